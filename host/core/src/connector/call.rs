@@ -1,0 +1,1 @@
+//! One connector call, from the policy check to the log row.

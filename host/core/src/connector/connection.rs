@@ -1,0 +1,162 @@
+//! A connection: one connector as one organization has it installed, and the port that keeps it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    manifest::Manifest,
+    sandbox::{Cost, Digest, LogLine},
+};
+use crate::{
+    error::StoreError,
+    id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
+    meter::LimitReached,
+    time::Timestamp,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// Answers come from the manifest's fixtures; the network is never touched; nothing counts toward a limit.
+    Sandbox,
+    Production,
+}
+
+impl Environment {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+            Self::Production => "production",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionStatus {
+    /// Configured, not yet offered to a model.
+    Installed,
+    Enabled,
+    Disabled,
+    /// The service refused its credential.
+    NeedsAuth,
+}
+
+impl ConnectionStatus {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Installed => "installed",
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+            Self::NeedsAuth => "needs_auth",
+        }
+    }
+}
+
+/// What a connection allows beyond reading with a secret key. Everything is off unless an admin turned it on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Actions with side effect `write` may run in a chat.
+    pub allow_writes: bool,
+    /// Chats under a publishable key, which anyone can read off a page, may call it.
+    pub allow_publishable: bool,
+}
+
+/// Credentials as they rest: one AEAD record, opened by the vault alone. There is no way from here to a plain text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedCredentials(pub Vec<u8>);
+
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub id: ConnectionId,
+    pub organization: OrganizationId,
+    pub connector: String,
+    pub version: String,
+    pub name: String,
+    pub environment: Environment,
+    pub status: ConnectionStatus,
+    /// JSON that satisfies the manifest's settings schema.
+    pub settings: Value,
+    pub credentials: Option<SealedCredentials>,
+    pub policy: Policy,
+    /// jq filters by action id, applied to the action's output before the model sees it.
+    pub mappings: BTreeMap<String, String>,
+    pub created_at: Timestamp,
+    /// Grows with each change; part of what the credential is bound to.
+    pub revision: u64,
+}
+
+/// A connector as an organization's catalogue has it: its manifest, and the component that runs it.
+#[derive(Clone, Debug)]
+pub struct Installable {
+    pub manifest: Arc<Manifest>,
+    /// The component; for a declarative connector, the bundled runner.
+    pub component: Digest,
+    pub origin: Origin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    Bundled,
+    Declarative,
+    Uploaded,
+}
+
+/// Finds connectors: the bundled ones, then the organization's own.
+#[async_trait]
+pub trait Catalogue: Send + Sync + 'static {
+    async fn find(&self, organization: OrganizationId, connector: &str, version: &str) -> Result<Option<Installable>, StoreError>;
+}
+
+/// One call in the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CallRecord {
+    pub id: CallId,
+    pub organization: OrganizationId,
+    pub connection: ConnectionId,
+    pub connector: String,
+    pub action: String,
+    pub environment: Environment,
+    pub key: Option<KeyId>,
+    pub conversation: Option<ConversationId>,
+    /// `ok`, or the fault's kind.
+    pub status: String,
+    /// What happened and what to do next; redacted.
+    pub message: Option<String>,
+    pub cost: Cost,
+    /// The guest's log lines; redacted.
+    pub log: Vec<LogLine>,
+    /// Method, host, path and status of each request; never a query, header or body.
+    pub requests: Vec<Value>,
+    pub created_at: Timestamp,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BeginCallError {
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where connections and their calls are kept.
+#[async_trait]
+pub trait ConnectionStore: Send + Sync + 'static {
+    /// The connections a chat may use.
+    async fn enabled_connections(&self, organization: OrganizationId) -> Result<Vec<Connection>, StoreError>;
+    async fn connection(&self, organization: OrganizationId, id: ConnectionId) -> Result<Option<Connection>, StoreError>;
+    async fn set_connection_status(&self, organization: OrganizationId, id: ConnectionId, status: ConnectionStatus) -> Result<bool, StoreError>;
+
+    /// Counts one connector call and sets aside at most `fuel` of what is left of the organization's; returns how much
+    /// was set aside. In the `sandbox` environment nothing is limited and all of it is granted.
+    ///
+    /// The reservation outlives a crash: it is released, and the call stays counted, once `lease_until` has passed.
+    async fn begin_call(&self, id: CallId, organization: OrganizationId, environment: Environment, fuel: u64, now: Timestamp, lease_until: Timestamp) -> Result<u64, BeginCallError>;
+    /// Settles the reservation with what was burnt and writes the log row, in one transaction. Idempotent by `id`.
+    async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError>;
+}

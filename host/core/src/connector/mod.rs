@@ -1,0 +1,10 @@
+//! Connectors: what they ask for ([`manifest`]), what runs them ([`sandbox`]), how an organization installs one
+//! ([`connection`]), and one call from policy to log ([`call`]).
+
+pub mod call;
+pub mod connection;
+pub mod fixture;
+pub mod manifest;
+pub mod pack;
+pub mod sandbox;
+pub mod schema;

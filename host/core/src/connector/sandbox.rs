@@ -1,0 +1,196 @@
+//! The port to the sandbox: what a call is given, and what comes back.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+    outbound::Outbound,
+    time::Timestamp,
+};
+
+/// SHA-256 of a component's bytes: what it is known by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest as _;
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where a component's bytes come from when they aren't compiled yet.
+#[async_trait]
+pub trait ComponentSource: Send + Sync + 'static {
+    /// `None` when there is no such component.
+    async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
+}
+
+/// What one call may use. Every field is a hard bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// wasmtime's fuel units, for the guest and the mappings it asks for together.
+    pub fuel: u64,
+    /// Wall clock, waiting for services included.
+    pub deadline: Duration,
+    /// All linear memories of the call together.
+    pub memory_bytes: usize,
+    pub http_calls: u32,
+    /// All response bodies of the call together, decoded.
+    pub response_bytes: usize,
+    /// The result's JSON text.
+    pub output_bytes: usize,
+    pub log_lines: usize,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self {
+            fuel: 200_000_000,
+            deadline: Duration::from_secs(20),
+            memory_bytes: 32 << 20,
+            http_calls: 16,
+            response_bytes: 4 << 20,
+            output_bytes: 1 << 20,
+            log_lines: 100,
+        }
+    }
+}
+
+/// One call of an action.
+pub struct Invocation {
+    pub organization: OrganizationId,
+    pub component: Digest,
+    pub action: String,
+    /// JSON texts, as `action.call` in `wit/connector.wit` has them.
+    pub input: String,
+    pub settings: String,
+    pub context: String,
+    pub allowance: Allowance,
+    pub outbound: Arc<dyn Outbound>,
+    pub state: Arc<dyn CallState>,
+}
+
+/// A connector's memory between calls, already scoped to organization, connection and connector.
+#[async_trait]
+pub trait CallState: Send + Sync + 'static {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    async fn set(&self, key: &str, value: Vec<u8>, ttl: Duration) -> Result<Result<(), StateRefusal>, StoreError>;
+}
+
+/// Where `CallState` is kept.
+#[async_trait]
+pub trait StateStore: Send + Sync + 'static {
+    async fn get_state(&self, organization: OrganizationId, connection: ConnectionId, connector: &str, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Refuses over 64 KiB a value, 128 keys or 1 MiB a connection and connector.
+    async fn set_state(&self, organization: OrganizationId, connection: ConnectionId, connector: &str, key: &str, value: &[u8], expires_at: Timestamp, now: Timestamp) -> Result<Result<(), StateRefusal>, StoreError>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateRefusal {
+    TooLarge,
+    TooMany,
+}
+
+/// What a call cost, whether it went well or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    pub fuel: u64,
+    pub http_calls: u32,
+    pub response_bytes: u64,
+    /// Microseconds, from the moment a guest thread took it.
+    pub duration_us: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    pub level: LogLevel,
+    pub message: String,
+}
+
+/// What came out of a sandbox.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The output's JSON text.
+    pub result: Result<String, Fault>,
+    pub cost: Cost,
+    pub log: Vec<LogLine>,
+}
+
+/// Why a call gave nothing: what the guest said of itself, or what the host said of the guest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("{message}")]
+pub struct Fault {
+    pub kind: FaultKind,
+    pub message: String,
+    pub retryable: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    // What a guest may say (`action.fault-kind` in `wit/connector.wit`).
+    InvalidInput,
+    NotFound,
+    Upstream,
+    NeedsAuth,
+    RateLimited,
+    Internal,
+    // What only the host says.
+    /// The guest trapped: unreachable code, a bad access, too deep a stack.
+    Trap,
+    /// It burnt its fuel.
+    Fuel,
+    /// It ran past its deadline.
+    Deadline,
+    /// It asked for more memory or tables than it may have.
+    Memory,
+    /// Its output, or what it handed to the host, is over the cap.
+    TooLarge,
+    /// Its output is not JSON or not what its schema says.
+    Output,
+    /// The host is full; nothing ran.
+    Busy,
+    /// The component is missing or can't be compiled; nothing ran.
+    Component,
+    /// A mapping filter failed.
+    Mapping,
+    /// Policy refused it; nothing ran.
+    Denied,
+    /// A plan's limit refused it; nothing ran.
+    Limit,
+}
+
+/// Runs guests.
+#[async_trait]
+pub trait Sandbox: Send + Sync + 'static {
+    async fn invoke(&self, invocation: Invocation) -> Outcome;
+    /// Applies a jq filter to a JSON text in the mapper, on the organization's share.
+    async fn map(&self, organization: OrganizationId, filter: &str, input: &str, allowance: Allowance) -> Outcome;
+}

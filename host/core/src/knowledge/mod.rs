@@ -1,0 +1,139 @@
+//! What a company knows: sources, passages and citations, and the ports that find them.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{EmbedError, StoreError},
+    id::{OrganizationId, PassageId, SourceId},
+    meter::LimitReached,
+    time::Timestamp,
+};
+
+/// A passage that retrieval found, best first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Passage {
+    pub id: PassageId,
+    pub source_id: SourceId,
+    pub title: String,
+    /// The heading path within the source, such as `Billing › Refunds`; empty at the top.
+    pub section: String,
+    pub url: Option<String>,
+    pub text: String,
+    /// Reciprocal rank fusion's sum: comparable within one result only.
+    pub score: f32,
+}
+
+/// What an answer rests on, as clients get it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Citation {
+    /// The number that the answer's text uses, as in `[1]`.
+    pub n: u32,
+    pub title: String,
+    pub url: Option<String>,
+    /// The knowledge source, or the connection whose action was called.
+    pub source_id: String,
+    pub snippet: String,
+}
+
+/// A source as an admin lists it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Source {
+    pub id: SourceId,
+    pub title: String,
+    pub url: Option<String>,
+    pub content_type: String,
+    pub chunks: u32,
+    pub created_at: Timestamp,
+}
+
+/// A source to add, already cut and embedded.
+#[derive(Clone, Debug)]
+pub struct NewSource {
+    pub id: SourceId,
+    pub organization: OrganizationId,
+    pub title: String,
+    pub url: Option<String>,
+    pub content_type: String,
+    /// The text as it was given, so that it can be cut and embedded again.
+    pub text: String,
+    /// The embedder that made the vectors: only vectors of the same embedder are compared.
+    pub embedder: String,
+    pub passages: Vec<NewPassage>,
+    pub created_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewPassage {
+    pub id: PassageId,
+    pub section: String,
+    pub text: String,
+    /// Unit length.
+    pub vector: Vec<f32>,
+}
+
+/// A vector as the index holds it.
+#[derive(Clone, Debug)]
+pub struct StoredVector {
+    pub passage: PassageId,
+    pub vector: Vec<f32>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AddSourceError {
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where sources and passages are kept.
+#[async_trait]
+pub trait KnowledgeStore: Send + Sync + 'static {
+    /// Stores a source with its passages and counts them as embeddings, all or nothing. Bumps the organization's
+    /// knowledge version.
+    async fn add_source(&self, source: NewSource) -> Result<(), AddSourceError>;
+    /// Newest first.
+    async fn list_sources(&self, organization: OrganizationId) -> Result<Vec<Source>, StoreError>;
+    /// False when the organization has no such source. Bumps the knowledge version.
+    async fn delete_source(&self, organization: OrganizationId, id: SourceId, now: Timestamp) -> Result<bool, StoreError>;
+    /// Full-text matches, best first. `query` is what a person typed: the store makes its own syntax of it.
+    async fn match_text(&self, organization: OrganizationId, query: &str, limit: usize) -> Result<Vec<PassageId>, StoreError>;
+    /// Grows with every change of an organization's sources.
+    async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError>;
+    /// Every vector that `embedder` made for the organization.
+    async fn load_vectors(&self, organization: OrganizationId, embedder: &str) -> Result<Vec<StoredVector>, StoreError>;
+    /// The passages with these ids, in any order; ids that are not the organization's are left out.
+    async fn load_passages(&self, organization: OrganizationId, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError>;
+}
+
+/// What a text is embedded for: some models want them told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmbedAs {
+    Query,
+    Document,
+}
+
+/// Turns texts into vectors of unit length.
+#[async_trait]
+pub trait Embedder: Send + Sync + 'static {
+    /// Names the model and its settings. Vectors are comparable only under the same name.
+    fn name(&self) -> &str;
+    /// One vector for each text, in order.
+    async fn embed(&self, texts: &[String], embed_as: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError>;
+}
+
+/// Finds passages.
+#[async_trait]
+pub trait Retriever: Send + Sync + 'static {
+    /// The best passages for a question, best first; empty when nothing fits.
+    async fn retrieve(&self, organization: OrganizationId, query: &str, limit: usize) -> Result<Vec<Passage>, RetrieveError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RetrieveError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+}

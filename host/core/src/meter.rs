@@ -1,0 +1,73 @@
+//! What is counted, per organization and calendar month, and where it ends.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{Period, Timestamp};
+
+/// A counter of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meter {
+    /// Chats and searches that were accepted.
+    Messages,
+    /// Passages embedded when content is ingested.
+    Embeddings,
+    /// Connector calls that left the policy check.
+    ConnectorCalls,
+    /// Fuel that guests burnt, in wasmtime's units (about one per WebAssembly instruction).
+    Fuel,
+}
+
+impl Meter {
+    pub const ALL: [Self; 4] = [Self::Messages, Self::Embeddings, Self::ConnectorCalls, Self::Fuel];
+
+    /// The name in the database and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Embeddings => "embeddings",
+            Self::ConnectorCalls => "connector_calls",
+            Self::Fuel => "fuel",
+        }
+    }
+}
+
+/// The hard caps of a plan. A meter without an entry is unlimited.
+pub type Limits = BTreeMap<Meter, u64>;
+
+/// One meter at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    pub used: u64,
+    pub limit: Option<u64>,
+}
+
+/// A period's meters, as the usage report shows them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UsageReport {
+    pub period: Period,
+    pub meters: BTreeMap<Meter, Reading>,
+    /// Calls made in the `sandbox` environment: counted beside the others, toward no limit and no bill.
+    pub sandbox: BTreeMap<Meter, u64>,
+}
+
+/// A hard cap stands in the way. Nothing was counted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("the plan's limit of {limit} {} is reached until {resets_at}", meter.name())]
+pub struct LimitReached {
+    pub meter: Meter,
+    pub limit: u64,
+    pub used: u64,
+    pub resets_at: Timestamp,
+}
+
+/// What is left of a meter, for the `RateLimit` header fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    pub meter: Meter,
+    pub limit: u64,
+    pub remaining: u64,
+    pub resets_at: Timestamp,
+}

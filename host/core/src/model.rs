@@ -1,0 +1,125 @@
+//! The port to a language model: one request in, a stream of events out.
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use serde_json::Value;
+
+use crate::{conversation::Role, knowledge::Passage};
+
+/// What a model is asked.
+#[derive(Clone, Debug)]
+pub struct ModelRequest {
+    /// The host's own instructions followed by the client's.
+    pub instructions: String,
+    /// What retrieval found, numbered as the answer should cite it. Providers render it into the prompt with
+    /// `core::turn::prompt`; `builtin` reads it as it is.
+    pub passages: Vec<NumberedPassage>,
+    pub messages: Vec<ModelMessage>,
+    /// Empty when the model must answer now.
+    pub tools: Vec<ToolSpec>,
+    /// At most this many tokens in the answer.
+    pub max_tokens: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct NumberedPassage {
+    pub n: u32,
+    pub passage: Passage,
+}
+
+/// One message of the dialogue as a model sees it.
+#[derive(Clone, Debug)]
+pub enum ModelMessage {
+    Text { role: Role, text: String },
+    /// The assistant's tool calls of one round, after the text it said before them.
+    ToolCalls { text: String, calls: Vec<ToolCall> },
+    /// A tool's output: data, fenced, never instructions.
+    ToolResult { call_id: String, name: String, content: String },
+}
+
+/// A tool the model may call.
+#[derive(Clone, Debug)]
+pub struct ToolSpec {
+    pub name: String,
+    pub description: String,
+    /// JSON Schema (2020-12) of the arguments.
+    pub parameters: Value,
+    /// For `call_connector`: what it reaches, for models that match by rule rather than by reading the schema.
+    pub actions: Vec<OfferedAction>,
+}
+
+/// A connector's action as it is offered to a model.
+#[derive(Clone, Debug)]
+pub struct OfferedAction {
+    /// What the model names the connection by.
+    pub connection: String,
+    pub action: String,
+    pub title: String,
+    pub description: String,
+    pub input: Value,
+    pub writes: bool,
+    /// Patterns from the organization's workflow rules that ask for this action, matched without regard to case.
+    pub triggers: Vec<String>,
+}
+
+/// A call that the model finished asking for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolCall {
+    pub id: String,
+    pub name: String,
+    /// JSON text as the model wrote it: not yet parsed, not trusted.
+    pub arguments: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelEvent {
+    Text(String),
+    /// Only ever sent whole, after the stream has ended well.
+    ToolCall(ToolCall),
+    /// The last event of a stream that ended well.
+    Finish { reason: FinishReason, usage: TokenUsage },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    Stop,
+    ToolCalls,
+    /// The answer was cut at the token limit.
+    Length,
+    /// The provider's own filter stopped it.
+    ContentFilter,
+}
+
+/// Tokens as the provider counted them; zero when it didn't say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenUsage {
+    pub input: u64,
+    pub output: u64,
+}
+
+/// Why a model did not answer. `Display` is for the operator's log; clients get the kind.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ModelError {
+    #[error("the model at {at} could not be reached: {detail}")]
+    Unreachable { at: String, detail: String },
+    #[error("the model at {at} refused the request with status {status}: {detail}")]
+    Refused { at: String, status: u16, detail: String, retry_after_s: Option<u64> },
+    #[error("the model at {at} sent nothing for {seconds} s")]
+    Stalled { at: String, seconds: u64 },
+    #[error("the model at {at} reported an error in its stream: {detail}")]
+    InBand { at: String, detail: String },
+    #[error("the model at {at} ended its stream without a finish reason")]
+    Truncated { at: String },
+    #[error("the model at {at} broke its protocol: {detail}")]
+    Protocol { at: String, detail: String },
+}
+
+pub type ModelStream = BoxStream<'static, Result<ModelEvent, ModelError>>;
+
+#[async_trait]
+pub trait Model: Send + Sync + 'static {
+    /// For metadata and logs, such as `builtin` or `openai:gpt-x`.
+    fn name(&self) -> &str;
+    /// Starts an answer. Dropping the stream cancels the request.
+    async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError>;
+}

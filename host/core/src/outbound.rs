@@ -1,0 +1,58 @@
+//! The port through which a call reaches the outside. One object serves one call: what it may reach and with which
+//! credential is decided before the guest runs, and the guest's side of it never sees either.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// A request as the guest wrote it: nothing in it is trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboundRequest {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Bytes>,
+    pub timeout: Option<Duration>,
+}
+
+/// A response after redaction. Header names are in lower case; the body is decoded and within the cap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboundResponse {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+    pub truncated: bool,
+}
+
+/// Why a request got no response; the cases of `http.reason` in `wit/connector.wit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboundReason {
+    Denied,
+    NeedsAuth,
+    Quota,
+    Timeout,
+    TooLarge,
+    Network,
+    Invalid,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct OutboundFailure {
+    pub reason: OutboundReason,
+    /// Safe for the guest, the log and the admin: what happened and what to do next, without a secret.
+    pub message: String,
+    pub retry_after: Option<Duration>,
+    /// True when the service may have seen the request.
+    pub sent: bool,
+}
+
+/// The outside, for one call.
+#[async_trait]
+pub trait Outbound: Send + Sync + 'static {
+    async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure>;
+
+    /// Takes the call's credential, in every form it may have taken, out of a text (a log line, a fault).
+    fn redact(&self, text: &str) -> String;
+}

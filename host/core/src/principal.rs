@@ -1,0 +1,49 @@
+//! Who is asking, and what they may do. Authority comes from here, never from what a model says.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{KeyId, OrganizationId};
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// `/api/chat` and the conversations it makes.
+    Chat,
+    /// `/api/search`.
+    Search,
+    /// `/api/admin`: everything of one organization.
+    Admin,
+    /// Plans, limits and what else the organization itself must not decide.
+    Operator,
+}
+
+/// Where a key may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyKind {
+    /// `rsk_live_…`: on servers only.
+    Secret,
+    /// `rpk_live_…`: in a browser, limited to its allowed origins.
+    Publishable,
+}
+
+/// An authenticated caller.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    pub organization: OrganizationId,
+    pub key: KeyId,
+    pub kind: KeyKind,
+    pub scopes: Vec<Scope>,
+    /// Origins (RFC 6454, such as `https://shop.example`) from which a publishable key may be used.
+    pub origins: Vec<String>,
+    /// The most messages that this key itself may spend in a period, below the organization's plan.
+    pub message_cap: Option<u64>,
+}
+
+impl Principal {
+    /// An operator may do what an admin may.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope) || (scope == Scope::Admin && self.scopes.contains(&Scope::Operator))
+    }
+}

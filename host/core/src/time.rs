@@ -1,0 +1,127 @@
+//! Time, ids and randomness come in as inputs, so that tests decide them.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use jiff::{civil::Date, tz::Offset};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// An instant, UTC, whole microseconds: what both databases keep without loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(jiff::Timestamp);
+
+impl Timestamp {
+    /// From microseconds since the Unix epoch; out-of-range values saturate.
+    pub fn from_micros(micros: i64) -> Self {
+        Self(jiff::Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        }))
+    }
+
+    /// Microseconds since the Unix epoch.
+    pub fn micros(self) -> i64 {
+        self.0.as_microsecond()
+    }
+
+    /// Whole seconds since the Unix epoch.
+    pub fn seconds(self) -> i64 {
+        self.0.as_second()
+    }
+
+    pub fn plus(self, duration: Duration) -> Self {
+        Self::from_micros(self.micros().saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long after `earlier` this is; zero when it is before.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.micros().saturating_sub(earlier.micros())).unwrap_or(0))
+    }
+}
+
+/// RFC 3339 with six decimals and `Z`: fixed width, so that the text sorts as the time does.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.6}", self.0)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self::from_micros(text.parse::<jiff::Timestamp>()?.as_microsecond()))
+    }
+}
+
+/// A billing period: one calendar month in UTC, `start` inclusive and `end` exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Period {
+    pub start: Timestamp,
+    pub end: Timestamp,
+}
+
+impl Period {
+    /// The month that `now` is in.
+    pub fn containing(now: Timestamp) -> Self {
+        let first = Offset::UTC.to_datetime(now.0).date().first_of_month();
+        let at = |date: Date| {
+            Offset::UTC
+                .to_timestamp(date.at(0, 0, 0, 0))
+                .map_or(now, |instant| Timestamp::from_micros(instant.as_microsecond()))
+        };
+        let next = first.last_of_month().tomorrow().unwrap_or(first);
+        Self { start: at(first), end: at(next) }
+    }
+}
+
+/// What time it is.
+pub trait Clock: Send + Sync + 'static {
+    fn now(&self) -> Timestamp;
+}
+
+/// Unpredictable bytes, and identifiers made of them.
+pub trait Random: Send + Sync + 'static {
+    fn fill(&self, bytes: &mut [u8]);
+
+    /// A UUID of version 7 (RFC 9562): sorts by `now`, unpredictable otherwise.
+    fn uuid(&self, now: Timestamp) -> Uuid {
+        let mut bytes = [0; 10];
+        self.fill(&mut bytes);
+        let millis = u64::try_from(now.micros() / 1000).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+    }
+}
+
+/// The machine's own clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_is_a_calendar_month_in_utc() {
+        let now: Timestamp = "2026-12-31T23:59:59.999999Z".parse().unwrap();
+        let period = Period::containing(now);
+        assert_eq!(period.start.to_string(), "2026-12-01T00:00:00.000000Z");
+        assert_eq!(period.end.to_string(), "2027-01-01T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn text_sorts_as_time_does() {
+        let early = Timestamp::from_micros(1_000_000).to_string();
+        let late = Timestamp::from_micros(1_500_000).to_string();
+        assert_eq!(early.len(), late.len());
+        assert!(early < late);
+    }
+}

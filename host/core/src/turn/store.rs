@@ -1,0 +1,137 @@
+//! Where turns are kept: one method for each moment of a turn that must be one transaction.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::{
+    conversation::{ClientMessage, Message, MessageStatus},
+    error::StoreError,
+    id::{ConversationId, KeyId, MessageId, OrganizationId, TicketId},
+    knowledge::Citation,
+    meter::{LimitReached, Remaining},
+    time::Timestamp,
+};
+
+/// Which conversation a client means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConversationRef {
+    /// None yet.
+    New,
+    /// `conversationId`: one that this organization has.
+    Id(ConversationId),
+    /// `id`: the client's own name for it, under its key. Made when it isn't there.
+    Named(String),
+}
+
+/// A question to accept.
+#[derive(Clone, Debug)]
+pub struct NewTurn {
+    pub organization: OrganizationId,
+    pub key: KeyId,
+    /// The key's own cap on messages in a period.
+    pub key_cap: Option<u64>,
+    pub conversation: ConversationRef,
+    /// The id to give a conversation that has to be made.
+    pub new_conversation: ConversationId,
+    pub visitor: Option<String>,
+    /// The client's history without `system` messages; the last one is the user's.
+    pub messages: Vec<ClientMessage>,
+    /// Ids for the messages that turn out to be new, at least as many as `messages`.
+    pub message_ids: Vec<MessageId>,
+    /// The answer's id, which is the turn's.
+    pub answer: MessageId,
+    pub idempotency: Option<Idempotency>,
+    pub now: Timestamp,
+    /// Until when the turn counts as alive without a sign of life.
+    pub lease_until: Timestamp,
+}
+
+/// An `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), scoped to the API key.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    pub key: String,
+    /// SHA-256 of what the request means.
+    pub fingerprint: [u8; 32],
+}
+
+/// A question that was accepted: it is stored, and counted.
+#[derive(Clone, Debug)]
+pub struct AcceptedTurn {
+    pub conversation: ConversationId,
+    pub answer: MessageId,
+    /// The whole conversation up to and with the new question, oldest first.
+    pub history: Vec<Message>,
+    /// What is left of the tightest limit on messages, for the response's header fields.
+    pub remaining: Option<Remaining>,
+}
+
+#[derive(Debug)]
+pub enum BeginTurn {
+    Accepted(AcceptedTurn),
+    /// The same request was answered before: nothing is counted, the stored answer is given again.
+    Replay(Message),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BeginTurnError {
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+    /// There is no such conversation, or it is another organization's: the two look the same.
+    #[error("there is no such conversation")]
+    NoConversation,
+    #[error("a request with this idempotency key is still being answered")]
+    InFlight,
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
+    /// Another turn of this conversation is still being written.
+    #[error("the organization's subscription has ended")]
+    SubscriptionEnded,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An answer to store.
+#[derive(Clone, Debug)]
+pub struct FinishedTurn {
+    pub organization: OrganizationId,
+    pub answer: MessageId,
+    pub content: String,
+    pub status: MessageStatus,
+    pub citations: Vec<Citation>,
+    pub steps: Vec<Value>,
+    /// Gives the message back to the meter: only for a turn that failed before its first byte.
+    pub refund: bool,
+    pub now: Timestamp,
+}
+
+/// A ticket that a turn opened.
+#[derive(Clone, Debug)]
+pub struct NewTicket {
+    pub id: TicketId,
+    pub organization: OrganizationId,
+    pub conversation: Option<ConversationId>,
+    pub subject: String,
+    pub body: String,
+    pub now: Timestamp,
+}
+
+#[async_trait]
+pub trait TurnStore: Send + Sync + 'static {
+    /// Accepts a question in one transaction: checks the idempotency key, counts one message against the organization
+    /// and the key, finds or makes the conversation, stores what [`crate::conversation::merge`] says is new, and
+    /// inserts the empty answer as `streaming`.
+    ///
+    /// A request with the idempotency key of a turn that was `interrupted` or `failed` is run again under the same
+    /// key; an interrupted one stays counted once.
+    async fn begin_turn(&self, turn: NewTurn) -> Result<BeginTurn, BeginTurnError>;
+    /// Stores the answer. Idempotent: the first end counts.
+    async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError>;
+    /// Says that a turn is alive.
+    async fn renew_turn(&self, organization: OrganizationId, answer: MessageId, lease_until: Timestamp) -> Result<(), StoreError>;
+    /// A search: counts one message, returns what is left.
+    async fn count_search(&self, organization: OrganizationId, key: KeyId, key_cap: Option<u64>, now: Timestamp) -> Result<Option<Remaining>, BeginTurnError>;
+    async fn message(&self, organization: OrganizationId, id: MessageId) -> Result<Option<Message>, StoreError>;
+    /// The conversation that a client names, by id or by its own name under its key.
+    async fn find_conversation(&self, organization: OrganizationId, key: KeyId, name: &str) -> Result<Option<ConversationId>, StoreError>;
+    async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError>;
+}
