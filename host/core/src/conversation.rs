@@ -97,9 +97,8 @@ pub fn merge(stored: &[Message], sent: &[ClientMessage]) -> Merge {
     // The last sent message that is already stored, under the client's id or the id that we answered with.
     let by_id = sent.iter().enumerate().rev().find_map(|(at, message)| {
         let id = message.id.as_deref()?;
-        let position = stored.iter().rposition(|stored| {
-            stored.client_id.as_deref() == Some(id) || stored.id.to_string() == id
-        })?;
+        let position =
+            stored.iter().rposition(|stored| stored.client_id.as_deref() == Some(id) || stored.id.to_string() == id)?;
         Some((at, position))
     });
     if let Some((at, position)) = by_id {
@@ -177,7 +176,8 @@ mod tests {
     fn ids_win_over_words() {
         let have = stored(&[(U, "hi", Some("m1")), (A, "hello", None)]);
         let answer = have[1].id.to_string();
-        let again = sent(&[(U, "hi", Some("m1")), (A, "hello (as the client shows it)", Some(&answer)), (U, "x", Some("m3"))]);
+        let again =
+            sent(&[(U, "hi", Some("m1")), (A, "hello (as the client shows it)", Some(&answer)), (U, "x", Some("m3"))]);
         assert_eq!(merge(&have, &again), Merge { keep: 2, new_from: 2 });
         let edit = sent(&[(U, "hi there", Some("m1"))]);
         assert_eq!(merge(&have, &edit), Merge { keep: 0, new_from: 0 });

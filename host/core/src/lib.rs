@@ -14,3 +14,4 @@ pub mod outbound;
 pub mod principal;
 pub mod time;
 pub mod turn;
+pub mod workflow;

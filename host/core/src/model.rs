@@ -30,11 +30,21 @@ pub struct NumberedPassage {
 /// One message of the dialogue as a model sees it.
 #[derive(Clone, Debug)]
 pub enum ModelMessage {
-    Text { role: Role, text: String },
+    Text {
+        role: Role,
+        text: String,
+    },
     /// The assistant's tool calls of one round, after the text it said before them.
-    ToolCalls { text: String, calls: Vec<ToolCall> },
+    ToolCalls {
+        text: String,
+        calls: Vec<ToolCall>,
+    },
     /// A tool's output: data, fenced, never instructions.
-    ToolResult { call_id: String, name: String, content: String },
+    ToolResult {
+        call_id: String,
+        name: String,
+        content: String,
+    },
 }
 
 /// A tool the model may call.
@@ -77,7 +87,10 @@ pub enum ModelEvent {
     /// Only ever sent whole, after the stream has ended well.
     ToolCall(ToolCall),
     /// The last event of a stream that ended well.
-    Finish { reason: FinishReason, usage: TokenUsage },
+    Finish {
+        reason: FinishReason,
+        usage: TokenUsage,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde_json::Value;
 
 /// A request as the guest wrote it: nothing in it is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,4 +56,9 @@ pub trait Outbound: Send + Sync + 'static {
 
     /// Takes the call's credential, in every form it may have taken, out of a text (a log line, a fault).
     fn redact(&self, text: &str) -> String;
+
+    /// What was asked so far, for the log: method, host, path and status; never a query, header or body.
+    fn requests(&self) -> Vec<Value> {
+        Vec::new()
+    }
 }

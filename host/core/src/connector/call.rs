@@ -1,1 +1,406 @@
-//! One connector call, from the policy check to the log row.
+//! One connector call, from the policy check to the log row. Chats, tests of a connection and an admin's trial of an
+//! action all come through [`Connectors::call`].
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use moka::sync::Cache;
+use serde_json::{Value, json};
+
+use super::{
+    connection::{
+        BeginCallError, CallRecord, Catalogue, Connection, ConnectionStatus, ConnectionStore, Environment, Installable,
+    },
+    fixture::Fixtures,
+    manifest::{Action, Manifest, SideEffect},
+    sandbox::{
+        Allowance, CallState, Cost, Fault, FaultKind, Invocation, LogLine, Outcome, Sandbox, StateRefusal, StateStore,
+    },
+    schema::Schema,
+};
+use crate::{
+    error::StoreError,
+    id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
+    meter::LimitReached,
+    outbound::Outbound,
+    principal::KeyKind,
+    time::{Clock, Random, Timestamp},
+};
+
+/// How long a call's reservation may outlive its host.
+const LEASE: Duration = Duration::from_secs(300);
+/// The longest that a manifest may ask for.
+const LONGEST: Duration = Duration::from_secs(60);
+const MAPPING_FUEL: u64 = 50_000_000;
+
+/// Opens the way to the outside for one call in the `production` environment, bound to the connection's hosts and
+/// credential. Nothing is dialled and no secret is opened until the guest asks for the first request.
+pub trait Outside: Send + Sync + 'static {
+    fn open(
+        &self,
+        connection: &Connection,
+        manifest: &Arc<Manifest>,
+        allowance: &Allowance,
+    ) -> Result<Arc<dyn Outbound>, Fault>;
+}
+
+/// On whose behalf a call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// An admin, who may call any action of a connection in any state.
+    Admin { key: KeyId },
+    /// A chat, which may call what policy allows.
+    Chat { key: KeyId, kind: KeyKind, conversation: ConversationId },
+}
+
+impl Caller {
+    fn key(self) -> KeyId {
+        match self {
+            Self::Admin { key } | Self::Chat { key, .. } => key,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct CallRequest {
+    pub organization: OrganizationId,
+    pub connection: ConnectionId,
+    pub action: String,
+    pub input: Value,
+    pub caller: Caller,
+}
+
+/// What a call gave.
+#[derive(Debug)]
+pub struct CallReport {
+    pub result: Result<Value, Fault>,
+    /// Set when `result` is a fault of kind `Limit`.
+    pub limit: Option<LimitReached>,
+    pub cost: Cost,
+    pub log: Vec<LogLine>,
+}
+
+/// Why there was nothing to call.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("there is no such connection")]
+    NoConnection,
+    #[error("connector `{connector}` {version} is not in the catalogue any more; install another version")]
+    NoConnector { connector: String, version: String },
+    #[error("this connector has no action `{action}`; it has {}", have.join(", "))]
+    NoAction { action: String, have: Vec<String> },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A connector with its schemas compiled.
+pub struct Prepared {
+    pub installable: Installable,
+    input: HashMap<String, Schema>,
+    output: HashMap<String, Schema>,
+}
+
+#[derive(Clone)]
+pub struct Connectors {
+    pub store: Arc<dyn ConnectionStore>,
+    catalogue: Arc<dyn Catalogue>,
+    sandbox: Arc<dyn Sandbox>,
+    state: Arc<dyn StateStore>,
+    outside: Arc<dyn Outside>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    prepared: Cache<(OrganizationId, String, String), Arc<Prepared>>,
+}
+
+impl Connectors {
+    pub fn new(
+        store: Arc<dyn ConnectionStore>,
+        catalogue: Arc<dyn Catalogue>,
+        sandbox: Arc<dyn Sandbox>,
+        state: Arc<dyn StateStore>,
+        outside: Arc<dyn Outside>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        // A version never changes once it is in the catalogue, so an entry can't be stale; the bound is for memory.
+        let prepared = Cache::builder().max_capacity(256).time_to_idle(Duration::from_secs(300)).build();
+        Self { store, catalogue, sandbox, state, outside, clock, random, prepared }
+    }
+
+    /// A connector of the catalogue, with its schemas compiled.
+    pub async fn prepare(&self, connection: &Connection) -> Result<Arc<Prepared>, CallError> {
+        let key = (connection.organization, connection.connector.clone(), connection.version.clone());
+        if let Some(prepared) = self.prepared.get(&key) {
+            return Ok(prepared);
+        }
+        let found = self.catalogue.find(key.0, &key.1, &key.2).await?;
+        let Some(installable) = found else {
+            return Err(CallError::NoConnector { connector: key.1, version: key.2 });
+        };
+        let prepared = Arc::new(Prepared::new(installable));
+        self.prepared.insert(key, Arc::clone(&prepared));
+        Ok(prepared)
+    }
+
+    /// Calls an action. It runs on a task of its own, so that a caller who goes away leaves nothing unsettled.
+    pub async fn call(&self, request: CallRequest) -> Result<CallReport, CallError> {
+        let connectors = self.clone();
+        match tokio::spawn(async move { connectors.run(request).await }).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(%error, "a connector call panicked");
+                Ok(CallReport::refused(Fault {
+                    kind: FaultKind::Internal,
+                    message: "the host failed while it ran this call; try again".to_owned(),
+                    retryable: true,
+                }))
+            }
+        }
+    }
+
+    async fn run(&self, request: CallRequest) -> Result<CallReport, CallError> {
+        let connection = self.store.connection(request.organization, request.connection).await?;
+        let connection = connection.ok_or(CallError::NoConnection)?;
+        let prepared = self.prepare(&connection).await?;
+        let manifest = &prepared.installable.manifest;
+        let action = manifest.action(&request.action).ok_or_else(|| CallError::NoAction {
+            action: request.action.clone(),
+            have: manifest.actions.iter().map(|action| action.id.clone()).collect(),
+        })?;
+
+        if let Err(fault) = policy(&connection, action, request.caller) {
+            return Ok(CallReport::refused(fault));
+        }
+        if let Some(fault) = prepared.bad_input(&action.id, &request.input) {
+            return Ok(CallReport::refused(fault));
+        }
+        let allowance = allowance(manifest);
+        let outbound: Arc<dyn Outbound> = match connection.environment {
+            Environment::Sandbox => Arc::new(Fixtures(Arc::clone(manifest))),
+            Environment::Production => match self.outside.open(&connection, manifest, &allowance) {
+                Ok(outbound) => outbound,
+                Err(fault) => return Ok(CallReport::refused(fault)),
+            },
+        };
+
+        let now = self.clock.now();
+        let id = CallId(self.random.uuid(now));
+        let lease_until = now.plus(LEASE);
+        let begun =
+            self.store.begin_call(id, request.organization, connection.environment, allowance.fuel, now, lease_until);
+        let fuel = match begun.await {
+            Ok(fuel) => fuel,
+            Err(BeginCallError::Limit(limit)) => return Ok(CallReport::over(limit)),
+            Err(BeginCallError::Store(error)) => return Err(error.into()),
+        };
+
+        let allowance = Allowance { fuel, ..allowance };
+        let mut outcome = self.invoke(&request, &connection, &prepared, action, allowance, &outbound, now).await;
+        let output = self.shape(&prepared, &connection, action, allowance, &mut outcome).await;
+        if connection.environment == Environment::Production
+            && matches!(&output, Err(fault) if fault.kind == FaultKind::NeedsAuth)
+        {
+            let status = ConnectionStatus::NeedsAuth;
+            self.store.set_connection_status(request.organization, connection.id, status).await?;
+        }
+
+        let record = CallRecord {
+            id,
+            organization: request.organization,
+            connection: connection.id,
+            connector: connection.connector.clone(),
+            action: action.id.clone(),
+            environment: connection.environment,
+            key: Some(request.caller.key()),
+            conversation: match request.caller {
+                Caller::Chat { conversation, .. } => Some(conversation),
+                Caller::Admin { .. } => None,
+            },
+            status: output.as_ref().map_or_else(|fault| fault.kind.name(), |_| "ok").to_owned(),
+            message: output.as_ref().err().map(|fault| fault.message.clone()),
+            cost: outcome.cost.clone(),
+            log: outcome.log.clone(),
+            requests: outbound.requests(),
+            created_at: now,
+        };
+        self.store.finish_call(record).await?;
+        Ok(CallReport { result: output, limit: None, cost: outcome.cost, log: outcome.log })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "these are what one invocation is made of")]
+    async fn invoke(
+        &self,
+        request: &CallRequest,
+        connection: &Connection,
+        prepared: &Prepared,
+        action: &Action,
+        allowance: Allowance,
+        outbound: &Arc<dyn Outbound>,
+        now: Timestamp,
+    ) -> Outcome {
+        let mut context = json!({
+            "connection": {"id": connection.id, "name": connection.name, "environment": connection.environment},
+            "now": now,
+        });
+        if action.request.is_some() {
+            context["definition"] =
+                json!({"request": action.request, "response": action.response, "pagination": action.pagination});
+        }
+        let state = ScopedState {
+            store: Arc::clone(&self.state),
+            clock: Arc::clone(&self.clock),
+            organization: connection.organization,
+            connection: connection.id,
+            connector: connection.connector.clone(),
+        };
+        self.sandbox
+            .invoke(Invocation {
+                organization: request.organization,
+                component: prepared.installable.component,
+                action: action.id.clone(),
+                input: request.input.to_string(),
+                settings: connection.settings.to_string(),
+                context: context.to_string(),
+                allowance,
+                outbound: Arc::clone(outbound),
+                state: Arc::new(state),
+            })
+            .await
+    }
+
+    /// Checks the guest's output against its schema and applies the connection's own mapping, on what is left of the
+    /// call's fuel. What the mapping costs is added to the outcome.
+    async fn shape(
+        &self,
+        prepared: &Prepared,
+        connection: &Connection,
+        action: &Action,
+        allowance: Allowance,
+        outcome: &mut Outcome,
+    ) -> Result<Value, Fault> {
+        let text = std::mem::replace(&mut outcome.result, Ok(String::new()))?;
+        let output = parse_output(&text)?;
+        if let Some(fault) = prepared.bad_output(&action.id, &output) {
+            return Err(fault);
+        }
+        let Some(filter) = connection.mappings.get(&action.id) else { return Ok(output) };
+        let fuel = allowance.fuel.saturating_sub(outcome.cost.fuel).min(MAPPING_FUEL);
+        let mapped = self.sandbox.map(connection.organization, filter, &text, Allowance { fuel, ..allowance }).await;
+        outcome.cost.fuel += mapped.cost.fuel;
+        outcome.cost.duration_us += mapped.cost.duration_us;
+        parse_output(&mapped.result?)
+    }
+}
+
+fn parse_output(text: &str) -> Result<Value, Fault> {
+    serde_json::from_str(text).map_err(|error| Fault {
+        kind: FaultKind::Output,
+        message: format!("the connector's output is not JSON: {error}; its author has to mend that"),
+        retryable: false,
+    })
+}
+
+/// May this caller call this action of this connection? Nothing that a model says is asked here.
+fn policy(connection: &Connection, action: &Action, caller: Caller) -> Result<(), Fault> {
+    let Caller::Chat { kind, .. } = caller else { return Ok(()) };
+    let denied = |message: &str| Fault { kind: FaultKind::Denied, message: message.to_owned(), retryable: false };
+    if connection.status == ConnectionStatus::NeedsAuth {
+        return Err(Fault {
+            kind: FaultKind::NeedsAuth,
+            message: "the connection's credential was refused by the service; an admin has to renew it".to_owned(),
+            retryable: false,
+        });
+    }
+    if connection.status != ConnectionStatus::Enabled {
+        return Err(denied("this connection is not enabled"));
+    }
+    if kind == KeyKind::Publishable && !connection.policy.allow_publishable {
+        return Err(denied("this connection may not be used from a browser's key"));
+    }
+    if action.side_effect == SideEffect::Write && !connection.policy.allow_writes {
+        return Err(denied(
+            "this action changes something, and the connection doesn't allow that in a chat; an admin can allow it",
+        ));
+    }
+    Ok(())
+}
+
+/// What the manifest asks for, within what the host gives.
+fn allowance(manifest: &Manifest) -> Allowance {
+    let most = Allowance::default();
+    let asked = manifest.limits;
+    let size = |asked: Option<u64>, most: usize| {
+        asked.and_then(|asked| usize::try_from(asked).ok()).map_or(most, |asked| asked.min(most))
+    };
+    Allowance {
+        fuel: asked.fuel.map_or(most.fuel, |fuel| fuel.min(most.fuel * 10)),
+        deadline: asked.timeout_ms.map_or(most.deadline, |ms| Duration::from_millis(ms.into()).min(LONGEST)),
+        memory_bytes: size(asked.memory_bytes, most.memory_bytes),
+        http_calls: asked.http_calls.map_or(most.http_calls, |calls| calls.min(64)),
+        response_bytes: size(asked.response_bytes, most.response_bytes),
+        ..most
+    }
+}
+
+impl CallReport {
+    fn refused(fault: Fault) -> Self {
+        Self { result: Err(fault), limit: None, cost: Cost::default(), log: Vec::new() }
+    }
+
+    fn over(limit: LimitReached) -> Self {
+        let fault = Fault { kind: FaultKind::Limit, message: limit.to_string(), retryable: false };
+        Self { limit: Some(limit), ..Self::refused(fault) }
+    }
+}
+
+impl Prepared {
+    /// A schema that doesn't compile accepts anything: the manifest's check refuses it before it gets here.
+    fn new(installable: Installable) -> Self {
+        let compile = |schema: &Value| Schema::new(schema).ok();
+        let actions = &installable.manifest.actions;
+        let input = actions.iter().filter_map(|a| Some((a.id.clone(), compile(&a.input)?))).collect();
+        let output = actions.iter().filter_map(|a| Some((a.id.clone(), compile(a.output.as_ref()?)?))).collect();
+        Self { installable, input, output }
+    }
+
+    fn bad_input(&self, action: &str, input: &Value) -> Option<Fault> {
+        let differences = self.input.get(action)?.check(input).err()?;
+        Some(Fault {
+            kind: FaultKind::InvalidInput,
+            message: format!("the input doesn't fit the action's schema: {}", differences.join("; ")),
+            retryable: false,
+        })
+    }
+
+    fn bad_output(&self, action: &str, output: &Value) -> Option<Fault> {
+        let differences = self.output.get(action)?.check(output).err()?;
+        Some(Fault {
+            kind: FaultKind::Output,
+            message: format!("the output doesn't fit the action's schema: {}", differences.join("; ")),
+            retryable: false,
+        })
+    }
+}
+
+/// The state store, narrowed to one connection.
+struct ScopedState {
+    store: Arc<dyn StateStore>,
+    clock: Arc<dyn Clock>,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    connector: String,
+}
+
+#[async_trait]
+impl CallState for ScopedState {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let now = self.clock.now();
+        self.store.get_state(self.organization, self.connection, &self.connector, key, now).await
+    }
+
+    async fn set(&self, key: &str, value: Vec<u8>, ttl: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
+        let now = self.clock.now();
+        let until = now.plus(ttl);
+        self.store.set_state(self.organization, self.connection, &self.connector, key, &value, until, now).await
+    }
+}

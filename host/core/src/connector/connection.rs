@@ -110,7 +110,12 @@ pub enum Origin {
 /// Finds connectors: the bundled ones, then the organization's own.
 #[async_trait]
 pub trait Catalogue: Send + Sync + 'static {
-    async fn find(&self, organization: OrganizationId, connector: &str, version: &str) -> Result<Option<Installable>, StoreError>;
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        connector: &str,
+        version: &str,
+    ) -> Result<Option<Installable>, StoreError>;
 }
 
 /// One call in the log.
@@ -149,14 +154,31 @@ pub enum BeginCallError {
 pub trait ConnectionStore: Send + Sync + 'static {
     /// The connections a chat may use.
     async fn enabled_connections(&self, organization: OrganizationId) -> Result<Vec<Connection>, StoreError>;
-    async fn connection(&self, organization: OrganizationId, id: ConnectionId) -> Result<Option<Connection>, StoreError>;
-    async fn set_connection_status(&self, organization: OrganizationId, id: ConnectionId, status: ConnectionStatus) -> Result<bool, StoreError>;
+    async fn connection(
+        &self,
+        organization: OrganizationId,
+        id: ConnectionId,
+    ) -> Result<Option<Connection>, StoreError>;
+    async fn set_connection_status(
+        &self,
+        organization: OrganizationId,
+        id: ConnectionId,
+        status: ConnectionStatus,
+    ) -> Result<bool, StoreError>;
 
     /// Counts one connector call and sets aside at most `fuel` of what is left of the organization's; returns how much
     /// was set aside. In the `sandbox` environment nothing is limited and all of it is granted.
     ///
     /// The reservation outlives a crash: it is released, and the call stays counted, once `lease_until` has passed.
-    async fn begin_call(&self, id: CallId, organization: OrganizationId, environment: Environment, fuel: u64, now: Timestamp, lease_until: Timestamp) -> Result<u64, BeginCallError>;
+    async fn begin_call(
+        &self,
+        id: CallId,
+        organization: OrganizationId,
+        environment: Environment,
+        fuel: u64,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<u64, BeginCallError>;
     /// Settles the reservation with what was burnt and writes the log row, in one transaction. Idempotent by `id`.
     async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError>;
 }

@@ -56,9 +56,10 @@ impl FixtureMatch {
             && self.host.as_ref().is_none_or(|host| url.host_str() == Some(host))
             && self.path.as_ref().is_none_or(|path| url.path() == path)
             && self.query.iter().all(|(name, value)| url.query_pairs().any(|(n, v)| n == *name && v == *value))
-            && self.json.as_ref().is_none_or(|want| {
-                serde_json::from_slice::<Value>(body).is_ok_and(|have| contains(&have, want))
-            })
+            && self
+                .json
+                .as_ref()
+                .is_none_or(|want| serde_json::from_slice::<Value>(body).is_ok_and(|have| contains(&have, want)))
             && self.body_contains.as_ref().is_none_or(|want| String::from_utf8_lossy(body).contains(want))
     }
 }

@@ -5,6 +5,7 @@ pub mod call;
 pub mod connection;
 pub mod fixture;
 pub mod manifest;
+pub mod offer;
 pub mod pack;
 pub mod sandbox;
 pub mod schema;

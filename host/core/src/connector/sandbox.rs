@@ -98,9 +98,25 @@ pub trait CallState: Send + Sync + 'static {
 /// Where `CallState` is kept.
 #[async_trait]
 pub trait StateStore: Send + Sync + 'static {
-    async fn get_state(&self, organization: OrganizationId, connection: ConnectionId, connector: &str, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError>;
+    async fn get_state(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        connector: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<Vec<u8>>, StoreError>;
     /// Refuses over 64 KiB a value, 128 keys or 1 MiB a connection and connector.
-    async fn set_state(&self, organization: OrganizationId, connection: ConnectionId, connector: &str, key: &str, value: &[u8], expires_at: Timestamp, now: Timestamp) -> Result<Result<(), StateRefusal>, StoreError>;
+    async fn set_state(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        connector: &str,
+        key: &str,
+        value: &[u8],
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Result<(), StateRefusal>, StoreError>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,6 +201,31 @@ pub enum FaultKind {
     Denied,
     /// A plan's limit refused it; nothing ran.
     Limit,
+}
+
+impl FaultKind {
+    /// The name in the log and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid_input",
+            Self::NotFound => "not_found",
+            Self::Upstream => "upstream",
+            Self::NeedsAuth => "needs_auth",
+            Self::RateLimited => "rate_limited",
+            Self::Internal => "internal",
+            Self::Trap => "trap",
+            Self::Fuel => "fuel",
+            Self::Deadline => "deadline",
+            Self::Memory => "memory",
+            Self::TooLarge => "too_large",
+            Self::Output => "output",
+            Self::Busy => "busy",
+            Self::Component => "component",
+            Self::Mapping => "mapping",
+            Self::Denied => "denied",
+            Self::Limit => "limit",
+        }
+    }
 }
 
 /// Runs guests.

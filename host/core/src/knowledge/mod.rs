@@ -96,13 +96,24 @@ pub trait KnowledgeStore: Send + Sync + 'static {
     /// Newest first.
     async fn list_sources(&self, organization: OrganizationId) -> Result<Vec<Source>, StoreError>;
     /// False when the organization has no such source. Bumps the knowledge version.
-    async fn delete_source(&self, organization: OrganizationId, id: SourceId, now: Timestamp) -> Result<bool, StoreError>;
+    async fn delete_source(
+        &self,
+        organization: OrganizationId,
+        id: SourceId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
     /// Full-text matches, best first. `query` is what a person typed: the store makes its own syntax of it.
-    async fn match_text(&self, organization: OrganizationId, query: &str, limit: usize) -> Result<Vec<PassageId>, StoreError>;
+    async fn match_text(
+        &self,
+        organization: OrganizationId,
+        query: &str,
+        limit: usize,
+    ) -> Result<Vec<PassageId>, StoreError>;
     /// Grows with every change of an organization's sources.
     async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError>;
     /// Every vector that `embedder` made for the organization.
-    async fn load_vectors(&self, organization: OrganizationId, embedder: &str) -> Result<Vec<StoredVector>, StoreError>;
+    async fn load_vectors(&self, organization: OrganizationId, embedder: &str)
+    -> Result<Vec<StoredVector>, StoreError>;
     /// The passages with these ids, in any order; ids that are not the organization's are left out.
     async fn load_passages(&self, organization: OrganizationId, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError>;
 }
@@ -127,7 +138,12 @@ pub trait Embedder: Send + Sync + 'static {
 #[async_trait]
 pub trait Retriever: Send + Sync + 'static {
     /// The best passages for a question, best first; empty when nothing fits.
-    async fn retrieve(&self, organization: OrganizationId, query: &str, limit: usize) -> Result<Vec<Passage>, RetrieveError>;
+    async fn retrieve(
+        &self,
+        organization: OrganizationId,
+        query: &str,
+        limit: usize,
+    ) -> Result<Vec<Passage>, RetrieveError>;
 }
 
 #[derive(Debug, thiserror::Error)]

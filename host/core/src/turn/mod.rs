@@ -1,3 +1,155 @@
-//! One chat turn: the pipeline from an accepted question to a stored answer, and the port that keeps it.
+//! One chat turn, from a question to a stored answer.
+//!
+//! [`Turns::start`] accepts the question in one transaction ([`store`]), then [`run`] does the work on a task of its own
+//! and writes what happens to a [`live::LiveTurn`], which the client's response, a resumed stream, or nobody reads.
 
+mod cite;
+pub mod failure;
+pub mod live;
+mod prompt;
+mod run;
 pub mod store;
+#[cfg(test)]
+mod tests;
+mod tools;
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    connector::{call::Connectors, offer::Offers},
+    conversation::{ClientMessage, Message},
+    id::{ConversationId, MessageId},
+    knowledge::Retriever,
+    meter::Remaining,
+    model::Model,
+    principal::Principal,
+    time::{Clock, Random},
+};
+use live::{LiveTurn, LiveTurns, Timing};
+use run::Run;
+use store::{BeginTurn, BeginTurnError, ConversationRef, Idempotency, NewTurn, TurnStore};
+
+/// The bounds of one turn.
+#[derive(Clone, Copy, Debug)]
+pub struct TurnLimits {
+    /// How often a model may ask for tools before it must answer.
+    pub rounds: usize,
+    pub calls_per_round: usize,
+    /// Passages that retrieval gives at once.
+    pub passages: usize,
+    /// An answer's text; it ends there.
+    pub answer_bytes: usize,
+    /// A tool's output as the model sees it; the rest is cut and said to be cut.
+    pub tool_output_bytes: usize,
+    pub deadline: Duration,
+    /// How long a turn counts as alive after its host's last sign of life.
+    pub lease: Duration,
+}
+
+impl Default for TurnLimits {
+    fn default() -> Self {
+        Self {
+            rounds: 6,
+            calls_per_round: 8,
+            passages: 6,
+            answer_bytes: 256 << 10,
+            tool_output_bytes: 12 << 10,
+            deadline: Duration::from_secs(300),
+            lease: Duration::from_secs(120),
+        }
+    }
+}
+
+/// How the answer reaches the client, which decides what its first byte is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Plain text, whose headers go with the first byte of the final answer.
+    Text,
+    /// Events, from the start.
+    Events,
+    /// One object at the end.
+    Whole,
+}
+
+/// A question.
+#[derive(Clone, Debug)]
+pub struct TurnRequest {
+    pub principal: Principal,
+    pub conversation: ConversationRef,
+    pub visitor: Option<String>,
+    /// The client's `system` messages.
+    pub instructions: Vec<String>,
+    /// The rest of the client's history; the last is the user's.
+    pub messages: Vec<ClientMessage>,
+    pub idempotency: Option<Idempotency>,
+    pub delivery: Delivery,
+}
+
+/// What came of a question.
+pub enum Start {
+    /// It was accepted, and its turn is running.
+    Running(Started),
+    /// It was answered before under the same idempotency key.
+    Replay(Message),
+}
+
+pub struct Started {
+    pub conversation: ConversationId,
+    pub message: MessageId,
+    pub remaining: Option<Remaining>,
+    pub live: Arc<LiveTurn>,
+}
+
+/// Runs turns. Cheap to clone: everything is shared.
+#[derive(Clone)]
+pub struct Turns {
+    pub store: Arc<dyn TurnStore>,
+    pub model: Arc<dyn Model>,
+    pub retriever: Arc<dyn Retriever>,
+    pub connectors: Connectors,
+    pub offers: Offers,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub limits: TurnLimits,
+    pub live: Arc<LiveTurns>,
+}
+
+impl Turns {
+    /// Accepts a question and starts its turn, which goes on whoever listens.
+    pub async fn start(&self, request: TurnRequest) -> Result<Start, BeginTurnError> {
+        let now = self.clock.now();
+        let accepted = match self.store.begin_turn(self.new_turn(&request)).await? {
+            BeginTurn::Replay(message) => return Ok(Start::Replay(message)),
+            BeginTurn::Accepted(accepted) => accepted,
+        };
+        let timing = Timing { accept_us: run::micros(self.clock.now().since(now)), ..Timing::default() };
+        let live = LiveTurn::new(request.principal.organization, accepted.conversation, accepted.answer);
+        let started = Started {
+            conversation: accepted.conversation,
+            message: accepted.answer,
+            remaining: accepted.remaining,
+            live: Arc::clone(&live),
+        };
+        let presence = self.live.enter(Arc::clone(&live));
+        tokio::spawn(Run::new(self.clone(), request, accepted, live, timing).to_the_end(presence));
+        Ok(Start::Running(started))
+    }
+
+    fn new_turn(&self, request: &TurnRequest) -> NewTurn {
+        let now = self.clock.now();
+        NewTurn {
+            organization: request.principal.organization,
+            key: request.principal.key,
+            key_cap: request.principal.message_cap,
+            conversation: request.conversation.clone(),
+            new_conversation: ConversationId(self.random.uuid(now)),
+            visitor: request.visitor.clone(),
+            message_ids: request.messages.iter().map(|_| MessageId(self.random.uuid(now))).collect(),
+            messages: request.messages.clone(),
+            answer: MessageId(self.random.uuid(now)),
+            idempotency: request.idempotency.clone(),
+            now,
+            lease_until: now.plus(self.limits.lease),
+        }
+    }
+}

@@ -127,11 +127,27 @@ pub trait TurnStore: Send + Sync + 'static {
     /// Stores the answer. Idempotent: the first end counts.
     async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError>;
     /// Says that a turn is alive.
-    async fn renew_turn(&self, organization: OrganizationId, answer: MessageId, lease_until: Timestamp) -> Result<(), StoreError>;
+    async fn renew_turn(
+        &self,
+        organization: OrganizationId,
+        answer: MessageId,
+        lease_until: Timestamp,
+    ) -> Result<(), StoreError>;
     /// A search: counts one message, returns what is left.
-    async fn count_search(&self, organization: OrganizationId, key: KeyId, key_cap: Option<u64>, now: Timestamp) -> Result<Option<Remaining>, BeginTurnError>;
+    async fn count_search(
+        &self,
+        organization: OrganizationId,
+        key: KeyId,
+        key_cap: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Option<Remaining>, BeginTurnError>;
     async fn message(&self, organization: OrganizationId, id: MessageId) -> Result<Option<Message>, StoreError>;
     /// The conversation that a client names, by id or by its own name under its key.
-    async fn find_conversation(&self, organization: OrganizationId, key: KeyId, name: &str) -> Result<Option<ConversationId>, StoreError>;
+    async fn find_conversation(
+        &self,
+        organization: OrganizationId,
+        key: KeyId,
+        name: &str,
+    ) -> Result<Option<ConversationId>, StoreError>;
     async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError>;
 }

@@ -1,0 +1,140 @@
+//! What an organization's connections offer to a model: built from the store at most once a second for each
+//! organization, since every turn needs it and few things change it.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::future::Cache;
+
+use super::{
+    call::{CallError, Connectors},
+    connection::Connection,
+    manifest::SideEffect,
+};
+use crate::{
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+    model::OfferedAction,
+    principal::KeyKind,
+    workflow::{Workflow, WorkflowStore},
+};
+
+/// How soon a change of a connection or a workflow shows in new turns. A call itself always reads the connection anew.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// One action that may be called now.
+#[derive(Clone)]
+pub struct Offered {
+    pub connection: ConnectionId,
+    pub connector: String,
+    pub name: String,
+    pub publishable: bool,
+    pub action: OfferedAction,
+}
+
+/// What one organization offers.
+#[derive(Default)]
+pub struct Offer {
+    pub actions: Vec<Offered>,
+    pub workflows: Vec<Workflow>,
+}
+
+#[derive(Clone)]
+pub struct Offers {
+    connectors: Connectors,
+    workflows: Arc<dyn WorkflowStore>,
+    cache: Cache<OrganizationId, Arc<Offer>>,
+}
+
+impl Offers {
+    pub fn new(connectors: Connectors, workflows: Arc<dyn WorkflowStore>) -> Self {
+        let cache = Cache::builder().max_capacity(10_000).time_to_live(FRESH).build();
+        Self { connectors, workflows, cache }
+    }
+
+    pub async fn of(&self, organization: OrganizationId) -> Result<Arc<Offer>, StoreError> {
+        let made = self.cache.try_get_with(organization, async { self.make(organization).await.map(Arc::new) }).await;
+        made.map_err(|error| (*error).clone())
+    }
+
+    async fn make(&self, organization: OrganizationId) -> Result<Offer, StoreError> {
+        let connections = self.connectors.store.enabled_connections(organization).await?;
+        let workflows = self.workflows.workflows(organization).await?;
+        let mut actions = Vec::new();
+        for connection in &connections {
+            match self.connectors.prepare(connection).await {
+                Ok(prepared) => {
+                    let slug = slug(connection, &connections);
+                    for action in &prepared.installable.manifest.actions {
+                        if action.side_effect == SideEffect::Write && !connection.policy.allow_writes {
+                            continue;
+                        }
+                        actions.push(Offered {
+                            connection: connection.id,
+                            connector: connection.connector.clone(),
+                            name: connection.name.clone(),
+                            publishable: connection.policy.allow_publishable,
+                            action: OfferedAction {
+                                connection: slug.clone(),
+                                action: action.id.clone(),
+                                title: action.title.clone(),
+                                description: action.description.clone(),
+                                input: action.input.clone(),
+                                writes: action.side_effect == SideEffect::Write,
+                                triggers: triggers(&workflows, connection.id, &action.id),
+                            },
+                        });
+                    }
+                }
+                Err(CallError::Store(error)) => return Err(error),
+                Err(error) => tracing::warn!(%organization, connection = %connection.id, %error, "not offered"),
+            }
+        }
+        Ok(Offer { actions, workflows })
+    }
+}
+
+/// What a model calls a connection: the connector's id, with the start of the connection's own where that is taken.
+fn slug(connection: &Connection, all: &[Connection]) -> String {
+    let first = all.iter().find(|other| other.connector == connection.connector);
+    if first.is_some_and(|first| first.id == connection.id) {
+        connection.connector.clone()
+    } else {
+        let id = connection.id.0.simple().to_string();
+        format!("{}-{}", connection.connector, &id[id.len() - 6..])
+    }
+}
+
+fn triggers(workflows: &[Workflow], connection: ConnectionId, action: &str) -> Vec<String> {
+    workflows
+        .iter()
+        .filter(|workflow| {
+            workflow.enabled
+                && workflow.connection == Some(connection)
+                && workflow.action.as_deref().is_none_or(|wanted| wanted == action)
+        })
+        .flat_map(|workflow| workflow.triggers.iter().cloned())
+        .collect()
+}
+
+impl Offer {
+    /// What a chat under this kind of key may be offered.
+    pub fn for_key(&self, kind: KeyKind) -> impl Iterator<Item = &Offered> {
+        self.actions.iter().filter(move |offered| kind == KeyKind::Secret || offered.publishable)
+    }
+
+    /// The action a model means: it may name the connection as it was offered, by the connector, by name or by id.
+    pub fn find(&self, kind: KeyKind, connection: &str, action: &str) -> Option<&Offered> {
+        let named = |offered: &&Offered| {
+            offered.action.connection == connection
+                || offered.connector == connection
+                || offered.name.eq_ignore_ascii_case(connection)
+                || offered.connection.to_string() == connection
+        };
+        let mut fitting = self.for_key(kind).filter(|offered| offered.action.action == action);
+        if connection.is_empty() {
+            // Without a name it must be the only one.
+            return fitting.next().filter(|_| fitting.next().is_none());
+        }
+        fitting.find(named)
+    }
+}

@@ -1,0 +1,85 @@
+//! Citations: numbering what an answer may cite, and finding what it did cite.
+
+use crate::knowledge::{Citation, Passage};
+
+const SNIPPET: usize = 240;
+
+/// Everything that was offered to one answer, in the order of its numbers.
+#[derive(Default)]
+pub struct Citations(Vec<Citation>);
+
+impl Citations {
+    /// The number of a passage; one that was offered before keeps its own.
+    pub fn passage(&mut self, passage: &Passage) -> u32 {
+        let title = if passage.section.is_empty() {
+            passage.title.clone()
+        } else {
+            format!("{} › {}", passage.title, passage.section)
+        };
+        self.add(title, passage.url.clone(), passage.source_id.to_string(), &passage.text)
+    }
+
+    pub fn add(&mut self, title: String, url: Option<String>, source_id: String, text: &str) -> u32 {
+        let snippet = snippet(text);
+        if let Some(same) = self.0.iter().find(|have| have.source_id == source_id && have.snippet == snippet) {
+            return same.n;
+        }
+        let n = u32::try_from(self.0.len()).unwrap_or(u32::MAX).saturating_add(1);
+        self.0.push(Citation { n, title, url, source_id, snippet });
+        n
+    }
+
+    pub fn offered(&self) -> &[Citation] {
+        &self.0
+    }
+
+    /// What `answer` cites; all that was offered when it names no number, so that no source is lost to a model that
+    /// doesn't number.
+    pub fn cited(&self, answer: &str) -> Vec<Citation> {
+        let cited: Vec<_> = self.0.iter().filter(|citation| names(answer, citation.n)).cloned().collect();
+        if cited.is_empty() { self.0.clone() } else { cited }
+    }
+}
+
+/// Whether a text says `[n]`, also within a list as in `[1, 3]`.
+fn names(text: &str, n: u32) -> bool {
+    text.split('[').skip(1).any(|rest| {
+        rest.split_once(']')
+            .is_some_and(|(inside, _)| inside.len() < 40 && inside.split(',').any(|one| one.trim().parse() == Ok(n)))
+    })
+}
+
+fn snippet(text: &str) -> String {
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.len() <= SNIPPET {
+        return flat;
+    }
+    let cut = &flat[..flat.floor_char_boundary(SNIPPET)];
+    let cut = cut.rsplit_once(' ').map_or(cut, |(head, _)| head);
+    format!("{cut}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_answer_names_is_cited() {
+        let mut citations = Citations::default();
+        for (source, text) in [("a", "one"), ("b", "two"), ("c", "three")] {
+            citations.add(source.to_owned(), None, source.to_owned(), text);
+        }
+        let numbers = |answer: &str| citations.cited(answer).iter().map(|c| c.n).collect::<Vec<_>>();
+        assert_eq!(numbers("It is so [2]."), [2]);
+        assert_eq!(numbers("Both [1, 3]."), [1, 3]);
+        assert_eq!(numbers("No number [x]."), [1, 2, 3]);
+    }
+
+    #[test]
+    fn the_same_passage_keeps_its_number() {
+        let mut citations = Citations::default();
+        assert_eq!(citations.add("t".into(), None, "s".into(), "x"), 1);
+        assert_eq!(citations.add("t".into(), None, "s".into(), "y"), 2);
+        assert_eq!(citations.add("t".into(), None, "s".into(), "x"), 1);
+    }
+}

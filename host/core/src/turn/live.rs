@@ -1,0 +1,171 @@
+//! A turn while it runs: a log of events that its one writer appends to and any number of readers follow from the
+//! start, so that a client may leave, come back and lose nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures::stream::{self, Stream};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::failure::TurnFailure;
+use crate::{
+    conversation::MessageStatus,
+    id::{ConversationId, MessageId, OrganizationId},
+    knowledge::Citation,
+    model::TokenUsage,
+};
+
+/// What happens in a turn, in order. `Finished` or `Failed` is the last one, and comes after the answer is committed.
+#[derive(Clone, Debug)]
+pub enum TurnEvent {
+    /// What the answer may cite from now on: the whole list, each time it grows.
+    Citations(Arc<[Citation]>),
+    /// More of the answer.
+    Text(String),
+    ToolStarted {
+        id: String,
+        name: String,
+        title: String,
+        input: Value,
+    },
+    /// `output` is what the model sees, as JSON; on failure it is `{"error", "message"}`.
+    ToolFinished {
+        id: String,
+        name: String,
+        ok: bool,
+        output: Value,
+    },
+    /// The model will be asked again, with the tools' results.
+    RoundEnded,
+    Finished(Arc<Ending>),
+    Failed(TurnFailure),
+}
+
+/// How a turn ended well, or was cancelled.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    pub status: MessageStatus,
+    pub text: String,
+    /// What the text cites; everything that was offered when it names no number.
+    pub citations: Vec<Citation>,
+    pub usage: TokenUsage,
+    pub timing: Timing,
+}
+
+/// What the host itself took, in microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timing {
+    pub accept_us: u64,
+    pub retrieve_us: u64,
+    pub tools_us: u64,
+    pub commit_us: u64,
+}
+
+/// A turn that readers can follow.
+pub struct LiveTurn {
+    pub organization: OrganizationId,
+    pub conversation: ConversationId,
+    pub message: MessageId,
+    events: Mutex<Vec<TurnEvent>>,
+    /// How many events there are; the writer's end closes it.
+    written: watch::Sender<usize>,
+    cancelled: watch::Sender<bool>,
+}
+
+impl LiveTurn {
+    pub(super) fn new(organization: OrganizationId, conversation: ConversationId, message: MessageId) -> Arc<Self> {
+        Arc::new(Self {
+            organization,
+            conversation,
+            message,
+            events: Mutex::default(),
+            written: watch::Sender::new(0),
+            cancelled: watch::Sender::new(false),
+        })
+    }
+
+    /// Every event from the first on, as it comes. The stream ends after `Finished` or `Failed`.
+    pub fn follow(self: &Arc<Self>) -> impl Stream<Item = TurnEvent> + Send + use<> {
+        let reader = (Arc::clone(self), self.written.subscribe(), 0_usize, false);
+        stream::unfold(reader, |(live, mut written, next, ended)| async move {
+            if ended {
+                return None;
+            }
+            written.wait_for(|count| *count > next).await.ok()?;
+            let event = lock(&live.events).get(next).cloned()?;
+            let ended = matches!(event, TurnEvent::Finished(_) | TurnEvent::Failed(_));
+            Some((event, (live, written, next + 1, ended)))
+        })
+    }
+
+    /// Asks the turn to stop. What it has written until then is kept.
+    pub fn cancel(&self) {
+        self.cancelled.send_replace(true);
+    }
+
+    pub(super) async fn cancelled(&self) {
+        let mut cancelled = self.cancelled.subscribe();
+        // The sender lives as long as `self`: it can't be closed while this waits.
+        let _ = cancelled.wait_for(|cancelled| *cancelled).await;
+    }
+
+    pub(super) fn push(&self, event: TurnEvent) {
+        let count = {
+            let mut events = lock(&self.events);
+            events.push(event);
+            events.len()
+        };
+        self.written.send_replace(count);
+    }
+
+    fn has_ended(&self) -> bool {
+        lock(&self.events).last().is_some_and(|event| matches!(event, TurnEvent::Finished(_) | TurnEvent::Failed(_)))
+    }
+}
+
+/// The turns that this host is running, by conversation: the newest of each.
+#[derive(Default)]
+pub struct LiveTurns(Mutex<HashMap<ConversationId, Arc<LiveTurn>>>);
+
+impl LiveTurns {
+    /// The turn in progress of a conversation.
+    pub fn find(&self, organization: OrganizationId, conversation: ConversationId) -> Option<Arc<LiveTurn>> {
+        lock(&self.0).get(&conversation).filter(|live| live.organization == organization).cloned()
+    }
+
+    /// How many turns are running.
+    pub fn count(&self) -> usize {
+        lock(&self.0).len()
+    }
+
+    pub(super) fn enter(self: &Arc<Self>, live: Arc<LiveTurn>) -> Presence {
+        lock(&self.0).insert(live.conversation, Arc::clone(&live));
+        Presence { turns: Arc::clone(self), live }
+    }
+}
+
+/// A turn's place among the running ones. However the turn goes, its readers see an end.
+pub(super) struct Presence {
+    turns: Arc<LiveTurns>,
+    pub(super) live: Arc<LiveTurn>,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if !self.live.has_ended() {
+            self.live.push(TurnEvent::Failed(TurnFailure::Internal));
+        }
+        let mut turns = lock(&self.turns.0);
+        if turns.get(&self.live.conversation).is_some_and(|live| live.message == self.live.message) {
+            turns.remove(&self.live.conversation);
+        }
+    }
+}
+
+/// A panic while it was held leaves plain data that is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

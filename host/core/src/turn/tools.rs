@@ -1,0 +1,292 @@
+//! The tools a model is offered, and what happens when it calls one. A call is a wish: whether it is granted is decided
+//! by the key, the offer and the connection's policy, and its output is data.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Turns,
+    cite::Citations,
+    prompt::fence,
+    store::{AcceptedTurn, NewTicket},
+};
+use crate::{
+    connector::{
+        call::{CallRequest, Caller},
+        offer::{Offer, Offered},
+    },
+    id::TicketId,
+    model::{NumberedPassage, ToolCall, ToolSpec},
+    principal::Principal,
+};
+
+/// Over this many actions, their schemas stay out of the prompt and `search_connectors` finds them.
+const FEW: usize = 24;
+const FOUND: usize = 8;
+
+/// What a tool call gave.
+pub(super) struct ToolResult {
+    pub ok: bool,
+    /// For clients: the output, or `{"error", "message"}`.
+    pub output: Value,
+    /// For the model: the same, fenced and cut.
+    pub content: String,
+    /// For the record: what was called and how it went.
+    pub step: Value,
+}
+
+/// The tools of one turn.
+pub(super) fn specs(offer: &Offer, principal: &Principal) -> Vec<ToolSpec> {
+    let offered: Vec<&Offered> = offer.for_key(principal.kind).collect();
+    let mut specs = Vec::with_capacity(4);
+    if !offered.is_empty() {
+        specs.push(call_connector(&offered));
+    }
+    if offered.len() > FEW {
+        specs.push(tool(
+            "search_connectors",
+            "Finds the connector actions that fit a need, with the schema of their input.",
+            json!({"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}),
+        ));
+    }
+    specs.push(tool(
+        "search_knowledge",
+        "Searches the company's knowledge for passages beyond those already given.",
+        json!({"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}),
+    ));
+    specs.push(tool(
+        "create_ticket",
+        "Opens a ticket for a person to take over, when the customer asks for one or you can't help.",
+        json!({"type": "object", "required": ["subject", "body"], "properties": {
+            "subject": {"type": "string", "maxLength": 200}, "body": {"type": "string", "maxLength": 10_000}}}),
+    ));
+    specs
+}
+
+fn tool(name: &str, description: &str, parameters: Value) -> ToolSpec {
+    ToolSpec { name: name.to_owned(), description: description.to_owned(), parameters, actions: Vec::new() }
+}
+
+fn call_connector(offered: &[&Offered]) -> ToolSpec {
+    let mut description = "Calls an action of one of the company's live systems and returns its result.".to_owned();
+    let mut connections: Vec<&str> = offered.iter().map(|o| o.action.connection.as_str()).collect();
+    connections.sort_unstable();
+    connections.dedup();
+    let mut properties = json!({
+        "connection": {"type": "string", "enum": connections},
+        "action": {"type": "string"},
+        "input": {"type": "object", "description": "What the action's input schema asks for."},
+    });
+    if offered.len() <= FEW {
+        let mut actions: Vec<&str> = offered.iter().map(|o| o.action.action.as_str()).collect();
+        actions.sort_unstable();
+        actions.dedup();
+        properties["action"]["enum"] = json!(actions);
+        for Offered { action, .. } in offered {
+            description.push_str(&format!(
+                "\n- {}.{}{}: {} Input schema: {}",
+                action.connection,
+                action.action,
+                if action.writes { " (changes something)" } else { "" },
+                action.description,
+                action.input,
+            ));
+        }
+    } else {
+        description.push_str(" Find actions and their input schemas with search_connectors first.");
+    }
+    ToolSpec {
+        name: "call_connector".to_owned(),
+        description,
+        parameters: json!({
+            "type": "object", "properties": properties, "required": ["connection", "action", "input"]}),
+        actions: offered.iter().map(|offered| offered.action.clone()).collect(),
+    }
+}
+
+/// What the tools of one turn work on.
+pub(super) struct Toolbox<'a> {
+    pub turns: &'a Turns,
+    pub principal: &'a Principal,
+    pub accepted: &'a AcceptedTurn,
+    pub offer: Arc<Offer>,
+}
+
+#[derive(Deserialize)]
+struct ConnectorArguments {
+    #[serde(default, alias = "connector")]
+    connection: String,
+    action: String,
+    #[serde(default)]
+    input: Value,
+}
+
+#[derive(Deserialize)]
+struct SearchArguments {
+    query: String,
+}
+
+#[derive(Deserialize)]
+struct TicketArguments {
+    subject: String,
+    body: String,
+}
+
+impl Toolbox<'_> {
+    pub(super) async fn run(&self, call: &ToolCall, citations: &mut Citations) -> ToolResult {
+        match call.name.as_str() {
+            "call_connector" => self.call_connector(call, citations).await,
+            "search_knowledge" => self.search_knowledge(call, citations).await,
+            "search_connectors" => self.search_connectors(call),
+            "create_ticket" => self.create_ticket(call).await,
+            other => self.failed(other, "unknown_tool", "there is no such tool; use only those that were offered"),
+        }
+    }
+
+    async fn call_connector(&self, call: &ToolCall, citations: &mut Citations) -> ToolResult {
+        let arguments = match parse::<ConnectorArguments>(call) {
+            Ok(arguments) => arguments,
+            Err(message) => return self.failed(&call.name, "invalid_input", &message),
+        };
+        let kind = self.principal.kind;
+        let Some(offered) = self.offer.find(kind, &arguments.connection, &arguments.action) else {
+            let message = format!(
+                "no connection `{}` with an action `{}` is offered here",
+                arguments.connection, arguments.action
+            );
+            return self.failed(&call.name, "unknown_action", &message);
+        };
+        let report = self
+            .turns
+            .connectors
+            .call(CallRequest {
+                organization: self.principal.organization,
+                connection: offered.connection,
+                action: arguments.action,
+                input: if arguments.input.is_null() { json!({}) } else { arguments.input },
+                caller: Caller::Chat { key: self.principal.key, kind, conversation: self.accepted.conversation },
+            })
+            .await;
+        let title = format!("{}: {}", offered.name, offered.action.title);
+        let names = [("connection", offered.action.connection.as_str()), ("action", offered.action.action.as_str())];
+        let (ok, output, reason, n) = match report.map(|report| report.result) {
+            Ok(Ok(output)) => {
+                let text = output.to_string();
+                let n = citations.add(title.clone(), None, offered.connection.to_string(), &text);
+                (true, output, None, Some(n))
+            }
+            Ok(Err(fault)) => (false, error(fault.kind.name(), &fault.message), Some(fault.kind.name()), None),
+            Err(failure) => {
+                tracing::warn!(%failure, connection = %offered.connection, "a connector call could not be made");
+                (false, error("internal", "the call could not be made"), Some("internal"), None)
+            }
+        };
+        ToolResult {
+            ok,
+            content: fence(n, &call.name, &names, &output, self.turns.limits.tool_output_bytes),
+            step: json!({"tool": call.name, "connection": offered.connection, "action": offered.action.action,
+                "ok": ok, "reason": reason}),
+            output,
+        }
+    }
+
+    async fn search_knowledge(&self, call: &ToolCall, citations: &mut Citations) -> ToolResult {
+        let query = match parse::<SearchArguments>(call) {
+            Ok(arguments) => arguments.query,
+            Err(message) => return self.failed(&call.name, "invalid_input", &message),
+        };
+        let limit = self.turns.limits.passages;
+        match self.turns.retriever.retrieve(self.principal.organization, &query, limit).await {
+            Ok(passages) => {
+                let found: Vec<Value> = passages
+                    .into_iter()
+                    .map(|passage| NumberedPassage { n: citations.passage(&passage), passage })
+                    .map(|NumberedPassage { n, passage }| json!({"n": n, "title": passage.title, "text": passage.text}))
+                    .collect();
+                self.succeeded(&call.name, json!(found))
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, "a search for the model failed");
+                self.failed(&call.name, "unavailable", "the search is not available right now")
+            }
+        }
+    }
+
+    fn search_connectors(&self, call: &ToolCall) -> ToolResult {
+        let query = match parse::<SearchArguments>(call) {
+            Ok(arguments) => arguments.query.to_lowercase(),
+            Err(message) => return self.failed(&call.name, "invalid_input", &message),
+        };
+        let words: Vec<&str> = query.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2).collect();
+        let mut scored: Vec<(usize, &Offered)> = self
+            .offer
+            .for_key(self.principal.kind)
+            .map(|offered| {
+                let Offered { action, name, .. } = offered;
+                let text = format!("{name} {} {} {}", action.action, action.title, action.description).to_lowercase();
+                (words.iter().filter(|word| text.contains(**word)).count(), offered)
+            })
+            .filter(|(score, _)| *score > 0)
+            .collect();
+        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        let found: Vec<Value> = scored
+            .iter()
+            .take(FOUND)
+            .map(|(_, Offered { action, .. })| {
+                json!({"connection": action.connection, "action": action.action,
+                    "description": action.description, "input": action.input})
+            })
+            .collect();
+        self.succeeded(&call.name, json!(found))
+    }
+
+    async fn create_ticket(&self, call: &ToolCall) -> ToolResult {
+        let TicketArguments { subject, body } = match parse::<TicketArguments>(call) {
+            Ok(arguments) if arguments.subject.len() <= 800 && arguments.body.len() <= 40_000 => arguments,
+            Ok(_) => return self.failed(&call.name, "invalid_input", "the subject or the body is too long"),
+            Err(message) => return self.failed(&call.name, "invalid_input", &message),
+        };
+        let now = self.turns.clock.now();
+        let id = TicketId(self.turns.random.uuid(now));
+        let organization = self.principal.organization;
+        let conversation = Some(self.accepted.conversation);
+        let ticket = NewTicket { id, organization, conversation, subject, body, now };
+        match self.turns.store.create_ticket(ticket).await {
+            Ok(()) => self.succeeded(&call.name, json!({"ticket_id": id, "status": "open"})),
+            Err(failure) => {
+                tracing::error!(%failure, "a ticket could not be stored");
+                self.failed(&call.name, "unavailable", "the ticket could not be opened; ask the customer to try again")
+            }
+        }
+    }
+
+    fn succeeded(&self, tool: &str, output: Value) -> ToolResult {
+        ToolResult {
+            ok: true,
+            content: fence(None, tool, &[], &output, self.turns.limits.tool_output_bytes),
+            output,
+            step: json!({"tool": tool, "ok": true}),
+        }
+    }
+
+    fn failed(&self, tool: &str, reason: &str, message: &str) -> ToolResult {
+        let output = error(reason, message);
+        ToolResult {
+            ok: false,
+            content: fence(None, "error", &[], &output, self.turns.limits.tool_output_bytes),
+            output,
+            step: json!({"tool": tool, "ok": false, "reason": reason}),
+        }
+    }
+}
+
+fn error(reason: &str, message: &str) -> Value {
+    json!({"error": reason, "message": message})
+}
+
+fn parse<T: serde::de::DeserializeOwned>(call: &ToolCall) -> Result<T, String> {
+    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+    serde_json::from_str(arguments).map_err(|error| format!("the arguments don't fit the tool's schema: {error}"))
+}
