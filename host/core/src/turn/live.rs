@@ -28,7 +28,6 @@ pub enum TurnEvent {
     ToolStarted {
         id: String,
         name: String,
-        title: String,
         input: Value,
     },
     /// `output` is what the model sees, as JSON; on failure it is `{"error", "message"}`.
