@@ -1,0 +1,403 @@
+//! Doubles of every port that a turn uses.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    connector::{
+        call::{Connectors, Outside},
+        connection::*,
+        manifest::Manifest,
+        offer::Offers,
+        sandbox::*,
+    },
+    conversation::{ClientMessage, Message, MessageStatus, Role},
+    error::StoreError,
+    id::*,
+    knowledge::{Passage, RetrieveError, Retriever},
+    meter::Remaining,
+    model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream},
+    outbound::Outbound,
+    principal::{KeyKind, Principal, Scope},
+    time::{Clock, Random, Timestamp},
+    turn::{Delivery, TurnLimits, TurnRequest, Turns, store::*},
+    workflow::{Workflow, WorkflowStore},
+};
+
+/// What a scripted model does next.
+#[derive(Clone, Debug)]
+pub enum Say {
+    Event(ModelEvent),
+    Error(ModelError),
+    /// Nothing, for ever.
+    Wait,
+    /// The stream ends without a finish.
+    End,
+    Panic,
+}
+
+pub struct Scripted {
+    rounds: Mutex<VecDeque<Vec<Say>>>,
+    asked: Mutex<Vec<ModelRequest>>,
+}
+
+impl Scripted {
+    pub fn asked(&self) -> Vec<ModelRequest> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Model for Scripted {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
+        self.asked.lock().unwrap().push(request);
+        let script = self.rounds.lock().unwrap().pop_front().expect("the script is over");
+        Ok(stream::iter(script)
+            .take_while(|say| futures::future::ready(!matches!(say, Say::End)))
+            .then(|say| async {
+                match say {
+                    Say::Event(event) => Ok(event),
+                    Say::Error(error) => Err(error),
+                    Say::Wait | Say::End => futures::future::pending().await,
+                    Say::Panic => panic!("on purpose"),
+                }
+            })
+            .boxed())
+    }
+}
+
+/// A store that remembers what it was told.
+#[derive(Default)]
+pub struct Fake {
+    connections: Mutex<Vec<Connection>>,
+    finished: Mutex<Option<FinishedTurn>>,
+    records: Mutex<Vec<CallRecord>>,
+}
+
+impl Fake {
+    pub fn finished(&self) -> FinishedTurn {
+        self.finished.lock().unwrap().clone().expect("the turn was not finished")
+    }
+
+    pub fn records(&self) -> Vec<String> {
+        self.records.lock().unwrap().iter().map(|record| record.status.clone()).collect()
+    }
+}
+
+#[async_trait]
+impl TurnStore for Fake {
+    async fn begin_turn(&self, turn: NewTurn) -> Result<BeginTurn, BeginTurnError> {
+        let history = turn
+            .messages
+            .iter()
+            .zip(&turn.message_ids)
+            .map(|(message, id)| Message {
+                id: *id,
+                conversation_id: turn.new_conversation,
+                client_id: None,
+                role: message.role,
+                content: message.text.clone(),
+                status: MessageStatus::Complete,
+                citations: vec![],
+                steps: vec![],
+                created_at: turn.now,
+            })
+            .collect();
+        let (conversation, answer) = (turn.new_conversation, turn.answer);
+        Ok(BeginTurn::Accepted(AcceptedTurn { conversation, answer, history, remaining: None }))
+    }
+
+    async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError> {
+        *self.finished.lock().unwrap() = Some(turn);
+        Ok(())
+    }
+
+    async fn renew_turn(&self, _: OrganizationId, _: MessageId, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn count_search(
+        &self,
+        _: OrganizationId,
+        _: KeyId,
+        _: Option<u64>,
+        _: Timestamp,
+    ) -> Result<Option<Remaining>, BeginTurnError> {
+        Ok(None)
+    }
+
+    async fn message(&self, _: OrganizationId, _: MessageId) -> Result<Option<Message>, StoreError> {
+        Ok(None)
+    }
+
+    async fn find_conversation(
+        &self,
+        _: OrganizationId,
+        _: KeyId,
+        _: &str,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        Ok(None)
+    }
+
+    async fn create_ticket(&self, _: NewTicket) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ConnectionStore for Fake {
+    async fn enabled_connections(&self, _: OrganizationId) -> Result<Vec<Connection>, StoreError> {
+        Ok(self.connections.lock().unwrap().clone())
+    }
+
+    async fn connection(&self, _: OrganizationId, id: ConnectionId) -> Result<Option<Connection>, StoreError> {
+        Ok(self.connections.lock().unwrap().iter().find(|connection| connection.id == id).cloned())
+    }
+
+    async fn set_connection_status(
+        &self,
+        _: OrganizationId,
+        _: ConnectionId,
+        _: ConnectionStatus,
+    ) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn begin_call(
+        &self,
+        _: CallId,
+        _: OrganizationId,
+        _: Environment,
+        fuel: u64,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<u64, BeginCallError> {
+        Ok(fuel)
+    }
+
+    async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError> {
+        self.records.lock().unwrap().push(record);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StateStore for Fake {
+    async fn get_state(
+        &self,
+        _: OrganizationId,
+        _: ConnectionId,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn set_state(
+        &self,
+        _: OrganizationId,
+        _: ConnectionId,
+        _: &str,
+        _: &str,
+        _: &[u8],
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Result<(), StateRefusal>, StoreError> {
+        Ok(Ok(()))
+    }
+}
+
+#[async_trait]
+impl WorkflowStore for Fake {
+    async fn workflows(&self, _: OrganizationId) -> Result<Vec<Workflow>, StoreError> {
+        Ok(vec![])
+    }
+}
+
+/// A sandbox that answers every call alike.
+#[derive(Default)]
+pub struct FakeSandbox {
+    calls: Mutex<Vec<(String, String)>>,
+    failing: Mutex<bool>,
+}
+
+impl FakeSandbox {
+    pub fn calls(&self) -> Vec<(String, String)> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    pub fn fail_next(&self) {
+        *self.failing.lock().unwrap() = true;
+    }
+}
+
+#[async_trait]
+impl Sandbox for FakeSandbox {
+    async fn invoke(&self, invocation: Invocation) -> Outcome {
+        self.calls.lock().unwrap().push((invocation.action, invocation.input));
+        let failing = std::mem::take(&mut *self.failing.lock().unwrap());
+        let fault = Fault { kind: FaultKind::Upstream, message: "down".to_owned(), retryable: true };
+        let result = if failing { Err(fault) } else { Ok(r#"{"state":"shipped"}"#.to_owned()) };
+        Outcome { result, cost: Cost { fuel: 10, ..Cost::default() }, log: vec![] }
+    }
+
+    async fn map(&self, _: OrganizationId, _: &str, input: &str, _: Allowance) -> Outcome {
+        Outcome { result: Ok(input.to_owned()), cost: Cost::default(), log: vec![] }
+    }
+}
+
+struct FakeCatalogue;
+
+#[async_trait]
+impl Catalogue for FakeCatalogue {
+    async fn find(&self, _: OrganizationId, _: &str, _: &str) -> Result<Option<Installable>, StoreError> {
+        let manifest: Manifest = serde_json::from_value(json!({
+            "id": "shop", "name": "Shop", "version": "1.0.0",
+            "actions": [
+                {"id": "find", "title": "Find", "description": "Finds an order.", "input": {"type": "object",
+                    "properties": {"id": {"type": "string"}}, "required": ["id"]}},
+                {"id": "refund", "title": "Refund", "description": "Gives money back.", "side_effect": "write"},
+            ],
+        }))
+        .unwrap();
+        let manifest = Arc::new(manifest);
+        Ok(Some(Installable { manifest, component: Digest([0; 32]), origin: Origin::Bundled }))
+    }
+}
+
+struct NoOutside;
+
+impl Outside for NoOutside {
+    fn open(&self, _: &Connection, _: &Arc<Manifest>, _: &Allowance) -> Result<Arc<dyn Outbound>, Fault> {
+        panic!("the sandbox environment touched the outside")
+    }
+}
+
+struct OnePassage;
+
+#[async_trait]
+impl Retriever for OnePassage {
+    async fn retrieve(&self, _: OrganizationId, _: &str, _: usize) -> Result<Vec<Passage>, RetrieveError> {
+        Ok(vec![Passage {
+            id: PassageId(Uuid::from_u128(1)),
+            source_id: SourceId(Uuid::from_u128(2)),
+            title: "Colours".to_owned(),
+            section: String::new(),
+            url: None,
+            text: "The sky is blue.".to_owned(),
+            score: 1.0,
+        }])
+    }
+}
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(1_700_000_000_000_000)
+    }
+}
+
+#[derive(Default)]
+struct Counting(Mutex<u8>);
+
+impl Random for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        let mut next = self.0.lock().unwrap();
+        *next = next.wrapping_add(1);
+        bytes.fill(*next);
+    }
+}
+
+/// Everything that one test's turn touches.
+pub struct World {
+    pub turns: Turns,
+    pub model: Arc<Scripted>,
+    pub store: Arc<Fake>,
+    pub sandbox: Arc<FakeSandbox>,
+    pub kind: KeyKind,
+}
+
+impl World {
+    /// Without connections.
+    pub fn new(rounds: Vec<Vec<Say>>) -> Self {
+        let model = Arc::new(Scripted { rounds: Mutex::new(rounds.into()), asked: Mutex::default() });
+        let store = Arc::new(Fake::default());
+        let sandbox = Arc::new(FakeSandbox::default());
+        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(Still), Arc::new(Counting::default()));
+        let connectors = Connectors::new(
+            Arc::clone(&store) as _,
+            Arc::new(FakeCatalogue),
+            Arc::clone(&sandbox) as _,
+            Arc::clone(&store) as _,
+            Arc::new(NoOutside),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+        );
+        let turns = Turns {
+            store: Arc::clone(&store) as _,
+            model: Arc::clone(&model) as _,
+            retriever: Arc::new(OnePassage),
+            offers: Offers::new(connectors.clone(), Arc::clone(&store) as _),
+            connectors,
+            clock,
+            random,
+            limits: TurnLimits { deadline: Duration::from_secs(30), ..TurnLimits::default() },
+            live: Arc::default(),
+        };
+        Self { turns, model, store, sandbox, kind: KeyKind::Secret }
+    }
+
+    /// With one connection, to a shop.
+    pub fn with_shop(policy: Policy, rounds: Vec<Vec<Say>>) -> Self {
+        let world = Self::new(rounds);
+        world.store.connections.lock().unwrap().push(Connection {
+            id: ConnectionId(Uuid::from_u128(9)),
+            organization: OrganizationId(Uuid::from_u128(1)),
+            connector: "shop".to_owned(),
+            version: "1.0.0".to_owned(),
+            name: "Our shop".to_owned(),
+            environment: Environment::Sandbox,
+            status: ConnectionStatus::Enabled,
+            settings: json!({}),
+            credentials: None,
+            policy,
+            mappings: BTreeMap::new(),
+            created_at: Timestamp::from_micros(0),
+            revision: 1,
+        });
+        world
+    }
+
+    pub fn request(&self, delivery: Delivery) -> TurnRequest {
+        TurnRequest {
+            principal: Principal {
+                organization: OrganizationId(Uuid::from_u128(1)),
+                key: KeyId(Uuid::from_u128(3)),
+                kind: self.kind,
+                scopes: vec![Scope::Chat],
+                origins: vec![],
+                message_cap: None,
+            },
+            conversation: ConversationRef::New,
+            visitor: None,
+            instructions: vec![],
+            messages: vec![ClientMessage { id: None, role: Role::User, text: "Why?".to_owned() }],
+            idempotency: None,
+            delivery,
+        }
+    }
+}
