@@ -1,1 +1,5 @@
-//! tests
+//! What the end-to-end suites and the benchmarks share: a scripted language model, a scripted service, and the app.
+
+pub mod app;
+pub mod model;
+pub mod service;

@@ -1,0 +1,189 @@
+//! A load generator over bare HTTP/1.1 connections that are kept alive, so that the measuring costs little.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use hdrhistogram::Histogram;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    time::Instant,
+};
+
+/// One target with the request to send it.
+pub struct Target {
+    address: SocketAddr,
+    request: Vec<u8>,
+    idle: Mutex<Vec<BufReader<TcpStream>>>,
+}
+
+/// One answer's times, from when it was due to be asked.
+pub struct Sample {
+    pub first: Duration,
+    pub whole: Duration,
+    pub gaps: Vec<Duration>,
+}
+
+impl Target {
+    pub fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> Arc<Self> {
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str("\r\n");
+        request.push_str(body);
+        Arc::new(Self { address, request: request.into_bytes(), idle: Mutex::default() })
+    }
+
+    fn take(&self) -> Option<BufReader<TcpStream>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Asks once and reads the whole answer.
+    pub async fn ask(&self, due: Instant) -> Result<Sample> {
+        let mut stream = match self.take() {
+            Some(stream) => stream,
+            None => {
+                let stream = TcpStream::connect(self.address).await?;
+                stream.set_nodelay(true)?;
+                BufReader::with_capacity(8 << 10, stream)
+            }
+        };
+        stream.get_mut().write_all(&self.request).await?;
+        let mut line = String::new();
+        stream.read_line(&mut line).await?;
+        let status = line.split(' ').nth(1).context("no status")?.to_owned();
+        let mut chunked = false;
+        let mut length = 0;
+        loop {
+            line.clear();
+            stream.read_line(&mut line).await?;
+            let header = line.trim_end().to_ascii_lowercase();
+            if header.is_empty() {
+                break;
+            }
+            chunked |= header == "transfer-encoding: chunked";
+            if let Some(value) = header.strip_prefix("content-length: ") {
+                length = value.parse()?;
+            }
+        }
+        if status != "200" {
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).await?;
+            bail!("status {status}: {}", String::from_utf8_lossy(&body));
+        }
+        if !chunked {
+            bail!("the answer was not streamed");
+        }
+        let mut first = None;
+        let mut last = due;
+        let mut gaps = Vec::with_capacity(24);
+        let mut chunk = Vec::with_capacity(1024);
+        loop {
+            line.clear();
+            stream.read_line(&mut line).await?;
+            let size = usize::from_str_radix(line.trim_end(), 16).context("no chunk size")?;
+            chunk.resize(size + 2, 0);
+            stream.read_exact(&mut chunk).await?;
+            if size == 0 {
+                break;
+            }
+            let now = Instant::now();
+            if first.is_some() {
+                gaps.push(now - last);
+            } else {
+                first = Some(now - due);
+            }
+            last = now;
+        }
+        let whole = due.elapsed();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
+        Ok(Sample { first: first.context("an empty answer")?, whole, gaps })
+    }
+}
+
+/// What one stretch of load saw, in microseconds.
+pub struct Seen {
+    pub first: Histogram<u64>,
+    pub whole: Histogram<u64>,
+    pub gaps: Histogram<u64>,
+    pub failed: usize,
+    pub elapsed: Duration,
+}
+
+impl Seen {
+    fn new() -> Result<Self> {
+        let histogram = || Histogram::new_with_bounds(1, 60_000_000, 3);
+        Ok(Self { first: histogram()?, whole: histogram()?, gaps: histogram()?, failed: 0, elapsed: Duration::ZERO })
+    }
+
+    fn add(&mut self, sample: Result<Sample>) {
+        match sample {
+            Ok(sample) => {
+                record(&mut self.first, sample.first);
+                record(&mut self.whole, sample.whole);
+                sample.gaps.iter().for_each(|gap| record(&mut self.gaps, *gap));
+            }
+            Err(error) => {
+                if self.failed == 0 {
+                    tracing::warn!(%error, "a request failed");
+                }
+                self.failed += 1;
+            }
+        }
+    }
+}
+
+pub fn record(histogram: &mut Histogram<u64>, duration: Duration) {
+    histogram.saturating_record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).max(1));
+}
+
+/// Asks at a steady rate whether or not answers come, and counts from when each was due.
+pub async fn open_loop(target: &Arc<Target>, per_second: u32, stretch: Duration) -> Result<Seen> {
+    let count = u32::try_from(u128::from(per_second) * stretch.as_millis() / 1000)?;
+    let start = Instant::now() + Duration::from_millis(20);
+    let mut asked = Vec::with_capacity(count as usize);
+    for n in 0..count {
+        let due = start + Duration::from_secs(1) * n / per_second;
+        tokio::time::sleep_until(due).await;
+        let target = Arc::clone(target);
+        // The timer's own lateness is not the target's.
+        asked.push(tokio::spawn(async move { target.ask(Instant::now()).await }));
+    }
+    let mut seen = Seen::new()?;
+    for answer in asked {
+        seen.add(answer.await?);
+    }
+    seen.elapsed = start.elapsed();
+    Ok(seen)
+}
+
+/// Asks again as soon as an answer is there, `clients` at once.
+pub async fn closed_loop(target: &Arc<Target>, clients: usize, stretch: Duration) -> Result<Seen> {
+    let start = Instant::now();
+    let workers: Vec<_> = (0..clients)
+        .map(|_| {
+            let target = Arc::clone(target);
+            tokio::spawn(async move {
+                let mut samples = Vec::new();
+                while start.elapsed() < stretch {
+                    samples.push(target.ask(Instant::now()).await);
+                }
+                samples
+            })
+        })
+        .collect();
+    let mut seen = Seen::new()?;
+    for worker in workers {
+        worker.await?.into_iter().for_each(|sample| seen.add(sample));
+    }
+    seen.elapsed = start.elapsed();
+    Ok(seen)
+}

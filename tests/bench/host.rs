@@ -1,0 +1,65 @@
+//! The real binary as a process of its own, with a demo organization in a throw-away folder.
+
+use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+pub struct Host {
+    child: Child,
+    pub address: SocketAddr,
+    pub key: String,
+    pub admin: String,
+    data: tempfile::TempDir,
+}
+
+impl Host {
+    /// Starts `resly demo` on a port of the system's choice; with `model` as its upstream, or `builtin`.
+    pub async fn start(binary: &Path, model: Option<&str>) -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let mut command = Command::new(binary);
+        command.args(["demo", "--listen", "127.0.0.1:0", "--data"]).arg(data.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).env("RUST_LOG", "warn");
+        if let Some(url) = model {
+            command.env("RESLY_MODEL_URL", url).env("RESLY_MODEL", "scripted");
+        }
+        let mut child = command.spawn().with_context(|| format!("{} can't be started", binary.display()))?;
+        let stdout = child.stdout.take().context("no standard output")?;
+        let mut line = String::new();
+        tokio::time::timeout(Duration::from_secs(180), BufReader::new(stdout).read_line(&mut line)).await??;
+        let ready: Value = serde_json::from_str(&line).with_context(|| format!("the demo said {line:?}"))?;
+        let text = |name: &str| ready[name].as_str().map(str::to_owned).context("a field is missing");
+        let address = text("url")?.trim_start_matches("http://").trim_end_matches('/').parse()?;
+        Ok(Self { child, address, key: text("api_key")?, admin: text("admin_key")?, data })
+    }
+
+    /// Asks one of the admin routes.
+    pub async fn admin(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Result<Value> {
+        let client = reqwest::Client::builder().build()?;
+        let mut request = client.request(method, format!("http://{}{path}", self.address)).bearer_auth(&self.admin);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await?;
+        let status = response.status();
+        let answer: Value = response.json().await.unwrap_or(json!(null));
+        anyhow::ensure!(status.is_success(), "{path} answered {status}: {answer}");
+        Ok(answer)
+    }
+
+    /// Resident memory in KiB (Linux, proc(5), VmRSS).
+    pub fn resident_kib(&self) -> Result<u64> {
+        let pid = self.child.id().context("the host has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+        Ok(line.split_whitespace().nth(1).context("no figure")?.parse()?)
+    }
+
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+}

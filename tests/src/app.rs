@@ -1,0 +1,1 @@
+//! The production router in process, with doubles chosen at the composition root.

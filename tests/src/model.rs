@@ -1,0 +1,179 @@
+//! A scripted language model that speaks `/v1/chat/completions` and `/v1/embeddings` (OpenAI API reference, "Create chat
+//! completion", streaming) on loopback, says what it is told to and remembers what it was asked.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// One answer of the model.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// Text in these pieces, then a clean end.
+    Text(Vec<String>),
+    /// Tool calls, name and arguments, in fragments, then a clean end; the text comes before them.
+    Calls(String, Vec<(String, Value)>),
+    /// A status other than 200, with a body.
+    Status(u16, Value),
+    /// These bytes as the event stream, and then what `After` says.
+    Raw(Vec<String>, After),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    End,
+    /// Nothing more, and no end.
+    Stall,
+    /// The connection is cut.
+    Cut,
+}
+
+impl Reply {
+    pub fn text(text: &str) -> Self {
+        Self::Text(text.split_inclusive(' ').map(str::to_owned).collect())
+    }
+
+    pub fn call(name: &str, arguments: Value) -> Self {
+        Self::Calls(String::new(), vec![(name.to_owned(), arguments)])
+    }
+
+    /// A call of `call_connector`.
+    pub fn connector(connection: &str, action: &str, input: Value) -> Self {
+        Self::call("call_connector", json!({"connection": connection, "action": action, "input": input}))
+    }
+}
+
+#[derive(Default)]
+struct Script {
+    replies: Mutex<VecDeque<Reply>>,
+    asked: Mutex<Vec<Value>>,
+}
+
+/// The running double.
+#[derive(Clone)]
+pub struct ScriptedModel {
+    /// The base URL, with `/v1`.
+    pub url: String,
+    script: Arc<Script>,
+}
+
+impl ScriptedModel {
+    pub async fn start() -> std::io::Result<Self> {
+        let script = Arc::new(Script::default());
+        let router = Router::new()
+            .route("/v1/chat/completions", post(complete))
+            .route("/v1/embeddings", post(embed))
+            .with_state(Arc::clone(&script));
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}/v1", listener.local_addr()?);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { url, script })
+    }
+
+    /// Adds to what it will say. When the script is over it says `ok`.
+    pub fn says(&self, replies: impl IntoIterator<Item = Reply>) {
+        lock(&self.script.replies).extend(replies);
+    }
+
+    /// The bodies of the chat requests so far.
+    pub fn asked(&self) -> Vec<Value> {
+        lock(&self.script.asked).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn complete(State(script): State<Arc<Script>>, Json(body): Json<Value>) -> Response {
+    lock(&script.asked).push(body);
+    let reply = lock(&script.replies).pop_front().unwrap_or_else(|| Reply::text("ok"));
+    let (events, after) = match reply {
+        Reply::Status(status, body) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return (status, Json(body)).into_response();
+        }
+        Reply::Raw(events, after) => (events, after),
+        Reply::Text(pieces) => {
+            let mut events: Vec<String> =
+                pieces.iter().map(|piece| event(&json!({"content": piece}), Value::Null)).collect();
+            events.push(event(&json!({}), json!("stop")));
+            events.push(ending());
+            (events, After::End)
+        }
+        Reply::Calls(text, calls) => (call_events(&text, &calls), After::End),
+    };
+    let tail = match after {
+        After::End => stream::empty().boxed(),
+        After::Stall => stream::pending().boxed(),
+        After::Cut => stream::once(async { Err(std::io::Error::other("cut")) }).boxed(),
+    };
+    let body = stream::iter(events).map(|event| Ok(Bytes::from(event))).chain(tail);
+    ([("content-type", "text/event-stream")], Body::from_stream(body)).into_response()
+}
+
+/// Calls as services send them: the name first, the arguments in pieces.
+fn call_events(text: &str, calls: &[(String, Value)]) -> Vec<String> {
+    let mut events = Vec::new();
+    if !text.is_empty() {
+        events.push(event(&json!({"content": text}), Value::Null));
+    }
+    for (index, (name, arguments)) in calls.iter().enumerate() {
+        let start = json!({"index": index, "id": format!("call_{index}"), "type": "function",
+            "function": {"name": name, "arguments": ""}});
+        events.push(event(&json!({"tool_calls": [start]}), Value::Null));
+        let text = arguments.to_string();
+        let (head, tail) = text.split_at(text.floor_char_boundary(text.len() / 2));
+        for piece in [head, tail] {
+            let more = json!({"index": index, "function": {"arguments": piece}});
+            events.push(event(&json!({"tool_calls": [more]}), Value::Null));
+        }
+    }
+    events.push(event(&json!({}), json!("tool_calls")));
+    events.push(ending());
+    events
+}
+
+/// One chunk as an event.
+pub fn event(delta: &Value, finish_reason: Value) -> String {
+    let chunk = json!({"id": "c", "object": "chat.completion.chunk", "model": "scripted",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]});
+    format!("data: {chunk}\n\n")
+}
+
+fn ending() -> String {
+    let usage = json!({"id": "c", "object": "chat.completion.chunk", "choices": [],
+        "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}});
+    format!("data: {usage}\n\ndata: [DONE]\n\n")
+}
+
+/// Vectors that differ by the text's bytes.
+async fn embed(Json(body): Json<Value>) -> Result<Json<Value>, Infallible> {
+    let inputs = body["input"].as_array().cloned().unwrap_or_default();
+    let data: Vec<Value> = inputs
+        .iter()
+        .enumerate()
+        .map(|(index, text)| {
+            let mut vector = [0.0_f32; 16];
+            for byte in text.as_str().unwrap_or_default().bytes() {
+                vector[usize::from(byte % 16)] += 1.0;
+            }
+            json!({"object": "embedding", "index": index, "embedding": vector})
+        })
+        .collect();
+    Ok(Json(json!({"object": "list", "data": data, "model": "scripted"})))
+}

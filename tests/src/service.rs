@@ -1,0 +1,90 @@
+//! A scripted service for connectors to call, on loopback: it answers by path and remembers every request whole.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+/// A request as it arrived on the wire.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Received {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+    }
+}
+
+type Answers = HashMap<String, (u16, Value)>;
+
+#[derive(Default)]
+struct Script {
+    answers: Mutex<Answers>,
+    received: Mutex<Vec<Received>>,
+}
+
+#[derive(Clone)]
+pub struct ScriptedService {
+    pub address: SocketAddr,
+    script: Arc<Script>,
+}
+
+impl ScriptedService {
+    pub async fn start() -> std::io::Result<Self> {
+        let script = Arc::new(Script::default());
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&script));
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { address, script })
+    }
+
+    /// What it answers on a path, from now on. Other paths are 404.
+    pub fn answers(&self, path: &str, status: u16, body: Value) {
+        lock(&self.script.answers).insert(path.to_owned(), (status, body));
+    }
+
+    pub fn received(&self) -> Vec<Received> {
+        lock(&self.script.received).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 16 << 20).await.unwrap_or_default().to_vec();
+    let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    lock(&script.received).push(Received {
+        method: parts.method.to_string(),
+        target: parts.uri.to_string(),
+        headers,
+        body,
+    });
+    let found = lock(&script.answers).get(parts.uri.path()).cloned();
+    let (status, body) = found.unwrap_or((404, serde_json::json!({"error": "no such thing"})));
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert("content-type", axum::http::HeaderValue::from_static("application/json"));
+    response
+}

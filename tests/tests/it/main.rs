@@ -1,0 +1,22 @@
+//! The end-to-end suites, through the production router over loopback. A file that isn't named here is an orphan, and
+//! `no_orphans` says so.
+
+mod ai_sdk;
+mod bad_input;
+mod chat;
+mod connectors;
+mod keys;
+mod metering;
+mod model_faults;
+mod real_binary;
+
+#[test]
+fn no_orphans() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+    let named = include_str!("main.rs");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.trim_end_matches(".rs");
+        assert!(module == "main" || named.contains(&format!("mod {module};")), "{name} is not part of the suite");
+    }
+}

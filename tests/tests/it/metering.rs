@@ -1,0 +1,70 @@
+//! What is counted, and where it ends.
+
+use resly_tests::{app::TestApp, model::Reply};
+use serde_json::{Value, json};
+
+fn ask(question: &str) -> Value {
+    json!({"messages": [{"role": "user", "content": question}]})
+}
+
+#[tokio::test]
+async fn a_hard_cap_is_hard_and_says_so() {
+    let app = TestApp::start().await;
+    app.limit(json!({"messages": 2})).await;
+    let first = app.chat().json(&ask("1")).send().await.unwrap();
+    assert!(first.headers()["ratelimit"].to_str().unwrap().contains("r=1"));
+    first.text().await.unwrap();
+    app.answer(ask("2")).await;
+    let third = app.chat().json(&ask("3")).send().await.unwrap();
+    assert_eq!(third.status(), 429);
+    assert_eq!(third.headers()["content-type"], "application/problem+json");
+    assert!(third.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 0);
+    assert!(third.headers().contains_key("ratelimit") && third.headers().contains_key("ratelimit-policy"));
+    let problem: Value = third.json().await.unwrap();
+    assert_eq!(problem["type"], "/docs/problems/limit-reached");
+    assert_eq!((&problem["limit"]["meter"], &problem["limit"]["limit"]), (&json!("messages"), &json!(2)));
+    assert_eq!(app.used("messages").await, 2);
+
+    app.limit(json!({"messages": 3})).await;
+    app.answer(ask("3")).await;
+    assert_eq!(app.used("messages").await, 3);
+}
+
+#[tokio::test]
+async fn a_crowd_at_the_cap_gets_exactly_what_is_left() {
+    let app = TestApp::start().await;
+    app.limit(json!({"messages": 7})).await;
+    let answers = futures::future::join_all((0..40).map(|_| app.chat().json(&ask("x")).send())).await;
+    let good = answers.iter().filter(|answer| answer.as_ref().unwrap().status() == 200).count();
+    assert_eq!(good, 7);
+    assert_eq!(app.used("messages").await, 7);
+}
+
+#[tokio::test]
+async fn searches_and_embeddings_count_too() {
+    let app = TestApp::start().await;
+    app.knows("Returns", "You may return anything within 30 days.").await;
+    assert!(app.used("embeddings").await >= 1);
+    let found: Value = app.post("/api/search", &json!({"query": "return days"})).await.json().await.unwrap();
+    let passages = found.as_array().or(found["results"].as_array()).or(found["passages"].as_array()).unwrap();
+    assert!(passages[0].to_string().contains("30 days"));
+    assert_eq!(app.used("messages").await, 1);
+}
+
+#[tokio::test]
+async fn what_fails_before_its_first_byte_costs_nothing() {
+    let app = TestApp::start().await;
+    app.model.says([Reply::Status(500, json!({"error": {"message": "down"}})), Reply::Status(500, json!({}))]);
+    let response = app.chat().json(&ask("Hi")).send().await.unwrap();
+    assert_eq!(response.status(), 502);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    app.idle().await;
+    assert_eq!(app.used("messages").await, 0);
+}
+
+#[tokio::test]
+async fn a_search_past_the_cap_is_refused() {
+    let app = TestApp::start().await;
+    app.limit(json!({"messages": 0})).await;
+    assert_eq!(app.post("/api/search", &json!({"query": "x"})).await.status(), 429);
+}

@@ -1,0 +1,110 @@
+//! The binary as an operator runs it: its line of JSON, a crash in the middle of an answer, and a clean stop.
+
+use std::{
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use resly_tests::{
+    app::binary,
+    model::{After, Reply, ScriptedModel, event},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+struct Demo {
+    child: Child,
+    url: String,
+    key: String,
+    admin: String,
+}
+
+async fn demo(data: &Path, model: Option<&ScriptedModel>) -> Demo {
+    let mut command = Command::new(binary());
+    command.args(["demo", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    if let Some(model) = model {
+        command.env("RESLY_MODEL_URL", &model.url).env("RESLY_MODEL", "scripted");
+    }
+    let mut child = command.spawn().expect("the binary is built by `make test`");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+    assert!(text("console_url").starts_with("http"));
+    Demo { url: text("url"), key: text("api_key"), admin: text("admin_key"), child }
+}
+
+impl Demo {
+    fn chat(&self, body: &Value) -> reqwest::RequestBuilder {
+        client().post(format!("{}/api/chat", self.url)).bearer_auth(&self.key).json(body)
+    }
+
+    async fn messages_used(&self) -> u64 {
+        let usage = client().get(format!("{}/api/admin/usage", self.url)).bearer_auth(&self.admin).send();
+        let usage: Value = usage.await.unwrap().json().await.unwrap();
+        usage["meters"]["messages"]["used"].as_u64().unwrap()
+    }
+}
+
+fn client() -> reqwest::Client {
+    resly_tests::app::client()
+}
+
+fn ask(question: &str) -> Value {
+    json!({"messages": [{"role": "user", "content": question}]})
+}
+
+#[tokio::test]
+async fn the_demo_answers_from_the_handbook_and_through_shopify() {
+    let data = tempfile::tempdir().unwrap();
+    let demo = demo(data.path(), None).await;
+    let docs = demo.chat(&ask("How do I rotate an API key?")).send().await.unwrap();
+    assert_eq!(docs.status(), 200);
+    let citations: Value = serde_json::from_str(docs.headers()["x-citations"].to_str().unwrap()).unwrap();
+    assert!(!citations.as_array().unwrap().is_empty());
+    assert!(docs.text().await.unwrap().to_lowercase().contains("rotate"));
+
+    let order = demo.chat(&ask("Where is my order #1001?")).send().await.unwrap().text().await.unwrap();
+    assert!(order.contains("1001"), "{order}");
+}
+
+#[tokio::test]
+async fn usage_is_exactly_right_after_a_crash() {
+    let data = tempfile::tempdir().unwrap();
+    let model = ScriptedModel::start().await.unwrap();
+    let mut first = demo(data.path(), Some(&model)).await;
+    let before = first.messages_used().await;
+    assert_eq!(first.chat(&ask("Hi")).send().await.unwrap().text().await.unwrap(), "ok");
+
+    // Killed in the middle of an answer, a question with an idempotency key.
+    let half = event(&json!({"content": "Half of it. \n And "}), Value::Null);
+    model.says([Reply::Raw(vec![half], After::Stall)]);
+    let mut answer = first.chat(&ask("Tell me")).header("idempotency-key", "crash").send().await.unwrap();
+    let message = answer.headers()["x-message-id"].to_str().unwrap().to_owned();
+    assert!(answer.chunk().await.unwrap().is_some());
+    first.child.kill().await.unwrap();
+    assert!(answer.text().await.is_err(), "a cut answer doesn't look like success");
+
+    let second = demo(data.path(), Some(&model)).await;
+    assert_eq!(second.messages_used().await, before + 2, "the accepted question stays counted, once");
+    let path = format!("{}/api/messages/{message}", second.url);
+    let stored: Value = client().get(path).bearer_auth(&second.admin).send().await.unwrap().json().await.unwrap();
+    assert_eq!(stored["status"], "interrupted", "{stored}");
+}
+
+#[tokio::test]
+async fn sigterm_drains_and_ends() {
+    let data = tempfile::tempdir().unwrap();
+    let mut demo = demo(data.path(), None).await;
+    let pid = rustix::process::Pid::from_raw(i32::try_from(demo.child.id().unwrap()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let started = Instant::now();
+    let status = tokio::time::timeout(Duration::from_secs(15), demo.child.wait()).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+    assert!(started.elapsed() < Duration::from_secs(11));
+}
