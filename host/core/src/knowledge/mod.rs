@@ -1,5 +1,10 @@
 //! What a company knows: sources, passages and citations, and the ports that find them.
 
+pub mod chunk;
+pub mod fuse;
+mod index;
+pub mod library;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +135,10 @@ pub enum EmbedAs {
 pub trait Embedder: Send + Sync + 'static {
     /// Names the model and its settings. Vectors are comparable only under the same name.
     fn name(&self) -> &str;
+    /// The cosine below which two texts have nothing to do with each other: every model spreads its vectors otherwise.
+    fn floor(&self) -> f32 {
+        0.25
+    }
     /// One vector for each text, in order.
     async fn embed(&self, texts: &[String], embed_as: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError>;
 }
