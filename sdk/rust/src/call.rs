@@ -1,0 +1,87 @@
+//! One call, with its JSON parsed on demand.
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    bindings::exports::resly::connector::action as wit,
+    fault::{Fault, Result},
+};
+
+/// What an action is called with.
+#[derive(Clone, Debug)]
+pub struct Call {
+    action: String,
+    input: String,
+    settings: String,
+    context: Context,
+}
+
+/// The connection that is called.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Connection {
+    pub id: String,
+    pub name: String,
+    /// `sandbox` or `production`.
+    pub environment: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Context {
+    connection: Connection,
+    now: String,
+    definition: Value,
+}
+
+impl Call {
+    pub(crate) fn new(call: wit::Call) -> Result<Self> {
+        let wit::Call { action, input, settings, context } = call;
+        let context = serde_json::from_str(&context)
+            .map_err(|error| Fault::internal(format!("the host's context is not what it should be: {error}")))?;
+        Ok(Self { action, input, settings, context })
+    }
+
+    /// A call for tests, with a context that says little.
+    pub fn for_test(action: &str, input: &Value, settings: &Value) -> Self {
+        let context = Context { now: "2026-01-01T00:00:00.000000Z".to_owned(), ..Context::default() };
+        Self { action: action.to_owned(), input: input.to_string(), settings: settings.to_string(), context }
+    }
+
+    /// The action's id in the manifest.
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// The input, which the host has checked against the action's schema.
+    pub fn input<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.input)
+            .map_err(|error| Fault::invalid_input(format!("the input is not what this action takes: {error}")))
+    }
+
+    /// The connection's settings.
+    pub fn settings<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.settings)
+            .map_err(|error| Fault::internal(format!("the settings are not what this connector takes: {error}")))
+    }
+
+    pub fn connection(&self) -> &Connection {
+        &self.context.connection
+    }
+
+    /// When the call was made (RFC 3339).
+    pub fn now(&self) -> &str {
+        &self.context.now
+    }
+
+    /// A declarative connector's rules for this action; null for others.
+    pub fn definition(&self) -> &Value {
+        &self.context.definition
+    }
+
+    /// The fault for an action that the connector doesn't have.
+    pub fn unknown_action(&self) -> Fault {
+        Fault::internal(format!("this connector has no action `{}`, although its manifest says so", self.action))
+    }
+}

@@ -1,0 +1,127 @@
+//! Outbound HTTP. The host decides whether a request may go, adds the credential, and takes it out of what comes back.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use crate::bindings::resly::connector::http::{Failure, Reason};
+use crate::{
+    bindings::resly::connector::http as wit,
+    fault::{Fault, Result},
+};
+
+/// A request under construction.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Vec<u8>>,
+    pub timeout_ms: Option<u32>,
+}
+
+impl Request {
+    pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
+        Self { method: method.into(), url: url.into(), ..Self::default() }
+    }
+
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new("GET", url)
+    }
+
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new("POST", url)
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// A JSON body, with its content type.
+    pub fn json<T: Serialize>(self, body: &T) -> Result<Self> {
+        let body = serde_json::to_vec(body)?;
+        Ok(self.header("content-type", "application/json").body(body))
+    }
+
+    #[must_use]
+    pub fn timeout_ms(mut self, timeout: u32) -> Self {
+        self.timeout_ms = Some(timeout);
+        self
+    }
+
+    /// Sends it through the host.
+    pub fn send(self) -> core::result::Result<Response, Failure> {
+        let headers = self.headers.into_iter().map(|(name, value)| wit::Header { name, value }).collect();
+        let request = wit::Request {
+            method: self.method,
+            url: self.url,
+            headers,
+            body: self.body,
+            timeout_ms: self.timeout_ms,
+        };
+        let wit::Response { status, headers, body, truncated } = wit::send(&request)?;
+        let headers = headers.into_iter().map(|wit::Header { name, value }| (name, value)).collect();
+        Ok(Response { status, headers, body, truncated })
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// True when the body went on past the call's cap.
+    pub truncated: bool,
+}
+
+impl Response {
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The first header of a name, which is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        if self.truncated {
+            return Err(Fault::upstream("the service's answer is larger than a call may read; ask for less at once")
+                .retryable(false));
+        }
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Fault::upstream(format!("the service's answer is not the JSON it should be: {error}")))
+    }
+
+    /// The response if its status is a success, else the fault that the status stands for.
+    pub fn require_success(self) -> Result<Self> {
+        if self.is_success() { Ok(self) } else { Err(fault_of_status(self.status)) }
+    }
+}
+
+/// What a status means where a service says nothing better.
+pub fn fault_of_status(status: u16) -> Fault {
+    match status {
+        400 | 422 => Fault::invalid_input(format!("the service refused the request as invalid (status {status})")),
+        401 | 403 => Fault::needs_auth(format!(
+            "the service refused the connection's credential (status {status}); an admin has to check it and its permissions"
+        )),
+        404 | 410 => Fault::not_found(format!("the service has no such thing (status {status})")),
+        429 => Fault::rate_limited("the service's own rate limit is reached; try again later"),
+        500.. => Fault::upstream(format!("the service failed (status {status}); try again later")),
+        _ => Fault::upstream(format!("the service answered with status {status}")).retryable(false),
+    }
+}
