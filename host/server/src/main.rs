@@ -1,1 +1,125 @@
-fn main() {}
+//! The binary `resly`.
+
+use std::{io::Write, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use resly_core::{
+    id::OrganizationId,
+    meter::Limits,
+    principal::{KeyKind, Scope},
+};
+use resly_server::{
+    app::App,
+    cli::{self, Verb},
+    compose::{self, Doubles},
+    config::Config,
+    demo,
+    http::{openapi, router::router},
+    keyring::KeySpec,
+    logging, serve,
+};
+use resly_store::NewOrganization;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+fn main() -> ExitCode {
+    // The compile child: nothing of the host may run in it, not even the command line's parser.
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == "compile") {
+        return resly_sandbox::compile_main();
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("resly: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let mut invocation = cli::read();
+    let verb = std::mem::replace(&mut invocation.verb, Verb::OpenApi);
+    if verb == Verb::OpenApi {
+        return print(openapi::document());
+    }
+    let config = invocation.config()?;
+    logging::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match verb {
+            Verb::Serve => serve(config).await,
+            Verb::Demo => run_demo(config).await,
+            Verb::Init { organization } => init(config, organization).await,
+            Verb::OpenApi => Ok(()),
+        }
+    })
+}
+
+async fn start(config: &Config) -> anyhow::Result<(Arc<App>, TcpListener)> {
+    let app = compose::compose(config, Doubles::default()).await?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("can't listen on {}; choose another address with --listen", config.listen))?;
+    Ok((app, listener))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let stop = serve::stop_signal()?;
+    let (app, listener) = start(&config).await?;
+    let url = demo::url(config.public_url.as_ref(), listener.local_addr()?);
+    tracing::info!(%url, store = app.store.kind(), model = app.turns.model.name(), "listening");
+    serve::serve(Arc::clone(&app), router(app), listener, stop).await;
+    Ok(())
+}
+
+async fn run_demo(config: Config) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !config.declared_production,
+        "`resly demo` makes keys and prints them, which RESLY_PRODUCTION=1 forbids; use `resly serve`"
+    );
+    let stop = serve::stop_signal()?;
+    let (app, listener) = start(&config).await?;
+    let url = demo::url(config.public_url.as_ref(), listener.local_addr()?);
+    let demo = demo::prepare(&app, &url, &|line| say(&line)).await?;
+    let model = app.turns.model.name().to_owned();
+    let serving = tokio::spawn(serve::serve(Arc::clone(&app), router(app), listener, stop));
+    print(&format!("{}\n", demo.line(&url)))?;
+    say(&demo.welcome(&url, &model));
+    serving.await.context("the server failed")
+}
+
+/// The first organization of a host that isn't a demo, with the key that makes all others.
+async fn init(config: Config, name: String) -> anyhow::Result<()> {
+    let app = compose::compose(&config, Doubles::default()).await?;
+    let taken = app.store.organization_named(&name).await?;
+    anyhow::ensure!(taken.is_none(), "there is an organization `{name}` already");
+    let now = app.clock.now();
+    let organization = OrganizationId(app.random.uuid(now));
+    let new = NewOrganization { id: organization, name: name.clone(), limits: Limits::new(), now };
+    app.store.create_organization(new).await?;
+    let scopes = vec![Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
+    let spec = KeySpec {
+        organization,
+        name: "first".to_owned(),
+        kind: KeyKind::Secret,
+        scopes,
+        origins: vec![],
+        message_cap: None,
+    };
+    let key = app.keyring.create(spec).await?;
+    print(&format!("{}\n", json!({"organization": organization, "name": name, "admin_key": key.expose()})))?;
+    app.store.close().await;
+    Ok(())
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "the command line speaks to its person on standard error")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}

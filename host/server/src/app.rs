@@ -1,0 +1,65 @@
+//! What the handlers work on: every part of a running host, put together by [`crate::compose`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use resly_core::{
+    connector::{call::Connectors, connection::SealedCredentials},
+    id::{ConnectionId, OrganizationId},
+    knowledge::library::Library,
+    time::{Clock, Random},
+    turn::Turns,
+};
+use resly_sandbox::WasmSandbox;
+use resly_store::Store;
+
+use crate::{
+    bundled::Connectables,
+    http::{console::SignIns, problem::Problem},
+    keyring::Keyring,
+    metrics::{self, Gauge, Metrics},
+    origins::Origins,
+    outside::Safe,
+};
+
+/// A running host.
+pub struct App {
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub store: Store,
+    pub turns: Turns,
+    pub connectors: Connectors,
+    pub catalogue: Arc<Connectables>,
+    pub library: Library,
+    pub sandbox: Arc<WasmSandbox>,
+    pub safe: Arc<Safe>,
+    pub keyring: Keyring,
+    pub origins: Origins,
+    pub sign_ins: SignIns,
+    pub metrics: Metrics,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+}
+
+impl App {
+    /// Seals what an admin sent as a connection's credentials.
+    pub async fn seal(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        credentials: BTreeMap<String, String>,
+    ) -> Result<SealedCredentials, Problem> {
+        self.safe.seal(organization, connection, credentials).await.map_err(|error| Problem::internal(&error))
+    }
+
+    /// Everything that is counted, in Prometheus' format.
+    pub fn metrics_text(&self) -> String {
+        let sandbox = self.sandbox.stats();
+        let gauge = |name, help, value| Gauge { name, help, value };
+        self.metrics.text(&[
+            gauge("resly_turns_running", "Answers being written.", self.turns.live.count() as u64),
+            gauge("resly_sandbox_running", "Guests running.", sandbox.running as u64),
+            gauge("resly_sandbox_queued", "Calls waiting for a guest.", sandbox.queued as u64),
+            gauge("resly_sandbox_compiled_bytes", "Compiled code in memory.", sandbox.compiled_bytes as u64),
+            gauge("process_resident_memory_bytes", "Resident memory.", metrics::resident_bytes()),
+        ])
+    }
+}

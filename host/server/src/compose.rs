@@ -1,0 +1,199 @@
+//! The composition root: every part of a host, put together here and nowhere else. Tests put their doubles in here too.
+
+use std::{path::Path, sync::Arc};
+
+use resly_core::{
+    connector::{
+        call::Connectors,
+        connection::{Catalogue, ConnectionStore},
+        offer::Offers,
+        sandbox::{ComponentSource, Digest, Sandbox},
+    },
+    knowledge::{Embedder, library::Library},
+    model::Model,
+    time::{Clock, Random, SystemClock},
+    turn::{TurnLimits, Turns, live::LiveTurns},
+};
+use resly_egress::{Egress, EgressConfig, MasterKeySource, MasterKeys, Resolve, SystemResolver, Vault};
+use resly_models::{
+    builtin::Builtin,
+    embed::{
+        builtin::BuiltinEmbedder,
+        openai::{OpenAiEmbedder, OpenAiEmbedderConfig},
+    },
+    openai::{OpenAi, OpenAiConfig},
+};
+use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
+use resly_store::{Store, StoreConfig};
+
+use crate::{
+    app::App,
+    bundled::{Bundle, Connectables},
+    config::Config,
+    http::console::SignIns,
+    key::Pepper,
+    keyring::Keyring,
+    metrics::Metrics,
+    origins::Origins,
+    outside::{Gate, Safe, WrappedKeys},
+    random::OsRandom,
+};
+
+/// What a test may put in the place of the real thing.
+pub struct Doubles {
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    /// In place of what the configuration names.
+    pub model: Option<Arc<dyn Model>>,
+    pub embedder: Option<Arc<dyn Embedder>>,
+    pub resolver: Option<Arc<dyn Resolve>>,
+    /// In place of the child process, which is this program.
+    pub compiler: Option<Compiler>,
+    pub limits: TurnLimits,
+}
+
+impl Default for Doubles {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            model: None,
+            embedder: None,
+            resolver: None,
+            compiler: None,
+            limits: TurnLimits::default(),
+        }
+    }
+}
+
+/// Why a host can't start. Each says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    #[error("the data folder {path} can't be made: {error}")]
+    Data { path: String, error: std::io::Error },
+    #[error(transparent)]
+    Store(#[from] resly_store::OpenError),
+    #[error(transparent)]
+    MasterKey(#[from] resly_egress::MasterKeyError),
+    #[error(transparent)]
+    Egress(#[from] resly_egress::EgressError),
+    #[error("the language model: {0}")]
+    Model(resly_models::ConfigError),
+    #[error("the embedder: {0}")]
+    Embedder(resly_models::ConfigError),
+    #[error(transparent)]
+    Bundle(#[from] crate::bundled::BundleError),
+    #[error(transparent)]
+    Sandbox(#[from] resly_sandbox::SandboxError),
+    #[error("this program's own path can't be found, which compiling connectors needs: {0}")]
+    Program(std::io::Error),
+}
+
+/// Puts a host together.
+pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, ComposeError> {
+    make_private(&config.data)
+        .map_err(|error| ComposeError::Data { path: config.data.display().to_string(), error })?;
+    let Doubles { clock, random, model, embedder, resolver, compiler, limits } = doubles;
+    let keys = MasterKeys::load(&MasterKeySource {
+        key: config.master_key.clone(),
+        file: config.master_key_file.clone(),
+        data_dir: config.data.clone(),
+        production: config.production,
+    })?;
+    let store = Store::open(&StoreConfig {
+        database_url: config.database_url.clone(),
+        direct_url: config.database_direct_url.clone(),
+        data_dir: config.data.clone(),
+        read_connections: 8,
+    })
+    .await?;
+    let pepper = Pepper::new(keys.derive_all("resly api keys v1"));
+    let mac_key = keys.derive_newest("resly compiled components v1");
+
+    let catalogue = Arc::new(Connectables::new(Bundle::open()?, store.clone()));
+    let compiler = match compiler {
+        Some(compiler) => compiler,
+        None => Compiler::Child { program: std::env::current_exe().map_err(ComposeError::Program)? },
+    };
+    let cache = config.data.join("compiled");
+    let sandbox_config = SandboxConfig::new(cache, compiler, mac_key, Arc::clone(&clock), Arc::clone(&random));
+    let mapper: Digest = catalogue.bundle().mapper();
+    let components: Arc<dyn ComponentSource> = Arc::clone(&catalogue) as _;
+    let sandbox = WasmSandbox::new(sandbox_config, mapper, components)?;
+
+    let vault = Arc::new(Vault::new(keys, Arc::new(WrappedKeys(store.clone())), Arc::clone(&random)));
+    let egress = Egress::new(
+        EgressConfig {
+            allow: config.egress_allow.clone(),
+            extra_ca_pem: config.egress_ca_pem.clone(),
+            routes: config.egress_routes.clone(),
+            ..EgressConfig::default()
+        },
+        resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
+        Arc::clone(&random),
+    )?;
+    let connections: Arc<dyn ConnectionStore> = Arc::new(store.clone());
+    let connectors = Connectors::new(
+        connections,
+        Arc::clone(&catalogue) as Arc<dyn Catalogue>,
+        Arc::clone(&sandbox) as Arc<dyn Sandbox>,
+        Arc::new(store.clone()),
+        Arc::new(Gate { egress, vault: Arc::clone(&vault) }),
+        Arc::clone(&clock),
+        Arc::clone(&random),
+    );
+
+    let embedder = match embedder {
+        Some(embedder) => embedder,
+        None => self::embedder(config)?,
+    };
+    let library = Library::new(Arc::new(store.clone()), embedder, Arc::clone(&clock), Arc::clone(&random));
+    let turns = Turns {
+        store: Arc::new(store.clone()),
+        model: match model {
+            Some(model) => model,
+            None => self::model(config)?,
+        },
+        retriever: Arc::new(library.clone()),
+        offers: Offers::new(connectors.clone(), Arc::new(store.clone())),
+        connectors: connectors.clone(),
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+        limits,
+        live: Arc::new(LiveTurns::default()),
+    };
+    Ok(Arc::new(App {
+        keyring: Keyring::new(store.clone(), pepper, Arc::clone(&clock), Arc::clone(&random)),
+        origins: Origins::new(store.clone()),
+        sign_ins: SignIns::default(),
+        metrics: Metrics::default(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        safe: Arc::new(Safe::new(vault)),
+        clock,
+        random,
+        store,
+        turns,
+        connectors,
+        catalogue,
+        library,
+        sandbox,
+    }))
+}
+
+fn model(config: &Config) -> Result<Arc<dyn Model>, ComposeError> {
+    let Some(upstream) = &config.model else { return Ok(Arc::new(Builtin::new())) };
+    let openai = OpenAiConfig::new(&upstream.url, &upstream.model, upstream.key.clone());
+    Ok(Arc::new(OpenAi::new(openai).map_err(ComposeError::Model)?))
+}
+
+fn embedder(config: &Config) -> Result<Arc<dyn Embedder>, ComposeError> {
+    let Some(upstream) = &config.embedder else { return Ok(Arc::new(BuiltinEmbedder::new())) };
+    let openai = OpenAiEmbedderConfig::new(&upstream.url, &upstream.model, upstream.key.clone());
+    Ok(Arc::new(OpenAiEmbedder::new(openai).map_err(ComposeError::Embedder)?))
+}
+
+/// Keys, data and compiled code are nobody else's business.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}

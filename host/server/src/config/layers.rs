@@ -1,0 +1,137 @@
+//! Where a setting's value comes from: a flag, then a `RESLY_*` variable, then `resly.toml`.
+
+use std::{collections::BTreeMap, path::Path};
+
+/// A setting by its name in `resly.toml`. The variable is `RESLY_` and the name in capitals.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    pub flag: &'static str,
+    pub help: &'static str,
+    /// Secrets have no flag: anyone on the machine could read it off the process list.
+    pub secret: bool,
+}
+
+const fn open(name: &'static str, flag: &'static str, help: &'static str) -> Setting {
+    Setting { name, flag, help, secret: false }
+}
+
+const fn secret(name: &'static str, help: &'static str) -> Setting {
+    Setting { name, flag: "", help, secret: true }
+}
+
+/// Every setting there is.
+pub static SETTINGS: &[Setting] = &[
+    open("listen", "listen", "Address to listen on, such as 127.0.0.1:8080"),
+    open("data", "data", "Folder for SQLite, keys and caches"),
+    secret("database_url", "postgres://… to keep everything in PostgreSQL; SQLite in the data folder without it"),
+    secret("database_direct_url", "A way past a transaction pooler, for migrations"),
+    open("public_url", "public-url", "What the world calls this host, such as https://chat.example.com"),
+    open(
+        "trusted_proxies",
+        "trusted-proxies",
+        "Addresses or networks whose forwarded headers count, separated by commas",
+    ),
+    open("production", "production", "1 refuses demo-grade settings; implied by a PostgreSQL store"),
+    open("model_url", "model-url", "Base URL of a language model's API, with /v1; without it the built-in answerer"),
+    open("model", "model", "The model's name"),
+    secret("model_key", "The model's API key"),
+    open("model_api", "model-api", "openai (the default)"),
+    open("embedder_url", "embedder-url", "Base URL of an OpenAI-compatible embeddings API, with /v1"),
+    open("embedder", "embedder", "The embedding model's name"),
+    secret("embedder_key", "The embedder's API key"),
+    open("embedder_dir", "embedder-dir", "A local embedding model's folder (not offered by this build)"),
+    secret("master_key", "The vault's master key, as id:base64"),
+    open("master_key_file", "master-key-file", "A file that holds the master key"),
+    open(
+        "egress_allow",
+        "egress-allow",
+        "host[:port],… that connectors may reach although it is private or plain http",
+    ),
+    open("egress_ca", "egress-ca", "Extra certificate authorities for egress: a PEM file"),
+    open("egress_route", "egress-route", "host=http://address:port,…: sends a host's traffic elsewhere"),
+    open("log", "log", "What to log, such as info or resly=debug"),
+];
+
+/// Reads the process's environment; tests hand in a map.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The three layers, merged.
+#[derive(Debug, Default)]
+pub struct Layers {
+    values: BTreeMap<&'static str, (String, String)>,
+}
+
+pub fn variable(name: &str) -> String {
+    format!("RESLY_{}", name.to_ascii_uppercase())
+}
+
+impl Layers {
+    /// Merges the layers; what is wrong with the file is added to `mistakes`.
+    pub fn read(
+        flags: &BTreeMap<String, String>,
+        environment: Environment<'_>,
+        file: Option<(&Path, &str)>,
+        mistakes: &mut Vec<String>,
+    ) -> Self {
+        let table = file.map_or_else(toml::Table::new, |(path, text)| {
+            text.parse().unwrap_or_else(|error: toml::de::Error| {
+                mistakes.push(format!("{}: {}", path.display(), error.to_string().trim_end()));
+                toml::Table::new()
+            })
+        });
+        let at = file.map_or_else(String::new, |(path, _)| path.display().to_string());
+        for name in table.keys().filter(|name| !SETTINGS.iter().any(|setting| setting.name == name.as_str())) {
+            mistakes.push(format!("{at}: there is no setting `{name}`"));
+        }
+        let mut values = BTreeMap::new();
+        for setting in SETTINGS {
+            let found = flags
+                .get(setting.name)
+                .map(|value| (value.clone(), format!("--{}", setting.flag)))
+                .or_else(|| Some((environment(&variable(setting.name))?, variable(setting.name))))
+                .or_else(|| match plain(table.get(setting.name)?) {
+                    Some(value) => Some((value, format!("{at}: {}", setting.name))),
+                    None => {
+                        mistakes.push(format!("{at}: `{}` must be a text, a number or a list of texts", setting.name));
+                        None
+                    }
+                })
+                .filter(|(value, _)| !value.trim().is_empty());
+            if let Some(found) = found {
+                values.insert(setting.name, found);
+            }
+        }
+        Self { values }
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|(value, _)| value.trim())
+    }
+
+    /// Reads one setting; a value that doesn't parse becomes a mistake that says where it came from.
+    pub fn parsed<T, E: std::fmt::Display>(
+        &self,
+        name: &str,
+        mistakes: &mut Vec<String>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let (value, from) = self.values.get(name)?;
+        parse(value.trim()).map_err(|error| mistakes.push(format!("{from}: {error}"))).ok()
+    }
+
+    /// Where a setting came from, for messages.
+    pub fn origin(&self, name: &str) -> String {
+        self.values.get(name).map_or_else(|| variable(name), |(_, from)| from.clone())
+    }
+}
+
+fn plain(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(u8::from(*flag).to_string()),
+        toml::Value::Array(items) => Some(items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>()?.join(",")),
+        _ => None,
+    }
+}

@@ -1,0 +1,243 @@
+//! Configuration: flags, then `RESLY_*` variables, then `resly.toml`; validated whole, every mistake named at once.
+
+mod layers;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+pub use layers::{Environment, SETTINGS, Setting, variable};
+
+use layers::Layers;
+
+/// A language model or an embedder behind an OpenAI-compatible API.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// With `/v1`.
+    pub url: String,
+    pub model: String,
+    pub key: Option<SecretString>,
+}
+
+/// A valid configuration.
+#[derive(Clone)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub database_url: Option<String>,
+    pub database_direct_url: Option<String>,
+    /// What the world calls this host; `http://<listen>` when it wasn't said.
+    pub public_url: Option<Url>,
+    pub trusted_proxies: Vec<IpNet>,
+    /// Asked for, or implied by a PostgreSQL store.
+    pub production: bool,
+    /// `RESLY_PRODUCTION` itself.
+    pub declared_production: bool,
+    /// The built-in answerer without one.
+    pub model: Option<Upstream>,
+    /// The built-in embedder without one.
+    pub embedder: Option<Upstream>,
+    pub master_key: Option<SecretString>,
+    pub master_key_file: Option<PathBuf>,
+    pub egress_allow: Vec<resly_egress::AllowedHost>,
+    pub egress_ca_pem: Vec<u8>,
+    pub egress_routes: Vec<resly_egress::Route>,
+    pub log: String,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has mistakes:{}", .0.iter().map(|mistake| format!("\n  - {mistake}")).collect::<String>())]
+pub struct ConfigError(pub Vec<String>);
+
+/// Where values come from.
+pub struct Sources<'a> {
+    /// By the setting's name.
+    pub flags: BTreeMap<String, String>,
+    pub environment: Environment<'a>,
+    /// `resly.toml`: where it is, and its text.
+    pub file: Option<(PathBuf, String)>,
+}
+
+impl Config {
+    pub fn read(sources: &Sources<'_>) -> Result<Self, ConfigError> {
+        let mut mistakes = Vec::new();
+        let file = sources.file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
+        let layers = Layers::read(&sources.flags, sources.environment, file, &mut mistakes);
+        let config = Self::from_layers(&layers, &mut mistakes);
+        if mistakes.is_empty() { Ok(config) } else { Err(ConfigError(mistakes)) }
+    }
+
+    fn from_layers(layers: &Layers, mistakes: &mut Vec<String>) -> Self {
+        let listen = layers.parsed("listen", mistakes, |text| {
+            text.parse().map_err(|_| format!("`{text}` is not an address such as 127.0.0.1:8080"))
+        });
+        let database_url = layers.parsed("database_url", mistakes, database_url);
+        let database_direct_url = layers.parsed("database_direct_url", mistakes, database_url_text);
+        if database_direct_url.is_some() && database_url.is_none() {
+            mistakes.push(format!("{}: it needs RESLY_DATABASE_URL", layers.origin("database_direct_url")));
+        }
+        let declared_production = layers.parsed("production", mistakes, switch).unwrap_or(false);
+        if layers.text("embedder_dir").is_some() {
+            mistakes.push(format!(
+                "{}: this build has no local embedding models; use RESLY_EMBEDDER_URL, or leave both out for the built-in embedder",
+                layers.origin("embedder_dir")
+            ));
+        }
+        layers.parsed("model_api", mistakes, |text| match text {
+            "openai" => Ok(()),
+            "anthropic" => {
+                Err("this build doesn't speak `anthropic` yet; use `openai`, or a gateway that speaks it".to_owned())
+            }
+            other => Err(format!("`{other}` is not `openai`")),
+        });
+        Self {
+            listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
+            data: layers.text("data").map_or_else(|| PathBuf::from("data"), PathBuf::from),
+            production: declared_production || database_url.is_some(),
+            declared_production,
+            database_url,
+            database_direct_url,
+            public_url: layers.parsed("public_url", mistakes, public_url),
+            trusted_proxies: layers.parsed("trusted_proxies", mistakes, networks).unwrap_or_default(),
+            model: upstream(layers, mistakes, "model_url", "model", "model_key"),
+            embedder: upstream(layers, mistakes, "embedder_url", "embedder", "embedder_key"),
+            master_key: layers.text("master_key").map(SecretString::from),
+            master_key_file: layers.text("master_key_file").map(PathBuf::from),
+            egress_allow: layers.parsed("egress_allow", mistakes, resly_egress::parse_allow).unwrap_or_default(),
+            egress_ca_pem: layers.parsed("egress_ca", mistakes, pem).unwrap_or_default(),
+            egress_routes: layers.parsed("egress_route", mistakes, resly_egress::parse_routes).unwrap_or_default(),
+            log: layers.text("log").unwrap_or("info").to_owned(),
+        }
+    }
+}
+
+fn database_url_text(text: &str) -> Result<String, String> {
+    // The text may hold a password: it isn't repeated.
+    let known = text.starts_with("postgres://") || text.starts_with("postgresql://");
+    if known { Ok(text.to_owned()) } else { Err("it must start with postgres://; leave it out for SQLite".to_owned()) }
+}
+
+fn database_url(text: &str) -> Result<String, String> {
+    database_url_text(text)
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "true" | "yes" => Ok(true),
+        "0" | "false" | "no" => Ok(false),
+        other => Err(format!("`{other}` is neither 1 nor 0")),
+    }
+}
+
+fn public_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if matches!(url.scheme(), "http" | "https") && url.path() == "/" && plain {
+        Ok(url)
+    } else {
+        Err(format!("`{text}` must be scheme, host and port only, such as https://chat.example.com"))
+    }
+}
+
+fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(|item| {
+            item.parse::<IpNet>()
+                .or_else(|_| item.parse::<std::net::IpAddr>().map(IpNet::from))
+                .map_err(|_| format!("`{item}` is neither an address nor a network such as 10.0.0.0/8"))
+        })
+        .collect()
+}
+
+/// Certificates themselves, or the file they are in.
+fn pem(text: &str) -> Result<Vec<u8>, String> {
+    if text.starts_with("-----BEGIN") {
+        return Ok(text.as_bytes().to_vec());
+    }
+    std::fs::read(text).map_err(|error| format!("the file {text} can't be read: {error}"))
+}
+
+fn upstream(
+    layers: &Layers,
+    mistakes: &mut Vec<String>,
+    url: &'static str,
+    model: &'static str,
+    key: &'static str,
+) -> Option<Upstream> {
+    let parsed = layers.parsed(url, mistakes, |text| match Url::parse(text) {
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is not a URL such as https://api.openai.com/v1")),
+    });
+    if layers.text(url).is_none() {
+        for name in [model, key].into_iter().filter(|name| layers.text(name).is_some()) {
+            mistakes.push(format!("{}: it needs {}", layers.origin(name), variable(url)));
+        }
+        return None;
+    }
+    let Some(name) = layers.text(model) else {
+        mistakes.push(format!("{}: {} is needed with it", layers.origin(url), variable(model)));
+        return None;
+    };
+    Some(Upstream { url: parsed?, model: name.to_owned(), key: layers.text(key).map(SecretString::from) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(flags: &[(&str, &str)], variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, Vec<String>> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let variables: BTreeMap<String, String> = variables.iter().map(owned).collect();
+        Config::read(&Sources {
+            flags: flags.iter().map(owned).collect(),
+            environment: &|name| variables.get(name).cloned(),
+            file: file.map(|text| (PathBuf::from("resly.toml"), text.to_owned())),
+        })
+        .map_err(|error| error.0)
+    }
+
+    #[test]
+    fn a_flag_wins_over_a_variable_over_the_file() {
+        let file = Some("listen = \"127.0.0.1:1\"\ndata = \"from-file\"\nlog = \"warn\"\n");
+        let variables = [("RESLY_LISTEN", "127.0.0.1:2"), ("RESLY_DATA", "from-env"), ("RESLY_PUBLIC_URL", "")];
+        let config = read(&[("listen", "127.0.0.1:3")], &variables, file).ok().unwrap();
+        assert_eq!(config.listen.port(), 3);
+        assert_eq!(config.data, PathBuf::from("from-env"));
+        assert_eq!(config.log, "warn");
+        assert!(config.public_url.is_none(), "an empty variable is no value");
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let variables = [
+            ("RESLY_LISTEN", "nowhere"),
+            ("RESLY_DATABASE_URL", "mysql://user:hunter2@x"),
+            ("RESLY_PUBLIC_URL", "https://a.example/path"),
+            ("RESLY_MODEL", "gpt"),
+            ("RESLY_EMBEDDER_URL", "http://127.0.0.1:1/v1"),
+            ("RESLY_EMBEDDER_DIR", "/models"),
+            ("RESLY_PRODUCTION", "maybe"),
+            ("RESLY_TRUSTED_PROXIES", "10.0.0.0/8,here"),
+        ];
+        let mistakes = read(&[], &variables, Some("colour = \"red\"")).err().unwrap();
+        assert_eq!(mistakes.len(), 9, "{mistakes:#?}");
+        for variable in
+            ["RESLY_LISTEN", "RESLY_DATABASE_URL", "RESLY_PUBLIC_URL", "RESLY_MODEL:", "RESLY_EMBEDDER", "colour"]
+        {
+            assert!(mistakes.iter().any(|mistake| mistake.contains(variable)), "{variable}: {mistakes:#?}");
+        }
+        assert!(!mistakes.join("").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_postgres_store_implies_production() {
+        let config = read(&[], &[("RESLY_DATABASE_URL", "postgres://u@db/resly")], None).ok().unwrap();
+        assert!(config.production && !config.declared_production);
+        assert!(!read(&[], &[], None).ok().unwrap().production);
+    }
+}

@@ -1,0 +1,194 @@
+//! `resly demo`: an organization that shows what the host can do, on the handbook and on Shopify's fixtures.
+
+use resly_core::{
+    connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Policy},
+    id::{ConnectionId, OrganizationId},
+    knowledge::{KnowledgeStore, library::NewText},
+    meter::Limits,
+    principal::{KeyKind, Scope},
+};
+use resly_store::NewOrganization;
+use serde_json::json;
+
+use crate::{app::App, handbook, install, keyring::KeySpec};
+
+const ORGANIZATION: &str = "demo";
+const SMALL_CAP: u64 = 2;
+
+/// What the demo shows.
+pub struct Demo {
+    pub api_key: String,
+    pub admin_key: String,
+    /// With a cap of [`SMALL_CAP`] messages.
+    pub small_key: String,
+    pub console_url: String,
+}
+
+/// Why a demo can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    #[error(transparent)]
+    Store(#[from] resly_core::error::StoreError),
+    #[error("{what}: {detail}")]
+    Part { what: &'static str, detail: String },
+}
+
+/// Sets the demo up, or finds it, and makes new keys for it. `progress` is told what takes long.
+pub async fn prepare(app: &App, url: &str, progress: &dyn Fn(String)) -> Result<Demo, DemoError> {
+    compile(app, progress).await?;
+    let organization = match app.store.organization_named(ORGANIZATION).await? {
+        Some(organization) => organization,
+        None => create_organization(app).await?,
+    };
+    ingest(app, organization, url, progress).await?;
+    install_shopify(app, organization).await?;
+    let key = |name: &str, scopes: &[Scope], message_cap| KeySpec {
+        organization,
+        name: name.to_owned(),
+        kind: KeyKind::Secret,
+        scopes: scopes.to_vec(),
+        origins: Vec::new(),
+        message_cap,
+    };
+    let both = [Scope::Chat, Scope::Search];
+    let all = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
+    Ok(Demo {
+        api_key: app.keyring.create(key("demo", &both, None)).await?.expose().to_owned(),
+        admin_key: app.keyring.create(key("demo admin", &all, None)).await?.expose().to_owned(),
+        small_key: app.keyring.create(key("demo, capped", &both, Some(SMALL_CAP))).await?.expose().to_owned(),
+        console_url: format!("{url}/console?token={}", app.sign_ins.invite(app, organization)),
+    })
+}
+
+/// Compiles the bundled connectors, so that the first question doesn't wait for it.
+async fn compile(app: &App, progress: &dyn Fn(String)) -> Result<(), DemoError> {
+    let components = app.catalogue.bundle().components();
+    let count = components.len();
+    for (at, (name, digest, bytes)) in components.into_iter().enumerate() {
+        let prepared = app.sandbox.prepare(digest, &bytes).await;
+        let prepared = prepared.map_err(|error| DemoError::Part {
+            what: "a bundled connector can't be compiled",
+            detail: error.to_string(),
+        })?;
+        if !prepared.from_cache {
+            progress(format!("compiled connector {} of {count}: {name}", at + 1));
+        }
+    }
+    Ok(())
+}
+
+async fn create_organization(app: &App) -> Result<OrganizationId, DemoError> {
+    let now = app.clock.now();
+    let id = OrganizationId(app.random.uuid(now));
+    let organization = NewOrganization { id, name: ORGANIZATION.to_owned(), limits: Limits::new(), now };
+    app.store.create_organization(organization).await?;
+    Ok(id)
+}
+
+/// Adds the pages of the handbook that aren't there yet.
+async fn ingest(
+    app: &App,
+    organization: OrganizationId,
+    url: &str,
+    progress: &dyn Fn(String),
+) -> Result<(), DemoError> {
+    let have = app.store.list_sources(organization).await?;
+    let problems = handbook::problems();
+    let pages = handbook::PAGES.iter().map(|page| (page.title(), page.name, page.text)).chain([(
+        "Problems",
+        "problems",
+        problems.as_str(),
+    )]);
+    for (title, name, text) in pages {
+        if have.iter().any(|source| source.title == title) {
+            continue;
+        }
+        let link = format!("{url}/docs/{name}");
+        let new = NewText {
+            title: title.to_owned(),
+            text: text.to_owned(),
+            content_type: "text/markdown".to_owned(),
+            url: Some(link),
+        };
+        let added = app
+            .library
+            .add(organization, new)
+            .await
+            .map_err(|error| DemoError::Part { what: "the handbook can't be taken in", detail: error.to_string() })?;
+        progress(format!("read the handbook: {title} ({} passages)", added.chunks));
+    }
+    Ok(())
+}
+
+/// Shopify in sandbox mode, answering from its fixtures.
+async fn install_shopify(app: &App, organization: OrganizationId) -> Result<(), DemoError> {
+    if !app.store.list_connections(organization).await?.is_empty() {
+        return Ok(());
+    }
+    let missing =
+        || DemoError::Part { what: "the demo shop can't be installed", detail: "no such connector".to_owned() };
+    let manifest = app.catalogue.newest(organization, "shopify").await?.ok_or_else(missing)?.manifest;
+    let now = app.clock.now();
+    let connection = Connection {
+        id: ConnectionId(app.random.uuid(now)),
+        organization,
+        connector: manifest.id.clone(),
+        version: manifest.version.clone(),
+        name: "Demo shop".to_owned(),
+        environment: Environment::Sandbox,
+        status: ConnectionStatus::Installed,
+        settings: install::with_defaults(&manifest, json!({"shop": "resly-demo"})),
+        credentials: None,
+        policy: Policy::default(),
+        mappings: Default::default(),
+        created_at: now,
+        revision: 1,
+    };
+    let id = connection.id;
+    app.store.create_connection(connection).await?;
+    app.store.set_connection_status(organization, id, ConnectionStatus::Enabled).await?;
+    Ok(())
+}
+
+impl Demo {
+    /// The line for programs.
+    pub fn line(&self, url: &str) -> String {
+        json!({"url": url, "api_key": self.api_key, "admin_key": self.admin_key, "console_url": self.console_url})
+            .to_string()
+    }
+
+    /// What a person sees.
+    pub fn welcome(&self, url: &str, model: &str) -> String {
+        let Self { api_key, small_key, console_url, .. } = self;
+        let ask = |key: &str, question: &str| {
+            format!(
+                "curl -sS {url}/api/chat -H 'authorization: Bearer {key}' -H 'content-type: application/json' \\\n    \
+                 -d '{{\"messages\":[{{\"role\":\"user\",\"content\":\"{question}\"}}]}}'"
+            )
+        };
+        let docs = ask(api_key, "How do I rotate an API key?").replace("curl -sS", "curl -sSi");
+        let order = ask(api_key, "Where is my order #1001?");
+        let limited = ask(small_key, "What is Resly?").replace("curl -sS", "curl -sSi");
+        let shown = if model == "builtin" {
+            "\nAnswers come from `builtin`, which quotes what it finds and is not a language model. Set RESLY_MODEL_URL\n\
+             and RESLY_MODEL to use one.\n"
+        } else {
+            ""
+        };
+        format!(
+            "\nResly is up at {url}\n\n  key      {api_key}\n  console  {console_url}\n{shown}\n\
+             1. A question, answered from the docs with citations:\n\n  {docs}\n\n\
+             2. A question, answered through a connector (Shopify, from its fixtures):\n\n  {order}\n\n\
+             3. A key that may send {SMALL_CAP} messages, and then hits its limit:\n\n  for i in 1 2 3; do {limited}; echo; done\n\n"
+        )
+    }
+}
+
+/// Where the host is reached: as it was told, or where it listens.
+pub fn url(public: Option<&url::Url>, listening: std::net::SocketAddr) -> String {
+    match public {
+        Some(public) => public.as_str().trim_end_matches('/').to_owned(),
+        None if listening.ip().is_unspecified() => format!("http://127.0.0.1:{}", listening.port()),
+        None => format!("http://{listening}"),
+    }
+}

@@ -1,0 +1,107 @@
+//! `/api/admin/connections/{id}/actions/{action}` and `…/test`: a call by hand.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use resly_core::{
+    connector::{
+        call::{CallReport, CallRequest, Caller},
+        connection::{Connection, ConnectionStatus, ConnectionStore},
+    },
+    principal::Principal,
+};
+use serde_json::{Value, json};
+
+use super::connections;
+use crate::{
+    app::App,
+    http::{
+        body,
+        guard::Admin,
+        problem::{Problem, call_problem},
+    },
+};
+
+/// Calls an action with the body as its input.
+#[utoipa::path(post, path = "/api/admin/connections/{id}/actions/{action}", tag = "admin", operation_id = "callAction",
+    params(("id" = String, Path, description = "The connection's id"), ("action" = String, Path, description = "The action's id")),
+    request_body = Object,
+    responses((status = 200, description = "`{output, fuel, http_calls, duration_ms, log}`", body = crate::http::schema::ActionResult),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn call(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path((id, action)): Path<(String, String)>,
+    body::Json(input): body::Json<Value>,
+) -> Result<Json<Value>, Problem> {
+    let connection = connections::find(&app, &principal, &id).await?;
+    let report = run(&app, &principal, &connection, action, input).await?;
+    match &report.result {
+        Ok(output) => Ok(Json(json!({
+            "output": output,
+            "fuel": report.cost.fuel,
+            "http_calls": report.cost.http_calls,
+            "duration_ms": milliseconds(report.cost.duration_us),
+            "log": report.log,
+        }))),
+        Err(fault) => Err(call_problem(fault, &report)),
+    }
+}
+
+/// Calls the action that the connector's manifest names for this.
+#[utoipa::path(post, path = "/api/admin/connections/{id}/test", tag = "admin", operation_id = "testConnection",
+    params(("id" = String, Path, description = "The connection's id")),
+    responses((status = 200, description = "`{ok: true, duration_ms}` or `{ok: false, reason, message}`", body = crate::http::schema::TestResult),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn test(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let connection = connections::find(&app, &principal, &id).await?;
+    let prepared = app.connectors.prepare(&connection).await?;
+    let Some(test) = prepared.installable.manifest.test.clone() else {
+        return Ok(Json(json!({"ok": false, "reason": "no_test",
+            "message": "this connector's manifest names no action to test with; call one of its actions instead"})));
+    };
+    let report = run(&app, &principal, &connection, test.action, test.input).await?;
+    let duration_ms = milliseconds(report.cost.duration_us);
+    Ok(Json(match &report.result {
+        Ok(_) => {
+            if connection.status == ConnectionStatus::NeedsAuth {
+                let status = ConnectionStatus::Installed;
+                app.store.set_connection_status(principal.organization, connection.id, status).await?;
+            }
+            json!({"ok": true, "duration_ms": duration_ms})
+        }
+        Err(fault) => json!({"ok": false, "reason": fault.kind.name(), "message": fault.message,
+            "retryable": fault.retryable, "duration_ms": duration_ms}),
+    }))
+}
+
+async fn run(
+    app: &App,
+    principal: &Principal,
+    connection: &Connection,
+    action: String,
+    input: Value,
+) -> Result<CallReport, Problem> {
+    let request = CallRequest {
+        organization: principal.organization,
+        connection: connection.id,
+        action,
+        input: if input.is_null() { json!({}) } else { input },
+        caller: Caller::Admin { key: principal.key },
+    };
+    Ok(app.connectors.call(request).await?)
+}
+
+/// Microseconds as milliseconds with three decimals.
+pub(super) fn milliseconds(micros: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "calls last minutes, not centuries")]
+    let micros = micros as f64;
+    micros / 1000.0
+}

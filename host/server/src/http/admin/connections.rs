@@ -1,0 +1,334 @@
+//! `/api/admin/connections`: install a connector, configure it, switch it on and off, take it out.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use http::StatusCode;
+use resly_core::{
+    connector::{
+        connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Policy},
+        manifest::Manifest,
+    },
+    id::ConnectionId,
+    principal::Principal,
+};
+use resly_store::{ConnectionChange, LogQuery};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::logs;
+use crate::{
+    app::App,
+    http::{
+        body,
+        guard::Admin,
+        problem::{Mistake, Problem, kinds},
+    },
+    install::{self, Credentialed},
+};
+
+#[derive(Deserialize, ToSchema)]
+pub struct InstallRequest {
+    /// The connector's id.
+    connector: String,
+    /// The newest when absent.
+    version: Option<String>,
+    /// For people; the connector's name when absent.
+    name: Option<String>,
+    /// `sandbox` (fixtures, no network) or `production`.
+    #[schema(value_type = String)]
+    environment: Environment,
+    /// What the connector's settings schema asks for.
+    settings: Option<Value>,
+    /// `{api_key}`, `{token}`, `{username, password}` or `{client_id, client_secret}`. They never come back.
+    #[schema(value_type = Option<Object>)]
+    credentials: Option<BTreeMap<String, String>>,
+    /// What is allowed beyond reading with a secret key.
+    #[schema(value_type = Option<Object>)]
+    policy: Option<Policy>,
+    /// jq filters by action, applied to the output before the model sees it.
+    mappings: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct ConnectionPatch {
+    name: Option<String>,
+    version: Option<String>,
+    #[schema(value_type = Option<String>)]
+    environment: Option<Environment>,
+    settings: Option<Value>,
+    /// New ones, or `null` to forget those there are.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Object>)]
+    credentials: Option<Option<BTreeMap<String, String>>>,
+    #[schema(value_type = Option<Object>)]
+    policy: Option<Policy>,
+    mappings: Option<BTreeMap<String, String>>,
+}
+
+/// Tells `null` from absent.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Installs a connector.
+#[utoipa::path(post, path = "/api/admin/connections", tag = "admin", operation_id = "createConnection",
+    request_body = InstallRequest,
+    responses((status = 201, description = "The connection", body = crate::http::schema::Connection),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    body::Json(request): body::Json<InstallRequest>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let organization = principal.organization;
+    let found = match &request.version {
+        Some(version) => app.catalogue.version(organization, &request.connector, version).await?,
+        None => app.catalogue.newest(organization, &request.connector).await?,
+    };
+    let Some(installable) = found else {
+        return Err(Problem::invalid_at("connector", "there is no such connector (or version) in the catalogue"));
+    };
+    let manifest = installable.manifest;
+    let settings = install::with_defaults(&manifest, request.settings.unwrap_or_else(|| json!({})));
+    let mut mistakes = install::check_settings(&manifest, &settings);
+    let name = request.name.unwrap_or_else(|| manifest.name.clone());
+    check_name(&name, &mut mistakes);
+    let mappings = request.mappings.unwrap_or_default();
+    check_mappings(&manifest, &mappings, &mut mistakes);
+    if let Some(credentials) = &request.credentials {
+        mistakes.extend(install::check_credentials(&manifest, credentials));
+    }
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid(mistakes));
+    }
+    let now = app.clock.now();
+    let id = ConnectionId(app.random.uuid(now));
+    let credentials = match request.credentials {
+        Some(credentials) => Some(app.seal(organization, id, credentials).await?),
+        None => None,
+    };
+    let connection = Connection {
+        id,
+        organization,
+        connector: manifest.id.clone(),
+        version: manifest.version.clone(),
+        name,
+        environment: request.environment,
+        status: ConnectionStatus::Installed,
+        settings,
+        credentials,
+        policy: request.policy.unwrap_or_default(),
+        mappings,
+        created_at: now,
+        revision: 1,
+    };
+    let view = view(&connection);
+    app.store.create_connection(connection).await?;
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// The organization's connections.
+#[utoipa::path(get, path = "/api/admin/connections", tag = "admin", operation_id = "listConnections",
+    responses((status = 200, description = "`{connections: [...]}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+    let connections: Vec<Value> = app.store.list_connections(principal.organization).await?.iter().map(view).collect();
+    Ok(Json(json!({"connections": connections})))
+}
+
+/// One connection.
+#[utoipa::path(get, path = "/api/admin/connections/{id}", tag = "admin", operation_id = "getConnection",
+    params(("id" = String, Path, description = "The connection's id")),
+    responses((status = 200, description = "The connection", body = crate::http::schema::Connection),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(view(&find(&app, &principal, &id).await?)))
+}
+
+/// Changes a connection. Settings that lead to other hosts drop the credentials, unless new ones come along.
+#[utoipa::path(patch, path = "/api/admin/connections/{id}", tag = "admin", operation_id = "changeConnection",
+    params(("id" = String, Path, description = "The connection's id")),
+    request_body = ConnectionPatch,
+    responses((status = 200, description = "The connection as it is now", body = crate::http::schema::Connection),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+    body::Json(patch): body::Json<ConnectionPatch>,
+) -> Result<Json<Value>, Problem> {
+    let organization = principal.organization;
+    let connection = find(&app, &principal, &id).await?;
+    let before = app.connectors.prepare(&connection).await?.installable.manifest.clone();
+    let manifest = match &patch.version {
+        None => Arc::clone(&before),
+        Some(version) => {
+            let found = app.catalogue.version(organization, &connection.connector, version).await?;
+            let missing = || Problem::invalid_at("version", "the catalogue has no such version of this connector");
+            found.ok_or_else(missing)?.manifest
+        }
+    };
+    let settings = install::with_defaults(&manifest, patch.settings.unwrap_or_else(|| connection.settings.clone()));
+    let mut mistakes = install::check_settings(&manifest, &settings);
+    if let Some(name) = &patch.name {
+        check_name(name, &mut mistakes);
+    }
+    check_mappings(&manifest, patch.mappings.as_ref().unwrap_or(&connection.mappings), &mut mistakes);
+    if let Some(Some(credentials)) = &patch.credentials {
+        mistakes.extend(install::check_credentials(&manifest, credentials));
+    }
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid(mistakes));
+    }
+    let credentials = match patch.credentials {
+        Some(Some(credentials)) => Some(Some(app.seal(organization, connection.id, credentials).await?)),
+        Some(None) => Some(None),
+        // A credential is bound to hosts: it doesn't follow the settings to others.
+        None => install::leads_elsewhere((&before, &connection.settings), (&manifest, &settings)).then_some(None),
+    };
+    let renewed = matches!(credentials, Some(Some(_)));
+    let dropped = matches!(credentials, Some(None)) && connection.credentials.is_some();
+    let change = ConnectionChange {
+        name: patch.name,
+        settings: Some(settings),
+        credentials,
+        policy: patch.policy,
+        mappings: patch.mappings,
+        version: patch.version,
+        environment: patch.environment,
+    };
+    let changed = app.store.update_connection(organization, connection.id, change).await?;
+    let mut changed = changed.ok_or_else(missing)?;
+    let status = match changed.status {
+        ConnectionStatus::NeedsAuth if renewed => Some(ConnectionStatus::Installed),
+        ConnectionStatus::Enabled if dropped && changed.environment == Environment::Production => {
+            Some(ConnectionStatus::NeedsAuth)
+        }
+        _ => None,
+    };
+    if let Some(status) = status {
+        app.store.set_connection_status(organization, changed.id, status).await?;
+        changed.status = status;
+    }
+    Ok(Json(view(&changed)))
+}
+
+/// Takes a connection out, with its credentials.
+#[utoipa::path(delete, path = "/api/admin/connections/{id}", tag = "admin", operation_id = "deleteConnection",
+    params(("id" = String, Path, description = "The connection's id")),
+    responses((status = 204, description = "It is gone"),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id = id.parse().map_err(|_| missing())?;
+    let deleted = app.store.delete_connection(principal.organization, id).await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+}
+
+/// Offers the connection to chats.
+#[utoipa::path(post, path = "/api/admin/connections/{id}/enable", tag = "admin", operation_id = "enableConnection",
+    params(("id" = String, Path, description = "The connection's id")),
+    responses((status = 200, description = "The connection", body = crate::http::schema::Connection),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn enable(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let connection = find(&app, &principal, &id).await?;
+    let prepared = app.connectors.prepare(&connection).await?;
+    if !connection.is_credentialed(&prepared.installable.manifest) {
+        return Err(Problem::new(
+            &kinds::CONNECTOR_NEEDS_AUTH,
+            "in production this connector needs `credentials`; set them with PATCH, then enable it",
+        ));
+    }
+    set_status(&app, connection, ConnectionStatus::Enabled).await
+}
+
+/// Takes the connection away from chats; an admin can still call it.
+#[utoipa::path(post, path = "/api/admin/connections/{id}/disable", tag = "admin", operation_id = "disableConnection",
+    params(("id" = String, Path, description = "The connection's id")),
+    responses((status = 200, description = "The connection", body = crate::http::schema::Connection),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn disable(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let connection = find(&app, &principal, &id).await?;
+    set_status(&app, connection, ConnectionStatus::Disabled).await
+}
+
+/// How the connection's last calls went.
+#[utoipa::path(get, path = "/api/admin/connections/{id}/health", tag = "admin", operation_id = "getConnectionHealth",
+    params(("id" = String, Path, description = "The connection's id")),
+    responses((status = 200, description = "`{status, calls, failures, last_call}` of the last 50 calls", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn health(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let connection = find(&app, &principal, &id).await?;
+    let query = LogQuery { connection: Some(connection.id), status: None, before: None, limit: 50 };
+    let records = app.store.logs(principal.organization, query).await?;
+    let failures = records.iter().filter(|record| record.status != "ok").count();
+    Ok(Json(json!({"status": connection.status, "calls": records.len(), "failures": failures,
+        "last_call": records.first().map(logs::view)})))
+}
+
+async fn set_status(app: &App, connection: Connection, status: ConnectionStatus) -> Result<Json<Value>, Problem> {
+    if !app.store.set_connection_status(connection.organization, connection.id, status).await? {
+        return Err(missing());
+    }
+    Ok(Json(view(&Connection { status, ..connection })))
+}
+
+pub(super) async fn find(app: &App, principal: &Principal, id: &str) -> Result<Connection, Problem> {
+    let id = id.parse().map_err(|_| missing())?;
+    app.store.connection(principal.organization, id).await?.ok_or_else(missing)
+}
+
+fn missing() -> Problem {
+    Problem::not_found("there is no such connection")
+}
+
+fn check_name(name: &str, mistakes: &mut Vec<Mistake>) {
+    if name.trim().is_empty() || name.chars().count() > 100 {
+        mistakes.push(Mistake::new("name", "1 to 100 characters are expected"));
+    }
+}
+
+fn check_mappings(manifest: &Manifest, mappings: &BTreeMap<String, String>, mistakes: &mut Vec<Mistake>) {
+    for (action, filter) in mappings {
+        if manifest.action(action).is_none() {
+            mistakes.push(Mistake::new(format!("mappings.{action}"), "the connector has no such action"));
+        }
+        if filter.trim().is_empty() || filter.len() > 16 << 10 {
+            mistakes.push(Mistake::new(format!("mappings.{action}"), "a jq filter of 1 to 16,384 bytes is expected"));
+        }
+    }
+}
+
+/// A connection as an admin sees it: whether there are credentials, never what they are.
+fn view(connection: &Connection) -> Value {
+    json!({
+        "id": connection.id, "connector": connection.connector, "version": connection.version,
+        "name": connection.name, "environment": connection.environment, "status": connection.status,
+        "settings": connection.settings, "policy": connection.policy, "mappings": connection.mappings,
+        "has_credentials": connection.credentials.is_some(), "created_at": connection.created_at,
+    })
+}

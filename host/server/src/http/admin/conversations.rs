@@ -1,0 +1,66 @@
+//! `/api/admin/conversations`: what was asked and answered.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    http::{chat::object, guard::Admin, page, problem::Problem},
+};
+
+#[derive(Deserialize)]
+pub struct PageParameters {
+    before: Option<String>,
+    limit: Option<String>,
+}
+
+/// The organization's conversations, newest first, without their messages.
+#[utoipa::path(get, path = "/api/admin/conversations", tag = "admin", operation_id = "listConversations",
+    params(
+        ("before" = Option<String>, Query, description = "RFC 3339: only older ones; `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
+    ),
+    responses((status = 200, description = "`{conversations: [...], next}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Query(parameters): Query<PageParameters>,
+) -> Result<Json<Value>, Problem> {
+    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
+    let found = app.store.list_conversations(principal.organization, page.before, page.limit).await?;
+    let next = found
+        .last()
+        .filter(|_| found.len() as u64 == u64::from(page.limit))
+        .map(|conversation| conversation.created_at);
+    let conversations: Vec<Value> = found
+        .iter()
+        .map(|conversation| {
+            json!({"id": conversation.id, "visitor": conversation.visitor, "created_at": conversation.created_at})
+        })
+        .collect();
+    Ok(Json(json!({"conversations": conversations, "next": next})))
+}
+
+/// One conversation with its messages, oldest first.
+#[utoipa::path(get, path = "/api/admin/conversations/{id}", tag = "admin", operation_id = "getConversation",
+    params(("id" = String, Path, description = "The conversation's id")),
+    responses((status = 200, description = "The conversation", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let missing = || Problem::not_found("there is no such conversation");
+    let id = id.parse().map_err(|_| missing())?;
+    let found = app.store.conversation(principal.organization, id).await?.ok_or_else(missing)?;
+    let messages: Vec<Value> = found.messages.into_iter().map(object).collect();
+    Ok(Json(json!({"id": found.id, "visitor": found.visitor, "created_at": found.created_at, "messages": messages})))
+}

@@ -1,0 +1,13 @@
+//! `/api/admin`: everything the console needs. The console has no private API.
+
+pub mod actions;
+pub mod connections;
+pub mod connectors;
+pub mod conversations;
+pub mod keys;
+pub mod logs;
+pub mod plan;
+pub mod sources;
+pub mod tickets;
+pub mod usage;
+pub mod workflows;

@@ -1,0 +1,58 @@
+//! `/api/admin/plan`: the organization's limits. An admin reads them, an operator sets them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{Json, extract::State};
+use resly_core::meter::Meter;
+use resly_store::Plan;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    http::{
+        body,
+        guard::{Admin, Operator},
+        problem::Problem,
+    },
+};
+
+#[derive(Deserialize, ToSchema)]
+pub struct PlanChange {
+    /// By meter (`messages`, `embeddings`, `connector_calls`, `fuel`); `null` is unlimited. What isn't named stays.
+    #[schema(value_type = Object)]
+    limits: BTreeMap<Meter, Option<u64>>,
+}
+
+/// The plan and its limits.
+#[utoipa::path(get, path = "/api/admin/plan", tag = "admin", operation_id = "getPlan",
+    responses((status = 200, description = "`{name, limits, subscription_ends_at}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn get(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+    Ok(Json(view(&app.store.plan(principal.organization).await?)))
+}
+
+/// Sets limits. They hold from the next request on.
+#[utoipa::path(patch, path = "/api/admin/plan", tag = "admin", operation_id = "changePlan",
+    request_body = PlanChange,
+    responses((status = 200, description = "The plan as it is now", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Operator(principal): Operator,
+    body::Json(request): body::Json<PlanChange>,
+) -> Result<Json<Value>, Problem> {
+    if let Some((meter, _)) = request.limits.iter().find(|(_, limit)| limit.is_some_and(|l| i64::try_from(l).is_err()))
+    {
+        return Err(Problem::invalid_at(format!("limits.{}", meter.name()), "at most 2^63-1; null is unlimited"));
+    }
+    let plan = app.store.set_limits(principal.organization, &request.limits, app.clock.now()).await?;
+    Ok(Json(view(&plan)))
+}
+
+fn view(plan: &Plan) -> Value {
+    let limits: BTreeMap<Meter, Option<u64>> =
+        Meter::ALL.into_iter().map(|meter| (meter, plan.limits.get(&meter).copied())).collect();
+    json!({"name": plan.name, "limits": limits, "subscription_ends_at": plan.subscription_ends_at})
+}

@@ -1,0 +1,35 @@
+//! `GET /api/admin/tickets`: what customers want a person for.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Query, State},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    http::{guard::Admin, page, problem::Problem},
+};
+
+#[derive(Deserialize)]
+pub struct TicketParameters {
+    limit: Option<String>,
+}
+
+/// The newest tickets.
+#[utoipa::path(get, path = "/api/admin/tickets", tag = "admin", operation_id = "listTickets",
+    params(("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent")),
+    responses((status = 200, description = "`{tickets: [...]}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Query(parameters): Query<TicketParameters>,
+) -> Result<Json<Value>, Problem> {
+    let page = page::read(None, parameters.limit.as_deref())?;
+    let tickets = app.store.list_tickets(principal.organization, page.limit).await?;
+    Ok(Json(json!({"tickets": tickets})))
+}

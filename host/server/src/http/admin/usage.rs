@@ -1,0 +1,19 @@
+//! `GET /api/admin/usage`: what was used this month, and where it ends.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use resly_core::meter::UsageReport;
+
+use crate::{
+    app::App,
+    http::{guard::Admin, problem::Problem},
+};
+
+/// The month's meters: `{period, meters, sandbox}`.
+#[utoipa::path(get, path = "/api/admin/usage", tag = "admin", operation_id = "getUsage",
+    responses((status = 200, description = "The meters", body = crate::http::schema::Usage),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn get(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<UsageReport>, Problem> {
+    Ok(Json(app.store.usage(principal.organization, app.clock.now()).await?))
+}

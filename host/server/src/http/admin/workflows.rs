@@ -1,0 +1,155 @@
+//! `/api/admin/workflows`: what is done when a customer's message matches.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use http::StatusCode;
+use resly_core::{
+    connector::connection::ConnectionStore,
+    id::{ConnectionId, OrganizationId, WorkflowId},
+    workflow::{Workflow, WorkflowStore},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    http::{
+        body,
+        guard::Admin,
+        problem::{Mistake, Problem},
+    },
+};
+
+#[derive(Deserialize, ToSchema)]
+pub struct WorkflowRequest {
+    name: String,
+    /// 1 to 50 words or phrases; any of them in a message is a match.
+    triggers: Vec<String>,
+    /// The connection that a match is about.
+    #[schema(value_type = Option<String>)]
+    connection: Option<ConnectionId>,
+    /// The action of that connection that a match asks for.
+    action: Option<String>,
+    /// What a match adds to the model's instructions.
+    instructions: Option<String>,
+    enabled: Option<bool>,
+}
+
+/// Adds a rule.
+#[utoipa::path(post, path = "/api/admin/workflows", tag = "admin", operation_id = "createWorkflow",
+    request_body = WorkflowRequest,
+    responses((status = 201, description = "The rule", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    body::Json(request): body::Json<WorkflowRequest>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let now = app.clock.now();
+    let id = WorkflowId(app.random.uuid(now));
+    let organization = principal.organization;
+    let workflow = check(&app, organization, id, request).await?;
+    app.store.put_workflow(organization, &workflow).await?;
+    Ok((StatusCode::CREATED, Json(json!(workflow))))
+}
+
+/// Replaces a rule.
+#[utoipa::path(put, path = "/api/admin/workflows/{id}", tag = "admin", operation_id = "replaceWorkflow",
+    params(("id" = String, Path, description = "The rule's id")),
+    request_body = WorkflowRequest,
+    responses((status = 200, description = "The rule", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn replace(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+    body::Json(request): body::Json<WorkflowRequest>,
+) -> Result<Json<Value>, Problem> {
+    let organization = principal.organization;
+    let id: WorkflowId = id.parse().map_err(|_| missing())?;
+    let old = app.store.workflows(organization).await?.into_iter().find(|workflow| workflow.id == id);
+    let created_at = old.ok_or_else(missing)?.created_at;
+    let workflow = Workflow { created_at, ..check(&app, organization, id, request).await? };
+    app.store.put_workflow(organization, &workflow).await?;
+    Ok(Json(json!(workflow)))
+}
+
+/// The organization's rules.
+#[utoipa::path(get, path = "/api/admin/workflows", tag = "admin", operation_id = "listWorkflows",
+    responses((status = 200, description = "`{workflows: [...]}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!({"workflows": app.store.workflows(principal.organization).await?})))
+}
+
+/// Deletes a rule.
+#[utoipa::path(delete, path = "/api/admin/workflows/{id}", tag = "admin", operation_id = "deleteWorkflow",
+    params(("id" = String, Path, description = "The rule's id")),
+    responses((status = 204, description = "It is gone"),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id = id.parse().map_err(|_| missing())?;
+    let deleted = app.store.delete_workflow(principal.organization, id).await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+}
+
+fn missing() -> Problem {
+    Problem::not_found("there is no such workflow")
+}
+
+async fn check(
+    app: &App,
+    organization: OrganizationId,
+    id: WorkflowId,
+    request: WorkflowRequest,
+) -> Result<Workflow, Problem> {
+    let WorkflowRequest { name, triggers, connection, action, instructions, enabled } = request;
+    let mut mistakes = Vec::new();
+    if name.trim().is_empty() || name.len() > 200 {
+        mistakes.push(Mistake::new("name", "1 to 200 bytes are expected"));
+    }
+    if triggers.is_empty() || triggers.len() > 50 {
+        mistakes.push(Mistake::new("triggers", "1 to 50 are expected"));
+    }
+    for (at, trigger) in triggers.iter().enumerate().take(50) {
+        if trigger.trim().is_empty() || trigger.len() > 200 {
+            mistakes.push(Mistake::new(format!("triggers[{at}]"), "1 to 200 bytes are expected"));
+        }
+    }
+    if instructions.as_ref().is_some_and(|text| text.len() > 8_000) {
+        mistakes.push(Mistake::new("instructions", "at most 8,000 bytes are expected"));
+    }
+    if connection.is_none() && instructions.is_none() {
+        mistakes.push(Mistake::new("$", "a rule needs a `connection`, `instructions`, or both"));
+    }
+    match connection {
+        None if action.is_some() => mistakes.push(Mistake::new("connection", "missing: `action` is an action of one")),
+        None => {}
+        Some(wanted) => match app.store.connection(organization, wanted).await? {
+            None => mistakes.push(Mistake::new("connection", "there is no such connection")),
+            Some(connection) => {
+                let prepared = app.connectors.prepare(&connection).await?;
+                if let Some(action) = &action
+                    && prepared.installable.manifest.action(action).is_none()
+                {
+                    mistakes.push(Mistake::new("action", "the connection's connector has no such action"));
+                }
+            }
+        },
+    }
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid(mistakes));
+    }
+    let enabled = enabled.unwrap_or(true);
+    let created_at = app.clock.now();
+    Ok(Workflow { id, name, triggers, connection, action, instructions, enabled, created_at })
+}

@@ -1,0 +1,12 @@
+//! `/api/chat`: ask, follow, cancel.
+
+mod citations;
+pub mod follow;
+mod format;
+pub mod parse;
+pub mod post;
+mod text;
+mod ui;
+mod whole;
+
+pub use whole::object;

@@ -1,0 +1,307 @@
+//! The AI SDK's UI message stream, version 1 ("AI SDK UI: Stream Protocols"), as server-sent events.
+//!
+//! Chunks carry exactly the fields that the protocol's schema names: its clients refuse others.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream::BoxStream};
+use http::{HeaderName, HeaderValue, header};
+use http_body::Frame;
+use resly_core::{
+    conversation::{Message, MessageStatus},
+    id::{ConversationId, MessageId},
+    knowledge::Citation,
+    turn::live::{Ending, LiveTurn, TurnEvent},
+};
+use serde_json::{Value, json};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+/// What keeps proxies from closing a connection while a model thinks.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Streams a turn, from its start.
+pub fn stream(live: &Arc<LiveTurn>) -> Response {
+    let mut keep_alive = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    respond(Body::new(UiBody {
+        writer: Writer::new(live.conversation, live.message),
+        events: live.follow().boxed(),
+        keep_alive,
+        over: false,
+    }))
+}
+
+/// An answer that was given before.
+pub fn replay(message: &Message) -> Response {
+    let mut writer = Writer::new(message.conversation_id, message.id);
+    writer.text(&message.content);
+    writer.end(message.status, &message.citations, json!({}));
+    respond(Body::from(writer.take()))
+}
+
+fn respond(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(HeaderName::from_static("x-vercel-ai-ui-message-stream"), HeaderValue::from_static("v1"));
+    // nginx buffers otherwise, and the customer would see nothing until the end.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+/// Writes chunks into a buffer.
+struct Writer {
+    buffer: Vec<u8>,
+    conversation: ConversationId,
+    message: MessageId,
+    /// How many text parts there were; the open one is the last.
+    texts: u32,
+    text_open: bool,
+    /// The model's round is over: its tools may still run, then the next step starts.
+    round_over: bool,
+}
+
+impl Writer {
+    fn new(conversation: ConversationId, message: MessageId) -> Self {
+        let buffer = Vec::with_capacity(512);
+        let mut writer = Self { buffer, conversation, message, texts: 0, text_open: false, round_over: false };
+        let metadata = json!({"conversationId": conversation, "messageId": message});
+        writer.chunk(&json!({"type": "start", "messageId": message, "messageMetadata": metadata}));
+        writer.chunk(&json!({"type": "start-step"}));
+        writer
+    }
+
+    fn chunk(&mut self, chunk: &Value) {
+        self.buffer.extend_from_slice(b"data: ");
+        // Writing a `Value` to memory can't fail.
+        let _ = serde_json::to_writer(&mut self.buffer, chunk);
+        self.buffer.extend_from_slice(b"\n\n");
+    }
+
+    fn text(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.next_step();
+        if !self.text_open {
+            self.texts += 1;
+            self.text_open = true;
+            self.chunk(&json!({"type": "text-start", "id": format!("text-{}", self.texts)}));
+        }
+        // The one chunk there are many of: written without building a tree.
+        self.buffer.extend_from_slice(b"data: {\"type\":\"text-delta\",\"id\":\"text-");
+        self.buffer.extend_from_slice(self.texts.to_string().as_bytes());
+        self.buffer.extend_from_slice(b"\",\"delta\":");
+        let _ = serde_json::to_writer(&mut self.buffer, text);
+        self.buffer.extend_from_slice(b"}\n\n");
+    }
+
+    fn close_text(&mut self) {
+        if std::mem::take(&mut self.text_open) {
+            self.chunk(&json!({"type": "text-end", "id": format!("text-{}", self.texts)}));
+        }
+    }
+
+    fn next_step(&mut self) {
+        if std::mem::take(&mut self.round_over) {
+            self.close_text();
+            self.chunk(&json!({"type": "finish-step"}));
+            self.chunk(&json!({"type": "start-step"}));
+        }
+    }
+
+    fn event(&mut self, event: TurnEvent) -> Over {
+        match event {
+            TurnEvent::Citations(_) => {}
+            TurnEvent::Text(text) => self.text(&text),
+            TurnEvent::RoundEnded => {
+                self.next_step();
+                self.round_over = true;
+            }
+            TurnEvent::ToolStarted { id, name, input } => {
+                self.close_text();
+                self.chunk(&json!({"type": "tool-input-available", "toolCallId": id, "toolName": name,
+                    "input": input, "dynamic": true}));
+            }
+            TurnEvent::ToolFinished { id, ok: true, output, .. } => {
+                self.chunk(&json!({"type": "tool-output-available", "toolCallId": id, "output": output,
+                    "dynamic": true}));
+            }
+            TurnEvent::ToolFinished { id, ok: false, output, .. } => {
+                let error = output.get("message").and_then(Value::as_str).unwrap_or("the tool failed");
+                self.chunk(&json!({"type": "tool-output-error", "toolCallId": id, "errorText": error,
+                    "dynamic": true}));
+            }
+            TurnEvent::Finished(ending) => {
+                let Ending { status, citations, usage, .. } = &*ending;
+                let usage = json!({"inputTokens": usage.input, "outputTokens": usage.output});
+                self.end(*status, citations, json!({"usage": usage}));
+                return Over(true);
+            }
+            TurnEvent::Failed(failure) => {
+                self.close_text();
+                self.chunk(&json!({"type": "error", "errorText": failure.to_string()}));
+                return Over(true);
+            }
+        }
+        Over(false)
+    }
+
+    fn end(&mut self, status: MessageStatus, citations: &[Citation], mut metadata: Value) {
+        self.close_text();
+        for citation in citations {
+            let Citation { n, title, url, source_id, snippet } = citation;
+            let ours = json!({"resly": {"n": n, "source_id": source_id, "snippet": snippet}});
+            let id = format!("citation-{n}");
+            self.chunk(&match url {
+                Some(url) => json!({"type": "source-url", "sourceId": id, "url": url, "title": title,
+                    "providerMetadata": ours}),
+                None => json!({"type": "source-document", "sourceId": id, "mediaType": "text/plain",
+                    "title": title, "providerMetadata": ours}),
+            });
+        }
+        self.chunk(&json!({"type": "finish-step"}));
+        metadata["conversationId"] = json!(self.conversation);
+        metadata["messageId"] = json!(self.message);
+        metadata["status"] = json!(status);
+        metadata["citations"] = json!(citations);
+        self.chunk(&json!({"type": "finish", "messageMetadata": metadata}));
+        self.buffer.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    fn take(&mut self) -> Bytes {
+        Bytes::from(std::mem::take(&mut self.buffer))
+    }
+}
+
+/// Whether the stream has said its last.
+struct Over(bool);
+
+struct UiBody {
+    writer: Writer,
+    events: BoxStream<'static, TurnEvent>,
+    keep_alive: Interval,
+    over: bool,
+}
+
+impl http_body::Body for UiBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = &mut *self;
+        while !this.over {
+            match Pin::new(&mut this.events).poll_next(context) {
+                Poll::Ready(Some(event)) => this.over = this.writer.event(event).0,
+                Poll::Ready(None) => this.over = true,
+                Poll::Pending => break,
+            }
+        }
+        if !this.writer.buffer.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(this.writer.take()))));
+        }
+        if this.over {
+            return Poll::Ready(None);
+        }
+        ready!(this.keep_alive.poll_tick(context));
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b": keep-alive\n\n")))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use resly_core::{
+        model::TokenUsage,
+        turn::{failure::TurnFailure, live::Timing},
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn chunks(events: Vec<TurnEvent>) -> Vec<Value> {
+        let mut writer = Writer::new(ConversationId(Uuid::from_u128(1)), MessageId(Uuid::from_u128(2)));
+        for event in events {
+            writer.event(event);
+        }
+        let text = String::from_utf8(writer.take().to_vec()).unwrap();
+        text.split_terminator("\n\n")
+            .map(|chunk| chunk.strip_prefix("data: ").unwrap())
+            .map(|chunk| if chunk == "[DONE]" { json!("[DONE]") } else { serde_json::from_str(chunk).unwrap() })
+            .collect()
+    }
+
+    fn types(chunks: &[Value]) -> Vec<&str> {
+        chunks.iter().map(|chunk| chunk["type"].as_str().unwrap_or("[DONE]")).collect()
+    }
+
+    fn text(text: &str) -> TurnEvent {
+        TurnEvent::Text(text.to_owned())
+    }
+
+    #[test]
+    fn a_turn_with_a_tool_is_two_steps() {
+        let citation = Citation {
+            n: 1,
+            title: "t".into(),
+            url: Some("https://a.example".into()),
+            source_id: "s".into(),
+            snippet: "…".into(),
+        };
+        let chunks = chunks(vec![
+            text("Let me \"look\"."),
+            TurnEvent::RoundEnded,
+            TurnEvent::ToolStarted { id: "c1".into(), name: "call_connector".into(), input: json!({"a": 1}) },
+            TurnEvent::ToolFinished { id: "c1".into(), name: "call_connector".into(), ok: true, output: json!({}) },
+            text("It "),
+            text("ships."),
+            TurnEvent::Finished(Arc::new(Ending {
+                status: MessageStatus::Complete,
+                text: String::new(),
+                citations: vec![citation],
+                usage: TokenUsage::default(),
+                timing: Timing::default(),
+            })),
+        ]);
+        assert_eq!(
+            types(&chunks),
+            [
+                "start",
+                "start-step",
+                "text-start",
+                "text-delta",
+                "text-end",
+                "tool-input-available",
+                "tool-output-available",
+                "finish-step",
+                "start-step",
+                "text-start",
+                "text-delta",
+                "text-delta",
+                "text-end",
+                "source-url",
+                "finish-step",
+                "finish",
+                "[DONE]"
+            ]
+        );
+        assert_eq!(chunks[3]["delta"], "Let me \"look\".");
+        assert_eq!(chunks[10]["id"], "text-2");
+        assert_eq!(chunks[15]["messageMetadata"]["citations"][0]["n"], 1);
+    }
+
+    #[test]
+    fn a_failure_never_looks_like_success() {
+        let chunks = chunks(vec![text("half"), TurnEvent::Failed(TurnFailure::ModelBroken)]);
+        assert_eq!(types(&chunks), ["start", "start-step", "text-start", "text-delta", "text-end", "error"]);
+    }
+}

@@ -1,0 +1,64 @@
+//! The JSON format: one object, when the answer is whole.
+
+use std::sync::Arc;
+
+use axum::{body::Body, response::Response};
+use futures::StreamExt;
+use http::{HeaderName, HeaderValue, header};
+use resly_core::{
+    conversation::Message,
+    turn::live::{LiveTurn, TurnEvent},
+};
+use serde_json::{Value, json};
+
+use super::text::server_timing;
+use crate::http::problem::Problem;
+
+/// Waits for the end.
+pub async fn wait(live: &Arc<LiveTurn>) -> Result<Response, Problem> {
+    let mut events = live.follow().boxed();
+    let mut steps = Vec::new();
+    let ending = loop {
+        match events.next().await {
+            Some(TurnEvent::ToolFinished { name, ok, output, .. }) => {
+                let reason = if ok { Value::Null } else { output["error"].clone() };
+                steps.push(json!({"tool": name, "ok": ok, "reason": reason}));
+            }
+            Some(TurnEvent::Finished(ending)) => break ending,
+            Some(TurnEvent::Failed(failure)) => return Err(failure.into()),
+            Some(_) => {}
+            None => return Err(Problem::internal(&"a turn's events ended without an end")),
+        }
+    };
+    let body = json!({
+        "id": live.message,
+        "conversationId": live.conversation,
+        "role": "assistant",
+        "content": ending.text,
+        "status": ending.status,
+        "citations": ending.citations,
+        "steps": steps,
+        "usage": {"inputTokens": ending.usage.input, "outputTokens": ending.usage.output},
+    });
+    let mut response = Response::new(Body::from(body.to_string()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(timing) = server_timing(&ending.timing) {
+        headers.insert(HeaderName::from_static("server-timing"), timing);
+    }
+    Ok(response)
+}
+
+/// A stored message, in the same shape.
+pub fn object(message: Message) -> Value {
+    json!({
+        "id": message.id,
+        "conversationId": message.conversation_id,
+        "role": message.role,
+        "content": message.content,
+        "status": message.status,
+        "citations": message.citations,
+        "steps": message.steps,
+        "created_at": message.created_at,
+    })
+}

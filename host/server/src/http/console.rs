@@ -1,0 +1,104 @@
+//! `/console`: for now, a page that says what can be done without one, and shows, by a one-time sign-in link, how the
+//! organization stands.
+
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    extract::{Query, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use resly_core::{id::OrganizationId, time::Timestamp};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::problem::Problem;
+use crate::app::App;
+
+const VALID: Duration = Duration::from_secs(24 * 3600);
+
+/// Sign-in links that were made and not used: by the token's hash. They live as long as the process at most.
+#[derive(Default)]
+pub struct SignIns(Mutex<HashMap<[u8; 32], (OrganizationId, Timestamp)>>);
+
+impl SignIns {
+    /// A new token.
+    pub fn invite(&self, app: &App, organization: OrganizationId) -> String {
+        let mut bytes = [0; 24];
+        app.random.fill(&mut bytes);
+        let token = data_encoding::BASE64URL_NOPAD.encode(&bytes);
+        let until = app.clock.now().plus(VALID);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(hash(&token), (organization, until));
+        token
+    }
+
+    /// Uses a token up.
+    fn redeem(&self, token: &str, now: Timestamp) -> Option<OrganizationId> {
+        let mut invited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        invited.retain(|_, (_, until)| *until > now);
+        invited.remove(&hash(token)).map(|(organization, _)| organization)
+    }
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+#[derive(Deserialize)]
+pub struct ConsoleParameters {
+    token: Option<String>,
+}
+
+pub async fn page(
+    State(app): State<Arc<App>>,
+    Query(parameters): Query<ConsoleParameters>,
+) -> Result<Response, Problem> {
+    let Some(token) = parameters.token else {
+        return Ok(html(StatusCode::OK, "<p>Open the sign-in link that the host printed when it started.</p>"));
+    };
+    let Some(organization) = app.sign_ins.redeem(&token, app.clock.now()) else {
+        let used = "<p>This sign-in link was used already, or has expired. Start the host again for a new one.</p>";
+        return Ok(html(StatusCode::FORBIDDEN, used));
+    };
+    let usage = app.store.usage(organization, app.clock.now()).await?;
+    let connections = app.store.list_connections(organization).await?;
+    let mut body = "<p>Signed in.</p><h2>This month</h2><table><tr><th>Meter<th>Used<th>Limit".to_owned();
+    for (meter, reading) in &usage.meters {
+        let limit = reading.limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+        let _ = write!(body, "<tr><td>{}<td>{}<td>{limit}", meter.name(), reading.used);
+    }
+    body.push_str("</table><h2>Connections</h2><ul>");
+    for connection in connections {
+        let (name, connector) = (escape(&connection.name), escape(&connection.connector));
+        let (environment, status) = (connection.environment.name(), connection.status.name());
+        let _ = write!(body, "<li>{name} ({connector}): {environment}, {status}");
+    }
+    body.push_str("</ul>");
+    Ok(html(StatusCode::OK, &body))
+}
+
+fn html(status: StatusCode, body: &str) -> Response {
+    let page = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
+         <title>Resly</title><h1>Resly</h1>{body}<h2>The console</h2><p>The web console isn't part of this version. \
+         Everything it will do is in the <a href=\"/openapi.json\">API</a> under <code>/api/admin</code>; the \
+         <a href=\"/docs\">handbook</a> shows how.</p></html>"
+    );
+    let mut response = (status, page).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,17 @@
+//! The HTTP surface. [`router`] is its table of contents.
+
+pub mod admin;
+pub mod body;
+pub mod chat;
+pub mod console;
+mod docs;
+mod guard;
+mod health;
+mod messages;
+pub mod openapi;
+mod page;
+pub mod problem;
+mod rate_limit;
+pub mod router;
+mod schema;
+mod search;

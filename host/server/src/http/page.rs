@@ -1,0 +1,41 @@
+//! Pages of lists that are newest first: `?before=<RFC 3339>&limit=<1..200>`.
+
+use resly_core::time::Timestamp;
+
+use super::problem::{Problem, kinds};
+
+const USUAL: u32 = 50;
+const MOST: u32 = 200;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub before: Option<Timestamp>,
+    pub limit: u32,
+}
+
+pub fn read(before: Option<&str>, limit: Option<&str>) -> Result<Page, Problem> {
+    let before = before
+        .map(|text| {
+            text.parse().map_err(|_| {
+                Problem::new(&kinds::INVALID_HEADER, "`before` must be a time such as 2026-01-31T12:00:00Z")
+            })
+        })
+        .transpose()?;
+    let limit = limit.map_or(Some(USUAL), |text| text.parse().ok().filter(|limit| (1..=MOST).contains(limit)));
+    let limit = limit.ok_or_else(|| Problem::new(&kinds::INVALID_HEADER, format!("`limit` must be 1 to {MOST}")))?;
+    Ok(Page { before, limit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages() {
+        assert_eq!(read(None, None).unwrap(), Page { before: None, limit: 50 });
+        assert!(read(Some("2026-01-31T12:00:00Z"), Some("200")).unwrap().before.is_some());
+        assert!(read(None, Some("0")).is_err());
+        assert!(read(None, Some("many")).is_err());
+        assert!(read(Some("yesterday"), None).is_err());
+    }
+}

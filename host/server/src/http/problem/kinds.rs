@@ -1,0 +1,105 @@
+//! Every problem this host answers with: one row each, from which responses, `/docs/problems` and the handbook are made.
+
+use http::StatusCode;
+
+/// A kind of problem. `type` is `/docs/problems/<slug>`, and stays what it is once released.
+#[derive(Debug)]
+pub struct Kind {
+    pub slug: &'static str,
+    pub status: StatusCode,
+    pub title: &'static str,
+    /// What it means and what to do next, as Markdown.
+    pub explanation: &'static str,
+}
+
+macro_rules! kinds {
+    ($($name:ident = $slug:literal, $status:ident, $title:literal, $explanation:literal;)+) => {
+        $(
+            #[doc = $title]
+            pub static $name: Kind = Kind { slug: $slug, status: StatusCode::$status, title: $title, explanation: $explanation };
+        )+
+        /// All of them, in the order of this file.
+        pub static ALL: &[&Kind] = &[$(&$name),+];
+    };
+}
+
+kinds! {
+    INVALID_JSON = "invalid-json", BAD_REQUEST, "The body is not JSON",
+        "The body could not be read as JSON in UTF-8. `detail` tells where reading stopped. Check quoting and encoding, then send it again.";
+    INVALID_HEADER = "invalid-header", BAD_REQUEST, "A header or query parameter is not valid",
+        "A header field or query parameter has a value that can't be used. `detail` names it and says what is allowed.";
+    UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "A valid API key is needed",
+        "Send `Authorization: Bearer <key>` with a key of your organization. `detail` tells whether the key is missing, mistyped, or not (or no longer) known. An admin makes keys at `/api/admin/keys`; a deleted or expired key can't be brought back.";
+    INSUFFICIENT_SCOPE = "insufficient-scope", FORBIDDEN, "The key's scopes don't allow this",
+        "The key is valid but wasn't given the scope that this route asks for. Use a key that has it, or have an admin make one.";
+    ORIGIN_NOT_ALLOWED = "origin-not-allowed", FORBIDDEN, "The key can't be used from this origin",
+        "A publishable key (`rpk_…`) works only in a browser, on the origins it was made for. Add the page's origin to the key, or call from a server with a secret key.";
+    SYSTEM_NOT_ALLOWED = "system-not-allowed", FORBIDDEN, "This key can't send system messages",
+        "Instructions (`role: system`) are accepted with a secret key only, since anyone can read a publishable key off a page. Send them from a server.";
+    SUBSCRIPTION_ENDED = "subscription-ended", FORBIDDEN, "The organization's subscription has ended",
+        "Nothing is answered until the subscription is renewed. Data is kept.";
+    NOT_FOUND = "not-found", NOT_FOUND, "There is no such thing",
+        "The path or the id is unknown, or belongs to another organization: the two look the same.";
+    METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "This path doesn't take that method",
+        "The `Allow` header lists the methods of this path.";
+    BODY_TIMEOUT = "body-timeout", REQUEST_TIMEOUT, "The body took too long to arrive",
+        "The connection is closed. Send the whole body without pauses; nothing was counted.";
+    CONFLICT = "conflict", CONFLICT, "It is already there, and different",
+        "Something with the same id exists with other content. Raise the version, or delete what is there.";
+    REQUEST_IN_FLIGHT = "request-in-flight", CONFLICT, "The same request is still being answered",
+        "A request with this `Idempotency-Key` is in progress. Try again in a moment: the finished answer will be replayed, and counts once.";
+    BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large",
+        "`detail` tells the cap. Send fewer or shorter messages: what is stored already needn't be sent again, `conversationId` is enough.";
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body's content type isn't accepted here",
+        "Set `Content-Type` to what `detail` names; for most routes that is `application/json`.";
+    INVALID_REQUEST = "invalid-request", UNPROCESSABLE_ENTITY, "The request doesn't say what it should",
+        "The JSON is well-formed, but something in it is missing, of the wrong type or out of range. `errors` lists every mistake with its path.";
+    INVALID_CONNECTOR = "invalid-connector", UNPROCESSABLE_ENTITY, "The connector's definition has mistakes",
+        "`errors` lists every mistake with its path (a JSON Pointer). Nothing was stored.";
+    KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key belongs to another request",
+        "This `Idempotency-Key` was used with a different body. Use a new key for a new request.";
+    LIMIT_REACHED = "limit-reached", TOO_MANY_REQUESTS, "A limit of the plan is reached",
+        "`limit` names the meter, its cap and when it starts again. Nothing was counted for this request. Wait for `Retry-After`, or raise the plan.";
+    INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side",
+        "The host's log has the cause, under the id in `instance`. Trying again may help; nothing was counted.";
+    UPLOADS_UNAVAILABLE = "uploads-unavailable", NOT_IMPLEMENTED, "Compiled connectors can't be installed yet",
+        "The component was read and checked, and its manifest is in the answer, but this version of the host only installs bundled and declarative connectors. Post a declarative definition instead.";
+    MODEL_UNREACHABLE = "model-unreachable", BAD_GATEWAY, "The language model could not be reached",
+        "The model's service was out of reach. Nothing was counted if this came before the first byte; try again shortly.";
+    MODEL_BUSY = "model-busy", BAD_GATEWAY, "The language model is over its own limits",
+        "The model's service asked to be called less. Nothing was counted if this came before the first byte; try again after `Retry-After`.";
+    MODEL_REFUSED = "model-refused", BAD_GATEWAY, "The language model refused the request",
+        "The model's service didn't accept what the host sent it. An operator finds the reason in the host's log; the usual ones are a wrong key or model name.";
+    MODEL_STALLED = "model-stalled", GATEWAY_TIMEOUT, "The language model stopped sending",
+        "The model's service accepted the question and then sent nothing. Nothing was counted if this came before the first byte; try again.";
+    MODEL_BROKEN = "model-broken", BAD_GATEWAY, "The language model's answer broke off",
+        "The model's stream reported an error or ended without saying that it had finished. Nothing was counted if this came before the first byte; try again.";
+    TOOL_LOOP = "tool-loop", BAD_GATEWAY, "The language model kept calling tools",
+        "The model asked for tools again and again without answering. Ask more narrowly, or have an admin look at the connectors' logs.";
+    TURN_DEADLINE = "turn-deadline", GATEWAY_TIMEOUT, "The answer took longer than this host allows",
+        "Ask for less at once, or have an admin look at what is slow in the connectors' logs.";
+    EMBEDDER_UNAVAILABLE = "embedder-unavailable", BAD_GATEWAY, "The embedding service could not answer",
+        "Text could not be turned into vectors. Nothing was stored or counted; try again.";
+    STORE_UNAVAILABLE = "store-unavailable", SERVICE_UNAVAILABLE, "The database can't be reached",
+        "The host is up but its database isn't. Nothing was accepted or counted; try again after `Retry-After`.";
+    CONNECTOR_INVALID_INPUT = "connector-invalid-input", UNPROCESSABLE_ENTITY, "The action's input is not valid",
+        "The input doesn't satisfy the action's schema, or the connector refused it. `detail` tells what to change.";
+    CONNECTOR_NOT_FOUND = "connector-not-found", NOT_FOUND, "The service has no such record",
+        "The connector asked the service, which has nothing under what was given.";
+    CONNECTOR_NEEDS_AUTH = "connector-needs-auth", FAILED_DEPENDENCY, "The connection's credential is missing or refused",
+        "Set the connection's `credentials` again with `PATCH /api/admin/connections/{id}`, then test it.";
+    CONNECTOR_RATE_LIMITED = "connector-rate-limited", SERVICE_UNAVAILABLE, "The service asked us to slow down",
+        "The service behind the connector limits how often it is called. Try again later.";
+    CONNECTOR_UPSTREAM = "connector-upstream", BAD_GATEWAY, "The service behind the connector failed",
+        "The service answered with an error, with something unexpected, or not at all. `detail` tells which.";
+    CONNECTOR_DENIED = "connector-denied", FORBIDDEN, "Policy doesn't allow this call",
+        "The connection's settings, its state or the key don't allow the action. `detail` tells which.";
+    CONNECTOR_BUSY = "connector-busy", SERVICE_UNAVAILABLE, "The sandbox is full",
+        "Too many connector calls are waiting. Nothing ran; try again after `Retry-After`.";
+    CONNECTOR_DEADLINE = "connector-deadline", GATEWAY_TIMEOUT, "The connector ran out of time",
+        "The call was stopped at its deadline. The service may have seen the request.";
+    CONNECTOR_LIMIT = "connector-limit", BAD_GATEWAY, "The connector used more than it may",
+        "The call was stopped at its bound on fuel, memory, calls or size, which `fault.kind` names. Ask for less at once, or have the connector's author look at it.";
+    CONNECTOR_FAILED = "connector-failed", BAD_GATEWAY, "The connector failed",
+        "The connector's own code broke, gave something its schema doesn't allow, or can't be loaded. The log at `/api/admin/logs` has the details for its author.";
+}

@@ -1,0 +1,102 @@
+//! The API's table of contents.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post, put},
+};
+use http::Uri;
+
+use super::{
+    admin, chat, console, docs, guard, health, messages, openapi,
+    problem::{Problem, kinds},
+    search,
+};
+use crate::app::App;
+
+/// Everything the host answers.
+pub fn router(app: Arc<App>) -> Router {
+    let admin = Router::new()
+        .route("/keys", post(admin::keys::create).get(admin::keys::list))
+        .route("/keys/{id}", delete(admin::keys::delete))
+        .route("/keys/{id}/rotate", post(admin::keys::rotate))
+        .route("/connectors", get(admin::connectors::list).post(admin::connectors::create))
+        .route("/connectors/{id}", get(admin::connectors::get))
+        .route("/connections", post(admin::connections::create).get(admin::connections::list))
+        .route(
+            "/connections/{id}",
+            get(admin::connections::get).patch(admin::connections::change).delete(admin::connections::delete),
+        )
+        .route("/connections/{id}/test", post(admin::actions::test))
+        .route("/connections/{id}/enable", post(admin::connections::enable))
+        .route("/connections/{id}/disable", post(admin::connections::disable))
+        .route("/connections/{id}/health", get(admin::connections::health))
+        .route("/connections/{id}/actions/{action}", post(admin::actions::call))
+        .route("/sources", post(admin::sources::create).get(admin::sources::list))
+        .route("/sources/{id}", delete(admin::sources::delete))
+        .route("/workflows", post(admin::workflows::create).get(admin::workflows::list))
+        .route("/workflows/{id}", put(admin::workflows::replace).delete(admin::workflows::delete))
+        .route("/logs", get(admin::logs::list))
+        .route("/usage", get(admin::usage::get))
+        .route("/plan", get(admin::plan::get).patch(admin::plan::change))
+        .route("/conversations", get(admin::conversations::list))
+        .route("/conversations/{id}", get(admin::conversations::get))
+        .route("/tickets", get(admin::tickets::list));
+
+    let api = Router::new()
+        .route("/chat", post(chat::post::handle))
+        .route("/chat/{id}/stream", get(chat::follow::resume).delete(chat::follow::cancel))
+        .route("/messages/{id}", get(messages::get))
+        .route("/search", post(search::handle))
+        .nest("/admin", admin)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::guard));
+
+    Router::new()
+        .nest("/api", api)
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::get))
+        .route("/docs", get(docs::index))
+        .route("/docs/{page}", get(docs::page))
+        .route("/docs/problems", get(docs::problems))
+        .route("/docs/problems/{slug}", get(docs::problem))
+        .route("/console", get(console::page))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), measure))
+        .with_state(app)
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(100).collect();
+    Problem::new(&kinds::NOT_FOUND, format!("nothing answers at {path}; /openapi.json lists what does"))
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(&kinds::METHOD_NOT_ALLOWED, "this path doesn't take that method; the Allow header lists those it does")
+}
+
+/// Counts the request, and tells an unanswered panic as a problem.
+async fn measure(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = tokio::time::Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = match tokio::task::unconstrained(futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(
+        next.run(request),
+    )))
+    .await
+    {
+        Ok(response) => response,
+        Err(_) => Problem::internal(&"a handler panicked").into_response(),
+    };
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    app.metrics.request(route, &method, response.status().as_u16(), started.elapsed());
+    response
+}

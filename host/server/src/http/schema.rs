@@ -1,0 +1,192 @@
+//! The shapes of answers, for the OpenAPI document. Handlers write most of them as JSON by hand; a test sends requests
+//! through the router and holds the answers against these.
+#![expect(dead_code, reason = "these types are read by utoipa's derive, not built")]
+
+use std::collections::BTreeMap;
+
+use utoipa::ToSchema;
+
+/// A question with its history, as `{role, content}` messages or as the AI SDK's UI messages.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct ChatRequest {
+    /// At most 1,000. The last one is the user's.
+    messages: Vec<ChatMessage>,
+    /// From `X-Conversation-Id`: goes on with that conversation.
+    conversation_id: Option<String>,
+    /// Your own id for the person who asks.
+    visitor_id: Option<String>,
+    /// Your own name for the conversation, under this key.
+    id: Option<String>,
+}
+
+#[derive(ToSchema)]
+pub struct ChatMessage {
+    /// Your own id for the message.
+    id: Option<String>,
+    /// `user`, `assistant`, or, with a secret key, `system`.
+    role: String,
+    /// A text, or a list of `{type: "text", text}`.
+    content: Option<String>,
+    /// The AI SDK's parts, in place of `content`.
+    parts: Option<Vec<MessagePart>>,
+}
+
+#[derive(ToSchema)]
+pub struct MessagePart {
+    r#type: String,
+    text: Option<String>,
+}
+
+/// A message with what came with it.
+#[derive(ToSchema)]
+pub struct Answer {
+    id: String,
+    #[schema(rename = "conversationId")]
+    conversation_id: String,
+    /// `user` or `assistant`.
+    role: String,
+    content: String,
+    /// `streaming`, `complete`, `cancelled`, `failed` or `interrupted`.
+    status: String,
+    citations: Vec<Citation>,
+    /// The tool calls behind the answer, without their output.
+    steps: Vec<Step>,
+}
+
+#[derive(ToSchema)]
+pub struct Step {
+    tool: String,
+    ok: bool,
+    reason: Option<String>,
+}
+
+/// What an answer rests on.
+#[derive(ToSchema)]
+pub struct Citation {
+    /// As in the text's `[1]`.
+    n: u32,
+    title: String,
+    url: Option<String>,
+    /// The knowledge source, or the connection that was called.
+    source_id: String,
+    snippet: String,
+}
+
+#[derive(ToSchema)]
+pub struct SearchResults {
+    results: Vec<Passage>,
+}
+
+#[derive(ToSchema)]
+pub struct Passage {
+    id: String,
+    source_id: String,
+    title: String,
+    /// The headings above it, such as `Billing › Refunds`.
+    section: String,
+    url: Option<String>,
+    text: String,
+    /// Comparable within one answer only.
+    score: f32,
+}
+
+/// RFC 9457. `type` is a path on this host, where the problem is explained.
+#[derive(ToSchema)]
+pub struct Problem {
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: String,
+    /// Every mistake of a request that is well-formed but wrong.
+    errors: Option<Vec<Mistake>>,
+    /// Which limit of the plan was reached.
+    limit: Option<Limit>,
+}
+
+#[derive(ToSchema)]
+pub struct Mistake {
+    path: String,
+    message: String,
+}
+
+#[derive(ToSchema)]
+pub struct Limit {
+    meter: String,
+    limit: u64,
+    used: u64,
+    resets_at: String,
+}
+
+#[derive(ToSchema)]
+pub struct CreatedKey {
+    id: String,
+    /// Shown this once.
+    key: String,
+}
+
+#[derive(ToSchema)]
+pub struct CreatedSource {
+    id: String,
+    chunks: u32,
+}
+
+#[derive(ToSchema)]
+pub struct Connection {
+    id: String,
+    connector: String,
+    version: String,
+    name: String,
+    /// `sandbox` or `production`.
+    environment: String,
+    /// `installed`, `enabled`, `disabled` or `needs_auth`.
+    status: String,
+    settings: BTreeMap<String, serde_json::Value>,
+    has_credentials: bool,
+    created_at: String,
+}
+
+#[derive(ToSchema)]
+pub struct ActionResult {
+    output: serde_json::Value,
+    fuel: u64,
+    http_calls: u32,
+    duration_ms: f64,
+    log: Vec<LogLine>,
+}
+
+#[derive(ToSchema)]
+pub struct LogLine {
+    level: String,
+    message: String,
+}
+
+#[derive(ToSchema)]
+pub struct TestResult {
+    ok: bool,
+    reason: Option<String>,
+    message: Option<String>,
+    duration_ms: Option<f64>,
+}
+
+#[derive(ToSchema)]
+pub struct Usage {
+    period: UsagePeriod,
+    /// By meter: `messages`, `embeddings`, `connector_calls`, `fuel`.
+    meters: BTreeMap<String, Reading>,
+    /// What was used in the `sandbox` environment: toward no limit and no bill.
+    sandbox: BTreeMap<String, u64>,
+}
+
+#[derive(ToSchema)]
+pub struct UsagePeriod {
+    start: String,
+    end: String,
+}
+
+#[derive(ToSchema)]
+pub struct Reading {
+    used: u64,
+    /// `null` is unlimited.
+    limit: Option<u64>,
+}

@@ -1,0 +1,79 @@
+//! What makes a connection fit its connector: settings, hosts and credentials.
+
+use std::collections::BTreeMap;
+
+use resly_core::connector::{
+    connection::{Connection, Environment},
+    manifest::{Auth, Manifest},
+    schema,
+};
+use serde_json::Value;
+
+use crate::http::problem::Mistake;
+
+/// The settings with the schema's top-level defaults filled in.
+pub fn with_defaults(manifest: &Manifest, mut settings: Value) -> Value {
+    let properties = manifest.settings.get("properties").and_then(Value::as_object);
+    if let (Some(properties), Some(settings)) = (properties, settings.as_object_mut()) {
+        for (name, schema) in properties {
+            if let Some(default) = schema.get("default")
+                && !settings.contains_key(name)
+            {
+                settings.insert(name.clone(), default.clone());
+            }
+        }
+    }
+    settings
+}
+
+/// Every mistake in the settings: against the schema, and where they make a host.
+pub fn check_settings(manifest: &Manifest, settings: &Value) -> Vec<Mistake> {
+    if !settings.is_object() {
+        return vec![Mistake::new("settings", "an object is expected")];
+    }
+    if let Err(differences) = schema::validate(&manifest.settings, settings) {
+        return differences.into_iter().map(|difference| Mistake::new("settings", difference)).collect();
+    }
+    match resly_egress::check_settings(manifest, settings) {
+        Ok(_) => Vec::new(),
+        Err(error) => vec![Mistake::new("settings", error.to_string())],
+    }
+}
+
+/// Every mistake in the credentials: exactly the fields that the connector's authentication needs.
+pub fn check_credentials(manifest: &Manifest, credentials: &BTreeMap<String, String>) -> Vec<Mistake> {
+    let fields = manifest.auth.fields();
+    let missing = fields.iter().filter(|field| credentials.get(**field).is_none_or(|value| value.is_empty()));
+    let unknown = credentials.keys().filter(|name| !fields.contains(&name.as_str()));
+    let at = |field: &str| format!("credentials.{field}");
+    missing
+        .map(|field| Mistake::new(at(field), "missing"))
+        .chain(unknown.map(|name| {
+            let wanted = if fields.is_empty() { "none".to_owned() } else { fields.join(", ") };
+            Mistake::new(at(name), format!("this connector's credentials are: {wanted}"))
+        }))
+        .collect()
+}
+
+/// Whether a change of settings (or of the version) leads a credential to other hosts, or there in another way.
+pub fn leads_elsewhere(before: (&Manifest, &Value), after: (&Manifest, &Value)) -> bool {
+    if before.0.auth != after.0.auth || before.0.auth_hosts != after.0.auth_hosts {
+        return true;
+    }
+    let hosts = |(manifest, settings): (&Manifest, &Value)| resly_egress::check_settings(manifest, settings).ok();
+    match (hosts(before), hosts(after)) {
+        (Some(before), Some(after)) => before != after,
+        _ => true,
+    }
+}
+
+/// Whether a connection has what its environment asks for.
+pub trait Credentialed {
+    fn is_credentialed(&self, manifest: &Manifest) -> bool;
+}
+
+impl Credentialed for Connection {
+    fn is_credentialed(&self, manifest: &Manifest) -> bool {
+        self.environment == Environment::Sandbox || manifest.auth == Auth::None || self.credentials.is_some()
+    }
+}

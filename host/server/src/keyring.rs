@@ -1,0 +1,141 @@
+//! The keys of this host: makes them, and tells who a caller is, remembering the answer for less than a second, so that
+//! a deleted key is worth nothing a second later on every host, and at once on the one that deleted it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use moka::future::Cache;
+use resly_core::{
+    error::StoreError,
+    id::{KeyId, OrganizationId},
+    principal::{KeyKind, Principal, Scope},
+    time::{Clock, Random, Timestamp},
+};
+use resly_store::{NewKey, Store, StoredKey};
+
+use crate::key::{self, KeyError, NewSecret, Pepper};
+
+/// What is left of the second that a deletion may take is for the read itself.
+const REMEMBERED: Duration = Duration::from_millis(800);
+
+/// What a new key may do.
+#[derive(Clone, Debug)]
+pub struct KeySpec {
+    pub organization: OrganizationId,
+    pub name: String,
+    pub kind: KeyKind,
+    pub scopes: Vec<Scope>,
+    pub origins: Vec<String>,
+    pub message_cap: Option<u64>,
+}
+
+/// Why a caller is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum Unknown {
+    #[error("the API key can't be right: {0}")]
+    Malformed(#[from] KeyError),
+    #[error("the API key is not known: it was deleted, has expired, or belongs to another host")]
+    NoSuchKey,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A key as it is remembered.
+struct Remembered {
+    principal: Arc<Principal>,
+    secret_hash: [u8; 32],
+    expires_at: Option<Timestamp>,
+}
+
+pub struct Keyring {
+    store: Store,
+    pepper: Pepper,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    remembered: Cache<KeyId, Option<Arc<Remembered>>>,
+    /// When keys were last used, gathered for [`Keyring::flush`].
+    used: Mutex<HashMap<KeyId, Timestamp>>,
+}
+
+impl Keyring {
+    pub fn new(store: Store, pepper: Pepper, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        let remembered = Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build();
+        Self { store, pepper, clock, random, remembered, used: Mutex::default() }
+    }
+
+    /// Who presents this key.
+    pub async fn identify(&self, presented: &str) -> Result<Arc<Principal>, Unknown> {
+        let parsed = key::parse(presented)?;
+        let found = self
+            .remembered
+            .try_get_with(parsed.id, async {
+                let stored = self.store.key_by_id(parsed.id).await?;
+                if stored.is_some() {
+                    // About once a second for a key in use: a note for the admin, not a record.
+                    self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(parsed.id, self.clock.now());
+                }
+                Ok::<_, StoreError>(stored.map(|stored| Arc::new(Remembered::from(stored))))
+            })
+            .await
+            .map_err(|error| (*error).clone())?
+            .ok_or(Unknown::NoSuchKey)?;
+        let proven = self.pepper.verifies(&parsed, &found.secret_hash) && found.principal.kind == parsed.kind;
+        let expired = found.expires_at.is_some_and(|at| at <= self.clock.now());
+        if proven && !expired { Ok(Arc::clone(&found.principal)) } else { Err(Unknown::NoSuchKey) }
+    }
+
+    /// Makes a key. Its secret is in the answer and nowhere else.
+    pub async fn create(&self, spec: KeySpec) -> Result<NewSecret, StoreError> {
+        let (secret, new) = self.mint(spec);
+        self.store.create_key(new).await?;
+        Ok(secret)
+    }
+
+    /// Puts a new key in an old one's place; the old one works until `overlap` is over. `None` when there is no such
+    /// key.
+    pub async fn rotate(&self, old: KeyId, spec: KeySpec, overlap: Duration) -> Result<Option<NewSecret>, StoreError> {
+        let organization = spec.organization;
+        let (secret, new) = self.mint(spec);
+        let ends = self.clock.now().plus(overlap);
+        let rotated = self.store.rotate_key(organization, old, new, ends).await?;
+        self.remembered.invalidate(&old).await;
+        Ok(rotated.then_some(secret))
+    }
+
+    /// False when the organization has no such key.
+    pub async fn delete(&self, organization: OrganizationId, id: KeyId) -> Result<bool, StoreError> {
+        let deleted = self.store.delete_key(organization, id, self.clock.now()).await?;
+        self.remembered.invalidate(&id).await;
+        Ok(deleted)
+    }
+
+    /// Stores when keys were last used.
+    pub async fn flush(&self) {
+        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        if used.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.keys_used(used.into_iter().collect()).await {
+            tracing::warn!(%error, "when keys were last used could not be stored");
+        }
+    }
+
+    fn mint(&self, spec: KeySpec) -> (NewSecret, NewKey) {
+        let KeySpec { organization, name, kind, scopes, origins, message_cap } = spec;
+        let now = self.clock.now();
+        let secret = self.pepper.mint(KeyId(self.random.uuid(now)), kind, &*self.random);
+        let secret_hash = secret.hash;
+        let id = secret.id;
+        (secret, NewKey { id, organization, name, kind, scopes, origins, message_cap, secret_hash, now })
+    }
+}
+
+impl From<StoredKey> for Remembered {
+    fn from(stored: StoredKey) -> Self {
+        let StoredKey { principal, secret_hash, expires_at, .. } = stored;
+        Self { principal: Arc::new(principal), secret_hash, expires_at }
+    }
+}

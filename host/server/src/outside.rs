@@ -1,0 +1,100 @@
+//! The way out, for one call: the connection's hosts and credential, handed to egress; and the safe that credentials
+//! rest in.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use resly_core::{
+    connector::{
+        call::Outside,
+        connection::{Connection, SealedCredentials},
+        manifest::Manifest,
+        sandbox::{Allowance, Fault, FaultKind},
+    },
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+    outbound::Outbound,
+};
+use resly_egress::{Binding, CredentialSource, Credentials, Egress, SessionSpec, Vault, VaultError, VaultStore};
+use resly_store::Store;
+
+/// What the credentials of this shape are bound as.
+const VERSION: u32 = 1;
+
+/// The vault, on this host's store.
+pub struct Safe {
+    vault: Arc<Vault>,
+}
+
+impl Safe {
+    pub fn new(vault: Arc<Vault>) -> Self {
+        Self { vault }
+    }
+
+    pub async fn seal(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        credentials: BTreeMap<String, String>,
+    ) -> Result<SealedCredentials, VaultError> {
+        self.vault.seal(&binding(organization, connection), &Credentials::new(credentials)).await
+    }
+}
+
+fn binding(organization: OrganizationId, connection: ConnectionId) -> Binding {
+    Binding { organization, connection, field: "credentials", version: VERSION }
+}
+
+/// Opens sessions of the one egress.
+pub struct Gate {
+    pub egress: Arc<Egress>,
+    pub vault: Arc<Vault>,
+}
+
+impl Outside for Gate {
+    fn open(
+        &self,
+        connection: &Connection,
+        manifest: &Arc<Manifest>,
+        allowance: &Allowance,
+    ) -> Result<Arc<dyn Outbound>, Fault> {
+        let credentials = match &connection.credentials {
+            None => CredentialSource::None,
+            Some(sealed) => CredentialSource::Sealed {
+                vault: Arc::clone(&self.vault),
+                sealed: sealed.clone(),
+                binding: binding(connection.organization, connection.id),
+            },
+        };
+        let session = self.egress.session(SessionSpec {
+            organization: connection.organization,
+            connection: connection.id,
+            manifest: Arc::clone(manifest),
+            settings: connection.settings.clone(),
+            credentials,
+            http_calls: allowance.http_calls,
+            response_bytes: allowance.response_bytes,
+            deadline: allowance.deadline,
+        });
+        Ok(session)
+    }
+}
+
+/// Where the vault keeps its wrapped keys.
+pub struct WrappedKeys(pub Store);
+
+#[async_trait]
+impl VaultStore for WrappedKeys {
+    async fn vault_key(&self, organization: OrganizationId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.vault_key(organization).await
+    }
+
+    async fn put_vault_key(&self, organization: OrganizationId, key: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        self.0.put_vault_key(organization, &key).await
+    }
+}
+
+#[expect(dead_code, reason = "placeholder until egress is there")]
+fn unused(message: String) -> Fault {
+    Fault { kind: FaultKind::Internal, message, retryable: false }
+}
