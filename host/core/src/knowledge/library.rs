@@ -39,7 +39,7 @@ const LONGEST_QUERY: usize = 2000;
 /// Ranked candidates of each kind for every passage that is wanted.
 const CANDIDATES: usize = 4;
 /// A scan with more multiplications than this gets a thread of its own: it would hold up the answers that stream here.
-const LONG_SCAN: usize = 4_000_000;
+const LONG_SCAN: usize = 8_000_000;
 /// Texts that are handed to the embedder at once.
 const BATCH: usize = 64;
 /// The most chunks of one source.

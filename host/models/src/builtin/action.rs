@@ -1,0 +1,114 @@
+//! Which action a question asks for, if any.
+
+use std::collections::HashSet;
+
+use resly_core::model::{OfferedAction, ToolSpec};
+use serde_json::{Map, Value};
+
+use super::input::{self, Filled};
+use crate::words::{stems, words};
+
+/// Actions whose input is worked out; the others match the question less.
+const TRIED: usize = 12;
+
+#[derive(Debug, PartialEq)]
+pub enum Choice {
+    Call {
+        connection: String,
+        action: String,
+        input: Map<String, Value>,
+    },
+    /// An action fits, but an input is missing: what to ask for.
+    Ask(String),
+    None,
+}
+
+/// How an action fits.
+struct Fit<'a> {
+    action: &'a OfferedAction,
+    /// A workflow rule asks for it.
+    triggered: bool,
+    /// Words of the question in its title or id.
+    named: usize,
+    /// Words of the question in its description or its connection's name, too.
+    described: usize,
+}
+
+/// Chooses among the actions that the tools reach. `quoted` says that the documents have an answer, so that a question
+/// that is only near an action is left to them.
+pub fn choose(question: &str, tools: &[ToolSpec], quoted: bool) -> Choice {
+    let asked: HashSet<String> = stems(question).collect();
+    let lower = question.to_lowercase();
+    let actions = tools.iter().flat_map(|tool| &tool.actions);
+    let mut fits: Vec<Fit<'_>> = actions.map(|action| fit(action, &asked, &lower)).collect();
+    fits.retain(|fit| fit.triggered || (!fit.action.writes && fit.named > 0));
+    // The sort is stable: of equals, the one that was offered first.
+    fits.sort_by_key(|fit| std::cmp::Reverse((fit.triggered, fit.named * 2 + fit.described)));
+    fits.truncate(TRIED);
+    let mut filled: Vec<(Fit<'_>, Filled)> = fits
+        .into_iter()
+        .map(|fit| {
+            let known = stems(&format!("{} {}", fit.action.title, spaced(&fit.action.action))).collect();
+            let filled = input::fill(&fit.action.input, &known, question);
+            (fit, filled)
+        })
+        .collect();
+    filled.sort_by_key(|(fit, filled)| {
+        let ready = filled.missing.is_empty();
+        let matched = fit.named * 2 + fit.described + filled.sure * 3;
+        std::cmp::Reverse((fit.triggered, ready && filled.sure > 0, ready && fit.triggered, matched))
+    });
+    let Some((fit, filled)) = filled.into_iter().next() else { return Choice::None };
+    if !filled.missing.is_empty() {
+        let own = says_mine(question) && !asks_how(question);
+        return if fit.triggered || (own && !quoted) || (own && fit.named + fit.described > 1) {
+            Choice::Ask(filled.missing)
+        } else {
+            Choice::None
+        };
+    }
+    let certain = filled.sure > 0;
+    let near = fit.named > 1 || (fit.named > 0 && !quoted);
+    let goes = fit.triggered || certain || (near && !(quoted && asks_how(question)));
+    if !goes {
+        return Choice::None;
+    }
+    Choice::Call { connection: fit.action.connection.clone(), action: fit.action.action.clone(), input: filled.input }
+}
+
+fn fit<'a>(action: &'a OfferedAction, asked: &HashSet<String>, question: &str) -> Fit<'a> {
+    let count = |text: &str| {
+        let have: HashSet<String> = stems(text).collect();
+        asked.intersection(&have).count()
+    };
+    let name = format!("{} {}", action.title, spaced(&action.action));
+    let named = count(&name);
+    let described = count(&format!("{name} {} {}", action.description, spaced(&action.connection))) - named;
+    let triggered = action
+        .triggers
+        .iter()
+        .map(|trigger| trigger.trim().to_lowercase())
+        .any(|trigger| !trigger.is_empty() && question.contains(&trigger));
+    Fit { action, triggered, named, described }
+}
+
+/// An identifier as words.
+pub fn spaced(id: &str) -> String {
+    id.replace(['_', '-', '.'], " ")
+}
+
+/// The customer speaks of something of their own: "my order".
+fn says_mine(question: &str) -> bool {
+    words(question).any(|word| matches!(word.text.to_lowercase().as_str(), "my" | "mine" | "our" | "i've" | "i"))
+}
+
+/// The customer asks how something is done, which is for the documents.
+fn asks_how(question: &str) -> bool {
+    let mut first = words(question).map(|word| word.text.to_lowercase());
+    match (first.next().as_deref(), first.next().as_deref()) {
+        (Some("how"), Some("many" | "much")) => false,
+        (Some("how" | "why"), _) | (Some("what"), Some("does" | "do" | "can")) => true,
+        (Some("can"), Some("i" | "we" | "you")) => true,
+        _ => false,
+    }
+}

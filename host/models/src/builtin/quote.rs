@@ -1,0 +1,203 @@
+//! Answering out of passages: the sentences that say most about the question, quoted with their numbers.
+
+use std::collections::{HashMap, HashSet};
+
+use resly_core::model::NumberedPassage;
+
+use crate::words::{sentences, stems};
+
+/// The most sentences of an answer.
+const SENTENCES: usize = 4;
+/// The most passages that are quoted.
+const PASSAGES: usize = 3;
+/// The most bytes that are quoted of one passage.
+const QUOTE: usize = 900;
+/// How much of the question's weight the best sentence and its headings must share.
+const ENOUGH: f32 = 0.34;
+/// How much of the best sentence's score another must have.
+const NEAR: f32 = 0.6;
+
+/// Stems of words that frame a question more than they say what it is about, sorted, and what such a word is worth.
+const FRAME: &[&str] = &[
+    "describ", "exact", "exactli", "explain", "find", "go", "happen", "long", "look", "make", "mani", "mean", "much",
+    "need", "possibl", "show", "take", "thing", "use", "way", "work",
+];
+const FRAMING: f32 = 0.3;
+
+/// A sentence, a list item, or a whole code block.
+struct Unit<'a> {
+    text: &'a str,
+    code: bool,
+    stems: HashSet<String>,
+}
+
+struct Scored {
+    passage: usize,
+    unit: usize,
+    score: f32,
+    /// The share of the question that it and its headings speak of.
+    covers: f32,
+}
+
+/// The answer, or none when no passage speaks of what is asked.
+pub fn answer(question: &str, passages: &[NumberedPassage]) -> Option<String> {
+    let asked: HashSet<String> = stems(question).collect();
+    if asked.is_empty() || passages.is_empty() {
+        return None;
+    }
+    let units: Vec<Vec<Unit<'_>>> = passages.iter().map(|one| units(&one.passage.text)).collect();
+    let weights = weights(&asked, passages, &units);
+    let mut scored = score(&weights, passages, &units);
+    scored.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.passage, a.unit).cmp(&(b.passage, b.unit))));
+    let best = scored.first().filter(|best| best.covers >= ENOUGH)?.score;
+
+    let mut chosen: Vec<(usize, Vec<usize>)> = Vec::new();
+    let mut taken: Vec<&HashSet<String>> = Vec::new();
+    for Scored { passage, unit, score, .. } in &scored {
+        let own = &units[*passage][*unit];
+        if *score < best * NEAR || taken.len() == SENTENCES {
+            break;
+        }
+        if taken.iter().any(|other| alike(other, &own.stems)) {
+            continue;
+        }
+        match chosen.iter().position(|(other, _)| other == passage) {
+            Some(at) => chosen[at].1.push(*unit),
+            None if chosen.len() < PASSAGES => chosen.push((*passage, vec![*unit])),
+            None => continue,
+        }
+        taken.push(&own.stems);
+    }
+    let paragraphs = chosen.into_iter().map(|(passage, of)| quote(&passages[passage], &units[passage], of));
+    Some(paragraphs.collect::<Vec<_>>().join("\n\n"))
+}
+
+/// The parts of a passage that can be quoted by themselves. Headings and the rules of tables are none.
+fn units<'a>(text: &'a str) -> Vec<Unit<'a>> {
+    let mut units: Vec<Unit<'a>> = Vec::new();
+    let mut add = |text: &'a str, code: bool| {
+        let text = text.trim();
+        let says = code || text.chars().any(char::is_alphanumeric);
+        if says && !text.starts_with('#') {
+            units.push(Unit { text, code, stems: stems(text).collect() });
+        }
+    };
+    let mut rest = text;
+    while let Some(open) = fence(rest) {
+        sentences(&rest[..open]).for_each(|sentence| add(sentence, false));
+        let body = rest[open..].find('\n').map_or(rest.len(), |line| open + line + 1);
+        let close = rest[body..].find("\n```").map_or(rest.len(), |at| body + at + 4);
+        add(&rest[open..close], true);
+        rest = &rest[close..];
+    }
+    sentences(rest).for_each(|sentence| add(sentence, false));
+    units
+}
+
+/// Where a fenced code block begins.
+fn fence(text: &str) -> Option<usize> {
+    if text.starts_with("```") { Some(0) } else { text.find("\n```").map(|at| at + 1) }
+}
+
+/// What each of the question's words is worth: the rarer it is in what was found, the more.
+fn weights(asked: &HashSet<String>, passages: &[NumberedPassage], units: &[Vec<Unit<'_>>]) -> HashMap<String, f32> {
+    #[expect(clippy::cast_precision_loss, reason = "counts are small")]
+    let weight = |word: &String| {
+        let all = units.iter().map(Vec::len).sum::<usize>() + passages.len();
+        let with = units.iter().flatten().filter(|unit| unit.stems.contains(word)).count();
+        // A word that isn't there at all may be what it is about, or only a way to ask: it counts as a middling one.
+        let with = if with == 0 { 2 } else { with };
+        let weight = (1.0 + all as f32 / (1 + with) as f32).ln();
+        if FRAME.binary_search(&word.as_str()).is_ok() { weight * FRAMING } else { weight }
+    };
+    asked.iter().map(|word| (word.clone(), weight(word))).collect()
+}
+
+fn score(weights: &HashMap<String, f32>, passages: &[NumberedPassage], units: &[Vec<Unit<'_>>]) -> Vec<Scored> {
+    // Summed in one order, so that equal questions give equal sums.
+    let mut words: Vec<(&String, f32)> = weights.iter().map(|(word, weight)| (word, *weight)).collect();
+    words.sort_unstable_by_key(|(word, _)| *word);
+    let total: f32 = words.iter().map(|(_, weight)| weight).sum();
+    let mut scored = Vec::new();
+    for (at, one) in passages.iter().enumerate() {
+        let headings: HashSet<String> = stems(&format!("{} {}", one.passage.title, one.passage.section)).collect();
+        #[expect(clippy::cast_precision_loss, reason = "there are few passages")]
+        let rank = 1.0 / (1.0 + at as f32 * 0.15);
+        for (unit, own) in units[at].iter().enumerate() {
+            let sum = |has: &dyn Fn(&String) -> bool| -> f32 {
+                words.iter().filter(|(word, _)| has(word)).map(|(_, weight)| weight).sum()
+            };
+            let said = sum(&|word| own.stems.contains(word));
+            let headed = sum(&|word| !own.stems.contains(word) && headings.contains(word));
+            if said + headed <= 0.0 {
+                continue;
+            }
+            // A heading speaks for every sentence under it, for the first of them most.
+            let lead = if unit == 0 { 0.7 } else { 0.45 };
+            #[expect(clippy::cast_precision_loss, reason = "a sentence has few words")]
+            let length = 1.0 + (own.stems.len() as f32 / 40.0);
+            let score = (said + headed * lead) * rank / length;
+            scored.push(Scored { passage: at, unit, score, covers: (said + headed) / total });
+        }
+    }
+    scored
+}
+
+/// Whether two sentences say nearly the same.
+fn alike(a: &HashSet<String>, b: &HashSet<String>) -> bool {
+    let common = a.intersection(b).count();
+    let all = a.len() + b.len() - common;
+    all > 0 && common * 10 >= all * 8
+}
+
+/// The chosen parts of one passage in their order, what a colon announces with them.
+fn quote(one: &NumberedPassage, units: &[Unit<'_>], mut chosen: Vec<usize>) -> String {
+    chosen.sort_unstable();
+    let mut with: Vec<usize> = Vec::new();
+    for unit in chosen {
+        if with.contains(&unit) {
+            continue;
+        }
+        with.push(unit);
+        if units[unit].text.ends_with(':') {
+            let listed = |at: &usize| units[*at].code || is_item(units[*at].text);
+            let follows: Vec<usize> = (unit + 1..units.len()).take_while(listed).take(8).collect();
+            let code = follows.first().is_some_and(|at| units[*at].code);
+            with.extend(follows.into_iter().take(if code { 1 } else { 8 }));
+        }
+    }
+    let from = match one.passage.section.as_str() {
+        "" => one.passage.title.clone(),
+        section => format!("{} › {section}", one.passage.title),
+    };
+    let mut size = 0;
+    with.retain(|unit| {
+        size += units[*unit].text.len();
+        size <= QUOTE || size == units[*unit].text.len()
+    });
+    let flows = with.iter().all(|unit| !units[*unit].code && !is_item(units[*unit].text));
+    let n = one.n;
+    if flows {
+        let text = with.iter().map(|unit| flat(units[*unit].text)).collect::<Vec<_>>().join(" ");
+        return format!("From {from}: “{}” [{n}]", cut(&text));
+    }
+    let text = with.iter().map(|unit| units[*unit].text).collect::<Vec<_>>().join("\n");
+    format!("From {from} [{n}]:\n\n{}", cut(&text))
+}
+
+fn is_item(text: &str) -> bool {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    ["- ", "* ", "+ ", "|"].iter().any(|mark| text.starts_with(mark))
+        || (digits > 0 && text[digits..].starts_with(". "))
+}
+
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn cut(text: &str) -> String {
+    if text.len() <= QUOTE * 2 {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(QUOTE * 2)])
+}

@@ -1,0 +1,362 @@
+//! What the built-in answerer does about requests, from end to end.
+
+use futures::StreamExt;
+use resly_core::{
+    id::{PassageId, SourceId},
+    knowledge::Passage,
+    model::{NumberedPassage, OfferedAction, ToolSpec},
+};
+use serde_json::Value;
+
+use super::*;
+
+fn passage(n: u32, title: &str, section: &str, text: &str) -> NumberedPassage {
+    let passage = Passage {
+        id: PassageId(Default::default()),
+        source_id: SourceId(Default::default()),
+        title: title.into(),
+        section: section.into(),
+        url: None,
+        text: text.into(),
+        score: 0.1,
+    };
+    NumberedPassage { n, passage }
+}
+
+fn docs() -> Vec<NumberedPassage> {
+    vec![
+        passage(
+            1,
+            "Handbook",
+            "Billing › Refunds",
+            "Refunds are paid within fourteen days of the return. The money goes back to the card that was charged. \
+             Our offices are closed on Sundays.",
+        ),
+        passage(
+            2,
+            "Handbook",
+            "Keys",
+            "Create a key with one request:\n\n```sh\ncurl -X POST /api/admin/keys\n```\n\nKeys can be rotated.",
+        ),
+        passage(3, "FAQ", "", "Refunds are paid within fourteen days of the return."),
+    ]
+}
+
+fn offered(action: &str, title: &str, description: &str, input: Value) -> OfferedAction {
+    OfferedAction {
+        connection: "shopify".into(),
+        action: action.into(),
+        title: title.into(),
+        description: description.into(),
+        input,
+        writes: false,
+        triggers: vec![],
+    }
+}
+
+fn actions() -> Vec<OfferedAction> {
+    let order = json!({"type": "object", "properties": {
+        "number": {"type": "string", "description": "The order's number, such as #1001"},
+        "email": {"type": "string", "format": "email"}},
+        "anyOf": [{"required": ["number"]}, {"required": ["email"]}]});
+    let products = json!({"type": "object", "properties": {"query": {"type": "string"}, "first": {"type": "integer"}}, "required": ["query"]});
+    let account = json!({"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]});
+    let cancel = json!({"type": "object", "properties": {"order_number": {"type": "string", "pattern": "^#[0-9]+$"},
+        "reason": {"type": "string", "enum": ["changed_mind", "too_late", "other"]}}, "required": ["order_number"]});
+    let mut crm = offered("get_account", "Look up an account", "Finds a customer's account by its id.", account);
+    crm.connection = "crm".into();
+    let mut cancel = offered("cancel_order", "Cancel an order", "Cancels an order that has not shipped.", cancel);
+    cancel.writes = true;
+    cancel.triggers = vec!["Cancel my order".into()];
+    vec![
+        offered(
+            "find_order",
+            "Find an order",
+            "Finds an order by its number or the customer's e-mail, with its status and shipping.",
+            order,
+        ),
+        offered("search_products", "Search products", "Searches the shop's products by words.", products),
+        crm,
+        cancel,
+    ]
+}
+
+fn request(text: &str) -> ModelRequest {
+    let tool = |name: &str, actions| ToolSpec {
+        name: name.into(),
+        description: String::new(),
+        parameters: json!({}),
+        actions,
+    };
+    ModelRequest {
+        instructions: String::new(),
+        passages: vec![],
+        messages: vec![user(text)],
+        tools: vec![tool("call_connector", actions()), tool("search_knowledge", vec![]), tool("create_ticket", vec![])],
+        max_tokens: 1000,
+    }
+}
+
+fn user(text: &str) -> ModelMessage {
+    ModelMessage::Text { role: Role::User, text: text.into() }
+}
+
+fn said(request: &ModelRequest) -> String {
+    match reply(request) {
+        Reply::Say(text) => text,
+        Reply::Call(call) => panic!("it called {call:?}"),
+    }
+}
+
+/// The action that is called for a question, with its input.
+fn called(question: &str) -> Option<(String, Value)> {
+    called_by(&request(question))
+}
+
+fn called_by(request: &ModelRequest) -> Option<(String, Value)> {
+    match reply(request) {
+        Reply::Call(call) if call.name == "call_connector" => {
+            let arguments: Value = serde_json::from_str(&call.arguments).unwrap();
+            Some((
+                format!("{}.{}", arguments["connection"].as_str()?, arguments["action"].as_str()?),
+                arguments["input"].clone(),
+            ))
+        }
+        _ => None,
+    }
+}
+
+fn result(request: &mut ModelRequest, name: &str, content: &str) {
+    let call = ToolCall { id: "builtin_1".into(), name: name.into(), arguments: "{}".into() };
+    request.messages.push(ModelMessage::ToolCalls { text: String::new(), calls: vec![call] });
+    request.messages.push(ModelMessage::ToolResult {
+        call_id: "builtin_1".into(),
+        name: name.into(),
+        content: content.into(),
+    });
+}
+
+#[test]
+fn a_question_is_answered_with_the_best_sentences_and_their_numbers() {
+    let mut request = request("How long do refunds take?");
+    request.passages = docs();
+    let text = said(&request);
+    assert!(text.contains("From Handbook › Billing › Refunds: “Refunds are paid within fourteen days"), "{text}");
+    assert!(text.contains("[1]"), "{text}");
+    assert!(!text.contains("Sundays"), "{text}");
+    assert!(!text.contains("[3]"), "the same sentence twice: {text}");
+}
+
+#[test]
+fn what_a_colon_announces_is_quoted_with_it() {
+    let mut request = request("How do I create a key?");
+    request.passages = docs();
+    let text = said(&request);
+    assert!(
+        text.contains("From Handbook › Keys [2]:\n\nCreate a key with one request:\n```sh\ncurl -X POST"),
+        "{text}"
+    );
+}
+
+#[test]
+fn passages_that_do_not_speak_of_it_are_not_quoted() {
+    let mut request = request("Do you have a vegetarian menu in Lisbon?");
+    request.passages = docs();
+    let text = said(&request);
+    assert!(text.starts_with(NOTHING) && text.contains("not a language model"), "{text}");
+    assert!(text.contains("- Find an order") && !text.contains("Cancel an order"), "{text}");
+}
+
+#[test]
+fn an_order_number_finds_the_order() {
+    for (question, number) in [
+        ("Where is my order #1001?", "#1001"),
+        ("where's order 1001", "#1001"),
+        ("What's the status of order number #1002?", "#1002"),
+        ("Order no. 1003 hasn't come yet", "#1003"),
+        ("Has my order shipped? It is #1004.", "#1004"),
+    ] {
+        let expected = ("shopify.find_order".to_owned(), json!({"number": number}));
+        assert_eq!(called(question), Some(expected), "{question}");
+    }
+}
+
+#[test]
+fn an_email_finds_the_order_too() {
+    let expected = ("shopify.find_order".to_owned(), json!({"email": "jo.doe+x@example.com"}));
+    assert_eq!(called("Find the order of <jo.doe+x@example.com>, please."), Some(expected));
+}
+
+#[test]
+fn ids_and_words_are_found_as_their_schema_says() {
+    assert_eq!(called("Which plan is account 17 on?"), Some(("crm.get_account".into(), json!({"id": "17"}))));
+    let products = called("Search products for \"blue hoodie\"");
+    assert_eq!(products, Some(("shopify.search_products".into(), json!({"query": "blue hoodie"}))));
+    assert_eq!(called("Do you have products with wool?").unwrap().1, json!({"query": "wool"}));
+}
+
+#[test]
+fn an_action_that_writes_needs_a_rule_that_asks_for_it() {
+    let asked = called("Please cancel my order 1001, I changed mind");
+    assert_eq!(
+        asked,
+        Some(("shopify.cancel_order".into(), json!({"order_number": "#1001", "reason": "changed_mind"})))
+    );
+    assert_ne!(
+        called("Cancelling order #1001 would be nice").map(|(action, _)| action),
+        Some("shopify.cancel_order".into())
+    );
+}
+
+#[test]
+fn a_missing_input_is_asked_for_and_its_answer_understood() {
+    let mut request = request("Where is my order?");
+    let text = said(&request);
+    assert_eq!(text, "To look that up I need the number (for example #1001) or the email.");
+    request.messages.push(ModelMessage::Text { role: Role::Assistant, text });
+    request.messages.push(user("it's #1001"));
+    assert_eq!(called_by(&request), Some(("shopify.find_order".into(), json!({"number": "#1001"}))));
+}
+
+#[test]
+fn a_question_about_how_is_for_the_documents() {
+    let mut request = request("How do I get a refund for an order?");
+    request.passages = docs();
+    assert!(said(&request).contains("[1]"));
+}
+
+#[test]
+fn a_person_is_a_ticket_away() {
+    let Reply::Call(call) = reply(&request("I want to talk to a human being!")) else { panic!() };
+    assert_eq!(call.name, "create_ticket");
+    let arguments: Value = serde_json::from_str(&call.arguments).unwrap();
+    assert_eq!(
+        arguments,
+        json!({"subject": "I want to talk to a human being!", "body": "I want to talk to a human being!"})
+    );
+    let mut request = request("I want to talk to a person");
+    result(
+        &mut request,
+        "create_ticket",
+        r#"<tool_result tool="create_ticket">{"status":"open","ticket_id":"t-1"}</tool_result>"#,
+    );
+    assert_eq!(said(&request), "I've opened a ticket for a person to take over. Its number is t-1.");
+}
+
+#[test]
+fn a_result_is_shown_as_text_with_its_number() {
+    let mut request = request("Where is my order #1001?");
+    let order = json!({
+        "name": "#1001", "financial_status": "PAID", "fulfillmentStatus": "IN_TRANSIT", "cancelled": false, "note": null,
+        "total": {"amount": "59.90", "currency": "EUR"}, "tags": ["vip", "gift"],
+        "line_items": [{"title": "Hoodie", "quantity": 1}, {"title": "Cap <L>", "quantity": 2}],
+    });
+    let json = order.to_string().replace('<', "\\u003c");
+    let fenced = format!(
+        "<tool_result tool=\"call_connector\" n=\"4\" connection=\"shopify\" action=\"find_order\">{json}</tool_result>"
+    );
+    result(&mut request, "call_connector", &fenced);
+    let text = said(&request);
+    assert!(text.starts_with("From Shopify, “Find an order” [4]:\n\n"), "{text}");
+    for line in [
+        "- Name: #1001",
+        "- Financial Status: PAID",
+        "- Fulfillment Status: IN_TRANSIT",
+        "- Cancelled: no",
+        "- Total: 59.90 EUR",
+        "- Tags: vip, gift",
+        "  - Quantity: 2; Title: Cap <L>",
+    ] {
+        let sorted = |text: &str| {
+            let mut parts: Vec<String> = text.trim_start_matches([' ', '-']).split("; ").map(str::to_owned).collect();
+            parts.sort();
+            parts
+        };
+        assert!(text.lines().any(|have| sorted(have) == sorted(line)), "{line} in {text}");
+    }
+    assert!(!text.contains("Note"), "{text}");
+}
+
+#[test]
+fn results_are_bounded_and_may_be_odd() {
+    let mut many = request("x");
+    let items: Vec<Value> =
+        (0..500).map(|n| json!({"n": n, "inner": {"a": [{"b": {"c": {"d": {"e": 1}}}}]}})).collect();
+    result(&mut many, "call_connector", &json!({"items": items}).to_string());
+    let text = said(&many);
+    assert!(text.contains("… and 495 more") && text.len() < 4000, "{text}");
+
+    for (content, expected) in [
+        ("<tool_result n=\"2\">{\"a\": [1, 2</tool_result>", "This is what came back [2]:\n\n{\"a\": [1, 2"),
+        ("<tool_result n='x'>[]</tool_result>", "Call Connector found nothing."),
+        ("<tool_result>", "Nothing came back."),
+        (
+            "{\"error\":\"not_found\",\"message\":\"no order #9.\"}",
+            "I looked, and there is no such thing (no order #9).",
+        ),
+        (
+            "<tool_result>{\"error\":\"busy\",\"message\":\"\"}</tool_result>",
+            "The service is too busy right now; please try again later.",
+        ),
+    ] {
+        let mut odd = request("x");
+        result(&mut odd, "call_connector", content);
+        assert_eq!(said(&odd), expected, "{content}");
+    }
+}
+
+#[test]
+fn greetings_and_questions_about_itself_are_answered_honestly() {
+    assert!(said(&request("Hello!")).starts_with("Hello! I'm this site's built-in assistant"));
+    assert!(said(&request("Are you a bot?")).starts_with(WHO));
+    assert!(said(&request("")).contains("not a language model"));
+}
+
+#[tokio::test]
+async fn it_streams_words_and_an_end_and_is_the_same_every_time() {
+    let mut request = request("How long do refunds take?");
+    request.passages = docs();
+    let model = Builtin::new();
+    let first: Vec<_> = model.stream(request.clone()).await.unwrap().map(Result::unwrap).collect().await;
+    let again: Vec<_> = model.stream(request.clone()).await.unwrap().map(Result::unwrap).collect().await;
+    assert_eq!(first, again);
+    assert!(first.len() > 5);
+    assert!(matches!(first.last(), Some(ModelEvent::Finish { reason: FinishReason::Stop, .. })));
+    let text: String =
+        first.iter().map(|event| if let ModelEvent::Text(text) = event { text.as_str() } else { "" }).collect();
+    assert_eq!(text, said(&request));
+}
+
+/// Whatever is asked, it answers.
+#[test]
+fn strange_questions_do_no_harm() {
+    for text in [
+        "#",
+        "?!?",
+        "@",
+        "\"",
+        "“",
+        "order order order number number",
+        "İİİ ẞ 1️⃣ 字字字",
+        "a@b",
+        "```",
+        "order #",
+        "%00",
+    ] {
+        let mut strange = request(text);
+        strange.passages =
+            vec![passage(1, "", "", text), passage(2, "```", "#", "```\ncode"), passage(3, "x", "", "\n```")];
+        let _ = reply(&strange);
+    }
+    let mut odd = request("Where is my order #1001?");
+    for schema in [
+        json!(null),
+        json!([]),
+        json!({"properties": []}),
+        json!({"type": "object", "required": "x"}),
+        json!({"pattern": "("}),
+    ] {
+        odd.tools[0].actions[0].input = schema;
+        let _ = reply(&odd);
+    }
+}

@@ -1,0 +1,270 @@
+//! The shapes that servers send: a streamed chunk, with every quirk that is met in the wild read as what it means.
+//!
+//! Texts are borrowed from the event where their JSON has no escapes. Unknown members are skipped without a copy.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// One chunk of an answer; or a whole answer, from servers that don't stream though they were asked to.
+#[derive(Debug, Deserialize)]
+pub struct Chunk<'a> {
+    #[serde(borrow, default)]
+    pub choices: Maybe<Vec<Choice<'a>>>,
+    #[serde(default)]
+    pub usage: Option<Usage>,
+    /// Present, whatever it holds, when the provider failed after it had answered 200.
+    #[serde(borrow, default)]
+    pub error: Option<&'a RawValue>,
+    /// `error` in the errors of some servers.
+    #[serde(borrow, default)]
+    pub object: Text<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Choice<'a> {
+    #[serde(default)]
+    pub index: Number,
+    #[serde(borrow, default)]
+    pub delta: Maybe<Delta<'a>>,
+    /// What a server that doesn't stream sends in place of `delta`.
+    #[serde(borrow, default)]
+    pub message: Maybe<Delta<'a>>,
+    #[serde(borrow, default)]
+    pub finish_reason: Text<'a>,
+    #[serde(borrow, default)]
+    pub error: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct Delta<'a> {
+    #[serde(borrow, default)]
+    pub content: Text<'a>,
+    /// What the model says in place of content when it declines.
+    #[serde(borrow, default)]
+    pub refusal: Text<'a>,
+    #[serde(borrow, default)]
+    pub tool_calls: Maybe<Vec<CallPart<'a>>>,
+    /// The older shape of a single call.
+    #[serde(borrow, default)]
+    pub function_call: Option<FunctionPart<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct CallPart<'a> {
+    #[serde(default)]
+    pub index: Number,
+    #[serde(borrow, default)]
+    pub id: Text<'a>,
+    #[serde(borrow, default)]
+    pub function: Maybe<FunctionPart<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct FunctionPart<'a> {
+    #[serde(borrow, default)]
+    pub name: Text<'a>,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+}
+
+impl FunctionPart<'_> {
+    /// The arguments' text: a string as the API says, or the JSON itself from servers that send it unquoted.
+    pub fn arguments(&self) -> Cow<'_, str> {
+        let raw = self.arguments.map_or("", RawValue::get);
+        if raw.starts_with('"') {
+            serde_json::from_str(raw).map_or(Cow::Borrowed(""), Cow::Owned)
+        } else {
+            Cow::Borrowed(raw)
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Usage {
+    #[serde(default)]
+    pub prompt_tokens: Number,
+    #[serde(default)]
+    pub completion_tokens: Number,
+}
+
+/// A member that may be null, where null means absent.
+#[derive(Debug, Default)]
+pub struct Maybe<T>(pub T);
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Maybe<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|value| Self(value.unwrap_or_default()))
+    }
+}
+
+/// A count or index: a number, or whatever else, which is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Number(pub Option<u64>);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen;
+        impl<'de> Visitor<'de> for Seen {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Number, E> {
+                Ok(Number(Some(value)))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Number, E> {
+                Ok(Number(u64::try_from(value).ok()))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
+                // Counts written as floats; the range is checked, so nothing is cut off.
+                let fits = value.is_finite() && (0.0..9e15).contains(&value);
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+                Ok(Number(fits.then_some(value as u64)))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Number, E> {
+                Ok(Number(value.trim().parse().ok()))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Number, E> {
+                Ok(Number(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Number, E> {
+                Ok(Number(None))
+            }
+        }
+        deserializer.deserialize_any(Seen)
+    }
+}
+
+/// A text: a string, null for none, or an array of parts (`{"type":"text","text":…}`), which are joined.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text<'a>(pub Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen;
+        impl<'de> Visitor<'de> for Seen {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, null, or text parts")
+            }
+
+            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(value)))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(value.to_owned())))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(value.to_string())))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(value.to_string())))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(value.to_string())))
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(if value { "true" } else { "false" })))
+            }
+
+            fn visit_unit<E>(self) -> Result<Text<'de>, E> {
+                Ok(Text::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Text<'de>, A::Error> {
+                let mut all = Cow::Borrowed("");
+                while let Some(Text(part)) = parts.next_element()? {
+                    if all.is_empty() {
+                        all = part;
+                    } else {
+                        all.to_mut().push_str(&part);
+                    }
+                }
+                Ok(Text(all))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut part: A) -> Result<Text<'de>, A::Error> {
+                let mut text = Text::default();
+                while let Some(Text(name)) = part.next_key()? {
+                    if name == "text" {
+                        text = part.next_value()?;
+                    } else {
+                        part.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(text)
+            }
+        }
+        deserializer.deserialize_any(Seen).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_delta_borrows_its_text() {
+        let json =
+            r#"{"id":"x","choices":[{"index":0,"delta":{"role":"assistant","content":"hi"},"finish_reason":null}]}"#;
+        let chunk: Chunk<'_> = serde_json::from_str(json).unwrap();
+        assert!(matches!(chunk.choices.0[0].delta.0.content.0, Cow::Borrowed("hi")));
+        assert!(chunk.error.is_none());
+    }
+
+    #[test]
+    fn nulls_are_absent_and_strangers_are_skipped() {
+        for json in [
+            r#"{"choices":null,"usage":null,"error":null}"#,
+            r#"{"choices":[{"delta":null,"message":null,"logprobs":{"a":[1]},"finish_reason":null}]}"#,
+            r#"{"choices":[{"index":null,"delta":{"content":null,"tool_calls":null,"function_call":null,"reasoning_content":"hm","refusal":null}}]}"#,
+        ] {
+            let chunk: Chunk<'_> = serde_json::from_str(json).unwrap();
+            assert!(chunk.error.is_none());
+            assert!(chunk.choices.0.iter().all(|choice| choice.delta.0.content.0.is_empty()));
+        }
+    }
+
+    #[test]
+    fn content_may_be_parts() {
+        let json = r#"{"choices":[{"delta":{"content":[{"type":"text","text":"a\n"},{"type":"image_url","image_url":{"url":"u"}},"b"]}}]}"#;
+        let chunk: Chunk<'_> = serde_json::from_str(json).unwrap();
+        assert_eq!(chunk.choices.0[0].delta.0.content.0, "a\nb");
+    }
+
+    #[test]
+    fn arguments_may_be_an_object() {
+        let json = r#"{"tool_calls":[{"index":"2","id":7,"function":{"name":"f","arguments":{"a": [1]}}},{"function":{"arguments":"{\"a\":"}},{"function":null}]}"#;
+        let delta: Delta<'_> = serde_json::from_str(json).unwrap();
+        let parts = delta.tool_calls.0;
+        assert_eq!(parts[0].index, Number(Some(2)));
+        assert_eq!(parts[0].id.0, "7");
+        assert_eq!(parts[0].function.0.arguments(), r#"{"a": [1]}"#);
+        assert_eq!(parts[1].function.0.arguments(), r#"{"a":"#);
+        assert_eq!(parts[2].function.0.arguments(), "");
+    }
+
+    #[test]
+    fn counts_may_be_floats_or_missing() {
+        let usage: Usage = serde_json::from_str(r#"{"prompt_tokens":12.0,"completion_tokens":null,"x":1}"#).unwrap();
+        assert_eq!((usage.prompt_tokens.0, usage.completion_tokens.0), (Some(12), None));
+    }
+}

@@ -1,0 +1,399 @@
+//! The provider against a scripted upstream on loopback.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, Response},
+};
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use resly_core::{
+    conversation::Role,
+    model::{FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, TokenUsage, ToolCall},
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::{OpenAi, OpenAiConfig, Timeouts};
+
+const KEY: &str = "sk-very-secret";
+
+/// What the upstream does for one request.
+#[derive(Clone)]
+struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, &'static str)>,
+    parts: Vec<String>,
+    end: End,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Close,
+    /// The connection is reset.
+    Cut,
+    /// Nothing more comes, and the connection stays open.
+    Hang,
+}
+
+struct Script {
+    replies: Mutex<VecDeque<Reply>>,
+    asked: Mutex<Vec<(HeaderMap, Value)>>,
+}
+
+async fn play(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    script.asked.lock().unwrap().push((headers, serde_json::from_slice(&body).unwrap()));
+    let reply = script.replies.lock().unwrap().pop_front().expect("one more request than was scripted");
+    let parts = stream::iter(reply.parts.into_iter().map(|part| Ok::<_, io::Error>(Bytes::from(part))));
+    let body = match reply.end {
+        End::Close => Body::from_stream(parts),
+        End::Cut => Body::from_stream(parts.chain(stream::once(async {
+            // Lets the server flush what came before.
+            tokio::task::yield_now().await;
+            Err(io::Error::other("cut"))
+        }))),
+        End::Hang => Body::from_stream(parts.chain(stream::pending())),
+    };
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    response.body(body).unwrap()
+}
+
+async fn upstream(replies: Vec<Reply>) -> (String, Arc<Script>) {
+    let script = Arc::new(Script { replies: Mutex::new(replies.into()), asked: Mutex::default() });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/v1/chat/completions", axum::routing::post(play)).with_state(Arc::clone(&script));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (format!("http://{address}/v1"), script)
+}
+
+fn timeouts() -> Timeouts {
+    Timeouts {
+        first_event: Duration::from_secs(20),
+        idle: Duration::from_secs(20),
+        linger: Duration::from_secs(20),
+        retry: Duration::ZERO,
+        longest_retry: Duration::from_secs(1),
+        connect: Duration::from_secs(5),
+    }
+}
+
+fn model(url: &str, timeouts: Timeouts) -> OpenAi {
+    OpenAi::new(OpenAiConfig { timeouts, ..OpenAiConfig::new(url, "m", Some(SecretString::from(KEY))) }).unwrap()
+}
+
+fn question() -> ModelRequest {
+    ModelRequest {
+        instructions: "Answer.".into(),
+        passages: vec![],
+        messages: vec![ModelMessage::Text { role: Role::User, text: "Hi?".into() }],
+        tools: vec![],
+        max_tokens: 100,
+    }
+}
+
+async fn ask(url: &str, timeouts: Timeouts) -> (Vec<ModelEvent>, Option<ModelError>) {
+    let stream = match model(url, timeouts).stream(question()).await {
+        Ok(stream) => stream,
+        Err(error) => return (vec![], Some(error)),
+    };
+    let mut events = Vec::new();
+    let mut error = None;
+    for item in stream.collect::<Vec<_>>().await {
+        assert!(error.is_none(), "something came after an error: {item:?}");
+        match item {
+            Ok(event) => events.push(event),
+            Err(failed) => error = Some(failed),
+        }
+    }
+    (events, error)
+}
+
+fn sse(chunks: &[Value]) -> Vec<String> {
+    chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect()
+}
+
+fn done(chunks: &[Value]) -> Vec<String> {
+    let mut parts = sse(chunks);
+    parts.push("data: [DONE]\n\n".into());
+    parts
+}
+
+fn streamed(parts: Vec<String>, end: End) -> Reply {
+    Reply { status: 200, headers: vec![("content-type", "text/event-stream")], parts, end }
+}
+
+fn refused(status: u16, headers: Vec<(&'static str, &'static str)>, body: &str) -> Reply {
+    Reply { status, headers, parts: vec![body.into()], end: End::Close }
+}
+
+fn says(text: &str) -> Value {
+    json!({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]})
+}
+
+fn finishes(reason: &str) -> Value {
+    json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+}
+
+/// One answer to one reply.
+async fn answer(parts: Vec<String>, end: End) -> (Vec<ModelEvent>, Option<ModelError>) {
+    let (url, _) = upstream(vec![streamed(parts, end)]).await;
+    ask(&url, timeouts()).await
+}
+
+fn text(events: &[ModelEvent]) -> String {
+    let texts = events.iter().map(|event| if let ModelEvent::Text(text) = event { text.as_str() } else { "" });
+    texts.collect()
+}
+
+fn finish(events: &[ModelEvent]) -> Option<(FinishReason, TokenUsage)> {
+    match events.last() {
+        Some(ModelEvent::Finish { reason, usage }) => Some((*reason, *usage)),
+        _ => None,
+    }
+}
+
+fn calls(events: &[ModelEvent]) -> Vec<&ToolCall> {
+    let calls =
+        events.iter().filter_map(|event| if let ModelEvent::ToolCall(call) = event { Some(call) } else { None });
+    calls.collect()
+}
+
+#[tokio::test]
+async fn an_answer_streams_and_its_usage_comes_late() {
+    let usage = json!({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2, "details": {"x": 1}}});
+    let parts = done(&[says("Hel"), says("lo"), finishes("stop"), usage]);
+    let (url, script) = upstream(vec![streamed(parts, End::Close)]).await;
+    let (events, error) = ask(&url, timeouts()).await;
+    assert!(error.is_none());
+    assert_eq!(text(&events), "Hello");
+    assert_eq!(finish(&events), Some((FinishReason::Stop, TokenUsage { input: 9, output: 2 })));
+    let asked = script.asked.lock().unwrap();
+    let (headers, body) = &asked[0];
+    assert_eq!(headers["authorization"], format!("Bearer {KEY}"));
+    assert_eq!(headers["accept"], "text/event-stream");
+    assert_eq!(body["stream_options"]["include_usage"], true);
+}
+
+#[tokio::test]
+async fn neither_usage_nor_done_is_needed() {
+    let (events, error) = answer(sse(&[says("Hi"), finishes("stop")]), End::Close).await;
+    assert!(error.is_none());
+    assert_eq!(finish(&events), Some((FinishReason::Stop, TokenUsage::default())));
+}
+
+#[tokio::test]
+async fn an_end_that_is_owed_is_not_waited_for_long() {
+    let (url, _) = upstream(vec![streamed(sse(&[says("Hi"), finishes("stop")]), End::Hang)]).await;
+    let (events, error) = ask(&url, Timeouts { linger: Duration::from_millis(20), ..timeouts() }).await;
+    assert!(error.is_none());
+    assert_eq!(finish(&events).map(|(reason, _)| reason), Some(FinishReason::Stop));
+}
+
+#[tokio::test]
+async fn a_stream_without_a_finish_reason_is_truncated() {
+    for (parts, end) in [
+        (sse(&[says("Hi")]), End::Close),
+        (done(&[says("Hi")]), End::Close),
+        (sse(&[says("Hi")]), End::Cut),
+        (vec![], End::Close),
+    ] {
+        let said = if parts.is_empty() { "" } else { "Hi" };
+        let (events, error) = answer(parts, end).await;
+        assert_eq!(text(&events), said);
+        assert!(finish(&events).is_none());
+        assert!(matches!(error, Some(ModelError::Truncated { .. })), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_after_its_finish_reason_is_whole() {
+    let (events, error) = answer(sse(&[says("Hi"), finishes("stop")]), End::Cut).await;
+    assert!(error.is_none());
+    assert!(finish(&events).is_some());
+}
+
+#[tokio::test]
+async fn an_error_in_the_stream_is_an_error() {
+    let in_band: [String; 5] = [
+        r#"data: {"error":{"message":"overloaded","type":"server_error"}}"#.into(),
+        r#"data: {"error":"overloaded"}"#.into(),
+        r#"data: {"object":"error","message":"overloaded"}"#.into(),
+        "event: error\ndata: overloaded".into(),
+        r#"data: {"choices":[{"delta":{},"finish_reason":"error","error":{"message":"overloaded"}}]}"#.into(),
+    ];
+    for last in in_band {
+        let mut parts = sse(&[says("Hi")]);
+        parts.push(format!("{last}\n\n"));
+        parts.extend(done(&[finishes("stop")]));
+        let (events, error) = answer(parts, End::Close).await;
+        assert_eq!(text(&events), "Hi");
+        assert!(finish(&events).is_none());
+        assert!(matches!(&error, Some(ModelError::InBand { detail, .. }) if detail == "overloaded"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn parallel_calls_in_fragments_come_whole_and_last() {
+    let part = |index: u64, id: &str, name: &str, arguments: &str| {
+        let call =
+            json!({"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+        json!({"choices": [{"index": 0, "delta": {"content": null, "tool_calls": [call]}}]})
+    };
+    let parts = done(&[
+        says("Let me see. "),
+        part(0, "a", "call_connector", ""),
+        part(1, "b", "search_knowledge", "{\"query\":"),
+        part(0, "", "", "{\"action\":\"find\"}"),
+        part(1, "", "", "\"x\"}"),
+        finishes("tool_calls"),
+    ]);
+    let (events, error) = answer(parts, End::Close).await;
+    assert!(error.is_none());
+    assert_eq!(text(&events), "Let me see. ");
+    let call = |id: &str, name: &str, arguments: &str| ToolCall {
+        id: id.into(),
+        name: name.into(),
+        arguments: arguments.into(),
+    };
+    assert_eq!(
+        calls(&events),
+        [&call("a", "call_connector", "{\"action\":\"find\"}"), &call("b", "search_knowledge", "{\"query\":\"x\"}")]
+    );
+    assert_eq!(finish(&events).map(|(reason, _)| reason), Some(FinishReason::ToolCalls));
+}
+
+#[tokio::test]
+async fn calls_under_any_finish_reason_are_calls() {
+    for reason in ["stop", "function_call", "tool_calls", "length"] {
+        let call = json!({"function": {"name": "f", "arguments": {"x": 1}}});
+        let parts = done(&[json!({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": reason}]})]);
+        let (events, error) = answer(parts, End::Close).await;
+        assert!(error.is_none());
+        assert_eq!(calls(&events)[0].arguments, "{\"x\": 1}".replace(' ', ""));
+        assert_eq!(finish(&events).map(|(reason, _)| reason), Some(FinishReason::ToolCalls), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn half_a_call_never_acts() {
+    let half = json!({"choices": [{"delta": {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{\"x\":"}}]}}]});
+    for end in [End::Close, End::Cut] {
+        let (events, error) = answer(sse(std::slice::from_ref(&half)), end).await;
+        assert!(events.is_empty());
+        assert!(matches!(error, Some(ModelError::Truncated { .. })));
+    }
+    let (events, error) = answer(done(&[half.clone(), finishes("length")]), End::Close).await;
+    assert!(events.is_empty());
+    assert!(matches!(error, Some(ModelError::Protocol { .. })));
+    let (events, _) = answer(done(&[half.clone(), finishes("content_filter")]), End::Close).await;
+    assert_eq!(finish(&events).map(|(reason, _)| reason), Some(FinishReason::ContentFilter));
+    assert!(calls(&events).is_empty());
+    // A stream that ended well with words that aren't JSON: the turn tells the model so.
+    let (events, error) = answer(done(&[half, finishes("tool_calls")]), End::Close).await;
+    assert!(error.is_none());
+    assert_eq!(calls(&events)[0].arguments, "{\"x\":");
+}
+
+#[tokio::test]
+async fn a_model_that_stalls_is_told_apart_from_one_that_ended() {
+    let (url, _) = upstream(vec![streamed(sse(&[says("Hi")]), End::Hang)]).await;
+    let (events, error) = ask(&url, Timeouts { idle: Duration::from_millis(20), ..timeouts() }).await;
+    assert_eq!(text(&events), "Hi");
+    assert!(matches!(error, Some(ModelError::Stalled { seconds: 1, .. })), "{error:?}");
+    // Comments are no events.
+    let (url, _) = upstream(vec![streamed(vec![": thinking\n\n".into()], End::Hang)]).await;
+    let (events, error) = ask(&url, Timeouts { first_event: Duration::from_millis(200), ..timeouts() }).await;
+    assert!(events.is_empty());
+    assert!(matches!(error, Some(ModelError::Stalled { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_breaks_the_protocol() {
+    for part in ["data: {\"choices\":[{\n\n", "data: hello\n\n", "data: {\"choices\":\"x\"}\n\n"] {
+        let (events, error) = answer(vec![part.into()], End::Close).await;
+        assert!(events.is_empty());
+        assert!(matches!(error, Some(ModelError::Protocol { .. })), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_stream_is_understood() {
+    let whole = json!({
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 1},
+    });
+    let json = |body: Value| refused(200, vec![("content-type", "application/json; charset=utf-8")], &body.to_string());
+    let (url, _) = upstream(vec![json(whole), json(json!({"error": {"message": "no such model"}}))]).await;
+    let (events, error) = ask(&url, timeouts()).await;
+    assert!(error.is_none());
+    assert_eq!(text(&events), "Hello");
+    assert_eq!(finish(&events), Some((FinishReason::Stop, TokenUsage { input: 3, output: 1 })));
+    let (_, error) = ask(&url, timeouts()).await;
+    assert!(matches!(&error, Some(ModelError::InBand { detail, .. }) if detail == "no such model"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_tells_why_without_the_key() {
+    let body = format!("{{\"error\":{{\"message\":\"bad key {KEY}\\n{}\"}}}}", "x".repeat(5000));
+    let (url, script) = upstream(vec![refused(401, vec![], &body)]).await;
+    let (_, error) = ask(&url, timeouts()).await;
+    let Some(ModelError::Refused { status: 401, detail, .. }) = &error else { panic!("{error:?}") };
+    assert!(detail.starts_with("bad key [key] xxx") && detail.len() < 700, "{detail}");
+    assert_eq!(script.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_passing_refusal_is_tried_once_more() {
+    let good = || streamed(done(&[says("Hi"), finishes("stop")]), End::Close);
+    for status in [429, 500, 503] {
+        let (url, script) = upstream(vec![refused(status, vec![], "busy"), good()]).await;
+        let (events, error) = ask(&url, timeouts()).await;
+        assert!(error.is_none());
+        assert_eq!(text(&events), "Hi");
+        assert_eq!(script.asked.lock().unwrap().len(), 2);
+    }
+    let (url, script) = upstream(vec![refused(503, vec![], "busy"), refused(503, vec![], "still")]).await;
+    let (_, error) = ask(&url, timeouts()).await;
+    assert!(matches!(&error, Some(ModelError::Refused { detail, .. }) if detail == "still"));
+    assert_eq!(script.asked.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_long_retry_after_is_told_and_not_waited_for() {
+    let (url, script) = upstream(vec![refused(429, vec![("retry-after", "30")], "slow down")]).await;
+    let (_, error) = ask(&url, timeouts()).await;
+    assert!(matches!(error, Some(ModelError::Refused { retry_after_s: Some(30), .. })), "{error:?}");
+    assert_eq!(script.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_there_is_unreachable() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let (_, error) = ask(&format!("http://{address}/v1/"), timeouts()).await;
+    let Some(ModelError::Unreachable { at, .. }) = &error else { panic!("{error:?}") };
+    assert_eq!(*at, address.to_string());
+}
+
+#[test]
+fn a_base_url_is_checked_and_its_secrets_are_not_told() {
+    for url in ["", "localhost:11434/v1", "ftp://x/v1", "http://"] {
+        assert!(OpenAi::new(OpenAiConfig::new(url, "m", None)).is_err(), "{url}");
+    }
+    let error = OpenAi::new(OpenAiConfig::new("ftp://me:secret@x/v1?key=secret", "m", None)).err().unwrap();
+    assert!(!error.to_string().contains("secret"), "{error}");
+}

@@ -1,0 +1,188 @@
+//! What the HTTP providers share: one client each, their endpoint, their timeouts, and how a refusal is told.
+
+use std::time::Duration;
+
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER},
+};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+/// How much of a refusal's text is kept for the operator.
+const DETAIL: usize = 600;
+/// How much of a refusal's body is read to find that text.
+const REFUSAL_BODY: usize = 16 << 10;
+/// How long to wait for a refusal's body.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A provider's settings are not usable.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("`{url}` is not a base URL; give one such as http://127.0.0.1:11434/v1")]
+    Url { url: String },
+    #[error("the key has characters that no HTTP header may carry")]
+    Key,
+    #[error("the HTTP client could not be set up: {0}")]
+    Client(String),
+}
+
+/// One provider's HTTP side. The key never leaves it: not in errors, not in logs.
+pub(crate) struct Upstream {
+    client: Client,
+    endpoint: Url,
+    headers: HeaderMap,
+    key: Option<SecretString>,
+    /// Host and port, for errors.
+    pub at: String,
+}
+
+impl Upstream {
+    /// `base` is the base URL with `/v1`; `path` is what follows it.
+    pub fn new(
+        base: &str,
+        path: &[&str],
+        key: Option<SecretString>,
+        connect_timeout: Duration,
+    ) -> Result<Self, ConfigError> {
+        let bad = || ConfigError::Url { url: without_secrets(base) };
+        let mut endpoint = Url::parse(base).map_err(|_| bad())?;
+        if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host_str().is_none() {
+            return Err(bad());
+        }
+        endpoint.path_segments_mut().map_err(|()| bad())?.pop_if_empty().extend(path);
+        let at = match (endpoint.host_str(), endpoint.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (Some(host), None) => host.to_owned(),
+            (None, _) => return Err(bad()),
+        };
+        let key = key.filter(|key| !key.expose_secret().is_empty());
+        let mut headers = HeaderMap::new();
+        if let Some(key) = &key {
+            let mut value =
+                HeaderValue::from_str(&format!("Bearer {}", key.expose_secret())).map_err(|_| ConfigError::Key)?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let client = client(endpoint.scheme() == "https", connect_timeout)?;
+        Ok(Self { client, endpoint, headers, key, at })
+    }
+
+    /// The host's name alone.
+    pub fn host(&self) -> &str {
+        self.endpoint.host_str().unwrap_or_default()
+    }
+
+    pub async fn post(&self, body: Vec<u8>, accept: &'static str) -> Result<Response, reqwest::Error> {
+        self.client
+            .post(self.endpoint.clone())
+            .headers(self.headers.clone())
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .header(reqwest::header::ACCEPT, accept)
+            .body(body)
+            .send()
+            .await
+    }
+
+    /// What went wrong, for an operator: the whole chain of causes, capped, without the URL and the key.
+    pub fn explain(&self, error: reqwest::Error) -> String {
+        let error = error.without_url();
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            text.push_str(": ");
+            text.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        self.tell(&text)
+    }
+
+    /// A text of the provider's made fit for a log: capped, on one line, without the key.
+    pub fn tell(&self, text: &str) -> String {
+        let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(key) = &self.key {
+            text = text.replace(key.expose_secret(), "[key]");
+        }
+        if text.len() > DETAIL {
+            text.truncate(text.floor_char_boundary(DETAIL));
+            text.push('…');
+        }
+        if text.is_empty() { "no detail was given".to_owned() } else { text }
+    }
+
+    /// The reason in a refusal's body: the usual JSON places, else the text itself.
+    pub async fn refusal(&self, mut response: Response) -> String {
+        let mut body = Vec::new();
+        let read = async {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                body.extend_from_slice(&chunk);
+                if body.len() >= REFUSAL_BODY {
+                    break;
+                }
+            }
+        };
+        // What came until then is told; a refusal is one without its text, too.
+        let _ = tokio::time::timeout(REFUSAL_PATIENCE, read).await;
+        let text = String::from_utf8_lossy(&body);
+        self.tell(&reason(&text))
+    }
+}
+
+/// The message in what providers send as an error: `{"error":{"message"}}`, `{"error":"…"}`, `{"message"}`,
+/// `{"detail"}`, or the text as it is.
+pub(crate) fn reason(text: &str) -> String {
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else { return text.to_owned() };
+    let error = value.get("error").unwrap_or(&value);
+    let message = error.get("message").or_else(|| error.get("detail")).unwrap_or(error);
+    match message {
+        serde_json::Value::String(message) => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// `Retry-After` in seconds (RFC 9110, 10.2.3); dates, which no model server sends, are not read.
+pub(crate) fn retry_after(response: &Response) -> Option<u64> {
+    response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Whether asking again may help.
+pub(crate) fn is_passing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504 | 529)
+}
+
+/// One client per provider, so that its connections are kept between answers.
+fn client(https: bool, connect_timeout: Duration) -> Result<Client, ConfigError> {
+    // Whoever comes first installs it; all of us install the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(connect_timeout)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Duration::from_secs(30))
+        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_max_idle_per_host(1024)
+        // A compressing proxy would hold tokens back to fill its window.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .user_agent(concat!("resly/", env!("CARGO_PKG_VERSION")));
+    if !https {
+        // Plain HTTP needs no roots, and works on a machine that has none.
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(|error| ConfigError::Client(error.to_string()))
+}
+
+/// A URL as it may be told: without user, password, query and fragment.
+fn without_secrets(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else {
+        return url.split(['?', '#']).next().unwrap_or_default().chars().take(80).collect();
+    };
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.to_string()
+}
