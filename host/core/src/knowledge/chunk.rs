@@ -182,11 +182,12 @@ impl Section<'_> {
             let whole = block.kind != Kind::Prose && text.len() <= WHOLE;
             let mut pieces = if text.len() <= FULL || whole { vec![text.to_owned()] } else { pieces(block, text) };
             // The end of what is open and the start of a long block read on: don't leave a scrap between chunks.
-            if let Some(first) = pieces.first_mut() {
-                if open.len() < SCRAP && open.len() + 2 + first.len() <= WHOLE {
-                    join(&mut open, first);
-                    *first = std::mem::take(&mut open);
-                }
+            if let Some(first) = pieces.first_mut()
+                && open.len() < SCRAP
+                && open.len() + 2 + first.len() <= WHOLE
+            {
+                join(&mut open, first);
+                *first = std::mem::take(&mut open);
             }
             if !open.is_empty() {
                 texts.push(std::mem::take(&mut open));

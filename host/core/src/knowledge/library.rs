@@ -201,10 +201,10 @@ impl Library {
 
     /// The vectors as of `version` or later; loaded once, however many ask.
     async fn index(&self, organization: OrganizationId, version: u64) -> Result<Arc<VectorIndex>, StoreError> {
-        if let Some(index) = self.indexes.get(&organization).await {
-            if index.version == version {
-                return Ok(index);
-            }
+        if let Some(index) = self.indexes.get(&organization).await
+            && index.version == version
+        {
+            return Ok(index);
         }
         let load = |entry: Option<moka::Entry<OrganizationId, Arc<VectorIndex>>>| async move {
             if entry.is_some_and(|entry| entry.value().version >= version) {

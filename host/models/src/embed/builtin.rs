@@ -93,7 +93,6 @@ fn vector(text: &str) -> Vec<f32> {
         for place in 0..PLACES {
             // Sixteen bits of the hash for each place: one is the sign.
             let bits = (feature >> (16 * place)) & 0xffff;
-            #[expect(clippy::cast_possible_truncation, reason = "sixteen bits fit")]
             let at = (bits >> 1) as usize % DIMENSIONS;
             vector[at] += if bits & 1 == 0 { weight } else { -weight };
         }
