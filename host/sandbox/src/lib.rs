@@ -1,1 +1,39 @@
-//! sandbox
+//! Runs connectors: WebAssembly components in wasmtime, each call in a fresh instance, bounded in everything.
+//!
+//! A call goes [`registry`] (ready to be instantiated, from memory, disk or the compiler) → [`slots`] (a place for its
+//! instance) → [`executor`] (a guest thread, on its organization's share) → [`call`] (a fresh store, the guest, its
+//! answer). What a guest may do is in [`host`], one file per interface of `wit/connector.wit`; [`wasi`] is there and
+//! powerless. What bounds it is in [`limits`] and [`engine`].
+
+pub mod bench;
+mod bindings;
+mod cache;
+mod call;
+mod compile;
+mod compiler;
+mod config;
+mod deadline;
+mod engine;
+mod error;
+mod executor;
+mod fault;
+mod guest;
+mod host;
+mod limits;
+mod loader;
+mod log;
+mod manifest;
+mod mapper;
+mod precheck;
+mod registry;
+mod sandbox;
+mod slots;
+mod trusted;
+mod wasi;
+
+pub use compile::compile_main;
+pub use config::{CompileBudget, Compiler, SandboxConfig};
+pub use error::{ComponentError, ManifestError, SandboxError};
+pub use manifest::read_manifest;
+pub use precheck::{Prechecked, precheck};
+pub use sandbox::{Prepared, Stats, WasmSandbox};

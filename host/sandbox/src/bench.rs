@@ -1,0 +1,93 @@
+//! A way in for `make bench`: the same call in a fresh instance, in a warm one, and the instance alone, each on the
+//! measuring thread, so that what is measured is the call.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use resly_core::connector::sandbox::{Digest, Invocation, Outcome};
+use wasmtime::Store;
+
+use crate::{
+    bindings::connector::{Connector, exports::resly::connector::action::Call},
+    call,
+    error::ComponentError,
+    guest::{self, Guest, store},
+    loader::Loaded,
+    sandbox::WasmSandbox,
+};
+
+/// One connector under measurement. To be used within a tokio runtime.
+pub struct Bench {
+    sandbox: Arc<WasmSandbox>,
+    loaded: Arc<Loaded>,
+}
+
+/// An instance that is kept: what no production call ever gets.
+pub struct Warm {
+    store: Store<Guest>,
+    connector: Connector,
+    fuel: u64,
+}
+
+impl Bench {
+    pub async fn new(sandbox: &Arc<WasmSandbox>, component: Digest) -> Result<Self, ComponentError> {
+        Ok(Self { sandbox: Arc::clone(sandbox), loaded: sandbox.load(component).await? })
+    }
+
+    /// A call as production makes it, without the way to a guest thread and back.
+    pub async fn fresh(&self, invocation: Invocation) -> Outcome {
+        let sandbox = &self.sandbox;
+        call::fresh(&sandbox.engine, Arc::clone(&sandbox.shared), &self.loaded, invocation, Instant::now()).await
+    }
+
+    /// A store and an instance, made and dropped.
+    pub async fn instantiate(&self, invocation: Invocation) -> Result<(), ComponentError> {
+        let (mut store, _) = self.open(invocation)?;
+        self.loaded.pre.instantiate_async(&mut store).await.map_err(failed)?;
+        Ok(())
+    }
+
+    pub async fn warm(&self, invocation: Invocation) -> Result<Warm, ComponentError> {
+        let (mut store, fuel) = self.open(invocation)?;
+        let connector = self.loaded.pre.instantiate_async(&mut store).await.map_err(failed)?;
+        Ok(Warm { store, connector, fuel })
+    }
+
+    fn open(&self, invocation: Invocation) -> Result<(Store<Guest>, u64), ComponentError> {
+        let sandbox = &self.sandbox;
+        let connector = guest::Connector { outbound: invocation.outbound, state: invocation.state };
+        // A warm instance outlives any call's deadline.
+        let deadline = Instant::now() + Duration::from_secs(3_600);
+        let allowance = invocation.allowance;
+        let shared = Arc::clone(&sandbox.shared);
+        let guest = Guest::new(shared, invocation.organization, allowance, deadline, Some(connector));
+        Ok((store(&sandbox.engine, guest).map_err(failed)?, allowance.fuel))
+    }
+}
+
+impl Warm {
+    /// Calls the kept instance, with the fuel and the HTTP calls of a fresh one.
+    pub async fn call(&mut self, action: &str, input: &str, settings: &str, context: &str) -> Outcome {
+        let started = Instant::now();
+        let guest = self.store.data_mut();
+        guest.http_calls = 0;
+        guest.response_bytes = 0;
+        if let Err(error) = self.store.set_fuel(self.fuel) {
+            return call::outcome(&self.store, Ok(Err(error)), started);
+        }
+        let call = Call {
+            action: action.to_owned(),
+            input: input.to_owned(),
+            settings: settings.to_owned(),
+            context: context.to_owned(),
+        };
+        let answer = call::answer(&self.connector, &mut self.store, &call).await;
+        call::outcome(&self.store, Ok(answer), started)
+    }
+}
+
+fn failed(error: wasmtime::Error) -> ComponentError {
+    ComponentError::Link(format!("{error:#}"))
+}

@@ -1,0 +1,107 @@
+//! Compiled components on disk, each under a MAC.
+//!
+//! A file is the magic number, the engine's compatibility hash, the component's digest, an HMAC-SHA256 over those and
+//! the machine code, and the machine code. A file is read whole, checked, and used from memory; anything that isn't
+//! right is as good as absent.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use resly_core::{connector::sandbox::Digest, time::Random};
+use sha2::Sha256;
+
+use crate::{error::SandboxError, trusted::Artefact};
+
+/// The format's version is its last two characters.
+const MAGIC: &[u8; 8] = b"RESLYC01";
+const HASH: usize = 32;
+const HEADER: usize = MAGIC.len() + 3 * HASH;
+/// No artefact is larger.
+const MOST: u64 = 512 << 20;
+
+pub struct Cache {
+    folder: PathBuf,
+    key: [u8; 32],
+    compatibility: [u8; HASH],
+    random: Arc<dyn Random>,
+}
+
+impl Cache {
+    /// Makes the folder when it isn't there.
+    pub fn open(
+        folder: &Path,
+        key: [u8; 32],
+        compatibility: [u8; HASH],
+        random: Arc<dyn Random>,
+    ) -> Result<Self, SandboxError> {
+        let failed = |error| SandboxError::Cache { path: folder.display().to_string(), error };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        Ok(Self { folder: folder.to_owned(), key, compatibility, random })
+    }
+
+    /// Machine code that this host wrote for this component and this engine. Blocks on the disk.
+    pub fn load(&self, digest: Digest) -> Option<Artefact> {
+        let path = self.path(digest);
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.len() <= MOST => {}
+            _ => return None,
+        }
+        let mut file = fs::read(&path).ok()?;
+        let verified = self.verify(digest, &file);
+        if !verified {
+            tracing::warn!(%digest, "a compiled component in the cache is not this host's own or is out of date; it is compiled anew");
+            return None;
+        }
+        file.drain(..HEADER);
+        Some(Artefact::vouched_for(file))
+    }
+
+    fn verify(&self, digest: Digest, file: &[u8]) -> bool {
+        let Some((header, code)) = file.split_at_checked(HEADER) else { return false };
+        let (bound, mac) = header.split_at(HEADER - HASH);
+        bound == self.bound(digest) && self.mac(bound, code).is_some_and(|right| right.verify_slice(mac).is_ok())
+    }
+
+    /// Writes a file whole or not at all. Blocks on the disk.
+    pub fn store(&self, digest: Digest, artefact: &Artefact) -> io::Result<()> {
+        let bound = self.bound(digest);
+        let mac = self.mac(&bound, artefact.bytes()).ok_or(io::ErrorKind::InvalidInput)?.finalize().into_bytes();
+        let mut suffix = [0; 8];
+        self.random.fill(&mut suffix);
+        let temporary = self.folder.join(format!("{digest}.{}", data_encoding::HEXLOWER.encode(&suffix)));
+        let write = || {
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            file.write_all(&bound)?;
+            file.write_all(&mac)?;
+            file.write_all(artefact.bytes())?;
+            fs::rename(&temporary, self.path(digest))
+        };
+        let written = write();
+        if written.is_err() {
+            drop(fs::remove_file(&temporary));
+        }
+        written
+    }
+
+    fn path(&self, digest: Digest) -> PathBuf {
+        self.folder.join(format!("{digest}.code"))
+    }
+
+    /// What a file is bound to beside its code.
+    fn bound(&self, digest: Digest) -> Vec<u8> {
+        [MAGIC.as_slice(), &self.compatibility, &digest.0].concat()
+    }
+
+    fn mac(&self, bound: &[u8], code: &[u8]) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
+        mac.update(bound);
+        mac.update(code);
+        Some(mac)
+    }
+}

@@ -1,0 +1,112 @@
+//! One call of a connector, on a guest thread: a fresh store, the guest, what it said, what it cost.
+
+use std::{sync::Arc, time::Instant};
+
+use resly_core::connector::sandbox::{Cost, Fault, FaultKind, Invocation, Outcome};
+use wasmtime::{Engine, Store};
+
+use crate::{
+    bindings::connector::{
+        Connector,
+        exports::resly::connector::action::{self, Call},
+    },
+    deadline::before,
+    fault,
+    guest::{self, Guest, Shared, cost, store},
+    loader::Loaded,
+    slots::Slot,
+};
+
+/// Runs a call to its end. The slot is the instance's place in the pool, and is given back after it.
+pub async fn run(
+    engine: Engine,
+    shared: Arc<Shared>,
+    loaded: Arc<Loaded>,
+    invocation: Invocation,
+    slot: Slot,
+) -> Outcome {
+    let started = Instant::now();
+    let outcome = fresh(&engine, shared, &loaded, invocation, started).await;
+    drop(slot);
+    outcome
+}
+
+pub async fn fresh(
+    engine: &Engine,
+    shared: Arc<Shared>,
+    loaded: &Loaded,
+    invocation: Invocation,
+    started: Instant,
+) -> Outcome {
+    let allowance = invocation.allowance;
+    let deadline = started + allowance.deadline;
+    let connector = guest::Connector { outbound: invocation.outbound, state: invocation.state };
+    let guest = Guest::new(shared, invocation.organization, allowance, deadline, Some(connector));
+    let mut store = match store(engine, guest) {
+        Ok(store) => store,
+        Err(error) => return refused(fault::fault(FaultKind::Internal, error.to_string())),
+    };
+    let call = Call {
+        action: invocation.action,
+        input: invocation.input,
+        settings: invocation.settings,
+        context: invocation.context,
+    };
+    let answered = before(deadline, async {
+        let connector = loaded.pre.instantiate_async(&mut store).await?;
+        answer(&connector, &mut store, &call).await
+    })
+    .await;
+    outcome(&store, answered.map_err(|_| ()), started)
+}
+
+/// What a guest answers, or why it didn't.
+pub type Answer = Result<Result<String, action::Fault>, wasmtime::Error>;
+
+pub async fn answer(connector: &Connector, store: &mut Store<Guest>, call: &Call) -> Answer {
+    connector.resly_connector_action().call_invoke(store, call).await
+}
+
+/// Makes an outcome of an answer; `Err(())` is the deadline.
+pub fn outcome(store: &Store<Guest>, answered: Result<Answer, ()>, started: Instant) -> Outcome {
+    let guest = store.data();
+    let result = match answered {
+        Err(()) => Err(fault::deadline()),
+        Ok(Err(error)) => Err(fault::of(&error, guest)),
+        Ok(Ok(Err(said))) => Err(own_fault(said, guest)),
+        Ok(Ok(Ok(output))) => check(output, guest),
+    };
+    Outcome { result, cost: cost(store, started), log: guest.log.finish(|text| guest.redact(text)) }
+}
+
+fn check(output: String, guest: &Guest) -> Result<String, Fault> {
+    let most = guest.allowance.output_bytes;
+    if output.len() > most {
+        return Err(fault::too_large(&format!("the connector's output has {} bytes of {most} allowed", output.len())));
+    }
+    match serde_json::from_str::<serde::de::IgnoredAny>(&output) {
+        Ok(_) => Ok(output),
+        Err(error) => Err(fault::fault(
+            FaultKind::Output,
+            format!("the connector's output is not JSON: {error}; its author has to mend that"),
+        )),
+    }
+}
+
+/// A fault that the guest itself reports.
+fn own_fault(said: action::Fault, guest: &Guest) -> Fault {
+    let kind = match said.kind {
+        action::FaultKind::InvalidInput => FaultKind::InvalidInput,
+        action::FaultKind::NotFound => FaultKind::NotFound,
+        action::FaultKind::Upstream => FaultKind::Upstream,
+        action::FaultKind::NeedsAuth => FaultKind::NeedsAuth,
+        action::FaultKind::RateLimited => FaultKind::RateLimited,
+        action::FaultKind::Internal => FaultKind::Internal,
+    };
+    Fault { kind, message: fault::message(&said.message, |text| guest.redact(text)), retryable: said.retryable }
+}
+
+/// The outcome of a call of which nothing ran.
+pub fn refused(fault: Fault) -> Outcome {
+    Outcome { result: Err(fault), cost: Cost::default(), log: Vec::new() }
+}

@@ -1,0 +1,88 @@
+//! The compile child: limits itself, compiles what it is given, and ends.
+//!
+//! It reads a [`Job`] and a component on standard input and writes the engine's compatibility hash and the machine
+//! code to standard output, or a reason to standard error. This contains what compiling may take, not what a
+//! compromised compiler might do.
+
+use std::{
+    io::{self, Read, Write},
+    process::ExitCode,
+};
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use wasmtime::Engine;
+
+use crate::{engine, error::ComponentError, precheck::COMPONENT_MOST};
+
+/// What goes before the component: the limits that the child sets itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Job {
+    pub cpu_s: u64,
+    pub memory_bytes: u64,
+}
+
+const MAGIC: &[u8; 8] = b"RESLYJ01";
+const JOB: usize = 24;
+/// The standard streams, and the few that the runtime opens for a moment.
+const FILES: u64 = 16;
+/// How much less the child asks of the scheduler than the host.
+const NICE: i32 = 10;
+
+impl Job {
+    pub fn encode(self) -> [u8; JOB] {
+        let mut bytes = [0; JOB];
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8..16].copy_from_slice(&self.cpu_s.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.memory_bytes.to_le_bytes());
+        bytes
+    }
+
+    fn decode(bytes: [u8; JOB]) -> Option<Self> {
+        let number = |at: usize| bytes[at..at + 8].try_into().map(u64::from_le_bytes).ok();
+        (bytes.starts_with(MAGIC)).then_some(Self { cpu_s: number(8)?, memory_bytes: number(16)? })
+    }
+}
+
+/// What `resly compile` runs.
+pub fn compile_main() -> ExitCode {
+    match child() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            drop(io::stderr().write_all(message.as_bytes()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn child() -> Result<(), String> {
+    let mut input = io::stdin().lock();
+    let mut job = [0; JOB];
+    input.read_exact(&mut job).map_err(|error| format!("no job on standard input: {error}"))?;
+    let job =
+        Job::decode(job).ok_or("standard input doesn't begin with a job; `resly compile` is for the host itself")?;
+    restrict(job).map_err(|error| format!("the limits can't be set: {error}"))?;
+    let mut component = Vec::new();
+    input.take(COMPONENT_MOST as u64 + 1).read_to_end(&mut component).map_err(|error| error.to_string())?;
+    let engine = engine::compiling().map_err(|error| error.to_string())?;
+    let code = compile(&engine, &component).map_err(|error| error.to_string())?;
+    let mut output = io::stdout().lock();
+    output.write_all(&engine::compatibility(&engine)).map_err(|error| error.to_string())?;
+    output.write_all(&code).map_err(|error| error.to_string())?;
+    output.flush().map_err(|error| error.to_string())
+}
+
+fn restrict(job: Job) -> io::Result<()> {
+    let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    limit(Resource::Cpu, job.cpu_s)?;
+    limit(Resource::As, job.memory_bytes)?;
+    limit(Resource::Core, 0)?;
+    limit(Resource::Fsize, 0)?;
+    limit(Resource::Nofile, FILES)?;
+    rustix::process::nice(NICE)?;
+    Ok(())
+}
+
+/// Compiles in this process.
+pub fn compile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, ComponentError> {
+    engine.precompile_component(component).map_err(|error| ComponentError::Compile(format!("{error:#}")))
+}

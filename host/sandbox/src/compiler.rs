@@ -1,0 +1,169 @@
+//! The host's side of compiling: a queue, and a child for each component.
+
+use std::{
+    path::Path,
+    process::{ExitStatus, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::{Child, Command},
+    sync::Semaphore,
+    time::timeout,
+};
+use wasmtime::Engine;
+
+use crate::{
+    compile::{Job, compile},
+    config::{CompileBudget, Compiler, SandboxConfig},
+    engine,
+    error::ComponentError,
+    log::prefix,
+    trusted::Artefact,
+};
+
+/// Machine code is larger than wasm, by not more than this for anything that the pre-check lets through.
+const OUTPUT_MOST: u64 = 512 << 20;
+const MESSAGE_MOST: u64 = 8 << 10;
+const HASH: usize = 32;
+
+/// Signals (signal(7)) that tell which limit ended a child.
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
+const SIGSEGV: i32 = 11;
+const SIGXCPU: i32 = 24;
+
+/// Compiles components, a few at a time.
+pub struct Queue {
+    compiler: Compiler,
+    budget: CompileBudget,
+    engine: Engine,
+    turns: Semaphore,
+    waiting: AtomicUsize,
+    most: usize,
+}
+
+impl Queue {
+    pub fn new(config: &SandboxConfig, engine: Engine) -> Self {
+        Self {
+            compiler: config.compiler.clone(),
+            budget: config.compile_budget,
+            engine,
+            turns: Semaphore::new(config.compile_parallel.max(1)),
+            waiting: AtomicUsize::new(0),
+            most: config.compile_queue + config.compile_parallel.max(1),
+        }
+    }
+
+    /// Components that are compiled or wait for it.
+    pub fn len(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub async fn compile(&self, component: Bytes) -> Result<Artefact, ComponentError> {
+        let _waiting = Waiting::join(&self.waiting, self.most)?;
+        let _turn = self.turns.acquire().await.map_err(|_| ComponentError::CompileQueue)?;
+        let code = match &self.compiler {
+            Compiler::InProcess => {
+                let engine = self.engine.clone();
+                let compiled = tokio::task::spawn_blocking(move || compile(&engine, &component)).await;
+                compiled.map_err(|error| ComponentError::Host(error.to_string()))??
+            }
+            Compiler::Child { program } => self.in_child(program, component).await?,
+        };
+        Ok(Artefact::vouched_for(code))
+    }
+
+    async fn in_child(&self, program: &Path, component: Bytes) -> Result<Vec<u8>, ComponentError> {
+        let failed = |error: std::io::Error| {
+            tracing::error!(program = %program.display(), %error, "the compile child can't be used");
+            ComponentError::Host(error.to_string())
+        };
+        // The standard library opens every descriptor close-on-exec, so these three are all that the child has.
+        let mut child = Command::new(program)
+            .arg("compile")
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let job = Job { cpu_s: self.budget.cpu_s, memory_bytes: self.budget.memory_bytes };
+        let Ok(done) = timeout(self.budget.wall, converse(&mut child, job, component)).await else {
+            return Err(ComponentError::CompileBudget(format!("{} s", self.budget.wall.as_secs())));
+        };
+        let Answer { status, mut output, message } = done.map_err(failed)?;
+        if !status.success() {
+            return Err(self.failure(status, &message));
+        }
+        // Checked again when it is loaded; this tells an operator what is wrong.
+        if !output.starts_with(&engine::compatibility(&self.engine)) {
+            tracing::error!(program = %program.display(), "the compile child is another build than this host");
+            return Err(ComponentError::Host("the compile child is another build than this host".to_owned()));
+        }
+        output.drain(..HASH);
+        Ok(output)
+    }
+
+    fn failure(&self, status: ExitStatus, message: &str) -> ComponentError {
+        use std::os::unix::process::ExitStatusExt;
+        match status.signal() {
+            Some(SIGXCPU | SIGKILL) => ComponentError::CompileBudget(format!("{} s of CPU", self.budget.cpu_s)),
+            Some(SIGABRT | SIGSEGV) => {
+                ComponentError::CompileBudget(format!("{} MiB of memory", self.budget.memory_bytes >> 20))
+            }
+            Some(signal) => ComponentError::Host(format!("the compile child was ended by signal {signal}")),
+            None => ComponentError::Compile(prefix(message.trim(), 2_000).to_owned()),
+        }
+    }
+}
+
+struct Answer {
+    status: ExitStatus,
+    output: Vec<u8>,
+    message: String,
+}
+
+async fn converse(child: &mut Child, job: Job, component: Bytes) -> std::io::Result<Answer> {
+    let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(mut input), Some(output), Some(errors)) = streams else {
+        return Err(std::io::ErrorKind::BrokenPipe.into());
+    };
+    let write = async move {
+        // A child that gives up doesn't read on; its message says why.
+        drop(input.write_all(&job.encode()).await);
+        drop(input.write_all(&component).await);
+        drop(input.shutdown().await);
+    };
+    let (mut code, mut message) = (Vec::new(), Vec::new());
+    let read = async { output.take(OUTPUT_MOST).read_to_end(&mut code).await };
+    let listen = async { errors.take(MESSAGE_MOST).read_to_end(&mut message).await };
+    let ((), read, listened) = tokio::join!(write, read, listen);
+    read?;
+    listened?;
+    let status = child.wait().await?;
+    Ok(Answer { status, output: code, message: String::from_utf8_lossy(&message).into_owned() })
+}
+
+/// A place in the queue.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn join(count: &'a AtomicUsize, most: usize) -> Result<Self, ComponentError> {
+        let waiting = Self(count);
+        if count.fetch_add(1, Ordering::Relaxed) >= most {
+            return Err(ComponentError::CompileQueue);
+        }
+        Ok(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,74 @@
+//! What can be wrong with a component, and with the sandbox itself.
+
+use resly_core::{connector::manifest::Mistake, error::StoreError};
+
+/// A component can't be had or can't be run. The texts are for the person who uploads it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ComponentError {
+    #[error("there is no component {0}; upload it again")]
+    Missing(String),
+    #[error("{0}")]
+    Malformed(String),
+    #[error("the component has {have} {what}, and {limit} are allowed; make it smaller")]
+    TooBig { what: &'static str, have: u64, limit: u64 },
+    #[error("the component imports `{name}`, which connectors don't have: {advice}")]
+    Import { name: String, advice: String },
+    #[error(
+        "the component doesn't export `{0}`; build it against `wit/connector.wit`, as the SDK's export macro does it"
+    )]
+    Export(String),
+    #[error("the component doesn't compile: {0}")]
+    Compile(String),
+    #[error("compiling took more than {0}; make the component smaller, above all its largest functions")]
+    CompileBudget(String),
+    #[error("too many components are being compiled; try again in a minute")]
+    CompileQueue,
+    #[error("the component can't be linked: {0}; build it with the SDK's current version")]
+    Link(String),
+    #[error("the host failed while it loaded the component; its log has the details, try again")]
+    Host(String),
+    #[error("the component could not be read from the store; try again")]
+    Store(#[from] StoreError),
+}
+
+impl ComponentError {
+    /// Whether trying again without a change may help.
+    pub fn retryable(&self) -> bool {
+        matches!(self, Self::CompileQueue | Self::Host(_) | Self::Store(_))
+    }
+}
+
+/// The manifest in a packed component can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error(
+        "the file carries no manifest; pack it with `resly pack`, which adds `connector.toml` to the compiled component"
+    )]
+    Missing,
+    #[error("the file carries more than one manifest; pack the component as it came out of the compiler")]
+    Several,
+    #[error("{0}")]
+    Malformed(String),
+    #[error("the manifest is not valid: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the manifest has mistakes: {}", mistakes(.0))]
+    Mistakes(Vec<Mistake>),
+}
+
+fn mistakes(all: &[Mistake]) -> String {
+    let lines: Vec<_> = all.iter().map(|mistake| format!("{}: {}", mistake.path, mistake.message)).collect();
+    lines.join("; ")
+}
+
+/// The sandbox can't be built.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    #[error("the sandbox must be built within a tokio runtime")]
+    NoRuntime,
+    #[error("wasmtime refused the sandbox's configuration: {0}")]
+    Engine(String),
+    #[error("the folder for compiled components, {path}, can't be used: {error}")]
+    Cache { path: String, error: std::io::Error },
+    #[error("a guest thread could not be started: {0}")]
+    Threads(std::io::Error),
+}

@@ -1,0 +1,108 @@
+//! What the host says of a guest that didn't come back with an answer.
+
+use resly_core::connector::sandbox::{Fault, FaultKind};
+use wasmtime::Trap;
+use wasmtime_wasi::I32Exit;
+
+use crate::{
+    error::ComponentError,
+    guest::Guest,
+    limits::{FAULT_MESSAGE, HANDLES},
+    log::{prefix, shorten},
+};
+
+/// Ends a guest from within a host call, with the fault that its caller gets.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Stop(pub Fault);
+
+pub fn fault(kind: FaultKind, message: impl Into<String>) -> Fault {
+    Fault { kind, message: message.into(), retryable: false }
+}
+
+pub fn busy(message: &str) -> Fault {
+    Fault { kind: FaultKind::Busy, message: message.to_owned(), retryable: true }
+}
+
+pub fn deadline() -> Fault {
+    Fault {
+        kind: FaultKind::Deadline,
+        message: "the call ran past its deadline; try again, or have the connector ask for less or for more time \
+                  (`limits.timeout_ms`)"
+            .to_owned(),
+        retryable: true,
+    }
+}
+
+pub fn fuel() -> Fault {
+    fault(
+        FaultKind::Fuel,
+        "the call used up its fuel; ask for less at once, or have the connector's manifest ask for more (`limits.fuel`)",
+    )
+}
+
+pub fn too_large(what: &str) -> Fault {
+    fault(FaultKind::TooLarge, format!("{what}; ask for less at once, or map it to what is needed"))
+}
+
+pub fn component(error: &ComponentError) -> Fault {
+    Fault { kind: FaultKind::Component, message: error.to_string(), retryable: error.retryable() }
+}
+
+/// What an error that ended a guest means. The guest's last words are in its log, not here.
+pub fn of(error: &wasmtime::Error, guest: &Guest) -> Fault {
+    if let Some(Stop(fault)) = error.downcast_ref() {
+        return fault.clone();
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => return fuel(),
+        Some(Trap::Interrupt) => return deadline(),
+        Some(Trap::StackOverflow) => {
+            return fault(
+                FaultKind::Trap,
+                "the connector's calls nest too deep for its stack; its author has to bound the recursion",
+            );
+        }
+        _ => {}
+    }
+    // A guest that is told no usually aborts; what it was told is the better news.
+    if guest.limits.refused() {
+        return fault(
+            FaultKind::Memory,
+            "the call needs more memory than it may have; ask for less at once, or have the connector's manifest ask \
+             for more (`limits.memory_bytes`)",
+        );
+    }
+    if let Some(I32Exit(status)) = error.downcast_ref() {
+        return fault(
+            FaultKind::Trap,
+            format!(
+                "the connector ended itself with status {status} instead of returning; its author has to mend that"
+            ),
+        );
+    }
+    let cause = error.root_cause().to_string();
+    // wasmtime's errors for these have no public type.
+    if cause.starts_with("too much data is being copied") {
+        return too_large("the connector's output, or what it handed to the host, is over the cap");
+    }
+    if cause.contains("store handle limit exceeded") || cause.contains("resource table has no free keys") {
+        return fault(
+            FaultKind::Memory,
+            format!("the connector holds more than {HANDLES} handles; its author has to drop them"),
+        );
+    }
+    fault(
+        FaultKind::Trap,
+        format!(
+            "the connector crashed ({}); the call's log may say more, its author has to mend that",
+            prefix(&cause, 200)
+        ),
+    )
+}
+
+/// A guest's own message, redacted and of bounded length.
+pub fn message(text: &str, redact: impl Fn(&str) -> String) -> String {
+    let kept = prefix(text, FAULT_MESSAGE * 2);
+    shorten(redact(kept), FAULT_MESSAGE, kept.len() < text.len())
+}

@@ -1,0 +1,146 @@
+//! What a store holds: everything of one call, dropped with it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use resly_core::{
+    connector::sandbox::{Allowance, CallState, Cost},
+    id::OrganizationId,
+    outbound::Outbound,
+    time::{Clock, Random},
+};
+use wasmtime::{Engine, Store, StoreContextMut, Trap, UpdateDeadline, component::ResourceTable};
+use wasmtime_wasi::WasiCtx;
+
+use crate::{
+    fault::{self, Stop},
+    limits::{HANDLES, HOST_CALL_SLACK, HTTP_BODY, Limits},
+    log::CallLog,
+    mapper::Mapper,
+    wasi,
+};
+
+/// Fuel that a host call costs beside what the guest burns, and how many bytes cost one more: work that the host does
+/// for a guest is the guest's.
+const HOST_CALL_FUEL: u64 = 500;
+const BYTES_PER_FUEL: usize = 8;
+
+/// What every call of a sandbox shares.
+pub struct Shared {
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub mapper: Arc<Mapper>,
+}
+
+/// One call's side of the host.
+pub struct Guest {
+    pub organization: OrganizationId,
+    pub deadline: Instant,
+    pub allowance: Allowance,
+    pub limits: Limits,
+    pub log: CallLog,
+    pub http_calls: u32,
+    pub response_bytes: usize,
+    /// Absent in a mapper, which has no outside and remembers nothing.
+    pub connector: Option<Connector>,
+    pub shared: Arc<Shared>,
+    pub(crate) table: ResourceTable,
+    /// Made when a guest first asks for it, which most never do.
+    pub(crate) wasi: Option<Box<WasiCtx>>,
+}
+
+/// What a connector has beyond a mapper.
+#[derive(Clone)]
+pub struct Connector {
+    pub outbound: Arc<dyn Outbound>,
+    pub state: Arc<dyn CallState>,
+}
+
+impl Guest {
+    pub fn new(
+        shared: Arc<Shared>,
+        organization: OrganizationId,
+        allowance: Allowance,
+        deadline: Instant,
+        connector: Option<Connector>,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
+        let lines = if connector.is_some() { allowance.log_lines } else { 0 };
+        Self {
+            organization,
+            deadline,
+            allowance,
+            limits: Limits::new(allowance.memory_bytes),
+            log: CallLog::new(lines),
+            http_calls: 0,
+            response_bytes: 0,
+            connector,
+            shared,
+            table,
+            wasi: None,
+        }
+    }
+
+    pub fn redact(&self, text: &str) -> String {
+        match &self.connector {
+            Some(connector) => connector.outbound.redact(text),
+            None => text.to_owned(),
+        }
+    }
+
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+impl wasmtime_wasi::WasiView for Guest {
+    fn ctx(&mut self) -> wasmtime_wasi::WasiCtxView<'_> {
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi::powerless(&self.shared, &self.log)));
+        wasmtime_wasi::WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+/// A fresh store that enforces its guest's allowance.
+pub fn store(engine: &Engine, guest: Guest) -> Result<Store<Guest>, wasmtime::Error> {
+    let allowance = guest.allowance;
+    let mut store = Store::try_new(engine, guest)?;
+    store.limiter(|guest| &mut guest.limits);
+    store.set_fuel(allowance.fuel)?;
+    store.set_hostcall_fuel(allowance.output_bytes.max(HTTP_BODY) + HOST_CALL_SLACK);
+    store.set_max_component_handles(HANDLES);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|context| {
+        if Instant::now() >= context.data().deadline {
+            return Err(Stop(fault::deadline()).into());
+        }
+        Ok(UpdateDeadline::Yield(1))
+    });
+    Ok(store)
+}
+
+/// What the call in this store has cost so far.
+pub fn cost(store: &Store<Guest>, started: Instant) -> Cost {
+    let guest = store.data();
+    let left = store.get_fuel().unwrap_or(0);
+    Cost {
+        fuel: guest.allowance.fuel.saturating_sub(left),
+        http_calls: guest.http_calls,
+        response_bytes: guest.response_bytes as u64,
+        duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Charges a host call to its guest's fuel.
+pub fn charge(store: &mut StoreContextMut<'_, Guest>, bytes: usize) -> wasmtime::Result<()> {
+    burn(store, HOST_CALL_FUEL + (bytes / BYTES_PER_FUEL) as u64)
+}
+
+/// Takes fuel; a guest that hasn't got it ends here.
+pub fn burn(store: &mut StoreContextMut<'_, Guest>, fuel: u64) -> wasmtime::Result<()> {
+    let left = store.get_fuel()?;
+    store.set_fuel(left.saturating_sub(fuel))?;
+    if left < fuel { Err(Trap::OutOfFuel.into()) } else { Ok(()) }
+}

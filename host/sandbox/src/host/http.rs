@@ -1,0 +1,113 @@
+//! `http`: one request to the outside, bounded here, checked and sent by the call's [`Outbound`].
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use resly_core::outbound::{OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse};
+use wasmtime::{StoreContextMut, component::Linker};
+
+use crate::{
+    bindings::connector::resly::connector::http::{Failure, Header, Reason, Request, Response},
+    guest::{Guest, charge},
+    limits::{HTTP_BODY, HTTP_HEADER_BYTES, HTTP_HEADERS, HTTP_METHOD, HTTP_URL},
+};
+
+pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker.instance("resly:connector/http@1.0.0")?.func_wrap_async("send", |store, (request,): (Request,)| {
+        Box::new(async move { Ok((send(store, request).await?,)) })
+    })
+}
+
+async fn send(mut store: StoreContextMut<'_, Guest>, request: Request) -> wasmtime::Result<Result<Response, Failure>> {
+    charge(&mut store, size(&request))?;
+    if let Err(failure) = check(&request) {
+        return Ok(Err(failure));
+    }
+    let guest = store.data_mut();
+    let allowance = guest.allowance;
+    if guest.http_calls >= allowance.http_calls {
+        let message = format!("a call may send {} requests; fetch less, or in larger pages", allowance.http_calls);
+        return Ok(Err(refused(Reason::Quota, message)));
+    }
+    if guest.response_bytes >= allowance.response_bytes {
+        let message = format!("a call may receive {} bytes, and it has; fetch less", allowance.response_bytes);
+        return Ok(Err(refused(Reason::Quota, message)));
+    }
+    let Some(connector) = guest.connector.clone() else {
+        return Ok(Err(refused(Reason::Denied, "there is no outside here".to_owned())));
+    };
+    guest.http_calls += 1;
+    let left = guest.time_left();
+    let timeout = request.timeout_ms.map_or(left, |ms| Duration::from_millis(ms.into()).min(left));
+    let request = OutboundRequest {
+        method: request.method,
+        url: request.url,
+        headers: request.headers.into_iter().map(|header| (header.name, header.value)).collect(),
+        body: request.body.map(Bytes::from),
+        timeout: Some(timeout),
+    };
+    match connector.outbound.send(request).await {
+        Ok(response) => {
+            let guest = store.data_mut();
+            let response = within(response, allowance.response_bytes - guest.response_bytes);
+            guest.response_bytes += response.body.len();
+            charge(&mut store, response.body.len())?;
+            Ok(Ok(response))
+        }
+        Err(failure) => Ok(Err(failure.into())),
+    }
+}
+
+/// Bounds what one request may carry. What it means is the egress policy's business.
+fn check(request: &Request) -> Result<(), Failure> {
+    let header_bytes: usize = request.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
+    let body = request.body.as_ref().map_or(0, Vec::len);
+    let bounds = [
+        ("its method", request.method.len(), HTTP_METHOD, "bytes"),
+        ("its URL", request.url.len(), HTTP_URL, "bytes"),
+        ("its headers", request.headers.len(), HTTP_HEADERS, "headers"),
+        ("its headers", header_bytes, HTTP_HEADER_BYTES, "bytes"),
+        ("its body", body, HTTP_BODY, "bytes"),
+    ];
+    match bounds.into_iter().find(|(_, have, most, _)| have > most) {
+        None => Ok(()),
+        Some((what, have, most, unit)) => {
+            let message = format!("the request is too large: {what} has {have} {unit}, at most {most} may be sent");
+            Err(refused(Reason::TooLarge, message))
+        }
+    }
+}
+
+fn size(request: &Request) -> usize {
+    let headers: usize = request.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
+    request.method.len() + request.url.len() + headers + request.body.as_ref().map_or(0, Vec::len)
+}
+
+/// The response, with its body cut at what the call may still receive.
+fn within(response: OutboundResponse, most: usize) -> Response {
+    let truncated = response.truncated || response.body.len() > most;
+    let headers = response.headers.into_iter().map(|(name, value)| Header { name, value }).collect();
+    let mut body = Vec::from(response.body);
+    body.truncate(most);
+    Response { status: response.status, headers, body, truncated }
+}
+
+fn refused(reason: Reason, message: String) -> Failure {
+    Failure { reason, message, retry_after_ms: None, sent: false }
+}
+
+impl From<OutboundFailure> for Failure {
+    fn from(failure: OutboundFailure) -> Self {
+        let reason = match failure.reason {
+            OutboundReason::Denied => Reason::Denied,
+            OutboundReason::NeedsAuth => Reason::NeedsAuth,
+            OutboundReason::Quota => Reason::Quota,
+            OutboundReason::Timeout => Reason::Timeout,
+            OutboundReason::TooLarge => Reason::TooLarge,
+            OutboundReason::Network => Reason::Network,
+            OutboundReason::Invalid => Reason::Invalid,
+        };
+        let retry_after_ms = failure.retry_after.map(|after| u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
+        Self { reason, message: failure.message, retry_after_ms, sent: failure.sent }
+    }
+}

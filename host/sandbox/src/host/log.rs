@@ -1,0 +1,38 @@
+//! `log`: lines for the call's log.
+
+use resly_core::connector::sandbox::LogLevel;
+use wasmtime::{
+    StoreContextMut,
+    component::{Linker, WasmStr},
+};
+
+use crate::{
+    bindings::connector::resly::connector::log::Level,
+    guest::{Guest, charge},
+    limits::LOG_LINE,
+};
+
+pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker.instance("resly:connector/log@1.0.0")?.func_wrap("emit", emit)
+}
+
+/// The message stays in the guest until it is known that the log takes it, so a flood costs the host nothing.
+fn emit(mut store: StoreContextMut<'_, Guest>, (level, message): (Level, WasmStr)) -> wasmtime::Result<()> {
+    if !store.data().log.has_room() {
+        return charge(&mut store, 0);
+    }
+    let level = match level {
+        Level::Debug => LogLevel::Debug,
+        Level::Info => LogLevel::Info,
+        Level::Warn => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
+    };
+    let (bytes, log) = {
+        let text = message.to_str(&store)?;
+        let log = store.data().log.clone();
+        log.line(level, &text);
+        (text.len(), log)
+    };
+    drop(log);
+    charge(&mut store, bytes.max(LOG_LINE))
+}

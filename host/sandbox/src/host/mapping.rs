@@ -1,0 +1,47 @@
+//! `mapping`: jq, run in a mapper's own store on what is left of the caller's fuel, time and memory.
+
+use resly_core::connector::sandbox::{Allowance, FaultKind};
+use wasmtime::{StoreContextMut, component::Linker};
+
+use crate::{
+    bindings::connector::resly::connector::mapping::Failure,
+    fault::Stop,
+    guest::{Guest, burn, charge},
+    limits::MAPPING_FILTER,
+    mapper::Unmapped,
+};
+
+pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker
+        .instance("resly:connector/mapping@1.0.0")?
+        .func_wrap_async("apply", |store, (filter, input): (String, String)| {
+            Box::new(async move { Ok((apply(store, filter, input).await?,)) })
+        })
+}
+
+async fn apply(
+    mut store: StoreContextMut<'_, Guest>,
+    filter: String,
+    input: String,
+) -> wasmtime::Result<Result<String, Failure>> {
+    charge(&mut store, filter.len() + input.len())?;
+    if filter.len() > MAPPING_FILTER {
+        let message = format!("the filter has {} bytes, and {MAPPING_FILTER} are allowed; shorten it", filter.len());
+        return Ok(Err(Failure { message, offset: None }));
+    }
+    let fuel = store.get_fuel()?;
+    let guest = store.data();
+    let allowance = Allowance { fuel, memory_bytes: guest.limits.memory_left(), ..guest.allowance };
+    let (shared, organization, deadline) = (guest.shared.clone(), guest.organization, guest.deadline);
+    let mapped = shared.mapper.apply(&shared, organization, &filter, &input, allowance, deadline).await;
+    burn(&mut store, mapped.cost.fuel)?;
+    match mapped.result {
+        Ok(output) => Ok(Ok(output)),
+        Err(Unmapped::Failure { message, offset }) => Ok(Err(Failure { message, offset })),
+        // What the whole call has run out of ends the call; the rest is the filter's fault, and the caller may go on.
+        Err(Unmapped::Fault(fault)) => match fault.kind {
+            FaultKind::Fuel | FaultKind::Deadline | FaultKind::Busy | FaultKind::Component => Err(Stop(fault).into()),
+            _ => Ok(Err(Failure { message: format!("the mapping failed: {}", fault.message), offset: None })),
+        },
+    }
+}

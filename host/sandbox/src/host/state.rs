@@ -1,0 +1,65 @@
+//! `state`: a little memory between calls.
+
+use std::time::Duration;
+
+use resly_core::{
+    connector::sandbox::{Fault, FaultKind, StateRefusal},
+    error::StoreError,
+};
+use wasmtime::{StoreContextMut, component::Linker};
+
+use crate::{
+    bindings::connector::resly::connector::state::Refusal,
+    fault::Stop,
+    guest::{Guest, charge},
+    limits::{STATE_KEY, STATE_TTL, STATE_VALUE},
+};
+
+pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut state = linker.instance("resly:connector/state@1.0.0")?;
+    state.func_wrap_async("get", |store, (key,): (String,)| Box::new(async move { Ok((get(store, key).await?,)) }))?;
+    state.func_wrap_async("set", |store, (key, value, ttl_s): (String, Vec<u8>, u32)| {
+        Box::new(async move { Ok((set(store, key, value, ttl_s).await?,)) })
+    })
+}
+
+async fn get(mut store: StoreContextMut<'_, Guest>, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+    charge(&mut store, key.len())?;
+    let Some(connector) = store.data().connector.clone() else { return Ok(None) };
+    // No key of this length was ever let in.
+    if key.len() > STATE_KEY {
+        return Ok(None);
+    }
+    let value = connector.state.get(&key).await.map_err(unavailable)?;
+    charge(&mut store, value.as_ref().map_or(0, Vec::len))?;
+    Ok(value)
+}
+
+async fn set(
+    mut store: StoreContextMut<'_, Guest>,
+    key: String,
+    value: Vec<u8>,
+    ttl_s: u32,
+) -> wasmtime::Result<Result<(), Refusal>> {
+    charge(&mut store, key.len() + value.len())?;
+    let Some(connector) = store.data().connector.clone() else { return Ok(Err(Refusal::TooMany)) };
+    if key.len() > STATE_KEY || value.len() > STATE_VALUE {
+        return Ok(Err(Refusal::TooLarge));
+    }
+    let ttl = Duration::from_secs(ttl_s.min(STATE_TTL).into());
+    let answer = connector.state.set(&key, value, ttl).await.map_err(unavailable)?;
+    Ok(answer.map_err(|refusal| match refusal {
+        StateRefusal::TooLarge => Refusal::TooLarge,
+        StateRefusal::TooMany => Refusal::TooMany,
+    }))
+}
+
+fn unavailable(error: StoreError) -> wasmtime::Error {
+    tracing::error!(%error, "a connector's state is out of reach");
+    Stop(Fault {
+        kind: FaultKind::Internal,
+        message: "the connector's state is out of reach; try again".to_owned(),
+        retryable: true,
+    })
+    .into()
+}

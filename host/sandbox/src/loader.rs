@@ -1,0 +1,164 @@
+//! From a component's digest to something that can be instantiated: the cache on disk, or the source, the pre-check
+//! and the compiler.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use resly_core::connector::sandbox::{ComponentSource, Digest};
+use wasmtime::{
+    Engine,
+    component::{Component, InstancePre, Linker},
+};
+
+use crate::{
+    bindings::{connector::ConnectorPre, mapper::MapperPre},
+    cache::Cache,
+    compiler::Queue,
+    engine::{MEMORIES_PER_COMPONENT, MEMORY_MOST, TABLE_ELEMENTS, TABLES_PER_COMPONENT},
+    error::ComponentError,
+    guest::Guest,
+    host,
+    precheck::{ACTION, MAPPING, precheck},
+    trusted::{self, Artefact},
+    wasi,
+};
+
+pub struct Loader {
+    engine: Engine,
+    cache: Arc<Cache>,
+    compiler: Queue,
+    source: Arc<dyn ComponentSource>,
+    connectors: Linker<Guest>,
+    mappers: Linker<Guest>,
+}
+
+/// A connector, ready to be instantiated.
+pub struct Loaded {
+    pub pre: ConnectorPre<Guest>,
+    /// Its machine code and what comes with it.
+    pub bytes: usize,
+    pub from_cache: bool,
+}
+
+/// What a component is to be used as: by what it exports.
+#[derive(Clone, Copy)]
+enum Role {
+    Connector,
+    Mapper,
+}
+
+impl Loader {
+    pub fn new(
+        engine: Engine,
+        cache: Cache,
+        compiler: Queue,
+        source: Arc<dyn ComponentSource>,
+    ) -> wasmtime::Result<Self> {
+        let mut mappers = Linker::new(&engine);
+        wasi::add_to_linker(&mut mappers)?;
+        let mut connectors = mappers.clone();
+        host::add_to_linker(&mut connectors)?;
+        Ok(Self { engine, cache: Arc::new(cache), compiler, source, connectors, mappers })
+    }
+
+    /// Components that are compiled or wait for it.
+    pub fn compiling(&self) -> usize {
+        self.compiler.len()
+    }
+
+    /// Loads a connector. Its bytes are asked of the source, unless they are given, when it was never compiled.
+    pub async fn connector(&self, digest: Digest, bytes: Option<Bytes>) -> Result<Loaded, ComponentError> {
+        let (component, from_cache) = self.component(digest, bytes, Role::Connector).await?;
+        let pre = ConnectorPre::new(self.link(&self.connectors, &component)?).map_err(link)?;
+        let image = component.image_range();
+        Ok(Loaded { pre, bytes: image.end as usize - image.start as usize, from_cache })
+    }
+
+    pub async fn mapper(&self, digest: Digest) -> Result<MapperPre<Guest>, ComponentError> {
+        let (component, _) = self.component(digest, None, Role::Mapper).await?;
+        MapperPre::new(self.link(&self.mappers, &component)?).map_err(link)
+    }
+
+    fn link(&self, linker: &Linker<Guest>, component: &Component) -> Result<InstancePre<Guest>, ComponentError> {
+        check_resources(component)?;
+        linker.instantiate_pre(component).map_err(link)
+    }
+
+    async fn component(
+        &self,
+        digest: Digest,
+        bytes: Option<Bytes>,
+        role: Role,
+    ) -> Result<(Component, bool), ComponentError> {
+        let (cache, engine) = (Arc::clone(&self.cache), self.engine.clone());
+        let cached = blocking(move || {
+            let artefact = cache.load(digest)?;
+            trusted::component(&engine, &artefact)
+                .inspect_err(|error| {
+                    tracing::warn!(%digest, %error, "a compiled component can't be loaded; it is compiled anew");
+                })
+                .ok()
+        });
+        if let Some(component) = cached.await? {
+            return Ok((component, true));
+        }
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None => self.source.component(digest).await?.ok_or_else(|| ComponentError::Missing(digest.to_string()))?,
+        };
+        let checked = bytes.clone();
+        blocking(move || {
+            if Digest::of(&checked) != digest {
+                return Err(ComponentError::Host("the component is not the one that was asked for".to_owned()));
+            }
+            let export = match role {
+                Role::Connector => ACTION,
+                Role::Mapper => MAPPING,
+            };
+            precheck(&checked)?.expect_export(export)
+        })
+        .await??;
+        let artefact = self.compiler.compile(bytes).await?;
+        let (cache, engine) = (Arc::clone(&self.cache), self.engine.clone());
+        let component = blocking(move || {
+            keep(&cache, digest, &artefact);
+            trusted::component(&engine, &artefact)
+        });
+        let component = component.await?.map_err(|error| {
+            tracing::error!(%digest, error = format!("{error:#}"), "a component that was just compiled can't be loaded");
+            ComponentError::Host(error.to_string())
+        })?;
+        Ok((component, false))
+    }
+}
+
+/// A cache that can't be written costs time, not the call.
+fn keep(cache: &Cache, digest: Digest, artefact: &Artefact) {
+    if let Err(error) = cache.store(digest, artefact) {
+        tracing::warn!(%digest, %error, "a compiled component can't be kept in the cache");
+    }
+}
+
+/// What the pool can't hold is refused now rather than when it is called.
+fn check_resources(component: &Component) -> Result<(), ComponentError> {
+    // None when it imports modules or components, which the pre-check doesn't let through.
+    let Some(needs) = component.resources_required() else { return Ok(()) };
+    let bounds = [
+        ("linear memories", u64::from(needs.num_memories), u64::from(MEMORIES_PER_COMPONENT)),
+        ("tables", u64::from(needs.num_tables), u64::from(TABLES_PER_COMPONENT)),
+        ("bytes of initial memory", needs.max_initial_memory_size.unwrap_or(0), MEMORY_MOST as u64),
+        ("elements in one table", needs.max_initial_table_size.unwrap_or(0), TABLE_ELEMENTS as u64),
+    ];
+    match bounds.into_iter().find(|(_, have, limit)| have > limit) {
+        Some((what, have, limit)) => Err(ComponentError::TooBig { what, have, limit }),
+        None => Ok(()),
+    }
+}
+
+fn link(error: wasmtime::Error) -> ComponentError {
+    ComponentError::Link(format!("{error:#}"))
+}
+
+async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T, ComponentError> {
+    tokio::task::spawn_blocking(act).await.map_err(|error| ComponentError::Host(error.to_string()))
+}

@@ -1,0 +1,159 @@
+//! A call's log: bounded in lines and in bytes, redacted when it leaves the call.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use resly_core::connector::sandbox::{LogLevel, LogLine};
+
+use crate::limits::LOG_LINE;
+
+/// Kept beyond a line's end until it is redacted, so that cutting a line doesn't leave half a secret unrecognised.
+const MARGIN: usize = 1 << 10;
+
+/// Shared between the call and the streams that its guest may hold.
+#[derive(Clone, Debug)]
+pub struct CallLog(Arc<Mutex<Lines>>);
+
+#[derive(Debug)]
+struct Lines {
+    lines: Vec<(LogLevel, String, bool)>,
+    most: usize,
+    dropped: u64,
+    /// What the standard streams wrote since their last end of line.
+    out: Vec<u8>,
+    err: Vec<u8>,
+}
+
+impl CallLog {
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(Mutex::new(Lines { lines: Vec::new(), most, dropped: 0, out: Vec::new(), err: Vec::new() })))
+    }
+
+    /// Whether another line would be kept; when not, it is counted.
+    pub fn has_room(&self) -> bool {
+        self.with(|lines| {
+            let room = lines.lines.len() < lines.most;
+            if !room {
+                lines.dropped += 1;
+            }
+            room
+        })
+    }
+
+    pub fn line(&self, level: LogLevel, message: &str) {
+        self.with(|lines| lines.push(level, message));
+    }
+
+    /// What a guest wrote to its standard output or error.
+    pub fn write(&self, level: LogLevel, bytes: &[u8]) {
+        self.with(|lines| {
+            let mut partial = std::mem::take(lines.partial(level));
+            for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+                let (text, ended) = piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
+                let room = (LOG_LINE + MARGIN).saturating_sub(partial.len());
+                partial.extend_from_slice(&text[..text.len().min(room)]);
+                if ended {
+                    lines.push(level, &String::from_utf8_lossy(&partial));
+                    partial.clear();
+                }
+            }
+            *lines.partial(level) = partial;
+        });
+    }
+
+    /// The lines, each redacted, then cut. Leaves nothing behind.
+    pub fn finish(&self, redact: impl Fn(&str) -> String) -> Vec<LogLine> {
+        self.with(|lines| {
+            for level in [LogLevel::Info, LogLevel::Error] {
+                let partial = std::mem::take(lines.partial(level));
+                if !partial.is_empty() {
+                    lines.push(level, &String::from_utf8_lossy(&partial));
+                }
+            }
+            let mut log: Vec<_> = std::mem::take(&mut lines.lines)
+                .into_iter()
+                .map(|(level, text, cut)| LogLine { level, message: shorten(redact(&text), LOG_LINE, cut) })
+                .collect();
+            if lines.dropped > 0 && lines.most > 0 {
+                let message = format!("{} more lines were dropped: a call may log {}", lines.dropped, lines.most);
+                log.push(LogLine { level: LogLevel::Warn, message });
+            }
+            log
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Lines) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Lines {
+    fn push(&mut self, level: LogLevel, message: &str) {
+        if self.lines.len() >= self.most {
+            self.dropped += 1;
+            return;
+        }
+        let kept = prefix(message, LOG_LINE + MARGIN);
+        self.lines.push((level, kept.to_owned(), kept.len() < message.len()));
+    }
+
+    fn partial(&mut self, level: LogLevel) -> &mut Vec<u8> {
+        if level == LogLevel::Error { &mut self.err } else { &mut self.out }
+    }
+}
+
+/// A redacted text within `most` bytes. Where its end was `cut` off already, the margin goes too.
+pub fn shorten(text: String, most: usize, cut: bool) -> String {
+    let most = if cut { most.min(text.len().saturating_sub(MARGIN)) } else { most };
+    if text.len() <= most { text } else { format!("{}…", prefix(&text, most)) }
+}
+
+/// The longest start of a text within this many bytes.
+pub fn prefix(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(most: usize, write: impl FnOnce(&CallLog)) -> Vec<LogLine> {
+        let log = CallLog::new(most);
+        write(&log);
+        log.finish(|text| text.replace("secret", "***"))
+    }
+
+    #[test]
+    fn lines_beyond_the_cap_are_counted_and_said() {
+        let lines = log(2, |log| (0..5).for_each(|n| log.line(LogLevel::Info, &n.to_string())));
+        let messages: Vec<_> = lines.iter().map(|line| line.message.as_str()).collect();
+        assert_eq!(messages, ["0", "1", "3 more lines were dropped: a call may log 2"]);
+    }
+
+    #[test]
+    fn a_secret_across_the_cut_is_redacted_whole() {
+        let message = format!("{}secret{}", "x".repeat(LOG_LINE - 3), "y".repeat(9000));
+        let lines = log(9, |log| log.line(LogLevel::Info, &message));
+        assert!(!lines[0].message.contains("sec"), "{}", lines[0].message);
+        let message = format!("{}secret", "x".repeat(LOG_LINE + MARGIN - 3));
+        let lines = log(9, |log| log.line(LogLevel::Info, &message));
+        assert!(!lines[0].message.contains("sec"));
+    }
+
+    #[test]
+    fn streams_become_lines_and_the_rest_one_more() {
+        let lines = log(9, |log| {
+            log.write(LogLevel::Error, b"panicked at ");
+            log.write(LogLevel::Info, b"a\nb");
+            log.write(LogLevel::Error, b"src\nnote");
+        });
+        let messages: Vec<_> = lines.iter().map(|line| line.message.as_str()).collect();
+        assert_eq!(messages, ["a", "panicked at src", "b", "note"]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_bounded() {
+        let lines = log(9, |log| (0..10_000).for_each(|_| log.write(LogLevel::Info, &[b'x'; 1000])));
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].message.len() <= LOG_LINE + 4);
+    }
+}

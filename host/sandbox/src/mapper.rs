@@ -1,0 +1,124 @@
+//! Runs the bundled jq component: for connectors that call `mapping.apply`, and for the host itself.
+
+use std::{sync::Arc, time::Instant};
+
+use resly_core::{
+    connector::sandbox::{Allowance, Cost, Digest, Fault, FaultKind},
+    id::OrganizationId,
+};
+use tokio::sync::OnceCell;
+use wasmtime::Engine;
+
+use crate::{
+    bindings::mapper::MapperPre,
+    deadline::before,
+    error::ComponentError,
+    fault,
+    guest::{Guest, Shared, cost, store},
+    loader::Loader,
+    log::prefix,
+    slots::Slots,
+};
+
+/// The bundled jq component and the instances that it may have.
+pub struct Mapper {
+    engine: Engine,
+    digest: Digest,
+    loader: Arc<Loader>,
+    pre: OnceCell<MapperPre<Guest>>,
+    slots: Slots,
+}
+
+/// What a mapping gave and what it cost.
+pub struct Mapped {
+    pub result: Result<String, Unmapped>,
+    pub cost: Cost,
+}
+
+/// Why a mapping gave nothing.
+pub enum Unmapped {
+    /// The filter is wrong, or wrong for this input.
+    Failure { message: String, offset: Option<u32> },
+    /// The mapper itself was ended.
+    Fault(Fault),
+}
+
+impl Mapper {
+    pub fn new(engine: Engine, digest: Digest, loader: Arc<Loader>, slots: Slots) -> Self {
+        Self { engine, digest, loader, pre: OnceCell::new(), slots }
+    }
+
+    /// Loads the component when it isn't yet.
+    pub async fn pre(&self) -> Result<&MapperPre<Guest>, ComponentError> {
+        self.pre.get_or_try_init(|| self.loader.mapper(self.digest)).await
+    }
+
+    pub fn running(&self) -> u32 {
+        self.slots.taken()
+    }
+
+    /// Applies a filter within what is left of a call. To be awaited on a guest thread.
+    pub async fn apply(
+        &self,
+        shared: &Arc<Shared>,
+        organization: OrganizationId,
+        filter: &str,
+        input: &str,
+        allowance: Allowance,
+        deadline: Instant,
+    ) -> Mapped {
+        let refused = |fault| Mapped { result: Err(Unmapped::Fault(fault)), cost: Cost::default() };
+        let pre = match self.pre().await {
+            Ok(pre) => pre,
+            Err(error) => return refused(fault::component(&error)),
+        };
+        let slot = match tokio::time::timeout_at(deadline.into(), self.slots.acquire(organization)).await {
+            Ok(Ok(slot)) => slot,
+            Ok(Err(_)) => return refused(fault::busy("too many mappings are waiting; try again in a moment")),
+            Err(_) => return refused(fault::deadline()),
+        };
+        let started = Instant::now();
+        let guest = Guest::new(Arc::clone(shared), organization, allowance, deadline, None);
+        let mut store = match store(&self.engine, guest) {
+            Ok(store) => store,
+            Err(error) => return refused(fault::fault(FaultKind::Internal, error.to_string())),
+        };
+        let result = before(deadline, async {
+            let mapper = pre.instantiate_async(&mut store).await?;
+            mapper.resly_connector_mapping().call_apply(&mut store, filter, input).await
+        })
+        .await;
+        let cost = cost(&store, started);
+        let result = match result {
+            Err(_) => Err(Unmapped::Fault(fault::deadline())),
+            Ok(Err(error)) => Err(Unmapped::Fault(fault::of(&error, store.data()))),
+            Ok(Ok(Err(failure))) => {
+                let message = prefix(&failure.message, crate::limits::FAULT_MESSAGE).to_owned();
+                Err(Unmapped::Failure { message, offset: failure.offset })
+            }
+            Ok(Ok(Ok(output))) if output.len() > allowance.output_bytes => {
+                let what =
+                    format!("the mapping's output has {} bytes of {} allowed", output.len(), allowance.output_bytes);
+                Err(Unmapped::Fault(fault::too_large(&what)))
+            }
+            Ok(Ok(Ok(output))) => Ok(output),
+        };
+        // The instance's place in the pool is free before the next one may take it.
+        drop(store);
+        drop(slot);
+        Mapped { result, cost }
+    }
+}
+
+impl Unmapped {
+    /// As the outcome of a mapping that the host asked for.
+    pub fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Failure { message, offset } => {
+                let at = offset.map_or_else(String::new, |offset| format!(" (at byte {offset} of the filter)"));
+                fault::fault(FaultKind::Mapping, format!("{message}{at}"))
+            }
+        }
+    }
+}

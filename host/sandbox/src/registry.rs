@@ -1,0 +1,48 @@
+//! Connectors that are ready to be instantiated, by the hash of their contents; bounded by what their code takes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use moka::{future::Cache, policy::EvictionPolicy};
+use resly_core::connector::sandbox::Digest;
+
+use crate::{
+    error::ComponentError,
+    loader::{Loaded, Loader},
+};
+
+pub struct Registry {
+    loader: Arc<Loader>,
+    cache: Cache<Digest, Arc<Loaded>>,
+}
+
+impl Registry {
+    pub fn new(loader: Arc<Loader>, bytes: u64) -> Self {
+        // Least recently used: a policy that asks for frequency would load a newcomer from disk at every call.
+        let cache = Cache::builder()
+            .max_capacity(bytes)
+            .weigher(|_, loaded: &Arc<Loaded>| u32::try_from(loaded.bytes).unwrap_or(u32::MAX))
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { loader, cache }
+    }
+
+    /// A connector; loaded and, if need be, compiled once, however many ask at the same time.
+    pub async fn get(&self, digest: Digest, bytes: Option<Bytes>) -> Result<Arc<Loaded>, ComponentError> {
+        if let Some(loaded) = self.cache.get(&digest).await {
+            return Ok(loaded);
+        }
+        let loader = Arc::clone(&self.loader);
+        // On a task of its own: a caller who gives up doesn't stop what others wait for.
+        let load = async move {
+            let loaded = tokio::spawn(async move { loader.connector(digest, bytes).await }).await;
+            loaded.map_err(|error| ComponentError::Host(error.to_string()))?.map(Arc::new)
+        };
+        self.cache.try_get_with(digest, load).await.map_err(|error: Arc<ComponentError>| (*error).clone())
+    }
+
+    /// Bytes of compiled code in memory, about.
+    pub fn bytes(&self) -> u64 {
+        self.cache.weighted_size()
+    }
+}

@@ -1,0 +1,159 @@
+//! The sandbox as the host uses it: composition, and the port of [`resly_core`].
+
+use std::{sync::Arc, time::Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use resly_core::{
+    connector::sandbox::{Allowance, ComponentSource, Digest, Invocation, Outcome, Sandbox},
+    id::OrganizationId,
+};
+use tokio::{runtime::Handle, time::timeout};
+use wasmtime::Engine;
+
+use crate::{
+    cache::Cache,
+    call::{self, refused},
+    compiler::Queue,
+    config::SandboxConfig,
+    engine,
+    error::{ComponentError, SandboxError},
+    executor::Executor,
+    fault,
+    guest::Shared,
+    loader::{Loaded, Loader},
+    mapper::{Mapped, Mapper, Unmapped},
+    registry::Registry,
+    slots::Slots,
+};
+
+/// Instances that benches may hold beside what calls do.
+const SPARE: u32 = 4;
+
+/// Runs connectors and mappings.
+pub struct WasmSandbox {
+    pub(crate) engine: Engine,
+    pub(crate) shared: Arc<Shared>,
+    registry: Registry,
+    loader: Arc<Loader>,
+    slots: Slots,
+    executor: Executor,
+}
+
+/// A component that can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// False when it had to be compiled.
+    pub from_cache: bool,
+    /// Its machine code in memory.
+    pub code_bytes: usize,
+}
+
+/// What goes on in the sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Connector instances.
+    pub running: u32,
+    /// Calls that wait for one.
+    pub queued: usize,
+    /// Mapper instances.
+    pub mapping: u32,
+    /// Components that are compiled or wait for it.
+    pub compiling: usize,
+    /// Compiled code in memory.
+    pub code_bytes: u64,
+    /// Calls and mappings that are not over.
+    pub alive: usize,
+}
+
+impl WasmSandbox {
+    /// Builds a sandbox within a tokio runtime. `mapper` is the bundled jq component; `components` has the bytes of all
+    /// that were never compiled.
+    pub fn new(
+        config: SandboxConfig,
+        mapper: Digest,
+        components: Arc<dyn ComponentSource>,
+    ) -> Result<Arc<Self>, SandboxError> {
+        let runtime = Handle::try_current().map_err(|_| SandboxError::NoRuntime)?;
+        let engine = engine::running(config.instances + config.mappers + SPARE)?;
+        let executor = Executor::start(config.guest_threads, &runtime, engine.clone(), config.tick)?;
+        let compatibility = engine::compatibility(&engine);
+        let cache = Cache::open(&config.cache_dir, config.mac_key, compatibility, Arc::clone(&config.random))?;
+        let compiler = Queue::new(&config, engine.clone());
+        let loader = Loader::new(engine.clone(), cache, compiler, components);
+        let loader = Arc::new(loader.map_err(|error| SandboxError::Engine(format!("{error:#}")))?);
+        let mapper = Mapper::new(engine.clone(), mapper, Arc::clone(&loader), Slots::new(config.mappers, config.queue));
+        let shared = Arc::new(Shared { clock: config.clock, random: config.random, mapper: Arc::new(mapper) });
+        Ok(Arc::new(Self {
+            engine,
+            shared,
+            registry: Registry::new(Arc::clone(&loader), config.code_cache_bytes),
+            loader,
+            slots: Slots::new(config.instances, config.queue),
+            executor,
+        }))
+    }
+
+    /// Checks and compiles a connector ahead of its first call.
+    pub async fn prepare(&self, digest: Digest, bytes: &Bytes) -> Result<Prepared, ComponentError> {
+        let loaded = self.registry.get(digest, Some(bytes.clone())).await?;
+        Ok(Prepared { from_cache: loaded.from_cache, code_bytes: loaded.bytes })
+    }
+
+    /// Loads the mapper ahead of the first mapping.
+    pub async fn prepare_mapper(&self) -> Result<(), ComponentError> {
+        self.shared.mapper.pre().await.map(|_| ())
+    }
+
+    pub(crate) async fn load(&self, digest: Digest) -> Result<Arc<Loaded>, ComponentError> {
+        self.registry.get(digest, None).await
+    }
+
+    pub fn stats(&self) -> Stats {
+        Stats {
+            running: self.slots.taken(),
+            queued: self.slots.waiting(),
+            mapping: self.shared.mapper.running(),
+            compiling: self.loader.compiling(),
+            code_bytes: self.registry.bytes(),
+            alive: self.executor.alive(),
+        }
+    }
+}
+
+#[async_trait]
+impl Sandbox for WasmSandbox {
+    /// Dropping the future ends the guest at its next tick.
+    async fn invoke(&self, invocation: Invocation) -> Outcome {
+        let loaded = match self.load(invocation.component).await {
+            Ok(loaded) => loaded,
+            Err(error) => return refused(fault::component(&error)),
+        };
+        let organization = invocation.organization;
+        let slot = match timeout(invocation.allowance.deadline, self.slots.acquire(organization)).await {
+            Ok(Ok(slot)) => slot,
+            Ok(Err(_)) => {
+                return refused(fault::busy("too many calls of this organization are waiting; try again in a moment"));
+            }
+            Err(_) => {
+                return refused(fault::busy("no instance came free within the call's time; try again in a moment"));
+            }
+        };
+        let run = call::run(self.engine.clone(), Arc::clone(&self.shared), loaded, invocation, slot);
+        let ended = || refused(fault::busy("the host is shutting down"));
+        self.executor.spawn(organization, run).await.unwrap_or_else(ended)
+    }
+
+    async fn map(&self, organization: OrganizationId, filter: &str, input: &str, allowance: Allowance) -> Outcome {
+        let (shared, filter, input) = (Arc::clone(&self.shared), filter.to_owned(), input.to_owned());
+        let run = async move {
+            let deadline = Instant::now() + allowance.deadline;
+            let mapper = Arc::clone(&shared.mapper);
+            mapper.apply(&shared, organization, &filter, &input, allowance, deadline).await
+        };
+        let Some(Mapped { result, cost }) = self.executor.spawn(organization, run).await else {
+            return refused(fault::busy("the host is shutting down"));
+        };
+        Outcome { result: result.map_err(Unmapped::into_fault), cost, log: Vec::new() }
+    }
+}
