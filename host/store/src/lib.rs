@@ -1,1 +1,186 @@
-//! store
+//! The store: everything that outlives a request, on SQLite or PostgreSQL.
+//!
+//! # How it is made
+//! Each file holds one aggregate, as functions over [`sql::Conn`], a connection of either kind; each public method is one
+//! atomic unit. One SQL text serves both databases wherever both speak it, with [`types`] for what they hold differently;
+//! the few places that differ ask [`sql::Conn::pick`]. To add one: a migration in *both* folders of `migrations/`, a
+//! file here, and a test in `tests/contract`, which both databases must pass.
+//!
+//! - **SQLite**: WAL, `synchronous=FULL`, one writer that commits in groups ([`writer`]), a pool of readers. One process
+//!   owns the folder (`resly.lock`), so what is under way when it is opened belongs to a dead one, and is recovered.
+//! - **PostgreSQL**: one transaction for each write, right under many hosts: counts are conditional upserts, a
+//!   conversation is locked by the statement that takes its next positions, what a dead host left is found by its lease.
+//!   Locks are taken in one order: conversation, messages, turn, key's count, organization's count.
+//!
+//! # The tables
+//! | table | what |
+//! |---|---|
+//! | `organizations` | a company: its plan's limits, its subscription's end, the version of its knowledge |
+//! | `usage`, `key_usage`, `billing_events` | what is counted: by month and meter, by key, and as a journal for bills |
+//! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
+//! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
+//! | `turns` | answers being written, by lease; and, for two days, what became of them, by idempotency key |
+//! | `tickets`, `workflows` | as named |
+//! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
+//! | `connector_versions`, `components` | the catalogue's own connectors; uploaded code by its digest |
+//! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
+//! | `call_reservations` | calls that are counted and not yet settled |
+//! | `vault_keys` | the wrapped key of each organization |
+
+mod billing;
+mod calls;
+mod catalogue;
+mod connections;
+mod conversations;
+mod error;
+mod keys;
+mod knowledge;
+mod logs;
+mod messages;
+mod open;
+mod organizations;
+mod origins;
+mod recover;
+mod sql;
+mod state;
+pub mod testing;
+mod tickets;
+mod turns;
+mod types;
+mod usage;
+mod vault;
+mod workflows;
+mod writer;
+
+use futures::future::BoxFuture;
+use resly_core::error::StoreError;
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+
+pub use self::{
+    catalogue::{NewConnectorVersion, StoredConnector},
+    connections::ConnectionChange,
+    conversations::{ConversationRecord, ConversationSummary},
+    keys::{KeySummary, NewKey, StoredKey},
+    logs::LogQuery,
+    open::{OpenError, StoreConfig},
+    organizations::{NewOrganization, Plan},
+    recover::Recovered,
+    tickets::Ticket,
+};
+use self::{
+    error::{Halt, failed},
+    sql::Conn,
+    writer::Writer,
+};
+
+/// The store. Cheap to clone: what is inside is shared.
+#[derive(Clone)]
+pub struct Store {
+    backend: Backend,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Sqlite {
+        readers: SqlitePool,
+        writer: Writer,
+    },
+    Postgres {
+        pool: PgPool,
+        /// Whether the server behind a connection stays the same between transactions.
+        own_server: bool,
+    },
+}
+
+/// A connection to read from.
+enum Reader {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+    /// Behind a pooler: a transaction keeps what is prepared and what is run on one server.
+    Pooled(Transaction<'static, Postgres>),
+}
+
+impl Reader {
+    fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(conn) => Conn::Sqlite(conn),
+            Self::Postgres(conn) => Conn::Postgres { conn, named: true },
+            Self::Pooled(transaction) => Conn::Postgres { conn: transaction, named: false },
+        }
+    }
+
+    fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) | Self::Pooled(_) => postgres,
+        }
+    }
+}
+
+impl Store {
+    /// `sqlite` or `postgres`.
+    pub fn kind(&self) -> &'static str {
+        match self.backend {
+            Backend::Sqlite { .. } => "sqlite",
+            Backend::Postgres { .. } => "postgres",
+        }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let doing = "see whether the database answers";
+        let mut db = self.reader(doing).await?;
+        row!(db, (i32,), "SELECT 1").map(drop).map_err(failed(doing))
+    }
+
+    /// Finishes what is queued and closes every connection. What is asked for afterwards fails as unavailable.
+    pub async fn close(&self) {
+        match &self.backend {
+            Backend::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Backend::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+
+    async fn reader(&self, doing: &'static str) -> Result<Reader, StoreError> {
+        let reader = match &self.backend {
+            Backend::Sqlite { readers, .. } => readers.acquire().await.map(Reader::Sqlite),
+            Backend::Postgres { pool, own_server: true } => pool.acquire().await.map(Reader::Postgres),
+            Backend::Postgres { pool, own_server: false } => pool.begin().await.map(Reader::Pooled),
+        };
+        reader.map_err(failed(doing))
+    }
+
+    /// Runs an operation as one transaction: all of it is kept, durably, or nothing is.
+    async fn write<T, E, F>(&self, doing: &'static str, operation: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, Halt<E>>> + Send + 'static,
+    {
+        let outcome = match &self.backend {
+            Backend::Sqlite { writer, .. } => writer.write(operation).await,
+            Backend::Postgres { pool, own_server } => transact(pool, *own_server, operation).await,
+        };
+        outcome.map_err(|halt| halt.told(doing))
+    }
+}
+
+async fn transact<T, E, F>(pool: &PgPool, named: bool, operation: F) -> Result<T, Halt<E>>
+where
+    F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, Halt<E>>>,
+{
+    let mut transaction = pool.begin().await?;
+    let outcome = operation(Conn::Postgres { conn: &mut transaction, named }).await;
+    if outcome.is_ok() {
+        transaction.commit().await?;
+    } else if let Err(error) = transaction.rollback().await {
+        // The server rolls back by itself when the connection ends.
+        tracing::debug!(%error, "a transaction could not be rolled back");
+    }
+    outcome
+}
+
+use sql::row;

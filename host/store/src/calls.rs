@@ -1,0 +1,166 @@
+//! Connector calls: counted and given fuel when they begin, settled and logged when they end.
+//!
+//! A reservation goes one of two ways. Its call ends: the fuel that was burnt is counted, the rest is free again, and the
+//! row is gone. Or its lease ends first, because the host died: all its fuel is free again, the call stays counted and is
+//! billed, and the row is kept, marked as released, so that a host which was slow rather than dead can still settle. Then
+//! what was burnt is counted, even past the limit (it was burnt), and the call isn't billed a second time. The log row,
+//! written in the same transaction, is what makes settling happen once.
+
+use resly_core::{
+    connector::connection::{BeginCallError, CallRecord, Environment},
+    id::{CallId, OrganizationId},
+    meter::Meter,
+    time::{Period, Timestamp},
+};
+
+use crate::{
+    billing::{self, Kind},
+    error::{Halt, unexpected},
+    logs,
+    sql::{Conn, execute, row},
+    types::{Count, Id, Time},
+    usage::{self, PRODUCTION, Refusal, SANDBOX, row_id},
+};
+
+/// The most fuel that one call can set aside, whatever it asks for: days of it, and far from what a counter can hold.
+const MOST_FUEL: u64 = 1 << 50;
+
+/// Sets aside what is asked for or, when less is left, that. `granted` is how much it was, since `RETURNING` sees the new
+/// row only. Nothing left changes no row.
+const RESERVE: &str = "INSERT INTO usage
+        (id, organization_id, period_start, meter, environment, used, reserved, granted, plan_limit, created_at,
+         updated_at)
+    SELECT $1, o.id, $3, 'fuel', 'production', 0,
+           CASE WHEN o.limit_fuel < $4 THEN o.limit_fuel ELSE $4 END,
+           CASE WHEN o.limit_fuel < $4 THEN o.limit_fuel ELSE $4 END, o.limit_fuel, $5, $5
+    FROM organizations o WHERE o.id = $2 AND (o.limit_fuel IS NULL OR o.limit_fuel > 0)
+    ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
+    SET reserved = usage.reserved
+            + CASE WHEN excluded.plan_limit - usage.used - usage.reserved < $4
+                   THEN excluded.plan_limit - usage.used - usage.reserved ELSE $4 END,
+        granted = CASE WHEN excluded.plan_limit - usage.used - usage.reserved < $4
+                       THEN excluded.plan_limit - usage.used - usage.reserved ELSE $4 END,
+        plan_limit = excluded.plan_limit, updated_at = excluded.updated_at
+    WHERE excluded.plan_limit IS NULL OR usage.used + usage.reserved < excluded.plan_limit
+    RETURNING granted";
+
+pub(crate) struct NewCall {
+    pub id: CallId,
+    pub organization: OrganizationId,
+    pub environment: Environment,
+    pub fuel: u64,
+    pub now: Timestamp,
+    pub lease_until: Timestamp,
+}
+
+/// Counts the call and sets fuel aside: both or neither.
+pub(crate) async fn begin(db: &mut Conn<'_>, call: &NewCall) -> Result<u64, Halt<BeginCallError>> {
+    let (organization, now) = (call.organization, call.now);
+    if call.environment == Environment::Sandbox {
+        usage::count_sandbox(db, organization, Meter::ConnectorCalls, 1, now).await?;
+        return Ok(call.fuel);
+    }
+    let counted = usage::count(db, organization, Meter::ConnectorCalls, 1, now).await;
+    counted.map_err(limit_only)?;
+
+    let period = Time(Period::containing(now).start);
+    let fuel = Count(call.fuel.min(MOST_FUEL));
+    let granted = row!(db, (Count,), RESERVE, row_id(now), Id(organization.0), period, fuel, Time(now))?;
+    let Some((granted,)) = granted else {
+        return Err(limit_only(usage::why_not(db, organization, Meter::Fuel, now).await?));
+    };
+    execute!(
+        db,
+        "INSERT INTO call_reservations (id, organization_id, period_start, fuel, released, lease_until, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        Id(call.id.0),
+        Id(organization.0),
+        period,
+        granted,
+        false,
+        Time(call.lease_until),
+        Time(now)
+    )?;
+    Ok(granted.0)
+}
+
+/// Only messages depend on a subscription, so a call is refused by a limit or not at all.
+fn limit_only(halt: Halt<Refusal>) -> Halt<BeginCallError> {
+    match halt {
+        Halt::Refused(Refusal::Limit(limit)) => Halt::Refused(BeginCallError::Limit(limit)),
+        Halt::Refused(Refusal::SubscriptionEnded) => {
+            Halt::Database(unexpected("a connector call was refused for its subscription"))
+        }
+        Halt::Database(error) => Halt::Database(error),
+        Halt::Lost(detail) => Halt::Lost(detail),
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Reservation {
+    period_start: Time,
+    fuel: Count,
+    released: bool,
+}
+
+/// Writes the log row and settles what was set aside.
+pub(crate) async fn finish(db: &mut Conn<'_>, record: &CallRecord) -> Result<(), sqlx::Error> {
+    if !logs::insert(db, record).await? {
+        return Ok(());
+    }
+    let reservation = row!(
+        db,
+        Reservation,
+        "DELETE FROM call_reservations WHERE id = $1 AND organization_id = $2 RETURNING period_start, fuel, released",
+        Id(record.id.0),
+        Id(record.organization.0)
+    )?;
+    let now = record.created_at;
+    let period = reservation
+        .as_ref()
+        .map_or_else(|| Time(Period::containing(now).start), |reservation| reservation.period_start);
+    let open = reservation.filter(|reservation| !reservation.released);
+    let environment = match record.environment {
+        Environment::Production => PRODUCTION,
+        Environment::Sandbox => SANDBOX,
+    };
+    burn(db, record, environment, open.as_ref().map_or(Count(0), |open| open.fuel), period).await?;
+    if record.environment == Environment::Sandbox {
+        return Ok(());
+    }
+    let subject = Some(record.id.0);
+    if open.is_some() {
+        let (kind, meter) = (Kind::ConnectorCall, Meter::ConnectorCalls);
+        billing::enter(db, record.organization, kind, meter, 1, subject, period, now).await?;
+    }
+    if record.cost.fuel > 0 {
+        let fuel = i64::try_from(record.cost.fuel).unwrap_or(i64::MAX);
+        billing::enter(db, record.organization, Kind::ConnectorCall, Meter::Fuel, fuel, subject, period, now).await?;
+    }
+    Ok(())
+}
+
+/// Counts what was burnt and frees what was set aside.
+async fn burn(
+    db: &mut Conn<'_>,
+    record: &CallRecord,
+    environment: &str,
+    reserved: Count,
+    period: Time,
+) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "INSERT INTO usage (id, organization_id, period_start, meter, environment, used, created_at, updated_at)
+         VALUES ($1, $2, $3, 'fuel', $4, $5, $6, $6)
+         ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
+         SET used = usage.used + excluded.used, reserved = usage.reserved - $7, updated_at = excluded.updated_at",
+        row_id(record.created_at),
+        Id(record.organization.0),
+        period,
+        environment,
+        Count(record.cost.fuel),
+        Time(record.created_at),
+        reserved
+    )
+    .map(drop)
+}

@@ -1,0 +1,259 @@
+//! Connections: connectors as organizations have them installed.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use resly_core::{
+    connector::connection::{
+        BeginCallError, CallRecord, Connection, ConnectionStatus, ConnectionStore, Environment, Policy,
+        SealedCredentials,
+    },
+    error::StoreError,
+    id::{CallId, ConnectionId, OrganizationId},
+    time::Timestamp,
+};
+use serde_json::Value;
+
+use crate::{
+    Store, calls,
+    error::failed,
+    sql::{Conn, execute, row, rows},
+    types::{Count, Id, Json, Text, Time, named},
+};
+
+/// What to change of a connection; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionChange {
+    pub name: Option<String>,
+    pub settings: Option<Value>,
+    /// `Some(None)` drops them.
+    pub credentials: Option<Option<SealedCredentials>>,
+    pub policy: Option<Policy>,
+    pub mappings: Option<BTreeMap<String, String>>,
+    pub version: Option<String>,
+    pub environment: Option<Environment>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ConnectionRow {
+    id: Id,
+    organization_id: Id,
+    connector: String,
+    version: String,
+    name: String,
+    environment: String,
+    status: String,
+    settings: Json<Value>,
+    credentials: Option<Vec<u8>>,
+    policy: Json<Policy>,
+    mappings: Json<BTreeMap<String, String>>,
+    revision: Count,
+    created_at: Time,
+}
+
+impl ConnectionRow {
+    fn connection(self) -> Result<Connection, sqlx::Error> {
+        Ok(Connection {
+            id: ConnectionId(self.id.0),
+            organization: OrganizationId(self.organization_id.0),
+            connector: self.connector,
+            version: self.version,
+            name: self.name,
+            environment: named(self.environment)?,
+            status: named(self.status)?,
+            settings: self.settings.0,
+            credentials: self.credentials.map(SealedCredentials),
+            policy: self.policy.0,
+            mappings: self.mappings.0,
+            created_at: self.created_at.0,
+            revision: self.revision.0,
+        })
+    }
+}
+
+async fn insert(db: &mut Conn<'_>, new: &Connection) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "INSERT INTO connections (id, organization_id, connector, version, name, environment, status, settings,
+                                  credentials, policy, mappings, revision, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        Id(new.id.0),
+        Id(new.organization.0),
+        new.connector.as_str(),
+        new.version.as_str(),
+        Text(&new.name),
+        new.environment.name(),
+        new.status.name(),
+        Json(&new.settings),
+        new.credentials.as_ref().map(|sealed| sealed.0.as_slice()),
+        Json(new.policy),
+        Json(&new.mappings),
+        Count(new.revision),
+        Time(new.created_at)
+    )
+    .map(drop)
+}
+
+async fn update(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: ConnectionId,
+    change: &ConnectionChange,
+) -> Result<Option<Connection>, sqlx::Error> {
+    let credentials = change.credentials.as_ref();
+    let updated = row!(
+        db,
+        ConnectionRow,
+        "UPDATE connections SET
+             name = COALESCE($3, name), settings = COALESCE($4, settings),
+             credentials = CASE WHEN $5 THEN $6 ELSE credentials END,
+             policy = COALESCE($7, policy), mappings = COALESCE($8, mappings), version = COALESCE($9, version),
+             environment = COALESCE($10, environment), revision = revision + 1
+         WHERE id = $1 AND organization_id = $2
+         RETURNING id, organization_id, connector, version, name, environment, status, settings, credentials, policy,
+                   mappings, revision, created_at",
+        Id(id.0),
+        Id(organization.0),
+        change.name.as_deref().map(Text),
+        change.settings.as_ref().map(Json),
+        credentials.is_some(),
+        credentials.and_then(Option::as_ref).map(|sealed| sealed.0.as_slice()),
+        change.policy.map(Json),
+        change.mappings.as_ref().map(Json),
+        change.version.as_deref(),
+        change.environment.map(Environment::name)
+    )?;
+    updated.map(ConnectionRow::connection).transpose()
+}
+
+impl Store {
+    pub async fn create_connection(&self, new: Connection) -> Result<(), StoreError> {
+        self.write("create a connection", move |mut db| Box::pin(async move { Ok(insert(&mut db, &new).await?) })).await
+    }
+
+    /// Oldest first.
+    pub async fn list_connections(&self, organization: OrganizationId) -> Result<Vec<Connection>, StoreError> {
+        let doing = "list the connections";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            ConnectionRow,
+            "SELECT id, organization_id, connector, version, name, environment, status, settings, credentials, policy,
+                    mappings, revision, created_at
+             FROM connections WHERE organization_id = $1 ORDER BY created_at, id",
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        found.into_iter().map(ConnectionRow::connection).collect::<Result<_, _>>().map_err(failed(doing))
+    }
+
+    /// Changes what is named, and raises the revision. `None` when the organization has no such connection.
+    pub async fn update_connection(
+        &self,
+        organization: OrganizationId,
+        id: ConnectionId,
+        change: ConnectionChange,
+    ) -> Result<Option<Connection>, StoreError> {
+        self.write("change a connection", move |mut db| {
+            Box::pin(async move { Ok(update(&mut db, organization, id, &change).await?) })
+        })
+        .await
+    }
+
+    /// Removes it with its state; its log stays. False when the organization has no such connection.
+    pub async fn delete_connection(&self, organization: OrganizationId, id: ConnectionId) -> Result<bool, StoreError> {
+        self.write("delete a connection", move |mut db| {
+            Box::pin(async move {
+                let deleted = execute!(
+                    db,
+                    "DELETE FROM connections WHERE id = $1 AND organization_id = $2",
+                    Id(id.0),
+                    Id(organization.0)
+                )?;
+                Ok(deleted > 0)
+            })
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ConnectionStore for Store {
+    async fn enabled_connections(&self, organization: OrganizationId) -> Result<Vec<Connection>, StoreError> {
+        let doing = "list the enabled connections";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            ConnectionRow,
+            "SELECT id, organization_id, connector, version, name, environment, status, settings, credentials, policy,
+                    mappings, revision, created_at
+             FROM connections WHERE organization_id = $1 AND status = 'enabled' ORDER BY created_at, id",
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        found.into_iter().map(ConnectionRow::connection).collect::<Result<_, _>>().map_err(failed(doing))
+    }
+
+    async fn connection(
+        &self,
+        organization: OrganizationId,
+        id: ConnectionId,
+    ) -> Result<Option<Connection>, StoreError> {
+        let doing = "find a connection";
+        let mut db = self.reader(doing).await?;
+        let found = row!(
+            db,
+            ConnectionRow,
+            "SELECT id, organization_id, connector, version, name, environment, status, settings, credentials, policy,
+                    mappings, revision, created_at
+             FROM connections WHERE id = $1 AND organization_id = $2",
+            Id(id.0),
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        found.map(ConnectionRow::connection).transpose().map_err(failed(doing))
+    }
+
+    /// Leaves the revision as it is: what a credential is bound to doesn't change.
+    async fn set_connection_status(
+        &self,
+        organization: OrganizationId,
+        id: ConnectionId,
+        status: ConnectionStatus,
+    ) -> Result<bool, StoreError> {
+        self.write("change a connection's status", move |mut db| {
+            Box::pin(async move {
+                let changed = execute!(
+                    db,
+                    "UPDATE connections SET status = $3 WHERE id = $1 AND organization_id = $2",
+                    Id(id.0),
+                    Id(organization.0),
+                    status.name()
+                )?;
+                Ok(changed > 0)
+            })
+        })
+        .await
+    }
+
+    async fn begin_call(
+        &self,
+        id: CallId,
+        organization: OrganizationId,
+        environment: Environment,
+        fuel: u64,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<u64, BeginCallError> {
+        let call = calls::NewCall { id, organization, environment, fuel, now, lease_until };
+        self.write("begin a connector call", move |mut db| Box::pin(async move { calls::begin(&mut db, &call).await }))
+            .await
+    }
+
+    async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError> {
+        self.write("settle a connector call", move |mut db| {
+            Box::pin(async move { Ok(calls::finish(&mut db, &record).await?) })
+        })
+        .await
+    }
+}

@@ -1,0 +1,236 @@
+//! Conversations and their visitors: found or made for a turn, listed for an admin.
+
+use resly_core::{
+    conversation::Message,
+    error::StoreError,
+    id::{ConversationId, KeyId, OrganizationId},
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+use crate::{
+    Store,
+    error::failed,
+    messages::{LIVE, MessageRow},
+    sql::{Conn, row, rows},
+    types::{Count, Id, Text, Time},
+    usage::row_id,
+};
+
+/// A whole conversation.
+#[derive(Clone, Debug)]
+pub struct ConversationRecord {
+    pub id: ConversationId,
+    /// What the client calls its visitor.
+    pub visitor: Option<String>,
+    pub created_at: Timestamp,
+    /// In order, without those that were replaced.
+    pub messages: Vec<Message>,
+}
+
+/// A conversation in a list.
+#[derive(Clone, Debug)]
+pub struct ConversationSummary {
+    pub id: ConversationId,
+    pub visitor: Option<String>,
+    /// What was asked first.
+    pub first_question: Option<String>,
+    pub messages: u64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct SummaryRow {
+    id: Id,
+    visitor: Option<String>,
+    first_question: Option<String>,
+    messages: Count,
+    created_at: Time,
+    updated_at: Time,
+}
+
+/// A conversation that a turn has taken hold of.
+pub(crate) struct Held {
+    pub id: ConversationId,
+    /// The first of the positions that were set aside for the turn.
+    pub position: i64,
+    /// Whether this turn made it.
+    pub is_new: bool,
+}
+
+/// A conversation that is made, or found by the client's name under its key's lineage, for `places` more messages.
+#[expect(clippy::too_many_arguments, reason = "these are a conversation's columns")]
+pub(crate) async fn make(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: ConversationId,
+    key: KeyId,
+    name: Option<&str>,
+    visitor: Option<Id>,
+    places: i64,
+    now: Timestamp,
+) -> Result<Option<Held>, sqlx::Error> {
+    let held = row!(
+        db,
+        (Id, i64),
+        "INSERT INTO conversations
+             (id, organization_id, key_id, name, visitor_id, next_position, created_at, updated_at)
+         VALUES ($1, $2, COALESCE((SELECT lineage FROM api_keys WHERE id = $3), $3), $4, $5, $6, $7, $7)
+         ON CONFLICT (key_id, name) WHERE name IS NOT NULL DO UPDATE
+         SET next_position = conversations.next_position + excluded.next_position, updated_at = excluded.updated_at,
+             visitor_id = COALESCE(conversations.visitor_id, excluded.visitor_id)
+         WHERE conversations.organization_id = excluded.organization_id
+         RETURNING id, next_position",
+        Id(id.0),
+        Id(organization.0),
+        Id(key.0),
+        name.map(Text),
+        visitor,
+        places,
+        Time(now)
+    )?;
+    Ok(held.map(|(held, next)| Held { id: ConversationId(held.0), position: next - places, is_new: held.0 == id.0 }))
+}
+
+/// Takes hold of a conversation, for `places` more messages: whoever else comes waits until the transaction ends.
+pub(crate) async fn hold(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: ConversationId,
+    visitor: Option<Id>,
+    places: i64,
+    now: Timestamp,
+) -> Result<Option<Held>, sqlx::Error> {
+    let held = row!(
+        db,
+        (i64,),
+        "UPDATE conversations SET next_position = next_position + $3, updated_at = $4,
+             visitor_id = COALESCE(visitor_id, $5)
+         WHERE id = $1 AND organization_id = $2 RETURNING next_position",
+        Id(id.0),
+        Id(organization.0),
+        places,
+        Time(now),
+        visitor
+    )?;
+    Ok(held.map(|(next,)| Held { id, position: next - places, is_new: false }))
+}
+
+/// The visitor's row, made when it is the first visit.
+pub(crate) async fn visitor(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    external_id: &str,
+    now: Timestamp,
+) -> Result<Option<Id>, sqlx::Error> {
+    let found = row!(
+        db,
+        (Id,),
+        "INSERT INTO visitors (id, organization_id, external_id, created_at, last_seen_at) VALUES ($1, $2, $3, $4, $4)
+         ON CONFLICT (organization_id, external_id) DO UPDATE SET last_seen_at = excluded.last_seen_at RETURNING id",
+        row_id(now),
+        Id(organization.0),
+        Text(external_id),
+        Time(now)
+    )?;
+    Ok(found.map(|(id,)| id))
+}
+
+impl Store {
+    /// A conversation with its messages; `None` for another organization's as for one that never was.
+    pub async fn conversation(
+        &self,
+        organization: OrganizationId,
+        id: ConversationId,
+    ) -> Result<Option<ConversationRecord>, StoreError> {
+        let doing = "read a conversation";
+        let mut db = self.reader(doing).await?;
+        let found = row!(
+            db,
+            (Option<String>, Time),
+            "SELECT v.external_id, c.created_at FROM conversations c LEFT JOIN visitors v ON v.id = c.visitor_id
+             WHERE c.id = $1 AND c.organization_id = $2",
+            Id(id.0),
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        let Some((visitor, created_at)) = found else { return Ok(None) };
+        let messages = rows!(db, MessageRow, LIVE, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
+        let messages = messages.into_iter().map(|row| row.placed().map(|placed| placed.message));
+        let messages = messages.collect::<Result<_, _>>().map_err(failed(doing))?;
+        Ok(Some(ConversationRecord { id, visitor, created_at: created_at.0, messages }))
+    }
+
+    /// At most `limit`, newest first, of those made before `before`.
+    pub async fn list_conversations(
+        &self,
+        organization: OrganizationId,
+        before: Option<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<ConversationSummary>, StoreError> {
+        let doing = "list the conversations";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            SummaryRow,
+            "SELECT c.id, v.external_id AS visitor, c.created_at, c.updated_at,
+                    (SELECT content FROM messages m
+                     WHERE m.conversation_id = c.id AND m.superseded_at IS NULL AND m.role = 'user'
+                     ORDER BY m.position LIMIT 1) AS first_question,
+                    (SELECT COUNT(*) FROM messages m
+                     WHERE m.conversation_id = c.id AND m.superseded_at IS NULL) AS messages
+             FROM conversations c LEFT JOIN visitors v ON v.id = c.visitor_id
+             WHERE c.organization_id = $1 AND ($2 OR c.created_at < $3)
+             ORDER BY c.created_at DESC, c.id DESC LIMIT $4",
+            Id(organization.0),
+            before.is_none(),
+            before.map(Time),
+            i64::from(limit)
+        )
+        .map_err(failed(doing))?;
+        let summary = |row: SummaryRow| ConversationSummary {
+            id: ConversationId(row.id.0),
+            visitor: row.visitor,
+            first_question: row.first_question,
+            messages: row.messages.0,
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.0,
+        };
+        Ok(found.into_iter().map(summary).collect())
+    }
+
+    /// A conversation by the client's name under its key's lineage, or else by its id.
+    pub(crate) async fn look_up_conversation(
+        &self,
+        organization: OrganizationId,
+        key: KeyId,
+        name: &str,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        let doing = "find a conversation";
+        let mut db = self.reader(doing).await?;
+        let by_name = row!(
+            db,
+            (Id,),
+            "SELECT id FROM conversations
+             WHERE key_id = COALESCE((SELECT lineage FROM api_keys WHERE id = $1), $1) AND name = $2
+               AND organization_id = $3",
+            Id(key.0),
+            Text(name),
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        if let Some((id,)) = by_name {
+            return Ok(Some(ConversationId(id.0)));
+        }
+        let Ok(id) = Uuid::parse_str(name) else { return Ok(None) };
+        let by_id = row!(
+            db,
+            (Id,),
+            "SELECT id FROM conversations WHERE id = $1 AND organization_id = $2",
+            Id(id),
+            Id(organization.0)
+        );
+        Ok(by_id.map_err(failed(doing))?.map(|(id,)| ConversationId(id.0)))
+    }
+}

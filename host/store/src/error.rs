@@ -1,0 +1,77 @@
+//! What stops an operation, and how it is told: to the caller as a typed refusal, to the operator's log as a text.
+
+use resly_core::error::StoreError;
+
+/// Why an operation ended without a result. Nothing that it did is kept.
+#[derive(Debug)]
+pub(crate) enum Halt<E> {
+    /// By the rules: a limit, an id that isn't there.
+    Refused(E),
+    Database(sqlx::Error),
+    /// It went well, but the commit that it shared with others did not.
+    Lost(String),
+}
+
+impl<E> From<sqlx::Error> for Halt<E> {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl<E> Halt<E> {
+    /// The same halt with another refusal.
+    pub fn refused_as<F>(self, refusal: impl FnOnce(E) -> F) -> Halt<F> {
+        match self {
+            Self::Refused(refused) => Halt::Refused(refusal(refused)),
+            Self::Database(error) => Halt::Database(error),
+            Self::Lost(detail) => Halt::Lost(detail),
+        }
+    }
+
+    /// As the port's error.
+    pub fn told(self, doing: &'static str) -> E
+    where
+        E: From<StoreError>,
+    {
+        match self {
+            Self::Refused(refused) => refused,
+            Self::Database(error) => E::from(store_error(doing, &error)),
+            Self::Lost(detail) => E::from(StoreError::Unavailable { doing, detail }),
+        }
+    }
+}
+
+/// For `map_err`: what was being done is part of the error.
+pub(crate) fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |error| store_error(doing, &error)
+}
+
+/// A row that is not what the code expects.
+pub(crate) fn unexpected(what: impl Into<String>) -> sqlx::Error {
+    sqlx::Error::Protocol(what.into())
+}
+
+fn store_error(doing: &'static str, error: &sqlx::Error) -> StoreError {
+    let detail = error.to_string();
+    if is_passing(error) { StoreError::Unavailable { doing, detail } } else { StoreError::Broken { doing, detail } }
+}
+
+/// Whether trying again may help.
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // SQLite's result codes: BUSY, LOCKED, NOMEM, INTERRUPT, IOERR, FULL, CANTOPEN; the low byte is the kind.
+            // PostgreSQL's SQLSTATE classes: connection, rollback, resources, operator intervention, system error.
+            match code.parse::<u32>() {
+                Ok(sqlite) if code.len() != 5 => matches!(sqlite & 0xff, 5 | 6 | 7 | 9 | 10 | 13 | 14),
+                _ => ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "55P03",
+            }
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,238 @@
+//! Knowledge: sources, passages, their vectors and their full-text index.
+
+mod search;
+
+use async_trait::async_trait;
+use resly_core::{
+    error::StoreError,
+    id::{OrganizationId, PassageId, SourceId},
+    knowledge::{AddSourceError, KnowledgeStore, NewSource, Passage, Source, StoredVector},
+    meter::Meter,
+    time::{Period, Timestamp},
+};
+
+use crate::{
+    Store,
+    billing::{self, Kind},
+    error::{Halt, failed, unexpected},
+    sql::{Conn, execute, row, rows},
+    types::{Count, Id, Json, Text, Time},
+    usage::{self, Refusal},
+};
+
+/// Little-endian, whatever machine wrote it.
+fn to_bytes(vector: &[f32]) -> Vec<u8> {
+    vector.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn from_bytes(bytes: &[u8]) -> Vec<f32> {
+    let (values, _) = bytes.as_chunks::<4>();
+    values.iter().map(|value| f32::from_le_bytes(*value)).collect()
+}
+
+async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), Halt<AddSourceError>> {
+    let (organization, now) = (source.organization, source.created_at);
+    execute!(
+        db,
+        "INSERT INTO knowledge_sources
+             (id, organization_id, title, url, content_type, text, embedder, chunks, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        Id(source.id.0),
+        Id(organization.0),
+        Text(&source.title),
+        source.url.as_deref().map(Text),
+        Text(&source.content_type),
+        Text(&source.text),
+        source.embedder.as_str(),
+        Count(source.passages.len() as u64),
+        Time(now)
+    )?;
+    for (position, passage) in (0_i64..).zip(&source.passages) {
+        execute!(
+            db,
+            "INSERT INTO passages
+                 (id, organization_id, source_id, position, title, section, text, embedder, vector)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            Id(passage.id.0),
+            Id(organization.0),
+            Id(source.id.0),
+            position,
+            Text(&source.title),
+            Text(&passage.section),
+            Text(&passage.text),
+            source.embedder.as_str(),
+            to_bytes(&passage.vector)
+        )?;
+    }
+    bump(db, organization).await?;
+    let quantity = source.passages.len() as u64;
+    if quantity == 0 {
+        return Ok(());
+    }
+    usage::count(db, organization, Meter::Embeddings, quantity, now).await.map_err(limit_only)?;
+    let (subject, period) = (Some(source.id.0), Time(Period::containing(now).start));
+    let quantity = i64::try_from(quantity).unwrap_or(i64::MAX);
+    billing::enter(db, organization, Kind::Ingest, Meter::Embeddings, quantity, subject, period, now).await?;
+    Ok(())
+}
+
+/// Only messages depend on a subscription, so a source is refused by a limit or not at all.
+fn limit_only(halt: Halt<Refusal>) -> Halt<AddSourceError> {
+    match halt {
+        Halt::Refused(Refusal::Limit(limit)) => Halt::Refused(AddSourceError::Limit(limit)),
+        Halt::Refused(Refusal::SubscriptionEnded) => {
+            Halt::Database(unexpected("a source was refused for its subscription"))
+        }
+        Halt::Database(error) => Halt::Database(error),
+        Halt::Lost(detail) => Halt::Lost(detail),
+    }
+}
+
+async fn bump(db: &mut Conn<'_>, organization: OrganizationId) -> Result<(), sqlx::Error> {
+    execute!(db, "UPDATE organizations SET knowledge_version = knowledge_version + 1 WHERE id = $1", Id(organization.0))
+        .map(drop)
+}
+
+#[derive(sqlx::FromRow)]
+struct SourceRow {
+    id: Id,
+    title: String,
+    url: Option<String>,
+    content_type: String,
+    chunks: Count,
+    created_at: Time,
+}
+
+#[derive(sqlx::FromRow)]
+struct PassageRow {
+    id: Id,
+    source_id: Id,
+    title: String,
+    section: String,
+    url: Option<String>,
+    text: String,
+}
+
+#[async_trait]
+impl KnowledgeStore for Store {
+    async fn add_source(&self, source: NewSource) -> Result<(), AddSourceError> {
+        self.write("add a source", move |mut db| Box::pin(async move { add(&mut db, &source).await })).await
+    }
+
+    async fn list_sources(&self, organization: OrganizationId) -> Result<Vec<Source>, StoreError> {
+        let doing = "list the sources";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            SourceRow,
+            "SELECT id, title, url, content_type, chunks, created_at FROM knowledge_sources
+             WHERE organization_id = $1 ORDER BY created_at DESC, id DESC",
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        let source = |row: SourceRow| Source {
+            id: SourceId(row.id.0),
+            title: row.title,
+            url: row.url,
+            content_type: row.content_type,
+            chunks: u32::try_from(row.chunks.0).unwrap_or(u32::MAX),
+            created_at: row.created_at.0,
+        };
+        Ok(found.into_iter().map(source).collect())
+    }
+
+    async fn delete_source(
+        &self,
+        organization: OrganizationId,
+        id: SourceId,
+        _now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write("delete a source", move |mut db| {
+            Box::pin(async move {
+                let deleted = execute!(
+                    db,
+                    "DELETE FROM knowledge_sources WHERE id = $1 AND organization_id = $2",
+                    Id(id.0),
+                    Id(organization.0)
+                )?;
+                if deleted > 0 {
+                    bump(&mut db, organization).await?;
+                }
+                Ok(deleted > 0)
+            })
+        })
+        .await
+    }
+
+    async fn match_text(
+        &self,
+        organization: OrganizationId,
+        query: &str,
+        limit: usize,
+    ) -> Result<Vec<PassageId>, StoreError> {
+        let doing = "search the passages";
+        let words = search::words(query);
+        if words.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut db = self.reader(doing).await?;
+        let sql = db.pick(search::SQLITE, search::POSTGRES);
+        let query = match &db {
+            crate::Reader::Sqlite(_) => search::for_sqlite(organization, &words),
+            crate::Reader::Postgres(_) | crate::Reader::Pooled(_) => search::for_postgres(&words),
+        };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found = rows!(db, (Id,), sql, query.as_str(), Id(organization.0), limit).map_err(failed(doing))?;
+        Ok(found.into_iter().map(|(id,)| PassageId(id.0)).collect())
+    }
+
+    async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError> {
+        let doing = "read the knowledge's version";
+        let mut db = self.reader(doing).await?;
+        let found = row!(db, (Count,), "SELECT knowledge_version FROM organizations WHERE id = $1", Id(organization.0));
+        Ok(found.map_err(failed(doing))?.map_or(0, |(version,)| version.0))
+    }
+
+    async fn load_vectors(
+        &self,
+        organization: OrganizationId,
+        embedder: &str,
+    ) -> Result<Vec<StoredVector>, StoreError> {
+        let doing = "load the vectors";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            (Id, Vec<u8>),
+            "SELECT id, vector FROM passages WHERE organization_id = $1 AND embedder = $2",
+            Id(organization.0),
+            embedder
+        )
+        .map_err(failed(doing))?;
+        let vector = |(id, bytes): (Id, Vec<u8>)| StoredVector { passage: PassageId(id.0), vector: from_bytes(&bytes) };
+        Ok(found.into_iter().map(vector).collect())
+    }
+
+    async fn load_passages(&self, organization: OrganizationId, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError> {
+        let doing = "load passages";
+        let mut db = self.reader(doing).await?;
+        let sql = db.pick(
+            "SELECT p.id, p.source_id, p.title, p.section, s.url, p.text
+             FROM passages p JOIN knowledge_sources s ON s.id = p.source_id
+             WHERE p.organization_id = $1 AND p.id IN (SELECT value FROM json_each($2))",
+            "SELECT p.id, p.source_id, p.title, p.section, s.url, p.text
+             FROM passages p JOIN knowledge_sources s ON s.id = p.source_id
+             WHERE p.organization_id = $1 AND p.id IN (SELECT value::uuid FROM jsonb_array_elements_text($2))",
+        );
+        let found = rows!(db, PassageRow, sql, Id(organization.0), Json(ids)).map_err(failed(doing))?;
+        let passage = |row: PassageRow| Passage {
+            id: PassageId(row.id.0),
+            source_id: SourceId(row.source_id.0),
+            title: row.title,
+            section: row.section,
+            url: row.url,
+            text: row.text,
+            score: 0.0,
+        };
+        Ok(found.into_iter().map(passage).collect())
+    }
+}

@@ -1,0 +1,182 @@
+//! Opening the store: the folder or the server, the version, the migrations, and what a dead process left.
+
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use resly_core::{
+    error::StoreError,
+    time::{Clock, SystemClock},
+};
+use sqlx::{
+    ConnectOptions, Connection, Executor, PgConnection, SqliteConnection,
+    migrate::MigrateError,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{Backend, Store, writer::Writer};
+
+/// The first version without the bug by which a WAL could be reset while it was read (3.51.3's release notes).
+const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
+const FILE: &str = "resly.db";
+const LOCK: &str = "resly.lock";
+/// How long another process may take to let go of the folder: the old one may be draining.
+const LOCK_PATIENCE: Duration = Duration::from_secs(12);
+const BUSY: Duration = Duration::from_secs(10);
+const ACQUIRE: Duration = Duration::from_secs(10);
+/// A pool for a whole host; fewer than this and turns wait for each other.
+const POSTGRES_AT_LEAST: u32 = 10;
+
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// `postgres://…`; SQLite in `data_dir` when it is unset.
+    pub database_url: Option<String>,
+    /// A way to the same server past a transaction pooler. When it is set, `database_url` is taken to lead through one.
+    pub direct_url: Option<String>,
+    pub data_dir: PathBuf,
+    /// Connections to read from; in PostgreSQL the pool's size, which is at least 10.
+    pub read_connections: u32,
+}
+
+/// Why the store doesn't open, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the data folder {} can't be used: {error}", path.display())]
+    Folder { path: PathBuf, error: std::io::Error },
+    #[error("another process is using {}; stop it, or choose another data folder", path.display())]
+    InUse { path: PathBuf },
+    #[error("this build links SQLite {found}; it needs 3.51.3 or later")]
+    OldSqlite { found: String },
+    #[error("the database URL must start with postgres:// or postgresql://; leave it unset to use SQLite")]
+    UnknownUrl,
+    #[error("the database URL is not valid: {0}")]
+    BadUrl(sqlx::Error),
+    #[error("the database can't be opened: {0}")]
+    Connect(#[source] sqlx::Error),
+    #[error("the database's tables can't be brought up to date: {0}")]
+    Migrate(#[from] MigrateError),
+    #[error("what an earlier process left unfinished can't be settled: {0}")]
+    Recover(#[source] StoreError),
+}
+
+impl Store {
+    /// Connects, brings the tables up to date and, in SQLite, settles what a dead process left.
+    pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
+        match &config.database_url {
+            None => open_sqlite(config).await,
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                open_postgres(config, url).await
+            }
+            Some(_) => Err(OpenError::UnknownUrl),
+        }
+    }
+}
+
+async fn open_sqlite(config: &StoreConfig) -> Result<Store, OpenError> {
+    let path = config.data_dir.as_path();
+    let folder = |error| OpenError::Folder { path: path.to_owned(), error };
+    std::fs::create_dir_all(path).map_err(folder)?;
+    let lock = lock(path).await?;
+
+    let options = SqliteConnectOptions::new()
+        .filename(path.join(FILE))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .pragma("temp_store", "memory")
+        .statement_cache_capacity(200)
+        .disable_statement_logging();
+    let mut conn = options.connect().await.map_err(OpenError::Connect)?;
+    check_version(&mut conn).await?;
+    sqlx::migrate!("migrations/sqlite").run(&mut conn).await?;
+
+    let readers = SqlitePoolOptions::new()
+        .max_connections(config.read_connections.max(1))
+        .acquire_timeout(ACQUIRE)
+        // A file doesn't go away as a server does.
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options.read_only(true).create_if_missing(false));
+    let writer = Writer::start(conn, lock).map_err(folder)?;
+    let store = Store { backend: Backend::Sqlite { readers, writer } };
+    let recovered = store.recover_all(SystemClock.now()).await.map_err(OpenError::Recover)?;
+    if recovered.turns + recovered.calls > 0 {
+        tracing::warn!(
+            turns = recovered.turns,
+            calls = recovered.calls,
+            "settled what the last process left unfinished"
+        );
+    }
+    Ok(store)
+}
+
+/// Takes the folder for this process; the operating system lets go of it when the process ends, however it ends.
+async fn lock(folder: &Path) -> Result<File, OpenError> {
+    let path = folder.join(LOCK);
+    let failed = |error| OpenError::Folder { path: path.clone(), error };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    let step = Duration::from_millis(20);
+    let mut waited = Duration::ZERO;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if waited < LOCK_PATIENCE => {
+                tokio::time::sleep(step).await;
+                waited += step;
+            }
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: folder.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
+}
+
+async fn check_version(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let found: String =
+        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(conn).await.map_err(OpenError::Connect)?;
+    let mut numbers = found.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    if (next(), next(), next()) < SQLITE_AT_LEAST {
+        return Err(OpenError::OldSqlite { found });
+    }
+    Ok(())
+}
+
+async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenError> {
+    let options = |url: &str| {
+        let options = PgConnectOptions::from_str(url).map_err(OpenError::BadUrl)?;
+        Ok::<_, OpenError>(options.application_name("resly").disable_statement_logging())
+    };
+    // Migrations take a lock that lives as long as its session, which a pooler would break.
+    let direct = options(config.direct_url.as_deref().unwrap_or(url))?;
+    let mut conn = direct.connect().await.map_err(OpenError::Connect)?;
+    migrate_postgres(&mut conn).await?;
+    conn.close().await.map_err(OpenError::Connect)?;
+
+    let own_server = config.direct_url.is_none();
+    let mut options = options(url)?;
+    if !own_server {
+        // Poolers refuse start-up parameters that they don't know.
+        options = options.statement_cache_capacity(0).extra_float_digits(None);
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(config.read_connections.max(POSTGRES_AT_LEAST))
+        .acquire_timeout(ACQUIRE)
+        .connect_with(options)
+        .await
+        .map_err(OpenError::Connect)?;
+    Ok(Store { backend: Backend::Postgres { pool, own_server } })
+}
+
+async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
+    // "relation already exists, skipping" is no news to an operator.
+    conn.execute("SET client_min_messages = warning").await.map_err(OpenError::Connect)?;
+    sqlx::migrate!("migrations/postgres").run(conn).await?;
+    Ok(())
+}

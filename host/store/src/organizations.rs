@@ -1,0 +1,196 @@
+//! Organizations and their plans.
+
+use std::collections::BTreeMap;
+
+use resly_core::{
+    error::StoreError,
+    id::OrganizationId,
+    meter::{Limits, Meter},
+    time::{Period, Timestamp},
+};
+
+use crate::{
+    Store,
+    error::{failed, unexpected},
+    sql::{Conn, execute, row},
+    types::{Count, Id, Text, Time},
+};
+
+#[derive(Clone, Debug)]
+pub struct NewOrganization {
+    pub id: OrganizationId,
+    pub name: String,
+    pub limits: Limits,
+    pub now: Timestamp,
+}
+
+/// What an organization may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub name: String,
+    pub limits: Limits,
+    /// From then on chats and searches are refused.
+    pub subscription_ends_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct PlanRow {
+    plan: String,
+    subscription_ends_at: Option<Time>,
+    limit_messages: Option<Count>,
+    limit_embeddings: Option<Count>,
+    limit_connector_calls: Option<Count>,
+    limit_fuel: Option<Count>,
+}
+
+impl From<PlanRow> for Plan {
+    fn from(row: PlanRow) -> Self {
+        let limits = [
+            (Meter::Messages, row.limit_messages),
+            (Meter::Embeddings, row.limit_embeddings),
+            (Meter::ConnectorCalls, row.limit_connector_calls),
+            (Meter::Fuel, row.limit_fuel),
+        ];
+        Self {
+            name: row.plan,
+            limits: limits.into_iter().filter_map(|(meter, limit)| Some((meter, limit?.0))).collect(),
+            subscription_ends_at: row.subscription_ends_at.map(|ends| ends.0),
+        }
+    }
+}
+
+/// The query for one meter's limit and the subscription's end.
+pub(crate) fn limit_column(meter: Meter) -> &'static str {
+    match meter {
+        Meter::Messages => "SELECT limit_messages, subscription_ends_at FROM organizations WHERE id = $1",
+        Meter::Embeddings => "SELECT limit_embeddings, subscription_ends_at FROM organizations WHERE id = $1",
+        Meter::ConnectorCalls => "SELECT limit_connector_calls, subscription_ends_at FROM organizations WHERE id = $1",
+        Meter::Fuel => "SELECT limit_fuel, subscription_ends_at FROM organizations WHERE id = $1",
+    }
+}
+
+async fn change(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    changes: &BTreeMap<Meter, Option<u64>>,
+    now: Timestamp,
+) -> Result<Plan, sqlx::Error> {
+    let changed = |meter| changes.contains_key(&meter);
+    let limit = |meter| changes.get(&meter).copied().flatten().map(Count);
+    let plan = row!(
+        db,
+        PlanRow,
+        "UPDATE organizations SET
+             limit_messages = CASE WHEN $2 THEN $3 ELSE limit_messages END,
+             limit_embeddings = CASE WHEN $4 THEN $5 ELSE limit_embeddings END,
+             limit_connector_calls = CASE WHEN $6 THEN $7 ELSE limit_connector_calls END,
+             limit_fuel = CASE WHEN $8 THEN $9 ELSE limit_fuel END
+         WHERE id = $1
+         RETURNING plan, subscription_ends_at, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel",
+        Id(organization.0),
+        changed(Meter::Messages),
+        limit(Meter::Messages),
+        changed(Meter::Embeddings),
+        limit(Meter::Embeddings),
+        changed(Meter::ConnectorCalls),
+        limit(Meter::ConnectorCalls),
+        changed(Meter::Fuel),
+        limit(Meter::Fuel)
+    )?;
+    let plan = plan.ok_or_else(|| unexpected(format!("there is no organization {organization}")))?;
+    for (meter, limit) in changes {
+        execute!(
+            db,
+            "UPDATE usage SET plan_limit = $4
+             WHERE organization_id = $1 AND period_start = $2 AND meter = $3 AND environment = 'production'",
+            Id(organization.0),
+            Time(Period::containing(now).start),
+            meter.name(),
+            limit.map(Count)
+        )?;
+    }
+    Ok(plan.into())
+}
+
+impl Store {
+    pub async fn create_organization(&self, new: NewOrganization) -> Result<(), StoreError> {
+        self.write("create an organization", move |mut db| {
+            Box::pin(async move {
+                let limit = |meter: Meter| new.limits.get(&meter).copied().map(Count);
+                execute!(
+                    db,
+                    "INSERT INTO organizations
+                         (id, name, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel, created_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                    Id(new.id.0),
+                    Text(&new.name),
+                    limit(Meter::Messages),
+                    limit(Meter::Embeddings),
+                    limit(Meter::ConnectorCalls),
+                    limit(Meter::Fuel),
+                    Time(new.now)
+                )?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The first organization of that name.
+    pub async fn organization_named(&self, name: &str) -> Result<Option<OrganizationId>, StoreError> {
+        let doing = "find an organization by its name";
+        let mut db = self.reader(doing).await?;
+        let found =
+            row!(db, (Id,), "SELECT id FROM organizations WHERE name = $1 ORDER BY created_at, id LIMIT 1", Text(name));
+        Ok(found.map_err(failed(doing))?.map(|(id,)| OrganizationId(id.0)))
+    }
+
+    pub async fn plan(&self, organization: OrganizationId) -> Result<Plan, StoreError> {
+        let doing = "read the plan";
+        let mut db = self.reader(doing).await?;
+        let plan = row!(
+            db,
+            PlanRow,
+            "SELECT plan, subscription_ends_at, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel
+             FROM organizations WHERE id = $1",
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        plan.map(Plan::from)
+            .ok_or_else(|| StoreError::Broken { doing, detail: format!("there is no organization {organization}") })
+    }
+
+    /// Changes the limits that are named; `None` lifts one. The next count goes by them.
+    pub async fn set_limits(
+        &self,
+        organization: OrganizationId,
+        changes: &BTreeMap<Meter, Option<u64>>,
+        now: Timestamp,
+    ) -> Result<Plan, StoreError> {
+        let changes = changes.clone();
+        self.write("change the plan's limits", move |mut db| {
+            Box::pin(async move { Ok(change(&mut db, organization, &changes, now).await?) })
+        })
+        .await
+    }
+
+    /// Sets, or lifts, the end of the subscription. False when there is no such organization.
+    pub async fn set_subscription_end(
+        &self,
+        organization: OrganizationId,
+        ends_at: Option<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        self.write("change the subscription", move |mut db| {
+            Box::pin(async move {
+                let changed = execute!(
+                    db,
+                    "UPDATE organizations SET subscription_ends_at = $2 WHERE id = $1",
+                    Id(organization.0),
+                    ends_at.map(Time)
+                )?;
+                Ok(changed > 0)
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,21 @@
+//! The origins of publishable keys, over all organizations: what a CORS preflight, which carries no key, is answered by.
+
+use resly_core::error::StoreError;
+
+use crate::{Store, error::failed, sql::row, types::Text};
+
+impl Store {
+    /// Whether some publishable key that isn't deleted may be used from this origin.
+    pub async fn origin_allowed(&self, origin: &str) -> Result<bool, StoreError> {
+        let doing = "look up an origin";
+        let mut db = self.reader(doing).await?;
+        let sql = db.pick(
+            "SELECT 1 FROM api_keys WHERE kind = 'publishable' AND deleted_at IS NULL
+                 AND EXISTS (SELECT 1 FROM json_each(origins) WHERE value = $1) LIMIT 1",
+            "SELECT 1 FROM api_keys WHERE kind = 'publishable' AND deleted_at IS NULL
+                 AND origins @> to_jsonb(ARRAY[$1::text]) LIMIT 1",
+        );
+        let found = row!(db, (i32,), sql, Text(origin)).map_err(failed(doing))?;
+        Ok(found.is_some())
+    }
+}

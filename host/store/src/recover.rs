@@ -1,0 +1,146 @@
+//! Settling what dead processes left: turns and calls whose lease is over.
+//!
+//! A turn becomes `interrupted` and stays counted, once; a call's fuel is free again and the call stays counted. It is safe
+//! to do at any time on any number of hosts: each takes rows that no other is at.
+
+use resly_core::{error::StoreError, id::OrganizationId, meter::Meter, time::Timestamp};
+
+use crate::{
+    Store,
+    billing::{self, Kind},
+    sql::{Conn, execute, rows},
+    types::{Count, Id, Time},
+};
+
+/// Rows settled in one transaction, so that nobody waits long behind it.
+const BATCH: i64 = 200;
+/// How long it is remembered what became of an idempotency key, and of a call that was given up.
+const REMEMBERED_MICROS: i64 = 48 * 3600 * 1_000_000;
+
+/// What was settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    pub turns: u64,
+    pub calls: u64,
+}
+
+impl Store {
+    /// Settles turns and calls whose lease is over at `now`, and forgets what is older than two days.
+    pub async fn recover(&self, now: Timestamp) -> Result<Recovered, StoreError> {
+        self.settle(now, now).await
+    }
+
+    /// Settles all turns and calls, when nobody can be at work on any.
+    pub(crate) async fn recover_all(&self, now: Timestamp) -> Result<Recovered, StoreError> {
+        self.settle(Timestamp::from_micros(i64::MAX), now).await
+    }
+
+    async fn settle(&self, leases_until: Timestamp, now: Timestamp) -> Result<Recovered, StoreError> {
+        let mut recovered = Recovered::default();
+        loop {
+            let settled = self.write("settle interrupted turns", move |mut db| {
+                Box::pin(async move { Ok(interrupt(&mut db, leases_until, now).await?) })
+            });
+            let settled: u64 = settled.await?;
+            recovered.turns += settled;
+            if settled < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        loop {
+            let settled = self.write("release the fuel of interrupted calls", move |mut db| {
+                Box::pin(async move { Ok(release(&mut db, leases_until, now).await?) })
+            });
+            let settled: u64 = settled.await?;
+            recovered.calls += settled;
+            if settled < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        self.write("forget old turns and calls", move |mut db| {
+            Box::pin(async move { Ok(forget(&mut db, now).await?) })
+        })
+        .await?;
+        Ok(recovered)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct DeadTurn {
+    id: Id,
+    organization_id: Id,
+    period_start: Time,
+    billed: bool,
+}
+
+async fn interrupt(db: &mut Conn<'_>, leases_until: Timestamp, now: Timestamp) -> Result<u64, sqlx::Error> {
+    let sql = db.pick(
+        "UPDATE turns SET status = 'interrupted'
+         WHERE id IN (SELECT id FROM turns WHERE status = 'streaming' AND lease_until <= $1 LIMIT $2)
+         RETURNING id, organization_id, period_start, billed",
+        "UPDATE turns SET status = 'interrupted'
+         WHERE id IN (SELECT id FROM turns WHERE status = 'streaming' AND lease_until <= $1 LIMIT $2
+                      FOR UPDATE SKIP LOCKED)
+         RETURNING id, organization_id, period_start, billed",
+    );
+    let dead = rows!(db, DeadTurn, sql, Time(leases_until), BATCH)?;
+    for turn in &dead {
+        execute!(
+            db,
+            "UPDATE messages SET status = 'interrupted' WHERE id = $1 AND organization_id = $2 AND status = 'streaming'",
+            turn.id,
+            turn.organization_id
+        )?;
+        if turn.billed {
+            continue;
+        }
+        let (organization, subject) = (OrganizationId(turn.organization_id.0), Some(turn.id.0));
+        billing::enter(db, organization, Kind::Chat, Meter::Messages, 1, subject, turn.period_start, now).await?;
+        execute!(db, "UPDATE turns SET billed = $2 WHERE id = $1", turn.id, true)?;
+    }
+    Ok(dead.len() as u64)
+}
+
+#[derive(sqlx::FromRow)]
+struct DeadCall {
+    id: Id,
+    organization_id: Id,
+    period_start: Time,
+    fuel: Count,
+}
+
+async fn release(db: &mut Conn<'_>, leases_until: Timestamp, now: Timestamp) -> Result<u64, sqlx::Error> {
+    let sql = db.pick(
+        "UPDATE call_reservations SET released = $3
+         WHERE id IN (SELECT id FROM call_reservations WHERE NOT released AND lease_until <= $1 LIMIT $2)
+         RETURNING id, organization_id, period_start, fuel",
+        "UPDATE call_reservations SET released = $3
+         WHERE id IN (SELECT id FROM call_reservations WHERE NOT released AND lease_until <= $1 LIMIT $2
+                      FOR UPDATE SKIP LOCKED)
+         RETURNING id, organization_id, period_start, fuel",
+    );
+    let mut dead = rows!(db, DeadCall, sql, Time(leases_until), BATCH, true)?;
+    // Hosts that do this at once take the organizations' counts in one order.
+    dead.sort_by_key(|call| (call.organization_id.0, call.period_start));
+    for call in &dead {
+        execute!(
+            db,
+            "UPDATE usage SET reserved = reserved - $3
+             WHERE organization_id = $1 AND period_start = $2 AND meter = 'fuel' AND environment = 'production'",
+            call.organization_id,
+            call.period_start,
+            call.fuel
+        )?;
+        let (organization, subject) = (OrganizationId(call.organization_id.0), Some(call.id.0));
+        let (kind, meter) = (Kind::ConnectorCall, Meter::ConnectorCalls);
+        billing::enter(db, organization, kind, meter, 1, subject, call.period_start, now).await?;
+    }
+    Ok(dead.len() as u64)
+}
+
+async fn forget(db: &mut Conn<'_>, now: Timestamp) -> Result<(), sqlx::Error> {
+    let before = Time(Timestamp::from_micros(now.micros().saturating_sub(REMEMBERED_MICROS)));
+    execute!(db, "DELETE FROM turns WHERE created_at < $1 AND status <> 'streaming'", before)?;
+    execute!(db, "DELETE FROM call_reservations WHERE created_at < $1 AND released", before)?;
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Tickets.
+
+use resly_core::{
+    error::StoreError,
+    id::{ConversationId, OrganizationId, TicketId},
+    time::Timestamp,
+    turn::store::NewTicket,
+};
+
+use crate::{
+    Store,
+    error::failed,
+    sql::{Conn, execute, rows},
+    types::{Id, Text, Time},
+};
+
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    pub id: TicketId,
+    pub conversation: Option<ConversationId>,
+    pub subject: String,
+    pub body: String,
+    /// `open` until somebody who reads the table says otherwise.
+    pub status: String,
+    pub created_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct TicketRow {
+    id: Id,
+    conversation_id: Option<Id>,
+    subject: String,
+    body: String,
+    status: String,
+    created_at: Time,
+}
+
+pub(crate) async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "INSERT INTO tickets (id, organization_id, conversation_id, subject, body, status, created_at)
+         VALUES ($1, $2, $3, $4, $5, 'open', $6)",
+        Id(ticket.id.0),
+        Id(ticket.organization.0),
+        ticket.conversation.map(|conversation| Id(conversation.0)),
+        Text(&ticket.subject),
+        Text(&ticket.body),
+        Time(ticket.now)
+    )
+    .map(drop)
+}
+
+impl Store {
+    /// At most `limit`, newest first.
+    pub async fn list_tickets(&self, organization: OrganizationId, limit: u32) -> Result<Vec<Ticket>, StoreError> {
+        let doing = "list the tickets";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            TicketRow,
+            "SELECT id, conversation_id, subject, body, status, created_at FROM tickets
+             WHERE organization_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2",
+            Id(organization.0),
+            i64::from(limit)
+        )
+        .map_err(failed(doing))?;
+        let ticket = |row: TicketRow| Ticket {
+            id: TicketId(row.id.0),
+            conversation: row.conversation_id.map(|conversation| ConversationId(conversation.0)),
+            subject: row.subject,
+            body: row.body,
+            status: row.status,
+            created_at: row.created_at.0,
+        };
+        Ok(found.into_iter().map(ticket).collect())
+    }
+}

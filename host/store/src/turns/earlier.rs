@@ -1,0 +1,86 @@
+//! What an idempotency key stands for already.
+
+use resly_core::{
+    id::{ConversationId, MessageId},
+    time::Timestamp,
+    turn::store::{Idempotency, NewTurn},
+};
+
+use crate::{
+    error::unexpected,
+    sql::{Conn, row},
+    types::{Id, Time},
+};
+
+/// The turn that a key was used for.
+#[derive(sqlx::FromRow)]
+struct TurnRow {
+    id: Id,
+    conversation_id: Id,
+    fingerprint: Option<Vec<u8>>,
+    status: String,
+    lease_until: Time,
+    period_start: Time,
+    counted: bool,
+    key_counted: bool,
+    billed: bool,
+}
+
+/// A turn that ended without an answer, and is run again.
+pub(super) struct Unanswered {
+    pub answer: MessageId,
+    pub conversation: ConversationId,
+    /// What was counted for it and not given back stays counted: once.
+    pub counted: Option<CountedIn>,
+    pub billed: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct CountedIn {
+    pub period: Time,
+    pub for_key: bool,
+}
+
+pub(super) enum Earlier {
+    None,
+    /// The key was used for something else.
+    Other,
+    InFlight,
+    Answered(MessageId),
+    Unanswered(Unanswered),
+}
+
+/// Looks the key up, and holds what it finds until the transaction ends.
+pub(super) async fn find(db: &mut Conn<'_>, turn: &NewTurn, by: &Idempotency) -> Result<Earlier, sqlx::Error> {
+    let sql = db.pick(
+        "SELECT id, conversation_id, fingerprint, status, lease_until, period_start, counted, key_counted, billed
+         FROM turns WHERE key_id = $1 AND idempotency_key = $2 AND organization_id = $3",
+        "SELECT id, conversation_id, fingerprint, status, lease_until, period_start, counted, key_counted, billed
+         FROM turns WHERE key_id = $1 AND idempotency_key = $2 AND organization_id = $3 FOR UPDATE",
+    );
+    let found = row!(db, TurnRow, sql, Id(turn.key.0), by.key.as_str(), Id(turn.organization.0))?;
+    let Some(found) = found else { return Ok(Earlier::None) };
+    found.judge(by, turn.now)
+}
+
+impl TurnRow {
+    fn judge(self, by: &Idempotency, now: Timestamp) -> Result<Earlier, sqlx::Error> {
+        if self.fingerprint.as_deref() != Some(by.fingerprint.as_slice()) {
+            return Ok(Earlier::Other);
+        }
+        let billed = match self.status.as_str() {
+            "complete" | "cancelled" => return Ok(Earlier::Answered(MessageId(self.id.0))),
+            "streaming" if self.lease_until.0 > now => return Ok(Earlier::InFlight),
+            // Its host died, and nobody has come to settle it yet.
+            "streaming" => self.billed,
+            "interrupted" | "failed" => true,
+            other => return Err(unexpected(format!("a turn is `{other}`"))),
+        };
+        Ok(Earlier::Unanswered(Unanswered {
+            answer: MessageId(self.id.0),
+            conversation: ConversationId(self.conversation_id.0),
+            counted: self.counted.then_some(CountedIn { period: self.period_start, for_key: self.key_counted }),
+            billed: self.counted && billed,
+        }))
+    }
+}

@@ -1,0 +1,57 @@
+//! Storing an answer: the turn's end, its message and its bill, in one transaction.
+
+use resly_core::{meter::Meter, turn::store::FinishedTurn};
+
+use crate::{
+    billing::{self, Kind},
+    sql::{Conn, execute, row},
+    types::{Id, Json, Text, Time},
+    usage,
+};
+
+/// What a turn's row knows about its count.
+#[derive(sqlx::FromRow)]
+struct Ended {
+    key_id: Id,
+    period_start: Time,
+    key_counted: bool,
+    billed: bool,
+}
+
+pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(), sqlx::Error> {
+    let ended = row!(
+        db,
+        Ended,
+        "UPDATE turns SET status = $3, counted = $4
+         WHERE id = $1 AND organization_id = $2 AND status IN ('streaming', 'interrupted')
+         RETURNING key_id, period_start, key_counted, billed",
+        Id(turn.answer.0),
+        Id(turn.organization.0),
+        turn.status.name(),
+        !turn.refund
+    )?;
+    // The first end counts; and a turn that was run again under its idempotency key is not this one any more.
+    let Some(ended) = ended else { return Ok(()) };
+    execute!(
+        db,
+        "UPDATE messages SET content = $3, status = $4, citations = $5, steps = $6
+         WHERE id = $1 AND organization_id = $2",
+        Id(turn.answer.0),
+        Id(turn.organization.0),
+        Text(&turn.content),
+        turn.status.name(),
+        Json(&turn.citations),
+        Json(&turn.steps)
+    )?;
+    if turn.refund {
+        let key = ended.key_counted.then_some(ended.key_id.0);
+        usage::refund_message(db, turn.organization, key, ended.period_start).await?;
+    }
+    let (kind, quantity) = match (turn.refund, ended.billed) {
+        (false, false) => (Kind::Chat, 1),
+        (true, true) => (Kind::Refund, -1),
+        (false, true) | (true, false) => return Ok(()),
+    };
+    let (subject, period) = (Some(turn.answer.0), ended.period_start);
+    billing::enter(db, turn.organization, kind, Meter::Messages, quantity, subject, period, turn.now).await
+}

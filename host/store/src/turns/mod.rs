@@ -1,0 +1,110 @@
+//! Turns: a question is accepted in one transaction, its answer is stored in another.
+//!
+//! A turn is counted when it begins and billed when it ends; `counted` and `billed` in its row say what was done, so that
+//! whatever happens in between (a crash, a retry under the same idempotency key, a host that comes back late) neither
+//! happens twice.
+
+mod begin;
+mod earlier;
+mod finish;
+
+use async_trait::async_trait;
+use resly_core::{
+    conversation::Message,
+    error::StoreError,
+    id::{ConversationId, KeyId, MessageId, OrganizationId},
+    meter::{Meter, Remaining},
+    time::{Period, Timestamp},
+    turn::store::{BeginTurn, BeginTurnError, FinishedTurn, NewTicket, NewTurn, TurnStore},
+};
+
+use crate::{
+    Store,
+    billing::{self, Kind},
+    error::Halt,
+    sql::execute,
+    tickets,
+    types::{Id, Time},
+    usage::{self, Refusal},
+};
+
+/// A plan's refusal as a turn's.
+fn refused(refusal: Refusal) -> BeginTurnError {
+    match refusal {
+        Refusal::Limit(limit) => BeginTurnError::Limit(limit),
+        Refusal::SubscriptionEnded => BeginTurnError::SubscriptionEnded,
+    }
+}
+
+#[async_trait]
+impl TurnStore for Store {
+    async fn begin_turn(&self, turn: NewTurn) -> Result<BeginTurn, BeginTurnError> {
+        self.write("accept a question", move |mut db| Box::pin(async move { begin::begin(&mut db, turn).await })).await
+    }
+
+    /// Also takes the end of a turn that was given up as interrupted, as long as nothing has taken its place: its host
+    /// was slow, not dead, and the answer is there.
+    async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError> {
+        self.write("store an answer", move |mut db| Box::pin(async move { Ok(finish::finish(&mut db, &turn).await?) }))
+            .await
+    }
+
+    async fn renew_turn(
+        &self,
+        organization: OrganizationId,
+        answer: MessageId,
+        lease_until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("renew a turn's lease", move |mut db| {
+            Box::pin(async move {
+                execute!(
+                    db,
+                    "UPDATE turns SET lease_until = $3
+                     WHERE id = $1 AND organization_id = $2 AND status = 'streaming'",
+                    Id(answer.0),
+                    Id(organization.0),
+                    Time(lease_until)
+                )?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn count_search(
+        &self,
+        organization: OrganizationId,
+        key: KeyId,
+        key_cap: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Option<Remaining>, BeginTurnError> {
+        self.write("count a search", move |mut db| {
+            Box::pin(async move {
+                let counted = usage::count_message(&mut db, organization, key, key_cap, now).await;
+                let remaining = counted.map_err(|halt| halt.refused_as(refused))?;
+                let period = Time(Period::containing(now).start);
+                billing::enter(&mut db, organization, Kind::Search, Meter::Messages, 1, None, period, now).await?;
+                Ok::<_, Halt<BeginTurnError>>(remaining)
+            })
+        })
+        .await
+    }
+
+    async fn message(&self, organization: OrganizationId, id: MessageId) -> Result<Option<Message>, StoreError> {
+        self.read_message(organization, id).await
+    }
+
+    async fn find_conversation(
+        &self,
+        organization: OrganizationId,
+        key: KeyId,
+        name: &str,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        self.look_up_conversation(organization, key, name).await
+    }
+
+    async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError> {
+        self.write("open a ticket", move |mut db| Box::pin(async move { Ok(tickets::insert(&mut db, &ticket).await?) }))
+            .await
+    }
+}

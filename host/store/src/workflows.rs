@@ -1,0 +1,109 @@
+//! Workflow rules.
+
+use async_trait::async_trait;
+use resly_core::{
+    error::StoreError,
+    id::{ConnectionId, OrganizationId, WorkflowId},
+    workflow::{Workflow, WorkflowStore},
+};
+
+use crate::{
+    Store,
+    error::failed,
+    sql::{Conn, execute, rows},
+    types::{Id, Json, Text, Time},
+};
+
+#[derive(sqlx::FromRow)]
+struct WorkflowRow {
+    id: Id,
+    name: String,
+    triggers: Json<Vec<String>>,
+    connection_id: Option<Id>,
+    action: Option<String>,
+    instructions: Option<String>,
+    enabled: bool,
+    created_at: Time,
+}
+
+async fn put(db: &mut Conn<'_>, organization: OrganizationId, rule: &Workflow) -> Result<bool, sqlx::Error> {
+    let put = execute!(
+        db,
+        "INSERT INTO workflows
+             (id, organization_id, name, triggers, connection_id, action, instructions, enabled, created_at)
+         VALUES ($1, $2, $3, $4, (SELECT id FROM connections WHERE id = $5 AND organization_id = $2), $6, $7, $8, $9)
+         ON CONFLICT (id) DO UPDATE
+         SET name = excluded.name, triggers = excluded.triggers, connection_id = excluded.connection_id,
+             action = excluded.action, instructions = excluded.instructions, enabled = excluded.enabled
+         WHERE workflows.organization_id = excluded.organization_id",
+        Id(rule.id.0),
+        Id(organization.0),
+        Text(&rule.name),
+        Json(&rule.triggers),
+        rule.connection.map(|connection| Id(connection.0)),
+        rule.action.as_deref().map(Text),
+        rule.instructions.as_deref().map(Text),
+        rule.enabled,
+        Time(rule.created_at)
+    )?;
+    Ok(put > 0)
+}
+
+impl Store {
+    /// Makes a rule, or replaces the one with its id. A connection that is not the organization's is left out. False, and
+    /// nothing changed, when the id is another organization's.
+    pub async fn put_workflow(&self, organization: OrganizationId, rule: Workflow) -> Result<bool, StoreError> {
+        self.write("keep a workflow", move |mut db| {
+            Box::pin(async move { Ok(put(&mut db, organization, &rule).await?) })
+        })
+        .await
+    }
+
+    /// Oldest first.
+    pub async fn list_workflows(&self, organization: OrganizationId) -> Result<Vec<Workflow>, StoreError> {
+        let doing = "list the workflows";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            WorkflowRow,
+            "SELECT id, name, triggers, connection_id, action, instructions, enabled, created_at
+             FROM workflows WHERE organization_id = $1 ORDER BY created_at, id",
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        let rule = |row: WorkflowRow| Workflow {
+            id: WorkflowId(row.id.0),
+            name: row.name,
+            triggers: row.triggers.0,
+            connection: row.connection_id.map(|connection| ConnectionId(connection.0)),
+            action: row.action,
+            instructions: row.instructions,
+            enabled: row.enabled,
+            created_at: row.created_at.0,
+        };
+        Ok(found.into_iter().map(rule).collect())
+    }
+
+    /// False when the organization has no such rule.
+    pub async fn delete_workflow(&self, organization: OrganizationId, id: WorkflowId) -> Result<bool, StoreError> {
+        self.write("delete a workflow", move |mut db| {
+            Box::pin(async move {
+                let deleted = execute!(
+                    db,
+                    "DELETE FROM workflows WHERE id = $1 AND organization_id = $2",
+                    Id(id.0),
+                    Id(organization.0)
+                )?;
+                Ok(deleted > 0)
+            })
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl WorkflowStore for Store {
+    async fn workflows(&self, organization: OrganizationId) -> Result<Vec<Workflow>, StoreError> {
+        self.list_workflows(organization).await
+    }
+}

@@ -1,0 +1,185 @@
+//! SQLite's one writer: a thread that owns the write connection and commits what has queued up as one group.
+//!
+//! A commit is a sync to the disk, which costs more than all the statements before it. So the writer takes whatever waits,
+//! runs each operation in a savepoint of its own, commits once, and answers then. An operation that fails is undone alone; a
+//! commit that fails takes its whole group with it, and every caller is told.
+//!
+//! It is a thread of its own, and not a task, so that each hop to SQLite's thread and back waits for nothing but the
+//! kernel, however busy the tasks of the rest of the host are.
+
+use std::{panic::AssertUnwindSafe, thread};
+
+use futures::{FutureExt, future::BoxFuture};
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    error::{Halt, unexpected},
+    sql::Conn,
+};
+
+/// Operations that may wait; who comes later waits to be let in.
+const QUEUE: usize = 4096;
+/// Operations in one commit, so that the first of them isn't kept waiting by the rest.
+const GROUP: usize = 128;
+
+/// An operation that waits for its turn, its types forgotten.
+trait Job: Send {
+    /// Runs it; whether what it did is to be kept.
+    fn run<'c>(&'c mut self, conn: &'c mut SqliteConnection) -> BoxFuture<'c, bool>;
+    /// Answers the caller, once the fate of the group is known.
+    fn answer(self: Box<Self>, committed: Result<(), &str>);
+}
+
+struct Task<T, E, F> {
+    operation: Option<F>,
+    outcome: Option<Result<T, Halt<E>>>,
+    reply: oneshot::Sender<Result<T, Halt<E>>>,
+}
+
+impl<T, E, F> Job for Task<T, E, F>
+where
+    T: Send,
+    E: Send,
+    F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, Halt<E>>> + Send,
+{
+    fn run<'c>(&'c mut self, conn: &'c mut SqliteConnection) -> BoxFuture<'c, bool> {
+        let operation = self.operation.take();
+        Box::pin(async move {
+            let Some(operation) = operation else { return false };
+            let outcome = AssertUnwindSafe(async { operation(Conn::Sqlite(conn)).await }).catch_unwind().await;
+            let outcome = outcome.unwrap_or_else(|_| Err(Halt::Database(unexpected("the operation panicked"))));
+            let keep = outcome.is_ok();
+            self.outcome = Some(outcome);
+            keep
+        })
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), &str>) {
+        let outcome = match (self.outcome, committed) {
+            (Some(Ok(_)), Err(detail)) => Err(Halt::Lost(detail.to_owned())),
+            (Some(outcome), _) => outcome,
+            (None, detail) => Err(Halt::Lost(detail.err().unwrap_or("it was not run").to_owned())),
+        };
+        // A caller who went away doesn't undo what was committed.
+        self.reply.send(outcome).ok();
+    }
+}
+
+enum Message {
+    Run(Box<dyn Job>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The way to the writer. The thread ends when the last of these is dropped.
+#[derive(Clone)]
+pub(crate) struct Writer(mpsc::Sender<Message>);
+
+impl Writer {
+    /// Starts the thread. `guard` is kept until the connection is closed.
+    pub fn start(conn: SqliteConnection, guard: impl Send + 'static) -> std::io::Result<Self> {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        thread::Builder::new().name("resly-writer".to_owned()).spawn(move || {
+            runtime.block_on(serve(conn, receiver));
+            drop(guard);
+        })?;
+        Ok(Self(sender))
+    }
+
+    /// Runs one operation in the next group; returns once it is on the disk.
+    pub async fn write<T, E, F>(&self, operation: F) -> Result<T, Halt<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, Halt<E>>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let task = Task { operation: Some(operation), outcome: None, reply };
+        self.0.send(Message::Run(Box::new(task))).await.map_err(|_| Halt::Lost("the store is closed".to_owned()))?;
+        answer.await.unwrap_or_else(|_| Err(Halt::Lost("the writer ended".to_owned())))
+    }
+
+    /// Ends the thread after what is queued already; returns once the file is closed.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.0.send(Message::Close(done)).await.is_ok() {
+            closed.await.ok();
+        }
+    }
+}
+
+async fn serve(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Message>) {
+    let mut closing = None;
+    while closing.is_none() {
+        match queue.recv().await {
+            Some(Message::Run(job)) => closing = group(&mut conn, job, &mut queue).await,
+            Some(Message::Close(done)) => closing = Some(done),
+            None => break,
+        }
+    }
+    queue.close();
+    if let Err(error) = conn.close().await {
+        tracing::warn!(%error, "the database file was not closed cleanly; nothing that was committed is lost");
+    }
+    if let Some(done) = closing {
+        // Whoever asked may have gone away.
+        done.send(()).ok();
+    }
+}
+
+/// Runs `first` and what else waits in one transaction. Returns the wish to close, when that came up.
+async fn group(
+    conn: &mut SqliteConnection,
+    first: Box<dyn Job>,
+    queue: &mut mpsc::Receiver<Message>,
+) -> Option<oneshot::Sender<()>> {
+    let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+    let mut closing = None;
+    let mut next = Some(first);
+    let mut result = execute(conn, "BEGIN IMMEDIATE").await;
+    while let Some(mut job) = next.take() {
+        if result.is_ok() {
+            result = run(conn, job.as_mut(), jobs.is_empty()).await;
+        }
+        jobs.push(job);
+        if jobs.len() < GROUP {
+            match queue.try_recv() {
+                Ok(Message::Run(job)) => next = Some(job),
+                Ok(Message::Close(done)) => closing = Some(done),
+                Err(_) => {}
+            }
+        }
+    }
+    if result.is_ok() {
+        result = execute(conn, "COMMIT").await;
+    }
+    let told = result.map_err(|error| {
+        tracing::error!(%error, operations = jobs.len(), "a group of writes could not be committed");
+        error.to_string()
+    });
+    if told.is_err() {
+        // SQLite may have rolled back already, and then there is nothing to roll back.
+        execute(conn, "ROLLBACK").await.ok();
+    }
+    for job in jobs {
+        job.answer(told.as_ref().map(|()| ()).map_err(String::as_str));
+    }
+    closing
+}
+
+/// Runs one job so that it can be undone alone. The first of a group needs no savepoint: before it there is nothing to
+/// keep. Savepoints of the same name nest, and the commit releases them all.
+async fn run(conn: &mut SqliteConnection, job: &mut dyn Job, first: bool) -> Result<(), sqlx::Error> {
+    if !first {
+        execute(conn, "SAVEPOINT operation").await?;
+    }
+    if job.run(conn).await {
+        return Ok(());
+    }
+    if first { execute(conn, "ROLLBACK; BEGIN IMMEDIATE").await } else { execute(conn, "ROLLBACK TO operation").await }
+}
+
+async fn execute(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(sql).execute(conn).await.map(drop)
+}

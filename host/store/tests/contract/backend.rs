@@ -1,0 +1,199 @@
+//! A database of either kind for one test, and the data that tests begin with.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use resly_core::{
+    conversation::{ClientMessage, MessageStatus, Role},
+    id::{ConversationId, KeyId, MessageId, OrganizationId},
+    meter::{Limits, Meter, UsageReport},
+    principal::{KeyKind, Scope},
+    time::Timestamp,
+    turn::store::{
+        AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, FinishedTurn, Idempotency, NewTurn, TurnStore,
+    },
+};
+use resly_store::{NewKey, NewOrganization, Store, StoreConfig};
+use sqlx::{Connection, PgConnection, SqliteConnection};
+use uuid::Uuid;
+
+use crate::postgres;
+
+/// Where a test's data is: it can be opened again after a store was dropped.
+pub struct Backend {
+    folder: tempfile::TempDir,
+    url: Option<String>,
+}
+
+impl Backend {
+    pub fn sqlite() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), url: None }
+    }
+
+    pub async fn postgres() -> Self {
+        Self { url: Some(postgres::database().await), ..Self::sqlite() }
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        self.url.is_none()
+    }
+
+    pub fn config(&self) -> StoreConfig {
+        StoreConfig {
+            database_url: self.url.clone(),
+            direct_url: None,
+            data_dir: self.folder.path().to_owned(),
+            read_connections: 4,
+        }
+    }
+
+    pub async fn open(&self) -> Store {
+        Store::open(&self.config()).await.unwrap()
+    }
+
+    /// A store with one organization of those limits.
+    pub async fn with(&self, limits: &[(Meter, u64)]) -> (Store, OrganizationId) {
+        let store = self.open().await;
+        let organization = organization(&store, limits).await;
+        (store, organization)
+    }
+
+    /// A number that a query gives, past the store.
+    pub async fn number(&self, sqlite_and_postgres: &'static str) -> i64 {
+        match &self.url {
+            None => {
+                let url = format!("sqlite://{}", self.folder.path().join("resly.db").display());
+                let mut conn = SqliteConnection::connect(&url).await.unwrap();
+                sqlx::query_scalar(sqlite_and_postgres).fetch_one(&mut conn).await.unwrap()
+            }
+            Some(url) => {
+                let mut conn = PgConnection::connect(url).await.unwrap();
+                sqlx::query_scalar(sqlite_and_postgres).fetch_one(&mut conn).await.unwrap()
+            }
+        }
+    }
+
+    /// What was billed, by meter; it must be what is reported as used.
+    pub async fn assert_billed(&self, report: &UsageReport) {
+        const BILLED: [&str; 4] = [
+            "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'messages'",
+            "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'embeddings'",
+            "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'connector_calls'",
+            "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'fuel'",
+        ];
+        for (meter, sql) in Meter::ALL.into_iter().zip(BILLED) {
+            let billed = self.number(sql).await;
+            assert_eq!(billed, i64::try_from(report.meters[&meter].used).unwrap(), "{}", meter.name());
+        }
+    }
+}
+
+/// Ids that never repeat within a run.
+pub fn uuid() -> Uuid {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    uuid::Builder::from_unix_timestamp_millis(1_790_000_000_000 + n, &[7; 10]).into_uuid()
+}
+
+/// Noon on 10 October 2026, and so many seconds more.
+pub fn at(seconds: u64) -> Timestamp {
+    let noon: Timestamp = "2026-10-10T12:00:00Z".parse().unwrap();
+    noon.plus(Duration::from_secs(seconds))
+}
+
+pub fn limits(limits: &[(Meter, u64)]) -> Limits {
+    limits.iter().copied().collect::<BTreeMap<_, _>>()
+}
+
+pub async fn organization(store: &Store, of: &[(Meter, u64)]) -> OrganizationId {
+    let id = OrganizationId(uuid());
+    let new = NewOrganization { id, name: format!("org {id}"), limits: limits(of), now: at(0) };
+    store.create_organization(new).await.unwrap();
+    id
+}
+
+pub fn key(organization: OrganizationId) -> NewKey {
+    NewKey {
+        id: KeyId(uuid()),
+        organization,
+        name: "web".to_owned(),
+        kind: KeyKind::Secret,
+        scopes: vec![Scope::Chat, Scope::Search],
+        origins: vec![],
+        message_cap: None,
+        secret_hash: [7; 32],
+        now: at(0),
+    }
+}
+
+pub fn user(text: &str) -> ClientMessage {
+    ClientMessage { id: None, role: Role::User, text: text.to_owned() }
+}
+
+pub fn assistant(text: &str) -> ClientMessage {
+    ClientMessage { id: None, role: Role::Assistant, text: text.to_owned() }
+}
+
+/// A question in a conversation of its own, at noon, with a lease of two minutes.
+pub fn question(organization: OrganizationId, key: KeyId, messages: Vec<ClientMessage>) -> NewTurn {
+    NewTurn {
+        organization,
+        key,
+        key_cap: None,
+        conversation: ConversationRef::New,
+        new_conversation: ConversationId(uuid()),
+        visitor: None,
+        message_ids: messages.iter().map(|_| MessageId(uuid())).collect(),
+        messages,
+        answer: MessageId(uuid()),
+        idempotency: None,
+        now: at(0),
+        lease_until: at(120),
+    }
+}
+
+pub fn idempotency(key: &str, of: u8) -> Option<Idempotency> {
+    Some(Idempotency { key: key.to_owned(), fingerprint: [of; 32] })
+}
+
+pub fn answer(organization: OrganizationId, answer: MessageId, text: &str) -> FinishedTurn {
+    FinishedTurn {
+        organization,
+        answer,
+        content: text.to_owned(),
+        status: MessageStatus::Complete,
+        citations: vec![],
+        steps: vec![],
+        refund: false,
+        now: at(1),
+    }
+}
+
+/// A turn that failed before its first byte.
+pub fn refund(organization: OrganizationId, id: MessageId) -> FinishedTurn {
+    FinishedTurn { status: MessageStatus::Failed, refund: true, ..answer(organization, id, "") }
+}
+
+pub async fn accept(store: &Store, turn: NewTurn) -> AcceptedTurn {
+    match store.begin_turn(turn).await.unwrap() {
+        BeginTurn::Accepted(accepted) => accepted,
+        BeginTurn::Replay(message) => panic!("a replay of {message:?}"),
+    }
+}
+
+pub async fn refusal(store: &Store, turn: NewTurn) -> BeginTurnError {
+    store.begin_turn(turn).await.unwrap_err()
+}
+
+pub async fn used(store: &Store, organization: OrganizationId, meter: Meter) -> u64 {
+    store.usage(organization, at(0)).await.unwrap().meters[&meter].used
+}
+
+/// The texts of a conversation, as its readers see them.
+pub async fn texts(store: &Store, organization: OrganizationId, id: ConversationId) -> Vec<String> {
+    let conversation = store.conversation(organization, id).await.unwrap().unwrap();
+    conversation.messages.into_iter().map(|message| message.content).collect()
+}

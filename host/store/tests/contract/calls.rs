@@ -1,0 +1,162 @@
+//! Connector calls: reserved before, settled after, logged once.
+
+use resly_core::{
+    connector::{
+        connection::{BeginCallError, CallRecord, ConnectionStore, Environment},
+        sandbox::{Cost, LogLevel, LogLine},
+    },
+    id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
+    meter::{LimitReached, Meter},
+};
+use resly_store::{LogQuery, Store};
+use serde_json::json;
+
+use crate::{
+    backend::{Backend, at, organization, used, uuid},
+    both,
+};
+
+fn record(organization: OrganizationId, id: CallId, fuel: u64) -> CallRecord {
+    CallRecord {
+        id,
+        organization,
+        connection: ConnectionId(uuid()),
+        connector: "crm".to_owned(),
+        action: "get".to_owned(),
+        environment: Environment::Production,
+        key: Some(KeyId(uuid())),
+        conversation: Some(ConversationId(uuid())),
+        status: "ok".to_owned(),
+        message: None,
+        cost: Cost { fuel, http_calls: 2, response_bytes: 300, duration_us: 4000 },
+        log: vec![LogLine { level: LogLevel::Warn, message: "careful\0".to_owned() }],
+        requests: vec![json!({"method": "GET", "host": "crm.example.com", "path": "/", "status": 200})],
+        created_at: at(0),
+    }
+}
+
+async fn begin(store: &Store, org: OrganizationId, id: CallId, fuel: u64) -> Result<u64, BeginCallError> {
+    store.begin_call(id, org, Environment::Production, fuel, at(0), at(60)).await
+}
+
+fn limit(result: Result<u64, BeginCallError>) -> LimitReached {
+    match result {
+        Err(BeginCallError::Limit(limit)) => limit,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn all() -> LogQuery {
+    LogQuery { connection: None, status: None, before: None, limit: 10 }
+}
+
+both! {
+    async fn a_call_is_reserved_settled_and_logged(backend: Backend) {
+        let (store, org) = backend.with(&[(Meter::Fuel, 1000)]).await;
+        let id = CallId(uuid());
+        assert_eq!(begin(&store, org, id, 600).await.unwrap(), 600);
+        assert_eq!(used(&store, org, Meter::Fuel).await, 0, "what is reserved is not used yet");
+        let other = CallId(uuid());
+        assert_eq!(begin(&store, org, other, 600).await.unwrap(), 400, "what is left");
+        let full = limit(begin(&store, org, CallId(uuid()), 1).await);
+        assert_eq!((full.meter, full.limit, full.used), (Meter::Fuel, 1000, 1000));
+        assert_eq!(full.resets_at, "2026-11-01T00:00:00Z".parse().unwrap());
+
+        let done = record(org, id, 123);
+        store.finish_call(done.clone()).await.unwrap();
+        store.finish_call(done.clone()).await.unwrap();
+        store.finish_call(record(org, other, 0)).await.unwrap();
+        let report = store.usage(org, at(0)).await.unwrap();
+        assert_eq!(report.meters[&Meter::Fuel].used, 123);
+        assert_eq!(report.meters[&Meter::ConnectorCalls].used, 2, "the refused one is not counted");
+        assert_eq!(report.sandbox[&Meter::ConnectorCalls], 0);
+        backend.assert_billed(&report).await;
+        assert_eq!(begin(&store, org, CallId(uuid()), u64::MAX).await.unwrap(), 877, "the rest is free again");
+
+        let logs = store.logs(org, all()).await.unwrap();
+        assert_eq!(logs.len(), 2);
+        let logged = logs.iter().find(|log| log.id == id).unwrap();
+        assert_eq!(logged.cost, done.cost);
+        assert_eq!(logged.log[0].message, "careful\u{fffd}");
+        assert_eq!(logged.requests, done.requests);
+        assert_eq!((logged.key, logged.conversation), (done.key, done.conversation));
+        assert_eq!((logged.connection, logged.created_at), (done.connection, at(0)));
+    }
+
+    async fn a_call_limit_is_hard(backend: Backend) {
+        let (store, org) = backend.with(&[(Meter::ConnectorCalls, 1)]).await;
+        begin(&store, org, CallId(uuid()), 10).await.unwrap();
+        let full = limit(begin(&store, org, CallId(uuid()), 10).await);
+        assert_eq!((full.meter, full.limit, full.used), (Meter::ConnectorCalls, 1, 1));
+        store.set_limits(org, &[(Meter::ConnectorCalls, None), (Meter::Fuel, Some(0))].into(), at(0)).await.unwrap();
+        let full = limit(begin(&store, org, CallId(uuid()), 10).await);
+        assert_eq!((full.meter, full.limit), (Meter::Fuel, 0));
+        assert_eq!(used(&store, org, Meter::ConnectorCalls).await, 1, "both or neither");
+        store.set_limits(org, &[(Meter::Fuel, None)].into(), at(0)).await.unwrap();
+        assert_eq!(begin(&store, org, CallId(uuid()), 10).await.unwrap(), 10);
+    }
+
+    async fn the_sandbox_is_counted_beside_and_limited_by_nothing(backend: Backend) {
+        let (store, org) = backend.with(&[(Meter::Fuel, 0), (Meter::ConnectorCalls, 0)]).await;
+        let id = CallId(uuid());
+        let fuel = store.begin_call(id, org, Environment::Sandbox, 500, at(0), at(60)).await.unwrap();
+        assert_eq!(fuel, 500);
+        let done = CallRecord { environment: Environment::Sandbox, ..record(org, id, 77) };
+        store.finish_call(done.clone()).await.unwrap();
+        store.finish_call(done).await.unwrap();
+        let report = store.usage(org, at(0)).await.unwrap();
+        assert_eq!(report.sandbox[&Meter::ConnectorCalls], 1);
+        assert_eq!(report.sandbox[&Meter::Fuel], 77);
+        assert_eq!(report.meters[&Meter::Fuel].used, 0);
+        assert_eq!(report.meters[&Meter::ConnectorCalls].used, 0);
+        backend.assert_billed(&report).await;
+    }
+
+    async fn a_call_whose_host_was_slow_rather_than_dead_is_settled_once(backend: Backend) {
+        let (store, org) = backend.with(&[(Meter::Fuel, 1000)]).await;
+        let id = CallId(uuid());
+        begin(&store, org, id, 1000).await.unwrap();
+        assert_eq!(store.recover(at(59)).await.unwrap().calls, 0, "its lease goes on");
+        assert_eq!(store.recover(at(60)).await.unwrap().calls, 1);
+        assert_eq!(store.recover(at(61)).await.unwrap().calls, 0);
+        let report = store.usage(org, at(0)).await.unwrap();
+        assert_eq!((report.meters[&Meter::ConnectorCalls].used, report.meters[&Meter::Fuel].used), (1, 0));
+        backend.assert_billed(&report).await;
+
+        // Somebody else has used the fuel meanwhile; what was burnt is counted all the same.
+        let other = CallId(uuid());
+        begin(&store, org, other, 1000).await.unwrap();
+        store.finish_call(record(org, other, 900)).await.unwrap();
+        store.finish_call(record(org, id, 300)).await.unwrap();
+        store.finish_call(record(org, id, 300)).await.unwrap();
+        let report = store.usage(org, at(0)).await.unwrap();
+        assert_eq!((report.meters[&Meter::ConnectorCalls].used, report.meters[&Meter::Fuel].used), (2, 1200));
+        backend.assert_billed(&report).await;
+        assert_eq!(limit(begin(&store, org, CallId(uuid()), 1).await).used, 1200);
+    }
+
+    async fn logs_are_filtered_and_an_organizations_own(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let connection = ConnectionId(uuid());
+        for n in 0..4_u64 {
+            let id = CallId(uuid());
+            begin(&store, org, id, 1).await.unwrap();
+            let mut record = CallRecord { created_at: at(n), ..record(org, id, 1) };
+            if n == 1 {
+                record.connection = connection;
+                "upstream".clone_into(&mut record.status);
+                record.message = Some("the service said no".to_owned());
+            }
+            store.finish_call(record).await.unwrap();
+        }
+        let count = async |query: LogQuery| store.logs(org, query).await.unwrap().len();
+        assert_eq!(count(all()).await, 4);
+        assert_eq!(count(LogQuery { limit: 2, ..all() }).await, 2);
+        assert_eq!(count(LogQuery { connection: Some(connection), ..all() }).await, 1);
+        assert_eq!(count(LogQuery { status: Some("upstream".to_owned()), ..all() }).await, 1);
+        assert_eq!(count(LogQuery { before: Some(at(2)), ..all() }).await, 2);
+        assert_eq!(store.logs(org, all()).await.unwrap()[0].created_at, at(3), "newest first");
+        let stranger = organization(&store, &[]).await;
+        assert!(store.logs(stranger, all()).await.unwrap().is_empty());
+    }
+}

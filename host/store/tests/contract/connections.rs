@@ -1,0 +1,119 @@
+//! Connections, workflows.
+
+use resly_core::{
+    connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Policy, SealedCredentials},
+    id::{ConnectionId, OrganizationId, WorkflowId},
+    workflow::{Workflow, WorkflowStore},
+};
+use resly_store::ConnectionChange;
+use serde_json::json;
+
+use crate::{
+    backend::{Backend, at, organization, uuid},
+    both,
+};
+
+pub fn connection(organization: OrganizationId) -> Connection {
+    Connection {
+        id: ConnectionId(uuid()),
+        organization,
+        connector: "crm".to_owned(),
+        version: "1.0.0".to_owned(),
+        name: "CRM".to_owned(),
+        environment: Environment::Production,
+        status: ConnectionStatus::Installed,
+        settings: json!({"region": "eu"}),
+        credentials: Some(SealedCredentials(vec![1, 2, 3])),
+        policy: Policy::default(),
+        mappings: [("get".to_owned(), ".id".to_owned())].into(),
+        created_at: at(0),
+        revision: 1,
+    }
+}
+
+both! {
+    async fn a_connection_is_kept_changed_and_deleted(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let new = connection(org);
+        store.create_connection(new.clone()).await.unwrap();
+        let found = store.connection(org, new.id).await.unwrap().unwrap();
+        assert_eq!((found.settings, found.credentials, found.revision), (new.settings.clone(), new.credentials.clone(), 1));
+        assert_eq!((found.mappings, found.policy, found.created_at), (new.mappings.clone(), new.policy, at(0)));
+        assert!(store.enabled_connections(org).await.unwrap().is_empty());
+        assert!(store.set_connection_status(org, new.id, ConnectionStatus::Enabled).await.unwrap());
+        let enabled = store.enabled_connections(org).await.unwrap();
+        assert_eq!((enabled.len(), enabled[0].revision), (1, 1), "a status changes nothing that a credential is bound to");
+
+        let change = ConnectionChange { name: Some("Other".to_owned()), ..ConnectionChange::default() };
+        let changed = store.update_connection(org, new.id, change).await.unwrap().unwrap();
+        assert_eq!((changed.name.as_str(), changed.revision), ("Other", 2));
+        assert_eq!((changed.credentials, changed.settings), (new.credentials.clone(), new.settings.clone()));
+        let change = ConnectionChange {
+            settings: Some(json!({"region": "us"})),
+            credentials: Some(None),
+            policy: Some(Policy { allow_writes: true, allow_publishable: false }),
+            mappings: Some([].into()),
+            version: Some("2.0.0".to_owned()),
+            environment: Some(Environment::Sandbox),
+            name: None,
+        };
+        let changed = store.update_connection(org, new.id, change).await.unwrap().unwrap();
+        assert_eq!(changed.settings, json!({"region": "us"}));
+        assert!(changed.credentials.is_none() && changed.policy.allow_writes && changed.mappings.is_empty());
+        assert_eq!((changed.version.as_str(), changed.environment), ("2.0.0", Environment::Sandbox));
+        assert_eq!((changed.name.as_str(), changed.revision, changed.status), ("Other", 3, ConnectionStatus::Enabled));
+        assert_eq!(store.list_connections(org).await.unwrap().len(), 1);
+        assert!(store.delete_connection(org, new.id).await.unwrap());
+        assert!(!store.delete_connection(org, new.id).await.unwrap());
+        assert!(store.connection(org, new.id).await.unwrap().is_none());
+    }
+
+    async fn a_foreign_connection_is_out_of_reach(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let stranger = organization(&store, &[]).await;
+        let new = Connection { status: ConnectionStatus::Enabled, ..connection(org) };
+        store.create_connection(new.clone()).await.unwrap();
+        assert!(store.connection(stranger, new.id).await.unwrap().is_none());
+        assert!(store.enabled_connections(stranger).await.unwrap().is_empty());
+        assert!(store.list_connections(stranger).await.unwrap().is_empty());
+        assert!(!store.set_connection_status(stranger, new.id, ConnectionStatus::Disabled).await.unwrap());
+        let change = ConnectionChange { name: Some("mine".to_owned()), ..ConnectionChange::default() };
+        assert!(store.update_connection(stranger, new.id, change).await.unwrap().is_none());
+        assert!(!store.delete_connection(stranger, new.id).await.unwrap());
+        assert_eq!(store.connection(org, new.id).await.unwrap().unwrap().name, "CRM");
+    }
+
+    async fn workflows_are_kept(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let stranger = organization(&store, &[]).await;
+        let (mine, theirs) = (connection(org), connection(stranger));
+        store.create_connection(mine.clone()).await.unwrap();
+        store.create_connection(theirs.clone()).await.unwrap();
+        let rule = Workflow {
+            id: WorkflowId(uuid()),
+            name: "refunds".to_owned(),
+            triggers: vec!["refund".to_owned()],
+            connection: Some(mine.id),
+            action: Some("get".to_owned()),
+            instructions: None,
+            enabled: true,
+            created_at: at(0),
+        };
+        assert!(store.put_workflow(org, rule.clone()).await.unwrap());
+        let kept = &store.workflows(org).await.unwrap()[0];
+        assert_eq!((kept.connection, kept.triggers.clone(), kept.enabled), (Some(mine.id), rule.triggers.clone(), true));
+
+        assert!(!store.put_workflow(stranger, rule.clone()).await.unwrap());
+        assert!(store.list_workflows(stranger).await.unwrap().is_empty());
+        let changed = Workflow { connection: Some(theirs.id), enabled: false, ..rule.clone() };
+        assert!(store.put_workflow(org, changed).await.unwrap());
+        let kept = &store.list_workflows(org).await.unwrap()[0];
+        assert_eq!((kept.connection, kept.enabled), (None, false), "another's connection is no connection");
+        store.put_workflow(org, rule.clone()).await.unwrap();
+        store.delete_connection(org, mine.id).await.unwrap();
+        assert_eq!(store.list_workflows(org).await.unwrap()[0].connection, None);
+        assert!(!store.delete_workflow(stranger, rule.id).await.unwrap());
+        assert!(store.delete_workflow(org, rule.id).await.unwrap());
+        assert!(store.list_workflows(org).await.unwrap().is_empty());
+    }
+}

@@ -1,0 +1,41 @@
+//! The contract: what every method of the store promises, on SQLite and on PostgreSQL.
+//!
+//! `both!` makes two tests of one function. PostgreSQL is a throw-away cluster that the first test starts (`postgres.rs`).
+
+mod backend;
+mod postgres;
+
+mod calls;
+mod catalogue;
+mod concurrency;
+mod connections;
+mod idempotency;
+mod keys;
+mod knowledge;
+mod organizations;
+mod recovery;
+mod state;
+mod turns;
+
+/// Runs each function against both databases.
+macro_rules! both {
+    ($($(#[doc = $doc:literal])* async fn $name:ident($backend:ident: Backend) $body:block)+) => {$(
+        $(#[doc = $doc])*
+        mod $name {
+            use super::*;
+
+            async fn check($backend: Backend) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                check(Backend::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                check(Backend::postgres().await).await;
+            }
+        }
+    )+};
+}
+pub(crate) use both;

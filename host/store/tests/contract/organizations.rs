@@ -1,0 +1,62 @@
+//! Organizations, plans and reports.
+
+use resly_core::{
+    id::OrganizationId,
+    meter::{Meter, Reading},
+};
+use resly_store::NewOrganization;
+
+use crate::{
+    backend::{Backend, at, limits, organization, uuid},
+    both,
+};
+
+both! {
+    async fn an_organization_has_a_plan_that_can_change(backend: Backend) {
+        let store = backend.open().await;
+        let id = OrganizationId(uuid());
+        let of = limits(&[(Meter::Messages, 5), (Meter::Fuel, 1_000_000_000_000)]);
+        let new = NewOrganization { id, name: "Acme".to_owned(), limits: of.clone(), now: at(0) };
+        store.create_organization(new.clone()).await.unwrap();
+        assert!(store.create_organization(new).await.is_err());
+        assert_eq!(store.organization_named("Acme").await.unwrap(), Some(id));
+        assert_eq!(store.organization_named("acme").await.unwrap(), None);
+        assert_eq!(store.plan(id).await.unwrap().limits, of);
+
+        let changes = [(Meter::Messages, None), (Meter::Embeddings, Some(7))].into();
+        let plan = store.set_limits(id, &changes, at(0)).await.unwrap();
+        assert_eq!(plan.limits, limits(&[(Meter::Embeddings, 7), (Meter::Fuel, 1_000_000_000_000)]));
+        assert_eq!(store.plan(id).await.unwrap(), plan);
+
+        let report = store.usage(id, at(0)).await.unwrap();
+        assert_eq!(report.period.start, "2026-10-01T00:00:00Z".parse().unwrap());
+        assert_eq!(report.meters[&Meter::Embeddings], Reading { used: 0, limit: Some(7) });
+        assert_eq!(report.meters[&Meter::Messages], Reading { used: 0, limit: None });
+        assert_eq!(report.meters.len(), 4);
+    }
+
+    async fn an_organization_that_is_not_there_is_an_error(backend: Backend) {
+        let store = backend.open().await;
+        let nobody = OrganizationId(uuid());
+        assert!(store.plan(nobody).await.is_err());
+        assert!(store.usage(nobody, at(0)).await.is_err());
+        assert!(store.set_limits(nobody, &[(Meter::Fuel, None)].into(), at(0)).await.is_err());
+        assert!(!store.set_subscription_end(nobody, None).await.unwrap());
+    }
+
+    async fn a_vault_key_is_the_first_that_was_kept(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let stranger = organization(&store, &[]).await;
+        assert_eq!(store.vault_key(org).await.unwrap(), None);
+        assert_eq!(store.put_vault_key(org, b"one").await.unwrap(), b"one");
+        assert_eq!(store.put_vault_key(org, b"two").await.unwrap(), b"one");
+        assert_eq!(store.vault_key(org).await.unwrap().as_deref(), Some(b"one".as_slice()));
+        assert_eq!(store.vault_key(stranger).await.unwrap(), None);
+    }
+
+    async fn it_says_what_it_is(backend: Backend) {
+        let store = backend.open().await;
+        assert_eq!(store.kind(), if backend.is_sqlite() { "sqlite" } else { "postgres" });
+        store.ping().await.unwrap();
+    }
+}
