@@ -1,1 +1,43 @@
-//! egress
+//! Everything that leaves the building: what a connector may reach, with which credential, and what of it comes back.
+//!
+//! One request of a guest goes through [`Session`]'s `send` (in `session.rs`, the only path there is):
+//!
+//! 1. its URL is parsed once (`policy::target`), and that one parse decides the policy, DNS, SNI and `Host`;
+//! 2. it must lie within the manifest's hosts as the connection's settings make them (`policy::grant`), be https, and
+//!    not be a private address written out (`policy::guard`);
+//! 3. its headers are checked (`wire::headers`);
+//! 4. if its host is to get the credential, the vault opens it, once in a call (`vault`, `wire::inject`);
+//! 5. the client resolves the name and dials the very addresses that the guard has passed (`policy::resolve`,
+//!    `wire::client`), within the connection's breaker (`wire::breaker`) and with retries where these do no harm;
+//! 6. redirects start again at 2, without the credential once they leave the origin;
+//! 7. the response is read and decoded within its bounds (`wire::body`, `wire::decode`) and every form of the
+//!    credential is taken out of it (`wire::redact`).
+//!
+//! What an operator lists (`RESLY_EGRESS_ALLOW`) skips the guard and may speak plain http; what an operator routes
+//! (`RESLY_EGRESS_ROUTE`) is dialled elsewhere; both use clients, and so connection pools, of their own.
+
+mod config;
+mod credentials;
+mod egress;
+mod failure;
+mod policy;
+mod session;
+mod vault;
+mod wire;
+
+pub use config::{EgressConfig, EgressError};
+pub use credentials::{Credentials, CredentialsError};
+pub use egress::Egress;
+pub use policy::{
+    allow::{AllowError, AllowedHost, parse as parse_allow},
+    grant::{GrantError, GrantedHost, check_settings},
+    guard,
+    resolve::{Resolve, SystemResolver},
+    route::{Route, RouteError, parse as parse_routes},
+};
+pub use session::{CredentialSource, Session, SessionSpec};
+pub use vault::{Binding, MasterKeyError, MasterKeySource, MasterKeys, ParseKeyError, Vault, VaultError, VaultStore};
+pub use wire::{
+    redact::{MARK, SHORTEST},
+    retry::RetryPolicy,
+};

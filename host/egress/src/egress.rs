@@ -1,0 +1,54 @@
+//! What all calls share: the clients, the breakers, and the operator's decisions.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use moka::sync::Cache;
+use resly_core::{id::ConnectionId, time::Random};
+
+use crate::{
+    config::{EgressConfig, EgressError},
+    policy::resolve::Resolve,
+    session::{Session, SessionSpec},
+    wire::{breaker::Breaker, client::Clients},
+};
+
+/// How long a connection's run of failures is remembered after its last request.
+const BREAKER_IDLE: Duration = Duration::from_secs(600);
+const BREAKERS: u64 = 10_000;
+
+/// The way out of the building. There is one in a process.
+pub struct Egress {
+    pub(crate) clients: Clients,
+    pub(crate) config: EgressConfig,
+    pub(crate) random: Arc<dyn Random>,
+    breakers: Cache<ConnectionId, Arc<Mutex<Breaker>>>,
+}
+
+impl Egress {
+    pub fn new(
+        config: EgressConfig,
+        resolver: Arc<dyn Resolve>,
+        random: Arc<dyn Random>,
+    ) -> Result<Arc<Self>, EgressError> {
+        let clients = Clients::new(&config, resolver)?;
+        let breakers = Cache::builder().max_capacity(BREAKERS).time_to_idle(BREAKER_IDLE).build();
+        Ok(Arc::new(Self { clients, config, random, breakers }))
+    }
+
+    /// Opens the outside for one call. Nothing is dialled and no credential opened before the first request.
+    pub fn session(self: &Arc<Self>, spec: SessionSpec) -> Arc<Session> {
+        Arc::new(Session::new(Arc::clone(self), spec))
+    }
+
+    pub(crate) fn breaker(&self, connection: ConnectionId) -> Arc<Mutex<Breaker>> {
+        self.breakers.get_with(connection, Arc::default)
+    }
+}
+
+/// What a mutex guards here is whole after every statement, so a panic elsewhere doesn't spoil it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,91 @@
+//! From what went wrong inside to what the guest and the admin are told. Nothing here repeats a header, a query or a
+//! body.
+
+use std::time::Duration;
+
+use resly_core::outbound::{OutboundFailure, OutboundReason};
+
+use crate::{
+    policy::{grant::GrantError, target::TargetError},
+    vault::VaultError,
+    wire::{
+        body::BodyError,
+        client::{WayError, WireError},
+        headers::HeaderError,
+        inject::InjectError,
+    },
+};
+
+/// A failure before anything was sent.
+pub fn refused(reason: OutboundReason, message: impl Into<String>) -> OutboundFailure {
+    OutboundFailure { reason, message: message.into(), retry_after: None, sent: false }
+}
+
+pub fn bad_url(error: &TargetError) -> OutboundFailure {
+    refused(OutboundReason::Invalid, error.to_string())
+}
+
+pub fn bad_header(error: &HeaderError) -> OutboundFailure {
+    refused(OutboundReason::Invalid, error.to_string())
+}
+
+pub fn bad_settings(error: &GrantError) -> OutboundFailure {
+    refused(OutboundReason::Denied, format!("{error}; an admin has to correct the connection's settings"))
+}
+
+pub fn no_way(host: &str, error: WayError) -> OutboundFailure {
+    refused(OutboundReason::Denied, format!("{host}: {error}"))
+}
+
+pub fn bad_credential(error: &InjectError) -> OutboundFailure {
+    refused(OutboundReason::NeedsAuth, error.to_string())
+}
+
+/// The operator's log has the cause; the guest learns whether trying again or entering the credential again helps.
+pub fn closed_vault(error: &VaultError) -> OutboundFailure {
+    tracing::error!(%error, "a credential could not be opened");
+    match error {
+        VaultError::Store(_) => OutboundFailure {
+            reason: OutboundReason::Network,
+            message: "the host could not read the connection's credential just now; try again".to_owned(),
+            retry_after: Some(Duration::from_secs(1)),
+            sent: false,
+        },
+        _ => refused(
+            OutboundReason::NeedsAuth,
+            "the connection's stored credential can't be opened; an admin has to enter it again, or the operator to \
+             give this host its master key",
+        ),
+    }
+}
+
+pub fn open_circuit(host: &str, after: Duration) -> OutboundFailure {
+    OutboundFailure {
+        reason: OutboundReason::Network,
+        message: format!(
+            "{host} was not called: this connection's last requests failed one after another; it is tried again in {} s",
+            after.as_secs() + 1
+        ),
+        retry_after: Some(after),
+        sent: false,
+    }
+}
+
+pub fn wire(host: &str, error: &WireError) -> OutboundFailure {
+    let reason = match error {
+        WireError::NotPublic => OutboundReason::Denied,
+        WireError::ConnectTimeout | WireError::Silent | WireError::Late => OutboundReason::Timeout,
+        WireError::Unsendable => OutboundReason::Invalid,
+        _ => OutboundReason::Network,
+    };
+    OutboundFailure { reason, message: format!("{host}: {error}"), retry_after: None, sent: error.sent() }
+}
+
+pub fn body(host: &str, error: &BodyError) -> OutboundFailure {
+    let reason = match error {
+        BodyError::Idle | BodyError::Late => OutboundReason::Timeout,
+        BodyError::Large => OutboundReason::TooLarge,
+        BodyError::Broken | BodyError::Decode(_) => OutboundReason::Network,
+    };
+    OutboundFailure { reason, message: format!("{host}: {error}"), retry_after: None, sent: true }
+}

@@ -1,0 +1,9 @@
+//! What may be reached: decided from one parsed URL, before and while anything is dialled.
+
+pub mod allow;
+mod authority;
+pub mod grant;
+pub mod guard;
+pub mod resolve;
+pub mod route;
+pub(crate) mod target;

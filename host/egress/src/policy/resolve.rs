@@ -1,0 +1,130 @@
+//! Names to addresses, and the guard in between: what a client dials is exactly what was checked, since the answer goes
+//! from here straight to its connector.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use reqwest::dns::{Addrs, Name, Resolving};
+
+use super::guard;
+
+/// Looks up a host name.
+#[async_trait]
+pub trait Resolve: Send + Sync + 'static {
+    async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The machine's own resolver.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemResolver;
+
+#[async_trait]
+impl Resolve for SystemResolver {
+    async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
+    }
+}
+
+/// A name resolves to something that isn't public. It carries neither the address nor what kind it is: those are the
+/// operator's, and in the log.
+#[derive(Debug, thiserror::Error)]
+#[error("the name does not resolve to public addresses alone")]
+pub(crate) struct NotPublic;
+
+/// A name has no address.
+#[derive(Debug, thiserror::Error)]
+#[error("the name could not be resolved")]
+pub(crate) struct Unresolved;
+
+/// A resolver as a reqwest client uses it.
+pub(crate) struct Resolver {
+    inner: Arc<dyn Resolve>,
+    guarded: bool,
+}
+
+impl Resolver {
+    /// Refuses a name when any of its addresses isn't public. Using the public rest would be as safe, but a name that
+    /// mixes them is an attack or a mistake, and the admin should hear of either.
+    pub fn guarded(inner: Arc<dyn Resolve>) -> Self {
+        Self { inner, guarded: true }
+    }
+
+    /// For what the operator has listed.
+    pub fn unguarded(inner: Arc<dyn Resolve>) -> Self {
+        Self { inner, guarded: false }
+    }
+}
+
+impl reqwest::dns::Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let inner = Arc::clone(&self.inner);
+        let guarded = self.guarded;
+        Box::pin(async move {
+            let addresses = match inner.resolve(name.as_str()).await {
+                Ok(addresses) if !addresses.is_empty() => addresses,
+                Ok(_) => return Err(Unresolved.into()),
+                Err(error) => {
+                    tracing::debug!(name = name.as_str(), %error, "not resolved");
+                    return Err(Unresolved.into());
+                }
+            };
+            if guarded {
+                let refused = addresses.iter().find_map(|address| Some((*address, guard::check(*address).err()?)));
+                if let Some((address, kind)) = refused {
+                    tracing::warn!(name = name.as_str(), %address, %kind, "egress refused");
+                    return Err(NotPublic.into());
+                }
+            }
+            // Port 0 is replaced by the URL's.
+            Ok(Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use reqwest::dns::Resolve as _;
+
+    use super::*;
+
+    /// Answers differently each time it is asked.
+    struct Rebinding(AtomicUsize, Vec<Vec<&'static str>>);
+
+    #[async_trait]
+    impl Resolve for Rebinding {
+        async fn resolve(&self, _name: &str) -> io::Result<Vec<IpAddr>> {
+            let n = self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(self.1[n].iter().map(|text| text.parse().unwrap()).collect())
+        }
+    }
+
+    async fn ask(resolver: &Resolver) -> Result<Vec<String>, String> {
+        let answer = resolver.resolve("x.example".parse().unwrap()).await;
+        answer.map(|found| found.map(|a| a.ip().to_string()).collect()).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn the_addresses_that_were_checked_are_the_ones_handed_on() {
+        let inner = Arc::new(Rebinding(AtomicUsize::new(0), vec![vec!["1.1.1.1", "2606:4700::1"], vec!["127.0.0.1"]]));
+        let resolver = Resolver::guarded(inner.clone());
+        assert_eq!(ask(&resolver).await.unwrap(), ["1.1.1.1", "2606:4700::1"]);
+        assert_eq!(inner.0.load(Ordering::Relaxed), 1, "asked once, not again for the dial");
+        assert!(ask(&resolver).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn one_private_address_among_public_ones_spoils_the_name() {
+        let answers = vec![vec!["1.1.1.1", "10.0.0.1"], vec!["::ffff:1.1.1.1"], vec![]];
+        let resolver = Resolver::guarded(Arc::new(Rebinding(AtomicUsize::new(0), answers)));
+        for _ in 0..3 {
+            let error = ask(&resolver).await.unwrap_err();
+            assert!(!error.contains("10.0"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The outside as one call has it: its grants, its credential, its allowance and its deadline.
+
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header};
+use resly_core::{
+    connector::{
+        connection::SealedCredentials,
+        manifest::{Auth, Manifest},
+    },
+    id::{ConnectionId, OrganizationId},
+    outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
+};
+use serde_json::{Value, json};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    credentials::Credentials,
+    egress::{Egress, lock},
+    failure,
+    policy::{
+        grant::{GrantError, Grants},
+        target::Target,
+    },
+    vault::{Binding, Vault},
+    wire::{
+        body::{self, Bounds},
+        client::{Outgoing, Way, WireError},
+        decode, headers,
+        inject::{self, InjectError, Injection},
+        redact::Redactor,
+        retry,
+    },
+};
+
+/// The most bytes of a request's body.
+const REQUEST_BODY: usize = 1 << 20;
+/// The most redirects that one request follows.
+const HOPS: usize = 5;
+/// The most bytes of a path in the log.
+const LOGGED_PATH: usize = 512;
+
+/// Where a call's credential comes from.
+pub enum CredentialSource {
+    /// The connection has none.
+    None,
+    /// Opened by the vault, at the first request that carries it.
+    Sealed { vault: Arc<Vault>, sealed: SealedCredentials, binding: Binding },
+    /// Known already: to try credentials before they are stored.
+    Plain(Credentials),
+}
+
+/// What one call may do outside.
+pub struct SessionSpec {
+    pub organization: OrganizationId,
+    pub connection: ConnectionId,
+    pub manifest: Arc<Manifest>,
+    /// The connection's settings, which the manifest's hosts may be made of.
+    pub settings: Value,
+    pub credentials: CredentialSource,
+    /// Requests on the wire: redirects and retries count.
+    pub http_calls: u32,
+    /// Decoded bytes of all bodies together.
+    pub response_bytes: usize,
+    /// From now on, for everything.
+    pub deadline: Duration,
+}
+
+/// The outside of one call.
+pub struct Session {
+    egress: Arc<Egress>,
+    spec: SessionSpec,
+    until: Instant,
+    grants: OnceLock<Result<Grants, GrantError>>,
+    credential: OnceCell<Credential>,
+    calls_left: AtomicU32,
+    bytes_left: AtomicUsize,
+    requests: Mutex<Vec<Value>>,
+}
+
+/// A credential that has been opened.
+struct Credential {
+    injection: Option<Injection>,
+    redactor: Option<Redactor>,
+}
+
+/// One request of what a guest asked for: the first, or one that a redirect led to.
+struct Hop {
+    method: Method,
+    target: Target,
+    headers: HeaderMap,
+    body: Option<Bytes>,
+    /// False once a redirect has left the origin: the credential stays behind for good.
+    trusted: bool,
+}
+
+impl Session {
+    pub(crate) fn new(egress: Arc<Egress>, spec: SessionSpec) -> Self {
+        Self {
+            until: Instant::now() + spec.deadline,
+            grants: OnceLock::new(),
+            credential: OnceCell::new(),
+            calls_left: AtomicU32::new(spec.http_calls),
+            bytes_left: AtomicUsize::new(spec.response_bytes),
+            requests: Mutex::default(),
+            egress,
+            spec,
+        }
+    }
+
+    async fn exchange(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
+        let now = Instant::now();
+        let until = request.timeout.map_or(self.until, |timeout| self.until.min(now + timeout));
+        if until <= now {
+            return Err(failure::refused(OutboundReason::Timeout, "the call's time is over"));
+        }
+        let mut hop = self.first(request)?;
+        for _ in 0..=HOPS {
+            let response = self.repeat(&hop, until).await?;
+            let location = self.location(&response);
+            match location {
+                None => return self.receive(&hop, response, until).await,
+                Some(location) => hop = self.follow(hop, response.status(), &location)?,
+            }
+        }
+        let message = format!("{} redirected more than {HOPS} times", hop.target.host_text());
+        Err(OutboundFailure { sent: true, ..failure::refused(OutboundReason::Denied, message) })
+    }
+
+    /// Checks what the guest wrote, as far as that can be done without its target's policy.
+    fn first(&self, request: OutboundRequest) -> Result<Hop, OutboundFailure> {
+        let method = method(&request.method)?;
+        let target = Target::parse(&request.url).map_err(|error| failure::bad_url(&error))?;
+        let auth = &self.spec.manifest.auth;
+        let mut headers = headers::request(&request.headers, auth).map_err(|error| failure::bad_header(&error))?;
+        headers.insert(header::ACCEPT_ENCODING, http::HeaderValue::from_static(decode::ACCEPTED));
+        if let Some(name) = inject::query_parameter(auth)
+            && inject::has_parameter(target.url(), name)
+        {
+            let message = format!("query parameter `{name}` carries the connection's credential; leave it out");
+            return Err(failure::refused(OutboundReason::Invalid, message));
+        }
+        if let Some(body) = &request.body
+            && body.len() > REQUEST_BODY
+        {
+            let message = format!("the request's body has {} bytes; at most {REQUEST_BODY} are sent", body.len());
+            return Err(failure::refused(OutboundReason::TooLarge, message));
+        }
+        Ok(Hop { method, target, headers, body: request.body, trusted: true })
+    }
+
+    /// The whole policy for one hop: grants, scheme, address; then whether and which credential goes along.
+    async fn admit(&self, hop: &Hop) -> Result<(Way, Option<&Credential>), OutboundFailure> {
+        let grants = self.grants.get_or_init(|| Grants::resolve(&self.spec.manifest, &self.spec.settings));
+        let grants = grants.as_ref().map_err(failure::bad_settings)?;
+        let target = &hop.target;
+        if !grants.allow(target) {
+            let message = format!(
+                "{}{} is not among the hosts that this connector may call: {}",
+                target.url().origin().ascii_serialization(),
+                shown_path(target),
+                grants.text()
+            );
+            return Err(failure::refused(OutboundReason::Denied, message));
+        }
+        let way = self.egress.clients.way(target).map_err(|error| failure::no_way(target.host_text(), error))?;
+        if self.spec.manifest.auth == Auth::None || !hop.trusted || !grants.authenticate(target) {
+            return Ok((way, None));
+        }
+        let credential = self.credential.get_or_try_init(|| self.open()).await?;
+        Ok((way, Some(credential)))
+    }
+
+    async fn open(&self) -> Result<Credential, OutboundFailure> {
+        let opened;
+        let credentials = match &self.spec.credentials {
+            CredentialSource::None => {
+                let message = "the connection has no credentials; an admin has to enter them";
+                return Err(failure::refused(OutboundReason::NeedsAuth, message));
+            }
+            CredentialSource::Plain(credentials) => credentials,
+            CredentialSource::Sealed { vault, sealed, binding } => {
+                opened = vault.open(binding, sealed).await.map_err(|error| failure::closed_vault(&error))?;
+                &opened
+            }
+        };
+        let bad = |error: InjectError| failure::bad_credential(&error);
+        let injection = Injection::new(&self.spec.manifest.auth, credentials).map_err(bad)?;
+        Ok(Credential { injection, redactor: credentials.redactor() })
+    }
+
+    /// Sends a hop, and again while that is allowed and may help.
+    async fn repeat(&self, hop: &Hop, until: Instant) -> Result<reqwest::Response, OutboundFailure> {
+        let (way, credential) = self.admit(hop).await?;
+        let host = hop.target.host_text();
+        let policy = &self.egress.config.retry;
+        let retries = if retry::is_repeatable(&hop.method, &hop.headers) { policy.retries } else { 0 };
+        let mut nth = 0;
+        loop {
+            let result = self.once(hop, &way, credential, until).await?;
+            let (again, asked) = match &result {
+                Ok(response) => (retry::is_transient(response.status()), retry::retry_after(response.headers())),
+                Err(error) => (error.is_transient(), None),
+            };
+            let wait = (again && nth < retries).then(|| policy.wait(nth, asked, &*self.egress.random)).flatten();
+            match wait {
+                Some(wait) if Instant::now() + wait < until && self.calls_left.load(Ordering::Relaxed) > 0 => {
+                    drop(result);
+                    sleep(wait).await;
+                    nth += 1;
+                }
+                _ => return result.map_err(|error| failure::wire(host, &error)),
+            }
+        }
+    }
+
+    /// One request on the wire. The outer result is what stops everything: the allowance or the breaker.
+    async fn once(
+        &self,
+        hop: &Hop,
+        way: &Way,
+        credential: Option<&Credential>,
+        until: Instant,
+    ) -> Result<Result<reqwest::Response, WireError>, OutboundFailure> {
+        let spent = self.calls_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if spent.is_err() || self.bytes_left.load(Ordering::Relaxed) == 0 {
+            let message = format!(
+                "a call may send {} requests, redirects and retries included, and receive {} bytes; fetch less",
+                self.spec.http_calls, self.spec.response_bytes
+            );
+            return Err(failure::refused(OutboundReason::Quota, message));
+        }
+        let breaker = self.egress.breaker(self.spec.connection);
+        let host = hop.target.host_text();
+        lock(&breaker).admit(Instant::now()).map_err(|after| failure::open_circuit(host, after))?;
+
+        let mut outgoing = Outgoing {
+            method: hop.method.clone(),
+            url: hop.target.url().clone(),
+            headers: hop.headers.clone(),
+            body: hop.body.clone(),
+        };
+        if let Some(injection) = credential.and_then(|credential| credential.injection.as_ref()) {
+            injection.apply(&mut outgoing.url, &mut outgoing.headers);
+        }
+        let result = self.egress.clients.send(way, outgoing, until).await;
+        let failed = match &result {
+            Ok(response) => matches!(response.status().as_u16(), 502..=504),
+            Err(error) => error.is_failure(),
+        };
+        if failed {
+            lock(&breaker).fail(Instant::now());
+        } else {
+            lock(&breaker).succeed();
+        }
+        self.record(hop, &result);
+        Ok(result)
+    }
+
+    fn record(&self, hop: &Hop, result: &Result<reqwest::Response, WireError>) {
+        let path = self.redact(shown_path(&hop.target));
+        let mut entry = json!({"method": hop.method.as_str(), "host": hop.target.host_text(), "path": path});
+        match result {
+            Ok(response) => entry["status"] = response.status().as_u16().into(),
+            Err(error) => entry["error"] = error.to_string().into(),
+        }
+        tracing::debug!(
+            organization = %self.spec.organization, connection = %self.spec.connection, request = %entry, "egress"
+        );
+        lock(&self.requests).push(entry);
+    }
+
+    /// Where a response leads, when the manifest asks for redirects to be followed.
+    fn location(&self, response: &reqwest::Response) -> Option<String> {
+        let leads = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+        if !self.spec.manifest.redirects || !leads {
+            return None;
+        }
+        response.headers().get(header::LOCATION)?.to_str().ok().map(str::to_owned)
+    }
+
+    fn follow(&self, hop: Hop, status: StatusCode, location: &str) -> Result<Hop, OutboundFailure> {
+        let sent = |failure| OutboundFailure { sent: true, ..failure };
+        let target = hop.target.join(location).map_err(|error| {
+            let failure = failure::bad_url(&error);
+            let message =
+                format!("{} redirected to what can't be followed: {}", hop.target.host_text(), failure.message);
+            sent(OutboundFailure { reason: OutboundReason::Denied, message, ..failure })
+        })?;
+        let Hop { mut method, mut headers, mut body, mut trusted, .. } = hop;
+        // As browsers do (RFC 9110 15.4): 303 is always fetched, 301 and 302 turn POST into GET.
+        let fetches = match status.as_u16() {
+            303 => method != Method::HEAD,
+            301 | 302 => method == Method::POST,
+            _ => false,
+        };
+        if fetches {
+            method = Method::GET;
+            body = None;
+            headers.remove(header::CONTENT_TYPE);
+        }
+        if !target.same_origin(&hop.target) {
+            trusted = false;
+            headers::drop_private(&mut headers);
+            // A service that echoes the key into its Location would have us hand it on.
+            let redactor = self.credential.get().and_then(|credential| credential.redactor.as_ref());
+            if redactor.is_some_and(|redactor| redactor.finds(target.url().as_str())) {
+                let message = format!("{} redirected elsewhere with the credential in the URL", hop.target.host_text());
+                return Err(sent(failure::refused(OutboundReason::Denied, message)));
+            }
+        }
+        Ok(Hop { method, target, headers, body, trusted })
+    }
+
+    async fn receive(
+        &self,
+        hop: &Hop,
+        response: reqwest::Response,
+        until: Instant,
+    ) -> Result<OutboundResponse, OutboundFailure> {
+        let host = hop.target.host_text();
+        // Whoever got the credential earlier in this call may tell it to whoever answers now.
+        let redactor = self.credential.get().and_then(|credential| credential.redactor.as_ref());
+        let status = response.status().as_u16();
+        let Some(headers) = headers::response(response.headers(), redactor) else {
+            let message = format!("{host}: the response's headers are too large");
+            return Err(OutboundFailure { sent: true, ..failure::refused(OutboundReason::TooLarge, message) });
+        };
+        let most = self.bytes_left.load(Ordering::Relaxed);
+        let beyond = redactor.map_or(1, Redactor::overlap);
+        let bounds = Bounds { most: most.saturating_add(beyond), idle: self.egress.config.idle_timeout, until };
+        let bytes = body::read(response, bounds).await.map_err(|error| failure::body(host, &error))?;
+        let received = bytes.len().min(most);
+        let over = bytes.len() > most;
+        let bytes = Bytes::from(bytes);
+        let body = match redactor {
+            Some(redactor) => redactor.body(bytes, most),
+            None => bytes.slice(..received),
+        };
+        // Marks may be longer than what they stand for, so a cut may come of them too.
+        let truncated = over || (redactor.is_some() && body.len() == most && received < most);
+        self.bytes_left.fetch_sub(received.max(body.len()), Ordering::Relaxed);
+        if let Some(entry) = lock(&self.requests).last_mut() {
+            entry["bytes"] = received.into();
+        }
+        Ok(OutboundResponse { status, headers, body, truncated })
+    }
+}
+
+#[async_trait]
+impl Outbound for Session {
+    async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
+        let result = self.exchange(request).await;
+        result.map_err(|failure| OutboundFailure { message: self.redact(&failure.message), ..failure })
+    }
+
+    fn redact(&self, text: &str) -> String {
+        match self.credential.get().and_then(|credential| credential.redactor.as_ref()) {
+            Some(redactor) => redactor.text(text).into_owned(),
+            // What was never opened can't be in a text.
+            None => text.to_owned(),
+        }
+    }
+
+    fn requests(&self) -> Vec<Value> {
+        lock(&self.requests).clone()
+    }
+}
+
+/// Upper-case letters and dashes. `TRACE` would echo the credential, `CONNECT` would make a tunnel.
+fn method(text: &str) -> Result<Method, OutboundFailure> {
+    let plain =
+        !text.is_empty() && text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+    let method =
+        Method::from_bytes(text.as_bytes()).ok().filter(|_| plain && !matches!(text, "TRACE" | "CONNECT" | "TRACK"));
+    method.ok_or_else(|| {
+        let shown: String = text.escape_default().take(40).collect();
+        let message = format!("`{shown}` is no method that can be sent; use GET, POST, PUT, PATCH, DELETE or HEAD");
+        failure::refused(OutboundReason::Invalid, message)
+    })
+}
+
+fn shown_path(target: &Target) -> &str {
+    let path = target.url().path();
+    path.get(..LOGGED_PATH).unwrap_or(path)
+}

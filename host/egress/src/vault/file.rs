@@ -1,0 +1,156 @@
+//! Where master keys come from: a setting, a file, or, on a first start outside production, a file that is made.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use super::master::{MasterKeys, ParseKeyError};
+
+/// The name of the file that is made in the data folder.
+const MADE: &str = "master.key";
+/// The longest file that is taken for one of keys, in bytes.
+const LONGEST: u64 = 64 << 10;
+
+/// What the operator has set.
+#[derive(Clone, Debug)]
+pub struct MasterKeySource {
+    /// `RESLY_MASTER_KEY`.
+    pub key: Option<SecretString>,
+    /// `RESLY_MASTER_KEY_FILE`.
+    pub file: Option<PathBuf>,
+    /// Where a file is looked for, and made, when neither is set.
+    pub data_dir: PathBuf,
+    /// Makes no file: a key that nobody keeps a copy of is no key for production.
+    pub production: bool,
+}
+
+/// Why there is no master key.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterKeyError {
+    #[error("RESLY_MASTER_KEY: {0}")]
+    Setting(ParseKeyError),
+    #[error("the master key file {path}: {error}")]
+    File { path: PathBuf, error: ParseKeyError },
+    #[error("the master key file {path} can't be read: {error}")]
+    Read { path: PathBuf, error: io::Error },
+    #[error("the master key file {path} can't be made: {error}")]
+    Make { path: PathBuf, error: io::Error },
+    #[error(
+        "in production a master key must be given: make one with `echo \"k1:$(openssl rand -base64 32)\"`, keep a copy \
+         in a safe place, and set RESLY_MASTER_KEY, or RESLY_MASTER_KEY_FILE to a file that holds it"
+    )]
+    Missing,
+}
+
+impl MasterKeys {
+    /// Loads the keys, or makes one. [`MasterKeys::warning`] then says what to tell the operator.
+    pub fn load(source: &MasterKeySource) -> Result<Self, MasterKeyError> {
+        if let Some(key) = &source.key {
+            return Self::parse(key.expose_secret()).map_err(MasterKeyError::Setting);
+        }
+        if let Some(path) = &source.file {
+            return read(path);
+        }
+        let path = source.data_dir.join(MADE);
+        match read(&path) {
+            Err(MasterKeyError::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+        if source.production {
+            return Err(MasterKeyError::Missing);
+        }
+        match make(&path) {
+            Ok(()) => {
+                let mut keys = read(&path)?;
+                keys.warning = Some(format!(
+                    "made a master key in {}: back it up, since stored credentials can't be opened without it",
+                    path.display()
+                ));
+                Ok(keys)
+            }
+            // Another process was quicker.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(&path),
+            Err(error) => Err(MasterKeyError::Make { path, error }),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<MasterKeys, MasterKeyError> {
+    let unreadable = |error| MasterKeyError::Read { path: path.to_owned(), error };
+    let file = fs::File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
+    let mut text = Zeroizing::new(String::new());
+    file.take(LONGEST).read_to_string(&mut text).map_err(unreadable)?;
+    let mut keys = MasterKeys::parse(&text).map_err(|error| MasterKeyError::File { path: path.to_owned(), error })?;
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        keys.warning = Some(format!("the master key file {path} can be read by others: `chmod 600 {path}`"));
+    }
+    Ok(keys)
+}
+
+/// Makes the file whole or not at all, and never over one that is there: it is written beside and then linked.
+fn make(path: &Path) -> io::Result<()> {
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *key).map_err(io::Error::other)?;
+    let text = Zeroizing::new(format!("k1:{}\n", *Zeroizing::new(STANDARD.encode(*key))));
+    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    let written = write(&beside, text.as_bytes()).and_then(|()| fs::hard_link(&beside, path));
+    let removed = fs::remove_file(&beside);
+    written.and(removed)?;
+    match path.parent() {
+        // So that the name survives a power cut too.
+        Some(folder) => fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(folder: &Path, production: bool) -> MasterKeySource {
+        MasterKeySource { key: None, file: None, data_dir: folder.to_owned(), production }
+    }
+
+    #[test]
+    fn a_key_is_made_once_for_its_owner_alone_and_with_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = MasterKeys::load(&source(folder.path(), false)).unwrap();
+        assert!(made.warning().unwrap().contains("back it up"));
+        let path = folder.path().join(MADE);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let again = MasterKeys::load(&source(folder.path(), true)).unwrap();
+        assert_eq!(again.warning(), None);
+        assert_eq!(made.derive_newest("x"), again.derive_newest("x"));
+        assert_eq!(make(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(MasterKeys::load(&source(folder.path(), false)).unwrap().warning().unwrap().contains("chmod"));
+    }
+
+    #[test]
+    fn production_makes_none_and_a_named_file_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(MasterKeys::load(&source(folder.path(), true)), Err(MasterKeyError::Missing)));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let file = Some(folder.path().join("gone"));
+        let named = MasterKeySource { file, ..source(folder.path(), false) };
+        assert!(matches!(MasterKeys::load(&named), Err(MasterKeyError::Read { .. })));
+        let set = MasterKeySource { key: Some("bad".into()), ..source(folder.path(), false) };
+        assert!(matches!(MasterKeys::load(&set), Err(MasterKeyError::Setting(_))));
+    }
+}

@@ -1,0 +1,137 @@
+//! The vault: credentials at rest. A master key wraps one key for each organization, and that key seals records.
+//!
+//! Both steps are XChaCha20-Poly1305 with a random nonce. What a record belongs to (organization, connection, field,
+//! version) is associated data, so a record that was moved to another row doesn't open there. A wrapped key names the
+//! master key it needs, so master keys can be rotated: new ones wrap, old ones still unwrap.
+
+mod file;
+mod master;
+mod seal;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use moka::future::Cache;
+use resly_core::{
+    connector::connection::SealedCredentials,
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+    time::Random,
+};
+use secrecy::SecretBox;
+
+pub use file::{MasterKeyError, MasterKeySource};
+pub use master::{MasterKeys, ParseKeyError};
+
+use crate::credentials::Credentials;
+
+/// How long an opened organization key is remembered.
+const REMEMBERED: Duration = Duration::from_secs(60);
+const REMEMBERED_KEYS: u64 = 1024;
+
+/// 32 bytes that are wiped when dropped.
+pub(crate) type Key = SecretBox<[u8; 32]>;
+
+/// What a record belongs to; it opens under the same binding only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    pub organization: OrganizationId,
+    pub connection: ConnectionId,
+    pub field: &'static str,
+    /// Of the field's shape.
+    pub version: u32,
+}
+
+/// Where the wrapped keys are kept, one for each organization.
+#[async_trait]
+pub trait VaultStore: Send + Sync + 'static {
+    async fn vault_key(&self, organization: OrganizationId) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Keeps a key unless there is one already, and returns what is kept: the first writer wins.
+    async fn put_vault_key(&self, organization: OrganizationId, key: Vec<u8>) -> Result<Vec<u8>, StoreError>;
+}
+
+/// Why something can't be sealed or opened.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum VaultError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(
+        "the vault needs master key `{0}`, which this host was not given; add it to RESLY_MASTER_KEY after the newest"
+    )]
+    NoMasterKey(String),
+    #[error(
+        "a stored secret does not open: it was changed, belongs elsewhere, or was sealed under another master key of \
+         the same name"
+    )]
+    DoesNotOpen,
+    #[error("a stored secret has a form that this version doesn't know")]
+    UnknownForm,
+}
+
+/// Seals and opens credentials.
+pub struct Vault {
+    keys: MasterKeys,
+    store: Arc<dyn VaultStore>,
+    random: Arc<dyn Random>,
+    opened: Cache<OrganizationId, Arc<Key>>,
+}
+
+impl Vault {
+    pub fn new(keys: MasterKeys, store: Arc<dyn VaultStore>, random: Arc<dyn Random>) -> Self {
+        let opened = Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(REMEMBERED).build();
+        Self { keys, store, random, opened }
+    }
+
+    pub async fn seal(&self, binding: &Binding, credentials: &Credentials) -> Result<SealedCredentials, VaultError> {
+        let key = self.organization_key(binding.organization).await?;
+        let plain = credentials.to_plain();
+        Ok(SealedCredentials(seal::record(&key, &binding.associated_data(), &plain, &*self.random)?))
+    }
+
+    pub async fn open(&self, binding: &Binding, sealed: &SealedCredentials) -> Result<Credentials, VaultError> {
+        let key = self.organization_key(binding.organization).await?;
+        let plain = seal::open_record(&key, &binding.associated_data(), &sealed.0)?;
+        Credentials::from_plain(&plain).ok_or(VaultError::UnknownForm)
+    }
+
+    /// A wrapped organization key under the newest master key; `None` when it is already. For rotation.
+    pub fn rewrap(&self, organization: OrganizationId, wrapped: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
+        if seal::wrapped_by(wrapped)? == self.keys.newest().0 {
+            return Ok(None);
+        }
+        let key = seal::unwrap(&self.keys, organization, wrapped)?;
+        seal::wrap(&self.keys, organization, &key, &*self.random).map(Some)
+    }
+
+    async fn organization_key(&self, organization: OrganizationId) -> Result<Arc<Key>, VaultError> {
+        let key = self.opened.try_get_with(organization, async {
+            let wrapped = match self.store.vault_key(organization).await? {
+                Some(wrapped) => wrapped,
+                None => {
+                    let mut fresh = Box::new([0; 32]);
+                    self.random.fill(&mut *fresh);
+                    let wrapped = seal::wrap(&self.keys, organization, &Key::new(fresh), &*self.random)?;
+                    // Another host may have been quicker: what is kept is what counts.
+                    self.store.put_vault_key(organization, wrapped).await?
+                }
+            };
+            seal::unwrap(&self.keys, organization, &wrapped).map(Arc::new)
+        });
+        key.await.map_err(|error: Arc<VaultError>| (*error).clone())
+    }
+}
+
+impl Binding {
+    /// Of fixed width but for the field, which comes last: no two bindings have the same bytes.
+    fn associated_data(&self) -> Vec<u8> {
+        let mut data = b"resly credentials v1\0".to_vec();
+        data.extend_from_slice(self.organization.0.as_bytes());
+        data.extend_from_slice(self.connection.0.as_bytes());
+        data.extend_from_slice(&self.version.to_be_bytes());
+        data.extend_from_slice(self.field.as_bytes());
+        data
+    }
+}
+
+#[cfg(test)]
+mod tests;

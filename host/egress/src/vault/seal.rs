@@ -1,0 +1,85 @@
+//! The two kinds of sealed bytes.
+//!
+//! A wrapped key: `1`, the length of the master key's id, the id, 24 bytes of nonce, then ciphertext and tag. A record:
+//! `1`, 24 bytes of nonce, then ciphertext and tag.
+
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305,
+    aead::{Aead, Payload},
+};
+use resly_core::{id::OrganizationId, time::Random};
+use secrecy::ExposeSecret;
+use zeroize::Zeroizing;
+
+use super::{Key, MasterKeys, VaultError};
+
+const FORM: u8 = 1;
+const NONCE: usize = 24;
+
+pub fn wrap(
+    keys: &MasterKeys,
+    organization: OrganizationId,
+    key: &Key,
+    random: &dyn Random,
+) -> Result<Vec<u8>, VaultError> {
+    let (id, master) = keys.newest();
+    let length = u8::try_from(id.len()).map_err(|_| VaultError::UnknownForm)?;
+    let mut wrapped = vec![FORM, length];
+    wrapped.extend_from_slice(id.as_bytes());
+    encrypt(&mut wrapped, master, &wrapping_data(organization, id), key.expose_secret(), random)?;
+    Ok(wrapped)
+}
+
+pub fn unwrap(keys: &MasterKeys, organization: OrganizationId, wrapped: &[u8]) -> Result<Key, VaultError> {
+    let id = wrapped_by(wrapped)?;
+    let master = keys.find(id).ok_or_else(|| VaultError::NoMasterKey(id.to_owned()))?;
+    let plain = decrypt(master, &wrapping_data(organization, id), &wrapped[2 + id.len()..])?;
+    let bytes: [u8; 32] = plain.as_slice().try_into().map_err(|_| VaultError::UnknownForm)?;
+    Ok(Key::new(Box::new(bytes)))
+}
+
+/// The id of the master key that a wrapped key needs.
+pub fn wrapped_by(wrapped: &[u8]) -> Result<&str, VaultError> {
+    match wrapped {
+        [FORM, length, rest @ ..] => {
+            let id = rest.get(..usize::from(*length)).ok_or(VaultError::UnknownForm)?;
+            std::str::from_utf8(id).map_err(|_| VaultError::UnknownForm)
+        }
+        _ => Err(VaultError::UnknownForm),
+    }
+}
+
+pub fn record(key: &Key, data: &[u8], plain: &[u8], random: &dyn Random) -> Result<Vec<u8>, VaultError> {
+    let mut sealed = vec![FORM];
+    encrypt(&mut sealed, key, data, plain, random)?;
+    Ok(sealed)
+}
+
+pub fn open_record(key: &Key, data: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    match sealed {
+        [FORM, rest @ ..] => decrypt(key, data, rest),
+        _ => Err(VaultError::UnknownForm),
+    }
+}
+
+fn wrapping_data(organization: OrganizationId, id: &str) -> Vec<u8> {
+    [b"resly organization key v1\0".as_slice(), organization.0.as_bytes(), id.as_bytes()].concat()
+}
+
+fn encrypt(out: &mut Vec<u8>, key: &Key, data: &[u8], plain: &[u8], random: &dyn Random) -> Result<(), VaultError> {
+    let mut nonce = [0; NONCE];
+    random.fill(&mut nonce);
+    let cipher = XChaCha20Poly1305::new(key.expose_secret().into());
+    let sealed = cipher.encrypt(&nonce.into(), Payload { msg: plain, aad: data });
+    out.extend_from_slice(&nonce);
+    // Fails only for texts of hundreds of gigabytes.
+    out.extend_from_slice(&sealed.map_err(|_| VaultError::UnknownForm)?);
+    Ok(())
+}
+
+fn decrypt(key: &Key, data: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or(VaultError::UnknownForm)?;
+    let cipher = XChaCha20Poly1305::new(key.expose_secret().into());
+    let opened = cipher.decrypt(nonce.into(), Payload { msg: sealed, aad: data });
+    opened.map(Zeroizing::new).map_err(|_| VaultError::DoesNotOpen)
+}

@@ -1,0 +1,89 @@
+//! The circuit breaker: after a run of failures a connection's requests fail at once for a while, so that a service
+//! that is down isn't hammered and a chat doesn't wait for it again and again.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Failures in a row that open it.
+const THRESHOLD: u32 = 5;
+/// How long it stays open at first; doubled with each failure of a probe.
+const OPEN: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(120);
+/// How long the one probe may take before another is let through.
+const PROBE: Duration = Duration::from_secs(30);
+
+/// One connection's breaker. It starts closed.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    failures: u32,
+    open_until: Option<Instant>,
+}
+
+impl Breaker {
+    /// Lets a request through, or says how long to wait. When the time is over, one request is let through as a probe
+    /// and the rest still wait for what it reports.
+    pub fn admit(&mut self, now: Instant) -> Result<(), Duration> {
+        match self.open_until {
+            Some(until) if now < until => Err(until - now),
+            Some(_) => {
+                self.open_until = Some(now + PROBE);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub fn succeed(&mut self) {
+        *self = Self::default();
+    }
+
+    pub fn fail(&mut self, now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+        if let Some(over) = self.failures.checked_sub(THRESHOLD) {
+            self.open_until = Some(now + OPEN.saturating_mul(1 << over.min(8)).min(LONGEST));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn it_opens_after_a_run_of_failures_and_lets_one_probe_through() {
+        let (mut breaker, start) = (Breaker::default(), Instant::now());
+        for _ in 0..THRESHOLD {
+            assert_eq!(breaker.admit(start), Ok(()));
+            breaker.fail(start);
+        }
+        assert_eq!(breaker.admit(start + secs(1)), Err(secs(9)));
+        assert_eq!(breaker.admit(start + secs(10)), Ok(()));
+        assert!(breaker.admit(start + secs(10)).is_err(), "one probe at a time");
+        breaker.fail(start + secs(11));
+        assert_eq!(breaker.admit(start + secs(11)), Err(secs(20)));
+        assert_eq!(breaker.admit(start + secs(31)), Ok(()));
+        breaker.succeed();
+        assert_eq!(breaker.admit(start + secs(31)), Ok(()));
+    }
+
+    #[test]
+    fn a_success_ends_the_run_and_a_lost_probe_blocks_nobody_for_ever() {
+        let (mut breaker, start) = (Breaker::default(), Instant::now());
+        for _ in 0..10 {
+            breaker.fail(start);
+            breaker.succeed();
+        }
+        assert_eq!(breaker.admit(start), Ok(()));
+        for _ in 0..40 {
+            breaker.fail(start);
+        }
+        assert_eq!(breaker.admit(start), Err(LONGEST));
+        assert_eq!(breaker.admit(start + LONGEST), Ok(()));
+        assert_eq!(breaker.admit(start + LONGEST + PROBE), Ok(()));
+    }
+}

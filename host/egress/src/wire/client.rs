@@ -1,0 +1,283 @@
+//! The HTTP clients: one for the public, which the address guard stands before; one for what the operator listed; one
+//! for what the operator routes elsewhere. A client pools connections by scheme, host and port, and each of the three
+//! sees only targets of its own policy, so a pooled connection never serves a request that could not have opened it.
+//!
+//! None of them reads proxies from the environment, follows redirects, retries or decodes: egress does what of this is
+//! done, within its bounds.
+
+use std::{error::Error, io, sync::Arc, sync::Once, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use reqwest::{Certificate, Client, ClientBuilder, redirect};
+use tokio::time::{Instant, timeout_at};
+use url::{Host, Url};
+
+use crate::{
+    config::{EgressConfig, EgressError},
+    policy::{
+        allow::AllowedHost,
+        guard::{self, Refused},
+        resolve::{NotPublic, Resolve, Resolver, Unresolved},
+        route::Route,
+        target::Target,
+    },
+};
+
+const POOL_IDLE: Duration = Duration::from_secs(60);
+const POOL_PER_HOST: usize = 64;
+const HEADER_LIST: u32 = 64 << 10;
+
+/// How a target is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Through the address guard.
+    Public,
+    /// Wherever it is: the operator listed it.
+    Listed,
+    /// Somewhere else: the operator routes it.
+    Routed(Route),
+}
+
+/// Why there is no way to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WayError {
+    #[error("plain http is refused: use https, or have an operator list the host and port in RESLY_EGRESS_ALLOW")]
+    PlainHttp,
+    #[error("{0} can't be called: only public addresses can, unless an operator lists the host in RESLY_EGRESS_ALLOW")]
+    Address(Refused),
+}
+
+/// Why a request got no response.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    #[error(
+        "the name does not lead to public addresses alone, and nothing else can be called; an operator can list the \
+         host in RESLY_EGRESS_ALLOW"
+    )]
+    NotPublic,
+    #[error("the name could not be resolved; check the host name")]
+    Unresolved,
+    #[error("no connection could be made in time")]
+    ConnectTimeout,
+    #[error("the connection failed: {0}")]
+    Connect(&'static str),
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    #[error("the service accepted the request and did not answer in time")]
+    Silent,
+    #[error("the call's time was over before the service answered")]
+    Late,
+    #[error("the service broke the connection before it answered")]
+    Broken,
+    #[error("the service's answer is not proper HTTP")]
+    Malformed,
+    #[error("the request can't be written as HTTP")]
+    Unsendable,
+}
+
+impl WireError {
+    /// Whether the service may have seen the request.
+    pub fn sent(&self) -> bool {
+        matches!(self, Self::Silent | Self::Late | Self::Broken | Self::Malformed)
+    }
+
+    /// Whether it speaks of the service's health, rather than of the request or its permission.
+    pub fn is_failure(&self) -> bool {
+        !matches!(self, Self::NotPublic | Self::Late | Self::Unsendable)
+    }
+
+    /// Whether another try may fare better.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::ConnectTimeout | Self::Connect(_) | Self::Broken)
+    }
+}
+
+/// One request as it goes on the wire, with its credential.
+pub struct Outgoing {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Option<Bytes>,
+}
+
+/// All clients, and what decides between them.
+pub struct Clients {
+    public: Client,
+    /// Made only when the operator lists or routes something.
+    listed: Option<Client>,
+    routed: Option<Client>,
+    allow: Vec<AllowedHost>,
+    routes: Vec<Route>,
+    first_byte: Duration,
+}
+
+impl Clients {
+    pub fn new(config: &EgressConfig, resolver: Arc<dyn Resolve>) -> Result<Self, EgressError> {
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| {
+            // Fails when the program has chosen one already, which is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+        let build = |resolver: Resolver, adjust: fn(ClientBuilder) -> ClientBuilder| {
+            let resolver = Arc::new(resolver);
+            let builder = || adjust(base(config)).dns_resolver(Arc::clone(&resolver));
+            client(builder, &config.extra_ca_pem)
+        };
+        let public = build(Resolver::guarded(Arc::clone(&resolver)), |builder| builder.https_only(true))?;
+        let listed = match config.allow.is_empty() {
+            true => None,
+            false => Some(build(Resolver::unguarded(Arc::clone(&resolver)), |builder| builder)?),
+        };
+        let routed = match config.routes.is_empty() {
+            true => None,
+            // In HTTP/2 the name as asked could not stand beside the address that is dialled.
+            false => Some(build(Resolver::unguarded(resolver), ClientBuilder::http1_only)?),
+        };
+        let (allow, routes) = (config.allow.clone(), config.routes.clone());
+        Ok(Self { public, listed, routed, allow, routes, first_byte: config.first_byte_timeout })
+    }
+
+    /// Decides how a target is reached, as far as that can be told before its name is resolved.
+    pub fn way(&self, target: &Target) -> Result<Way, WayError> {
+        let (host, port) = (target.host(), target.port());
+        let listed = self.allow.iter().any(|allowed| allowed.covers(&host, port));
+        if !target.is_https() && !listed {
+            return Err(WayError::PlainHttp);
+        }
+        if let Some(route) = self.routes.iter().find(|route| route.covers(&host, port)) {
+            return Ok(Way::Routed(route.clone()));
+        }
+        if listed {
+            return Ok(Way::Listed);
+        }
+        // The client's resolver is never asked about a literal.
+        let literal = match host {
+            Host::Domain(_) => return Ok(Way::Public),
+            Host::Ipv4(address) => address.into(),
+            Host::Ipv6(address) => address.into(),
+        };
+        guard::check(literal).map(|()| Way::Public).map_err(WayError::Address)
+    }
+
+    /// Sends one request and returns when the response's head is there.
+    pub async fn send(&self, way: &Way, outgoing: Outgoing, until: Instant) -> Result<reqwest::Response, WireError> {
+        let Outgoing { method, url, mut headers, body } = outgoing;
+        let (client, url) = match way {
+            Way::Public => (Some(&self.public), url),
+            Way::Listed => (self.listed.as_ref(), url),
+            Way::Routed(route) => {
+                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                let asked = format!("{}{port}", url.host_str().unwrap_or_default());
+                headers.insert(header::HOST, HeaderValue::from_str(&asked).map_err(|_| WireError::Unsendable)?);
+                (self.routed.as_ref(), route.lead(&url))
+            }
+        };
+        let client = client.ok_or(WireError::Unsendable)?;
+        let with_body = matches!(method, Method::POST | Method::PUT | Method::PATCH);
+        let mut request = reqwest::Request::new(method, url);
+        *request.headers_mut() = headers;
+        // An empty body states its length, which some services insist on.
+        if let Some(body) = body.or_else(|| with_body.then(Bytes::new)) {
+            *request.body_mut() = Some(body.into());
+        }
+        let silent = Instant::now() + self.first_byte;
+        match timeout_at(silent.min(until), client.execute(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(classify(&error)),
+            Err(_) if until <= silent => Err(WireError::Late),
+            Err(_) => Err(WireError::Silent),
+        }
+    }
+}
+
+/// What all clients have in common.
+fn base(config: &EgressConfig) -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("Resly/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .connect_timeout(config.connect_timeout)
+        .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(POOL_PER_HOST)
+        .http2_max_header_list_size(HEADER_LIST)
+}
+
+fn client(builder: impl Fn() -> ClientBuilder, extra_ca_pem: &[u8]) -> Result<Client, EgressError> {
+    let extra = if extra_ca_pem.is_empty() {
+        Vec::new()
+    } else {
+        let extra = Certificate::from_pem_bundle(extra_ca_pem).map_err(|error| EgressError::Ca(reasons(&error)))?;
+        if extra.is_empty() {
+            return Err(EgressError::Ca("there is none in it".to_owned()));
+        }
+        extra
+    };
+    let builder_error = match builder().tls_certs_merge(extra.clone()).build() {
+        Ok(client) => return Ok(client),
+        Err(error) => error,
+    };
+    // A machine without certificate authorities can still serve everything but https services.
+    tracing::warn!(
+        error = %reasons(&builder_error),
+        "no certificate authorities: https services can't be called; install ca-certificates or set RESLY_EGRESS_CA"
+    );
+    builder().tls_certs_only(extra).build().map_err(|error| EgressError::Client(reasons(&error)))
+}
+
+/// Every error beneath one, itself included. An `io::Error` hides its cause from `source`.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| beneath(*error))
+}
+
+fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+fn reasons(error: &(dyn Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Says what happened without the URL, which may carry a key, and without addresses.
+fn classify(error: &reqwest::Error) -> WireError {
+    for cause in causes(error) {
+        if cause.is::<NotPublic>() {
+            return WireError::NotPublic;
+        }
+        if cause.is::<Unresolved>() {
+            return WireError::Unresolved;
+        }
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return WireError::Tls(tls.to_string());
+        }
+    }
+    let kind = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    if error.is_connect() {
+        return match kind {
+            _ if error.is_timeout() => WireError::ConnectTimeout,
+            Some(io::ErrorKind::TimedOut) => WireError::ConnectTimeout,
+            Some(io::ErrorKind::ConnectionRefused) => WireError::Connect("it was refused; is the service up?"),
+            Some(io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe) => {
+                WireError::Connect("the service closed it at once")
+            }
+            Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
+                WireError::Connect("the network does not reach the service")
+            }
+            _ => WireError::Connect("the service could not be reached"),
+        };
+    }
+    if error.is_builder() {
+        return WireError::Unsendable;
+    }
+    let odd = ["invalid HTTP", "head is too large", "invalid content-length", "frame with invalid size"];
+    let parse = causes(error).any(|cause| odd.iter().any(|odd| cause.to_string().contains(odd)));
+    if parse { WireError::Malformed } else { WireError::Broken }
+}

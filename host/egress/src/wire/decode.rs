@@ -1,0 +1,245 @@
+//! Content codings, decoded as the body arrives and stopped at a cap, so that a small body can't become a large one.
+
+use std::io::{self, Write};
+
+use brotli_decompressor::DecompressorWriter;
+use flate2::write::{MultiGzDecoder, ZlibDecoder};
+use http::{HeaderMap, header};
+use zstd::stream::write::Decoder as ZstdDecoder;
+
+/// What the host asks services for.
+pub const ACCEPTED: &str = "gzip, br, zstd";
+
+/// The most memory that a Zstandard frame may ask for as its window, as a power of two: what RFC 9659 has HTTP use.
+const ZSTD_WINDOW: u32 = 23;
+const BUFFER: usize = 16 << 10;
+
+/// Why a body can't be decoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    #[error("the service encoded its response as `{0}`, which it wasn't asked for")]
+    Unknown(String),
+    #[error("the service's response is not the {0} it says it is")]
+    Corrupt(&'static str),
+}
+
+/// What has been decoded, up to the cap.
+struct Sink {
+    bytes: Vec<u8>,
+    most: usize,
+    full: bool,
+}
+
+impl Write for Sink {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let room = self.most - self.bytes.len();
+        if buffer.len() > room {
+            self.bytes.extend_from_slice(&buffer[..room]);
+            self.full = true;
+            return Err(io::Error::other("the cap is reached"));
+        }
+        self.bytes.extend_from_slice(buffer);
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+enum Coding {
+    Identity(Sink),
+    Gzip(Box<MultiGzDecoder<Sink>>),
+    Deflate(Box<ZlibDecoder<Sink>>),
+    Brotli(Box<DecompressorWriter<Sink>>),
+    Zstd(Box<ZstdDecoder<'static, Sink>>),
+}
+
+/// Decodes one body.
+pub struct Decoder {
+    coding: Coding,
+    started: bool,
+}
+
+impl Decoder {
+    /// For a response with these headers; at most `most` decoded bytes are kept.
+    pub fn new(headers: &HeaderMap, most: usize) -> Result<Self, DecodeError> {
+        let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+        let coding = codings.next().map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase());
+        let coding = coding.unwrap_or_default();
+        if codings.next().is_some() {
+            return Err(DecodeError::Unknown("several codings".to_owned()));
+        }
+        let sink = Sink { bytes: Vec::new(), most, full: false };
+        let coding = match coding.as_str() {
+            "" | "identity" => Coding::Identity(sink),
+            "gzip" | "x-gzip" => Coding::Gzip(Box::new(MultiGzDecoder::new(sink))),
+            "deflate" => Coding::Deflate(Box::new(ZlibDecoder::new(sink))),
+            "br" => Coding::Brotli(Box::new(DecompressorWriter::new(sink, BUFFER))),
+            "zstd" => {
+                let mut decoder = ZstdDecoder::new(sink).map_err(|_| DecodeError::Corrupt("zstd"))?;
+                decoder.window_log_max(ZSTD_WINDOW).map_err(|_| DecodeError::Corrupt("zstd"))?;
+                Coding::Zstd(Box::new(decoder))
+            }
+            other => return Err(DecodeError::Unknown(other.chars().take(40).collect())),
+        };
+        Ok(Self { coding, started: false })
+    }
+
+    /// Takes the next bytes off the wire. False when the cap is reached and nothing more is wanted.
+    pub fn write(&mut self, chunk: &[u8]) -> Result<bool, DecodeError> {
+        self.started |= !chunk.is_empty();
+        let written = match &mut self.coding {
+            Coding::Identity(sink) => sink.write_all(chunk),
+            Coding::Gzip(decoder) => decoder.write_all(chunk),
+            Coding::Deflate(decoder) => decoder.write_all(chunk),
+            Coding::Brotli(decoder) => decoder.write_all(chunk),
+            Coding::Zstd(decoder) => decoder.write_all(chunk),
+        };
+        match written {
+            Ok(()) => Ok(true),
+            Err(_) if self.sink().full => Ok(false),
+            Err(_) => Err(DecodeError::Corrupt(self.name())),
+        }
+    }
+
+    /// What was decoded, of a body that has ended or is not read further.
+    pub fn finish(mut self) -> Result<Vec<u8>, DecodeError> {
+        if !self.started {
+            // The answer to HEAD, 204 and 304 may name a coding and have no body.
+            return Ok(Vec::new());
+        }
+        if !self.sink().full {
+            let flushed = match &mut self.coding {
+                Coding::Identity(_) => Ok(()),
+                Coding::Gzip(decoder) => decoder.try_finish(),
+                Coding::Deflate(decoder) => decoder.try_finish(),
+                Coding::Brotli(decoder) => decoder.close(),
+                Coding::Zstd(decoder) => decoder.do_finish(),
+            };
+            if flushed.is_err() && !self.sink().full {
+                return Err(DecodeError::Corrupt(self.name()));
+            }
+        }
+        let sink = match self.coding {
+            Coding::Identity(sink) => sink,
+            Coding::Gzip(mut decoder) => take(decoder.get_mut()),
+            Coding::Deflate(mut decoder) => take(decoder.get_mut()),
+            Coding::Brotli(decoder) => decoder.into_inner().map_or_else(|sink| sink, |sink| sink),
+            Coding::Zstd(decoder) => decoder.into_inner(),
+        };
+        Ok(sink.bytes)
+    }
+
+    fn sink(&self) -> &Sink {
+        match &self.coding {
+            Coding::Identity(sink) => sink,
+            Coding::Gzip(decoder) => decoder.get_ref(),
+            Coding::Deflate(decoder) => decoder.get_ref(),
+            Coding::Brotli(decoder) => decoder.get_ref(),
+            Coding::Zstd(decoder) => decoder.get_ref(),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match &self.coding {
+            Coding::Identity(_) => "text",
+            Coding::Gzip(_) => "gzip",
+            Coding::Deflate(_) => "deflate",
+            Coding::Brotli(_) => "brotli",
+            Coding::Zstd(_) => "zstd",
+        }
+    }
+}
+
+/// Takes the sink out of a decoder that writes no more than an end mark when it is dropped.
+fn take(sink: &mut Sink) -> Sink {
+    let full = Sink { bytes: Vec::new(), most: 0, full: true };
+    std::mem::replace(sink, full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(coding: &'static str, chunks: &[&[u8]], most: usize) -> Result<Vec<u8>, DecodeError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_ENCODING, http::HeaderValue::from_static(coding));
+        let mut decoder = Decoder::new(&headers, most)?;
+        for chunk in chunks {
+            if !decoder.write(chunk)? {
+                break;
+            }
+        }
+        decoder.finish()
+    }
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zlib(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// `brotli -c` of 64 MiB of zeros.
+    const BROTLI_BOMB: &[u8] = include_bytes!("../../tests/data/zeros-64m.br");
+    /// `brotli -c` of `hello`.
+    const BROTLI_HELLO: &[u8] = &[0x0b, 0x02, 0x80, b'h', b'e', b'l', b'l', b'o', 0x03];
+
+    #[test]
+    fn each_coding_is_decoded_whatever_the_chunks() {
+        let plain = b"hello".as_slice();
+        let bodies = [
+            ("identity", plain.to_vec()),
+            ("gzip", gzip(plain)),
+            ("x-gzip", [gzip(b"he"), gzip(b"llo")].concat()),
+            ("deflate", zlib(plain)),
+            ("zstd", zstd::encode_all(plain, 3).unwrap()),
+            ("br", BROTLI_HELLO.to_vec()),
+        ];
+        for (coding, body) in &bodies {
+            for size in [1, 3, 1000] {
+                let chunks: Vec<&[u8]> = body.chunks(size).collect();
+                assert_eq!(decoded(coding, &chunks, 100).as_deref(), Ok(plain), "{coding} in {size}s");
+            }
+            assert_eq!(decoded(coding, &[], 100), Ok(Vec::new()), "{coding}, empty");
+        }
+    }
+
+    #[test]
+    fn bombs_end_at_the_cap() {
+        let zeros = vec![0; 64 << 20];
+        let bombs = [
+            ("gzip", gzip(&zeros)),
+            ("deflate", zlib(&zeros)),
+            ("zstd", zstd::encode_all(zeros.as_slice(), 3).unwrap()),
+            ("br", BROTLI_BOMB.to_vec()),
+            ("identity", zeros.clone()),
+        ];
+        for (coding, bomb) in &bombs {
+            let out = decoded(coding, &[bomb], 100_000).unwrap();
+            assert_eq!(out.len(), 100_000, "{coding}");
+            assert!(out.capacity() < 1 << 20, "{coding}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_coding_it_says_is_an_error() {
+        for coding in ["gzip", "deflate", "zstd", "br"] {
+            assert!(
+                matches!(decoded(coding, &[b"{\"plain\":true} and more"], 100), Err(DecodeError::Corrupt(_))),
+                "{coding}"
+            );
+        }
+        let cut = gzip(b"hello");
+        assert!(decoded("gzip", &[&cut[..cut.len() - 4]], 100).is_err());
+        for coding in ["gzip, gzip", "compress", "aws-chunked"] {
+            assert!(matches!(decoded(coding, &[b"x"], 100), Err(DecodeError::Unknown(_))), "{coding}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The credential's way onto the wire: a header or a query parameter, added after the request has left the guest.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use resly_core::connector::manifest::{ApiKeyPlace, Auth};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::credentials::Credentials;
+
+/// Why a connection's credential can't be used. The text is for the admin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InjectError {
+    #[error("the connection has no `{0}`; an admin has to enter its credentials")]
+    Missing(&'static str),
+    #[error("the connection is not authorized yet; an admin has to connect the account")]
+    NotAuthorized,
+    #[error("the connection's `{0}` holds characters that can't be sent; an admin has to enter it again")]
+    Unsendable(&'static str),
+    #[error("the connector's manifest names an impossible header for its credential: its author has to mend that")]
+    Header,
+}
+
+/// A credential, ready for the wire.
+pub enum Injection {
+    Header(HeaderName, HeaderValue),
+    Query(String, SecretString),
+}
+
+impl Injection {
+    /// `None` when there is nothing to add.
+    pub fn new(auth: &Auth, credentials: &Credentials) -> Result<Option<Self>, InjectError> {
+        let field = |name: &'static str| {
+            credentials.get(name).filter(|value| !value.is_empty()).ok_or(InjectError::Missing(name))
+        };
+        Ok(Some(match auth {
+            Auth::None => return Ok(None),
+            Auth::ApiKey { place, name, prefix } => {
+                let key = Zeroizing::new(format!("{prefix}{}", field("api_key")?));
+                match place {
+                    ApiKeyPlace::Header => {
+                        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| InjectError::Header)?;
+                        Self::Header(name, sensitive(&key, "api_key")?)
+                    }
+                    ApiKeyPlace::Query => Self::Query(name.clone(), SecretString::from(key.as_str())),
+                }
+            }
+            Auth::Bearer => bearer(field("token")?, "token")?,
+            Auth::Basic => {
+                field("username")?;
+                let pair = credentials.basic().ok_or(InjectError::Missing("password"))?;
+                let value = Zeroizing::new(format!("Basic {}", *pair));
+                Self::Header(header::AUTHORIZATION, sensitive(&value, "password")?)
+            }
+            // What authorizing the connection obtained; until then there is only the app's own client.
+            Auth::Oauth2 { .. } => {
+                let token = field("access_token").map_err(|_| InjectError::NotAuthorized)?;
+                bearer(token, "access_token")?
+            }
+        }))
+    }
+
+    /// Adds the credential to a request.
+    pub fn apply(&self, url: &mut Url, headers: &mut HeaderMap) {
+        match self {
+            Self::Header(name, value) => {
+                headers.insert(name.clone(), value.clone());
+            }
+            Self::Query(name, value) => {
+                strip(url, name);
+                url.query_pairs_mut().append_pair(name, value.expose_secret());
+            }
+        }
+    }
+}
+
+/// The query parameter that the credential goes into, which a guest may not write itself.
+pub fn query_parameter(auth: &Auth) -> Option<&str> {
+    match auth {
+        Auth::ApiKey { place: ApiKeyPlace::Query, name, .. } => Some(name),
+        _ => None,
+    }
+}
+
+pub fn has_parameter(url: &Url, name: &str) -> bool {
+    url.query_pairs().any(|(have, _)| have.eq_ignore_ascii_case(name))
+}
+
+/// Takes a parameter out of a query, as a redirect to the same place may have brought it back.
+fn strip(url: &mut Url, name: &str) {
+    if !has_parameter(url, name) {
+        return;
+    }
+    let kept: Vec<_> = url.query_pairs().filter(|(have, _)| !have.eq_ignore_ascii_case(name)).collect();
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
+    url.set_query(Some(&query).filter(|query| !query.is_empty()).map(String::as_str));
+}
+
+fn bearer(token: &str, field: &'static str) -> Result<Injection, InjectError> {
+    let value = Zeroizing::new(format!("Bearer {token}"));
+    Ok(Injection::Header(header::AUTHORIZATION, sensitive(&value, field)?))
+}
+
+fn sensitive(value: &str, field: &'static str) -> Result<HeaderValue, InjectError> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| InjectError::Unsendable(field))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn credentials(fields: Value) -> Credentials {
+        Credentials::new(serde_json::from_value(fields).unwrap())
+    }
+
+    fn applied(auth: Value, fields: Value, url: &str) -> (String, HeaderMap) {
+        let auth: Auth = serde_json::from_value(auth).unwrap();
+        let credentials = credentials(fields);
+        let injection = Injection::new(&auth, &credentials).unwrap().unwrap();
+        let (mut url, mut headers) = (Url::parse(url).unwrap(), HeaderMap::new());
+        injection.apply(&mut url, &mut headers);
+        (url.to_string(), headers)
+    }
+
+    #[test]
+    fn each_kind_goes_where_it_says() {
+        let (_, headers) = applied(
+            json!({"type": "api_key", "name": "X-Api-Key", "prefix": "Key "}),
+            json!({"api_key": "k1"}),
+            "https://a.example/",
+        );
+        assert_eq!(headers["x-api-key"], "Key k1");
+        assert!(headers["x-api-key"].is_sensitive());
+        let (_, headers) = applied(json!({"type": "bearer"}), json!({"token": "t"}), "https://a.example/");
+        assert_eq!(headers["authorization"], "Bearer t");
+        let pair = json!({"username": "Aladdin", "password": "open sesame"});
+        let (_, headers) = applied(json!({"type": "basic"}), pair, "https://a.example/");
+        assert_eq!(headers["authorization"], "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    }
+
+    #[test]
+    fn a_key_in_the_query_is_there_once() {
+        let auth = json!({"type": "api_key", "in": "query", "name": "key"});
+        let (url, _) = applied(auth.clone(), json!({"api_key": "a&b c"}), "https://a.example/x?q=%20y");
+        assert_eq!(url, "https://a.example/x?q=%20y&key=a%26b+c");
+        let (url, _) = applied(auth, json!({"api_key": "k"}), "https://a.example/x?KEY=echo&q=1&key=2");
+        assert_eq!(url, "https://a.example/x?q=1&key=k");
+    }
+
+    #[test]
+    fn oauth_without_a_token_says_so() {
+        let auth: Auth = serde_json::from_value(json!({"type": "oauth2", "token_url": "https://a.example/t"})).unwrap();
+        let client = credentials(json!({"client_id": "c", "client_secret": "s"}));
+        assert_eq!(Injection::new(&auth, &client).err(), Some(InjectError::NotAuthorized));
+        let none = credentials(json!({}));
+        assert_eq!(Injection::new(&Auth::Bearer, &none).err(), Some(InjectError::Missing("token")));
+    }
+}

@@ -1,0 +1,375 @@
+//! Redaction: takes a credential out of what comes back, in every form a service may echo it in.
+//!
+//! For each secret of four bytes or more, and for what Basic authentication makes of a pair: as it is, percent-encoded
+//! by the usual rules (once and twice), as `application/x-www-form-urlencoded`, escaped as in JSON and HTML, in hex, and
+//! in Base64 of both alphabets at each of the three positions a secret can have in a longer text. Letters match in both
+//! cases. Shorter secrets are left alone: taking every `ab` out of a page would ruin it and hide nothing that can't be
+//! guessed; a user name is taken for a secret only when there is no password to speak of (services that take a key as
+//! the user name). Forms that cut a secret in two, such as Base64 wrapped into lines, are not found.
+//!
+//! The search is Wu and Manber's ("A fast algorithm for multi-pattern searching", 1994): one pass that skips ahead by
+//! nearly the shortest form, so a body costs less than a copy of it would. It is written out here because forms are
+//! secrets too: they are zeroized with it, and it is built for each call in microseconds.
+
+use std::borrow::Cow;
+
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
+use zeroize::Zeroizing;
+
+/// What stands in a secret's place.
+pub const MARK: &str = "[redacted]";
+
+/// The shortest secret that is looked for, in bytes.
+pub const SHORTEST: usize = 4;
+
+/// What `encodeURIComponent` leaves as it is, beyond letters and digits.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+/// RFC 3986's unreserved characters.
+const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// The `application/x-www-form-urlencoded` serializer's, whose spaces are plus signs.
+const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*');
+/// The URL Standard's query and path sets.
+const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');
+const PATH: &AsciiSet = &QUERY.remove(b'\'').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
+
+/// One form of a secret, in lower case.
+struct Form {
+    bytes: Zeroizing<Vec<u8>>,
+    /// Base64 characters before and after that hold some of the secret's bits beside those of a neighbour.
+    before: bool,
+    after: bool,
+}
+
+const BLOCKS: usize = 1 << 12;
+
+/// Finds and replaces the forms of one call's secrets.
+pub struct Redactor {
+    forms: Vec<Form>,
+    /// The length of the shortest form: the width of the window that moves over the text.
+    window: usize,
+    /// How far the window may move when it ends in a block: no form has that block further right.
+    shift: Box<[u16; BLOCKS]>,
+    longest: usize,
+}
+
+impl Redactor {
+    /// `None` when no secret is long enough to look for.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
+        let mut forms = Vec::new();
+        for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
+            add_forms(secret, &mut forms);
+        }
+        let window = forms.iter().map(|form| form.bytes.len()).min()?;
+        let longest = forms.iter().map(|form| form.bytes.len()).max()?;
+        let farthest = u16::try_from(window - 1).unwrap_or(u16::MAX);
+        let mut shift = Box::new([farthest; BLOCKS]);
+        for form in &forms {
+            for (at, pair) in form.bytes[..window].windows(2).enumerate() {
+                let from_end = u16::try_from(window - 2 - at).unwrap_or(u16::MAX);
+                let slot = &mut shift[block(pair[0], pair[1])];
+                *slot = (*slot).min(from_end);
+            }
+        }
+        Some(Self { forms, window, shift, longest })
+    }
+
+    /// How far beyond a cut a secret may reach that starts before it.
+    pub fn overlap(&self) -> usize {
+        self.longest + 1
+    }
+
+    pub fn finds(&self, text: &str) -> bool {
+        self.find(text.as_bytes(), 0).is_some()
+    }
+
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.replace(text.as_bytes(), text.len()) {
+            None => Cow::Borrowed(text),
+            // A form may start or end within a character when the secret's bytes aren't UTF-8 where the text's are.
+            Some(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        }
+    }
+
+    /// Redacts a body, then cuts it to `most` bytes. `body` may hold [`Self::overlap`] bytes more, so that a secret
+    /// that lies across the cut is found whole.
+    pub fn body(&self, body: Bytes, most: usize) -> Bytes {
+        match self.replace(&body, most) {
+            None => body.slice(..body.len().min(most)),
+            Some(mut bytes) => {
+                bytes.truncate(most);
+                bytes.into()
+            }
+        }
+    }
+
+    /// `text[..until]` with every match that starts in it replaced; `None` when there is none.
+    fn replace(&self, text: &[u8], until: usize) -> Option<Vec<u8>> {
+        let until = until.min(text.len());
+        let mut next = self.find(text, 0)?;
+        let mut out = Vec::with_capacity(text.len());
+        let mut from = 0;
+        loop {
+            let (start, mut end) = next;
+            if start >= until {
+                break;
+            }
+            // Matches that overlap are one: else the second one's rest would stay.
+            let mut following = self.find(text, start + 1);
+            while let Some((start, further)) = following
+                && start < end
+            {
+                end = end.max(further);
+                following = self.find(text, start + 1);
+            }
+            out.extend_from_slice(&text[from..start.max(from)]);
+            out.extend_from_slice(MARK.as_bytes());
+            from = end;
+            match following {
+                Some(found) => next = found,
+                None => break,
+            }
+        }
+        out.extend_from_slice(text.get(from..until).unwrap_or_default());
+        Some(out)
+    }
+
+    /// The first match at or after `from`: where it starts and ends.
+    fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
+        let mut end = from + self.window;
+        while end <= text.len() {
+            let shift = self.shift[block(lower(text[end - 2]), lower(text[end - 1]))];
+            if shift > 0 {
+                end += usize::from(shift);
+                continue;
+            }
+            let start = end - self.window;
+            let here = self.forms.iter().filter(|form| starts_with(&text[start..], &form.bytes));
+            if let Some(form) = here.max_by_key(|form| form.bytes.len()) {
+                let stop = start + form.bytes.len();
+                let before = form.before && start > from && is_base64(text[start - 1]);
+                let after = form.after && text.get(stop).is_some_and(|byte| is_base64(*byte));
+                return Some((start - usize::from(before), stop + usize::from(after)));
+            }
+            end += 1;
+        }
+        None
+    }
+}
+
+fn lower(byte: u8) -> u8 {
+    byte.to_ascii_lowercase()
+}
+
+fn block(first: u8, second: u8) -> usize {
+    ((usize::from(first) << 5) ^ usize::from(second)) & (BLOCKS - 1)
+}
+
+fn starts_with(text: &[u8], form: &[u8]) -> bool {
+    text.len() >= form.len() && text[..form.len()].eq_ignore_ascii_case(form)
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte)
+}
+
+fn add_forms(secret: &[u8], forms: &mut Vec<Form>) {
+    let mut add = |bytes: Vec<u8>, before: bool, after: bool| {
+        let mut bytes = Zeroizing::new(bytes);
+        bytes.make_ascii_lowercase();
+        if bytes.len() >= SHORTEST && !forms.iter().any(|form| *form.bytes == *bytes) {
+            forms.push(Form { bytes, before, after });
+        }
+    };
+    add(secret.to_vec(), false, false);
+    for set in [COMPONENT, STRICT, QUERY, PATH] {
+        let once = Zeroizing::new(encoded(secret, set));
+        if *once != secret {
+            add(encoded(&once, COMPONENT), false, false);
+        }
+        add(once.to_vec(), false, false);
+    }
+    let form = secret.split(|byte| *byte == b' ').map(|word| encoded(word, FORM));
+    add(form.collect::<Vec<_>>().join(&b'+'), false, false);
+    add(secret.iter().flat_map(|byte| format!("%{byte:02x}").into_bytes()).collect(), false, false);
+    for escape in [json, json_with_slashes, json_for_html, html] {
+        add(secret.iter().flat_map(|byte| escape(*byte)).collect(), false, false);
+    }
+    add(data_encoding::HEXLOWER.encode(secret).into_bytes(), false, false);
+    for lead in 0..3 {
+        let padded = Zeroizing::new([&[0; 2][..lead], secret].concat());
+        let full = Zeroizing::new(STANDARD_NO_PAD.encode(&*padded).into_bytes());
+        // The characters whose six bits are the secret's alone.
+        let (first, last) = ((lead * 8).div_ceil(6), padded.len() * 8 / 6);
+        let inner = Zeroizing::new(full.get(first..last).unwrap_or_default().to_vec());
+        let (before, after) = (lead != 0, padded.len() * 8 % 6 != 0);
+        let url_safe = inner.iter().map(|byte| match byte {
+            b'+' => b'-',
+            b'/' => b'_',
+            other => *other,
+        });
+        add(url_safe.collect(), before, after);
+        add(encoded(&inner, STRICT), before, after);
+        add(inner.iter().flat_map(|byte| json_with_slashes(*byte)).collect(), before, after);
+        add(inner.to_vec(), before, after);
+    }
+}
+
+fn encoded(bytes: &[u8], set: &'static AsciiSet) -> Vec<u8> {
+    percent_encode(bytes, set).flat_map(str::bytes).collect()
+}
+
+fn json(byte: u8) -> Vec<u8> {
+    match byte {
+        b'"' => b"\\\"".to_vec(),
+        b'\\' => b"\\\\".to_vec(),
+        b'\t' => b"\\t".to_vec(),
+        0..0x20 => format!("\\u{byte:04x}").into_bytes(),
+        _ => vec![byte],
+    }
+}
+
+/// As PHP does by default.
+fn json_with_slashes(byte: u8) -> Vec<u8> {
+    if byte == b'/' { b"\\/".to_vec() } else { json(byte) }
+}
+
+/// As Go does by default.
+fn json_for_html(byte: u8) -> Vec<u8> {
+    if b"<>&".contains(&byte) { format!("\\u{byte:04x}").into_bytes() } else { json(byte) }
+}
+
+fn html(byte: u8) -> Vec<u8> {
+    match byte {
+        b'&' => b"&amp;".to_vec(),
+        b'<' => b"&lt;".to_vec(),
+        b'>' => b"&gt;".to_vec(),
+        b'"' => b"&quot;".to_vec(),
+        b'\'' => b"&#39;".to_vec(),
+        _ => vec![byte],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECRET: &str = "sk_live+/=&\"4eC39 HqLyj";
+
+    fn redactor(secret: &str) -> Redactor {
+        Redactor::new([secret.as_bytes()]).unwrap()
+    }
+
+    #[test]
+    fn every_form_is_taken_out() {
+        let redactor = redactor(SECRET);
+        let component = encoded(SECRET.as_bytes(), COMPONENT);
+        let component = String::from_utf8(component).unwrap();
+        for form in [
+            SECRET.to_owned(),
+            SECRET.to_uppercase(),
+            component.clone(),
+            component.replace("%2B", "%2b").replace("%2F", "%2f"),
+            component.replace("%20", "+"),
+            component.replace('%', "%25"),
+            url::Url::parse(&format!("https://a/?{SECRET}")).unwrap().query().unwrap().to_owned(),
+            url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect(),
+            serde_json::to_string(SECRET).unwrap().trim_matches('"').to_owned(),
+            SECRET.replace('/', "\\/").replace('"', "\\\""),
+            SECRET.replace('&', "\\u0026").replace('"', "\\\""),
+            SECRET.replace('&', "&amp;").replace('"', "&quot;"),
+            data_encoding::HEXLOWER.encode(SECRET.as_bytes()),
+            data_encoding::HEXUPPER.encode(SECRET.as_bytes()),
+            SECRET.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        ] {
+            assert_eq!(redactor.text(&format!("a {form} b")), "a [redacted] b", "{form}");
+        }
+    }
+
+    #[test]
+    fn base64_is_found_wherever_the_secret_lies_in_it() {
+        let redactor = redactor(SECRET);
+        for lead in 0..7 {
+            for tail in 0..7 {
+                let plain = [&"x".repeat(lead), SECRET, &"y".repeat(tail)].concat();
+                for engine in [&STANDARD, &URL_SAFE] {
+                    let text = engine.encode(&plain);
+                    let redacted = redactor.text(&text).into_owned();
+                    let (before, after) = redacted.split_once(MARK).unwrap_or_else(|| panic!("{lead} {tail}: {text}"));
+                    assert!(text.starts_with(before) && text.ends_with(after));
+                    // No character that is left holds a bit of it.
+                    assert!(before.len() <= lead * 8 / 6, "{lead} {tail}: {redacted}");
+                    assert!(after.trim_end_matches('=').len() <= (tail * 8).div_ceil(6), "{lead} {tail}: {redacted}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn short_secrets_are_left_alone() {
+        assert!(Redactor::new([&b"abc"[..], b""]).is_none());
+        assert_eq!(redactor("abcd").text("xabcdx"), "x[redacted]x");
+    }
+
+    #[test]
+    fn what_lies_across_the_cut_is_gone() {
+        let redactor = redactor("0123456789");
+        for most in 0..24 {
+            let body = Bytes::from_static(b"abcdef0123456789ghij0123456789");
+            let cut = redactor.body(body.slice(..body.len().min(most + redactor.overlap())), most);
+            assert!(cut.len() <= most);
+            let text = String::from_utf8(cut.to_vec()).unwrap();
+            assert!(!text.contains('0'), "{most}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_body_without_a_secret_is_not_copied() {
+        let body = Bytes::from(vec![b'x'; 100_000]);
+        assert_eq!(redactor(SECRET).body(body.clone(), 1 << 20).as_ptr(), body.as_ptr());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_left_and_nothing_else_is_taken(
+            secrets in prop::collection::vec("[abc]{4,7}", 1..3),
+            text in "[abcd]{0,60}",
+        ) {
+            let redactor = Redactor::new(secrets.iter().map(String::as_bytes)).unwrap();
+            let out = redactor.text(&text).into_owned();
+            for secret in &secrets {
+                prop_assert!(!out.contains(secret.as_str()), "{}", out);
+            }
+            if !secrets.iter().any(|secret| text.contains(secret.as_str())) {
+                // Base64 of such secrets has letters that the text has too, so a chance hit is possible but rare.
+                prop_assert!(out == text || out.contains(MARK));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_searched_like_a_naive_search_would(
+            secret in prop::collection::vec(any::<u8>(), 4..12),
+            before in prop::collection::vec(any::<u8>(), 0..40),
+            after in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let redactor = Redactor::new([secret.as_slice()]).unwrap();
+            let body = [before.as_slice(), &secret, &after].concat();
+            let out = redactor.body(Bytes::from(body.clone()), body.len() + 1000);
+            prop_assert!(!out.windows(secret.len()).any(|window| window == secret));
+            prop_assert!(out.windows(MARK.len()).any(|window| window == MARK.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! When a request is sent again: only what does no more twice than once, a little later, and as the service asks.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode, header};
+use jiff::{Timestamp, fmt::rfc2822};
+use resly_core::time::Random;
+
+/// How often and how soon.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryPolicy {
+    /// After the first try.
+    pub retries: u32,
+    /// Before the first retry; doubled for each further one, and spread by chance over its upper half.
+    pub base: Duration,
+    /// The longest that a service's `Retry-After` is waited for; a longer one is the guest's to see.
+    pub longest: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { retries: 2, base: Duration::from_millis(100), longest: Duration::from_secs(5) }
+    }
+}
+
+impl RetryPolicy {
+    /// How long to wait before retry number `nth` (from 0); `None` when the service asks for more than that.
+    pub fn wait(&self, nth: u32, asked: Option<Duration>, random: &dyn Random) -> Option<Duration> {
+        let mut byte = [0];
+        random.fill(&mut byte);
+        let full = self.base.saturating_mul(1 << nth.min(8));
+        let spread = full / 2 + full.mul_f64(f64::from(byte[0]) / 510.0);
+        match asked {
+            None => Some(spread),
+            Some(asked) if asked > self.longest => None,
+            // A little more, so that all who were told the same don't return together.
+            Some(asked) => Some(asked + spread / 4),
+        }
+    }
+}
+
+/// Whether sending it twice does no more than sending it once: it only reads, or the service tells repeats by a key.
+pub fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
+    matches!(*method, Method::GET | Method::HEAD) || headers.contains_key("idempotency-key")
+}
+
+/// Whether the service, or a gateway before it, may answer otherwise in a moment.
+pub fn is_transient(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 429 | 502..=504)
+}
+
+/// `Retry-After` (RFC 9110 10.2.3): seconds, or a date, which is read against the response's own `Date` so that the
+/// two clocks needn't agree.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let at = |text: &str| -> Option<Timestamp> { rfc2822::DateTimeParser::new().parse_timestamp(text).ok() };
+    let (then, now) = (at(text)?, at(headers.get(header::DATE)?.to_str().ok()?)?);
+    Some(Duration::try_from(then.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(u8);
+
+    impl Random for Fixed {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0);
+        }
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn the_wait_grows_and_is_spread() {
+        let policy = RetryPolicy::default();
+        let millis = |nth, chance| policy.wait(nth, None, &Fixed(chance)).unwrap().as_millis();
+        assert_eq!((millis(0, 0), millis(0, 255)), (50, 100));
+        assert_eq!((millis(1, 0), millis(1, 255)), (100, 200));
+        assert_eq!(policy.wait(0, Some(Duration::from_secs(6)), &Fixed(0)), None);
+        assert!(policy.wait(0, Some(Duration::from_secs(5)), &Fixed(0)).unwrap() >= Duration::from_secs(5));
+    }
+
+    #[test]
+    fn only_what_may_be_repeated_is() {
+        assert!(is_repeatable(&Method::GET, &headers(&[])));
+        assert!(!is_repeatable(&Method::POST, &headers(&[])));
+        assert!(!is_repeatable(&Method::DELETE, &headers(&[])));
+        assert!(is_repeatable(&Method::POST, &headers(&[("idempotency-key", "k")])));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after(&headers(&[("retry-after", " 3 ")])), Some(Duration::from_secs(3)));
+        let date =
+            headers(&[("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT")]);
+        assert_eq!(retry_after(&date), Some(Duration::from_secs(30)));
+        let past =
+            headers(&[("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT")]);
+        assert_eq!(retry_after(&past), Some(Duration::ZERO));
+        for text in ["", "-1", "soon", "99999999999999"] {
+            assert_eq!(retry_after(&headers(&[("retry-after", text)])), None, "{text}");
+        }
+    }
+}
