@@ -16,22 +16,33 @@ pub struct Fixtures(pub Arc<Manifest>);
 #[async_trait]
 impl Outbound for Fixtures {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
+        self.answer(&request.method, &request.url, request.body.as_deref().unwrap_or_default())
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl Fixtures {
+    /// The first fixture that matches.
+    pub fn answer(&self, method: &str, url: &str, body: &[u8]) -> Result<OutboundResponse, OutboundFailure> {
         let failure = |reason, message: String| OutboundFailure { reason, message, retry_after: None, sent: false };
-        let url = Url::parse(&request.url)
-            .map_err(|error| failure(OutboundReason::Invalid, format!("`{}` is not a URL: {error}", request.url)))?;
-        let found = self.0.fixtures.iter().find(|fixture| fixture.matcher.matches(&request, &url));
+        let url = Url::parse(url)
+            .map_err(|error| failure(OutboundReason::Invalid, format!("`{url}` is not a URL: {error}")))?;
+        let found = self.0.fixtures.iter().find(|fixture| fixture.matcher.matches(method, &url, body));
         let Some(Fixture { response, .. }) = found else {
             return Err(failure(
                 OutboundReason::Denied,
                 format!(
                     "the sandbox has no fixture for {} {}{}: add one to the connector's manifest, or use the production environment",
-                    request.method,
+                    method,
                     url.host_str().unwrap_or_default(),
                     url.path()
                 ),
             ));
         };
-        let (body, default_type) = match (&response.json, &response.text) {
+        let (text, default_type) = match (&response.json, &response.text) {
             (Some(json), _) => (Bytes::from(json.to_string()), "application/json"),
             (None, Some(text)) => (Bytes::from(text.clone()), "text/plain; charset=utf-8"),
             (None, None) => (Bytes::new(), ""),
@@ -41,18 +52,13 @@ impl Outbound for Fixtures {
         if !default_type.is_empty() && !headers.iter().any(|(name, _)| name == "content-type") {
             headers.push(("content-type".to_owned(), default_type.to_owned()));
         }
-        Ok(OutboundResponse { status: response.status, headers, body, truncated: false })
-    }
-
-    fn redact(&self, text: &str) -> String {
-        text.to_owned()
+        Ok(OutboundResponse { status: response.status, headers, body: text, truncated: false })
     }
 }
 
 impl FixtureMatch {
-    fn matches(&self, request: &OutboundRequest, url: &Url) -> bool {
-        let body = request.body.as_deref().unwrap_or_default();
-        self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(&request.method))
+    fn matches(&self, method: &str, url: &Url, body: &[u8]) -> bool {
+        self.method.as_ref().is_none_or(|want| want.eq_ignore_ascii_case(method))
             && self.host.as_ref().is_none_or(|host| url.host_str() == Some(host))
             && self.path.as_ref().is_none_or(|path| url.path() == path)
             && self.query.iter().all(|(name, value)| url.query_pairs().any(|(n, v)| n == *name && v == *value))
