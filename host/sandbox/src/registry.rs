@@ -41,8 +41,8 @@ impl Registry {
         self.cache.try_get_with(digest, load).await.map_err(|error: Arc<ComponentError>| (*error).clone())
     }
 
-    /// Bytes of compiled code in memory, about.
+    /// Bytes of compiled code in memory.
     pub fn bytes(&self) -> u64 {
-        self.cache.weighted_size()
+        self.cache.iter().map(|(_, loaded)| loaded.bytes as u64).sum()
     }
 }

@@ -9,7 +9,6 @@ use wasmtime::{
 use crate::{
     bindings::connector::resly::connector::log::Level,
     guest::{Guest, charge},
-    limits::LOG_LINE,
 };
 
 pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -27,12 +26,9 @@ fn emit(mut store: StoreContextMut<'_, Guest>, (level, message): (Level, WasmStr
         Level::Warn => LogLevel::Warn,
         Level::Error => LogLevel::Error,
     };
-    let (bytes, log) = {
-        let text = message.to_str(&store)?;
-        let log = store.data().log.clone();
-        log.line(level, &text);
-        (text.len(), log)
-    };
-    drop(log);
-    charge(&mut store, bytes.max(LOG_LINE))
+    let text = message.to_str(&store)?;
+    let bytes = text.len();
+    store.data().log.line(level, &text);
+    drop(text);
+    charge(&mut store, bytes)
 }

@@ -1,0 +1,126 @@
+//! What a call costs: in a fresh instance, in a warm one, by way of a guest thread, and the instance alone.
+//!
+//! `cargo bench -p resly-sandbox [-- component.wasm [action [input]]]`. The product's table is `make bench`.
+
+use std::{
+    collections::HashMap,
+    hint::black_box,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use resly_core::{
+    connector::sandbox::{
+        Allowance, CallState, ComponentSource, Digest, Invocation, Sandbox, StateRefusal,
+    },
+    error::StoreError,
+    id::OrganizationId,
+    outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
+    time::{Random, SystemClock},
+};
+use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox, bench::Bench};
+use uuid::Uuid;
+
+const CALLS: u32 = 2_000;
+const RUNS: usize = 9;
+
+struct World(Mutex<HashMap<Digest, Bytes>>);
+
+#[async_trait]
+impl ComponentSource for World {
+    async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.0.lock().unwrap().get(&digest).cloned())
+    }
+}
+
+#[async_trait]
+impl Outbound for World {
+    async fn send(&self, _: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
+        let body = br#"{"data":{"id":"1","name":"Acme","plan":{"name":"Pro"}}}"#;
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        Ok(OutboundResponse { status: 200, headers, body: Bytes::from_static(body), truncated: false })
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+#[async_trait]
+impl CallState for World {
+    async fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
+        Ok(Ok(()))
+    }
+}
+
+impl Random for World {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let bytes = match arguments.first() {
+        Some(path) => std::fs::read(path).unwrap(),
+        None => wat::parse_str(include_str!("echo.wat")).unwrap(),
+    };
+    let action = arguments.get(1).cloned().unwrap_or_else(|| "act".to_owned());
+    let input = arguments.get(2).cloned().unwrap_or_else(|| r#"{"id":"1"}"#.to_owned());
+    let digest = Digest::of(&bytes);
+    let world = Arc::new(World(Mutex::new(HashMap::from([(digest, bytes.into())]))));
+    let folder = tempfile::tempdir().unwrap();
+    let config = SandboxConfig::new(
+        folder.path().to_owned(),
+        Compiler::InProcess,
+        [0; 32],
+        Arc::new(SystemClock),
+        Arc::clone(&world) as Arc<dyn Random>,
+    );
+    let sandbox = WasmSandbox::new(config, digest, Arc::clone(&world) as Arc<dyn ComponentSource>).unwrap();
+    let invocation = || Invocation {
+        organization: OrganizationId(Uuid::nil()),
+        component: digest,
+        action: action.clone(),
+        input: input.clone(),
+        settings: "{}".to_owned(),
+        context: "{}".to_owned(),
+        allowance: Allowance::default(),
+        outbound: Arc::clone(&world) as Arc<dyn Outbound>,
+        state: Arc::clone(&world) as Arc<dyn CallState>,
+    };
+    let bench = Bench::new(&sandbox, digest).await.unwrap();
+    let first = bench.fresh(invocation()).await;
+    println!("{:?} {:?}", first.result, first.cost);
+    let mut warm = bench.warm(invocation()).await.unwrap();
+    measure("instance", async || bench.instantiate(invocation()).await.unwrap()).await;
+    measure("fresh", async || drop(black_box(bench.fresh(invocation()).await))).await;
+    measure("by a guest thread", async || drop(black_box(sandbox.invoke(invocation()).await))).await;
+    measure("warm", async || drop(black_box(warm.call(&action, &input, "{}", "{}").await))).await;
+    println!("resident {} KiB", resident());
+}
+
+async fn measure(name: &str, mut call: impl AsyncFnMut()) {
+    let mut runs = Vec::new();
+    for _ in 0..RUNS {
+        let started = Instant::now();
+        for _ in 0..CALLS {
+            call().await;
+        }
+        runs.push(started.elapsed() / CALLS);
+    }
+    runs.sort();
+    println!("{name:>20} {:>9.1?} ({:.1?} to {:.1?})", runs[RUNS / 2], runs[0], runs[RUNS - 1]);
+}
+
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4
+}

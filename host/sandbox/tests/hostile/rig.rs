@@ -1,0 +1,213 @@
+//! A sandbox with doubles of everything around it.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use resly_core::{
+    connector::sandbox::{
+        Allowance, CallState, ComponentSource, Digest, Fault, FaultKind, Invocation, Outcome, Sandbox, StateRefusal,
+    },
+    error::StoreError,
+    id::OrganizationId,
+    outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
+    time::{Clock, Random, Timestamp},
+};
+use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::guest::{Guest, MAPPER, parse};
+
+pub const SECRET: &str = "hunter2-hunter2";
+
+pub struct Rig {
+    pub sandbox: Arc<WasmSandbox>,
+    pub components: Arc<Components>,
+    pub outside: Arc<Outside>,
+    pub state: Arc<State>,
+    pub folder: Arc<TempDir>,
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub fn with(change: impl FnOnce(&mut SandboxConfig)) -> Self {
+        Self::within(Arc::new(tempfile::tempdir().unwrap()), change)
+    }
+
+    /// A sandbox with this folder as its cache.
+    pub fn within(folder: Arc<TempDir>, change: impl FnOnce(&mut SandboxConfig)) -> Self {
+        let components = Arc::new(Components::default());
+        let mapper = components.add(parse(MAPPER));
+        let mut config = SandboxConfig::new(
+            folder.path().join("code"),
+            Compiler::InProcess,
+            [7; 32],
+            Arc::new(StoppedClock),
+            Arc::new(Counter::default()),
+        );
+        config.guest_threads = 2;
+        change(&mut config);
+        let source = Arc::clone(&components) as Arc<dyn ComponentSource>;
+        let sandbox = WasmSandbox::new(config, mapper, source).unwrap();
+        Self { sandbox, components, outside: Arc::default(), state: Arc::default(), folder }
+    }
+
+    pub fn add(&self, guest: &Guest) -> Digest {
+        self.components.add(guest.bytes())
+    }
+
+    pub fn invocation(&self, component: Digest, allowance: Allowance) -> Invocation {
+        Invocation {
+            organization: organization(1),
+            component,
+            action: "act".to_owned(),
+            input: "{}".to_owned(),
+            settings: "{}".to_owned(),
+            context: "{}".to_owned(),
+            allowance,
+            outbound: Arc::clone(&self.outside) as Arc<dyn Outbound>,
+            state: Arc::clone(&self.state) as Arc<dyn CallState>,
+        }
+    }
+
+    pub async fn call(&self, guest: &Guest) -> Outcome {
+        self.call_with(guest, Allowance::default()).await
+    }
+
+    pub async fn call_with(&self, guest: &Guest, allowance: Allowance) -> Outcome {
+        self.sandbox.invoke(self.invocation(self.add(guest), allowance)).await
+    }
+
+    pub async fn call_as(&self, n: u128, component: Digest, allowance: Allowance) -> Outcome {
+        let invocation = self.invocation(component, allowance);
+        self.sandbox.invoke(Invocation { organization: organization(n), ..invocation }).await
+    }
+
+    /// The compiled components in the cache.
+    pub fn cached(&self) -> Vec<PathBuf> {
+        let folder = std::fs::read_dir(self.folder.path().join("code")).unwrap();
+        folder.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+/// A call of a test's guest has to end with a fault of this kind, which says something.
+#[track_caller]
+pub fn fault(outcome: &Outcome, kind: FaultKind) -> &Fault {
+    let fault = outcome.result.as_ref().expect_err("the guest ended well");
+    assert_eq!(fault.kind, kind, "{fault:?}");
+    assert!(fault.message.len() > 20, "{fault:?}");
+    fault
+}
+
+pub fn organization(n: u128) -> OrganizationId {
+    OrganizationId(Uuid::from_u128(n))
+}
+
+pub fn short(deadline_ms: u64) -> Allowance {
+    Allowance { deadline: Duration::from_millis(deadline_ms), fuel: u64::MAX >> 1, ..Allowance::default() }
+}
+
+#[derive(Default)]
+pub struct Components {
+    all: Mutex<HashMap<Digest, Bytes>>,
+    pub asked: AtomicU64,
+}
+
+impl Components {
+    pub fn add(&self, bytes: Vec<u8>) -> Digest {
+        let digest = Digest::of(&bytes);
+        self.all.lock().unwrap().insert(digest, bytes.into());
+        digest
+    }
+}
+
+#[async_trait]
+impl ComponentSource for Components {
+    async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Ok(self.all.lock().unwrap().get(&digest).cloned())
+    }
+}
+
+/// Answers every request with a body of `body` bytes, or never.
+#[derive(Default)]
+pub struct Outside {
+    pub body: AtomicU64,
+    pub silent: std::sync::atomic::AtomicBool,
+    pub asked: Notify,
+    pub dropped: Arc<Notify>,
+}
+
+#[async_trait]
+impl Outbound for Outside {
+    async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
+        assert_eq!((request.method.as_str(), request.url.as_str()), ("GET", "https://example.com/"));
+        self.asked.notify_one();
+        if self.silent.load(Ordering::Relaxed) {
+            let _dropped = OnDrop(Arc::clone(&self.dropped));
+            return std::future::pending().await;
+        }
+        let body = vec![b'x'; usize::try_from(self.body.load(Ordering::Relaxed)).unwrap()];
+        Ok(OutboundResponse { status: 200, headers: Vec::new(), body: body.into(), truncated: false })
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.replace(SECRET, "[redacted]")
+    }
+}
+
+struct OnDrop(Arc<Notify>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+#[derive(Default)]
+pub struct State(pub Mutex<HashMap<String, Vec<u8>>>);
+
+#[async_trait]
+impl CallState for State {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0.lock().unwrap().get(key).cloned())
+    }
+
+    async fn set(&self, key: &str, value: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
+        self.0.lock().unwrap().insert(key.to_owned(), value);
+        Ok(Ok(()))
+    }
+}
+
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(1_700_000_000_000_000)
+    }
+}
+
+#[derive(Default)]
+struct Counter(AtomicU64);
+
+impl Random for Counter {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let next = self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+            chunk.copy_from_slice(&next[..chunk.len()]);
+        }
+    }
+}
