@@ -39,7 +39,7 @@ impl Default for EgressConfig {
 /// Why egress can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum EgressError {
-    #[error("RESLY_EGRESS_CA: the file holds no certificates in PEM form: {0}")]
+    #[error("RESLY_EGRESS_CA: the file must hold certificates in PEM form: {0}")]
     Ca(String),
     #[error("the HTTP client can't be made: {0}")]
     Client(String),

@@ -218,16 +218,24 @@ fn client(builder: impl Fn() -> ClientBuilder, extra_ca_pem: &[u8]) -> Result<Cl
         }
         extra
     };
-    let builder_error = match builder().tls_certs_merge(extra.clone()).build() {
+    let without = match builder().tls_certs_merge(extra.clone()).build() {
         Ok(client) => return Ok(client),
-        Err(error) => error,
+        Err(error) => reasons(&error),
     };
     // A machine without certificate authorities can still serve everything but https services.
-    tracing::warn!(
-        error = %reasons(&builder_error),
-        "no certificate authorities: https services can't be called; install ca-certificates or set RESLY_EGRESS_CA"
-    );
-    builder().tls_certs_only(extra).build().map_err(|error| EgressError::Client(reasons(&error)))
+    let given = !extra.is_empty();
+    match builder().tls_certs_only(extra).build() {
+        Ok(client) => {
+            tracing::warn!(
+                error = without,
+                "the system has no certificate authorities, so https services can't be called beyond those that \
+                 RESLY_EGRESS_CA vouches for; install ca-certificates"
+            );
+            Ok(client)
+        }
+        Err(error) if given => Err(EgressError::Ca(reasons(&error))),
+        Err(error) => Err(EgressError::Client(reasons(&error))),
+    }
 }
 
 /// Every error beneath one, itself included. An `io::Error` hides its cause from `source`.

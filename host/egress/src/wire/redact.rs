@@ -1,11 +1,11 @@
 //! Redaction: takes a credential out of what comes back, in every form a service may echo it in.
 //!
 //! For each secret of four bytes or more, and for what Basic authentication makes of a pair: as it is, percent-encoded
-//! by the usual rules (once and twice), as `application/x-www-form-urlencoded`, escaped as in JSON and HTML, in hex, and
-//! in Base64 of both alphabets at each of the three positions a secret can have in a longer text. Letters match in both
-//! cases. Shorter secrets are left alone: taking every `ab` out of a page would ruin it and hide nothing that can't be
-//! guessed; a user name is taken for a secret only when there is no password to speak of (services that take a key as
-//! the user name). Forms that cut a secret in two, such as Base64 wrapped into lines, are not found.
+//! by the usual rules (once and twice), as `application/x-www-form-urlencoded`, escaped as in JSON (once and twice) and
+//! HTML, in hex, and in Base64 of both alphabets at each of the three positions a secret can have in a longer text.
+//! Letters match in both cases. Shorter secrets are left alone: taking every `ab` out of a page would ruin it and hide
+//! nothing that can't be guessed; a user name is taken for a secret only when there is no password to speak of (services
+//! that take a key as the user name). Forms that cut a secret in two, such as Base64 wrapped into lines, are not found.
 //!
 //! The search is Wu and Manber's ("A fast algorithm for multi-pattern searching", 1994): one pass that skips ahead by
 //! nearly the shortest form, so a body costs less than a copy of it would. It is written out here because forms are
@@ -192,18 +192,27 @@ fn add_forms(secret: &[u8], forms: &mut Vec<Form>) {
         }
     };
     add(secret.to_vec(), false, false);
-    for set in [COMPONENT, STRICT, QUERY, PATH] {
-        let once = Zeroizing::new(encoded(secret, set));
-        if *once != secret {
-            add(encoded(&once, COMPONENT), false, false);
-        }
+    let form = secret.split(|byte| *byte == b' ').map(|word| encoded(word, FORM)).collect::<Vec<_>>().join(&b'+');
+    let percent = [COMPONENT, STRICT, QUERY, PATH].map(|set| encoded(secret, set));
+    for once in percent.into_iter().chain([form]).map(Zeroizing::new) {
+        // Twice: what was encoded already, in a URL that is a parameter of another.
+        add(encoded(&once, COMPONENT), false, false);
+        add(
+            once.iter()
+                .flat_map(|byte| if *byte == b'%' { &b"%25"[..] } else { std::slice::from_ref(byte) })
+                .copied()
+                .collect(),
+            false,
+            false,
+        );
         add(once.to_vec(), false, false);
     }
-    let form = secret.split(|byte| *byte == b' ').map(|word| encoded(word, FORM));
-    add(form.collect::<Vec<_>>().join(&b'+'), false, false);
     add(secret.iter().flat_map(|byte| format!("%{byte:02x}").into_bytes()).collect(), false, false);
     for escape in [json, json_with_slashes, json_for_html, html] {
-        add(secret.iter().flat_map(|byte| escape(*byte)).collect(), false, false);
+        let once = Zeroizing::new(secret.iter().flat_map(|byte| escape(*byte)).collect::<Vec<u8>>());
+        // JSON is often carried as a string in JSON.
+        add(once.iter().flat_map(|byte| json(*byte)).collect(), false, false);
+        add(once.to_vec(), false, false);
     }
     add(data_encoding::HEXLOWER.encode(secret).into_bytes(), false, false);
     for lead in 0..3 {
