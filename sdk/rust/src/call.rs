@@ -49,6 +49,13 @@ impl Call {
         Self { action: action.to_owned(), input: input.to_string(), settings: settings.to_string(), context }
     }
 
+    /// The same call with a declarative connector's rules.
+    #[must_use]
+    pub fn with_definition(mut self, definition: Value) -> Self {
+        self.context.definition = definition;
+        self
+    }
+
     /// The action's id in the manifest.
     pub fn action(&self) -> &str {
         &self.action

@@ -58,13 +58,8 @@ impl Request {
     /// Sends it through the host.
     pub fn send(self) -> core::result::Result<Response, Failure> {
         let headers = self.headers.into_iter().map(|(name, value)| wit::Header { name, value }).collect();
-        let request = wit::Request {
-            method: self.method,
-            url: self.url,
-            headers,
-            body: self.body,
-            timeout_ms: self.timeout_ms,
-        };
+        let request =
+            wit::Request { method: self.method, url: self.url, headers, body: self.body, timeout_ms: self.timeout_ms };
         let wit::Response { status, headers, body, truncated } = wit::send(&request)?;
         let headers = headers.into_iter().map(|wit::Header { name, value }| (name, value)).collect();
         Ok(Response { status, headers, body, truncated })

@@ -1,7 +1,7 @@
 //! Lines for the call's log, which an admin reads. The host bounds and redacts them.
 
-pub use crate::bindings::resly::connector::log::Level;
 use crate::bindings::resly::connector::log as wit;
+pub use crate::bindings::resly::connector::log::Level;
 
 pub fn debug(message: &str) {
     wit::emit(Level::Debug, message);

@@ -1,7 +1,7 @@
 //! A little memory between calls, scoped by the host to organization, connection and connector.
 
-pub use crate::bindings::resly::connector::state::Refusal;
 use crate::bindings::resly::connector::state as wit;
+pub use crate::bindings::resly::connector::state::Refusal;
 
 pub fn get(key: &str) -> Option<Vec<u8>> {
     wit::get(key)

@@ -1,0 +1,135 @@
+//! A definition's request, with every value encoded for the place where it stands.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use resly_sdk::{Fault, Result, http::Request};
+use serde_json::Value;
+
+use crate::{
+    definition::{BodyType, RequestRule},
+    template::{Piece, Templates, pieces, plain},
+};
+
+/// All but the unreserved characters (RFC 3986, section 2.3).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+pub fn build(rule: &RequestRule, scope: &Value) -> Result<Request> {
+    let templates = Templates::new(scope);
+    let mut request = Request::new(rule.method.to_uppercase(), url(&rule.url, &templates)?);
+    for (name, value) in &rule.query {
+        for value in scalars(templates.value(value)?, name)? {
+            add_query(&mut request.url, name, &value);
+        }
+    }
+    for (name, value) in &rule.headers {
+        for value in scalars(templates.value(value)?, name)? {
+            if value.contains(['\r', '\n', '\0']) {
+                return Err(Fault::invalid_input(format!("the header `{name}` can't hold a line break")));
+            }
+            request = request.header(name, value);
+        }
+    }
+    request.timeout_ms = rule.timeout_ms;
+    body(rule, &templates, request)
+}
+
+/// The URL: values in the host are one label from the settings, in the path one segment, in the query one value.
+fn url(template: &str, templates: &Templates) -> Result<String> {
+    let mut url = String::with_capacity(template.len() + 32);
+    for piece in pieces(template)? {
+        match piece {
+            Piece::Literal(literal) => url.push_str(literal),
+            Piece::Expression(expression) => {
+                let value = templates.required(expression)?;
+                if in_authority(&url) {
+                    url.push_str(&label(expression, value)?);
+                    continue;
+                }
+                // A segment of dots alone would climb the path, and encoding doesn't take that from it.
+                let in_path = !url.contains('?');
+                if value.is_empty() || (in_path && value.bytes().all(|byte| byte == b'.')) {
+                    return Err(Fault::invalid_input(format!("`{}` can't be `{value}` here", expression.trim())));
+                }
+                url.extend(utf8_percent_encode(&value, ENCODED));
+            }
+        }
+    }
+    Ok(url)
+}
+
+/// Whether what comes next in a URL is still its scheme or host.
+fn in_authority(url: &str) -> bool {
+    url.split_once("://").is_none_or(|(_, rest)| !rest.contains(['/', '?', '#']))
+}
+
+fn label(expression: &str, value: String) -> Result<String> {
+    let is_label = (1..=63).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !value.starts_with('-')
+        && !value.ends_with('-');
+    if !expression.trim().starts_with("settings.") || !is_label {
+        return Err(Fault::invalid_input("only a setting that is one DNS label may stand in the host".to_owned()));
+    }
+    Ok(value)
+}
+
+/// A value as the texts to send: none when undefined or null, several for a list.
+fn scalars(value: Option<Value>, name: &str) -> Result<Vec<String>> {
+    let wrong = || Fault::invalid_input(format!("`{name}` takes a text, a number, a truth value or a list of them"));
+    match value {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(items)) => items.iter().map(|item| plain(item).ok_or_else(wrong)).collect(),
+        Some(value) => Ok(vec![plain(&value).ok_or_else(wrong)?]),
+    }
+}
+
+/// Adds a query parameter before the fragment, if there is one.
+pub fn add_query(url: &mut String, name: &str, value: &str) {
+    let fragment = url.find('#').map(|at| url.split_off(at)).unwrap_or_default();
+    url.push(if url.contains('?') { '&' } else { '?' });
+    url.extend(utf8_percent_encode(name, ENCODED));
+    url.push('=');
+    url.extend(utf8_percent_encode(value, ENCODED));
+    url.push_str(&fragment);
+}
+
+fn body(rule: &RequestRule, templates: &Templates, request: Request) -> Result<Request> {
+    if rule.body.is_null() {
+        return Ok(request);
+    }
+    let Some(value) = templates.value(&rule.body)? else { return Ok(request) };
+    let typed = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let (content_type, bytes) = match rule.body_type {
+        BodyType::Json => ("application/json", serde_json::to_vec(&value)?),
+        BodyType::Text => {
+            let text = plain(&value).ok_or_else(|| Fault::internal("a body of type `text` must be a string"))?;
+            ("text/plain; charset=utf-8", text.into_bytes())
+        }
+        BodyType::Form => {
+            let mut pairs = Vec::new();
+            flatten(None, &value, &mut pairs);
+            let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+            let form: Vec<String> =
+                pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+            ("application/x-www-form-urlencoded", form.join("&").into_bytes())
+        }
+    };
+    let request = if typed { request } else { request.header("content-type", content_type) };
+    Ok(request.body(bytes))
+}
+
+/// `{"a": {"b": [1]}}` as `a[b][]=1`.
+fn flatten(name: Option<&str>, value: &Value, pairs: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(members) => {
+            for (member, value) in members {
+                let name = name.map_or_else(|| member.clone(), |name| format!("{name}[{member}]"));
+                flatten(Some(&name), value, pairs);
+            }
+        }
+        Value::Array(items) => {
+            let name = format!("{}[]", name.unwrap_or_default());
+            items.iter().for_each(|item| flatten(Some(&name), item, pairs));
+        }
+        scalar => pairs.extend(plain(scalar).map(|text| (name.unwrap_or_default().to_owned(), text))),
+    }
+}
