@@ -10,7 +10,7 @@
 //!   owns the folder (`resly.lock`), so what is under way when it is opened belongs to a dead one, and is recovered.
 //! - **PostgreSQL**: one transaction for each write, right under many hosts: counts are conditional upserts, a
 //!   conversation is locked by the statement that takes its next positions, what a dead host left is found by its lease.
-//!   Locks are taken in one order: conversation, messages, turn, key's count, organization's count.
+//!   Locks are taken in one order: turn that is there, conversation, messages, key's count, organization's count.
 //!
 //! # The tables
 //! | table | what |

@@ -1,7 +1,7 @@
 //! Messages: read, added to a conversation, replaced.
 
 use resly_core::{
-    conversation::{Message, MessageStatus},
+    conversation::Message,
     error::StoreError,
     id::{ConversationId, MessageId, OrganizationId},
     knowledge::Citation,
@@ -128,36 +128,6 @@ pub(crate) async fn insert(
         Json(&message.citations),
         Json(&message.steps),
         Time(message.created_at)
-    )
-    .map(drop)
-}
-
-/// Adds a question and the answer to come in one statement: what every turn does.
-pub(crate) async fn insert_pair(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    question: &Message,
-    answer: MessageId,
-    position: i64,
-) -> Result<(), sqlx::Error> {
-    execute!(
-        db,
-        "INSERT INTO messages (id, organization_id, conversation_id, position, client_id, role, content, status,
-                               citations, steps, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10), ($11, $2, $3, $12, NULL, 'assistant', '', $13, $9, $9, $10)",
-        Id(question.id.0),
-        Id(organization.0),
-        Id(question.conversation_id.0),
-        position,
-        question.client_id.as_deref().map(Text),
-        question.role.name(),
-        Text(&question.content),
-        question.status.name(),
-        Json(&[] as &[Value]),
-        Time(question.created_at),
-        Id(answer.0),
-        position + 1,
-        MessageStatus::Streaming.name()
     )
     .map(drop)
 }

@@ -76,4 +76,35 @@ macro_rules! rows {
     }};
 }
 
-pub(crate) use {execute, row, rows};
+/// Runs several statements that share one list of values, the last of which may give a row.
+///
+/// SQLite takes them in one trip to its thread; PostgreSQL one after the other. Each names the values it uses, and a value
+/// that one of them doesn't use still has its type, as PostgreSQL demands.
+macro_rules! together {
+    ($db:expr, $row:ty, [$first:expr $(, $then:expr)* $(,)?], $values:tt) => {
+        match $db.conn() {
+            $crate::sql::Conn::Sqlite(conn) => {
+                $crate::sql::bound!(
+                    sqlx::query_as::<_, $row>(concat!($first $(, ";", $then)*)), $values
+                ).fetch_optional(conn).await
+            }
+            $crate::sql::Conn::Postgres { conn, named } => async {
+                let found = $crate::sql::bound!(sqlx::query_as::<_, $row>($first), $values)
+                    .persistent(named).fetch_optional(&mut *conn).await?;
+                $(
+                    let _ = found;
+                    let found = $crate::sql::bound!(sqlx::query_as::<_, $row>($then), $values)
+                        .persistent(named).fetch_optional(&mut *conn).await?;
+                )*
+                Ok::<_, sqlx::Error>(found)
+            }.await,
+        }
+    };
+}
+
+/// A query with its values.
+macro_rules! bound {
+    ($query:expr, ($($value:expr),* $(,)?)) => { $query$(.bind($value))* };
+}
+
+pub(crate) use {bound, execute, row, rows, together};

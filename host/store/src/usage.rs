@@ -226,7 +226,7 @@ pub(crate) async fn remaining(
     Ok(tightest([&of_key, &of_plan], period))
 }
 
-fn tightest<'c>(counts: impl IntoIterator<Item = &'c Counted>, period: Period) -> Option<Remaining> {
+pub(crate) fn tightest<'c>(counts: impl IntoIterator<Item = &'c Counted>, period: Period) -> Option<Remaining> {
     let left = |counted: &Counted| {
         let limit = counted.limit?;
         let remaining = limit.saturating_sub(counted.used);

@@ -4,6 +4,9 @@
 //! runs each operation in a savepoint of its own, commits once, and answers then. An operation that fails is undone alone; a
 //! commit that fails takes its whole group with it, and every caller is told.
 //!
+//! Between groups a transaction is open that has touched nothing and so holds no lock: the commit of one group and the begin
+//! of the next are one trip to SQLite's thread.
+//!
 //! It is a thread of its own, and not a task, so that each hop to SQLite's thread and back waits for nothing but the
 //! kernel, however busy the tasks of the rest of the host are.
 
@@ -111,6 +114,9 @@ impl Writer {
 
 async fn serve(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Message>) {
     let mut closing = None;
+    if let Err(error) = execute(&mut conn, "BEGIN").await {
+        tracing::error!(%error, "the first transaction could not be begun");
+    }
     while closing.is_none() {
         match queue.recv().await {
             Some(Message::Run(job)) => closing = group(&mut conn, job, &mut queue).await,
@@ -137,7 +143,7 @@ async fn group(
     let mut jobs: Vec<Box<dyn Job>> = Vec::new();
     let mut closing = None;
     let mut next = Some(first);
-    let mut result = execute(conn, "BEGIN IMMEDIATE").await;
+    let mut result = Ok(());
     while let Some(mut job) = next.take() {
         if result.is_ok() {
             result = run(conn, job.as_mut(), jobs.is_empty()).await;
@@ -152,7 +158,7 @@ async fn group(
         }
     }
     if result.is_ok() {
-        result = execute(conn, "COMMIT").await;
+        result = execute(conn, "COMMIT; BEGIN").await;
     }
     let told = result.map_err(|error| {
         tracing::error!(%error, operations = jobs.len(), "a group of writes could not be committed");
@@ -161,6 +167,7 @@ async fn group(
     if told.is_err() {
         // SQLite may have rolled back already, and then there is nothing to roll back.
         execute(conn, "ROLLBACK").await.ok();
+        execute(conn, "BEGIN").await.ok();
     }
     for job in jobs {
         job.answer(told.as_ref().map(|()| ()).map_err(String::as_str));
@@ -177,7 +184,7 @@ async fn run(conn: &mut SqliteConnection, job: &mut dyn Job, first: bool) -> Res
     if job.run(conn).await {
         return Ok(());
     }
-    if first { execute(conn, "ROLLBACK; BEGIN IMMEDIATE").await } else { execute(conn, "ROLLBACK TO operation").await }
+    if first { execute(conn, "ROLLBACK; BEGIN").await } else { execute(conn, "ROLLBACK TO operation").await }
 }
 
 async fn execute(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {

@@ -3,12 +3,14 @@
 use resly_core::{
     conversation::{ClientMessage, Message, MessageStatus, Role, merge},
     id::{ConversationId, MessageId},
+    meter::Remaining,
     time::Period,
     turn::store::{AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, NewTurn},
 };
 
 use super::{
     earlier::{self, CountedIn, Earlier, Unanswered},
+    open::{Place, open},
     refused,
 };
 use crate::{
@@ -16,14 +18,12 @@ use crate::{
     error::{Halt, unexpected},
     messages::{self, Placed},
     sql::{Conn, execute, row},
-    types::{Id, Text, Time, without_nul},
+    types::{Id, Time, without_nul},
     usage,
 };
 
 type Outcome<T> = Result<T, Halt<BeginTurnError>>;
 
-/// The count comes last: in PostgreSQL its row is the one that all turns of an organization want, and it is held from
-/// there to the commit only.
 pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn> {
     let turn = storable(turn);
     if turn.messages.is_empty() {
@@ -43,25 +43,44 @@ pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn
             Earlier::Unanswered(earlier) => again = Some(earlier),
         }
     }
-    let held = hold(db, &turn, again.as_ref()).await?;
-    let history = match &again {
-        Some(earlier) => say_again(db, &turn, &held, earlier).await?,
-        None => say(db, &turn, &held).await?,
+    let (history, conversation, remaining) = match &again {
+        Some(earlier) => run_again(db, &turn, earlier).await?,
+        None => run(db, &turn).await?,
     };
-    let (counted, billed) = again.as_ref().map_or((None, false), |earlier| (earlier.counted, earlier.billed));
-    let counting = counted
-        .unwrap_or(CountedIn { period: Time(Period::containing(turn.now).start), for_key: turn.key_cap.is_some() });
-    match &again {
-        Some(earlier) => take_over(db, &turn, &held, earlier, counting, billed).await?,
-        None => start(db, &turn, &held, counting).await?,
+    Ok(BeginTurn::Accepted(AcceptedTurn { conversation, answer: turn.answer, history, remaining }))
+}
+
+type Begun = (Vec<Message>, ConversationId, Option<Remaining>);
+
+async fn run(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Begun> {
+    if turn.conversation == ConversationRef::New && turn.messages.len() == 1 {
+        // What most turns are: everything is new, so nothing has to be looked at first.
+        let visitor = visitor(db, turn).await?;
+        let history = all_said(turn, turn.new_conversation, &turn.messages)?;
+        let conversation = Place::New { id: turn.new_conversation, visitor };
+        let remaining = open(db, turn, conversation, history.last()).await?;
+        return Ok((history, turn.new_conversation, remaining));
     }
-    let remaining = match counted {
+    let held = hold(db, turn, None).await?;
+    let stored = if held.is_new { Vec::new() } else { messages::live(db, turn.organization, held.id).await? };
+    let said = say(db, turn, &held, stored).await?;
+    let place = Place::Held { id: held.id, position: said.position };
+    let remaining = open(db, turn, place, said.question.as_ref()).await?;
+    Ok((said.history.into_iter().chain(said.question).collect(), held.id, remaining))
+}
+
+async fn run_again(db: &mut Conn<'_>, turn: &NewTurn, earlier: &Unanswered) -> Outcome<Begun> {
+    let held = hold(db, turn, Some(earlier)).await?;
+    let history = say_again(db, turn, &held, earlier).await?;
+    let now = CountedIn { period: Time(Period::containing(turn.now).start), for_key: turn.key_cap.is_some() };
+    take_over(db, turn, &held, earlier, earlier.counted.unwrap_or(now)).await?;
+    let remaining = match earlier.counted {
         Some(_) => usage::remaining(db, turn.organization, turn.key, turn.key_cap, turn.now).await?,
         None => usage::count_message(db, turn.organization, turn.key, turn.key_cap, turn.now)
             .await
             .map_err(|halt| halt.refused_as(refused))?,
     };
-    Ok(BeginTurn::Accepted(AcceptedTurn { conversation: held.id, answer: turn.answer, history, remaining }))
+    Ok((history, held.id, remaining))
 }
 
 /// The turn as the databases can hold it, so that what is compared later is what was stored.
@@ -85,10 +104,7 @@ fn storable(mut turn: NewTurn) -> NewTurn {
 
 /// Finds or makes the conversation and sets positions aside for all that may be new.
 async fn hold(db: &mut Conn<'_>, turn: &NewTurn, again: Option<&Unanswered>) -> Outcome<Held> {
-    let visitor = match &turn.visitor {
-        Some(visitor) => conversations::visitor(db, turn.organization, visitor, turn.now).await?,
-        None => None,
-    };
+    let visitor = visitor(db, turn).await?;
     let places = i64::try_from(turn.messages.len()).unwrap_or(i64::MAX - 1) + 1;
     let existing = |id| (id, None);
     let (id, name) = match (again, &turn.conversation) {
@@ -104,13 +120,22 @@ async fn hold(db: &mut Conn<'_>, turn: &NewTurn, again: Option<&Unanswered>) -> 
     held.ok_or(Halt::Refused(BeginTurnError::NoConversation))
 }
 
-/// Stores what the client's history brings, and the empty answer. The history up to the new question.
-async fn say(db: &mut Conn<'_>, turn: &NewTurn, held: &Held) -> Outcome<Vec<Message>> {
-    let stored = if held.is_new { Vec::new() } else { messages::live(db, turn.organization, held.id).await? };
-    add(db, turn, held, stored).await
+async fn visitor(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Option<Id>> {
+    let Some(visitor) = &turn.visitor else { return Ok(None) };
+    Ok(conversations::visitor(db, turn.organization, visitor, turn.now).await?)
 }
 
-async fn add(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, stored: Vec<Placed>) -> Outcome<Vec<Message>> {
+/// What a client's history came to.
+struct Said {
+    /// All that is stored and stays.
+    history: Vec<Message>,
+    /// The last of what is new, which is still to be stored, with its answer.
+    question: Option<Message>,
+    position: i64,
+}
+
+/// Replaces what the client's history replaces, and stores what it brings, up to the question.
+async fn say(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, stored: Vec<Placed>) -> Outcome<Said> {
     let (positions, mut history): (Vec<_>, Vec<_>) =
         stored.into_iter().map(|placed| (placed.position, placed.message)).unzip();
     let merged = merge(&history, &turn.messages);
@@ -118,26 +143,22 @@ async fn add(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, stored: Vec<Placed>
         messages::supersede_from(db, turn.organization, held.id, *position, turn.now).await?;
         history.truncate(merged.keep);
     }
-    let new: &[ClientMessage] = turn.messages.get(merged.new_from..).unwrap_or_default();
-    if turn.message_ids.len() < new.len() {
-        return Err(unexpected("fewer message ids than messages").into());
-    }
-    let new = new.iter().zip(&turn.message_ids).map(|(message, id)| said(turn, held.id, message, *id));
-    let mut new = new.collect::<Vec<_>>();
+    let mut new = all_said(turn, held.id, turn.messages.get(merged.new_from..).unwrap_or_default())?;
     let question = new.pop();
     let mut position = held.position;
     for message in &new {
         messages::insert(db, turn.organization, message, position).await?;
         position += 1;
     }
-    match &question {
-        Some(question) => messages::insert_pair(db, turn.organization, question, turn.answer, position).await?,
-        // The same question again: only its answer is new.
-        None => messages::insert(db, turn.organization, &blank(turn, held.id), position).await?,
-    }
     history.extend(new);
-    history.extend(question);
-    Ok(history)
+    Ok(Said { history, question, position })
+}
+
+fn all_said(turn: &NewTurn, conversation: ConversationId, new: &[ClientMessage]) -> Outcome<Vec<Message>> {
+    if turn.message_ids.len() < new.len() {
+        return Err(unexpected("fewer message ids than messages").into());
+    }
+    Ok(new.iter().zip(&turn.message_ids).map(|(message, id)| said(turn, conversation, message, *id)).collect())
 }
 
 fn said(turn: &NewTurn, conversation: ConversationId, message: &ClientMessage, id: MessageId) -> Message {
@@ -154,7 +175,7 @@ fn said(turn: &NewTurn, conversation: ConversationId, message: &ClientMessage, i
     }
 }
 
-fn blank(turn: &NewTurn, conversation: ConversationId) -> Message {
+pub(super) fn blank(turn: &NewTurn, conversation: ConversationId) -> Message {
     let nothing = ClientMessage { id: None, role: Role::Assistant, text: String::new() };
     Message { status: MessageStatus::Streaming, ..said(turn, conversation, &nothing, turn.answer) }
 }
@@ -181,41 +202,14 @@ async fn say_again(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, earlier: &Una
         return Ok(stored.into_iter().map(|placed| placed.message).collect());
     }
     // The question was replaced in the meantime, so it is asked anew.
-    add(db, turn, held, stored).await
-}
-
-async fn start(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, counting: CountedIn) -> Outcome<()> {
-    let started = execute!(
-        db,
-        "INSERT INTO turns (id, organization_id, conversation_id, key_id, status, lease_until, idempotency_key,
-                            fingerprint, period_start, counted, key_counted, billed, created_at)
-         VALUES ($1, $2, $3, $4, 'streaming', $5, $6, $7, $8, $9, $10, $11, $12)
-         ON CONFLICT (key_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
-        Id(turn.answer.0),
-        Id(turn.organization.0),
-        Id(held.id.0),
-        Id(turn.key.0),
-        Time(turn.lease_until),
-        turn.idempotency.as_ref().map(|by| Text(&by.key)),
-        turn.idempotency.as_ref().map(|by| by.fingerprint.as_slice()),
-        counting.period,
-        true,
-        counting.for_key,
-        false,
-        Time(turn.now)
-    )?;
-    if started > 0 {
-        return Ok(());
+    let said = say(db, turn, held, stored).await?;
+    let mut position = said.position;
+    if let Some(question) = &said.question {
+        messages::insert(db, turn.organization, question, position).await?;
+        position += 1;
     }
-    // Another host took the key between the look and here.
-    let other = match &turn.idempotency {
-        Some(by) => earlier::find(db, turn, by).await?,
-        None => Earlier::None,
-    };
-    Err(Halt::Refused(match other {
-        Earlier::Other => BeginTurnError::KeyReused,
-        _ => BeginTurnError::InFlight,
-    }))
+    messages::insert(db, turn.organization, &blank(turn, held.id), position).await?;
+    Ok(said.history.into_iter().chain(said.question).collect())
 }
 
 /// Puts this turn in the place of an earlier one that gave no answer. The earlier one's host, should it still be there,
@@ -226,7 +220,6 @@ async fn take_over(
     held: &Held,
     earlier: &Unanswered,
     counting: CountedIn,
-    billed: bool,
 ) -> Outcome<()> {
     execute!(
         db,
@@ -240,7 +233,7 @@ async fn take_over(
         counting.period,
         true,
         counting.for_key,
-        billed,
+        earlier.billed,
         Time(turn.now)
     )?;
     Ok(())

@@ -1,12 +1,12 @@
 //! Storing an answer: the turn's end, its message and its bill, in one transaction.
 
-use resly_core::{meter::Meter, turn::store::FinishedTurn};
+use resly_core::turn::store::FinishedTurn;
 
 use crate::{
-    billing::{self, Kind},
-    sql::{Conn, execute, row},
+    billing::Kind,
+    sql::{Conn, row, together},
     types::{Id, Json, Text, Time},
-    usage,
+    usage::{self, row_id},
 };
 
 /// What a turn's row knows about its count.
@@ -32,26 +32,38 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
     )?;
     // The first end counts; and a turn that was run again under its idempotency key is not this one any more.
     let Some(ended) = ended else { return Ok(()) };
-    execute!(
+    let (kind, quantity): (_, i64) = match (turn.refund, ended.billed) {
+        (false, false) => (Kind::Chat, 1),
+        (true, true) => (Kind::Refund, -1),
+        (false, true) | (true, false) => (Kind::Chat, 0),
+    };
+    together!(
         db,
-        "UPDATE messages SET content = $3, status = $4, citations = $5, steps = $6
-         WHERE id = $1 AND organization_id = $2",
-        Id(turn.answer.0),
-        Id(turn.organization.0),
-        Text(&turn.content),
-        turn.status.name(),
-        Json(&turn.citations),
-        Json(&turn.steps)
+        (i64,),
+        [
+            "UPDATE messages SET content = $3, status = $4, citations = $5, steps = $6
+             WHERE id = $1 AND organization_id = $2",
+            "INSERT INTO billing_events
+                 (id, organization_id, kind, meter, quantity, period_start, subject_id, created_at)
+             SELECT $7, $2, $8, 'messages', $9, $10, $1, $11 WHERE $9 <> 0"
+        ],
+        (
+            Id(turn.answer.0),
+            Id(turn.organization.0),
+            Text(&turn.content),
+            turn.status.name(),
+            Json(&turn.citations),
+            Json(&turn.steps),
+            row_id(turn.now),
+            kind.name(),
+            quantity,
+            ended.period_start,
+            Time(turn.now)
+        )
     )?;
     if turn.refund {
         let key = ended.key_counted.then_some(ended.key_id.0);
         usage::refund_message(db, turn.organization, key, ended.period_start).await?;
     }
-    let (kind, quantity) = match (turn.refund, ended.billed) {
-        (false, false) => (Kind::Chat, 1),
-        (true, true) => (Kind::Refund, -1),
-        (false, true) | (true, false) => return Ok(()),
-    };
-    let (subject, period) = (Some(turn.answer.0), ended.period_start);
-    billing::enter(db, turn.organization, kind, Meter::Messages, quantity, subject, period, turn.now).await
+    Ok(())
 }

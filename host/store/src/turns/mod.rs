@@ -7,6 +7,7 @@
 mod begin;
 mod earlier;
 mod finish;
+mod open;
 
 use async_trait::async_trait;
 use resly_core::{

@@ -10,7 +10,7 @@ use resly_core::{
 use resly_store::{OpenError, Recovered, Store};
 
 use crate::{
-    backend::{Backend, accept, answer, at, question, refund, texts, user, uuid},
+    backend::{Backend, accept, answer, at, organization, question, refund, texts, user, uuid},
     both,
 };
 
@@ -118,6 +118,23 @@ both! {
         assert_eq!(backend.number("SELECT COUNT(*) FROM turns").await, 0);
         assert_eq!(texts(&store, org, turn.conversation).await, ["?", "!"]);
     }
+}
+
+/// With a direct URL the other one is taken to lead through a pooler: nothing may outlive a transaction on its server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_works_without_statements_that_outlive_a_transaction() {
+    let backend = Backend::postgres().await;
+    let config = backend.config();
+    let config = resly_store::StoreConfig { direct_url: config.database_url.clone(), ..config };
+    let store = Store::open(&config).await.unwrap();
+    let org = organization(&store, &[]).await;
+    for _ in 0..3 {
+        let turn = accept(&store, question(org, KeyId(uuid()), vec![user("hi")])).await;
+        store.finish_turn(answer(org, turn.answer, "hello")).await.unwrap();
+        assert_eq!(texts(&store, org, turn.conversation).await, ["hi", "hello"]);
+    }
+    store.ping().await.unwrap();
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

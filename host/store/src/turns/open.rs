@@ -1,0 +1,144 @@
+//! The statements that open a turn, in as few trips as can be: this is what stands between a customer and the first word.
+
+use resly_core::{
+    conversation::Message,
+    id::ConversationId,
+    meter::{Meter, Remaining},
+    time::Period,
+    turn::store::{BeginTurnError, NewTurn},
+};
+
+use super::{begin::blank, refused};
+use crate::{
+    error::Halt,
+    messages,
+    sql::{Conn, together},
+    types::{Count, Id, Text, Time},
+    usage::{self, Counted, row_id},
+};
+
+/// Where a turn takes place.
+pub(super) enum Place {
+    /// In a conversation that is made with it.
+    New { id: ConversationId, visitor: Option<Id> },
+    /// In a conversation that is held already, from that position on.
+    Held { id: ConversationId, position: i64 },
+}
+
+macro_rules! conversation {
+    () => {
+        "INSERT INTO conversations (id, organization_id, key_id, visitor_id, next_position, created_at, updated_at)
+         VALUES ($1, $2, COALESCE((SELECT lineage FROM api_keys WHERE id = $3), $3), $4, 2, $5, $5)"
+    };
+}
+
+macro_rules! question_and_answer {
+    () => {
+        "INSERT INTO messages (id, organization_id, conversation_id, position, client_id, role, content, status,
+                               citations, steps, created_at)
+         VALUES ($6, $2, $1, $7, $8, $9, $10, 'complete', '[]', '[]', $5),
+                ($11, $2, $1, $7 + 1, NULL, 'assistant', '', 'streaming', '[]', '[]', $5)"
+    };
+}
+
+macro_rules! turn {
+    () => {
+        "INSERT INTO turns (id, organization_id, conversation_id, key_id, status, lease_until, idempotency_key,
+                            fingerprint, period_start, counted, key_counted, billed, created_at)
+         VALUES ($11, $2, $1, $3, 'streaming', $12, $13, $14, $15, $16, $17, $18, $5)"
+    };
+}
+
+/// As [`usage::count`] does it for any meter.
+macro_rules! count {
+    () => {
+        "INSERT INTO usage
+             (id, organization_id, period_start, meter, environment, used, plan_limit, created_at, updated_at)
+         SELECT $19, id, $15, 'messages', 'production', 1, limit_messages, $5, $5 FROM organizations
+         WHERE id = $2 AND (limit_messages IS NULL OR limit_messages > 0)
+           AND (subscription_ends_at IS NULL OR subscription_ends_at > $5)
+         ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
+         SET used = usage.used + 1, plan_limit = excluded.plan_limit, updated_at = excluded.updated_at
+         WHERE excluded.plan_limit IS NULL OR usage.used < excluded.plan_limit
+         RETURNING used, plan_limit"
+    };
+}
+
+/// Stores the question, the empty answer and the turn, and counts it; what is left of the tighter limit.
+///
+/// The organization's count comes last: in PostgreSQL its row is the one that all turns want, and from there it is held
+/// to the commit only.
+pub(super) async fn open(
+    db: &mut Conn<'_>,
+    turn: &NewTurn,
+    place: Place,
+    question: Option<&Message>,
+) -> Result<Option<Remaining>, Halt<BeginTurnError>> {
+    let of_key = match turn.key_cap {
+        Some(cap) => Some(
+            usage::count_for_key(db, turn.organization, turn.key, cap, turn.now)
+                .await
+                .map_err(|halt| halt.refused_as(refused))?,
+        ),
+        None => None,
+    };
+    let period = Period::containing(turn.now);
+    let (id, visitor, position) = match place {
+        Place::New { id, visitor } => (id, visitor, 0),
+        Place::Held { id, position } => (id, None, position),
+    };
+    macro_rules! run {
+        ($($sql:expr),+) => {
+            together!(db, (Count, Option<Count>), [$($sql),+], (
+                Id(id.0),
+                Id(turn.organization.0),
+                Id(turn.key.0),
+                visitor,
+                Time(turn.now),
+                question.map(|question| Id(question.id.0)),
+                position,
+                question.and_then(|question| question.client_id.as_deref()).map(Text),
+                question.map(|question| question.role.name()),
+                question.map(|question| Text(&question.content)),
+                Id(turn.answer.0),
+                Time(turn.lease_until),
+                turn.idempotency.as_ref().map(|by| Text(&by.key)),
+                turn.idempotency.as_ref().map(|by| by.fingerprint.as_slice()),
+                Time(period.start),
+                true,
+                turn.key_cap.is_some(),
+                false,
+                row_id(turn.now),
+            ))
+        };
+    }
+    let counted = match (&place, question) {
+        (Place::New { .. }, _) => run!(conversation!(), question_and_answer!(), turn!(), count!()),
+        (Place::Held { .. }, Some(_)) => run!(question_and_answer!(), turn!(), count!()),
+        // The same question again: only its answer is new.
+        (Place::Held { .. }, None) => {
+            messages::insert(db, turn.organization, &blank(turn, id), position).await?;
+            run!(turn!(), count!())
+        }
+    };
+    match counted.map_err(taken)? {
+        Some((used, limit)) => {
+            let of_plan = Counted { used: used.0, limit: limit.map(|limit| limit.0) };
+            Ok(usage::tightest(of_key.iter().chain([&of_plan]), period))
+        }
+        None => {
+            let halt = usage::why_not(db, turn.organization, Meter::Messages, turn.now).await?;
+            Err(halt.refused_as(refused))
+        }
+    }
+}
+
+/// In PostgreSQL another host may have taken the idempotency key between the look and here.
+fn taken(error: sqlx::Error) -> Halt<BeginTurnError> {
+    match &error {
+        sqlx::Error::Database(reason) if reason.constraint() == Some("turns_idempotency") => {
+            Halt::Refused(BeginTurnError::InFlight)
+        }
+        _ => Halt::Database(error),
+    }
+}
