@@ -1,8 +1,31 @@
 //! Validates a manifest whole: every mistake, each at its path.
+//!
+//! It says what an author or an admin can mend by reading the manifest alone. What only a connection's settings decide
+//! (which host a template becomes, whether an address may be dialled) is the egress policy's business.
+
+mod declarative;
+mod hosts;
+mod names;
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::Manifest;
+use self::{
+    hosts::HostPattern,
+    names::{is_action_id, is_connector_id, is_host_header, is_printable, is_token, is_version, plain_text},
+};
+use super::{Action, ApiKeyPlace, Auth, Fixture, Manifest, RequestedLimits, SideEffect};
+use crate::connector::schema::{self, check_schema};
+
+const MOST_HOSTS: usize = 64;
+const MOST_ACTIONS: usize = 256;
+const MOST_FIXTURES: usize = 1_000;
+/// A day: what changes less often belongs in a knowledge source.
+const LONGEST_CACHE_S: u32 = 24 * 3_600;
+const NAME: usize = 100;
+const DESCRIPTION: usize = 4_000;
 
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -14,6 +37,320 @@ pub struct Mistake {
 }
 
 /// Every mistake in a manifest; empty when there is none.
-pub fn check(_manifest: &Manifest) -> Vec<Mistake> {
-    Vec::new()
+pub fn check(manifest: &Manifest) -> Vec<Mistake> {
+    let mut mistakes = Mistakes::default();
+    head(manifest, &mut mistakes);
+    let hosts = granted(manifest, &mut mistakes);
+    auth(manifest, &mut mistakes);
+    object_schema("/settings", &manifest.settings, &mut mistakes);
+    actions(manifest, &hosts, &mut mistakes);
+    test(manifest, &mut mistakes);
+    for (at, fixture) in manifest.fixtures.iter().enumerate() {
+        fixture_at(&format!("/fixtures/{at}"), fixture, &mut mistakes);
+    }
+    if manifest.fixtures.len() > MOST_FIXTURES {
+        mistakes.add("/fixtures", format!("at most {MOST_FIXTURES} fixtures"));
+    }
+    limits(manifest.limits, &mut mistakes);
+    mistakes.0
 }
+
+/// Collects mistakes.
+#[derive(Default)]
+struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Mistake { path: path.into(), message: message.into() });
+    }
+
+    fn require(&mut self, holds: bool, path: &str, message: impl Into<String>) {
+        if !holds {
+            self.add(path, message);
+        }
+    }
+}
+
+/// A pointer's next step (RFC 6901, section 3).
+fn step(path: &str, name: &str) -> String {
+    format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+fn head(manifest: &Manifest, mistakes: &mut Mistakes) {
+    let Manifest { id, name, version, author, description, .. } = manifest;
+    mistakes.require(
+        is_connector_id(id),
+        "/id",
+        "an id is 1 to 64 lower-case letters, digits and dashes, with a letter or digit at both ends, such as `acme-crm`",
+    );
+    mistakes.require(plain_text(name, NAME), "/name", format!("a name is 1 to {NAME} printable characters"));
+    mistakes.require(is_version(version), "/version", "a version is semantic, such as `1.0.0` or `1.2.0-beta.1`");
+    let author = author.as_deref();
+    mistakes.require(
+        author.is_none_or(|author| plain_text(author, NAME)),
+        "/author",
+        format!("an author is 1 to {NAME} printable characters; leave it out when there is none"),
+    );
+    let description = description.as_deref();
+    mistakes.require(
+        description.is_none_or(|text| text.len() <= DESCRIPTION),
+        "/description",
+        format!("a description has at most {DESCRIPTION} bytes"),
+    );
+}
+
+fn granted(manifest: &Manifest, mistakes: &mut Mistakes) -> Vec<HostPattern> {
+    let mut seen = BTreeSet::new();
+    let mut parse = |list: &str, patterns: &[String], mistakes: &mut Mistakes| -> Vec<HostPattern> {
+        seen.clear();
+        let mut parsed = Vec::new();
+        for (at, text) in patterns.iter().enumerate() {
+            let path = format!("/{list}/{at}");
+            mistakes.require(seen.insert(text.clone()), &path, format!("`{text}` is there twice"));
+            match HostPattern::parse(text) {
+                Ok(pattern) => {
+                    if let Some(setting) = pattern.setting() {
+                        text_setting(&path, setting, &manifest.settings, mistakes);
+                    }
+                    parsed.push(pattern);
+                }
+                Err(message) => mistakes.add(path, format!("`{text}`: {message}")),
+            }
+        }
+        parsed
+    };
+    let hosts = parse("hosts", &manifest.hosts, mistakes);
+    let auth_hosts = parse("auth_hosts", &manifest.auth_hosts, mistakes);
+    mistakes.require(manifest.hosts.len() <= MOST_HOSTS, "/hosts", format!("at most {MOST_HOSTS} hosts"));
+    if hosts.len() == manifest.hosts.len() && auth_hosts.len() == manifest.auth_hosts.len() {
+        for (at, host) in auth_hosts.iter().enumerate() {
+            mistakes.require(
+                hosts.iter().any(|known| known.same_authority(host)),
+                &format!("/auth_hosts/{at}"),
+                "a host that gets the credential has to be among `hosts` too",
+            );
+        }
+    }
+    hosts
+}
+
+/// A setting that becomes a part of a host.
+fn text_setting(path: &str, setting: &str, settings: &Value, mistakes: &mut Mistakes) {
+    match &settings["properties"][setting] {
+        Value::Null => mistakes.add(path, format!("there is no setting `{setting}` in /settings/properties")),
+        property => mistakes.require(
+            property["type"] == "string",
+            path,
+            format!("setting `{setting}` has to be of type `string` to be a part of a host"),
+        ),
+    }
+}
+
+fn auth(manifest: &Manifest, mistakes: &mut Mistakes) {
+    match &manifest.auth {
+        Auth::None | Auth::Bearer | Auth::Basic => {}
+        Auth::ApiKey { place, name, prefix } => {
+            match place {
+                ApiKeyPlace::Header => {
+                    mistakes.require(is_token(name), "/auth/name", format!("`{name}` is no header name (RFC 9110)"));
+                    mistakes.require(
+                        !is_host_header(name),
+                        "/auth/name",
+                        format!("`{name}` is a header that the host sets itself; a key can't go there"),
+                    );
+                }
+                ApiKeyPlace::Query => {
+                    mistakes.require(plain_text(name, NAME), "/auth/name", "the query parameter needs a name");
+                }
+            }
+            mistakes.require(
+                prefix.len() <= NAME && is_printable(prefix),
+                "/auth/prefix",
+                format!("a prefix is at most {NAME} printable ASCII characters"),
+            );
+        }
+        Auth::Oauth2 { authorize_url, token_url, revoke_url, scopes, grant, .. } => {
+            let urls = [
+                ("/auth/authorize_url", authorize_url.as_ref()),
+                ("/auth/token_url", Some(token_url)),
+                ("/auth/revoke_url", revoke_url.as_ref()),
+            ];
+            for (path, url) in urls {
+                let Some(url) = url else { continue };
+                match hosts::endpoint(url) {
+                    Ok(Some(setting)) => text_setting(path, &setting, &manifest.settings, mistakes),
+                    Ok(None) => {}
+                    Err(message) => mistakes.add(path, message),
+                }
+            }
+            match grant.as_str() {
+                "authorization_code" => mistakes.require(
+                    authorize_url.is_some(),
+                    "/auth/authorize_url",
+                    "the grant `authorization_code` needs the address where a person agrees",
+                ),
+                "client_credentials" => {}
+                other => mistakes.add(
+                    "/auth/grant",
+                    format!("`{other}` is no grant: use `authorization_code` or `client_credentials`"),
+                ),
+            }
+            for (at, scope) in scopes.iter().enumerate() {
+                let sound = !scope.is_empty() && is_printable(scope) && !scope.contains([' ', '"', '\\']);
+                mistakes.require(
+                    sound,
+                    &format!("/auth/scopes/{at}"),
+                    "a scope is printable ASCII without spaces, quotes and backslashes (RFC 6749, section 3.3)",
+                );
+            }
+        }
+    }
+}
+
+/// A schema that describes an object, as inputs and settings do.
+fn object_schema(path: &str, schema: &Value, mistakes: &mut Mistakes) {
+    if let Err(message) = check_schema(schema) {
+        mistakes.add(path, message);
+    } else if schema["type"] != "object" {
+        mistakes.add(path, "the schema has to describe an object: give it `\"type\": \"object\"`");
+    }
+}
+
+fn actions(manifest: &Manifest, hosts: &[HostPattern], mistakes: &mut Mistakes) {
+    let actions = &manifest.actions;
+    mistakes.require(!actions.is_empty(), "/actions", "a connector needs an action");
+    mistakes.require(actions.len() <= MOST_ACTIONS, "/actions", format!("at most {MOST_ACTIONS} actions"));
+    let declarative = actions.iter().any(|action| action.request.is_some());
+    let mut seen = BTreeSet::new();
+    for (at, action) in actions.iter().enumerate() {
+        let path = format!("/actions/{at}");
+        mistakes.require(
+            seen.insert(action.id.as_str()),
+            &format!("{path}/id"),
+            format!("there is another action `{}`", action.id),
+        );
+        action_at(&path, action, mistakes);
+        if declarative {
+            declarative::check(&path, action, manifest, hosts, mistakes);
+        } else {
+            for (name, rule) in [("response", &action.response), ("pagination", &action.pagination)] {
+                mistakes.require(
+                    rule.is_none(),
+                    &format!("{path}/{name}"),
+                    format!("`{name}` belongs to a declarative action, which has a `request`"),
+                );
+            }
+        }
+    }
+}
+
+fn action_at(path: &str, action: &Action, mistakes: &mut Mistakes) {
+    mistakes.require(
+        is_action_id(&action.id),
+        &format!("{path}/id"),
+        "an action's id is 1 to 64 lower-case letters, digits and underscores, such as `get_account`",
+    );
+    mistakes.require(
+        plain_text(&action.title, NAME),
+        &format!("{path}/title"),
+        format!("a title is 1 to {NAME} printable characters"),
+    );
+    mistakes.require(
+        !action.description.trim().is_empty() && action.description.len() <= DESCRIPTION,
+        &format!("{path}/description"),
+        format!("say in 1 to {DESCRIPTION} bytes when a model should use it and what it returns"),
+    );
+    object_schema(&format!("{path}/input"), &action.input, mistakes);
+    if let Some(Err(message)) = action.output.as_ref().map(check_schema) {
+        mistakes.add(format!("{path}/output"), message);
+    }
+    let cache = format!("{path}/cache_s");
+    mistakes.require(action.cache_s <= LONGEST_CACHE_S, &cache, format!("at most {LONGEST_CACHE_S} seconds"));
+    mistakes.require(
+        action.side_effect == SideEffect::Read || action.cache_s == 0,
+        &cache,
+        "what an action with side effect `write` answers can't be served again: leave it 0",
+    );
+}
+
+fn test(manifest: &Manifest, mistakes: &mut Mistakes) {
+    let Some(test) = &manifest.test else { return };
+    let Some(action) = manifest.action(&test.action) else {
+        mistakes.add("/test/action", format!("there is no action `{}`", test.action));
+        return;
+    };
+    mistakes.require(
+        action.side_effect == SideEffect::Read,
+        "/test/action",
+        format!("`{}` has side effect `write`: a test must not change anything", action.id),
+    );
+    let nothing = json!({});
+    let input = if test.input.is_null() { &nothing } else { &test.input };
+    // A schema that isn't one is told of where it stands.
+    if check_schema(&action.input).is_ok()
+        && let Err(differences) = schema::validate(&action.input, input)
+    {
+        mistakes.add(
+            "/test/input",
+            format!("it doesn't fit the input schema of `{}`: {}", action.id, differences.join("; ")),
+        );
+    }
+}
+
+fn fixture_at(path: &str, fixture: &Fixture, mistakes: &mut Mistakes) {
+    let matcher = &fixture.matcher;
+    mistakes.require(
+        matcher.method.as_deref().is_none_or(is_token),
+        &format!("{path}/match/method"),
+        "a method is one word, such as `GET`",
+    );
+    mistakes.require(
+        matcher.path.as_deref().is_none_or(|path| path.starts_with('/') && !path.contains(['?', '#'])),
+        &format!("{path}/match/path"),
+        "a path begins with `/` and has no query: put that in `query`",
+    );
+    mistakes.require(
+        matcher.host.as_deref().is_none_or(|host| !host.is_empty() && !host.contains(['/', ':', '@'])),
+        &format!("{path}/match/host"),
+        "a host is a name alone, without scheme, port and path",
+    );
+    let response = &fixture.response;
+    mistakes.require(
+        (200..600).contains(&response.status),
+        &format!("{path}/response/status"),
+        "a status is 200 to 599",
+    );
+    mistakes.require(
+        response.json.is_none() || response.text.is_none(),
+        &format!("{path}/response"),
+        "a response has either `json` or `text`",
+    );
+    for (name, value) in &response.headers {
+        mistakes.require(
+            is_token(name) && is_printable(value),
+            &step(&format!("{path}/response/headers"), name),
+            "a header has a name of RFC 9110 and a value of printable ASCII",
+        );
+    }
+}
+
+fn limits(limits: RequestedLimits, mistakes: &mut Mistakes) {
+    let RequestedLimits { fuel, timeout_ms, memory_bytes, http_calls, response_bytes } = limits;
+    let nothing = [
+        ("fuel", fuel == Some(0)),
+        ("timeout_ms", timeout_ms == Some(0)),
+        ("memory_bytes", memory_bytes.is_some_and(|bytes| bytes < 64 << 10)),
+        ("http_calls", http_calls == Some(0)),
+        ("response_bytes", response_bytes == Some(0)),
+    ];
+    for (name, too_little) in nothing {
+        mistakes.require(
+            !too_little,
+            &format!("/limits/{name}"),
+            "nothing could run within that: leave it out for the host's default",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;
