@@ -1,1 +1,283 @@
-//! The production router in process, with doubles chosen at the composition root.
+//! The production router in process, on a port of the system's choice, with a scripted model: a client for each role,
+//! so that a test says who is asking.
+//!
+//! A mistake in here is a mistake in a test, so it panics.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is test code in a library's place")]
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+use resly_core::{
+    id::OrganizationId,
+    meter::Limits,
+    principal::{KeyKind, Scope},
+};
+use resly_sandbox::Compiler;
+use resly_server::{
+    app::App,
+    compose::{Doubles, compose},
+    config::{Config, Sources},
+    http::router::router,
+    keyring::KeySpec,
+    serve::serve,
+};
+use resly_store::NewOrganization;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{model::ScriptedModel, service::ScriptedService};
+
+/// Every test's vault has the same key, so that they share what was compiled: its cache is bound to the key.
+const MASTER_KEY: &str = "test:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+
+pub struct TestApp {
+    pub client: Client,
+    pub model: ScriptedModel,
+    /// Of the organization under test, with scopes chat and search.
+    pub key: String,
+    /// Of the same organization, with every scope.
+    pub admin: String,
+    app: Arc<App>,
+    organization: OrganizationId,
+    base: String,
+    data: tempfile::TempDir,
+    _stop: watch::Sender<bool>,
+}
+
+impl TestApp {
+    /// On SQLite, with no private address allowed.
+    pub async fn start() -> Self {
+        Self::launch(None).await
+    }
+
+    /// The same, with one service on loopback that connectors may reach.
+    pub async fn with_egress_to(service: &ScriptedService) -> Self {
+        Self::launch(Some(service.address.to_string())).await
+    }
+
+    async fn launch(allow: Option<String>) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        share_compiled(data.path());
+        let model = ScriptedModel::start().await.unwrap();
+        let url = model.url.clone();
+        let environment = move |name: &str| match name {
+            "RESLY_MODEL_URL" => Some(url.clone()),
+            "RESLY_MODEL" => Some("scripted".to_owned()),
+            "RESLY_MASTER_KEY" => Some(MASTER_KEY.to_owned()),
+            "RESLY_EGRESS_ALLOW" => allow.clone(),
+            _ => None,
+        };
+        let flags = BTreeMap::from([("data".to_owned(), data.path().display().to_string())]);
+        let config = Config::read(&Sources { flags, environment: &environment, file: None }).unwrap();
+        let doubles = Doubles { compiler: Some(Compiler::InProcess), ..Doubles::default() };
+        let app = compose(&config, doubles).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(serve(Arc::clone(&app), router(Arc::clone(&app)), listener, stopped));
+
+        let organization = make_organization(&app, "under test").await;
+        let key = mint(&app, organization, &[Scope::Chat, Scope::Search]).await;
+        let all = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
+        let admin = mint(&app, organization, &all).await;
+        Self { client: client(), model, key, admin, app, organization, base, data, _stop: stop }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// `POST /api/chat` under the organization's key, without a body yet.
+    pub fn chat(&self) -> RequestBuilder {
+        self.client.post(self.url("/api/chat")).bearer_auth(&self.key)
+    }
+
+    /// The same, in a format.
+    pub fn chat_in(&self, format: &str) -> RequestBuilder {
+        self.client.post(self.url(&format!("/api/chat?format={format}"))).bearer_auth(&self.key)
+    }
+
+    /// One question's answer as one object.
+    pub async fn answer(&self, body: Value) -> Value {
+        let response = self.chat_in("json").json(&body).send().await.unwrap();
+        let status = response.status();
+        let answer: Value = response.json().await.unwrap();
+        assert!(status.is_success(), "{status}: {answer}");
+        answer
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Response {
+        self.post_as(&self.key, path, body).await
+    }
+
+    pub async fn post_as(&self, key: &str, path: &str, body: &Value) -> Response {
+        self.client.post(self.url(path)).bearer_auth(key).json(body).send().await.unwrap()
+    }
+
+    pub async fn send_as(&self, key: &str, method: &str, path: &str) -> Response {
+        let method: Method = method.parse().unwrap();
+        self.client.request(method, self.url(path)).bearer_auth(key).send().await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let response = self.send_as(&self.key, "GET", path).await;
+        let status = response.status();
+        let body: Value = response.json().await.unwrap();
+        assert!(status.is_success(), "{path}: {status}: {body}");
+        body
+    }
+
+    /// An admin's request that has to go well.
+    pub async fn admin_post(&self, path: &str, body: &Value) -> Value {
+        let response = self.post_as(&self.admin, path, body).await;
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert!(status.is_success(), "{path}: {status}: {text}");
+        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+    }
+
+    /// Adds a source of knowledge.
+    pub async fn knows(&self, title: &str, text: &str) {
+        self.admin_post("/api/admin/sources", &json!({"title": title, "text": text, "content_type": "text/markdown"}))
+            .await;
+    }
+
+    /// Sets the plan's limits.
+    pub async fn limit(&self, limits: Value) {
+        let request = self.client.patch(self.url("/api/admin/plan")).bearer_auth(&self.admin);
+        let response = request.json(&json!({"limits": limits})).send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+    }
+
+    /// A meter of the usage report.
+    pub async fn used(&self, meter: &str) -> u64 {
+        let usage: Value = self.send_as(&self.admin, "GET", "/api/admin/usage").await.json().await.unwrap();
+        usage["meters"][meter]["used"].as_u64().unwrap_or_else(|| panic!("no {meter} in {usage}"))
+    }
+
+    /// The log of connector calls, newest first.
+    pub async fn logs(&self) -> Vec<Value> {
+        let logs: Value = self.send_as(&self.admin, "GET", "/api/admin/logs").await.json().await.unwrap();
+        logs.as_array().or(logs["logs"].as_array()).cloned().unwrap_or_else(|| panic!("{logs}"))
+    }
+
+    /// What was said in a conversation, oldest first.
+    pub async fn contents(&self, conversation: &str) -> Vec<String> {
+        let path = format!("/api/admin/conversations/{conversation}");
+        let found: Value = self.send_as(&self.admin, "GET", &path).await.json().await.unwrap();
+        let messages = found["messages"].as_array().unwrap_or_else(|| panic!("{found}"));
+        messages.iter().map(|message| message["content"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub async fn make_key(&self, body: Value) -> Value {
+        self.admin_post("/api/admin/keys", &body).await
+    }
+
+    /// Another key of the same organization.
+    pub async fn second_key(&self) -> String {
+        mint(&self.app, self.organization, &[Scope::Chat, Scope::Search]).await
+    }
+
+    pub async fn publishable(&self, origin: &str) -> String {
+        let body = json!({"name": "widget", "kind": "publishable", "scopes": ["chat", "search"], "origins": [origin]});
+        self.make_key(body).await["key"].as_str().unwrap().to_owned()
+    }
+
+    /// A key of another organization.
+    pub async fn stranger(&self) -> String {
+        let organization = make_organization(&self.app, "elsewhere").await;
+        mint(&self.app, organization, &[Scope::Chat, Scope::Search]).await
+    }
+
+    /// An admin's key of another organization.
+    pub async fn stranger_admin(&self) -> String {
+        let organization = make_organization(&self.app, "abroad").await;
+        mint(&self.app, organization, &[Scope::Chat, Scope::Search, Scope::Admin]).await
+    }
+
+    /// Waits until no turn is running.
+    pub async fn idle(&self) {
+        while self.app.turns.live.count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The JSON chunks of an event stream, without its end mark.
+    pub fn events(body: &str) -> Vec<Value> {
+        body.lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .filter(|data| *data != "[DONE]")
+            .map(|data| serde_json::from_str(data).unwrap())
+            .collect()
+    }
+
+    /// No file that the host wrote holds a text, raw or in hex or base64.
+    pub fn nothing_on_disk_contains(&self, secret: &str) {
+        let mut folders = vec![self.data.path().to_owned()];
+        let mut read = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).unwrap() {
+                let entry = entry.unwrap();
+                let kind = entry.file_type().unwrap();
+                if kind.is_dir() {
+                    folders.push(entry.path());
+                } else if kind.is_file() {
+                    let bytes = std::fs::read(entry.path()).unwrap();
+                    let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                    assert!(!found, "{} holds a secret", entry.path().display());
+                    read += 1;
+                }
+            }
+        }
+        assert!(read > 0, "there was nothing to look at");
+    }
+}
+
+async fn make_organization(app: &App, name: &str) -> OrganizationId {
+    let now = app.clock.now();
+    let id = OrganizationId(app.random.uuid(now));
+    let name = format!("{name} {id}");
+    app.store.create_organization(NewOrganization { id, name, limits: Limits::new(), now }).await.unwrap();
+    id
+}
+
+async fn mint(app: &App, organization: OrganizationId, scopes: &[Scope]) -> String {
+    let spec = KeySpec {
+        organization,
+        name: "test".to_owned(),
+        kind: KeyKind::Secret,
+        scopes: scopes.to_vec(),
+        origins: vec![],
+        message_cap: None,
+    };
+    app.keyring.create(spec).await.unwrap().expose().to_owned()
+}
+
+/// Compiled connectors are the same for all tests: compile each once.
+fn share_compiled(data: &Path) {
+    let shared = binary().with_file_name("resly-tests-compiled");
+    std::fs::create_dir_all(&shared).unwrap();
+    std::os::unix::fs::symlink(&shared, data.join("compiled")).unwrap();
+}
+
+/// An HTTP client without proxies or retries.
+pub fn client() -> Client {
+    // Fails when another test was first, which is as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().build().unwrap()
+}
+
+/// The binary, as `make build` leaves it: beside the folder that this test's own program is in.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("RESLY_BIN") {
+        return path.into();
+    }
+    let program = std::env::current_exe().expect("a program has a path");
+    let folder = program.parent().expect("a program is in a folder");
+    let folder = if folder.ends_with("deps") { folder.parent().expect("deps is in a folder") } else { folder };
+    folder.join("resly")
+}

@@ -50,7 +50,7 @@ async fn json_is_one_object() {
 async fn the_ui_stream_starts_and_finishes() {
     let app = TestApp::start().await;
     app.model.says([Reply::text("Hello there.")]);
-    let response = app.chat().query(&[("format", "ui")]).json(&ask("Hi")).send().await.unwrap();
+    let response = app.chat_in("ui").json(&ask("Hi")).send().await.unwrap();
     assert_eq!(response.headers()["x-vercel-ai-ui-message-stream"], "v1");
     let body = response.text().await.unwrap();
     let chunks = TestApp::events(&body);

@@ -76,12 +76,12 @@ async fn what_fails_after_the_first_byte_never_looks_like_success() {
     assert_eq!(text.status(), 200);
     assert!(text.text().await.is_err(), "the connection is reset");
 
-    let ui = app.chat().query(&[("format", "ui")]).json(&ask()).send().await.unwrap().text().await.unwrap();
+    let ui = app.chat_in("ui").json(&ask()).send().await.unwrap().text().await.unwrap();
     let types: Vec<String> =
         TestApp::events(&ui).iter().map(|chunk| chunk["type"].as_str().unwrap().to_owned()).collect();
     assert!(types.contains(&"error".to_owned()) && !types.contains(&"finish".to_owned()), "{types:?}");
 
-    let json = app.chat().query(&[("format", "json")]).json(&ask()).send().await.unwrap();
+    let json = app.chat_in("json").json(&ask()).send().await.unwrap();
     assert_eq!(json.status(), 502);
     app.idle().await;
     assert_eq!(app.used("messages").await, 2, "the two that saw text are counted, once each");
