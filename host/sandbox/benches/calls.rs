@@ -1,6 +1,7 @@
 //! What a call costs: in a fresh instance, in a warm one, by way of a guest thread, and the instance alone.
 //!
-//! `cargo bench -p resly-sandbox [-- component.wasm [action [input]]]`. The product's table is `make bench`.
+//! `cargo bench -p resly-sandbox --profile release [-- component.wasm [action [input]]]`, or
+//! `… -- --mapper mapper.wasm filter input`. The product's table is `make bench`.
 
 use std::{
     collections::HashMap,
@@ -12,15 +13,16 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{
-        Allowance, CallState, ComponentSource, Digest, Invocation, Sandbox, StateRefusal,
-    },
+    connector::sandbox::{Allowance, CallState, ComponentSource, Digest, Invocation, Sandbox, StateRefusal},
     error::StoreError,
     id::OrganizationId,
     outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
     time::{Random, SystemClock},
 };
-use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox, bench::Bench};
+use resly_sandbox::{
+    Compiler, SandboxConfig, WasmSandbox,
+    bench::{Bench, map},
+};
 use uuid::Uuid;
 
 const CALLS: u32 = 2_000;
@@ -68,10 +70,12 @@ impl Random for World {
 #[tokio::main]
 async fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let bytes = match arguments.first() {
+    let mapper = arguments.first().filter(|first| *first == "--mapper").and(arguments.get(1));
+    let bytes = match mapper.or(arguments.first()) {
         Some(path) => std::fs::read(path).unwrap(),
         None => wat::parse_str(include_str!("echo.wat")).unwrap(),
     };
+    let arguments = &arguments[usize::from(mapper.is_some())..];
     let action = arguments.get(1).cloned().unwrap_or_else(|| "act".to_owned());
     let input = arguments.get(2).cloned().unwrap_or_else(|| r#"{"id":"1"}"#.to_owned());
     let digest = Digest::of(&bytes);
@@ -85,8 +89,17 @@ async fn main() {
         Arc::clone(&world) as Arc<dyn Random>,
     );
     let sandbox = WasmSandbox::new(config, digest, Arc::clone(&world) as Arc<dyn ComponentSource>).unwrap();
+    let organization = OrganizationId(Uuid::nil());
+    if mapper.is_some() {
+        let map = || map(&sandbox, organization, &action, &input, Allowance::default());
+        let first = map().await;
+        println!("{:?} {:?}", first.result, first.cost);
+        measure("mapping", async || drop(black_box(map().await))).await;
+        println!("resident {} KiB", resident());
+        return;
+    }
     let invocation = || Invocation {
-        organization: OrganizationId(Uuid::nil()),
+        organization,
         component: digest,
         action: action.clone(),
         input: input.clone(),
@@ -104,7 +117,41 @@ async fn main() {
     measure("fresh", async || drop(black_box(bench.fresh(invocation()).await))).await;
     measure("by a guest thread", async || drop(black_box(sandbox.invoke(invocation()).await))).await;
     measure("warm", async || drop(black_box(warm.call(&action, &input, "{}", "{}").await))).await;
+    neighbour(&sandbox, invocation).await;
     println!("resident {} KiB", resident());
+}
+
+/// What a neighbour waits for its answer, alone and beside 32 endless loops of another organization.
+async fn neighbour(sandbox: &Arc<WasmSandbox>, invocation: impl Fn() -> Invocation) {
+    let loops: Bytes =
+        wat::parse_str(include_str!("echo.wat").replace("(call $fetch)", "(loop $again (br $again))")).unwrap().into();
+    let component = Digest::of(&loops);
+    sandbox.prepare(component, &loops).await.unwrap();
+    for (name, storm) in [("neighbour, alone", 0), ("beside 32 loops", 32)] {
+        let loops: Vec<_> = (0..storm)
+            .map(|_| {
+                let allowance =
+                    Allowance { fuel: u64::MAX >> 1, deadline: Duration::from_secs(600), ..Allowance::default() };
+                let organization = OrganizationId(Uuid::from_u128(1));
+                let call = Invocation { organization, component, allowance, ..invocation() };
+                let sandbox = Arc::clone(sandbox);
+                tokio::spawn(async move { sandbox.invoke(call).await })
+            })
+            .collect();
+        let mut waits = Vec::new();
+        for _ in 0..500 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            let (sandbox, call, started) = (Arc::clone(sandbox), invocation(), Instant::now());
+            drop(tokio::spawn(async move { sandbox.invoke(call).await }).await);
+            waits.push(started.elapsed());
+        }
+        waits.sort();
+        println!("{name:>20} p50 {:.1?}, p99 {:.1?}, worst {:.1?}", waits[250], waits[494], waits[499]);
+        loops.iter().for_each(tokio::task::JoinHandle::abort);
+        for ended in loops {
+            drop(ended.await);
+        }
+    }
 }
 
 async fn measure(name: &str, mut call: impl AsyncFnMut()) {

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use resly_core::connector::sandbox::{Digest, Invocation, Outcome};
+use resly_core::{
+    connector::sandbox::{Allowance, Digest, Invocation, Outcome},
+    id::OrganizationId,
+};
 use wasmtime::Store;
 
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
     error::ComponentError,
     guest::{self, Guest, store},
     loader::Loaded,
+    mapper::Unmapped,
     sandbox::WasmSandbox,
 };
 
@@ -65,6 +69,20 @@ impl Bench {
         let guest = Guest::new(shared, invocation.organization, allowance, deadline, Some(connector));
         Ok((store(&sandbox.engine, guest).map_err(failed)?, allowance.fuel))
     }
+}
+
+/// A mapping in a fresh mapper, without the way to a guest thread and back.
+pub async fn map(
+    sandbox: &WasmSandbox,
+    organization: OrganizationId,
+    filter: &str,
+    input: &str,
+    allowance: Allowance,
+) -> Outcome {
+    let shared = &sandbox.shared;
+    let deadline = Instant::now() + allowance.deadline;
+    let mapped = shared.mapper.apply(shared, organization, filter, input, allowance, deadline).await;
+    Outcome { result: mapped.result.map_err(Unmapped::into_fault), cost: mapped.cost, log: Vec::new() }
 }
 
 impl Warm {

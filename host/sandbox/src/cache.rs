@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -47,14 +47,9 @@ impl Cache {
 
     /// Machine code that this host wrote for this component and this engine. Blocks on the disk.
     pub fn load(&self, digest: Digest) -> Option<Artefact> {
-        let path = self.path(digest);
-        match fs::metadata(&path) {
-            Ok(metadata) if metadata.len() <= MOST => {}
-            _ => return None,
-        }
-        let mut file = fs::read(&path).ok()?;
-        let verified = self.verify(digest, &file);
-        if !verified {
+        let mut file = Vec::new();
+        fs::File::open(self.path(digest)).ok()?.take(MOST).read_to_end(&mut file).ok()?;
+        if !self.verify(digest, &file) {
             tracing::warn!(%digest, "a compiled component in the cache is not this host's own or is out of date; it is compiled anew");
             return None;
         }

@@ -7,11 +7,20 @@ use bytes::Bytes;
 use resly_core::connector::sandbox::{ComponentSource, Digest};
 use wasmtime::{
     Engine,
-    component::{Component, InstancePre, Linker},
+    component::{
+        Component, ComponentNamedList, InstancePre, Lift, Linker, Lower,
+        types::{ComponentExtern, ComponentItem},
+    },
 };
 
 use crate::{
-    bindings::{connector::ConnectorPre, mapper::MapperPre},
+    bindings::{
+        connector::{
+            ConnectorPre,
+            exports::resly::connector::action::{Call, Fault},
+        },
+        mapper::{MapperPre, exports::resly::connector::mapping::Failure},
+    },
     cache::Cache,
     compiler::Queue,
     engine::{MEMORIES_PER_COMPONENT, MEMORY_MOST, TABLE_ELEMENTS, TABLES_PER_COMPONENT},
@@ -70,13 +79,16 @@ impl Loader {
     pub async fn connector(&self, digest: Digest, bytes: Option<Bytes>) -> Result<Loaded, ComponentError> {
         let (component, from_cache) = self.component(digest, bytes, Role::Connector).await?;
         let pre = ConnectorPre::new(self.link(&self.connectors, &component)?).map_err(link)?;
+        check_function::<(&Call,), (Result<String, Fault>,)>(&component, ACTION, "invoke")?;
         let image = component.image_range();
         Ok(Loaded { pre, bytes: image.end as usize - image.start as usize, from_cache })
     }
 
     pub async fn mapper(&self, digest: Digest) -> Result<MapperPre<Guest>, ComponentError> {
         let (component, _) = self.component(digest, None, Role::Mapper).await?;
-        MapperPre::new(self.link(&self.mappers, &component)?).map_err(link)
+        let pre = MapperPre::new(self.link(&self.mappers, &component)?).map_err(link)?;
+        check_function::<(&str, &str), (Result<String, Failure>,)>(&component, MAPPING, "apply")?;
+        Ok(pre)
     }
 
     fn link(&self, linker: &Linker<Guest>, component: &Component) -> Result<InstancePre<Guest>, ComponentError> {
@@ -153,6 +165,27 @@ fn check_resources(component: &Component) -> Result<(), ComponentError> {
         Some((what, have, limit)) => Err(ComponentError::TooBig { what, have, limit }),
         None => Ok(()),
     }
+}
+
+/// wasmtime compares the types of an export when it is called; an author is told when the component is uploaded.
+fn check_function<Params, Return>(component: &Component, interface: &str, name: &str) -> Result<(), ComponentError>
+where
+    Params: ComponentNamedList + Lower,
+    Return: ComponentNamedList + Lift,
+{
+    let engine = component.engine();
+    let types = component.component_type();
+    let function = match types.get_export(engine, interface).map(|export| export.ty) {
+        Some(ComponentItem::ComponentInstance(instance)) => match instance.get_export(engine, name) {
+            Some(ComponentExtern { ty: ComponentItem::ComponentFunc(function), .. }) => Some(function),
+            _ => None,
+        },
+        _ => None,
+    };
+    let function = function.ok_or_else(|| ComponentError::Export(format!("{interface}#{name}")))?;
+    function
+        .typecheck::<Params, Return>(&types.instance_type())
+        .map_err(|error| ComponentError::Link(format!("`{name}` of `{interface}` has another type: {error:#}")))
 }
 
 fn link(error: wasmtime::Error) -> ComponentError {

@@ -55,7 +55,10 @@ async fn a_guests_own_fault_is_its_own_words_redacted() {
     assert_eq!(fault.message, "the key [redacted] was refused");
     assert!(fault.retryable);
     assert_eq!(outcome.log.len(), 1);
-    assert_eq!((outcome.log[0].level, outcome.log[0].message.as_str()), (LogLevel::Warn, "the key [redacted] was refused"));
+    assert_eq!(
+        (outcome.log[0].level, outcome.log[0].message.as_str()),
+        (LogLevel::Warn, "the key [redacted] was refused")
+    );
 }
 
 #[tokio::test]
@@ -184,7 +187,8 @@ async fn the_host_maps_too() {
     let failed = map("f").await.result.unwrap_err();
     assert_eq!((failed.kind, failed.message.as_str()), (FaultKind::Mapping, "no such field (at byte 7 of the filter)"));
     fault(&map("t").await, FaultKind::Trap);
-    let outcome = rig.sandbox.map(organization(1), "l", "[1]", Allowance { fuel: 100_000, ..Allowance::default() }).await;
+    let outcome =
+        rig.sandbox.map(organization(1), "l", "[1]", Allowance { fuel: 100_000, ..Allowance::default() }).await;
     fault(&outcome, FaultKind::Fuel);
     assert_eq!(outcome.cost.fuel, 100_000);
 }
@@ -265,16 +269,13 @@ async fn a_full_host_says_so() {
     let rig = Rig::with(|config| (config.instances, config.queue) = (1, 1));
     rig.outside.silent.store(true, Ordering::Relaxed);
     let waits = rig.add(&invoke("(call $fetch) (call $fine)"));
-    let (running, queued, refused) = tokio::join!(
-        rig.call_as(1, waits, short(300)),
-        rig.call_as(1, waits, short(300)),
-        async {
+    let (running, queued, refused) =
+        tokio::join!(rig.call_as(1, waits, short(300)), rig.call_as(1, waits, short(300)), async {
             while rig.sandbox.stats().queued == 0 {
                 tokio::task::yield_now().await;
             }
             rig.call_as(1, waits, short(300)).await
-        }
-    );
+        });
     fault(&running, FaultKind::Deadline);
     assert!(matches!(queued.result.as_ref().unwrap_err().kind, FaultKind::Deadline | FaultKind::Busy), "{queued:?}");
     let refused = fault(&refused, FaultKind::Busy);

@@ -72,7 +72,7 @@ async fn a_bomb_costs_its_memory_and_the_host_nothing() {
 #[tokio::test]
 async fn a_child_that_never_answers_is_ended() {
     let rig = Rig::with(|config| {
-        config.compiler = Compiler::Child { program: PathBuf::from("/bin/cat") };
+        config.compiler = Compiler::Child { program: PathBuf::from("/usr/bin/yes") };
         config.compile_budget.wall = Duration::ZERO;
     });
     let guest = invoke("(call $fine)");

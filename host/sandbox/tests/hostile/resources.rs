@@ -48,17 +48,14 @@ async fn an_endless_loop_inside_bulk_memory_operations_ends() {
     let fill = "(loop $again (memory.fill (i32.const 0) (i32.const 7) (i32.const 31000000)) (br $again)) (call $fine)";
     ends(&invoke(fill).pages("480"), short(200), FaultKind::Deadline).await;
     ends(&invoke(fill).pages("480"), Allowance::default(), FaultKind::Fuel).await;
-    let copy =
-        "(loop $again (memory.copy (i32.const 1) (i32.const 0) (i32.const 31000000)) (br $again)) (call $fine)";
+    let copy = "(loop $again (memory.copy (i32.const 1) (i32.const 0) (i32.const 31000000)) (br $again)) (call $fine)";
     ends(&invoke(copy).pages("480"), short(200), FaultKind::Deadline).await;
 }
 
 #[tokio::test]
 async fn memory_grows_to_the_allowance_and_no_further() {
     // Grows page by page until it is told no, then gives up as allocators do.
-    let greedy = invoke(
-        "(loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable",
-    );
+    let greedy = invoke("(loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable");
     ends(&greedy, Allowance::default(), FaultKind::Memory).await;
     // One that takes no for an answer goes on.
     let rig = Rig::new();
@@ -132,9 +129,8 @@ async fn huge_arguments_of_every_host_call_are_refused() {
 #[tokio::test]
 async fn a_flood_of_log_lines_is_cut_and_paid_for() {
     let rig = Rig::new();
-    let flood = invoke(
-        r#"(loop $again (call $emit (i32.const 1) (i32.const 64) (i32.const 30000)) (br $again)) (call $fine)"#,
-    );
+    let flood =
+        invoke(r#"(loop $again (call $emit (i32.const 1) (i32.const 64) (i32.const 30000)) (br $again)) (call $fine)"#);
     let outcome = rig.call(&flood).await;
     fault(&outcome, FaultKind::Fuel);
     assert_eq!(outcome.log.len(), 101);

@@ -1,6 +1,7 @@
 //! WASI is there and powerless; what isn't WASI or the connector's is refused by name.
 
-use resly_core::connector::sandbox::{Allowance, FaultKind};
+use resly_core::connector::sandbox::{Allowance, Digest, FaultKind};
+use resly_sandbox::ComponentError;
 
 use crate::{
     guest::{invoke, module, parse},
@@ -36,6 +37,20 @@ async fn a_component_that_is_no_connector_is_refused() {
     let outcome = rig.call_as(1, digest, Allowance::default()).await;
     let fault = fault(&outcome, FaultKind::Component);
     assert!(fault.message.contains("resly:connector/action@1.0.0"), "{}", fault.message);
+}
+
+#[tokio::test]
+async fn an_export_of_another_type_is_refused_before_it_is_called() {
+    let rig = Rig::new();
+    let wat = r#"(component
+      (core module $M (func (export "invoke") (result i32) (i32.const 7)))
+      (core instance $m (instantiate $M))
+      (func $invoke (result u32) (canon lift (core func $m "invoke")))
+      (instance $action (export "invoke" (func $invoke)))
+      (export "resly:connector/action@1.0.0" (instance $action)))"#;
+    let bytes = parse(wat);
+    let error = rig.sandbox.prepare(Digest::of(&bytes), &bytes.into()).await.unwrap_err();
+    assert!(matches!(&error, ComponentError::Link(reason) if reason.contains("`invoke`")), "{error}");
 }
 
 #[tokio::test]
