@@ -9,7 +9,7 @@ use resly_core::{
     time::{Clock, Random},
     turn::Turns,
 };
-use resly_sandbox::WasmSandbox;
+use resly_sandbox::{ComponentError, WasmSandbox};
 use resly_store::Store;
 
 use crate::{
@@ -50,15 +50,31 @@ impl App {
         self.safe.seal(organization, connection, credentials).await.map_err(|error| Problem::internal(&error))
     }
 
+    /// Makes the bundled connectors ready, so that the first question doesn't wait for a compiler. `progress` is told
+    /// before each.
+    pub async fn prepare_connectors(&self, progress: &(dyn Fn(String) + Sync)) -> Result<(), ComponentError> {
+        let components = self.catalogue.bundle().components();
+        let count = components.len() + 1;
+        progress(format!("preparing connector 1 of {count}: mapping (compiled once, then kept)"));
+        self.sandbox.prepare_mapper().await?;
+        for (at, (name, digest, bytes)) in components.into_iter().enumerate() {
+            progress(format!("preparing connector {} of {count}: {name}", at + 2));
+            self.sandbox.prepare(digest, &bytes).await?;
+        }
+        Ok(())
+    }
+
     /// Everything that is counted, in Prometheus' format.
     pub fn metrics_text(&self) -> String {
         let sandbox = self.sandbox.stats();
         let gauge = |name, help, value| Gauge { name, help, value };
         self.metrics.text(&[
             gauge("resly_turns_running", "Answers being written.", self.turns.live.count() as u64),
-            gauge("resly_sandbox_running", "Guests running.", sandbox.running as u64),
-            gauge("resly_sandbox_queued", "Calls waiting for a guest.", sandbox.queued as u64),
-            gauge("resly_sandbox_compiled_bytes", "Compiled code in memory.", sandbox.compiled_bytes as u64),
+            gauge("resly_sandbox_running", "Connector instances.", u64::from(sandbox.running)),
+            gauge("resly_sandbox_mapping", "Mapper instances.", u64::from(sandbox.mapping)),
+            gauge("resly_sandbox_queued", "Calls that wait for an instance.", sandbox.queued as u64),
+            gauge("resly_sandbox_compiling", "Components being compiled.", sandbox.compiling as u64),
+            gauge("resly_sandbox_code_bytes", "Compiled code in memory.", sandbox.code_bytes),
             gauge("process_resident_memory_bytes", "Resident memory.", metrics::resident_bytes()),
         ])
     }

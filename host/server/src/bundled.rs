@@ -57,16 +57,13 @@ impl Bundle {
         self.mapper
     }
 
-    /// The components, for compiling them ahead: name, digest, bytes.
+    /// The connectors' components, for compiling them ahead: name, digest, bytes.
     pub fn components(&self) -> Vec<(&str, Digest, Bytes)> {
         let named = self
             .connectors
             .iter()
             .map(|compiled| (compiled.manifest.id.as_str(), compiled.digest, compiled.packed().unwrap_or_default()));
-        [("mapping", self.mapper, Bytes::from_static(MAPPING)), ("http", self.runner, Bytes::from_static(HTTP))]
-            .into_iter()
-            .chain(named)
-            .collect()
+        [("http", self.runner, Bytes::from_static(HTTP))].into_iter().chain(named).collect()
     }
 
     fn component(&self, digest: Digest) -> Option<Bytes> {

@@ -100,6 +100,9 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         data_dir: config.data.clone(),
         production: config.production,
     })?;
+    if let Some(warning) = keys.warning() {
+        tracing::warn!("{warning}");
+    }
     let store = Store::open(&StoreConfig {
         database_url: config.database_url.clone(),
         direct_url: config.database_direct_url.clone(),

@@ -34,8 +34,11 @@ pub enum DemoError {
 }
 
 /// Sets the demo up, or finds it, and makes new keys for it. `progress` is told what takes long.
-pub async fn prepare(app: &App, url: &str, progress: &dyn Fn(String)) -> Result<Demo, DemoError> {
-    compile(app, progress).await?;
+pub async fn prepare(app: &App, url: &str, progress: &(dyn Fn(String) + Sync)) -> Result<Demo, DemoError> {
+    app.prepare_connectors(progress).await.map_err(|error| DemoError::Part {
+        what: "a bundled connector can't be prepared",
+        detail: error.to_string(),
+    })?;
     let organization = match app.store.organization_named(ORGANIZATION).await? {
         Some(organization) => organization,
         None => create_organization(app).await?,
@@ -60,23 +63,6 @@ pub async fn prepare(app: &App, url: &str, progress: &dyn Fn(String)) -> Result<
     })
 }
 
-/// Compiles the bundled connectors, so that the first question doesn't wait for it.
-async fn compile(app: &App, progress: &dyn Fn(String)) -> Result<(), DemoError> {
-    let components = app.catalogue.bundle().components();
-    let count = components.len();
-    for (at, (name, digest, bytes)) in components.into_iter().enumerate() {
-        let prepared = app.sandbox.prepare(digest, &bytes).await;
-        let prepared = prepared.map_err(|error| DemoError::Part {
-            what: "a bundled connector can't be compiled",
-            detail: error.to_string(),
-        })?;
-        if !prepared.from_cache {
-            progress(format!("compiled connector {} of {count}: {name}", at + 1));
-        }
-    }
-    Ok(())
-}
-
 async fn create_organization(app: &App) -> Result<OrganizationId, DemoError> {
     let now = app.clock.now();
     let id = OrganizationId(app.random.uuid(now));
@@ -90,7 +76,7 @@ async fn ingest(
     app: &App,
     organization: OrganizationId,
     url: &str,
-    progress: &dyn Fn(String),
+    progress: &(dyn Fn(String) + Sync),
 ) -> Result<(), DemoError> {
     let have = app.store.list_sources(organization).await?;
     let problems = handbook::problems();

@@ -68,7 +68,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (app, listener) = start(&config).await?;
     let url = demo::url(config.public_url.as_ref(), listener.local_addr()?);
     tracing::info!(%url, store = app.store.kind(), model = app.turns.model.name(), "listening");
+    let ahead = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move {
+            if let Err(error) = app.prepare_connectors(&|line| tracing::info!("{line}")).await {
+                tracing::error!(%error, "a bundled connector can't be prepared");
+            }
+        }
+    });
     serve::serve(Arc::clone(&app), router(app), listener, stop).await;
+    ahead.abort();
     Ok(())
 }
 

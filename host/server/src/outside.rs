@@ -9,7 +9,7 @@ use resly_core::{
         call::Outside,
         connection::{Connection, SealedCredentials},
         manifest::Manifest,
-        sandbox::{Allowance, Fault, FaultKind},
+        sandbox::{Allowance, Fault},
     },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
@@ -92,9 +92,4 @@ impl VaultStore for WrappedKeys {
     async fn put_vault_key(&self, organization: OrganizationId, key: Vec<u8>) -> Result<Vec<u8>, StoreError> {
         self.0.put_vault_key(organization, &key).await
     }
-}
-
-#[expect(dead_code, reason = "placeholder until egress is there")]
-fn unused(message: String) -> Fault {
-    Fault { kind: FaultKind::Internal, message, retryable: false }
 }

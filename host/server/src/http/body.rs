@@ -15,8 +15,10 @@ use super::problem::{Problem, kinds};
 
 /// The most a JSON body may hold.
 pub const BODY_CAP: usize = 1 << 20;
-/// The most a source's text or a component may hold.
+/// The most a source may hold.
 pub const LARGE_BODY_CAP: usize = 16 << 20;
+/// The most a component may hold.
+pub const COMPONENT_CAP: usize = 32 << 20;
 /// How long a body may take from its first to its last byte.
 pub const BODY_TIME: Duration = Duration::from_secs(15);
 

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use resly_core::principal::{KeyKind, Principal, Scope};
 
 use super::{
+    client,
     problem::{LimitHit, Problem, kinds},
     rate_limit,
 };
@@ -42,6 +43,13 @@ pub async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next
         }
         // Without a key there is nothing to hide: a page that may ask at all may also read why it got nothing.
         Err(problem) => {
+            let client = client::address(request.extensions(), request.headers(), &app.trusted_proxies);
+            tracing::info!(
+                ?client,
+                path = request.uri().path(),
+                reason = problem.detail(),
+                "a request was turned away"
+            );
             let foreign = problem.kind().slug == kinds::ORIGIN_NOT_ALLOWED.slug;
             let allowed = match &origin {
                 Some(origin) if !foreign => some_key_allows(&app, origin).await,

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod body;
 pub mod chat;
+mod client;
 pub mod console;
 mod docs;
 mod guard;

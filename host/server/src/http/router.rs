@@ -1,6 +1,6 @@
 //! The API's table of contents.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     Router,
@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
+use futures::FutureExt;
 use http::Uri;
 
 use super::{
@@ -88,14 +89,8 @@ async fn measure(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let started = tokio::time::Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = match tokio::task::unconstrained(futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(
-        next.run(request),
-    )))
-    .await
-    {
-        Ok(response) => response,
-        Err(_) => Problem::internal(&"a handler panicked").into_response(),
-    };
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let response = answered.unwrap_or_else(|_| Problem::internal(&"a handler panicked").into_response());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     app.metrics.request(route, &method, response.status().as_u16(), started.elapsed());
     response

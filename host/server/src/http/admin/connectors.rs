@@ -71,7 +71,7 @@ pub async fn create(
             from_toml(&bytes)?
         }
         Some("application/wasm") => {
-            let bytes = body::read(body, &parts.headers, body::LARGE_BODY_CAP).await?;
+            let bytes = body::read(body, &parts.headers, body::COMPONENT_CAP).await?;
             return Err(upload(bytes).await);
         }
         Some(other) => {

@@ -42,7 +42,9 @@ pub async fn list(
     let conversations: Vec<Value> = found
         .iter()
         .map(|conversation| {
-            json!({"id": conversation.id, "visitor": conversation.visitor, "created_at": conversation.created_at})
+            json!({"id": conversation.id, "visitor": conversation.visitor,
+                "first_question": conversation.first_question, "messages": conversation.messages,
+                "created_at": conversation.created_at, "updated_at": conversation.updated_at})
         })
         .collect();
     Ok(Json(json!({"conversations": conversations, "next": next})))

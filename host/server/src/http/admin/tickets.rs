@@ -30,6 +30,13 @@ pub async fn list(
     Query(parameters): Query<TicketParameters>,
 ) -> Result<Json<Value>, Problem> {
     let page = page::read(None, parameters.limit.as_deref())?;
-    let tickets = app.store.list_tickets(principal.organization, page.limit).await?;
+    let found = app.store.list_tickets(principal.organization, page.limit).await?;
+    let tickets: Vec<Value> = found
+        .iter()
+        .map(|ticket| {
+            json!({"id": ticket.id, "conversation": ticket.conversation, "subject": ticket.subject,
+                "body": ticket.body, "status": ticket.status, "created_at": ticket.created_at})
+        })
+        .collect();
     Ok(Json(json!({"tickets": tickets})))
 }

@@ -54,8 +54,9 @@ pub async fn create(
     let id = WorkflowId(app.random.uuid(now));
     let organization = principal.organization;
     let workflow = check(&app, organization, id, request).await?;
-    app.store.put_workflow(organization, &workflow).await?;
-    Ok((StatusCode::CREATED, Json(json!(workflow))))
+    let view = json!(workflow);
+    app.store.put_workflow(organization, workflow).await?;
+    Ok((StatusCode::CREATED, Json(view)))
 }
 
 /// Replaces a rule.
@@ -75,8 +76,11 @@ pub async fn replace(
     let old = app.store.workflows(organization).await?.into_iter().find(|workflow| workflow.id == id);
     let created_at = old.ok_or_else(missing)?.created_at;
     let workflow = Workflow { created_at, ..check(&app, organization, id, request).await? };
-    app.store.put_workflow(organization, &workflow).await?;
-    Ok(Json(json!(workflow)))
+    let view = json!(workflow);
+    if !app.store.put_workflow(organization, workflow).await? {
+        return Err(missing());
+    }
+    Ok(Json(view))
 }
 
 /// The organization's rules.
