@@ -31,7 +31,7 @@ pub trait Connector {
 macro_rules! export {
     ($connector:ty) => {
         #[cfg(target_arch = "wasm32")]
-        mod resly_export {
+        const _: () = {
             struct Exported;
 
             impl $crate::bindings::exports::resly::connector::action::Guest for Exported {
@@ -46,7 +46,7 @@ macro_rules! export {
             }
 
             $crate::bindings::export!(Exported with_types_in $crate::bindings);
-        }
+        };
     };
 }
 
