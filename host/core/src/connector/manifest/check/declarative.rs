@@ -1,0 +1,442 @@
+//! A declarative action: the grammar of `plugins/http/README.md`, as far as it can be read without running anything.
+//!
+//! Templates and jq are not parsed here, since nothing that users write is evaluated natively. Names are: a template
+//! that asks for `input.emial` is told so, instead of sending a request without it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Mistakes,
+    hosts::{Authority, HostPattern},
+    names::{is_host_header, is_printable, is_token},
+    step, text_setting,
+};
+use crate::connector::manifest::{Action, ApiKeyPlace, Auth, Manifest};
+
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const FAULTS: [&str; 6] = ["invalid-input", "not-found", "upstream", "needs-auth", "rate-limited", "internal"];
+const MOST_PAGES: u64 = 20;
+/// What the sandbox takes for a filter.
+const LONGEST_FILTER: usize = 16 << 10;
+const LONGEST_TEMPLATE: usize = 16 << 10;
+const DEEPEST: usize = 64;
+
+pub fn check(path: &str, action: &Action, manifest: &Manifest, hosts: &[HostPattern], mistakes: &mut Mistakes) {
+    let scope = Scope { action, manifest };
+    match &action.request {
+        None => mistakes.add(
+            format!("{path}/request"),
+            "the other actions have a `request`: a connector is declarative as a whole, or not at all",
+        ),
+        Some(request) => scope.request(&format!("{path}/request"), request, hosts, mistakes),
+    }
+    if let Some(response) = &action.response {
+        scope.response(&format!("{path}/response"), response, mistakes);
+    }
+    if let Some(pagination) = &action.pagination {
+        self::pagination(&format!("{path}/pagination"), pagination, mistakes);
+    }
+}
+
+/// What an action's templates may name.
+struct Scope<'m> {
+    action: &'m Action,
+    manifest: &'m Manifest,
+}
+
+impl Scope<'_> {
+    fn request(&self, path: &str, request: &Value, hosts: &[HostPattern], mistakes: &mut Mistakes) {
+        let known = ["method", "url", "query", "headers", "body", "body_type", "timeout_ms"];
+        let Some(request) = members(path, request, &known, mistakes) else { return };
+        if let Some(method) = request.get("method") {
+            let known = method.as_str().is_some_and(|method| METHODS.iter().any(|m| m.eq_ignore_ascii_case(method)));
+            mistakes.require(known, &format!("{path}/method"), format!("a method is one of {}", METHODS.join(", ")));
+        }
+        match request.get("url").and_then(Value::as_str) {
+            Some(url) => self.url(&format!("{path}/url"), url, hosts, mistakes),
+            None => mistakes.add(format!("{path}/url"), "a request needs a `url`, which is a text"),
+        }
+        for (name, what) in [("query", "query parameters"), ("headers", "headers")] {
+            let path = format!("{path}/{name}");
+            match request.get(name) {
+                None | Some(Value::Null) => {}
+                Some(Value::Object(members)) => {
+                    for (member, value) in members {
+                        self.field(&step(&path, member), value, mistakes);
+                    }
+                }
+                Some(_) => mistakes.add(path, format!("{what} are an object of names and values")),
+            }
+        }
+        if let Some(Value::Object(headers)) = request.get("headers") {
+            headers.iter().for_each(|(name, value)| self.header(&format!("{path}/headers"), name, value, mistakes));
+        }
+        self.body(path, request, mistakes);
+        positive(path, request, "timeout_ms", u64::from(u32::MAX), mistakes);
+    }
+
+    fn url(&self, path: &str, url: &str, hosts: &[HostPattern], mistakes: &mut Mistakes) {
+        self.template(path, url, mistakes);
+        let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "https" | "http"))
+        else {
+            mistakes
+                .add(path, "a URL is absolute and begins with `https://`; a template can't stand for its beginning");
+            return;
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path_and_query) = rest.split_at(end);
+        let authority = match Authority::parse(authority) {
+            Ok(authority) => authority.in_scheme(scheme),
+            Err(message) => return mistakes.add(path, format!("the host `{authority}`: {message}")),
+        };
+        if let Some(setting) = authority.setting() {
+            text_setting(path, setting, &self.manifest.settings, mistakes);
+        }
+        let outside = outside_templates(path_and_query);
+        let bad = |c: char| c.is_whitespace() || c.is_control() || c == '\\' || c == '#';
+        mistakes.require(
+            !outside.contains(bad),
+            path,
+            "outside its templates a URL has no spaces, backslashes and fragment",
+        );
+        let literal = path_and_query.split(['?', '#']).next().unwrap_or_default();
+        let (literal, whole) = literal.split_once("{{").map_or((literal, true), |(before, _)| (before, false));
+        // Hosts that don't parse are told of where they stand.
+        let unsure = hosts.len() < self.manifest.hosts.len();
+        mistakes.require(
+            unsure || hosts.iter().any(|host| host.may_hold(&authority, literal, whole)),
+            path,
+            format!(
+                "the URL lies in none of `hosts` ({}): add its host there",
+                if self.manifest.hosts.is_empty() {
+                    "there is none".to_owned()
+                } else {
+                    self.manifest.hosts.join(", ")
+                }
+            ),
+        );
+    }
+
+    /// A query parameter's or a header's value.
+    fn field(&self, path: &str, value: &Value, mistakes: &mut Mistakes) {
+        match value {
+            Value::String(template) => self.template(path, template, mistakes),
+            Value::Array(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    let path = format!("{path}/{at}");
+                    match item {
+                        Value::Array(_) => mistakes.add(path, "a list within a list has no place here"),
+                        item => self.field(&path, item, mistakes),
+                    }
+                }
+            }
+            Value::Object(_) => mistakes.add(path, "a text, a number, a truth value, null or a list of them"),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn header(&self, path: &str, name: &str, value: &Value, mistakes: &mut Mistakes) {
+        let path = step(path, name);
+        mistakes.require(is_token(name), &path, format!("`{name}` is no header name (RFC 9110)"));
+        mistakes.require(!is_host_header(name), &path, "the host sets this header; leave it out");
+        let carries = match &self.manifest.auth {
+            Auth::None => false,
+            Auth::ApiKey { place: ApiKeyPlace::Header, name: key, .. } => key.eq_ignore_ascii_case(name),
+            Auth::ApiKey { place: ApiKeyPlace::Query, .. } => false,
+            Auth::Bearer | Auth::Basic | Auth::Oauth2 { .. } => name.eq_ignore_ascii_case("authorization"),
+        };
+        mistakes.require(!carries, &path, "the host puts the connection's credential into this header; leave it out");
+        if let Value::String(template) = value {
+            mistakes.require(
+                is_printable(&outside_templates(template)),
+                &path,
+                "a header's value is printable ASCII; encode what else it should carry",
+            );
+        }
+    }
+
+    fn body(&self, path: &str, request: &Map<String, Value>, mistakes: &mut Mistakes) {
+        let body = request.get("body").unwrap_or(&Value::Null);
+        let kind = request.get("body_type").map_or(Some("json"), Value::as_str);
+        match kind {
+            Some("json") => {}
+            Some("form") => mistakes.require(
+                matches!(body, Value::Null | Value::Object(_)),
+                &format!("{path}/body"),
+                "a form is an object of names and values",
+            ),
+            Some("text") => mistakes.require(
+                matches!(body, Value::Null | Value::String(_)),
+                &format!("{path}/body"),
+                "a body of type `text` is a text",
+            ),
+            _ => mistakes.add(format!("{path}/body_type"), "a body's type is `json`, `form` or `text`"),
+        }
+        let method = request.get("method").and_then(Value::as_str).unwrap_or("GET");
+        mistakes.require(
+            body.is_null() || !(method.eq_ignore_ascii_case("GET") || method.eq_ignore_ascii_case("HEAD")),
+            &format!("{path}/body"),
+            format!("a {method} request has no body: put it into `query`, or use another method"),
+        );
+        self.tree(&format!("{path}/body"), body, 0, mistakes);
+    }
+
+    fn tree(&self, path: &str, tree: &Value, depth: usize, mistakes: &mut Mistakes) {
+        if depth > DEEPEST {
+            return mistakes.add(path, format!("a body nests at most {DEEPEST} deep"));
+        }
+        match tree {
+            Value::String(template) => self.template(path, template, mistakes),
+            Value::Array(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    self.tree(&format!("{path}/{at}"), item, depth + 1, mistakes);
+                }
+            }
+            Value::Object(members) => {
+                for (name, member) in members {
+                    self.tree(&step(path, name), member, depth + 1, mistakes);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn response(&self, path: &str, response: &Value, mistakes: &mut Mistakes) {
+        let Some(response) = members(path, response, &["mapping", "errors"], mistakes) else { return };
+        filter(path, response, "mapping", mistakes);
+        let path = format!("{path}/errors");
+        let rules = match response.get("errors") {
+            None | Some(Value::Null) => return,
+            Some(Value::Array(rules)) => rules,
+            Some(_) => return mistakes.add(path, "error rules are a list"),
+        };
+        for (at, rule) in rules.iter().enumerate() {
+            error_rule(&format!("{path}/{at}"), rule, mistakes);
+        }
+    }
+
+    /// A template: its braces close, it has no statements, and the names it asks for are declared.
+    fn template(&self, path: &str, template: &str, mistakes: &mut Mistakes) {
+        mistakes.require(
+            template.len() <= LONGEST_TEMPLATE,
+            path,
+            format!("a template has at most {LONGEST_TEMPLATE} bytes"),
+        );
+        if template.contains("{%") || template.contains("{#") {
+            mistakes.add(path, "templates hold expressions in `{{ }}` only, no statements and no comments");
+        }
+        let mut rest = template;
+        while let Some((_, after)) = rest.split_once("{{") {
+            let Some(end) = end_of_expression(after) else {
+                return mistakes.add(path, "there is a `{{` without its `}}`");
+            };
+            let (expression, after) = after.split_at(end);
+            mistakes.require(!expression.trim().is_empty(), path, "there is nothing between `{{` and `}}`");
+            for (root, name) in named(expression) {
+                let (schema, pointer) = match root {
+                    "input" => (&self.action.input, "the action's input schema"),
+                    "settings" => (&self.manifest.settings, "the settings schema"),
+                    _ => continue,
+                };
+                if let Some(known) = declared(schema)
+                    && !known.contains(name)
+                {
+                    let known: Vec<&str> = known.into_iter().collect();
+                    let known = if known.is_empty() { "no properties".to_owned() } else { known.join(", ") };
+                    mistakes.add(path, format!("`{root}.{name}` is not declared: {pointer} has {known}"));
+                }
+            }
+            rest = after.get(2..).unwrap_or_default();
+        }
+    }
+}
+
+/// Where an expression ends, in bytes: at the first `}}` outside its quotes.
+fn end_of_expression(text: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut escaped = false;
+    let bytes = text.as_bytes();
+    for (at, &byte) in bytes.iter().enumerate() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if byte == b'\\' => escaped = true,
+            Some(open) if byte == open => quote = None,
+            Some(_) => {}
+            None if byte == b'"' || byte == b'\'' => quote = Some(byte),
+            None if byte == b'}' && bytes.get(at + 1) == Some(&b'}') => return Some(at),
+            None => {}
+        }
+    }
+    None
+}
+
+/// A template without its expressions.
+fn outside_templates(template: &str) -> String {
+    let mut outside = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        outside.push_str(before);
+        rest = end_of_expression(after).and_then(|end| after.get(end + 2..)).unwrap_or_default();
+    }
+    outside.push_str(rest);
+    outside
+}
+
+/// The pairs `root.name` in an expression, outside its strings.
+fn named(expression: &str) -> Vec<(&str, &str)> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let bytes = expression.as_bytes();
+    let mut found = Vec::new();
+    let mut quote = None;
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let start = at;
+        at += 1;
+        if let Some(open) = quote {
+            match byte {
+                b'\\' => at += 1,
+                byte if byte == open => quote = None,
+                _ => {}
+            }
+        } else if byte == b'"' || byte == b'\'' {
+            quote = Some(byte);
+        } else if is_word(byte) {
+            let end = |from: usize| from + bytes[from..].iter().take_while(|byte| is_word(**byte)).count();
+            let root = end(start);
+            at = root;
+            // A member of something else, such as `x.input`, is no root.
+            let is_root = start == 0 || bytes[start - 1] != b'.';
+            if is_root && bytes.get(root) == Some(&b'.') {
+                at = end(root + 1);
+                found.push((&expression[start..root], &expression[root + 1..at]));
+            }
+        }
+    }
+    found
+}
+
+/// The properties that a schema declares; `None` when it is composed of others, or lets any name pass by a pattern.
+fn declared(schema: &Value) -> Option<BTreeSet<&str>> {
+    let schema = schema.as_object()?;
+    let open = ["$ref", "$dynamicRef", "allOf", "if", "patternProperties"].iter().any(|key| schema.contains_key(*key));
+    if open || schema.get("additionalProperties").is_some_and(Value::is_object) {
+        return None;
+    }
+    let branches = ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(*key)?.as_array()).flatten();
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    for part in branches.map(|branch| branch.as_object()).chain([Some(schema)]) {
+        known.extend(part?.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(n, _)| n.as_str()));
+    }
+    Some(known)
+}
+
+fn error_rule(path: &str, rule: &Value, mistakes: &mut Mistakes) {
+    let Some(rule) = members(path, rule, &["status", "when", "fault", "message", "retryable"], mistakes) else {
+        return;
+    };
+    filter(path, rule, "when", mistakes);
+    let given = |name: &str| rule.get(name).is_some_and(|value| !value.is_null());
+    mistakes.require(given("status") || given("when"), path, "a rule needs `status`, `when` or both to fit something");
+    if given("status") {
+        let statuses = match &rule["status"] {
+            Value::Array(statuses) if !statuses.is_empty() => statuses.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        mistakes.require(
+            statuses.iter().all(is_status),
+            &format!("{path}/status"),
+            "a status is a number from 100 to 599, a class such as \"5xx\", or a list of them",
+        );
+    }
+    mistakes.require(
+        rule.get("fault").and_then(Value::as_str).is_some_and(|fault| FAULTS.contains(&fault)),
+        &format!("{path}/fault"),
+        format!("a fault is one of {}", FAULTS.join(", ")),
+    );
+    for (name, fits) in [("message", Value::is_string as fn(&Value) -> bool), ("retryable", Value::is_boolean)] {
+        let right = rule.get(name).is_none_or(|value| value.is_null() || fits(value));
+        mistakes.require(
+            right,
+            &format!("{path}/{name}"),
+            if name == "message" { "a message is a text" } else { "true or false" },
+        );
+    }
+}
+
+fn is_status(status: &Value) -> bool {
+    match status {
+        Value::Number(number) => number.as_u64().is_some_and(|number| (100..600).contains(&number)),
+        Value::String(class) => matches!(class.as_str(), "1xx" | "2xx" | "3xx" | "4xx" | "5xx"),
+        _ => false,
+    }
+}
+
+fn pagination(path: &str, rule: &Value, mistakes: &mut Mistakes) {
+    let kind = rule.get("type").and_then(Value::as_str).unwrap_or_default();
+    let (needed, free): (&[&str], &[&str]) = match kind {
+        "link" => (&[], &[]),
+        "cursor" => (&["cursor", "param"], &[]),
+        "page" => (&["param"], &["start"]),
+        "offset" => (&["param"], &[]),
+        _ => return mistakes.add(format!("{path}/type"), "pagination is of type `link`, `cursor`, `page` or `offset`"),
+    };
+    let known = [&["type", "items", "max_pages"], needed, free].concat();
+    let Some(rule) = members(path, rule, &known, mistakes) else { return };
+    for name in needed {
+        let is_text = rule.get(*name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        mistakes.require(
+            is_text,
+            &format!("{path}/{name}"),
+            format!("pagination of type `{kind}` needs `{name}`, which is a text"),
+        );
+    }
+    filter(path, rule, "cursor", mistakes);
+    filter(path, rule, "items", mistakes);
+    positive(path, rule, "max_pages", MOST_PAGES, mistakes);
+    let start = rule.get("start");
+    mistakes.require(
+        start.is_none_or(|start| start.is_null() || start.as_u64().is_some_and(|start| start < u64::from(u32::MAX))),
+        &format!("{path}/start"),
+        "the first page's number is 0 or more",
+    );
+}
+
+/// An object's members, with a mistake for each that isn't known.
+fn members<'v>(
+    path: &str,
+    value: &'v Value,
+    known: &[&str],
+    mistakes: &mut Mistakes,
+) -> Option<&'v Map<String, Value>> {
+    let Some(members) = value.as_object() else {
+        mistakes.add(path, "this has to be an object");
+        return None;
+    };
+    for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+        mistakes.add(step(path, name), format!("unknown; here are known: {}", known.join(", ")));
+    }
+    Some(members)
+}
+
+fn filter(path: &str, rule: &Map<String, Value>, name: &str, mistakes: &mut Mistakes) {
+    let path = format!("{path}/{name}");
+    match rule.get(name) {
+        None | Some(Value::Null) => {}
+        Some(Value::String(filter)) => mistakes.require(
+            !filter.trim().is_empty() && filter.len() <= LONGEST_FILTER,
+            &path,
+            format!("a jq filter has 1 to {LONGEST_FILTER} bytes"),
+        ),
+        Some(_) => mistakes.add(path, "a jq filter is a text"),
+    }
+}
+
+fn positive(path: &str, rule: &Map<String, Value>, name: &str, most: u64, mistakes: &mut Mistakes) {
+    let fits = match rule.get(name) {
+        None | Some(Value::Null) => true,
+        Some(value) => value.as_u64().is_some_and(|value| (1..=most).contains(&value)),
+    };
+    mistakes.require(fits, &format!("{path}/{name}"), format!("a number from 1 to {most}"));
+}
