@@ -22,7 +22,7 @@ use resly_core::{
 use serde_json::{Value, json};
 use tokio::{
     sync::OnceCell,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout_at},
 };
 
 use crate::{
@@ -103,6 +103,8 @@ struct Hop {
     body: Option<Bytes>,
     /// False once a redirect has left the origin: the credential stays behind for good.
     trusted: bool,
+    /// Whether some service may have seen this request, or one before it.
+    seen: bool,
 }
 
 impl Session {
@@ -126,16 +128,21 @@ impl Session {
             return Err(failure::refused(OutboundReason::Timeout, "the call's time is over"));
         }
         let mut hop = self.first(request)?;
+        let result = self.travel(&mut hop, until).await;
+        result.map_err(|failure| OutboundFailure { sent: failure.sent || hop.seen, ..failure })
+    }
+
+    /// Sends a hop and those that redirects lead to.
+    async fn travel(&self, hop: &mut Hop, until: Instant) -> Result<OutboundResponse, OutboundFailure> {
         for _ in 0..=HOPS {
-            let response = self.repeat(&hop, until).await?;
-            let location = self.location(&response);
-            match location {
-                None => return self.receive(&hop, response, until).await,
-                Some(location) => hop = self.follow(hop, response.status(), &location)?,
+            let response = self.repeat(hop, until).await?;
+            match self.location(&response) {
+                None => return self.receive(hop, response, until).await,
+                Some(location) => self.follow(hop, response.status(), &location)?,
             }
         }
         let message = format!("{} redirected more than {HOPS} times", hop.target.host_text());
-        Err(OutboundFailure { sent: true, ..failure::refused(OutboundReason::Denied, message) })
+        Err(failure::refused(OutboundReason::Denied, message))
     }
 
     /// Checks what the guest wrote, as far as that can be done without its target's policy.
@@ -157,11 +164,11 @@ impl Session {
             let message = format!("the request's body has {} bytes; at most {REQUEST_BODY} are sent", body.len());
             return Err(failure::refused(OutboundReason::TooLarge, message));
         }
-        Ok(Hop { method, target, headers, body: request.body, trusted: true })
+        Ok(Hop { method, target, headers, body: request.body, trusted: true, seen: false })
     }
 
     /// The whole policy for one hop: grants, scheme, address; then whether and which credential goes along.
-    async fn admit(&self, hop: &Hop) -> Result<(Way, Option<&Credential>), OutboundFailure> {
+    async fn admit(&self, hop: &Hop, until: Instant) -> Result<(Way, Option<&Credential>), OutboundFailure> {
         let grants = self.grants.get_or_init(|| Grants::resolve(&self.spec.manifest, &self.spec.settings));
         let grants = grants.as_ref().map_err(failure::bad_settings)?;
         let target = &hop.target;
@@ -178,8 +185,10 @@ impl Session {
         if self.spec.manifest.auth == Auth::None || !hop.trusted || !grants.authenticate(target) {
             return Ok((way, None));
         }
-        let credential = self.credential.get_or_try_init(|| self.open()).await?;
-        Ok((way, Some(credential)))
+        let opening = timeout_at(until, self.credential.get_or_try_init(|| self.open()));
+        let late =
+            |_| failure::refused(OutboundReason::Timeout, "the call's time was over before the request was sent");
+        Ok((way, Some(opening.await.map_err(late)??)))
     }
 
     async fn open(&self) -> Result<Credential, OutboundFailure> {
@@ -201,28 +210,34 @@ impl Session {
     }
 
     /// Sends a hop, and again while that is allowed and may help.
-    async fn repeat(&self, hop: &Hop, until: Instant) -> Result<reqwest::Response, OutboundFailure> {
-        let (way, credential) = self.admit(hop).await?;
-        let host = hop.target.host_text();
+    async fn repeat(&self, hop: &mut Hop, until: Instant) -> Result<reqwest::Response, OutboundFailure> {
+        let (way, credential) = self.admit(hop, until).await?;
         let policy = &self.egress.config.retry;
         let retries = if retry::is_repeatable(&hop.method, &hop.headers) { policy.retries } else { 0 };
         let mut nth = 0;
         loop {
             let result = self.once(hop, &way, credential, until).await?;
+            hop.seen |= result.as_ref().map_or_else(WireError::sent, |_| true);
             let (again, asked) = match &result {
                 Ok(response) => (retry::is_transient(response.status()), retry::retry_after(response.headers())),
                 Err(error) => (error.is_transient(), None),
             };
             let wait = (again && nth < retries).then(|| policy.wait(nth, asked, &*self.egress.random)).flatten();
             match wait {
-                Some(wait) if Instant::now() + wait < until && self.calls_left.load(Ordering::Relaxed) > 0 => {
+                Some(wait) if self.may_repeat(Instant::now() + wait, until) => {
                     drop(result);
                     sleep(wait).await;
                     nth += 1;
                 }
-                _ => return result.map_err(|error| failure::wire(host, &error)),
+                _ => return result.map_err(|error| failure::wire(hop.target.host_text(), &error)),
             }
         }
+    }
+
+    /// Whether there are time, requests and an open circuit left for another try at this moment.
+    fn may_repeat(&self, at: Instant, until: Instant) -> bool {
+        let breaker = self.egress.breaker(self.spec.connection);
+        at < until && self.calls_left.load(Ordering::Relaxed) > 0 && !lock(&breaker).is_open(at)
     }
 
     /// One request on the wire. The outer result is what stops everything: the allowance or the breaker.
@@ -290,37 +305,39 @@ impl Session {
         response.headers().get(header::LOCATION)?.to_str().ok().map(str::to_owned)
     }
 
-    fn follow(&self, hop: Hop, status: StatusCode, location: &str) -> Result<Hop, OutboundFailure> {
-        let sent = |failure| OutboundFailure { sent: true, ..failure };
+    /// Makes of a hop the one that its redirect leads to.
+    fn follow(&self, hop: &mut Hop, status: StatusCode, location: &str) -> Result<(), OutboundFailure> {
         let target = hop.target.join(location).map_err(|error| {
-            let failure = failure::bad_url(&error);
-            let message =
-                format!("{} redirected to what can't be followed: {}", hop.target.host_text(), failure.message);
-            sent(OutboundFailure { reason: OutboundReason::Denied, message, ..failure })
+            let message = format!("{} redirected to what can't be followed: {error}", hop.target.host_text());
+            failure::refused(OutboundReason::Denied, message)
         })?;
-        let Hop { mut method, mut headers, mut body, mut trusted, .. } = hop;
         // As browsers do (RFC 9110 15.4): 303 is always fetched, 301 and 302 turn POST into GET.
         let fetches = match status.as_u16() {
-            303 => method != Method::HEAD,
-            301 | 302 => method == Method::POST,
+            303 => hop.method != Method::HEAD,
+            301 | 302 => hop.method == Method::POST,
             _ => false,
         };
         if fetches {
-            method = Method::GET;
-            body = None;
-            headers.remove(header::CONTENT_TYPE);
+            hop.method = Method::GET;
+            hop.body = None;
+            hop.headers.remove(header::CONTENT_TYPE);
         }
         if !target.same_origin(&hop.target) {
-            trusted = false;
-            headers::drop_private(&mut headers);
+            hop.trusted = false;
+            headers::drop_private(&mut hop.headers);
             // A service that echoes the key into its Location would have us hand it on.
-            let redactor = self.credential.get().and_then(|credential| credential.redactor.as_ref());
-            if redactor.is_some_and(|redactor| redactor.finds(target.url().as_str())) {
+            if self.redactor().is_some_and(|redactor| redactor.finds(target.url().as_str())) {
                 let message = format!("{} redirected elsewhere with the credential in the URL", hop.target.host_text());
-                return Err(sent(failure::refused(OutboundReason::Denied, message)));
+                return Err(failure::refused(OutboundReason::Denied, message));
             }
         }
-        Ok(Hop { method, target, headers, body, trusted })
+        hop.target = target;
+        Ok(())
+    }
+
+    /// What takes the credential out of texts, once it has been opened. What never was can't be in one.
+    fn redactor(&self) -> Option<&Redactor> {
+        self.credential.get().and_then(|credential| credential.redactor.as_ref())
     }
 
     async fn receive(
@@ -331,11 +348,11 @@ impl Session {
     ) -> Result<OutboundResponse, OutboundFailure> {
         let host = hop.target.host_text();
         // Whoever got the credential earlier in this call may tell it to whoever answers now.
-        let redactor = self.credential.get().and_then(|credential| credential.redactor.as_ref());
+        let redactor = self.redactor();
         let status = response.status().as_u16();
         let Some(headers) = headers::response(response.headers(), redactor) else {
             let message = format!("{host}: the response's headers are too large");
-            return Err(OutboundFailure { sent: true, ..failure::refused(OutboundReason::TooLarge, message) });
+            return Err(failure::refused(OutboundReason::TooLarge, message));
         };
         let most = self.bytes_left.load(Ordering::Relaxed);
         let beyond = redactor.map_or(1, Redactor::overlap);
@@ -350,7 +367,9 @@ impl Session {
         };
         // Marks may be longer than what they stand for, so a cut may come of them too.
         let truncated = over || (redactor.is_some() && body.len() == most && received < most);
-        self.bytes_left.fetch_sub(received.max(body.len()), Ordering::Relaxed);
+        let spent = received.max(body.len());
+        let _ =
+            self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(spent)));
         if let Some(entry) = lock(&self.requests).last_mut() {
             entry["bytes"] = received.into();
         }
@@ -366,11 +385,7 @@ impl Outbound for Session {
     }
 
     fn redact(&self, text: &str) -> String {
-        match self.credential.get().and_then(|credential| credential.redactor.as_ref()) {
-            Some(redactor) => redactor.text(text).into_owned(),
-            // What was never opened can't be in a text.
-            None => text.to_owned(),
-        }
+        self.redactor().map_or_else(|| text.to_owned(), |redactor| redactor.text(text).into_owned())
     }
 
     fn requests(&self) -> Vec<Value> {

@@ -176,7 +176,10 @@ impl Grants {
 
     /// The granted hosts as a person reads them.
     pub fn text(&self) -> String {
-        self.hosts.iter().map(GrantedHost::text).collect::<Vec<_>>().join(", ")
+        match self.hosts.as_slice() {
+            [] => "none".to_owned(),
+            hosts => hosts.iter().map(GrantedHost::text).collect::<Vec<_>>().join(", "),
+        }
     }
 }
 

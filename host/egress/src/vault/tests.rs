@@ -96,10 +96,8 @@ async fn a_record_opens_only_where_it_belongs() {
 async fn an_organizations_wrapped_key_is_of_no_use_to_another() {
     let store = Arc::new(Memory::default());
     vault(OLD, &store).seal(&binding(1, 2), &token("t")).await.unwrap();
-    let mut kept = store.0.lock().unwrap();
-    let stolen = kept[&binding(1, 2).organization].clone();
-    kept.insert(binding(9, 2).organization, stolen);
-    drop(kept);
+    let stolen = store.0.lock().unwrap()[&binding(1, 2).organization].clone();
+    store.0.lock().unwrap().insert(binding(9, 2).organization, stolen);
     let result = vault(OLD, &store).seal(&binding(9, 2), &token("t")).await;
     assert!(matches!(result, Err(VaultError::DoesNotOpen)));
 }

@@ -34,6 +34,11 @@ impl Breaker {
         }
     }
 
+    /// Whether a request would have to wait, without taking the probe's place.
+    pub fn is_open(&self, now: Instant) -> bool {
+        self.open_until.is_some_and(|until| now < until)
+    }
+
     pub fn succeed(&mut self) {
         *self = Self::default();
     }

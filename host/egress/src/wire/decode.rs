@@ -125,7 +125,7 @@ impl Decoder {
             Coding::Identity(sink) => sink,
             Coding::Gzip(mut decoder) => take(decoder.get_mut()),
             Coding::Deflate(mut decoder) => take(decoder.get_mut()),
-            Coding::Brotli(decoder) => decoder.into_inner().map_or_else(|sink| sink, |sink| sink),
+            Coding::Brotli(decoder) => decoder.into_inner().unwrap_or_else(|sink| sink),
             Coding::Zstd(decoder) => decoder.into_inner(),
         };
         Ok(sink.bytes)

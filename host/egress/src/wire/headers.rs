@@ -72,8 +72,7 @@ pub fn request(guest: &[(String, String)], auth: &Auth) -> Result<HeaderMap, Hea
     for (name, value) in guest {
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| HeaderError::Name(name.escape_default().take(64).collect()))?;
-        // `HeaderName` is in lower case from here on.
-        if REFUSED.contains(&parsed.as_str()) || parsed.as_str().starts_with("proxy-") {
+        if is_reserved(&parsed) {
             return Err(HeaderError::Refused(parsed.to_string()));
         }
         if is_auth(&parsed, auth) {
@@ -88,6 +87,11 @@ pub fn request(guest: &[(String, String)], auth: &Auth) -> Result<HeaderMap, Hea
         headers.append(&parsed, value.ok_or_else(|| HeaderError::Value(parsed.to_string()))?);
     }
     Ok(headers)
+}
+
+/// Whether only the host may set this header. A `HeaderName` is in lower case.
+pub fn is_reserved(name: &HeaderName) -> bool {
+    REFUSED.contains(&name.as_str()) || name.as_str().starts_with("proxy-")
 }
 
 /// Whether this header is where the credential goes.

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::headers;
 use crate::credentials::Credentials;
 
 /// Why a connection's credential can't be used. The text is for the admin.
@@ -39,7 +40,8 @@ impl Injection {
                 let key = Zeroizing::new(format!("{prefix}{}", field("api_key")?));
                 match place {
                     ApiKeyPlace::Header => {
-                        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| InjectError::Header)?;
+                        let name = HeaderName::from_bytes(name.as_bytes()).ok();
+                        let name = name.filter(|name| !headers::is_reserved(name)).ok_or(InjectError::Header)?;
                         Self::Header(name, sensitive(&key, "api_key")?)
                     }
                     ApiKeyPlace::Query => Self::Query(name.clone(), SecretString::from(key.as_str())),
@@ -149,6 +151,15 @@ mod tests {
         assert_eq!(url, "https://a.example/x?q=%20y&key=a%26b+c");
         let (url, _) = applied(auth, json!({"api_key": "k"}), "https://a.example/x?KEY=echo&q=1&key=2");
         assert_eq!(url, "https://a.example/x?q=1&key=k");
+    }
+
+    #[test]
+    fn no_credential_goes_into_the_framing() {
+        for name in ["Host", "content-length", "Transfer-Encoding", "bad name", ""] {
+            let auth: Auth = serde_json::from_value(json!({"type": "api_key", "name": name})).unwrap();
+            let key = credentials(json!({"api_key": "k"}));
+            assert_eq!(Injection::new(&auth, &key).err(), Some(InjectError::Header), "{name}");
+        }
     }
 
     #[test]

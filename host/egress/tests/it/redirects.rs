@@ -95,7 +95,7 @@ async fn each_hop_goes_through_the_whole_policy() {
         // Granted by the manifest, so that it is the guard that stops it; the operator has listed the first host alone.
         let hosts = [host.as_str(), "169.254.169.254", &format!("127.0.0.1:{port}"), &format!("c.test:{port}")];
         let failure = once(&egress(&host, ""), following(&hosts), get(format!("http://{host}/"))).await.unwrap_err();
-        assert_eq!(failure.reason, OutboundReason::Denied, "{location}: {}", failure.message);
+        assert_eq!((failure.reason, failure.sent), (OutboundReason::Denied, true), "{location}: {}", failure.message);
         assert_eq!(first.received().len(), 1);
     }
     assert!(victim.received().is_empty());
