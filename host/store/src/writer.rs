@@ -30,8 +30,8 @@ const GROUP: usize = 128;
 trait Job: Send {
     /// Runs it; whether what it did is to be kept.
     fn run<'c>(&'c mut self, conn: &'c mut SqliteConnection) -> BoxFuture<'c, bool>;
-    /// Answers the caller, once the fate of the group is known.
-    fn answer(self: Box<Self>, committed: Result<(), &str>);
+    /// Answers the caller, once it is known whether the group's commit failed.
+    fn answer(self: Box<Self>, failure: Option<&str>);
 }
 
 struct Task<T, E, F> {
@@ -58,11 +58,11 @@ where
         })
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), &str>) {
-        let outcome = match (self.outcome, committed) {
-            (Some(Ok(_)), Err(detail)) => Err(Halt::Lost(detail.to_owned())),
+    fn answer(self: Box<Self>, failure: Option<&str>) {
+        let outcome = match (self.outcome, failure) {
+            (Some(Ok(_)), Some(detail)) => Err(Halt::Lost(detail.to_owned())),
             (Some(outcome), _) => outcome,
-            (None, detail) => Err(Halt::Lost(detail.err().unwrap_or("it was not run").to_owned())),
+            (None, detail) => Err(Halt::Lost(detail.unwrap_or("it was not run").to_owned())),
         };
         // A caller who went away doesn't undo what was committed.
         self.reply.send(outcome).ok();
@@ -160,17 +160,17 @@ async fn group(
     if result.is_ok() {
         result = execute(conn, "COMMIT; BEGIN").await;
     }
-    let told = result.map_err(|error| {
+    let failure = result.err().map(|error| {
         tracing::error!(%error, operations = jobs.len(), "a group of writes could not be committed");
         error.to_string()
     });
-    if told.is_err() {
+    if failure.is_some() {
         // SQLite may have rolled back already, and then there is nothing to roll back.
         execute(conn, "ROLLBACK").await.ok();
         execute(conn, "BEGIN").await.ok();
     }
     for job in jobs {
-        job.answer(told.as_ref().map(|()| ()).map_err(String::as_str));
+        job.answer(failure.as_deref());
     }
     closing
 }

@@ -2,6 +2,8 @@
 //!
 //! `both!` makes two tests of one function. PostgreSQL is a throw-away cluster that the first test starts (`postgres.rs`).
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod backend;
 mod postgres;
 

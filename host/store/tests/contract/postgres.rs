@@ -38,6 +38,7 @@ fn cluster() -> &'static str {
     CLUSTER.get_or_init(start)
 }
 
+#[expect(clippy::zombie_processes, reason = "it watches over the cluster until this process has ended")]
 fn start() -> String {
     let bin = binaries();
     // PostgreSQL refuses to run as root.
