@@ -1,7 +1,9 @@
 //! What a call costs: in a fresh instance, in a warm one, by way of a guest thread, and the instance alone.
 //!
-//! `cargo bench -p resly-sandbox --profile release [-- component.wasm [action [input]]]`, or
+//! `cargo bench -p resly-sandbox --profile release [-- component.wasm [action [input [settings [context]]]]]`, or
 //! `… -- --mapper mapper.wasm filter input`. The product's table is `make bench`.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and ends when it can't go on")]
 
 use std::{
     collections::HashMap,
@@ -78,6 +80,8 @@ async fn main() {
     let arguments = &arguments[usize::from(mapper.is_some())..];
     let action = arguments.get(1).cloned().unwrap_or_else(|| "act".to_owned());
     let input = arguments.get(2).cloned().unwrap_or_else(|| r#"{"id":"1"}"#.to_owned());
+    let settings = arguments.get(3).cloned().unwrap_or_else(|| "{}".to_owned());
+    let context = arguments.get(4).cloned().unwrap_or_else(|| "{}".to_owned());
     let digest = Digest::of(&bytes);
     let world = Arc::new(World(Mutex::new(HashMap::from([(digest, bytes.into())]))));
     let folder = tempfile::tempdir().unwrap();
@@ -103,8 +107,8 @@ async fn main() {
         component: digest,
         action: action.clone(),
         input: input.clone(),
-        settings: "{}".to_owned(),
-        context: "{}".to_owned(),
+        settings: settings.clone(),
+        context: context.clone(),
         allowance: Allowance::default(),
         outbound: Arc::clone(&world) as Arc<dyn Outbound>,
         state: Arc::clone(&world) as Arc<dyn CallState>,
@@ -116,7 +120,7 @@ async fn main() {
     measure("instance", async || bench.instantiate(invocation()).await.unwrap()).await;
     measure("fresh", async || drop(black_box(bench.fresh(invocation()).await))).await;
     measure("by a guest thread", async || drop(black_box(sandbox.invoke(invocation()).await))).await;
-    measure("warm", async || drop(black_box(warm.call(&action, &input, "{}", "{}").await))).await;
+    measure("warm", async || drop(black_box(warm.call(&action, &input, &settings, &context).await))).await;
     neighbour(&sandbox, invocation).await;
     println!("resident {} KiB", resident());
 }

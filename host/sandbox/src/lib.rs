@@ -1,9 +1,9 @@
 //! Runs connectors: WebAssembly components in wasmtime, each call in a fresh instance, bounded in everything.
 //!
-//! A call goes [`registry`] (ready to be instantiated, from memory, disk or the compiler) → [`slots`] (a place for its
-//! instance) → [`executor`] (a guest thread, on its organization's share) → [`call`] (a fresh store, the guest, its
-//! answer). What a guest may do is in [`host`], one file per interface of `wit/connector.wit`; [`wasi`] is there and
-//! powerless. What bounds it is in [`limits`] and [`engine`].
+//! A call goes `registry` (ready to be instantiated, from memory, disk or the compiler) → `slots` (a place for its
+//! instance) → `executor` (a guest thread, on its organization's share) → `call` (a fresh store, the guest, its
+//! answer). What a guest may do is in `host`, one file per interface of `wit/connector.wit`; `wasi` is there and
+//! powerless. What bounds it is in `limits` and `engine`.
 
 pub mod bench;
 mod bindings;

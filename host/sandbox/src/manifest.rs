@@ -11,7 +11,7 @@ use crate::error::ManifestError;
 /// The manifest that `pack` put there. Sections within nested components and modules don't count.
 pub fn read_manifest(packed: &[u8]) -> Result<Manifest, ManifestError> {
     let mut depth = 0_u32;
-    let mut found = None;
+    let mut found = Vec::new();
     for payload in Parser::new(0).parse_all(packed) {
         let payload = payload
             .map_err(|error| ManifestError::Malformed(format!("this is not a WebAssembly component: {error}")))?;
@@ -19,14 +19,16 @@ pub fn read_manifest(packed: &[u8]) -> Result<Manifest, ManifestError> {
             Payload::Version { .. } => depth += 1,
             Payload::End(_) => depth -= 1,
             Payload::CustomSection(section) if depth == 1 && section.name() == SECTION => {
-                if found.replace(section.data()).is_some() {
-                    return Err(ManifestError::Several);
-                }
+                found.push(section.data());
             }
             _ => {}
         }
     }
-    let manifest: Manifest = serde_json::from_slice(found.ok_or(ManifestError::Missing)?)?;
+    let manifest: Manifest = match found.as_slice() {
+        [] => return Err(ManifestError::Missing),
+        [manifest] => serde_json::from_slice(manifest)?,
+        _ => return Err(ManifestError::Several),
+    };
     let mistakes = check(&manifest);
     if mistakes.is_empty() { Ok(manifest) } else { Err(ManifestError::Mistakes(mistakes)) }
 }
