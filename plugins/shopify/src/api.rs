@@ -34,7 +34,9 @@ pub fn data(response: &Response) -> Result<Value> {
                 .retryable(false));
         }
         404 => {
-            return Err(Fault::internal("there is no such shop; an admin has to check the connection's setting `shop`"));
+            return Err(Fault::internal(
+                "there is no such shop; an admin has to check the connection's setting `shop`",
+            ));
         }
         _ => {
             response.clone().require_success()?;

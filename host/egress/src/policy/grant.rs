@@ -28,7 +28,10 @@ pub struct GrantedHost {
 pub enum GrantError {
     #[error("host `{pattern}`: {error}")]
     Authority { pattern: String, error: AuthorityError },
-    #[error("host `{pattern}`: a setting stands for one whole label, as in `{{{{ settings.shop }}}}.example.com`")]
+    #[error(
+        "host `{pattern}`: a setting stands for one whole label with two or more after it, as in \
+         `{{{{ settings.shop }}}}.example.com`"
+    )]
     Template { pattern: String },
     #[error("host `{pattern}`: its path may hold no `{{`, `?`, `#`, `%`, backslash or dot segment")]
     Path { pattern: String },
@@ -82,7 +85,9 @@ fn fill(pattern: &str, authority: &str, settings: &Value) -> Result<String, Gran
     let name = inside.trim().strip_prefix("settings.").ok_or_else(misplaced)?;
     let plain =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let whole = (before.is_empty() || before.ends_with('.')) && after.len() > 1 && after.starts_with('.');
+    // With one label after it, a setting would choose among everybody's domains.
+    let among_one_service = after.split(':').next().is_some_and(|labels| labels.matches('.').count() >= 2);
+    let whole = (before.is_empty() || before.ends_with('.')) && after.starts_with('.') && among_one_service;
     if !plain(name) || !whole || before.contains("}}") || after.contains(['{', '}']) {
         return Err(misplaced());
     }
@@ -282,6 +287,7 @@ mod tests {
             "example.{{ settings.a }}",
             "{{ settings.a }}",
             "{{ settings.a }}:80",
+            "{{ settings.a }}.com",
             "{{ settings.a }}.",
             "{{ settings.a }}.{{ settings.a }}.com",
             "{{ secrets.a }}.com",

@@ -192,46 +192,64 @@ fn add_forms(secret: &[u8], forms: &mut Vec<Form>) {
         }
     };
     add(secret.to_vec(), false, false);
-    let form = secret.split(|byte| *byte == b' ').map(|word| encoded(word, FORM)).collect::<Vec<_>>().join(&b'+');
-    let percent = [COMPONENT, STRICT, QUERY, PATH].map(|set| encoded(secret, set));
-    for once in percent.into_iter().chain([form]).map(Zeroizing::new) {
-        // Twice: what was encoded already, in a URL that is a parameter of another.
-        add(encoded(&once, COMPONENT), false, false);
-        add(
-            once.iter()
-                .flat_map(|byte| if *byte == b'%' { &b"%25"[..] } else { std::slice::from_ref(byte) })
-                .copied()
-                .collect(),
-            false,
-            false,
-        );
-        add(once.to_vec(), false, false);
-    }
-    add(secret.iter().flat_map(|byte| format!("%{byte:02x}").into_bytes()).collect(), false, false);
-    for escape in [json, json_with_slashes, json_for_html, html] {
-        let once = Zeroizing::new(secret.iter().flat_map(|byte| escape(*byte)).collect::<Vec<u8>>());
-        // JSON is often carried as a string in JSON.
-        add(once.iter().flat_map(|byte| json(*byte)).collect(), false, false);
-        add(once.to_vec(), false, false);
-    }
+    add(percent_everything(secret), false, false);
     add(data_encoding::HEXLOWER.encode(secret).into_bytes(), false, false);
+    // Most keys are made of what no rule escapes.
+    if !secret.iter().all(|byte| is_unreserved(*byte)) {
+        for form in escaped(secret) {
+            add(form, false, false);
+        }
+    }
     for lead in 0..3 {
         let padded = Zeroizing::new([&[0; 2][..lead], secret].concat());
         let full = Zeroizing::new(STANDARD_NO_PAD.encode(&*padded).into_bytes());
         // The characters whose six bits are the secret's alone.
         let (first, last) = ((lead * 8).div_ceil(6), padded.len() * 8 / 6);
-        let inner = Zeroizing::new(full.get(first..last).unwrap_or_default().to_vec());
-        let (before, after) = (lead != 0, padded.len() * 8 % 6 != 0);
-        let url_safe = inner.iter().map(|byte| match byte {
-            b'+' => b'-',
-            b'/' => b'_',
-            other => *other,
-        });
-        add(url_safe.collect(), before, after);
-        add(encoded(&inner, STRICT), before, after);
-        add(inner.iter().flat_map(|byte| json_with_slashes(*byte)).collect(), before, after);
+        let inner = full.get(first..last).unwrap_or_default();
+        let (before, after) = (lead != 0, !(padded.len() * 8).is_multiple_of(6));
+        if inner.iter().any(|byte| matches!(byte, b'+' | b'/')) {
+            let url_safe = inner.iter().map(|byte| match byte {
+                b'+' => b'-',
+                b'/' => b'_',
+                other => *other,
+            });
+            add(url_safe.collect(), before, after);
+            add(encoded(inner, STRICT), before, after);
+            add(inner.iter().flat_map(|byte| json_with_slashes(*byte)).collect(), before, after);
+        }
         add(inner.to_vec(), before, after);
     }
+}
+
+/// What the rules for URLs, forms, JSON and HTML make of a secret.
+fn escaped(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = Vec::new();
+    let form = secret.split(|byte| *byte == b' ').map(|word| encoded(word, FORM)).collect::<Vec<_>>().join(&b'+');
+    let percent = [COMPONENT, STRICT, QUERY, PATH].map(|set| encoded(secret, set));
+    for once in percent.into_iter().chain([form]) {
+        // Twice: what was encoded already, in a URL that is a parameter of another.
+        forms.push(encoded(&once, COMPONENT));
+        let percent_signs = |byte: &u8| if *byte == b'%' { b"%25".to_vec() } else { vec![*byte] };
+        forms.push(once.iter().flat_map(percent_signs).collect());
+        forms.push(once);
+    }
+    for escape in [json, json_with_slashes, json_for_html, html] {
+        let once: Vec<u8> = secret.iter().flat_map(|byte| escape(*byte)).collect();
+        // JSON is often carried as a string in JSON.
+        forms.push(once.iter().flat_map(|byte| json(*byte)).collect());
+        forms.push(once);
+    }
+    forms
+}
+
+/// RFC 3986 2.3, which leaves out nothing that HTML or JSON would escape.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+fn percent_everything(secret: &[u8]) -> Vec<u8> {
+    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+    secret.iter().flat_map(|byte| [b'%', digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn encoded(bytes: &[u8], set: &'static AsciiSet) -> Vec<u8> {

@@ -1,8 +1,9 @@
 //! The provider against a scripted upstream on loopback.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::State,
+    extract::{ConnectInfo, State},
     http::{HeaderMap, Response},
 };
 use bytes::Bytes;
@@ -40,6 +41,8 @@ enum End {
     Close,
     /// The connection is reset.
     Cut,
+    /// The end comes a while after what was sent before.
+    Late,
     /// Nothing more comes, and the connection stays open.
     Hang,
 }
@@ -47,9 +50,16 @@ enum End {
 struct Script {
     replies: Mutex<VecDeque<Reply>>,
     asked: Mutex<Vec<(HeaderMap, Value)>>,
+    callers: Mutex<HashSet<SocketAddr>>,
 }
 
-async fn play(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn play(
+    State(script): State<Arc<Script>>,
+    ConnectInfo(caller): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    script.callers.lock().unwrap().insert(caller);
     script.asked.lock().unwrap().push((headers, serde_json::from_slice(&body).unwrap()));
     let reply = script.replies.lock().unwrap().pop_front().expect("one more request than was scripted");
     let parts = stream::iter(reply.parts.into_iter().map(|part| Ok::<_, io::Error>(Bytes::from(part))));
@@ -59,6 +69,10 @@ async fn play(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes
             // Lets the server flush what came before.
             tokio::task::yield_now().await;
             Err(io::Error::other("cut"))
+        }))),
+        End::Late => Body::from_stream(parts.chain(stream::once(async {
+            tokio::task::yield_now().await;
+            Ok(Bytes::from_static(b": the end\n\n"))
         }))),
         End::Hang => Body::from_stream(parts.chain(stream::pending())),
     };
@@ -70,11 +84,13 @@ async fn play(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes
 }
 
 async fn upstream(replies: Vec<Reply>) -> (String, Arc<Script>) {
-    let script = Arc::new(Script { replies: Mutex::new(replies.into()), asked: Mutex::default() });
+    let script =
+        Arc::new(Script { replies: Mutex::new(replies.into()), asked: Mutex::default(), callers: Mutex::default() });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/v1/chat/completions", axum::routing::post(play)).with_state(Arc::clone(&script));
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
     (format!("http://{address}/v1"), script)
 }
 
@@ -396,4 +412,22 @@ fn a_base_url_is_checked_and_its_secrets_are_not_told() {
     }
     let error = OpenAi::new(OpenAiConfig::new("ftp://me:secret@x/v1?key=secret", "m", None)).err().unwrap();
     assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_serves_one_answer_after_another() {
+    let parts = || done(&[says("Hi"), finishes("stop")]);
+    let ends = [End::Close, End::Late, End::Close, End::Late];
+    let (url, script) = upstream(ends.map(|end| streamed(parts(), end)).to_vec()).await;
+    let model = model(&url, timeouts());
+    for _ in ends {
+        let events: Vec<_> = model.stream(question()).await.unwrap().collect().await;
+        assert!(events.iter().all(Result::is_ok));
+        eprintln!("DBG {:?}", script.callers.lock().unwrap());
+        // What is left of a response is read on a task of its own.
+        for _ in 0..2000 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(script.callers.lock().unwrap().len(), 1);
 }
