@@ -79,13 +79,8 @@ async fn ingest(
     progress: &(dyn Fn(String) + Sync),
 ) -> Result<(), DemoError> {
     let have = app.store.list_sources(organization).await?;
-    let problems = handbook::problems();
-    let pages = handbook::PAGES.iter().map(|page| (page.title(), page.name, page.text)).chain([(
-        "Problems",
-        "problems",
-        problems.as_str(),
-    )]);
-    for (title, name, text) in pages {
+    for page in handbook::PAGES {
+        let (title, name, text) = (page.title(), page.name, page.text);
         if have.iter().any(|source| source.title == title) {
             continue;
         }
@@ -139,8 +134,15 @@ async fn install_shopify(app: &App, organization: OrganizationId) -> Result<(), 
 impl Demo {
     /// The line for programs.
     pub fn line(&self, url: &str) -> String {
-        json!({"url": url, "api_key": self.api_key, "admin_key": self.admin_key, "console_url": self.console_url})
-            .to_string()
+        let Self { api_key, admin_key, console_url, .. } = self;
+        let text = |text: &str| serde_json::Value::from(text);
+        format!(
+            r#"{{"url":{},"api_key":{},"admin_key":{},"console_url":{}}}"#,
+            text(url),
+            text(api_key),
+            text(admin_key),
+            text(console_url)
+        )
     }
 
     /// What a person sees.
