@@ -242,9 +242,9 @@ fn escaped(secret: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// RFC 3986 2.3, which leaves out nothing that HTML or JSON would escape.
+/// What none of the rules escapes; forms do write `~` as `%7E`.
 fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
 }
 
 fn percent_everything(secret: &[u8]) -> Vec<u8> {
