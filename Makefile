@@ -21,7 +21,7 @@ test: guests node postgres
 
 check: guests deny
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --release --workspace --all-targets
 
 bench: build
 	$(CARGO) run --release -p resly-tests --bin resly-bench

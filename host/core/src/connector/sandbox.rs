@@ -106,6 +106,7 @@ pub trait StateStore: Send + Sync + 'static {
         key: &str,
         now: Timestamp,
     ) -> Result<Option<Vec<u8>>, StoreError>;
+    #[expect(clippy::too_many_arguments, reason = "the scope, the entry and the two times are what this is about")]
     /// Refuses over 64 KiB a value, 128 keys or 1 MiB a connection and connector.
     async fn set_state(
         &self,

@@ -131,7 +131,7 @@ impl Turns {
             live: Arc::clone(&live),
         };
         let presence = self.live.enter(Arc::clone(&live));
-        tokio::spawn(Run::new(self.clone(), request, accepted, live, timing).to_the_end(presence));
+        tokio::spawn(Run::new(self.clone(), request, accepted, live, timing).run_on(presence));
         Ok(Start::Running(started))
     }
 

@@ -82,7 +82,7 @@ impl Run {
     }
 
     /// Runs to the end, whatever the end is. `_presence` gives the readers one even if this panics.
-    pub(super) async fn to_the_end(mut self, _presence: Presence) {
+    pub(super) async fn run_on(mut self, _presence: Presence) {
         let live = Arc::clone(&self.live);
         let answered = tokio::select! {
             biased;
