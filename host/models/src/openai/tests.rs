@@ -13,6 +13,7 @@ use axum::{
     body::Body,
     extract::{ConnectInfo, State},
     http::{HeaderMap, Response},
+    serve::ListenerExt,
 };
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -88,6 +89,8 @@ async fn upstream(replies: Vec<Reply>) -> (String, Arc<Script>) {
         Arc::new(Script { replies: Mutex::new(replies.into()), asked: Mutex::default(), callers: Mutex::default() });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    // Else a small second write waits for the acknowledgement of the first.
+    let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
     let router = Router::new().route("/v1/chat/completions", axum::routing::post(play)).with_state(Arc::clone(&script));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, service).await });
@@ -423,7 +426,6 @@ async fn a_connection_serves_one_answer_after_another() {
     for _ in ends {
         let events: Vec<_> = model.stream(question()).await.unwrap().collect().await;
         assert!(events.iter().all(Result::is_ok));
-        eprintln!("DBG {:?}", script.callers.lock().unwrap());
         // What is left of a response is read on a task of its own.
         for _ in 0..2000 {
             tokio::task::yield_now().await;
