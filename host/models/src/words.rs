@@ -30,7 +30,9 @@ pub struct Word<'a> {
 /// The words of a text in order.
 pub fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
     let stemmer = Stemmer::create(Algorithm::English);
-    text.unicode_words().map(move |text| {
+    // `RESLY_MODEL_URL` is one word to Unicode, and three to whoever asks for it.
+    let parts = text.unicode_words().flat_map(|word| word.split('_')).filter(|word| !word.is_empty());
+    parts.map(move |text| {
         let lower = lower(text);
         let bare = lower.split_once(['\'', '’']).map_or(&*lower, |(head, _)| head);
         let stop = STOP.binary_search(&bare).is_ok();
@@ -51,10 +53,17 @@ fn lower(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The sentences of a text, without the white space around them; a line break that ends a paragraph or an item of a list
-/// ends a sentence, too.
-pub fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    paragraphs(text).flat_map(|paragraph| paragraph.unicode_sentences()).map(str::trim).filter(|text| !text.is_empty())
+/// The sentences of a text, each on one line. A line break within a paragraph ends none; one that ends a paragraph or an
+/// item of a list does.
+pub fn sentences(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    paragraphs(text).flat_map(|paragraph| {
+        let paragraph = paragraph.trim();
+        if !paragraph.contains('\n') {
+            return paragraph.unicode_sentences().map(|sentence| Cow::Borrowed(sentence.trim())).collect::<Vec<_>>();
+        }
+        let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        line.unicode_sentences().map(|sentence| Cow::Owned(sentence.trim().to_owned())).collect()
+    })
 }
 
 /// Runs of lines that belong together.
@@ -69,7 +78,7 @@ fn paragraphs(text: &str) -> impl Iterator<Item = &str> {
         for line in rest.split_inclusive('\n') {
             let next = at + line.len();
             let follows = rest[next..].lines().next().unwrap_or("").trim_start();
-            if line.trim().is_empty() || follows.is_empty() || starts_item(follows) {
+            if line.trim().is_empty() || follows.is_empty() || line.starts_with('#') || starts_item(follows) {
                 end = next;
                 break;
             }
@@ -109,13 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_an_identifier_are_words() {
+        assert_eq!(stems("`RESLY_MODEL_URL`, __x__").collect::<Vec<_>>(), ["resli", "model", "url", "x"]);
+    }
+
+    #[test]
     fn sentences_end_at_items_and_paragraphs() {
         let text = "We ship daily. Free of\ncharge.\n\n- one item\n- two items\n1. first\n\n# Heading\nText.";
         let found: Vec<_> = sentences(text).collect();
-        assert_eq!(found[0], "We ship daily.");
-        assert!(
-            found.contains(&"- one item") && found.contains(&"- two items") && found.contains(&"1. first"),
-            "{found:?}"
-        );
+        let expected =
+            ["We ship daily.", "Free of charge.", "- one item", "- two items", "1. first", "# Heading", "Text."];
+        assert_eq!(found, expected);
     }
 }

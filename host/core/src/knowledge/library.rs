@@ -128,7 +128,10 @@ impl Library {
 
     /// Cuts a text into passages, embeds and stores them.
     pub async fn add(&self, organization: OrganizationId, new: NewText) -> Result<Added, AddError> {
-        let chunks = chunk(&new.text, &new.content_type);
+        let mut chunks = chunk(&new.text, &new.content_type);
+        for chunk in &mut chunks {
+            chunk.section = below(&new.title, &chunk.section).to_owned();
+        }
         if chunks.is_empty() {
             return Err(AddError::Empty);
         }
@@ -297,6 +300,15 @@ impl Retriever for Library {
             passage.score = fused.get(rank(passage.id)).map_or(0.0, |(_, score)| *score);
         }
         Ok(passages)
+    }
+}
+
+/// A section without the title at its start, which most Markdown repeats as its first heading.
+fn below<'a>(title: &str, section: &'a str) -> &'a str {
+    match section.strip_prefix(title.trim()) {
+        Some("") => "",
+        Some(rest) => rest.strip_prefix(" › ").unwrap_or(section),
+        None => section,
     }
 }
 

@@ -28,6 +28,10 @@ struct Fit<'a> {
     action: &'a OfferedAction,
     /// A workflow rule asks for it.
     triggered: bool,
+    /// The question has one of the phrases that its description gives as examples.
+    phrased: bool,
+    /// The customer speaks of their own of what it is named after: "my order".
+    mine: bool,
     /// Words of the question in its title or id.
     named: usize,
     /// Words of the question in its description or its connection's name, too.
@@ -41,9 +45,9 @@ pub fn choose(question: &str, tools: &[ToolSpec], quoted: bool) -> Choice {
     let lower = question.to_lowercase();
     let actions = tools.iter().flat_map(|tool| &tool.actions);
     let mut fits: Vec<Fit<'_>> = actions.map(|action| fit(action, &asked, &lower)).collect();
-    fits.retain(|fit| fit.triggered || (!fit.action.writes && fit.named > 0));
+    fits.retain(|fit| fit.triggered || (!fit.action.writes && (fit.named > 0 || fit.phrased)));
     // The sort is stable: of equals, the one that was offered first.
-    fits.sort_by_key(|fit| std::cmp::Reverse((fit.triggered, fit.named * 2 + fit.described)));
+    fits.sort_by_key(|fit| std::cmp::Reverse((fit.triggered, fit.phrased, fit.named * 2 + fit.described)));
     fits.truncate(TRIED);
     let mut filled: Vec<(Fit<'_>, Filled)> = fits
         .into_iter()
@@ -56,21 +60,17 @@ pub fn choose(question: &str, tools: &[ToolSpec], quoted: bool) -> Choice {
     filled.sort_by_key(|(fit, filled)| {
         let ready = filled.missing.is_empty();
         let matched = fit.named * 2 + fit.described + filled.sure * 3;
-        std::cmp::Reverse((fit.triggered, ready && filled.sure > 0, ready && fit.triggered, matched))
+        std::cmp::Reverse((fit.triggered, ready && filled.sure > 0, ready && fit.triggered, fit.phrased, matched))
     });
     let Some((fit, filled)) = filled.into_iter().next() else { return Choice::None };
+    let how = asks_how(question);
     if !filled.missing.is_empty() {
-        let own = says_mine(question) && !asks_how(question);
-        return if fit.triggered || (own && !quoted) || (own && fit.named + fit.described > 1) {
-            Choice::Ask(filled.missing)
-        } else {
-            Choice::None
-        };
+        let asks = fit.triggered || (!how && (fit.phrased || fit.mine));
+        return if asks { Choice::Ask(filled.missing) } else { Choice::None };
     }
     let certain = filled.sure > 0;
-    let near = fit.named > 1 || (fit.named > 0 && !quoted);
-    let goes = fit.triggered || certain || (near && !(quoted && asks_how(question)));
-    if !goes {
+    let near = fit.phrased || fit.named > 1 || (fit.named > 0 && (!quoted || orders(question)));
+    if !(fit.triggered || certain || (near && !(quoted && how))) {
         return Choice::None;
     }
     Choice::Call { connection: fit.action.connection.clone(), action: fit.action.action.clone(), input: filled.input }
@@ -89,7 +89,17 @@ fn fit<'a>(action: &'a OfferedAction, asked: &HashSet<String>, question: &str) -
         .iter()
         .map(|trigger| trigger.trim().to_lowercase())
         .any(|trigger| !trigger.is_empty() && question.contains(&trigger));
-    Fit { action, triggered, named, described }
+    let phrased = phrases(&action.description).iter().any(|phrase| question.contains(phrase));
+    let mine = says_mine(question, &stems(&name).collect());
+    Fit { action, triggered, phrased, mine, named, described }
+}
+
+/// The examples in a description, as in "Use it for questions like: where is my order, has it shipped."
+fn phrases(description: &str) -> Vec<String> {
+    let examples = description.split_once("like:").map_or("", |(_, examples)| examples);
+    let examples = examples.split('.').next().unwrap_or_default().to_lowercase();
+    let phrases = examples.split([',', ';', '?']).map(|phrase| phrase.trim().to_owned());
+    phrases.filter(|phrase| phrase.split(' ').count() > 2).collect()
 }
 
 /// An identifier as words.
@@ -97,9 +107,20 @@ pub fn spaced(id: &str) -> String {
     id.replace(['_', '-', '.'], " ")
 }
 
-/// The customer speaks of something of their own: "my order".
-fn says_mine(question: &str) -> bool {
-    words(question).any(|word| matches!(word.text.to_lowercase().as_str(), "my" | "mine" | "our" | "i've" | "i"))
+/// The customer speaks of one of these as their own: "my order", "our last order".
+fn says_mine(question: &str, named: &HashSet<String>) -> bool {
+    let words: Vec<_> = words(question).collect();
+    let own = |text: &str| text.eq_ignore_ascii_case("my") || text.eq_ignore_ascii_case("our");
+    words
+        .iter()
+        .enumerate()
+        .any(|(at, word)| own(word.text) && words[at + 1..].iter().take(2).any(|word| named.contains(&word.stem)))
+}
+
+/// The customer tells to do something: "show me …".
+fn orders(question: &str) -> bool {
+    let first = words(question).map(|word| word.text.to_lowercase()).find(|word| word != "please");
+    first.is_some_and(|first| matches!(first.as_str(), "show" | "find" | "search" | "list" | "look" | "check"))
 }
 
 /// The customer asks how something is done, which is for the documents.

@@ -349,6 +349,9 @@ impl Property<'_> {
         let schema = Schema::new(self.schema).ok()?;
         let fits = |candidate: &str| schema.check(&candidate.into()).is_ok();
         // A pattern that any word fits says nothing of what is meant.
+        if fits("word") || fits("WORD") {
+            return None;
+        }
         text.codes().map(|(_, code)| code).find_map(|code| {
             let bare = code.trim_start_matches('#');
             let ways = [code.to_owned(), bare.to_owned(), format!("#{bare}"), code.to_uppercase()];

@@ -1,6 +1,9 @@
 //! Answering out of passages: the sentences that say most about the question, quoted with their numbers.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use resly_core::model::NumberedPassage;
 
@@ -19,14 +22,15 @@ const NEAR: f32 = 0.6;
 
 /// Stems of words that frame a question more than they say what it is about, sorted, and what such a word is worth.
 const FRAME: &[&str] = &[
-    "describ", "exact", "exactli", "explain", "find", "go", "happen", "long", "look", "make", "mani", "mean", "much",
-    "need", "possibl", "show", "take", "thing", "use", "way", "work",
+    "best", "better", "describ", "differ", "exact", "exactli", "explain", "find", "first", "go", "good", "happen",
+    "help", "last", "long", "look", "make", "mani", "mean", "much", "need", "new", "possibl", "question", "show",
+    "take", "thing", "time", "use", "way", "work",
 ];
 const FRAMING: f32 = 0.3;
 
 /// A sentence, a list item, or a whole code block.
 struct Unit<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
     code: bool,
     stems: HashSet<String>,
 }
@@ -75,11 +79,11 @@ pub fn answer(question: &str, passages: &[NumberedPassage]) -> Option<String> {
 /// The parts of a passage that can be quoted by themselves. Headings and the rules of tables are none.
 fn units<'a>(text: &'a str) -> Vec<Unit<'a>> {
     let mut units: Vec<Unit<'a>> = Vec::new();
-    let mut add = |text: &'a str, code: bool| {
-        let text = text.trim();
+    let mut add = |text: Cow<'a, str>, code: bool| {
         let says = code || text.chars().any(char::is_alphanumeric);
         if says && !text.starts_with('#') {
-            units.push(Unit { text, code, stems: stems(text).collect() });
+            let stems = stems(&text).collect();
+            units.push(Unit { text, code, stems });
         }
     };
     let mut rest = text;
@@ -87,7 +91,7 @@ fn units<'a>(text: &'a str) -> Vec<Unit<'a>> {
         sentences(&rest[..open]).for_each(|sentence| add(sentence, false));
         let body = rest[open..].find('\n').map_or(rest.len(), |line| open + line + 1);
         let close = rest[body..].find("\n```").map_or(rest.len(), |at| body + at + 4);
-        add(&rest[open..close], true);
+        add(Cow::Borrowed(rest[open..close].trim()), true);
         rest = &rest[close..];
     }
     sentences(rest).for_each(|sentence| add(sentence, false));
@@ -105,9 +109,8 @@ fn weights(asked: &HashSet<String>, passages: &[NumberedPassage], units: &[Vec<U
     let weight = |word: &String| {
         let all = units.iter().map(Vec::len).sum::<usize>() + passages.len();
         let with = units.iter().flatten().filter(|unit| unit.stems.contains(word)).count();
-        // A word that isn't there at all may be what it is about, or only a way to ask: it counts as a middling one.
-        let with = if with == 0 { 2 } else { with };
-        let weight = (1.0 + all as f32 / (1 + with) as f32).ln();
+        // A word that isn't there at all may be what it is about: it counts as much as the rarest that is.
+        let weight = (1.0 + all as f32 / (1 + with.max(1)) as f32).ln();
         if FRAME.binary_search(&word.as_str()).is_ok() { weight * FRAMING } else { weight }
     };
     asked.iter().map(|word| (word.clone(), weight(word))).collect()
@@ -134,13 +137,21 @@ fn score(weights: &HashMap<String, f32>, passages: &[NumberedPassage], units: &[
             }
             // A heading speaks for every sentence under it, for the first of them most.
             let lead = if unit == 0 { 0.7 } else { 0.45 };
-            #[expect(clippy::cast_precision_loss, reason = "a sentence has few words")]
-            let length = 1.0 + (own.stems.len() as f32 / 40.0);
-            let score = (said + headed * lead) * rank / length;
+            let score = (said + headed * lead) * rank * telling(own);
             scored.push(Scored { passage: at, unit, score, covers: (said + headed) / total });
         }
     }
     scored
+}
+
+/// How likely a part answers anything: one of two words hardly does, a long one says other things too, and code without
+/// its sentence needs one.
+fn telling(unit: &Unit<'_>) -> f32 {
+    #[expect(clippy::cast_precision_loss, reason = "a sentence has few words")]
+    let words = unit.stems.len() as f32;
+    let brief = (0.5 + words * 0.1).min(1.0);
+    let code = if unit.code { 0.6 } else { 1.0 };
+    brief * code / (1.0 + words / 40.0)
 }
 
 /// Whether two sentences say nearly the same.
@@ -160,7 +171,7 @@ fn quote(one: &NumberedPassage, units: &[Unit<'_>], mut chosen: Vec<usize>) -> S
         }
         with.push(unit);
         if units[unit].text.ends_with(':') {
-            let listed = |at: &usize| units[*at].code || is_item(units[*at].text);
+            let listed = |at: &usize| units[*at].code || is_item(&units[*at].text);
             let follows: Vec<usize> = (unit + 1..units.len()).take_while(listed).take(8).collect();
             let code = follows.first().is_some_and(|at| units[*at].code);
             with.extend(follows.into_iter().take(if code { 1 } else { 8 }));
@@ -175,13 +186,13 @@ fn quote(one: &NumberedPassage, units: &[Unit<'_>], mut chosen: Vec<usize>) -> S
         size += units[*unit].text.len();
         size <= QUOTE || size == units[*unit].text.len()
     });
-    let flows = with.iter().all(|unit| !units[*unit].code && !is_item(units[*unit].text));
+    let flows = with.iter().all(|unit| !units[*unit].code && !is_item(&units[*unit].text));
     let n = one.n;
     if flows {
-        let text = with.iter().map(|unit| flat(units[*unit].text)).collect::<Vec<_>>().join(" ");
+        let text = with.iter().map(|unit| units[*unit].text.as_ref()).collect::<Vec<_>>().join(" ");
         return format!("From {from}: “{}” [{n}]", cut(&text));
     }
-    let text = with.iter().map(|unit| units[*unit].text).collect::<Vec<_>>().join("\n");
+    let text = with.iter().map(|unit| units[*unit].text.as_ref()).collect::<Vec<_>>().join("\n");
     format!("From {from} [{n}]:\n\n{}", cut(&text))
 }
 
@@ -189,10 +200,6 @@ fn is_item(text: &str) -> bool {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     ["- ", "* ", "+ ", "|"].iter().any(|mark| text.starts_with(mark))
         || (digits > 0 && text[digits..].starts_with(". "))
-}
-
-fn flat(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn cut(text: &str) -> String {

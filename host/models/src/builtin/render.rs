@@ -9,7 +9,7 @@ use super::action::spaced;
 const ITEMS: usize = 5;
 /// Lines that are shown of one result.
 const LINES: usize = 60;
-const DEPTH: usize = 4;
+const DEPTH: usize = 6;
 /// Bytes that are shown of one value.
 const VALUE: usize = 400;
 

@@ -56,7 +56,7 @@ fn offered(action: &str, title: &str, description: &str, input: Value) -> Offere
 
 fn actions() -> Vec<OfferedAction> {
     let order = json!({"type": "object", "properties": {
-        "number": {"type": "string", "description": "The order's number, such as #1001"},
+        "number": {"type": "string", "description": "The order's number, such as #1001", "pattern": "^#?[A-Za-z0-9-]{1,30}$"},
         "email": {"type": "string", "format": "email"}},
         "anyOf": [{"required": ["number"]}, {"required": ["email"]}]});
     let products = json!({"type": "object", "properties": {"query": {"type": "string"}, "first": {"type": "integer"}}, "required": ["query"]});
@@ -182,6 +182,11 @@ fn an_order_number_finds_the_order() {
 }
 
 #[test]
+fn a_number_of_something_else_is_no_order_number() {
+    assert_eq!(called("Do orders over 50 euros ship for free?"), None);
+}
+
+#[test]
 fn an_email_finds_the_order_too() {
     let expected = ("shopify.find_order".to_owned(), json!({"email": "jo.doe+x@example.com"}));
     assert_eq!(called("Find the order of <jo.doe+x@example.com>, please."), Some(expected));
@@ -193,6 +198,12 @@ fn ids_and_words_are_found_as_their_schema_says() {
     let products = called("Search products for \"blue hoodie\"");
     assert_eq!(products, Some(("shopify.search_products".into(), json!({"query": "blue hoodie"}))));
     assert_eq!(called("Do you have products with wool?").unwrap().1, json!({"query": "wool"}));
+    let mut request = request("Please show me snowboard products");
+    request.passages = vec![passage(1, "Products", "", "Our products are made to last, and repaired for free.")];
+    assert_eq!(called_by(&request).unwrap().1, json!({"query": "snowboard"}));
+    request.messages = vec![user("Have you got waxed jackets?")];
+    request.tools[0].actions[1].description.push_str(" Use it for questions like: have you got, do you sell.");
+    assert_eq!(called_by(&request).unwrap().1, json!({"query": "got waxed jackets"}));
 }
 
 #[test]
@@ -211,6 +222,8 @@ fn an_action_that_writes_needs_a_rule_that_asks_for_it() {
 #[test]
 fn a_missing_input_is_asked_for_and_its_answer_understood() {
     let mut request = request("Where is my order?");
+    request.passages =
+        vec![passage(1, "Shipping", "", "An order ships within two days of the day on which it was paid.")];
     let text = said(&request);
     assert_eq!(text, "To look that up I need the number (for example #1001) or the email.");
     request.messages.push(ModelMessage::Text { role: Role::Assistant, text });

@@ -307,3 +307,11 @@ async fn many_questions_at_once_load_the_vectors_once() {
     let counts = store.counts();
     assert_eq!((counts[VERSION], counts[VECTORS]), (1, 1));
 }
+
+#[tokio::test]
+async fn a_title_is_not_repeated_as_a_section() {
+    let (library, _, _) = library();
+    let pages = "# Pay\n\nHow to pay.\n\n## Cards\n\nYou pay by card.\n\n# Payday\n\nWe pay.";
+    library.add(ORG, text("Pay", pages)).await.unwrap();
+    assert_eq!(titles(&library, ORG, "pay").await, ["Pay:", "Pay:Cards", "Pay:Payday"]);
+}
