@@ -14,7 +14,7 @@ pub struct Host {
     pub address: SocketAddr,
     pub key: String,
     pub admin: String,
-    data: tempfile::TempDir,
+    _data: tempfile::TempDir,
 }
 
 impl Host {
@@ -34,7 +34,7 @@ impl Host {
         let ready: Value = serde_json::from_str(&line).with_context(|| format!("the demo said {line:?}"))?;
         let text = |name: &str| ready[name].as_str().map(str::to_owned).context("a field is missing");
         let address = text("url")?.trim_start_matches("http://").trim_end_matches('/').parse()?;
-        Ok(Self { child, address, key: text("api_key")?, admin: text("admin_key")?, data })
+        Ok(Self { child, address, key: text("api_key")?, admin: text("admin_key")?, _data: data })
     }
 
     /// Asks one of the admin routes.
@@ -57,9 +57,5 @@ impl Host {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
         Ok(line.split_whitespace().nth(1).context("no figure")?.parse()?)
-    }
-
-    pub fn data(&self) -> &Path {
-        self.data.path()
     }
 }

@@ -3,6 +3,7 @@
 mod chat;
 mod client;
 mod host;
+mod sandbox;
 mod table;
 mod upstream;
 
@@ -26,6 +27,9 @@ async fn main() -> Result<()> {
     let binary = std::env::var_os("RESLY_BIN").map_or_else(|| PathBuf::from("target/release/resly"), PathBuf::from);
     let wants = |part: &str| what.as_deref().is_none_or(|what| what == part);
     let mut table = table::Table::default();
+    if wants("sandbox") {
+        sandbox::run(&binary, &mut table).await?;
+    }
     if wants("chat") {
         chat::run(&binary, &mut table).await?;
     }

@@ -69,7 +69,7 @@ async fn what_fails_before_the_first_byte_is_a_problem() {
 #[tokio::test]
 async fn what_fails_after_the_first_byte_never_looks_like_success() {
     let app = TestApp::start().await;
-    let broken = || Reply::Raw(vec![token("Half an "), token("answer")], After::Cut);
+    let broken = || Reply::Raw(vec![token("Half an "), token("answer")], After::End);
     app.model.says([broken(), broken(), broken()]);
 
     let text = app.chat().json(&ask()).send().await.unwrap();
