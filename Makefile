@@ -23,7 +23,7 @@ run: build
 
 test: build node postgres
 	cd tests/shopify && node --test
-	$(CARGO) test --release --workspace --exclude resly-tests --no-fail-fast
+	$(CARGO) test --release --workspace --no-fail-fast
 
 check: fmt deny clippy
 
@@ -44,7 +44,7 @@ fmt:
 
 clippy: guests
 	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
-	$(CARGO) clippy --release --workspace --all-targets
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 
 # Licences, bans and sources of every dependency; advisories where their database can be reached.
 deny: $(DENY)

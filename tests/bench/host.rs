@@ -9,6 +9,8 @@ use tokio::{
     process::{Child, Command},
 };
 
+use crate::memory;
+
 pub struct Host {
     child: Child,
     pub address: SocketAddr,
@@ -51,11 +53,8 @@ impl Host {
         Ok(answer)
     }
 
-    /// Resident memory in KiB (Linux, proc(5), VmRSS).
+    /// Resident memory in KiB.
     pub fn resident_kib(&self) -> Result<u64> {
-        let pid = self.child.id().context("the host has ended")?;
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-        Ok(line.split_whitespace().nth(1).context("no figure")?.parse()?)
+        memory::resident_kib(&self.child.id().context("the host has ended")?.to_string())
     }
 }

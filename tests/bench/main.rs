@@ -3,6 +3,7 @@
 mod chat;
 mod client;
 mod host;
+mod memory;
 mod sandbox;
 mod table;
 mod upstream;
@@ -28,7 +29,10 @@ async fn main() -> Result<()> {
     let wants = |part: &str| what.as_deref().is_none_or(|what| what == part);
     let mut table = table::Table::default();
     if wants("sandbox") {
-        sandbox::run(&binary, &mut table).await?;
+        sandbox::run(&mut table).await?;
+    }
+    if wants("memory") {
+        memory::run(&binary, &mut table).await?;
     }
     if wants("chat") {
         chat::run(&binary, &mut table).await?;

@@ -1,7 +1,9 @@
-//! An action's definition, as the host hands it over.
+//! An action's definition, as the host hands it over. The host has checked it against the same grammar when the
+//! connector was posted (`host/core/src/connector/manifest/check/declarative.rs`).
 
 use std::collections::BTreeMap;
 
+use resly_sdk::{FaultKind, serde};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -14,31 +16,28 @@ pub struct Definition {
     pub pagination: Option<Pagination>,
 }
 
-fn or_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ResponseRule, D::Error> {
+/// Null means what absence means.
+fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestRule {
-    #[serde(default = "get")]
-    pub method: String,
+    #[serde(default)]
+    pub method: Option<String>,
     pub url: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub headers: BTreeMap<String, Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub query: BTreeMap<String, Value>,
     /// A JSON tree whose strings are templates.
     #[serde(default)]
     pub body: Value,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub body_type: BodyType,
     #[serde(default)]
     pub timeout_ms: Option<u32>,
-}
-
-fn get() -> String {
-    "GET".to_owned()
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -58,6 +57,7 @@ pub struct ResponseRule {
     /// jq, applied to the body (or to the items of all pages).
     pub mapping: Option<String>,
     /// The first that fits says what the response means; without one, its status does.
+    #[serde(deserialize_with = "or_default")]
     pub errors: Vec<ErrorRule>,
 }
 
@@ -65,59 +65,114 @@ pub struct ResponseRule {
 #[serde(deny_unknown_fields)]
 pub struct ErrorRule {
     #[serde(default)]
-    pub status: Option<u16>,
+    pub status: Option<Statuses>,
     /// jq on the body: the rule fits when it gives something else than `false` and `null`.
     #[serde(default)]
     pub when: Option<String>,
-    /// A fault's kind in `wit/connector.wit`, such as `not-found`.
-    pub fault: String,
+    pub fault: FaultName,
+    /// A template over `status` and `body` too.
     #[serde(default)]
     pub message: Option<String>,
+    #[serde(default)]
+    pub retryable: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Pagination {
+#[serde(untagged)]
+pub enum Statuses {
+    Several(Vec<Status>),
+    One(Status),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Status {
+    Code(u16),
+    Class(Class),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub enum Class {
+    #[serde(rename = "1xx")]
+    Information = 1,
+    #[serde(rename = "2xx")]
+    Success = 2,
+    #[serde(rename = "3xx")]
+    Redirection = 3,
+    #[serde(rename = "4xx")]
+    ClientError = 4,
+    #[serde(rename = "5xx")]
+    ServerError = 5,
+}
+
+impl Statuses {
+    pub fn hold(&self, status: u16) -> bool {
+        let fits = |one: &Status| match one {
+            Status::Code(code) => *code == status,
+            Status::Class(class) => *class as u16 == status / 100,
+        };
+        match self {
+            Self::Several(several) => several.iter().any(fits),
+            Self::One(one) => fits(one),
+        }
+    }
+}
+
+/// The kinds of `wit/connector.wit`, by the names that they have there.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultName {
+    InvalidInput,
+    NotFound,
+    Upstream,
+    NeedsAuth,
+    RateLimited,
+    Internal,
+}
+
+impl From<FaultName> for FaultKind {
+    fn from(name: FaultName) -> Self {
+        match name {
+            FaultName::InvalidInput => Self::InvalidInput,
+            FaultName::NotFound => Self::NotFound,
+            FaultName::Upstream => Self::Upstream,
+            FaultName::NeedsAuth => Self::NeedsAuth,
+            FaultName::RateLimited => Self::RateLimited,
+            FaultName::Internal => Self::Internal,
+        }
+    }
+}
+
+/// How to go on to the next page.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pagination {
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// jq on the body: a page's list; the body itself when absent.
+    #[serde(default)]
+    pub items: Option<String>,
+    #[serde(default)]
+    pub max_pages: Option<usize>,
+    /// `cursor`: jq on the body that gives the value of the query parameter `param`, or null on the last page.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// All but `link`: the query parameter that says which page.
+    #[serde(default)]
+    pub param: Option<String>,
+    /// `page`: the first page's number.
+    #[serde(default)]
+    pub start: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
     /// The next page's address is in the `Link` header, `rel="next"` (RFC 8288).
-    Link {
-        #[serde(default)]
-        items: Option<String>,
-        #[serde(default = "five")]
-        max_pages: usize,
-    },
-    /// `cursor` (jq on the body) gives the value of the query parameter `param`, or null on the last page.
-    Cursor {
-        cursor: String,
-        param: String,
-        #[serde(default)]
-        items: Option<String>,
-        #[serde(default = "five")]
-        max_pages: usize,
-    },
-    /// Pages are numbered in the query parameter `param`.
-    Page {
-        param: String,
-        #[serde(default = "one")]
-        start: u64,
-        #[serde(default)]
-        items: Option<String>,
-        #[serde(default = "five")]
-        max_pages: usize,
-    },
-    /// The query parameter `param` says how many items to skip.
-    Offset {
-        param: String,
-        #[serde(default)]
-        items: Option<String>,
-        #[serde(default = "five")]
-        max_pages: usize,
-    },
-}
-
-fn five() -> usize {
-    5
-}
-
-fn one() -> u64 {
-    1
+    Link,
+    Cursor,
+    /// Pages are numbered.
+    Page,
+    /// The parameter says how many items to skip.
+    Offset,
 }

@@ -2,6 +2,7 @@
 //! output from the response. `README.md` beside this crate is the definition's grammar.
 
 mod definition;
+mod link;
 mod pages;
 mod request;
 mod response;
@@ -11,7 +12,8 @@ use definition::Definition;
 use resly_sdk::{
     Call, Connector, Fault, Result,
     http::{Failure, Request, Response},
-    mapping,
+    log, mapping,
+    serde::Deserialize as _,
 };
 use serde_json::{Value, json};
 
@@ -20,7 +22,11 @@ pub struct Runner;
 
 impl Connector for Runner {
     fn invoke(call: &Call) -> Result<Value> {
-        run(call, &Outside { send: &Request::send, map: &mapping::apply })
+        Ok(serde_json::from_str(&Self::invoke_text(call)?)?)
+    }
+
+    fn invoke_text(call: &Call) -> Result<String> {
+        run(call, &Outside { send: &Request::send, map: &mapping::apply_text, warn: &log::warn })
     }
 }
 
@@ -29,25 +35,38 @@ resly_sdk::export!(Runner);
 /// What the runner asks of the host; tests put doubles here.
 struct Outside<'a> {
     send: &'a dyn Fn(Request) -> core::result::Result<Response, Failure>,
-    map: &'a dyn Fn(&str, &Value) -> Result<Value>,
+    map: &'a dyn Fn(&str, &str) -> core::result::Result<String, mapping::Failure>,
+    warn: &'a dyn Fn(&str),
 }
 
-fn run(call: &Call, outside: &Outside) -> Result<Value> {
-    let definition: Definition = serde_json::from_value(call.definition().clone())
-        .map_err(|error| Fault::internal(format!("the definition is not one: {error}")))?;
-    let scope = json!({
-        "input": call.input::<Value>()?,
-        "settings": call.settings::<Value>()?,
-        "connection": {"id": call.connection().id, "name": call.connection().name},
-        "now": call.now(),
-    });
+/// What templates can name.
+struct Scope(Value);
+
+impl Scope {
+    fn of(call: &Call) -> Result<Self> {
+        let connection = call.connection();
+        Ok(Self(json!({
+            "input": call.input::<Value>()?,
+            "settings": call.settings::<Value>()?,
+            "connection": {"id": connection.id, "name": connection.name, "environment": connection.environment},
+            "now": call.now(),
+        })))
+    }
+}
+
+/// Runs an action; its output is JSON text, so that a number keeps its digits all the way.
+fn run(call: &Call, outside: &Outside) -> Result<String> {
+    let definition = Definition::deserialize(call.definition())
+        .map_err(|error| Fault::internal(format!("the action's definition can't be used: {error}")))?;
+    let scope = Scope::of(call)?;
     let request = request::build(&definition.request, &scope)?;
+    let reader = response::Reader { rule: &definition.response, scope: &scope, outside };
     let body = match &definition.pagination {
-        Some(pagination) => pages::collect(pagination, request, &definition.response, outside)?,
-        None => response::read(&(outside.send)(request)?, &definition.response, outside)?,
+        Some(pagination) => pages::collect(pagination, request, &reader)?,
+        None => reader.read(&(outside.send)(request)?)?,
     };
     match &definition.response.mapping {
-        Some(filter) => (outside.map)(filter, &body),
+        Some(filter) => Ok((outside.map)(filter, &body)?),
         None => Ok(body),
     }
 }

@@ -4,60 +4,94 @@ use resly_sdk::{
     Fault, Result,
     http::{Request, Response},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
-    Outside,
-    definition::{Pagination, ResponseRule},
+    definition::{Kind, Pagination},
+    link,
     request::add_query,
-    response,
+    response::Reader,
     template::plain,
 };
 
-/// More than a definition may ask for.
+/// More than a definition may ask for; the host counts the requests of a call besides.
 const MOST_PAGES: usize = 20;
+const USUAL_PAGES: usize = 5;
 
-pub fn collect(pagination: &Pagination, first: Request, rule: &ResponseRule, outside: &Outside) -> Result<Value> {
-    let (items, max_pages) = match pagination {
-        Pagination::Link { items, max_pages }
-        | Pagination::Cursor { items, max_pages, .. }
-        | Pagination::Page { items, max_pages, .. }
-        | Pagination::Offset { items, max_pages, .. } => (items, (*max_pages).clamp(1, MOST_PAGES)),
+/// The items of all pages, as the text of a JSON list.
+pub fn collect(pagination: &Pagination, first: Request, reader: &Reader) -> Result<String> {
+    let most = pagination.max_pages.unwrap_or(USUAL_PAGES).clamp(1, MOST_PAGES);
+    let param = pagination.param.as_deref().unwrap_or_default();
+    let start = pagination.start.unwrap_or(1);
+    let mut items = Items::default();
+    let mut request = match pagination.kind {
+        Kind::Page => with(&first, param, &start.to_string()),
+        Kind::Offset => with(&first, param, "0"),
+        Kind::Link | Kind::Cursor => first.clone(),
     };
-    let mut all: Vec<Value> = Vec::new();
-    let mut next = Some(match pagination {
-        Pagination::Page { param, start, .. } => with(&first, param, &start.to_string()),
-        Pagination::Offset { param, .. } => with(&first, param, "0"),
-        Pagination::Link { .. } | Pagination::Cursor { .. } => first.clone(),
-    });
-    for page in 0..max_pages {
-        let Some(request) = next.take() else { break };
-        let response = (outside.send)(request)?;
-        let body = response::read(&response, rule, outside)?;
-        let found = match items {
-            Some(filter) => (outside.map)(filter, &body)?,
-            None => body.clone(),
+    let mut asked = Vec::with_capacity(most);
+    for page in 1_u64.. {
+        let url = request.url.clone();
+        let response = (reader.outside.send)(request)?;
+        let body = reader.read(&response)?;
+        let found = match &pagination.items {
+            Some(filter) => items.add(&map(reader, filter, &body)?)?,
+            None => items.add(&body)?,
         };
-        let Value::Array(found) = found else {
-            return Err(Fault::internal("pagination needs `items`: a jq filter that gives a page's list"));
+        let next = match pagination.kind {
+            Kind::Link => linked(&first, &url, &response)?,
+            Kind::Cursor => {
+                let cursor = map(reader, pagination.cursor.as_deref().unwrap_or("null"), &body)?;
+                let cursor = plain(&serde_json::from_str::<Value>(&cursor)?).filter(|cursor| !cursor.is_empty());
+                cursor.map(|cursor| with(&first, param, &cursor))
+            }
+            // An empty page is the last.
+            Kind::Page | Kind::Offset if found == 0 => None,
+            Kind::Page => Some(with(&first, param, &start.saturating_add(page).to_string())),
+            Kind::Offset => Some(with(&first, param, &items.count.to_string())),
         };
-        if found.is_empty() {
+        asked.push(url);
+        let Some(next) = next else { break };
+        if asked.len() == most {
+            (reader.outside.warn)(&format!("there are more pages than the {most} that were asked for"));
             break;
         }
-        all.extend(found);
-        next = match pagination {
-            Pagination::Link { .. } => linked(&first, &response)?,
-            Pagination::Cursor { cursor, param, .. } => plain(&(outside.map)(cursor, &body)?)
-                .filter(|cursor| !cursor.is_empty())
-                .map(|cursor| with(&first, param, &cursor)),
-            Pagination::Page { param, start, .. } => {
-                let number = start + u64::try_from(page).unwrap_or(0) + 1;
-                Some(with(&first, param, &number.to_string()))
-            }
-            Pagination::Offset { param, .. } => Some(with(&first, param, &all.len().to_string())),
-        };
+        if asked.contains(&next.url) {
+            return Err(Fault::upstream("the service's next page is one that it gave already").retryable(false));
+        }
+        request = next;
     }
-    Ok(Value::Array(all))
+    Ok(items.text())
+}
+
+/// Lists, joined without looking into their items.
+#[derive(Default)]
+struct Items {
+    joined: String,
+    count: usize,
+}
+
+impl Items {
+    fn add(&mut self, list: &str) -> Result<usize> {
+        let items: Vec<&RawValue> = serde_json::from_str(list)
+            .map_err(|_| Fault::internal("a page gave no list: `items` has to be a jq filter that gives one"))?;
+        for item in &items {
+            if self.count > 0 {
+                self.joined.push(',');
+            }
+            self.joined.push_str(item.get());
+            self.count += 1;
+        }
+        Ok(items.len())
+    }
+
+    fn text(self) -> String {
+        format!("[{}]", self.joined)
+    }
+}
+
+fn map(reader: &Reader, filter: &str, body: &str) -> Result<String> {
+    Ok((reader.outside.map)(filter, body)?)
 }
 
 fn with(first: &Request, param: &str, value: &str) -> Request {
@@ -66,34 +100,12 @@ fn with(first: &Request, param: &str, value: &str) -> Request {
     request
 }
 
-/// The target of `rel="next"` (RFC 8288). It has to stay on the first page's origin.
-fn linked(first: &Request, response: &Response) -> Result<Option<Request>> {
-    let Some(header) = response.header("link") else { return Ok(None) };
-    for link in header.split(",<").flat_map(|link| link.split(", <")) {
-        let Some((target, parameters)) = link.trim().trim_start_matches('<').split_once('>') else { continue };
-        let is_next = parameters.split(';').any(|parameter| {
-            let parameter = parameter.trim().to_ascii_lowercase();
-            parameter == "rel=\"next\"" || parameter == "rel=next"
-        });
-        if !is_next {
-            continue;
-        }
-        let origin = origin(&first.url);
-        let url = if target.starts_with('/') && !target.starts_with("//") {
-            format!("{origin}{target}")
-        } else {
-            target.to_owned()
-        };
-        if crate::pages::origin(&url) != origin {
-            return Err(Fault::upstream("the service's next page is on another host").retryable(false));
-        }
-        return Ok(Some(Request { url, ..first.clone() }));
+/// The target of `rel="next"`. It has to stay on the first page's origin, since the credential goes there too.
+fn linked(first: &Request, base: &str, response: &Response) -> Result<Option<Request>> {
+    let mut links = response.headers.iter().filter(|(name, _)| name == "link");
+    let Some(target) = links.find_map(|(_, value)| link::next(value)) else { return Ok(None) };
+    match link::resolve(base, target) {
+        Some(url) => Ok(Some(Request { url, ..first.clone() })),
+        None => Err(Fault::upstream("the service's next page is on another host").retryable(false)),
     }
-    Ok(None)
-}
-
-/// Scheme, host and port of a URL.
-fn origin(url: &str) -> &str {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    url[host..].find(['/', '?', '#']).map_or(url, |end| &url[..host + end])
 }

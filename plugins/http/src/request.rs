@@ -5,6 +5,7 @@ use resly_sdk::{Fault, Result, http::Request};
 use serde_json::Value;
 
 use crate::{
+    Scope,
     definition::{BodyType, RequestRule},
     template::{Piece, Templates, pieces, plain},
 };
@@ -12,9 +13,10 @@ use crate::{
 /// All but the unreserved characters (RFC 3986, section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-pub fn build(rule: &RequestRule, scope: &Value) -> Result<Request> {
-    let templates = Templates::new(scope);
-    let mut request = Request::new(rule.method.to_uppercase(), url(&rule.url, &templates)?);
+pub fn build(rule: &RequestRule, scope: &Scope) -> Result<Request> {
+    let templates = Templates::new(&scope.0);
+    let method = rule.method.as_deref().unwrap_or("GET").to_ascii_uppercase();
+    let mut request = Request::new(method, url(&rule.url, &templates)?);
     for (name, value) in &rule.query {
         for value in scalars(templates.value(value)?, name)? {
             add_query(&mut request.url, name, &value);
@@ -22,14 +24,22 @@ pub fn build(rule: &RequestRule, scope: &Value) -> Result<Request> {
     }
     for (name, value) in &rule.headers {
         for value in scalars(templates.value(value)?, name)? {
-            if value.contains(['\r', '\n', '\0']) {
-                return Err(Fault::invalid_input(format!("the header `{name}` can't hold a line break")));
+            if !value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) {
+                let message = format!("the header `{name}` holds printable ASCII only, and no line breaks");
+                return Err(Fault::invalid_input(message));
             }
             request = request.header(name, value);
         }
     }
+    if !has(&request, "accept") {
+        request = request.header("accept", "application/json");
+    }
     request.timeout_ms = rule.timeout_ms;
     body(rule, &templates, request)
+}
+
+fn has(request: &Request, header: &str) -> bool {
+    request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(header))
 }
 
 /// The URL: values in the host are one label from the settings, in the path one segment, in the query one value.
@@ -97,7 +107,7 @@ fn body(rule: &RequestRule, templates: &Templates, request: Request) -> Result<R
         return Ok(request);
     }
     let Some(value) = templates.value(&rule.body)? else { return Ok(request) };
-    let typed = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let typed = has(&request, "content-type");
     let (content_type, bytes) = match rule.body_type {
         BodyType::Json => ("application/json", serde_json::to_vec(&value)?),
         BodyType::Text => {

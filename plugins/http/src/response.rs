@@ -1,64 +1,138 @@
 //! What a response means: an error rule's fault, its status's, or a body.
 
-use resly_sdk::{
-    Fault, FaultKind, Result,
-    http::{Response, fault_of_status},
-};
-use serde_json::{Value, json};
+use resly_sdk::{Fault, Result, http::Response};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
-    Outside,
+    Outside, Scope,
     definition::{ErrorRule, ResponseRule},
+    template::Templates,
 };
 
-/// The body as JSON; `{"text"}` for one that isn't, null for none.
-pub fn read(response: &Response, rule: &ResponseRule, outside: &Outside) -> Result<Value> {
-    let body = body(response);
-    for error in &rule.errors {
-        if fits(error, response, &body, outside)? {
-            return Err(fault(error, response.status));
+/// What of a service's words goes into the log and into a message.
+const EXCERPT: usize = 300;
+
+/// Reads responses by an action's rules.
+pub struct Reader<'a> {
+    pub rule: &'a ResponseRule,
+    pub scope: &'a Scope,
+    pub outside: &'a Outside<'a>,
+}
+
+impl Reader<'_> {
+    /// The body as JSON text: `{"text"}` for one that isn't JSON, null for none.
+    pub fn read(&self, response: &Response) -> Result<String> {
+        let body = json_text(response);
+        for rule in &self.rule.errors {
+            if self.fits(rule, response.status, &body)? {
+                return Err(self.fault(rule, response, &body));
+            }
+        }
+        if !response.is_success() {
+            (self.outside.warn)(&format!("the service answered {}: {}", response.status, excerpt(&response.text())));
+            return Err(said(response.fault(), &body));
+        }
+        if response.truncated {
+            let message = "the service's answer is larger than a call may read; ask for less at once";
+            return Err(Fault::upstream(message).retryable(false));
+        }
+        Ok(body)
+    }
+
+    fn fits(&self, rule: &ErrorRule, status: u16, body: &str) -> Result<bool> {
+        if rule.status.as_ref().is_some_and(|statuses| !statuses.hold(status)) {
+            return Ok(false);
+        }
+        let Some(filter) = &rule.when else { return Ok(rule.status.is_some()) };
+        match (self.outside.map)(filter, body) {
+            Ok(output) => Ok(!matches!(output.as_str(), "null" | "false")),
+            // The filter itself is at fault.
+            Err(failure) if failure.offset.is_some() => Err(failure.into()),
+            // The body isn't what the filter expects: then it isn't what the rule is about.
+            Err(failure) => {
+                (self.outside.warn)(&format!(
+                    "the error rule `{}` could not look: {}",
+                    excerpt(filter),
+                    failure.message
+                ));
+                Ok(false)
+            }
         }
     }
-    if !response.is_success() {
-        return Err(fault_of_status(response.status));
+
+    fn fault(&self, rule: &ErrorRule, response: &Response, body: &str) -> Fault {
+        let kind = rule.fault.into();
+        let message = rule.message.as_deref().and_then(|message| self.message(message, response.status, body));
+        let message = message.unwrap_or_else(|| {
+            if response.is_success() {
+                said(Fault::upstream("the service reported an error"), body).message
+            } else {
+                said(response.fault(), body).message
+            }
+        });
+        let fault = Fault::new(kind, message);
+        match rule.retryable {
+            Some(retryable) => fault.retryable(retryable),
+            None => fault,
+        }
     }
-    if response.truncated {
-        return Err(
-            Fault::upstream("the service's answer is larger than a call may read; ask for less").retryable(false)
-        );
+
+    /// A rule's own message; nothing when it asks for what isn't there.
+    fn message(&self, template: &str, status: u16, body: &str) -> Option<String> {
+        if !template.contains("{{") {
+            return Some(template.to_owned());
+        }
+        let mut scope = self.scope.0.clone();
+        scope["status"] = json!(status);
+        scope["body"] = serde_json::from_str(body).unwrap_or_default();
+        Templates::new(&scope).text(template).ok().map(|message| excerpt(&message))
     }
-    Ok(body)
 }
 
-fn body(response: &Response) -> Value {
-    if response.body.is_empty() {
-        return Value::Null;
+/// The body as JSON text.
+fn json_text(response: &Response) -> String {
+    let Ok(text) = std::str::from_utf8(&response.body) else { return wrapped(&response.text()) };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() {
+        return "null".to_owned();
     }
-    serde_json::from_slice(&response.body).unwrap_or_else(|_| json!({"text": response.text()}))
+    // A page that happens to be a number is a page: what names a type that is not JSON has to look like it.
+    let named = response.header("content-type").is_none_or(|kind| kind.to_ascii_lowercase().contains("json"));
+    let looks = named || text.trim_start().starts_with(['{', '[']);
+    if looks && serde_json::from_str::<&RawValue>(text).is_ok() { text.to_owned() } else { wrapped(text) }
 }
 
-fn fits(rule: &ErrorRule, response: &Response, body: &Value, outside: &Outside) -> Result<bool> {
-    if rule.status.is_some_and(|status| status != response.status) {
-        return Ok(false);
-    }
-    match &rule.when {
-        Some(filter) => Ok(!matches!((outside.map)(filter, body)?, Value::Null | Value::Bool(false))),
-        None => Ok(rule.status.is_some()),
-    }
+fn wrapped(text: &str) -> String {
+    json!({"text": text}).to_string()
 }
 
-fn fault(rule: &ErrorRule, status: u16) -> Fault {
-    let kind = match rule.fault.as_str() {
-        "invalid-input" => FaultKind::InvalidInput,
-        "not-found" => FaultKind::NotFound,
-        "needs-auth" => FaultKind::NeedsAuth,
-        "rate-limited" => FaultKind::RateLimited,
-        "internal" => FaultKind::Internal,
-        _ => FaultKind::Upstream,
-    };
-    let message = rule.message.clone().unwrap_or_else(|| {
-        let told = fault_of_status(status).message;
-        if (200..300).contains(&status) { format!("the service reported an error ({})", rule.fault) } else { told }
-    });
-    Fault::new(kind, message)
+/// A fault with what the service said of it, where services say such things.
+fn said(mut fault: Fault, body: &str) -> Fault {
+    const PLACES: [&str; 10] = [
+        "/error/message",
+        "/message",
+        "/error_description",
+        "/detail",
+        "/error",
+        "/errors/0/message",
+        "/errors/0/detail",
+        "/errors/0",
+        "/errors",
+        "/title",
+    ];
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    if let Some(words) = PLACES.iter().find_map(|place| body.pointer(place)?.as_str()) {
+        fault.message.push_str(&format!(". It said: {}", excerpt(words)));
+    }
+    fault
+}
+
+/// The beginning of a text, on one line.
+fn excerpt(text: &str) -> String {
+    let line: Vec<&str> = text.split_whitespace().collect();
+    let line = line.join(" ");
+    if line.len() <= EXCERPT {
+        return line;
+    }
+    format!("{}…", &line[..line.floor_char_boundary(EXCERPT)])
 }

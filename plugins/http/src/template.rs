@@ -119,14 +119,32 @@ pub fn pieces(template: &str) -> Result<Vec<Piece<'_>>> {
         if !literal.is_empty() {
             pieces.push(Piece::Literal(literal));
         }
-        let (expression, after) = after
-            .split_once("}}")
+        let end = end_of_expression(after)
             .ok_or_else(|| Fault::internal(format!("the template `{template}` has no `}}}}` for its `{{{{`")))?;
-        pieces.push(Piece::Expression(expression));
-        rest = after;
+        pieces.push(Piece::Expression(&after[..end]));
+        rest = &after[end + 2..];
     }
     if !rest.is_empty() {
         pieces.push(Piece::Literal(rest));
     }
     Ok(pieces)
+}
+
+/// Where an expression ends: at the first double brace outside its texts.
+fn end_of_expression(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, &byte) in bytes.iter().enumerate() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if byte == b'\\' => escaped = true,
+            Some(open) if byte == open => quote = None,
+            Some(_) => {}
+            None if byte == b'"' || byte == b'\'' => quote = Some(byte),
+            None if byte == b'}' && bytes.get(at + 1) == Some(&b'}') => return Some(at),
+            None => {}
+        }
+    }
+    None
 }

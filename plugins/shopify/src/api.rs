@@ -1,11 +1,28 @@
 //! One request to the Admin GraphQL API, and what its errors mean.
 
 use resly_sdk::{
-    Call, Fault, FaultKind, Result,
+    Call, Fault, Result,
     http::{Request, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// How much of the service's own words a fault repeats, in characters.
+const QUOTED: usize = 300;
+
+/// One of `queries/`.
+pub struct Query {
+    /// The operation's name in the text.
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
+impl Query {
+    /// What is posted. Inputs are variables: nothing is ever written into the query's text.
+    pub fn body(&self, variables: &Value) -> Value {
+        json!({"operationName": self.name, "query": self.text, "variables": variables})
+    }
+}
 
 #[derive(Deserialize)]
 struct Settings {
@@ -13,53 +30,54 @@ struct Settings {
 }
 
 /// Sends a query. The host adds the shop's access token.
-pub fn send(call: &Call, query: &str, variables: Value) -> Result<Value> {
+pub fn send(call: &Call, query: &Query, variables: &Value) -> Result<Value> {
     let Settings { shop } = call.settings()?;
     let url = format!("https://{shop}.myshopify.com/admin/api/2026-10/graphql.json");
-    let body = json!({"query": query, "variables": variables});
-    data(&Request::post(url).header("accept", "application/json").json(&body)?.send()?)
+    data(&Request::post(url).header("accept", "application/json").json(&query.body(variables))?.send()?)
 }
 
 /// The `data` of a response, or the fault that it stands for.
 pub fn data(response: &Response) -> Result<Value> {
     match response.status {
-        200 => {}
-        401 | 403 => {
-            return Err(Fault::needs_auth(
-                "Shopify refused the access token; an admin has to renew the connection's credential",
-            ));
+        401 | 403 => Err(Fault::needs_auth(
+            "Shopify refused the access token; an admin has to renew the connection's credential",
+        )),
+        402 => {
+            Err(Fault::upstream("this shop is frozen until its owner settles its bill with Shopify").retryable(false))
         }
-        402 | 423 => {
-            return Err(Fault::upstream("this shop is frozen or locked; its owner has to settle that with Shopify")
-                .retryable(false));
-        }
-        404 => {
-            return Err(Fault::internal(
-                "there is no such shop; an admin has to check the connection's setting `shop`",
-            ));
-        }
+        404 => Err(Fault::upstream("there is no such shop; an admin has to check the connection's setting `shop`")
+            .retryable(false)),
+        423 => Err(Fault::upstream("this shop is locked; its owner has to settle that with Shopify").retryable(false)),
         _ => {
             response.clone().require_success()?;
+            let mut body: Value = response.json()?;
+            match body.get("errors") {
+                None | Some(Value::Null) => {}
+                Some(Value::Array(errors)) if errors.is_empty() => {}
+                // Mostly a list; some gateways of Shopify's answer with one text.
+                Some(errors) => return Err(fault(errors.get(0).unwrap_or(errors))),
+            }
+            match body["data"].take() {
+                data @ Value::Object(_) => Ok(data),
+                _ => Err(Fault::upstream("Shopify's answer holds no data; try again later")),
+            }
         }
     }
-    let mut body: Value = response.json()?;
-    if let Some(error) = body["errors"].get(0) {
-        return Err(fault(error));
-    }
-    Ok(body["data"].take())
 }
 
 /// Shopify, "GraphQL Admin API: status and error codes".
 fn fault(error: &Value) -> Fault {
-    let message = error["message"].as_str().unwrap_or("without a message");
+    let message = error["message"].as_str().or(error.as_str()).unwrap_or("an error without a message");
+    let message: String = message.chars().take(QUOTED).collect();
     match error["extensions"]["code"].as_str() {
         Some("THROTTLED") => Fault::rate_limited("Shopify's rate limit is reached; try again in a few seconds"),
         Some("ACCESS_DENIED") => {
-            let needed = error["extensions"]["requiredAccess"].as_str().unwrap_or("another access scope");
-            Fault::needs_auth(format!("Shopify wants a permission that the token lacks: {needed}"))
+            // Such as "`read_orders` access scope."; absent when an app's access to customers' data is the matter.
+            let needed = error["extensions"]["requiredAccess"].as_str().map(str::to_owned).unwrap_or(message);
+            Fault::needs_auth(format!("Shopify wants a permission that the access token lacks: {needed}"))
         }
         Some("SHOP_INACTIVE") => Fault::upstream("this shop is not active").retryable(false),
         Some("INTERNAL_SERVER_ERROR") => Fault::upstream("Shopify failed; try again later"),
-        _ => Fault::new(FaultKind::Upstream, format!("Shopify answered with an error: {message}")).retryable(false),
+        _ => Fault::upstream(format!("Shopify answered with an error: {message}")).retryable(false),
     }
 }

@@ -1,10 +1,14 @@
-//! Products that are on sale.
+//! Products that the online store sells.
 
 use resly_sdk::{Call, Fault, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Ask, search};
+use crate::{Ask, api::Query, search};
+
+const QUERY: Query = Query { name: "Products", text: include_str!("../queries/products.graphql") };
+/// What a customer may hear of.
+const ON_SALE: &str = "status:active AND published_status:published";
 
 #[derive(Deserialize)]
 struct Input {
@@ -17,17 +21,24 @@ fn five() -> u8 {
     5
 }
 
-/// Active products that match every word.
+/// Products that match every word; where none does, those that match most.
 pub fn search(call: &Call, ask: Ask) -> Result<Value> {
     let Input { query, limit } = call.input()?;
     let words = search::words(&query);
     if words.is_empty() {
         return Err(Fault::invalid_input("say what to look for"));
     }
-    let variables = json!({"query": format!("{words} AND status:active"), "first": limit.clamp(1, 20)});
-    let data = ask(include_str!("../queries/products.graphql"), variables)?;
-    let products: Vec<Value> =
-        data["products"]["nodes"].as_array().map_or(&[][..], Vec::as_slice).iter().map(product).collect();
+    let matching = |connective: &str| -> Result<Vec<Value>> {
+        let query = format!("({}) AND {ON_SALE}", words.join(connective));
+        let data = ask(&QUERY, json!({"query": query, "first": limit.clamp(1, 20)}))?;
+        let nodes = data["products"]["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+        // Shopify gives an address to no product that the store doesn't show.
+        Ok(nodes.iter().filter(|product| product["onlineStoreUrl"].is_string()).map(product).collect())
+    };
+    let mut products = matching(" AND ")?;
+    if products.is_empty() && words.len() > 1 {
+        products = matching(" OR ")?;
+    }
     Ok(json!({"products": products}))
 }
 

@@ -1,15 +1,18 @@
 //! The connector on its own fixtures, without a sandbox.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use resly_core::connector::{
     fixture,
     manifest::{self, Manifest},
+    schema::Schema,
 };
 use resly_sdk::{Call, FaultKind, Result, http::Response};
 use serde_json::{Value, json};
 
 use super::{api, run};
+
+const ADDRESS: &str = "https://acme-demo.myshopify.com/admin/api/2026-10/graphql.json";
 
 fn shopify() -> Manifest {
     toml::from_str(include_str!("../connector.toml")).unwrap()
@@ -19,20 +22,28 @@ fn shopify() -> Manifest {
 fn call(action: &str, input: Value, settings: Value) -> Result<Value> {
     let fixtures = fixture::Fixtures(Arc::new(shopify()));
     run(&Call::for_test(action, &input, &settings), &|query, variables| {
-        let body = json!({"query": query, "variables": variables});
-        let answer = fixtures
-            .answer(
-                "POST",
-                "https://acme-demo.myshopify.com/admin/api/2026-10/graphql.json",
-                body.to_string().as_bytes(),
-            )
-            .expect("a fixture for every query");
-        api::data(&Response { status: answer.status, headers: vec![], body: answer.body.to_vec(), truncated: false })
+        let body = query.body(&variables).to_string();
+        let answer = fixtures.answer("POST", ADDRESS, body.as_bytes()).expect("a fixture for every query");
+        api::data(&Response { status: answer.status, body: answer.body.to_vec(), ..Response::default() })
     })
+}
+
+/// Runs an action against one answer to everything, and gives the variables that were asked with.
+fn answered(action: &str, input: Value, data: Value) -> (Result<Value>, Vec<Value>) {
+    let asked: RefCell<Vec<Value>> = RefCell::default();
+    let output = run(&Call::for_test(action, &input, &shop()), &|_, variables| {
+        asked.borrow_mut().push(variables);
+        Ok(data.clone())
+    });
+    (output, asked.into_inner())
 }
 
 fn shop() -> Value {
     json!({"shop": "acme-demo"})
+}
+
+fn names(output: &Value) -> Vec<&str> {
+    output["orders"].as_array().unwrap().iter().filter_map(|order| order["order"].as_str()).collect()
 }
 
 #[test]
@@ -41,8 +52,27 @@ fn the_manifest_has_no_mistakes() {
 }
 
 #[test]
+fn outputs_are_what_the_manifest_says() {
+    for (action, input) in [
+        ("find_order", json!({"number": "#1001"})),
+        ("find_order", json!({"number": "#1003"})),
+        ("list_customer_orders", json!({"email": "ada@example.com"})),
+        ("search_products", json!({"query": "boots"})),
+        ("get_shop", json!({})),
+    ] {
+        let manifest = shopify();
+        let declared = manifest.action(action).unwrap();
+        assert!(Schema::new(&declared.input).unwrap().check(&input).is_ok());
+        let output = call(action, input, shop()).unwrap();
+        let schema = Schema::new(declared.output.as_ref().unwrap()).unwrap();
+        assert!(schema.check(&output).is_ok(), "{action}: {output}");
+        assert!(!output.to_string().contains("null"), "what isn't known is left out: {output}");
+    }
+}
+
+#[test]
 fn an_order_is_found_by_its_number_however_it_is_written() {
-    for number in ["#1001", "1001", " #1001 "] {
+    for number in ["#1001", "1001", " # 1001 "] {
         let output = call("find_order", json!({"number": number}), shop()).unwrap();
         let order = &output["orders"][0];
         assert_eq!((&order["order"], &order["shipments"][0]["status"]), (&json!("#1001"), &json!("in transit")));
@@ -51,44 +81,77 @@ fn an_order_is_found_by_its_number_however_it_is_written() {
 }
 
 #[test]
+fn a_shop_may_number_its_orders_in_its_own_way() {
+    let found = json!({"orders": {"nodes": [{"name": "EN1001"}, {"name": "EN10010"}]}});
+    let (output, asked) = answered("find_order", json!({"number": "en1001"}), found);
+    assert_eq!(names(&output.unwrap()), ["EN1001"]);
+    assert_eq!(asked[0]["query"], r##"(name:"#EN1001" OR name:"EN1001")"##);
+}
+
+#[test]
 fn number_and_address_must_both_match() {
     let both = |email: &str| call("find_order", json!({"number": "#1001", "email": email}), shop());
-    assert!(both("Ada@Example.com").is_ok());
+    assert_eq!(names(&both("Ada@Example.com").unwrap()), ["#1001"]);
     assert_eq!(both("grace@example.com").unwrap_err().kind, FaultKind::NotFound);
+    let unknown = call("find_order", json!({"number": "#9999", "email": "ada@example.com"}), shop()).unwrap_err();
+    assert_eq!(unknown.message, "there is no order with #9999 and ada@example.com; check what was given");
 }
 
 #[test]
 fn a_shop_may_ask_for_the_address() {
     let settings = json!({"shop": "acme-demo", "verify_email": true});
-    let fault = call("find_order", json!({"number": "#1001"}), settings.clone()).unwrap_err();
-    assert_eq!(fault.kind, FaultKind::InvalidInput);
+    for (action, input) in [
+        ("find_order", json!({"number": "#1001"})),
+        ("find_order", json!({"email": "ada@example.com"})),
+        ("list_customer_orders", json!({"email": "ada@example.com"})),
+    ] {
+        assert_eq!(call(action, input, settings.clone()).unwrap_err().kind, FaultKind::InvalidInput, "{action}");
+    }
     assert!(call("find_order", json!({"number": "#1001", "email": "ada@example.com"}), settings).is_ok());
 }
 
 #[test]
 fn a_customer_cannot_widen_the_search() {
-    let fault = call("find_order", json!({"number": "1001\" OR name:*"}), shop()).unwrap_err();
-    assert_eq!(fault.kind, FaultKind::NotFound);
+    let hostile = r#"1001" OR name:*"#;
+    assert_eq!(call("find_order", json!({"number": hostile}), shop()).unwrap_err().kind, FaultKind::NotFound);
+    // Nor would it matter: what the service finds is checked.
+    let everything = json!({"orders": {"nodes": [{"name": "#1001", "email": "ada@example.com"}, {"name": "#1002"}]}});
+    for input in [json!({"number": hostile}), json!({"email": r#"x@y.z" OR email:*"#})] {
+        let (output, asked) = answered("find_order", input, everything.clone());
+        assert_eq!(output.unwrap_err().kind, FaultKind::NotFound);
+        let query = asked[0]["query"].as_str().unwrap();
+        assert!(query.to_uppercase().contains(r#"\" OR "#), "{query}");
+    }
 }
 
 #[test]
 fn a_customer_s_orders_come_newest_first() {
-    for input in [json!({"email": "ada@example.com"}), json!({"customer_id": "7001"})] {
-        let output = call("list_customer_orders", input, shop()).unwrap();
-        let names: Vec<&str> =
-            output["orders"].as_array().unwrap().iter().filter_map(|order| order["order"].as_str()).collect();
-        assert_eq!(names, ["#1002", "#1001"]);
+    for input in [
+        json!({"email": "ada@example.com"}),
+        json!({"customer_id": "207119551001"}),
+        json!({"customer_id": "gid://shopify/Customer/207119551001", "email": "ADA@example.com"}),
+    ] {
+        assert_eq!(names(&call("list_customer_orders", input, shop()).unwrap()), ["#1002", "#1001"]);
     }
-    assert_eq!(
-        call("list_customer_orders", json!({"email": "no@example.com"}), shop()).unwrap(),
-        json!({"orders": []})
-    );
+    let nobody = call("list_customer_orders", json!({"email": "no@example.com"}), shop()).unwrap();
+    assert_eq!(nobody, json!({"orders": []}));
+    let another = json!({"customer_id": "207119551001", "email": "grace@example.com"});
+    assert_eq!(call("list_customer_orders", another, shop()).unwrap(), json!({"orders": []}));
+}
+
+#[test]
+fn a_list_is_bounded_and_says_when_there_is_more() {
+    let data = json!({"orders": {"nodes": [], "pageInfo": {"hasNextPage": true}}});
+    let (output, asked) = answered("list_customer_orders", json!({"email": "a@b.c", "limit": 200}), data);
+    assert_eq!(output.unwrap(), json!({"orders": [], "more": true}));
+    assert_eq!((&asked[0]["first"], &asked[0]["withCustomer"]), (&json!(20), &json!(false)));
 }
 
 #[test]
 fn a_cancelled_order_says_so() {
     let output = call("find_order", json!({"number": "1003"}), shop()).unwrap();
-    assert_eq!(output["orders"][0]["state"], "cancelled");
+    let order = &output["orders"][0];
+    assert_eq!((&order["state"], &order["refunded"]["amount"]), (&json!("cancelled"), &json!("240.00")));
 }
 
 #[test]
@@ -101,16 +164,46 @@ fn products_tell_price_and_stock() {
 }
 
 #[test]
+fn products_match_every_word_or_else_some() {
+    let (output, asked) =
+        answered("search_products", json!({"query": "Red boots", "limit": 3}), json!({"products": {"nodes": []}}));
+    assert_eq!(output.unwrap(), json!({"products": []}));
+    let asked: Vec<&Value> = asked.iter().map(|variables| &variables["query"]).collect();
+    let on_sale = "status:active AND published_status:published";
+    assert_eq!(asked, [&format!("(red* AND boots*) AND {on_sale}"), &format!("(red* OR boots*) AND {on_sale}")]);
+}
+
+#[test]
+fn a_product_that_the_store_does_not_show_is_not_told() {
+    let data = json!({"products": {"nodes": [{"title": "Secret", "onlineStoreUrl": null}]}});
+    assert_eq!(answered("search_products", json!({"query": "secret"}), data).0.unwrap(), json!({"products": []}));
+}
+
+#[test]
 fn errors_of_the_service_have_kinds() {
-    let kind = |status: u16, body: Value| {
-        let response = Response { status, headers: vec![], body: body.to_string().into_bytes(), truncated: false };
-        api::data(&response).unwrap_err().kind
+    let fault = |status: u16, body: Value| {
+        let response = Response { status, body: body.to_string().into_bytes(), ..Response::default() };
+        api::data(&response).unwrap_err()
     };
-    let coded = |code: &str| json!({"errors": [{"message": "m", "extensions": {"code": code}}]});
+    let kind = |status, body| fault(status, body).kind;
+    let coded = |code: &str| json!({"data": {}, "errors": [{"message": "m", "extensions": {"code": code}}]});
     assert_eq!(kind(200, coded("THROTTLED")), FaultKind::RateLimited);
     assert_eq!(kind(200, coded("ACCESS_DENIED")), FaultKind::NeedsAuth);
     assert_eq!(kind(200, coded("OTHER")), FaultKind::Upstream);
-    assert_eq!(kind(401, json!({})), FaultKind::NeedsAuth);
+    assert_eq!(kind(200, json!({"errors": "[API] Invalid request"})), FaultKind::Upstream);
+    assert_eq!(kind(200, json!({"data": null})), FaultKind::Upstream);
+    for status in [401, 403] {
+        assert_eq!(kind(status, json!({})), FaultKind::NeedsAuth);
+    }
+    for status in [402, 404, 423] {
+        let fault = fault(status, json!({}));
+        assert_eq!((fault.kind, fault.retryable), (FaultKind::Upstream, false), "{status}");
+    }
     assert_eq!(kind(429, json!({})), FaultKind::RateLimited);
-    assert_eq!(kind(503, json!({})), FaultKind::Upstream);
+    assert!(fault(503, json!({})).retryable);
+    let missing = json!({"errors": [{"message": "Access denied for orders field.",
+        "extensions": {"code": "ACCESS_DENIED", "requiredAccess": "`read_orders` access scope."}}]});
+    assert!(fault(200, missing).message.contains("read_orders"), "an admin reads which permission is missing");
+    let long = json!({"errors": [{"message": "x".repeat(10_000)}]});
+    assert!(fault(200, long).message.len() < 400);
 }

@@ -31,6 +31,18 @@ impl Request {
         Self::new("POST", url)
     }
 
+    pub fn put(url: impl Into<String>) -> Self {
+        Self::new("PUT", url)
+    }
+
+    pub fn patch(url: impl Into<String>) -> Self {
+        Self::new("PATCH", url)
+    }
+
+    pub fn delete(url: impl Into<String>) -> Self {
+        Self::new("DELETE", url)
+    }
+
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -103,7 +115,18 @@ impl Response {
 
     /// The response if its status is a success, else the fault that the status stands for.
     pub fn require_success(self) -> Result<Self> {
-        if self.is_success() { Ok(self) } else { Err(fault_of_status(self.status)) }
+        if self.is_success() { Ok(self) } else { Err(self.fault()) }
+    }
+
+    /// The fault that the status stands for, with the wait that the service asks for (RFC 9110, section 10.2.3).
+    pub fn fault(&self) -> Fault {
+        let mut fault = fault_of_status(self.status);
+        let wait = self.header("retry-after").filter(|wait| wait.len() <= 40);
+        if let (429 | 503, Some(wait)) = (self.status, wait) {
+            let unit = if wait.bytes().all(|byte| byte.is_ascii_digit()) { " seconds" } else { "" };
+            fault.message = format!("{} (it asks to wait: {wait}{unit})", fault.message);
+        }
+        fault
     }
 }
 

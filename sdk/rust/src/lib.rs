@@ -1,5 +1,5 @@
 //! What a Resly connector written in Rust depends on: implement [`Connector`], name it in [`export!`], compile for
-//! `wasm32-wasip2`.
+//! `wasm32-wasip2`. `README.md` beside this crate has a template.
 //!
 //! A connector has no network, files, environment or secrets of its own. It reaches services through [`http`], shapes
 //! JSON with [`mapping`], writes lines with [`log`] and remembers a little with [`state`]; the host adds credentials
@@ -8,6 +8,8 @@
 pub mod bindings;
 mod call;
 mod fault;
+#[cfg(all(feature = "heap", target_arch = "wasm32"))]
+mod heap;
 pub mod http;
 pub mod log;
 pub mod mapping;
@@ -18,10 +20,19 @@ pub use fault::{Fault, FaultKind, Result};
 pub use serde;
 pub use serde_json;
 
+#[cfg(all(feature = "heap", target_arch = "wasm32"))]
+#[global_allocator]
+static HEAP: heap::Heap = heap::Heap::new();
+
 /// A connector: one value-free type, whose actions are told apart by their id in the manifest.
 pub trait Connector {
     /// Runs one action and returns its output, which has to satisfy the action's output schema.
     fn invoke(call: &Call) -> Result<serde_json::Value>;
+
+    /// The same, as JSON text. A connector that has its output as text already spares itself parsing it.
+    fn invoke_text(call: &Call) -> Result<String> {
+        Self::invoke(call).map(|output| output.to_string())
+    }
 }
 
 /// Exports a type that implements [`Connector`] as the component's `action` interface.
@@ -55,6 +66,5 @@ macro_rules! export {
 pub fn dispatch<C: Connector>(
     call: bindings::exports::resly::connector::action::Call,
 ) -> core::result::Result<String, bindings::exports::resly::connector::action::Fault> {
-    let output = Call::new(call).and_then(|call| C::invoke(&call));
-    output.map(|output| output.to_string()).map_err(Fault::into_wit)
+    Call::new(call).and_then(|call| C::invoke_text(&call)).map_err(Fault::into_wit)
 }

@@ -1,20 +1,51 @@
 //! Lines for the call's log, which an admin reads. The host bounds and redacts them.
+//!
+//! [`debug!`](crate::debug), [`info!`](crate::info), [`warn!`](crate::warn) and [`error!`](crate::error) take what
+//! `format!` takes.
 
 use crate::bindings::resly::connector::log as wit;
 pub use crate::bindings::resly::connector::log::Level;
 
+pub fn emit(level: Level, message: &str) {
+    wit::emit(level, message);
+}
+
 pub fn debug(message: &str) {
-    wit::emit(Level::Debug, message);
+    emit(Level::Debug, message);
 }
 
 pub fn info(message: &str) {
-    wit::emit(Level::Info, message);
+    emit(Level::Info, message);
 }
 
 pub fn warn(message: &str) {
-    wit::emit(Level::Warn, message);
+    emit(Level::Warn, message);
 }
 
 pub fn error(message: &str) {
-    wit::emit(Level::Error, message);
+    emit(Level::Error, message);
+}
+
+/// Logs for who looks for a mistake.
+#[macro_export]
+macro_rules! debug {
+    ($($message:tt)*) => { $crate::log::debug(&::std::format!($($message)*)) };
+}
+
+/// Logs what happened.
+#[macro_export]
+macro_rules! info {
+    ($($message:tt)*) => { $crate::log::info(&::std::format!($($message)*)) };
+}
+
+/// Logs what may be wrong.
+#[macro_export]
+macro_rules! warn {
+    ($($message:tt)*) => { $crate::log::warn(&::std::format!($($message)*)) };
+}
+
+/// Logs what is wrong.
+#[macro_export]
+macro_rules! error {
+    ($($message:tt)*) => { $crate::log::error(&::std::format!($($message)*)) };
 }

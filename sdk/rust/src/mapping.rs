@@ -7,14 +7,18 @@ use crate::{bindings::resly::connector::mapping as wit, fault::Fault};
 
 /// Applies a jq filter. One output is returned as it is, several as an array, none as `null`.
 pub fn apply(filter: &str, input: &Value) -> crate::Result<Value> {
-    apply_text(filter, &input.to_string())
+    Ok(serde_json::from_str(&apply_text(filter, &input.to_string())?)?)
 }
 
-/// The same, for input that is JSON text already.
-pub fn apply_text(filter: &str, input: &str) -> crate::Result<Value> {
-    let output = wit::apply(filter, input).map_err(|failure| {
+/// The same on JSON texts, for who has nothing to look up in them.
+pub fn apply_text(filter: &str, input: &str) -> Result<String, Failure> {
+    wit::apply(filter, input)
+}
+
+/// The connector's author (or the definition's) has to mend the filter, or to expect what the service answered.
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
         let at = failure.offset.map(|at| format!(" (at byte {at} of the filter)")).unwrap_or_default();
-        Fault::internal(format!("the mapping failed: {}{at}", failure.message))
-    })?;
-    Ok(serde_json::from_str(&output)?)
+        Self::internal(format!("the mapping failed: {}{at}", failure.message))
+    }
 }

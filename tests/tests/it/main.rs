@@ -1,6 +1,8 @@
 //! The end-to-end suites, through the production router over loopback. A file that isn't named here is an orphan, and
 //! `no_orphans` says so.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod ai_sdk;
 mod bad_input;
 mod chat;

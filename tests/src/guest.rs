@@ -1,0 +1,139 @@
+//! The bundled components in the real sandbox, without a server around it: what suites and benchmarks call them with.
+
+use std::{collections::HashMap, env, fs, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use bytes::Bytes;
+use resly_core::{
+    connector::sandbox::{Allowance, CallState, ComponentSource, Digest, Invocation, Outcome, Sandbox, StateRefusal},
+    error::StoreError,
+    id::OrganizationId,
+    outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
+    time::SystemClock,
+};
+use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
+use resly_server::random::OsRandom;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Who calls.
+pub const ORGANIZATION: OrganizationId = OrganizationId(Uuid::nil());
+
+/// A sandbox with the bundled components in it.
+pub struct Guests {
+    pub sandbox: Arc<WasmSandbox>,
+    digests: HashMap<&'static str, Digest>,
+    _cache: tempfile::TempDir,
+}
+
+struct Components(HashMap<Digest, Bytes>);
+
+#[async_trait]
+impl ComponentSource for Components {
+    async fn component(&self, digest: Digest) -> core::result::Result<Option<Bytes>, StoreError> {
+        Ok(self.0.get(&digest).cloned())
+    }
+}
+
+/// A state that keeps nothing.
+pub struct NoState;
+
+#[async_trait]
+impl CallState for NoState {
+    async fn get(&self, _: &str) -> core::result::Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn set(
+        &self,
+        _: &str,
+        _: Vec<u8>,
+        _: Duration,
+    ) -> core::result::Result<core::result::Result<(), StateRefusal>, StoreError> {
+        Ok(Ok(()))
+    }
+}
+
+/// A service that answers everything with one JSON text.
+pub struct Says(pub String);
+
+#[async_trait]
+impl Outbound for Says {
+    async fn send(&self, _: OutboundRequest) -> core::result::Result<OutboundResponse, OutboundFailure> {
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        Ok(OutboundResponse { status: 200, headers, body: self.0.clone().into(), truncated: false })
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl Guests {
+    /// From `RESLY_GUESTS`, or from where `make guests` puts them.
+    pub fn load() -> Result<Self> {
+        let folder = env::var_os("RESLY_GUESTS").map_or_else(
+            || {
+                let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+                root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+                    .join("wasm32-wasip2/guest")
+            },
+            PathBuf::from,
+        );
+        let mut components = HashMap::new();
+        let mut digests = HashMap::new();
+        for name in ["mapping", "http", "shopify"] {
+            let file = folder.join(format!("resly_plugin_{name}.wasm"));
+            let bytes = fs::read(&file).with_context(|| format!("{}: run `make guests`", file.display()))?;
+            let digest = Digest::of(&bytes);
+            digests.insert(name, digest);
+            components.insert(digest, Bytes::from(bytes));
+        }
+        let cache = tempfile::tempdir()?;
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
+        let config = SandboxConfig::new(cache.path().to_owned(), Compiler::InProcess, [0; 32], clock, random);
+        let sandbox = WasmSandbox::new(config, digests["mapping"], Arc::new(Components(components)))?;
+        Ok(Self { sandbox, digests, _cache: cache })
+    }
+
+    pub fn digest(&self, name: &str) -> Digest {
+        self.digests[name]
+    }
+
+    /// A call of one of them; `definition` is for `http`.
+    pub fn invocation(&self, name: &str, call: GuestCall<'_>) -> Invocation {
+        let GuestCall { action, input, settings, definition, outbound } = call;
+        let connection = json!({"id": "c", "name": "Connection", "environment": "sandbox"});
+        let context = json!({"connection": connection, "now": "2026-01-01T00:00:00Z", "definition": definition});
+        Invocation {
+            organization: ORGANIZATION,
+            component: self.digest(name),
+            action: action.to_owned(),
+            input: input.to_string(),
+            settings: settings.to_string(),
+            context: context.to_string(),
+            allowance: Allowance::default(),
+            outbound,
+            state: Arc::new(NoState),
+        }
+    }
+
+    pub async fn call(&self, name: &str, call: GuestCall<'_>) -> Outcome {
+        self.sandbox.invoke(self.invocation(name, call)).await
+    }
+
+    pub async fn map(&self, filter: &str, input: &str) -> Outcome {
+        self.sandbox.map(ORGANIZATION, filter, input, Allowance::default()).await
+    }
+}
+
+/// What a call is made of.
+#[derive(Clone)]
+pub struct GuestCall<'a> {
+    pub action: &'a str,
+    pub input: Value,
+    pub settings: Value,
+    pub definition: Value,
+    pub outbound: Arc<dyn Outbound>,
+}
