@@ -16,6 +16,7 @@ pub struct Host {
     pub address: SocketAddr,
     pub key: String,
     pub admin: String,
+    client: reqwest::Client,
     _data: tempfile::TempDir,
 }
 
@@ -36,13 +37,13 @@ impl Host {
         let ready: Value = serde_json::from_str(&line).with_context(|| format!("the demo said {line:?}"))?;
         let text = |name: &str| ready[name].as_str().map(str::to_owned).context("a field is missing");
         let address = text("url")?.trim_start_matches("http://").trim_end_matches('/').parse()?;
-        Ok(Self { child, address, key: text("api_key")?, admin: text("admin_key")?, _data: data })
+        let client = resly_tests::app::client();
+        Ok(Self { child, client, address, key: text("api_key")?, admin: text("admin_key")?, _data: data })
     }
 
     /// Asks one of the admin routes.
     pub async fn admin(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Result<Value> {
-        let client = reqwest::Client::builder().build()?;
-        let mut request = client.request(method, format!("http://{}{path}", self.address)).bearer_auth(&self.admin);
+        let mut request = self.client.request(method, format!("http://{}{path}", self.address)).bearer_auth(&self.admin);
         if let Some(body) = body {
             request = request.json(&body);
         }

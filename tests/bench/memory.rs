@@ -36,7 +36,7 @@ async fn install(host: &Host, nth: u32) -> Result<()> {
         "auth": {"type": "none"},
         "hosts": [format!("api-{nth}.example.com")],
         "actions": [{
-            "id": "get", "name": "Get", "description": "Gets one.", "effect": "read",
+            "id": "get", "title": "Get", "description": "Gets one.",
             "input": {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},
             "request": {"url": format!("https://api-{nth}.example.com/things/{{{{ input.id }}}}")},
         }],

@@ -6,7 +6,7 @@
 use std::{convert::Infallible, io::Write, time::Duration};
 
 use anyhow::Result;
-use axum::{Router, body::Body, http::header, response::Response, routing::post};
+use axum::{Router, body::Body, http::header, response::Response, routing::post, serve::ListenerExt};
 use bytes::Bytes;
 use futures::stream;
 use tokio::{net::TcpListener, time::Instant};
@@ -19,6 +19,8 @@ pub const TOKENS: usize = 21;
 pub async fn run() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
+    // Tokens are small and must not wait for more to come.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, Router::new().route("/v1/chat/completions", post(complete))).await?;
     Ok(())
 }
