@@ -28,6 +28,8 @@ const LOCK: &str = "resly.lock";
 const LOCK_PATIENCE: Duration = Duration::from_secs(12);
 const BUSY: Duration = Duration::from_secs(10);
 const ACQUIRE: Duration = Duration::from_secs(10);
+/// How much of the database file readers map, in bytes; the rest they read as usual.
+const MAPPED: &str = "1073741824";
 /// A pool for a whole host; fewer than this and turns wait for each other.
 const POSTGRES_AT_LEAST: u32 = 10;
 
@@ -103,7 +105,8 @@ async fn open_sqlite(config: &StoreConfig) -> Result<Store, OpenError> {
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_lazy_with(options.read_only(true).create_if_missing(false));
+        // A reader's own cache is void after each commit; what it maps is the kernel's, and stays.
+        .connect_lazy_with(options.pragma("mmap_size", MAPPED).read_only(true).create_if_missing(false));
     let writer = Writer::start(conn, lock).map_err(folder)?;
     let store = Store { backend: Backend::Sqlite { readers, writer } };
     let recovered = store.recover_all(SystemClock.now()).await.map_err(OpenError::Recover)?;

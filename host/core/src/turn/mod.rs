@@ -15,11 +15,13 @@ mod tools;
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::task::JoinSet;
+
 use crate::{
     connector::{call::Connectors, offer::Offers},
     conversation::{ClientMessage, Message},
     id::{ConversationId, MessageId},
-    knowledge::Retriever,
+    knowledge::{Passage, RetrieveError, Retriever},
     meter::Remaining,
     model::Model,
     principal::Principal,
@@ -100,6 +102,9 @@ pub struct Started {
     pub live: Arc<LiveTurn>,
 }
 
+/// One retrieval on its way, with the microseconds that it took. Dropping it ends it.
+type Lookup = JoinSet<(Result<Vec<Passage>, RetrieveError>, u64)>;
+
 /// Runs turns. Cheap to clone: everything is shared.
 #[derive(Clone)]
 pub struct Turns {
@@ -118,6 +123,8 @@ impl Turns {
     /// Accepts a question and starts its turn, which goes on whoever listens.
     pub async fn start(&self, request: TurnRequest) -> Result<Start, BeginTurnError> {
         let now = self.clock.now();
+        // What is known about the question is looked up while the question is stored: neither waits for the other.
+        let lookup = self.look_up(&request);
         let accepted = match self.store.begin_turn(self.new_turn(&request)).await? {
             BeginTurn::Replay(message) => return Ok(Start::Replay(message)),
             BeginTurn::Accepted(accepted) => accepted,
@@ -131,8 +138,22 @@ impl Turns {
             live: Arc::clone(&live),
         };
         let presence = self.live.enter(Arc::clone(&live));
-        tokio::spawn(Run::new(self.clone(), request, accepted, live, timing).run_on(presence));
+        tokio::spawn(Run::new(self.clone(), request, accepted, live, lookup, timing).run_on(presence));
         Ok(Start::Running(started))
+    }
+
+    /// Starts to retrieve passages for the question; ends with what is returned.
+    fn look_up(&self, request: &TurnRequest) -> Lookup {
+        let (retriever, clock, limit) = (Arc::clone(&self.retriever), Arc::clone(&self.clock), self.limits.passages);
+        let organization = request.principal.organization;
+        let question = request.messages.last().map(|message| message.text.clone()).unwrap_or_default();
+        let mut lookup = Lookup::new();
+        lookup.spawn(async move {
+            let started = clock.now();
+            let found = retriever.retrieve(organization, &question, limit).await;
+            (found, run::micros(clock.now().since(started)))
+        });
+        lookup
     }
 
     fn new_turn(&self, request: &TurnRequest) -> NewTurn {

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use serde_json::Value;
 
 use super::{
-    Delivery, TurnRequest, Turns,
+    Delivery, Lookup, TurnRequest, Turns,
     cite::Citations,
     failure::TurnFailure,
     live::{Ending, LiveTurn, Presence, Timing, TurnEvent},
@@ -44,6 +44,7 @@ pub(super) struct Run {
     request: TurnRequest,
     accepted: AcceptedTurn,
     live: Arc<LiveTurn>,
+    lookup: Lookup,
     citations: Citations,
     steps: Vec<Value>,
     /// What was written, released to readers or still held.
@@ -62,6 +63,7 @@ impl Run {
         request: TurnRequest,
         accepted: AcceptedTurn,
         live: Arc<LiveTurn>,
+        lookup: Lookup,
         timing: Timing,
     ) -> Self {
         let renewed_at = turns.clock.now();
@@ -70,6 +72,7 @@ impl Run {
             request,
             accepted,
             live,
+            lookup,
             citations: Citations::default(),
             steps: Vec::new(),
             text: String::new(),
@@ -124,7 +127,7 @@ impl Run {
         let organization = self.request.principal.organization;
         let offer = self.turns.offers.of(organization).await.map_err(|error| store_failure(&error))?;
         let question = self.accepted.history.last().map(|message| message.content.clone()).unwrap_or_default();
-        let passages = self.retrieve(&question).await;
+        let passages = self.retrieve().await;
 
         let workflows: Vec<String> = offer
             .workflows
@@ -179,13 +182,17 @@ impl Run {
     }
 
     /// What is known about the question. An answer without passages is better than none.
-    async fn retrieve(&mut self, question: &str) -> Vec<NumberedPassage> {
-        let started = self.turns.clock.now();
-        let limit = self.turns.limits.passages;
-        let found = self.turns.retriever.retrieve(self.request.principal.organization, question, limit).await;
-        self.timing.retrieve_us = micros(self.turns.clock.now().since(started));
-        let passages = found.unwrap_or_else(|error| {
-            tracing::error!(%error, "retrieval failed; answering without passages");
+    async fn retrieve(&mut self) -> Vec<NumberedPassage> {
+        let passages = match self.lookup.join_next().await {
+            Some(Ok((found, took))) => {
+                self.timing.retrieve_us = took;
+                found.map_err(|error| error.to_string())
+            }
+            Some(Err(error)) => Err(error.to_string()),
+            None => Ok(Vec::new()),
+        };
+        let passages = passages.unwrap_or_else(|error| {
+            tracing::error!(error, "retrieval failed; answering without passages");
             Vec::new()
         });
         let numbered: Vec<_> = passages
