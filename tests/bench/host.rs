@@ -43,7 +43,8 @@ impl Host {
 
     /// Asks one of the admin routes.
     pub async fn admin(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Result<Value> {
-        let mut request = self.client.request(method, format!("http://{}{path}", self.address)).bearer_auth(&self.admin);
+        let mut request =
+            self.client.request(method, format!("http://{}{path}", self.address)).bearer_auth(&self.admin);
         if let Some(body) = body {
             request = request.json(&body);
         }

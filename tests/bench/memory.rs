@@ -42,7 +42,8 @@ async fn install(host: &Host, nth: u32) -> Result<()> {
         }],
     });
     host.admin(Method::POST, "/api/admin/connectors", Some(definition)).await?;
-    let connection = json!({"connector": id, "name": format!("Service {nth}")});
+    let connection =
+        json!({"connector": id, "name": format!("Service {nth}"), "environment": "production", "settings": {}});
     host.admin(Method::POST, "/api/admin/connections", Some(connection)).await?;
     Ok(())
 }
