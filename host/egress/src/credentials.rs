@@ -28,6 +28,17 @@ pub enum CredentialsError {
     Colon,
 }
 
+impl CredentialsError {
+    /// Which of them it is about, when it is about one.
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLong => None,
+            Self::Missing(field) | Self::Character(field) => Some(field),
+            Self::Colon => Some("username"),
+        }
+    }
+}
+
 /// What an admin entered for one connection: `api_key`, `token`, `username` and `password`, or `client_id` and
 /// `client_secret`.
 pub struct Credentials {

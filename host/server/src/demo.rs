@@ -71,7 +71,7 @@ async fn create_organization(app: &App) -> Result<OrganizationId, DemoError> {
     Ok(id)
 }
 
-/// Adds the pages of the handbook that aren't there yet.
+/// Adds the pages of the handbook that aren't there yet, and those of another version or address anew.
 async fn ingest(
     app: &App,
     organization: OrganizationId,
@@ -81,10 +81,14 @@ async fn ingest(
     let have = app.store.list_sources(organization).await?;
     for page in handbook::PAGES {
         let (title, name, text) = (page.title(), page.name, page.text);
-        if have.iter().any(|source| source.title == title) {
-            continue;
-        }
         let link = format!("{url}/docs/{name}");
+        if let Some(source) = have.iter().find(|source| source.title == title) {
+            let known = app.store.source_text(organization, source.id).await?;
+            if source.url.as_ref() == Some(&link) && known.as_deref() == Some(text) {
+                continue;
+            }
+            app.library.remove(organization, source.id).await?;
+        }
         let new = NewText {
             title: title.to_owned(),
             text: text.to_owned(),

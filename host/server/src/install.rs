@@ -7,6 +7,7 @@ use resly_core::connector::{
     manifest::{Auth, Manifest},
     schema,
 };
+use resly_egress::Credentials;
 use serde_json::Value;
 
 use crate::http::problem::Mistake;
@@ -43,16 +44,14 @@ pub fn check_settings(manifest: &Manifest, settings: &Value) -> Vec<Mistake> {
 /// Every mistake in the credentials: exactly the fields that the connector's authentication needs.
 pub fn check_credentials(manifest: &Manifest, credentials: &BTreeMap<String, String>) -> Vec<Mistake> {
     let fields = manifest.auth.fields();
-    let missing = fields.iter().filter(|field| credentials.get(**field).is_none_or(|value| value.is_empty()));
-    let unknown = credentials.keys().filter(|name| !fields.contains(&name.as_str()));
     let at = |field: &str| format!("credentials.{field}");
-    missing
-        .map(|field| Mistake::new(at(field), "missing"))
-        .chain(unknown.map(|name| {
-            let wanted = if fields.is_empty() { "none".to_owned() } else { fields.join(", ") };
-            Mistake::new(at(name), format!("this connector's credentials are: {wanted}"))
-        }))
-        .collect()
+    let unknown = credentials.keys().filter(|name| !fields.contains(&name.as_str())).map(|name| {
+        let wanted = if fields.is_empty() { "none".to_owned() } else { fields.join(", ") };
+        Mistake::new(at(name), format!("this connector's credentials are: {wanted}"))
+    });
+    let unfit = Credentials::new(credentials.clone()).check(&manifest.auth).err();
+    let unfit = unfit.map(|error| Mistake::new(error.field().map_or("credentials".to_owned(), at), error.to_string()));
+    unknown.chain(unfit).collect()
 }
 
 /// Whether a change of settings (or of the version) leads a credential to other hosts, or there in another way.

@@ -83,7 +83,6 @@ pub enum BeginTurnError {
     InFlight,
     #[error("this idempotency key was used for another request")]
     KeyReused,
-    /// Another turn of this conversation is still being written.
     #[error("the organization's subscription has ended")]
     SubscriptionEnded,
     #[error(transparent)]

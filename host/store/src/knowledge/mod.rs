@@ -236,3 +236,19 @@ impl KnowledgeStore for Store {
         Ok(found.into_iter().map(passage).collect())
     }
 }
+
+impl Store {
+    /// A source's text, as it was added; `None` when the organization has no such source.
+    pub async fn source_text(&self, organization: OrganizationId, id: SourceId) -> Result<Option<String>, StoreError> {
+        let doing = "read a source";
+        let mut db = self.reader(doing).await?;
+        let found = row!(
+            db,
+            (String,),
+            "SELECT text FROM knowledge_sources WHERE id = $1 AND organization_id = $2",
+            Id(id.0),
+            Id(organization.0)
+        );
+        Ok(found.map_err(failed(doing))?.map(|(text,)| text))
+    }
+}
