@@ -70,25 +70,29 @@ impl Outbound for Says {
     }
 }
 
+/// A bundled component's bytes, from `RESLY_GUESTS` or from where `make guests` puts them.
+pub fn component(name: &str) -> Result<Bytes> {
+    let folder = env::var_os("RESLY_GUESTS").map_or_else(
+        || {
+            let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+            root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into())).join("wasm32-wasip2/guest")
+        },
+        PathBuf::from,
+    );
+    let file = folder.join(format!("resly_plugin_{name}.wasm"));
+    let bytes = fs::read(&file).with_context(|| format!("{}: run `make guests`", file.display()))?;
+    Ok(bytes.into())
+}
+
 impl Guests {
-    /// From `RESLY_GUESTS`, or from where `make guests` puts them.
     pub fn load() -> Result<Self> {
-        let folder = env::var_os("RESLY_GUESTS").map_or_else(
-            || {
-                let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-                root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
-                    .join("wasm32-wasip2/guest")
-            },
-            PathBuf::from,
-        );
         let mut components = HashMap::new();
         let mut digests = HashMap::new();
         for name in ["mapping", "http", "shopify"] {
-            let file = folder.join(format!("resly_plugin_{name}.wasm"));
-            let bytes = fs::read(&file).with_context(|| format!("{}: run `make guests`", file.display()))?;
+            let bytes = component(name)?;
             let digest = Digest::of(&bytes);
             digests.insert(name, digest);
-            components.insert(digest, Bytes::from(bytes));
+            components.insert(digest, bytes);
         }
         let cache = tempfile::tempdir()?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));

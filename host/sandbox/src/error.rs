@@ -42,7 +42,7 @@ impl ComponentError {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     #[error(
-        "the file carries no manifest; pack it with `resly pack`, which adds `connector.toml` to the compiled component"
+        "the file carries no manifest; pack it with `resly connector pack`, which adds `connector.toml` to the compiled component"
     )]
     Missing,
     #[error("the file carries more than one manifest; pack the component as it came out of the compiler")]

@@ -14,7 +14,7 @@ use resly_core::{
     error::StoreError,
     id::OrganizationId,
 };
-use resly_store::{Store, StoredConnector};
+use resly_store::{Store, StoredConnector, VersionState};
 
 static MAPPING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mapping.wasm"));
 static HTTP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/http.wasm"));
@@ -98,6 +98,14 @@ impl Compiled {
     }
 }
 
+/// A version in the catalogue, ready or not.
+pub struct Listed {
+    pub installable: Installable,
+    pub state: VersionState,
+    /// Why it was refused.
+    pub reason: Option<String>,
+}
+
 /// Every connector that an organization can install.
 pub struct Connectables {
     bundle: Bundle,
@@ -123,18 +131,28 @@ impl Connectables {
     }
 
     /// All versions of all connectors: the bundled ones first.
-    pub async fn all(&self, organization: OrganizationId) -> Result<Vec<Installable>, StoreError> {
+    pub async fn all(&self, organization: OrganizationId) -> Result<Vec<Listed>, StoreError> {
         let own = self.store.list_connectors(organization).await?;
         let bundled = self.bundle.connectors.iter().map(Compiled::installable);
-        Ok(bundled.chain(own.into_iter().map(|stored| self.own(stored))).collect())
+        let bundled = bundled.map(|installable| Listed { installable, state: VersionState::Ready, reason: None });
+        Ok(bundled.chain(own.into_iter().map(|stored| self.listed(stored))).collect())
     }
 
+    /// The newest version that can be installed.
     pub async fn newest(&self, organization: OrganizationId, id: &str) -> Result<Option<Installable>, StoreError> {
-        let all = self.all(organization).await?;
-        Ok(all
-            .into_iter()
+        let all = self.all(organization).await?.into_iter();
+        let ready = all.filter(|listed| listed.state == VersionState::Ready).map(|listed| listed.installable);
+        Ok(ready
             .filter(|installable| installable.manifest.id == id)
             .max_by_key(|installable| version_order(&installable.manifest.version)))
+    }
+
+    /// All versions of one connector, the newest first.
+    pub async fn versions(&self, organization: OrganizationId, id: &str) -> Result<Vec<Listed>, StoreError> {
+        let mut versions = self.all(organization).await?;
+        versions.retain(|listed| listed.installable.manifest.id == id);
+        versions.sort_by_cached_key(|listed| std::cmp::Reverse(version_order(&listed.installable.manifest.version)));
+        Ok(versions)
     }
 
     pub async fn version(
@@ -146,11 +164,11 @@ impl Connectables {
         self.find(organization, id, version).await
     }
 
-    fn own(&self, stored: StoredConnector) -> Installable {
-        let StoredConnector { manifest, origin, component, .. } = stored;
+    fn listed(&self, stored: StoredConnector) -> Listed {
+        let StoredConnector { manifest, origin, component, state, reason, .. } = stored;
         // The runner changes with the host, not with the definition.
         let component = if origin == Origin::Declarative { self.bundle.runner } else { component };
-        Installable { manifest: Arc::new(manifest), component, origin }
+        Listed { installable: Installable { manifest: Arc::new(manifest), component, origin }, state, reason }
     }
 }
 
@@ -175,7 +193,8 @@ impl Catalogue for Connectables {
             return Ok(Some(bundled.installable()));
         }
         let stored = self.store.connector(organization, connector, version).await?;
-        Ok(stored.map(|stored| self.own(stored)))
+        let stored = stored.filter(|stored| stored.state == VersionState::Ready);
+        Ok(stored.map(|stored| self.listed(stored).installable))
     }
 }
 

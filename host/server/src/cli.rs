@@ -16,7 +16,20 @@ pub enum Verb {
         organization: String,
     },
     OpenApi,
+    Connector(ConnectorVerb),
 }
+
+/// What to do with a connector of one's own.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ConnectorVerb {
+    Build { folder: PathBuf, out: Option<PathBuf> },
+    Pack { component: PathBuf, manifest: PathBuf, out: Option<PathBuf> },
+    Check { file: PathBuf },
+    Run { file: PathBuf, action: String, input: String, settings: String, credentials: Option<PathBuf> },
+}
+
+/// Where the author's own host keeps what it compiled, unless `--data` says otherwise.
+const AUTHOR_DATA: &str = "target/resly";
 
 /// The command line as it was given.
 pub struct Invocation {
@@ -55,12 +68,86 @@ fn command() -> Command {
                 .arg(organization)
                 .args(settings()),
         )
+        .subcommand(connector())
         .subcommand(Command::new("openapi").about("Prints the OpenAPI document"))
         .subcommand(Command::new("compile").about("Compiles one component (the host calls this itself)").hide(true))
 }
 
+/// The author's verbs.
+fn connector() -> Command {
+    let out = || Arg::new("out").long("out").value_name("FILE").help("The packed file; ID-VERSION.wasm when left out");
+    let file =
+        || Arg::new("file").required(true).value_name("FILE").help("A packed .wasm, or a definition (.toml, .json)");
+    let data = || Arg::new("data").long("data").value_name("FOLDER").help("Where compiled code is kept [target/resly]");
+    let json = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("JSON").default_value("{}").help(help)
+    };
+    Command::new("connector")
+        .about("Builds, checks and tries a connector before it is uploaded")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            Command::new("build")
+                .about("Compiles a Rust connector and packs it with the connector.toml beside its Cargo.toml")
+                .arg(Arg::new("folder").default_value(".").value_name("FOLDER").help("The crate's folder"))
+                .arg(out()),
+        )
+        .subcommand(
+            Command::new("pack")
+                .about("Packs a component and its manifest into one file")
+                .arg(Arg::new("component").required(true).value_name("COMPONENT").help("What the compiler made"))
+                .arg(Arg::new("manifest").long("manifest").default_value("connector.toml").help("The manifest"))
+                .arg(out()),
+        )
+        .subcommand(
+            Command::new("check")
+                .about("Says what a host would refuse, and why; compiles the component as a host does")
+                .arg(file())
+                .arg(data()),
+        )
+        .subcommand(
+            Command::new("run")
+                .about("Runs one action in the production sandbox, answered by the manifest's fixtures or live")
+                .arg(file())
+                .arg(Arg::new("action").required(true).value_name("ACTION"))
+                .arg(json("input", "The action's input"))
+                .arg(json("settings", "The connection's settings"))
+                .arg(
+                    Arg::new("live")
+                        .long("live")
+                        .value_name("FILE")
+                        .help("Calls the service itself, with the credentials in this JSON file ({} for none)"),
+                )
+                .arg(data()),
+        )
+}
+
+fn connector_verb(matches: &ArgMatches) -> Option<ConnectorVerb> {
+    let (name, matches) = matches.subcommand()?;
+    let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
+    let path = |name: &str| text(name).map(PathBuf::from);
+    Some(match name {
+        "build" => ConnectorVerb::Build { folder: path("folder")?, out: path("out") },
+        "pack" => ConnectorVerb::Pack { component: path("component")?, manifest: path("manifest")?, out: path("out") },
+        "check" => ConnectorVerb::Check { file: path("file")? },
+        _ => ConnectorVerb::Run {
+            file: path("file")?,
+            action: text("action")?,
+            input: text("input")?,
+            settings: text("settings")?,
+            credentials: path("live"),
+        },
+    })
+}
+
 fn from_matches(matches: &ArgMatches) -> Invocation {
     let (name, matches) = matches.subcommand().unwrap_or(("openapi", matches));
+    if let ("connector", Some(verb)) = (name, connector_verb(matches)) {
+        let own = matches.subcommand().and_then(|(_, own)| own.try_get_one::<String>("data").ok().flatten());
+        let data = own.map_or(AUTHOR_DATA, String::as_str);
+        let flags = BTreeMap::from([("data".to_owned(), data.to_owned()), ("log".to_owned(), "warn".to_owned())]);
+        return Invocation { verb: Verb::Connector(verb), flags, file: None };
+    }
     let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let verb = match name {
         "serve" => Verb::Serve,

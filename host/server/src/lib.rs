@@ -6,6 +6,7 @@
 //! `http/problem/from_domain.rs`.
 
 pub mod app;
+pub mod author;
 pub mod bundled;
 pub mod cli;
 pub mod compose;

@@ -1,6 +1,6 @@
 //! The binary `resly`.
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::{io::Write, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use resly_core::{
@@ -10,7 +10,8 @@ use resly_core::{
 };
 use resly_server::{
     app::App,
-    cli::{self, Verb},
+    author,
+    cli::{self, ConnectorVerb, Verb},
     compose::{self, Doubles},
     config::Config,
     demo,
@@ -42,6 +43,15 @@ fn run() -> anyhow::Result<()> {
     if verb == Verb::OpenApi {
         return print(openapi::document());
     }
+    match &verb {
+        Verb::Connector(ConnectorVerb::Build { folder, out }) => {
+            return packed(&author::build(folder, out.as_deref())?);
+        }
+        Verb::Connector(ConnectorVerb::Pack { component, manifest, out }) => {
+            return packed(&author::pack(component, manifest, out.as_deref())?);
+        }
+        _ => {}
+    }
     let config = invocation.config()?;
     logging::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -50,6 +60,7 @@ fn run() -> anyhow::Result<()> {
             Verb::Serve => serve(config).await,
             Verb::Demo => run_demo(config).await,
             Verb::Init { organization } => init(config, organization).await,
+            Verb::Connector(verb) => connector(config, verb).await,
             Verb::OpenApi => Ok(()),
         }
     })
@@ -119,6 +130,56 @@ async fn init(config: Config, name: String) -> anyhow::Result<()> {
     print(&format!("{}\n", json!({"organization": organization, "name": name, "admin_key": key.expose()})))?;
     app.store.close().await;
     Ok(())
+}
+
+/// Says where the packed connector is, and what to do with it.
+fn packed(file: &Path) -> anyhow::Result<()> {
+    say(&format!("packed; try it with `resly connector run {} ACTION --input '{{…}}'`", file.display()));
+    print(&format!("{}\n", file.display()))
+}
+
+/// Checks or runs a connector in a host of its own.
+async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
+    let (ConnectorVerb::Check { file } | ConnectorVerb::Run { file, .. }) = &verb else { return Ok(()) };
+    let postable = author::read(file)?;
+    let app = compose::compose(&config, Doubles::default()).await?;
+    let ended = match verb {
+        ConnectorVerb::Run { action, input, settings, credentials, .. } => {
+            let parsed =
+                |what: &str, text: &str| serde_json::from_str(text).with_context(|| format!("{what} is not JSON"));
+            let live = match credentials {
+                Some(file) => {
+                    let text =
+                        std::fs::read_to_string(&file).with_context(|| format!("{} can't be read", file.display()))?;
+                    Some(serde_json::from_str(&text).context("the credentials are not a JSON object of strings")?)
+                }
+                None => None,
+            };
+            let trial = author::Trial {
+                action,
+                input: parsed("--input", &input)?,
+                settings: parsed("--settings", &settings)?,
+                live,
+            };
+            let report = author::run(&app, postable, trial).await?;
+            let (output, lines) = author::told(&report);
+            say(lines.trim_end());
+            match output {
+                Some(output) => print(&output),
+                None => Err(anyhow::anyhow!("the call failed")),
+            }
+        }
+        _ => {
+            let checked = author::compile(&app, &postable).await;
+            if checked.is_ok() {
+                let manifest = &postable.manifest;
+                say(&format!("a host would take `{}` {} in", manifest.id, manifest.version));
+            }
+            checked
+        }
+    };
+    app.store.close().await;
+    ended
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

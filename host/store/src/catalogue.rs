@@ -7,13 +7,26 @@ use resly_core::{
     id::OrganizationId,
     time::Timestamp,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Store,
     error::failed,
     sql::{Conn, execute, row, rows},
-    types::{Id, Json, Time, name_of, named},
+    types::{Id, Json, Text, Time, name_of, named},
 };
+
+/// How far a version has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VersionState {
+    /// It can be installed.
+    Ready,
+    /// Its component is being compiled.
+    Compiling,
+    /// Its component can't be compiled or linked.
+    Refused,
+}
 
 /// A version of a connector to keep.
 #[derive(Clone, Debug)]
@@ -25,6 +38,7 @@ pub struct NewConnectorVersion {
     pub component: Digest,
     /// The component's bytes, unless it is one that the host carries.
     pub wasm: Option<Bytes>,
+    pub state: VersionState,
     pub now: Timestamp,
 }
 
@@ -33,6 +47,9 @@ pub struct StoredConnector {
     pub manifest: Manifest,
     pub origin: Origin,
     pub component: Digest,
+    pub state: VersionState,
+    /// Why it was refused.
+    pub reason: Option<String>,
     pub created_at: Timestamp,
 }
 
@@ -41,6 +58,8 @@ struct ConnectorRow {
     manifest: Json<Manifest>,
     origin: String,
     component: Vec<u8>,
+    state: String,
+    reason: Option<String>,
     created_at: Time,
 }
 
@@ -51,12 +70,14 @@ impl ConnectorRow {
             manifest: self.manifest.0,
             origin: named(self.origin)?,
             component: Digest(component.map_err(|_| sqlx::Error::Decode("a digest has not 32 bytes".into()))?),
+            state: named(self.state)?,
+            reason: self.reason,
             created_at: self.created_at.0,
         })
     }
 }
 
-async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<bool, sqlx::Error> {
+async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Option<VersionState>, sqlx::Error> {
     // What the version is, to tell another content under the same name: databases may write JSON in another way.
     let mut content = serde_json::to_vec(&new.manifest).map_err(|error| sqlx::Error::Encode(error.into()))?;
     content.extend_from_slice(&new.component.0);
@@ -73,8 +94,13 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<bool, sqlx:
     execute!(
         db,
         "INSERT INTO connector_versions
-             (organization_id, connector, version, manifest, origin, component, content, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (organization_id, connector, version) DO NOTHING",
+             (organization_id, connector, version, manifest, origin, component, content, state, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (organization_id, connector, version) DO UPDATE
+         SET manifest = excluded.manifest, origin = excluded.origin, component = excluded.component,
+             content = excluded.content, state = excluded.state, reason = NULL, created_at = excluded.created_at
+         WHERE connector_versions.state = 'refused'
+            OR (connector_versions.state = 'compiling' AND connector_versions.content = excluded.content)",
         Id(new.organization.0),
         new.manifest.id.as_str(),
         new.manifest.version.as_str(),
@@ -82,23 +108,55 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<bool, sqlx:
         name_of(&new.origin)?,
         new.component.0.as_slice(),
         content.0.as_slice(),
+        name_of(&new.state)?,
         Time(new.now)
     )?;
     let stored = row!(
         db,
-        (Vec<u8>,),
-        "SELECT content FROM connector_versions WHERE organization_id = $1 AND connector = $2 AND version = $3",
+        (Vec<u8>, String),
+        "SELECT content, state FROM connector_versions WHERE organization_id = $1 AND connector = $2 AND version = $3",
         Id(new.organization.0),
         new.manifest.id.as_str(),
         new.manifest.version.as_str()
     )?;
-    Ok(stored.is_some_and(|(stored,)| stored == content.0))
+    stored.filter(|(stored, _)| *stored == content.0).map(|(_, state)| named(state)).transpose()
 }
 
 impl Store {
-    /// Keeps a version. Putting the same again changes nothing; false when that id and version is another content.
-    pub async fn put_connector(&self, new: NewConnectorVersion) -> Result<bool, StoreError> {
+    /// Keeps a version; what state it is in. Putting the same again changes nothing, unless it isn't ready: then it
+    /// begins anew. `None` when that id and version is another content, which only takes a refused one's place.
+    pub async fn put_connector(&self, new: NewConnectorVersion) -> Result<Option<VersionState>, StoreError> {
         self.write("keep a connector", move |mut db| Box::pin(async move { Ok(put(&mut db, &new).await?) })).await
+    }
+
+    /// Says how compiling a version's component went; a reason is a refusal.
+    pub async fn settle_connector(
+        &self,
+        organization: OrganizationId,
+        id: String,
+        version: String,
+        component: Digest,
+        refused: Option<String>,
+    ) -> Result<(), StoreError> {
+        let state = if refused.is_some() { VersionState::Refused } else { VersionState::Ready };
+        self.write("settle a connector", move |mut db| {
+            Box::pin(async move {
+                execute!(
+                    db,
+                    "UPDATE connector_versions SET state = $5, reason = $6
+                     WHERE organization_id = $1 AND connector = $2 AND version = $3 AND component = $4
+                       AND state = 'compiling'",
+                    Id(organization.0),
+                    id.as_str(),
+                    version.as_str(),
+                    component.0.as_slice(),
+                    name_of(&state)?,
+                    refused.as_deref().map(Text)
+                )?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     pub async fn connector(
@@ -112,7 +170,7 @@ impl Store {
         let found = row!(
             db,
             ConnectorRow,
-            "SELECT manifest, origin, component, created_at FROM connector_versions
+            "SELECT manifest, origin, component, state, reason, created_at FROM connector_versions
              WHERE organization_id = $1 AND connector = $2 AND version = $3",
             Id(organization.0),
             id,
@@ -129,7 +187,7 @@ impl Store {
         let found = rows!(
             db,
             ConnectorRow,
-            "SELECT manifest, origin, component, created_at FROM connector_versions
+            "SELECT manifest, origin, component, state, reason, created_at FROM connector_versions
              WHERE organization_id = $1 ORDER BY connector, created_at, version",
             Id(organization.0)
         )

@@ -57,7 +57,7 @@ use resly_core::error::StoreError;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 
 pub use self::{
-    catalogue::{NewConnectorVersion, StoredConnector},
+    catalogue::{NewConnectorVersion, StoredConnector, VersionState},
     connections::ConnectionChange,
     conversations::{ConversationRecord, ConversationSummary},
     keys::{KeySummary, NewKey, StoredKey},

@@ -79,6 +79,13 @@ async fn a_declarative_connector_answers_a_customer() {
     assert!(burnt(&logs[0]) > 0);
     assert_eq!(app.used("fuel").await, fuel + burnt(&logs[0]), "the report is what the log says");
     assert_eq!(app.used("messages").await, 1);
+
+    // Within the time that the manifest gives (`cache_s`), the same read is known: no request, no call.
+    let requests = service.received().len();
+    app.model.says([Reply::connector("crm", "get_account", json!({"id": "1"})), Reply::text("Still Pro [1].")]);
+    let again = app.answer(json!({"messages": [{"role": "user", "content": "And now?"}]})).await;
+    assert_eq!(again["content"], "Still Pro [1].");
+    assert_eq!((service.received().len(), app.used("connector_calls").await), (requests, calls + 1));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod keys;
 mod metering;
 mod model_faults;
 mod real_binary;
+mod uploads;
 
 #[test]
 fn no_orphans() {

@@ -7,5 +7,6 @@ pub mod fixture;
 pub mod manifest;
 pub mod offer;
 pub mod pack;
+mod recent;
 pub mod sandbox;
 pub mod schema;

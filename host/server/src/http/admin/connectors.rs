@@ -4,20 +4,25 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Request, State},
+    extract::{Path, Query, Request, State},
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::StatusCode;
-use resly_core::connector::{
-    connection::{Installable, Origin},
-    manifest::{Auth, Manifest, check},
-    sandbox::Digest,
+use http::{StatusCode, header};
+use resly_core::{
+    connector::{
+        connection::{Installable, Origin},
+        manifest::{Auth, Manifest, check},
+        sandbox::Digest,
+    },
+    id::OrganizationId,
 };
-use resly_store::NewConnectorVersion;
+use resly_store::{NewConnectorVersion, VersionState};
 use serde_json::{Value, json};
 
 use crate::{
     app::App,
+    bundled::Listed,
     http::{
         body,
         guard::Admin,
@@ -25,7 +30,8 @@ use crate::{
     },
 };
 
-/// The connectors that can be installed: the bundled ones and the organization's own.
+/// The connectors that can be installed: the bundled ones and the organization's own, with versions that are being
+/// compiled or were refused.
 #[utoipa::path(get, path = "/api/admin/connectors", tag = "admin", operation_id = "listConnectors",
     responses((status = 200, description = "`{connectors: [...]}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
@@ -34,32 +40,52 @@ pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Resul
     Ok(Json(json!({"connectors": connectors})))
 }
 
-/// One connector: its newest version.
+#[derive(serde::Deserialize)]
+pub struct Which {
+    version: Option<String>,
+}
+
+/// One connector: the version that is asked for, or the newest that can be installed; and what versions there are.
 #[utoipa::path(get, path = "/api/admin/connectors/{id}", tag = "admin", operation_id = "getConnector",
-    params(("id" = String, Path, description = "The connector's id")),
-    responses((status = 200, description = "The connector", body = Object),
+    params(("id" = String, Path, description = "The connector's id"),
+        ("version" = Option<String>, Query, description = "A version; the newest that is ready when left out")),
+    responses((status = 200, description = "The connector; `state` is `ready`, `compiling` or `refused`, the last with a `reason`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
+    Query(Which { version }): Query<Which>,
 ) -> Result<Json<Value>, Problem> {
-    let found = app.catalogue.newest(principal.organization, &id).await?;
-    Ok(Json(view(&found.ok_or_else(|| Problem::not_found("there is no such connector"))?)))
+    let versions = app.catalogue.versions(principal.organization, &id).await?;
+    let newest = || versions.iter().find(|listed| listed.state == VersionState::Ready).or(versions.first());
+    let found = match &version {
+        Some(version) => versions.iter().find(|listed| listed.installable.manifest.version == *version),
+        None => newest(),
+    };
+    let mut shown = view(found.ok_or_else(|| Problem::not_found("there is no such connector"))?);
+    let summary = |listed: &Listed| {
+        let Listed { installable, state, reason } = listed;
+        json!({"version": installable.manifest.version, "origin": installable.origin, "state": state, "reason": reason})
+    };
+    shown["versions"] = versions.iter().map(summary).collect();
+    Ok(Json(shown))
 }
 
-/// Adds a connector: a declarative definition as JSON or TOML.
+/// Adds a connector: a declarative definition as JSON or TOML, or a packed component (`application/wasm`).
 ///
-/// A compiled component (`application/wasm`) is read and checked, but can't be installed by this version of the host.
+/// A component is read and checked at once, then compiled in a process of its own: the answer is 202, and
+/// `GET /api/admin/connectors/{id}?version=…` tells when it is ready or why it was refused.
 #[utoipa::path(post, path = "/api/admin/connectors", tag = "admin", operation_id = "createConnector",
     request_body(content((Object = "application/json"), (String = "application/toml"), (Vec<u8> = "application/wasm"))),
     responses((status = 201, description = "The connector", body = Object),
+        (status = 202, description = "The component is being compiled; `Location` tells how that goes", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     request: Request,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let manifest = match body::media_type(&parts.headers)?.as_deref() {
         None | Some("application/json") => {
@@ -72,7 +98,7 @@ pub async fn create(
         }
         Some("application/wasm") => {
             let bytes = body::read(body, &parts.headers, body::COMPONENT_CAP).await?;
-            return Err(upload(bytes).await);
+            return upload(&app, principal.organization, bytes).await;
         }
         Some(other) => {
             return Err(Problem::new(
@@ -90,34 +116,37 @@ pub async fn create(
         )
         .with("errors", json!([{"path": format!("/actions/{at}/request"), "message": "missing"}])));
     }
-    if app.catalogue.is_bundled(&manifest.id) {
+    let new = NewConnectorVersion {
+        organization: principal.organization,
+        manifest,
+        origin: Origin::Declarative,
+        component: app.catalogue.runner(),
+        wasm: None,
+        state: VersionState::Ready,
+        now: app.clock.now(),
+    };
+    let (listed, _) = keep(&app, new).await?;
+    Ok((StatusCode::CREATED, Json(view(&listed))).into_response())
+}
+
+/// Keeps a version, unless its id or its content is another's.
+async fn keep(app: &App, new: NewConnectorVersion) -> Result<(Listed, VersionState), Problem> {
+    if app.catalogue.is_bundled(&new.manifest.id) {
         return Err(Problem::new(
             &kinds::CONFLICT,
-            format!("`{}` is a bundled connector; choose another id", manifest.id),
+            format!("`{}` is a bundled connector; choose another id", new.manifest.id),
         ));
     }
-    let manifest = Arc::new(manifest);
     let installable =
-        Installable { component: app.catalogue.runner(), manifest: Arc::clone(&manifest), origin: Origin::Declarative };
-    let stored = app
-        .store
-        .put_connector(NewConnectorVersion {
-            organization: principal.organization,
-            manifest: manifest.as_ref().clone(),
-            origin: Origin::Declarative,
-            component: installable.component,
-            wasm: None,
-            now: app.clock.now(),
-        })
-        .await?;
-    if !stored {
-        let Manifest { id, version, .. } = &*manifest;
+        Installable { manifest: Arc::new(new.manifest.clone()), component: new.component, origin: new.origin };
+    let Some(state) = app.store.put_connector(new).await? else {
+        let Manifest { id, version, .. } = &*installable.manifest;
         return Err(Problem::new(
             &kinds::CONFLICT,
-            format!("`{id}` {version} is there already with another definition; give this one a higher version"),
+            format!("`{id}` {version} is there already with another content; give this one a higher version"),
         ));
-    }
-    Ok((StatusCode::CREATED, Json(view(&installable))))
+    };
+    Ok((Listed { installable, state, reason: None }, state))
 }
 
 fn invalid(detail: String) -> Problem {
@@ -147,33 +176,51 @@ fn require_valid(manifest: &Manifest) -> Result<(), Problem> {
     Err(Problem::new(&kinds::INVALID_CONNECTOR, detail).with("errors", json!(mistakes)))
 }
 
-/// Everything about an upload that can be said before it is compiled.
-async fn upload(bytes: Bytes) -> Problem {
-    let digest = Digest::of(&bytes);
+/// Looks at a packed component without running anything of it, keeps it, and has it compiled.
+async fn upload(app: &Arc<App>, organization: OrganizationId, wasm: Bytes) -> Result<Response, Problem> {
+    let component = Digest::of(&wasm);
+    let bytes = wasm.clone();
     let looked = tokio::task::spawn_blocking(move || {
         let checked = resly_sandbox::precheck(&bytes).map_err(|error| error.to_string())?;
         let manifest = resly_sandbox::read_manifest(&bytes).map_err(|error| error.to_string())?;
         Ok::<_, String>((checked, manifest))
-    })
-    .await;
-    match looked {
-        Err(panicked) => Problem::internal(&panicked),
-        Ok(Err(mistake)) => invalid(mistake),
-        Ok(Ok((checked, manifest))) => match require_valid(&manifest) {
-            Err(problem) => problem,
-            Ok(()) => Problem::new(
-                &kinds::UPLOADS_UNAVAILABLE,
-                "the component and its manifest are well-formed, but this host doesn't install uploads yet",
-            )
-            .with("manifest", json!(manifest))
-            .with("imports", json!(checked.imports))
-            .with("sha256", digest.to_string()),
-        },
+    });
+    let (checked, manifest) = looked.await.map_err(|panicked| Problem::internal(&panicked))?.map_err(invalid)?;
+    require_valid(&manifest)?;
+    let new = NewConnectorVersion {
+        organization,
+        manifest,
+        origin: Origin::Uploaded,
+        component,
+        wasm: Some(wasm.clone()),
+        state: VersionState::Compiling,
+        now: app.clock.now(),
+    };
+    let (listed, state) = keep(app, new).await?;
+    let mut shown = view(&listed);
+    shown["imports"] = json!(checked.imports);
+    shown["sha256"] = json!(component.to_string());
+    if state == VersionState::Ready {
+        return Ok(Json(shown).into_response());
+    }
+    let Manifest { id, version, .. } = &*listed.installable.manifest;
+    let place = format!("/api/admin/connectors/{id}?version={version}");
+    tokio::spawn(compile(Arc::clone(app), organization, Arc::clone(&listed.installable.manifest), component, wasm));
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(shown)).into_response())
+}
+
+/// Compiles an uploaded component, in a process of its own and within its budget, and says how it went.
+async fn compile(app: Arc<App>, organization: OrganizationId, manifest: Arc<Manifest>, component: Digest, wasm: Bytes) {
+    let refused = app.sandbox.prepare(component, &wasm).await.err().map(|error| error.to_string());
+    let (id, version) = (manifest.id.clone(), manifest.version.clone());
+    if let Err(error) = app.store.settle_connector(organization, id, version, component, refused).await {
+        tracing::error!(%error, "how an upload was compiled could not be stored; uploading it again tries again");
     }
 }
 
 /// A connector as an admin reads it before anything of it runs.
-fn view(installable: &Installable) -> Value {
+fn view(listed: &Listed) -> Value {
+    let Listed { installable, state, reason } = listed;
     let Manifest { id, name, version, author, description, hosts, auth, settings, actions, test, .. } =
         &*installable.manifest;
     let actions: Vec<Value> = actions
@@ -185,7 +232,7 @@ fn view(installable: &Installable) -> Value {
         })
         .collect();
     json!({"id": id, "name": name, "version": version, "author": author, "description": description,
-        "origin": installable.origin, "hosts": hosts, "auth": auth, "credentials": Auth::fields(auth),
+        "origin": installable.origin, "state": state, "reason": reason, "hosts": hosts, "auth": auth, "credentials": Auth::fields(auth),
         "settings": settings, "actions": actions, "testable": test.is_some(),
         "has_fixtures": !installable.manifest.fixtures.is_empty()})
 }

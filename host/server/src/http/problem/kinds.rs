@@ -62,8 +62,6 @@ kinds! {
         "`limit` names the meter, its cap and when it starts again. Nothing was counted for this request. Wait for `Retry-After`, or raise the plan.";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side",
         "The host's log has the cause, under the id in `instance`. Trying again may help; nothing was counted.";
-    UPLOADS_UNAVAILABLE = "uploads-unavailable", NOT_IMPLEMENTED, "Compiled connectors can't be installed yet",
-        "The component was read and checked, and its manifest is in the answer, but this version of the host only installs bundled and declarative connectors. Post a declarative definition instead.";
     MODEL_UNREACHABLE = "model-unreachable", BAD_GATEWAY, "The language model could not be reached",
         "The model's service was out of reach. Nothing was counted if this came before the first byte; try again shortly.";
     MODEL_BUSY = "model-busy", BAD_GATEWAY, "The language model is over its own limits",

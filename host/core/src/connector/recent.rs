@@ -1,0 +1,124 @@
+//! What reads gave a moment ago, for as long as their manifest says (`cache_s`): a model that asks the same again in
+//! another turn costs the service nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::sync::Cache;
+use serde_json::Value;
+
+use super::{
+    connection::{Connection, Environment},
+    manifest::{Action, SideEffect},
+    sandbox::Digest,
+};
+use crate::{id::ConnectionId, time::Timestamp};
+
+/// Outputs in memory, over all organizations.
+const MOST_BYTES: u64 = 32 << 20;
+
+/// One read, as its connection is now: a change to a connection raises its revision.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    connection: ConnectionId,
+    revision: u64,
+    /// Of action and input.
+    asked: Digest,
+}
+
+#[derive(Clone)]
+struct Kept {
+    at: Timestamp,
+    output: Arc<Value>,
+    bytes: u32,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Recent(Cache<Key, Kept>);
+
+impl Recent {
+    pub fn new() -> Self {
+        let weight = |_: &Key, kept: &Kept| kept.bytes.saturating_add(128);
+        Self(Cache::builder().max_capacity(MOST_BYTES).weigher(weight).build())
+    }
+
+    /// What a call is kept under, when it is one that may be.
+    pub fn key(connection: &Connection, action: &Action, input: &Value) -> Option<Key> {
+        let may = action.cache_s > 0
+            && action.side_effect == SideEffect::Read
+            && connection.environment == Environment::Production;
+        may.then(|| Key {
+            connection: connection.id,
+            revision: connection.revision,
+            asked: Digest::of(format!("{}\0{input}", action.id).as_bytes()),
+        })
+    }
+
+    pub fn find(&self, key: &Key, action: &Action, now: Timestamp) -> Option<Arc<Value>> {
+        let kept = self.0.get(key)?;
+        (now.since(kept.at) < Duration::from_secs(action.cache_s.into())).then_some(kept.output)
+    }
+
+    pub fn keep(&self, key: Key, output: &Value, now: Timestamp) {
+        let bytes = u32::try_from(output.to_string().len()).unwrap_or(u32::MAX);
+        self.0.insert(key, Kept { at: now, output: Arc::new(output.clone()), bytes });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        connector::connection::{ConnectionStatus, Policy},
+        id::OrganizationId,
+    };
+
+    fn connection(environment: Environment, revision: u64) -> Connection {
+        Connection {
+            id: ConnectionId(Uuid::nil()),
+            organization: OrganizationId(Uuid::nil()),
+            connector: "crm".to_owned(),
+            version: "1.0.0".to_owned(),
+            name: "CRM".to_owned(),
+            environment,
+            status: ConnectionStatus::Enabled,
+            settings: json!({}),
+            credentials: None,
+            policy: Policy::default(),
+            mappings: Default::default(),
+            created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+            revision,
+        }
+    }
+
+    fn action(side_effect: &str, cache_s: u32) -> Action {
+        serde_json::from_value(json!({"id": "get", "title": "Get", "description": "Gets.", "input": {},
+            "side_effect": side_effect, "cache_s": cache_s}))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_read_is_known_for_as_long_as_its_manifest_says() {
+        let (recent, get) = (Recent::new(), action("read", 60));
+        let production = connection(Environment::Production, 1);
+        let key = |connection: &Connection, input| Recent::key(connection, &get, &input).unwrap();
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        recent.keep(key(&production, json!({"id": 1})), &json!("one"), now);
+        let find = |key: &Key, seconds| recent.find(key, &get, now.plus(Duration::from_secs(seconds)));
+        assert_eq!(find(&key(&production, json!({"id": 1})), 59).as_deref(), Some(&json!("one")));
+        assert_eq!(find(&key(&production, json!({"id": 1})), 60), None);
+        assert_eq!(find(&key(&production, json!({"id": 2})), 0), None);
+        assert_eq!(find(&key(&connection(Environment::Production, 2), json!({"id": 1})), 0), None);
+    }
+
+    #[test]
+    fn writes_fixtures_and_what_asks_for_no_time_are_never_kept() {
+        let production = connection(Environment::Production, 1);
+        assert!(Recent::key(&production, &action("write", 60), &json!({})).is_none());
+        assert!(Recent::key(&production, &action("read", 0), &json!({})).is_none());
+        assert!(Recent::key(&connection(Environment::Sandbox, 1), &action("read", 60), &json!({})).is_none());
+    }
+}

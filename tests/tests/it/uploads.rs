@@ -1,0 +1,161 @@
+//! A packed component from upload to an answer, and what is refused on the way; and the author's own tools on the same
+//! file.
+
+use std::{path::Path, process::Output};
+
+use reqwest::{Response, StatusCode};
+use resly_core::connector::{manifest::Manifest, pack::pack};
+use resly_tests::{
+    app::{TestApp, binary},
+    guest,
+    model::Reply,
+};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// The Shopify component under another name, as an author would pack it.
+fn packed(change: impl FnOnce(&mut Manifest)) -> Vec<u8> {
+    let mut manifest: Manifest = toml::from_str(include_str!("../../../plugins/shopify/connector.toml")).unwrap();
+    manifest.id = "our-shop".to_owned();
+    change(&mut manifest);
+    pack(&guest::component("shopify").unwrap(), &manifest).unwrap()
+}
+
+async fn upload(app: &TestApp, wasm: Vec<u8>) -> Response {
+    let request = app.client.post(app.url("/api/admin/connectors")).bearer_auth(&app.admin);
+    request.header("content-type", "application/wasm").body(wasm).send().await.unwrap()
+}
+
+/// What became of an upload.
+async fn settled(app: &TestApp, version: &str) -> Value {
+    loop {
+        let path = format!("/api/admin/connectors/our-shop?version={version}");
+        let seen: Value = app.send_as(&app.admin, "GET", &path).await.json().await.unwrap();
+        if seen["state"] != "compiling" {
+            return seen;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_uploaded_component_answers_a_customer() {
+    let app = TestApp::start().await;
+    let wasm = packed(|_| ());
+    let response = upload(&app, wasm.clone()).await;
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
+    assert_eq!(response.headers()["location"], "/api/admin/connectors/our-shop?version=1.0.0");
+    let shown: Value = response.json().await.unwrap();
+    assert_eq!(shown["hosts"], json!(["{{ settings.shop }}.myshopify.com/admin/api"]), "{shown}");
+    assert!(shown["imports"].to_string().contains("resly:connector/http@1.0.0"));
+    let ready = settled(&app, "1.0.0").await;
+    assert_eq!((&ready["state"], &ready["origin"]), (&json!("ready"), &json!("uploaded")), "{ready}");
+    assert_eq!(upload(&app, wasm).await.status(), StatusCode::OK, "the same again is nothing new");
+
+    let made = app
+        .admin_post(
+            "/api/admin/connections",
+            &json!({"connector": "our-shop", "name": "Ours", "environment": "sandbox", "settings": {"shop": "acme-demo"}}),
+        )
+        .await;
+    let id = made["id"].as_str().unwrap();
+    app.admin_post(&format!("/api/admin/connections/{id}/enable"), &json!({})).await;
+    app.model.says([
+        Reply::connector("our-shop", "find_order", json!({"number": "#1001"})),
+        Reply::text("It is on its way [1]."),
+    ]);
+    let answer = app.answer(json!({"messages": [{"role": "user", "content": "Where is order #1001?"}]})).await;
+    assert_eq!(answer["citations"][0]["source_id"], id);
+    assert!(app.logs().await.iter().any(|row| row["connector"] == "our-shop" && row["status"] == "ok"));
+}
+
+#[tokio::test]
+async fn versions_live_side_by_side_and_never_change() {
+    let app = TestApp::start().await;
+    for version in ["1.0.0", "1.1.0"] {
+        let wasm = packed(|manifest| version.clone_into(&mut manifest.version));
+        assert_eq!(upload(&app, wasm).await.status(), StatusCode::ACCEPTED);
+        assert_eq!(settled(&app, version).await["state"], "ready");
+    }
+    let other = packed(|manifest| manifest.description = Some("Something else.".to_owned()));
+    assert_eq!(upload(&app, other).await.status(), StatusCode::CONFLICT);
+    let newest: Value = app.send_as(&app.admin, "GET", "/api/admin/connectors/our-shop").await.json().await.unwrap();
+    assert_eq!((&newest["version"], newest["versions"].as_array().map(Vec::len)), (&json!("1.1.0"), Some(2)));
+
+    let stranger = app.stranger_admin().await;
+    let theirs = app.send_as(&stranger, "GET", "/api/admin/connectors/our-shop").await;
+    assert_eq!(theirs.status(), StatusCode::NOT_FOUND, "an upload is its organization's own");
+    let taken = packed(|manifest| "shopify".clone_into(&mut manifest.id));
+    assert_eq!(upload(&app, taken).await.status(), StatusCode::CONFLICT, "a bundled name can't be taken");
+}
+
+#[tokio::test]
+async fn what_can_not_run_is_refused_with_its_reason() {
+    let app = TestApp::start().await;
+    let detail = async |wasm: Vec<u8>| {
+        let response = upload(&app, wasm).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        response.json::<Value>().await.unwrap()["detail"].to_string()
+    };
+    assert!(detail(b"\0asm\x01\0\0\0".to_vec()).await.contains("not a component"));
+    assert!(detail(b"not wasm at all".to_vec()).await.contains("component"));
+    assert!(detail(guest::component("shopify").unwrap().to_vec()).await.contains("resly connector pack"));
+    let wide = packed(|manifest| manifest.hosts.push("*".to_owned()));
+    assert!(detail(wide).await.contains("hosts"));
+
+    // Its shape is right and its body isn't: only a compiler can tell.
+    let manifest: Manifest = serde_json::from_value(json!({
+        "id": "our-shop", "name": "N", "version": "2.0.0", "hosts": [],
+        "actions": [{"id": "a", "title": "A", "description": "A.", "input": {"type": "object"}}]
+    }))
+    .unwrap();
+    let broken = wat::parse_str(
+        r#"(component (core module (func (export "f") (result i32)))
+             (instance $i) (export "resly:connector/action@1.0.0" (instance $i)))"#,
+    )
+    .unwrap();
+    let response = upload(&app, pack(&broken, &manifest).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::ACCEPTED, "{}", response.text().await.unwrap());
+    let refused = settled(&app, "2.0.0").await;
+    assert_eq!(refused["state"], "refused", "{refused}");
+    assert!(refused["reason"].is_string());
+    let install = json!({"connector": "our-shop", "name": "Ours", "environment": "sandbox", "settings": {}});
+    let response = app.post_as(&app.admin, "/api/admin/connections", &install).await;
+    assert!(!response.status().is_success(), "what was refused can't be installed");
+}
+
+async fn author(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(binary()).arg("connector").args(arguments).current_dir(folder).output().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_author_packs_checks_and_runs_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &[u8]| std::fs::write(folder.path().join(name), content).unwrap();
+    file("shop.wasm", &guest::component("shopify").unwrap());
+    file("connector.toml", include_bytes!("../../../plugins/shopify/connector.toml"));
+    let told = |output: &Output| {
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (ok, file_name, said) = told(&author(folder.path(), &["pack", "shop.wasm"]).await);
+    assert!(ok && file_name.trim() == "shopify-1.0.0.wasm", "{file_name} {said}");
+    let (ok, _, said) = told(&author(folder.path(), &["check", "shopify-1.0.0.wasm"]).await);
+    assert!(ok && said.contains("would take"), "{said}");
+
+    let run = ["run", "shopify-1.0.0.wasm", "find_order", "--settings", r#"{"shop":"acme-demo"}"#, "--input"];
+    let (ok, output, said) = told(&author(folder.path(), &[&run[..], &[r##"{"number":"#1001"}"##]].concat()).await);
+    assert!(ok && said.contains("fuel"), "{said}");
+    let output: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(output["orders"][0]["order"], "#1001");
+    let (ok, output, said) = told(&author(folder.path(), &[&run[..], &[r#"{"nothing":1}"#]].concat()).await);
+    assert!(!ok && output.is_empty() && said.contains("invalid_input"), "{said}");
+
+    let (ok, _, said) = told(&author(folder.path(), &["check", "shop.wasm"]).await);
+    assert!(!ok && said.contains("resly connector pack"), "{said}");
+    let (ok, _, said) = told(&author(folder.path(), &["check", "connector.toml"]).await);
+    assert!(!ok && said.contains("needs a component"), "{said}");
+}
