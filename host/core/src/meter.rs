@@ -55,7 +55,7 @@ pub struct UsageReport {
 
 /// A hard cap stands in the way. Nothing was counted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
-#[error("the plan's limit of {limit} {} is reached until {resets_at}", meter.name())]
+#[error("the limit of {limit} {} is reached until {resets_at}", meter.name())]
 pub struct LimitReached {
     pub meter: Meter,
     pub limit: u64,

@@ -171,15 +171,15 @@ impl KnowledgeStore for Store {
         limit: usize,
     ) -> Result<Vec<PassageId>, StoreError> {
         let doing = "search the passages";
-        let words = search::words(query);
-        if words.is_empty() {
+        let terms = search::terms(query);
+        if terms.words.is_empty() {
             return Ok(Vec::new());
         }
         let mut db = self.reader(doing).await?;
         let sql = db.pick(search::SQLITE, search::POSTGRES);
         let query = match &db {
-            crate::Reader::Sqlite(_) => search::for_sqlite(organization, &words),
-            crate::Reader::Postgres(_) | crate::Reader::Pooled(_) => search::for_postgres(&words),
+            crate::Reader::Sqlite(_) => search::for_sqlite(organization, &terms),
+            crate::Reader::Postgres(_) | crate::Reader::Pooled(_) => search::for_postgres(&terms),
         };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let found = rows!(db, (Id,), sql, query.as_str(), Id(organization.0), limit).map_err(failed(doing))?;

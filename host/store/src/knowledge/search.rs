@@ -30,33 +30,51 @@ pub(super) const POSTGRES: &str = "SELECT p.id FROM passages p, to_tsquery('engl
      WHERE p.search @@ query AND p.organization_id = $2
      ORDER BY ts_rank(p.search, query, 1) DESC, p.source_id, p.position LIMIT $3";
 
-/// The words to look for, in lower case, each once. Common ones count only when there is nothing else.
-pub(super) fn words(query: &str) -> Vec<String> {
+/// A question of so few telling words is looked for as a whole, too: "What is Resly?" asks for a heading.
+const FEW: usize = 2;
+/// A longer phrase is nobody's heading.
+const PHRASE: usize = 8;
+
+/// What to look for: words in lower case, each once, and for a short question the whole of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub words: Vec<String>,
+    pub phrase: Option<String>,
+}
+
+/// Common words count only when there is nothing else.
+pub(super) fn terms(query: &str) -> Terms {
+    let mut said: Vec<String> = Vec::new();
     let mut words: Vec<String> = Vec::new();
     let query: String = query.chars().take(CHARS).flat_map(char::to_lowercase).collect();
     for word in query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         let word: String = word.chars().take(WORD_CHARS).collect();
+        if said.len() <= PHRASE {
+            said.push(word.clone());
+        }
         if !words.contains(&word) {
             words.push(word);
         }
     }
     let telling = words.iter().filter(|word| !STOP.contains(&word.as_str())).take(WORDS).cloned().collect::<Vec<_>>();
+    let phrase = (telling.len() <= FEW && (2..=PHRASE).contains(&said.len())).then(|| said.join(" "));
     if !telling.is_empty() {
-        return telling;
+        return Terms { words: telling, phrase };
     }
     words.truncate(WORDS);
-    words
+    Terms { words, phrase }
 }
 
 /// FTS5's query syntax.
-pub(super) fn for_sqlite(organization: OrganizationId, words: &[String]) -> String {
-    let words = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" OR ");
+pub(super) fn for_sqlite(organization: OrganizationId, terms: &Terms) -> String {
+    let words = terms.words.iter().chain(&terms.phrase).map(|words| format!("\"{words}\""));
+    let words = words.collect::<Vec<_>>().join(" OR ");
     format!("tenant : \"{}\" AND {{title section text}} : ({words})", organization.0.simple())
 }
 
-/// The syntax of `to_tsquery`.
-pub(super) fn for_postgres(words: &[String]) -> String {
-    words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" | ")
+/// The syntax of `to_tsquery`, which drops common words from phrases too, so that a phrase would tell nothing new.
+pub(super) fn for_postgres(terms: &Terms) -> String {
+    terms.words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" | ")
 }
 
 #[cfg(test)]
@@ -66,17 +84,20 @@ mod tests {
     #[test]
     fn only_letters_and_digits_get_through() {
         assert_eq!(
-            words("How do I \"refund\" an order*? NEAR(x, 2) -- '; DROP"),
+            terms("How do I \"refund\" an order*? NEAR(x, 2) -- '; DROP").words,
             ["refund", "order", "near", "x", "2", "drop"]
         );
-        assert_eq!(words("🤷‍♀️ … \0 ()"), Vec::<String>::new());
-        assert_eq!(words("what is the"), ["what", "is", "the"]);
+        assert_eq!(terms("🤷‍♀️ … \0 ()"), Terms::default());
+        assert_eq!(terms("what is the").words, ["what", "is", "the"]);
+        assert_eq!(terms("What is Resly?").phrase.as_deref(), Some("what is resly"));
+        assert_eq!(terms("refunds?").phrase, None);
+        assert_eq!(terms("refunds for orders from abroad").phrase, None);
     }
 
     #[test]
     fn the_longest_input_is_a_short_query() {
         let long: String = (0..20_000).map(|n| format!("w{n} ")).collect();
-        assert_eq!(words(&long).len(), WORDS);
-        assert_eq!(words(&"x".repeat(100_000)), ["x".repeat(WORD_CHARS)]);
+        assert_eq!((terms(&long).words.len(), terms(&long).phrase), (WORDS, None));
+        assert_eq!(terms(&"x".repeat(100_000)).words, ["x".repeat(WORD_CHARS)]);
     }
 }

@@ -93,6 +93,9 @@ impl Authority {
         if host.is_empty() || host.ends_with('.') {
             return Err("a host name is needed, without a dot at its end".to_owned());
         }
+        if host.split('.').any(str::is_empty) {
+            return Err("a host name has no empty part between its dots".to_owned());
+        }
         let host = Host::parse(host).map_err(|error| format!("it is no host name: {error}"))?;
         if setting.is_some() {
             let Host::Domain(name) = &host else { return Err("a setting can't be a part of an address".to_owned()) };
