@@ -20,6 +20,7 @@ static MAPPING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mapping.wasm")
 static HTTP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/http.wasm"));
 static SHOPIFY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shopify.wasm"));
 static SHOPIFY_MANIFEST: &str = include_str!("../../../plugins/shopify/connector.toml");
+static STRIPE_MANIFEST: &str = include_str!("../../../plugins/stripe/connector.toml");
 
 /// A bundled manifest that can't be used: a mistake in this build.
 #[derive(Debug, thiserror::Error)]
@@ -29,18 +30,19 @@ pub struct BundleError {
     detail: String,
 }
 
-/// A compiled connector, with its manifest.
-struct Compiled {
+/// A connector that the binary carries.
+struct Bundled {
     manifest: Arc<Manifest>,
-    digest: Digest,
-    wasm: &'static [u8],
+    /// What runs it: its own component, packed, or the runner of declarative connectors.
+    component: Digest,
+    wasm: Option<&'static [u8]>,
 }
 
 /// What the binary carries.
 pub struct Bundle {
     mapper: Digest,
     runner: Digest,
-    connectors: Vec<Compiled>,
+    connectors: Vec<Bundled>,
 }
 
 impl Bundle {
@@ -48,7 +50,10 @@ impl Bundle {
         Ok(Self {
             mapper: Digest::of(MAPPING),
             runner: Digest::of(HTTP),
-            connectors: vec![Compiled::read("shopify", SHOPIFY_MANIFEST, SHOPIFY)?],
+            connectors: vec![
+                Bundled::read("shopify", SHOPIFY_MANIFEST, Some(SHOPIFY))?,
+                Bundled::read("stripe", STRIPE_MANIFEST, None)?,
+            ],
         })
     }
 
@@ -62,7 +67,7 @@ impl Bundle {
         let named = self
             .connectors
             .iter()
-            .map(|compiled| (compiled.manifest.id.as_str(), compiled.digest, compiled.packed().unwrap_or_default()));
+            .filter_map(|bundled| Some((bundled.manifest.id.as_str(), bundled.component, bundled.packed()?)));
         [("http", self.runner, Bytes::from_static(HTTP))].into_iter().chain(named).collect()
     }
 
@@ -73,28 +78,32 @@ impl Bundle {
         if digest == self.runner {
             return Some(Bytes::from_static(HTTP));
         }
-        self.connectors.iter().find(|compiled| compiled.digest == digest)?.packed().ok()
+        self.connectors.iter().find(|bundled| bundled.component == digest)?.packed()
     }
 }
 
-impl Compiled {
-    fn read(connector: &'static str, manifest: &str, wasm: &'static [u8]) -> Result<Self, BundleError> {
+impl Bundled {
+    fn read(connector: &'static str, manifest: &str, wasm: Option<&'static [u8]>) -> Result<Self, BundleError> {
         let wrong = |detail: String| BundleError { connector, detail };
         let manifest: Manifest = toml::from_str(manifest).map_err(|error| wrong(error.to_string()))?;
         if let Some(mistake) = check(&manifest).first() {
             return Err(wrong(format!("{}: {}", mistake.path, mistake.message)));
         }
-        let packed = pack(wasm, &manifest).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { manifest: Arc::new(manifest), digest: Digest::of(&packed), wasm })
+        let component = match wasm {
+            Some(wasm) => Digest::of(&pack(wasm, &manifest).map_err(|error| wrong(error.to_string()))?),
+            None if manifest.is_declarative() => Digest::of(HTTP),
+            None => return Err(wrong("an action has neither a `request` nor a component".to_owned())),
+        };
+        Ok(Self { manifest: Arc::new(manifest), component, wasm })
     }
 
     /// Packed anew each time it is asked for, which is when it has to be compiled: the host doesn't keep a copy.
-    fn packed(&self) -> Result<Bytes, serde_json::Error> {
-        pack(self.wasm, &self.manifest).map(Bytes::from)
+    fn packed(&self) -> Option<Bytes> {
+        pack(self.wasm?, &self.manifest).map(Bytes::from).ok()
     }
 
     fn installable(&self) -> Installable {
-        Installable { manifest: Arc::clone(&self.manifest), component: self.digest, origin: Origin::Bundled }
+        Installable { manifest: Arc::clone(&self.manifest), component: self.component, origin: Origin::Bundled }
     }
 }
 
@@ -127,13 +136,13 @@ impl Connectables {
     }
 
     pub fn is_bundled(&self, id: &str) -> bool {
-        self.bundle.connectors.iter().any(|compiled| compiled.manifest.id == id)
+        self.bundle.connectors.iter().any(|bundled| bundled.manifest.id == id)
     }
 
     /// All versions of all connectors: the bundled ones first.
     pub async fn all(&self, organization: OrganizationId) -> Result<Vec<Listed>, StoreError> {
         let own = self.store.list_connectors(organization).await?;
-        let bundled = self.bundle.connectors.iter().map(Compiled::installable);
+        let bundled = self.bundle.connectors.iter().map(Bundled::installable);
         let bundled = bundled.map(|installable| Listed { installable, state: VersionState::Ready, reason: None });
         Ok(bundled.chain(own.into_iter().map(|stored| self.listed(stored))).collect())
     }
@@ -188,7 +197,7 @@ impl Catalogue for Connectables {
         connector: &str,
         version: &str,
     ) -> Result<Option<Installable>, StoreError> {
-        if let Some(bundled) = self.bundle.connectors.iter().find(|compiled| compiled.manifest.id == connector) {
+        if let Some(bundled) = self.bundle.connectors.iter().find(|bundled| bundled.manifest.id == connector) {
             // The binary carries one version of each: a connection made by an older host goes on with this one.
             return Ok(Some(bundled.installable()));
         }

@@ -230,3 +230,31 @@ async fn another_organization_sees_none_of_it() {
     let catalogue = app.send_as(&stranger, "GET", "/api/admin/connectors").await.text().await.unwrap();
     assert!(!catalogue.contains("Acme CRM"));
 }
+
+#[tokio::test]
+async fn stripe_tells_a_customer_s_subscription() {
+    let app = TestApp::start().await;
+    let made = app
+        .admin_post(
+            "/api/admin/connections",
+            &json!({"connector": "stripe", "name": "Billing", "environment": "sandbox", "settings": {}}),
+        )
+        .await;
+    let id = made["id"].as_str().unwrap();
+    let tested = app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
+    assert_eq!(tested["ok"], true, "{tested}");
+    let call = async |action: &str, input: Value| {
+        app.admin_post(&format!("/api/admin/connections/{id}/actions/{action}"), &input).await["output"].clone()
+    };
+    let found = call("find_customers", json!({"email": "ada@example.com"})).await;
+    let customer = json!({"customer": found["customers"][0]["id"]});
+    let one = &call("list_subscriptions", customer.clone()).await["subscriptions"][0];
+    assert_eq!((&one["status"], &one["renews"]), (&json!("active"), &json!("2026-12-01T00:00:00Z")));
+    assert_eq!(one["items"], json!([{"plan": "Pro", "quantity": 1, "price": "29.00 EUR", "every": "1 month"}]));
+    assert_eq!(call("get_customer", customer.clone()).await["balance"], "-5.00 EUR");
+    assert_eq!(call("list_invoices", customer.clone()).await["invoices"][0]["open"], "0.00 EUR");
+    assert_eq!(call("list_charges", customer).await["charges"][1]["failed_because"], "Your card was declined.");
+    let nobody = format!("/api/admin/connections/{id}/actions/list_charges");
+    let nobody = app.post_as(&app.admin, &nobody, &json!({"customer": "cus_nobody"})).await;
+    assert!(nobody.text().await.unwrap().contains("No such customer"));
+}
