@@ -22,6 +22,7 @@ pub enum Verb {
 /// What to do with a connector of one's own.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConnectorVerb {
+    New { name: String },
     Build { folder: PathBuf, out: Option<PathBuf> },
     Pack { component: PathBuf, manifest: PathBuf, out: Option<PathBuf> },
     Check { file: PathBuf },
@@ -87,6 +88,11 @@ fn connector() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
+            Command::new("new")
+                .about("Writes a new Rust connector, with the SDK that it is built with, into a folder of its name")
+                .arg(Arg::new("name").required(true).value_name("NAME")),
+        )
+        .subcommand(
             Command::new("build")
                 .about("Compiles a Rust connector and packs it with the connector.toml beside its Cargo.toml")
                 .arg(Arg::new("folder").default_value(".").value_name("FOLDER").help("The crate's folder"))
@@ -127,6 +133,7 @@ fn connector_verb(matches: &ArgMatches) -> Option<ConnectorVerb> {
     let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let path = |name: &str| text(name).map(PathBuf::from);
     Some(match name {
+        "new" => ConnectorVerb::New { name: text("name")? },
         "build" => ConnectorVerb::Build { folder: path("folder")?, out: path("out") },
         "pack" => ConnectorVerb::Pack { component: path("component")?, manifest: path("manifest")?, out: path("out") },
         "check" => ConnectorVerb::Check { file: path("file")? },

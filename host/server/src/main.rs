@@ -44,6 +44,11 @@ fn run() -> anyhow::Result<()> {
         return print(openapi::document());
     }
     match &verb {
+        Verb::Connector(ConnectorVerb::New { name }) => {
+            let folder = author::scaffold(name)?;
+            say("written; in that folder, `cargo test` runs its logic, and `resly connector build` packs it");
+            return print(&format!("{}\n", folder.display()));
+        }
         Verb::Connector(ConnectorVerb::Build { folder, out }) => {
             return packed(&author::build(folder, out.as_deref())?);
         }

@@ -159,3 +159,25 @@ async fn an_author_packs_checks_and_runs_without_a_server() {
     let (ok, _, said) = told(&author(folder.path(), &["check", "connector.toml"]).await);
     assert!(!ok && said.contains("needs a component"), "{said}");
 }
+
+#[tokio::test]
+async fn a_new_connector_is_tested_built_and_run_with_nothing_of_ours_at_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let made = author(folder.path(), &["new", "accounts"]).await;
+    assert!(made.status.success(), "{}", said(&made));
+    assert!(!author(folder.path(), &["new", "accounts"]).await.status.success(), "it never writes over anything");
+    assert!(!author(folder.path(), &["new", "../evil"]).await.status.success());
+    let home = folder.path().join("accounts");
+
+    let mut tests = Command::new("cargo");
+    let tests = tests.args(["test", "--lib"]).current_dir(&home).env_remove("CARGO_TARGET_DIR").output().await.unwrap();
+    assert!(tests.status.success(), "{}", said(&tests));
+    let mut build = Command::new(binary());
+    let build =
+        build.args(["connector", "build"]).current_dir(&home).env_remove("CARGO_TARGET_DIR").output().await.unwrap();
+    assert!(build.status.success(), "{}", said(&build));
+    let run = author(&home, &["run", "accounts-1.0.0.wasm", "get_account", "--input", r#"{"id":"1"}"#]).await;
+    assert!(run.status.success(), "{}", said(&run));
+    assert_eq!(serde_json::from_slice::<Value>(&run.stdout).unwrap(), json!({"name": "Acme", "plan": "Pro"}));
+}
