@@ -66,6 +66,8 @@ pub struct SessionSpec {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
     pub manifest: Arc<Manifest>,
+    /// Which of the manifest's ways of authentication the connection uses.
+    pub auth: Auth,
     /// The connection's settings, which the manifest's hosts may be made of.
     pub settings: Value,
     pub credentials: CredentialSource,
@@ -149,7 +151,7 @@ impl Session {
     fn first(&self, request: OutboundRequest) -> Result<Hop, OutboundFailure> {
         let method = method(&request.method)?;
         let target = Target::parse(&request.url).map_err(|error| failure::bad_url(&error))?;
-        let auth = &self.spec.manifest.auth;
+        let auth = &self.spec.auth;
         let mut headers = headers::request(&request.headers, auth).map_err(|error| failure::bad_header(&error))?;
         headers.insert(header::ACCEPT_ENCODING, http::HeaderValue::from_static(decode::ACCEPTED));
         if let Some(name) = inject::query_parameter(auth)
@@ -182,7 +184,7 @@ impl Session {
             return Err(failure::refused(OutboundReason::Denied, message));
         }
         let way = self.egress.clients.way(target).map_err(|error| failure::no_way(target.host_text(), error))?;
-        if self.spec.manifest.auth == Auth::None || !hop.trusted || !grants.authenticate(target) {
+        if self.spec.auth == Auth::None || !hop.trusted || !grants.authenticate(target) {
             return Ok((way, None));
         }
         let opening = timeout_at(until, self.credential.get_or_try_init(|| self.open()));
@@ -205,7 +207,7 @@ impl Session {
             }
         };
         let bad = |error: InjectError| failure::bad_credential(&error);
-        let injection = Injection::new(&self.spec.manifest.auth, credentials).map_err(bad)?;
+        let injection = Injection::new(&self.spec.auth, credentials).map_err(bad)?;
         Ok(Credential { injection, redactor: credentials.redactor() })
     }
 

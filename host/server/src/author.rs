@@ -12,7 +12,7 @@ use bytes::Bytes;
 use resly_core::{
     connector::{
         call::{CallReport, CallRequest, Caller},
-        connection::{Connection, ConnectionStatus, Environment, Origin, Policy},
+        connection::{Connection, ConnectionStatus, Environment, Origin, Owner, Policy},
         manifest::{Manifest, check as check_manifest},
         pack,
         sandbox::Digest,
@@ -225,9 +225,12 @@ pub async fn run(app: &Arc<App>, postable: Postable, trial: Trial) -> anyhow::Re
         environment,
         status: ConnectionStatus::Installed,
         settings,
+        auth: None,
+        owner: Owner::Organization,
         credentials: sealed,
         policy: Policy::default(),
         mappings: Default::default(),
+        tested_at: None,
         created_at: now,
         revision: 1,
     };

@@ -1,7 +1,7 @@
 //! `resly demo`: an organization that shows what the host can do, on the handbook and on Shopify's fixtures.
 
 use resly_core::{
-    connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Policy},
+    connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy},
     id::{ConnectionId, OrganizationId},
     knowledge::{KnowledgeStore, library::NewText},
     meter::Limits,
@@ -123,9 +123,12 @@ async fn install_shopify(app: &App, organization: OrganizationId) -> Result<(), 
         environment: Environment::Sandbox,
         status: ConnectionStatus::Installed,
         settings: install::with_defaults(&manifest, json!({"shop": "resly-demo"})),
+        auth: None,
+        owner: Owner::Organization,
         credentials: None,
         policy: Policy::default(),
         mappings: Default::default(),
+        tested_at: None,
         created_at: now,
         revision: 1,
     };

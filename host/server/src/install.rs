@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use resly_core::connector::{
     connection::{Connection, Environment},
-    manifest::{Auth, Manifest},
+    manifest::{Auth, AuthType, Manifest},
     schema,
 };
 use resly_egress::Credentials;
@@ -41,25 +41,36 @@ pub fn check_settings(manifest: &Manifest, settings: &Value) -> Vec<Mistake> {
     }
 }
 
-/// Every mistake in the credentials: exactly the fields that the connector's authentication needs.
-pub fn check_credentials(manifest: &Manifest, credentials: &BTreeMap<String, String>) -> Vec<Mistake> {
-    let fields = manifest.auth.fields();
+/// The way of authentication that an admin chose, if the connector offers it.
+pub fn choose_auth(manifest: &Manifest, chosen: Option<AuthType>) -> Result<&Auth, Mistake> {
+    manifest.auth_of(chosen).ok_or_else(|| {
+        let offered: Vec<&str> = manifest.auths().map(|auth| auth.kind().name()).collect();
+        Mistake::new("auth", format!("this connector authenticates by: {}", offered.join(", ")))
+    })
+}
+
+/// Every mistake in the credentials: exactly the fields that this way of authentication needs.
+pub fn check_credentials(auth: &Auth, credentials: &BTreeMap<String, String>) -> Vec<Mistake> {
+    let fields = auth.fields();
     let at = |field: &str| format!("credentials.{field}");
     let unknown = credentials.keys().filter(|name| !fields.contains(&name.as_str())).map(|name| {
         let wanted = if fields.is_empty() { "none".to_owned() } else { fields.join(", ") };
         Mistake::new(at(name), format!("this connector's credentials are: {wanted}"))
     });
-    let unfit = Credentials::new(credentials.clone()).check(&manifest.auth).err();
+    let unfit = Credentials::new(credentials.clone()).check(auth).err();
     let unfit = unfit.map(|error| Mistake::new(error.field().map_or("credentials".to_owned(), at), error.to_string()));
     unknown.chain(unfit).collect()
 }
 
+/// What decides where a credential goes: the manifest, the way of authentication, the settings.
+pub type Course<'a> = (&'a Manifest, &'a Auth, &'a Value);
+
 /// Whether a change of settings (or of the version) leads a credential to other hosts, or there in another way.
-pub fn leads_elsewhere(before: (&Manifest, &Value), after: (&Manifest, &Value)) -> bool {
-    if before.0.auth != after.0.auth || before.0.auth_hosts != after.0.auth_hosts {
+pub fn leads_elsewhere(before: Course<'_>, after: Course<'_>) -> bool {
+    if before.1 != after.1 || before.0.auth_hosts != after.0.auth_hosts {
         return true;
     }
-    let hosts = |(manifest, settings): (&Manifest, &Value)| resly_egress::check_settings(manifest, settings).ok();
+    let hosts = |(manifest, _, settings): Course<'_>| resly_egress::check_settings(manifest, settings).ok();
     match (hosts(before), hosts(after)) {
         (Some(before), Some(after)) => before != after,
         _ => true,
@@ -73,6 +84,6 @@ pub trait Credentialed {
 
 impl Credentialed for Connection {
     fn is_credentialed(&self, manifest: &Manifest) -> bool {
-        self.environment == Environment::Sandbox || manifest.auth == Auth::None || self.credentials.is_some()
+        self.environment == Environment::Sandbox || *self.auth_in(manifest) == Auth::None || self.credentials.is_some()
     }
 }

@@ -70,6 +70,7 @@ impl Outside for Gate {
             organization: connection.organization,
             connection: connection.id,
             manifest: Arc::clone(manifest),
+            auth: connection.auth_in(manifest).clone(),
             settings: connection.settings.clone(),
             credentials,
             http_calls: allowance.http_calls,

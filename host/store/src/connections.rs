@@ -8,6 +8,7 @@ use resly_core::{
         BeginCallError, CallRecord, Connection, ConnectionStatus, ConnectionStore, Environment, Policy,
         SealedCredentials,
     },
+    connector::manifest::AuthType,
     error::StoreError,
     id::{CallId, ConnectionId, OrganizationId},
     time::Timestamp,
@@ -26,12 +27,15 @@ use crate::{
 pub struct ConnectionChange {
     pub name: Option<String>,
     pub settings: Option<Value>,
+    pub auth: Option<AuthType>,
     /// `Some(None)` drops them.
     pub credentials: Option<Option<SealedCredentials>>,
     pub policy: Option<Policy>,
     pub mappings: Option<BTreeMap<String, String>>,
     pub version: Option<String>,
     pub environment: Option<Environment>,
+    /// What was tested is no longer what there is.
+    pub untested: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -44,9 +48,12 @@ struct ConnectionRow {
     environment: String,
     status: String,
     settings: Json<Value>,
+    auth: Option<String>,
+    owner: String,
     credentials: Option<Vec<u8>>,
     policy: Json<Policy>,
     mappings: Json<BTreeMap<String, String>>,
+    tested_at: Option<Time>,
     revision: Count,
     created_at: Time,
 }
@@ -62,9 +69,12 @@ impl ConnectionRow {
             environment: named(self.environment)?,
             status: named(self.status)?,
             settings: self.settings.0,
+            auth: self.auth.map(named).transpose()?,
+            owner: named(self.owner)?,
             credentials: self.credentials.map(SealedCredentials),
             policy: self.policy.0,
             mappings: self.mappings.0,
+            tested_at: self.tested_at.map(|at| at.0),
             created_at: self.created_at.0,
             revision: self.revision.0,
         })
@@ -75,8 +85,8 @@ async fn insert(db: &mut Conn<'_>, new: &Connection) -> Result<(), sqlx::Error> 
     execute!(
         db,
         "INSERT INTO connections (id, organization_id, connector, version, name, environment, status, settings,
-                                  credentials, policy, mappings, revision, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                                  credentials, policy, mappings, revision, created_at, auth, owner, tested_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         Id(new.id.0),
         Id(new.organization.0),
         new.connector.as_str(),
@@ -89,7 +99,10 @@ async fn insert(db: &mut Conn<'_>, new: &Connection) -> Result<(), sqlx::Error> 
         Json(new.policy),
         Json(&new.mappings),
         Count(new.revision),
-        Time(new.created_at)
+        Time(new.created_at),
+        new.auth.map(AuthType::name),
+        new.owner.name(),
+        new.tested_at.map(Time)
     )
     .map(drop)
 }
@@ -108,10 +121,11 @@ async fn update(
              name = COALESCE($3, name), settings = COALESCE($4, settings),
              credentials = CASE WHEN $5 THEN $6 ELSE credentials END,
              policy = COALESCE($7, policy), mappings = COALESCE($8, mappings), version = COALESCE($9, version),
-             environment = COALESCE($10, environment), revision = revision + 1
+             environment = COALESCE($10, environment), auth = COALESCE($11, auth),
+             tested_at = CASE WHEN $12 THEN NULL ELSE tested_at END, revision = revision + 1
          WHERE id = $1 AND organization_id = $2
-         RETURNING id, organization_id, connector, version, name, environment, status, settings, credentials, policy,
-                   mappings, revision, created_at",
+         RETURNING id, organization_id, connector, version, name, environment, status, settings, auth, owner, credentials,
+                   policy, mappings, tested_at, revision, created_at",
         Id(id.0),
         Id(organization.0),
         change.name.as_deref().map(Text),
@@ -121,7 +135,9 @@ async fn update(
         change.policy.map(Json),
         change.mappings.as_ref().map(Json),
         change.version.as_deref(),
-        change.environment.map(Environment::name)
+        change.environment.map(Environment::name),
+        change.auth.map(AuthType::name),
+        change.untested
     )?;
     updated.map(ConnectionRow::connection).transpose()
 }
@@ -138,8 +154,8 @@ impl Store {
         let found = rows!(
             db,
             ConnectionRow,
-            "SELECT id, organization_id, connector, version, name, environment, status, settings, credentials, policy,
-                    mappings, revision, created_at
+            "SELECT id, organization_id, connector, version, name, environment, status, settings, auth, owner,
+                    credentials, policy, mappings, tested_at, revision, created_at
              FROM connections WHERE organization_id = $1 ORDER BY created_at, id",
             Id(organization.0)
         )
@@ -156,6 +172,25 @@ impl Store {
     ) -> Result<Option<Connection>, StoreError> {
         self.write("change a connection", move |mut db| {
             Box::pin(async move { Ok(update(&mut db, organization, id, &change).await?) })
+        })
+        .await
+    }
+
+    /// It passed a test, if it is still as it was then.
+    pub async fn set_connection_tested(&self, tested: &Connection, now: Timestamp) -> Result<(), StoreError> {
+        let (organization, id, revision) = (Id(tested.organization.0), Id(tested.id.0), Count(tested.revision));
+        self.write("note a passed test", move |mut db| {
+            Box::pin(async move {
+                execute!(
+                    db,
+                    "UPDATE connections SET tested_at = $4 WHERE id = $1 AND organization_id = $2 AND revision = $3",
+                    id,
+                    organization,
+                    revision,
+                    Time(now)
+                )?;
+                Ok(())
+            })
         })
         .await
     }
@@ -185,8 +220,8 @@ impl ConnectionStore for Store {
         let found = rows!(
             db,
             ConnectionRow,
-            "SELECT id, organization_id, connector, version, name, environment, status, settings, credentials, policy,
-                    mappings, revision, created_at
+            "SELECT id, organization_id, connector, version, name, environment, status, settings, auth, owner,
+                    credentials, policy, mappings, tested_at, revision, created_at
              FROM connections WHERE organization_id = $1 AND status = 'enabled' ORDER BY created_at, id",
             Id(organization.0)
         )
@@ -204,8 +239,8 @@ impl ConnectionStore for Store {
         let found = row!(
             db,
             ConnectionRow,
-            "SELECT id, organization_id, connector, version, name, environment, status, settings, credentials, policy,
-                    mappings, revision, created_at
+            "SELECT id, organization_id, connector, version, name, environment, status, settings, auth, owner,
+                    credentials, policy, mappings, tested_at, revision, created_at
              FROM connections WHERE id = $1 AND organization_id = $2",
             Id(id.0),
             Id(organization.0)

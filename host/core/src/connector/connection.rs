@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    manifest::Manifest,
+    manifest::{Auth, AuthType, Manifest},
     sandbox::{Cost, Digest, LogLine},
 };
 use crate::{
@@ -70,6 +70,26 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedCredentials(pub Vec<u8>);
 
+/// Whose account a connection acts for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    /// The organization's own.
+    #[default]
+    Organization,
+    /// Each visitor's own: everyone who chats brings a credential, and `credentials` holds the app's client at most.
+    Visitor,
+}
+
+impl Owner {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Organization => "organization",
+            Self::Visitor => "visitor",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Connection {
     pub id: ConnectionId,
@@ -81,13 +101,26 @@ pub struct Connection {
     pub status: ConnectionStatus,
     /// JSON that satisfies the manifest's settings schema.
     pub settings: Value,
+    /// Which of the manifest's ways of authentication it uses; its usual one when `None`.
+    pub auth: Option<AuthType>,
+    /// Whose account it is.
+    pub owner: Owner,
     pub credentials: Option<SealedCredentials>,
     pub policy: Policy,
     /// jq filters by action id, applied to the action's output before the model sees it.
     pub mappings: BTreeMap<String, String>,
+    /// When it last passed a test in its environment, with the hosts that it has now.
+    pub tested_at: Option<Timestamp>,
     pub created_at: Timestamp,
     /// Grows with each change; part of what the credential is bound to.
     pub revision: u64,
+}
+
+impl Connection {
+    /// How it authenticates. A version that no longer offers the chosen way falls back to its usual one.
+    pub fn auth_in<'m>(&self, manifest: &'m Manifest) -> &'m Auth {
+        manifest.auth_of(self.auth).unwrap_or(&manifest.auth)
+    }
 }
 
 /// A connector as an organization's catalogue has it: its manifest, and the component that runs it.

@@ -30,6 +30,9 @@ pub struct Manifest {
     pub hosts: Vec<String>,
     #[serde(default)]
     pub auth: Auth,
+    /// Other ways to convince the service, which a connection may choose in place of `auth`; each of a type of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub auth_alternatives: Vec<Auth>,
     /// The hosts, out of `hosts`, that get the credential; all of them when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub auth_hosts: Vec<String>,
@@ -72,30 +75,132 @@ pub enum Auth {
     Bearer,
     /// `credentials.username` and `credentials.password` (RFC 7617).
     Basic,
-    /// OAuth 2.0 (RFC 6749).
-    Oauth2 {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        authorize_url: Option<String>,
-        token_url: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        revoke_url: Option<String>,
-        #[serde(default)]
-        scopes: Vec<String>,
-        #[serde(default = "yes")]
-        pkce: bool,
-        #[serde(default = "authorization_code")]
-        grant: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        expired_when: Option<Value>,
-    },
+    /// OAuth 2.0 (RFC 6749): the access token goes into `header`, after `prefix`.
+    Oauth2(Box<OAuth>),
+}
+
+/// How a service does OAuth 2.0. One whole label of an address may be a setting, as in `hosts`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OAuth {
+    /// Where a person agrees (RFC 6749, section 3.1); the grant `client_credentials` needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorize_url: Option<String>,
+    pub token_url: String,
+    /// RFC 7009.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke_url: Option<String>,
+    /// What the authorization response's `iss` has to be (RFC 9207), when the service sends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// What stands between scopes: a space, unless the service wants a comma.
+    #[serde(default = "space")]
+    pub scope_separator: String,
+    /// PKCE with S256 (RFC 7636).
+    #[serde(default = "yes")]
+    pub pkce: bool,
+    #[serde(default)]
+    pub grant: Grant,
+    #[serde(default)]
+    pub client_auth: ClientAuth,
+    /// Parameters that the service asks for beyond the standard's, such as `access_type`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub authorize_params: BTreeMap<String, String>,
+    /// The same for every request to `token_url`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub token_params: BTreeMap<String, String>,
+    #[serde(default = "authorization")]
+    pub header: String,
+    #[serde(default = "bearer")]
+    pub prefix: String,
+    /// What an expired access token looks like beyond status 401. Any of them counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    pub expired_when: Vec<ExpiredWhen>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    #[default]
+    AuthorizationCode,
+    ClientCredentials,
+}
+
+/// How the app's client proves itself to `token_url` (OpenID Connect Core, section 9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    #[default]
+    ClientSecretPost,
+    ClientSecretBasic,
+}
+
+/// A response that says that the access token has expired; what is named has to hold together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpiredWhen {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// A JSON Pointer (RFC 6901) into the body, where `equals` has to stand; anything but null when `equals` is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equals: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_contains: Option<String>,
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<ExpiredWhen>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(ExpiredWhen),
+        Many(Vec<ExpiredWhen>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    })
 }
 
 fn yes() -> bool {
     true
 }
 
-fn authorization_code() -> String {
-    "authorization_code".to_owned()
+fn space() -> String {
+    " ".to_owned()
+}
+
+fn authorization() -> String {
+    "authorization".to_owned()
+}
+
+fn bearer() -> String {
+    "Bearer ".to_owned()
+}
+
+/// The type of an [`Auth`], by which a connection chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthType {
+    None,
+    ApiKey,
+    Bearer,
+    Basic,
+    Oauth2,
+}
+
+impl AuthType {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ApiKey => "api_key",
+            Self::Bearer => "bearer",
+            Self::Basic => "basic",
+            Self::Oauth2 => "oauth2",
+        }
+    }
 }
 
 impl Auth {
@@ -106,7 +211,17 @@ impl Auth {
             Self::ApiKey { .. } => &["api_key"],
             Self::Bearer => &["token"],
             Self::Basic => &["username", "password"],
-            Self::Oauth2 { .. } => &["client_id", "client_secret"],
+            Self::Oauth2(_) => &["client_id", "client_secret"],
+        }
+    }
+
+    pub fn kind(&self) -> AuthType {
+        match self {
+            Self::None => AuthType::None,
+            Self::ApiKey { .. } => AuthType::ApiKey,
+            Self::Bearer => AuthType::Bearer,
+            Self::Basic => AuthType::Basic,
+            Self::Oauth2(_) => AuthType::Oauth2,
         }
     }
 }
@@ -235,6 +350,19 @@ pub struct RequestedLimits {
 impl Manifest {
     pub fn action(&self, id: &str) -> Option<&Action> {
         self.actions.iter().find(|action| action.id == id)
+    }
+
+    /// Every way that a connection may choose, the usual one first.
+    pub fn auths(&self) -> impl Iterator<Item = &Auth> {
+        std::iter::once(&self.auth).chain(&self.auth_alternatives)
+    }
+
+    /// The way that a connection chose; `None` when this manifest doesn't offer it.
+    pub fn auth_of(&self, chosen: Option<AuthType>) -> Option<&Auth> {
+        match chosen {
+            None => Some(&self.auth),
+            Some(kind) => self.auths().find(|auth| auth.kind() == kind),
+        }
     }
 
     /// Whether the bundled runner executes it, rather than code of its own.

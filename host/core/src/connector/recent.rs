@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        connector::connection::{ConnectionStatus, Policy},
+        connector::connection::{ConnectionStatus, Owner, Policy},
         id::OrganizationId,
     };
 
@@ -86,9 +86,12 @@ mod tests {
             environment,
             status: ConnectionStatus::Enabled,
             settings: json!({}),
+            auth: None,
+            owner: Owner::Organization,
             credentials: None,
             policy: Policy::default(),
             mappings: Default::default(),
+            tested_at: None,
             created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
             revision,
         }

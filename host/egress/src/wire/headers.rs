@@ -97,10 +97,10 @@ pub fn is_reserved(name: &HeaderName) -> bool {
 /// Whether this header is where the credential goes.
 fn is_auth(name: &HeaderName, auth: &Auth) -> bool {
     match auth {
-        Auth::None => false,
+        Auth::None | Auth::ApiKey { place: ApiKeyPlace::Query, .. } => false,
         Auth::ApiKey { place: ApiKeyPlace::Header, name: auth, .. } => auth.eq_ignore_ascii_case(name.as_str()),
-        Auth::ApiKey { place: ApiKeyPlace::Query, .. } => false,
-        Auth::Bearer | Auth::Basic | Auth::Oauth2 { .. } => *name == header::AUTHORIZATION,
+        Auth::Bearer | Auth::Basic => *name == header::AUTHORIZATION,
+        Auth::Oauth2(oauth) => oauth.header.eq_ignore_ascii_case(name.as_str()),
     }
 }
 

@@ -36,18 +36,12 @@ impl Injection {
         };
         Ok(Some(match auth {
             Auth::None => return Ok(None),
-            Auth::ApiKey { place, name, prefix } => {
+            Auth::ApiKey { place: ApiKeyPlace::Header, name, prefix } => header(name, prefix, field("api_key")?, "api_key")?,
+            Auth::ApiKey { place: ApiKeyPlace::Query, name, prefix } => {
                 let key = Zeroizing::new(format!("{prefix}{}", field("api_key")?));
-                match place {
-                    ApiKeyPlace::Header => {
-                        let name = HeaderName::from_bytes(name.as_bytes()).ok();
-                        let name = name.filter(|name| !headers::is_reserved(name)).ok_or(InjectError::Header)?;
-                        Self::Header(name, sensitive(&key, "api_key")?)
-                    }
-                    ApiKeyPlace::Query => Self::Query(name.clone(), SecretString::from(key.as_str())),
-                }
+                Self::Query(name.clone(), SecretString::from(key.as_str()))
             }
-            Auth::Bearer => bearer(field("token")?, "token")?,
+            Auth::Bearer => header("authorization", "Bearer ", field("token")?, "token")?,
             Auth::Basic => {
                 field("username")?;
                 let pair = credentials.basic().ok_or(InjectError::Missing("password"))?;
@@ -55,9 +49,9 @@ impl Injection {
                 Self::Header(header::AUTHORIZATION, sensitive(&value, "password")?)
             }
             // What authorizing the connection obtained; until then there is only the app's own client.
-            Auth::Oauth2 { .. } => {
+            Auth::Oauth2(oauth) => {
                 let token = field("access_token").map_err(|_| InjectError::NotAuthorized)?;
-                bearer(token, "access_token")?
+                header(&oauth.header, &oauth.prefix, token, "access_token")?
             }
         }))
     }
@@ -98,9 +92,11 @@ fn strip(url: &mut Url, name: &str) {
     url.set_query(Some(&query).filter(|query| !query.is_empty()).map(String::as_str));
 }
 
-fn bearer(token: &str, field: &'static str) -> Result<Injection, InjectError> {
-    let value = Zeroizing::new(format!("Bearer {token}"));
-    Ok(Injection::Header(header::AUTHORIZATION, sensitive(&value, field)?))
+fn header(name: &str, prefix: &str, secret: &str, field: &'static str) -> Result<Injection, InjectError> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok();
+    let name = name.filter(|name| !headers::is_reserved(name)).ok_or(InjectError::Header)?;
+    let value = Zeroizing::new(format!("{prefix}{secret}"));
+    Ok(Injection::Header(name, sensitive(&value, field)?))
 }
 
 fn sensitive(value: &str, field: &'static str) -> Result<HeaderValue, InjectError> {

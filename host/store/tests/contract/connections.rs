@@ -1,7 +1,8 @@
 //! Connections, workflows.
 
 use resly_core::{
-    connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Policy, SealedCredentials},
+    connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy, SealedCredentials},
+    connector::manifest::AuthType,
     id::{ConnectionId, OrganizationId, WorkflowId},
     workflow::{Workflow, WorkflowStore},
 };
@@ -23,9 +24,12 @@ pub fn connection(organization: OrganizationId) -> Connection {
         environment: Environment::Production,
         status: ConnectionStatus::Installed,
         settings: json!({"region": "eu"}),
+        auth: None,
+        owner: Owner::Organization,
         credentials: Some(SealedCredentials(vec![1, 2, 3])),
         policy: Policy::default(),
         mappings: [("get".to_owned(), ".id".to_owned())].into(),
+        tested_at: Some(at(5)),
         created_at: at(0),
         revision: 1,
     }
@@ -56,6 +60,8 @@ both! {
             version: Some("2.0.0".to_owned()),
             environment: Some(Environment::Sandbox),
             name: None,
+            auth: Some(AuthType::Basic),
+            untested: true,
         };
         let changed = store.update_connection(org, new.id, change).await.unwrap().unwrap();
         assert_eq!(changed.settings, json!({"region": "us"}));

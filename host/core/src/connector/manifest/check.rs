@@ -16,7 +16,7 @@ use self::{
     hosts::HostPattern,
     names::{is_action_id, is_connector_id, is_host_header, is_printable, is_token, is_version, plain_text},
 };
-use super::{Action, ApiKeyPlace, Auth, Fixture, Manifest, RequestedLimits, SideEffect};
+use super::{Action, ApiKeyPlace, Auth, Fixture, Grant, Manifest, OAuth, RequestedLimits, SideEffect};
 use crate::connector::schema::{self, check_schema};
 
 const MOST_HOSTS: usize = 64;
@@ -147,64 +147,95 @@ fn text_setting(path: &str, setting: &str, settings: &Value, mistakes: &mut Mist
 }
 
 fn auth(manifest: &Manifest, mistakes: &mut Mistakes) {
-    match &manifest.auth {
+    way("/auth", &manifest.auth, manifest, mistakes);
+    let mut kinds = vec![manifest.auth.kind()];
+    for (at, alternative) in manifest.auth_alternatives.iter().enumerate() {
+        let path = format!("/auth_alternatives/{at}");
+        way(&path, alternative, manifest, mistakes);
+        let kind = alternative.kind();
+        mistakes.require(
+            !kinds.contains(&kind),
+            &path,
+            format!("there is another way of type `{}`; a connection chooses by type", kind.name()),
+        );
+        kinds.push(kind);
+    }
+}
+
+/// One way to authenticate.
+fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
+    let at = |name: &str| format!("{path}/{name}");
+    match auth {
         Auth::None | Auth::Bearer | Auth::Basic => {}
-        Auth::ApiKey { place, name, prefix } => {
-            match place {
-                ApiKeyPlace::Header => {
-                    mistakes.require(is_token(name), "/auth/name", format!("`{name}` is no header name (RFC 9110)"));
-                    mistakes.require(
-                        !is_host_header(name),
-                        "/auth/name",
-                        format!("`{name}` is a header that the host sets itself; a key can't go there"),
-                    );
-                }
-                ApiKeyPlace::Query => {
-                    mistakes.require(plain_text(name, NAME), "/auth/name", "the query parameter needs a name");
+        Auth::ApiKey { place: ApiKeyPlace::Header, name, prefix } => {
+            header_credential((&at("name"), name), (&at("prefix"), prefix), mistakes);
+        }
+        Auth::ApiKey { place: ApiKeyPlace::Query, name, prefix } => {
+            mistakes.require(plain_text(name, NAME), &at("name"), "the query parameter needs a name");
+            prefix_of_credential(&at("prefix"), prefix, mistakes);
+        }
+        Auth::Oauth2(oauth) => {
+            let OAuth { authorize_url, token_url, revoke_url, scopes, grant, header, prefix, expired_when, .. } = &**oauth;
+            header_credential((&at("header"), header), (&at("prefix"), prefix), mistakes);
+            let urls = [
+                ("authorize_url", authorize_url.as_ref()),
+                ("token_url", Some(token_url)),
+                ("revoke_url", revoke_url.as_ref()),
+            ];
+            for (name, url) in urls {
+                let Some(url) = url else { continue };
+                match hosts::endpoint(url) {
+                    Ok(Some(setting)) => text_setting(&at(name), &setting, &manifest.settings, mistakes),
+                    Ok(None) => {}
+                    Err(message) => mistakes.add(at(name), message),
                 }
             }
             mistakes.require(
-                prefix.len() <= NAME && is_printable(prefix),
-                "/auth/prefix",
-                format!("a prefix is at most {NAME} printable ASCII characters"),
+                *grant == Grant::ClientCredentials || authorize_url.is_some(),
+                &at("authorize_url"),
+                "the grant `authorization_code` needs the address where a person agrees",
             );
-        }
-        Auth::Oauth2 { authorize_url, token_url, revoke_url, scopes, grant, .. } => {
-            let urls = [
-                ("/auth/authorize_url", authorize_url.as_ref()),
-                ("/auth/token_url", Some(token_url)),
-                ("/auth/revoke_url", revoke_url.as_ref()),
-            ];
-            for (path, url) in urls {
-                let Some(url) = url else { continue };
-                match hosts::endpoint(url) {
-                    Ok(Some(setting)) => text_setting(path, &setting, &manifest.settings, mistakes),
-                    Ok(None) => {}
-                    Err(message) => mistakes.add(path, message),
-                }
-            }
-            match grant.as_str() {
-                "authorization_code" => mistakes.require(
-                    authorize_url.is_some(),
-                    "/auth/authorize_url",
-                    "the grant `authorization_code` needs the address where a person agrees",
-                ),
-                "client_credentials" => {}
-                other => mistakes.add(
-                    "/auth/grant",
-                    format!("`{other}` is no grant: use `authorization_code` or `client_credentials`"),
-                ),
-            }
-            for (at, scope) in scopes.iter().enumerate() {
+            for (nth, scope) in scopes.iter().enumerate() {
                 let sound = !scope.is_empty() && is_printable(scope) && !scope.contains([' ', '"', '\\']);
                 mistakes.require(
                     sound,
-                    &format!("/auth/scopes/{at}"),
+                    &at(&format!("scopes/{nth}")),
                     "a scope is printable ASCII without spaces, quotes and backslashes (RFC 6749, section 3.3)",
+                );
+            }
+            for (nth, sign) in expired_when.iter().enumerate() {
+                let path = at(&format!("expired_when/{nth}"));
+                let pointer = sign.pointer.as_deref();
+                mistakes.require(
+                    pointer.is_none_or(|pointer| pointer.is_empty() || pointer.starts_with('/')),
+                    &path,
+                    "`pointer` is a JSON Pointer (RFC 6901), such as `/error/code`",
+                );
+                mistakes.require(
+                    sign.equals.is_none() || pointer.is_some(),
+                    &path,
+                    "`equals` needs the `pointer` where the value stands",
+                );
+                mistakes.require(
+                    pointer.is_some() || sign.body_contains.is_some() || sign.status.is_some_and(|status| status >= 400),
+                    &path,
+                    "name what tells an expired token from a good answer: a status of 400 or more, `pointer` or `body_contains`",
                 );
             }
         }
     }
+}
+
+fn header_credential((at, name): (&str, &str), prefix: (&str, &str), mistakes: &mut Mistakes) {
+    mistakes.require(is_token(name), at, format!("`{name}` is no header name (RFC 9110)"));
+    let message = format!("`{name}` is a header that the host sets itself; a key can't go there");
+    mistakes.require(!is_host_header(name), at, message);
+    prefix_of_credential(prefix.0, prefix.1, mistakes);
+}
+
+fn prefix_of_credential(at: &str, prefix: &str, mistakes: &mut Mistakes) {
+    let sound = prefix.len() <= NAME && is_printable(prefix);
+    mistakes.require(sound, at, format!("a prefix is at most {NAME} printable ASCII characters"));
 }
 
 /// A schema that describes an object, as inputs and settings do.

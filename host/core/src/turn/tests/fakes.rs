@@ -373,9 +373,12 @@ impl World {
             environment: Environment::Sandbox,
             status: ConnectionStatus::Enabled,
             settings: json!({}),
+            auth: None,
+            owner: Owner::Organization,
             credentials: None,
             policy,
             mappings: BTreeMap::new(),
+            tested_at: None,
             created_at: Timestamp::from_micros(0),
             revision: 1,
         });

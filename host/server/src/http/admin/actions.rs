@@ -96,7 +96,11 @@ async fn run(
         input: if input.is_null() { json!({}) } else { input },
         caller: Caller::Admin { key: principal.key },
     };
-    Ok(app.connectors.call(request).await?)
+    let report = app.connectors.call(request).await?;
+    if report.result.is_ok() {
+        app.store.set_connection_tested(connection, app.clock.now()).await?;
+    }
+    Ok(report)
 }
 
 /// Microseconds as milliseconds with three decimals.

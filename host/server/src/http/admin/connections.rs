@@ -9,8 +9,8 @@ use axum::{
 use http::StatusCode;
 use resly_core::{
     connector::{
-        connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Policy},
-        manifest::Manifest,
+        connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy},
+        manifest::{AuthType, Manifest},
     },
     id::ConnectionId,
     principal::Principal,
@@ -44,6 +44,13 @@ pub struct InstallRequest {
     environment: Environment,
     /// What the connector's settings schema asks for.
     settings: Option<Value>,
+    /// One of the connector's ways of authentication, by type; its usual one when absent.
+    #[schema(value_type = Option<String>)]
+    auth: Option<AuthType>,
+    /// Whose account it is: `organization` (when absent), or `visitor` for each visitor's own.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    owner: Owner,
     /// `{api_key}`, `{token}`, `{username, password}` or `{client_id, client_secret}`. They never come back.
     #[schema(value_type = Option<Object>)]
     credentials: Option<BTreeMap<String, String>>,
@@ -61,6 +68,9 @@ pub struct ConnectionPatch {
     #[schema(value_type = Option<String>)]
     environment: Option<Environment>,
     settings: Option<Value>,
+    /// Another of the connector's ways of authentication. What was stored for the one before is dropped.
+    #[schema(value_type = Option<String>)]
+    auth: Option<AuthType>,
     /// New ones, or `null` to forget those there are.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Object>)]
@@ -100,8 +110,10 @@ pub async fn create(
     check_name(&name, &mut mistakes);
     let mappings = request.mappings.unwrap_or_default();
     check_mappings(&manifest, &mappings, &mut mistakes);
-    if let Some(credentials) = &request.credentials {
-        mistakes.extend(install::check_credentials(&manifest, credentials));
+    match (install::choose_auth(&manifest, request.auth), &request.credentials) {
+        (Err(mistake), _) => mistakes.push(mistake),
+        (Ok(auth), Some(credentials)) => mistakes.extend(install::check_credentials(auth, credentials)),
+        (Ok(_), None) => {}
     }
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
@@ -121,9 +133,12 @@ pub async fn create(
         environment: request.environment,
         status: ConnectionStatus::Installed,
         settings,
+        auth: request.auth,
+        owner: request.owner,
         credentials,
         policy: request.policy.unwrap_or_default(),
         mappings,
+        tested_at: None,
         created_at: now,
         revision: 1,
     };
@@ -183,24 +198,33 @@ pub async fn change(
         check_name(name, &mut mistakes);
     }
     check_mappings(&manifest, patch.mappings.as_ref().unwrap_or(&connection.mappings), &mut mistakes);
-    if let Some(Some(credentials)) = &patch.credentials {
-        mistakes.extend(install::check_credentials(&manifest, credentials));
+    let chosen = patch.auth.or(connection.auth);
+    let auth = install::choose_auth(&manifest, chosen);
+    if let (Ok(auth), Some(Some(credentials))) = (&auth, &patch.credentials) {
+        mistakes.extend(install::check_credentials(auth, credentials));
     }
-    if !mistakes.is_empty() {
-        return Err(Problem::invalid(mistakes));
-    }
+    let auth = match auth {
+        Ok(auth) if mistakes.is_empty() => auth,
+        Ok(_) => return Err(Problem::invalid(mistakes)),
+        Err(mistake) => return Err(Problem::invalid(mistakes.into_iter().chain([mistake]).collect())),
+    };
+    let course = (&*before, connection.auth_in(&before), &connection.settings);
+    let elsewhere = install::leads_elsewhere(course, (&manifest, auth, &settings));
     let credentials = match patch.credentials {
         Some(Some(credentials)) => Some(Some(app.seal(organization, connection.id, credentials).await?)),
         Some(None) => Some(None),
         // A credential is bound to hosts: it doesn't follow the settings to others.
-        None => install::leads_elsewhere((&before, &connection.settings), (&manifest, &settings)).then_some(None),
+        None => elsewhere.then_some(None),
     };
+    let moved = patch.environment.is_some_and(|environment| environment != connection.environment);
     let renewed = matches!(credentials, Some(Some(_)));
     let dropped = matches!(credentials, Some(None)) && connection.credentials.is_some();
     let change = ConnectionChange {
         name: patch.name,
         settings: Some(settings),
+        auth: patch.auth,
         credentials,
+        untested: elsewhere || moved,
         policy: patch.policy,
         mappings: patch.mappings,
         version: patch.version,
@@ -212,6 +236,10 @@ pub async fn change(
         ConnectionStatus::NeedsAuth if renewed => Some(ConnectionStatus::Installed),
         ConnectionStatus::Enabled if dropped && changed.environment == Environment::Production => {
             Some(ConnectionStatus::NeedsAuth)
+        }
+        // Chats get it back once it has passed a test there.
+        ConnectionStatus::Enabled if moved && changed.environment == Environment::Production => {
+            Some(ConnectionStatus::Installed)
         }
         _ => None,
     };
@@ -253,6 +281,13 @@ pub async fn enable(
         return Err(Problem::new(
             &kinds::CONNECTOR_NEEDS_AUTH,
             "in production this connector needs `credentials`; set them with PATCH, then enable it",
+        ));
+    }
+    if connection.environment == Environment::Production && connection.tested_at.is_none() {
+        return Err(Problem::new(
+            &kinds::CONNECTION_UNTESTED,
+            "run POST /api/admin/connections/{id}/test first, and mend what it tells; without a test in the manifest, \
+             call one of its actions",
         ));
     }
     set_status(&app, connection, ConnectionStatus::Enabled).await
@@ -328,7 +363,8 @@ fn view(connection: &Connection) -> Value {
     json!({
         "id": connection.id, "connector": connection.connector, "version": connection.version,
         "name": connection.name, "environment": connection.environment, "status": connection.status,
-        "settings": connection.settings, "policy": connection.policy, "mappings": connection.mappings,
+        "settings": connection.settings, "auth": connection.auth, "owner": connection.owner,
+        "tested_at": connection.tested_at, "policy": connection.policy, "mappings": connection.mappings,
         "has_credentials": connection.credentials.is_some(), "created_at": connection.created_at,
     })
 }

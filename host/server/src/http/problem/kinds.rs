@@ -46,6 +46,8 @@ kinds! {
         "The connection is closed. Send the whole body without pauses; nothing was counted.";
     CONFLICT = "conflict", CONFLICT, "It is already there, and different",
         "Something with the same id exists with other content. Raise the version, or delete what is there.";
+    CONNECTION_UNTESTED = "connection-untested", CONFLICT, "The connection hasn't passed a test in production",
+        "A connection is offered to chats in `production` only after a test there has passed, with the hosts that it has now. Run `POST /api/admin/connections/{id}/test`, mend what it tells, then enable it.";
     REQUEST_IN_FLIGHT = "request-in-flight", CONFLICT, "The same request is still being answered",
         "A request with this `Idempotency-Key` is in progress. Try again in a moment: the finished answer will be replayed, and counts once.";
     BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large",

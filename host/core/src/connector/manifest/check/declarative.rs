@@ -141,12 +141,12 @@ impl Scope<'_> {
         let path = step(path, name);
         mistakes.require(is_token(name), &path, format!("`{name}` is no header name (RFC 9110)"));
         mistakes.require(!is_host_header(name), &path, "the host sets this header; leave it out");
-        let carries = match &self.manifest.auth {
-            Auth::None => false,
+        let carries = self.manifest.auths().any(|auth| match auth {
+            Auth::None | Auth::ApiKey { place: ApiKeyPlace::Query, .. } => false,
             Auth::ApiKey { place: ApiKeyPlace::Header, name: key, .. } => key.eq_ignore_ascii_case(name),
-            Auth::ApiKey { place: ApiKeyPlace::Query, .. } => false,
-            Auth::Bearer | Auth::Basic | Auth::Oauth2 { .. } => name.eq_ignore_ascii_case("authorization"),
-        };
+            Auth::Bearer | Auth::Basic => name.eq_ignore_ascii_case("authorization"),
+            Auth::Oauth2(oauth) => name.eq_ignore_ascii_case(&oauth.header),
+        });
         mistakes.require(!carries, &path, "the host puts the connection's credential into this header; leave it out");
         if let Value::String(template) = value {
             mistakes.require(
