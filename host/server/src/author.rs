@@ -192,7 +192,7 @@ pub async fn run(app: &Arc<App>, postable: Postable, trial: Trial) -> anyhow::Re
         fields.into_iter().map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned())).collect()
     });
     if let Some(credentials) = &credentials {
-        mistakes.extend(install::check_credentials(&manifest, credentials));
+        mistakes.extend(install::check_credentials(&manifest.auth, credentials));
     }
     let lines: String = mistakes.iter().map(|mistake| format!("\n  - {}: {}", mistake.path, mistake.message)).collect();
     ensure!(mistakes.is_empty(), "the connection would have mistakes:{lines}");

@@ -36,7 +36,9 @@ impl Injection {
         };
         Ok(Some(match auth {
             Auth::None => return Ok(None),
-            Auth::ApiKey { place: ApiKeyPlace::Header, name, prefix } => header(name, prefix, field("api_key")?, "api_key")?,
+            Auth::ApiKey { place: ApiKeyPlace::Header, name, prefix } => {
+                header(name, prefix, field("api_key")?, "api_key")?
+            }
             Auth::ApiKey { place: ApiKeyPlace::Query, name, prefix } => {
                 let key = Zeroizing::new(format!("{prefix}{}", field("api_key")?));
                 Self::Query(name.clone(), SecretString::from(key.as_str()))

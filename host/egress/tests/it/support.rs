@@ -200,10 +200,12 @@ pub fn none() -> Value {
 
 pub fn spec(manifest: Value) -> SessionSpec {
     let manifest: Manifest = serde_json::from_value(manifest).unwrap();
+    let auth = manifest.auth.clone();
     SessionSpec {
         organization: OrganizationId(Uuid::from_u128(1)),
         connection: ConnectionId(Uuid::from_u128(2)),
         manifest: Arc::new(manifest),
+        auth,
         settings: json!({}),
         credentials: CredentialSource::None,
         http_calls: 16,

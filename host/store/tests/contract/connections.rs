@@ -1,7 +1,9 @@
 //! Connections, workflows.
 
 use resly_core::{
-    connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy, SealedCredentials},
+    connector::connection::{
+        Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy, SealedCredentials,
+    },
     connector::manifest::AuthType,
     id::{ConnectionId, OrganizationId, WorkflowId},
     workflow::{Workflow, WorkflowStore},

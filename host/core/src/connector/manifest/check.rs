@@ -175,7 +175,8 @@ fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
             prefix_of_credential(&at("prefix"), prefix, mistakes);
         }
         Auth::Oauth2(oauth) => {
-            let OAuth { authorize_url, token_url, revoke_url, scopes, grant, header, prefix, expired_when, .. } = &**oauth;
+            let OAuth { authorize_url, token_url, revoke_url, scopes, grant, header, prefix, expired_when, .. } =
+                &**oauth;
             header_credential((&at("header"), header), (&at("prefix"), prefix), mistakes);
             let urls = [
                 ("authorize_url", authorize_url.as_ref()),
