@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -48,18 +49,45 @@ pub struct TestApp {
     _stop: watch::Sender<bool>,
 }
 
+/// How a host is started.
+#[derive(Clone, Default)]
+struct Launch {
+    allow: Option<String>,
+    database_url: Option<String>,
+    /// The public address, organization, key and admin's key of the host that this one stands beside.
+    twin: Option<(String, OrganizationId, String, String)>,
+}
+
 impl TestApp {
     /// On SQLite, with no private address allowed.
     pub async fn start() -> Self {
-        Self::launch(None).await
+        Self::launch(Launch::default()).await
     }
 
     /// The same, with one service on loopback that connectors may reach.
     pub async fn with_egress_to(service: &ScriptedService) -> Self {
-        Self::launch(Some(service.address.to_string())).await
+        Self::reaching(service.address).await
     }
 
-    async fn launch(allow: Option<String>) -> Self {
+    /// The same, with whatever listens there.
+    pub async fn reaching(address: SocketAddr) -> Self {
+        Self::launch(Launch { allow: Some(address.to_string()), ..Launch::default() }).await
+    }
+
+    /// Two hosts on one PostgreSQL database, with one organization and one admin between them. The world knows both by
+    /// the first one's address.
+    pub async fn pair_reaching(address: SocketAddr) -> (Self, Self) {
+        let database_url = Some(crate::postgres::database().await);
+        let launch = Launch { allow: Some(address.to_string()), database_url, ..Launch::default() };
+        let first = Self::launch(launch.clone()).await;
+        let twin = Some((first.base.clone(), first.organization, first.key.clone(), first.admin.clone()));
+        let second = Self::launch(Launch { twin, ..launch }).await;
+        (first, second)
+    }
+
+    async fn launch(launch: Launch) -> Self {
+        let Launch { allow, database_url, twin } = launch;
+        let public_url = twin.as_ref().map(|(base, ..)| base.clone());
         let data = tempfile::tempdir().unwrap();
         share_compiled(data.path());
         let model = ScriptedModel::start().await.unwrap();
@@ -69,6 +97,8 @@ impl TestApp {
             "RESLY_MODEL" => Some("scripted".to_owned()),
             "RESLY_MASTER_KEY" => Some(MASTER_KEY.to_owned()),
             "RESLY_EGRESS_ALLOW" => allow.clone(),
+            "RESLY_DATABASE_URL" => database_url.clone(),
+            "RESLY_PUBLIC_URL" => public_url.clone(),
             _ => None,
         };
         let flags = BTreeMap::from([("data".to_owned(), data.path().display().to_string())]);
@@ -80,10 +110,15 @@ impl TestApp {
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(serve(Arc::clone(&app), router(Arc::clone(&app)), listener, stopped));
 
-        let organization = make_organization(&app, "under test").await;
-        let key = mint(&app, organization, &[Scope::Chat, Scope::Search]).await;
-        let all = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
-        let admin = mint(&app, organization, &all).await;
+        let (organization, key, admin) = match twin {
+            Some((_, organization, key, admin)) => (organization, key, admin),
+            None => {
+                let organization = make_organization(&app, "under test").await;
+                let key = mint(&app, organization, &[Scope::Chat, Scope::Search]).await;
+                let all = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
+                (organization, key, mint(&app, organization, &all).await)
+            }
+        };
         Self { client: client(), model, key, admin, app, organization, base, data, _stop: stop }
     }
 

@@ -1,6 +1,11 @@
 //! What the end-to-end suites and the benchmarks share: a scripted language model, a scripted service, and the app.
 
 pub mod app;
+pub mod browser;
 pub mod guest;
 pub mod model;
+pub mod oauth;
+#[path = "../../host/store/tests/contract/postgres.rs"]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "this is test code in a library's place")]
+pub mod postgres;
 pub mod service;

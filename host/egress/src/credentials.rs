@@ -7,7 +7,9 @@ use resly_core::connector::manifest::Auth;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use crate::wire::redact::{Redactor, SHORTEST};
+#[cfg(test)]
+use crate::wire::redact::Redactor;
+use crate::wire::redact::SHORTEST;
 
 /// The most bytes of a credential.
 const BYTES: usize = 16 << 10;
@@ -86,8 +88,20 @@ impl Credentials {
         Some(Zeroizing::new(STANDARD.encode(pair.as_bytes())))
     }
 
+    /// From secrets, as they are.
+    pub(crate) fn of_secrets(fields: BTreeMap<String, SecretString>) -> Self {
+        Self { fields }
+    }
+
     /// What takes these out of texts; `None` when all are too short to be looked for.
-    pub(crate) fn redactor(&self) -> Option<Redactor> {
+    #[cfg(test)]
+    fn redactor(&self) -> Option<Redactor> {
+        let secrets = self.secrets();
+        Redactor::new(secrets.iter().map(|secret| secret.as_slice()))
+    }
+
+    /// Everything in them that nobody else may see.
+    pub(crate) fn secrets(&self) -> Vec<Zeroizing<Vec<u8>>> {
         let proof = self.get("password").is_some_and(|password| password.len() >= SHORTEST);
         let secret = |name: &str| match name {
             // Some services take a key as the user name and no password.
@@ -97,7 +111,8 @@ impl Credentials {
         let basic = self.basic();
         let fields = self.fields.iter().filter(|(name, _)| secret(name));
         let values = fields.map(|(_, value)| value.expose_secret().as_bytes());
-        Redactor::new(values.chain(basic.as_ref().map(|basic| basic.as_bytes())))
+        let all = values.chain(basic.as_ref().map(|basic| basic.as_bytes()));
+        all.map(|secret| Zeroizing::new(secret.to_vec())).collect()
     }
 
     /// JSON text, for the vault alone.

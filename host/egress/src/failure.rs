@@ -7,6 +7,7 @@ use resly_core::outbound::{OutboundFailure, OutboundReason};
 
 use crate::{
     policy::{grant::GrantError, target::TargetError},
+    oauth::OAuthError,
     vault::VaultError,
     wire::{
         body::BodyError,
@@ -57,6 +58,29 @@ pub fn closed_vault(error: &VaultError) -> OutboundFailure {
              give this host its master key",
         ),
     }
+}
+
+/// Why an account has no tokens to send. What an admin can't mend is told as the host's or the service's trouble.
+pub fn unauthorized(error: &OAuthError) -> OutboundFailure {
+    match error {
+        OAuthError::Vault(error) => closed_vault(error),
+        OAuthError::Store(error) => closed_vault(&VaultError::Store(error.clone())),
+        OAuthError::Unavailable { message, retry_after } => OutboundFailure {
+            reason: OutboundReason::Network,
+            message: format!("the connection's access token could not be renewed: {message}"),
+            retry_after: *retry_after,
+            sent: false,
+        },
+        OAuthError::Answer(_) => {
+            OutboundFailure { reason: OutboundReason::Network, message: error.to_string(), retry_after: None, sent: false }
+        }
+        _ => refused(OutboundReason::NeedsAuth, format!("{error}; an admin has to see to the connection")),
+    }
+}
+
+/// The credential wasn't there in time.
+pub fn late() -> OutboundFailure {
+    refused(OutboundReason::Timeout, "the call's time was over before the request was sent")
 }
 
 pub fn open_circuit(host: &str, after: Duration) -> OutboundFailure {

@@ -6,7 +6,8 @@
 //! 2. it must lie within the manifest's hosts as the connection's settings make them (`policy::grant`), be https, and
 //!    not be a private address written out (`policy::guard`);
 //! 3. its headers are checked (`wire::headers`);
-//! 4. if its host is to get the credential, the vault opens it, once in a call (`vault`, `wire::inject`);
+//! 4. if its host is to get the credential, the vault opens it, once in a call (`vault`, `wire::inject`); an OAuth access
+//!    token is renewed first when it is about to end, and once more when the service says that it has ended (`oauth`);
 //! 5. the client resolves the name and dials the very addresses that the guard has passed (`policy::resolve`,
 //!    `wire::client`), within the connection's breaker (`wire::breaker`) and with retries where these do no harm;
 //! 6. redirects start again at 2, without the credential once they leave the origin;
@@ -20,6 +21,7 @@ mod config;
 mod credentials;
 mod egress;
 mod failure;
+mod oauth;
 mod policy;
 mod session;
 mod vault;
@@ -28,6 +30,7 @@ mod wire;
 pub use config::{EgressConfig, EgressError};
 pub use credentials::{Credentials, CredentialsError};
 pub use egress::Egress;
+pub use oauth::{AccountSpec, AppClient, Keeper, OAuthError, Said, account_binding, endpoints};
 pub use policy::{
     allow::{AllowError, AllowedHost, parse as parse_allow},
     grant::{GrantError, GrantedHost, check_settings},

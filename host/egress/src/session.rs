@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -20,15 +20,14 @@ use resly_core::{
     outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
 };
 use serde_json::{Value, json};
-use tokio::{
-    sync::OnceCell,
-    time::{Instant, sleep, timeout_at},
-};
+use tokio::time::{Instant, sleep, timeout_at};
+use zeroize::Zeroizing;
 
 use crate::{
     credentials::Credentials,
     egress::{Egress, lock},
     failure,
+    oauth::{self, AccountSpec, Held, Keeper},
     policy::{
         grant::{GrantError, Grants},
         target::Target,
@@ -59,6 +58,8 @@ pub enum CredentialSource {
     Sealed { vault: Arc<Vault>, sealed: SealedCredentials, binding: Binding },
     /// Known already: to try credentials before they are stored.
     Plain(Credentials),
+    /// What authorizing obtained, renewed when it is about to end or the service says that it has.
+    Account { keeper: Arc<Keeper>, who: Arc<AccountSpec> },
 }
 
 /// What one call may do outside.
@@ -85,7 +86,10 @@ pub struct Session {
     spec: SessionSpec,
     until: Instant,
     grants: OnceLock<Result<Grants, GrantError>>,
-    credential: OnceCell<Credential>,
+    opening: tokio::sync::Mutex<()>,
+    credential: Mutex<Option<Arc<Credential>>>,
+    /// Whether the service refused an access token already, and it was renewed.
+    renewed: AtomicBool,
     calls_left: AtomicU32,
     bytes_left: AtomicUsize,
     requests: Mutex<Vec<Value>>,
@@ -94,7 +98,11 @@ pub struct Session {
 /// A credential that has been opened.
 struct Credential {
     injection: Option<Injection>,
+    /// All that this call has opened so far, which no text may hold.
+    secrets: Vec<Zeroizing<Vec<u8>>>,
     redactor: Option<Redactor>,
+    /// Of the account it is of, if it is of one.
+    version: u64,
 }
 
 /// One request of what a guest asked for: the first, or one that a redirect led to.
@@ -107,6 +115,8 @@ struct Hop {
     trusted: bool,
     /// Whether some service may have seen this request, or one before it.
     seen: bool,
+    /// The credential that it carries.
+    carries: Option<Arc<Credential>>,
 }
 
 impl Session {
@@ -114,7 +124,9 @@ impl Session {
         Self {
             until: Instant::now() + spec.deadline,
             grants: OnceLock::new(),
-            credential: OnceCell::new(),
+            opening: tokio::sync::Mutex::default(),
+            credential: Mutex::default(),
+            renewed: AtomicBool::new(false),
             calls_left: AtomicU32::new(spec.http_calls),
             bytes_left: AtomicUsize::new(spec.response_bytes),
             requests: Mutex::default(),
@@ -129,9 +141,62 @@ impl Session {
         if until <= now {
             return Err(failure::refused(OutboundReason::Timeout, "the call's time is over"));
         }
+        let again = matches!(self.spec.credentials, CredentialSource::Account { .. }).then(|| request.clone());
         let mut hop = self.first(request)?;
-        let result = self.travel(&mut hop, until).await;
+        let result = match (self.travel(&mut hop, until).await, again) {
+            (Ok(response), Some(request)) if self.is_expired(&hop, &response) => {
+                // The service refused it for its token, so it did nothing: a write is sent once more too.
+                match self.renew(&hop, until).await {
+                    Ok(()) => {
+                        hop = Hop { seen: true, ..self.first(request)? };
+                        self.travel(&mut hop, until).await
+                    }
+                    Err(failure) => Err(failure),
+                }
+            }
+            (result, _) => result,
+        };
         result.map_err(|failure| OutboundFailure { sent: failure.sent || hop.seen, ..failure })
+    }
+
+    /// Whether the service says that the access token it got has ended. Only the first such answer of a call counts: a
+    /// new token that is refused too isn't refused for its age.
+    fn is_expired(&self, hop: &Hop, response: &OutboundResponse) -> bool {
+        let Auth::Oauth2(oauth) = &self.spec.auth else { return false };
+        hop.carries.is_some()
+            && oauth::says_expired(&oauth.expired_when, response.status, &response.body)
+            && !self.renewed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Gets other tokens than those that a request carried.
+    async fn renew(&self, hop: &Hop, until: Instant) -> Result<(), OutboundFailure> {
+        let CredentialSource::Account { keeper, who } = &self.spec.credentials else { return Ok(()) };
+        let used = hop.carries.as_ref().map_or(0, |credential| credential.version);
+        let held = timeout_at(until, keeper.renew(who, used)).await.map_err(|_| failure::late())?;
+        self.hold(held.map_err(|error| failure::unauthorized(&error))?).map(drop)
+    }
+
+    /// Uses an account's tokens from now on. What was used before stays a secret.
+    fn hold(&self, held: Held) -> Result<Arc<Credential>, OutboundFailure> {
+        let injection = Injection::new(&self.spec.auth, &held.tokens);
+        let injection = injection.map_err(|error| failure::bad_credential(&error))?;
+        let secrets = held.tokens.secrets().into_iter().chain(held.client.iter().flat_map(|client| client.secrets()));
+        Ok(self.opened(injection, secrets.collect(), held.version))
+    }
+
+    /// Keeps a credential for the rest of the call.
+    fn opened(
+        &self,
+        injection: Option<Injection>,
+        mut secrets: Vec<Zeroizing<Vec<u8>>>,
+        version: u64,
+    ) -> Arc<Credential> {
+        let mut credential = lock(&self.credential);
+        secrets.extend(credential.iter().flat_map(|before| before.secrets.iter().cloned()));
+        let redactor = Redactor::new(secrets.iter().map(|secret| secret.as_slice()));
+        let opened = Arc::new(Credential { injection, secrets, redactor, version });
+        *credential = Some(Arc::clone(&opened));
+        opened
     }
 
     /// Sends a hop and those that redirects lead to.
@@ -166,11 +231,11 @@ impl Session {
             let message = format!("the request's body has {} bytes; at most {REQUEST_BODY} are sent", body.len());
             return Err(failure::refused(OutboundReason::TooLarge, message));
         }
-        Ok(Hop { method, target, headers, body: request.body, trusted: true, seen: false })
+        Ok(Hop { method, target, headers, body: request.body, trusted: true, seen: false, carries: None })
     }
 
     /// The whole policy for one hop: grants, scheme, address; then whether and which credential goes along.
-    async fn admit(&self, hop: &Hop, until: Instant) -> Result<(Way, Option<&Credential>), OutboundFailure> {
+    async fn admit(&self, hop: &Hop, until: Instant) -> Result<(Way, Option<Arc<Credential>>), OutboundFailure> {
         let grants = self.grants.get_or_init(|| Grants::resolve(&self.spec.manifest, &self.spec.settings));
         let grants = grants.as_ref().map_err(failure::bad_settings)?;
         let target = &hop.target;
@@ -187,15 +252,21 @@ impl Session {
         if self.spec.auth == Auth::None || !hop.trusted || !grants.authenticate(target) {
             return Ok((way, None));
         }
-        let opening = timeout_at(until, self.credential.get_or_try_init(|| self.open()));
-        let late =
-            |_| failure::refused(OutboundReason::Timeout, "the call's time was over before the request was sent");
-        Ok((way, Some(opening.await.map_err(late)??)))
+        let opening = timeout_at(until, self.open());
+        Ok((way, Some(opening.await.map_err(|_| failure::late())??)))
     }
 
-    async fn open(&self) -> Result<Credential, OutboundFailure> {
+    /// The call's credential, opened at the first request that carries it.
+    async fn open(&self) -> Result<Arc<Credential>, OutboundFailure> {
+        let _opening = self.opening.lock().await;
+        if let Some(opened) = self.credential() {
+            return Ok(opened);
+        }
         let opened;
         let credentials = match &self.spec.credentials {
+            CredentialSource::Account { keeper, who } => {
+                return self.hold(keeper.fresh(who).await.map_err(|error| failure::unauthorized(&error))?);
+            }
             CredentialSource::None => {
                 let message = "the connection has no credentials; an admin has to enter them";
                 return Err(failure::refused(OutboundReason::NeedsAuth, message));
@@ -208,12 +279,18 @@ impl Session {
         };
         let bad = |error: InjectError| failure::bad_credential(&error);
         let injection = Injection::new(&self.spec.auth, credentials).map_err(bad)?;
-        Ok(Credential { injection, redactor: credentials.redactor() })
+        Ok(self.opened(injection, credentials.secrets(), 0))
+    }
+
+    fn credential(&self) -> Option<Arc<Credential>> {
+        lock(&self.credential).clone()
     }
 
     /// Sends a hop, and again while that is allowed and may help.
     async fn repeat(&self, hop: &mut Hop, until: Instant) -> Result<reqwest::Response, OutboundFailure> {
         let (way, credential) = self.admit(hop, until).await?;
+        hop.carries.clone_from(&credential);
+        let credential = credential.as_deref();
         let policy = &self.egress.config.retry;
         let retries = if retry::is_repeatable(&hop.method, &hop.headers) { policy.retries } else { 0 };
         let mut nth = 0;
@@ -328,18 +405,15 @@ impl Session {
             hop.trusted = false;
             headers::drop_private(&mut hop.headers);
             // A service that echoes the key into its Location would have us hand it on.
-            if self.redactor().is_some_and(|redactor| redactor.finds(target.url().as_str())) {
+            let known = self.credential();
+            let redactor = known.as_ref().and_then(|credential| credential.redactor.as_ref());
+            if redactor.is_some_and(|redactor| redactor.finds(target.url().as_str())) {
                 let message = format!("{} redirected elsewhere with the credential in the URL", hop.target.host_text());
                 return Err(failure::refused(OutboundReason::Denied, message));
             }
         }
         hop.target = target;
         Ok(())
-    }
-
-    /// What takes the credential out of texts, once it has been opened. What never was can't be in one.
-    fn redactor(&self) -> Option<&Redactor> {
-        self.credential.get().and_then(|credential| credential.redactor.as_ref())
     }
 
     async fn receive(
@@ -350,7 +424,8 @@ impl Session {
     ) -> Result<OutboundResponse, OutboundFailure> {
         let host = hop.target.host_text();
         // Whoever got the credential earlier in this call may tell it to whoever answers now.
-        let redactor = self.redactor();
+        let known = self.credential();
+        let redactor = known.as_ref().and_then(|credential| credential.redactor.as_ref());
         let status = response.status().as_u16();
         let Some(headers) = headers::response(response.headers(), redactor) else {
             let message = format!("{host}: the response's headers are too large");
@@ -386,8 +461,11 @@ impl Outbound for Session {
         result.map_err(|failure| OutboundFailure { message: self.redact(&failure.message), ..failure })
     }
 
+    /// What was never opened can't be in a text.
     fn redact(&self, text: &str) -> String {
-        self.redactor().map_or_else(|| text.to_owned(), |redactor| redactor.text(text).into_owned())
+        let known = self.credential();
+        let redactor = known.as_ref().and_then(|credential| credential.redactor.as_ref());
+        redactor.map_or_else(|| text.to_owned(), |redactor| redactor.text(text).into_owned())
     }
 
     fn requests(&self) -> Vec<Value> {

@@ -1,6 +1,9 @@
 //! What the handlers work on: every part of a running host, put together by [`crate::compose`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use resly_core::{
     connector::{call::Connectors, connection::SealedCredentials},
@@ -13,6 +16,7 @@ use resly_sandbox::{ComponentError, WasmSandbox};
 use resly_store::Store;
 
 use crate::{
+    accounts::Accounts,
     bundled::Connectables,
     http::{console::SignIns, problem::Problem},
     keyring::Keyring,
@@ -32,6 +36,9 @@ pub struct App {
     pub library: Library,
     pub sandbox: Arc<WasmSandbox>,
     pub safe: Arc<Safe>,
+    pub accounts: Arc<Accounts>,
+    /// What the world calls this host: as configured, else where it listens.
+    pub public_url: OnceLock<String>,
     pub keyring: Keyring,
     pub origins: Origins,
     pub sign_ins: SignIns,
@@ -48,6 +55,12 @@ impl App {
         credentials: BTreeMap<String, String>,
     ) -> Result<SealedCredentials, Problem> {
         self.safe.seal(organization, connection, credentials).await.map_err(|error| Problem::internal(&error))
+    }
+
+    /// What the world calls this host, without a slash at its end.
+    pub fn public_url(&self) -> Result<&str, Problem> {
+        let unknown = || Problem::internal(&"this host isn't listening and has no RESLY_PUBLIC_URL");
+        self.public_url.get().map(String::as_str).ok_or_else(unknown)
     }
 
     /// Makes the bundled connectors ready, so that the first question doesn't wait for a compiler. `progress` is told

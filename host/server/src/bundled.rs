@@ -62,6 +62,10 @@ impl Bundle {
         self.mapper
     }
 
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.connectors.iter().map(|bundled| &*bundled.manifest)
+    }
+
     /// The connectors' components, for compiling them ahead: name, digest, bytes.
     pub fn components(&self) -> Vec<(&str, Digest, Bytes)> {
         let named = self

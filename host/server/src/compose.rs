@@ -1,11 +1,16 @@
 //! The composition root: every part of a host, put together here and nowhere else. Tests put their doubles in here too.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use resly_core::{
     connector::{
         call::Connectors,
         connection::{Catalogue, ConnectionStore},
+        manifest::{Auth, Manifest},
         offer::Offers,
         sandbox::{ComponentSource, Digest, Sandbox},
     },
@@ -14,7 +19,7 @@ use resly_core::{
     time::{Clock, Random, SystemClock},
     turn::{TurnLimits, Turns, live::LiveTurns},
 };
-use resly_egress::{Egress, EgressConfig, MasterKeySource, MasterKeys, Resolve, SystemResolver, Vault};
+use resly_egress::{Credentials, Egress, EgressConfig, Keeper, MasterKeySource, MasterKeys, Resolve, SystemResolver, Vault};
 use resly_models::{
     builtin::Builtin,
     embed::{
@@ -25,11 +30,14 @@ use resly_models::{
 };
 use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
 use resly_store::{Store, StoreConfig};
+use secrecy::ExposeSecret;
 
 use crate::{
+    accounts::Accounts,
     app::App,
     bundled::{Bundle, Connectables},
-    config::Config,
+    config::{Config, OauthClients},
+    demo,
     http::console::SignIns,
     key::Pepper,
     keyring::Keyring,
@@ -85,6 +93,8 @@ pub enum ComposeError {
     Bundle(#[from] crate::bundled::BundleError),
     #[error(transparent)]
     Sandbox(#[from] resly_sandbox::SandboxError),
+    #[error("RESLY_OAUTH_CLIENTS: `{0}` is no bundled connector that authorizes by OAuth; those are: {1}")]
+    OauthClient(String, String),
     #[error("this program's own path can't be found, which compiling connectors needs: {0}")]
     Program(std::io::Error),
 }
@@ -135,13 +145,22 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
         Arc::clone(&random),
     )?;
+    let keeper = Arc::new(Keeper::new(
+        Arc::clone(&egress),
+        Arc::clone(&vault),
+        Arc::new(store.clone()),
+        Arc::clone(&clock),
+        Arc::clone(&random),
+    ));
+    let clients = shared_clients(&config.oauth_clients, catalogue.bundle())?;
+    let accounts = Arc::new(Accounts::new(keeper, store.clone(), clients));
     let connections: Arc<dyn ConnectionStore> = Arc::new(store.clone());
     let connectors = Connectors::new(
         connections,
         Arc::clone(&catalogue) as Arc<dyn Catalogue>,
         Arc::clone(&sandbox) as Arc<dyn Sandbox>,
         Arc::new(store.clone()),
-        Arc::new(Gate { egress, vault: Arc::clone(&vault) }),
+        Arc::new(Gate { egress, vault: Arc::clone(&vault), accounts: Arc::clone(&accounts) }),
         Arc::clone(&clock),
         Arc::clone(&random),
     );
@@ -165,7 +184,10 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         limits,
         live: Arc::new(LiveTurns::default()),
     };
+    let public_url = config.public_url.as_ref().map_or_else(OnceLock::new, |url| demo::url(Some(url), config.listen).into());
     Ok(Arc::new(App {
+        accounts,
+        public_url,
         keyring: Keyring::new(store.clone(), pepper, Arc::clone(&clock), Arc::clone(&random)),
         origins: Origins::new(store.clone()),
         sign_ins: SignIns::default(),
@@ -181,6 +203,25 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         library,
         sandbox,
     }))
+}
+
+/// The operator's clients, each of a bundled connector that has a use for it.
+fn shared_clients(
+    clients: &OauthClients,
+    bundle: &Bundle,
+) -> Result<BTreeMap<String, Arc<Credentials>>, ComposeError> {
+    let authorizes = |manifest: &Manifest| manifest.auths().any(|auth| matches!(auth, Auth::Oauth2(_)));
+    let known: Vec<&str> =
+        bundle.manifests().filter(|manifest| authorizes(manifest)).map(|manifest| manifest.id.as_str()).collect();
+    let each = clients.iter().map(|(connector, client)| {
+        if !known.contains(&connector.as_str()) {
+            return Err(ComposeError::OauthClient(connector.clone(), known.join(", ")));
+        }
+        let secret = client.client_secret.expose_secret().to_owned();
+        let fields = [("client_id".to_owned(), client.client_id.clone()), ("client_secret".to_owned(), secret)];
+        Ok((connector.clone(), Arc::new(Credentials::new(fields.into()))))
+    });
+    each.collect()
 }
 
 fn model(config: &Config) -> Result<Arc<dyn Model>, ComposeError> {

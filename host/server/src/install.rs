@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use resly_core::connector::{
-    connection::{Connection, Environment},
     manifest::{Auth, AuthType, Manifest},
     schema,
 };
@@ -67,7 +66,7 @@ pub type Course<'a> = (&'a Manifest, &'a Auth, &'a Value);
 
 /// Whether a change of settings (or of the version) leads a credential to other hosts, or there in another way.
 pub fn leads_elsewhere(before: Course<'_>, after: Course<'_>) -> bool {
-    if before.1 != after.1 || before.0.auth_hosts != after.0.auth_hosts {
+    if !same_way(before, after) || before.0.auth_hosts != after.0.auth_hosts {
         return true;
     }
     let hosts = |(manifest, _, settings): Course<'_>| resly_egress::check_settings(manifest, settings).ok();
@@ -77,13 +76,13 @@ pub fn leads_elsewhere(before: Course<'_>, after: Course<'_>) -> bool {
     }
 }
 
-/// Whether a connection has what its environment asks for.
-pub trait Credentialed {
-    fn is_credentialed(&self, manifest: &Manifest) -> bool;
-}
-
-impl Credentialed for Connection {
-    fn is_credentialed(&self, manifest: &Manifest) -> bool {
-        self.environment == Environment::Sandbox || *self.auth_in(manifest) == Auth::None || self.credentials.is_some()
+/// Whether a credential is used in the same way. Of OAuth, what else is asked for (scopes, say) may change: tokens and
+/// client go to the same places as before.
+fn same_way((_, before, settings): Course<'_>, (_, after, new_settings): Course<'_>) -> bool {
+    let (Auth::Oauth2(old), Auth::Oauth2(new)) = (before, after) else { return before == after };
+    let same = (&old.header, &old.prefix, old.grant, &old.issuer) == (&new.header, &new.prefix, new.grant, &new.issuer);
+    match (resly_egress::endpoints(old, settings), resly_egress::endpoints(new, new_settings)) {
+        (Ok(old), Ok(new)) => same && old == new,
+        _ => false,
     }
 }

@@ -5,6 +5,7 @@
 //! then `resly openapi > host/server/openapi.json`. A new way to fail is a row in `http/problem/kinds.rs` and an arm in
 //! `http/problem/from_domain.rs`.
 
+pub mod accounts;
 pub mod app;
 pub mod author;
 pub mod bundled;

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use resly_core::{
     connector::{
         call::Outside,
-        connection::{Connection, SealedCredentials},
-        manifest::Manifest,
+        connection::{Connection, Installable, SealedCredentials},
         sandbox::{Allowance, Fault},
     },
     error::StoreError,
@@ -17,6 +16,8 @@ use resly_core::{
 };
 use resly_egress::{Binding, CredentialSource, Credentials, Egress, SessionSpec, Vault, VaultError, VaultStore};
 use resly_store::Store;
+
+use crate::accounts::Accounts;
 
 /// What the credentials of this shape are bound as.
 const VERSION: u32 = 1;
@@ -41,26 +42,32 @@ impl Safe {
     }
 }
 
-fn binding(organization: OrganizationId, connection: ConnectionId) -> Binding {
-    Binding { organization, connection, field: "credentials", version: VERSION }
+/// What a connection's own credentials are bound to.
+pub fn binding(organization: OrganizationId, connection: ConnectionId) -> Binding {
+    Binding { organization, connection, field: "credentials".into(), version: VERSION }
 }
 
 /// Opens sessions of the one egress.
 pub struct Gate {
     pub egress: Arc<Egress>,
     pub vault: Arc<Vault>,
+    pub accounts: Arc<Accounts>,
 }
 
 impl Outside for Gate {
     fn open(
         &self,
         connection: &Connection,
-        manifest: &Arc<Manifest>,
+        installable: &Installable,
         allowance: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault> {
-        let credentials = match &connection.credentials {
-            None => CredentialSource::None,
-            Some(sealed) => CredentialSource::Sealed {
+        let account = self.accounts.spec(connection, installable, None);
+        let credentials = match (account, &connection.credentials) {
+            (Some(who), _) => {
+                CredentialSource::Account { keeper: Arc::clone(&self.accounts.keeper), who: Arc::new(who) }
+            }
+            (None, None) => CredentialSource::None,
+            (None, Some(sealed)) => CredentialSource::Sealed {
                 vault: Arc::clone(&self.vault),
                 sealed: sealed.clone(),
                 binding: binding(connection.organization, connection.id),
@@ -69,8 +76,8 @@ impl Outside for Gate {
         let session = self.egress.session(SessionSpec {
             organization: connection.organization,
             connection: connection.id,
-            manifest: Arc::clone(manifest),
-            auth: connection.auth_in(manifest).clone(),
+            manifest: Arc::clone(&installable.manifest),
+            auth: connection.auth_in(&installable.manifest).clone(),
             settings: connection.settings.clone(),
             credentials,
             http_calls: allowance.http_calls,

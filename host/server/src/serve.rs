@@ -16,7 +16,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::app::App;
+use crate::{app::App, demo};
 
 /// How long a client may take to send a request's head; also how long an idle connection is kept.
 const HEAD_TIME: Duration = Duration::from_secs(30);
@@ -28,6 +28,9 @@ const RECOVER_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves until `stop` says so, then drains.
 pub async fn serve(app: Arc<App>, router: Router, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    if let Ok(address) = listener.local_addr() {
+        app.public_url.get_or_init(|| demo::url(None, address));
+    }
     let recovering = tokio::spawn(recover(Arc::clone(&app)));
     let graceful = GracefulShutdown::new();
     let mut server = auto::Builder::new(TokioExecutor::new());

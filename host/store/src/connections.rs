@@ -16,7 +16,7 @@ use resly_core::{
 use serde_json::Value;
 
 use crate::{
-    Store, calls,
+    Store, accounts, calls,
     error::failed,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time, named},
@@ -36,6 +36,8 @@ pub struct ConnectionChange {
     pub environment: Option<Environment>,
     /// What was tested is no longer what there is.
     pub untested: bool,
+    /// What was authorized is no longer what there is: every account of it is forgotten.
+    pub unauthorized: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -113,6 +115,9 @@ async fn update(
     id: ConnectionId,
     change: &ConnectionChange,
 ) -> Result<Option<Connection>, sqlx::Error> {
+    if change.unauthorized {
+        accounts::delete_all(db, organization, id).await?;
+    }
     let credentials = change.credentials.as_ref();
     let updated = row!(
         db,

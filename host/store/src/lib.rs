@@ -24,15 +24,19 @@
 //! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
 //! | `connector_versions`, `components` | the catalogue's own connectors; uploaded code by its digest |
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
+//! | `connection_accounts` | what authorizing a connection obtained, sealed: the organization's own (visitor '') and each visitor's |
+//! | `oauth_flows` | authorizations that a person was sent to give and hasn't yet, for ten minutes |
 //! | `call_reservations` | calls that are counted and not yet settled |
 //! | `vault_keys` | the wrapped key of each organization |
 
+mod accounts;
 mod billing;
 mod calls;
 mod catalogue;
 mod connections;
 mod conversations;
 mod error;
+mod flows;
 mod keys;
 mod knowledge;
 mod logs;
@@ -60,6 +64,7 @@ pub use self::{
     catalogue::{NewConnectorVersion, StoredConnector, VersionState},
     connections::ConnectionChange,
     conversations::{ConversationRecord, ConversationSummary},
+    flows::OauthFlow,
     keys::{KeySummary, NewKey, StoredKey},
     logs::LogQuery,
     open::{OpenError, StoreConfig},

@@ -142,5 +142,6 @@ async fn forget(db: &mut Conn<'_>, now: Timestamp) -> Result<(), sqlx::Error> {
     let before = Time(Timestamp::from_micros(now.micros().saturating_sub(REMEMBERED_MICROS)));
     execute!(db, "DELETE FROM turns WHERE created_at < $1 AND status <> 'streaming'", before)?;
     execute!(db, "DELETE FROM call_reservations WHERE created_at < $1 AND released", before)?;
+    execute!(db, "DELETE FROM oauth_flows WHERE expires_at <= $1", Time(now))?;
     Ok(())
 }

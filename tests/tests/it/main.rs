@@ -10,6 +10,7 @@ mod connectors;
 mod keys;
 mod metering;
 mod model_faults;
+mod oauth;
 mod real_binary;
 mod uploads;
 

@@ -40,7 +40,7 @@ pub trait Outside: Send + Sync + 'static {
     fn open(
         &self,
         connection: &Connection,
-        manifest: &Arc<Manifest>,
+        installable: &Installable,
         allowance: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault>;
 }
@@ -187,7 +187,7 @@ impl Connectors {
         let allowance = allowance(manifest);
         let outbound: Arc<dyn Outbound> = match connection.environment {
             Environment::Sandbox => Arc::new(Fixtures(Arc::clone(manifest))),
-            Environment::Production => match self.outside.open(&connection, manifest, &allowance) {
+            Environment::Production => match self.outside.open(&connection, &prepared.installable, &allowance) {
                 Ok(outbound) => outbound,
                 Err(fault) => return Ok(CallReport::refused(fault)),
             },

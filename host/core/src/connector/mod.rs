@@ -1,6 +1,7 @@
 //! Connectors: what they ask for ([`manifest`]), what runs them ([`sandbox`]), how an organization installs one
 //! ([`connection`]), and one call from policy to log ([`call`]).
 
+pub mod account;
 pub mod call;
 pub mod connection;
 pub mod fixture;

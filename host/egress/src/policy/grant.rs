@@ -78,7 +78,7 @@ impl GrantedHost {
 }
 
 /// Puts the setting in the place of the label that names it.
-fn fill(pattern: &str, authority: &str, settings: &Value) -> Result<String, GrantError> {
+pub(crate) fn fill(pattern: &str, authority: &str, settings: &Value) -> Result<String, GrantError> {
     let misplaced = || GrantError::Template { pattern: pattern.to_owned() };
     let (before, rest) = authority.split_once("{{").ok_or_else(misplaced)?;
     let (inside, after) = rest.split_once("}}").ok_or_else(misplaced)?;

@@ -8,7 +8,7 @@ mod file;
 mod master;
 mod seal;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use moka::future::Cache;
@@ -37,7 +37,7 @@ pub(crate) type Key = SecretBox<[u8; 32]>;
 pub struct Binding {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// Of the field's shape.
     pub version: u32,
 }

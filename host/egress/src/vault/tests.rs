@@ -51,7 +51,7 @@ fn binding(organization: u128, connection: u128) -> Binding {
     Binding {
         organization: OrganizationId(Uuid::from_u128(organization)),
         connection: ConnectionId(Uuid::from_u128(connection)),
-        field: "credentials",
+        field: "credentials".into(),
         version: 1,
     }
 }
@@ -78,7 +78,7 @@ async fn a_record_opens_only_where_it_belongs() {
     let elsewhere = [
         binding(1, 3),
         binding(2, 2),
-        Binding { field: "other", ..binding(1, 2) },
+        Binding { field: "other".into(), ..binding(1, 2) },
         Binding { version: 2, ..binding(1, 2) },
     ];
     for binding in elsewhere {

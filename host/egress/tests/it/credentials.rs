@@ -217,7 +217,7 @@ async fn a_sealed_credential_is_opened_for_its_own_connection_only() {
     let binding = |connection| Binding {
         organization: OrganizationId(Uuid::from_u128(1)),
         connection: ConnectionId(Uuid::from_u128(connection)),
-        field: "credentials",
+        field: "credentials".into(),
         version: 1,
     };
     let credentials = Credentials::new([("token".to_owned(), "tok-1".to_owned())].into());

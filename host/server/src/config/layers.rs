@@ -10,14 +10,16 @@ pub struct Setting {
     pub help: &'static str,
     /// Secrets have no flag: anyone on the machine could read it off the process list.
     pub secret: bool,
+    /// Whether it may be a table in `resly.toml`, which becomes JSON.
+    pub table: bool,
 }
 
 const fn open(name: &'static str, flag: &'static str, help: &'static str) -> Setting {
-    Setting { name, flag, help, secret: false }
+    Setting { name, flag, help, secret: false, table: false }
 }
 
 const fn secret(name: &'static str, help: &'static str) -> Setting {
-    Setting { name, flag: "", help, secret: true }
+    Setting { name, flag: "", help, secret: true, table: false }
 }
 
 /// Every setting there is.
@@ -50,6 +52,7 @@ pub static SETTINGS: &[Setting] = &[
     ),
     open("egress_ca", "egress-ca", "Extra certificate authorities for egress: a PEM file"),
     open("egress_route", "egress-route", "host=http://address:port,…: sends a host's traffic elsewhere"),
+    Setting { table: true, ..secret("oauth_clients", "connector=client_id:client_secret,… of OAuth apps for all organizations") },
     open("log", "log", "What to log, such as info or resly=debug"),
 ];
 
@@ -90,7 +93,7 @@ impl Layers {
                 .get(setting.name)
                 .map(|value| (value.clone(), format!("--{}", setting.flag)))
                 .or_else(|| Some((environment(&variable(setting.name))?, variable(setting.name))))
-                .or_else(|| match plain(table.get(setting.name)?) {
+                .or_else(|| match plain(table.get(setting.name)?, setting.table) {
                     Some(value) => Some((value, format!("{at}: {}", setting.name))),
                     None => {
                         mistakes.push(format!("{at}: `{}` must be a text, a number or a list of texts", setting.name));
@@ -126,8 +129,9 @@ impl Layers {
     }
 }
 
-fn plain(value: &toml::Value) -> Option<String> {
+fn plain(value: &toml::Value, table: bool) -> Option<String> {
     match value {
+        toml::Value::Table(entries) if table => serde_json::to_string(entries).ok(),
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Boolean(flag) => Some(u8::from(*flag).to_string()),

@@ -1,5 +1,6 @@
 //! Configuration: flags, then `RESLY_*` variables, then `resly.toml`; validated whole, every mistake named at once.
 
+mod clients;
 mod layers;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
@@ -8,6 +9,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+pub use clients::{OauthClient, OauthClients};
 pub use layers::{Environment, SETTINGS, Setting, variable};
 
 use layers::Layers;
@@ -44,6 +46,8 @@ pub struct Config {
     pub egress_allow: Vec<resly_egress::AllowedHost>,
     pub egress_ca_pem: Vec<u8>,
     pub egress_routes: Vec<resly_egress::Route>,
+    /// By the bundled connector that they are for.
+    pub oauth_clients: OauthClients,
     pub log: String,
 }
 
@@ -109,6 +113,7 @@ impl Config {
             egress_allow: layers.parsed("egress_allow", mistakes, resly_egress::parse_allow).unwrap_or_default(),
             egress_ca_pem: layers.parsed("egress_ca", mistakes, pem).unwrap_or_default(),
             egress_routes: layers.parsed("egress_route", mistakes, resly_egress::parse_routes).unwrap_or_default(),
+            oauth_clients: layers.parsed("oauth_clients", mistakes, clients::parse).unwrap_or_default(),
             log: layers.text("log").unwrap_or("info").to_owned(),
         }
     }

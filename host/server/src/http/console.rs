@@ -10,14 +10,17 @@ use std::{
 
 use axum::{
     extract::{Query, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use resly_core::{id::OrganizationId, time::Timestamp};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::problem::Problem;
+use super::{
+    plain::{self, escape},
+    problem::Problem,
+};
 use crate::app::App;
 
 const VALID: Duration = Duration::from_secs(24 * 3600);
@@ -52,12 +55,20 @@ fn hash(token: &str) -> [u8; 32] {
 #[derive(Deserialize)]
 pub struct ConsoleParameters {
     token: Option<String>,
+    /// As an authorization's end has them (`oauth.rs`).
+    connection: Option<String>,
+    oauth: Option<String>,
+    test: Option<String>,
+    reason: Option<String>,
 }
 
 pub async fn page(
     State(app): State<Arc<App>>,
     Query(parameters): Query<ConsoleParameters>,
 ) -> Result<Response, Problem> {
+    if let Some(ending) = ending(&parameters) {
+        return Ok(html(StatusCode::OK, &ending));
+    }
     let Some(token) = parameters.token else {
         return Ok(html(StatusCode::OK, "<p>Open the sign-in link that the host printed when it started.</p>"));
     };
@@ -83,22 +94,31 @@ pub async fn page(
 }
 
 fn html(status: StatusCode, body: &str) -> Response {
-    let page = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>Resly</title><h1>Resly</h1>{body}<h2>The console</h2><p>The web console isn't part of this version. \
-         Everything it will do is in the <a href=\"/openapi.json\">API</a> under <code>/api/admin</code>; the \
-         <a href=\"/docs\">handbook</a> shows how.</p></html>"
-    );
-    let mut response = (status, page).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    response
+    let about = "<h2>The console</h2><p>The web console isn't part of this version. Everything it will do is in the \
+                 <a href=\"/openapi.json\">API</a> under <code>/api/admin</code>; the <a href=\"/docs\">handbook</a> \
+                 shows how.</p>";
+    plain::page(status, &format!("{body}{about}"))
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// How an authorization that just came back has ended.
+fn ending(parameters: &ConsoleParameters) -> Option<String> {
+    let connection = escape(parameters.connection.as_deref().unwrap_or_default());
+    let tested = match parameters.test.as_deref() {
+        Some("passed") => " and its test passed. It can be enabled",
+        Some("failed") => ", but its test failed. <code>POST …/test</code> says why",
+        _ => "",
+    };
+    let why = match parameters.reason.as_deref() {
+        Some("access_denied") => "The service says that access was denied.",
+        Some("issuer") => "The answer came from another service than the connector's.",
+        Some("changed") => "The connection was changed in the meantime. Start again.",
+        Some("client_refused") => "The service refused the app's client. Check its id and secret.",
+        Some("code_refused") => "The service gave no tokens for its own answer. Start again.",
+        Some("service_unavailable") => "The service could not be asked for tokens. Start again in a moment.",
+        _ => "Start again; the host's log has the cause.",
+    };
+    match parameters.oauth.as_deref()? {
+        "connected" => Some(format!("<p>Connection <code>{connection}</code> is authorized{tested}.</p>")),
+        _ => Some(format!("<p>Connection <code>{connection}</code> is not authorized. {why}</p>")),
+    }
 }

@@ -24,7 +24,7 @@ use super::{admin, chat, health, messages, search};
         admin::connectors::list, admin::connectors::get, admin::connectors::create,
         admin::connections::create, admin::connections::list, admin::connections::get, admin::connections::change,
         admin::connections::delete, admin::connections::enable, admin::connections::disable,
-        admin::connections::health, admin::actions::test, admin::actions::call,
+        admin::connections::health, admin::oauth::start, admin::actions::test, admin::actions::call,
         admin::sources::create, admin::sources::list, admin::sources::delete,
         admin::workflows::create, admin::workflows::list, admin::workflows::replace, admin::workflows::delete,
         admin::logs::list, admin::usage::get, admin::plan::get, admin::plan::change,

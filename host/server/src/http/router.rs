@@ -13,7 +13,7 @@ use futures::FutureExt;
 use http::Uri;
 
 use super::{
-    admin, chat, console, docs, guard, health, messages, openapi,
+    admin, chat, console, docs, guard, health, messages, oauth, openapi,
     problem::{Problem, kinds},
     search,
 };
@@ -33,6 +33,7 @@ pub fn router(app: Arc<App>) -> Router {
             get(admin::connections::get).patch(admin::connections::change).delete(admin::connections::delete),
         )
         .route("/connections/{id}/test", post(admin::actions::test))
+        .route("/connections/{id}/oauth/start", post(admin::oauth::start))
         .route("/connections/{id}/enable", post(admin::connections::enable))
         .route("/connections/{id}/disable", post(admin::connections::disable))
         .route("/connections/{id}/health", get(admin::connections::health))
@@ -69,6 +70,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/docs/problems", get(docs::problems))
         .route("/docs/problems/{slug}", get(docs::problem))
         .route("/console", get(console::page))
+        .route("/oauth/begin/{nonce}", get(oauth::begin))
+        .route(oauth::REDIRECT, get(oauth::callback))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), measure))

@@ -143,6 +143,11 @@ pub struct Connection {
     status: String,
     settings: BTreeMap<String, serde_json::Value>,
     has_credentials: bool,
+    /// Whether an account is authorized (OAuth), since when, for what, and when that ends unless a person renews it.
+    authorized: bool,
+    authorized_at: Option<String>,
+    scopes: Option<Vec<String>>,
+    expires_at: Option<String>,
     created_at: String,
 }
 

@@ -64,6 +64,7 @@ both! {
             name: None,
             auth: Some(AuthType::Basic),
             untested: true,
+            unauthorized: true,
         };
         let changed = store.update_connection(org, new.id, change).await.unwrap().unwrap();
         assert_eq!(changed.settings, json!({"region": "us"}));

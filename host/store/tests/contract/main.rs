@@ -7,6 +7,7 @@
 mod backend;
 mod postgres;
 
+mod accounts;
 mod calls;
 mod catalogue;
 mod concurrency;

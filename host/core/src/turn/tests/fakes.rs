@@ -281,7 +281,7 @@ impl Catalogue for FakeCatalogue {
 struct NoOutside;
 
 impl Outside for NoOutside {
-    fn open(&self, _: &Connection, _: &Arc<Manifest>, _: &Allowance) -> Result<Arc<dyn Outbound>, Fault> {
+    fn open(&self, _: &Connection, _: &Installable, _: &Allowance) -> Result<Arc<dyn Outbound>, Fault> {
         panic!("the sandbox environment touched the outside")
     }
 }

@@ -11,7 +11,7 @@ use resly_core::{
         call::{CallReport, CallRequest, Caller},
         connection::{Connection, ConnectionStatus, ConnectionStore},
     },
-    principal::Principal,
+    id::{KeyId, OrganizationId},
 };
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ pub async fn call(
     body::Json(input): body::Json<Value>,
 ) -> Result<Json<Value>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
-    let report = run(&app, &principal, &connection, action, input).await?;
+    let report = run(&app, principal.organization, principal.key, &connection, action, input).await?;
     match &report.result {
         Ok(output) => Ok(Json(json!({
             "output": output,
@@ -62,12 +62,10 @@ pub async fn test(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
-    let prepared = app.connectors.prepare(&connection).await?;
-    let Some(test) = prepared.installable.manifest.test.clone() else {
+    let Some(report) = tested(&app, principal.organization, principal.key, &connection).await? else {
         return Ok(Json(json!({"ok": false, "reason": "no_test",
             "message": "this connector's manifest names no action to test with; call one of its actions instead"})));
     };
-    let report = run(&app, &principal, &connection, test.action, test.input).await?;
     let duration_ms = milliseconds(report.cost.duration_us);
     Ok(Json(match &report.result {
         Ok(_) => {
@@ -82,19 +80,32 @@ pub async fn test(
     }))
 }
 
+/// Calls the action that the manifest names as its test; `None` when it names none.
+pub async fn tested(
+    app: &App,
+    organization: OrganizationId,
+    key: KeyId,
+    connection: &Connection,
+) -> Result<Option<CallReport>, Problem> {
+    let prepared = app.connectors.prepare(connection).await?;
+    let Some(test) = prepared.installable.manifest.test.clone() else { return Ok(None) };
+    run(app, organization, key, connection, test.action, test.input).await.map(Some)
+}
+
 async fn run(
     app: &App,
-    principal: &Principal,
+    organization: OrganizationId,
+    key: KeyId,
     connection: &Connection,
     action: String,
     input: Value,
 ) -> Result<CallReport, Problem> {
     let request = CallRequest {
-        organization: principal.organization,
+        organization,
         connection: connection.id,
         action,
         input: if input.is_null() { json!({}) } else { input },
-        caller: Caller::Admin { key: principal.key },
+        caller: Caller::Admin { key },
     };
     let report = app.connectors.call(request).await?;
     if report.result.is_ok() {

@@ -5,12 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Json,
     extract::{Path, State},
+    response::{IntoResponse, Response},
 };
 use http::StatusCode;
 use resly_core::{
     connector::{
+        account::Account,
         connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy},
-        manifest::{AuthType, Manifest},
+        manifest::{Auth, AuthType, Grant, Manifest},
     },
     id::ConnectionId,
     principal::Principal,
@@ -22,13 +24,14 @@ use utoipa::ToSchema;
 
 use super::logs;
 use crate::{
+    accounts::{self, Revocation},
     app::App,
     http::{
         body,
         guard::Admin,
         problem::{Mistake, Problem, kinds},
     },
-    install::{self, Credentialed},
+    install,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -142,7 +145,7 @@ pub async fn create(
         created_at: now,
         revision: 1,
     };
-    let view = view(&connection);
+    let view = view(&connection, None);
     app.store.create_connection(connection).await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
@@ -152,7 +155,10 @@ pub async fn create(
     responses((status = 200, description = "`{connections: [...]}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
-    let connections: Vec<Value> = app.store.list_connections(principal.organization).await?.iter().map(view).collect();
+    let connections = app.store.list_connections(principal.organization).await?;
+    let accounts = app.store.own_accounts(principal.organization).await?;
+    let view = |connection: &Connection| view(connection, accounts.get(&connection.id));
+    let connections: Vec<Value> = connections.iter().map(view).collect();
     Ok(Json(json!({"connections": connections})))
 }
 
@@ -166,7 +172,7 @@ pub async fn get(
     Admin(principal): Admin,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(view(&find(&app, &principal, &id).await?)))
+    Ok(Json(shown(&app, &find(&app, &principal, &id).await?).await?))
 }
 
 /// Changes a connection. Settings that lead to other hosts drop the credentials, unless new ones come along.
@@ -183,7 +189,8 @@ pub async fn change(
 ) -> Result<Json<Value>, Problem> {
     let organization = principal.organization;
     let connection = find(&app, &principal, &id).await?;
-    let before = app.connectors.prepare(&connection).await?.installable.manifest.clone();
+    let prepared = app.connectors.prepare(&connection).await?;
+    let before = Arc::clone(&prepared.installable.manifest);
     let manifest = match &patch.version {
         None => Arc::clone(&before),
         Some(version) => {
@@ -217,14 +224,22 @@ pub async fn change(
         None => elsewhere.then_some(None),
     };
     let moved = patch.environment.is_some_and(|environment| environment != connection.environment);
-    let renewed = matches!(credentials, Some(Some(_)));
-    let dropped = matches!(credentials, Some(None)) && connection.credentials.is_some();
+    // What was authorized was authorized for this client, at these hosts.
+    let oauth = |auth: &Auth| matches!(auth, Auth::Oauth2(_));
+    let unauthorized = elsewhere || (credentials.is_some() && (oauth(course.1) || oauth(auth)));
+    let accounts = if unauthorized { app.store.accounts(&connection).await? } else { Vec::new() };
+    // A client alone convinces nobody where a person has to agree.
+    let agreed = |auth: &Auth| matches!(auth, Auth::Oauth2(oauth) if oauth.grant == Grant::AuthorizationCode);
+    let renewed = matches!(credentials, Some(Some(_))) && !agreed(auth);
+    let dropped = (matches!(credentials, Some(None)) && connection.credentials.is_some())
+        || accounts.iter().any(|(key, _)| key.visitor.is_none());
     let change = ConnectionChange {
         name: patch.name,
         settings: Some(settings),
         auth: patch.auth,
         credentials,
         untested: elsewhere || moved,
+        unauthorized,
         policy: patch.policy,
         mappings: patch.mappings,
         version: patch.version,
@@ -247,22 +262,37 @@ pub async fn change(
         app.store.set_connection_status(organization, changed.id, status).await?;
         changed.status = status;
     }
-    Ok(Json(view(&changed)))
+    let revocation = app.accounts.revoke(&connection, &prepared.installable, accounts).await;
+    let mut view = shown(&app, &changed).await?;
+    if let Revocation::Unconfirmed(message) = revocation {
+        view["revocation"] = json!({"confirmed": false, "message": message});
+    }
+    Ok(Json(view))
 }
 
 /// Takes a connection out, with its credentials.
 #[utoipa::path(delete, path = "/api/admin/connections/{id}", tag = "admin", operation_id = "deleteConnection",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 204, description = "It is gone"),
+    responses((status = 204, description = "It is gone, and its tokens are revoked"),
+        (status = 200, description = "It is gone; the service did not confirm that its tokens are revoked: `{revocation: {confirmed: false, message}}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
-    let id = id.parse().map_err(|_| missing())?;
-    let deleted = app.store.delete_connection(principal.organization, id).await?;
-    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+) -> Result<Response, Problem> {
+    let connection = find(&app, &principal, &id).await?;
+    // A connector that is gone from the catalogue can't say where its tokens are revoked.
+    let prepared = app.connectors.prepare(&connection).await.ok();
+    let accounts = app.store.accounts(&connection).await?;
+    if !app.store.delete_connection(principal.organization, connection.id).await? {
+        return Err(missing());
+    }
+    let revocation = match prepared {
+        Some(prepared) => app.accounts.revoke(&connection, &prepared.installable, accounts).await,
+        None => Revocation::Done,
+    };
+    Ok(revoked(revocation))
 }
 
 /// Offers the connection to chats.
@@ -277,10 +307,11 @@ pub async fn enable(
 ) -> Result<Json<Value>, Problem> {
     let connection = find(&app, &principal, &id).await?;
     let prepared = app.connectors.prepare(&connection).await?;
-    if !connection.is_credentialed(&prepared.installable.manifest) {
+    if !app.accounts.is_credentialed(&connection, &prepared.installable).await? {
         return Err(Problem::new(
             &kinds::CONNECTOR_NEEDS_AUTH,
-            "in production this connector needs `credentials`; set them with PATCH, then enable it",
+            "in production this connector needs `credentials`; set them with PATCH, authorize it with \
+             POST …/oauth/start where it uses OAuth, then enable it",
         ));
     }
     if connection.environment == Environment::Production && connection.tested_at.is_none() {
@@ -329,7 +360,7 @@ async fn set_status(app: &App, connection: Connection, status: ConnectionStatus)
     if !app.store.set_connection_status(connection.organization, connection.id, status).await? {
         return Err(missing());
     }
-    Ok(Json(view(&Connection { status, ..connection })))
+    Ok(Json(shown(app, &Connection { status, ..connection }).await?))
 }
 
 pub(super) async fn find(app: &App, principal: &Principal, id: &str) -> Result<Connection, Problem> {
@@ -358,13 +389,44 @@ fn check_mappings(manifest: &Manifest, mappings: &BTreeMap<String, String>, mist
     }
 }
 
-/// A connection as an admin sees it: whether there are credentials, never what they are.
-fn view(connection: &Connection) -> Value {
+/// What an admin is told once something was disconnected.
+pub(super) fn revoked(revocation: Revocation) -> Response {
+    match revocation {
+        Revocation::Done => StatusCode::NO_CONTENT.into_response(),
+        Revocation::Unconfirmed(message) => {
+            Json(json!({"revocation": {"confirmed": false, "message": message}})).into_response()
+        }
+    }
+}
+
+/// A connection as it is now, with what is known of its account.
+async fn shown(app: &App, connection: &Connection) -> Result<Value, Problem> {
+    Ok(view(connection, app.accounts.own(connection).await?.as_ref()))
+}
+
+/// What is known of an account in the clear.
+pub(super) fn account_view(account: Option<&Account>) -> Value {
+    let scopes = account.and_then(|account| account.terms.scope.as_deref());
+    // A space is the standard's; some services write commas.
+    let scopes: Option<Vec<&str>> =
+        scopes.map(|text| text.split([' ', ',']).filter(|scope| !scope.is_empty()).collect());
     json!({
+        "authorized": account.is_some(), "authorized_at": account.map(|account| account.authorized_at),
+        "expires_at": account.and_then(accounts::ends_at), "scopes": scopes,
+    })
+}
+
+/// A connection as an admin sees it: whether there are credentials, never what they are.
+fn view(connection: &Connection, account: Option<&Account>) -> Value {
+    let mut view = json!({
         "id": connection.id, "connector": connection.connector, "version": connection.version,
         "name": connection.name, "environment": connection.environment, "status": connection.status,
         "settings": connection.settings, "auth": connection.auth, "owner": connection.owner,
         "tested_at": connection.tested_at, "policy": connection.policy, "mappings": connection.mappings,
         "has_credentials": connection.credentials.is_some(), "created_at": connection.created_at,
-    })
+    });
+    if let (Value::Object(view), Value::Object(account)) = (&mut view, account_view(account)) {
+        view.extend(account);
+    }
+    view
 }

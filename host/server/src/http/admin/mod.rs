@@ -6,6 +6,7 @@ pub mod connectors;
 pub mod conversations;
 pub mod keys;
 pub mod logs;
+pub mod oauth;
 pub mod plan;
 pub mod sources;
 pub mod tickets;

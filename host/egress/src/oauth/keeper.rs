@@ -1,0 +1,372 @@
+//! Keeps accounts' tokens fresh: one renewal at a time on all hosts together, before a token ends or after a service
+//! refused it.
+//!
+//! Services that rotate refresh tokens take the second use of one for theft and end the grant, so a renewal is claimed in
+//! the store before the token endpoint is asked. Who doesn't get the claim waits until the version has moved on. Within a
+//! host a lock stands before that, so that one caller of many waits at the store.
+//!
+//! A host that dies between the service's answer and the store takes the new tokens with it. Once its claim has run
+//! out, another host asks with the old refresh token: a service with a grace period answers, a stricter one ends the
+//! grant, and the account has to be authorized again. No order of steps can do better, since the service replaces the
+//! token before it answers.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::sync::Cache;
+use resly_core::{
+    connector::{
+        account::{Account, AccountKey, AccountStore, Claim, Renewed},
+        connection::SealedCredentials,
+        manifest::{Grant, OAuth},
+    },
+    time::{Clock, Random},
+};
+use secrecy::SecretString;
+use serde_json::Value;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep},
+};
+use url::Url;
+
+use super::{
+    OAuthError, endpoint, pkce,
+    request::{self, Ask},
+    tokens::Tokens,
+};
+use crate::{
+    credentials::Credentials,
+    egress::Egress,
+    vault::{Binding, Vault},
+};
+
+/// How long a claim lasts: longer than a request for tokens and keeping what it gave may take.
+const LEASE: Duration = Duration::from_secs(40);
+/// How long a host waits for the others before it says so.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at what another host is doing.
+const POLL: Duration = Duration::from_millis(100);
+/// How often keeping new tokens is tried: the service has forgotten the old ones.
+const KEEPING: u32 = 6;
+const BETWEEN: Duration = Duration::from_secs(1);
+/// Locks of accounts that nobody has renewed for a while are forgotten.
+const LOCK_IDLE: Duration = Duration::from_secs(600);
+
+/// The client of the app that accounts are authorized for.
+#[derive(Clone)]
+pub enum AppClient {
+    None,
+    /// The connection's own.
+    Sealed(SealedCredentials, Binding),
+    /// The operator's, for every organization.
+    Shared(Arc<Credentials>),
+}
+
+/// An account, with what it takes to renew it.
+#[derive(Clone)]
+pub struct AccountSpec {
+    pub key: AccountKey,
+    /// `None` for a visitor's key or password, which nothing renews.
+    pub oauth: Option<Box<OAuth>>,
+    /// The connection's, which addresses may be made of.
+    pub settings: Value,
+    pub client: AppClient,
+}
+
+impl AccountSpec {
+    fn oauth(&self) -> Result<&OAuth, OAuthError> {
+        self.oauth.as_deref().ok_or(OAuthError::NotAuthorized)
+    }
+
+    /// Whether the client alone gets tokens, without a person.
+    fn is_alone(&self) -> bool {
+        self.oauth.as_deref().is_some_and(|oauth| oauth.grant == Grant::ClientCredentials)
+    }
+}
+
+/// An account's tokens and its client, opened.
+pub(crate) struct Held {
+    pub tokens: Credentials,
+    pub client: Option<Arc<Credentials>>,
+    pub version: u64,
+}
+
+/// Renews accounts. There is one in a process.
+pub struct Keeper {
+    egress: Arc<Egress>,
+    vault: Arc<Vault>,
+    store: Arc<dyn AccountStore>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    flights: Cache<AccountKey, Arc<Mutex<()>>>,
+}
+
+impl Keeper {
+    pub fn new(
+        egress: Arc<Egress>,
+        vault: Arc<Vault>,
+        store: Arc<dyn AccountStore>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        let flights = Cache::builder().time_to_idle(LOCK_IDLE).build();
+        Self { egress, vault, store, clock, random, flights }
+    }
+
+    /// A new PKCE verifier, sealed for the account that is to be authorized.
+    pub async fn verifier(&self, key: &AccountKey) -> Result<SealedCredentials, OAuthError> {
+        let verifier = SecretString::from(pkce::verifier(&*self.random).as_str());
+        let credentials = Credentials::of_secrets([("verifier".to_owned(), verifier)].into());
+        Ok(self.vault.seal(&binding("oauth verifier", key), &credentials).await?)
+    }
+
+    /// Where a person agrees (RFC 6749, section 4.1.1).
+    pub async fn authorize_url(
+        &self,
+        who: &AccountSpec,
+        state: &str,
+        verifier: &SealedCredentials,
+        redirect_uri: &str,
+    ) -> Result<Url, OAuthError> {
+        let oauth = who.oauth()?;
+        let Some(address) = &oauth.authorize_url else {
+            return Err(OAuthError::Address("it has none where a person agrees".to_owned()));
+        };
+        let mut url = endpoint::resolve(address, &who.settings)?.url().clone();
+        let client = self.client(who).await?.ok_or(OAuthError::NoClient)?;
+        let id = client.get("client_id").filter(|id| !id.is_empty()).ok_or(OAuthError::NoClient)?;
+        let scope = oauth.scopes.join(&oauth.scope_separator);
+        let verifier = self.vault.open(&binding("oauth verifier", &who.key), verifier).await?;
+        let challenge = verifier.get("verifier").map(pkce::challenge).unwrap_or_default();
+        let mut query = url.query_pairs_mut();
+        for (name, value) in &oauth.authorize_params {
+            query.append_pair(name, value);
+        }
+        query.append_pair("response_type", "code").append_pair("client_id", id);
+        query.append_pair("redirect_uri", redirect_uri).append_pair("state", state);
+        if !scope.is_empty() {
+            query.append_pair("scope", &scope);
+        }
+        if oauth.pkce {
+            query.append_pair("code_challenge", &challenge).append_pair("code_challenge_method", "S256");
+        }
+        drop(query);
+        Ok(url)
+    }
+
+    /// Makes tokens of the code that an agreement gave (RFC 6749, section 4.1.3).
+    pub async fn exchange(
+        &self,
+        who: &AccountSpec,
+        code: &str,
+        verifier: &SealedCredentials,
+        redirect_uri: &str,
+    ) -> Result<Renewed, OAuthError> {
+        let client = self.client(who).await?.ok_or(OAuthError::NoClient)?;
+        let verifier = self.vault.open(&binding("oauth verifier", &who.key), verifier).await?;
+        let oauth = who.oauth()?;
+        let verifier = verifier.get("verifier").filter(|_| oauth.pkce);
+        let ask = Ask::Code { code, verifier, redirect_uri };
+        let tokens = request::tokens(&self.egress, oauth, &who.settings, &client, ask).await?;
+        let terms = tokens.terms(false, None, self.clock.now());
+        Ok(Renewed { sealed: self.seal(&who.key, &tokens.to_credentials()).await?, terms })
+    }
+
+    /// Has the service revoke an account's tokens (RFC 7009). `Ok` when it confirmed, or offers no such thing.
+    pub async fn revoke(&self, who: &AccountSpec, sealed: &SealedCredentials) -> Result<(), OAuthError> {
+        let tokens = self.vault.open(&account_binding(&who.key), sealed).await?;
+        self.revoke_opened(who, &tokens).await
+    }
+
+    async fn revoke_opened(&self, who: &AccountSpec, tokens: &Credentials) -> Result<(), OAuthError> {
+        let refresh = tokens.get("refresh_token").map(|token| (token, "refresh_token"));
+        let access = || tokens.get("access_token").map(|token| (token, "access_token"));
+        let Some((token, hint)) = refresh.or_else(access) else { return Ok(()) };
+        let Some(oauth) = who.oauth.as_deref().filter(|oauth| oauth.revoke_url.is_some()) else { return Ok(()) };
+        let client = self.client(who).await?.ok_or(OAuthError::NoClient)?;
+        request::revoke(&self.egress, oauth, &who.settings, &client, token, hint).await
+    }
+
+    /// The account's tokens, renewed when they are about to end.
+    pub(crate) async fn fresh(self: &Arc<Self>, who: &Arc<AccountSpec>) -> Result<Held, OAuthError> {
+        let account = self.store.account(&who.key).await?;
+        match account {
+            Some(account) if !self.is_due(&account) => self.open(who, &account).await,
+            other => self.renew(who, other.map_or(0, |account| account.version)).await,
+        }
+    }
+
+    /// Tokens other than those of version `used`, which have ended or were refused.
+    pub(crate) async fn renew(self: &Arc<Self>, who: &Arc<AccountSpec>, used: u64) -> Result<Held, OAuthError> {
+        let flight = self.flights.get_with(who.key.clone(), Arc::default).lock_owned().await;
+        let (keeper, who) = (Arc::clone(self), Arc::clone(who));
+        // On a task of its own: a caller who gives up must not take tokens along that nobody else will get again.
+        let renewing = tokio::spawn(async move {
+            let _flight = flight;
+            keeper.take_turn(&who, used).await
+        });
+        renewing.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a renewal panicked");
+            Err(passing("the host failed while it renewed the account's tokens; try again"))
+        })
+    }
+
+    /// Waits for the claim, or for who has it.
+    async fn take_turn(&self, who: &AccountSpec, used: u64) -> Result<Held, OAuthError> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let account = self.store.account(&who.key).await?;
+            if let Some(account) = &account
+                && account.version != used
+            {
+                return self.open(who, account).await;
+            }
+            match &account {
+                _ if who.is_alone() => {}
+                None => return Err(OAuthError::NotAuthorized),
+                Some(account) if !account.terms.refreshable => return Err(OAuthError::Expired),
+                Some(_) => {}
+            }
+            let now = self.clock.now();
+            let claim = Claim { version: account.as_ref().map_or(0, |account| account.version), id: self.random.uuid(now) };
+            if self.store.claim_account(&who.key, claim, now, now.plus(LEASE)).await? {
+                return self.renew_under(who, account, claim).await;
+            }
+            if Instant::now() >= until {
+                return Err(passing("another host is renewing the account's tokens and hasn't finished; try again"));
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    async fn renew_under(
+        &self,
+        who: &AccountSpec,
+        account: Option<Account>,
+        claim: Claim,
+    ) -> Result<Held, OAuthError> {
+        let failed = match self.ask(who, account.as_ref()).await {
+            Ok(renewed) => return self.keep(who, claim, renewed).await,
+            Err(error) => error,
+        };
+        if matches!(failed, OAuthError::Ended(_)) {
+            // Before it is given up: somebody may have renewed it, or authorized it anew, in the meantime.
+            match self.store.account(&who.key).await? {
+                Some(now) if now.version != claim.version => return self.open(who, &now).await,
+                _ => self.store.forget_account(&who.key, claim).await?,
+            };
+            return Err(failed);
+        }
+        if let Err(error) = self.store.release_account(&who.key, claim).await {
+            tracing::warn!(%error, "a claim could not be given back; it runs out by itself");
+        }
+        match account {
+            // The service is out of reach, and what there is still works for a moment.
+            Some(account)
+                if matches!(failed, OAuthError::Unavailable { .. })
+                    && account.terms.expires_at.is_some_and(|end| end > self.clock.now())
+                    && self.is_due(&account) =>
+            {
+                tracing::warn!(error = %failed, "an account could not be renewed ahead of time");
+                self.open(who, &account).await
+            }
+            _ => Err(failed),
+        }
+    }
+
+    /// One request for new tokens.
+    async fn ask(&self, who: &AccountSpec, account: Option<&Account>) -> Result<(Tokens, Renewed), OAuthError> {
+        let client = self.client(who).await?.ok_or(OAuthError::NoClient)?;
+        let sealed = account.and_then(|account| account.sealed.as_ref());
+        let held = match sealed {
+            Some(sealed) => Some(self.vault.open(&account_binding(&who.key), sealed).await?),
+            None => None,
+        };
+        let refresh = held.as_ref().and_then(|held| held.get("refresh_token"));
+        let alone = who.is_alone();
+        let ask = match refresh {
+            Some(refresh) if !alone => Ask::Refresh(refresh),
+            _ if alone => Ask::Client,
+            _ => return Err(OAuthError::Expired),
+        };
+        let tokens = request::tokens(&self.egress, who.oauth()?, &who.settings, &client, ask).await?;
+        let before = account.map(|account| account.terms.clone()).unwrap_or_default();
+        let (tokens, kept) = tokens.after(refresh.filter(|_| !alone), &before);
+        let terms = tokens.terms(alone, kept, self.clock.now());
+        let sealed = self.seal(&who.key, &tokens.to_credentials()).await?;
+        Ok((tokens, Renewed { sealed, terms }))
+    }
+
+    /// Keeps new tokens; they are lost to everybody otherwise.
+    async fn keep(&self, who: &AccountSpec, claim: Claim, new: (Tokens, Renewed)) -> Result<Held, OAuthError> {
+        let (tokens, renewed) = new;
+        let mut tries = 1;
+        let kept = loop {
+            match self.store.renew_account(&who.key, claim, renewed.clone()).await {
+                Ok(kept) => break kept,
+                Err(error) if tries < KEEPING => {
+                    tracing::warn!(%error, "new tokens could not be kept yet");
+                    tries += 1;
+                    sleep(BETWEEN).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        if kept {
+            let client = self.client(who).await?;
+            return Ok(Held { tokens: tokens.to_credentials(), client, version: claim.version + 1 });
+        }
+        match self.store.account(&who.key).await? {
+            Some(account) => self.open(who, &account).await,
+            // It was disconnected meanwhile: what just came must not live on at the service.
+            None => {
+                if let Err(error) = self.revoke_opened(who, &tokens.to_credentials()).await {
+                    tracing::warn!(%error, connection = %who.key.connection, "tokens that nobody needs were not revoked");
+                }
+                Err(OAuthError::NotAuthorized)
+            }
+        }
+    }
+
+    async fn open(&self, who: &AccountSpec, account: &Account) -> Result<Held, OAuthError> {
+        let sealed = account.sealed.as_ref().ok_or(OAuthError::NotAuthorized)?;
+        let tokens = self.vault.open(&account_binding(&who.key), sealed).await?;
+        Ok(Held { tokens, client: self.client(who).await?, version: account.version })
+    }
+
+    async fn client(&self, who: &AccountSpec) -> Result<Option<Arc<Credentials>>, OAuthError> {
+        Ok(match &who.client {
+            AppClient::None => None,
+            AppClient::Shared(client) => Some(Arc::clone(client)),
+            AppClient::Sealed(sealed, binding) => Some(Arc::new(self.vault.open(binding, sealed).await?)),
+        })
+    }
+
+    async fn seal(&self, key: &AccountKey, credentials: &Credentials) -> Result<SealedCredentials, OAuthError> {
+        Ok(self.vault.seal(&account_binding(key), credentials).await?)
+    }
+
+    /// Whether it is time to renew it, or it has no token yet.
+    fn is_due(&self, account: &Account) -> bool {
+        let due = account.terms.renew_at.or(account.terms.expires_at);
+        account.sealed.is_none() || due.is_some_and(|due| due <= self.clock.now())
+    }
+}
+
+/// What an account's sealed part is bound to.
+pub fn account_binding(key: &AccountKey) -> Binding {
+    binding("account", key)
+}
+
+/// The visitor stands after the field's fixed name, so no two accounts share a binding.
+fn binding(field: &'static str, key: &AccountKey) -> Binding {
+    let field = match &key.visitor {
+        None => field.into(),
+        Some(visitor) => format!("{field}\0{visitor}").into(),
+    };
+    Binding { organization: key.organization, connection: key.connection, field, version: 1 }
+}
+
+fn passing(message: &str) -> OAuthError {
+    OAuthError::Unavailable { message: message.to_owned(), retry_after: Some(Duration::from_secs(1)) }
+}

@@ -1,0 +1,25 @@
+//! OAuth 2.0 (RFC 6749) for connections: sending a person to agree (PKCE with S256, RFC 7636), exchanging what comes
+//! back, keeping tokens fresh on however many hosts, and revoking them (RFC 7009).
+//!
+//! Tokens are asked for through the one way out: the same clients, address guard, allow list and routes as everything
+//! else, without redirects, with bounded bodies. What a service says when it refuses is repeated without its secrets.
+
+mod endpoint;
+mod expired;
+mod keeper;
+mod pkce;
+mod request;
+mod tokens;
+
+pub use endpoint::endpoints;
+pub(crate) use expired::says_expired;
+pub use keeper::{AccountSpec, AppClient, Keeper, account_binding};
+pub(crate) use keeper::Held;
+pub use request::{OAuthError, Said};
+
+use std::time::Duration;
+
+/// For a whole request for tokens.
+const TOKEN_TIME: Duration = Duration::from_secs(15);
+/// For a whole request for revocation: nobody should wait long to disconnect.
+const REVOKE_TIME: Duration = Duration::from_secs(5);

@@ -1,0 +1,159 @@
+//! Accounts of connections: which client they are authorized for, whether there is one, and how they end.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use resly_core::{
+    connector::{
+        account::{Account, AccountKey, AccountStore},
+        connection::{Connection, Environment, Installable, Origin, Owner},
+        manifest::{Auth, Grant, OAuth},
+    },
+    error::StoreError,
+};
+use resly_egress::{AccountSpec, AppClient, Credentials, Keeper};
+use resly_store::Store;
+use tokio::time::timeout;
+
+use crate::outside;
+
+/// How many revocations of one connection go on at a time, and how long all of them may take.
+const AT_ONCE: usize = 8;
+const ALL_REVOKED: Duration = Duration::from_secs(120);
+
+/// What became of an account's tokens at the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// The service said so, or offers no revocation, or there was nothing to revoke.
+    Done,
+    /// They are forgotten here. Why the service may still take them, without a secret.
+    Unconfirmed(String),
+}
+
+/// The accounts of all organizations on this host.
+pub struct Accounts {
+    pub keeper: Arc<Keeper>,
+    store: Store,
+    /// The operator's clients, by bundled connector.
+    shared: BTreeMap<String, Arc<Credentials>>,
+}
+
+impl Accounts {
+    pub fn new(keeper: Arc<Keeper>, store: Store, shared: BTreeMap<String, Arc<Credentials>>) -> Self {
+        Self { keeper, store, shared }
+    }
+
+    /// Whose account a call of this connection uses, and how it is renewed. `None` when the connection's own credentials
+    /// are what it sends.
+    pub fn spec(&self, connection: &Connection, installable: &Installable, visitor: Option<&str>) -> Option<AccountSpec> {
+        let oauth = oauth(connection, installable);
+        if oauth.is_none() && connection.owner == Owner::Organization {
+            return None;
+        }
+        let key = AccountKey {
+            organization: connection.organization,
+            connection: connection.id,
+            visitor: visitor.map(str::to_owned),
+        };
+        let client = self.client(connection, installable);
+        Some(AccountSpec { key, oauth: oauth.cloned().map(Box::new), settings: connection.settings.clone(), client })
+    }
+
+    /// The connection's own client, else the operator's. What an organization defined itself never gets the operator's:
+    /// its `token_url` would.
+    fn client(&self, connection: &Connection, installable: &Installable) -> AppClient {
+        match (&connection.credentials, installable.origin) {
+            (Some(sealed), _) => {
+                AppClient::Sealed(sealed.clone(), outside::binding(connection.organization, connection.id))
+            }
+            (None, Origin::Bundled) => {
+                self.shared.get(&installable.manifest.id).map_or(AppClient::None, |client| AppClient::Shared(Arc::clone(client)))
+            }
+            (None, _) => AppClient::None,
+        }
+    }
+
+    /// Whether a connection has what its environment asks for. What each visitor brings isn't asked here.
+    pub async fn is_credentialed(
+        &self,
+        connection: &Connection,
+        installable: &Installable,
+    ) -> Result<bool, StoreError> {
+        if connection.environment == Environment::Sandbox {
+            return Ok(true);
+        }
+        let has_client = || !matches!(self.client(connection, installable), AppClient::None);
+        match (connection.auth_in(&installable.manifest), connection.owner) {
+            (Auth::None, _) => Ok(true),
+            (Auth::Oauth2(oauth), _) if oauth.grant == Grant::ClientCredentials => Ok(has_client()),
+            (Auth::Oauth2(_), Owner::Visitor) => Ok(has_client()),
+            (Auth::Oauth2(_), Owner::Organization) => Ok(self.own(connection).await?.is_some()),
+            (_, Owner::Visitor) => Ok(true),
+            (_, Owner::Organization) => Ok(connection.credentials.is_some()),
+        }
+    }
+
+    /// The organization's own account, once it is authorized.
+    pub async fn own(&self, connection: &Connection) -> Result<Option<Account>, StoreError> {
+        let key = AccountKey { organization: connection.organization, connection: connection.id, visitor: None };
+        Ok(self.store.account(&key).await?.filter(|account| account.sealed.is_some()))
+    }
+
+    /// Asks the service to forget accounts that were just forgotten here. One account is waited for; more are many
+    /// visitors', whose tokens end in the background.
+    pub async fn revoke(
+        self: &Arc<Self>,
+        connection: &Connection,
+        installable: &Installable,
+        accounts: Vec<(AccountKey, Account)>,
+    ) -> Revocation {
+        let (own, visitors): (Vec<_>, Vec<_>) = accounts.into_iter().partition(|(key, _)| key.visitor.is_none());
+        let spec = |key: &AccountKey| self.spec(connection, installable, key.visitor.as_deref());
+        let visitors: Vec<_> = visitors.into_iter().filter_map(|(key, account)| Some((spec(&key)?, account))).collect();
+        if !visitors.is_empty() {
+            let accounts = Arc::clone(self);
+            tokio::spawn(async move {
+                let each = futures::stream::iter(visitors).for_each_concurrent(AT_ONCE, |(spec, account)| {
+                    let accounts = &accounts;
+                    async move { drop(accounts.revoke_one(&spec, &account).await) }
+                });
+                if timeout(ALL_REVOKED, each).await.is_err() {
+                    tracing::warn!("some visitors' tokens were not revoked: their service took too long");
+                }
+            });
+        }
+        match own.into_iter().next().and_then(|(key, account)| Some((spec(&key)?, account))) {
+            Some((spec, account)) => self.revoke_one(&spec, &account).await,
+            None => Revocation::Done,
+        }
+    }
+
+    /// Asks the service to forget one account.
+    pub async fn revoke_one(&self, spec: &AccountSpec, account: &Account) -> Revocation {
+        let Some(sealed) = &account.sealed else { return Revocation::Done };
+        match self.keeper.revoke(spec, sealed).await {
+            Ok(()) => Revocation::Done,
+            Err(error) => {
+                tracing::warn!(%error, organization = %spec.key.organization, connection = %spec.key.connection,
+                    "a service did not confirm that tokens are revoked; they are forgotten here");
+                Revocation::Unconfirmed(error.to_string())
+            }
+        }
+    }
+}
+
+/// How the connection does OAuth, if it does.
+pub fn oauth<'i>(connection: &Connection, installable: &'i Installable) -> Option<&'i OAuth> {
+    match connection.auth_in(&installable.manifest) {
+        Auth::Oauth2(oauth) => Some(oauth),
+        _ => None,
+    }
+}
+
+/// When an account ends unless a person authorizes it again.
+pub fn ends_at(account: &Account) -> Option<resly_core::time::Timestamp> {
+    match account.terms.refreshable {
+        true => account.terms.refresh_expires_at,
+        false => account.terms.expires_at,
+    }
+}

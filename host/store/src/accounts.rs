@@ -1,0 +1,350 @@
+//! Accounts at services: the sealed tokens of a connection or of one visitor, and who may renew them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use resly_core::{
+    connector::{
+        account::{Account, AccountKey, AccountStore, AccountTerms, Claim, Renewed},
+        connection::{Connection, SealedCredentials},
+    },
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+    time::Timestamp,
+};
+
+use crate::{
+    Store,
+    error::failed,
+    sql::{Conn, execute, row, rows},
+    types::{Count, Id, Text, Time},
+};
+
+#[derive(sqlx::FromRow)]
+struct AccountRow {
+    visitor: String,
+    sealed: Option<Vec<u8>>,
+    scope: Option<String>,
+    expires_at: Option<Time>,
+    renew_at: Option<Time>,
+    refreshable: bool,
+    refresh_expires_at: Option<Time>,
+    version: Count,
+    claimed_until: Option<Time>,
+    authorized_at: Time,
+}
+
+impl AccountRow {
+    fn account(self) -> Account {
+        Account {
+            sealed: self.sealed.map(SealedCredentials),
+            terms: AccountTerms {
+                scope: self.scope,
+                expires_at: self.expires_at.map(|at| at.0),
+                renew_at: self.renew_at.map(|at| at.0),
+                refreshable: self.refreshable,
+                refresh_expires_at: self.refresh_expires_at.map(|at| at.0),
+            },
+            version: self.version.0,
+            claimed_until: self.claimed_until.map(|at| at.0),
+            authorized_at: self.authorized_at.0,
+        }
+    }
+}
+
+/// As the row has it: '' for the organization's own.
+pub(crate) fn visitor_of(key: &AccountKey) -> Text<'_> {
+    Text(key.visitor.as_deref().unwrap_or_default())
+}
+
+async fn claim(
+    db: &mut Conn<'_>,
+    key: &AccountKey,
+    claim: Claim,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let (connection, organization, visitor) = (Id(key.connection.0), Id(key.organization.0), visitor_of(key));
+    let claimed = if claim.version == 0 {
+        execute!(
+            db,
+            "INSERT INTO connection_accounts
+                 (organization_id, connection_id, visitor, refreshable, version, claimed_by, claimed_until, authorized_at)
+             SELECT organization_id, id, $3, $7, 0, $4, $5, $6 FROM connections WHERE id = $1 AND organization_id = $2
+             ON CONFLICT (connection_id, visitor) DO UPDATE
+             SET claimed_by = excluded.claimed_by, claimed_until = excluded.claimed_until
+             WHERE connection_accounts.version = 0
+               AND (connection_accounts.claimed_until IS NULL OR connection_accounts.claimed_until <= $6)",
+            connection,
+            organization,
+            visitor,
+            Id(claim.id),
+            Time(until),
+            Time(now),
+            false
+        )?
+    } else {
+        execute!(
+            db,
+            "UPDATE connection_accounts SET claimed_by = $4, claimed_until = $5
+             WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3 AND version = $7
+               AND (claimed_until IS NULL OR claimed_until <= $6)",
+            connection,
+            organization,
+            visitor,
+            Id(claim.id),
+            Time(until),
+            Time(now),
+            Count(claim.version)
+        )?
+    };
+    Ok(claimed > 0)
+}
+
+async fn renew(db: &mut Conn<'_>, key: &AccountKey, claim: Claim, new: &Renewed) -> Result<bool, sqlx::Error> {
+    let renewed = execute!(
+        db,
+        "UPDATE connection_accounts
+         SET sealed = $6, scope = $7, expires_at = $8, renew_at = $9, refreshable = $10, refresh_expires_at = $11,
+             version = version + 1, claimed_by = NULL, claimed_until = NULL
+         WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3 AND version = $4 AND claimed_by = $5",
+        Id(key.connection.0),
+        Id(key.organization.0),
+        visitor_of(key),
+        Count(claim.version),
+        Id(claim.id),
+        new.sealed.0.as_slice(),
+        new.terms.scope.as_deref().map(Text),
+        new.terms.expires_at.map(Time),
+        new.terms.renew_at.map(Time),
+        new.terms.refreshable,
+        new.terms.refresh_expires_at.map(Time)
+    )?;
+    Ok(renewed > 0)
+}
+
+/// Puts an account in place of the one there was, whoever renews that at the moment, as long as the connection is what it
+/// was when this was obtained.
+async fn put(
+    db: &mut Conn<'_>,
+    key: &AccountKey,
+    revision: u64,
+    new: &Renewed,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let own = key.visitor.is_none();
+    // What a connection's own account saw is nothing of the next one's: the revision is what reads are remembered under.
+    let unchanged = execute!(
+        db,
+        "UPDATE connections SET revision = CASE WHEN $4 THEN revision + 1 ELSE revision END,
+             tested_at = CASE WHEN $4 THEN NULL ELSE tested_at END
+         WHERE id = $1 AND organization_id = $2 AND revision = $3",
+        Id(key.connection.0),
+        Id(key.organization.0),
+        Count(revision),
+        own
+    )?;
+    if unchanged == 0 {
+        return Ok(false);
+    }
+    execute!(
+        db,
+        "INSERT INTO connection_accounts
+             (organization_id, connection_id, visitor, sealed, scope, expires_at, renew_at, refreshable,
+              refresh_expires_at, version, authorized_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10)
+         ON CONFLICT (connection_id, visitor) DO UPDATE
+         SET sealed = excluded.sealed, scope = excluded.scope, expires_at = excluded.expires_at,
+             renew_at = excluded.renew_at, refreshable = excluded.refreshable,
+             refresh_expires_at = excluded.refresh_expires_at, version = connection_accounts.version + 1,
+             claimed_by = NULL, claimed_until = NULL, authorized_at = excluded.authorized_at",
+        Id(key.organization.0),
+        Id(key.connection.0),
+        visitor_of(key),
+        new.sealed.0.as_slice(),
+        new.terms.scope.as_deref().map(Text),
+        new.terms.expires_at.map(Time),
+        new.terms.renew_at.map(Time),
+        new.terms.refreshable,
+        new.terms.refresh_expires_at.map(Time),
+        Time(now)
+    )?;
+    Ok(true)
+}
+
+async fn delete(db: &mut Conn<'_>, key: &AccountKey) -> Result<Option<Account>, sqlx::Error> {
+    let deleted = row!(
+        db,
+        AccountRow,
+        "DELETE FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3
+         RETURNING visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version, claimed_until,
+                   authorized_at",
+        Id(key.connection.0),
+        Id(key.organization.0),
+        visitor_of(key)
+    )?;
+    Ok(deleted.map(AccountRow::account))
+}
+
+/// Forgets every account of a connection, and every authorization that is under way for it.
+pub(crate) async fn delete_all(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    connection: ConnectionId,
+) -> Result<(), sqlx::Error> {
+    let (connection, organization) = (Id(connection.0), Id(organization.0));
+    let accounts = "DELETE FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2";
+    execute!(db, accounts, connection, organization)?;
+    execute!(db, "DELETE FROM oauth_flows WHERE connection_id = $1 AND organization_id = $2", connection, organization)?;
+    Ok(())
+}
+
+impl Store {
+    /// Keeps an account that was just connected in place of the one there was. False, and nothing is kept, when the
+    /// connection isn't any more what it was at that revision. The connection's own account raises the revision and
+    /// has to be tested anew.
+    pub async fn put_account(
+        &self,
+        key: AccountKey,
+        revision: u64,
+        new: Renewed,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write("keep a connected account", move |mut db| {
+            Box::pin(async move { Ok(put(&mut db, &key, revision, &new, now).await?) })
+        })
+        .await
+    }
+
+    /// Forgets an account, and says what it was.
+    pub async fn delete_account(&self, key: AccountKey) -> Result<Option<Account>, StoreError> {
+        self.write("forget an account", move |mut db| Box::pin(async move { Ok(delete(&mut db, &key).await?) })).await
+    }
+
+    /// The organization's own accounts that are authorized, by connection.
+    pub async fn own_accounts(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<BTreeMap<ConnectionId, Account>, StoreError> {
+        #[derive(sqlx::FromRow)]
+        struct Keyed {
+            connection_id: Id,
+            #[sqlx(flatten)]
+            account: AccountRow,
+        }
+        let doing = "list an organization's accounts";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            Keyed,
+            "SELECT connection_id, visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
+                    claimed_until, authorized_at
+             FROM connection_accounts WHERE organization_id = $1 AND visitor = '' AND sealed IS NOT NULL",
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        Ok(found.into_iter().map(|row| (ConnectionId(row.connection_id.0), row.account.account())).collect())
+    }
+
+    /// Every account of one connection.
+    pub async fn accounts(&self, connection: &Connection) -> Result<Vec<(AccountKey, Account)>, StoreError> {
+        let doing = "list a connection's accounts";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            AccountRow,
+            "SELECT visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
+                    claimed_until, authorized_at
+             FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 ORDER BY visitor",
+            Id(connection.id.0),
+            Id(connection.organization.0)
+        )
+        .map_err(failed(doing))?;
+        let keyed = found.into_iter().map(|row| {
+            let visitor = Some(row.visitor.clone()).filter(|visitor| !visitor.is_empty());
+            (AccountKey { organization: connection.organization, connection: connection.id, visitor }, row.account())
+        });
+        Ok(keyed.collect())
+    }
+}
+
+#[async_trait]
+impl AccountStore for Store {
+    async fn account(&self, key: &AccountKey) -> Result<Option<Account>, StoreError> {
+        let doing = "find an account";
+        let mut db = self.reader(doing).await?;
+        let found = row!(
+            db,
+            AccountRow,
+            "SELECT visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
+                    claimed_until, authorized_at
+             FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3",
+            Id(key.connection.0),
+            Id(key.organization.0),
+            visitor_of(key)
+        );
+        Ok(found.map_err(failed(doing))?.map(AccountRow::account))
+    }
+
+    async fn claim_account(
+        &self,
+        key: &AccountKey,
+        of: Claim,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let key = key.clone();
+        self.write("claim an account's renewal", move |mut db| {
+            Box::pin(async move { Ok(claim(&mut db, &key, of, now, until).await?) })
+        })
+        .await
+    }
+
+    async fn renew_account(&self, key: &AccountKey, claim: Claim, renewed: Renewed) -> Result<bool, StoreError> {
+        let key = key.clone();
+        self.write("keep an account's new tokens", move |mut db| {
+            Box::pin(async move { Ok(renew(&mut db, &key, claim, &renewed).await?) })
+        })
+        .await
+    }
+
+    async fn release_account(&self, key: &AccountKey, claim: Claim) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.write("give an account's claim back", move |mut db| {
+            Box::pin(async move {
+                execute!(
+                    db,
+                    "UPDATE connection_accounts SET claimed_by = NULL, claimed_until = NULL
+                     WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3 AND claimed_by = $4",
+                    Id(key.connection.0),
+                    Id(key.organization.0),
+                    visitor_of(&key),
+                    Id(claim.id)
+                )?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn forget_account(&self, key: &AccountKey, claim: Claim) -> Result<bool, StoreError> {
+        let key = key.clone();
+        self.write("forget a dead account", move |mut db| {
+            Box::pin(async move {
+                let forgotten = execute!(
+                    db,
+                    "DELETE FROM connection_accounts
+                     WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3 AND version = $4
+                       AND claimed_by = $5",
+                    Id(key.connection.0),
+                    Id(key.organization.0),
+                    visitor_of(&key),
+                    Count(claim.version),
+                    Id(claim.id)
+                )?;
+                Ok(forgotten > 0)
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,147 @@
+//! Authorizations that a person was sent to give: from the link that an admin got to the service's answer, on any host.
+
+use resly_core::{
+    connector::{account::AccountKey, connection::SealedCredentials},
+    error::StoreError,
+    id::{ConnectionId, KeyId, OrganizationId},
+    time::Timestamp,
+};
+
+use crate::{
+    Store,
+    accounts::visitor_of,
+    error::failed,
+    sql::{execute, row},
+    types::{Count, Id, Time},
+};
+
+/// One authorization under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OauthFlow {
+    pub account: AccountKey,
+    /// Of the connection, when it began: what it may no longer be when it ends.
+    pub revision: u64,
+    /// The key that asked for it.
+    pub key: KeyId,
+    /// The PKCE verifier.
+    pub verifier: SealedCredentials,
+    pub expires_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct FlowRow {
+    organization_id: Id,
+    connection_id: Id,
+    visitor: String,
+    revision: Count,
+    key_id: Id,
+    verifier: Vec<u8>,
+    expires_at: Time,
+}
+
+impl FlowRow {
+    fn flow(self) -> OauthFlow {
+        OauthFlow {
+            account: AccountKey {
+                organization: OrganizationId(self.organization_id.0),
+                connection: ConnectionId(self.connection_id.0),
+                visitor: Some(self.visitor).filter(|visitor| !visitor.is_empty()),
+            },
+            revision: self.revision.0,
+            key: KeyId(self.key_id.0),
+            verifier: SealedCredentials(self.verifier),
+            expires_at: self.expires_at.0,
+        }
+    }
+}
+
+impl Store {
+    /// Keeps a new one under its link's hash. False when there is no such connection.
+    pub async fn create_oauth_flow(&self, nonce_hash: [u8; 32], new: OauthFlow) -> Result<bool, StoreError> {
+        self.write("begin an authorization", move |mut db| {
+            Box::pin(async move {
+                let made = execute!(
+                    db,
+                    "INSERT INTO oauth_flows (nonce_hash, organization_id, connection_id, visitor, revision, key_id,
+                                              verifier, expires_at)
+                     SELECT $3, organization_id, id, $4, $5, $6, $7, $8 FROM connections
+                     WHERE id = $1 AND organization_id = $2",
+                    Id(new.account.connection.0),
+                    Id(new.account.organization.0),
+                    nonce_hash.as_slice(),
+                    visitor_of(&new.account),
+                    Count(new.revision),
+                    Id(new.key.0),
+                    new.verifier.0.as_slice(),
+                    Time(new.expires_at)
+                )?;
+                Ok(made > 0)
+            })
+        })
+        .await
+    }
+
+    /// The one that a link belongs to.
+    pub async fn oauth_flow(&self, nonce_hash: [u8; 32], now: Timestamp) -> Result<Option<OauthFlow>, StoreError> {
+        let doing = "find an authorization";
+        let mut db = self.reader(doing).await?;
+        let found = row!(
+            db,
+            FlowRow,
+            "SELECT organization_id, connection_id, visitor, revision, key_id, verifier, expires_at
+             FROM oauth_flows WHERE nonce_hash = $1 AND expires_at > $2",
+            nonce_hash.as_slice(),
+            Time(now)
+        );
+        Ok(found.map_err(failed(doing))?.map(FlowRow::flow))
+    }
+
+    /// Binds it to the browser that opened the link, and to no other any more. False when it is gone.
+    pub async fn bind_oauth_flow(
+        &self,
+        nonce_hash: [u8; 32],
+        state_hash: [u8; 32],
+        cookie_hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write("bind an authorization to its browser", move |mut db| {
+            Box::pin(async move {
+                let bound = execute!(
+                    db,
+                    "UPDATE oauth_flows SET state_hash = $2, cookie_hash = $3 WHERE nonce_hash = $1 AND expires_at > $4",
+                    nonce_hash.as_slice(),
+                    state_hash.as_slice(),
+                    cookie_hash.as_slice(),
+                    Time(now)
+                )?;
+                Ok(bound > 0)
+            })
+        })
+        .await
+    }
+
+    /// Takes the one that a state belongs to, if the same browser brings it. It can be taken once; another browser leaves
+    /// it as it is.
+    pub async fn take_oauth_flow(
+        &self,
+        state_hash: [u8; 32],
+        cookie_hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<OauthFlow>, StoreError> {
+        self.write("take an authorization", move |mut db| {
+            Box::pin(async move {
+                let taken = row!(
+                    db,
+                    FlowRow,
+                    "DELETE FROM oauth_flows WHERE state_hash = $1 AND cookie_hash = $2 AND expires_at > $3
+                     RETURNING organization_id, connection_id, visitor, revision, key_id, verifier, expires_at",
+                    state_hash.as_slice(),
+                    cookie_hash.as_slice(),
+                    Time(now)
+                )?;
+                Ok(taken.map(FlowRow::flow))
+            })
+        })
+        .await
+    }
+}

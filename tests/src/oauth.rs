@@ -1,0 +1,376 @@
+//! A strict authorization server with the service that its tokens open, on loopback: it insists on PKCE, on the exact
+//! redirect URI and on single use of codes, replaces refresh tokens and ends a grant when an old one comes back, revokes,
+//! sends `iss`, and says 'expired' in the way that a test chooses.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    Json, Router,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::net::TcpListener;
+
+pub const CLIENT_ID: &str = "app-client";
+pub const CLIENT_SECRET: &str = "app-secret-canary-7b2d1e";
+
+/// How the service says that an access token has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expired {
+    #[default]
+    Unauthorized,
+    Ok,
+    Forbidden,
+}
+
+struct Code {
+    challenge: String,
+    redirect_uri: String,
+    subject: String,
+    /// Of the grant that it gave.
+    used: Option<usize>,
+}
+
+struct Grant {
+    subject: String,
+    alive: bool,
+    access: String,
+    expired: bool,
+    refresh: Option<String>,
+    /// Refresh tokens that were replaced.
+    old: Vec<String>,
+}
+
+#[derive(Default)]
+struct Inner {
+    redirect_uris: Vec<String>,
+    codes: HashMap<String, Code>,
+    grants: Vec<Grant>,
+    /// Who agrees next.
+    subject: String,
+    issuer: String,
+    lifetime: u64,
+    expired: Expired,
+    denies: bool,
+    down: bool,
+    count: u64,
+    refreshes: usize,
+    revocations: usize,
+    notes: usize,
+    secrets: Vec<String>,
+}
+
+impl Inner {
+    /// A new secret that no answer of the host may hold.
+    fn mint(&mut self, kind: &str) -> String {
+        self.count += 1;
+        let secret = format!("{kind}-canary-{:06}-{}", self.count, "q7".repeat(6));
+        self.secrets.push(secret.clone());
+        secret
+    }
+
+    fn tokens(&mut self, at: usize) -> Value {
+        let grant = &self.grants[at];
+        json!({"access_token": grant.access, "refresh_token": grant.refresh, "token_type": "Bearer",
+            "expires_in": self.lifetime.to_string(), "scope": "orders.read profile"})
+    }
+}
+
+#[derive(Clone)]
+pub struct OauthService {
+    pub address: SocketAddr,
+    inner: Arc<Mutex<Inner>>,
+}
+
+impl OauthService {
+    pub async fn start() -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let inner = Inner {
+            issuer: format!("http://{address}"),
+            lifetime: 3600,
+            subject: "anna".to_owned(),
+            ..Inner::default()
+        };
+        let service = Self { address, inner: Arc::new(Mutex::new(inner)) };
+        let router = Router::new()
+            .route("/authorize", get(authorize))
+            .route("/token", post(token))
+            .route("/revoke", post(revoke))
+            .route("/api/me", get(me))
+            .route("/api/notes", post(note))
+            .with_state(service.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(service)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A declarative connector of this service.
+    pub fn definition(&self, grant: &str) -> Value {
+        let host = self.address.to_string();
+        let url = |path: &str| format!("http://{host}{path}");
+        let action = |id: &str, side_effect: &str, method: &str, path: &str| {
+            json!({"id": id, "title": "An action", "description": "Does it.", "side_effect": side_effect,
+                "input": {"type": "object", "properties": {}}, "request": {"method": method, "url": url(path)},
+                "response": {"mapping": "."}})
+        };
+        let mut me = action("me", "read", "GET", "/api/me");
+        me["cache_s"] = json!(60);
+        json!({
+            "id": "desk", "name": "Desk", "version": "1.0.0", "hosts": [host],
+            "auth": {"type": "oauth2", "authorize_url": url("/authorize"), "token_url": url("/token"),
+                "revoke_url": url("/revoke"), "issuer": format!("http://{host}"), "scopes": ["orders.read", "profile"],
+                "authorize_params": {"access_type": "offline"}, "grant": grant,
+                "expired_when": [{"status": 200, "pointer": "/error", "equals": "token_expired"},
+                    {"status": 403, "body_contains": "has expired"}]},
+            "actions": [me, action("note", "write", "POST", "/api/notes")],
+            "test": {"action": "me", "input": {}},
+        })
+    }
+
+    pub fn registers(&self, redirect_uri: String) {
+        self.inner().redirect_uris.push(redirect_uri);
+    }
+
+    /// How long access tokens live from now on, in seconds.
+    pub fn lives(&self, seconds: u64) {
+        self.inner().lifetime = seconds;
+    }
+
+    pub fn says_expired(&self, how: Expired) {
+        self.inner().expired = how;
+    }
+
+    /// Ends every access token that there is.
+    pub fn expire(&self) {
+        for grant in &mut self.inner().grants {
+            grant.expired = true;
+        }
+    }
+
+    /// Who agrees from now on.
+    pub fn is_used_by(&self, subject: &str) {
+        subject.clone_into(&mut self.inner().subject);
+    }
+
+    pub fn denies(&self, denies: bool) {
+        self.inner().denies = denies;
+    }
+
+    pub fn claims_to_be(&self, issuer: &str) {
+        issuer.clone_into(&mut self.inner().issuer);
+    }
+
+    /// Whether the token endpoint is out of order.
+    pub fn is_down(&self, down: bool) {
+        self.inner().down = down;
+    }
+
+    /// Ends every grant, as its owner may at any time.
+    pub fn ends_grants(&self) {
+        for grant in &mut self.inner().grants {
+            grant.alive = false;
+        }
+    }
+
+    pub fn refreshes(&self) -> usize {
+        self.inner().refreshes
+    }
+
+    pub fn revocations(&self) -> usize {
+        self.inner().revocations
+    }
+
+    pub fn notes(&self) -> usize {
+        self.inner().notes
+    }
+
+    /// How many grants still give access.
+    pub fn alive(&self) -> usize {
+        self.inner().grants.iter().filter(|grant| grant.alive).count()
+    }
+
+    /// Every code and token that it gave out, and the client's secret.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.inner().secrets.clone();
+        secrets.push(CLIENT_SECRET.to_owned());
+        secrets
+    }
+}
+
+type Fields = HashMap<String, String>;
+
+fn refused(status: u16, error: &str) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    (status, Json(json!({"error": error, "error_description": "as the standard says"}))).into_response()
+}
+
+async fn authorize(State(service): State<OauthService>, Query(asked): Query<Fields>) -> Response {
+    let of = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
+    let mut inner = service.inner();
+    // What is wrong with the client or the redirect is never sent there (RFC 6749, section 4.1.2.1).
+    if of("client_id") != CLIENT_ID || !inner.redirect_uris.iter().any(|known| known == of("redirect_uri")) {
+        return refused(400, "unknown client or redirect_uri");
+    }
+    let sound = of("response_type") == "code"
+        && of("code_challenge_method") == "S256"
+        && of("code_challenge").len() == 43
+        && of("state").len() >= 32
+        && of("scope") == "orders.read profile"
+        && of("access_type") == "offline";
+    if !sound {
+        return refused(400, "invalid_request");
+    }
+    let (state, iss) = (of("state").to_owned(), inner.issuer.clone());
+    if inner.denies {
+        return Redirect::to(&format!("{}?error=access_denied&state={state}&iss={iss}", of("redirect_uri"))).into_response();
+    }
+    let code = inner.mint("code");
+    let grant = Code {
+        challenge: of("code_challenge").to_owned(),
+        redirect_uri: of("redirect_uri").to_owned(),
+        subject: inner.subject.clone(),
+        used: None,
+    };
+    inner.codes.insert(code.clone(), grant);
+    Redirect::to(&format!("{}?code={code}&state={state}&iss={iss}", of("redirect_uri"))).into_response()
+}
+
+fn is_client(fields: &Fields) -> bool {
+    fields.get("client_id").is_some_and(|id| id == CLIENT_ID)
+        && fields.get("client_secret").is_some_and(|secret| secret == CLIENT_SECRET)
+}
+
+fn form(body: &str) -> Fields {
+    url::form_urlencoded::parse(body.as_bytes()).into_owned().collect()
+}
+
+async fn token(State(service): State<OauthService>, body: String) -> Response {
+    let fields = form(&body);
+    let of = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+    // A renewal that takes a moment gives others the time to come along.
+    if of("grant_type") == "refresh_token" {
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let mut inner = service.inner();
+    let inner = &mut *inner;
+    if inner.down {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if !is_client(&fields) {
+        return refused(401, "invalid_client");
+    }
+    let at = match of("grant_type") {
+        "authorization_code" => {
+            let Some(code) = inner.codes.get_mut(of("code")) else { return refused(400, "invalid_grant") };
+            if let Some(grant) = code.used {
+                inner.grants[grant].alive = false;
+                return refused(400, "invalid_grant");
+            }
+            let challenge = base64url(&Sha256::digest(of("code_verifier")));
+            if challenge != code.challenge || code.redirect_uri != of("redirect_uri") {
+                return refused(400, "invalid_grant");
+            }
+            code.used = Some(inner.grants.len());
+            let subject = code.subject.clone();
+            inner.secrets.push(of("code_verifier").to_owned());
+            let (access, refresh) = (inner.mint("access"), Some(inner.mint("refresh")));
+            inner.grants.push(Grant { subject, alive: true, access, expired: false, refresh, old: Vec::new() });
+            inner.grants.len() - 1
+        }
+        "client_credentials" => {
+            inner.refreshes += 1;
+            let access = inner.mint("access");
+            let subject = "the app".to_owned();
+            inner.grants.push(Grant { subject, alive: true, access, expired: false, refresh: None, old: Vec::new() });
+            inner.grants.len() - 1
+        }
+        "refresh_token" => {
+            let token = of("refresh_token").to_owned();
+            if let Some(thief) = inner.grants.iter_mut().find(|grant| grant.old.contains(&token)) {
+                // RFC 9700, section 4.14.2: somebody has a copy.
+                thief.alive = false;
+                return refused(400, "invalid_grant");
+            }
+            let found = inner.grants.iter().position(|grant| grant.alive && grant.refresh.as_ref() == Some(&token));
+            let Some(at) = found else { return refused(400, "invalid_grant") };
+            inner.refreshes += 1;
+            let (access, refresh) = (inner.mint("access"), inner.mint("refresh"));
+            let grant = &mut inner.grants[at];
+            grant.old.push(token);
+            (grant.access, grant.refresh, grant.expired) = (access, Some(refresh), false);
+            at
+        }
+        _ => return refused(400, "unsupported_grant_type"),
+    };
+    Json(inner.tokens(at)).into_response()
+}
+
+async fn revoke(State(service): State<OauthService>, body: String) -> Response {
+    let fields = form(&body);
+    let mut inner = service.inner();
+    if inner.down {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if !is_client(&fields) {
+        return refused(401, "invalid_client");
+    }
+    let token = fields.get("token");
+    let known = inner.grants.iter_mut().find(|grant| grant.refresh.as_ref() == token || Some(&grant.access) == token);
+    if let Some(grant) = known {
+        grant.alive = false;
+        inner.revocations += 1;
+    }
+    // An unknown token is revoked already (RFC 7009, section 2.2).
+    StatusCode::OK.into_response()
+}
+
+/// Whose token it is, or the answer that it isn't one any more.
+fn bearer(inner: &Inner, headers: &HeaderMap) -> Result<String, Response> {
+    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let token = token.strip_prefix("Bearer ").unwrap_or_default();
+    let grant = inner.grants.iter().find(|grant| grant.alive && !grant.expired && grant.access == token);
+    grant.map(|grant| grant.subject.clone()).ok_or_else(|| match inner.expired {
+        // The token comes back in the answer, as careless services have it.
+        Expired::Unauthorized => (StatusCode::UNAUTHORIZED, Json(json!({"bad": token}))).into_response(),
+        Expired::Ok => Json(json!({"ok": false, "error": "token_expired", "token": token})).into_response(),
+        Expired::Forbidden => (StatusCode::FORBIDDEN, format!("token {token} has expired")).into_response(),
+    })
+}
+
+async fn me(State(service): State<OauthService>, headers: HeaderMap) -> Response {
+    let inner = service.inner();
+    match bearer(&inner, &headers) {
+        // What it got comes back too.
+        Ok(subject) => Json(json!({"account": subject, "echo": format!("{headers:?}")})).into_response(),
+        Err(expired) => expired,
+    }
+}
+
+async fn note(State(service): State<OauthService>, headers: HeaderMap) -> Response {
+    let mut inner = service.inner();
+    match bearer(&inner, &headers) {
+        Ok(subject) => {
+            inner.notes += 1;
+            Json(json!({"account": subject})).into_response()
+        }
+        Err(expired) => expired,
+    }
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    data_encoding::BASE64URL_NOPAD.encode(bytes)
+}
