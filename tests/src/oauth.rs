@@ -234,7 +234,8 @@ async fn authorize(State(service): State<OauthService>, Query(asked): Query<Fiel
     }
     let (state, iss) = (of("state").to_owned(), inner.issuer.clone());
     if inner.denies {
-        return Redirect::to(&format!("{}?error=access_denied&state={state}&iss={iss}", of("redirect_uri"))).into_response();
+        return Redirect::to(&format!("{}?error=access_denied&state={state}&iss={iss}", of("redirect_uri")))
+            .into_response();
     }
     let code = inner.mint("code");
     let grant = Code {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use resly_core::outbound::{OutboundFailure, OutboundReason};
 
 use crate::{
-    policy::{grant::GrantError, target::TargetError},
     oauth::OAuthError,
+    policy::{grant::GrantError, target::TargetError},
     vault::VaultError,
     wire::{
         body::BodyError,
@@ -71,9 +71,12 @@ pub fn unauthorized(error: &OAuthError) -> OutboundFailure {
             retry_after: *retry_after,
             sent: false,
         },
-        OAuthError::Answer(_) => {
-            OutboundFailure { reason: OutboundReason::Network, message: error.to_string(), retry_after: None, sent: false }
-        }
+        OAuthError::Answer(_) => OutboundFailure {
+            reason: OutboundReason::Network,
+            message: error.to_string(),
+            retry_after: None,
+            sent: false,
+        },
         _ => refused(OutboundReason::NeedsAuth, format!("{error}; an admin has to see to the connection")),
     }
 }

@@ -45,7 +45,12 @@ impl Accounts {
 
     /// Whose account a call of this connection uses, and how it is renewed. `None` when the connection's own credentials
     /// are what it sends.
-    pub fn spec(&self, connection: &Connection, installable: &Installable, visitor: Option<&str>) -> Option<AccountSpec> {
+    pub fn spec(
+        &self,
+        connection: &Connection,
+        installable: &Installable,
+        visitor: Option<&str>,
+    ) -> Option<AccountSpec> {
         let oauth = oauth(connection, installable);
         if oauth.is_none() && connection.owner == Owner::Organization {
             return None;
@@ -66,9 +71,10 @@ impl Accounts {
             (Some(sealed), _) => {
                 AppClient::Sealed(sealed.clone(), outside::binding(connection.organization, connection.id))
             }
-            (None, Origin::Bundled) => {
-                self.shared.get(&installable.manifest.id).map_or(AppClient::None, |client| AppClient::Shared(Arc::clone(client)))
-            }
+            (None, Origin::Bundled) => self
+                .shared
+                .get(&installable.manifest.id)
+                .map_or(AppClient::None, |client| AppClient::Shared(Arc::clone(client))),
             (None, _) => AppClient::None,
         }
     }

@@ -19,7 +19,9 @@ use resly_core::{
     time::{Clock, Random, SystemClock},
     turn::{TurnLimits, Turns, live::LiveTurns},
 };
-use resly_egress::{Credentials, Egress, EgressConfig, Keeper, MasterKeySource, MasterKeys, Resolve, SystemResolver, Vault};
+use resly_egress::{
+    Credentials, Egress, EgressConfig, Keeper, MasterKeySource, MasterKeys, Resolve, SystemResolver, Vault,
+};
 use resly_models::{
     builtin::Builtin,
     embed::{
@@ -184,7 +186,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         limits,
         live: Arc::new(LiveTurns::default()),
     };
-    let public_url = config.public_url.as_ref().map_or_else(OnceLock::new, |url| demo::url(Some(url), config.listen).into());
+    let public_url =
+        config.public_url.as_ref().map_or_else(OnceLock::new, |url| demo::url(Some(url), config.listen).into());
     Ok(Arc::new(App {
         accounts,
         public_url,
@@ -206,10 +209,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
 }
 
 /// The operator's clients, each of a bundled connector that has a use for it.
-fn shared_clients(
-    clients: &OauthClients,
-    bundle: &Bundle,
-) -> Result<BTreeMap<String, Arc<Credentials>>, ComposeError> {
+fn shared_clients(clients: &OauthClients, bundle: &Bundle) -> Result<BTreeMap<String, Arc<Credentials>>, ComposeError> {
     let authorizes = |manifest: &Manifest| manifest.auths().any(|auth| matches!(auth, Auth::Oauth2(_)));
     let known: Vec<&str> =
         bundle.manifests().filter(|manifest| authorizes(manifest)).map(|manifest| manifest.id.as_str()).collect();

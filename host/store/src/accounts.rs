@@ -195,7 +195,12 @@ pub(crate) async fn delete_all(
     let (connection, organization) = (Id(connection.0), Id(organization.0));
     let accounts = "DELETE FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2";
     execute!(db, accounts, connection, organization)?;
-    execute!(db, "DELETE FROM oauth_flows WHERE connection_id = $1 AND organization_id = $2", connection, organization)?;
+    execute!(
+        db,
+        "DELETE FROM oauth_flows WHERE connection_id = $1 AND organization_id = $2",
+        connection,
+        organization
+    )?;
     Ok(())
 }
 

@@ -48,7 +48,10 @@ async fn connected(service: &OauthService) -> (TestApp, String) {
     let app = TestApp::reaching(service.address).await;
     let id = installed(&app, service, "authorization_code").await;
     let page = authorize(&app, &id).await;
-    assert_eq!((query(&page, "oauth").as_deref(), query(&page, "test").as_deref()), (Some("connected"), Some("passed")));
+    assert_eq!(
+        (query(&page, "oauth").as_deref(), query(&page, "test").as_deref()),
+        (Some("connected"), Some("passed"))
+    );
     (app, id)
 }
 
@@ -79,11 +82,15 @@ async fn a_person_agrees_and_the_connection_works() {
     for part in ["HttpOnly", "SameSite=Lax", "Path=/oauth", "Max-Age=600"] {
         assert!(cookie.contains(part), "{cookie}");
     }
-    assert_eq!((&begun.headers["cache-control"], &begun.headers["referrer-policy"]), (&"no-store", &"no-referrer"));
+    assert_eq!(begun.headers["cache-control"], "no-store");
+    assert_eq!(begun.headers["referrer-policy"], "no-referrer");
     let back = browser.open(begun.location.unwrap().as_str()).await.location.unwrap();
     let page = browser.open(back.as_str()).await;
     assert_eq!((page.status, query(&page, "connection").as_ref()), (303, Some(&id)));
-    assert_eq!((query(&page, "oauth").as_deref(), query(&page, "test").as_deref()), (Some("connected"), Some("passed")));
+    assert_eq!(
+        (query(&page, "oauth").as_deref(), query(&page, "test").as_deref()),
+        (Some("connected"), Some("passed"))
+    );
     let console = browser.open(page.location.unwrap().as_str()).await;
     assert!(console.text.contains("is authorized and its test passed"), "{}", console.text);
 
@@ -213,7 +220,11 @@ async fn expired_is_understood_however_it_is_said_and_a_write_happens_once() {
         service.expire();
         let (status, output) = call(&app, &id, "note").await;
         assert_eq!((status, &output["output"]["account"]), (200, &json!("anna")), "{how:?}: {output}");
-        assert_eq!((service.notes(), service.refreshes(), output["http_calls"].as_u64()), (round, round, Some(1)), "{how:?}");
+        assert_eq!(
+            (service.notes(), service.refreshes(), output["http_calls"].as_u64()),
+            (round, round, Some(1)),
+            "{how:?}"
+        );
         let requests = app.logs().await[0]["requests"].as_array().unwrap().len();
         assert_eq!(requests, 2, "refused, renewed, and sent again");
     }

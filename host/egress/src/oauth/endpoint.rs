@@ -10,7 +10,8 @@ use crate::policy::{grant, target::Target};
 /// An address whose host may hold one whole label that is a setting.
 pub fn resolve(address: &str, settings: &Value) -> Result<Target, OAuthError> {
     let bad = |message: String| OAuthError::Address(message);
-    let (scheme, rest) = address.split_once("://").ok_or_else(|| bad("an address begins with `https://`".to_owned()))?;
+    let (scheme, rest) =
+        address.split_once("://").ok_or_else(|| bad("an address begins with `https://`".to_owned()))?;
     let (authority, path) = rest.find(['/', '?', '#']).map_or((rest, ""), |at| rest.split_at(at));
     let authority = match authority.contains("{{") {
         true => grant::fill(authority, authority, settings).map_err(|error| bad(error.to_string()))?,

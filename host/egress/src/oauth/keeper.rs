@@ -228,7 +228,8 @@ impl Keeper {
                 Some(_) => {}
             }
             let now = self.clock.now();
-            let claim = Claim { version: account.as_ref().map_or(0, |account| account.version), id: self.random.uuid(now) };
+            let claim =
+                Claim { version: account.as_ref().map_or(0, |account| account.version), id: self.random.uuid(now) };
             if self.store.claim_account(&who.key, claim, now, now.plus(LEASE)).await? {
                 return self.renew_under(who, account, claim).await;
             }
@@ -239,12 +240,7 @@ impl Keeper {
         }
     }
 
-    async fn renew_under(
-        &self,
-        who: &AccountSpec,
-        account: Option<Account>,
-        claim: Claim,
-    ) -> Result<Held, OAuthError> {
+    async fn renew_under(&self, who: &AccountSpec, account: Option<Account>, claim: Claim) -> Result<Held, OAuthError> {
         let failed = match self.ask(who, account.as_ref()).await {
             Ok(renewed) => return self.keep(who, claim, renewed).await,
             Err(error) => error,

@@ -13,8 +13,8 @@ mod tokens;
 
 pub use endpoint::endpoints;
 pub(crate) use expired::says_expired;
-pub use keeper::{AccountSpec, AppClient, Keeper, account_binding};
 pub(crate) use keeper::Held;
+pub use keeper::{AccountSpec, AppClient, Keeper, account_binding};
 pub use request::{OAuthError, Said};
 
 use std::time::Duration;

@@ -75,7 +75,11 @@ pub enum OAuthError {
 /// What tokens are asked for with.
 #[derive(Clone, Copy)]
 pub enum Ask<'a> {
-    Code { code: &'a str, verifier: Option<&'a str>, redirect_uri: &'a str },
+    Code {
+        code: &'a str,
+        verifier: Option<&'a str>,
+        redirect_uri: &'a str,
+    },
     Refresh(&'a str),
     /// The client's own (section 4.4).
     Client,
@@ -127,7 +131,8 @@ pub async fn tokens(
         Ask::Client => (None, None),
     };
     let secrets = [sent, verifier, client.get("client_secret")];
-    let (status, answer, retry_after) = post(egress, oauth, settings, client, &oauth.token_url, &pairs, TOKEN_TIME).await?;
+    let (status, answer, retry_after) =
+        post(egress, oauth, settings, client, &oauth.token_url, &pairs, TOKEN_TIME).await?;
     let said = said(&answer, secrets.into_iter().flatten());
     match (status, said) {
         (status, None) if status.is_success() => Tokens::read(&answer, &oauth.prefix).map_err(OAuthError::Answer),
@@ -189,7 +194,8 @@ async fn post(
         body: Some(Form::of(&pairs).into_bytes()),
     };
     let host = target.host_text();
-    let unavailable = |error: String| OAuthError::Unavailable { message: format!("{host}: {error}"), retry_after: None };
+    let unavailable =
+        |error: String| OAuthError::Unavailable { message: format!("{host}: {error}"), retry_after: None };
     let until = Instant::now() + time;
     let response = egress.clients.send(&way, outgoing, until).await.map_err(|error| unavailable(error.to_string()))?;
     let status = response.status();

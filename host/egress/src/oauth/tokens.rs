@@ -118,7 +118,9 @@ mod tests {
 
     #[test]
     fn lifetimes_are_read_however_they_are_written() {
-        for (written, seconds) in [("3600", Some(3600)), ("\"3600\"", Some(3600)), ("3600.0", Some(3600)), ("null", None)] {
+        for (written, seconds) in
+            [("3600", Some(3600)), ("\"3600\"", Some(3600)), ("3600.0", Some(3600)), ("null", None)]
+        {
             let body = format!(r#"{{"access_token": "a", "token_type": "bEaReR", "expires_in": {written}}}"#);
             let terms = Tokens::read(body.as_bytes(), "Bearer ").ok().unwrap().terms(true, None, at());
             assert_eq!(terms.expires_at, seconds.map(|s| at().plus(Duration::from_secs(s))), "{written}");

@@ -25,7 +25,8 @@ fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SecretStr
 pub fn parse(text: &str) -> Result<OauthClients, String> {
     if text.starts_with('{') {
         let table = serde_json::from_str(text);
-        return table.map_err(|_| "each entry holds `client_id` and `client_secret`, both texts, and no more".to_owned());
+        return table
+            .map_err(|_| "each entry holds `client_id` and `client_secret`, both texts, and no more".to_owned());
     }
     let mut clients = BTreeMap::new();
     for (n, entry) in (1..).zip(text.split(',').map(str::trim).filter(|entry| !entry.is_empty())) {
@@ -58,7 +59,8 @@ mod tests {
         assert_eq!(clients["gmail"].client_id, "id-2");
         let table = parse(r#"{"shopify": {"client_id": "i", "client_secret": "a,b"}}"#).ok().unwrap();
         assert_eq!(table["shopify"].client_secret.expose_secret(), "a,b");
-        for bad in ["hunter2", "a=hunter2", "a=b:", "a=b:hunter2,a=c:hunter2", r#"{"a": {"client_secret": "hunter2"}}"#] {
+        for bad in ["hunter2", "a=hunter2", "a=b:", "a=b:hunter2,a=c:hunter2", r#"{"a": {"client_secret": "hunter2"}}"#]
+        {
             let error = parse(bad).err().unwrap();
             assert!(!error.contains("hunter2"), "{error}");
         }

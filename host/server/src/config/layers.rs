@@ -52,7 +52,10 @@ pub static SETTINGS: &[Setting] = &[
     ),
     open("egress_ca", "egress-ca", "Extra certificate authorities for egress: a PEM file"),
     open("egress_route", "egress-route", "host=http://address:port,…: sends a host's traffic elsewhere"),
-    Setting { table: true, ..secret("oauth_clients", "connector=client_id:client_secret,… of OAuth apps for all organizations") },
+    Setting {
+        table: true,
+        ..secret("oauth_clients", "connector=client_id:client_secret,… of OAuth apps for all organizations")
+    },
     open("log", "log", "What to log, such as info or resly=debug"),
 ];
 

@@ -207,7 +207,9 @@ async fn tested(app: &App, flow: &OauthFlow) -> Option<bool> {
 /// Where the console shows how it ended.
 fn console(public: &str, flow: &OauthFlow, ending: &Ending) -> String {
     let id = flow.account.connection.to_string();
-    let Ok(mut url) = Url::parse(public).and_then(|public| public.join("/console")) else { return "/console".to_owned() };
+    let Ok(mut url) = Url::parse(public).and_then(|public| public.join("/console")) else {
+        return "/console".to_owned();
+    };
     let mut query = url.query_pairs_mut();
     query.append_pair("connection", &id);
     match ending {
@@ -225,7 +227,9 @@ fn console(public: &str, flow: &OauthFlow, ending: &Ending) -> String {
 
 fn visitor_page(ending: &Ending) -> Response {
     match ending {
-        Ending::Connected(_) => plain::page(StatusCode::OK, "<p>Your account is connected. You can close this page.</p>"),
+        Ending::Connected(_) => {
+            plain::page(StatusCode::OK, "<p>Your account is connected. You can close this page.</p>")
+        }
         Ending::Failed("access_denied") => {
             plain::page(StatusCode::OK, "<p>Your account was not connected. You can close this page.</p>")
         }

@@ -62,7 +62,10 @@ pub(super) async fn begin(
     let prepared = app.connectors.prepare(connection).await?;
     let installable = &prepared.installable;
     let Some(oauth) = accounts::oauth(connection, installable) else {
-        return Err(Problem::invalid_at("auth", "this connection doesn't authenticate by `oauth2`; set its `credentials`"));
+        return Err(Problem::invalid_at(
+            "auth",
+            "this connection doesn't authenticate by `oauth2`; set its `credentials`",
+        ));
     };
     if oauth.grant == Grant::ClientCredentials {
         return Err(Problem::invalid_at(
