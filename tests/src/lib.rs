@@ -1,5 +1,6 @@
 //! What the end-to-end suites and the benchmarks share: a scripted language model, a scripted service, and the app.
 
+pub mod accounts;
 pub mod app;
 pub mod browser;
 pub mod guest;

@@ -67,15 +67,23 @@ impl MessageStatus {
 pub struct Message {
     pub id: MessageId,
     pub conversation_id: ConversationId,
-    /// The client's own id for it.
+    /// The client's own id for it; of an answer that goes on from another one, what the client knows that one by.
     pub client_id: Option<String>,
     pub role: Role,
     pub content: String,
     pub status: MessageStatus,
     pub citations: Vec<Citation>,
-    /// The tool calls of an answer, without their raw output: `[{"tool", "connection"?, "action"?, "ok", "reason"?}]`.
+    /// The tool calls of an answer, without their raw output:
+    /// `[{"tool", "connection"?, "action"?, "ok", "reason"?, "approval"?}]`.
     pub steps: Vec<Value>,
     pub created_at: Timestamp,
+}
+
+impl Message {
+    /// What a client knows it by. An answer that goes on from another one is known by that one's id.
+    pub fn client_name(&self) -> String {
+        self.client_id.clone().unwrap_or_else(|| self.id.to_string())
+    }
 }
 
 /// What a client's history changes in the stored one.
@@ -181,6 +189,15 @@ mod tests {
         assert_eq!(merge(&have, &again), Merge { keep: 2, new_from: 2 });
         let edit = sent(&[(U, "hi there", Some("m1"))]);
         assert_eq!(merge(&have, &edit), Merge { keep: 0, new_from: 0 });
+    }
+
+    #[test]
+    fn an_answer_that_went_on_is_one_message_to_its_client() {
+        let mut have = stored(&[(U, "hi", Some("m1")), (A, "sure?", None), (A, "done", None)]);
+        have[2].client_id = Some(have[1].client_name());
+        let known = have[1].client_name();
+        let again = sent(&[(U, "hi", Some("m1")), (A, "sure?done", Some(&known)), (U, "thanks", Some("m2"))]);
+        assert_eq!(merge(&have, &again), Merge { keep: 3, new_from: 2 });
     }
 
     #[test]

@@ -51,6 +51,8 @@ ids! {
     ConnectionId,
     /// One call of a connector's action, and its row in the log.
     CallId,
+    /// A write that a person was asked to confirm.
+    ApprovalId,
     /// A ticket.
     TicketId,
     /// A workflow rule.

@@ -67,7 +67,10 @@ pub struct OfferedAction {
     pub title: String,
     pub description: String,
     pub input: Value,
+    /// It changes something.
     pub writes: bool,
+    /// The host asks a person to confirm it, so the model needn't.
+    pub confirmed: bool,
     /// Patterns from the organization's workflow rules that ask for this action, matched without regard to case.
     pub triggers: Vec<String>,
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use resly_core::{
+    approval::Approvals,
     connector::{
         call::Connectors,
         connection::{Catalogue, ConnectionStore},
@@ -179,6 +180,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
             None => self::model(config)?,
         },
         retriever: Arc::new(library.clone()),
+        approvals: Approvals::new(Arc::new(store.clone()), connectors.clone(), Arc::clone(&clock), Arc::clone(&random)),
         offers: Offers::new(connectors.clone(), Arc::new(store.clone())),
         connectors: connectors.clone(),
         clock: Arc::clone(&clock),

@@ -26,10 +26,12 @@
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
 //! | `connection_accounts` | what authorizing a connection obtained, sealed: the organization's own (visitor '') and each visitor's |
 //! | `oauth_flows` | authorizations that a person was sent to give and hasn't yet, for ten minutes |
+//! | `approvals` | writes that a person was asked to confirm, what they said, and what came of it |
 //! | `call_reservations` | calls that are counted and not yet settled |
 //! | `vault_keys` | the wrapped key of each organization |
 
 mod accounts;
+mod approvals;
 mod billing;
 mod calls;
 mod catalogue;

@@ -1,4 +1,4 @@
-//! The AI SDK from npm talks to a running server in both its protocols.
+//! The AI SDK from npm talks to a running server in both its protocols, and its user confirms a write.
 
 use resly_tests::app::binary;
 use serde_json::Value;
@@ -24,10 +24,11 @@ fn the_ai_sdk_understands_both_protocols() {
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let ready: Value = serde_json::from_str(&line).unwrap();
     let output = Command::new("node")
-        .args(["--test", "chat.test.mjs"])
+        .args(["--test", "chat.test.mjs", "approvals.test.mjs"])
         .current_dir(folder)
         .env("RESLY_URL", ready["url"].as_str().unwrap())
         .env("RESLY_KEY", ready["api_key"].as_str().unwrap())
+        .env("RESLY_ADMIN_KEY", ready["admin_key"].as_str().unwrap())
         .output()
         .expect("node is installed");
     server.kill().unwrap();

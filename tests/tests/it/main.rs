@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod ai_sdk;
+mod approvals;
 mod bad_input;
 mod chat;
 mod connectors;
+mod injections;
 mod keys;
 mod metering;
 mod model_faults;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{
     connection::{
         BeginCallError, CallRecord, Catalogue, Connection, ConnectionStatus, ConnectionStore, Environment, Installable,
+        Writes,
     },
     fixture::Fixtures,
     manifest::{Action, Manifest, SideEffect},
@@ -52,12 +53,21 @@ pub enum Caller {
     Admin { key: KeyId },
     /// A chat, which may call what policy allows.
     Chat { key: KeyId, kind: KeyKind, conversation: ConversationId },
+    /// A chat, for a write that a person confirmed under this key when the connection had this revision.
+    Confirmed { key: KeyId, kind: KeyKind, conversation: ConversationId, revision: u64 },
 }
 
 impl Caller {
     fn key(self) -> KeyId {
         match self {
-            Self::Admin { key } | Self::Chat { key, .. } => key,
+            Self::Admin { key } | Self::Chat { key, .. } | Self::Confirmed { key, .. } => key,
+        }
+    }
+
+    fn conversation(self) -> Option<ConversationId> {
+        match self {
+            Self::Admin { .. } => None,
+            Self::Chat { conversation, .. } | Self::Confirmed { conversation, .. } => Some(conversation),
         }
     }
 }
@@ -92,6 +102,22 @@ pub enum CallError {
     NoAction { action: String, have: Vec<String> },
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A call that policy doesn't refuse, with an input that fits.
+pub struct Admitted {
+    pub connection: Connection,
+    /// It changes something, and a person has to confirm it first.
+    pub needs_confirmation: bool,
+    prepared: Arc<Prepared>,
+    /// Where the action is in the manifest.
+    action: usize,
+}
+
+impl Admitted {
+    pub fn action(&self) -> &Action {
+        &self.prepared.installable.manifest.actions[self.action]
+    }
 }
 
 /// A connector with its schemas compiled.
@@ -160,26 +186,43 @@ impl Connectors {
         }
     }
 
-    async fn run(&self, request: CallRequest) -> Result<CallReport, CallError> {
+    /// What policy and the input's schema say of a call, by the connection as it is now. Nothing runs, and nothing is
+    /// counted.
+    pub async fn admit(&self, request: &CallRequest) -> Result<Result<Admitted, Fault>, CallError> {
         let connection = self.store.connection(request.organization, request.connection).await?;
         let connection = connection.ok_or(CallError::NoConnection)?;
         let prepared = self.prepare(&connection).await?;
-        let manifest = &prepared.installable.manifest;
-        let action = manifest.action(&request.action).ok_or_else(|| CallError::NoAction {
+        let actions = &prepared.installable.manifest.actions;
+        let action = actions.iter().position(|action| action.id == request.action);
+        let action = action.ok_or_else(|| CallError::NoAction {
             action: request.action.clone(),
-            have: manifest.actions.iter().map(|action| action.id.clone()).collect(),
+            have: actions.iter().map(|action| action.id.clone()).collect(),
         })?;
+        let needs_confirmation = match policy(&connection, &actions[action], request.caller) {
+            Ok(when) => when == Writes::WhenConfirmed,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        if let Some(fault) = prepared.bad_input(&request.action, &request.input) {
+            return Ok(Err(fault));
+        }
+        Ok(Ok(Admitted { connection, needs_confirmation, prepared, action }))
+    }
 
-        if let Err(fault) = policy(&connection, action, request.caller) {
-            return Ok(CallReport::refused(fault));
-        }
-        if let Some(fault) = prepared.bad_input(&action.id, &request.input) {
-            return Ok(CallReport::refused(fault));
-        }
+    async fn run(&self, request: CallRequest) -> Result<CallReport, CallError> {
+        let admitted = match self.admit(&request).await? {
+            Ok(admitted) if !admitted.needs_confirmation => admitted,
+            Ok(_) => {
+                return Ok(CallReport::refused(denied("this action changes something: a person has to confirm it")));
+            }
+            Err(fault) => return Ok(CallReport::refused(fault)),
+        };
+        let Admitted { connection, prepared, action, .. } = admitted;
+        let manifest = &prepared.installable.manifest;
+        let action = &manifest.actions[action];
         // A chat may be answered from what is known; an admin who calls wants to see the service's own answer.
         let recent = match request.caller {
             Caller::Chat { .. } => Recent::key(&connection, action, &request.input),
-            Caller::Admin { .. } => None,
+            Caller::Admin { .. } | Caller::Confirmed { .. } => None,
         };
         if let Some(output) = recent.as_ref().and_then(|key| self.recent.find(key, action, self.clock.now())) {
             return Ok(CallReport::known(&output));
@@ -222,10 +265,7 @@ impl Connectors {
             action: action.id.clone(),
             environment: connection.environment,
             key: Some(request.caller.key()),
-            conversation: match request.caller {
-                Caller::Chat { conversation, .. } => Some(conversation),
-                Caller::Admin { .. } => None,
-            },
+            conversation: request.caller.conversation(),
             status: output.as_ref().map_or_else(|fault| fault.kind.name(), |_| "ok").to_owned(),
             message: output.as_ref().err().map(|fault| fault.message.clone()),
             cost: outcome.cost.clone(),
@@ -313,10 +353,17 @@ fn parse_output(text: &str) -> Result<Value, Fault> {
     })
 }
 
-/// May this caller call this action of this connection? Nothing that a model says is asked here.
-fn policy(connection: &Connection, action: &Action, caller: Caller) -> Result<(), Fault> {
-    let Caller::Chat { kind, .. } = caller else { return Ok(()) };
-    let denied = |message: &str| Fault { kind: FaultKind::Denied, message: message.to_owned(), retryable: false };
+fn denied(message: &str) -> Fault {
+    Fault { kind: FaultKind::Denied, message: message.to_owned(), retryable: false }
+}
+
+/// May this caller call this action of this connection, and when? Nothing that a model says is asked here.
+fn policy(connection: &Connection, action: &Action, caller: Caller) -> Result<Writes, Fault> {
+    let (kind, confirmed) = match caller {
+        Caller::Admin { .. } => return Ok(Writes::AtOnce),
+        Caller::Chat { kind, .. } => (kind, None),
+        Caller::Confirmed { kind, revision, .. } => (kind, Some(revision)),
+    };
     if connection.status == ConnectionStatus::NeedsAuth {
         return Err(Fault {
             kind: FaultKind::NeedsAuth,
@@ -330,12 +377,18 @@ fn policy(connection: &Connection, action: &Action, caller: Caller) -> Result<()
     if kind == KeyKind::Publishable && !connection.policy.allow_publishable {
         return Err(denied("this connection may not be used from a browser's key"));
     }
-    if action.side_effect == SideEffect::Write && !connection.policy.allow_writes {
-        return Err(denied(
-            "this action changes something, and the connection doesn't allow that in a chat; an admin can allow it",
-        ));
+    let when = match action.side_effect {
+        SideEffect::Read => Writes::AtOnce,
+        SideEffect::Write => connection
+            .policy
+            .writes()
+            .ok_or_else(|| denied("this action changes something, and the connection doesn't allow that in a chat"))?,
+    };
+    match confirmed {
+        None => Ok(when),
+        Some(revision) if revision == connection.revision => Ok(Writes::AtOnce),
+        Some(_) => Err(denied("the connection was changed after this was confirmed; it has to be asked anew")),
     }
-    Ok(())
 }
 
 /// What the manifest asks for, within what the host gives.

@@ -56,14 +56,36 @@ impl ConnectionStatus {
     }
 }
 
-/// What a connection allows beyond reading with a secret key. Everything is off unless an admin turned it on.
+/// What chats may do with a connection beyond reading with a secret key. A write runs after a person confirmed it, unless
+/// an admin said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// Actions with side effect `write` may run in a chat.
+    /// Actions with side effect `write` run without asking a person.
     pub allow_writes: bool,
+    /// They don't run in a chat at all, whoever confirms; wins over `allow_writes`.
+    pub deny_writes: bool,
     /// Chats under a publishable key, which anyone can read off a page, may call it.
     pub allow_publishable: bool,
+}
+
+impl Policy {
+    /// When a chat's write may run; `None` is never.
+    pub fn writes(self) -> Option<Writes> {
+        match (self.deny_writes, self.allow_writes) {
+            (true, _) => None,
+            (false, true) => Some(Writes::AtOnce),
+            (false, false) => Some(Writes::WhenConfirmed),
+        }
+    }
+}
+
+/// When a chat's write runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    AtOnce,
+    /// After a person confirmed it.
+    WhenConfirmed,
 }
 
 /// Credentials as they rest: one AEAD record, opened by the vault alone. There is no way from here to a plain text.

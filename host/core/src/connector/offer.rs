@@ -7,7 +7,7 @@ use moka::future::Cache;
 
 use super::{
     call::{CallError, Connectors},
-    connection::Connection,
+    connection::{Connection, Writes},
     manifest::SideEffect,
 };
 use crate::{
@@ -65,9 +65,9 @@ impl Offers {
                 Ok(prepared) => {
                     let slug = slug(connection, &connections);
                     for action in &prepared.installable.manifest.actions {
-                        if action.side_effect == SideEffect::Write && !connection.policy.allow_writes {
-                            continue;
-                        }
+                        let writes = action.side_effect == SideEffect::Write;
+                        let when = if writes { connection.policy.writes() } else { Some(Writes::AtOnce) };
+                        let Some(when) = when else { continue };
                         actions.push(Offered {
                             connection: connection.id,
                             connector: connection.connector.clone(),
@@ -79,7 +79,8 @@ impl Offers {
                                 title: action.title.clone(),
                                 description: action.description.clone(),
                                 input: action.input.clone(),
-                                writes: action.side_effect == SideEffect::Write,
+                                writes,
+                                confirmed: when == Writes::WhenConfirmed,
                                 triggers: triggers(&workflows, connection.id, &action.id),
                             },
                         });

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::failure::TurnFailure;
 use crate::{
+    approval::Approval,
     conversation::MessageStatus,
     id::{ConversationId, MessageId, OrganizationId},
     knowledge::Citation,
@@ -37,7 +38,14 @@ pub enum TurnEvent {
         ok: bool,
         output: Value,
     },
-    /// The model will be asked again, with the tools' results.
+    /// A call that was started waits for a person. The turn ends when all calls of its round were looked at.
+    ApprovalAsked(Arc<Approval>),
+    /// A person didn't confirm a call; nothing was done.
+    ToolDenied {
+        id: String,
+        name: String,
+    },
+    /// The model's round is over; its calls follow.
     RoundEnded,
     Finished(Arc<Ending>),
     Failed(TurnFailure),
@@ -68,6 +76,8 @@ pub struct LiveTurn {
     pub organization: OrganizationId,
     pub conversation: ConversationId,
     pub message: MessageId,
+    /// The client's id for the answer that this one goes on from.
+    pub continues: Option<String>,
     events: Mutex<Vec<TurnEvent>>,
     /// How many events there are; the writer's end closes it.
     written: watch::Sender<usize>,
@@ -75,11 +85,17 @@ pub struct LiveTurn {
 }
 
 impl LiveTurn {
-    pub(super) fn new(organization: OrganizationId, conversation: ConversationId, message: MessageId) -> Arc<Self> {
+    pub(super) fn new(
+        organization: OrganizationId,
+        conversation: ConversationId,
+        message: MessageId,
+        continues: Option<String>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             organization,
             conversation,
             message,
+            continues,
             events: Mutex::default(),
             written: watch::Sender::new(0),
             cancelled: watch::Sender::new(false),

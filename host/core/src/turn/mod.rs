@@ -4,6 +4,7 @@
 //! and writes what happens to a [`live::LiveTurn`], which the client's response, a resumed stream, or nobody reads.
 
 mod cite;
+mod confirm;
 pub mod failure;
 pub mod live;
 mod prompt;
@@ -18,9 +19,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 use crate::{
+    approval::{Approvals, Person, Verdict},
     connector::{call::Connectors, offer::Offers},
-    conversation::{ClientMessage, Message},
-    id::{ConversationId, MessageId},
+    conversation::{ClientMessage, Message, Role},
+    id::{ApprovalId, ConversationId, MessageId},
     knowledge::{Passage, RetrieveError, Retriever},
     meter::Remaining,
     model::Model,
@@ -81,8 +83,11 @@ pub struct TurnRequest {
     pub visitor: Option<String>,
     /// The client's `system` messages.
     pub instructions: Vec<String>,
-    /// The rest of the client's history; the last is the user's.
+    /// The rest of the client's history; the last is the user's, unless there are verdicts.
     pub messages: Vec<ClientMessage>,
+    /// What a person said, in their client, about the calls that the last answer asks to confirm. The answer goes on then,
+    /// and the stored history counts, whatever the client sends as one.
+    pub verdicts: Vec<(ApprovalId, Verdict)>,
     pub idempotency: Option<Idempotency>,
     pub delivery: Delivery,
 }
@@ -112,6 +117,7 @@ pub struct Turns {
     pub model: Arc<dyn Model>,
     pub retriever: Arc<dyn Retriever>,
     pub connectors: Connectors,
+    pub approvals: Approvals,
     pub offers: Offers,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
@@ -125,12 +131,15 @@ impl Turns {
         let now = self.clock.now();
         // What is known about the question is looked up while the question is stored: neither waits for the other.
         let lookup = self.look_up(&request);
-        let accepted = match self.store.begin_turn(self.new_turn(&request)).await? {
+        let continues = self.continued(&request).await?;
+        let accepted = match self.store.begin_turn(self.new_turn(&request, continues)).await? {
             BeginTurn::Replay(message) => return Ok(Start::Replay(message)),
             BeginTurn::Accepted(accepted) => accepted,
         };
         let timing = Timing { accept_us: run::micros(self.clock.now().since(now)), ..Timing::default() };
-        let live = LiveTurn::new(request.principal.organization, accepted.conversation, accepted.answer);
+        let organization = request.principal.organization;
+        let continued = continues.and_then(|_| accepted.history.last()).map(Message::client_name);
+        let live = LiveTurn::new(organization, accepted.conversation, accepted.answer, continued);
         let started = Started {
             conversation: accepted.conversation,
             message: accepted.answer,
@@ -146,7 +155,8 @@ impl Turns {
     fn look_up(&self, request: &TurnRequest) -> Lookup {
         let (retriever, clock, limit) = (Arc::clone(&self.retriever), Arc::clone(&self.clock), self.limits.passages);
         let organization = request.principal.organization;
-        let question = request.messages.last().map(|message| message.text.clone()).unwrap_or_default();
+        let question = request.messages.iter().rfind(|message| message.role == Role::User);
+        let question = question.map(|message| message.text.clone()).unwrap_or_default();
         let mut lookup = Lookup::new();
         lookup.spawn(async move {
             let started = clock.now();
@@ -156,17 +166,46 @@ impl Turns {
         lookup
     }
 
-    fn new_turn(&self, request: &TurnRequest) -> NewTurn {
+    /// The answer that a client's verdicts are about, and its conversation: one answer asked for all of them, in the
+    /// conversation that the client means.
+    async fn continued(&self, request: &TurnRequest) -> Result<Option<(ConversationId, MessageId)>, BeginTurnError> {
+        let Principal { organization, key, .. } = request.principal;
+        let mut asked = None;
+        for (id, _) in &request.verdicts {
+            let approval = self.approvals.find(Person::from(&request.principal), *id).await?;
+            let approval = approval.ok_or(BeginTurnError::NoApproval)?;
+            let place = (approval.conversation, approval.message);
+            if *asked.get_or_insert(place) != place {
+                return Err(BeginTurnError::NoApproval);
+            }
+        }
+        let Some((conversation, _)) = asked else { return Ok(None) };
+        let meant = match &request.conversation {
+            ConversationRef::New => true,
+            ConversationRef::Id(id) => *id == conversation,
+            ConversationRef::Named(name) => {
+                self.store.find_conversation(organization, key, name).await? == Some(conversation)
+            }
+        };
+        if meant { Ok(asked) } else { Err(BeginTurnError::NoApproval) }
+    }
+
+    fn new_turn(&self, request: &TurnRequest, continues: Option<(ConversationId, MessageId)>) -> NewTurn {
         let now = self.clock.now();
+        let (conversation, messages) = match continues {
+            Some((conversation, _)) => (ConversationRef::Id(conversation), Vec::new()),
+            None => (request.conversation.clone(), request.messages.clone()),
+        };
         NewTurn {
             organization: request.principal.organization,
             key: request.principal.key,
             key_cap: request.principal.message_cap,
-            conversation: request.conversation.clone(),
+            conversation,
             new_conversation: ConversationId(self.random.uuid(now)),
             visitor: request.visitor.clone(),
-            message_ids: request.messages.iter().map(|_| MessageId(self.random.uuid(now))).collect(),
-            messages: request.messages.clone(),
+            message_ids: messages.iter().map(|_| MessageId(self.random.uuid(now))).collect(),
+            messages,
+            continues: continues.map(|(_, message)| message),
             answer: MessageId(self.random.uuid(now)),
             idempotency: request.idempotency.clone(),
             now,

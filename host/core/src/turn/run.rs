@@ -1,5 +1,5 @@
-//! The pipeline of one accepted turn: retrieve, ask the model, run its tools, ask again, at most N rounds; then commit
-//! the answer, and only then say that it is finished.
+//! The pipeline of one accepted turn: retrieve, settle what waited for a person, ask the model, run its tools, ask again,
+//! at most N rounds; then commit the answer, and only then say that it is finished.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,11 +13,12 @@ use super::{
     live::{Ending, LiveTurn, Presence, Timing, TurnEvent},
     prompt::instructions,
     store::{AcceptedTurn, FinishedTurn},
-    tools::{self, ToolResult, Toolbox},
+    tools::{self, Ran, Toolbox},
 };
 use crate::{
+    approval::{Approval, render},
     connector::offer::Offer,
-    conversation::MessageStatus,
+    conversation::{MessageStatus, Role},
     error::StoreError,
     model::{
         FinishReason, ModelError, ModelEvent, ModelMessage, ModelRequest, ModelStream, NumberedPassage, TokenUsage,
@@ -32,6 +33,10 @@ const HOLD_BYTES: usize = 160;
 const HOLD_FOR: Duration = Duration::from_secs(10);
 const MAX_TOKENS: u32 = 4096;
 
+/// What is cut is said to be cut.
+const CUT_BY_HOST: &str = "\n\n[The answer is cut here: it is longer than this host allows.]";
+const CUT_BY_MODEL: &str = "\n\n[The answer is cut here: it reached the model's limit.]";
+
 /// How a turn that wasn't a failure ended.
 enum End {
     Complete,
@@ -40,20 +45,20 @@ enum End {
 
 /// One turn under way.
 pub(super) struct Run {
-    turns: Turns,
-    request: TurnRequest,
-    accepted: AcceptedTurn,
-    live: Arc<LiveTurn>,
+    pub(super) turns: Turns,
+    pub(super) request: TurnRequest,
+    pub(super) accepted: AcceptedTurn,
+    pub(super) live: Arc<LiveTurn>,
     lookup: Lookup,
-    citations: Citations,
-    steps: Vec<Value>,
+    pub(super) citations: Citations,
+    pub(super) steps: Vec<Value>,
     /// What was written, released to readers or still held.
     text: String,
     /// How much of `text` readers have.
     released: usize,
     holding_since: Option<Timestamp>,
     usage: TokenUsage,
-    timing: Timing,
+    pub(super) timing: Timing,
     renewed_at: Timestamp,
 }
 
@@ -126,7 +131,8 @@ impl Run {
     async fn answer(&mut self) -> Result<End, TurnFailure> {
         let organization = self.request.principal.organization;
         let offer = self.turns.offers.of(organization).await.map_err(|error| store_failure(&error))?;
-        let question = self.accepted.history.last().map(|message| message.content.clone()).unwrap_or_default();
+        let question = self.accepted.history.iter().rfind(|message| message.role == Role::User);
+        let question = question.map(|message| message.content.clone()).unwrap_or_default();
         let passages = self.retrieve().await;
 
         let workflows: Vec<String> = offer
@@ -145,6 +151,7 @@ impl Run {
             .filter(|message| !message.content.is_empty())
             .map(|message| ModelMessage::Text { role: message.role, text: message.content.clone() })
             .collect();
+        self.settle(&offer, &mut messages).await?;
 
         for round in 0..=self.turns.limits.rounds {
             let last = round == self.turns.limits.rounds;
@@ -169,16 +176,30 @@ impl Run {
             if self.text.len() > before {
                 self.text.push_str("\n\n");
             }
-            for call in &calls {
-                let result = self.run_tool(call, &offer).await;
-                messages.push(ModelMessage::ToolResult {
-                    call_id: call.id.clone(),
-                    name: call.name.clone(),
-                    content: result.content,
-                });
+            let mut asked = Vec::new();
+            for (at, call) in calls.iter().enumerate() {
+                let within = at < self.turns.limits.calls_per_round;
+                if let Some(content) = self.run_tool(call, within, &offer, &mut asked).await {
+                    messages.push(ModelMessage::ToolResult {
+                        call_id: call.id.clone(),
+                        name: call.name.clone(),
+                        content,
+                    });
+                }
+            }
+            if !asked.is_empty() {
+                self.ask_person(&asked);
+                return Ok(End::Complete);
             }
         }
         Err(TurnFailure::ToolLoop)
+    }
+
+    /// Ends the answer with the question whether to make those calls. Record and words come together, so that nobody
+    /// confirms what they weren't shown.
+    fn ask_person(&mut self, asked: &[Approval]) {
+        self.steps.extend(asked.iter().map(tools::asked_step));
+        self.write(render::question(asked));
     }
 
     /// What is known about the question. An answer without passages is better than none.
@@ -219,6 +240,7 @@ impl Run {
                     self.write(text);
                     if self.text.len() >= self.turns.limits.answer_bytes {
                         tracing::warn!(bytes = self.text.len(), "the model's answer was cut at the host's cap");
+                        self.write(CUT_BY_HOST.to_owned());
                         return Ok(Vec::new());
                     }
                 }
@@ -229,10 +251,12 @@ impl Run {
                     if !offered && !calls.is_empty() {
                         return Err(TurnFailure::ToolLoop);
                     }
+                    if reason == FinishReason::Length {
+                        self.write(CUT_BY_MODEL.to_owned());
+                    }
                     if reason != FinishReason::ToolCalls {
                         calls.clear();
                     }
-                    calls.truncate(self.turns.limits.calls_per_round);
                     return Ok(calls);
                 }
             }
@@ -282,7 +306,14 @@ impl Run {
         }
     }
 
-    async fn run_tool(&mut self, call: &ToolCall, offer: &Arc<Offer>) -> ToolResult {
+    /// Runs a tool; what the model is told of it. `None` when a person has to confirm it, which `asked` then holds.
+    async fn run_tool(
+        &mut self,
+        call: &ToolCall,
+        within: bool,
+        offer: &Arc<Offer>,
+        asked: &mut Vec<Approval>,
+    ) -> Option<String> {
         let started = self.turns.clock.now();
         let input = serde_json::from_str(&call.arguments).unwrap_or_else(|_| Value::String(call.arguments.clone()));
         self.live.push(TurnEvent::ToolStarted { id: call.id.clone(), name: call.name.clone(), input });
@@ -290,27 +321,44 @@ impl Run {
         let toolbox = Toolbox {
             turns: &self.turns,
             principal: &self.request.principal,
+            visitor: self.request.visitor.as_deref(),
             accepted: &self.accepted,
             offer: Arc::clone(offer),
         };
-        let result = toolbox.run(call, &mut self.citations).await;
+        let ran = if within {
+            toolbox.run(call, asked, &mut self.citations).await
+        } else {
+            let most = self.turns.limits.calls_per_round;
+            let message = format!("only the first {most} calls of a round are made; call it again if it is needed");
+            Ran::Done(toolbox.failed(&call.name, "too_many_calls", &message))
+        };
         if self.citations.offered().len() > known {
             self.tell_citations();
         }
-        self.steps.push(result.step.clone());
-        let (id, name) = (call.id.clone(), call.name.clone());
-        self.live.push(TurnEvent::ToolFinished { id, name, ok: result.ok, output: result.output.clone() });
+        let content = match ran {
+            Ran::Done(result) => {
+                self.steps.push(result.step);
+                let (id, name) = (call.id.clone(), call.name.clone());
+                self.live.push(TurnEvent::ToolFinished { id, name, ok: result.ok, output: result.output });
+                Some(result.content)
+            }
+            Ran::Asks(approval) => {
+                self.live.push(TurnEvent::ApprovalAsked(Arc::new(approval.clone())));
+                asked.push(approval);
+                None
+            }
+        };
         self.timing.tools_us += micros(self.turns.clock.now().since(started));
         self.renew().await;
-        result
+        content
     }
 
-    fn tell_citations(&self) {
+    pub(super) fn tell_citations(&self) {
         self.live.push(TurnEvent::Citations(self.citations.offered().into()));
     }
 
     /// A sign of life for the store, a few times within a lease.
-    async fn renew(&mut self) {
+    pub(super) async fn renew(&mut self) {
         let now = self.turns.clock.now();
         if now.since(self.renewed_at) < self.turns.limits.lease / 4 {
             return;
@@ -343,7 +391,7 @@ impl Run {
     }
 }
 
-fn store_failure(error: &StoreError) -> TurnFailure {
+pub(super) fn store_failure(error: &StoreError) -> TurnFailure {
     tracing::error!(%error, "a turn could not be stored");
     TurnFailure::Store
 }

@@ -34,8 +34,10 @@ pub struct NewTurn {
     /// The id to give a conversation that has to be made.
     pub new_conversation: ConversationId,
     pub visitor: Option<String>,
-    /// The client's history without `system` messages; the last one is the user's.
+    /// The client's history without `system` messages; the last one is the user's. Empty when an answer is continued.
     pub messages: Vec<ClientMessage>,
+    /// The answer that this one goes on from: what follows it is replaced, and the client knows both by one id.
+    pub continues: Option<MessageId>,
     /// Ids for the messages that turn out to be new, at least as many as `messages`.
     pub message_ids: Vec<MessageId>,
     /// The answer's id, which is the turn's.
@@ -59,7 +61,7 @@ pub struct Idempotency {
 pub struct AcceptedTurn {
     pub conversation: ConversationId,
     pub answer: MessageId,
-    /// The whole conversation up to and with the new question, oldest first.
+    /// The whole conversation up to and with the new question, or the answer that is continued, oldest first.
     pub history: Vec<Message>,
     /// What is left of the tightest limit on messages, for the response's header fields.
     pub remaining: Option<Remaining>,
@@ -79,6 +81,9 @@ pub enum BeginTurnError {
     /// There is no such conversation, or it is another organization's: the two look the same.
     #[error("there is no such conversation")]
     NoConversation,
+    /// Nothing that this caller may know of asked for such an approval, or what asked was replaced since.
+    #[error("there is no such approval")]
+    NoApproval,
     #[error("a request with this idempotency key is still being answered")]
     InFlight,
     #[error("this idempotency key was used for another request")]

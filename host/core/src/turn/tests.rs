@@ -1,5 +1,6 @@
 //! The turn with fakes: what is released when, what is stored, what is given back.
 
+mod approvals;
 mod fakes;
 
 use futures::StreamExt;
@@ -128,7 +129,7 @@ async fn a_model_that_only_calls_tools_is_stopped() {
 
 #[tokio::test]
 async fn what_the_model_asks_for_grants_nothing() {
-    // (policy, key, the model's wish) and the reason it is told; nothing may reach the sandbox.
+    // (the model's wish, the key) and the reason it is told; nothing may reach the sandbox. Writes are denied here.
     let wishes = [
         (lookup(), KeyKind::Publishable, "unknown_action"),
         (
@@ -151,7 +152,7 @@ async fn what_the_model_asks_for_grants_nothing() {
     ];
     for (wish, kind, reason) in wishes {
         let mut world = World::with_shop(
-            Policy::default(),
+            Policy { deny_writes: true, ..Policy::default() },
             vec![vec![wish, finish(FinishReason::ToolCalls)], vec![text("No."), finish(FinishReason::Stop)]],
         );
         world.kind = kind;
@@ -167,7 +168,7 @@ async fn what_the_model_asks_for_grants_nothing() {
 }
 
 #[tokio::test]
-async fn a_write_needs_the_connection_s_leave() {
+async fn a_write_runs_unasked_when_the_connection_allows_it() {
     let refund = || {
         vec![
             vec![

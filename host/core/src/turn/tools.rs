@@ -9,15 +9,18 @@ use serde_json::{Value, json};
 use super::{
     Turns,
     cite::Citations,
+    confirm::NEEDS_CONFIRMATION,
     prompt::fence,
     store::{AcceptedTurn, NewTicket},
 };
 use crate::{
+    approval::{Approval, Person, Wish},
     connector::{
-        call::{CallRequest, Caller},
+        call::{CallError, CallRequest, Caller},
         offer::{Offer, Offered},
+        sandbox::Fault,
     },
-    id::TicketId,
+    id::{ConnectionId, TicketId},
     model::{NumberedPassage, ToolCall, ToolSpec},
     principal::Principal,
 };
@@ -25,6 +28,15 @@ use crate::{
 /// Over this many actions, their schemas stay out of the prompt and `search_connectors` finds them.
 const FEW: usize = 24;
 const FOUND: usize = 8;
+
+pub(super) const CALL_CONNECTOR: &str = "call_connector";
+
+/// What came of a tool call.
+pub(super) enum Ran {
+    Done(ToolResult),
+    /// Nothing yet: a person has to confirm it.
+    Asks(Approval),
+}
 
 /// What a tool call gave.
 pub(super) struct ToolResult {
@@ -89,7 +101,11 @@ fn call_connector(offered: &[&Offered]) -> ToolSpec {
                 "\n- {}.{}{}: {} Input schema: {}",
                 action.connection,
                 action.action,
-                if action.writes { " (changes something)" } else { "" },
+                match (action.writes, action.confirmed) {
+                    (false, _) => "",
+                    (true, false) => " (changes something)",
+                    (true, true) => " (changes something; the host itself asks the customer to confirm it)",
+                },
                 action.description,
                 action.input,
             ));
@@ -98,7 +114,7 @@ fn call_connector(offered: &[&Offered]) -> ToolSpec {
         description.push_str(" Find actions and their input schemas with search_connectors first.");
     }
     ToolSpec {
-        name: "call_connector".to_owned(),
+        name: CALL_CONNECTOR.to_owned(),
         description,
         parameters: json!({
             "type": "object", "properties": properties, "required": ["connection", "action", "input"]}),
@@ -110,6 +126,8 @@ fn call_connector(offered: &[&Offered]) -> ToolSpec {
 pub(super) struct Toolbox<'a> {
     pub turns: &'a Turns,
     pub principal: &'a Principal,
+    /// Whom the client asks for.
+    pub visitor: Option<&'a str>,
     pub accepted: &'a AcceptedTurn,
     pub offer: Arc<Offer>,
 }
@@ -134,21 +152,95 @@ struct TicketArguments {
     body: String,
 }
 
+/// The action that a call means, as clients, models and the record name it.
+pub(super) struct Called {
+    pub id: ConnectionId,
+    /// What the model calls the connection.
+    pub connection: String,
+    pub action: String,
+    /// For citations.
+    pub title: String,
+}
+
+impl Called {
+    fn offered(offered: &Offered) -> Self {
+        Self {
+            id: offered.connection,
+            connection: offered.action.connection.clone(),
+            action: offered.action.action.clone(),
+            title: format!("{}: {}", offered.name, offered.action.title),
+        }
+    }
+
+    /// The action of an approval, even one that isn't offered any more.
+    pub(super) fn of(approval: &Approval, offer: &Offer) -> Self {
+        let same = |offered: &&Offered| offered.connection == approval.connection;
+        let connection = offer.actions.iter().find(same).map(|offered| offered.action.connection.clone());
+        Self {
+            id: approval.connection,
+            connection: connection.unwrap_or_else(|| approval.connection.to_string()),
+            action: approval.action.clone(),
+            title: approval.title.clone(),
+        }
+    }
+}
+
+/// An action's output, or the kind and the words of its fault, as the result of `tool`.
+pub(super) fn told(
+    tool: &str,
+    called: &Called,
+    result: Result<Value, (String, String)>,
+    cap: usize,
+    citations: &mut Citations,
+) -> ToolResult {
+    let (output, reason, n) = match result {
+        Ok(output) => {
+            let n = citations.add(called.title.clone(), None, called.id.to_string(), &output.to_string());
+            (output, None, Some(n))
+        }
+        Err((kind, message)) => (error(&kind, &message), Some(kind), None),
+    };
+    let names = [("connection", called.connection.as_str()), ("action", called.action.as_str())];
+    let ok = reason.is_none();
+    ToolResult {
+        ok,
+        content: fence(n, tool, &names, &output, cap),
+        step: json!({"tool": tool, "connection": called.id, "action": called.action, "ok": ok, "reason": reason}),
+        output,
+    }
+}
+
+/// The record of a call that waits for a person.
+pub(super) fn asked_step(approval: &Approval) -> Value {
+    json!({"tool": CALL_CONNECTOR, "connection": approval.connection, "action": approval.action, "ok": false,
+        "reason": NEEDS_CONFIRMATION, "approval": approval.id})
+}
+
+fn faulted(fault: Fault) -> (String, String) {
+    (fault.kind.name().to_owned(), fault.message)
+}
+
+fn not_made(failure: &dyn std::fmt::Display, connection: ConnectionId) -> (String, String) {
+    tracing::warn!(%failure, %connection, "a connector call could not be made");
+    ("internal".to_owned(), "the call could not be made".to_owned())
+}
+
 impl Toolbox<'_> {
-    pub(super) async fn run(&self, call: &ToolCall, citations: &mut Citations) -> ToolResult {
-        match call.name.as_str() {
-            "call_connector" => self.call_connector(call, citations).await,
+    /// Runs a tool; `asked` is what this answer asks a person to confirm already.
+    pub(super) async fn run(&self, call: &ToolCall, asked: &[Approval], citations: &mut Citations) -> Ran {
+        Ran::Done(match call.name.as_str() {
+            CALL_CONNECTOR => return self.call_connector(call, asked, citations).await,
             "search_knowledge" => self.search_knowledge(call, citations).await,
             "search_connectors" => self.search_connectors(call),
             "create_ticket" => self.create_ticket(call).await,
             other => self.failed(other, "unknown_tool", "there is no such tool; use only those that were offered"),
-        }
+        })
     }
 
-    async fn call_connector(&self, call: &ToolCall, citations: &mut Citations) -> ToolResult {
+    async fn call_connector(&self, call: &ToolCall, asked: &[Approval], citations: &mut Citations) -> Ran {
         let arguments = match parse::<ConnectorArguments>(call) {
             Ok(arguments) => arguments,
-            Err(message) => return self.failed(&call.name, "invalid_input", &message),
+            Err(message) => return Ran::Done(self.failed(&call.name, "invalid_input", &message)),
         };
         let kind = self.principal.kind;
         let Some(offered) = self.offer.find(kind, &arguments.connection, &arguments.action) else {
@@ -156,39 +248,61 @@ impl Toolbox<'_> {
                 "no connection `{}` with an action `{}` is offered here",
                 arguments.connection, arguments.action
             );
-            return self.failed(&call.name, "unknown_action", &message);
+            return Ran::Done(self.failed(&call.name, "unknown_action", &message));
         };
-        let report = self
-            .turns
-            .connectors
-            .call(CallRequest {
-                organization: self.principal.organization,
-                connection: offered.connection,
-                action: arguments.action,
-                input: if arguments.input.is_null() { json!({}) } else { arguments.input },
-                caller: Caller::Chat { key: self.principal.key, kind, conversation: self.accepted.conversation },
-            })
-            .await;
-        let title = format!("{}: {}", offered.name, offered.action.title);
-        let names = [("connection", offered.action.connection.as_str()), ("action", offered.action.action.as_str())];
-        let (ok, output, reason, n) = match report.map(|report| report.result) {
-            Ok(Ok(output)) => {
-                let text = output.to_string();
-                let n = citations.add(title.clone(), None, offered.connection.to_string(), &text);
-                (true, output, None, Some(n))
-            }
-            Ok(Err(fault)) => (false, error(fault.kind.name(), &fault.message), Some(fault.kind.name()), None),
-            Err(failure) => {
-                tracing::warn!(%failure, connection = %offered.connection, "a connector call could not be made");
-                (false, error("internal", "the call could not be made"), Some("internal"), None)
-            }
+        let request = CallRequest {
+            organization: self.principal.organization,
+            connection: offered.connection,
+            action: arguments.action,
+            input: if arguments.input.is_null() { json!({}) } else { arguments.input },
+            caller: Caller::Chat { key: self.principal.key, kind, conversation: self.accepted.conversation },
         };
-        ToolResult {
-            ok,
-            content: fence(n, &call.name, &names, &output, self.turns.limits.tool_output_bytes),
-            step: json!({"tool": call.name, "connection": offered.connection, "action": offered.action.action,
-                "ok": ok, "reason": reason}),
-            output,
+        let confirmed = if offered.action.confirmed { self.ask(call, &request, asked).await } else { Ok(None) };
+        let result = match confirmed {
+            Ok(Some(approval)) => return Ran::Asks(approval),
+            Ok(None) => match self.turns.connectors.call(request).await.map(|report| report.result) {
+                Ok(result) => result.map_err(faulted),
+                Err(failure) => Err(not_made(&failure, offered.connection)),
+            },
+            Err(refused) => Err(refused),
+        };
+        let cap = self.turns.limits.tool_output_bytes;
+        Ran::Done(told(&call.name, &Called::offered(offered), result, cap, citations))
+    }
+
+    /// Keeps a write for a person to confirm; `None` when the connection wants no confirmation any more.
+    async fn ask(
+        &self,
+        call: &ToolCall,
+        request: &CallRequest,
+        asked: &[Approval],
+    ) -> Result<Option<Approval>, (String, String)> {
+        let admitted = match self.turns.connectors.admit(request).await {
+            Ok(Ok(admitted)) if !admitted.needs_confirmation => return Ok(None),
+            Ok(Ok(admitted)) => admitted,
+            Ok(Err(fault)) => return Err(faulted(fault)),
+            Err(failure) => return Err(not_made(&failure, request.connection)),
+        };
+        let same = |approval: &Approval| {
+            (approval.connection, &approval.action, &approval.input)
+                == (request.connection, &request.action, &request.input)
+        };
+        if asked.iter().any(same) {
+            let message = "the customer is asked to confirm this very call already; it is made once";
+            return Err(("repeated".to_owned(), message.to_owned()));
+        }
+        let wish = Wish {
+            person: Person::from(self.principal),
+            conversation: self.accepted.conversation,
+            message: self.accepted.answer,
+            visitor: self.visitor.map(str::to_owned),
+            call: call.id.clone(),
+            input: request.input.clone(),
+        };
+        match self.turns.approvals.ask(wish, &admitted).await {
+            Ok(Ok(approval)) => Ok(Some(approval)),
+            Ok(Err(fault)) => Err(faulted(fault)),
+            Err(failure) => Err(not_made(&CallError::from(failure), request.connection)),
         }
     }
 
@@ -231,7 +345,7 @@ impl Toolbox<'_> {
             .filter(|(score, _)| *score > 0)
             .collect();
         scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        let found: Vec<Value> = scored
+        let mut found: Vec<Value> = scored
             .iter()
             .take(FOUND)
             .map(|(_, Offered { action, .. })| {
@@ -239,6 +353,9 @@ impl Toolbox<'_> {
                     "description": action.description, "input": action.input})
             })
             .collect();
+        if scored.len() > FOUND {
+            found.push(json!({"note": format!("{} more fit; search for less", scored.len() - FOUND)}));
+        }
         self.succeeded(&call.name, json!(found))
     }
 
@@ -271,7 +388,7 @@ impl Toolbox<'_> {
         }
     }
 
-    fn failed(&self, tool: &str, reason: &str, message: &str) -> ToolResult {
+    pub(super) fn failed(&self, tool: &str, reason: &str, message: &str) -> ToolResult {
         let output = error(reason, message);
         ToolResult {
             ok: false,

@@ -56,7 +56,11 @@ fn result(request: &ModelRequest, tool: &str, content: &str) -> String {
 
 /// A failed call in plain words. The message was written for a reader by the host or the connector.
 fn failure(kind: &str, message: &str) -> String {
+    if kind == "declined" {
+        return "All right, I left it as it is.".to_owned();
+    }
     let what = match kind {
+        "expired" => "It was confirmed too late, so I left it as it is",
         "not_found" => "I looked, and there is no such thing",
         "invalid_input" => "The service didn't accept what I asked for",
         "needs_auth" | "denied" => "I'm not allowed to look that up",

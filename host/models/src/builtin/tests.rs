@@ -50,6 +50,7 @@ fn offered(action: &str, title: &str, description: &str, input: Value) -> Offere
         description: description.into(),
         input,
         writes: false,
+        confirmed: false,
         triggers: vec![],
     }
 }

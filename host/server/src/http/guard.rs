@@ -21,8 +21,9 @@ use super::{
 };
 use crate::{app::App, keyring::Unknown};
 
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("X-Conversation-Id, X-Message-Id, X-Citations, RateLimit, RateLimit-Policy, Retry-After");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, RateLimit, RateLimit-Policy, Retry-After",
+);
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, accept, idempotency-key");
 

@@ -19,7 +19,8 @@ use super::{admin, chat, health, messages, search};
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
-        chat::post::handle, chat::follow::resume, chat::follow::cancel, messages::get, search::handle,
+        chat::post::handle, chat::follow::resume, chat::follow::cancel, chat::approvals::find,
+        chat::approvals::decide, messages::get, search::handle,
         admin::keys::create, admin::keys::list, admin::keys::rotate, admin::keys::delete,
         admin::connectors::list, admin::connectors::get, admin::connectors::create,
         admin::connections::create, admin::connections::list, admin::connections::get, admin::connections::change,
@@ -32,7 +33,7 @@ use super::{admin, chat, health, messages, search};
         health::alive, health::ready, health::metrics,
     ),
     tags(
-        (name = "chat", description = "Ask, follow, cancel; keys with the scope `chat`"),
+        (name = "chat", description = "Ask, follow, cancel, confirm; keys with the scope `chat`"),
         (name = "search", description = "Search the organization's knowledge; keys with the scope `search`"),
         (name = "admin", description = "Everything of one organization; keys with the scope `admin`"),
         (name = "host", description = "For the people who run the host"),

@@ -52,6 +52,7 @@ pub fn router(app: Arc<App>) -> Router {
     let api = Router::new()
         .route("/chat", post(chat::post::handle))
         .route("/chat/{id}/stream", get(chat::follow::resume).delete(chat::follow::cancel))
+        .route("/chat/approvals/{id}", get(chat::approvals::find).post(chat::approvals::decide))
         .route("/messages/{id}", get(messages::get))
         .route("/search", post(search::handle))
         .nest("/admin", admin)

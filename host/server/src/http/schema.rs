@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct ChatRequest {
-    /// At most 1,000. The last one is the user's.
+    /// At most 1,000. The last one is the user's, or the assistant's with a person's answers to what it asks to confirm.
     messages: Vec<ChatMessage>,
     /// From `X-Conversation-Id`: goes on with that conversation.
     conversation_id: Option<String>,
@@ -52,6 +52,59 @@ pub struct Answer {
     citations: Vec<Citation>,
     /// The tool calls behind the answer, without their output.
     steps: Vec<Step>,
+    /// What the answer asks to confirm; only in the answer itself.
+    approvals: Option<Vec<Asked>>,
+}
+
+/// What an answer asks a person to confirm.
+#[derive(ToSchema)]
+pub struct Asked {
+    id: String,
+    /// Connection and action.
+    title: String,
+    /// All that the person has to know, as the host wrote it from the call's own input.
+    text: String,
+    expires_at: String,
+}
+
+/// A call that a person was asked to confirm.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct Approval {
+    id: String,
+    /// `pending`, `approved` (the call is being made, or its host died meanwhile), `declined`, `expired`, `executed` or
+    /// `failed`.
+    state: String,
+    title: String,
+    text: String,
+    /// The connection's id.
+    connection: String,
+    action: String,
+    /// What the action is called with, whole.
+    input: serde_json::Value,
+    conversation_id: String,
+    /// The answer that asks.
+    message_id: String,
+    /// Your own id for the person who was asked.
+    visitor_id: Option<String>,
+    #[schema(rename = "created_at")]
+    created_at: String,
+    #[schema(rename = "expires_at")]
+    expires_at: String,
+    #[schema(rename = "decided_at")]
+    decided_at: Option<String>,
+    /// Why it was declined.
+    reason: Option<String>,
+    /// What came of the call: `{"output": …}` or `{"error": {"kind", "message"}}`.
+    outcome: Option<serde_json::Value>,
+}
+
+/// What a person says.
+#[derive(ToSchema)]
+pub struct Verdict {
+    approved: bool,
+    /// Told to the model when it is a no.
+    reason: Option<String>,
 }
 
 #[derive(ToSchema)]
@@ -59,6 +112,8 @@ pub struct Step {
     tool: String,
     ok: bool,
     reason: Option<String>,
+    /// The approval that the call waits for or came from; in a stored message.
+    approval: Option<String>,
 }
 
 /// What an answer rests on.

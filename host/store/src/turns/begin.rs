@@ -26,7 +26,7 @@ type Outcome<T> = Result<T, Halt<BeginTurnError>>;
 
 pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn> {
     let turn = storable(turn);
-    if turn.messages.is_empty() {
+    if turn.messages.is_empty() && turn.continues.is_none() {
         return Err(unexpected("a turn without a message").into());
     }
     let mut again = None;
@@ -53,6 +53,9 @@ pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn
 type Begun = (Vec<Message>, ConversationId, Option<Remaining>);
 
 async fn run(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Begun> {
+    if let Some(answer) = turn.continues {
+        return go_on(db, turn, answer).await;
+    }
     if turn.conversation == ConversationRef::New && turn.messages.len() == 1 {
         // What most turns are: everything is new, so nothing has to be looked at first.
         let visitor = visitor(db, turn).await?;
@@ -64,9 +67,26 @@ async fn run(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Begun> {
     let held = hold(db, turn, None).await?;
     let stored = if held.is_new { Vec::new() } else { messages::live(db, turn.organization, held.id).await? };
     let said = say(db, turn, &held, stored).await?;
-    let place = Place::Held { id: held.id, position: said.position };
+    let place = Place::Held { id: held.id, position: said.position, answers_as: None };
     let remaining = open(db, turn, place, said.question.as_ref()).await?;
     Ok((said.history.into_iter().chain(said.question).collect(), held.id, remaining))
+}
+
+/// Goes on from an answer that is still there; what follows it is replaced.
+async fn go_on(db: &mut Conn<'_>, turn: &NewTurn, answer: MessageId) -> Outcome<Begun> {
+    let held = hold(db, turn, None).await?;
+    let mut stored = messages::live(db, turn.organization, held.id).await?;
+    let at = stored.iter().position(|placed| placed.message.id == answer);
+    let at = at.ok_or(Halt::Refused(BeginTurnError::NoApproval))?;
+    if let Some(next) = stored.get(at + 1) {
+        messages::supersede_from(db, turn.organization, held.id, next.position, turn.now).await?;
+        stored.truncate(at + 1);
+    }
+    let history: Vec<_> = stored.into_iter().map(|placed| placed.message).collect();
+    let place =
+        Place::Held { id: held.id, position: held.position, answers_as: history.last().map(Message::client_name) };
+    let remaining = open(db, turn, place, None).await?;
+    Ok((history, held.id, remaining))
 }
 
 async fn run_again(db: &mut Conn<'_>, turn: &NewTurn, earlier: &Unanswered) -> Outcome<Begun> {
@@ -195,11 +215,16 @@ async fn say_again(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, earlier: &Una
     let place = replaced.map_or(i64::MAX, |(position,)| position);
     let mut stored = messages::live(db, turn.organization, held.id).await?;
     let before = stored.iter().take_while(|placed| placed.position < place).count();
-    let asked = before.checked_sub(1).and_then(|last| stored.get(last));
-    if asked.is_some_and(|last| last.message.role == Role::User) {
-        messages::insert(db, turn.organization, &blank(turn, held.id), place).await?;
+    let asked = before.checked_sub(1).and_then(|last| stored.get(last)).map(|placed| &placed.message);
+    let continues = asked.filter(|last| turn.continues == Some(last.id)).map(Message::client_name);
+    if continues.is_some() || asked.is_some_and(|last| last.role == Role::User) {
+        let blank = Message { client_id: continues, ..blank(turn, held.id) };
+        messages::insert(db, turn.organization, &blank, place).await?;
         stored.truncate(before);
         return Ok(stored.into_iter().map(|placed| placed.message).collect());
+    }
+    if turn.continues.is_some() {
+        return Err(Halt::Refused(BeginTurnError::NoApproval));
     }
     // The question was replaced in the meantime, so it is asked anew.
     let said = say(db, turn, held, stored).await?;

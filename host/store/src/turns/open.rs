@@ -22,7 +22,12 @@ pub(super) enum Place {
     /// In a conversation that is made with it.
     New { id: ConversationId, visitor: Option<Id> },
     /// In a conversation that is held already, from that position on.
-    Held { id: ConversationId, position: i64 },
+    Held {
+        id: ConversationId,
+        position: i64,
+        /// What the client will know the answer by, when it goes on from another one.
+        answers_as: Option<String>,
+    },
 }
 
 macro_rules! conversation {
@@ -85,7 +90,7 @@ pub(super) async fn open(
     let period = Period::containing(turn.now);
     let (id, visitor, position) = match place {
         Place::New { id, visitor } => (id, visitor, 0),
-        Place::Held { id, position } => (id, None, position),
+        Place::Held { id, position, .. } => (id, None, position),
     };
     macro_rules! run {
         ($($sql:expr),+) => {
@@ -116,8 +121,9 @@ pub(super) async fn open(
         (Place::New { .. }, _) => run!(conversation!(), question_and_answer!(), turn!(), count!()),
         (Place::Held { .. }, Some(_)) => run!(question_and_answer!(), turn!(), count!()),
         // The same question again: only its answer is new.
-        (Place::Held { .. }, None) => {
-            messages::insert(db, turn.organization, &blank(turn, id), position).await?;
+        (Place::Held { answers_as, .. }, None) => {
+            let blank = Message { client_id: answers_as.clone(), ..blank(turn, id) };
+            messages::insert(db, turn.organization, &blank, position).await?;
             run!(turn!(), count!())
         }
     };

@@ -148,6 +148,7 @@ pub fn question(organization: OrganizationId, key: KeyId, messages: Vec<ClientMe
         visitor: None,
         message_ids: messages.iter().map(|_| MessageId(uuid())).collect(),
         messages,
+        continues: None,
         answer: MessageId(uuid()),
         idempotency: None,
         now: at(0),

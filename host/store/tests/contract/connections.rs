@@ -57,7 +57,7 @@ both! {
         let change = ConnectionChange {
             settings: Some(json!({"region": "us"})),
             credentials: Some(None),
-            policy: Some(Policy { allow_writes: true, allow_publishable: false }),
+            policy: Some(Policy { allow_writes: true, ..Policy::default() }),
             mappings: Some([].into()),
             version: Some("2.0.0".to_owned()),
             environment: Some(Environment::Sandbox),

@@ -8,6 +8,7 @@ mod backend;
 mod postgres;
 
 mod accounts;
+mod approvals;
 mod calls;
 mod catalogue;
 mod concurrency;

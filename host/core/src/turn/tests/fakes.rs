@@ -12,6 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
+    approval::{self, Approval, ApprovalState, ApprovalStore, Approvals, Decided, Decision, Person, Verdict},
     connector::{
         call::{Connectors, Outside},
         connection::*,
@@ -83,12 +84,45 @@ impl Model for Scripted {
 pub struct Fake {
     connections: Mutex<Vec<Connection>>,
     finished: Mutex<Option<FinishedTurn>>,
+    approvals: Mutex<Vec<Approval>>,
+    /// What was said before the turn under test.
+    pub before: Mutex<Vec<Message>>,
     records: Mutex<Vec<CallRecord>>,
 }
 
 impl Fake {
     pub fn finished(&self) -> FinishedTurn {
         self.finished.lock().unwrap().clone().expect("the turn was not finished")
+    }
+
+    pub fn approvals(&self) -> Vec<Approval> {
+        self.approvals.lock().unwrap().clone()
+    }
+
+    /// The last turn becomes what was said before the next one.
+    pub fn remember(&self, question: &str) {
+        let FinishedTurn { answer, content, status, citations, steps, now, .. } = self.finished();
+        let mut before = self.before.lock().unwrap();
+        let conversation_id = ConversationId(Uuid::from_u128(5));
+        let said = |id, role, content: &str| Message {
+            id,
+            conversation_id,
+            client_id: None,
+            role,
+            content: content.to_owned(),
+            status,
+            citations: vec![],
+            steps: vec![],
+            created_at: now,
+        };
+        let id = MessageId(Uuid::from_u128(before.len() as u128 + 100));
+        before.push(said(id, Role::User, question));
+        before.push(Message { citations, steps, ..said(answer, Role::Assistant, &content) });
+    }
+
+    /// An admin changes the connection.
+    pub fn change(&self, change: impl FnOnce(&mut Connection)) {
+        change(&mut self.connections.lock().unwrap()[0]);
     }
 
     pub fn records(&self) -> Vec<String> {
@@ -99,23 +133,19 @@ impl Fake {
 #[async_trait]
 impl TurnStore for Fake {
     async fn begin_turn(&self, turn: NewTurn) -> Result<BeginTurn, BeginTurnError> {
-        let history = turn
-            .messages
-            .iter()
-            .zip(&turn.message_ids)
-            .map(|(message, id)| Message {
-                id: *id,
-                conversation_id: turn.new_conversation,
-                client_id: None,
-                role: message.role,
-                content: message.text.clone(),
-                status: MessageStatus::Complete,
-                citations: vec![],
-                steps: vec![],
-                created_at: turn.now,
-            })
-            .collect();
-        let (conversation, answer) = (turn.new_conversation, turn.answer);
+        let mut history = self.before.lock().unwrap().clone();
+        history.extend(turn.messages.iter().zip(&turn.message_ids).map(|(message, id)| Message {
+            id: *id,
+            conversation_id: turn.new_conversation,
+            client_id: None,
+            role: message.role,
+            content: message.text.clone(),
+            status: MessageStatus::Complete,
+            citations: vec![],
+            steps: vec![],
+            created_at: turn.now,
+        }));
+        let (conversation, answer) = (ConversationId(Uuid::from_u128(5)), turn.answer);
         Ok(BeginTurn::Accepted(AcceptedTurn { conversation, answer, history, remaining: None }))
     }
 
@@ -189,6 +219,46 @@ impl ConnectionStore for Fake {
 
     async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError> {
         self.records.lock().unwrap().push(record);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ApprovalStore for Fake {
+    async fn create_approval(&self, approval: Approval) -> Result<(), StoreError> {
+        self.approvals.lock().unwrap().push(approval);
+        Ok(())
+    }
+
+    async fn approval(&self, _: Person, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+        Ok(self.approvals().into_iter().find(|approval| approval.id == id))
+    }
+
+    async fn decide_approval(&self, decision: Decision) -> Result<Decided, StoreError> {
+        let mut approvals = self.approvals.lock().unwrap();
+        let Some(found) = approvals.iter_mut().find(|approval| approval.id == decision.id) else {
+            return Ok(Decided::Unknown);
+        };
+        if found.state != ApprovalState::Pending {
+            return Ok(Decided::Before(found.clone()));
+        }
+        (found.state, found.reason) = match decision.verdict {
+            _ if found.expires_at <= decision.now => (ApprovalState::Expired, None),
+            Verdict::Approve => (ApprovalState::Approved, None),
+            Verdict::Decline { reason } => (ApprovalState::Declined, reason),
+        };
+        Ok(Decided::First(found.clone()))
+    }
+
+    async fn settle_approval(
+        &self,
+        _: OrganizationId,
+        id: ApprovalId,
+        outcome: approval::Outcome,
+    ) -> Result<(), StoreError> {
+        let mut approvals = self.approvals.lock().unwrap();
+        let found = approvals.iter_mut().find(|approval| approval.id == id).unwrap();
+        (found.state, found.outcome) = (outcome.state(), Some(outcome));
         Ok(())
     }
 }
@@ -303,11 +373,19 @@ impl Retriever for OnePassage {
     }
 }
 
-struct Still;
+/// A clock that goes when it is told to.
+pub struct Still(Mutex<Timestamp>);
+
+impl Still {
+    pub fn pass(&self, duration: Duration) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.plus(duration);
+    }
+}
 
 impl Clock for Still {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_700_000_000_000_000)
+        *self.0.lock().unwrap()
     }
 }
 
@@ -328,6 +406,7 @@ pub struct World {
     pub model: Arc<Scripted>,
     pub store: Arc<Fake>,
     pub sandbox: Arc<FakeSandbox>,
+    pub clock: Arc<Still>,
     pub kind: KeyKind,
 }
 
@@ -337,7 +416,9 @@ impl World {
         let model = Arc::new(Scripted { rounds: Mutex::new(rounds.into()), asked: Mutex::default() });
         let store = Arc::new(Fake::default());
         let sandbox = Arc::new(FakeSandbox::default());
-        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(Still), Arc::new(Counting::default()));
+        let still = Arc::new(Still(Mutex::new(Timestamp::from_micros(1_700_000_000_000_000))));
+        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) =
+            (Arc::clone(&still) as _, Arc::new(Counting::default()));
         let connectors = Connectors::new(
             Arc::clone(&store) as _,
             Arc::new(FakeCatalogue),
@@ -351,6 +432,12 @@ impl World {
             store: Arc::clone(&store) as _,
             model: Arc::clone(&model) as _,
             retriever: Arc::new(OnePassage),
+            approvals: Approvals::new(
+                Arc::clone(&store) as _,
+                connectors.clone(),
+                Arc::clone(&clock),
+                Arc::clone(&random),
+            ),
             offers: Offers::new(connectors.clone(), Arc::clone(&store) as _),
             connectors,
             clock,
@@ -358,7 +445,7 @@ impl World {
             limits: TurnLimits { deadline: Duration::from_secs(30), ..TurnLimits::default() },
             live: Arc::default(),
         };
-        Self { turns, model, store, sandbox, kind: KeyKind::Secret }
+        Self { turns, model, store, sandbox, clock: still, kind: KeyKind::Secret }
     }
 
     /// With one connection, to a shop.
@@ -399,6 +486,7 @@ impl World {
             visitor: None,
             instructions: vec![],
             messages: vec![ClientMessage { id: None, role: Role::User, text: "Why?".to_owned() }],
+            verdicts: vec![],
             idempotency: None,
             delivery,
         }

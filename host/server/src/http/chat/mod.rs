@@ -1,5 +1,6 @@
-//! `/api/chat`: ask, follow, cancel.
+//! `/api/chat`: ask, follow, cancel, confirm.
 
+pub mod approvals;
 mod citations;
 pub mod follow;
 mod format;

@@ -2,8 +2,15 @@
 //!
 //! Messages come as `{role, content}` with a text or a list of `{type: "text", text}` parts (the shape of OpenAI's chat
 //! API), or as the AI SDK's UI messages `{id, role, parts}`. Every mistake is named with its path.
+//!
+//! The last message is the user's; or it is the assistant's, with what a person said about calls that wait for them (parts
+//! in the state `approval-responded`, as the AI SDK sends them by itself).
 
-use resly_core::conversation::{ClientMessage, Role};
+use resly_core::{
+    approval::Verdict,
+    conversation::{ClientMessage, Role},
+    id::ApprovalId,
+};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -12,6 +19,10 @@ use crate::http::problem::{Mistake, Problem};
 /// The most messages in one history.
 pub const MESSAGES_CAP: usize = 1_000;
 const NAME_CAP: usize = 200;
+/// The most verdicts at once; an answer asks for fewer.
+const VERDICTS_CAP: usize = 32;
+/// Bytes of a person's reason; the rest is cut, with a mark.
+const REASON_CAP: usize = 500;
 
 /// A body that makes sense.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +30,9 @@ pub struct ChatBody {
     /// What came as `role: system`. Instruction, not conversation.
     pub system: Vec<String>,
     pub messages: Vec<ClientMessage>,
+    /// What a person said about the calls that the last message, then the assistant's, asks to confirm. An id that is none
+    /// stays a text.
+    pub verdicts: Vec<(Result<ApprovalId, String>, Verdict)>,
     pub conversation_id: Option<String>,
     pub visitor_id: Option<String>,
     /// The client's own name for the conversation.
@@ -47,6 +61,14 @@ impl ChatBody {
             field(Some(message.role.name()));
             field(Some(&message.text));
         }
+        for (id, verdict) in &self.verdicts {
+            field(None);
+            field(Some(&id.as_ref().map_or_else(Clone::clone, ToString::to_string)));
+            match verdict {
+                Verdict::Approve => field(Some("approved")),
+                Verdict::Decline { reason } => field(reason.as_deref()),
+            }
+        }
         hash.finalize().into()
     }
 }
@@ -63,6 +85,7 @@ pub fn chat_body(json: Value) -> Result<ChatBody, Problem> {
 
     let mut system: Vec<String> = Vec::new();
     let mut messages = Vec::new();
+    let mut verdicts = Vec::new();
     match body.remove("messages") {
         Some(Value::Array(items)) if items.len() > MESSAGES_CAP => mistakes.push(Mistake::new(
             "messages",
@@ -73,7 +96,11 @@ pub fn chat_body(json: Value) -> Result<ChatBody, Problem> {
         )),
         Some(Value::Array(items)) => {
             messages.reserve(items.len());
+            let last = items.len().saturating_sub(1);
             for (at, item) in items.into_iter().enumerate() {
+                if at == last {
+                    verdicts = verdicts_of(at, &item, &mut mistakes);
+                }
                 match message(at, item, &mut mistakes) {
                     Some(Said::System(text)) => system.push(text),
                     Some(Said::Message(message)) => messages.push(message),
@@ -86,9 +113,10 @@ pub fn chat_body(json: Value) -> Result<ChatBody, Problem> {
             if mistakes.is_empty() {
                 match messages.last() {
                     None => mistakes.push(Mistake::new("messages", "at least one message of the user is needed")),
-                    Some(last) if last.role != Role::User => {
+                    Some(last) if last.role != Role::User && verdicts.is_empty() => {
                         mistakes.push(Mistake::new("messages", "the last message must be the user's"));
                     }
+                    Some(last) if last.role != Role::User => {}
                     Some(last) if last.text.trim().is_empty() => {
                         mistakes.push(Mistake::new("messages", "the last message is empty"));
                     }
@@ -102,7 +130,50 @@ pub fn chat_body(json: Value) -> Result<ChatBody, Problem> {
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
     }
-    Ok(ChatBody { system, messages, conversation_id, visitor_id, name })
+    Ok(ChatBody { system, messages, verdicts, conversation_id, visitor_id, name })
+}
+
+/// What a person said in the AI SDK's client: `approval: {id, approved, reason?}` of the assistant's parts whose `state` is
+/// `approval-responded`. Which calls these are about, only the stored approvals tell.
+fn verdicts_of(at: usize, item: &Value, mistakes: &mut Vec<Mistake>) -> Vec<(Result<ApprovalId, String>, Verdict)> {
+    let assistants = item.get("role").and_then(Value::as_str) == Some("assistant");
+    let parts = item.get("parts").and_then(Value::as_array).filter(|_| assistants);
+    let mut verdicts = Vec::new();
+    for (part_at, part) in parts.into_iter().flatten().enumerate() {
+        if part.get("state").and_then(Value::as_str) != Some("approval-responded") {
+            continue;
+        }
+        let approval = &part["approval"];
+        let path = |field: &str| format!("messages[{at}].parts[{part_at}].approval.{field}");
+        let Some(id) = approval["id"].as_str().filter(|id| id.len() <= NAME_CAP) else {
+            mistakes.push(Mistake::new(path("id"), "the approval's id is expected"));
+            continue;
+        };
+        let verdict = match approval["approved"].as_bool() {
+            Some(true) => Verdict::Approve,
+            Some(false) => Verdict::Decline { reason: approval["reason"].as_str().and_then(reason) },
+            None => {
+                mistakes.push(Mistake::new(path("approved"), "true or false is expected"));
+                continue;
+            }
+        };
+        verdicts.push((id.parse().map_err(|_| id.to_owned()), verdict));
+    }
+    if verdicts.len() > VERDICTS_CAP {
+        mistakes
+            .push(Mistake::new(format!("messages[{at}].parts"), format!("at most {VERDICTS_CAP} approvals at once")));
+    }
+    verdicts
+}
+
+/// A person's reason for a no, without what isn't text, and not longer than anybody reads.
+pub fn reason(text: &str) -> Option<String> {
+    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match flat.trim() {
+        "" => None,
+        flat if flat.len() <= REASON_CAP => Some(flat.to_owned()),
+        flat => Some(format!("{}…", &flat[..flat.floor_char_boundary(REASON_CAP)])),
+    }
 }
 
 /// A short text, or nothing (`null` counts as nothing).
@@ -303,6 +374,36 @@ mod tests {
         let many: Vec<_> = (0..1_001).map(|_| json!({"role": "user", "content": "x"})).collect();
         assert!(mistakes(json!({"messages": many}))[0].contains("at most 1000"));
         assert!(chat_body(json!([])).is_err());
+    }
+
+    #[test]
+    fn a_person_s_verdicts_come_in_the_last_message_only() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let answered = |approval: Value| {
+            json!({"role": "assistant", "parts": [{"type": "dynamic-tool", "toolName": "call_connector", "toolCallId": "c",
+                "state": "approval-responded", "input": {}, "approval": approval}]})
+        };
+        let body = chat_body(json!({"messages": [answered(json!({"id": id, "approved": true}))]})).unwrap();
+        assert_eq!(body.verdicts, [(Ok(id.parse().unwrap()), Verdict::Approve)]);
+        let no =
+            chat_body(json!({"messages": [answered(json!({"id": "x", "approved": false, "reason": "too\ndear"}))]}));
+        let reason = Some("too dear".to_owned());
+        assert_eq!(no.unwrap().verdicts, [(Err("x".to_owned()), Verdict::Decline { reason })]);
+        // Whatever else a history says, it says nothing about approvals.
+        let approved = answered(json!({"id": id, "approved": true}));
+        let later = chat_body(json!({"messages": [approved, {"role": "user", "content": "hi"}]})).unwrap();
+        assert!(later.verdicts.is_empty());
+        let mut users = approved_by("user", id);
+        users["parts"][1] = json!({"type": "text", "text": "hi"});
+        assert!(chat_body(json!({"messages": [users]})).unwrap().verdicts.is_empty());
+        let wrong = mistakes(json!({"messages": [answered(json!({"id": 5, "approved": true})),
+            answered(json!({"id": id, "approved": "yes"}))]}));
+        assert_eq!(wrong, ["messages[1].parts[0].approval.approved: true or false is expected"]);
+    }
+
+    fn approved_by(role: &str, id: &str) -> Value {
+        json!({"role": role, "parts": [{"type": "dynamic-tool", "state": "approval-responded",
+            "approval": {"id": id, "approved": true}}, {}]})
     }
 
     #[test]

@@ -15,7 +15,7 @@ use resly_core::{
     turn::{
         Delivery, Start, TurnRequest,
         live::LiveTurn,
-        store::{ConversationRef, Idempotency},
+        store::{BeginTurnError, ConversationRef, Idempotency},
     },
 };
 
@@ -42,6 +42,9 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 ///
 /// Streams `text/plain` by default; `Accept: text/event-stream` or `?format=ui` gives the AI SDK's UI message stream,
 /// `Accept: application/json` or `?format=json` one object at the end.
+///
+/// An answer may ask to confirm something before it is done. A history whose last message is the assistant's, with parts in
+/// the state `approval-responded`, decides that, and the answer goes on; so does a user's plain yes or no.
 #[utoipa::path(
     post, path = "/api/chat", tag = "chat", operation_id = "chat",
     params(
@@ -58,6 +61,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
             ("X-Conversation-Id" = String, description = "Send it back as `conversationId` to go on"),
             ("X-Message-Id" = String, description = "For `GET /api/messages/{id}`"),
             ("X-Citations" = String, description = "What the answer rests on: JSON in ASCII, at most 4 KB (text only)"),
+            ("X-Approvals" = String, description = "Ids of what the answer asks to confirm, with commas between (text only)"),
             ("RateLimit" = String, description = "What is left of the tightest limit on messages"),
         )),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json"),
@@ -117,6 +121,11 @@ fn turn_request(
             "a publishable key can't send messages with the role `system`",
         ));
     }
+    let verdicts = chat.verdicts.iter().map(|(id, verdict)| match id {
+        Ok(id) => Ok((*id, verdict.clone())),
+        Err(_) => Err(Problem::from(BeginTurnError::NoApproval)),
+    });
+    let verdicts = verdicts.collect::<Result<Vec<_>, _>>()?;
     let idempotency = idempotency_key.map(|key| Idempotency { key, fingerprint: chat.fingerprint() });
     let conversation = match (chat.conversation_id, chat.name) {
         (Some(id), _) => {
@@ -131,6 +140,7 @@ fn turn_request(
         visitor: chat.visitor_id,
         instructions: chat.system,
         messages: chat.messages,
+        verdicts,
         idempotency,
         delivery: match format {
             Format::Text => Delivery::Text,

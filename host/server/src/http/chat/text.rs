@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::Frame;
 use resly_core::{
     conversation::Message,
+    id::ApprovalId,
     knowledge::Citation,
     turn::live::{Ending, LiveTurn, Timing, TurnEvent},
 };
@@ -21,16 +22,19 @@ use resly_core::{
 use super::citations::{self, X_CITATIONS};
 use crate::http::problem::Problem;
 
+const X_APPROVALS: HeaderName = HeaderName::from_static("x-approvals");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Waits for the answer's first byte, then streams.
 pub async fn stream(live: &Arc<LiveTurn>, trailers: bool) -> Result<Response, Problem> {
     let mut events = live.follow().boxed();
     let mut offered: Arc<[Citation]> = Arc::new([]);
+    let mut approvals = Vec::new();
     let (first, ending) = loop {
         match events.next().await {
             Some(TurnEvent::Text(text)) => break (Bytes::from(text), None),
             Some(TurnEvent::Citations(citations)) => offered = citations,
+            Some(TurnEvent::ApprovalAsked(approval)) => approvals.push(approval.id),
             Some(TurnEvent::Finished(ending)) => break (Bytes::new(), Some(ending)),
             Some(TurnEvent::Failed(failure)) => return Err(failure.into()),
             Some(_) => {}
@@ -38,10 +42,15 @@ pub async fn stream(live: &Arc<LiveTurn>, trailers: bool) -> Result<Response, Pr
         }
     };
     let cited = ending.as_ref().map_or_else(|| citations::header(&offered), |e| citations::header(&e.citations));
-    let mut response = Response::new(Body::new(TextBody { first: Some(first), ending, events, trailers, over: false }));
+    let asked = asked(&approvals);
+    let body = TextBody { first: Some(first), ending, events, approvals, trailers, over: false };
+    let mut response = Response::new(Body::new(body));
     insert(response.headers_mut(), cited);
+    if let Some(asked) = asked {
+        response.headers_mut().insert(X_APPROVALS, asked);
+    }
     if trailers {
-        let names = HeaderValue::from_static("x-citations, server-timing");
+        let names = HeaderValue::from_static("x-citations, x-approvals, server-timing");
         response.headers_mut().insert(header::TRAILER, names);
     }
     Ok(response)
@@ -69,10 +78,19 @@ pub fn server_timing(timing: &Timing) -> Option<HeaderValue> {
     HeaderValue::try_from(parts.join(", ")).ok()
 }
 
+/// The ids of what an answer asks to confirm.
+fn asked(approvals: &[ApprovalId]) -> Option<HeaderValue> {
+    let ids: Vec<String> = approvals.iter().map(ToString::to_string).collect();
+    HeaderValue::try_from(ids.join(", ")).ok().filter(|_| !ids.is_empty())
+}
+
 /// The names and values of the trailers.
-fn trailers(ending: &Ending) -> HeaderMap {
-    let mut trailers = HeaderMap::with_capacity(2);
+fn trailers(ending: &Ending, approvals: &[ApprovalId]) -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(3);
     trailers.insert(X_CITATIONS, citations::header(&ending.citations));
+    if let Some(asked) = asked(approvals) {
+        trailers.insert(X_APPROVALS, asked);
+    }
     if let Some(timing) = server_timing(&ending.timing) {
         trailers.insert(SERVER_TIMING, timing);
     }
@@ -83,6 +101,7 @@ struct TextBody {
     first: Option<Bytes>,
     ending: Option<Arc<Ending>>,
     events: BoxStream<'static, TurnEvent>,
+    approvals: Vec<ApprovalId>,
     trailers: bool,
     over: bool,
 }
@@ -112,6 +131,7 @@ impl http_body::Body for TextBody {
                 match ready!(Pin::new(&mut self.events).poll_next(context)) {
                     Some(TurnEvent::Text(text)) if text.is_empty() => {}
                     Some(TurnEvent::Text(text)) => return Poll::Ready(Some(Ok(Frame::data(Bytes::from(text))))),
+                    Some(TurnEvent::ApprovalAsked(approval)) => self.approvals.push(approval.id),
                     Some(TurnEvent::Finished(ending)) => break ending,
                     Some(TurnEvent::Failed(failure)) => {
                         self.over = true;
@@ -126,7 +146,7 @@ impl http_body::Body for TextBody {
             },
         };
         self.over = true;
-        Poll::Ready(self.trailers.then(|| Ok(Frame::trailers(trailers(&ending)))))
+        Poll::Ready(self.trailers.then(|| Ok(Frame::trailers(trailers(&ending, &self.approvals)))))
     }
 }
 

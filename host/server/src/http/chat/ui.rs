@@ -23,6 +23,8 @@ use resly_core::{
 use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use super::approvals;
+
 /// What keeps proxies from closing a connection while a model thinks.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -31,7 +33,7 @@ pub fn stream(live: &Arc<LiveTurn>) -> Response {
     let mut keep_alive = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
     keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
     respond(Body::new(UiBody {
-        writer: Writer::new(live.conversation, live.message),
+        writer: Writer::new(live.conversation, live.message, live.continues.as_deref()),
         events: live.follow().boxed(),
         keep_alive,
         over: false,
@@ -40,7 +42,7 @@ pub fn stream(live: &Arc<LiveTurn>) -> Response {
 
 /// An answer that was given before.
 pub fn replay(message: &Message) -> Response {
-    let mut writer = Writer::new(message.conversation_id, message.id);
+    let mut writer = Writer::new(message.conversation_id, message.id, message.client_id.as_deref());
     writer.text(&message.content);
     writer.end(message.status, &message.citations, json!({}));
     respond(Body::from(writer.take()))
@@ -64,17 +66,30 @@ struct Writer {
     /// How many text parts there were; the open one is the last.
     texts: u32,
     text_open: bool,
+    step: Step,
+}
+
+/// Where the stream is in the answer's steps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// An answer goes on: what comes of its calls belongs to the step that the client has, until a new one starts.
+    Earlier,
+    Open,
     /// The model's round is over: its tools may still run, then the next step starts.
-    round_over: bool,
+    RoundOver,
 }
 
 impl Writer {
-    fn new(conversation: ConversationId, message: MessageId) -> Self {
+    /// `continues` is the client's id of the message that goes on.
+    fn new(conversation: ConversationId, message: MessageId, continues: Option<&str>) -> Self {
         let buffer = Vec::with_capacity(512);
-        let mut writer = Self { buffer, conversation, message, texts: 0, text_open: false, round_over: false };
+        let mut writer = Self { buffer, conversation, message, texts: 0, text_open: false, step: Step::Earlier };
         let metadata = json!({"conversationId": conversation, "messageId": message});
-        writer.chunk(&json!({"type": "start", "messageId": message, "messageMetadata": metadata}));
-        writer.chunk(&json!({"type": "start-step"}));
+        let name = continues.map_or_else(|| message.to_string(), str::to_owned);
+        writer.chunk(&json!({"type": "start", "messageId": name, "messageMetadata": metadata}));
+        if continues.is_none() {
+            writer.next_step();
+        }
         writer
     }
 
@@ -110,9 +125,12 @@ impl Writer {
     }
 
     fn next_step(&mut self) {
-        if std::mem::take(&mut self.round_over) {
+        if self.step == Step::RoundOver {
             self.close_text();
             self.chunk(&json!({"type": "finish-step"}));
+        }
+        if self.step != Step::Open {
+            self.step = Step::Open;
             self.chunk(&json!({"type": "start-step"}));
         }
     }
@@ -123,7 +141,7 @@ impl Writer {
             TurnEvent::Text(text) => self.text(&text),
             TurnEvent::RoundEnded => {
                 self.next_step();
-                self.round_over = true;
+                self.step = Step::RoundOver;
             }
             TurnEvent::ToolStarted { id, name, input } => {
                 self.close_text();
@@ -138,6 +156,14 @@ impl Writer {
                 let error = output.get("message").and_then(Value::as_str).unwrap_or("the tool failed");
                 self.chunk(&json!({"type": "tool-output-error", "toolCallId": id, "errorText": error,
                     "dynamic": true}));
+            }
+            TurnEvent::ToolDenied { id, .. } => self.chunk(&json!({"type": "tool-output-denied", "toolCallId": id})),
+            TurnEvent::ApprovalAsked(approval) => {
+                // The SDK looks for a person's answers in the last step, so the question belongs to this one.
+                self.step = Step::Open;
+                self.chunk(&json!({"type": "tool-approval-request", "approvalId": approval.id,
+                    "toolCallId": approval.call}));
+                self.chunk(&json!({"type": "data-approval", "id": approval.id, "data": approvals::asked(&approval)}));
             }
             TurnEvent::Finished(ending) => {
                 let Ending { status, citations, usage, .. } = &*ending;
@@ -155,6 +181,9 @@ impl Writer {
     }
 
     fn end(&mut self, status: MessageStatus, citations: &[Citation], mut metadata: Value) {
+        if self.step == Step::Earlier {
+            self.next_step();
+        }
         self.close_text();
         for citation in citations {
             let Citation { n, title, url, source_id, snippet } = citation;
@@ -229,7 +258,10 @@ mod tests {
     use super::*;
 
     fn chunks(events: Vec<TurnEvent>) -> Vec<Value> {
-        let mut writer = Writer::new(ConversationId(Uuid::from_u128(1)), MessageId(Uuid::from_u128(2)));
+        write(Writer::new(ConversationId(Uuid::from_u128(1)), MessageId(Uuid::from_u128(2)), None), events)
+    }
+
+    fn write(mut writer: Writer, events: Vec<TurnEvent>) -> Vec<Value> {
         for event in events {
             writer.event(event);
         }

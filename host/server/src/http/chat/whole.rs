@@ -11,18 +11,25 @@ use resly_core::{
 };
 use serde_json::{Value, json};
 
-use super::text::server_timing;
+use super::{approvals, text::server_timing};
 use crate::http::problem::Problem;
 
 /// Waits for the end.
 pub async fn wait(live: &Arc<LiveTurn>) -> Result<Response, Problem> {
     let mut events = live.follow().boxed();
-    let mut steps = Vec::new();
+    let (mut steps, mut approvals) = (Vec::new(), Vec::new());
     let ending = loop {
         match events.next().await {
             Some(TurnEvent::ToolFinished { name, ok, output, .. }) => {
                 let reason = if ok { Value::Null } else { output["error"].clone() };
                 steps.push(json!({"tool": name, "ok": ok, "reason": reason}));
+            }
+            Some(TurnEvent::ToolDenied { name, .. }) => {
+                steps.push(json!({"tool": name, "ok": false, "reason": "declined"}));
+            }
+            Some(TurnEvent::ApprovalAsked(approval)) => {
+                steps.push(json!({"tool": "call_connector", "ok": false, "reason": "needs_confirmation"}));
+                approvals.push(approvals::asked(&approval));
             }
             Some(TurnEvent::Finished(ending)) => break ending,
             Some(TurnEvent::Failed(failure)) => return Err(failure.into()),
@@ -38,6 +45,7 @@ pub async fn wait(live: &Arc<LiveTurn>) -> Result<Response, Problem> {
         "status": ending.status,
         "citations": ending.citations,
         "steps": steps,
+        "approvals": approvals,
         "usage": {"inputTokens": ending.usage.input, "outputTokens": ending.usage.output},
     });
     let mut response = Response::new(Body::from(body.to_string()));

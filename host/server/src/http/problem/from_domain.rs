@@ -38,6 +38,7 @@ impl From<BeginTurnError> for Problem {
         match error {
             BeginTurnError::Limit(limit) => Self::limit(limit),
             BeginTurnError::NoConversation => Self::not_found("there is no such conversation"),
+            BeginTurnError::NoApproval => Self::not_found("there is no such approval"),
             BeginTurnError::InFlight => {
                 Self::new(&kinds::REQUEST_IN_FLIGHT, "a request with this idempotency key is still being answered")
                     .retry_after(1)

@@ -1,0 +1,187 @@
+//! Asking, deciding and executing: once for each approval, whoever decides it and however often.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Approval, ApprovalState, ApprovalStore, Decided, Decision, LIFETIME, Outcome, Person, Verdict, render};
+use crate::{
+    connector::{
+        call::{Admitted, CallError, CallRequest, Caller, Connectors},
+        sandbox::{Fault, FaultKind},
+    },
+    error::StoreError,
+    id::{ApprovalId, ConversationId, MessageId},
+    time::{Clock, Random},
+};
+
+/// The most bytes of an output that are kept with its approval; who executes it gets all of it.
+const KEPT_BYTES: usize = 64 << 10;
+
+/// A write that a model asked for, and policy wants confirmed.
+pub struct Wish {
+    pub person: Person,
+    pub conversation: ConversationId,
+    /// The answer that asks.
+    pub message: MessageId,
+    pub visitor: Option<String>,
+    /// What the model calls its call.
+    pub call: String,
+    pub input: serde_json::Value,
+}
+
+/// Cheap to clone: everything is shared.
+#[derive(Clone)]
+pub struct Approvals {
+    store: Arc<dyn ApprovalStore>,
+    connectors: Connectors,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Approvals {
+    pub fn new(
+        store: Arc<dyn ApprovalStore>,
+        connectors: Connectors,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self { store, connectors, clock, random }
+    }
+
+    /// Keeps a wish until a person has decided. A fault when nobody could see what they confirm.
+    pub async fn ask(&self, wish: Wish, admitted: &Admitted) -> Result<Result<Approval, Fault>, StoreError> {
+        let connection = &admitted.connection;
+        let title = render::title(&connection.name, &admitted.action().title);
+        let text = match render::text(&title, &wish.input) {
+            Ok(text) => text,
+            Err(error) => {
+                let message = error.to_string();
+                return Ok(Err(Fault { kind: FaultKind::InvalidInput, message, retryable: false }));
+            }
+        };
+        let now = self.clock.now();
+        let approval = Approval {
+            id: ApprovalId(self.random.uuid(now)),
+            organization: connection.organization,
+            conversation: wish.conversation,
+            message: wish.message,
+            call: wish.call,
+            key: wish.person.key,
+            visitor: wish.visitor,
+            connection: connection.id,
+            revision: connection.revision,
+            action: admitted.action().id.clone(),
+            input: wish.input,
+            title,
+            text,
+            state: ApprovalState::Pending,
+            decided_by: None,
+            decided_at: None,
+            reason: None,
+            outcome: None,
+            created_at: now,
+            expires_at: now.plus(LIFETIME),
+        };
+        self.store.create_approval(approval.clone()).await?;
+        Ok(Ok(approval))
+    }
+
+    /// An approval as it is now; `None` for what this person may not know of, as for what never was.
+    pub async fn find(&self, person: Person, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+        let found = self.store.approval(person, id).await?;
+        Ok(found.map(|approval| approval.at(self.clock.now())))
+    }
+
+    /// Decides, and makes the call when that approves it. The approval as it then is; one that was decided before stays
+    /// as it was.
+    ///
+    /// It runs on a task of its own: a person who leaves doesn't leave a call that nobody knows the outcome of.
+    pub async fn decide(
+        &self,
+        person: Person,
+        id: ApprovalId,
+        verdict: Verdict,
+    ) -> Result<Option<Approval>, StoreError> {
+        let desk = self.clone();
+        let decided = tokio::spawn(async move { desk.decide_here(person, id, verdict).await }).await;
+        decided
+            .unwrap_or_else(|error| Err(StoreError::Broken { doing: "decide an approval", detail: error.to_string() }))
+    }
+
+    async fn decide_here(
+        &self,
+        person: Person,
+        id: ApprovalId,
+        verdict: Verdict,
+    ) -> Result<Option<Approval>, StoreError> {
+        let now = self.clock.now();
+        match self.store.decide_approval(Decision { id, person, verdict, now }).await? {
+            Decided::Unknown => Ok(None),
+            Decided::Before(approval) => Ok(Some(approval)),
+            Decided::First(approval) if approval.state == ApprovalState::Approved => {
+                Ok(Some(self.execute(person, approval).await))
+            }
+            Decided::First(approval) => Ok(Some(approval)),
+        }
+    }
+
+    /// Makes the call of an approval that was just approved, with the input that the person saw.
+    async fn execute(&self, person: Person, mut approval: Approval) -> Approval {
+        let request = CallRequest {
+            organization: approval.organization,
+            connection: approval.connection,
+            action: approval.action.clone(),
+            input: approval.input.clone(),
+            caller: Caller::Confirmed {
+                key: person.key,
+                kind: person.kind,
+                conversation: approval.conversation,
+                revision: approval.revision,
+            },
+        };
+        let error = |kind: &str, message: String| Outcome::Error { kind: kind.to_owned(), message };
+        let outcome = match self.connectors.call(request).await.map(|report| report.result) {
+            Ok(Ok(output)) => Outcome::Output(output),
+            Ok(Err(fault)) => error(fault.kind.name(), fault.message),
+            Err(CallError::NoConnection | CallError::NoAction { .. }) => {
+                error(FaultKind::Denied.name(), "the connection or its action isn't there any more".to_owned())
+            }
+            Err(failure) => {
+                tracing::error!(%failure, approval = %approval.id, "a confirmed call could not be made");
+                error(FaultKind::Internal.name(), "the call could not be made".to_owned())
+            }
+        };
+        // Should this fail, the approval stays `approved`, and is not executed again.
+        if let Err(failure) = self.store.settle_approval(approval.organization, approval.id, kept(&outcome)).await {
+            tracing::error!(%failure, approval = %approval.id, "what came of a confirmed call could not be stored");
+        }
+        approval.state = outcome.state();
+        approval.outcome = Some(outcome);
+        approval
+    }
+}
+
+impl Outcome {
+    /// The state of an approval that came to this.
+    pub fn state(&self) -> ApprovalState {
+        match self {
+            Self::Output(_) => ApprovalState::Executed,
+            Self::Error { .. } => ApprovalState::Failed,
+        }
+    }
+}
+
+/// The outcome as it is stored.
+fn kept(outcome: &Outcome) -> Outcome {
+    match outcome {
+        Outcome::Output(output) => {
+            let bytes = output.to_string().len();
+            if bytes <= KEPT_BYTES {
+                return outcome.clone();
+            }
+            Outcome::Output(json!({"cut": format!("the output had {bytes} bytes; more than {KEPT_BYTES} aren't kept")}))
+        }
+        error @ Outcome::Error { .. } => error.clone(),
+    }
+}

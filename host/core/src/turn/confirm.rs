@@ -1,0 +1,214 @@
+//! What the last answer asked a person to confirm: decided by what the client or the customer says now, carried out, and
+//! told to the model as the result of its own call.
+//!
+//! Which approvals those are is read from the host's record of that answer, never from what a client sends as history.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{
+    failure::TurnFailure,
+    live::TurnEvent,
+    run::{Run, micros, store_failure},
+    tools::{self, Called, ToolResult},
+};
+use crate::{
+    approval::{
+        Approval, ApprovalState, Outcome, Person, Verdict,
+        words::{self, Reply},
+    },
+    connector::offer::Offer,
+    conversation::{Message, Role},
+    id::ApprovalId,
+    model::{ModelMessage, ToolCall},
+};
+
+/// Why a step of an answer wasn't done: a person has to confirm it first.
+pub(super) const NEEDS_CONFIRMATION: &str = "needs_confirmation";
+
+/// Why an approval was declined although nobody said no.
+const NOT_CONFIRMED: &str = "not confirmed";
+
+/// What the last answer of a history asks to confirm, and what the customer said since: all their messages, one after the
+/// other.
+struct Pending<'h> {
+    approvals: Vec<ApprovalId>,
+    said: Vec<&'h str>,
+}
+
+impl<'h> Pending<'h> {
+    fn of(history: &'h [Message]) -> Option<Self> {
+        // An answer that failed before it said anything asked nothing.
+        let asks = |message: &Message| message.role == Role::Assistant && !message.content.is_empty();
+        let at = history.iter().rposition(asks)?;
+        let step = |step: &serde_json::Value| match step["reason"].as_str() {
+            Some(NEEDS_CONFIRMATION) => step["approval"].as_str()?.parse().ok(),
+            _ => None,
+        };
+        let approvals: Vec<ApprovalId> = history[at].steps.iter().filter_map(step).collect();
+        let said = history[at + 1..].iter().filter(|message| message.role == Role::User);
+        (!approvals.is_empty())
+            .then(|| Self { approvals, said: said.map(|message| message.content.as_str()).collect() })
+    }
+
+    /// What the customer says about them; `None` when they said nothing, but the client may have.
+    fn reply(&self) -> Option<Reply> {
+        match self.said.as_slice() {
+            [] => None,
+            [only] => Some(words::read(only)),
+            _ => Some(Reply::Unclear),
+        }
+    }
+}
+
+impl Run {
+    /// Settles what the last answer asked, and adds what came of it to the dialogue.
+    pub(super) async fn settle(
+        &mut self,
+        offer: &Arc<Offer>,
+        messages: &mut Vec<ModelMessage>,
+    ) -> Result<(), TurnFailure> {
+        let Some(pending) = Pending::of(&self.accepted.history) else { return Ok(()) };
+        let reply = pending.reply();
+        let person = Person::from(&self.request.principal);
+        // The model sees its calls where it made them, or, when the customer's last words decided, after these.
+        let (mut before, mut after) = (Exchange::default(), Exchange::default());
+        for id in pending.approvals {
+            let started = self.turns.clock.now();
+            let found = self.turns.approvals.find(person, id).await.map_err(|error| store_failure(&error))?;
+            let Some(found) = found else { continue };
+            let fresh = found.state == ApprovalState::Pending;
+            let approval = if fresh {
+                let verdict = self.verdict(&found, reply);
+                let decided = self.turns.approvals.decide(person, id, verdict).await;
+                decided.map_err(|error| store_failure(&error))?.unwrap_or(found)
+            } else {
+                found
+            };
+            let call = tool_call(&approval, offer);
+            let result = self.tell(&approval, &call, offer, reply.is_none() || fresh);
+            let decided_by_words = fresh && matches!(reply, Some(Reply::Yes | Reply::No));
+            if decided_by_words { &mut after } else { &mut before }.push(call, result);
+            self.timing.tools_us += micros(self.turns.clock.now().since(started));
+            self.renew().await;
+        }
+        before.insert(messages);
+        after.append(messages);
+        Ok(())
+    }
+
+    fn verdict(&self, approval: &Approval, reply: Option<Reply>) -> Verdict {
+        let not_confirmed = Verdict::Decline { reason: Some(NOT_CONFIRMED.to_owned()) };
+        match reply {
+            _ if !approval.is_for(self.request.visitor.as_deref()) => not_confirmed,
+            Some(Reply::Yes) => Verdict::Approve,
+            Some(Reply::No) => Verdict::Decline { reason: None },
+            Some(Reply::Unclear) => not_confirmed,
+            None => {
+                let said = self.request.verdicts.iter().find(|(said, _)| *said == approval.id);
+                said.map_or(not_confirmed, |(_, verdict)| verdict.clone())
+            }
+        }
+    }
+
+    /// Records what came of an approval, and shows it to the client: in an answer that goes on after its client answered,
+    /// whatever it is, and else when the call was made.
+    fn tell(&mut self, approval: &Approval, call: &ToolCall, offer: &Arc<Offer>, show: bool) -> ToolResult {
+        let made = matches!(approval.state, ApprovalState::Executed | ApprovalState::Failed);
+        let continues = self.live.continues.is_some();
+        let called = Called::of(approval, offer);
+        let known = self.citations.offered().len();
+        let cap = self.turns.limits.tool_output_bytes;
+        let mut result = tools::told(&call.name, &called, result(approval), cap, &mut self.citations);
+        if self.citations.offered().len() > known {
+            self.tell_citations();
+        }
+        result.step["approval"] = json!(approval.id);
+        if !show {
+            return result;
+        }
+        self.steps.push(result.step.clone());
+        if made || continues {
+            let (id, name) = (call.id.clone(), call.name.clone());
+            let input = serde_json::from_str(&call.arguments).unwrap_or_default();
+            if !continues {
+                self.live.push(TurnEvent::RoundEnded);
+            }
+            self.live.push(TurnEvent::ToolStarted { id: id.clone(), name: name.clone(), input });
+            self.live.push(if approval.state == ApprovalState::Declined {
+                TurnEvent::ToolDenied { id, name }
+            } else {
+                TurnEvent::ToolFinished { id, name, ok: result.ok, output: result.output.clone() }
+            });
+        }
+        result
+    }
+}
+
+/// What the model asked for, as it may ask for it now.
+fn tool_call(approval: &Approval, offer: &Offer) -> ToolCall {
+    let called = Called::of(approval, offer);
+    let arguments = json!({"connection": called.connection, "action": approval.action, "input": approval.input});
+    ToolCall { id: approval.call.clone(), name: tools::CALL_CONNECTOR.to_owned(), arguments: arguments.to_string() }
+}
+
+/// What came of an approval, as the result of its call.
+fn result(approval: &Approval) -> Result<serde_json::Value, (String, String)> {
+    let undone = |kind: &str, message: &str| Err((kind.to_owned(), message.to_owned()));
+    match (approval.state, &approval.outcome) {
+        (_, Some(Outcome::Output(output))) => Ok(output.clone()),
+        (_, Some(Outcome::Error { kind, message })) => Err((kind.clone(), message.clone())),
+        (ApprovalState::Declined, None) => {
+            let why = approval.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            undone("declined", &format!("the customer didn't confirm this{why}; it was not done"))
+        }
+        (ApprovalState::Pending | ApprovalState::Expired, None) => {
+            undone("expired", "nobody confirmed this in time; it was not done. Call it again if it is still wanted")
+        }
+        (ApprovalState::Approved | ApprovalState::Executed | ApprovalState::Failed, None) => undone(
+            "unknown",
+            "this was confirmed, but what came of it isn't known yet; don't call it again until somebody has looked",
+        ),
+    }
+}
+
+/// Calls of one round with their results.
+#[derive(Default)]
+struct Exchange {
+    calls: Vec<ToolCall>,
+    results: Vec<ModelMessage>,
+}
+
+impl Exchange {
+    fn push(&mut self, call: ToolCall, result: ToolResult) {
+        self.results.push(ModelMessage::ToolResult {
+            call_id: call.id.clone(),
+            name: call.name.clone(),
+            content: result.content,
+        });
+        self.calls.push(call);
+    }
+
+    /// Where the last answer asked.
+    fn insert(self, messages: &mut Vec<ModelMessage>) {
+        if self.calls.is_empty() {
+            return;
+        }
+        let assistant = |message: &ModelMessage| matches!(message, ModelMessage::Text { role: Role::Assistant, .. });
+        let Some(at) = messages.iter().rposition(assistant) else { return self.append(messages) };
+        let text = match &messages[at] {
+            ModelMessage::Text { text, .. } => text.clone(),
+            _ => String::new(),
+        };
+        let exchange = std::iter::once(ModelMessage::ToolCalls { text, calls: self.calls }).chain(self.results);
+        messages.splice(at..=at, exchange);
+    }
+
+    fn append(self, messages: &mut Vec<ModelMessage>) {
+        if !self.calls.is_empty() {
+            messages.push(ModelMessage::ToolCalls { text: String::new(), calls: self.calls });
+            messages.extend(self.results);
+        }
+    }
+}
