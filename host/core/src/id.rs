@@ -57,6 +57,8 @@ ids! {
     TicketId,
     /// A workflow rule.
     WorkflowId,
+    /// Somebody whose signatures an organization trusts.
+    PublisherId,
     /// A row that nothing refers to (a usage row, an event).
     RowId,
 }

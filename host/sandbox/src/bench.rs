@@ -17,7 +17,7 @@ use crate::{
     call,
     error::ComponentError,
     guest::{self, Guest, store},
-    loader::Loaded,
+    loader::{HOST, Loaded},
     mapper::Unmapped,
     sandbox::WasmSandbox,
 };
@@ -37,7 +37,7 @@ pub struct Warm {
 
 impl Bench {
     pub async fn new(sandbox: &Arc<WasmSandbox>, component: Digest) -> Result<Self, ComponentError> {
-        Ok(Self { sandbox: Arc::clone(sandbox), loaded: sandbox.load(component).await? })
+        Ok(Self { sandbox: Arc::clone(sandbox), loaded: sandbox.load(HOST, component).await? })
     }
 
     /// A call as production makes it, without the way to a guest thread and back.

@@ -25,8 +25,8 @@ const MAGIC: &[u8; 8] = b"RESLYJ01";
 const JOB: usize = 24;
 /// The standard streams, and the few that the runtime opens for a moment.
 const FILES: u64 = 16;
-/// How much less the child asks of the scheduler than the host.
-const NICE: i32 = 10;
+/// As little of the scheduler as can be asked: the host's answers go first.
+const NICE: i32 = 19;
 
 impl Job {
     pub fn encode(self) -> [u8; JOB] {
@@ -72,6 +72,9 @@ fn child() -> Result<(), String> {
 }
 
 fn restrict(job: Job) -> io::Result<()> {
+    // When the machine runs out of memory, let it be this process that ends and not the host (proc_pid_oom_score_adj(5)).
+    // Where that can't be said, the limit below still holds.
+    drop(std::fs::write("/proc/self/oom_score_adj", "1000"));
     let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     limit(Resource::Cpu, job.cpu_s)?;
     limit(Resource::As, job.memory_bytes)?;

@@ -3,14 +3,13 @@
 use std::{
     path::Path,
     process::{ExitStatus, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
+use resly_core::id::OrganizationId;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
-    sync::Semaphore,
     time::timeout,
 };
 use wasmtime::Engine;
@@ -21,11 +20,13 @@ use crate::{
     engine,
     error::ComponentError,
     log::prefix,
+    slots::{Slot, Slots},
     trusted::Artefact,
 };
 
-/// Machine code is larger than wasm, by not more than this for anything that the pre-check lets through.
-const OUTPUT_MOST: u64 = 512 << 20;
+/// The host holds a component's machine code in memory while it checks and keeps it. The largest honest ones, language
+/// runtimes, have 60 MiB.
+const OUTPUT_MOST: u64 = 192 << 20;
 const MESSAGE_MOST: u64 = 8 << 10;
 const HASH: usize = 32;
 
@@ -35,15 +36,16 @@ const SIGKILL: i32 = 9;
 const SIGSEGV: i32 = 11;
 const SIGXCPU: i32 = 24;
 
-/// Compiles components, a few at a time.
+/// Compiles components, a few at a time; organizations take turns.
 pub struct Queue {
     compiler: Compiler,
     budget: CompileBudget,
     engine: Engine,
-    turns: Semaphore,
-    waiting: AtomicUsize,
-    most: usize,
+    turns: Slots,
 }
+
+/// The right to compile one component.
+pub struct Turn(#[expect(dead_code, reason = "it is held, not read")] Slot);
 
 impl Queue {
     pub fn new(config: &SandboxConfig, engine: Engine) -> Self {
@@ -51,20 +53,21 @@ impl Queue {
             compiler: config.compiler.clone(),
             budget: config.compile_budget,
             engine,
-            turns: Semaphore::new(config.compile_parallel.max(1)),
-            waiting: AtomicUsize::new(0),
-            most: config.compile_queue + config.compile_parallel.max(1),
+            turns: Slots::new(config.compile_parallel.max(1), config.compile_queue),
         }
     }
 
     /// Components that are compiled or wait for it.
     pub fn len(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.turns.taken() as usize + self.turns.waiting()
     }
 
-    pub async fn compile(&self, component: Bytes) -> Result<Artefact, ComponentError> {
-        let _waiting = Waiting::join(&self.waiting, self.most)?;
-        let _turn = self.turns.acquire().await.map_err(|_| ComponentError::CompileQueue)?;
+    /// Waits for an organization's turn. Whoever waits should not hold the component's bytes meanwhile.
+    pub async fn turn(&self, organization: OrganizationId) -> Result<Turn, ComponentError> {
+        self.turns.acquire(organization).await.map(Turn).map_err(|_| ComponentError::CompileQueue)
+    }
+
+    pub async fn compile(&self, _turn: Turn, component: Bytes) -> Result<Artefact, ComponentError> {
         let code = match &self.compiler {
             Compiler::InProcess => {
                 let engine = self.engine.clone();
@@ -97,6 +100,10 @@ impl Queue {
             return Err(ComponentError::CompileBudget(format!("{} s", self.budget.wall.as_secs())));
         };
         let Answer { status, mut output, message } = done.map_err(failed)?;
+        if output.len() as u64 > OUTPUT_MOST {
+            let have = output.len() as u64;
+            return Err(ComponentError::TooBig { what: "bytes of machine code", have, limit: OUTPUT_MOST });
+        }
         if !status.success() {
             return Err(self.failure(status, &message));
         }
@@ -140,30 +147,11 @@ async fn converse(child: &mut Child, job: Job, component: Bytes) -> std::io::Res
         drop(input.shutdown().await);
     };
     let (mut code, mut message) = (Vec::new(), Vec::new());
-    let read = async { output.take(OUTPUT_MOST).read_to_end(&mut code).await };
+    let read = async { output.take(OUTPUT_MOST + 1).read_to_end(&mut code).await };
     let listen = async { errors.take(MESSAGE_MOST).read_to_end(&mut message).await };
     let ((), read, listened) = tokio::join!(write, read, listen);
     read?;
     listened?;
     let status = child.wait().await?;
     Ok(Answer { status, output: code, message: String::from_utf8_lossy(&message).into_owned() })
-}
-
-/// A place in the queue.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn join(count: &'a AtomicUsize, most: usize) -> Result<Self, ComponentError> {
-        let waiting = Self(count);
-        if count.fetch_add(1, Ordering::Relaxed) >= most {
-            return Err(ComponentError::CompileQueue);
-        }
-        Ok(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }

@@ -38,7 +38,7 @@ pub struct SandboxConfig {
     pub compiler: Compiler,
     pub compile_budget: CompileBudget,
     /// Components that are compiled at a time.
-    pub compile_parallel: usize,
+    pub compile_parallel: u32,
     /// Components that may wait to be compiled.
     pub compile_queue: usize,
     /// Authenticates the files in `cache_dir`. Whoever has it can make the host run native code.
@@ -74,7 +74,7 @@ impl SandboxConfig {
             compiler,
             compile_budget: CompileBudget::default(),
             compile_parallel: 1,
-            compile_queue: 16,
+            compile_queue: 64,
             mac_key,
             guest_threads: thread::available_parallelism().map_or(2, usize::from),
             instances: 64,

@@ -1,6 +1,9 @@
 //! What can be wrong with a component, and with the sandbox itself.
 
-use resly_core::{connector::manifest::Mistake, error::StoreError};
+use resly_core::{
+    connector::{manifest::Mistake, signature::SignatureError},
+    error::StoreError,
+};
 
 /// A component can't be had or can't be run. The texts are for the person who uploads it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -53,6 +56,8 @@ pub enum ManifestError {
     Json(#[from] serde_json::Error),
     #[error("the manifest has mistakes: {}", mistakes(.0))]
     Mistakes(Vec<Mistake>),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
 }
 
 fn mistakes(all: &[Mistake]) -> String {

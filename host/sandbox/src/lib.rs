@@ -34,6 +34,6 @@ mod wasi;
 pub use compile::compile_main;
 pub use config::{CompileBudget, Compiler, SandboxConfig};
 pub use error::{ComponentError, ManifestError, SandboxError};
-pub use manifest::read_manifest;
+pub use manifest::{read_manifest, read_signature};
 pub use precheck::{Prechecked, precheck};
 pub use sandbox::{Prepared, Stats, WasmSandbox};

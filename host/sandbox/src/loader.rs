@@ -4,7 +4,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use resly_core::connector::sandbox::{ComponentSource, Digest};
+use resly_core::{
+    connector::sandbox::{ComponentSource, Digest},
+    id::OrganizationId,
+};
+use uuid::Uuid;
 use wasmtime::{
     Engine,
     component::{
@@ -49,6 +53,9 @@ pub struct Loaded {
     pub from_cache: bool,
 }
 
+/// In whose turn the host compiles what it carries itself.
+pub const HOST: OrganizationId = OrganizationId(Uuid::nil());
+
 /// What a component is to be used as: by what it exports.
 #[derive(Clone, Copy)]
 enum Role {
@@ -75,9 +82,15 @@ impl Loader {
         self.compiler.len()
     }
 
-    /// Loads a connector. Its bytes are asked of the source, unless they are given, when it was never compiled.
-    pub async fn connector(&self, digest: Digest, bytes: Option<Bytes>) -> Result<Loaded, ComponentError> {
-        let (component, from_cache) = self.component(digest, bytes, Role::Connector).await?;
+    /// Loads a connector. When it was never compiled, that is done in the organization's turn, and its bytes are asked of
+    /// the source then, unless they are given.
+    pub async fn connector(
+        &self,
+        organization: OrganizationId,
+        digest: Digest,
+        bytes: Option<Bytes>,
+    ) -> Result<Loaded, ComponentError> {
+        let (component, from_cache) = self.component(organization, digest, bytes, Role::Connector).await?;
         let pre = ConnectorPre::new(self.link(&self.connectors, &component)?).map_err(link)?;
         check_function::<(&Call,), (Result<String, Fault>,)>(&component, ACTION, "invoke")?;
         let image = component.image_range();
@@ -85,7 +98,7 @@ impl Loader {
     }
 
     pub async fn mapper(&self, digest: Digest) -> Result<MapperPre<Guest>, ComponentError> {
-        let (component, _) = self.component(digest, None, Role::Mapper).await?;
+        let (component, _) = self.component(HOST, digest, None, Role::Mapper).await?;
         let pre = MapperPre::new(self.link(&self.mappers, &component)?).map_err(link)?;
         check_function::<(&str, &str), (Result<String, Failure>,)>(&component, MAPPING, "apply")?;
         Ok(pre)
@@ -98,6 +111,7 @@ impl Loader {
 
     async fn component(
         &self,
+        organization: OrganizationId,
         digest: Digest,
         bytes: Option<Bytes>,
         role: Role,
@@ -114,6 +128,7 @@ impl Loader {
         if let Some(component) = cached.await? {
             return Ok((component, true));
         }
+        let turn = self.compiler.turn(organization).await?;
         let bytes = match bytes {
             Some(bytes) => bytes,
             None => self.source.component(digest).await?.ok_or_else(|| ComponentError::Missing(digest.to_string()))?,
@@ -130,7 +145,7 @@ impl Loader {
             precheck(&checked)?.expect_export(export)
         })
         .await??;
-        let artefact = self.compiler.compile(bytes).await?;
+        let artefact = self.compiler.compile(turn, bytes).await?;
         let (cache, engine) = (Arc::clone(&self.cache), self.engine.clone());
         let component = blocking(move || {
             keep(&cache, digest, &artefact);

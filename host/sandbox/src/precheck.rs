@@ -117,6 +117,11 @@ pub fn precheck(bytes: &[u8]) -> Result<Prechecked, ComponentError> {
 }
 
 impl Prechecked {
+    /// Whether it has the export that makes it a connector.
+    pub fn expect_connector(&self) -> Result<(), ComponentError> {
+        self.expect_export(ACTION)
+    }
+
     /// Whether it has the export that it is to be run by.
     pub fn expect_export(&self, name: &str) -> Result<(), ComponentError> {
         if self.exports.iter().any(|export| export == name) {

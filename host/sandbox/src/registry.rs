@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use moka::{future::Cache, policy::EvictionPolicy};
-use resly_core::connector::sandbox::Digest;
+use resly_core::{connector::sandbox::Digest, id::OrganizationId};
 
 use crate::{
     error::ComponentError,
@@ -28,14 +28,19 @@ impl Registry {
     }
 
     /// A connector; loaded and, if need be, compiled once, however many ask at the same time.
-    pub async fn get(&self, digest: Digest, bytes: Option<Bytes>) -> Result<Arc<Loaded>, ComponentError> {
+    pub async fn get(
+        &self,
+        organization: OrganizationId,
+        digest: Digest,
+        bytes: Option<Bytes>,
+    ) -> Result<Arc<Loaded>, ComponentError> {
         if let Some(loaded) = self.cache.get(&digest).await {
             return Ok(loaded);
         }
         let loader = Arc::clone(&self.loader);
         // On a task of its own: a caller who gives up doesn't stop what others wait for.
         let load = async move {
-            let loaded = tokio::spawn(async move { loader.connector(digest, bytes).await }).await;
+            let loaded = tokio::spawn(async move { loader.connector(organization, digest, bytes).await }).await;
             loaded.map_err(|error| ComponentError::Host(error.to_string()))?.map(Arc::new)
         };
         self.cache.try_get_with(digest, load).await.map_err(|error: Arc<ComponentError>| (*error).clone())

@@ -21,7 +21,7 @@ use crate::{
     executor::Executor,
     fault,
     guest::Shared,
-    loader::{Loaded, Loader},
+    loader::{HOST, Loaded, Loader},
     mapper::{Mapped, Mapper, Unmapped},
     registry::Registry,
     slots::Slots,
@@ -94,9 +94,15 @@ impl WasmSandbox {
         }))
     }
 
-    /// Checks and compiles a connector ahead of its first call.
+    /// Checks and compiles a connector of the host's own ahead of its first call.
     pub async fn prepare(&self, digest: Digest, bytes: &Bytes) -> Result<Prepared, ComponentError> {
-        let loaded = self.registry.get(digest, Some(bytes.clone())).await?;
+        let loaded = self.registry.get(HOST, digest, Some(bytes.clone())).await?;
+        Ok(Prepared { from_cache: loaded.from_cache, code_bytes: loaded.bytes })
+    }
+
+    /// The same for one that an organization uploaded, when its turn has come; its bytes are asked of the source then.
+    pub async fn prepare_for(&self, organization: OrganizationId, digest: Digest) -> Result<Prepared, ComponentError> {
+        let loaded = self.registry.get(organization, digest, None).await?;
         Ok(Prepared { from_cache: loaded.from_cache, code_bytes: loaded.bytes })
     }
 
@@ -105,8 +111,12 @@ impl WasmSandbox {
         self.shared.mapper.pre().await.map(|_| ())
     }
 
-    pub(crate) async fn load(&self, digest: Digest) -> Result<Arc<Loaded>, ComponentError> {
-        self.registry.get(digest, None).await
+    pub(crate) async fn load(
+        &self,
+        organization: OrganizationId,
+        digest: Digest,
+    ) -> Result<Arc<Loaded>, ComponentError> {
+        self.registry.get(organization, digest, None).await
     }
 
     pub fn stats(&self) -> Stats {
@@ -125,7 +135,7 @@ impl WasmSandbox {
 impl Sandbox for WasmSandbox {
     /// Dropping the future ends the guest at its next tick.
     async fn invoke(&self, invocation: Invocation) -> Outcome {
-        let loaded = match self.load(invocation.component).await {
+        let loaded = match self.load(invocation.organization, invocation.component).await {
             Ok(loaded) => loaded,
             Err(error) => return refused(fault::component(&error)),
         };

@@ -17,7 +17,7 @@ use resly_store::Store;
 
 use crate::{
     accounts::Accounts,
-    bundled::Connectables,
+    catalogue::Connectables,
     http::{console::SignIns, problem::Problem},
     keyring::Keyring,
     metrics::{self, Gauge, Metrics},

@@ -11,20 +11,21 @@ use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use resly_core::{
     connector::{
+        approval::{Approval, Asking, remarks},
         call::{CallReport, CallRequest, Caller},
         connection::{Connection, ConnectionStatus, Environment, Origin, Owner, Policy},
-        manifest::{Manifest, check as check_manifest},
+        manifest::{Manifest, SideEffect, check as check_manifest},
         pack,
         sandbox::Digest,
     },
     id::{ConnectionId, KeyId, OrganizationId},
     meter::Limits,
 };
-use resly_store::{NewConnectorVersion, NewOrganization, VersionState};
+use resly_store::{Decision, Kept, NewConnectorVersion, NewOrganization, VersionState};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{app::App, install};
+use crate::{app::App, install, signing, upload};
 
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
@@ -42,7 +43,9 @@ const STACK: &str = "target.wasm32-wasip2.rustflags=[\"-Clink-arg=-zstack-size=1
 
 /// A connector as it would be posted to a host.
 pub struct Postable {
-    pub manifest: Manifest,
+    pub asking: Asking,
+    /// What a component imports.
+    pub imports: Vec<String>,
     /// A packed component; nothing for a declarative definition.
     pub wasm: Option<Bytes>,
 }
@@ -51,14 +54,15 @@ pub struct Postable {
 pub fn read(file: &Path) -> anyhow::Result<Postable> {
     let bytes = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
     let postable = if bytes.starts_with(b"\0asm") {
-        resly_sandbox::precheck(&bytes)?;
-        Postable { manifest: resly_sandbox::read_manifest(&bytes)?, wasm: Some(bytes.into()) }
+        let looked = upload::look(&bytes)?;
+        Postable { asking: looked.asking, imports: looked.imports, wasm: Some(bytes.into()) }
     } else {
         let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", file.display()))?;
-        Postable { manifest: manifest(file, &text)?, wasm: None }
+        let asking = Asking { manifest: manifest(file, &text)?, signer: None };
+        Postable { asking, imports: Vec::new(), wasm: None }
     };
-    valid(&postable.manifest)?;
-    if postable.wasm.is_none() && !postable.manifest.is_declarative() {
+    valid(&postable.asking.manifest)?;
+    if postable.wasm.is_none() && !postable.asking.manifest.is_declarative() {
         bail!(
             "{} is the manifest of a compiled connector: an action without `request` needs a component; pack the two \
              with `resly connector pack`",
@@ -105,15 +109,18 @@ pub fn scaffold(name: &str) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Packs a component with its manifest; where the file is.
-pub fn pack(component: &Path, manifest_file: &Path, out: Option<&Path>) -> anyhow::Result<PathBuf> {
+/// Packs a component with its manifest, and signs it when there is a key's file; where the file is.
+pub fn pack(component: &Path, manifest_file: &Path, out: Option<&Path>, key: Option<&Path>) -> anyhow::Result<PathBuf> {
     let wasm = std::fs::read(component).with_context(|| format!("{} can't be read", component.display()))?;
     resly_sandbox::precheck(&wasm)?;
     let text = std::fs::read_to_string(manifest_file)
         .with_context(|| format!("the manifest {} can't be read", manifest_file.display()))?;
     let manifest = manifest(manifest_file, &text)?;
     valid(&manifest)?;
-    let packed = pack::pack(&wasm, &manifest)?;
+    let mut packed = pack::pack(&wasm, &manifest)?;
+    if let Some(key) = key {
+        packed = signing::sign(&packed, key)?;
+    }
     let out = out.map_or_else(|| PathBuf::from(format!("{}-{}.wasm", manifest.id, manifest.version)), Path::to_owned);
     ensure!(out != component, "the packed file would take the component's place; name another with --out");
     std::fs::write(&out, packed).with_context(|| format!("{} can't be written", out.display()))?;
@@ -121,7 +128,7 @@ pub fn pack(component: &Path, manifest_file: &Path, out: Option<&Path>) -> anyho
 }
 
 /// Compiles a Rust connector and packs it with the `connector.toml` beside its `Cargo.toml`.
-pub fn build(folder: &Path, out: Option<&Path>) -> anyhow::Result<PathBuf> {
+pub fn build(folder: &Path, out: Option<&Path>, key: Option<&Path>) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .current_dir(folder)
@@ -147,7 +154,7 @@ pub fn build(folder: &Path, out: Option<&Path>) -> anyhow::Result<PathBuf> {
         })
         .next_back()
         .context("cargo built no component; the crate needs `crate-type = [\"cdylib\"]`")?;
-    pack(&component, &folder.join("connector.toml"), out)
+    pack(&component, &folder.join("connector.toml"), out, key)
 }
 
 /// What to run.
@@ -167,10 +174,33 @@ pub async fn compile(app: &App, postable: &Postable) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a host would take in, and what its admin is asked to approve.
+pub fn summary(postable: &Postable) -> String {
+    let Asking { manifest, signer } = &postable.asking;
+    let list = |texts: Vec<&str>| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
+    let writes = manifest.actions.iter().filter(|action| action.side_effect == SideEffect::Write);
+    let signature = match (&postable.wasm, signer) {
+        (None, _) => "not for definitions".to_owned(),
+        (_, None) => "none; `resly connector sign` adds one".to_owned(),
+        (_, Some(signer)) => format!("valid, with the key {signer}"),
+    };
+    let mut lines = vec![
+        format!("a host would take `{}` {} in", manifest.id, manifest.version),
+        format!("  calls: {}", list(manifest.hosts.iter().map(String::as_str).collect())),
+        format!("  credential: {}", list(manifest.auths().map(|auth| auth.kind().name()).collect())),
+        format!("  actions that change something: {}", list(writes.map(|action| action.id.as_str()).collect())),
+        format!("  signature: {signature}"),
+    ];
+    if postable.wasm.is_some() {
+        lines.extend(remarks(manifest, &postable.imports).into_iter().map(|remark| format!("  note: {remark}")));
+    }
+    lines.join("\n")
+}
+
 /// Installs a connector in this host and calls one of its actions, as an admin of a host would.
 pub async fn run(app: &Arc<App>, postable: Postable, trial: Trial) -> anyhow::Result<CallReport> {
     compile(app, &postable).await?;
-    let Postable { mut manifest, wasm } = postable;
+    let Postable { asking: Asking { mut manifest, signer }, imports, wasm } = postable;
     let now = app.clock.now();
     let organization = match app.store.organization_named(ORGANIZATION).await? {
         Some(organization) => organization,
@@ -199,14 +229,30 @@ pub async fn run(app: &Arc<App>, postable: Postable, trial: Trial) -> anyhow::Re
 
     let new = NewConnectorVersion {
         organization,
-        manifest: manifest.clone(),
+        asking: Asking { manifest: manifest.clone(), signer },
         origin: if wasm.is_some() { Origin::Uploaded } else { Origin::Declarative },
         component,
         wasm,
+        imports,
         state: VersionState::Ready,
         now,
     };
-    ensure!(app.store.put_connector(new).await?.is_some(), "this version is there with another content");
+    ensure!(
+        matches!(app.store.put_connector(new).await?, Kept::As { .. }),
+        "this version is there with another content"
+    );
+    // The author looks at what it asks for by writing it.
+    let decision = Decision {
+        organization,
+        connector: manifest.id.clone(),
+        version: manifest.version.clone(),
+        component,
+        approval: Approval::Approved,
+        reason: None,
+        by: KeyId(Uuid::nil()),
+        now,
+    };
+    app.store.decide_connector(decision).await?;
     let id = ConnectionId(app.random.uuid(now));
     let environment = if credentials.is_some() { Environment::Production } else { Environment::Sandbox };
     let sealed = match credentials {

@@ -23,8 +23,10 @@ pub enum Verb {
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConnectorVerb {
     New { name: String },
-    Build { folder: PathBuf, out: Option<PathBuf> },
-    Pack { component: PathBuf, manifest: PathBuf, out: Option<PathBuf> },
+    Build { folder: PathBuf, out: Option<PathBuf>, key: Option<PathBuf> },
+    Pack { component: PathBuf, manifest: PathBuf, out: Option<PathBuf>, key: Option<PathBuf> },
+    Keygen { out: PathBuf },
+    Sign { file: PathBuf, key: PathBuf, out: Option<PathBuf> },
     Check { file: PathBuf },
     Run { file: PathBuf, action: String, input: String, settings: String, credentials: Option<PathBuf> },
 }
@@ -77,6 +79,7 @@ fn command() -> Command {
 /// The author's verbs.
 fn connector() -> Command {
     let out = || Arg::new("out").long("out").value_name("FILE").help("The packed file; ID-VERSION.wasm when left out");
+    let sign = || Arg::new("sign").long("sign").value_name("KEY").help("Signs it with the key that `keygen` wrote");
     let file =
         || Arg::new("file").required(true).value_name("FILE").help("A packed .wasm, or a definition (.toml, .json)");
     let data = || Arg::new("data").long("data").value_name("FOLDER").help("Where compiled code is kept [target/resly]");
@@ -84,7 +87,7 @@ fn connector() -> Command {
         Arg::new(name).long(name).value_name("JSON").default_value("{}").help(help)
     };
     Command::new("connector")
-        .about("Builds, checks and tries a connector before it is uploaded")
+        .about("Builds, checks, tries and signs a connector before it is uploaded")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
@@ -96,14 +99,34 @@ fn connector() -> Command {
             Command::new("build")
                 .about("Compiles a Rust connector and packs it with the connector.toml beside its Cargo.toml")
                 .arg(Arg::new("folder").default_value(".").value_name("FOLDER").help("The crate's folder"))
-                .arg(out()),
+                .arg(out())
+                .arg(sign()),
         )
         .subcommand(
             Command::new("pack")
                 .about("Packs a component and its manifest into one file")
                 .arg(Arg::new("component").required(true).value_name("COMPONENT").help("What the compiler made"))
                 .arg(Arg::new("manifest").long("manifest").default_value("connector.toml").help("The manifest"))
-                .arg(out()),
+                .arg(out())
+                .arg(sign()),
+        )
+        .subcommand(
+            Command::new("keygen")
+                .about("Makes a key to sign connectors with; prints the public key, which admins trust")
+                .arg(
+                    Arg::new("out")
+                        .long("out")
+                        .value_name("FILE")
+                        .default_value("publisher.key")
+                        .help("A new file for the secret; keep it out of repositories"),
+                ),
+        )
+        .subcommand(
+            Command::new("sign")
+                .about("Signs a packed connector")
+                .arg(Arg::new("file").required(true).value_name("FILE").help("A packed .wasm"))
+                .arg(Arg::new("key").long("key").required(true).value_name("KEY").help("What `keygen` wrote"))
+                .arg(Arg::new("out").long("out").value_name("FILE").help("The signed file; FILE itself when left out")),
         )
         .subcommand(
             Command::new("check")
@@ -134,8 +157,15 @@ fn connector_verb(matches: &ArgMatches) -> Option<ConnectorVerb> {
     let path = |name: &str| text(name).map(PathBuf::from);
     Some(match name {
         "new" => ConnectorVerb::New { name: text("name")? },
-        "build" => ConnectorVerb::Build { folder: path("folder")?, out: path("out") },
-        "pack" => ConnectorVerb::Pack { component: path("component")?, manifest: path("manifest")?, out: path("out") },
+        "build" => ConnectorVerb::Build { folder: path("folder")?, out: path("out"), key: path("sign") },
+        "pack" => ConnectorVerb::Pack {
+            component: path("component")?,
+            manifest: path("manifest")?,
+            out: path("out"),
+            key: path("sign"),
+        },
+        "keygen" => ConnectorVerb::Keygen { out: path("out")? },
+        "sign" => ConnectorVerb::Sign { file: path("file")?, key: path("key")?, out: path("out") },
         "check" => ConnectorVerb::Check { file: path("file")? },
         _ => ConnectorVerb::Run {
             file: path("file")?,

@@ -38,7 +38,8 @@ use secrecy::ExposeSecret;
 use crate::{
     accounts::Accounts,
     app::App,
-    bundled::{Bundle, Connectables},
+    bundled::Bundle,
+    catalogue::Connectables,
     config::{Config, OauthClients},
     demo,
     http::console::SignIns,

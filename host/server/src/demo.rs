@@ -112,7 +112,7 @@ async fn install_shopify(app: &App, organization: OrganizationId) -> Result<(), 
     }
     let missing =
         || DemoError::Part { what: "the demo shop can't be installed", detail: "no such connector".to_owned() };
-    let manifest = app.catalogue.newest(organization, "shopify").await?.ok_or_else(missing)?.manifest;
+    let manifest = app.catalogue.bundle().installable("shopify").ok_or_else(missing)?.manifest;
     let now = app.clock.now();
     let connection = Connection {
         id: ConnectionId(app.random.uuid(now)),

@@ -17,7 +17,9 @@ use resly_server::{
     demo,
     http::{openapi, router::router},
     keyring::KeySpec,
-    logging, serve,
+    logging,
+    random::OsRandom,
+    serve, signing,
 };
 use resly_store::NewOrganization;
 use serde_json::json;
@@ -49,11 +51,20 @@ fn run() -> anyhow::Result<()> {
             say("written; in that folder, `cargo test` runs its logic, and `resly connector build` packs it");
             return print(&format!("{}\n", folder.display()));
         }
-        Verb::Connector(ConnectorVerb::Build { folder, out }) => {
-            return packed(&author::build(folder, out.as_deref())?);
+        Verb::Connector(ConnectorVerb::Build { folder, out, key }) => {
+            return packed(&author::build(folder, out.as_deref(), key.as_deref())?);
         }
-        Verb::Connector(ConnectorVerb::Pack { component, manifest, out }) => {
-            return packed(&author::pack(component, manifest, out.as_deref())?);
+        Verb::Connector(ConnectorVerb::Pack { component, manifest, out, key }) => {
+            return packed(&author::pack(component, manifest, out.as_deref(), key.as_deref())?);
+        }
+        Verb::Connector(ConnectorVerb::Keygen { out }) => {
+            let public = signing::keygen(out, &OsRandom)?;
+            say(&format!("{} holds the secret; admins who trust you add this public key:", out.display()));
+            return print(&format!("{public}\n"));
+        }
+        Verb::Connector(ConnectorVerb::Sign { file, key, out }) => {
+            let signed = signing::sign_file(file, key, out.as_deref())?;
+            return print(&format!("{}\n", signed.display()));
         }
         _ => {}
     }
@@ -177,8 +188,7 @@ async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
         _ => {
             let checked = author::compile(&app, &postable).await;
             if checked.is_ok() {
-                let manifest = &postable.manifest;
-                say(&format!("a host would take `{}` {} in", manifest.id, manifest.version));
+                say(&author::summary(&postable));
             }
             checked
         }

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::{app::App, demo};
+use crate::{app::App, demo, upload};
 
 /// How long a client may take to send a request's head; also how long an idle connection is kept.
 const HEAD_TIME: Duration = Duration::from_secs(30);
@@ -117,6 +117,9 @@ async fn recover(app: Arc<App>) {
         match app.store.recover(app.clock.now()).await {
             Ok(recovered) => tracing::debug!(?recovered, "recovered what was left behind"),
             Err(error) => tracing::error!(%error, "what dead hosts left behind could not be recovered"),
+        }
+        if let Err(error) = upload::resume(&app).await {
+            tracing::error!(%error, "what dead hosts were compiling could not be taken up");
         }
     }
 }

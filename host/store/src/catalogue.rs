@@ -1,10 +1,17 @@
 //! The catalogue's own connectors: what organizations described or uploaded, by version, and the code by its digest.
+//! What becomes of an upload is in [`crate::uploads`].
 
 use bytes::Bytes;
 use resly_core::{
-    connector::{connection::Origin, manifest::Manifest, sandbox::Digest},
+    connector::{
+        approval::{Approval, Asking, at_first},
+        connection::Origin,
+        manifest::Manifest,
+        sandbox::Digest,
+        signature::PublicKey,
+    },
     error::StoreError,
-    id::OrganizationId,
+    id::{ConnectionId, KeyId, OrganizationId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -13,79 +20,169 @@ use crate::{
     Store,
     error::failed,
     sql::{Conn, execute, row, rows},
-    types::{Id, Json, Text, Time, name_of, named},
+    types::{Count, Id, Json, Time, name_of, named},
+    uploads::{COMPILING_MOST, LEASE},
 };
 
 /// How far a version has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VersionState {
-    /// It can be installed.
+    /// It can be installed, once it is approved.
     Ready,
     /// Its component is being compiled.
     Compiling,
     /// Its component can't be compiled or linked.
     Refused,
+    /// Its row keeps the version's number from meaning something else.
+    Deleted,
 }
 
 /// A version of a connector to keep.
 #[derive(Clone, Debug)]
 pub struct NewConnectorVersion {
     pub organization: OrganizationId,
-    pub manifest: Manifest,
+    /// The manifest, and whose valid signature the file carries.
+    pub asking: Asking,
     pub origin: Origin,
     /// What runs it.
     pub component: Digest,
     /// The component's bytes, unless it is one that the host carries.
     pub wasm: Option<Bytes>,
+    /// What the component imports.
+    pub imports: Vec<String>,
     pub state: VersionState,
     pub now: Timestamp,
 }
 
+/// What became of a version that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is there, now or since before.
+    As { state: VersionState, approval: Approval },
+    /// That id and version is another content.
+    Different,
+    /// As many of the organization's components as may are being compiled.
+    QueueFull,
+}
+
+/// Whether a version is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    Gone,
+    Missing,
+    /// Connections use it: their ids and names.
+    InUse(Vec<(ConnectionId, String)>),
+}
+
 #[derive(Clone, Debug)]
 pub struct StoredConnector {
-    pub manifest: Manifest,
+    pub asking: Asking,
     pub origin: Origin,
     pub component: Digest,
+    pub imports: Vec<String>,
     pub state: VersionState,
     /// Why it was refused.
     pub reason: Option<String>,
+    pub approval: Approval,
+    /// Why it was rejected.
+    pub approval_reason: Option<String>,
+    pub decided_by: Option<KeyId>,
+    pub decided_at: Option<Timestamp>,
     pub created_at: Timestamp,
 }
 
 #[derive(sqlx::FromRow)]
 struct ConnectorRow {
     manifest: Json<Manifest>,
+    signer: Option<Vec<u8>>,
     origin: String,
     component: Vec<u8>,
+    imports: Json<Vec<String>>,
     state: String,
     reason: Option<String>,
+    approval: String,
+    approval_reason: Option<String>,
+    decided_by: Option<Id>,
+    decided_at: Option<Time>,
     created_at: Time,
 }
 
 impl ConnectorRow {
     fn stored(self) -> Result<StoredConnector, sqlx::Error> {
-        let component = self.component.try_into();
         Ok(StoredConnector {
-            manifest: self.manifest.0,
+            asking: Asking { manifest: self.manifest.0, signer: signer(self.signer)? },
             origin: named(self.origin)?,
-            component: Digest(component.map_err(|_| sqlx::Error::Decode("a digest has not 32 bytes".into()))?),
+            component: digest(self.component)?,
+            imports: self.imports.0,
             state: named(self.state)?,
             reason: self.reason,
+            approval: named(self.approval)?,
+            approval_reason: self.approval_reason,
+            decided_by: self.decided_by.map(|id| KeyId(id.0)),
+            decided_at: self.decided_at.map(|at| at.0),
             created_at: self.created_at.0,
         })
     }
 }
 
-async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Option<VersionState>, sqlx::Error> {
+pub(crate) fn digest(bytes: Vec<u8>) -> Result<Digest, sqlx::Error> {
+    bytes.try_into().map(Digest).map_err(|_| sqlx::Error::Decode("a digest has not 32 bytes".into()))
+}
+
+fn signer(bytes: Option<Vec<u8>>) -> Result<Option<PublicKey>, sqlx::Error> {
+    let key = bytes.map(<[u8; 32]>::try_from).transpose();
+    Ok(key.map_err(|_| sqlx::Error::Decode("a public key has not 32 bytes".into()))?.map(PublicKey))
+}
+
+/// The approved uploads of a connector, newest first.
+async fn approved(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Vec<Asking>, sqlx::Error> {
+    let Manifest { id, version, .. } = &new.asking.manifest;
+    let found = rows!(
+        db,
+        (Json<Manifest>, Option<Vec<u8>>),
+        "SELECT manifest, signer FROM connector_versions
+         WHERE organization_id = $1 AND connector = $2 AND version <> $3 AND origin = 'uploaded'
+           AND approval IN ('approved', 'not_needed') AND state IN ('ready', 'compiling')
+         ORDER BY created_at DESC, version DESC",
+        Id(new.organization.0),
+        id.as_str(),
+        version.as_str()
+    )?;
+    found.into_iter().map(|(manifest, key)| Ok(Asking { manifest: manifest.0, signer: signer(key)? })).collect()
+}
+
+async fn is_queue_full(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<bool, sqlx::Error> {
+    let Manifest { id, version, .. } = &new.asking.manifest;
+    let others = row!(
+        db,
+        (Count,),
+        "SELECT count(*) FROM connector_versions
+         WHERE organization_id = $1 AND state = 'compiling' AND NOT (connector = $2 AND version = $3)",
+        Id(new.organization.0),
+        id.as_str(),
+        version.as_str()
+    )?;
+    Ok(others.is_some_and(|(Count(others),)| others >= COMPILING_MOST))
+}
+
+async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Kept, sqlx::Error> {
+    let Asking { manifest, signer } = &new.asking;
+    let compiling = new.state == VersionState::Compiling;
+    if compiling && is_queue_full(db, new).await? {
+        return Ok(Kept::QueueFull);
+    }
     // What the version is, to tell another content under the same name: databases may write JSON in another way.
-    let mut content = serde_json::to_vec(&new.manifest).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let mut content = serde_json::to_vec(manifest).map_err(|error| sqlx::Error::Encode(error.into()))?;
     content.extend_from_slice(&new.component.0);
     let content = Digest::of(&content);
+    let approval = at_first(new.origin, &approved(db, new).await?, &new.asking);
     if let Some(wasm) = &new.wasm {
+        // The update locks a row that is there, so that deleting another version that has it waits for this one.
         execute!(
             db,
-            "INSERT INTO components (digest, wasm, created_at) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING",
+            "INSERT INTO components (digest, wasm, created_at) VALUES ($1, $2, $3)
+             ON CONFLICT (digest) DO UPDATE SET created_at = components.created_at",
             new.component.0.as_slice(),
             wasm.as_ref(),
             Time(new.now)
@@ -94,67 +191,122 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Option<Vers
     execute!(
         db,
         "INSERT INTO connector_versions
-             (organization_id, connector, version, manifest, origin, component, content, state, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             (organization_id, connector, version, manifest, origin, component, content, state, created_at,
+              approval, signer, imports, lease_until, attempts)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1)
          ON CONFLICT (organization_id, connector, version) DO UPDATE
          SET manifest = excluded.manifest, origin = excluded.origin, component = excluded.component,
-             content = excluded.content, state = excluded.state, reason = NULL, created_at = excluded.created_at
+             content = excluded.content, state = excluded.state, reason = NULL, created_at = excluded.created_at,
+             signer = excluded.signer, imports = excluded.imports, lease_until = excluded.lease_until, attempts = 1,
+             approval = CASE WHEN connector_versions.content = excluded.content
+                              AND connector_versions.state <> 'deleted'
+                             THEN connector_versions.approval ELSE excluded.approval END
          WHERE connector_versions.state = 'refused'
-            OR (connector_versions.state = 'compiling' AND connector_versions.content = excluded.content)",
+            OR (connector_versions.state IN ('compiling', 'deleted')
+                AND connector_versions.content = excluded.content)",
         Id(new.organization.0),
-        new.manifest.id.as_str(),
-        new.manifest.version.as_str(),
-        Json(&new.manifest),
+        manifest.id.as_str(),
+        manifest.version.as_str(),
+        Json(manifest),
         name_of(&new.origin)?,
         new.component.0.as_slice(),
         content.0.as_slice(),
         name_of(&new.state)?,
-        Time(new.now)
+        Time(new.now),
+        name_of(&approval)?,
+        signer.as_ref().map(|key| key.0.as_slice()),
+        Json(&new.imports),
+        compiling.then(|| Time(new.now.plus(LEASE)))
     )?;
     let stored = row!(
         db,
-        (Vec<u8>, String),
-        "SELECT content, state FROM connector_versions WHERE organization_id = $1 AND connector = $2 AND version = $3",
+        (Vec<u8>, String, String),
+        "SELECT content, state, approval FROM connector_versions
+         WHERE organization_id = $1 AND connector = $2 AND version = $3",
         Id(new.organization.0),
-        new.manifest.id.as_str(),
-        new.manifest.version.as_str()
+        manifest.id.as_str(),
+        manifest.version.as_str()
     )?;
-    stored.filter(|(stored, _)| *stored == content.0).map(|(_, state)| named(state)).transpose()
+    match stored.filter(|(stored, ..)| *stored == content.0) {
+        Some((_, state, approval)) => Ok(Kept::As { state: named(state)?, approval: named(approval)? }),
+        None => Ok(Kept::Different),
+    }
+}
+
+/// The connections that use a version.
+pub(crate) async fn users(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: &str,
+    version: &str,
+) -> Result<Vec<(ConnectionId, String)>, sqlx::Error> {
+    let found = rows!(
+        db,
+        (Id, String),
+        "SELECT id, name FROM connections WHERE organization_id = $1 AND connector = $2 AND version = $3
+         ORDER BY created_at, id",
+        Id(organization.0),
+        id,
+        version
+    )?;
+    Ok(found.into_iter().map(|(id, name)| (ConnectionId(id.0), name)).collect())
+}
+
+async fn delete(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: &str,
+    version: &str,
+) -> Result<Removed, sqlx::Error> {
+    let users = users(db, organization, id, version).await?;
+    if !users.is_empty() {
+        return Ok(Removed::InUse(users));
+    }
+    let deleted = row!(
+        db,
+        (Vec<u8>,),
+        "UPDATE connector_versions SET state = 'deleted', lease_until = NULL
+         WHERE organization_id = $1 AND connector = $2 AND version = $3 AND state <> 'deleted'
+         RETURNING component",
+        Id(organization.0),
+        id,
+        version
+    )?;
+    let Some((component,)) = deleted else { return Ok(Removed::Missing) };
+    // Locked first: whoever is about to keep a version with the same code is then seen by the next statement, or waits.
+    let lock = db.pick(
+        "SELECT digest FROM components WHERE digest = $1",
+        "SELECT digest FROM components WHERE digest = $1 FOR UPDATE",
+    );
+    row!(db, (Vec<u8>,), lock, component.as_slice())?;
+    execute!(
+        db,
+        "DELETE FROM components WHERE digest = $1
+           AND NOT EXISTS (SELECT 1 FROM connector_versions WHERE component = $1 AND state <> 'deleted')",
+        component.as_slice()
+    )?;
+    Ok(Removed::Gone)
 }
 
 impl Store {
-    /// Keeps a version; what state it is in. Putting the same again changes nothing, unless it isn't ready: then it
-    /// begins anew. `None` when that id and version is another content, which only takes a refused one's place.
-    pub async fn put_connector(&self, new: NewConnectorVersion) -> Result<Option<VersionState>, StoreError> {
+    /// Keeps a version. Putting the same again changes nothing, unless it isn't ready: then it begins anew. Another
+    /// content only takes the place of one that was refused.
+    ///
+    /// An upload that asks for more than the approved versions of its connector waits for approval, which is decided in
+    /// the same transaction. Code is kept once, whoever uploads it.
+    pub async fn put_connector(&self, new: NewConnectorVersion) -> Result<Kept, StoreError> {
         self.write("keep a connector", move |mut db| Box::pin(async move { Ok(put(&mut db, &new).await?) })).await
     }
 
-    /// Says how compiling a version's component went; a reason is a refusal.
-    pub async fn settle_connector(
+    /// Deletes a version that no connection uses, and its code, unless another version has the same.
+    pub async fn delete_connector(
         &self,
         organization: OrganizationId,
         id: String,
         version: String,
-        component: Digest,
-        refused: Option<String>,
-    ) -> Result<(), StoreError> {
-        let state = if refused.is_some() { VersionState::Refused } else { VersionState::Ready };
-        self.write("settle a connector", move |mut db| {
-            Box::pin(async move {
-                execute!(
-                    db,
-                    "UPDATE connector_versions SET state = $5, reason = $6
-                     WHERE organization_id = $1 AND connector = $2 AND version = $3 AND component = $4
-                       AND state = 'compiling'",
-                    Id(organization.0),
-                    id.as_str(),
-                    version.as_str(),
-                    component.0.as_slice(),
-                    name_of(&state)?,
-                    refused.as_deref().map(Text)
-                )?;
-                Ok(())
-            })
+    ) -> Result<Removed, StoreError> {
+        self.write("delete a connector's version", move |mut db| {
+            Box::pin(async move { Ok(delete(&mut db, organization, &id, &version).await?) })
         })
         .await
     }
@@ -170,8 +322,10 @@ impl Store {
         let found = row!(
             db,
             ConnectorRow,
-            "SELECT manifest, origin, component, state, reason, created_at FROM connector_versions
-             WHERE organization_id = $1 AND connector = $2 AND version = $3",
+            "SELECT manifest, signer, origin, component, imports, state, reason, approval, approval_reason, decided_by,
+                    decided_at, created_at
+             FROM connector_versions
+             WHERE organization_id = $1 AND connector = $2 AND version = $3 AND state <> 'deleted'",
             Id(organization.0),
             id,
             version
@@ -187,8 +341,10 @@ impl Store {
         let found = rows!(
             db,
             ConnectorRow,
-            "SELECT manifest, origin, component, state, reason, created_at FROM connector_versions
-             WHERE organization_id = $1 ORDER BY connector, created_at, version",
+            "SELECT manifest, signer, origin, component, imports, state, reason, approval, approval_reason, decided_by,
+                    decided_at, created_at
+             FROM connector_versions WHERE organization_id = $1 AND state <> 'deleted'
+             ORDER BY connector, created_at, version",
             Id(organization.0)
         )
         .map_err(failed(doing))?;

@@ -23,6 +23,7 @@
 //! | `tickets`, `workflows` | as named |
 //! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
 //! | `connector_versions`, `components` | the catalogue's own connectors; uploaded code by its digest |
+//! | `publishers` | whose signatures of uploads an organization trusts |
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
 //! | `connection_accounts` | what authorizing a connection obtained, sealed: the organization's own (visitor '') and each visitor's |
 //! | `oauth_flows` | authorizations that a person was sent to give and hasn't yet, for ten minutes |
@@ -46,6 +47,7 @@ mod messages;
 mod open;
 mod organizations;
 mod origins;
+mod publishers;
 mod recover;
 mod sql;
 mod state;
@@ -53,6 +55,7 @@ pub mod testing;
 mod tickets;
 mod turns;
 mod types;
+mod uploads;
 mod usage;
 mod vault;
 mod workflows;
@@ -63,7 +66,7 @@ use resly_core::error::StoreError;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 
 pub use self::{
-    catalogue::{NewConnectorVersion, StoredConnector, VersionState},
+    catalogue::{Kept, NewConnectorVersion, Removed, StoredConnector, VersionState},
     connections::ConnectionChange,
     conversations::{ConversationRecord, ConversationSummary},
     flows::OauthFlow,
@@ -71,8 +74,10 @@ pub use self::{
     logs::LogQuery,
     open::{OpenError, StoreConfig},
     organizations::{NewOrganization, Plan},
+    publishers::{Publisher, Trust},
     recover::Recovered,
     tickets::Ticket,
+    uploads::{COMPILING_MOST, Compiling, Decided, Decision, LEASE},
 };
 use self::{
     error::{Halt, failed},

@@ -57,6 +57,10 @@ impl Store {
                 break;
             }
         }
+        self.write("free what dead hosts were compiling", move |mut db| {
+            Box::pin(async move { Ok(free_compiling(&mut db, leases_until).await?) })
+        })
+        .await?;
         self.write("forget old turns and calls", move |mut db| {
             Box::pin(async move { Ok(forget(&mut db, now).await?) })
         })
@@ -136,6 +140,15 @@ async fn release(db: &mut Conn<'_>, leases_until: Timestamp, now: Timestamp) -> 
         billing::enter(db, organization, kind, meter, 1, subject, call.period_start, now).await?;
     }
     Ok(dead.len() as u64)
+}
+
+async fn free_compiling(db: &mut Conn<'_>, leases_until: Timestamp) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "UPDATE connector_versions SET lease_until = NULL WHERE state = 'compiling' AND lease_until <= $1",
+        Time(leases_until)
+    )
+    .map(drop)
 }
 
 async fn forget(db: &mut Conn<'_>, now: Timestamp) -> Result<(), sqlx::Error> {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod ai_sdk;
+mod approval;
 mod approvals;
 mod bad_input;
 mod chat;

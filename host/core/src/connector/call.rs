@@ -392,7 +392,7 @@ fn policy(connection: &Connection, action: &Action, caller: Caller) -> Result<Wr
 }
 
 /// What the manifest asks for, within what the host gives.
-fn allowance(manifest: &Manifest) -> Allowance {
+pub(crate) fn allowance(manifest: &Manifest) -> Allowance {
     let most = Allowance::default();
     let asked = manifest.limits;
     let size = |asked: Option<u64>, most: usize| {

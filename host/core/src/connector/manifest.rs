@@ -4,6 +4,7 @@
 //! or TOML, whose actions carry `request` and `response`). `host/core/src/connector/manifest/check.rs` validates it whole.
 
 mod check;
+mod compare;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use check::{Mistake, check};
+pub use compare::{Change, Changes, compare};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,6 +2,7 @@
 //! ([`connection`]), and one call from policy to log ([`call`]).
 
 pub mod account;
+pub mod approval;
 pub mod call;
 pub mod connection;
 pub mod fixture;
@@ -11,3 +12,4 @@ pub mod pack;
 mod recent;
 pub mod sandbox;
 pub mod schema;
+pub mod signature;

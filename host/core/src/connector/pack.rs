@@ -1,4 +1,4 @@
-//! Packing: a component and its manifest as one file, the manifest in a custom section at the end
+//! Packing: a component and its manifest as one file, the manifest in a custom section after it
 //! (WebAssembly Core Specification, "Custom Section": id 0, size, name, contents).
 
 use super::manifest::Manifest;
@@ -9,17 +9,21 @@ pub const SECTION: &str = "resly:manifest";
 /// Appends the manifest to a component.
 pub fn pack(component: &[u8], manifest: &Manifest) -> Result<Vec<u8>, serde_json::Error> {
     let contents = serde_json::to_vec(manifest)?;
-    let mut section = Vec::with_capacity(contents.len() + SECTION.len() + 8);
-    leb128(&mut section, SECTION.len());
-    section.extend_from_slice(SECTION.as_bytes());
-    section.extend_from_slice(&contents);
-
-    let mut packed = Vec::with_capacity(component.len() + section.len() + 8);
+    let mut packed = Vec::with_capacity(component.len() + contents.len() + SECTION.len() + 16);
     packed.extend_from_slice(component);
-    packed.push(0);
-    leb128(&mut packed, section.len());
-    packed.extend_from_slice(&section);
+    append_section(&mut packed, SECTION, &contents);
     Ok(packed)
+}
+
+/// Appends a custom section, its sizes in the fewest bytes.
+pub(super) fn append_section(file: &mut Vec<u8>, name: &str, contents: &[u8]) {
+    let mut head = Vec::with_capacity(name.len() + 8);
+    leb128(&mut head, name.len());
+    head.extend_from_slice(name.as_bytes());
+    file.push(0);
+    leb128(file, head.len() + contents.len());
+    file.extend_from_slice(&head);
+    file.extend_from_slice(contents);
 }
 
 fn leb128(out: &mut Vec<u8>, mut value: usize) {

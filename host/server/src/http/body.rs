@@ -128,6 +128,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
+/// A JSON body of at most [`BODY_CAP`], or none, which stands for the default.
+pub struct OptionalJson<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body, &parts.headers, BODY_CAP).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        require_json(&parts.headers)?;
+        parse(&bytes).map(Self)
+    }
+}
+
 /// A JSON body of at most [`LARGE_BODY_CAP`].
 pub struct LargeJson<T>(pub T);
 

@@ -23,6 +23,8 @@ use super::{admin, chat, health, messages, search};
         chat::approvals::decide, messages::get, search::handle,
         admin::keys::create, admin::keys::list, admin::keys::rotate, admin::keys::delete,
         admin::connectors::list, admin::connectors::get, admin::connectors::create,
+        admin::versions::approve, admin::versions::reject, admin::versions::delete,
+        admin::publishers::list, admin::publishers::create, admin::publishers::change, admin::publishers::delete,
         admin::connections::create, admin::connections::list, admin::connections::get, admin::connections::change,
         admin::connections::delete, admin::connections::enable, admin::connections::disable,
         admin::connections::health, admin::oauth::start, admin::actions::test, admin::actions::call,

@@ -27,6 +27,14 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/keys/{id}/rotate", post(admin::keys::rotate))
         .route("/connectors", get(admin::connectors::list).post(admin::connectors::create))
         .route("/connectors/{id}", get(admin::connectors::get))
+        .route("/connectors/{id}/versions/{version}", delete(admin::versions::delete))
+        .route("/connectors/{id}/versions/{version}/approve", post(admin::versions::approve))
+        .route("/connectors/{id}/versions/{version}/reject", post(admin::versions::reject))
+        .route(
+            "/publishers",
+            get(admin::publishers::list).post(admin::publishers::create).patch(admin::publishers::change),
+        )
+        .route("/publishers/{id}", delete(admin::publishers::delete))
         .route("/connections", post(admin::connections::create).get(admin::connections::list))
         .route(
             "/connections/{id}",

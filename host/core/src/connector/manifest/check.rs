@@ -4,7 +4,7 @@
 //! (which host a template becomes, whether an address may be dialled) is the egress policy's business.
 
 mod declarative;
-mod hosts;
+pub(super) mod hosts;
 mod names;
 
 use std::collections::BTreeSet;

@@ -99,13 +99,7 @@ pub async fn create(
     body::Json(request): body::Json<InstallRequest>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let organization = principal.organization;
-    let found = match &request.version {
-        Some(version) => app.catalogue.version(organization, &request.connector, version).await?,
-        None => app.catalogue.newest(organization, &request.connector).await?,
-    };
-    let Some(installable) = found else {
-        return Err(Problem::invalid_at("connector", "there is no such connector (or version) in the catalogue"));
-    };
+    let installable = app.catalogue.choose(organization, &request.connector, request.version.as_deref()).await?;
     let manifest = installable.manifest;
     let settings = install::with_defaults(&manifest, request.settings.unwrap_or_else(|| json!({})));
     let mut mistakes = install::check_settings(&manifest, &settings);
@@ -193,11 +187,7 @@ pub async fn change(
     let before = Arc::clone(&prepared.installable.manifest);
     let manifest = match &patch.version {
         None => Arc::clone(&before),
-        Some(version) => {
-            let found = app.catalogue.version(organization, &connection.connector, version).await?;
-            let missing = || Problem::invalid_at("version", "the catalogue has no such version of this connector");
-            found.ok_or_else(missing)?.manifest
-        }
+        Some(version) => app.catalogue.choose(organization, &connection.connector, Some(version)).await?.manifest,
     };
     let settings = install::with_defaults(&manifest, patch.settings.unwrap_or_else(|| connection.settings.clone()));
     let mut mistakes = install::check_settings(&manifest, &settings);
@@ -307,6 +297,8 @@ pub async fn enable(
 ) -> Result<Json<Value>, Problem> {
     let connection = find(&app, &principal, &id).await?;
     let prepared = app.connectors.prepare(&connection).await?;
+    // What an organization trusts may have changed since it was installed.
+    app.catalogue.choose(connection.organization, &connection.connector, Some(&connection.version)).await?;
     if !app.accounts.is_credentialed(&connection, &prepared.installable).await? {
         return Err(Problem::new(
             &kinds::CONNECTOR_NEEDS_AUTH,

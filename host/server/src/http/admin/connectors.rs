@@ -1,6 +1,6 @@
 //! `/api/admin/connectors`: the catalogue, and what an organization adds to it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -11,24 +11,28 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 use resly_core::{
     connector::{
-        connection::{Installable, Origin},
-        manifest::{Auth, Manifest, check},
-        sandbox::Digest,
+        approval::{Asking, remarks},
+        connection::Origin,
+        manifest::{Auth, Manifest, Mistake, check},
     },
     id::OrganizationId,
 };
-use resly_store::{NewConnectorVersion, VersionState};
+use resly_store::{Compiling, Kept, NewConnectorVersion, Trust, VersionState};
 use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    bundled::Listed,
+    catalogue::{Listed, Unavailable},
     http::{
         body,
         guard::Admin,
         problem::{Problem, kinds},
     },
+    upload::{self, LookError},
 };
+
+/// What can be compiled within this time is answered when it is done.
+const QUICK: Duration = Duration::from_secs(3);
 
 /// The connectors that can be installed: the bundled ones and the organization's own, with versions that are being
 /// compiled or were refused.
@@ -36,7 +40,9 @@ use crate::{
     responses((status = 200, description = "`{connectors: [...]}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
-    let connectors: Vec<Value> = app.catalogue.all(principal.organization).await?.iter().map(view).collect();
+    let all = app.catalogue.all(principal.organization).await?;
+    let trust = app.store.trust(principal.organization).await?;
+    let connectors: Vec<Value> = all.iter().map(|listed| view(listed, &trust)).collect();
     Ok(Json(json!({"connectors": connectors})))
 }
 
@@ -49,7 +55,7 @@ pub struct Which {
 #[utoipa::path(get, path = "/api/admin/connectors/{id}", tag = "admin", operation_id = "getConnector",
     params(("id" = String, Path, description = "The connector's id"),
         ("version" = Option<String>, Query, description = "A version; the newest that is ready when left out")),
-    responses((status = 200, description = "The connector; `state` is `ready`, `compiling` or `refused`, the last with a `reason`", body = Object),
+    responses((status = 200, description = "The connector; `state` is `ready`, `compiling` or `refused`, the last with a `reason`; `approval` is `not_needed`, `pending`, `approved` or `rejected`; `changes` are those against an approved version: `{against, wider, other}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn get(
     State(app): State<Arc<App>>,
@@ -57,28 +63,48 @@ pub async fn get(
     Path(id): Path<String>,
     Query(Which { version }): Query<Which>,
 ) -> Result<Json<Value>, Problem> {
-    let versions = app.catalogue.versions(principal.organization, &id).await?;
-    let newest = || versions.iter().find(|listed| listed.state == VersionState::Ready).or(versions.first());
-    let found = match &version {
-        Some(version) => versions.iter().find(|listed| listed.installable.manifest.version == *version),
-        None => newest(),
+    show(&app, principal.organization, &id, version.as_deref()).await.map(|(shown, _)| Json(shown))
+}
+
+/// A version, or the newest that is ready, with what it asks for beyond what was approved, and what versions there are.
+pub(super) async fn show(
+    app: &App,
+    organization: OrganizationId,
+    id: &str,
+    version: Option<&str>,
+) -> Result<(Value, VersionState), Problem> {
+    let versions = app.catalogue.versions(organization, id).await?;
+    let trust = app.store.trust(organization).await?;
+    let found = match version {
+        Some(version) => versions.iter().find(|listed| listed.installable.manifest.version == version),
+        None => {
+            let first = |fits: fn(&Listed) -> bool| versions.iter().find(|listed| fits(listed));
+            first(|listed| listed.state == VersionState::Ready && listed.approval.allows())
+                .or_else(|| first(|listed| listed.state == VersionState::Ready))
+                .or(versions.first())
+        }
     };
-    let mut shown = view(found.ok_or_else(|| Problem::not_found("there is no such connector"))?);
+    let found = found.ok_or_else(|| Problem::not_found("there is no such connector"))?;
+    let mut shown = view(found, &trust);
+    shown["changes"] = json!(found.changes(&versions));
     let summary = |listed: &Listed| {
-        let Listed { installable, state, reason } = listed;
-        json!({"version": installable.manifest.version, "origin": installable.origin, "state": state, "reason": reason})
+        json!({"version": listed.installable.manifest.version, "origin": listed.installable.origin,
+            "state": listed.state, "reason": listed.reason, "approval": listed.approval,
+            "created_at": listed.created_at})
     };
     shown["versions"] = versions.iter().map(summary).collect();
-    Ok(Json(shown))
+    Ok((shown, found.state))
 }
 
 /// Adds a connector: a declarative definition as JSON or TOML, or a packed component (`application/wasm`).
 ///
-/// A component is read and checked at once, then compiled in a process of its own: the answer is 202, and
-/// `GET /api/admin/connectors/{id}?version=…` tells when it is ready or why it was refused.
+/// A component is read and checked at once, then compiled in a process of its own. When that takes longer than a moment the
+/// answer is 202, and `GET /api/admin/connectors/{id}?version=…` tells when it is ready or why it was refused. Before it
+/// can be installed an admin approves what it asks for, unless as much of it was approved before.
 #[utoipa::path(post, path = "/api/admin/connectors", tag = "admin", operation_id = "createConnector",
     request_body(content((Object = "application/json"), (String = "application/toml"), (Vec<u8> = "application/wasm"))),
     responses((status = 201, description = "The connector", body = Object),
+        (status = 200, description = "The same component was there already", body = Object),
         (status = 202, description = "The component is being compiled; `Location` tells how that goes", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn create(
@@ -116,42 +142,43 @@ pub async fn create(
         )
         .with("errors", json!([{"path": format!("/actions/{at}/request"), "message": "missing"}])));
     }
+    let (id, version) = (manifest.id.clone(), manifest.version.clone());
     let new = NewConnectorVersion {
         organization: principal.organization,
-        manifest,
+        asking: Asking { manifest, signer: None },
         origin: Origin::Declarative,
         component: app.catalogue.runner(),
         wasm: None,
+        imports: Vec::new(),
         state: VersionState::Ready,
         now: app.clock.now(),
     };
-    let (listed, _) = keep(&app, new).await?;
-    Ok((StatusCode::CREATED, Json(view(&listed))).into_response())
+    keep(&app, new).await?;
+    let (shown, _) = show(&app, principal.organization, &id, Some(&version)).await?;
+    Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
 
-/// Keeps a version, unless its id or its content is another's.
-async fn keep(app: &App, new: NewConnectorVersion) -> Result<(Listed, VersionState), Problem> {
-    if app.catalogue.is_bundled(&new.manifest.id) {
-        return Err(Problem::new(
-            &kinds::CONFLICT,
-            format!("`{}` is a bundled connector; choose another id", new.manifest.id),
-        ));
+/// Keeps a version, unless its id or its content is another's; how far it is.
+async fn keep(app: &App, new: NewConnectorVersion) -> Result<VersionState, Problem> {
+    let Manifest { id, version, .. } = &new.asking.manifest;
+    let conflict = |detail: String| Problem::new(&kinds::CONFLICT, detail);
+    if app.catalogue.is_bundled(id) {
+        return Err(conflict(format!("`{id}` is a bundled connector; choose another id")));
     }
-    let installable =
-        Installable { manifest: Arc::new(new.manifest.clone()), component: new.component, origin: new.origin };
-    let Some(state) = app.store.put_connector(new).await? else {
-        let Manifest { id, version, .. } = &*installable.manifest;
-        return Err(Problem::new(
-            &kinds::CONFLICT,
-            format!("`{id}` {version} is there already with another content; give this one a higher version"),
-        ));
-    };
-    Ok((Listed { installable, state, reason: None }, state))
+    let another = format!("`{id}` {version} is, or was, another content; give this one a higher version");
+    match app.store.put_connector(new).await? {
+        Kept::As { state, .. } => Ok(state),
+        Kept::Different => Err(conflict(another)),
+        Kept::QueueFull => Err(Problem::new(
+            &kinds::COMPILE_QUEUE_FULL,
+            format!("{} components of this organization are being compiled already", resly_store::COMPILING_MOST),
+        )
+        .retry_after(30)),
+    }
 }
 
-fn invalid(detail: String) -> Problem {
-    let errors = json!([{"path": "", "message": detail.clone()}]);
-    Problem::new(&kinds::INVALID_CONNECTOR, detail).with("errors", errors)
+fn invalid(message: String) -> Problem {
+    mistaken(&[Mistake { path: String::new(), message }])
 }
 
 fn from_json(bytes: &[u8]) -> Result<Manifest, Problem> {
@@ -166,63 +193,80 @@ fn from_toml(bytes: &[u8]) -> Result<Manifest, Problem> {
 
 fn require_valid(manifest: &Manifest) -> Result<(), Problem> {
     let mistakes = check(manifest);
-    if mistakes.is_empty() {
-        return Ok(());
-    }
-    let detail = match mistakes.as_slice() {
+    if mistakes.is_empty() { Ok(()) } else { Err(mistaken(&mistakes)) }
+}
+
+fn mistaken(mistakes: &[Mistake]) -> Problem {
+    let detail = match mistakes {
+        [only] if only.path.is_empty() => only.message.clone(),
         [only] => format!("{}: {}", only.path, only.message),
         many => format!("{} mistakes; see `errors`", many.len()),
     };
-    Err(Problem::new(&kinds::INVALID_CONNECTOR, detail).with("errors", json!(mistakes)))
+    Problem::new(&kinds::INVALID_CONNECTOR, detail).with("errors", json!(mistakes))
 }
 
 /// Looks at a packed component without running anything of it, keeps it, and has it compiled.
 async fn upload(app: &Arc<App>, organization: OrganizationId, wasm: Bytes) -> Result<Response, Problem> {
-    let component = Digest::of(&wasm);
     let bytes = wasm.clone();
-    let looked = tokio::task::spawn_blocking(move || {
-        let checked = resly_sandbox::precheck(&bytes).map_err(|error| error.to_string())?;
-        let manifest = resly_sandbox::read_manifest(&bytes).map_err(|error| error.to_string())?;
-        Ok::<_, String>((checked, manifest))
-    });
-    let (checked, manifest) = looked.await.map_err(|panicked| Problem::internal(&panicked))?.map_err(invalid)?;
-    require_valid(&manifest)?;
+    let looked = tokio::task::spawn_blocking(move || upload::look(&bytes)).await;
+    let upload::Looked { asking, component, imports } =
+        looked.map_err(|panicked| Problem::internal(&panicked))?.map_err(|error| refused(&error))?;
+    let Manifest { id, version, .. } = &asking.manifest;
+    let (id, version) = (id.clone(), version.clone());
+    let trust = app.store.trust(organization).await?;
+    if trust.required && asking.signer.is_none_or(|signer| trust.publisher(&signer).is_none()) {
+        return Err(Unavailable::Untrusted(version).into());
+    }
     let new = NewConnectorVersion {
         organization,
-        manifest,
+        asking,
         origin: Origin::Uploaded,
         component,
-        wasm: Some(wasm.clone()),
+        wasm: Some(wasm),
+        imports,
         state: VersionState::Compiling,
         now: app.clock.now(),
     };
-    let (listed, state) = keep(app, new).await?;
-    let mut shown = view(&listed);
-    shown["imports"] = json!(checked.imports);
-    shown["sha256"] = json!(component.to_string());
-    if state == VersionState::Ready {
-        return Ok(Json(shown).into_response());
+    let mut answer = StatusCode::OK;
+    if keep(app, new).await? == VersionState::Compiling {
+        let compiling = Compiling { organization, connector: id.clone(), version: version.clone(), component };
+        // Whether it is done by then or not, the store says how far it is.
+        let _ = tokio::time::timeout(QUICK, upload::compile(app, compiling)).await;
+        answer = StatusCode::CREATED;
     }
-    let Manifest { id, version, .. } = &*listed.installable.manifest;
-    let place = format!("/api/admin/connectors/{id}?version={version}");
-    tokio::spawn(compile(Arc::clone(app), organization, Arc::clone(&listed.installable.manifest), component, wasm));
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(shown)).into_response())
+    let (shown, state) = show(app, organization, &id, Some(&version)).await?;
+    match state {
+        VersionState::Compiling => {
+            let place = format!("/api/admin/connectors/{id}?version={version}");
+            Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(shown)).into_response())
+        }
+        VersionState::Refused => Err(invalid(shown["reason"].as_str().unwrap_or_default().to_owned())),
+        VersionState::Ready | VersionState::Deleted => Ok((answer, Json(shown)).into_response()),
+    }
 }
 
-/// Compiles an uploaded component, in a process of its own and within its budget, and says how it went.
-async fn compile(app: Arc<App>, organization: OrganizationId, manifest: Arc<Manifest>, component: Digest, wasm: Bytes) {
-    let refused = app.sandbox.prepare(component, &wasm).await.err().map(|error| error.to_string());
-    let (id, version) = (manifest.id.clone(), manifest.version.clone());
-    if let Err(error) = app.store.settle_connector(organization, id, version, component, refused).await {
-        tracing::error!(%error, "how an upload was compiled could not be stored; uploading it again tries again");
-    }
+fn refused(error: &LookError) -> Problem {
+    mistaken(&error.mistakes())
 }
 
 /// A connector as an admin reads it before anything of it runs.
-fn view(listed: &Listed) -> Value {
-    let Listed { installable, state, reason } = listed;
-    let Manifest { id, name, version, author, description, hosts, auth, settings, actions, test, .. } =
-        &*installable.manifest;
+fn view(listed: &Listed, trust: &Trust) -> Value {
+    let Listed { installable, state, reason, approval, imports, .. } = listed;
+    let Manifest {
+        id,
+        name,
+        version,
+        author,
+        description,
+        hosts,
+        auth,
+        auth_alternatives,
+        auth_hosts,
+        settings,
+        actions,
+        test,
+        ..
+    } = &*installable.manifest;
     let actions: Vec<Value> = actions
         .iter()
         .map(|action| {
@@ -231,8 +275,28 @@ fn view(listed: &Listed) -> Value {
                 "input": action.input, "output": action.output})
         })
         .collect();
-    json!({"id": id, "name": name, "version": version, "author": author, "description": description,
-        "origin": installable.origin, "state": state, "reason": reason, "hosts": hosts, "auth": auth, "credentials": Auth::fields(auth),
-        "settings": settings, "actions": actions, "testable": test.is_some(),
-        "has_fixtures": !installable.manifest.fixtures.is_empty()})
+    let mut shown = json!({"id": id, "name": name, "version": version, "author": author, "description": description,
+        "origin": installable.origin, "state": state, "reason": reason, "approval": approval, "hosts": hosts,
+        "auth": auth, "auth_alternatives": auth_alternatives, "auth_hosts": auth_hosts,
+        "credentials": Auth::fields(auth), "settings": settings, "actions": actions, "testable": test.is_some(),
+        "redirects": installable.manifest.redirects, "limits": installable.manifest.limits,
+        "has_fixtures": !installable.manifest.fixtures.is_empty(), "created_at": listed.created_at});
+    if installable.origin == Origin::Uploaded {
+        shown["imports"] = json!(imports);
+        shown["remarks"] = json!(remarks(&installable.manifest, imports));
+        shown["sha256"] = json!(installable.component.to_string());
+        shown["signature"] = signature(listed, trust);
+        shown["decision"] = json!({"by": listed.decided_by, "at": listed.decided_at,
+            "reason": listed.approval_reason});
+    }
+    shown
+}
+
+/// Whose signature an upload carries. What carries a wrong one is never kept.
+fn signature(listed: &Listed, trust: &Trust) -> Value {
+    let Some(signer) = &listed.signer else { return json!({"state": "none"}) };
+    match trust.publisher(signer) {
+        Some(publisher) => json!({"state": "valid", "publisher": publisher.name, "public_key": signer}),
+        None => json!({"state": "untrusted", "public_key": signer}),
+    }
 }

@@ -13,6 +13,7 @@ use resly_core::{
 use serde_json::json;
 
 use super::{Kind, Problem, kinds};
+use crate::catalogue::Unavailable;
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
@@ -23,6 +24,19 @@ impl From<StoreError> for Problem {
                     .retry_after(2)
             }
             StoreError::Broken { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(unavailable: Unavailable) -> Self {
+        let detail = unavailable.to_string();
+        match unavailable {
+            Unavailable::Missing => Self::invalid_at("connector", detail),
+            Unavailable::Compiling(_) | Unavailable::Refused { .. } => Self::new(&kinds::CONNECTOR_NOT_READY, detail),
+            Unavailable::Pending(_) | Unavailable::Rejected(_) => Self::new(&kinds::CONNECTOR_UNAPPROVED, detail),
+            Unavailable::Untrusted(_) => Self::new(&kinds::UNTRUSTED_PUBLISHER, detail),
+            Unavailable::Store(error) => error.into(),
         }
     }
 }

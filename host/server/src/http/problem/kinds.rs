@@ -57,7 +57,7 @@ kinds! {
     INVALID_REQUEST = "invalid-request", UNPROCESSABLE_ENTITY, "The request doesn't say what it should",
         "The JSON is well-formed, but something in it is missing, of the wrong type or out of range. `errors` lists every mistake with its path.";
     INVALID_CONNECTOR = "invalid-connector", UNPROCESSABLE_ENTITY, "The connector's definition has mistakes",
-        "`errors` lists every mistake with its path (a JSON Pointer). Nothing was stored.";
+        "`errors` lists every mistake with its path (a JSON Pointer), an empty one for the whole file. Mend them and send it again, under the same version if you like.";
     KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key belongs to another request",
         "This `Idempotency-Key` was used with a different body. Use a new key for a new request.";
     LIMIT_REACHED = "limit-reached", TOO_MANY_REQUESTS, "A limit of the plan is reached",
@@ -82,6 +82,16 @@ kinds! {
         "Text could not be turned into vectors. Nothing was stored or counted; try again.";
     STORE_UNAVAILABLE = "store-unavailable", SERVICE_UNAVAILABLE, "The database can't be reached",
         "The host is up but its database isn't. Nothing was accepted or counted; try again after `Retry-After`.";
+    CONNECTOR_NOT_READY = "connector-not-ready", CONFLICT, "This version of the connector can't be installed",
+        "The version is being compiled, or its component was refused; `detail` tells which, and why. Wait until `GET /api/admin/connectors/{id}?version=…` says `ready`, or upload a mended version.";
+    CONNECTOR_UNAPPROVED = "connector-unapproved", CONFLICT, "An admin hasn't approved what this version asks for",
+        "An uploaded connector runs only after an admin has approved its manifest: hosts, credentials, writes, limits. Look at `GET /api/admin/connectors/{id}?version=…`, whose `changes` tell what is new, then `POST /api/admin/connectors/{id}/versions/{version}/approve`.";
+    CONNECTOR_IN_USE = "connector-in-use", CONFLICT, "Connections use this version of the connector",
+        "`connections` lists them. Move each to another version with `PATCH /api/admin/connections/{id}`, or delete it; then try again.";
+    UNTRUSTED_PUBLISHER = "untrusted-publisher", FORBIDDEN, "No trusted publisher has signed this connector",
+        "The organization takes only uploads that are signed by a publisher it trusts. Add the publisher's public key with `POST /api/admin/publishers`, or have the file signed with `resly connector sign`.";
+    COMPILE_QUEUE_FULL = "compile-queue-full", SERVICE_UNAVAILABLE, "Too many components are being compiled",
+        "As many of this organization's uploads as may are being compiled or wait for it. Nothing was stored; try again after `Retry-After`.";
     CONNECTOR_INVALID_INPUT = "connector-invalid-input", UNPROCESSABLE_ENTITY, "The action's input is not valid",
         "The input doesn't satisfy the action's schema, or the connector refused it. `detail` tells what to change.";
     CONNECTOR_NOT_FOUND = "connector-not-found", NOT_FOUND, "The service has no such record",

@@ -46,6 +46,12 @@ impl HostPattern {
         self.authority == other.authority
     }
 
+    /// Whether every URL within the other lies within this one.
+    pub fn covers(&self, other: &Self) -> bool {
+        let rest = other.prefix.strip_prefix(self.prefix.as_str());
+        self.same_authority(other) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// Whether a URL with this authority, whose path begins with `literal`, could lie within. `whole` says that the
     /// path ends there; otherwise a template goes on.
     pub fn may_hold(&self, authority: &Authority, literal: &str, whole: bool) -> bool {

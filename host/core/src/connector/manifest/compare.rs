@@ -1,0 +1,448 @@
+//! What a new version asks for beyond one that an admin has approved.
+//!
+//! The two are compared as JSON, member by member. A difference is `other` only where this file says why it gives the
+//! connector nothing more; all else, members that it doesn't know included, is `wider`. What a component's code does
+//! within what it may is not to be seen here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Action, Auth, AuthType, Manifest, SideEffect, check::hosts::HostPattern};
+use crate::connector::{call::allowance, sandbox::Allowance};
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// A JSON Pointer (RFC 6901): into the new manifest, or into the approved one for what is gone.
+    pub path: String,
+    /// `null` for what wasn't there.
+    pub before: Value,
+    /// `null` for what is gone.
+    pub after: Value,
+    /// What it means, for the admin who decides.
+    pub what: String,
+}
+
+/// Every difference between two manifests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Changes {
+    /// Asks for more than was approved.
+    pub wider: Vec<Change>,
+    /// Asks for as much or less.
+    pub other: Vec<Change>,
+}
+
+/// Compares a manifest with one that was approved.
+pub fn compare(approved: &Manifest, asked: &Manifest) -> Changes {
+    let mut changes = Changes::default();
+    let (before, after) = (members(approved), members(asked));
+    for (name, before, after) in differing(&before, &after) {
+        let path = format!("/{name}");
+        match name {
+            "name" | "version" | "author" | "description" => changes.other(path, before, after, "a text for people"),
+            "fixtures" => changes.other(path, before, after, "what the sandbox environment answers"),
+            "test" => changes.other(path, before, after, "how a connection is tested, by an action that only reads"),
+            "hosts" => hosts(approved, asked, &mut changes),
+            // Together, below.
+            "auth_hosts" | "auth" | "auth_alternatives" => {}
+            "settings" => settings(approved, asked, &mut changes),
+            "actions" => actions(approved, asked, &mut changes),
+            "redirects" if after == Value::Bool(false) => changes.other(path, before, after, "follows no redirects"),
+            "redirects" => changes.wider(path, before, after, "follows redirects within its hosts"),
+            "limits" => limits(approved, asked, &before, &after, &mut changes),
+            _ => changes.wider(path, before, after, "this host doesn't know what that allows"),
+        }
+    }
+    if before.get("auth_hosts") != after.get("auth_hosts") {
+        credential_hosts(approved, asked, &mut changes);
+    }
+    if before.get("auth") != after.get("auth") || before.get("auth_alternatives") != after.get("auth_alternatives") {
+        auths(approved, asked, &mut changes);
+    }
+    changes
+}
+
+impl Changes {
+    fn wider(&mut self, path: String, before: Value, after: Value, what: impl Into<String>) {
+        self.wider.push(Change { path, before, after, what: what.into() });
+    }
+
+    fn other(&mut self, path: String, before: Value, after: Value, what: impl Into<String>) {
+        self.other.push(Change { path, before, after, what: what.into() });
+    }
+}
+
+/// The members as JSON. A manifest is an object of plain data, which always serializes.
+fn members(value: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}
+
+/// Members that differ: their names, and both values.
+fn differing<'m>(
+    before: &'m Map<String, Value>,
+    after: &'m Map<String, Value>,
+) -> impl Iterator<Item = (&'m str, Value, Value)> {
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).map(String::as_str).collect();
+    let value = |members: &Map<String, Value>, name: &str| members.get(name).cloned().unwrap_or_default();
+    names
+        .into_iter()
+        .map(move |name| (name, value(before, name), value(after, name)))
+        .filter(|(_, before, after)| before != after)
+}
+
+fn hosts(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
+    let added = uncovered(&asked.hosts, &approved.hosts);
+    for (at, host) in asked.hosts.iter().enumerate() {
+        let path = format!("/hosts/{at}");
+        if added.contains(&host) {
+            changes.wider(path, Value::Null, host.as_str().into(), "may call another host or path");
+        } else if !approved.hosts.contains(host) {
+            changes.other(path, Value::Null, host.as_str().into(), "lies within a host that was approved");
+        }
+    }
+    for (at, host) in approved.hosts.iter().enumerate().filter(|(_, host)| !asked.hosts.contains(host)) {
+        changes.other(format!("/hosts/{at}"), host.as_str().into(), Value::Null, "is called no more");
+    }
+}
+
+/// The hosts that get the credential: all of them when the manifest names none.
+fn with_credential(manifest: &Manifest) -> &[String] {
+    if manifest.auth_hosts.is_empty() { &manifest.hosts } else { &manifest.auth_hosts }
+}
+
+fn credential_hosts(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
+    let (before, after) = (with_credential(approved), with_credential(asked));
+    let (path, before_value, after_value) = ("/auth_hosts".to_owned(), before.into(), after.into());
+    if uncovered(after, before).is_empty() {
+        changes.other(path, before_value, after_value, "the credential goes to as many hosts or fewer");
+    } else {
+        changes.wider(path, before_value, after_value, "the credential goes to other hosts");
+    }
+}
+
+/// The hosts that none of the granted ones covers. What can't be parsed covers nothing.
+fn uncovered<'h>(asked: &'h [String], granted: &[String]) -> Vec<&'h String> {
+    let granted: Vec<HostPattern> = granted.iter().filter_map(|host| HostPattern::parse(host).ok()).collect();
+    let covered = |host: &String| match HostPattern::parse(host) {
+        Ok(host) => granted.iter().any(|granted| granted.covers(&host)),
+        Err(_) => false,
+    };
+    asked.iter().filter(|host| !covered(host)).collect()
+}
+
+fn auths(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
+    let known: BTreeMap<&str, &Auth> = approved.auths().map(|auth| (auth.kind().name(), auth)).collect();
+    let place = |at: usize| if at == 0 { "/auth".to_owned() } else { format!("/auth_alternatives/{}", at - 1) };
+    for (at, auth) in asked.auths().enumerate() {
+        let kind = auth.kind();
+        match known.get(kind.name()) {
+            Some(before) => auth_members(&place(at), before, auth, changes),
+            None if kind == AuthType::None => {
+                changes.other(place(at), Value::Null, kind.name().into(), "works without a credential");
+            }
+            None => changes.wider(
+                place(at),
+                Value::Null,
+                Value::Object(members(auth)),
+                "asks for another kind of credential",
+            ),
+        }
+    }
+    for (at, auth) in approved.auths().enumerate() {
+        if !asked.auths().any(|kept| kept.kind() == auth.kind()) {
+            changes.other(place(at), auth.kind().name().into(), Value::Null, "asks for this kind no more");
+        }
+    }
+    if approved.auth.kind() != asked.auth.kind() {
+        let (before, after) = (approved.auth.kind().name().into(), asked.auth.kind().name().into());
+        changes.other("/auth/type".to_owned(), before, after, "another usual way to authenticate");
+    }
+}
+
+fn auth_members(path: &str, before: &Auth, after: &Auth, changes: &mut Changes) {
+    for (name, before, after) in differing(&members(before), &members(after)) {
+        let path = format!("{path}/{name}");
+        match name {
+            "scopes" => {
+                let texts = |value: &Value| -> Vec<Value> { value.as_array().cloned().unwrap_or_default() };
+                let (before, after) = (texts(&before), texts(&after));
+                let added: Vec<Value> = after.iter().filter(|scope| !before.contains(scope)).cloned().collect();
+                if added.is_empty() {
+                    changes.other(path, before.into(), after.into(), "fewer OAuth scopes, or in another order");
+                } else {
+                    let names = Value::Array(added).to_string();
+                    changes.wider(path, before.into(), after.into(), format!("asks for more OAuth scopes: {names}"));
+                }
+            }
+            "expired_when" => changes.other(path, before, after, "what an expired token looks like"),
+            _ => changes.wider(path, before, after, "how the credential is got, or how and where it is sent"),
+        }
+    }
+}
+
+/// Settings are what an admin fills in, and give nothing by themselves, except where a part of a host or an address is
+/// made of one.
+fn settings(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
+    let shaping: BTreeSet<String> = shaping(approved).into_iter().chain(shaping(asked)).collect();
+    let object = |schema: &Value| schema.as_object().cloned().unwrap_or_default();
+    let (before, after) = (object(&approved.settings), object(&asked.settings));
+    for (name, before, after) in differing(&before, &after) {
+        let path = format!("/settings/{name}");
+        if name == "properties" {
+            for (setting, before, after) in differing(&object(&before), &object(&after)) {
+                let path = format!("{path}/{}", setting.replace('~', "~0").replace('/', "~1"));
+                if shaping.contains(setting) {
+                    changes.wider(path, before, after, "a part of a host or address is made of this setting");
+                } else {
+                    changes.other(path, before, after, "a setting");
+                }
+            }
+        } else if shaping.is_empty() || matches!(name, "title" | "description" | "required") {
+            changes.other(path, before, after, "what the settings may be");
+        } else {
+            changes.wider(path, before, after, "what the settings may be, of which a host or address is made");
+        }
+    }
+}
+
+/// The settings that hosts and addresses are made of.
+fn shaping(manifest: &Manifest) -> Vec<String> {
+    let auths = manifest.auths().map(|auth| Value::Object(members(auth)).to_string());
+    let texts = manifest.hosts.iter().chain(&manifest.auth_hosts).cloned().chain(auths);
+    let names = |text: String| -> Vec<String> {
+        let after = text.split("settings.").skip(1);
+        let name = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-')).collect();
+        after.map(name).collect()
+    };
+    texts.flat_map(names).collect()
+}
+
+fn actions(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
+    for (at, action) in asked.actions.iter().enumerate() {
+        let path = format!("/actions/{at}");
+        match approved.action(&action.id) {
+            Some(before) => action_members(&path, before, action, changes),
+            None if action.side_effect == SideEffect::Read => {
+                changes.other(path, Value::Null, action.id.as_str().into(), "another action that only reads");
+            }
+            None => {
+                changes.wider(path, Value::Null, action.id.as_str().into(), "another action that changes something")
+            }
+        }
+    }
+    for (at, action) in approved.actions.iter().enumerate().filter(|(_, action)| asked.action(&action.id).is_none()) {
+        changes.other(format!("/actions/{at}"), action.id.as_str().into(), Value::Null, "an action that is gone");
+    }
+}
+
+fn action_members(path: &str, before: &Action, after: &Action, changes: &mut Changes) {
+    for (name, before, after) in differing(&members(before), &members(after)) {
+        let path = format!("{path}/{name}");
+        match name {
+            "title" | "description" => changes.other(path, before, after, "a text for people and the model"),
+            "input" | "output" => changes.other(path, before, after, "what the action takes or gives"),
+            "cache_s" => changes.other(path, before, after, "how long an answer may be served again"),
+            "side_effect" if after == "write" => changes.wider(path, before, after, "changes something"),
+            "side_effect" => changes.wider(path, before, after, "runs without a person's confirmation"),
+            "idempotent" if after == Value::Bool(false) => changes.other(path, before, after, "isn't repeated"),
+            "idempotent" => changes.wider(path, before, after, "may be repeated"),
+            _ => changes.wider(path, before, after, "this host doesn't know what that allows"),
+        }
+    }
+}
+
+fn limits(approved: &Manifest, asked: &Manifest, before: &Value, after: &Value, changes: &mut Changes) {
+    // What a call really gets: the host's default for what isn't asked for, within the host's own caps.
+    let (had, has) = (allowance(approved), allowance(asked));
+    let object = |limits: &Value| limits.as_object().cloned().unwrap_or_default();
+    for (name, before, after) in differing(&object(before), &object(after)) {
+        let grown = |of: fn(&Allowance) -> u128| of(&has) > of(&had);
+        let wider = match name {
+            "fuel" => grown(|allowance| allowance.fuel.into()),
+            "timeout_ms" => grown(|allowance| allowance.deadline.as_millis()),
+            "memory_bytes" => grown(|allowance| allowance.memory_bytes as u128),
+            "http_calls" => grown(|allowance| allowance.http_calls.into()),
+            "response_bytes" => grown(|allowance| allowance.response_bytes as u128),
+            _ => true,
+        };
+        let path = format!("/limits/{name}");
+        if wider {
+            changes.wider(path, before, after, "a call may use more");
+        } else {
+            changes.other(path, before, after, "a call may use as much or less");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn base() -> Value {
+        json!({
+            "id": "crm", "name": "CRM", "version": "1.0.0", "author": "Acme", "description": "A CRM.",
+            "hosts": ["api.example.com/v1", "{{ settings.shop }}.example.com"], "auth_hosts": ["api.example.com/v1"],
+            "auth": {"type": "oauth2", "authorize_url": "https://a.example.com/auth",
+                "token_url": "https://a.example.com/token", "scopes": ["read", "list"]},
+            "auth_alternatives": [{"type": "api_key", "name": "X-Key"}],
+            "settings": {"type": "object", "properties":
+                {"shop": {"type": "string", "pattern": "^[a-z]+$"}, "page": {"type": "integer"}}},
+            "actions": [
+                {"id": "get", "title": "Get", "description": "Gets.", "input": {"type": "object"}, "cache_s": 5},
+                {"id": "put", "title": "Put", "description": "Puts.", "side_effect": "write", "idempotent": true}],
+            "test": {"action": "get"},
+            "fixtures": [{"match": {"path": "/v1"}, "response": {"status": 200}}],
+            "redirects": true,
+            "limits": {"fuel": 300_000_000_u64, "http_calls": 20},
+        })
+    }
+
+    /// The paths of what is wider and of what is other after a change.
+    fn changed(change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<String>) {
+        let before: Manifest = serde_json::from_value(base()).unwrap();
+        let mut after = base();
+        change(&mut after);
+        let after: Manifest = serde_json::from_value(after).unwrap();
+        let Changes { wider, other } = compare(&before, &after);
+        let paths = |changes: Vec<Change>| changes.into_iter().map(|change| change.path).collect();
+        (paths(wider), paths(other))
+    }
+
+    fn wider(change: impl FnOnce(&mut Value)) -> Vec<String> {
+        changed(change).0
+    }
+
+    /// Something differs, and nothing of it is wider.
+    #[track_caller]
+    fn narrower(change: impl FnOnce(&mut Value)) {
+        let (wider, other) = changed(change);
+        assert!(wider.is_empty() && !other.is_empty(), "wider {wider:?}, other {other:?}");
+    }
+
+    #[test]
+    fn the_same_is_no_change() {
+        assert_eq!(changed(|_| ()), (vec![], vec![]));
+    }
+
+    #[test]
+    fn texts_tests_and_fixtures_give_nothing() {
+        for name in ["name", "version", "author", "description"] {
+            narrower(|manifest| manifest[name] = json!("2.0.0"));
+        }
+        narrower(|manifest| manifest["fixtures"] = json!([]));
+        narrower(|manifest| manifest["test"] = json!({"action": "get", "input": {"id": 1}}));
+        narrower(|manifest| manifest["test"] = Value::Null);
+    }
+
+    #[test]
+    fn another_host_or_a_shorter_path_is_wider() {
+        assert_eq!(wider(|m| m["hosts"] = json!(["api.example.com/v1", "evil.example"])), ["/hosts/1"]);
+        assert_eq!(wider(|m| m["hosts"] = json!(["api.example.com"])), ["/hosts/0"]);
+        assert_eq!(wider(|m| m["hosts"] = json!(["api.example.com/v10"])), ["/hosts/0"]);
+        assert_eq!(wider(|m| m["hosts"] = json!(["api.example.com:8443/v1"])), ["/hosts/0"]);
+        assert_eq!(wider(|m| m["hosts"][1] = json!("{{ settings.page }}.example.com")), ["/hosts/1"]);
+        narrower(|m| m["hosts"] = json!(["api.example.com/v1"]));
+        narrower(|m| m["hosts"][0] = json!("api.example.com/v1/accounts"));
+    }
+
+    #[test]
+    fn where_the_credential_goes_is_compared_as_it_is_meant() {
+        assert_eq!(wider(|m| m["auth_hosts"] = json!([])), ["/auth_hosts"], "none named means all");
+        assert_eq!(wider(|m| m["auth_hosts"] = json!(["{{ settings.shop }}.example.com"])), ["/auth_hosts"]);
+        narrower(|m| m["auth_hosts"] = json!(["api.example.com/v1/accounts"]));
+    }
+
+    #[test]
+    fn another_way_to_authenticate_is_wider_and_one_less_is_not() {
+        assert_eq!(wider(|m| m["auth"]["scopes"] = json!(["read", "list", "write"])), ["/auth/scopes"]);
+        narrower(|m| m["auth"]["scopes"] = json!(["read"]));
+        for (name, value) in [
+            ("token_url", json!("https://evil.example/token")),
+            ("authorize_url", json!("https://evil.example/auth")),
+            ("revoke_url", json!("https://evil.example/revoke")),
+            ("pkce", json!(false)),
+            ("grant", json!("client_credentials")),
+            ("header", json!("X-Token")),
+            ("issuer", json!("https://evil.example")),
+            ("authorize_params", json!({"access_type": "offline"})),
+        ] {
+            assert_eq!(wider(|m| m["auth"][name] = value), [format!("/auth/{name}")]);
+        }
+        narrower(|m| m["auth"]["expired_when"] = json!([{"status": 403}]));
+        assert_eq!(wider(|m| m["auth_alternatives"] = json!([{"type": "basic"}])), ["/auth_alternatives/0"]);
+        assert_eq!(wider(|m| m["auth_alternatives"][0]["name"] = json!("X-Other")), ["/auth_alternatives/0/name"]);
+        narrower(|m| m["auth_alternatives"] = json!([]));
+        narrower(|m| {
+            let usual = m["auth"].take();
+            m["auth"] = m["auth_alternatives"][0].take();
+            m["auth_alternatives"][0] = usual;
+        });
+        narrower(|m| m["auth"] = json!({"type": "none"}));
+    }
+
+    #[test]
+    fn a_setting_that_makes_a_host_is_wider_and_another_is_not() {
+        assert_eq!(
+            wider(|m| m["settings"]["properties"]["shop"]["pattern"] = json!(".*")),
+            ["/settings/properties/shop"]
+        );
+        assert_eq!(
+            wider(|m| m["settings"]["properties"]["shop"]["default"] = json!("x")),
+            ["/settings/properties/shop"]
+        );
+        assert_eq!(wider(|m| m["settings"]["$defs"] = json!({})), ["/settings/$defs"]);
+        narrower(|m| m["settings"]["properties"]["page"] = json!({"type": "integer", "maximum": 9}));
+        narrower(|m| m["settings"]["properties"]["color"] = json!({"type": "string"}));
+        narrower(|m| m["settings"]["required"] = json!(["shop"]));
+    }
+
+    #[test]
+    fn what_changes_something_is_wider() {
+        let action = |side_effect| json!({"id": "new", "title": "N", "description": "N.", "side_effect": side_effect});
+        let with = |m: &mut Value, action| m["actions"].as_array_mut().unwrap().push(action);
+        assert_eq!(wider(|m| with(m, action("write"))), ["/actions/2"]);
+        narrower(|m| with(m, action("read")));
+        narrower(|m| drop(m["actions"].as_array_mut().unwrap().remove(1)));
+        assert_eq!(wider(|m| m["actions"][0]["side_effect"] = json!("write")), ["/actions/0/side_effect"]);
+        assert_eq!(
+            wider(|m| m["actions"][1]["side_effect"] = json!("read")),
+            ["/actions/1/side_effect"],
+            "no person is asked any more"
+        );
+        assert_eq!(wider(|m| m["actions"][0]["idempotent"] = json!(true)), ["/actions/0/idempotent"]);
+        narrower(|m| m["actions"][1]["idempotent"] = json!(false));
+        assert_eq!(wider(|m| m["actions"][0]["request"] = json!({"method": "DELETE"})), ["/actions/0/request"]);
+        for name in ["title", "description"] {
+            narrower(|m| m["actions"][0][name] = json!("Other."));
+        }
+        narrower(|m| m["actions"][0]["input"] = json!({"type": "object", "maxProperties": 1}));
+        narrower(|m| {
+            m["actions"].as_array_mut().unwrap().reverse();
+            m["actions"][0]["title"] = json!("Other");
+        });
+    }
+
+    #[test]
+    fn limits_are_compared_as_a_call_gets_them() {
+        assert_eq!(wider(|m| m["limits"]["fuel"] = json!(400_000_000)), ["/limits/fuel"]);
+        assert_eq!(wider(|m| m["limits"]["timeout_ms"] = json!(30_000)), ["/limits/timeout_ms"]);
+        narrower(|m| m["limits"]["timeout_ms"] = json!(1_000));
+        narrower(|m| m["limits"] = json!({}));
+        narrower(|m| m["limits"]["memory_bytes"] = json!(u64::MAX));
+        narrower(|m| m["redirects"] = json!(false));
+        assert_eq!(wider(|m| m["limits"]["http_calls"] = json!(64)), ["/limits/http_calls"]);
+    }
+
+    #[test]
+    fn every_member_is_known_or_wider() {
+        // A member of which the comparison knows nothing is wider: `id` is never compared, so it stands for one.
+        assert_eq!(wider(|m| m["id"] = json!("other")), ["/id"]);
+    }
+}

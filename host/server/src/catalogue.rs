@@ -1,0 +1,251 @@
+//! The catalogue: the bundled connectors, then the organization's own; and which versions may be installed.
+
+use std::{cmp::Reverse, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use resly_core::{
+    connector::{
+        approval::{Approval, Asking, Difference, difference},
+        connection::{Catalogue, Installable, Origin},
+        manifest::Manifest,
+        sandbox::{ComponentSource, Digest},
+        signature::PublicKey,
+    },
+    error::StoreError,
+    id::{KeyId, OrganizationId},
+    time::Timestamp,
+};
+use resly_store::{Store, StoredConnector, Trust, VersionState};
+
+use crate::bundled::Bundle;
+
+/// A version in the catalogue, whether or not it can be installed.
+pub struct Listed {
+    pub installable: Installable,
+    pub state: VersionState,
+    /// Why it was refused.
+    pub reason: Option<String>,
+    pub approval: Approval,
+    /// Why it was rejected.
+    pub approval_reason: Option<String>,
+    pub decided_by: Option<KeyId>,
+    pub decided_at: Option<Timestamp>,
+    /// Whose valid signature the file carries.
+    pub signer: Option<PublicKey>,
+    /// What an uploaded component imports.
+    pub imports: Vec<String>,
+    /// `None` for what the binary carries.
+    pub created_at: Option<Timestamp>,
+}
+
+/// Why a version can't be installed.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    #[error("there is no such connector (or version) in the catalogue")]
+    Missing,
+    #[error("version {0} is being compiled; `GET /api/admin/connectors/{{id}}?version={0}` tells when it is ready")]
+    Compiling(String),
+    #[error("version {version} was refused: {reason}")]
+    Refused { version: String, reason: String },
+    #[error(
+        "an admin has to approve what version {0} asks for, with `POST \
+         /api/admin/connectors/{{id}}/versions/{0}/approve`; `changes` of the connector shows what is new"
+    )]
+    Pending(String),
+    #[error("version {0} was rejected; an admin can still approve it")]
+    Rejected(String),
+    #[error(
+        "version {0} is not signed by a publisher that this organization trusts, which it requires; add the publisher \
+         at `/api/admin/publishers`, or have one of them sign it"
+    )]
+    Untrusted(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Every connector that an organization can install.
+pub struct Connectables {
+    bundle: Bundle,
+    store: Store,
+}
+
+impl Connectables {
+    pub fn new(bundle: Bundle, store: Store) -> Self {
+        Self { bundle, store }
+    }
+
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// The component that runs declarative connectors.
+    pub fn runner(&self) -> Digest {
+        self.bundle.runner()
+    }
+
+    pub fn is_bundled(&self, id: &str) -> bool {
+        self.bundle.installable(id).is_some()
+    }
+
+    /// All versions of all connectors: the bundled ones first.
+    pub async fn all(&self, organization: OrganizationId) -> Result<Vec<Listed>, StoreError> {
+        let own = self.store.list_connectors(organization).await?;
+        let bundled = self.bundle.installables().map(Listed::bundled);
+        Ok(bundled.chain(own.into_iter().map(|stored| self.listed(stored))).collect())
+    }
+
+    /// All versions of one connector, the newest first.
+    pub async fn versions(&self, organization: OrganizationId, id: &str) -> Result<Vec<Listed>, StoreError> {
+        let mut versions = self.all(organization).await?;
+        versions.retain(|listed| listed.installable.manifest.id == id);
+        versions.sort_by_cached_key(|listed| Reverse(version_order(&listed.installable.manifest.version)));
+        Ok(versions)
+    }
+
+    /// The version that is asked for, or the newest that may be installed; when none may, why the newest may not.
+    pub async fn choose(
+        &self,
+        organization: OrganizationId,
+        id: &str,
+        version: Option<&str>,
+    ) -> Result<Installable, Unavailable> {
+        if let Some(bundled) = self.bundle.installable(id) {
+            // The binary carries one version of each.
+            return Ok(bundled);
+        }
+        let mut versions = self.versions(organization, id).await?;
+        versions.retain(|listed| version.is_none_or(|version| listed.installable.manifest.version == version));
+        let trust = self.store.trust(organization).await?;
+        let mut newest = None;
+        for listed in versions {
+            match listed.check(&trust) {
+                Ok(()) => return Ok(listed.installable),
+                Err(unavailable) => newest = newest.or(Some(unavailable)),
+            }
+        }
+        Err(newest.unwrap_or(Unavailable::Missing))
+    }
+
+    fn listed(&self, stored: StoredConnector) -> Listed {
+        let Asking { manifest, signer } = stored.asking;
+        // The runner changes with the host, not with the definition.
+        let component = if stored.origin == Origin::Declarative { self.runner() } else { stored.component };
+        Listed {
+            installable: Installable { manifest: Arc::new(manifest), component, origin: stored.origin },
+            state: stored.state,
+            reason: stored.reason,
+            approval: stored.approval,
+            approval_reason: stored.approval_reason,
+            decided_by: stored.decided_by,
+            decided_at: stored.decided_at,
+            signer,
+            imports: stored.imports,
+            created_at: Some(stored.created_at),
+        }
+    }
+}
+
+impl Listed {
+    fn bundled(installable: Installable) -> Self {
+        Self {
+            installable,
+            state: VersionState::Ready,
+            reason: None,
+            approval: Approval::NotNeeded,
+            approval_reason: None,
+            decided_by: None,
+            decided_at: None,
+            signer: None,
+            imports: Vec::new(),
+            created_at: None,
+        }
+    }
+
+    /// Whether it may be installed.
+    pub fn check(&self, trust: &Trust) -> Result<(), Unavailable> {
+        let version = || self.installable.manifest.version.clone();
+        let reason = || self.reason.clone().unwrap_or_default();
+        match (self.state, self.approval) {
+            (VersionState::Deleted, _) => Err(Unavailable::Missing),
+            (VersionState::Compiling, _) => Err(Unavailable::Compiling(version())),
+            (VersionState::Refused, _) => Err(Unavailable::Refused { version: version(), reason: reason() }),
+            (VersionState::Ready, Approval::Pending) => Err(Unavailable::Pending(version())),
+            (VersionState::Ready, Approval::Rejected) => Err(Unavailable::Rejected(version())),
+            _ if !self.is_trusted(trust) => Err(Unavailable::Untrusted(version())),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_trusted(&self, trust: &Trust) -> bool {
+        let vouched = || self.signer.is_some_and(|signer| trust.publisher(&signer).is_some());
+        self.installable.origin != Origin::Uploaded || !trust.required || vouched()
+    }
+
+    /// What an upload asks for beyond the approved ones that came before it; `None` when it is the first.
+    pub fn changes(&self, versions: &[Self]) -> Option<Difference> {
+        if self.installable.origin != Origin::Uploaded {
+            return None;
+        }
+        let mut before: Vec<&Self> = versions
+            .iter()
+            .filter(|other| other.installable.origin == Origin::Uploaded && other.approval.allows())
+            .filter(|other| other.state != VersionState::Refused && other.created_at < self.created_at)
+            .collect();
+        before.sort_by_key(|other| Reverse(other.created_at));
+        let approved: Vec<Asking> = before.into_iter().map(Self::asking).collect();
+        difference(&approved, &self.asking())
+    }
+
+    fn asking(&self) -> Asking {
+        Asking { manifest: Manifest::clone(&self.installable.manifest), signer: self.signer }
+    }
+}
+
+/// Semantic versioning 2.0.0, item 11, without build metadata: numbers first, a pre-release before its release.
+fn version_order(version: &str) -> (Vec<u64>, bool, String) {
+    let version = version.split('+').next().unwrap_or_default();
+    let (numbers, pre) = version.split_once('-').unwrap_or((version, ""));
+    let numbers = numbers.split('.').map(|number| number.parse().unwrap_or(0)).collect();
+    (numbers, pre.is_empty(), pre.to_owned())
+}
+
+#[async_trait]
+impl Catalogue for Connectables {
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        connector: &str,
+        version: &str,
+    ) -> Result<Option<Installable>, StoreError> {
+        if let Some(bundled) = self.bundle.installable(connector) {
+            // A connection made by an older host goes on with the version that this one carries.
+            return Ok(Some(bundled));
+        }
+        let stored = self.store.connector(organization, connector, version).await?;
+        let stored = stored.filter(|stored| stored.state == VersionState::Ready && stored.approval.allows());
+        Ok(stored.map(|stored| self.listed(stored).installable))
+    }
+}
+
+#[async_trait]
+impl ComponentSource for Connectables {
+    async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
+        match self.bundle.component(digest) {
+            Some(bytes) => Ok(Some(bytes)),
+            None => self.store.wasm(digest).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_sort_as_semver_says() {
+        let mut versions = ["1.10.0", "1.9.0", "1.10.0-rc.1", "0.1.0"];
+        versions.sort_by_key(|version| version_order(version));
+        assert_eq!(versions, ["0.1.0", "1.9.0", "1.10.0-rc.1", "1.10.0"]);
+    }
+}

@@ -1,0 +1,50 @@
+//! Signing for authors: a key's file, and a packed connector's signature.
+
+use std::{
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, ensure};
+use resly_core::{
+    connector::signature::{PublicKey, SigningKey},
+    time::Random,
+};
+use zeroize::Zeroizing;
+
+/// Makes a key and writes it to a new file that its owner alone can read; the public key, for those who trust it.
+pub fn keygen(file: &Path, random: &dyn Random) -> anyhow::Result<PublicKey> {
+    let mut seed = Zeroizing::new([0; 32]);
+    random.fill(seed.as_mut_slice());
+    let key = SigningKey::from_seed(&seed)?;
+    let text = Zeroizing::new(SigningKey::text(&seed));
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .and_then(|mut open| open.write_all(text.as_bytes()))
+        .with_context(|| format!("the key's file {} can't be written; it never replaces another", file.display()))?;
+    Ok(key.public())
+}
+
+/// Signs a packed connector with the key in a file.
+pub fn sign(packed: &[u8], key: &Path) -> anyhow::Result<Vec<u8>> {
+    let text = std::fs::read_to_string(key).map(Zeroizing::new);
+    let text = text.with_context(|| format!("the key's file {} can't be read", key.display()))?;
+    let key = SigningKey::parse(&text)?;
+    resly_sandbox::read_manifest(packed)?;
+    let signer = resly_sandbox::read_signature(packed)?;
+    ensure!(signer.is_none(), "the file is signed already; pack the component anew to sign it with another key");
+    Ok(key.sign(packed))
+}
+
+/// Signs a file, in place unless another is named; where it is.
+pub fn sign_file(file: &Path, key: &Path, out: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let packed = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
+    let signed = sign(&packed, key)?;
+    let out = out.unwrap_or(file);
+    std::fs::write(out, signed).with_context(|| format!("{} can't be written", out.display()))?;
+    Ok(out.to_owned())
+}

@@ -1,0 +1,130 @@
+//! Publishers: whose signatures an organization trusts, and whether it takes uploads of nobody else.
+
+use resly_core::{
+    connector::signature::PublicKey,
+    error::StoreError,
+    id::{OrganizationId, PublisherId},
+    time::Timestamp,
+};
+
+use crate::{
+    Store,
+    error::{failed, unexpected},
+    sql::{execute, row, rows},
+    types::{Id, Text, Time},
+};
+
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    pub id: PublisherId,
+    /// For people.
+    pub name: String,
+    pub public_key: PublicKey,
+    pub created_at: Timestamp,
+}
+
+/// Whom an organization trusts.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// Whether an upload has to be signed by one of them.
+    pub required: bool,
+    /// Oldest first.
+    pub publishers: Vec<Publisher>,
+}
+
+impl Trust {
+    pub fn publisher(&self, key: &PublicKey) -> Option<&Publisher> {
+        self.publishers.iter().find(|publisher| publisher.public_key == *key)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct PublisherRow {
+    id: Id,
+    name: String,
+    public_key: Vec<u8>,
+    created_at: Time,
+}
+
+impl PublisherRow {
+    fn publisher(self) -> Result<Publisher, sqlx::Error> {
+        let key = self.public_key.try_into();
+        Ok(Publisher {
+            id: PublisherId(self.id.0),
+            name: self.name,
+            public_key: PublicKey(key.map_err(|_| sqlx::Error::Decode("a public key has not 32 bytes".into()))?),
+            created_at: self.created_at.0,
+        })
+    }
+}
+
+impl Store {
+    pub async fn trust(&self, organization: OrganizationId) -> Result<Trust, StoreError> {
+        let doing = "read whom an organization trusts";
+        let mut db = self.reader(doing).await?;
+        let required =
+            row!(db, (bool,), "SELECT require_publisher FROM organizations WHERE id = $1", Id(organization.0))
+                .map_err(failed(doing))?;
+        let found = rows!(
+            db,
+            PublisherRow,
+            "SELECT id, name, public_key, created_at FROM publishers WHERE organization_id = $1 ORDER BY created_at, id",
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        let publishers = found.into_iter().map(PublisherRow::publisher).collect::<Result<_, _>>();
+        Ok(Trust {
+            required: required.is_some_and(|(required,)| required),
+            publishers: publishers.map_err(failed(doing))?,
+        })
+    }
+
+    /// False when the organization has a publisher with this key already.
+    pub async fn add_publisher(&self, organization: OrganizationId, new: Publisher) -> Result<bool, StoreError> {
+        self.write("add a publisher", move |mut db| {
+            Box::pin(async move {
+                let added = execute!(
+                    db,
+                    "INSERT INTO publishers (id, organization_id, name, public_key, created_at)
+                     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (organization_id, public_key) DO NOTHING",
+                    Id(new.id.0),
+                    Id(organization.0),
+                    Text(&new.name),
+                    new.public_key.0.as_slice(),
+                    Time(new.created_at)
+                )?;
+                Ok(added > 0)
+            })
+        })
+        .await
+    }
+
+    /// False when the organization has no such publisher.
+    pub async fn delete_publisher(&self, organization: OrganizationId, id: PublisherId) -> Result<bool, StoreError> {
+        self.write("delete a publisher", move |mut db| {
+            Box::pin(async move {
+                let deleted = execute!(
+                    db,
+                    "DELETE FROM publishers WHERE id = $1 AND organization_id = $2",
+                    Id(id.0),
+                    Id(organization.0)
+                )?;
+                Ok(deleted > 0)
+            })
+        })
+        .await
+    }
+
+    pub async fn require_publisher(&self, organization: OrganizationId, required: bool) -> Result<(), StoreError> {
+        self.write("say whether uploads need a trusted publisher", move |mut db| {
+            Box::pin(async move {
+                let sql = "UPDATE organizations SET require_publisher = $2 WHERE id = $1";
+                if execute!(db, sql, Id(organization.0), required)? == 0 {
+                    return Err(unexpected(format!("there is no organization {organization}")).into());
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,184 @@
+//! What becomes of an uploaded version: some host compiles it, under a lease, and an admin decides about it.
+
+use std::time::Duration;
+
+use resly_core::{
+    connector::{approval::Approval, sandbox::Digest},
+    error::StoreError,
+    id::{ConnectionId, KeyId, OrganizationId},
+    time::Timestamp,
+};
+
+use crate::{
+    Store,
+    catalogue::{VersionState, digest, users},
+    sql::{Conn, execute, rows},
+    types::{Count, Id, Text, Time, name_of},
+};
+
+/// How long a host that compiles a version has it to itself. It renews that in time, so a dead host's is soon over.
+pub const LEASE: Duration = Duration::from_secs(90);
+/// Versions of one organization that may be compiled or wait for it.
+pub const COMPILING_MOST: u64 = 32;
+/// How often compiling a version may be cut off before it is refused: a component must not end host after host.
+const ATTEMPTS: u64 = 3;
+
+/// A version to compile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiling {
+    pub organization: OrganizationId,
+    pub connector: String,
+    pub version: String,
+    pub component: Digest,
+}
+
+/// What an admin decides about a version.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    pub organization: OrganizationId,
+    pub connector: String,
+    pub version: String,
+    /// The component that was looked at.
+    pub component: Digest,
+    pub approval: Approval,
+    /// Why it was rejected.
+    pub reason: Option<String>,
+    pub by: KeyId,
+    pub now: Timestamp,
+}
+
+/// What became of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    Done,
+    /// There is no such upload, or it is another content by now.
+    Missing,
+    /// Connections use it: their ids and names.
+    InUse(Vec<(ConnectionId, String)>),
+}
+
+#[derive(sqlx::FromRow)]
+struct CompilingRow {
+    organization_id: Id,
+    connector: String,
+    version: String,
+    component: Vec<u8>,
+    attempts: Count,
+}
+
+async fn claim(db: &mut Conn<'_>, now: Timestamp) -> Result<Vec<Compiling>, sqlx::Error> {
+    let found = rows!(
+        db,
+        CompilingRow,
+        "UPDATE connector_versions SET lease_until = $2, attempts = attempts + 1
+         WHERE state = 'compiling' AND (lease_until IS NULL OR lease_until < $1)
+         RETURNING organization_id, connector, version, component, attempts",
+        Time(now),
+        Time(now.plus(LEASE))
+    )?;
+    let mut claimed = Vec::new();
+    for row in found {
+        let version = Compiling {
+            organization: OrganizationId(row.organization_id.0),
+            connector: row.connector,
+            version: row.version,
+            component: digest(row.component)?,
+        };
+        if row.attempts.0 > ATTEMPTS {
+            let reason =
+                format!("compiling it was cut off {ATTEMPTS} times; make the component smaller and upload it again");
+            settle(db, &version, Some(&reason)).await?;
+        } else {
+            claimed.push(version);
+        }
+    }
+    Ok(claimed)
+}
+
+async fn settle(db: &mut Conn<'_>, version: &Compiling, refused: Option<&str>) -> Result<(), sqlx::Error> {
+    let state = if refused.is_some() { VersionState::Refused } else { VersionState::Ready };
+    execute!(
+        db,
+        "UPDATE connector_versions SET state = $5, reason = $6, lease_until = NULL
+         WHERE organization_id = $1 AND connector = $2 AND version = $3 AND component = $4 AND state = 'compiling'",
+        Id(version.organization.0),
+        version.connector.as_str(),
+        version.version.as_str(),
+        version.component.0.as_slice(),
+        name_of(&state)?,
+        refused.map(Text)
+    )
+    .map(drop)
+}
+
+async fn decide(db: &mut Conn<'_>, decision: &Decision) -> Result<Decided, sqlx::Error> {
+    let Decision { organization, connector, version, .. } = decision;
+    if !decision.approval.allows() {
+        let users = users(db, *organization, connector, version).await?;
+        if !users.is_empty() {
+            return Ok(Decided::InUse(users));
+        }
+    }
+    let decided = execute!(
+        db,
+        "UPDATE connector_versions SET approval = $5, approval_reason = $6, decided_by = $7, decided_at = $8
+         WHERE organization_id = $1 AND connector = $2 AND version = $3 AND component = $4 AND origin = 'uploaded'
+           AND state <> 'deleted'",
+        Id(organization.0),
+        connector.as_str(),
+        version.as_str(),
+        decision.component.0.as_slice(),
+        name_of(&decision.approval)?,
+        decision.reason.as_deref().map(Text),
+        Id(decision.by.0),
+        Time(decision.now)
+    )?;
+    Ok(if decided > 0 { Decided::Done } else { Decided::Missing })
+}
+
+impl Store {
+    /// Says how compiling a version went; a reason is a refusal.
+    pub async fn settle_connector(&self, version: Compiling, refused: Option<String>) -> Result<(), StoreError> {
+        self.write("settle a connector", move |mut db| {
+            Box::pin(async move { Ok(settle(&mut db, &version, refused.as_deref()).await?) })
+        })
+        .await
+    }
+
+    /// Takes over the versions that no host is compiling any more. One that was cut off too often is refused.
+    pub async fn claim_compiling(&self, now: Timestamp) -> Result<Vec<Compiling>, StoreError> {
+        self.write("take over what is to be compiled", move |mut db| {
+            Box::pin(async move { Ok(claim(&mut db, now).await?) })
+        })
+        .await
+    }
+
+    /// Keeps a version that this host compiles its own for another while.
+    pub async fn hold_compiling(&self, version: Compiling, now: Timestamp) -> Result<(), StoreError> {
+        self.write("go on compiling a connector", move |mut db| {
+            Box::pin(async move {
+                execute!(
+                    db,
+                    "UPDATE connector_versions SET lease_until = $5
+                     WHERE organization_id = $1 AND connector = $2 AND version = $3 AND component = $4
+                       AND state = 'compiling'",
+                    Id(version.organization.0),
+                    version.connector.as_str(),
+                    version.version.as_str(),
+                    version.component.0.as_slice(),
+                    Time(now.plus(LEASE))
+                )?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Approves or rejects an uploaded version. One that connections use can't be rejected.
+    pub async fn decide_connector(&self, decision: Decision) -> Result<Decided, StoreError> {
+        self.write("decide about a connector", move |mut db| {
+            Box::pin(async move { Ok(decide(&mut db, &decision).await?) })
+        })
+        .await
+    }
+}
