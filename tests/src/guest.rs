@@ -88,7 +88,7 @@ impl Guests {
     pub fn load() -> Result<Self> {
         let mut components = HashMap::new();
         let mut digests = HashMap::new();
-        for name in ["mapping", "http", "shopify"] {
+        for name in ["mapping", "http", "shopify", "gmail"] {
             let bytes = component(name)?;
             let digest = Digest::of(&bytes);
             digests.insert(name, digest);
@@ -109,7 +109,8 @@ impl Guests {
     pub fn invocation(&self, name: &str, call: GuestCall<'_>) -> Invocation {
         let GuestCall { action, input, settings, definition, outbound } = call;
         let connection = json!({"id": "c", "name": "Connection", "environment": "sandbox"});
-        let context = json!({"connection": connection, "now": "2026-01-01T00:00:00Z", "definition": definition});
+        let context = json!({"connection": connection, "call": {"id": Uuid::nil()},
+            "now": "2026-01-01T00:00:00Z", "definition": definition});
         Invocation {
             organization: ORGANIZATION,
             component: self.digest(name),

@@ -49,6 +49,7 @@ impl Scope {
             "input": call.input::<Value>()?,
             "settings": call.settings::<Value>()?,
             "connection": {"id": connection.id, "name": connection.name, "environment": connection.environment},
+            "call": {"id": call.id()},
             "now": call.now(),
         })))
     }

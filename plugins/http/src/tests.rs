@@ -107,6 +107,15 @@ fn values_are_encoded_for_their_place() {
 }
 
 #[test]
+fn a_request_can_carry_the_call_s_own_id() {
+    let definition = json!({"request": {"method": "POST", "url": "https://a.example/x",
+        "headers": {"Idempotency-Key": "{{ call.id }}"}, "body": {"half": 0.5}}});
+    let played = play(&definition, json!({}), json!({}), vec![json_response(200, &json!({}))]);
+    let key = "01893b2e-7c00-7abc-8def-0123456789ab".to_owned();
+    assert!(played.requests[0].headers.contains(&("Idempotency-Key".to_owned(), key)));
+}
+
+#[test]
 fn a_value_cannot_climb_the_path_or_choose_the_host() {
     for id in ["..", ".", "", "..."] {
         let played = get("https://a.example/x/{{ input.id }}", json!({"id": id}));

@@ -29,8 +29,15 @@ pub struct Connection {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
+struct This {
+    id: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 struct Context {
     connection: Connection,
+    call: This,
     now: String,
     definition: Value,
 }
@@ -45,7 +52,11 @@ impl Call {
 
     /// A call for tests, with a context that says little.
     pub fn for_test(action: &str, input: &Value, settings: &Value) -> Self {
-        let context = Context { now: "2026-01-01T00:00:00.000000Z".to_owned(), ..Context::default() };
+        let context = Context {
+            call: This { id: "01893b2e-7c00-7abc-8def-0123456789ab".to_owned() },
+            now: "2026-01-01T00:00:00.000000Z".to_owned(),
+            ..Context::default()
+        };
         Self { action: action.to_owned(), input: input.to_string(), settings: settings.to_string(), context }
     }
 
@@ -75,6 +86,12 @@ impl Call {
 
     pub fn connection(&self) -> &Connection {
         &self.context.connection
+    }
+
+    /// This call's id, a UUID: the same however often the host sends one of its requests, another for every other call.
+    /// A service that takes an idempotency key is given this one.
+    pub fn id(&self) -> &str {
+        &self.context.call.id
     }
 
     /// When the call was made (RFC 3339).

@@ -248,7 +248,7 @@ impl Connectors {
         };
 
         let allowance = Allowance { fuel, ..allowance };
-        let mut outcome = self.invoke(&request, &connection, &prepared, action, allowance, &outbound, now).await;
+        let mut outcome = self.invoke(&request, id, &connection, &prepared, action, allowance, &outbound, now).await;
         let output = self.shape(&prepared, &connection, action, allowance, &mut outcome).await;
         if connection.environment == Environment::Production
             && matches!(&output, Err(fault) if fault.kind == FaultKind::NeedsAuth)
@@ -284,6 +284,7 @@ impl Connectors {
     async fn invoke(
         &self,
         request: &CallRequest,
+        id: CallId,
         connection: &Connection,
         prepared: &Prepared,
         action: &Action,
@@ -293,6 +294,7 @@ impl Connectors {
     ) -> Outcome {
         let mut context = json!({
             "connection": {"id": connection.id, "name": connection.name, "environment": connection.environment},
+            "call": {"id": id},
             "now": now,
         });
         if action.request.is_some() {

@@ -17,6 +17,10 @@ use crate::connector::manifest::{Action, ApiKeyPlace, Auth, Manifest};
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 const FAULTS: [&str; 6] = ["invalid-input", "not-found", "upstream", "needs-auth", "rate-limited", "internal"];
+/// What a template can name, and what the host's own of these have.
+const ROOTS: [&str; 5] = ["input", "settings", "connection", "call", "now"];
+const CONNECTION: [&str; 3] = ["id", "name", "environment"];
+const CALL: [&str; 1] = ["id"];
 const MOST_PAGES: u64 = 20;
 /// What the sandbox takes for a filter.
 const LONGEST_FILTER: usize = 16 << 10;
@@ -235,17 +239,26 @@ impl Scope<'_> {
             let (expression, after) = after.split_at(end);
             mistakes.require(!expression.trim().is_empty(), path, "there is nothing between `{{` and `}}`");
             for (root, name) in named(expression) {
-                let (schema, pointer) = match root {
-                    "input" => (&self.action.input, "the action's input schema"),
-                    "settings" => (&self.manifest.settings, "the settings schema"),
-                    _ => continue,
+                let (known, place) = match root {
+                    "input" => (declared(&self.action.input), "the action's input schema"),
+                    "settings" => (declared(&self.manifest.settings), "the settings schema"),
+                    "connection" => (Some(CONNECTION.into()), "the connection"),
+                    "call" => (Some(CALL.into()), "the call"),
+                    "now" => (Some(BTreeSet::new()), "the time"),
+                    // A number's own point is no member.
+                    _ if root.starts_with(|c: char| c.is_ascii_digit()) => continue,
+                    _ => {
+                        let message = format!("there is no `{root}`: a template names {}", ROOTS.join(", "));
+                        mistakes.add(path, message);
+                        continue;
+                    }
                 };
-                if let Some(known) = declared(schema)
+                if let Some(known) = known
                     && !known.contains(name)
                 {
                     let known: Vec<&str> = known.into_iter().collect();
                     let known = if known.is_empty() { "no properties".to_owned() } else { known.join(", ") };
-                    mistakes.add(path, format!("`{root}.{name}` is not declared: {pointer} has {known}"));
+                    mistakes.add(path, format!("`{root}.{name}` is not declared: {place} has {known}"));
                 }
             }
             rest = after.get(2..).unwrap_or_default();
