@@ -6,7 +6,7 @@ use std::{
     process::exit,
 };
 
-const GUESTS: [&str; 3] = ["mapping", "http", "shopify"];
+const GUESTS: [&str; 4] = ["mapping", "http", "shopify", "gmail"];
 
 fn main() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../..");

@@ -14,6 +14,8 @@ static MAPPING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mapping.wasm")
 static HTTP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/http.wasm"));
 static SHOPIFY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shopify.wasm"));
 static SHOPIFY_MANIFEST: &str = include_str!("../../../plugins/shopify/connector.toml");
+static GMAIL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gmail.wasm"));
+static GMAIL_MANIFEST: &str = include_str!("../../../plugins/gmail/connector.toml");
 static STRIPE_MANIFEST: &str = include_str!("../../../plugins/stripe/connector.toml");
 
 /// A bundled manifest that can't be used: a mistake in this build.
@@ -47,6 +49,7 @@ impl Bundle {
             connectors: vec![
                 Bundled::read("shopify", SHOPIFY_MANIFEST, Some(SHOPIFY))?,
                 Bundled::read("stripe", STRIPE_MANIFEST, None)?,
+                Bundled::read("gmail", GMAIL_MANIFEST, Some(GMAIL))?,
             ],
         })
     }
