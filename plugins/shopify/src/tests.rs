@@ -4,15 +4,13 @@ use std::{cell::RefCell, sync::Arc};
 
 use resly_core::connector::{
     fixture,
-    manifest::{self, Manifest},
+    manifest::{self, Auth, AuthType, Manifest},
     schema::Schema,
 };
 use resly_sdk::{Call, FaultKind, Result, http::Response};
 use serde_json::{Value, json};
 
 use super::{api, run};
-
-const ADDRESS: &str = "https://acme-demo.myshopify.com/admin/api/2026-10/graphql.json";
 
 fn shopify() -> Manifest {
     toml::from_str(include_str!("../connector.toml")).unwrap()
@@ -23,7 +21,8 @@ fn call(action: &str, input: Value, settings: Value) -> Result<Value> {
     let fixtures = fixture::Fixtures(Arc::new(shopify()));
     run(&Call::for_test(action, &input, &settings), &|query, variables| {
         let body = query.body(&variables).to_string();
-        let answer = fixtures.answer("POST", ADDRESS, body.as_bytes()).expect("a fixture for every query");
+        let address = format!("https://acme-demo.myshopify.com/admin/api/{}/graphql.json", api::VERSION);
+        let answer = fixtures.answer("POST", &address, body.as_bytes()).expect("a fixture for every query");
         api::data(&Response { status: answer.status, body: answer.body.to_vec(), ..Response::default() })
     })
 }
@@ -49,6 +48,29 @@ fn names(output: &Value) -> Vec<&str> {
 #[test]
 fn the_manifest_has_no_mistakes() {
     assert_eq!(manifest::check(&shopify()), []);
+}
+
+#[test]
+fn a_store_lets_in_a_token_or_an_app() {
+    let manifest = shopify();
+    let ways: Vec<AuthType> = manifest.auths().map(Auth::kind).collect();
+    assert_eq!(ways, [AuthType::ApiKey, AuthType::Oauth2]);
+    let (Auth::ApiKey { name, prefix, .. }, Some(Auth::Oauth2(oauth))) =
+        (&manifest.auth, manifest.auth_of(Some(AuthType::Oauth2)))
+    else {
+        panic!("the usual way is a token")
+    };
+    assert_eq!((name, prefix), (&oauth.header, &oauth.prefix), "either goes into the same header");
+    assert_eq!(oauth.scopes.join(&oauth.scope_separator), "read_orders,read_products,read_customers");
+    assert!(oauth.scopes.iter().all(|scope| scope.starts_with("read_")));
+}
+
+#[test]
+fn the_fixtures_are_of_the_version_that_is_asked() {
+    let path = format!("/admin/api/{}/graphql.json", api::VERSION);
+    for fixture in shopify().fixtures {
+        assert_eq!(fixture.matcher.path.as_ref(), Some(&path));
+    }
 }
 
 #[test]
@@ -188,6 +210,15 @@ fn errors_of_the_service_have_kinds() {
     let kind = |status, body| fault(status, body).kind;
     let coded = |code: &str| json!({"data": {}, "errors": [{"message": "m", "extensions": {"code": code}}]});
     assert_eq!(kind(200, coded("THROTTLED")), FaultKind::RateLimited);
+    assert_eq!(kind(200, coded("MAX_COST_EXCEEDED")), FaultKind::InvalidInput);
+    let mut throttled = coded("THROTTLED");
+    throttled["extensions"]["cost"] = json!({"requestedQueryCost": 302, "actualQueryCost": null,
+        "throttleStatus": {"maximumAvailable": 2000.0, "currentlyAvailable": 118, "restoreRate": 100.0}});
+    assert!(fault(200, throttled).message.ends_with("in 2 s"));
+    let expired = json!({"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"});
+    assert_eq!((kind(401, expired.clone()), kind(200, expired)), (FaultKind::NeedsAuth, FaultKind::NeedsAuth));
+    let approval = json!({"errors": "[API] This action requires merchant approval for read_orders scope."});
+    assert!(fault(403, approval).message.contains("approval for read_orders"));
     assert_eq!(kind(200, coded("ACCESS_DENIED")), FaultKind::NeedsAuth);
     assert_eq!(kind(200, coded("OTHER")), FaultKind::Upstream);
     assert_eq!(kind(200, json!({"errors": "[API] Invalid request"})), FaultKind::Upstream);
