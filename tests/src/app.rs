@@ -53,6 +53,7 @@ pub struct TestApp {
 #[derive(Clone, Default)]
 struct Launch {
     allow: Option<String>,
+    route: Option<String>,
     database_url: Option<String>,
     /// The public address, organization, key and admin's key of the host that this one stands beside.
     twin: Option<(String, OrganizationId, String, String)>,
@@ -74,6 +75,12 @@ impl TestApp {
         Self::launch(Launch { allow: Some(address.to_string()), ..Launch::default() }).await
     }
 
+    /// The same, with a service on loopback in the place of a public one.
+    pub async fn with_route(host: &str, service: &ScriptedService) -> Self {
+        let route = Some(format!("{host}=http://{}", service.address));
+        Self::launch(Launch { route, ..Launch::default() }).await
+    }
+
     /// Two hosts on one PostgreSQL database, with one organization and one admin between them. The world knows both by
     /// the first one's address.
     pub async fn pair_reaching(address: SocketAddr) -> (Self, Self) {
@@ -86,7 +93,7 @@ impl TestApp {
     }
 
     async fn launch(launch: Launch) -> Self {
-        let Launch { allow, database_url, twin } = launch;
+        let Launch { allow, route, database_url, twin } = launch;
         let public_url = twin.as_ref().map(|(base, ..)| base.clone());
         let data = tempfile::tempdir().unwrap();
         share_compiled(data.path());
@@ -97,6 +104,7 @@ impl TestApp {
             "RESLY_MODEL" => Some("scripted".to_owned()),
             "RESLY_MASTER_KEY" => Some(MASTER_KEY.to_owned()),
             "RESLY_EGRESS_ALLOW" => allow.clone(),
+            "RESLY_EGRESS_ROUTE" => route.clone(),
             "RESLY_DATABASE_URL" => database_url.clone(),
             "RESLY_PUBLIC_URL" => public_url.clone(),
             _ => None,

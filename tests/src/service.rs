@@ -1,7 +1,7 @@
 //! A scripted service for connectors to call, on loopback: it answers by path and remembers every request whole.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -37,6 +37,8 @@ type Answers = HashMap<String, (u16, Value)>;
 #[derive(Default)]
 struct Script {
     answers: Mutex<Answers>,
+    /// What comes before that, once each.
+    first: Mutex<HashMap<String, VecDeque<(u16, Value)>>>,
     received: Mutex<Vec<Received>>,
 }
 
@@ -61,6 +63,11 @@ impl ScriptedService {
         lock(&self.script.answers).insert(path.to_owned(), (status, body));
     }
 
+    /// What it answers on a path next, and once: after what else was to come once, and before what it answers from now on.
+    pub fn answers_once(&self, path: &str, status: u16, body: Value) {
+        lock(&self.script.first).entry(path.to_owned()).or_default().push_back((status, body));
+    }
+
     pub fn received(&self) -> Vec<Received> {
         lock(&self.script.received).clone()
     }
@@ -81,7 +88,9 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
         headers,
         body,
     });
-    let found = lock(&script.answers).get(parts.uri.path()).cloned();
+    let path = parts.uri.path();
+    let first = lock(&script.first).get_mut(path).and_then(VecDeque::pop_front);
+    let found = first.or_else(|| lock(&script.answers).get(path).cloned());
     let (status, body) = found.unwrap_or((404, serde_json::json!({"error": "no such thing"})));
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

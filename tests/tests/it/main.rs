@@ -7,6 +7,7 @@ mod ai_sdk;
 mod approval;
 mod approvals;
 mod bad_input;
+mod bundled;
 mod chat;
 mod connectors;
 mod injections;
