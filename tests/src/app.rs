@@ -75,10 +75,10 @@ impl TestApp {
         Self::launch(Launch { allow: Some(address.to_string()), ..Launch::default() }).await
     }
 
-    /// The same, with a service on loopback in the place of a public one.
-    pub async fn with_route(host: &str, service: &ScriptedService) -> Self {
-        let route = Some(format!("{host}=http://{}", service.address));
-        Self::launch(Launch { route, ..Launch::default() }).await
+    /// The same, with a service on loopback in the place of public ones.
+    pub async fn in_place_of(hosts: &[&str], service: &ScriptedService) -> Self {
+        let routes: Vec<String> = hosts.iter().map(|host| format!("{host}=http://{}", service.address)).collect();
+        Self::launch(Launch { route: Some(routes.join(",")), ..Launch::default() }).await
     }
 
     /// Two hosts on one PostgreSQL database, with one organization and one admin between them. The world knows both by

@@ -85,7 +85,7 @@ async fn shopify_lists_a_customer_s_orders_through_a_token_and_through_an_app() 
 #[tokio::test]
 async fn a_write_to_stripe_is_sent_again_under_its_key_and_another_call_has_another() {
     let stripe = ScriptedService::start().await.unwrap();
-    let app = TestApp::with_route("api.stripe.com", &stripe).await;
+    let app = TestApp::in_place_of(&["api.stripe.com"], &stripe).await;
     let id = connection(&app, "stripe", "production", json!({"token": KEY})).await;
     stripe.answers_once(SUBSCRIPTION, 503, error("api_error", "", "An error occurred."));
     stripe.answers(SUBSCRIPTION, 200, subscription(true));
@@ -114,7 +114,7 @@ async fn a_write_to_stripe_is_sent_again_under_its_key_and_another_call_has_anot
 #[tokio::test]
 async fn a_cancelled_subscription_is_kept_and_a_charge_refunded() {
     let stripe = ScriptedService::start().await.unwrap();
-    let app = TestApp::with_route("api.stripe.com", &stripe).await;
+    let app = TestApp::in_place_of(&["api.stripe.com"], &stripe).await;
     let id = connection(&app, "stripe", "production", json!({"token": KEY})).await;
     stripe.answers(SUBSCRIPTION, 200, subscription(false));
     let kept = act(&app, &id, "resume_subscription", json!({"subscription": "sub_1MowQVLkdIwHu7ixeRlqHVzs"})).await;
@@ -132,9 +132,25 @@ async fn a_cancelled_subscription_is_kept_and_a_charge_refunded() {
 }
 
 #[tokio::test]
+async fn stripe_s_writes_can_be_tried_in_the_sandbox() {
+    let app = TestApp::start().await;
+    let id = connection(&app, "stripe", "sandbox", Value::Null).await;
+    let subscription = json!({"subscription": "sub_1MowQVLkdIwHu7ixeRlqHVzs"});
+    let cancelled = act(&app, &id, "cancel_subscription", subscription.clone()).await.unwrap();
+    assert_eq!(cancelled["ends"], "2026-12-01T00:00:00Z");
+    assert_eq!(act(&app, &id, "resume_subscription", subscription).await.unwrap()["renews"], "2026-12-01T00:00:00Z");
+    let refund = async |charge: &str| act(&app, &id, "refund_charge", json!({"charge": charge})).await;
+    assert_eq!(refund("ch_3MmlLrLkdIwHu7ix0snN0B15").await.unwrap()["amount"], "29.00 EUR");
+    assert_eq!(refund("ch_3MmlLrLkdIwHu7ix0snN0B16").await.unwrap_err().0, "invalid_input");
+    assert_eq!(refund("ch_gone").await.unwrap_err().0, "not_found");
+    let gone = act(&app, &id, "cancel_subscription", json!({"subscription": "sub_gone"})).await;
+    assert_eq!(gone.unwrap_err().0, "not_found");
+}
+
+#[tokio::test]
 async fn stripe_s_errors_have_kinds() {
     let stripe = ScriptedService::start().await.unwrap();
-    let app = TestApp::with_route("api.stripe.com", &stripe).await;
+    let app = TestApp::in_place_of(&["api.stripe.com"], &stripe).await;
     let id = connection(&app, "stripe", "production", json!({"token": KEY})).await;
     let refund = json!({"charge": "ch_3Mm"});
     for (status, kind, code, message, reason) in [
@@ -181,7 +197,7 @@ async fn stripe_s_errors_have_kinds() {
 #[tokio::test]
 async fn stripe_s_lists_go_on_after_the_last_one() {
     let stripe = ScriptedService::start().await.unwrap();
-    let app = TestApp::with_route("api.stripe.com", &stripe).await;
+    let app = TestApp::in_place_of(&["api.stripe.com"], &stripe).await;
     let id = connection(&app, "stripe", "production", json!({"token": KEY})).await;
     let charge = |id: &str| {
         json!({"id": id, "status": "succeeded", "created": 1793491200, "amount": 2900, "currency": "eur",

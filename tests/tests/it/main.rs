@@ -17,6 +17,7 @@ mod model_faults;
 mod oauth;
 mod real_binary;
 mod uploads;
+mod vendor_accounts;
 
 #[test]
 fn no_orphans() {
