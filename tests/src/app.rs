@@ -111,7 +111,7 @@ impl TestApp {
         };
         let flags = BTreeMap::from([("data".to_owned(), data.path().display().to_string())]);
         let config = Config::read(&Sources { flags, environment: &environment, file: None }).unwrap();
-        let doubles = Doubles { compiler: Some(Compiler::InProcess), ..Doubles::default() };
+        let doubles = Doubles { compiler: Some(Compiler::InProcess), jobs: false, ..Doubles::default() };
         let app = compose(&config, doubles).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -214,6 +214,11 @@ impl TestApp {
         let found: Value = self.send_as(&self.admin, "GET", &path).await.json().await.unwrap();
         let messages = found["messages"].as_array().unwrap_or_else(|| panic!("{found}"));
         messages.iter().map(|message| message["content"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What the host as it runs holds, for what no client can ask for.
+    pub fn host(&self) -> &App {
+        &self.app
     }
 
     pub async fn make_key(&self, body: Value) -> Value {

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod app;
 pub mod browser;
+pub mod crm;
 pub mod guest;
 pub mod model;
 pub mod oauth;

@@ -59,6 +59,12 @@ ids! {
     WorkflowId,
     /// Somebody whose signatures an organization trusts.
     PublisherId,
+    /// An alert.
+    AlertId,
+    /// An organization's webhook.
+    WebhookId,
+    /// A message to a webhook.
+    DeliveryId,
     /// A row that nothing refers to (a usage row, an event).
     RowId,
 }

@@ -44,6 +44,8 @@ pub struct App {
     pub sign_ins: SignIns,
     pub metrics: Metrics,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Whether [`crate::jobs`] run by themselves.
+    pub jobs: bool,
 }
 
 impl App {

@@ -62,6 +62,8 @@ pub struct Doubles {
     /// In place of the child process, which is this program.
     pub compiler: Option<Compiler>,
     pub limits: TurnLimits,
+    /// False where a test does what [`crate::jobs`] do, when it likes.
+    pub jobs: bool,
 }
 
 impl Default for Doubles {
@@ -74,6 +76,7 @@ impl Default for Doubles {
             resolver: None,
             compiler: None,
             limits: TurnLimits::default(),
+            jobs: true,
         }
     }
 }
@@ -107,7 +110,7 @@ pub enum ComposeError {
 pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, ComposeError> {
     make_private(&config.data)
         .map_err(|error| ComposeError::Data { path: config.data.display().to_string(), error })?;
-    let Doubles { clock, random, model, embedder, resolver, compiler, limits } = doubles;
+    let Doubles { clock, random, model, embedder, resolver, compiler, limits, jobs } = doubles;
     let keys = MasterKeys::load(&MasterKeySource {
         key: config.master_key.clone(),
         file: config.master_key_file.clone(),
@@ -199,6 +202,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         sign_ins: SignIns::default(),
         metrics: Metrics::default(),
         trusted_proxies: config.trusted_proxies.clone(),
+        jobs,
         safe: Arc::new(Safe::new(vault)),
         clock,
         random,

@@ -17,6 +17,7 @@ pub mod demo;
 pub mod handbook;
 pub mod http;
 mod install;
+pub mod jobs;
 pub mod key;
 pub mod keyring;
 pub mod logging;

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::{app::App, demo, upload};
+use crate::{app::App, demo, jobs};
 
 /// How long a client may take to send a request's head; also how long an idle connection is kept.
 const HEAD_TIME: Duration = Duration::from_secs(30);
@@ -24,14 +24,13 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 /// What open requests get before they are cut, and what turns without a reader get after that: together under 10 s.
 const DRAIN: Duration = Duration::from_secs(7);
 const DRAIN_TURNS: Duration = Duration::from_secs(2);
-const RECOVER_EVERY: Duration = Duration::from_secs(60);
 
-/// Serves until `stop` says so, then drains.
+/// Serves, and does what a host does unasked, until `stop` says so; then drains.
 pub async fn serve(app: Arc<App>, router: Router, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     if let Ok(address) = listener.local_addr() {
         app.public_url.get_or_init(|| demo::url(None, address));
     }
-    let recovering = tokio::spawn(recover(Arc::clone(&app)));
+    let mut jobs = jobs::start(&app);
     let graceful = GracefulShutdown::new();
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).pipeline_flush(true);
@@ -76,7 +75,7 @@ pub async fn serve(app: Arc<App>, router: Router, listener: TcpListener, mut sto
     if running() > 0 {
         tracing::warn!(turns = running(), "some answers were not finished; they are stored as interrupted");
     }
-    recovering.abort();
+    jobs.shutdown().await;
     app.keyring.flush().await;
     app.store.close().await;
 }
@@ -106,22 +105,6 @@ fn service(
 /// Waits until the process is asked to end; a signal that can't come any more counts as one.
 async fn asked(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Frees what hosts that died had reserved.
-async fn recover(app: Arc<App>) {
-    let mut every = tokio::time::interval(RECOVER_EVERY);
-    loop {
-        every.tick().await;
-        app.keyring.flush().await;
-        match app.store.recover(app.clock.now()).await {
-            Ok(recovered) => tracing::debug!(?recovered, "recovered what was left behind"),
-            Err(error) => tracing::error!(%error, "what dead hosts left behind could not be recovered"),
-        }
-        if let Err(error) = upload::resume(&app).await {
-            tracing::error!(%error, "what dead hosts were compiling could not be taken up");
-        }
-    }
 }
 
 /// Says when the process is asked to end (SIGTERM, or Ctrl-C).

@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::{
     Store, accounts, calls,
     error::failed,
+    logs,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time, named},
 };
@@ -293,6 +294,13 @@ impl ConnectionStore for Store {
     async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError> {
         self.write("settle a connector call", move |mut db| {
             Box::pin(async move { Ok(calls::finish(&mut db, &record).await?) })
+        })
+        .await
+    }
+
+    async fn log_call(&self, record: CallRecord) -> Result<(), StoreError> {
+        self.write("log a connector call", move |mut db| {
+            Box::pin(async move { Ok(logs::insert(&mut db, &record).await.map(drop)?) })
         })
         .await
     }

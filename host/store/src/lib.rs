@@ -15,7 +15,7 @@
 //! # The tables
 //! | table | what |
 //! |---|---|
-//! | `organizations` | a company: its plan's limits, its subscription's end, the version of its knowledge |
+//! | `organizations` | a company: its plan's limits and how long it keeps logs, its subscription's end, the version of its knowledge |
 //! | `usage`, `key_usage`, `billing_events` | what is counted: by month and meter, by key, and as a journal for bills |
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
@@ -71,7 +71,7 @@ pub use self::{
     conversations::{ConversationRecord, ConversationSummary},
     flows::OauthFlow,
     keys::{KeySummary, NewKey, StoredKey},
-    logs::LogQuery,
+    logs::{LogQuery, LoggedCall},
     open::{OpenError, StoreConfig},
     organizations::{NewOrganization, Plan},
     publishers::{Publisher, Trust},

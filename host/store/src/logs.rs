@@ -1,8 +1,9 @@
-//! The log of connector calls.
+//! The log of connector calls: written once, searched by the organization, and kept for as long as its plan says.
 
 use resly_core::{
     connector::{
-        connection::CallRecord,
+        connection::{CallRecord, CallerKind, Environment},
+        reason::Reason,
         sandbox::{Cost, LogLine},
     },
     error::StoreError,
@@ -18,14 +19,37 @@ use crate::{
     types::{Count, Id, Json, Text, Time, named},
 };
 
+/// Rows deleted in one transaction, so that nobody waits long behind it.
+const BATCH: i64 = 500;
+
 /// Which calls to list. What is `None` matches all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LogQuery {
     pub connection: Option<ConnectionId>,
+    pub connector: Option<String>,
+    pub action: Option<String>,
     /// `ok`, or a fault's kind.
     pub status: Option<String>,
+    pub reason: Option<Reason>,
+    pub environment: Option<Environment>,
+    pub caller: Option<CallerKind>,
+    pub key: Option<KeyId>,
+    pub conversation: Option<ConversationId>,
+    /// Not before then.
+    pub from: Option<Timestamp>,
+    /// Before then.
     pub before: Option<Timestamp>,
+    /// In the message, a log line, or a request's host or path; capitals don't matter (in SQLite, those of ASCII).
+    pub text: Option<String>,
     pub limit: u32,
+}
+
+/// A call as it is listed.
+#[derive(Clone, Debug)]
+pub struct LoggedCall {
+    pub call: CallRecord,
+    /// Of the key it was made with, also when that has been deleted.
+    pub key_name: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -33,11 +57,16 @@ struct LogRow {
     id: Id,
     connection_id: Id,
     connector: String,
+    version: String,
     action: String,
     environment: String,
+    caller: String,
     key_id: Option<Id>,
+    key_name: Option<String>,
     conversation_id: Option<Id>,
     status: String,
+    reason: Option<String>,
+    cached: bool,
     message: Option<String>,
     fuel: Count,
     http_calls: Count,
@@ -49,17 +78,21 @@ struct LogRow {
 }
 
 impl LogRow {
-    fn record(self, organization: OrganizationId) -> Result<CallRecord, sqlx::Error> {
-        Ok(CallRecord {
+    fn logged(self, organization: OrganizationId) -> Result<LoggedCall, sqlx::Error> {
+        let call = CallRecord {
             id: CallId(self.id.0),
             organization,
             connection: ConnectionId(self.connection_id.0),
             connector: self.connector,
+            version: self.version,
             action: self.action,
             environment: named(self.environment)?,
+            caller: named(self.caller)?,
             key: self.key_id.map(|key| KeyId(key.0)),
             conversation: self.conversation_id.map(|conversation| ConversationId(conversation.0)),
             status: self.status,
+            reason: self.reason.map(named).transpose()?,
+            cached: self.cached,
             message: self.message,
             cost: Cost {
                 fuel: self.fuel.0,
@@ -70,7 +103,8 @@ impl LogRow {
             log: self.log.0,
             requests: self.requests.0,
             created_at: self.created_at.0,
-        })
+        };
+        Ok(LoggedCall { call, key_name: self.key_name })
     }
 }
 
@@ -78,20 +112,24 @@ impl LogRow {
 pub(crate) async fn insert(db: &mut Conn<'_>, record: &CallRecord) -> Result<bool, sqlx::Error> {
     let inserted = execute!(
         db,
-        "INSERT INTO connector_logs (id, organization_id, connection_id, connector, action, environment, key_id,
-                                     conversation_id, status, message, fuel, http_calls, response_bytes, duration_us,
-                                     log, requests, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+        "INSERT INTO connector_logs (id, organization_id, connection_id, connector, version, action, environment,
+                                     caller, key_id, conversation_id, status, reason, cached, message, fuel,
+                                     http_calls, response_bytes, duration_us, log, requests, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
          ON CONFLICT (id) DO NOTHING",
         Id(record.id.0),
         Id(record.organization.0),
         Id(record.connection.0),
         record.connector.as_str(),
+        record.version.as_str(),
         record.action.as_str(),
         record.environment.name(),
+        record.caller.name(),
         record.key.map(|key| Id(key.0)),
         record.conversation.map(|conversation| Id(conversation.0)),
         record.status.as_str(),
+        record.reason.map(Reason::name),
+        record.cached,
         record.message.as_deref().map(Text),
         Count(record.cost.fuel),
         Count(record.cost.http_calls.into()),
@@ -104,31 +142,101 @@ pub(crate) async fn insert(db: &mut Conn<'_>, record: &CallRecord) -> Result<boo
     Ok(inserted > 0)
 }
 
+/// The query, with what looks into the two lists, which the databases keep differently. `$13` is a pattern.
+macro_rules! search {
+    ($in_lists:literal) => {
+        concat!(
+            "SELECT l.id, l.connection_id, l.connector, l.version, l.action, l.environment, l.caller, l.key_id,
+                    k.name AS key_name, l.conversation_id, l.status, l.reason, l.cached, l.message, l.fuel,
+                    l.http_calls, l.response_bytes, l.duration_us, l.log, l.requests, l.created_at
+             FROM connector_logs l LEFT JOIN api_keys k ON k.id = l.key_id AND k.organization_id = l.organization_id
+             WHERE l.organization_id = $1
+               AND ($2 IS NULL OR l.connection_id = $2) AND ($3 IS NULL OR l.connector = $3)
+               AND ($4 IS NULL OR l.action = $4) AND ($5 IS NULL OR l.status = $5)
+               AND ($6 IS NULL OR l.reason = $6) AND ($7 IS NULL OR l.environment = $7)
+               AND ($8 IS NULL OR l.caller = $8) AND ($9 IS NULL OR l.key_id = $9)
+               AND ($10 IS NULL OR l.conversation_id = $10)
+               AND ($11 IS NULL OR l.created_at >= $11) AND ($12 IS NULL OR l.created_at < $12)
+               AND ($13 IS NULL OR LOWER(l.message) LIKE $13 ESCAPE '\\' OR ",
+            $in_lists,
+            ") ORDER BY l.created_at DESC, l.id DESC LIMIT $14"
+        )
+    };
+}
+
+const SEARCH_SQLITE: &str = search!(
+    "EXISTS (SELECT 1 FROM json_each(l.log) e
+             WHERE LOWER(json_extract(e.value, '$.message')) LIKE $13 ESCAPE '\\')
+     OR EXISTS (SELECT 1 FROM json_each(l.requests) e
+                WHERE LOWER(json_extract(e.value, '$.host') || json_extract(e.value, '$.path')) LIKE $13 ESCAPE '\\')"
+);
+const SEARCH_POSTGRES: &str = search!(
+    "EXISTS (SELECT 1 FROM jsonb_array_elements(l.log) e WHERE LOWER(e->>'message') LIKE $13 ESCAPE '\\')
+     OR EXISTS (SELECT 1 FROM jsonb_array_elements(l.requests) e
+                WHERE LOWER((e->>'host') || (e->>'path')) LIKE $13 ESCAPE '\\')"
+);
+
+/// A pattern for `LIKE` that finds the text anywhere, and takes none of it for a wildcard.
+fn anywhere(text: &str) -> String {
+    let text = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{text}%")
+}
+
+/// Deletes what is older than its organization's plan keeps it.
+async fn expire(db: &mut Conn<'_>, now: Timestamp) -> Result<u64, sqlx::Error> {
+    let sql = db.pick(
+        "DELETE FROM connector_logs WHERE id IN (
+             SELECT l.id FROM organizations o JOIN connector_logs l ON l.organization_id = o.id
+             WHERE l.created_at < strftime('%Y-%m-%dT%H:%M:%f', $1, '-' || o.log_days || ' days') LIMIT $2)",
+        "DELETE FROM connector_logs WHERE id IN (
+             SELECT l.id FROM organizations o JOIN connector_logs l ON l.organization_id = o.id
+             WHERE l.created_at < $1 - make_interval(days => o.log_days::int) LIMIT $2 FOR UPDATE OF l SKIP LOCKED)",
+    );
+    execute!(db, sql, Time(now), BATCH)
+}
+
 impl Store {
     /// The organization's calls, newest first.
-    pub async fn logs(&self, organization: OrganizationId, query: LogQuery) -> Result<Vec<CallRecord>, StoreError> {
+    pub async fn logs(&self, organization: OrganizationId, query: LogQuery) -> Result<Vec<LoggedCall>, StoreError> {
         let doing = "list the connector calls";
+        let pattern = query.text.as_deref().map(anywhere);
         let mut db = self.reader(doing).await?;
+        let sql = db.pick(SEARCH_SQLITE, SEARCH_POSTGRES);
         let found = rows!(
             db,
             LogRow,
-            "SELECT id, connection_id, connector, action, environment, key_id, conversation_id, status, message, fuel,
-                    http_calls, response_bytes, duration_us, log, requests, created_at
-             FROM connector_logs
-             WHERE organization_id = $1 AND ($2 OR connection_id = $3) AND ($4 OR status = $5)
-               AND ($6 OR created_at < $7)
-             ORDER BY created_at DESC, id DESC LIMIT $8",
+            sql,
             Id(organization.0),
-            query.connection.is_none(),
             query.connection.map(|connection| Id(connection.0)),
-            query.status.is_none(),
+            query.connector.as_deref().map(Text),
+            query.action.as_deref().map(Text),
             query.status.as_deref().map(Text),
-            query.before.is_none(),
+            query.reason.map(Reason::name),
+            query.environment.map(Environment::name),
+            query.caller.map(CallerKind::name),
+            query.key.map(|key| Id(key.0)),
+            query.conversation.map(|conversation| Id(conversation.0)),
+            query.from.map(Time),
             query.before.map(Time),
+            pattern.as_deref().map(Text),
             i64::from(query.limit)
         )
         .map_err(failed(doing))?;
-        let records = found.into_iter().map(|row| row.record(organization));
-        records.collect::<Result<_, _>>().map_err(failed(doing))
+        let calls = found.into_iter().map(|row| row.logged(organization));
+        calls.collect::<Result<_, _>>().map_err(failed(doing))
+    }
+
+    /// Deletes what is older than its organization's plan keeps it; how many rows. Any number of hosts may do it at once.
+    pub async fn expire_logs(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut deleted = 0;
+        loop {
+            let batch =
+                self.write("delete old logs", move |mut db| Box::pin(async move { Ok(expire(&mut db, now).await?) }));
+            let batch: u64 = batch.await?;
+            deleted += batch;
+            if batch < BATCH.unsigned_abs() {
+                return Ok(deleted);
+            }
+        }
     }
 }

@@ -29,6 +29,8 @@ pub struct NewOrganization {
 pub struct Plan {
     pub name: String,
     pub limits: Limits,
+    /// For how many days the log of connector calls is kept.
+    pub log_days: u32,
     /// From then on chats and searches are refused.
     pub subscription_ends_at: Option<Timestamp>,
 }
@@ -36,6 +38,7 @@ pub struct Plan {
 #[derive(sqlx::FromRow)]
 struct PlanRow {
     plan: String,
+    log_days: Count,
     subscription_ends_at: Option<Time>,
     limit_messages: Option<Count>,
     limit_embeddings: Option<Count>,
@@ -54,6 +57,7 @@ impl From<PlanRow> for Plan {
         Self {
             name: row.plan,
             limits: limits.into_iter().filter_map(|(meter, limit)| Some((meter, limit?.0))).collect(),
+            log_days: u32::try_from(row.log_days.0).unwrap_or(u32::MAX),
             subscription_ends_at: row.subscription_ends_at.map(|ends| ends.0),
         }
     }
@@ -86,7 +90,7 @@ async fn change(
              limit_connector_calls = CASE WHEN $6 THEN $7 ELSE limit_connector_calls END,
              limit_fuel = CASE WHEN $8 THEN $9 ELSE limit_fuel END
          WHERE id = $1
-         RETURNING plan, subscription_ends_at, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel",
+         RETURNING plan, log_days, subscription_ends_at, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel",
         Id(organization.0),
         changed(Meter::Messages),
         limit(Meter::Messages),
@@ -151,7 +155,8 @@ impl Store {
         let plan = row!(
             db,
             PlanRow,
-            "SELECT plan, subscription_ends_at, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel
+            "SELECT plan, log_days, subscription_ends_at, limit_messages, limit_embeddings, limit_connector_calls,
+                    limit_fuel
              FROM organizations WHERE id = $1",
             Id(organization.0)
         )
@@ -170,6 +175,22 @@ impl Store {
         let changes = changes.clone();
         self.write("change the plan's limits", move |mut db| {
             Box::pin(async move { Ok(change(&mut db, organization, &changes, now).await?) })
+        })
+        .await
+    }
+
+    /// Sets for how many days the log of connector calls is kept. False when there is no such organization.
+    pub async fn set_log_days(&self, organization: OrganizationId, days: u32) -> Result<bool, StoreError> {
+        self.write("change how long logs are kept", move |mut db| {
+            Box::pin(async move {
+                let changed = execute!(
+                    db,
+                    "UPDATE organizations SET log_days = $2 WHERE id = $1",
+                    Id(organization.0),
+                    Count(days.into())
+                )?;
+                Ok(changed > 0)
+            })
         })
         .await
     }

@@ -1,54 +1,13 @@
 //! `call_connector` end to end: the model asks, the component runs in the sandbox, the service is called with a
 //! credential that nobody else sees, and the usage report is what happened.
 
-use resly_tests::{app::TestApp, model::Reply, service::ScriptedService};
+use resly_tests::{
+    app::TestApp,
+    crm::{SECRET, account, definition, installed},
+    model::Reply,
+    service::ScriptedService,
+};
 use serde_json::{Value, json};
-
-const SECRET: &str = "crm-canary-5d41402abc4b2a76b9719d911017c592";
-
-fn definition(service: &ScriptedService) -> Value {
-    let host = service.address.to_string();
-    json!({
-        "id": "crm", "name": "Acme CRM", "version": "1.0.0", "hosts": [host],
-        "auth": {"type": "api_key", "in": "header", "name": "X-Api-Key"},
-        "settings": {"type": "object", "properties": {"region": {"type": "string", "default": "eu"}}},
-        "actions": [{
-            "id": "get_account", "title": "Look up an account", "description": "Finds a customer's account by its id.",
-            "side_effect": "read", "cache_s": 60,
-            "input": {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},
-            "request": {"method": "GET",
-                "url": format!("http://{host}/{{{{ settings.region }}}}/api/accounts/{{{{ input.id }}}}"),
-                "headers": {"accept": "application/json"}, "query": {"expand": "plan"}, "body": null},
-            "response": {"mapping": ".data | {id, name, plan: .plan.name}",
-                "errors": [{"status": 404, "fault": "not-found"}]},
-        }],
-        "test": {"action": "get_account", "input": {"id": "1"}},
-        "fixtures": [{"match": {"method": "GET", "path": "/eu/api/accounts/1"},
-            "response": {"status": 200, "json": {"data": {"id": "1", "name": "Acme", "plan": {"name": "Pro"}}}}}],
-    })
-}
-
-fn account() -> Value {
-    json!({"data": {"id": "1", "name": "Acme", "plan": {"name": "Pro", "price": 99}, "internal": "x"}})
-}
-
-/// The CRM, installed, tested and enabled.
-async fn installed(app: &TestApp, service: &ScriptedService, environment: &str) -> String {
-    app.admin_post("/api/admin/connectors", &definition(service)).await;
-    let made = app
-        .admin_post(
-            "/api/admin/connections",
-            &json!({"connector": "crm", "name": "CRM", "environment": environment, "settings": {},
-                "credentials": {"api_key": SECRET}}),
-        )
-        .await;
-    assert!(!made.to_string().contains(SECRET));
-    let id = made["id"].as_str().unwrap().to_owned();
-    let tested = app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
-    assert_eq!(tested["ok"], true, "{tested}");
-    app.admin_post(&format!("/api/admin/connections/{id}/enable"), &json!({})).await;
-    id
-}
 
 #[tokio::test]
 async fn a_declarative_connector_answers_a_customer() {
@@ -104,7 +63,10 @@ async fn a_service_s_errors_have_kinds() {
     assert!(missing.text().await.unwrap().contains("not"));
     let wrong = app.post_as(&app.admin, &path, &json!({"id": 5})).await;
     assert!(wrong.status().is_client_error());
-    assert_eq!(app.logs().await[0]["status"], "not_found", "what never left the policy check is not in the log");
+    let logs = app.logs().await;
+    let told = |n: usize| (logs[n]["status"].as_str().unwrap(), logs[n]["reason"].as_str().unwrap());
+    assert_eq!(told(0), ("invalid_input", "request_configuration"), "what reached nobody is in the log, too");
+    assert_eq!(told(1), ("not_found", "request_configuration"));
 }
 
 #[tokio::test]

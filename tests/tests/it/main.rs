@@ -12,6 +12,7 @@ mod chat;
 mod connectors;
 mod injections;
 mod keys;
+mod logs;
 mod metering;
 mod model_faults;
 mod oauth;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::{
     connection::{
-        BeginCallError, CallRecord, Catalogue, Connection, ConnectionStatus, ConnectionStore, Environment, Installable,
-        Writes,
+        BeginCallError, CallRecord, CallerKind, Catalogue, Connection, ConnectionStatus, ConnectionStore, Environment,
+        Installable, Writes,
     },
     fixture::Fixtures,
     manifest::{Action, Manifest, SideEffect},
@@ -55,19 +55,30 @@ pub enum Caller {
     Chat { key: KeyId, kind: KeyKind, conversation: ConversationId },
     /// A chat, for a write that a person confirmed under this key when the connection had this revision.
     Confirmed { key: KeyId, kind: KeyKind, conversation: ConversationId, revision: u64 },
+    /// The host itself, which looks whether the connection works. It is logged and counted nowhere: nobody asked for it.
+    Health,
 }
 
 impl Caller {
-    fn key(self) -> KeyId {
+    fn key(self) -> Option<KeyId> {
         match self {
-            Self::Admin { key } | Self::Chat { key, .. } | Self::Confirmed { key, .. } => key,
+            Self::Admin { key } | Self::Chat { key, .. } | Self::Confirmed { key, .. } => Some(key),
+            Self::Health => None,
         }
     }
 
     fn conversation(self) -> Option<ConversationId> {
         match self {
-            Self::Admin { .. } => None,
             Self::Chat { conversation, .. } | Self::Confirmed { conversation, .. } => Some(conversation),
+            Self::Admin { .. } | Self::Health => None,
+        }
+    }
+
+    fn kind(self) -> CallerKind {
+        match self {
+            Self::Admin { .. } => CallerKind::Admin,
+            Self::Chat { .. } | Self::Confirmed { .. } => CallerKind::Chat,
+            Self::Health => CallerKind::Health,
         }
     }
 }
@@ -87,6 +98,8 @@ pub struct CallReport {
     pub result: Result<Value, Fault>,
     /// Set when `result` is a fault of kind `Limit`.
     pub limit: Option<LimitReached>,
+    /// Answered from the host's memory.
+    pub cached: bool,
     pub cost: Cost,
     pub log: Vec<LogLine>,
 }
@@ -212,9 +225,10 @@ impl Connectors {
         let admitted = match self.admit(&request).await? {
             Ok(admitted) if !admitted.needs_confirmation => admitted,
             Ok(_) => {
-                return Ok(CallReport::refused(denied("this action changes something: a person has to confirm it")));
+                let fault = denied("this action changes something: a person has to confirm it");
+                return self.log(&request, CallReport::refused(fault)).await;
             }
-            Err(fault) => return Ok(CallReport::refused(fault)),
+            Err(fault) => return self.log(&request, CallReport::refused(fault)).await,
         };
         let Admitted { connection, prepared, action, .. } = admitted;
         let manifest = &prepared.installable.manifest;
@@ -222,29 +236,33 @@ impl Connectors {
         // A chat may be answered from what is known; an admin who calls wants to see the service's own answer.
         let recent = match request.caller {
             Caller::Chat { .. } => Recent::key(&connection, action, &request.input),
-            Caller::Admin { .. } | Caller::Confirmed { .. } => None,
+            Caller::Admin { .. } | Caller::Confirmed { .. } | Caller::Health => None,
         };
         if let Some(output) = recent.as_ref().and_then(|key| self.recent.find(key, action, self.clock.now())) {
-            return Ok(CallReport::known(&output));
+            return self.log(&request, CallReport::known(&output)).await;
         }
         let allowance = allowance(manifest);
         let outbound: Arc<dyn Outbound> = match connection.environment {
             Environment::Sandbox => Arc::new(Fixtures(Arc::clone(manifest))),
             Environment::Production => match self.outside.open(&connection, &prepared.installable, &allowance) {
                 Ok(outbound) => outbound,
-                Err(fault) => return Ok(CallReport::refused(fault)),
+                Err(fault) => return self.log(&request, CallReport::refused(fault)).await,
             },
         };
 
         let now = self.clock.now();
         let id = CallId(self.random.uuid(now));
         let lease_until = now.plus(LEASE);
-        let begun =
-            self.store.begin_call(id, request.organization, connection.environment, allowance.fuel, now, lease_until);
-        let fuel = match begun.await {
-            Ok(fuel) => fuel,
-            Err(BeginCallError::Limit(limit)) => return Ok(CallReport::over(limit)),
-            Err(BeginCallError::Store(error)) => return Err(error.into()),
+        let counted = request.caller != Caller::Health;
+        let fuel = if counted {
+            let (organization, environment) = (request.organization, connection.environment);
+            match self.store.begin_call(id, organization, environment, allowance.fuel, now, lease_until).await {
+                Ok(fuel) => fuel,
+                Err(BeginCallError::Limit(limit)) => return self.log(&request, CallReport::over(limit)).await,
+                Err(BeginCallError::Store(error)) => return Err(error.into()),
+            }
+        } else {
+            allowance.fuel
         };
 
         let allowance = Allowance { fuel, ..allowance };
@@ -257,27 +275,27 @@ impl Connectors {
             self.store.set_connection_status(request.organization, connection.id, status).await?;
         }
 
-        let record = CallRecord {
-            id,
-            organization: request.organization,
-            connection: connection.id,
-            connector: connection.connector.clone(),
-            action: action.id.clone(),
-            environment: connection.environment,
-            key: Some(request.caller.key()),
-            conversation: request.caller.conversation(),
-            status: output.as_ref().map_or_else(|fault| fault.kind.name(), |_| "ok").to_owned(),
-            message: output.as_ref().err().map(|fault| fault.message.clone()),
-            cost: outcome.cost.clone(),
-            log: outcome.log.clone(),
-            requests: outbound.requests(),
-            created_at: now,
-        };
-        self.store.finish_call(record).await?;
-        if let (Some(key), Ok(output)) = (recent, &output) {
+        let report = CallReport { result: output, limit: None, cached: false, cost: outcome.cost, log: outcome.log };
+        let record = record(id, now, &request, &connection, &report, outbound.requests());
+        if counted {
+            self.store.finish_call(record).await?;
+        } else {
+            self.store.log_call(record).await?;
+        }
+        if let (Some(key), Ok(output)) = (recent, &report.result) {
             self.recent.keep(key, output, self.clock.now());
         }
-        Ok(CallReport { result: output, limit: None, cost: outcome.cost, log: outcome.log })
+        Ok(report)
+    }
+
+    /// Writes down a call that reached nobody and isn't counted: a refused one, or one that was answered from memory.
+    async fn log(&self, request: &CallRequest, report: CallReport) -> Result<CallReport, CallError> {
+        if let Some(connection) = self.store.connection(request.organization, request.connection).await? {
+            let now = self.clock.now();
+            let id = CallId(self.random.uuid(now));
+            self.store.log_call(record(id, now, request, &connection, &report, Vec::new())).await?;
+        }
+        Ok(report)
     }
 
     #[expect(clippy::too_many_arguments, reason = "these are what one invocation is made of")]
@@ -347,6 +365,38 @@ impl Connectors {
     }
 }
 
+/// A call as the log has it.
+fn record(
+    id: CallId,
+    at: Timestamp,
+    request: &CallRequest,
+    connection: &Connection,
+    report: &CallReport,
+    requests: Vec<Value>,
+) -> CallRecord {
+    let fault = report.result.as_ref().err();
+    CallRecord {
+        id,
+        organization: request.organization,
+        connection: connection.id,
+        connector: connection.connector.clone(),
+        version: connection.version.clone(),
+        action: request.action.clone(),
+        environment: connection.environment,
+        caller: request.caller.kind(),
+        key: request.caller.key(),
+        conversation: request.caller.conversation(),
+        status: fault.map_or("ok", |fault| fault.kind.name()).to_owned(),
+        reason: fault.map(|fault| fault.kind.reason()),
+        cached: report.cached,
+        message: fault.map(|fault| fault.message.clone()),
+        cost: report.cost.clone(),
+        log: report.log.clone(),
+        requests,
+        created_at: at,
+    }
+}
+
 fn parse_output(text: &str) -> Result<Value, Fault> {
     serde_json::from_str(text).map_err(|error| Fault {
         kind: FaultKind::Output,
@@ -362,7 +412,7 @@ fn denied(message: &str) -> Fault {
 /// May this caller call this action of this connection, and when? Nothing that a model says is asked here.
 fn policy(connection: &Connection, action: &Action, caller: Caller) -> Result<Writes, Fault> {
     let (kind, confirmed) = match caller {
-        Caller::Admin { .. } => return Ok(Writes::AtOnce),
+        Caller::Admin { .. } | Caller::Health => return Ok(Writes::AtOnce),
         Caller::Chat { kind, .. } => (kind, None),
         Caller::Confirmed { kind, revision, .. } => (kind, Some(revision)),
     };
@@ -412,12 +462,12 @@ pub(crate) fn allowance(manifest: &Manifest) -> Allowance {
 
 impl CallReport {
     fn refused(fault: Fault) -> Self {
-        Self { result: Err(fault), limit: None, cost: Cost::default(), log: Vec::new() }
+        Self { result: Err(fault), limit: None, cached: false, cost: Cost::default(), log: Vec::new() }
     }
 
     /// Nothing ran, and nothing is counted.
     fn known(output: &Value) -> Self {
-        Self { result: Ok(output.clone()), limit: None, cost: Cost::default(), log: Vec::new() }
+        Self { result: Ok(output.clone()), limit: None, cached: true, cost: Cost::default(), log: Vec::new() }
     }
 
     fn over(limit: LimitReached) -> Self {

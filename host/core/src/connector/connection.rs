@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     manifest::{Auth, AuthType, Manifest},
+    reason::Reason,
     sandbox::{Cost, Digest, LogLine},
 };
 use crate::{
@@ -173,6 +174,26 @@ pub trait Catalogue: Send + Sync + 'static {
     ) -> Result<Option<Installable>, StoreError>;
 }
 
+/// Who made a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallerKind {
+    Admin,
+    Chat,
+    /// The host itself, to see whether the connection works.
+    Health,
+}
+
+impl CallerKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Chat => "chat",
+            Self::Health => "health",
+        }
+    }
+}
+
 /// One call in the log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CallRecord {
@@ -180,12 +201,18 @@ pub struct CallRecord {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
     pub connector: String,
+    pub version: String,
     pub action: String,
     pub environment: Environment,
+    pub caller: CallerKind,
     pub key: Option<KeyId>,
     pub conversation: Option<ConversationId>,
     /// `ok`, or the fault's kind.
     pub status: String,
+    /// Why it failed.
+    pub reason: Option<Reason>,
+    /// Answered from the host's memory: the service wasn't called.
+    pub cached: bool,
     /// What happened and what to do next; redacted.
     pub message: Option<String>,
     pub cost: Cost,
@@ -236,4 +263,6 @@ pub trait ConnectionStore: Send + Sync + 'static {
     ) -> Result<u64, BeginCallError>;
     /// Settles the reservation with what was burnt and writes the log row, in one transaction. Idempotent by `id`.
     async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError>;
+    /// Writes the log row of a call that isn't counted.
+    async fn log_call(&self, record: CallRecord) -> Result<(), StoreError>;
 }

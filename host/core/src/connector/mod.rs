@@ -9,6 +9,7 @@ pub mod fixture;
 pub mod manifest;
 pub mod offer;
 pub mod pack;
+pub mod reason;
 mod recent;
 pub mod sandbox;
 pub mod schema;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-/// Where and how a value differs from its schema, one line each, at most eight.
+/// Where and how a value differs from its schema, one line each, at most eight. The value itself is never quoted: it may
+/// be a customer's, and these lines end in logs.
 pub type Differences = Vec<String>;
 
 /// A schema ready to check values with. References to anything outside the schema are refused, so a schema can't
@@ -23,7 +24,7 @@ impl Schema {
             .map(|error| {
                 let path = error.instance_path().to_string();
                 let path = if path.is_empty() { "the value" } else { path.as_str() };
-                format!("{path}: {error}")
+                format!("{path}: {}", error.masked_with("it"))
             })
             .collect();
         if differences.is_empty() { Ok(()) } else { Err(differences) }

@@ -270,7 +270,7 @@ impl Toolbox<'_> {
         Ran::Done(told(&call.name, &Called::offered(offered), result, cap, citations))
     }
 
-    /// Keeps a write for a person to confirm; `None` when the connection wants no confirmation any more.
+    /// Keeps a write for a person to confirm; `None` when there is nothing to confirm, and the call itself tells why.
     async fn ask(
         &self,
         call: &ToolCall,
@@ -280,7 +280,8 @@ impl Toolbox<'_> {
         let admitted = match self.turns.connectors.admit(request).await {
             Ok(Ok(admitted)) if !admitted.needs_confirmation => return Ok(None),
             Ok(Ok(admitted)) => admitted,
-            Ok(Err(fault)) => return Err(faulted(fault)),
+            // The call will be refused for it, and logged.
+            Ok(Err(_)) => return Ok(None),
             Err(failure) => return Err(not_made(&failure, request.connection)),
         };
         let same = |approval: &Approval| {

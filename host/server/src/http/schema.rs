@@ -224,7 +224,12 @@ pub struct LogLine {
 #[derive(ToSchema)]
 pub struct TestResult {
     ok: bool,
+    /// As in the log.
     reason: Option<String>,
+    /// What an admin does next.
+    what_to_do: Option<String>,
+    /// The fault's kind: finer than the reason.
+    fault: Option<String>,
     message: Option<String>,
     duration_ms: Option<f64>,
 }

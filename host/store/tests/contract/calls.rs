@@ -2,7 +2,8 @@
 
 use resly_core::{
     connector::{
-        connection::{BeginCallError, CallRecord, ConnectionStore, Environment},
+        connection::{BeginCallError, CallRecord, CallerKind, ConnectionStore, Environment},
+        reason::Reason,
         sandbox::{Cost, LogLevel, LogLine},
     },
     id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
@@ -12,7 +13,7 @@ use resly_store::{LogQuery, Store};
 use serde_json::json;
 
 use crate::{
-    backend::{Backend, at, organization, used, uuid},
+    backend::{Backend, at, key, organization, used, uuid},
     both,
 };
 
@@ -22,11 +23,15 @@ fn record(organization: OrganizationId, id: CallId, fuel: u64) -> CallRecord {
         organization,
         connection: ConnectionId(uuid()),
         connector: "crm".to_owned(),
+        version: "1.0.0".to_owned(),
         action: "get".to_owned(),
         environment: Environment::Production,
+        caller: CallerKind::Chat,
         key: Some(KeyId(uuid())),
         conversation: Some(ConversationId(uuid())),
         status: "ok".to_owned(),
+        reason: None,
+        cached: false,
         message: None,
         cost: Cost { fuel, http_calls: 2, response_bytes: 300, duration_us: 4000 },
         log: vec![LogLine { level: LogLevel::Warn, message: "careful\0".to_owned() }],
@@ -47,7 +52,7 @@ fn limit(result: Result<u64, BeginCallError>) -> LimitReached {
 }
 
 fn all() -> LogQuery {
-    LogQuery { connection: None, status: None, before: None, limit: 10 }
+    LogQuery { limit: 10, ..LogQuery::default() }
 }
 
 both! {
@@ -75,7 +80,7 @@ both! {
 
         let logs = store.logs(org, all()).await.unwrap();
         assert_eq!(logs.len(), 2);
-        let logged = logs.iter().find(|log| log.id == id).unwrap();
+        let logged = &logs.iter().find(|log| log.call.id == id).unwrap().call;
         assert_eq!(logged.cost, done.cost);
         assert_eq!(logged.log[0].message, "careful\u{fffd}");
         assert_eq!(logged.requests, done.requests);
@@ -155,8 +160,89 @@ both! {
         assert_eq!(count(LogQuery { connection: Some(connection), ..all() }).await, 1);
         assert_eq!(count(LogQuery { status: Some("upstream".to_owned()), ..all() }).await, 1);
         assert_eq!(count(LogQuery { before: Some(at(2)), ..all() }).await, 2);
-        assert_eq!(store.logs(org, all()).await.unwrap()[0].created_at, at(3), "newest first");
+        assert_eq!(store.logs(org, all()).await.unwrap()[0].call.created_at, at(3), "newest first");
         let stranger = organization(&store, &[]).await;
         assert!(store.logs(stranger, all()).await.unwrap().is_empty());
+    }
+
+    async fn logs_are_found_by_each_thing_they_tell(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let new = key(org);
+        store.create_key(new.clone()).await.unwrap();
+        let plain = record(org, CallId(uuid()), 0);
+        store.log_call(plain.clone()).await.unwrap();
+        let odd = CallRecord {
+            connector: "shop".to_owned(),
+            action: "put".to_owned(),
+            environment: Environment::Sandbox,
+            caller: CallerKind::Admin,
+            key: Some(new.id),
+            conversation: None,
+            status: "not_found".to_owned(),
+            reason: Some(Reason::RequestConfiguration),
+            message: Some("No order 100%_a".to_owned()),
+            log: vec![LogLine { level: LogLevel::Info, message: "Größe L \"x\"".to_owned() }],
+            requests: vec![json!({"method": "GET", "host": "shop.example.com", "path": "/Orders/7", "status": 404})],
+            cached: true,
+            created_at: at(50),
+            ..record(org, CallId(uuid()), 0)
+        };
+        store.log_call(odd.clone()).await.unwrap();
+        let found = async |query: LogQuery| {
+            let calls = store.logs(org, query).await.unwrap();
+            assert_eq!(calls.len(), 1);
+            calls[0].call.id
+        };
+        let text = |text: &str| Some(text.to_owned());
+        for query in [
+            LogQuery { connection: Some(odd.connection), ..all() },
+            LogQuery { connector: text("shop"), ..all() },
+            LogQuery { action: text("put"), ..all() },
+            LogQuery { status: text("not_found"), ..all() },
+            LogQuery { reason: Some(Reason::RequestConfiguration), ..all() },
+            LogQuery { environment: Some(Environment::Sandbox), ..all() },
+            LogQuery { caller: Some(CallerKind::Admin), ..all() },
+            LogQuery { key: Some(new.id), ..all() },
+            LogQuery { from: Some(at(50)), ..all() },
+            LogQuery { text: text("no ORDER"), ..all() },
+            LogQuery { text: text("100%_a"), ..all() },
+            LogQuery { text: text("größe l \"X"), ..all() },
+            LogQuery { text: text("shop.example.com/orders"), ..all() },
+        ] {
+            assert_eq!(found(query.clone()).await, odd.id, "{query:?}");
+        }
+        assert_eq!(found(LogQuery { conversation: plain.conversation, ..all() }).await, plain.id);
+        assert_eq!(found(LogQuery { before: Some(at(50)), ..all() }).await, plain.id);
+        for nothing in ["100xxa", "level", "method", "x_y"] {
+            let query = LogQuery { text: text(nothing), ..all() };
+            assert!(store.logs(org, query).await.unwrap().is_empty(), "{nothing} is nobody's word");
+        }
+        let logged = &store.logs(org, all()).await.unwrap()[0];
+        assert_eq!(logged.key_name.as_deref(), Some("web"));
+        assert_eq!((logged.call.reason, logged.call.cached, logged.call.caller), (odd.reason, true, CallerKind::Admin));
+        let report = store.usage(org, at(0)).await.unwrap();
+        assert_eq!(report.meters[&Meter::ConnectorCalls].used, 0, "what is only logged is not counted");
+        backend.assert_billed(&report).await;
+    }
+
+    async fn logs_are_kept_for_as_long_as_the_plan_says(backend: Backend) {
+        const DAY: u64 = 86_400;
+        let (store, org) = backend.with(&[]).await;
+        let longer = organization(&store, &[]).await;
+        assert_eq!(store.plan(org).await.unwrap().log_days, 30);
+        assert!(store.set_log_days(longer, 60).await.unwrap());
+        assert_eq!(store.plan(longer).await.unwrap().log_days, 60);
+        for of in [org, longer] {
+            for day in [0, 20] {
+                let call = CallRecord { created_at: at(day * DAY), ..record(of, CallId(uuid()), 0) };
+                store.log_call(call).await.unwrap();
+            }
+        }
+        assert_eq!(store.expire_logs(at(30 * DAY - 1)).await.unwrap(), 0);
+        assert_eq!(store.expire_logs(at(30 * DAY + 1)).await.unwrap(), 1);
+        assert_eq!(store.logs(org, all()).await.unwrap()[0].call.created_at, at(20 * DAY));
+        assert_eq!(store.logs(longer, all()).await.unwrap().len(), 2);
+        assert_eq!(store.expire_logs(at(61 * DAY)).await.unwrap(), 2);
+        assert_eq!(store.logs(longer, all()).await.unwrap().len(), 1);
     }
 }

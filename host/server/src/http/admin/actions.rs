@@ -54,7 +54,7 @@ pub async fn call(
 /// Calls the action that the connector's manifest names for this.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/test", tag = "admin", operation_id = "testConnection",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "`{ok: true, duration_ms}` or `{ok: false, reason, message}`", body = crate::http::schema::TestResult),
+    responses((status = 200, description = "`{ok: true, duration_ms}` or `{ok: false, reason, what_to_do, message}`", body = crate::http::schema::TestResult),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn test(
     State(app): State<Arc<App>>,
@@ -75,8 +75,11 @@ pub async fn test(
             }
             json!({"ok": true, "duration_ms": duration_ms})
         }
-        Err(fault) => json!({"ok": false, "reason": fault.kind.name(), "message": fault.message,
-            "retryable": fault.retryable, "duration_ms": duration_ms}),
+        Err(fault) => {
+            let reason = fault.kind.reason();
+            json!({"ok": false, "reason": reason, "what_to_do": reason.what_to_do(), "fault": fault.kind,
+                "message": fault.message, "retryable": fault.retryable, "duration_ms": duration_ms})
+        }
     }))
 }
 

@@ -341,9 +341,9 @@ pub async fn health(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let connection = find(&app, &principal, &id).await?;
-    let query = LogQuery { connection: Some(connection.id), status: None, before: None, limit: 50 };
+    let query = LogQuery { connection: Some(connection.id), limit: 50, ..LogQuery::default() };
     let records = app.store.logs(principal.organization, query).await?;
-    let failures = records.iter().filter(|record| record.status != "ok").count();
+    let failures = records.iter().filter(|record| record.call.status != "ok").count();
     Ok(Json(json!({"status": connection.status, "calls": records.len(), "failures": failures,
         "last_call": records.first().map(logs::view)})))
 }

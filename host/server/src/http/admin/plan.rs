@@ -18,22 +18,28 @@ use crate::{
     },
 };
 
+/// Ten years.
+const MOST_LOG_DAYS: u32 = 3650;
+
 #[derive(Deserialize, ToSchema)]
 pub struct PlanChange {
     /// By meter (`messages`, `embeddings`, `connector_calls`, `fuel`); `null` is unlimited. What isn't named stays.
-    #[schema(value_type = Object)]
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
     limits: BTreeMap<Meter, Option<u64>>,
+    /// For how many days the log of connector calls is kept: 1 to 3,650.
+    log_days: Option<u32>,
 }
 
 /// The plan and its limits.
 #[utoipa::path(get, path = "/api/admin/plan", tag = "admin", operation_id = "getPlan",
-    responses((status = 200, description = "`{name, limits, subscription_ends_at}`", body = Object),
+    responses((status = 200, description = "`{name, limits, log_days, subscription_ends_at}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn get(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
     Ok(Json(view(&app.store.plan(principal.organization).await?)))
 }
 
-/// Sets limits. They hold from the next request on.
+/// Sets limits, which hold from the next request on, and how long logs are kept.
 #[utoipa::path(patch, path = "/api/admin/plan", tag = "admin", operation_id = "changePlan",
     request_body = PlanChange,
     responses((status = 200, description = "The plan as it is now", body = Object),
@@ -47,6 +53,12 @@ pub async fn change(
     {
         return Err(Problem::invalid_at(format!("limits.{}", meter.name()), "at most 2^63-1; null is unlimited"));
     }
+    if let Some(days) = request.log_days {
+        if !(1..=MOST_LOG_DAYS).contains(&days) {
+            return Err(Problem::invalid_at("log_days", format!("1 to {MOST_LOG_DAYS} days")));
+        }
+        app.store.set_log_days(principal.organization, days).await?;
+    }
     let plan = app.store.set_limits(principal.organization, &request.limits, app.clock.now()).await?;
     Ok(Json(view(&plan)))
 }
@@ -54,5 +66,6 @@ pub async fn change(
 fn view(plan: &Plan) -> Value {
     let limits: BTreeMap<Meter, Option<u64>> =
         Meter::ALL.into_iter().map(|meter| (meter, plan.limits.get(&meter).copied())).collect();
-    json!({"name": plan.name, "limits": limits, "subscription_ends_at": plan.subscription_ends_at})
+    json!({"name": plan.name, "limits": limits, "log_days": plan.log_days,
+        "subscription_ends_at": plan.subscription_ends_at})
 }

@@ -139,6 +139,8 @@ pub fn call_problem(fault: &Fault, report: &CallReport) -> Problem {
     }
     let problem = Problem::new(fault_kind(fault.kind), fault.message.clone())
         .with("fault", json!({"kind": fault.kind, "retryable": fault.retryable}))
+        .with("reason", fault.kind.reason().name())
+        .with("what_to_do", fault.kind.reason().what_to_do())
         .with("fuel", report.cost.fuel)
         .with("http_calls", report.cost.http_calls)
         .with("duration_ms", report.cost.duration_us / 1000)

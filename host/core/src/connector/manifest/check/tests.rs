@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::check;
-use crate::connector::manifest::Manifest;
+use crate::connector::manifest::{Auth, Manifest};
 
 /// DESIGN's wire example.
 fn example() -> Value {
@@ -97,12 +97,8 @@ fn credentials_go_where_they_can() {
     told("/auth", oauth("http://a.example/t"), "/auth/token_url", "https");
     told("/auth", oauth("https://{{ settings.shop }}.a.example/t"), "/auth/token_url", "no setting `shop`");
     told("/auth", json!({"type": "oauth2", "token_url": "https://a.example/t"}), "/auth/authorize_url", "agrees");
-    told(
-        "/auth",
-        json!({"type": "oauth2", "token_url": "https://a.example/t", "grant": "password"}),
-        "/auth/grant",
-        "password",
-    );
+    let grant = json!({"type": "oauth2", "token_url": "https://a.example/t", "grant": "password"});
+    assert!(serde_json::from_value::<Auth>(grant).is_err(), "there is no such grant");
 }
 
 #[test]

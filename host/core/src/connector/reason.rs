@@ -1,0 +1,116 @@
+//! Why a call failed, in the eight words that logs, health, alerts and tests share, and what to do about each.
+
+use serde::{Deserialize, Serialize};
+
+use super::sandbox::FaultKind;
+
+/// What stands behind a fault, by who can mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    RequestConfiguration,
+    NeedsAuth,
+    Upstream,
+    RateLimited,
+    Mapping,
+    Denied,
+    Limit,
+    Internal,
+}
+
+impl Reason {
+    pub const ALL: [Self; 8] = [
+        Self::RequestConfiguration,
+        Self::NeedsAuth,
+        Self::Upstream,
+        Self::RateLimited,
+        Self::Mapping,
+        Self::Denied,
+        Self::Limit,
+        Self::Internal,
+    ];
+
+    /// The name in the database and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RequestConfiguration => "request_configuration",
+            Self::NeedsAuth => "needs_auth",
+            Self::Upstream => "upstream",
+            Self::RateLimited => "rate_limited",
+            Self::Mapping => "mapping",
+            Self::Denied => "denied",
+            Self::Limit => "limit",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// What an admin does next. A fault's own message says what happened.
+    pub fn what_to_do(self) -> &'static str {
+        match self {
+            Self::RequestConfiguration => {
+                "Compare what was asked for with the action's input schema, the connection's settings and what the \
+                 account holds; the message names what doesn't fit."
+            }
+            Self::NeedsAuth => {
+                "Renew the connection's credential, or give it the permission that the message names; then test the \
+                 connection and enable it."
+            }
+            Self::Upstream => {
+                "The service failed or can't be reached: look at its status page, and whether its host name resolves; \
+                 nothing needs changing here once it is back."
+            }
+            Self::RateLimited => {
+                "The service wants fewer calls: wait, let repeated reads be answered from memory (`cache_s`), or have \
+                 the service raise its limit."
+            }
+            Self::Mapping => {
+                "Compare the service's answer with the action's output schema and the connection's mapping: one of them \
+                 expects another shape."
+            }
+            Self::Denied => {
+                "The connection's status or policy, or the connector's hosts, don't allow this: allow it there, if it \
+                 should be."
+            }
+            Self::Limit => {
+                "A bound was reached: the plan's, the number of calls at once, or one call's time, fuel, memory or size. \
+                 Ask for less at once, try later, or have that bound raised."
+            }
+            Self::Internal => {
+                "The connector itself failed: its log lines say more. Go back to the version before, or tell its author."
+            }
+        }
+    }
+}
+
+impl FaultKind {
+    /// What stands behind it.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::InvalidInput | Self::NotFound => Reason::RequestConfiguration,
+            Self::NeedsAuth => Reason::NeedsAuth,
+            Self::Upstream => Reason::Upstream,
+            Self::RateLimited => Reason::RateLimited,
+            Self::Mapping | Self::Output => Reason::Mapping,
+            Self::Denied => Reason::Denied,
+            Self::Limit | Self::Busy | Self::Fuel | Self::Deadline | Self::Memory | Self::TooLarge => Reason::Limit,
+            Self::Internal | Self::Trap | Self::Component => Reason::Internal,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_name_of_its_own_and_tells_what_to_do() {
+        let mut names: Vec<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Reason::ALL.len());
+        for reason in Reason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
+            assert!(reason.what_to_do().ends_with('.'), "{}", reason.name());
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What a host does unasked, as long as it serves. Each job is one call on the store or on a part of [`App`] that any
+//! number of hosts may make at once, so here is only when: tests make the same calls when they like.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{task::JoinSet, time::MissedTickBehavior};
+
+use crate::{app::App, upload};
+
+const RECOVER_EVERY: Duration = Duration::from_secs(60);
+const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
+
+/// Starts them all; they end when the set is dropped.
+pub fn start(app: &Arc<App>) -> JoinSet<()> {
+    let mut jobs = JoinSet::new();
+    if !app.jobs {
+        return jobs;
+    }
+    jobs.spawn(every(Arc::clone(app), RECOVER_EVERY, recover));
+    jobs.spawn(every(Arc::clone(app), EXPIRE_EVERY, expire));
+    jobs
+}
+
+/// Does a job at once, and again each time `period` has passed.
+async fn every(app: Arc<App>, period: Duration, job: impl AsyncFn(&Arc<App>)) {
+    let mut ticks = tokio::time::interval(period);
+    // One that took longer is not made up for.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        job(&app).await;
+    }
+}
+
+/// Frees what hosts that died had reserved.
+async fn recover(app: &Arc<App>) {
+    app.keyring.flush().await;
+    match app.store.recover(app.clock.now()).await {
+        Ok(recovered) => tracing::debug!(?recovered, "recovered what was left behind"),
+        Err(error) => tracing::error!(%error, "what dead hosts left behind could not be recovered"),
+    }
+    if let Err(error) = upload::resume(app).await {
+        tracing::error!(%error, "what dead hosts were compiling could not be taken up");
+    }
+}
+
+/// Deletes what has been kept for long enough.
+async fn expire(app: &Arc<App>) {
+    match app.store.expire_logs(app.clock.now()).await {
+        Ok(0) => {}
+        Ok(calls) => tracing::info!(calls, "deleted old connector calls from the log"),
+        Err(error) => tracing::error!(%error, "old connector calls could not be deleted from the log"),
+    }
+}
