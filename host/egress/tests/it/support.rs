@@ -204,7 +204,6 @@ pub fn spec(manifest: Value) -> SessionSpec {
     SessionSpec {
         organization: OrganizationId(Uuid::from_u128(1)),
         connection: ConnectionId(Uuid::from_u128(2)),
-        auth: manifest.auth.clone(),
         manifest: Arc::new(manifest),
         auth,
         settings: json!({}),
