@@ -17,7 +17,11 @@ const CALL = '01893b2e-7c00-7abc-8def-0123456789ab';
 
 /** Each action: an input, the same asked of Stripe's client, and the type of the answer. */
 const ACTIONS = {
-  find_customers: [{ email: 'ada@example.com' }, (s, i) => s.customers.list({ ...i, limit: 5 }), 'Stripe.ApiList<Stripe.Customer>'],
+  find_customers: [
+    { email: 'ada@example.com', after: 'cus_1' },
+    (s, i) => s.customers.list({ email: i.email, limit: 5, starting_after: i.after }),
+    'Stripe.ApiList<Stripe.Customer>',
+  ],
   get_customer: [{ customer }, (s, i) => s.customers.retrieve(i.customer), 'Stripe.Customer'],
   list_subscriptions: [
     { ...list, after: 'sub_1' },

@@ -23,7 +23,8 @@ pub struct Sent {
     pub thread_id: String,
 }
 
-/// Sends a message. The request carries no idempotency key, since Gmail knows none, so the host sends it once.
+/// Sends a message. The request carries no idempotency key, since Gmail knows none, so the host sends it once; only what
+/// Google refused with 401, and so did nothing about, goes again with a renewed access.
 pub fn send(message: &str, thread: Option<&str>, send: Sender) -> Result<Sent> {
     let mut body = json!({"raw": URL_SAFE.encode(message)});
     if let Some(thread) = thread {

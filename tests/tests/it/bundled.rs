@@ -1,7 +1,7 @@
 //! The bundled connectors, as an admin meets them: in the catalogue, in the sandbox, and at a service that answers as
 //! the vendor's own would.
 
-use resly_tests::{app::TestApp, service::ScriptedService};
+use resly_tests::{app::TestApp, model::Reply, service::ScriptedService};
 use serde_json::{Value, json};
 
 const KEY: &str = "rk_test_canary_51f0c2d9a8";
@@ -129,6 +129,42 @@ async fn a_cancelled_subscription_is_kept_and_a_charge_refunded() {
     assert_eq!(sent(0), "cancel_at_period_end=false");
     assert_eq!(sent(1), "amount=500&charge=ch_3Mm&reason=requested_by_customer");
     assert_eq!(sent(2), "charge=ch_3Mm", "what isn't given isn't sent");
+}
+
+#[tokio::test]
+async fn a_refund_in_a_chat_is_shown_to_a_person_and_made_once_under_one_key() {
+    let stripe = ScriptedService::start().await.unwrap();
+    let app = TestApp::in_place_of(&["api.stripe.com"], &stripe).await;
+    let id = connection(&app, "stripe", "production", json!({"token": KEY})).await;
+    stripe.answers(
+        "/v1/customers",
+        200,
+        json!({"object": "list", "url": "/v1/customers", "has_more": false, "data": []}),
+    );
+    app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
+    app.admin_post(&format!("/api/admin/connections/{id}/enable"), &json!({})).await;
+    let refund = json!({"charge": "ch_3Mm", "amount": 500});
+    app.model.says([Reply::connector("stripe", "refund_charge", refund), Reply::text("5 EUR are on their way back.")]);
+    let say = async |conversation: &Value, text: &str| {
+        app.answer(json!({"conversationId": conversation, "messages": [{"role": "user", "content": text}]})).await
+    };
+    let asked = say(&Value::Null, "Refund 5 EUR").await;
+    let shown = asked["approvals"][0]["text"].as_str().unwrap();
+    assert!(shown.contains("Refund a charge") && shown.contains("ch_3Mm") && shown.contains("500"), "{shown}");
+    let refunds =
+        || stripe.received().into_iter().filter(|request| request.target == "/v1/refunds").collect::<Vec<_>>();
+    assert!(refunds().is_empty());
+
+    stripe.answers_once("/v1/refunds", 503, error("api_error", "", "An error occurred."));
+    let made = json!({"id": "re_1", "status": "succeeded", "charge": "ch_3Mm", "amount": 500, "currency": "eur", "created": 1793577600});
+    stripe.answers("/v1/refunds", 200, made);
+    let done = say(&asked["conversationId"], "yes").await;
+    assert_eq!(done["content"], "5 EUR are on their way back.");
+    app.model.says([Reply::text("You are welcome.")]);
+    say(&asked["conversationId"], "yes").await;
+    let keys: Vec<_> = refunds().iter().map(|request| request.header("idempotency-key").unwrap().to_owned()).collect();
+    assert_eq!(keys.len(), 2, "the first was answered with 503");
+    assert_eq!(keys[0], keys[1]);
 }
 
 #[tokio::test]
