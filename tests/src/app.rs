@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use resly_core::{
     id::OrganizationId,
@@ -20,7 +21,7 @@ use resly_core::{
 use resly_sandbox::Compiler;
 use resly_server::{
     app::App,
-    compose::{Doubles, compose},
+    compose::{ComposeError, Doubles, compose},
     config::{Config, Sources},
     http::router::router,
     keyring::KeySpec,
@@ -28,12 +29,10 @@ use resly_server::{
 };
 use resly_store::NewOrganization;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::watch};
+use sha2::{Digest, Sha256};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{model::ScriptedModel, service::ScriptedService};
-
-/// Every test's vault has the same key, so that they share what was compiled: its cache is bound to the key.
-const MASTER_KEY: &str = "test:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
 
 pub struct TestApp {
     pub client: Client,
@@ -46,7 +45,40 @@ pub struct TestApp {
     organization: OrganizationId,
     base: String,
     data: tempfile::TempDir,
-    _stop: watch::Sender<bool>,
+    _running: Running,
+}
+
+/// A host in process, on a port of the system's choice. It ends when this is dropped.
+pub struct Running {
+    pub app: Arc<App>,
+    pub base: String,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl Running {
+    /// On data that may be there already, with settings by the names of their variables.
+    pub async fn start(data: &Path, settings: &[(&str, &str)]) -> Result<Self, ComposeError> {
+        let environment = |name: &str| {
+            let found = settings.iter().find(|(have, _)| *have == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let flags = BTreeMap::from([("data".to_owned(), data.display().to_string())]);
+        let config = Config::read(&Sources { flags, environment: &environment, file: None }).unwrap();
+        let doubles = Doubles { compiler: Some(Compiler::InProcess), jobs: false, ..Doubles::default() };
+        let app = compose(&config, doubles).await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = watch::channel(false);
+        let serving = tokio::spawn(serve(Arc::clone(&app), router(Arc::clone(&app)), listener, stopped));
+        Ok(Self { app, base, stop, serving })
+    }
+
+    /// Ends it as a signal would, and waits for that.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        self.serving.await.unwrap();
+    }
 }
 
 /// How a host is started.
@@ -98,26 +130,15 @@ impl TestApp {
         let data = tempfile::tempdir().unwrap();
         share_compiled(data.path());
         let model = ScriptedModel::start().await.unwrap();
-        let url = model.url.clone();
-        let environment = move |name: &str| match name {
-            "RESLY_MODEL_URL" => Some(url.clone()),
-            "RESLY_MODEL" => Some("scripted".to_owned()),
-            "RESLY_MASTER_KEY" => Some(MASTER_KEY.to_owned()),
-            "RESLY_EGRESS_ALLOW" => allow.clone(),
-            "RESLY_EGRESS_ROUTE" => route.clone(),
-            "RESLY_DATABASE_URL" => database_url.clone(),
-            "RESLY_PUBLIC_URL" => public_url.clone(),
-            _ => None,
-        };
-        let flags = BTreeMap::from([("data".to_owned(), data.path().display().to_string())]);
-        let config = Config::read(&Sources { flags, environment: &environment, file: None }).unwrap();
-        let doubles = Doubles { compiler: Some(Compiler::InProcess), jobs: false, ..Doubles::default() };
-        let app = compose(&config, doubles).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve(Arc::clone(&app), router(Arc::clone(&app)), listener, stopped));
-
+        let master = master_key();
+        let mut settings =
+            vec![("RESLY_MODEL_URL", model.url.as_str()), ("RESLY_MODEL", "scripted"), ("RESLY_MASTER_KEY", &master)];
+        settings.extend(allow.as_deref().map(|allow| ("RESLY_EGRESS_ALLOW", allow)));
+        settings.extend(route.as_deref().map(|route| ("RESLY_EGRESS_ROUTE", route)));
+        settings.extend(database_url.as_deref().map(|url| ("RESLY_DATABASE_URL", url)));
+        settings.extend(public_url.as_deref().map(|url| ("RESLY_PUBLIC_URL", url)));
+        let running = Running::start(data.path(), &settings).await.unwrap();
+        let app = Arc::clone(&running.app);
         let (organization, key, admin) = match twin {
             Some((_, organization, key, admin)) => (organization, key, admin),
             None => {
@@ -127,7 +148,8 @@ impl TestApp {
                 (organization, key, mint(&app, organization, &all).await)
             }
         };
-        Self { client: client(), model, key, admin, app, organization, base, data, _stop: stop }
+        let base = running.base.clone();
+        Self { client: client(), model, key, admin, app, organization, base, data, _running: running }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -285,7 +307,14 @@ impl TestApp {
     }
 }
 
-async fn make_organization(app: &App, name: &str) -> OrganizationId {
+/// Every test's vault has the same key, so that they share what was compiled: its cache is bound to the key. It isn't
+/// written down, since production, which PostgreSQL means, takes no key that is.
+fn master_key() -> String {
+    format!("test:{}", STANDARD.encode(Sha256::digest("the master key of tests")))
+}
+
+/// An organization of its own, without limits.
+pub async fn make_organization(app: &App, name: &str) -> OrganizationId {
     let now = app.clock.now();
     let id = OrganizationId(app.random.uuid(now));
     let name = format!("{name} {id}");
@@ -293,7 +322,8 @@ async fn make_organization(app: &App, name: &str) -> OrganizationId {
     id
 }
 
-async fn mint(app: &App, organization: OrganizationId, scopes: &[Scope]) -> String {
+/// An API key, as its owner writes it.
+pub async fn mint(app: &App, organization: OrganizationId, scopes: &[Scope]) -> String {
     let spec = KeySpec {
         organization,
         name: "test".to_owned(),
@@ -305,8 +335,8 @@ async fn mint(app: &App, organization: OrganizationId, scopes: &[Scope]) -> Stri
     app.keyring.create(spec).await.unwrap().expose().to_owned()
 }
 
-/// Compiled connectors are the same for all tests: compile each once.
-fn share_compiled(data: &Path) {
+/// Compiled connectors are the same for all tests under one master key: compile each once.
+pub fn share_compiled(data: &Path) {
     let shared = binary().with_file_name("resly-tests-compiled");
     std::fs::create_dir_all(&shared).unwrap();
     std::os::unix::fs::symlink(&shared, data.join("compiled")).unwrap();

@@ -3,11 +3,14 @@
 pub mod accounts;
 pub mod app;
 pub mod browser;
+pub mod canary;
 pub mod crm;
 pub mod guest;
+pub mod mirror;
 pub mod model;
 pub mod oauth;
 #[path = "../../host/store/tests/contract/postgres.rs"]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "this is test code in a library's place")]
 pub mod postgres;
 pub mod service;
+pub mod wire;

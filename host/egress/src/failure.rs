@@ -52,10 +52,18 @@ pub fn closed_vault(error: &VaultError) -> OutboundFailure {
             retry_after: Some(Duration::from_secs(1)),
             sent: false,
         },
+        // Another host may have the key: the connection is all right, so it keeps its state.
+        VaultError::NoMasterKey(id) => OutboundFailure {
+            reason: OutboundReason::Network,
+            message: format!(
+                "this host can't open the connection's credential: the operator has to give it the master key `{id}`"
+            ),
+            retry_after: None,
+            sent: false,
+        },
         _ => refused(
             OutboundReason::NeedsAuth,
-            "the connection's stored credential can't be opened; an admin has to enter it again, or the operator to \
-             give this host its master key",
+            "the connection's stored credential can't be opened; an admin has to enter it again",
         ),
     }
 }

@@ -39,7 +39,10 @@ pub use policy::{
     route::{Route, RouteError, parse as parse_routes},
 };
 pub use session::{CredentialSource, Session, SessionSpec};
-pub use vault::{Binding, MasterKeyError, MasterKeySource, MasterKeys, ParseKeyError, Vault, VaultError, VaultStore};
+pub use vault::{
+    Binding, Holder, MasterKeyError, MasterKeySource, MasterKeys, ParseKeyError, Rewrapped, Rotation, Vault,
+    VaultError, VaultStore, WeakKeyError, WrappedStore, Wrapping,
+};
 pub use wire::{
     redact::{MARK, SHORTEST},
     retry::RetryPolicy,

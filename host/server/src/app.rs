@@ -12,6 +12,7 @@ use resly_core::{
     time::{Clock, Random},
     turn::Turns,
 };
+use resly_egress::Wrapping;
 use resly_sandbox::{ComponentError, WasmSandbox};
 use resly_store::Store;
 
@@ -39,6 +40,7 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// What the world calls this host: as configured, else where it listens.
     pub public_url: OnceLock<String>,
+    pub wrapping: Wrapping,
     pub keyring: Keyring,
     pub origins: Origins,
     pub sign_ins: SignIns,

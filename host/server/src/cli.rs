@@ -17,6 +17,10 @@ pub enum Verb {
     },
     OpenApi,
     Connector(ConnectorVerb),
+    /// Tells which master keys are in use, or moves everything to the newest.
+    Vault {
+        rotate: bool,
+    },
 }
 
 /// What to do with a connector of one's own.
@@ -72,6 +76,25 @@ fn command() -> Command {
                 .args(settings()),
         )
         .subcommand(connector())
+        .subcommand(
+            Command::new("vault")
+                .about("Tells which master keys are in use, and replaces one by another")
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommand(
+                    Command::new("status").about("Tells which master keys stored secrets need").args(settings()),
+                )
+                .subcommand(
+                    Command::new("rotate")
+                        .about("Moves everything that older master keys protect to the newest, while hosts serve")
+                        .after_help(
+                            "Give every host the new key before the old one (RESLY_MASTER_KEY=new:…,old:…) and start it \
+                             again; then run this; then take the old key away. A running host on SQLite keeps its folder \
+                             to itself: set RESLY_OPERATOR_KEY to an operator's API key, and it is asked to do it.",
+                        )
+                        .args(settings()),
+                ),
+        )
         .subcommand(Command::new("openapi").about("Prints the OpenAPI document"))
         .subcommand(Command::new("compile").about("Compiles one component (the host calls this itself)").hide(true))
 }
@@ -185,8 +208,13 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
         let flags = BTreeMap::from([("data".to_owned(), data.to_owned()), ("log".to_owned(), "warn".to_owned())]);
         return Invocation { verb: Verb::Connector(verb), flags, file: None };
     }
+    let (matches, rotate) = match matches.subcommand() {
+        Some((verb, own)) if name == "vault" => (own, verb == "rotate"),
+        _ => (matches, false),
+    };
     let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let verb = match name {
+        "vault" => Verb::Vault { rotate },
         "serve" => Verb::Serve,
         "demo" => Verb::Demo,
         "init" => Verb::Init { organization: text("organization").unwrap_or_default() },
@@ -225,6 +253,9 @@ mod tests {
             command().try_get_matches_from(["resly", "serve", "--master-key", "x"]).is_err(),
             "secrets have no flag"
         );
+        let matches = command().get_matches_from(["resly", "vault", "rotate", "--data", "d"]);
+        let invocation = from_matches(&matches);
+        assert_eq!((invocation.verb, invocation.flags.len()), (Verb::Vault { rotate: true }, 1));
         command().debug_assert();
     }
 }

@@ -20,9 +20,7 @@ use resly_core::{
     time::{Clock, Random, SystemClock},
     turn::{TurnLimits, Turns, live::LiveTurns},
 };
-use resly_egress::{
-    Credentials, Egress, EgressConfig, Keeper, MasterKeySource, MasterKeys, Resolve, SystemResolver, Vault,
-};
+use resly_egress::{Credentials, Egress, EgressConfig, Keeper, Resolve, SystemResolver, Vault};
 use resly_models::{
     builtin::Builtin,
     embed::{
@@ -32,7 +30,6 @@ use resly_models::{
     openai::{OpenAi, OpenAiConfig},
 };
 use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
-use resly_store::{Store, StoreConfig};
 use secrecy::ExposeSecret;
 
 use crate::{
@@ -43,12 +40,12 @@ use crate::{
     config::{Config, OauthClients},
     demo,
     http::console::SignIns,
-    key::Pepper,
     keyring::Keyring,
     metrics::Metrics,
     origins::Origins,
     outside::{Gate, Safe, WrappedKeys},
     random::OsRandom,
+    secrets::{self, SecretsError},
 };
 
 /// What a test may put in the place of the real thing.
@@ -87,9 +84,7 @@ pub enum ComposeError {
     #[error("the data folder {path} can't be made: {error}")]
     Data { path: String, error: std::io::Error },
     #[error(transparent)]
-    Store(#[from] resly_store::OpenError),
-    #[error(transparent)]
-    MasterKey(#[from] resly_egress::MasterKeyError),
+    Secrets(#[from] SecretsError),
     #[error(transparent)]
     Egress(#[from] resly_egress::EgressError),
     #[error("the language model: {0}")]
@@ -111,23 +106,10 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
     make_private(&config.data)
         .map_err(|error| ComposeError::Data { path: config.data.display().to_string(), error })?;
     let Doubles { clock, random, model, embedder, resolver, compiler, limits, jobs } = doubles;
-    let keys = MasterKeys::load(&MasterKeySource {
-        key: config.master_key.clone(),
-        file: config.master_key_file.clone(),
-        data_dir: config.data.clone(),
-        production: config.production,
-    })?;
-    if let Some(warning) = keys.warning() {
-        tracing::warn!("{warning}");
-    }
-    let store = Store::open(&StoreConfig {
-        database_url: config.database_url.clone(),
-        direct_url: config.database_direct_url.clone(),
-        data_dir: config.data.clone(),
-        read_connections: 8,
-    })
-    .await?;
-    let pepper = Pepper::new(keys.derive_all("resly api keys v1"));
+    let keys = secrets::master_keys(config, false)?;
+    let store = secrets::open_store(config).await?;
+    let wrapping = secrets::wrapping(&keys, &store, &random);
+    let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
     let mac_key = keys.derive_newest("resly compiled components v1");
 
     let catalogue = Arc::new(Connectables::new(Bundle::open()?, store.clone()));
@@ -204,6 +186,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         trusted_proxies: config.trusted_proxies.clone(),
         jobs,
         safe: Arc::new(Safe::new(vault)),
+        wrapping,
         clock,
         random,
         store,

@@ -5,8 +5,6 @@
 //! scanners find a leaked key, the checksum turns a typo away without asking the database, and the id finds the row
 //! whose hash is then compared in constant time.
 
-use std::fmt;
-
 use data_encoding::{Encoding, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
 use resly_core::{id::KeyId, principal::KeyKind, time::Random};
@@ -14,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 const SECRET_LEN: usize = 52;
 const ID_LEN: usize = 32;
@@ -47,17 +46,21 @@ pub enum KeyError {
     Checksum,
 }
 
-/// What hashes are keyed with, so that a copy of the database alone lets nobody test keys. Derived from the master key:
-/// hosts that share a database share it, and each master key that is still loaded verifies what it once hashed.
-pub struct Pepper(Vec<[u8; 32]>);
+/// What hashes are keyed with, so that a copy of the database alone lets nobody test keys: random, kept under the master
+/// key (`secrets.rs`), the same on all hosts of a database. No `Debug`, wiped when dropped.
+pub struct Pepper(Zeroizing<Vec<[u8; LEN]>>);
+
+/// Of one pepper, in bytes.
+const LEN: usize = 32;
 
 impl Pepper {
-    /// Newest first: the first one hashes, all of them verify.
-    pub fn new(newest_first: Vec<[u8; 32]>) -> Self {
-        Self(newest_first)
+    /// From 32 bytes or several times as many: the first 32 hash, all of them verify. `None` for anything else.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let (peppers, rest) = bytes.as_chunks();
+        (!peppers.is_empty() && rest.is_empty()).then(|| Self(Zeroizing::new(peppers.to_vec())))
     }
 
-    fn hash_with(pepper: &[u8; 32], signed: &str) -> [u8; 32] {
+    fn hash_with(pepper: &[u8; LEN], signed: &str) -> [u8; 32] {
         // HMAC pads its key with zeros to a block (RFC 2104, section 2); a whole block can't be of the wrong length.
         let mut block = [0; 64];
         block[..32].copy_from_slice(pepper);
@@ -85,12 +88,6 @@ impl Pepper {
         text.push('_');
         text.push_str(&HEXLOWER.encode(&crc.to_be_bytes()));
         NewSecret { id, text: text.into(), hash }
-    }
-}
-
-impl fmt::Debug for Pepper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pepper({})", self.0.len())
     }
 }
 
@@ -145,7 +142,7 @@ mod tests {
     use crate::random::OsRandom;
 
     fn minted() -> (Pepper, NewSecret) {
-        let pepper = Pepper::new(vec![[7; 32]]);
+        let pepper = Pepper::new(&[7; 32]).unwrap();
         let key = pepper.mint(KeyId(Uuid::from_u128(0x0123_4567)), KeyKind::Secret, &OsRandom);
         (pepper, key)
     }
@@ -156,9 +153,13 @@ mod tests {
         let parsed = parse(key.expose()).unwrap();
         assert_eq!((parsed.id, parsed.kind), (key.id, KeyKind::Secret));
         assert!(pepper.verifies(&parsed, &key.hash));
-        assert!(Pepper::new(vec![[8; 32], [7; 32]]).verifies(&parsed, &key.hash), "an older master key still verifies");
-        assert!(!Pepper::new(vec![[8; 32]]).verifies(&parsed, &key.hash));
+        assert!(
+            Pepper::new(&[[8; 32], [7; 32]].concat()).unwrap().verifies(&parsed, &key.hash),
+            "an older one verifies"
+        );
+        assert!(!Pepper::new(&[8; 32]).unwrap().verifies(&parsed, &key.hash));
         assert!(!pepper.verifies(&parsed, &[0; 32]));
+        assert!(Pepper::new(&[]).is_none() && Pepper::new(&[7; 33]).is_none());
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub mod metrics;
 pub mod origins;
 mod outside;
 pub mod random;
+pub mod secrets;
 pub mod serve;
 pub mod signing;
 pub mod upload;
+pub mod vault;

@@ -19,7 +19,7 @@ use resly_server::{
     keyring::KeySpec,
     logging,
     random::OsRandom,
-    serve, signing,
+    secrets, serve, signing, vault,
 };
 use resly_store::NewOrganization;
 use serde_json::json;
@@ -68,6 +68,7 @@ fn run() -> anyhow::Result<()> {
         }
         _ => {}
     }
+    secrets::no_core_dumps().context("core dumps, which would hold secrets, can't be turned off")?;
     let config = invocation.config()?;
     logging::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -77,6 +78,7 @@ fn run() -> anyhow::Result<()> {
             Verb::Demo => run_demo(config).await,
             Verb::Init { organization } => init(config, organization).await,
             Verb::Connector(verb) => connector(config, verb).await,
+            Verb::Vault { rotate } => keys(config, rotate).await,
             Verb::OpenApi => Ok(()),
         }
     })
@@ -145,6 +147,15 @@ async fn init(config: Config, name: String) -> anyhow::Result<()> {
     let key = app.keyring.create(spec).await?;
     print(&format!("{}\n", json!({"organization": organization, "name": name, "admin_key": key.expose()})))?;
     app.store.close().await;
+    Ok(())
+}
+
+/// Prints which master keys are in use, after moving everything to the newest if that was asked for.
+async fn keys(config: Config, rotate: bool) -> anyhow::Result<()> {
+    let keys = vault::run(&config, rotate).await?;
+    print(&format!("{}\n", serde_json::to_string(&keys)?))?;
+    say(&vault::told(&keys, rotate));
+    anyhow::ensure!(keys.done || !rotate, "older master keys are still needed");
     Ok(())
 }
 

@@ -14,8 +14,11 @@ use resly_core::{
     id::{ConnectionId, OrganizationId},
     outbound::Outbound,
 };
-use resly_egress::{Binding, CredentialSource, Credentials, Egress, SessionSpec, Vault, VaultError, VaultStore};
-use resly_store::Store;
+use resly_egress::{
+    Binding, CredentialSource, Credentials, Egress, Holder, Rewrapped, SessionSpec, Vault, VaultError, VaultStore,
+    WrappedStore,
+};
+use resly_store::{NewWrapping, Store, WrappedFor};
 
 use crate::accounts::Accounts;
 
@@ -88,7 +91,7 @@ impl Outside for Gate {
     }
 }
 
-/// Where the vault keeps its wrapped keys.
+/// Where what the master keys wrap is kept.
 pub struct WrappedKeys(pub Store);
 
 #[async_trait]
@@ -99,5 +102,39 @@ impl VaultStore for WrappedKeys {
 
     async fn put_vault_key(&self, organization: OrganizationId, key: Vec<u8>) -> Result<Vec<u8>, StoreError> {
         self.0.put_vault_key(organization, &key).await
+    }
+}
+
+#[async_trait]
+impl WrappedStore for WrappedKeys {
+    async fn host_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.host_secret(name).await
+    }
+
+    async fn put_host_secret(&self, name: &str, wrapped: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        self.0.put_host_secret(name, &wrapped).await
+    }
+
+    async fn host_secrets(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.0.host_secrets().await
+    }
+
+    async fn vault_keys(
+        &self,
+        after: Option<OrganizationId>,
+        most: u32,
+    ) -> Result<Vec<(OrganizationId, Vec<u8>)>, StoreError> {
+        self.0.vault_keys(after, most).await
+    }
+
+    async fn rewrap(&self, rewrapped: Vec<Rewrapped>) -> Result<u64, StoreError> {
+        let new = rewrapped.into_iter().map(|Rewrapped { holder, old, new }| {
+            let of = match holder {
+                Holder::Organization(organization) => WrappedFor::Organization(organization),
+                Holder::Host(name) => WrappedFor::Host(name),
+            };
+            NewWrapping { of, old, new }
+        });
+        self.0.rewrap(new.collect()).await
     }
 }

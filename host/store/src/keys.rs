@@ -148,6 +148,13 @@ async fn rotate(
 }
 
 impl Store {
+    /// Whether any organization has a key.
+    pub async fn has_keys(&self) -> Result<bool, StoreError> {
+        let doing = "see whether there are API keys";
+        let mut db = self.reader(doing).await?;
+        row!(db, (i32,), "SELECT 1 FROM api_keys LIMIT 1").map(|found| found.is_some()).map_err(failed(doing))
+    }
+
     pub async fn create_key(&self, new: NewKey) -> Result<(), StoreError> {
         self.write("create a key", move |mut db| Box::pin(async move { Ok(insert(&mut db, &new, new.id.0).await?) }))
             .await

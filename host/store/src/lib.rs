@@ -29,7 +29,7 @@
 //! | `oauth_flows` | authorizations that a person was sent to give and hasn't yet, for ten minutes |
 //! | `approvals` | writes that a person was asked to confirm, what they said, and what came of it |
 //! | `call_reservations` | calls that are counted and not yet settled |
-//! | `vault_keys` | the wrapped key of each organization |
+//! | `vault_keys`, `host_secrets` | what the master key wraps: each organization's key; the host's own secrets, by name |
 
 mod accounts;
 mod approvals;
@@ -78,6 +78,7 @@ pub use self::{
     recover::Recovered,
     tickets::Ticket,
     uploads::{COMPILING_MOST, Compiling, Decided, Decision, LEASE},
+    vault::{NewWrapping, WrappedFor},
 };
 use self::{
     error::{Halt, failed},

@@ -33,7 +33,8 @@ const MAPPED: &str = "1073741824";
 /// A pool for a whole host; fewer than this and turns wait for each other.
 const POSTGRES_AT_LEAST: u32 = 10;
 
-#[derive(Clone, Debug)]
+/// No `Debug`: the URLs may hold a password.
+#[derive(Clone)]
 pub struct StoreConfig {
     /// `postgres://…`; SQLite in `data_dir` when it is unset.
     pub database_url: Option<String>,

@@ -8,6 +8,7 @@ mod approval;
 mod approvals;
 mod bad_input;
 mod bundled;
+mod canaries;
 mod chat;
 mod connectors;
 mod injections;
@@ -19,6 +20,7 @@ mod oauth;
 mod real_binary;
 mod uploads;
 mod vendor_accounts;
+mod vault;
 
 #[test]
 fn no_orphans() {

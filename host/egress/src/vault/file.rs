@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::master::{MasterKeys, ParseKeyError};
+use super::master::{MasterKeys, ParseKeyError, WeakKeyError};
 
 /// The name of the file that is made in the data folder.
 const MADE: &str = "master.key";
@@ -29,6 +29,8 @@ pub struct MasterKeySource {
     pub data_dir: PathBuf,
     /// Makes no file: a key that nobody keeps a copy of is no key for production.
     pub production: bool,
+    /// To rotate: an older key may be a weak one, which is about to go.
+    pub rotating: bool,
 }
 
 /// Why there is no master key.
@@ -42,6 +44,15 @@ pub enum MasterKeyError {
     Read { path: PathBuf, error: io::Error },
     #[error("the master key file {path} can't be made: {error}")]
     Make { path: PathBuf, error: io::Error },
+    #[error("RESLY_MASTER_KEY: {0}")]
+    WeakSetting(WeakKeyError),
+    #[error("the master key file {path}: {error}")]
+    Weak { path: PathBuf, error: WeakKeyError },
+    #[error(
+        "the master key file {path} can be read or changed by every user of this machine (its mode is {mode:o}): run \
+         `chmod 600 {path}`, or mount it with mode 0400 when a container's platform provides it"
+    )]
+    Open { path: PathBuf, mode: u32 },
     #[error(
         "in production a master key must be given: make one with `echo \"k1:$(openssl rand -base64 32)\"`, keep a copy \
          in a safe place, and set RESLY_MASTER_KEY, or RESLY_MASTER_KEY_FILE to a file that holds it"
@@ -50,16 +61,19 @@ pub enum MasterKeyError {
 }
 
 impl MasterKeys {
-    /// Loads the keys, or makes one. [`MasterKeys::warning`] then says what to tell the operator.
+    /// Loads the keys, or makes one. [`MasterKeys::warning`] then says what to tell the operator. Production takes no key
+    /// that could be guessed and no file that everybody on the machine could read.
     pub fn load(source: &MasterKeySource) -> Result<Self, MasterKeyError> {
         if let Some(key) = &source.key {
-            return Self::parse(key.expose_secret()).map_err(MasterKeyError::Setting);
+            let keys = Self::parse(key.expose_secret()).map_err(MasterKeyError::Setting)?;
+            source.check(&keys).map_err(MasterKeyError::WeakSetting)?;
+            return Ok(keys);
         }
         if let Some(path) = &source.file {
-            return read(path);
+            return source.read(path);
         }
         let path = source.data_dir.join(MADE);
-        match read(&path) {
+        match source.read(&path) {
             Err(MasterKeyError::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
             other => return other,
         }
@@ -68,7 +82,7 @@ impl MasterKeys {
         }
         match make(&path) {
             Ok(()) => {
-                let mut keys = read(&path)?;
+                let mut keys = source.read(&path)?;
                 keys.warning = Some(format!(
                     "made a master key in {}: back it up, since stored credentials can't be opened without it",
                     path.display()
@@ -76,24 +90,35 @@ impl MasterKeys {
                 Ok(keys)
             }
             // Another process was quicker.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(&path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => source.read(&path),
             Err(error) => Err(MasterKeyError::Make { path, error }),
         }
     }
 }
 
-fn read(path: &Path) -> Result<MasterKeys, MasterKeyError> {
-    let unreadable = |error| MasterKeyError::Read { path: path.to_owned(), error };
-    let file = fs::File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
-    let mut text = Zeroizing::new(String::new());
-    file.take(LONGEST).read_to_string(&mut text).map_err(unreadable)?;
-    let mut keys = MasterKeys::parse(&text).map_err(|error| MasterKeyError::File { path: path.to_owned(), error })?;
-    if mode & 0o077 != 0 {
-        let path = path.display();
-        keys.warning = Some(format!("the master key file {path} can be read by others: `chmod 600 {path}`"));
+impl MasterKeySource {
+    fn read(&self, path: &Path) -> Result<MasterKeys, MasterKeyError> {
+        let unreadable = |error| MasterKeyError::Read { path: path.to_owned(), error };
+        let file = fs::File::open(path).map_err(unreadable)?;
+        let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
+        if self.production && mode & 0o007 != 0 {
+            return Err(MasterKeyError::Open { path: path.to_owned(), mode });
+        }
+        let mut text = Zeroizing::new(String::new());
+        file.take(LONGEST).read_to_string(&mut text).map_err(unreadable)?;
+        let mut keys =
+            MasterKeys::parse(&text).map_err(|error| MasterKeyError::File { path: path.to_owned(), error })?;
+        self.check(&keys).map_err(|error| MasterKeyError::Weak { path: path.to_owned(), error })?;
+        if mode & 0o077 != 0 {
+            let path = path.display();
+            keys.warning = Some(format!("the master key file {path} can be read by others: `chmod 600 {path}`"));
+        }
+        Ok(keys)
     }
-    Ok(keys)
+
+    fn check(&self, keys: &MasterKeys) -> Result<(), WeakKeyError> {
+        if self.production { keys.check_strength(self.rotating) } else { Ok(()) }
+    }
 }
 
 /// Makes the file whole or not at all, and never over one that is there: it is written beside and then linked.
@@ -120,10 +145,12 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     fn source(folder: &Path, production: bool) -> MasterKeySource {
-        MasterKeySource { key: None, file: None, data_dir: folder.to_owned(), production }
+        MasterKeySource { key: None, file: None, data_dir: folder.to_owned(), production, rotating: false }
     }
 
     #[test]
@@ -145,12 +172,54 @@ mod tests {
     #[test]
     fn production_makes_none_and_a_named_file_must_be_there() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(MasterKeys::load(&source(folder.path(), true)), Err(MasterKeyError::Missing)));
+        let missing = MasterKeys::load(&source(folder.path(), true)).unwrap_err();
+        assert!(matches!(missing, MasterKeyError::Missing) && missing.to_string().contains("RESLY_MASTER_KEY_FILE"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         let file = Some(folder.path().join("gone"));
         let named = MasterKeySource { file, ..source(folder.path(), false) };
         assert!(matches!(MasterKeys::load(&named), Err(MasterKeyError::Read { .. })));
         let set = MasterKeySource { key: Some("bad".into()), ..source(folder.path(), false) };
         assert!(matches!(MasterKeys::load(&set), Err(MasterKeyError::Setting(_))));
+    }
+
+    #[test]
+    fn production_takes_no_key_that_can_be_guessed_wherever_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = "k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+        let set = |production| MasterKeySource { key: Some(sample.into()), ..source(folder.path(), production) };
+        assert!(MasterKeys::load(&set(false)).is_ok());
+        let refused = MasterKeys::load(&set(true)).unwrap_err();
+        assert!(matches!(&refused, MasterKeyError::WeakSetting(_)));
+        assert!(refused.to_string().contains("openssl rand") && !refused.to_string().contains("AQID"), "{refused}");
+
+        let path = folder.path().join(MADE);
+        write(&path, sample.as_bytes()).unwrap();
+        assert!(matches!(MasterKeys::load(&source(folder.path(), true)), Err(MasterKeyError::Weak { .. })));
+        assert!(MasterKeys::load(&source(folder.path(), false)).is_ok());
+
+        // A weak key can be left behind: only what rotates takes it, and only after a good one.
+        let good = format!("k2:{}", STANDARD.encode(Sha256::digest(b"a key of a test")));
+        let with =
+            |key: String, rotating| MasterKeySource { key: Some(key.into()), rotating, ..source(folder.path(), true) };
+        let refused = MasterKeys::load(&with(format!("{good},{sample}"), false)).unwrap_err();
+        assert!(matches!(&refused, MasterKeyError::WeakSetting(WeakKeyError { id, .. }) if id == "k1"));
+        assert!(MasterKeys::load(&with(format!("{good},{sample}"), true)).is_ok());
+        assert!(MasterKeys::load(&with(format!("{sample},{good}"), true)).is_err());
+    }
+
+    #[test]
+    fn production_takes_no_file_that_everybody_can_read() {
+        let folder = tempfile::tempdir().unwrap();
+        MasterKeys::load(&source(folder.path(), false)).unwrap();
+        let path = folder.path().join(MADE);
+        for (mode, taken) in
+            [(0o644, false), (0o604, false), (0o602, false), (0o640, true), (0o400, true), (0o600, true)]
+        {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            match MasterKeys::load(&source(folder.path(), true)) {
+                Ok(keys) => assert!(taken && keys.warning().is_some() == (mode & 0o070 != 0), "{mode:o}"),
+                Err(error) => assert!(!taken && error.to_string().contains("chmod 600"), "{mode:o}: {error}"),
+            }
+        }
     }
 }

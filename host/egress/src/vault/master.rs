@@ -11,7 +11,10 @@ use secrecy::ExposeSecret;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::Key;
+use super::{
+    Key,
+    strength::{self, Weakness},
+};
 
 /// Why a text is no list of master keys. It never repeats a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,12 +25,23 @@ pub enum ParseKeyError {
     Shape(usize),
     #[error("the id of key {0} must be 1 to 32 letters, digits, dashes or underscores")]
     Id(usize),
-    #[error("key `{0}` is not base64 of 32 bytes")]
-    Bytes(String),
-    #[error("key `{0}` is one byte repeated: make one with `openssl rand -base64 32`")]
-    Weak(String),
+    #[error("key `{0}` is not base64: make one with `openssl rand -base64 32`")]
+    Encoding(String),
+    #[error("key `{id}` has {bytes} bytes and needs 32 random ones: make one with `openssl rand -base64 32`")]
+    Length { id: String, bytes: usize },
     #[error("two keys are called `{0}`")]
     Twice(String),
+}
+
+/// A master key that can be guessed. It never repeats the key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "key `{id}` {weakness}, so it can be guessed: put a new one from `openssl rand -base64 32` before it, and run `resly \
+     vault rotate`, if secrets are stored under it already; then leave it out"
+)]
+pub struct WeakKeyError {
+    pub id: String,
+    pub weakness: Weakness,
 }
 
 /// The keys that wrap organizations' keys. There is at least one.
@@ -56,11 +70,11 @@ impl MasterKeys {
             }
             let encoded = encoded.trim().trim_end_matches('=');
             let decoded = STANDARD_NO_PAD.decode(encoded).or_else(|_| URL_SAFE_NO_PAD.decode(encoded));
-            let bytes = decoded.map(Zeroizing::new).map_err(|_| ParseKeyError::Bytes(id.to_owned()))?;
-            let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| ParseKeyError::Bytes(id.to_owned()))?;
-            if bytes.iter().all(|byte| *byte == bytes[0]) {
-                return Err(ParseKeyError::Weak(id.to_owned()));
-            }
+            let bytes = decoded.map(Zeroizing::new).map_err(|_| ParseKeyError::Encoding(id.to_owned()))?;
+            let bytes: [u8; 32] = bytes
+                .as_slice()
+                .try_into()
+                .map_err(|_| ParseKeyError::Length { id: id.to_owned(), bytes: bytes.len() })?;
             if keys.iter().any(|(known, _)| known == id) {
                 return Err(ParseKeyError::Twice(id.to_owned()));
             }
@@ -69,6 +83,14 @@ impl MasterKeys {
         let mut keys = keys.into_iter();
         let newest = keys.next().ok_or(ParseKeyError::Empty)?;
         Ok(Self { newest, older: keys.collect(), warning: None })
+    }
+
+    /// Refuses keys that somebody could guess: samples, patterns, texts. When they are to be rotated, only the newest
+    /// counts.
+    pub(super) fn check_strength(&self, rotating: bool) -> Result<(), WeakKeyError> {
+        let judged = self.all().take(if rotating { 1 } else { usize::MAX });
+        let mut weak = judged.filter_map(|(id, key)| Some((id, strength::weakness(key.expose_secret())?)));
+        weak.next().map_or(Ok(()), |(id, weakness)| Err(WeakKeyError { id: id.to_owned(), weakness }))
     }
 
     /// What the operator should be told about where the keys came from.
@@ -88,6 +110,11 @@ impl MasterKeys {
 
     pub(super) fn newest(&self) -> (&str, &Key) {
         (&self.newest.0, &self.newest.1)
+    }
+
+    /// The ids of the keys that only unwrap.
+    pub(super) fn older(&self) -> impl Iterator<Item = &str> {
+        self.older.iter().map(|(id, _)| id.as_str())
     }
 
     pub(super) fn find(&self, id: &str) -> Option<&Key> {
@@ -129,11 +156,12 @@ mod tests {
     #[test]
     fn mistakes_are_named_and_keys_are_not_repeated() {
         let good = encoded(1);
-        for text in ["", "nocolon", ":abc", "k:short", "k k:x", &format!("k:{good},k:{good}"), "k:!!!"] {
+        for text in ["", "nocolon", ":abc", "k:short!", "k k:x", &format!("k:{good},k:{good}"), "k:!!!"] {
             let error = MasterKeys::parse(text).unwrap_err().to_string();
             assert!(!error.contains(&good) && !error.contains("short"), "{error}");
         }
-        let zeros = STANDARD_NO_PAD.encode([0; 32]);
-        assert_eq!(MasterKeys::parse(&format!("k:{zeros}")).unwrap_err(), ParseKeyError::Weak("k".to_owned()));
+        let short = MasterKeys::parse(&format!("k:{}", STANDARD_NO_PAD.encode([1; 16]))).unwrap_err();
+        assert_eq!(short, ParseKeyError::Length { id: "k".to_owned(), bytes: 16 });
+        assert!(short.to_string().contains("16 bytes") && short.to_string().contains("openssl rand"));
     }
 }

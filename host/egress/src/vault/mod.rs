@@ -2,11 +2,14 @@
 //!
 //! Both steps are XChaCha20-Poly1305 with a random nonce. What a record belongs to (organization, connection, field,
 //! version) is associated data, so a record that was moved to another row doesn't open there. A wrapped key names the
-//! master key it needs, so master keys can be rotated: new ones wrap, old ones still unwrap.
+//! master key it needs, so master keys can be rotated: new ones wrap, old ones still unwrap, and [`Wrapping::rotate`] moves
+//! what is there from one to the other without touching a record.
 
 mod file;
 mod master;
 mod seal;
+mod strength;
+mod wrapping;
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -19,9 +22,11 @@ use resly_core::{
     time::Random,
 };
 use secrecy::SecretBox;
+use zeroize::Zeroizing;
 
 pub use file::{MasterKeyError, MasterKeySource};
-pub use master::{MasterKeys, ParseKeyError};
+pub use master::{MasterKeys, ParseKeyError, WeakKeyError};
+pub use wrapping::{Holder, Rewrapped, Rotation, WrappedStore, Wrapping};
 
 use crate::credentials::Credentials;
 
@@ -56,7 +61,8 @@ pub enum VaultError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(
-        "the vault needs master key `{0}`, which this host was not given; add it to RESLY_MASTER_KEY after the newest"
+        "the vault needs master key `{0}`, which this host was not given: add it to the host's master keys, the newest \
+         first, and start it again"
     )]
     NoMasterKey(String),
     #[error(
@@ -70,14 +76,14 @@ pub enum VaultError {
 
 /// Seals and opens credentials.
 pub struct Vault {
-    keys: MasterKeys,
+    keys: Arc<MasterKeys>,
     store: Arc<dyn VaultStore>,
     random: Arc<dyn Random>,
     opened: Cache<OrganizationId, Arc<Key>>,
 }
 
 impl Vault {
-    pub fn new(keys: MasterKeys, store: Arc<dyn VaultStore>, random: Arc<dyn Random>) -> Self {
+    pub fn new(keys: Arc<MasterKeys>, store: Arc<dyn VaultStore>, random: Arc<dyn Random>) -> Self {
         let opened = Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(REMEMBERED).build();
         Self { keys, store, random, opened }
     }
@@ -94,28 +100,22 @@ impl Vault {
         Credentials::from_plain(&plain).ok_or(VaultError::UnknownForm)
     }
 
-    /// A wrapped organization key under the newest master key; `None` when it is already. For rotation.
-    pub fn rewrap(&self, organization: OrganizationId, wrapped: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
-        if seal::wrapped_by(wrapped)? == self.keys.newest().0 {
-            return Ok(None);
-        }
-        let key = seal::unwrap(&self.keys, organization, wrapped)?;
-        seal::wrap(&self.keys, organization, &key, &*self.random).map(Some)
-    }
-
     async fn organization_key(&self, organization: OrganizationId) -> Result<Arc<Key>, VaultError> {
+        let holder = Holder::Organization(organization);
         let key = self.opened.try_get_with(organization, async {
             let wrapped = match self.store.vault_key(organization).await? {
                 Some(wrapped) => wrapped,
                 None => {
-                    let mut fresh = Box::new([0; 32]);
+                    let mut fresh = Zeroizing::new([0; 32]);
                     self.random.fill(&mut *fresh);
-                    let wrapped = seal::wrap(&self.keys, organization, &Key::new(fresh), &*self.random)?;
+                    let wrapped = seal::wrap(&self.keys, &holder, &*fresh, &*self.random)?;
                     // Another host may have been quicker: what is kept is what counts.
                     self.store.put_vault_key(organization, wrapped).await?
                 }
             };
-            seal::unwrap(&self.keys, organization, &wrapped).map(Arc::new)
+            let plain = seal::unwrap(&self.keys, &holder, &wrapped)?;
+            let bytes: [u8; 32] = plain.as_slice().try_into().map_err(|_| VaultError::UnknownForm)?;
+            Ok(Arc::new(Key::new(Box::new(bytes))))
         });
         key.await.map_err(|error: Arc<VaultError>| (*error).clone())
     }

@@ -1,44 +1,38 @@
 //! The two kinds of sealed bytes.
 //!
-//! A wrapped key: `1`, the length of the master key's id, the id, 24 bytes of nonce, then ciphertext and tag. A record:
-//! `1`, 24 bytes of nonce, then ciphertext and tag.
+//! What a master key wraps: `1`, the length of the master key's id, the id, 24 bytes of nonce, then ciphertext and tag. A
+//! record: `1`, 24 bytes of nonce, then ciphertext and tag.
 
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305,
     aead::{Aead, Payload},
 };
-use resly_core::{id::OrganizationId, time::Random};
+use resly_core::time::Random;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Key, MasterKeys, VaultError};
+use super::{Holder, Key, MasterKeys, VaultError};
 
 const FORM: u8 = 1;
 const NONCE: usize = 24;
 
-pub fn wrap(
-    keys: &MasterKeys,
-    organization: OrganizationId,
-    key: &Key,
-    random: &dyn Random,
-) -> Result<Vec<u8>, VaultError> {
+/// Wraps `secret` under the newest master key, for `holder` alone.
+pub fn wrap(keys: &MasterKeys, holder: &Holder, secret: &[u8], random: &dyn Random) -> Result<Vec<u8>, VaultError> {
     let (id, master) = keys.newest();
     let length = u8::try_from(id.len()).map_err(|_| VaultError::UnknownForm)?;
     let mut wrapped = vec![FORM, length];
     wrapped.extend_from_slice(id.as_bytes());
-    encrypt(&mut wrapped, master, &wrapping_data(organization, id), key.expose_secret(), random)?;
+    encrypt(&mut wrapped, master, &wrapping_data(holder, id), secret, random)?;
     Ok(wrapped)
 }
 
-pub fn unwrap(keys: &MasterKeys, organization: OrganizationId, wrapped: &[u8]) -> Result<Key, VaultError> {
+pub fn unwrap(keys: &MasterKeys, holder: &Holder, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let id = wrapped_by(wrapped)?;
     let master = keys.find(id).ok_or_else(|| VaultError::NoMasterKey(id.to_owned()))?;
-    let plain = decrypt(master, &wrapping_data(organization, id), &wrapped[2 + id.len()..])?;
-    let bytes: [u8; 32] = plain.as_slice().try_into().map_err(|_| VaultError::UnknownForm)?;
-    Ok(Key::new(Box::new(bytes)))
+    decrypt(master, &wrapping_data(holder, id), &wrapped[2 + id.len()..])
 }
 
-/// The id of the master key that a wrapped key needs.
+/// The id of the master key that wrapped bytes need.
 pub fn wrapped_by(wrapped: &[u8]) -> Result<&str, VaultError> {
     match wrapped {
         [FORM, length, rest @ ..] => {
@@ -62,8 +56,14 @@ pub fn open_record(key: &Key, data: &[u8], sealed: &[u8]) -> Result<Zeroizing<Ve
     }
 }
 
-fn wrapping_data(organization: OrganizationId, id: &str) -> Vec<u8> {
-    [b"resly organization key v1\0".as_slice(), organization.0.as_bytes(), id.as_bytes()].concat()
+/// An organization's id is of fixed width and a host secret's name holds no NUL: no two holders have the same bytes.
+fn wrapping_data(holder: &Holder, id: &str) -> Vec<u8> {
+    match holder {
+        Holder::Organization(organization) => {
+            [b"resly organization key v1\0".as_slice(), organization.0.as_bytes(), id.as_bytes()].concat()
+        }
+        Holder::Host(name) => [b"resly host secret v1\0".as_slice(), name.as_bytes(), b"\0", id.as_bytes()].concat(),
+    }
 }
 
 fn encrypt(out: &mut Vec<u8>, key: &Key, data: &[u8], plain: &[u8], random: &dyn Random) -> Result<(), VaultError> {

@@ -1,8 +1,8 @@
 //! Redaction: takes a credential out of what comes back, in every form a service may echo it in.
 //!
 //! For each secret of four bytes or more, and for what Basic authentication makes of a pair: as it is, percent-encoded
-//! by the usual rules (once and twice), as `application/x-www-form-urlencoded`, escaped as in JSON (once and twice) and
-//! HTML, in hex, and in Base64 of both alphabets at each of the three positions a secret can have in a longer text.
+//! by the usual rules (once and twice) and whole, as `application/x-www-form-urlencoded`, escaped as in JSON (once, twice
+//! and whole) and HTML, in hex, and in Base64 of both alphabets at each of the three positions a secret can have in a longer text.
 //! Letters match in both cases. Shorter secrets are left alone: taking every `ab` out of a page would ruin it and hide
 //! nothing that can't be guessed; a user name is taken for a secret only when there is no password to speak of (services
 //! that take a key as the user name). Forms that cut a secret in two, such as Base64 wrapped into lines, are not found.
@@ -193,6 +193,8 @@ fn add_forms(secret: &[u8], forms: &mut Vec<Form>) {
     };
     add(secret.to_vec(), false, false);
     add(percent_everything(secret), false, false);
+    // Some servers write every character of a JSON string so; a parser makes the secret of it again.
+    add(secret.iter().flat_map(|byte| format!("\\u{byte:04x}").into_bytes()).collect(), false, false);
     add(data_encoding::HEXLOWER.encode(secret).into_bytes(), false, false);
     // Most keys are made of what no rule escapes.
     if !secret.iter().all(|byte| is_unreserved(*byte)) {
@@ -321,6 +323,7 @@ mod tests {
             data_encoding::HEXLOWER.encode(SECRET.as_bytes()),
             data_encoding::HEXUPPER.encode(SECRET.as_bytes()),
             SECRET.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+            SECRET.bytes().map(|byte| format!("\\u{byte:04X}")).collect(),
         ] {
             assert_eq!(redactor.text(&format!("a {form} b")), "a [redacted] b", "{form}");
         }

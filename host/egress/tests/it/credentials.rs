@@ -213,7 +213,7 @@ async fn a_sealed_credential_is_opened_for_its_own_connection_only() {
     let service = Service::start(|_| ok("")).await;
     let host = format!("a.test:{}", service.port());
     let keys = MasterKeys::parse("k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap();
-    let vault = Arc::new(Vault::new(keys, Arc::new(OneKey(Default::default())), Arc::new(Zeros)));
+    let vault = Arc::new(Vault::new(Arc::new(keys), Arc::new(OneKey(Default::default())), Arc::new(Zeros)));
     let binding = |connection| Binding {
         organization: OrganizationId(Uuid::from_u128(1)),
         connection: ConnectionId(Uuid::from_u128(connection)),

@@ -45,6 +45,7 @@ pub static SETTINGS: &[Setting] = &[
     open("embedder_dir", "embedder-dir", "A local embedding model's folder (not offered by this build)"),
     secret("master_key", "The vault's master key, as id:base64"),
     open("master_key_file", "master-key-file", "A file that holds the master key"),
+    secret("operator_key", "An operator's API key, with which `resly vault` asks a running host"),
     open(
         "egress_allow",
         "egress-allow",
@@ -62,8 +63,8 @@ pub static SETTINGS: &[Setting] = &[
 /// Reads the process's environment; tests hand in a map.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The three layers, merged.
-#[derive(Debug, Default)]
+/// The three layers, merged. No `Debug`: secrets are among the values.
+#[derive(Default)]
 pub struct Layers {
     values: BTreeMap<&'static str, (String, String)>,
 }

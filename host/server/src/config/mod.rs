@@ -43,6 +43,8 @@ pub struct Config {
     pub embedder: Option<Upstream>,
     pub master_key: Option<SecretString>,
     pub master_key_file: Option<PathBuf>,
+    /// For `resly vault` beside a running host.
+    pub operator_key: Option<SecretString>,
     pub egress_allow: Vec<resly_egress::AllowedHost>,
     pub egress_ca_pem: Vec<u8>,
     pub egress_routes: Vec<resly_egress::Route>,
@@ -110,6 +112,7 @@ impl Config {
             embedder: upstream(layers, mistakes, "embedder_url", "embedder", "embedder_key"),
             master_key: layers.text("master_key").map(SecretString::from),
             master_key_file: layers.text("master_key_file").map(PathBuf::from),
+            operator_key: layers.text("operator_key").map(SecretString::from),
             egress_allow: layers.parsed("egress_allow", mistakes, resly_egress::parse_allow).unwrap_or_default(),
             egress_ca_pem: layers.parsed("egress_ca", mistakes, pem).unwrap_or_default(),
             egress_routes: layers.parsed("egress_route", mistakes, resly_egress::parse_routes).unwrap_or_default(),

@@ -108,11 +108,21 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     serde_json::from_str(text).map_err(|error| {
         if error.is_data() {
-            Problem::invalid_at("$", error.to_string())
+            Problem::invalid_at("$", without_value(&error.to_string()))
         } else {
             Problem::new(&kinds::INVALID_JSON, format!("the body is not valid JSON: {error}"))
         }
     })
+}
+
+/// What doesn't fit and what is expected there, but not the value: it may be a secret in the wrong place. `serde` says
+/// `invalid type: string "the value", expected a map`.
+fn without_value(said: &str) -> String {
+    let start =
+        ["invalid type: ", "invalid value: ", "unknown variant "].into_iter().find(|start| said.starts_with(start));
+    let (Some(start), Some(expected)) = (start, said.rfind(", expected ")) else { return said.to_owned() };
+    let value = said[start.len()..expected].find([' ', '`']).map_or(expected, |at| start.len() + at);
+    format!("{}{}", said[..value].trim_end(), &said[expected..])
 }
 
 /// A JSON body of at most [`BODY_CAP`].
@@ -176,6 +186,29 @@ mod tests {
         let wrong = require_json(&headers("text/plain")).err().unwrap();
         assert_eq!(wrong.kind().slug, "unsupported-media-type");
         assert!(require_json(&headers("application/json; charset=latin1")).is_err());
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_not_repeated() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Kind {
+            Live,
+        }
+        type Fields = std::collections::BTreeMap<String, Kind>;
+        for wrong in [
+            r#""hunter2, expected or not""#,
+            r#"{"a": "hunter2"}"#,
+            r#"{"a": ["hunter2"]}"#,
+            r#"["hunter2"]"#,
+            "77123456789",
+        ] {
+            let problem = parse::<Fields>(wrong.as_bytes()).unwrap_err();
+            let text = problem.to_json().to_string();
+            assert!(!text.contains("hunter2") && !text.contains("7712") && text.contains("expected"), "{text}");
+        }
+        assert_eq!(without_value("missing field `a` at line 1"), "missing field `a` at line 1");
+        assert!(matches!(parse::<Fields>(br#"{"a": "live"}"#).unwrap()["a"], Kind::Live));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -45,12 +45,9 @@ pub async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next
         // Without a key there is nothing to hide: a page that may ask at all may also read why it got nothing.
         Err(problem) => {
             let client = client::address(request.extensions(), request.headers(), &app.trusted_proxies);
-            tracing::info!(
-                ?client,
-                path = request.uri().path(),
-                reason = problem.detail(),
-                "a request was turned away"
-            );
+            // Not the path itself: keys are pasted into it, too.
+            let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+            tracing::info!(?client, route, reason = problem.detail(), "a request was turned away");
             let foreign = problem.kind().slug == kinds::ORIGIN_NOT_ALLOWED.slug;
             let allowed = match &origin {
                 Some(origin) if !foreign => some_key_allows(&app, origin).await,

@@ -32,6 +32,7 @@ use super::{admin, chat, health, messages, search};
         admin::workflows::create, admin::workflows::list, admin::workflows::replace, admin::workflows::delete,
         admin::logs::list, admin::usage::get, admin::plan::get, admin::plan::change,
         admin::conversations::list, admin::conversations::get, admin::tickets::list,
+        admin::vault::get, admin::vault::rotate,
         health::alive, health::ready, health::metrics,
     ),
     tags(

@@ -20,6 +20,7 @@ mod organizations;
 mod recovery;
 mod state;
 mod turns;
+mod vault;
 
 /// Runs each function against both databases.
 macro_rules! both {

@@ -7,7 +7,7 @@ use resly_core::{
 use resly_store::NewOrganization;
 
 use crate::{
-    backend::{Backend, at, limits, organization, uuid},
+    backend::{Backend, at, limits, uuid},
     both,
 };
 
@@ -42,16 +42,6 @@ both! {
         assert!(store.usage(nobody, at(0)).await.is_err());
         assert!(store.set_limits(nobody, &[(Meter::Fuel, None)].into(), at(0)).await.is_err());
         assert!(!store.set_subscription_end(nobody, None).await.unwrap());
-    }
-
-    async fn a_vault_key_is_the_first_that_was_kept(backend: Backend) {
-        let (store, org) = backend.with(&[]).await;
-        let stranger = organization(&store, &[]).await;
-        assert_eq!(store.vault_key(org).await.unwrap(), None);
-        assert_eq!(store.put_vault_key(org, b"one").await.unwrap(), b"one");
-        assert_eq!(store.put_vault_key(org, b"two").await.unwrap(), b"one");
-        assert_eq!(store.vault_key(org).await.unwrap().as_deref(), Some(b"one".as_slice()));
-        assert_eq!(store.vault_key(stranger).await.unwrap(), None);
     }
 
     async fn it_says_what_it_is(backend: Backend) {

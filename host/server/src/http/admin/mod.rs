@@ -12,5 +12,6 @@ pub mod publishers;
 pub mod sources;
 pub mod tickets;
 pub mod usage;
+pub mod vault;
 pub mod versions;
 pub mod workflows;

@@ -1,0 +1,173 @@
+//! All that the master keys wrap, and their rotation: one key for each organization, and the host's own secrets.
+//!
+//! A secret of the host's own is random, made by whichever host starts first, and wrapped, so that nothing that is stored
+//! depends on a master key otherwise: once all is wrapped under the newest, an older one can be taken away.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use resly_core::{error::StoreError, id::OrganizationId, time::Random};
+use zeroize::Zeroizing;
+
+use super::{MasterKeys, VaultError, seal};
+
+/// How many wrapped keys are read, and moved in one transaction, at a time.
+const PAGE: u32 = 200;
+
+/// Whose secret is wrapped; it unwraps for the same holder only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Organization(OrganizationId),
+    /// The host's own, by its name, which holds no NUL.
+    Host(String),
+}
+
+/// Wrapped bytes, to be put in the place of those that were read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rewrapped {
+    pub holder: Holder,
+    pub old: Vec<u8>,
+    pub new: Vec<u8>,
+}
+
+/// Where all that is wrapped is kept.
+#[async_trait]
+pub trait WrappedStore: Send + Sync + 'static {
+    async fn host_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Keeps a secret unless there is one already, and returns what is kept: the first writer wins.
+    async fn put_host_secret(&self, name: &str, wrapped: Vec<u8>) -> Result<Vec<u8>, StoreError>;
+    /// Every secret of the host's own, with its name.
+    async fn host_secrets(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
+    /// The wrapped keys of organizations in the order of their ids, those after `after`, `most` of them.
+    async fn vault_keys(
+        &self,
+        after: Option<OrganizationId>,
+        most: u32,
+    ) -> Result<Vec<(OrganizationId, Vec<u8>)>, StoreError>;
+    /// Replaces each that still is what was read, in one transaction; how many it were.
+    async fn rewrap(&self, rewrapped: Vec<Rewrapped>) -> Result<u64, StoreError>;
+}
+
+/// Which master keys are in use, and what a rotation did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// The id of the master key that wraps what is new.
+    pub newest: String,
+    /// How many were moved to it just now.
+    pub moved: u64,
+    /// How many each master key wraps, by its id.
+    pub in_use: BTreeMap<String, u64>,
+    /// The older keys that this host was given and that wrap nothing any more.
+    pub removable: Vec<String>,
+    /// The keys in use that this host was not given: it can't move what they wrap.
+    pub missing: Vec<String>,
+    /// How many don't open although their key is there. The host's log names them.
+    pub unreadable: u64,
+}
+
+impl Rotation {
+    /// Whether the newest master key is all that is needed.
+    pub fn is_done(&self) -> bool {
+        self.unreadable == 0 && self.in_use.keys().all(|id| *id == self.newest)
+    }
+}
+
+/// Wraps, unwraps and moves what the master keys protect.
+pub struct Wrapping {
+    keys: Arc<MasterKeys>,
+    store: Arc<dyn WrappedStore>,
+    random: Arc<dyn Random>,
+}
+
+impl Wrapping {
+    pub fn new(keys: Arc<MasterKeys>, store: Arc<dyn WrappedStore>, random: Arc<dyn Random>) -> Self {
+        Self { keys, store, random }
+    }
+
+    /// A secret of the host's own, the same on all hosts that share the store; when there is none yet, it is `fresh`.
+    pub async fn host_secret(&self, name: &str, fresh: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let holder = Holder::Host(name.to_owned());
+        let wrapped = match self.store.host_secret(name).await? {
+            Some(wrapped) => wrapped,
+            None => {
+                let wrapped = seal::wrap(&self.keys, &holder, fresh, &*self.random)?;
+                self.store.put_host_secret(name, wrapped).await?
+            }
+        };
+        seal::unwrap(&self.keys, &holder, &wrapped)
+    }
+
+    /// Which master keys are in use.
+    pub async fn status(&self) -> Result<Rotation, VaultError> {
+        let mut count = Rotation { newest: self.keys.newest().0.to_owned(), ..Rotation::default() };
+        let mut pages = Pages::default();
+        while let Some(page) = pages.next(&*self.store).await? {
+            for (holder, wrapped) in page {
+                if let Ok(id) = seal::wrapped_by(&wrapped) {
+                    *count.in_use.entry(id.to_owned()).or_default() += 1;
+                }
+                match seal::unwrap(&self.keys, &holder, &wrapped) {
+                    Ok(_) | Err(VaultError::NoMasterKey(_)) => {}
+                    Err(error) => {
+                        tracing::error!(?holder, %error, "a wrapped key can't be opened");
+                        count.unreadable += 1;
+                    }
+                }
+            }
+        }
+        let unused = |id: &&str| !count.in_use.contains_key(*id);
+        count.removable = self.keys.older().filter(unused).map(str::to_owned).collect();
+        count.missing = count.in_use.keys().filter(|id| self.keys.find(id).is_none()).cloned().collect();
+        Ok(count)
+    }
+
+    /// Moves all that can be moved to the newest master key, and tells how things stand then.
+    ///
+    /// Safe beside other hosts, and to be called again after it was cut off: what is inside stays the same, a page is
+    /// moved or not, and nothing is replaced that changed since it was read. What a host that doesn't have the newest
+    /// key makes meanwhile is left for the next call.
+    pub async fn rotate(&self) -> Result<Rotation, VaultError> {
+        let mut moved = 0;
+        let mut pages = Pages::default();
+        while let Some(page) = pages.next(&*self.store).await? {
+            let page = page.into_iter().filter_map(|(holder, old)| self.rewrapped(holder, old));
+            let page: Vec<Rewrapped> = page.collect();
+            if !page.is_empty() {
+                moved += self.store.rewrap(page).await?;
+            }
+        }
+        Ok(Rotation { moved, ..self.status().await? })
+    }
+
+    /// Under the newest master key; `None` when it is already, and when it can't be opened here, which
+    /// [`Self::status`] tells.
+    fn rewrapped(&self, holder: Holder, old: Vec<u8>) -> Option<Rewrapped> {
+        if seal::wrapped_by(&old).ok()? == self.keys.newest().0 {
+            return None;
+        }
+        let secret = seal::unwrap(&self.keys, &holder, &old).ok()?;
+        let new = seal::wrap(&self.keys, &holder, &secret, &*self.random).ok()?;
+        Some(Rewrapped { holder, old, new })
+    }
+}
+
+/// Goes through all that is wrapped: the host's own first.
+#[derive(Default)]
+struct Pages {
+    began: bool,
+    after: Option<OrganizationId>,
+}
+
+impl Pages {
+    async fn next(&mut self, store: &dyn WrappedStore) -> Result<Option<Vec<(Holder, Vec<u8>)>>, StoreError> {
+        if !self.began {
+            self.began = true;
+            let own = store.host_secrets().await?;
+            return Ok(Some(own.into_iter().map(|(name, wrapped)| (Holder::Host(name), wrapped)).collect()));
+        }
+        let page = store.vault_keys(self.after, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(None) };
+        self.after = Some(*last);
+        Ok(Some(page.into_iter().map(|(of, wrapped)| (Holder::Organization(of), wrapped)).collect()))
+    }
+}

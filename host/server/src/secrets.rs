@@ -1,0 +1,84 @@
+//! What a host needs to know before it can open anything: its master keys, its store, and the secrets of its own.
+
+use std::sync::Arc;
+
+use resly_core::{error::StoreError, time::Random};
+use resly_egress::{MasterKeyError, MasterKeySource, MasterKeys, VaultError, Wrapping};
+use resly_store::{OpenError, Store, StoreConfig};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use zeroize::Zeroizing;
+
+use crate::{config::Config, key::Pepper, outside::WrappedKeys};
+
+/// The name of what API keys are hashed with.
+const PEPPERS: &str = "api key peppers";
+
+/// Why a host has no secrets to start with. Each says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the host's own secrets can't be opened with the master keys it was given: {0}")]
+    Closed(VaultError),
+    #[error("what API keys are hashed with is damaged: restore the table `host_secrets` from a backup")]
+    Damaged,
+}
+
+/// The master keys, as production demands them where it is production.
+pub fn master_keys(config: &Config, rotating: bool) -> Result<Arc<MasterKeys>, SecretsError> {
+    let keys = MasterKeys::load(&MasterKeySource {
+        key: config.master_key.clone(),
+        file: config.master_key_file.clone(),
+        data_dir: config.data.clone(),
+        production: config.production,
+        rotating,
+    })?;
+    if let Some(warning) = keys.warning() {
+        tracing::warn!("{warning}");
+    }
+    Ok(Arc::new(keys))
+}
+
+pub async fn open_store(config: &Config) -> Result<Store, SecretsError> {
+    let config = StoreConfig {
+        database_url: config.database_url.clone(),
+        direct_url: config.database_direct_url.clone(),
+        data_dir: config.data.clone(),
+        read_connections: 8,
+    };
+    Ok(Store::open(&config).await?)
+}
+
+pub fn wrapping(keys: &Arc<MasterKeys>, store: &Store, random: &Arc<dyn Random>) -> Wrapping {
+    Wrapping::new(Arc::clone(keys), Arc::new(WrappedKeys(store.clone())), Arc::clone(random))
+}
+
+/// A crash leaves no copy of the memory on the disk (core(5)): there are secrets in it.
+pub fn no_core_dumps() -> std::io::Result<()> {
+    Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
+}
+
+/// What API keys are hashed with: random, and made by the first start. A database with keys from before that was so goes
+/// on with what they were hashed with, which was derived from the master keys.
+pub async fn pepper(
+    wrapping: &Wrapping,
+    keys: &MasterKeys,
+    store: &Store,
+    random: &dyn Random,
+) -> Result<Pepper, SecretsError> {
+    let mut fresh = Zeroizing::new(vec![0; 32]);
+    if store.has_keys().await? {
+        fresh = Zeroizing::new(Zeroizing::new(keys.derive_all("resly api keys v1")).concat());
+    } else {
+        random.fill(&mut fresh);
+    }
+    let kept = wrapping.host_secret(PEPPERS, &fresh).await.map_err(|error| match error {
+        VaultError::Store(error) => SecretsError::Store(error),
+        error => SecretsError::Closed(error),
+    })?;
+    Pepper::new(&kept).ok_or(SecretsError::Damaged)
+}

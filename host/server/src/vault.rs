@@ -1,0 +1,134 @@
+//! `resly vault`: which master keys are in use, and everything moved to the newest one; on the store itself, or by a host
+//! that is running, which keeps a SQLite folder to itself.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use resly_core::time::Random;
+use resly_store::OpenError;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    config::Config,
+    http::admin::vault::VaultKeys,
+    random::OsRandom,
+    secrets::{self, SecretsError},
+};
+
+/// A rotation of a million organizations takes minutes.
+const PATIENCE: Duration = Duration::from_secs(1800);
+
+/// Does it, and tells how things stand.
+pub async fn run(config: &Config, rotate: bool) -> anyhow::Result<VaultKeys> {
+    match &config.operator_key {
+        Some(key) => ask(config.listen, key, rotate).await,
+        None => match here(config, rotate).await {
+            Err(SecretsError::Open(error @ OpenError::InUse { .. })) => Err(anyhow::Error::from(error).context(
+                "a host is running on this folder: have it do this, with RESLY_OPERATOR_KEY set to an API key of the \
+                     scope `operator`, or stop it first",
+            )),
+            done => Ok(done?),
+        },
+    }
+}
+
+/// On the store itself.
+async fn here(config: &Config, rotate: bool) -> Result<VaultKeys, SecretsError> {
+    let random: Arc<dyn Random> = Arc::new(OsRandom);
+    let keys = secrets::master_keys(config, rotate)?;
+    let store = secrets::open_store(config).await?;
+    let wrapping = secrets::wrapping(&keys, &store, &random);
+    // A database from before API keys had a secret of their own gets it while the old master key is at hand.
+    secrets::pepper(&wrapping, &keys, &store, &*random).await?;
+    let done = if rotate { wrapping.rotate().await } else { wrapping.status().await };
+    store.close().await;
+    Ok(done.map_err(SecretsError::Closed)?.into())
+}
+
+/// By the host that listens on this machine.
+async fn ask(listen: SocketAddr, key: &SecretString, rotate: bool) -> anyhow::Result<VaultKeys> {
+    let host = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let base = format!("http://{}/api/admin/vault", SocketAddr::new(host, listen.port()));
+    let client = client()?;
+    let request = if rotate { client.post(format!("{base}/rotate")) } else { client.get(&base) };
+    let response = request.bearer_auth(key.expose_secret()).send().await.with_context(|| {
+        format!("no host answers on {listen}; unset RESLY_OPERATOR_KEY to open the store without one, or set --listen")
+    })?;
+    let status = response.status();
+    let body = response.text().await.context("the host's answer broke off; ask again")?;
+    if !status.is_success() {
+        bail!("the host on {listen} answered {status}: {body}");
+    }
+    serde_json::from_str(&body).with_context(|| format!("what answers on {listen} is not a host of this version"))
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    // The client wants one even for plain HTTP; whoever comes first installs it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    builder.tls_certs_only([]).timeout(PATIENCE).build()
+}
+
+/// What a person should do next.
+pub fn told(keys: &VaultKeys, rotated: bool) -> String {
+    let newest = &keys.newest;
+    let mut lines = Vec::new();
+    if rotated {
+        lines.push(format!("moved {} to master key `{newest}`", keys.moved));
+    }
+    let older = || keys.in_use.iter().filter(|(id, _)| *id != newest);
+    for (id, count) in older() {
+        lines.push(format!("master key `{id}` is still needed by {count}"));
+    }
+    if !keys.missing.is_empty() {
+        let missing = keys.missing.join("`, `");
+        lines.push(format!("this host was not given `{missing}`: add it after the newest key, and rotate again"));
+    } else if older().next().is_some() && keys.unreadable == 0 {
+        lines.push("run `resly vault rotate`, once every host has the newest key".to_owned());
+    }
+    if keys.unreadable > 0 {
+        lines.push(format!("{} can't be opened: the log names them; keep every master key", keys.unreadable));
+    }
+    if keys.done {
+        lines.push(match keys.removable.as_slice() {
+            [] => format!("`{newest}` is the only master key in use"),
+            removable => format!(
+                "nothing needs `{}` any more: leave it out of the master keys of every host, and start each again",
+                removable.join("`, `")
+            ),
+        });
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(in_use: &[(&str, u64)]) -> VaultKeys {
+        let in_use = in_use.iter().map(|(id, count)| ((*id).to_owned(), *count)).collect();
+        let newest = "k2".to_owned();
+        VaultKeys { newest, moved: 3, in_use, removable: vec![], missing: vec![], unreadable: 0, done: false }
+    }
+
+    #[test]
+    fn a_person_is_told_what_to_do_next() {
+        let removable = vec!["k1".to_owned()];
+        let done = VaultKeys { done: true, removable, ..keys(&[("k2", 4)]) };
+        assert!(told(&done, true).contains("nothing needs `k1` any more"));
+        assert!(told(&VaultKeys { done: true, ..keys(&[("k2", 4)]) }, false).contains("only master key"));
+        let waiting = told(&keys(&[("k1", 2), ("k2", 1)]), false);
+        assert!(waiting.contains("`k1` is still needed by 2") && waiting.contains("resly vault rotate"), "{waiting}");
+        let missing = told(&VaultKeys { missing: vec!["k0".to_owned()], ..keys(&[("k0", 1)]) }, true);
+        assert!(missing.contains("not given `k0`") && missing.contains("moved 3"), "{missing}");
+        assert!(told(&VaultKeys { unreadable: 1, ..keys(&[("k2", 1)]) }, true).contains("keep every master key"));
+    }
+}
