@@ -81,9 +81,13 @@ impl Canaries {
             let head: &[u8; HEAD] = head.try_into().unwrap();
             for needle in self.by_head.get(head).into_iter().flatten().map(|needle| &self.needles[*needle]) {
                 let allowed = || self.allowed[needle.canary].iter().any(|allowed| allowed == place);
-                if bytes[at..].starts_with(&needle.bytes) && !allowed() {
+                let what = format!("{place}: {} ({}) after ", self.names[needle.canary], needle.form);
+                if bytes[at..].starts_with(&needle.bytes)
+                    && !allowed()
+                    && !found.iter().any(|had| had.starts_with(&what))
+                {
                     let before = String::from_utf8_lossy(&bytes[at.saturating_sub(160)..at]).into_owned();
-                    found.push(format!("{place}: {} ({}) after {before:?}", self.names[needle.canary], needle.form));
+                    found.push(format!("{what}{before:?}"));
                 }
             }
         }

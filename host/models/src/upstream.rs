@@ -9,7 +9,9 @@ use reqwest::{
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// How much of a refusal's text is kept for the operator.
+/// What stands in the key's place.
+const KEY: &str = "[key]";
+/// How much of what a provider says is kept for the operator.
 const DETAIL: usize = 600;
 /// How much of a refusal's body is read to find that text.
 const REFUSAL_BODY: usize = 16 << 10;
@@ -32,7 +34,7 @@ pub(crate) struct Upstream {
     client: Client,
     endpoint: Url,
     headers: HeaderMap,
-    key: Option<SecretString>,
+    pub teller: Teller,
     /// Host and port, for errors.
     pub at: String,
 }
@@ -65,7 +67,7 @@ impl Upstream {
             headers.insert(AUTHORIZATION, value);
         }
         let client = client(endpoint.scheme() == "https", connect_timeout)?;
-        Ok(Self { client, endpoint, headers, key, at })
+        Ok(Self { client, endpoint, headers, teller: Teller(key), at })
     }
 
     /// The host's name alone.
@@ -97,17 +99,9 @@ impl Upstream {
         self.tell(&text)
     }
 
-    /// A text of the provider's made fit for a log: capped, on one line, without the key.
+    /// A text of the provider's, made fit for a log.
     pub fn tell(&self, text: &str) -> String {
-        let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if let Some(key) = &self.key {
-            text = text.replace(key.expose_secret(), "[key]");
-        }
-        if text.len() > DETAIL {
-            text.truncate(text.floor_char_boundary(DETAIL));
-            text.push('…');
-        }
-        if text.is_empty() { "no detail was given".to_owned() } else { text }
+        self.teller.tell(text)
     }
 
     /// The reason in a refusal's body: the usual JSON places, else the text itself.
@@ -125,6 +119,28 @@ impl Upstream {
         let _ = tokio::time::timeout(REFUSAL_PATIENCE, read).await;
         let text = String::from_utf8_lossy(&body);
         self.tell(&reason(&text))
+    }
+}
+
+/// Makes what a provider says fit for a log: capped, on one line, without the provider's key, which some repeat.
+#[derive(Clone, Default)]
+pub(crate) struct Teller(Option<SecretString>);
+
+impl Teller {
+    pub fn tell(&self, text: &str) -> String {
+        let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(key) = &self.0 {
+            let key = key.expose_secret();
+            text = text.replace(key, KEY);
+            // As JSON writes it, when it writes it otherwise.
+            let quoted = serde_json::Value::from(key).to_string();
+            text = text.replace(quoted.trim_matches('"'), KEY);
+        }
+        if text.len() > DETAIL {
+            text.truncate(text.floor_char_boundary(DETAIL));
+            text.push('…');
+        }
+        if text.is_empty() { "no detail was given".to_owned() } else { text }
     }
 }
 

@@ -10,7 +10,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use axum::{Json, Router, extract::State, http::HeaderMap, routing::post};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use resly_core::{
     connector::{manifest::Manifest, pack::pack},
@@ -201,13 +206,13 @@ fn files(folder: &Path, written: &mut Vec<(String, Vec<u8>)>) {
 
 /// An embedder that refuses some texts, and repeats its key as it does so.
 async fn embedder() -> String {
-    type Refusal = (axum::http::StatusCode, Json<Value>);
+    type Refusal = (StatusCode, Json<Value>);
     async fn embed(headers: HeaderMap, State(()): State<()>, Json(body): Json<Value>) -> Result<Json<Value>, Refusal> {
         let inputs = body["input"].as_array().cloned().unwrap_or_default();
         if inputs.iter().any(|text| text.to_string().contains("unembeddable")) {
             let key = headers["authorization"].to_str().unwrap_or_default().to_owned();
             let said = json!({"error": {"message": format!("Incorrect API key provided: {key}, that is {key:?}")}});
-            return Err((axum::http::StatusCode::UNAUTHORIZED, Json(said)));
+            return Err((StatusCode::UNAUTHORIZED, Json(said)));
         }
         let data: Vec<Value> = (0..inputs.len())
             .map(|index| json!({"object": "embedding", "index": index, "embedding": [0.6, 0.8]}))

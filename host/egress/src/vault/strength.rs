@@ -66,8 +66,8 @@ mod tests {
         let paired = std::array::from_fn(|at| [0xde, 0xad, 0xbe, 0xef][at % 4]);
         let halves = std::array::from_fn(|at| u8::try_from(at % 16 * 7 % 251).unwrap() ^ 0x85);
         let sparse =
-            std::array::from_fn(|at| [0xff, 0x81, 0x93][at * at % 3].rotate_left(u32::try_from(at / 11).unwrap()));
-        for (key, weakness) in [
+            std::array::from_fn(|at| [0xff_u8, 0x81, 0x93][at * at % 3].rotate_left(u32::try_from(at / 11).unwrap()));
+        for (key, expected) in [
             ([0; 32], Weakness::Steps),
             ([0xa5; 32], Weakness::Steps),
             (counting, Weakness::Steps),
@@ -79,7 +79,7 @@ mod tests {
             (text("my very secret master key, 2026!"), Weakness::Text),
             (sparse, Weakness::Poor),
         ] {
-            assert_eq!(super::weakness(&key), Some(weakness), "{key:?}");
+            assert_eq!(weakness(&key), Some(expected), "{key:?}");
         }
     }
 
@@ -96,7 +96,7 @@ mod tests {
                 let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
                 *byte = (mixed >> 56) as u8;
             }
-            prop_assert_eq!(super::weakness(&spread), None);
+            prop_assert_eq!(weakness(&spread), None);
         }
     }
 }

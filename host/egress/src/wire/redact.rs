@@ -3,6 +3,7 @@
 //! For each secret of four bytes or more, and for what Basic authentication makes of a pair: as it is, percent-encoded
 //! by the usual rules (once and twice) and whole, as `application/x-www-form-urlencoded`, escaped as in JSON (once, twice
 //! and whole) and HTML, in hex, and in Base64 of both alphabets at each of the three positions a secret can have in a longer text.
+//! A part of 16 bytes or more that no rule escapes is looked for by itself, so that escapes of escapes hide nothing.
 //! Letters match in both cases. Shorter secrets are left alone: taking every `ab` out of a page would ruin it and hide
 //! nothing that can't be guessed; a user name is taken for a secret only when there is no password to speak of (services
 //! that take a key as the user name). Forms that cut a secret in two, such as Base64 wrapped into lines, are not found.
@@ -23,6 +24,9 @@ pub const MARK: &str = "[redacted]";
 
 /// The shortest secret that is looked for, in bytes.
 pub const SHORTEST: usize = 4;
+
+/// The shortest part of a secret that is looked for without the rest: a shorter one may be a word.
+const PART: usize = 16;
 
 /// What `encodeURIComponent` leaves as it is, beyond letters and digits.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -201,6 +205,9 @@ fn add_forms(secret: &[u8], forms: &mut Vec<Form>) {
         for form in escaped(secret) {
             add(form, false, false);
         }
+        for part in secret.split(|byte| !is_unreserved(*byte)).filter(|part| part.len() >= PART) {
+            add(part.to_vec(), false, false);
+        }
     }
     for lead in 0..3 {
         let padded = Zeroizing::new([&[0; 2][..lead], secret].concat());
@@ -327,6 +334,18 @@ mod tests {
         ] {
             assert_eq!(redactor.text(&format!("a {form} b")), "a [redacted] b", "{form}");
         }
+    }
+
+    #[test]
+    fn escapes_of_escapes_hide_nothing() {
+        let secret = r#"ak+"\4eC39HqLyjWDarjtT1zdp7dc"#;
+        let mut nested = secret.to_owned();
+        for depth in 0..5 {
+            let out = redactor(secret).text(&nested).into_owned();
+            assert!(!out.contains("4eC39HqLyj") && out.contains(MARK), "{depth}: {out}");
+            nested = serde_json::to_string(&format!("x {nested:?}")).unwrap();
+        }
+        assert_eq!(redactor("a long-winded pass phrase").text("long-winded phrase"), "long-winded phrase");
     }
 
     #[test]

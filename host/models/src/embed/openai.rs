@@ -101,8 +101,9 @@ impl OpenAiEmbedder {
             }
             Err(failed) => return Err(failed.error),
         };
-        let answer: Answer = serde_json::from_slice(&answer)
-            .map_err(|error| self.invalid(self.upstream.tell(&format!("{error} in {}", start(&answer)))))?;
+        let answer: Answer = serde_json::from_slice(&answer).map_err(|error| {
+            self.invalid(self.upstream.tell(&format!("{error} in {}", String::from_utf8_lossy(&answer))))
+        })?;
         self.in_order(answer, texts.len())
     }
 
@@ -191,10 +192,6 @@ impl Embedder for OpenAiEmbedder {
         }
         Ok(vectors)
     }
-}
-
-fn start(answer: &[u8]) -> String {
-    String::from_utf8_lossy(&answer[..answer.len().min(200)]).into_owned()
 }
 
 #[cfg(test)]

@@ -22,13 +22,11 @@ use super::{
 };
 use crate::{
     sse::{Event, Reader},
-    upstream::{Upstream, reason},
+    upstream::{Teller, Upstream, reason},
 };
 
 /// The largest answer that is taken in one piece from a server that doesn't stream.
 const WHOLE: usize = 4 << 20;
-/// How much of an in-band error is told.
-const DETAIL: usize = 600;
 /// How long, and for how many bytes, a finished response is read on so that its connection can be used again.
 const DRAIN: (Duration, usize) = (Duration::from_secs(1), 64 << 10);
 
@@ -48,7 +46,7 @@ pub fn read(response: Response, upstream: &Upstream, timeouts: Timeouts, until: 
         waits: timeouts.first_event,
         timeouts,
         events: VecDeque::new(),
-        said: Said { at: upstream.at.clone(), ..Said::default() },
+        said: Said { at: upstream.at.clone(), teller: upstream.teller.clone(), ..Said::default() },
     }
     .boxed()
 }
@@ -180,6 +178,7 @@ impl Answer {
 #[derive(Default)]
 struct Said {
     at: String,
+    teller: Teller,
     /// Text that is not passed on yet: what came in one piece goes on in one piece.
     text: String,
     calls: Calls,
@@ -292,12 +291,11 @@ impl Said {
     }
 
     fn in_band(&self, detail: &str) -> ModelError {
-        let detail = detail.split_whitespace().collect::<Vec<_>>().join(" ");
-        ModelError::InBand { at: self.at.clone(), detail: detail[..detail.floor_char_boundary(DETAIL)].to_owned() }
+        ModelError::InBand { at: self.at.clone(), detail: self.teller.tell(detail) }
     }
 
     fn protocol(&self, detail: String) -> ModelError {
-        ModelError::Protocol { at: self.at.clone(), detail }
+        ModelError::Protocol { at: self.at.clone(), detail: self.teller.tell(&detail) }
     }
 }
 
