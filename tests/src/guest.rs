@@ -129,7 +129,7 @@ impl Guests {
     }
 
     pub async fn map(&self, filter: &str, input: &str) -> Outcome {
-        self.sandbox.map(ORGANIZATION, filter, input, Allowance::default()).await
+        self.sandbox.map(ORGANIZATION, filter, input, Allowance::default()).await.into()
     }
 }
 

@@ -62,3 +62,23 @@ pub trait Outbound: Send + Sync + 'static {
         Vec::new()
     }
 }
+
+/// A request as it would leave: every header that the host adds for the connector is there, with a mark in the credential's
+/// place. What frames the message (`host`, `content-length`) isn't among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Bytes>,
+    /// The host and port that would be dialled, such as `https://api.example.com:443`.
+    pub to: String,
+    /// Where the credential goes, such as `header x-api-key: [masked]`; `None` when none would go along.
+    pub credential: Option<String>,
+}
+
+/// The outside without a way out: the whole policy of a call, as far as it needs no network and no secret.
+pub trait Rehearse: Send + Sync + 'static {
+    /// The request as it would leave, or why it wouldn't.
+    fn rehearse(&self, request: &OutboundRequest) -> Result<Departure, OutboundFailure>;
+}

@@ -1,5 +1,7 @@
 //! The outside as one call has it: its grants, its credential, its allowance and its deadline.
 
+mod rehearse;
+
 use std::{
     sync::{
         Arc, Mutex, OnceLock,
@@ -234,8 +236,8 @@ impl Session {
         Ok(Hop { method, target, headers, body: request.body, trusted: true, seen: false, carries: None })
     }
 
-    /// The whole policy for one hop: grants, scheme, address; then whether and which credential goes along.
-    async fn admit(&self, hop: &Hop, until: Instant) -> Result<(Way, Option<Arc<Credential>>), OutboundFailure> {
+    /// The policy for one hop: grants, scheme, address. Whether the credential goes along, besides.
+    fn permit(&self, hop: &Hop) -> Result<(Way, bool), OutboundFailure> {
         let grants = self.grants.get_or_init(|| Grants::resolve(&self.spec.manifest, &self.spec.settings));
         let grants = grants.as_ref().map_err(failure::bad_settings)?;
         let target = &hop.target;
@@ -249,7 +251,13 @@ impl Session {
             return Err(failure::refused(OutboundReason::Denied, message));
         }
         let way = self.egress.clients.way(target).map_err(|error| failure::no_way(target.host_text(), error))?;
-        if self.spec.auth == Auth::None || !hop.trusted || !grants.authenticate(target) {
+        Ok((way, self.spec.auth != Auth::None && hop.trusted && grants.authenticate(target)))
+    }
+
+    /// The whole policy for one hop, and the credential that goes along.
+    async fn admit(&self, hop: &Hop, until: Instant) -> Result<(Way, Option<Arc<Credential>>), OutboundFailure> {
+        let (way, authenticated) = self.permit(hop)?;
+        if !authenticated {
             return Ok((way, None));
         }
         let opening = timeout_at(until, self.open());

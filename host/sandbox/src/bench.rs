@@ -18,7 +18,6 @@ use crate::{
     error::ComponentError,
     guest::{self, Guest, store},
     loader::{HOST, Loaded},
-    mapper::Unmapped,
     sandbox::WasmSandbox,
 };
 
@@ -81,8 +80,7 @@ pub async fn map(
 ) -> Outcome {
     let shared = &sandbox.shared;
     let deadline = Instant::now() + allowance.deadline;
-    let mapped = shared.mapper.apply(shared, organization, filter, input, allowance, deadline).await;
-    Outcome { result: mapped.result.map_err(Unmapped::into_fault), cost: mapped.cost, log: Vec::new() }
+    shared.mapper.apply(shared, organization, filter, input, allowance, deadline).await.into()
 }
 
 impl Warm {

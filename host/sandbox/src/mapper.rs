@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use resly_core::{
-    connector::sandbox::{Allowance, Cost, Digest, Fault, FaultKind},
+    connector::sandbox::{Allowance, Cost, Digest, FaultKind, Mapped, Unmapped},
     id::OrganizationId,
 };
 use tokio::sync::OnceCell;
@@ -27,20 +27,6 @@ pub struct Mapper {
     loader: Arc<Loader>,
     pre: OnceCell<MapperPre<Guest>>,
     slots: Slots,
-}
-
-/// What a mapping gave and what it cost.
-pub struct Mapped {
-    pub result: Result<String, Unmapped>,
-    pub cost: Cost,
-}
-
-/// Why a mapping gave nothing.
-pub enum Unmapped {
-    /// The filter is wrong, or wrong for this input.
-    Failure { message: String, offset: Option<u32> },
-    /// The mapper itself was ended.
-    Fault(Fault),
 }
 
 impl Mapper {
@@ -94,7 +80,7 @@ impl Mapper {
             Ok(Err(error)) => Err(Unmapped::Fault(fault::of(&error, store.data()))),
             Ok(Ok(Err(failure))) => {
                 let message = prefix(&failure.message, crate::limits::FAULT_MESSAGE).to_owned();
-                Err(Unmapped::Failure { message, offset: failure.offset })
+                Err(Unmapped::Filter { message, offset: failure.offset })
             }
             Ok(Ok(Ok(output))) if output.len() > allowance.output_bytes => {
                 let what =
@@ -107,18 +93,5 @@ impl Mapper {
         drop(store);
         drop(slot);
         Mapped { result, cost }
-    }
-}
-
-impl Unmapped {
-    /// As the outcome of a mapping that the host asked for.
-    pub fn into_fault(self) -> Fault {
-        match self {
-            Self::Fault(fault) => fault,
-            Self::Failure { message, offset } => {
-                let at = offset.map_or_else(String::new, |offset| format!(" (at byte {offset} of the filter)"));
-                fault::fault(FaultKind::Mapping, format!("{message}{at}"))
-            }
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{Allowance, ComponentSource, Digest, Invocation, Outcome, Sandbox},
+    connector::sandbox::{Allowance, ComponentSource, Cost, Digest, Invocation, Mapped, Outcome, Sandbox, Unmapped},
     id::OrganizationId,
 };
 use tokio::{runtime::Handle, time::timeout};
@@ -22,7 +22,7 @@ use crate::{
     fault,
     guest::Shared,
     loader::{HOST, Loaded, Loader},
-    mapper::{Mapped, Mapper, Unmapped},
+    mapper::Mapper,
     registry::Registry,
     slots::Slots,
 };
@@ -154,16 +154,17 @@ impl Sandbox for WasmSandbox {
         self.executor.spawn(organization, run).await.unwrap_or_else(ended)
     }
 
-    async fn map(&self, organization: OrganizationId, filter: &str, input: &str, allowance: Allowance) -> Outcome {
+    async fn map(&self, organization: OrganizationId, filter: &str, input: &str, allowance: Allowance) -> Mapped {
         let (shared, filter, input) = (Arc::clone(&self.shared), filter.to_owned(), input.to_owned());
         let run = async move {
             let deadline = Instant::now() + allowance.deadline;
             let mapper = Arc::clone(&shared.mapper);
             mapper.apply(&shared, organization, &filter, &input, allowance, deadline).await
         };
-        let Some(Mapped { result, cost }) = self.executor.spawn(organization, run).await else {
-            return refused(fault::busy("the host is shutting down"));
+        let ended = || {
+            let fault = fault::busy("the host is shutting down");
+            Mapped { result: Err(Unmapped::Fault(fault)), cost: Cost::default() }
         };
-        Outcome { result: result.map_err(Unmapped::into_fault), cost, log: Vec::new() }
+        self.executor.spawn(organization, run).await.unwrap_or_else(ended)
     }
 }

@@ -13,10 +13,11 @@ use resly_core::{
     connector::{
         approval::{Approval, Asking, remarks},
         call::{CallReport, CallRequest, Caller},
-        connection::{Connection, ConnectionStatus, Environment, Origin, Owner, Policy},
-        manifest::{Manifest, SideEffect, check as check_manifest},
+        connection::{Connection, Environment, Origin},
+        manifest::{Manifest, Mistake, SideEffect, from_toml, from_value},
         pack,
         sandbox::Digest,
+        trial::Rehearsal,
     },
     id::{ConnectionId, KeyId, OrganizationId},
     meter::Limits,
@@ -25,7 +26,7 @@ use resly_store::{Decision, Kept, NewConnectorVersion, NewOrganization, VersionS
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{app::App, install, signing, upload};
+use crate::{app::App, http::admin::trials, install, signing, upload};
 
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
@@ -61,7 +62,6 @@ pub fn read(file: &Path) -> anyhow::Result<Postable> {
         let asking = Asking { manifest: manifest(file, &text)?, signer: None };
         Postable { asking, imports: Vec::new(), wasm: None }
     };
-    valid(&postable.asking.manifest)?;
     if postable.wasm.is_none() && !postable.asking.manifest.is_declarative() {
         bail!(
             "{} is the manifest of a compiled connector: an action without `request` needs a component; pack the two \
@@ -74,17 +74,17 @@ pub fn read(file: &Path) -> anyhow::Result<Postable> {
 
 fn manifest(file: &Path, text: &str) -> anyhow::Result<Manifest> {
     let wrong = || format!("{} is not a connector's manifest", file.display());
-    if file.extension().is_some_and(|extension| extension == "json") {
-        return serde_json::from_str(text).with_context(wrong);
-    }
-    toml::from_str(text).with_context(wrong)
+    let reading = if file.extension().is_some_and(|extension| extension == "json") {
+        from_value(serde_json::from_str(text).with_context(wrong)?)
+    } else {
+        from_toml(text)
+    };
+    reading.sound().map_err(|mistakes| told_of(&mistakes))
 }
 
-fn valid(manifest: &Manifest) -> anyhow::Result<()> {
-    let mistakes = check_manifest(manifest);
+fn told_of(mistakes: &[Mistake]) -> anyhow::Error {
     let lines: String = mistakes.iter().map(|mistake| format!("\n  - {}: {}", mistake.path, mistake.message)).collect();
-    ensure!(mistakes.is_empty(), "the manifest has mistakes:{lines}");
-    Ok(())
+    anyhow::anyhow!("the manifest has mistakes:{lines}")
 }
 
 /// Writes a new Rust connector into a folder of its name, with the SDK and the WIT package that it is built with, so that
@@ -116,7 +116,6 @@ pub fn pack(component: &Path, manifest_file: &Path, out: Option<&Path>, key: Opt
     let text = std::fs::read_to_string(manifest_file)
         .with_context(|| format!("the manifest {} can't be read", manifest_file.display()))?;
     let manifest = manifest(manifest_file, &text)?;
-    valid(&manifest)?;
     let mut packed = pack::pack(&wasm, &manifest)?;
     if let Some(key) = key {
         packed = signing::sign(&packed, key)?;
@@ -164,14 +163,27 @@ pub struct Trial {
     pub settings: Value,
     /// Calls the service itself, with these credentials; without them, the manifest's fixtures answer.
     pub live: Option<Map<String, Value>>,
+    /// Shows the first request instead of sending it.
+    pub dry_run: bool,
 }
 
-/// Compiles a connector as an upload would be compiled, so that whatever a host refuses is refused here.
+/// What running an action gave.
+pub enum Ran {
+    Called(CallReport),
+    Rehearsed(Rehearsal),
+}
+
+/// Compiles a component as an upload would be compiled, and examines a definition as a post would be examined, so that
+/// whatever a host refuses is refused here.
 pub async fn compile(app: &App, postable: &Postable) -> anyhow::Result<()> {
     if let Some(wasm) = &postable.wasm {
         app.sandbox.prepare(Digest::of(wasm), wasm).await.context("a host would refuse this component")?;
+        return Ok(());
     }
-    Ok(())
+    let examined =
+        app.connectors.examine(OrganizationId(Uuid::nil()), app.catalogue.runner(), &postable.asking.manifest).await;
+    let mistakes = examined.context("the definition could not be examined")?;
+    if mistakes.is_empty() { Ok(()) } else { Err(told_of(&mistakes)) }
 }
 
 /// What a host would take in, and what its admin is asked to approve.
@@ -198,7 +210,7 @@ pub fn summary(postable: &Postable) -> String {
 }
 
 /// Installs a connector in this host and calls one of its actions, as an admin of a host would.
-pub async fn run(app: &Arc<App>, postable: Postable, trial: Trial) -> anyhow::Result<CallReport> {
+pub async fn run(app: &Arc<App>, postable: Postable, trial: Trial) -> anyhow::Result<Ran> {
     compile(app, &postable).await?;
     let Postable { asking: Asking { mut manifest, signer }, imports, wasm } = postable;
     let now = app.clock.now();
@@ -262,30 +274,27 @@ pub async fn run(app: &Arc<App>, postable: Postable, trial: Trial) -> anyhow::Re
         }
         None => None,
     };
-    let connection = Connection {
-        id,
-        organization,
-        connector: manifest.id.clone(),
-        version: manifest.version.clone(),
-        name: manifest.name.clone(),
-        environment,
-        status: ConnectionStatus::Installed,
-        settings,
-        auth: None,
-        owner: Owner::Organization,
-        credentials: sealed,
-        policy: Policy::default(),
-        mappings: Default::default(),
-        tested_at: None,
-        created_at: now,
-        revision: 1,
-    };
-    app.store.create_connection(connection).await?;
+    let draft = install::draft(id, organization, &manifest, settings, environment, now);
+    let connection = Connection { credentials: sealed, ..draft };
+    app.store.create_connection(connection.clone()).await?;
     let caller = Caller::Admin { key: KeyId(Uuid::nil()) };
     let request = CallRequest { organization, connection: id, action: trial.action, input: trial.input, caller };
-    let report = app.connectors.call(request).await;
+    let ran = if trial.dry_run {
+        let prepared = app.connectors.prepare(&connection).await?;
+        app.connectors.rehearse(&connection, &prepared, request).await.map(Ran::Rehearsed)
+    } else {
+        app.connectors.call(request).await.map(Ran::Called)
+    };
     app.store.delete_connection(organization, id).await?;
-    Ok(report?)
+    Ok(ran?)
+}
+
+/// A dry run, for a person: the request on its own, and what it took.
+pub fn told_dry(rehearsal: Rehearsal) -> (Option<String>, String) {
+    match trials::shown(rehearsal) {
+        Ok(shown) => (Some(format!("{shown:#}\n")), "nothing was sent\n".to_owned()),
+        Err(problem) => (None, format!("{}: {}\n", problem.kind().slug, problem.detail())),
+    }
 }
 
 /// What a call gave, for a person: the output on its own, and what it took.

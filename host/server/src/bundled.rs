@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use resly_core::connector::{
     connection::{Installable, Origin},
-    manifest::{Manifest, check},
+    manifest::{Manifest, from_toml},
     pack::pack,
     sandbox::Digest,
 };
@@ -100,10 +100,11 @@ impl Bundle {
 impl Bundled {
     fn read(connector: &'static str, manifest: &str, wasm: Option<&'static [u8]>) -> Result<Self, BundleError> {
         let wrong = |detail: String| BundleError { connector, detail };
-        let manifest: Manifest = toml::from_str(manifest).map_err(|error| wrong(error.to_string()))?;
-        if let Some(mistake) = check(&manifest).first() {
-            return Err(wrong(format!("{}: {}", mistake.path, mistake.message)));
-        }
+        let manifest = from_toml(manifest).sound().map_err(|mistakes| {
+            let lines: Vec<String> =
+                mistakes.iter().map(|mistake| format!("{}: {}", mistake.path, mistake.message)).collect();
+            wrong(lines.join("; "))
+        })?;
         let component = match wasm {
             Some(wasm) => Digest::of(&pack(wasm, &manifest).map_err(|error| wrong(error.to_string()))?),
             None if manifest.is_declarative() => Digest::of(HTTP),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::config::{Config, ConfigError, SETTINGS, Sources};
 
@@ -32,7 +32,7 @@ pub enum ConnectorVerb {
     Keygen { out: PathBuf },
     Sign { file: PathBuf, key: PathBuf, out: Option<PathBuf> },
     Check { file: PathBuf },
-    Run { file: PathBuf, action: String, input: String, settings: String, credentials: Option<PathBuf> },
+    Run { file: PathBuf, action: String, input: String, settings: String, credentials: Option<PathBuf>, dry_run: bool },
 }
 
 /// Where the author's own host keeps what it compiled, unless `--data` says otherwise.
@@ -170,6 +170,12 @@ fn connector() -> Command {
                         .value_name("FILE")
                         .help("Calls the service itself, with the credentials in this JSON file ({} for none)"),
                 )
+                .arg(
+                    Arg::new("dry-run")
+                        .long("dry-run")
+                        .action(ArgAction::SetTrue)
+                        .help("Shows the first request, with the credential masked, instead of sending it"),
+                )
                 .arg(data()),
         )
 }
@@ -196,6 +202,7 @@ fn connector_verb(matches: &ArgMatches) -> Option<ConnectorVerb> {
             input: text("input")?,
             settings: text("settings")?,
             credentials: path("live"),
+            dry_run: matches.get_flag("dry-run"),
         },
     })
 }

@@ -13,6 +13,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod compose;
 pub mod config;
+mod definition;
 pub mod demo;
 pub mod handbook;
 pub mod http;

@@ -10,7 +10,7 @@ use resly_core::{
 };
 use resly_server::{
     app::App,
-    author,
+    author::{self, Ran},
     cli::{self, ConnectorVerb, Verb},
     compose::{self, Doubles},
     config::Config,
@@ -171,7 +171,7 @@ async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
     let postable = author::read(file)?;
     let app = compose::compose(&config, Doubles::default()).await?;
     let ended = match verb {
-        ConnectorVerb::Run { action, input, settings, credentials, .. } => {
+        ConnectorVerb::Run { action, input, settings, credentials, dry_run, .. } => {
             let parsed =
                 |what: &str, text: &str| serde_json::from_str(text).with_context(|| format!("{what} is not JSON"));
             let live = match credentials {
@@ -187,9 +187,12 @@ async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
                 input: parsed("--input", &input)?,
                 settings: parsed("--settings", &settings)?,
                 live,
+                dry_run,
             };
-            let report = author::run(&app, postable, trial).await?;
-            let (output, lines) = author::told(&report);
+            let (output, lines) = match author::run(&app, postable, trial).await? {
+                Ran::Called(report) => author::told(&report),
+                Ran::Rehearsed(rehearsal) => author::told_dry(rehearsal),
+            };
             say(lines.trim_end());
             match output {
                 Some(output) => print(&output),

@@ -12,11 +12,11 @@ use resly_core::{
     },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
-    outbound::Outbound,
+    outbound::{Outbound, Rehearse},
 };
 use resly_egress::{
-    Binding, CredentialSource, Credentials, Egress, Holder, Rewrapped, SessionSpec, Vault, VaultError, VaultStore,
-    WrappedStore,
+    Binding, CredentialSource, Credentials, Egress, Holder, Rewrapped, Session, SessionSpec, Vault, VaultError,
+    VaultStore, WrappedStore,
 };
 use resly_store::{NewWrapping, Store, WrappedFor};
 
@@ -64,6 +64,16 @@ impl Outside for Gate {
         installable: &Installable,
         allowance: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault> {
+        Ok(self.session(connection, installable, allowance))
+    }
+
+    fn rehearse(&self, connection: &Connection, installable: &Installable, allowance: &Allowance) -> Arc<dyn Rehearse> {
+        self.session(connection, installable, allowance)
+    }
+}
+
+impl Gate {
+    fn session(&self, connection: &Connection, installable: &Installable, allowance: &Allowance) -> Arc<Session> {
         let account = self.accounts.spec(connection, installable, None);
         let credentials = match (account, &connection.credentials) {
             (Some(who), _) => {
@@ -76,7 +86,7 @@ impl Outside for Gate {
                 binding: binding(connection.organization, connection.id),
             },
         };
-        let session = self.egress.session(SessionSpec {
+        self.egress.session(SessionSpec {
             organization: connection.organization,
             connection: connection.id,
             manifest: Arc::clone(&installable.manifest),
@@ -86,8 +96,7 @@ impl Outside for Gate {
             http_calls: allowance.http_calls,
             response_bytes: allowance.response_bytes,
             deadline: allowance.deadline,
-        });
-        Ok(session)
+        })
     }
 }
 

@@ -28,6 +28,7 @@
 //! | `connection_accounts` | what authorizing a connection obtained, sealed: the organization's own (visitor '') and each visitor's |
 //! | `oauth_flows` | authorizations that a person was sent to give and hasn't yet, for ten minutes |
 //! | `approvals` | writes that a person was asked to confirm, what they said, and what came of it |
+//! | `action_samples` | the last output of each action, for trying mappings on |
 //! | `call_reservations` | calls that are counted and not yet settled |
 //! | `vault_keys`, `host_secrets` | what the master key wraps: each organization's key; the host's own secrets, by name |
 
@@ -53,6 +54,7 @@ mod sql;
 mod state;
 pub mod testing;
 mod tickets;
+mod trials;
 mod turns;
 mod types;
 mod uploads;

@@ -1,6 +1,7 @@
 //! The runner of declarative connectors: it is handed an action's definition, makes the request from it, and makes the
 //! output from the response. `README.md` beside this crate is the definition's grammar.
 
+mod check;
 mod definition;
 mod link;
 mod pages;
@@ -57,6 +58,9 @@ impl Scope {
 
 /// Runs an action; its output is JSON text, so that a number keeps its digits all the way.
 fn run(call: &Call, outside: &Outside) -> Result<String> {
+    if check::is_asked(call.definition()) {
+        return Ok(check::mistakes(call.definition()));
+    }
     let definition = Definition::deserialize(call.definition())
         .map_err(|error| Fault::internal(format!("the action's definition can't be used: {error}")))?;
     let scope = Scope::of(call)?;

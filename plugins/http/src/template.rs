@@ -15,6 +15,15 @@ pub enum Piece<'t> {
     Expression(&'t str),
 }
 
+/// Whether an expression can be read; what is wrong with it otherwise.
+pub fn parse(expression: &str) -> core::result::Result<(), String> {
+    let read = Environment::new().compile_expression_owned(expression.to_owned()).map(|_| ());
+    read.map_err(|error| {
+        let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        format!("the template `{{{{{expression}}}}}` can't be read: {what}")
+    })
+}
+
 /// Evaluates templates in one scope.
 pub struct Templates<'s> {
     environment: Environment<'s>,

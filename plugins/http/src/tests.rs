@@ -330,6 +330,27 @@ fn a_linked_page_stays_on_its_host() {
     assert_eq!(asked("<https://evil.example/>; rel=next").fault().kind, FaultKind::Upstream);
 }
 
+#[test]
+fn templates_are_read_without_running() {
+    let definition = json!({"check": true,
+        "request": {"url": "https://a.example/{{ input.a | }}", "query": {"a/b": ["{{ 1 }}", "{{ (1 }}"], "c": 7},
+            "headers": {"x": "{{ input.y | default('}}') }}"}, "body": {"a": [{"b": "{{ + }}"}]}},
+        "response": {"errors": [{"status": 404, "fault": "not-found", "message": "{{ status"}]}});
+    let played = play(&definition, json!({}), json!({}), vec![]);
+    assert!(played.requests.is_empty());
+    let told = played.value();
+    let paths: Vec<&str> = told.as_array().unwrap().iter().map(|told| told["path"].as_str().unwrap()).collect();
+    assert_eq!(
+        paths,
+        ["/request/url", "/request/query/a~1b/1", "/request/body/a/0/b", "/response/errors/0/message"],
+        "{told}"
+    );
+    assert!(told[0]["message"].as_str().unwrap().contains("{{ input.a | }}"), "{told}");
+    // What is merely undefined can be read.
+    let fine = json!({"check": true, "request": {"url": "https://a.example/{{ nothing.there }}"}});
+    assert_eq!(play(&fine, json!({}), json!({}), vec![]).value(), json!([]));
+}
+
 /// The host's check and the runner agree on what a definition is.
 #[test]
 fn the_check_passes_what_runs_and_refuses_what_does_not() {

@@ -11,6 +11,7 @@ mod bundled;
 mod canaries;
 mod chat;
 mod connectors;
+mod declarative;
 mod injections;
 mod keys;
 mod logs;
@@ -19,8 +20,8 @@ mod model_faults;
 mod oauth;
 mod real_binary;
 mod uploads;
-mod vendor_accounts;
 mod vault;
+mod vendor_accounts;
 
 #[test]
 fn no_orphans() {

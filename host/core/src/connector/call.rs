@@ -17,14 +17,16 @@ use super::{
     recent::Recent,
     sandbox::{
         Allowance, CallState, Cost, Fault, FaultKind, Invocation, LogLine, Outcome, Sandbox, StateRefusal, StateStore,
+        Unmapped,
     },
     schema::Schema,
+    trial::{self, ActionSample},
 };
 use crate::{
     error::StoreError,
     id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
     meter::LimitReached,
-    outbound::Outbound,
+    outbound::{Outbound, Rehearse},
     principal::KeyKind,
     time::{Clock, Random, Timestamp},
 };
@@ -33,7 +35,7 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(300);
 /// The longest that a manifest may ask for.
 const LONGEST: Duration = Duration::from_secs(60);
-const MAPPING_FUEL: u64 = 50_000_000;
+pub(super) const MAPPING_FUEL: u64 = 50_000_000;
 
 /// Opens the way to the outside for one call in the `production` environment, bound to the connection's hosts and
 /// credential. Nothing is dialled and no secret is opened until the guest asks for the first request.
@@ -44,6 +46,9 @@ pub trait Outside: Send + Sync + 'static {
         installable: &Installable,
         allowance: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault>;
+
+    /// The same, to see what would leave.
+    fn rehearse(&self, connection: &Connection, installable: &Installable, allowance: &Allowance) -> Arc<dyn Rehearse>;
 }
 
 /// On whose behalf a call is made.
@@ -144,11 +149,11 @@ pub struct Prepared {
 pub struct Connectors {
     pub store: Arc<dyn ConnectionStore>,
     catalogue: Arc<dyn Catalogue>,
-    sandbox: Arc<dyn Sandbox>,
+    pub(super) sandbox: Arc<dyn Sandbox>,
     state: Arc<dyn StateStore>,
-    outside: Arc<dyn Outside>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    pub(super) outside: Arc<dyn Outside>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn Random>,
     prepared: Cache<(OrganizationId, String, String), Arc<Prepared>>,
     recent: Recent,
 }
@@ -205,12 +210,9 @@ impl Connectors {
         let connection = self.store.connection(request.organization, request.connection).await?;
         let connection = connection.ok_or(CallError::NoConnection)?;
         let prepared = self.prepare(&connection).await?;
+        prepared.action(&request.action)?;
         let actions = &prepared.installable.manifest.actions;
-        let action = actions.iter().position(|action| action.id == request.action);
-        let action = action.ok_or_else(|| CallError::NoAction {
-            action: request.action.clone(),
-            have: actions.iter().map(|action| action.id.clone()).collect(),
-        })?;
+        let action = actions.iter().position(|action| action.id == request.action).unwrap_or_default();
         let needs_confirmation = match policy(&connection, &actions[action], request.caller) {
             Ok(when) => when == Writes::WhenConfirmed,
             Err(fault) => return Ok(Err(fault)),
@@ -266,7 +268,9 @@ impl Connectors {
         };
 
         let allowance = Allowance { fuel, ..allowance };
-        let mut outcome = self.invoke(&request, id, &connection, &prepared, action, allowance, &outbound, now).await;
+        let invocation = self.invocation(&request, id, &connection, &prepared, action, allowance, &outbound, now);
+        let mut outcome = self.sandbox.invoke(invocation).await;
+        let sample = self.sample(&request, &connection, &outcome, now);
         let output = self.shape(&prepared, &connection, action, allowance, &mut outcome).await;
         if connection.environment == Environment::Production
             && matches!(&output, Err(fault) if fault.kind == FaultKind::NeedsAuth)
@@ -281,6 +285,9 @@ impl Connectors {
             self.store.finish_call(record).await?;
         } else {
             self.store.log_call(record).await?;
+        }
+        if let Some(sample) = sample {
+            self.store.keep_sample(sample).await?;
         }
         if let (Some(key), Ok(output)) = (recent, &report.result) {
             self.recent.keep(key, output, self.clock.now());
@@ -299,7 +306,7 @@ impl Connectors {
     }
 
     #[expect(clippy::too_many_arguments, reason = "these are what one invocation is made of")]
-    async fn invoke(
+    pub(super) fn invocation(
         &self,
         request: &CallRequest,
         id: CallId,
@@ -309,7 +316,7 @@ impl Connectors {
         allowance: Allowance,
         outbound: &Arc<dyn Outbound>,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> Invocation {
         let mut context = json!({
             "connection": {"id": connection.id, "name": connection.name, "environment": connection.environment},
             "call": {"id": id},
@@ -326,19 +333,33 @@ impl Connectors {
             connection: connection.id,
             connector: connection.connector.clone(),
         };
-        self.sandbox
-            .invoke(Invocation {
-                organization: request.organization,
-                component: prepared.installable.component,
-                action: action.id.clone(),
-                input: request.input.to_string(),
-                settings: connection.settings.to_string(),
-                context: context.to_string(),
-                allowance,
-                outbound: Arc::clone(outbound),
-                state: Arc::new(state),
-            })
-            .await
+        Invocation {
+            organization: request.organization,
+            component: prepared.installable.component,
+            action: action.id.clone(),
+            input: request.input.to_string(),
+            settings: connection.settings.to_string(),
+            context: context.to_string(),
+            allowance,
+            outbound: Arc::clone(outbound),
+            state: Arc::new(state),
+        }
+    }
+
+    /// What is kept of a call to try mappings on. Of chats in production nothing is: that is what customers asked for.
+    fn sample(
+        &self,
+        request: &CallRequest,
+        connection: &Connection,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Option<ActionSample> {
+        if !matches!(request.caller, Caller::Admin { .. }) && connection.environment == Environment::Production {
+            return None;
+        }
+        let (output, cut_from) = trial::fit(outcome.result.as_ref().ok()?);
+        let (organization, action) = (request.organization, request.action.clone());
+        Some(ActionSample { organization, connection: connection.id, action, output, cut_from, at: now })
     }
 
     /// Checks the guest's output against its schema and applies the connection's own mapping, on what is left of the
@@ -361,7 +382,8 @@ impl Connectors {
         let mapped = self.sandbox.map(connection.organization, filter, &text, Allowance { fuel, ..allowance }).await;
         outcome.cost.fuel += mapped.cost.fuel;
         outcome.cost.duration_us += mapped.cost.duration_us;
-        parse_output(&mapped.result?)
+        let mapped = mapped.result.map_err(|unmapped| bad_mapping(&action.id, unmapped))?;
+        parse_output(&mapped)
     }
 }
 
@@ -403,6 +425,21 @@ fn parse_output(text: &str) -> Result<Value, Fault> {
         message: format!("the connector's output is not JSON: {error}; its author has to mend that"),
         retryable: false,
     })
+}
+
+/// Whose filter it was, and what to do about it.
+fn bad_mapping(action: &str, unmapped: Unmapped) -> Fault {
+    let wrong = matches!(unmapped, Unmapped::Filter { .. });
+    let fault = unmapped.into_fault();
+    if !wrong {
+        return fault;
+    }
+    let message = format!(
+        "the connection's mapping for `{action}` failed: {}; an admin has to mend it, and can try it first with \
+         POST /api/admin/connections/{{id}}/actions/{action}/mapping/preview",
+        fault.message
+    );
+    Fault { message, ..fault }
 }
 
 fn denied(message: &str) -> Fault {
@@ -478,7 +515,7 @@ impl CallReport {
 
 impl Prepared {
     /// A schema that doesn't compile accepts anything: the manifest's check refuses it before it gets here.
-    fn new(installable: Installable) -> Self {
+    pub fn new(installable: Installable) -> Self {
         let compile = |schema: &Value| Schema::new(schema).ok();
         let actions = &installable.manifest.actions;
         let input = actions.iter().filter_map(|a| Some((a.id.clone(), compile(&a.input)?))).collect();
@@ -486,7 +523,15 @@ impl Prepared {
         Self { installable, input, output }
     }
 
-    fn bad_input(&self, action: &str, input: &Value) -> Option<Fault> {
+    pub fn action(&self, id: &str) -> Result<&Action, CallError> {
+        let manifest = &self.installable.manifest;
+        manifest.action(id).ok_or_else(|| CallError::NoAction {
+            action: id.to_owned(),
+            have: manifest.actions.iter().map(|action| action.id.clone()).collect(),
+        })
+    }
+
+    pub(super) fn bad_input(&self, action: &str, input: &Value) -> Option<Fault> {
         let differences = self.input.get(action)?.check(input).err()?;
         Some(Fault {
             kind: FaultKind::InvalidInput,

@@ -10,6 +10,7 @@ use super::{
     manifest::{Auth, AuthType, Manifest},
     reason::Reason,
     sandbox::{Cost, Digest, LogLine},
+    trial::TrialStore,
 };
 use crate::{
     error::StoreError,
@@ -233,7 +234,7 @@ pub enum BeginCallError {
 
 /// Where connections and their calls are kept.
 #[async_trait]
-pub trait ConnectionStore: Send + Sync + 'static {
+pub trait ConnectionStore: TrialStore {
     /// The connections a chat may use.
     async fn enabled_connections(&self, organization: OrganizationId) -> Result<Vec<Connection>, StoreError>;
     async fn connection(

@@ -1,10 +1,12 @@
 //! The manifest: what a connector is and what it asks for, read by an admin before any of it runs.
 //!
 //! The same shape serves compiled connectors (`connector.toml`, packed into the component) and declarative ones (JSON
-//! or TOML, whose actions carry `request` and `response`). `host/core/src/connector/manifest/check.rs` validates it whole.
+//! or TOML, whose actions carry `request` and `response`). `host/core/src/connector/manifest/read.rs` reads it and
+//! `check.rs` beside it validates it whole.
 
 mod check;
 mod compare;
+mod read;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +15,7 @@ use serde_json::Value;
 
 pub use check::{Mistake, check};
 pub use compare::{Change, Changes, compare};
+pub use read::{Reading, SCHEMA, from_toml, from_value};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

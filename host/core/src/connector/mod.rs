@@ -1,5 +1,6 @@
 //! Connectors: what they ask for ([`manifest`]), what runs them ([`sandbox`]), how an organization installs one
-//! ([`connection`]), and one call from policy to log ([`call`]).
+//! ([`connection`]), one call from policy to log ([`call`]), and what an
+//! admin tries beforehand ([`trial`]).
 
 pub mod account;
 pub mod approval;
@@ -14,3 +15,4 @@ mod recent;
 pub mod sandbox;
 pub mod schema;
 pub mod signature;
+pub mod trial;

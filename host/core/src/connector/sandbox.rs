@@ -229,10 +229,46 @@ impl FaultKind {
     }
 }
 
+/// What a mapping gave, and what it cost.
+#[derive(Debug)]
+pub struct Mapped {
+    /// The output's JSON text.
+    pub result: Result<String, Unmapped>,
+    pub cost: Cost,
+}
+
+impl From<Mapped> for Outcome {
+    fn from(mapped: Mapped) -> Self {
+        Self { result: mapped.result.map_err(Unmapped::into_fault), cost: mapped.cost, log: Vec::new() }
+    }
+}
+
+/// Why a mapping gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unmapped {
+    /// The filter is wrong, when there is an `offset` in bytes of where; else it is wrong for this input.
+    Filter { message: String, offset: Option<u32> },
+    /// The mapper itself was ended.
+    Fault(Fault),
+}
+
+impl Unmapped {
+    /// As the fault of a call whose output was to be mapped.
+    pub fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Filter { message, offset } => {
+                let at = offset.map_or_else(String::new, |offset| format!(" (at byte {offset} of the filter)"));
+                Fault { kind: FaultKind::Mapping, message: format!("{message}{at}"), retryable: false }
+            }
+        }
+    }
+}
+
 /// Runs guests.
 #[async_trait]
 pub trait Sandbox: Send + Sync + 'static {
     async fn invoke(&self, invocation: Invocation) -> Outcome;
     /// Applies a jq filter to a JSON text in the mapper, on the organization's share.
-    async fn map(&self, organization: OrganizationId, filter: &str, input: &str, allowance: Allowance) -> Outcome;
+    async fn map(&self, organization: OrganizationId, filter: &str, input: &str, allowance: Allowance) -> Mapped;
 }

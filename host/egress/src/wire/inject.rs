@@ -72,6 +72,24 @@ impl Injection {
     }
 }
 
+/// Where a credential of this kind goes, and what stands before it there.
+pub enum Place<'a> {
+    Header { name: &'a str, prefix: &'a str },
+    Query { name: &'a str, prefix: &'a str },
+}
+
+pub fn place(auth: &Auth) -> Option<Place<'_>> {
+    let authorization = |prefix| Place::Header { name: "authorization", prefix };
+    Some(match auth {
+        Auth::None => return None,
+        Auth::ApiKey { place: ApiKeyPlace::Header, name, prefix } => Place::Header { name, prefix },
+        Auth::ApiKey { place: ApiKeyPlace::Query, name, prefix } => Place::Query { name, prefix },
+        Auth::Bearer => authorization("Bearer "),
+        Auth::Basic => authorization("Basic "),
+        Auth::Oauth2(oauth) => Place::Header { name: &oauth.header, prefix: &oauth.prefix },
+    })
+}
+
 /// The query parameter that the credential goes into, which a guest may not write itself.
 pub fn query_parameter(auth: &Auth) -> Option<&str> {
     match auth {

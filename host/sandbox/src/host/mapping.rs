@@ -1,6 +1,6 @@
 //! `mapping`: jq, run in a mapper's own store on what is left of the caller's fuel, time and memory.
 
-use resly_core::connector::sandbox::{Allowance, FaultKind};
+use resly_core::connector::sandbox::{Allowance, FaultKind, Unmapped};
 use wasmtime::{StoreContextMut, component::Linker};
 
 use crate::{
@@ -8,7 +8,6 @@ use crate::{
     fault::Stop,
     guest::{Guest, burn, charge},
     limits::MAPPING_FILTER,
-    mapper::Unmapped,
 };
 
 pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -37,7 +36,7 @@ async fn apply(
     burn(&mut store, mapped.cost.fuel)?;
     match mapped.result {
         Ok(output) => Ok(Ok(output)),
-        Err(Unmapped::Failure { message, offset }) => Ok(Err(Failure { message, offset })),
+        Err(Unmapped::Filter { message, offset }) => Ok(Err(Failure { message, offset })),
         // What the whole call has run out of ends the call; the rest is the filter's fault, and the caller may go on.
         Err(Unmapped::Fault(fault)) => match fault.kind {
             FaultKind::Fuel | FaultKind::Deadline | FaultKind::Busy | FaultKind::Component => Err(Stop(fault).into()),

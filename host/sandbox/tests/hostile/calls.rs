@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use resly_core::connector::sandbox::{Allowance, Digest, FaultKind, LogLevel, Sandbox};
+use resly_core::connector::sandbox::{Allowance, Digest, FaultKind, LogLevel, Outcome, Sandbox};
 
 use crate::{
     guest::{invoke, module},
@@ -180,15 +180,17 @@ async fn a_mapping_runs_in_the_mapper_on_the_callers_fuel() {
 #[tokio::test]
 async fn the_host_maps_too() {
     let rig = Rig::new();
-    let map = |filter| rig.sandbox.map(organization(1), filter, "[1]", Allowance::default());
+    let map = async |filter| -> Outcome {
+        rig.sandbox.map(organization(1), filter, "[1]", Allowance::default()).await.into()
+    };
     let outcome = map("i").await;
     assert_eq!(outcome.result.as_deref(), Ok("[1]"));
     assert!(outcome.cost.fuel > 0);
     let failed = map("f").await.result.unwrap_err();
     assert_eq!((failed.kind, failed.message.as_str()), (FaultKind::Mapping, "no such field (at byte 7 of the filter)"));
     fault(&map("t").await, FaultKind::Trap);
-    let outcome =
-        rig.sandbox.map(organization(1), "l", "[1]", Allowance { fuel: 100_000, ..Allowance::default() }).await;
+    let little = Allowance { fuel: 100_000, ..Allowance::default() };
+    let outcome: Outcome = rig.sandbox.map(organization(1), "l", "[1]", little).await.into();
     fault(&outcome, FaultKind::Fuel);
     assert_eq!(outcome.cost.fuel, 100_000);
 }

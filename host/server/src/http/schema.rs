@@ -255,3 +255,65 @@ pub struct Reading {
     /// `null` is unlimited.
     limit: Option<u64>,
 }
+
+/// What is wrong with a definition.
+#[derive(ToSchema)]
+pub struct CheckResult {
+    ok: bool,
+    errors: Vec<DefinitionMistake>,
+}
+
+#[derive(ToSchema)]
+pub struct DefinitionMistake {
+    /// A JSON Pointer (RFC 6901) into the definition.
+    path: String,
+    message: String,
+}
+
+/// What a call would send first.
+#[derive(ToSchema)]
+pub struct DryRun {
+    /// `{method, url, headers: [{name, value}], body}` as it would leave, with `[masked]` in the credential's place; `null`
+    /// when the action ended without a request.
+    #[schema(value_type = Option<Object>)]
+    request: Option<()>,
+    /// False when policy refuses the request, which is then as the connector wrote it.
+    allowed: Option<bool>,
+    /// Such as `https://api.example.com:443`.
+    would_send_to: Option<String>,
+    /// Where the credential goes, such as `header x-api-key: [masked]`.
+    credential: Option<String>,
+    /// `{reason, message}`, when it isn't allowed.
+    #[schema(value_type = Option<Object>)]
+    refused: Option<()>,
+    fuel: u64,
+    log: Vec<LogLine>,
+}
+
+/// The last output of an action, before the connection's mapping.
+#[derive(ToSchema)]
+pub struct Sample {
+    #[schema(value_type = Object)]
+    output: (),
+    /// Of the whole output.
+    bytes: u64,
+    /// Lists and texts were cut to the 64 KiB that are kept.
+    cut: bool,
+    at: String,
+}
+
+/// What a jq filter makes of an output.
+#[derive(ToSchema)]
+pub struct MappingPreview {
+    #[schema(value_type = Object)]
+    input: (),
+    #[schema(value_type = Object)]
+    output: (),
+    bytes_before: u64,
+    bytes_after: u64,
+    /// How much of it a model is shown.
+    model_bytes: u64,
+    fuel: u64,
+    /// Whether the kept output was cut before the filter saw it.
+    sample_cut: bool,
+}

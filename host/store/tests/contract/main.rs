@@ -19,6 +19,7 @@ mod knowledge;
 mod organizations;
 mod recovery;
 mod state;
+mod trials;
 mod turns;
 mod vault;
 

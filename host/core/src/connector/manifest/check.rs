@@ -19,6 +19,8 @@ use self::{
 use super::{Action, ApiKeyPlace, Auth, Fixture, Grant, Manifest, OAuth, RequestedLimits, SideEffect};
 use crate::connector::schema::{self, check_schema};
 
+/// What stands beside ids in paths under `/api/admin/connectors`.
+const RESERVED: [&str; 3] = ["check", "dry-run", "import"];
 const MOST_HOSTS: usize = 64;
 const MOST_ACTIONS: usize = 256;
 const MOST_FIXTURES: usize = 1_000;
@@ -72,7 +74,7 @@ impl Mistakes {
 }
 
 /// A pointer's next step (RFC 6901, section 3).
-fn step(path: &str, name: &str) -> String {
+pub(super) fn step(path: &str, name: &str) -> String {
     format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
@@ -82,6 +84,11 @@ fn head(manifest: &Manifest, mistakes: &mut Mistakes) {
         is_connector_id(id),
         "/id",
         "an id is 1 to 64 lower-case letters, digits and dashes, with a letter or digit at both ends, such as `acme-crm`",
+    );
+    mistakes.require(
+        !RESERVED.contains(&id.as_str()),
+        "/id",
+        format!("`{id}` is a word of the API; choose another id"),
     );
     mistakes.require(plain_text(name, NAME), "/name", format!("a name is 1 to {NAME} printable characters"));
     mistakes.require(is_version(version), "/version", "a version is semantic, such as `1.0.0` or `1.2.0-beta.1`");

@@ -19,6 +19,7 @@ use crate::{
         manifest::Manifest,
         offer::Offers,
         sandbox::*,
+        trial::{ActionSample, TrialStore},
     },
     conversation::{ClientMessage, Message, MessageStatus, Role},
     error::StoreError,
@@ -26,7 +27,7 @@ use crate::{
     knowledge::{Passage, RetrieveError, Retriever},
     meter::Remaining,
     model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream},
-    outbound::Outbound,
+    outbound::{Outbound, Rehearse},
     principal::{KeyKind, Principal, Scope},
     time::{Clock, Random, Timestamp},
     turn::{Delivery, TurnLimits, TurnRequest, Turns, store::*},
@@ -89,6 +90,7 @@ pub struct Fake {
     pub before: Mutex<Vec<Message>>,
     records: Mutex<Vec<CallRecord>>,
     uncounted: Mutex<Vec<CallRecord>>,
+    samples: Mutex<Vec<ActionSample>>,
 }
 
 impl Fake {
@@ -270,6 +272,22 @@ impl ApprovalStore for Fake {
 }
 
 #[async_trait]
+impl TrialStore for Fake {
+    async fn keep_sample(&self, sample: ActionSample) -> Result<(), StoreError> {
+        self.samples.lock().unwrap().push(sample);
+        Ok(())
+    }
+
+    async fn sample(&self, _: OrganizationId, _: ConnectionId, _: &str) -> Result<Option<ActionSample>, StoreError> {
+        Ok(self.samples.lock().unwrap().last().cloned())
+    }
+
+    async fn count_trial(&self, _: OrganizationId, _: u64, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
 impl StateStore for Fake {
     async fn get_state(
         &self,
@@ -330,8 +348,8 @@ impl Sandbox for FakeSandbox {
         Outcome { result, cost: Cost { fuel: 10, ..Cost::default() }, log: vec![] }
     }
 
-    async fn map(&self, _: OrganizationId, _: &str, input: &str, _: Allowance) -> Outcome {
-        Outcome { result: Ok(input.to_owned()), cost: Cost::default(), log: vec![] }
+    async fn map(&self, _: OrganizationId, _: &str, input: &str, _: Allowance) -> Mapped {
+        Mapped { result: Ok(input.to_owned()), cost: Cost::default() }
     }
 }
 
@@ -359,6 +377,10 @@ struct NoOutside;
 impl Outside for NoOutside {
     fn open(&self, _: &Connection, _: &Installable, _: &Allowance) -> Result<Arc<dyn Outbound>, Fault> {
         panic!("the sandbox environment touched the outside")
+    }
+
+    fn rehearse(&self, _: &Connection, _: &Installable, _: &Allowance) -> Arc<dyn Rehearse> {
+        panic!("nothing is rehearsed here")
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
     http::{
         body,
         guard::Admin,
-        problem::{Mistake, Problem, kinds},
+        problem::{Mistake, Problem, fault_problem, kinds},
     },
     install,
 };
@@ -107,6 +107,7 @@ pub async fn create(
     check_name(&name, &mut mistakes);
     let mappings = request.mappings.unwrap_or_default();
     check_mappings(&manifest, &mappings, &mut mistakes);
+    examine_mappings(&app, &principal, &mappings, &mut mistakes).await?;
     match (install::choose_auth(&manifest, request.auth), &request.credentials) {
         (Err(mistake), _) => mistakes.push(mistake),
         (Ok(auth), Some(credentials)) => mistakes.extend(install::check_credentials(auth, credentials)),
@@ -195,6 +196,9 @@ pub async fn change(
         check_name(name, &mut mistakes);
     }
     check_mappings(&manifest, patch.mappings.as_ref().unwrap_or(&connection.mappings), &mut mistakes);
+    if let Some(mappings) = &patch.mappings {
+        examine_mappings(&app, &principal, mappings, &mut mistakes).await?;
+    }
     let chosen = patch.auth.or(connection.auth);
     let auth = install::choose_auth(&manifest, chosen);
     if let (Ok(auth), Some(Some(credentials))) = (&auth, &patch.credentials) {
@@ -375,10 +379,31 @@ fn check_mappings(manifest: &Manifest, mappings: &BTreeMap<String, String>, mist
         if manifest.action(action).is_none() {
             mistakes.push(Mistake::new(format!("mappings.{action}"), "the connector has no such action"));
         }
-        if filter.trim().is_empty() || filter.len() > 16 << 10 {
-            mistakes.push(Mistake::new(format!("mappings.{action}"), "a jq filter of 1 to 16,384 bytes is expected"));
+        if let Some(message) = filter_size(filter) {
+            mistakes.push(Mistake::new(format!("mappings.{action}"), message));
         }
     }
+}
+
+/// What is wrong with a filter's size.
+pub(super) fn filter_size(filter: &str) -> Option<&'static str> {
+    let fits = !filter.trim().is_empty() && filter.len() <= 16 << 10;
+    (!fits).then_some("a jq filter of 1 to 16,384 bytes is expected")
+}
+
+/// Filters are parsed where they will run, and nowhere else.
+async fn examine_mappings(
+    app: &App,
+    principal: &Principal,
+    mappings: &BTreeMap<String, String>,
+    mistakes: &mut Vec<Mistake>,
+) -> Result<(), Problem> {
+    for (action, filter) in mappings.iter().filter(|(_, filter)| filter_size(filter).is_none()) {
+        let told = app.connectors.bad_filter(principal.organization, filter).await;
+        let told = told.map_err(|fault| fault_problem(&fault))?;
+        mistakes.extend(told.map(|message| Mistake::new(format!("mappings.{action}"), message)));
+    }
+    Ok(())
 }
 
 /// What an admin is told once something was disconnected.

@@ -13,13 +13,14 @@ use resly_core::{
     connector::{
         approval::{Asking, remarks},
         connection::Origin,
-        manifest::{Auth, Manifest, Mistake, check},
+        manifest::{Auth, Manifest, Mistake},
     },
     id::OrganizationId,
 };
 use resly_store::{Compiling, Kept, NewConnectorVersion, Trust, VersionState};
 use serde_json::{Value, json};
 
+use super::definitions;
 use crate::{
     app::App,
     catalogue::{Listed, Unavailable},
@@ -113,35 +114,13 @@ pub async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let manifest = match body::media_type(&parts.headers)?.as_deref() {
-        None | Some("application/json") => {
-            let bytes = body::read(body, &parts.headers, body::BODY_CAP).await?;
-            from_json(&bytes)?
-        }
-        Some("application/toml") => {
-            let bytes = body::read(body, &parts.headers, body::BODY_CAP).await?;
-            from_toml(&bytes)?
-        }
-        Some("application/wasm") => {
-            let bytes = body::read(body, &parts.headers, body::COMPONENT_CAP).await?;
-            return upload(&app, principal.organization, bytes).await;
-        }
-        Some(other) => {
-            return Err(Problem::new(
-                &kinds::UNSUPPORTED_MEDIA_TYPE,
-                format!("application/json, application/toml or application/wasm is expected, not {other:.100}"),
-            ));
-        }
-    };
-    require_valid(&manifest)?;
-    if !manifest.is_declarative() {
-        let at = manifest.actions.iter().position(|action| action.request.is_none()).unwrap_or_default();
-        return Err(Problem::new(
-            &kinds::INVALID_CONNECTOR,
-            "a declarative connector states the request of each action",
-        )
-        .with("errors", json!([{"path": format!("/actions/{at}/request"), "message": "missing"}])));
+    if body::media_type(&parts.headers)?.as_deref() == Some("application/wasm") {
+        let bytes = body::read(body, &parts.headers, body::COMPONENT_CAP).await?;
+        return upload(&app, principal.organization, bytes).await;
     }
+    let bytes = body::read(body, &parts.headers, body::BODY_CAP).await?;
+    let reading = definitions::reading(&parts.headers, &bytes)?;
+    let manifest = definitions::usable(&app, principal.organization, reading).await?;
     let (id, version) = (manifest.id.clone(), manifest.version.clone());
     let new = NewConnectorVersion {
         organization: principal.organization,
@@ -178,31 +157,7 @@ async fn keep(app: &App, new: NewConnectorVersion) -> Result<VersionState, Probl
 }
 
 fn invalid(message: String) -> Problem {
-    mistaken(&[Mistake { path: String::new(), message }])
-}
-
-fn from_json(bytes: &[u8]) -> Result<Manifest, Problem> {
-    let value: Value = body::parse(bytes)?;
-    serde_json::from_value(value).map_err(|error| invalid(error.to_string()))
-}
-
-fn from_toml(bytes: &[u8]) -> Result<Manifest, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|_| invalid("the definition is not UTF-8".to_owned()))?;
-    toml::from_str(text).map_err(|error| invalid(error.to_string().trim_end().to_owned()))
-}
-
-fn require_valid(manifest: &Manifest) -> Result<(), Problem> {
-    let mistakes = check(manifest);
-    if mistakes.is_empty() { Ok(()) } else { Err(mistaken(&mistakes)) }
-}
-
-fn mistaken(mistakes: &[Mistake]) -> Problem {
-    let detail = match mistakes {
-        [only] if only.path.is_empty() => only.message.clone(),
-        [only] => format!("{}: {}", only.path, only.message),
-        many => format!("{} mistakes; see `errors`", many.len()),
-    };
-    Problem::new(&kinds::INVALID_CONNECTOR, detail).with("errors", json!(mistakes))
+    definitions::invalid(&[Mistake { path: String::new(), message }])
 }
 
 /// Looks at a packed component without running anything of it, keeps it, and has it compiled.
@@ -246,7 +201,7 @@ async fn upload(app: &Arc<App>, organization: OrganizationId, wasm: Bytes) -> Re
 }
 
 fn refused(error: &LookError) -> Problem {
-    mistaken(&error.mistakes())
+    definitions::invalid(&error.mistakes())
 }
 
 /// A connector as an admin reads it before anything of it runs.

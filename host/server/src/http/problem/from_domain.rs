@@ -137,14 +137,19 @@ pub fn call_problem(fault: &Fault, report: &CallReport) -> Problem {
     if let Some(limit) = &report.limit {
         return Problem::limit(limit.clone());
     }
-    let problem = Problem::new(fault_kind(fault.kind), fault.message.clone())
-        .with("fault", json!({"kind": fault.kind, "retryable": fault.retryable}))
-        .with("reason", fault.kind.reason().name())
-        .with("what_to_do", fault.kind.reason().what_to_do())
+    fault_problem(fault)
         .with("fuel", report.cost.fuel)
         .with("http_calls", report.cost.http_calls)
         .with("duration_ms", report.cost.duration_us / 1000)
-        .with("log", json!(report.log));
+        .with("log", json!(report.log))
+}
+
+/// The problem of a fault that came of no counted call.
+pub fn fault_problem(fault: &Fault) -> Problem {
+    let problem = Problem::new(fault_kind(fault.kind), fault.message.clone())
+        .with("fault", json!({"kind": fault.kind, "retryable": fault.retryable}))
+        .with("reason", fault.kind.reason().name())
+        .with("what_to_do", fault.kind.reason().what_to_do());
     match fault.kind {
         FaultKind::Busy => problem.retry_after(1),
         FaultKind::RateLimited => problem.retry_after(10),

@@ -17,7 +17,7 @@ use resly_core::meter::LimitReached;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-pub use from_domain::{call_problem, failure_kind};
+pub use from_domain::{call_problem, failure_kind, fault_problem};
 pub use kinds::Kind;
 
 /// One mistake of a request.

@@ -1,0 +1,258 @@
+//! From a document to a manifest: everything that is wrong with it, each mistake at its path, in one answer.
+//!
+//! A document that has another shape than a [`Manifest`] still tells its other mistakes: what is misshapen is put right in
+//! a copy, the copy is checked, and what the check says of the mended places is left out.
+
+use std::sync::LazyLock;
+
+use jsonschema::{
+    Validator,
+    error::{TypeKind, ValidationError, ValidationErrorKind},
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Manifest,
+    check::{Mistake, check, step},
+};
+
+/// The JSON Schema (2020-12) of a definition, for editors and for the shape's check.
+pub const SCHEMA: &str = include_str!("schema.json");
+
+/// No document needs more to be told of at once.
+const MOST: usize = 200;
+const LONGEST_MESSAGE: usize = 300;
+
+/// What a document gave.
+#[derive(Debug)]
+pub struct Reading {
+    /// The manifest. When there are mistakes, what of it could be read, for looking for more of them only.
+    pub manifest: Option<Manifest>,
+    /// Every mistake; what is left when there is none can be used.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl Reading {
+    /// # Errors
+    /// Every mistake.
+    pub fn sound(self) -> Result<Manifest, Vec<Mistake>> {
+        match self.manifest {
+            Some(manifest) if self.mistakes.is_empty() => Ok(manifest),
+            _ => Err(self.mistakes),
+        }
+    }
+
+    fn nothing(mistakes: Vec<Mistake>) -> Self {
+        Self { manifest: None, mistakes }
+    }
+}
+
+/// A definition out of JSON.
+pub fn from_value(mut document: Value) -> Reading {
+    if let Some(members) = document.as_object_mut() {
+        members.remove("$schema");
+    }
+    let misshapen = misshapen(&document);
+    if misshapen.is_empty() {
+        return match serde_json::from_value::<Manifest>(document) {
+            Ok(manifest) => Reading { mistakes: check(&manifest), manifest: Some(manifest) },
+            Err(error) => Reading::nothing(vec![at("", error.to_string())]),
+        };
+    }
+    let mut mended = document;
+    for Misshape { mistake, unknown } in &misshapen {
+        mend(&mut mended, &mistake.path, *unknown);
+    }
+    let paths: Vec<String> = misshapen.iter().map(|misshape| misshape.mistake.path.clone()).collect();
+    let mut mistakes: Vec<Mistake> = misshapen.into_iter().map(|misshape| misshape.mistake).collect();
+    let manifest: Option<Manifest> = serde_json::from_value(mended).ok();
+    let further = manifest.as_ref().map(check).unwrap_or_default();
+    mistakes.extend(further.into_iter().filter(|mistake| !follows_from(&paths, &mistake.path)));
+    mistakes.truncate(MOST);
+    Reading { manifest, mistakes }
+}
+
+/// The same out of TOML. Paths are JSON Pointers there too.
+pub fn from_toml(text: &str) -> Reading {
+    match text.parse::<toml::Table>() {
+        Ok(table) => from_value(json_of(toml::Value::Table(table))),
+        Err(error) => Reading::nothing(vec![at("", error.to_string().trim_end().to_owned())]),
+    }
+}
+
+fn json_of(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => number.into(),
+        // JSON has no infinities; a manifest has no place for one.
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(flag) => flag.into(),
+        toml::Value::Datetime(time) => Value::String(time.to_string()),
+        toml::Value::Array(items) => items.into_iter().map(json_of).collect(),
+        toml::Value::Table(members) => {
+            Value::Object(members.into_iter().map(|(name, member)| (name, json_of(member))).collect())
+        }
+    }
+}
+
+fn at(path: impl Into<String>, message: impl Into<String>) -> Mistake {
+    Mistake { path: path.into(), message: message.into() }
+}
+
+/// A place that doesn't have a manifest's shape.
+struct Misshape {
+    mistake: Mistake,
+    /// A member that doesn't belong there.
+    unknown: bool,
+}
+
+/// Every place that a manifest can't be read from. What stands in an action's `request`, `response` and `pagination` is
+/// the check's, which has the better words for it.
+fn misshapen(document: &Value) -> Vec<Misshape> {
+    static VALIDATOR: LazyLock<Option<(Validator, Value)>> = LazyLock::new(|| {
+        let schema: Value = serde_json::from_str(SCHEMA).ok()?;
+        Some((jsonschema::options().build(&schema).ok()?, schema))
+    });
+    let Some((validator, schema)) = &*VALIDATOR else { return Vec::new() };
+    let mut found: Vec<Misshape> = Vec::new();
+    for error in validator.iter_errors(document).take(MOST) {
+        for misshape in told(&error, schema) {
+            let path = &misshape.mistake.path;
+            if !is_checked_elsewhere(path) && found.iter().all(|known| known.mistake.path != *path) {
+                found.push(misshape);
+            }
+        }
+    }
+    found
+}
+
+fn is_checked_elsewhere(path: &str) -> bool {
+    let mut steps = path.split('/').skip(1);
+    steps.next() == Some("actions") && matches!(steps.nth(1), Some("request" | "response" | "pagination"))
+}
+
+/// What the schema says, in this manifest's words.
+fn told(error: &ValidationError, schema: &Value) -> Vec<Misshape> {
+    let path = error.instance_path().to_string();
+    let one = |path: String, message: String| vec![Misshape { mistake: at(path, message), unknown: false }];
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            one(step(&path, name), format!("`{name}` is missing"))
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known = known_beside(error, schema);
+            let unknown = |name: &String| Misshape { mistake: at(step(&path, name), known.clone()), unknown: true };
+            unexpected.iter().map(unknown).collect()
+        }
+        ValidationErrorKind::Type { kind } => {
+            let types: Vec<&str> = match kind {
+                TypeKind::Single(single) => vec![single.as_str()],
+                TypeKind::Multiple(several) => several.iter().map(|one| one.as_str()).collect(),
+            };
+            let types: Vec<String> = types.into_iter().filter(|name| *name != "null").map(with_article).collect();
+            one(path, format!("this has to be {}", types.join(" or ")))
+        }
+        ValidationErrorKind::Enum { options } => {
+            let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            one(path, format!("this is one of {}", options.join(", ")))
+        }
+        _ => {
+            let message = error.to_string();
+            one(path, message.chars().take(LONGEST_MESSAGE).collect())
+        }
+    }
+}
+
+fn with_article(name: &str) -> String {
+    match name {
+        "object" | "array" | "integer" => format!("an {name}"),
+        "boolean" => "true or false".to_owned(),
+        name => format!("a {name}"),
+    }
+}
+
+/// The members that may stand where an unknown one does.
+fn known_beside(error: &ValidationError, schema: &Value) -> String {
+    let place = error.schema_path().to_string();
+    let place = place.strip_suffix("/additionalProperties").unwrap_or(&place);
+    let members = resolve(schema, place).and_then(|schema| schema.get("properties")?.as_object());
+    let known: Vec<&str> =
+        members.into_iter().flatten().map(|(name, _)| name.as_str()).filter(|name| *name != "$schema").collect();
+    if known.is_empty() { "unknown".to_owned() } else { format!("unknown; here are known: {}", known.join(", ")) }
+}
+
+/// A place in the schema, through its references.
+fn resolve<'s>(schema: &'s Value, place: &str) -> Option<&'s Value> {
+    let mut here = schema;
+    for name in place.split('/').skip(1) {
+        here = match name {
+            "$ref" => schema.pointer(here.get("$ref")?.as_str()?.strip_prefix('#')?)?,
+            name => match here {
+                Value::Array(items) => items.get(name.parse::<usize>().ok()?)?,
+                other => other.get(name)?,
+            },
+        };
+    }
+    Some(here)
+}
+
+/// Puts a place right, as far as that needs no guess: what isn't known or isn't needed goes, what is needed gets a
+/// stand-in.
+fn mend(document: &mut Value, path: &str, unknown: bool) {
+    let Some((parent, name)) = path.rsplit_once('/') else { return };
+    let steps: Vec<&str> = path.split('/').skip(1).collect();
+    let name = name.replace("~1", "/").replace("~0", "~");
+    let stand_in = if unknown { None } else { stand_in(&steps) };
+    match document.pointer_mut(parent) {
+        Some(Value::Object(members)) => set(members, name, stand_in),
+        Some(Value::Array(items)) => {
+            if let Some(item) = name.parse::<usize>().ok().and_then(|at| items.get_mut(at)) {
+                *item = stand_in.unwrap_or_default();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn set(members: &mut Map<String, Value>, name: String, value: Option<Value>) {
+    match value {
+        Some(value) => drop(members.insert(name, value)),
+        None => drop(members.remove(&name)),
+    }
+}
+
+fn stand_in(steps: &[&str]) -> Option<Value> {
+    Some(match steps {
+        ["id" | "name"] | ["actions", _, "title" | "description"] | [.., "scopes", _] => json!("x"),
+        ["version"] => json!("0.0.0"),
+        // No host's name, so that the check knows that it doesn't know all hosts.
+        ["hosts"] => json!([""]),
+        ["hosts" | "auth_hosts", _] => json!(""),
+        ["auth"] | ["auth_alternatives", _] => json!({"type": "none"}),
+        ["auth", "type"] | ["auth_alternatives", _, "type"] => json!("none"),
+        // The one that needs nothing else.
+        [.., "grant"] => json!("client_credentials"),
+        [.., "token_url"] => json!("https://x.example/"),
+        ["auth", "name"] | ["auth_alternatives", _, "name"] => json!("x"),
+        ["actions"] => json!([]),
+        ["actions", at] => json!({"id": format!("x{at}"), "title": "x", "description": "x"}),
+        ["actions", at, "id"] => json!(format!("x{at}")),
+        ["test", "action"] => json!(""),
+        ["fixtures", _] => json!({"match": {}, "response": {}}),
+        ["fixtures", _, "match" | "response"] => json!({}),
+        _ => return None,
+    })
+}
+
+/// Whether a mistake of the mended copy lies in a place that was mended, or comes of one.
+fn follows_from(mended: &[String], path: &str) -> bool {
+    let within =
+        |place: &String| path.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    // Whether the test's action is there can't be told when an action's id can't.
+    let unknown_actions = || mended.iter().any(|place| place.starts_with("/actions"));
+    mended.iter().any(within) || (path.starts_with("/test") && unknown_actions())
+}
+
+#[cfg(test)]
+mod tests;

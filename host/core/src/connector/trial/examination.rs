@@ -1,0 +1,233 @@
+//! What only running tells of a definition: whether its jq filters and its templates can be read at all.
+//!
+//! Both are parsed where they will run, in guests, and never natively. A definition has an allowance of its own for that,
+//! which is small and counts toward nothing.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    connector::{
+        call::Connectors,
+        manifest::{Action, Manifest, Mistake},
+        sandbox::{Allowance, CallState, Digest, Fault, FaultKind, Invocation, StateRefusal, Unmapped},
+    },
+    error::StoreError,
+    id::OrganizationId,
+    outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
+};
+
+/// For one filter, and for the templates of one action. A parse costs less than a tenth.
+const EACH: u64 = 20_000_000;
+/// For all of a definition.
+const ALL: u64 = 2_000_000_000;
+const SECONDS: Duration = Duration::from_secs(5);
+
+impl Connectors {
+    /// Every filter and template of a declarative definition that can't be read, at its path. `runner` is the component
+    /// that runs declarative connectors.
+    ///
+    /// # Errors
+    /// When the sandbox has no place right now.
+    pub async fn examine(
+        &self,
+        organization: OrganizationId,
+        runner: Digest,
+        manifest: &Manifest,
+    ) -> Result<Vec<Mistake>, Fault> {
+        let mut purse = Purse(ALL);
+        let mut mistakes = Vec::new();
+        let mut known = BTreeMap::new();
+        for (path, filter) in filters(manifest) {
+            if !known.contains_key(filter) {
+                known.insert(filter, self.unreadable(organization, filter, &mut purse).await?);
+            }
+            let told = known.get(filter).cloned().flatten();
+            mistakes.extend(told.map(|message| Mistake { path, message }));
+        }
+        for (at, action) in manifest.actions.iter().enumerate() {
+            let told = self.templates(organization, runner, action, &mut purse).await?;
+            let root = format!("/actions/{at}");
+            mistakes.extend(
+                told.into_iter().map(|told| Mistake { path: format!("{root}{}", told.path), message: told.message }),
+            );
+        }
+        Ok(mistakes)
+    }
+
+    /// Why a jq filter can't be read; `None` when it can.
+    ///
+    /// # Errors
+    /// When the sandbox has no place right now.
+    pub async fn bad_filter(&self, organization: OrganizationId, filter: &str) -> Result<Option<String>, Fault> {
+        self.unreadable(organization, filter, &mut Purse(EACH)).await
+    }
+
+    async fn unreadable(
+        &self,
+        organization: OrganizationId,
+        filter: &str,
+        purse: &mut Purse,
+    ) -> Result<Option<String>, Fault> {
+        let Some(allowance) = purse.draw() else { return Ok(Some(Purse::EMPTY.to_owned())) };
+        let mapped = self.sandbox.map(organization, filter, "null", allowance).await;
+        purse.pay(mapped.cost.fuel);
+        match mapped.result {
+            Err(Unmapped::Filter { message, offset: Some(offset) }) => {
+                Ok(Some(format!("this is no jq filter: {message} (at byte {offset})")))
+            }
+            Err(Unmapped::Fault(fault)) => nowhere(fault).map_or(Ok(None), Err),
+            // What a filter makes of null is nobody's concern.
+            Ok(_) | Err(Unmapped::Filter { offset: None, .. }) => Ok(None),
+        }
+    }
+
+    /// The templates of one action, as the runner reads them.
+    async fn templates(
+        &self,
+        organization: OrganizationId,
+        runner: Digest,
+        action: &Action,
+        purse: &mut Purse,
+    ) -> Result<Vec<Told>, Fault> {
+        if action.request.is_none() {
+            return Ok(Vec::new());
+        }
+        let told = |message: &str| Ok(vec![Told { path: "/request".to_owned(), message: message.to_owned() }]);
+        let Some(allowance) = purse.draw() else { return told(Purse::EMPTY) };
+        let now = self.clock.now();
+        let context = json!({
+            "connection": {"id": "", "name": "", "environment": "sandbox"}, "now": now,
+            "definition": {"check": true, "request": action.request, "response": action.response},
+        });
+        let outcome = self
+            .sandbox
+            .invoke(Invocation {
+                organization,
+                component: runner,
+                action: action.id.clone(),
+                input: "{}".to_owned(),
+                settings: "{}".to_owned(),
+                context: context.to_string(),
+                allowance,
+                outbound: Arc::new(Nothing),
+                state: Arc::new(Nothing),
+            })
+            .await;
+        purse.pay(outcome.cost.fuel);
+        match outcome.result {
+            Ok(text) => Ok(serde_json::from_str(&text).unwrap_or_default()),
+            Err(fault) => match nowhere(fault.clone()) {
+                Some(fault) => Err(fault),
+                None => told(&format!("its templates can't be read: {}", fault.message)),
+            },
+        }
+    }
+}
+
+/// A fault that says nothing of the definition.
+fn nowhere(fault: Fault) -> Option<Fault> {
+    matches!(fault.kind, FaultKind::Busy | FaultKind::Component | FaultKind::Deadline).then_some(fault)
+}
+
+/// What a definition may still burn.
+struct Purse(u64);
+
+impl Purse {
+    const EMPTY: &str =
+        "this definition needs more to be checked than it may: make its filters and templates fewer or smaller";
+
+    fn draw(&self) -> Option<Allowance> {
+        let fuel = EACH.min(self.0);
+        (fuel > 0).then(|| Allowance { fuel, deadline: SECONDS, ..Allowance::default() })
+    }
+
+    fn pay(&mut self, fuel: u64) {
+        self.0 = self.0.saturating_sub(fuel);
+    }
+}
+
+/// What the runner tells, with a path within the action.
+#[derive(Deserialize)]
+struct Told {
+    path: String,
+    message: String,
+}
+
+/// Every jq filter of a manifest, with its path.
+fn filters(manifest: &Manifest) -> Vec<(String, &str)> {
+    const PLACES: [&str; 3] = ["/response/mapping", "/pagination/items", "/pagination/cursor"];
+    let mut found = Vec::new();
+    for (at, action) in manifest.actions.iter().enumerate() {
+        let root = format!("/actions/{at}");
+        let rules = [("/response", &action.response), ("/pagination", &action.pagination)];
+        for (rule, value) in rules {
+            let Some(value) = value else { continue };
+            let within = PLACES.iter().filter_map(|place| Some((*place, place.strip_prefix(rule)?)));
+            let own =
+                within.filter_map(|(place, rest)| Some((format!("{root}{place}"), value.pointer(rest)?.as_str()?)));
+            found.extend(own);
+        }
+        let errors = action.response.as_ref().and_then(|response| response.get("errors")?.as_array());
+        for (nth, rule) in errors.into_iter().flatten().enumerate() {
+            let when = rule.get("when").and_then(|when| when.as_str());
+            found.extend(when.map(|when| (format!("{root}/response/errors/{nth}/when"), when)));
+        }
+    }
+    found
+}
+
+/// No outside and no memory: what is examined asks for neither.
+struct Nothing;
+
+#[async_trait]
+impl Outbound for Nothing {
+    async fn send(&self, _: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
+        let message = "there is no outside here".to_owned();
+        Err(OutboundFailure { reason: OutboundReason::Denied, message, retry_after: None, sent: false })
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+#[async_trait]
+impl CallState for Nothing {
+    async fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
+        Ok(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_filter_has_its_path() {
+        let manifest: Manifest = serde_json::from_value(json!({"id": "x", "name": "X", "version": "1.0.0", "actions": [
+            {"id": "a", "title": "A", "description": "A."},
+            {"id": "b", "title": "B", "description": "B.", "request": {"url": "https://x.example/"},
+                "response": {"mapping": ".m", "errors": [{"status": 404, "fault": "not-found"}, {"when": ".w", "fault": "upstream"}]},
+                "pagination": {"type": "cursor", "cursor": ".c", "items": ".i", "param": "p"}}]}))
+        .unwrap();
+        assert_eq!(
+            filters(&manifest),
+            [
+                ("/actions/1/response/mapping".to_owned(), ".m"),
+                ("/actions/1/pagination/items".to_owned(), ".i"),
+                ("/actions/1/pagination/cursor".to_owned(), ".c"),
+                ("/actions/1/response/errors/1/when".to_owned(), ".w"),
+            ]
+        );
+    }
+}

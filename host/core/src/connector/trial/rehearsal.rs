@@ -1,0 +1,131 @@
+//! A dry run: the action runs in the sandbox as it would, and its first request is shown instead of sent.
+//!
+//! It ends there, since what a connector asks next depends on an answer. What the connector remembers can be read and isn't
+//! changed, and no credential is opened.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::{
+    connector::{
+        call::{CallError, CallRequest, Connectors, Prepared, allowance},
+        connection::Connection,
+        sandbox::{CallState, Cost, Fault, Invocation, LogLine, StateRefusal},
+    },
+    error::StoreError,
+    id::CallId,
+    outbound::{Departure, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse, Rehearse},
+};
+
+/// What the guest is told of the request that it wanted to send.
+const STAGED: &str = "this is a dry run: the request is shown and not sent";
+
+/// What a dry run showed.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// The first request; `None` when the action ended without one.
+    pub request: Option<Staged>,
+    /// How the action ended. After a request, that says nothing: it got no answer.
+    pub result: Result<Value, Fault>,
+    pub cost: Cost,
+    pub log: Vec<LogLine>,
+}
+
+/// A request that was shown instead of sent.
+#[derive(Clone, Debug)]
+pub struct Staged {
+    /// As the connector wrote it.
+    pub asked: OutboundRequest,
+    /// As it would leave, or why it wouldn't.
+    pub departure: Result<Departure, OutboundFailure>,
+}
+
+impl Connectors {
+    /// Runs an action of a connection, which needn't be stored, as far as its first request.
+    ///
+    /// # Errors
+    /// When there is nothing to run, or the fuel could not be counted.
+    pub async fn rehearse(
+        &self,
+        connection: &Connection,
+        prepared: &Prepared,
+        request: CallRequest,
+    ) -> Result<Rehearsal, CallError> {
+        let manifest = &prepared.installable.manifest;
+        let action = prepared.action(&request.action)?;
+        let refused = |fault| Rehearsal { request: None, result: Err(fault), cost: Cost::default(), log: Vec::new() };
+        if let Some(fault) = prepared.bad_input(&action.id, &request.input) {
+            return Ok(refused(fault));
+        }
+        let allowance = allowance(manifest);
+        let stage = Arc::new(Stage {
+            rehearse: self.outside.rehearse(connection, &prepared.installable, &allowance),
+            staged: Mutex::default(),
+        });
+        let outbound: Arc<dyn Outbound> = Arc::clone(&stage) as _;
+        let now = self.clock.now();
+        let invocation = self.invocation(
+            &request,
+            CallId(self.random.uuid(now)),
+            connection,
+            prepared,
+            action,
+            allowance,
+            &outbound,
+            now,
+        );
+        let state = Arc::new(ReadOnly(Arc::clone(&invocation.state)));
+        let outcome = self.sandbox.invoke(Invocation { state, ..invocation }).await;
+        self.store.count_trial(request.organization, outcome.cost.fuel, now).await?;
+        let result = outcome.result.map(|text| serde_json::from_str(&text).unwrap_or_default());
+        Ok(Rehearsal { request: stage.staged(), result, cost: outcome.cost, log: outcome.log })
+    }
+}
+
+/// The outside of a dry run.
+struct Stage {
+    rehearse: Arc<dyn Rehearse>,
+    staged: Mutex<Option<Staged>>,
+}
+
+impl Stage {
+    fn staged(&self) -> Option<Staged> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[async_trait]
+impl Outbound for Stage {
+    async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        if staged.is_none() {
+            let departure = self.rehearse.rehearse(&request);
+            *staged = Some(Staged { asked: request, departure });
+        }
+        let message = STAGED.to_owned();
+        Err(OutboundFailure { reason: OutboundReason::Denied, message, retry_after: None, sent: false })
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+/// A connector's memory, without a way to change it.
+struct ReadOnly(Arc<dyn CallState>);
+
+#[async_trait]
+impl CallState for ReadOnly {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key).await
+    }
+
+    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
+        Ok(Ok(()))
+    }
+}

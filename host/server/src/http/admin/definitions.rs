@@ -1,0 +1,140 @@
+//! `/api/admin/connectors/{check,dry-run}`: a declarative definition before it is stored.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use bytes::Bytes;
+use http::HeaderMap;
+use resly_core::{
+    connector::{
+        call::{CallRequest, Caller, Prepared},
+        connection::{Environment, Installable, Origin},
+        manifest::{Manifest, Mistake, Reading, SCHEMA, from_toml, from_value},
+    },
+    id::{ConnectionId, OrganizationId},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::trials;
+use crate::{
+    app::App,
+    definition::{self, Unusable},
+    http::{
+        body,
+        guard::Admin,
+        problem::{self, Problem, fault_problem, kinds},
+    },
+    install,
+};
+
+/// A definition out of a body, by its media type: JSON or TOML.
+pub(super) fn reading(headers: &HeaderMap, bytes: &Bytes) -> Result<Reading, Problem> {
+    match body::media_type(headers)?.as_deref() {
+        None | Some("application/json") => Ok(from_value(body::parse(bytes)?)),
+        Some("application/toml") => {
+            let text = std::str::from_utf8(bytes)
+                .map_err(|_| Problem::new(&kinds::INVALID_CONNECTOR, "the definition is not UTF-8"))?;
+            Ok(from_toml(text))
+        }
+        Some(other) => Err(Problem::new(
+            &kinds::UNSUPPORTED_MEDIA_TYPE,
+            format!("application/json or application/toml is expected, not {other:.100}"),
+        )),
+    }
+}
+
+/// The definition, if it can be taken in.
+pub(super) async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, Problem> {
+    definition::usable(app, organization, reading).await.map_err(|unusable| match unusable {
+        Unusable::Mistakes(mistakes) => invalid(&mistakes),
+        Unusable::Unexamined(fault) => fault_problem(&fault),
+    })
+}
+
+pub(super) fn invalid(mistakes: &[Mistake]) -> Problem {
+    let detail = match mistakes {
+        [only] if only.path.is_empty() => only.message.clone(),
+        [only] => format!("{}: {}", only.path, only.message),
+        many => format!("{} mistakes; see `errors`", many.len()),
+    };
+    Problem::new(&kinds::INVALID_CONNECTOR, detail).with("errors", json!(mistakes))
+}
+
+/// The JSON Schema of a definition, for editors.
+pub async fn schema() -> ([(http::HeaderName, &'static str); 1], &'static str) {
+    ([(http::header::CONTENT_TYPE, "application/schema+json")], SCHEMA)
+}
+
+/// Tells every mistake of a declarative definition, as JSON or TOML. Nothing is stored.
+#[utoipa::path(post, path = "/api/admin/connectors/check", tag = "admin", operation_id = "checkDefinition",
+    request_body(content((Object = "application/json"), (String = "application/toml"))),
+    responses((status = 200, description = "`{ok, errors: [{path, message}]}`; paths are JSON Pointers", body = crate::http::schema::CheckResult),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn check(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    request: Request,
+) -> Result<Json<Value>, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = body::read(body, &parts.headers, body::BODY_CAP).await?;
+    let reading = reading(&parts.headers, &bytes)?;
+    match definition::usable(&app, principal.organization, reading).await {
+        Ok(_) => Ok(Json(json!({"ok": true, "errors": []}))),
+        Err(Unusable::Mistakes(mistakes)) => Ok(Json(json!({"ok": false, "errors": mistakes}))),
+        Err(Unusable::Unexamined(fault)) => Err(fault_problem(&fault)),
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DryRunRequest {
+    /// The definition; its TOML as a text does too.
+    #[schema(value_type = Object)]
+    definition: Value,
+    /// What a connection would be set to.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    settings: Option<Value>,
+    /// The action's id.
+    action: String,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    input: Option<Value>,
+}
+
+/// Shows the first request that an action of a definition would send. Nothing is stored, dialled or counted.
+#[utoipa::path(post, path = "/api/admin/connectors/dry-run", tag = "admin", operation_id = "dryRunDefinition",
+    request_body = DryRunRequest,
+    responses((status = 200, description = "The request, with the credential masked", body = crate::http::schema::DryRun),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn dry_run(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    body::Json(asked): body::Json<DryRunRequest>,
+) -> Result<Json<Value>, Problem> {
+    let organization = principal.organization;
+    let manifest = usable(&app, organization, definition::read(asked.definition)).await?;
+    let settings = install::with_defaults(&manifest, asked.settings.unwrap_or_else(|| json!({})));
+    let mistakes: Vec<problem::Mistake> = install::check_settings(&manifest, &settings);
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid(mistakes));
+    }
+    let now = app.clock.now();
+    let id = ConnectionId(app.random.uuid(now));
+    let connection = install::draft(id, organization, &manifest, settings, Environment::Production, now);
+    let installable =
+        Installable { manifest: Arc::new(manifest), component: app.catalogue.runner(), origin: Origin::Declarative };
+    let request = CallRequest {
+        organization,
+        connection: id,
+        action: asked.action,
+        input: asked.input.unwrap_or_else(|| json!({})),
+        caller: Caller::Admin { key: principal.key },
+    };
+    trials::shown(app.connectors.rehearse(&connection, &Prepared::new(installable), request).await?).map(Json)
+}

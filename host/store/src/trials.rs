@@ -1,0 +1,78 @@
+//! What an admin's trials leave behind: the last output of each action, and the fuel.
+
+use async_trait::async_trait;
+use resly_core::{
+    connector::trial::{ActionSample, TrialStore},
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+    meter::Meter,
+    time::Timestamp,
+};
+
+use crate::{
+    Store,
+    error::failed,
+    sql::{execute, row},
+    types::{Count, Id, Text, Time},
+    usage,
+};
+
+#[async_trait]
+impl TrialStore for Store {
+    /// Of a connection that was deleted in the meantime, nothing is kept.
+    async fn keep_sample(&self, sample: ActionSample) -> Result<(), StoreError> {
+        self.write("keep a sample", move |mut db| {
+            Box::pin(async move {
+                execute!(
+                    db,
+                    "INSERT INTO action_samples (organization_id, connection_id, action, output, cut_from, created_at)
+                     SELECT organization_id, id, $3, $4, $5, $6 FROM connections WHERE id = $1 AND organization_id = $2
+                     ON CONFLICT (connection_id, action) DO UPDATE
+                     SET output = excluded.output, cut_from = excluded.cut_from, created_at = excluded.created_at",
+                    Id(sample.connection.0),
+                    Id(sample.organization.0),
+                    sample.action.as_str(),
+                    Text(&sample.output),
+                    sample.cut_from.map(Count),
+                    Time(sample.at)
+                )?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn sample(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        action: &str,
+    ) -> Result<Option<ActionSample>, StoreError> {
+        let doing = "find a sample";
+        let mut db = self.reader(doing).await?;
+        let found = row!(
+            db,
+            (String, Option<Count>, Time),
+            "SELECT output, cut_from, created_at FROM action_samples
+             WHERE connection_id = $1 AND organization_id = $2 AND action = $3",
+            Id(connection.0),
+            Id(organization.0),
+            Text(action)
+        );
+        Ok(found.map_err(failed(doing))?.map(|(output, cut_from, at)| ActionSample {
+            organization,
+            connection,
+            action: action.to_owned(),
+            output,
+            cut_from: cut_from.map(|bytes| bytes.0),
+            at: at.0,
+        }))
+    }
+
+    async fn count_trial(&self, organization: OrganizationId, fuel: u64, now: Timestamp) -> Result<(), StoreError> {
+        self.write("count a trial", move |mut db| {
+            Box::pin(async move { Ok(usage::count_sandbox(&mut db, organization, Meter::Fuel, fuel, now).await?) })
+        })
+        .await
+    }
+}

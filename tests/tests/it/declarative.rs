@@ -1,0 +1,259 @@
+//! What an admin sees before anything is sent or stored: a definition's mistakes, a call's request, a mapping's effect.
+
+use resly_tests::{app::TestApp, model::Reply, service::ScriptedService};
+use serde_json::{Value, json};
+
+const SECRET: &str = "declare-canary-0a4d55a8d778e5022fab701977c5d840";
+
+fn definition(host: &str) -> Value {
+    json!({
+        "id": "notes", "name": "Notes", "version": "1.0.0", "hosts": [host],
+        "auth": {"type": "api_key", "in": "header", "name": "X-Api-Key", "prefix": "Key "},
+        "auth_alternatives": [{"type": "basic"}],
+        "settings": {"type": "object", "properties": {"team": {"type": "string", "default": "blue"}}},
+        "actions": [
+            {"id": "list", "title": "List notes", "description": "Lists notes.",
+                "input": {"type": "object", "properties": {"tag": {"type": "string"}}},
+                "request": {"url": format!("http://{host}/{{{{ settings.team }}}}/notes"), "query": {"tag": "{{ input.tag }}"}},
+                "response": {"mapping": ".notes"}},
+            {"id": "add", "title": "Add a note", "description": "Adds a note.", "side_effect": "write",
+                "input": {"type": "object", "properties": {"text": {"type": "string"}, "n": {"type": "integer"}}, "required": ["text"]},
+                "request": {"method": "POST", "url": format!("http://{host}/{{{{ settings.team }}}}/notes"),
+                    "body": {"text": "{{ input.text }}", "n": "{{ input.n }}"}}}],
+        "test": {"action": "list"},
+        "fixtures": [{"match": {"path": "/blue/notes"},
+            "response": {"json": {"notes": [{"id": 1, "text": "one"}, {"id": 2, "text": "two"}]}}}],
+    })
+}
+
+async fn problem(app: &TestApp, path: &str, body: &Value) -> (u16, Value) {
+    let response = app.post_as(&app.admin, path, body).await;
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+async fn connect(app: &TestApp, environment: &str) -> String {
+    let body = json!({"connector": "notes", "environment": environment, "credentials": {"api_key": SECRET}});
+    app.admin_post("/api/admin/connections", &body).await["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_mistake_of_a_definition_is_told_at_once() {
+    let app = TestApp::start().await;
+    let mut wrong = definition("notes.example.com");
+    wrong["nmae"] = json!("x");
+    wrong["version"] = json!(1);
+    wrong["actions"][0]["request"]["url"] = json!("https://elsewhere.example.com/{{ input.tag | }}");
+    wrong["actions"][0]["response"] = json!({"mapping": ".notes | [", "errors": [
+        {"when": "foo(.a)", "fault": "upstream", "message": "{{ status"}, {"status": 404, "fault": "gone"}]});
+    wrong["actions"][1].as_object_mut().unwrap().remove("request");
+    let expected = [
+        "/actions/0/request/url",
+        "/actions/0/response/errors/0/message",
+        "/actions/0/response/errors/0/when",
+        "/actions/0/response/errors/1/fault",
+        "/actions/0/response/mapping",
+        "/actions/1/request",
+        "/nmae",
+        "/version",
+    ];
+    let paths = |errors: &Value| {
+        let mut paths: Vec<String> =
+            errors.as_array().unwrap().iter().map(|error| error["path"].as_str().unwrap().to_owned()).collect();
+        paths.sort();
+        paths
+    };
+    let told = app.admin_post("/api/admin/connectors/check", &wrong).await;
+    assert_eq!(
+        (&told["ok"], paths(&told["errors"])),
+        (&json!(false), expected.map(str::to_owned).to_vec()),
+        "{told:#}"
+    );
+    let mapping = told["errors"].as_array().unwrap().iter().find(|error| error["path"] == expected[4]).unwrap();
+    assert!(mapping["message"].as_str().unwrap().contains("at byte"), "{mapping}");
+    let (status, refused) = problem(&app, "/api/admin/connectors", &wrong).await;
+    assert_eq!((status, &refused["type"]), (422, &json!("/docs/problems/invalid-connector")));
+    assert_eq!(paths(&refused["errors"]), expected);
+
+    // A template that can't be read, alone.
+    let mut template = definition("notes.example.com");
+    template["actions"][1]["request"]["body"]["text"] = json!("{{ input.text | }}");
+    template["actions"][0]["request"]["url"] = json!("https://notes.example.com/");
+    template["actions"][1]["request"]["url"] = json!("https://notes.example.com/");
+    let told = app.admin_post("/api/admin/connectors/check", &template).await;
+    assert_eq!(paths(&told["errors"]), ["/actions/1/request/body/text"], "{told}");
+
+    // The same as TOML, and one without a mistake; neither is stored.
+    let toml = async |text: &'static str| {
+        let request = app.client.post(app.url("/api/admin/connectors/check")).bearer_auth(&app.admin);
+        request
+            .header("content-type", "application/toml")
+            .body(text)
+            .send()
+            .await
+            .unwrap()
+            .json::<Value>()
+            .await
+            .unwrap()
+    };
+    assert_eq!(
+        paths(&toml("id = \"x\"\nname = 7\nversion = \"1.0.0\"\nactions = []").await["errors"]),
+        ["/actions", "/name"]
+    );
+    let whole = definition("notes.example.com:8443");
+    assert_eq!(app.admin_post("/api/admin/connectors/check", &whole).await, json!({"ok": true, "errors": []}));
+    let listed = app.send_as(&app.admin, "GET", "/api/admin/connectors").await.text().await.unwrap();
+    assert!(!listed.contains("Notes"), "nothing was stored");
+    assert_eq!(problem(&app, "/api/admin/connectors/check", &json!("x")).await.1["errors"][0]["path"], "");
+
+    let schema: Value = app.client.get(app.url("/schemas/connector.json")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(schema["title"], "A connector's definition");
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_the_request_and_sends_nothing() {
+    let service = ScriptedService::start().await.unwrap();
+    let host = service.address.to_string();
+    let app = TestApp::with_egress_to(&service).await;
+    app.limit(json!({"connector_calls": 0, "fuel": 0})).await;
+    app.admin_post("/api/admin/connectors", &definition(&host)).await;
+    let id = connect(&app, "production").await;
+    let path = format!("/api/admin/connections/{id}/actions/add/dry-run");
+    let shown = app.admin_post(&path, &json!({"text": "Grüße", "n": 3})).await;
+    assert_eq!(shown["allowed"], true, "{shown:#}");
+    assert_eq!(shown["request"]["method"], "POST");
+    assert_eq!(shown["request"]["url"], format!("http://{host}/blue/notes"));
+    assert_eq!(shown["request"]["body"], "{\"n\":3,\"text\":\"Grüße\"}");
+    let headers = shown["request"]["headers"].as_array().unwrap();
+    assert!(headers.contains(&json!({"name": "x-api-key", "value": "Key [masked]"})), "{headers:?}");
+    assert!(headers.contains(&json!({"name": "content-type", "value": "application/json"})), "{headers:?}");
+    assert_eq!(shown["credential"], "header x-api-key: Key [masked]");
+    assert_eq!(shown["would_send_to"], format!("http://{host}"));
+    assert!(!shown.to_string().contains(SECRET) && shown["fuel"].as_u64().unwrap() > 0);
+
+    // Nothing was dialled, counted or logged; the fuel is told beside.
+    assert_eq!(service.received().len(), 0);
+    assert_eq!((app.used("connector_calls").await, app.used("fuel").await), (0, 0));
+    assert_eq!(app.logs().await.len(), 0);
+    let usage: Value = app.send_as(&app.admin, "GET", "/api/admin/usage").await.json().await.unwrap();
+    assert!(usage["sandbox"]["fuel"].as_u64().unwrap() > 0, "{usage}");
+
+    // What stops a call before its request stops this too; whose connection it isn't gets nothing.
+    let (status, told) = problem(&app, &path, &json!({"n": "three"})).await;
+    assert_eq!((status, &told["type"]), (422, &json!("/docs/problems/connector-invalid-input")));
+    assert_eq!(problem(&app, &path.replace("/add/", "/drop/"), &json!({})).await.0, 404);
+    let stranger = app.stranger_admin().await;
+    assert_eq!(app.post_as(&stranger, &path, &json!({"text": "x"})).await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_dry_run_needs_no_stored_definition() {
+    let app = TestApp::start().await;
+    let mut definition = definition("notes.example.com");
+    definition["auth"] = json!({"type": "api_key", "in": "query", "name": "key"});
+    definition["auth_alternatives"] = json!([]);
+    for action in 0..2 {
+        definition["actions"][action]["request"]["url"] = json!("https://notes.example.com/{{ settings.team }}/notes");
+    }
+    let run = |definition: &Value, input: Value| json!({"definition": definition, "settings": {"team": "red/1"}, "action": "list", "input": input});
+    let path = "/api/admin/connectors/dry-run";
+    let shown = app.admin_post(path, &run(&definition, json!({"tag": "a&b"}))).await;
+    assert_eq!(shown["request"]["url"], "https://notes.example.com/red%2F1/notes?tag=a%26b&key=[masked]");
+    assert_eq!(shown["would_send_to"], "https://notes.example.com:443");
+    assert_eq!(shown["credential"], "query parameter key=[masked]");
+
+    // What policy would refuse is shown, with why.
+    definition["actions"][0]["request"]["url"] = json!("http://notes.example.com/x");
+    let shown = app.admin_post(path, &run(&definition, json!({}))).await;
+    assert_eq!((&shown["allowed"], &shown["refused"]["reason"]), (&json!(false), &json!("denied")), "{shown:#}");
+    assert_eq!(shown["request"]["url"], "http://notes.example.com/x");
+    assert!(shown.get("credential").is_none());
+
+    definition["actions"][0]["request"]["url"] = json!(1);
+    let (status, told) = problem(&app, path, &run(&definition, json!({}))).await;
+    assert_eq!((status, &told["errors"][0]["path"]), (422, &json!("/actions/0/request/url")), "{told}");
+}
+
+#[tokio::test]
+async fn a_bundled_component_rehearses_too() {
+    let app = TestApp::start().await;
+    let body = json!({"connector": "shopify", "environment": "production", "settings": {"shop": "acme"}});
+    let id = app.admin_post("/api/admin/connections", &body).await["id"].as_str().unwrap().to_owned();
+    let shown = app
+        .admin_post(&format!("/api/admin/connections/{id}/actions/find_order/dry-run"), &json!({"number": "#1001"}))
+        .await;
+    assert_eq!(shown["allowed"], true, "{shown:#}");
+    assert_eq!(shown["would_send_to"], "https://acme.myshopify.com:443");
+    assert!(shown["request"]["body"].as_str().unwrap().contains("1001"));
+    assert!(shown["credential"].as_str().unwrap().contains("[masked]"));
+}
+
+#[tokio::test]
+async fn a_mapping_is_tried_on_the_last_output() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    app.admin_post("/api/admin/connectors", &definition(&service.address.to_string())).await;
+    let id = connect(&app, "sandbox").await;
+    let action = format!("/api/admin/connections/{id}/actions/list");
+    let preview = format!("{action}/mapping/preview");
+    assert_eq!(problem(&app, &preview, &json!({"filter": "."})).await.0, 404, "there is no output yet");
+    app.admin_post(&action, &json!({})).await;
+    let sample: Value = app.send_as(&app.admin, "GET", &format!("{action}/sample")).await.json().await.unwrap();
+    assert_eq!(sample["output"], json!([{"id": 1, "text": "one"}, {"id": 2, "text": "two"}]));
+    assert_eq!((&sample["cut"], &sample["bytes"]), (&json!(false), &json!(45)));
+
+    let shown = app.admin_post(&preview, &json!({"filter": "map(.id)"})).await;
+    assert_eq!((&shown["output"], &shown["input"]), (&json!([1, 2]), &sample["output"]));
+    assert_eq!((&shown["bytes_before"], &shown["bytes_after"]), (&json!(45), &json!(5)));
+    assert!(shown["fuel"].as_u64().unwrap() > 0);
+    let shown = app.admin_post(&preview, &json!({"filter": ".n", "sample": {"n": 1.50}})).await;
+    assert_eq!(shown["output"], json!(1.5));
+
+    // jq's own words, and where; a filter that doesn't fit this input has no place.
+    let (status, told) = problem(&app, &preview, &json!({"filter": "map(.id"})).await;
+    assert_eq!((status, &told["type"]), (422, &json!("/docs/problems/mapping-failed")), "{told}");
+    assert!(told["offset"].is_u64() && !told["detail"].as_str().unwrap().is_empty(), "{told}");
+    let (_, told) = problem(&app, &preview, &json!({"filter": ".id"})).await;
+    assert_eq!((&told["type"], &told["offset"]), (&json!("/docs/problems/mapping-failed"), &Value::Null), "{told}");
+    assert_eq!(problem(&app, &preview, &json!({})).await.1["errors"][0]["path"], "filter");
+
+    // A filter that can't be read isn't kept; one that can trims what comes of a call, and the preview takes it up.
+    let change = async |filter: &str| {
+        let request = app.client.patch(app.url(&format!("/api/admin/connections/{id}"))).bearer_auth(&app.admin);
+        let response = request.json(&json!({"mappings": {"list": filter}})).send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let (status, told) = change("map(.id").await;
+    assert_eq!((status, &told["errors"][0]["path"]), (422, &json!("mappings.list")), "{told}");
+    assert_eq!(change("map(.text)").await.0, 200);
+    assert_eq!(app.admin_post(&preview, &json!({})).await["output"], json!(["one", "two"]));
+    assert_eq!(app.admin_post(&action, &json!({})).await["output"], json!(["one", "two"]));
+    let sample: Value = app.send_as(&app.admin, "GET", &format!("{action}/sample")).await.json().await.unwrap();
+    assert_eq!(sample["output"][0]["id"], 1, "what is kept is the output before the mapping");
+
+    // A mapping that fails is a fault of that kind, which says whose it is.
+    assert_eq!(change(".text").await.0, 200);
+    let (status, told) = problem(&app, &action, &json!({})).await;
+    assert_eq!((status, &told["fault"]["kind"]), (502, &json!("mapping")), "{told}");
+    assert!(told["detail"].as_str().unwrap().contains("mapping/preview"), "{told}");
+    let stranger = app.stranger_admin().await;
+    assert_eq!(app.send_as(&stranger, "GET", &format!("{action}/sample")).await.status(), 404);
+}
+
+#[tokio::test]
+async fn what_customers_asked_for_is_not_kept_as_a_sample() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    app.admin_post("/api/admin/connectors", &definition(&service.address.to_string())).await;
+    let id = connect(&app, "production").await;
+    service.answers("/blue/notes", 200, json!({"notes": ["an admin's"]}));
+    let tested = app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
+    assert_eq!(tested["ok"], true, "{tested}");
+    app.admin_post(&format!("/api/admin/connections/{id}/enable"), &json!({})).await;
+    service.answers("/blue/notes", 200, json!({"notes": ["a customer's"]}));
+    app.model.says([Reply::connector("notes", "list", json!({})), Reply::text("One note [1].")]);
+    app.answer(json!({"messages": [{"role": "user", "content": "What notes are there?"}]})).await;
+    assert!(app.model.asked()[1]["messages"].to_string().contains("a customer's"));
+    let path = format!("/api/admin/connections/{id}/actions/list/sample");
+    let sample: Value = app.send_as(&app.admin, "GET", &path).await.json().await.unwrap();
+    assert_eq!(sample["output"], json!(["an admin's"]));
+}
