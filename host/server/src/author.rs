@@ -15,6 +15,7 @@ use resly_core::{
         call::{CallReport, CallRequest, Caller},
         connection::{Connection, Environment, Origin},
         manifest::{Manifest, Mistake, SideEffect, from_toml, from_value},
+        openapi::{self, ImportError, Wanted},
         pack,
         sandbox::Digest,
         trial::Rehearsal,
@@ -26,7 +27,7 @@ use resly_store::{Decision, Kept, NewConnectorVersion, NewOrganization, VersionS
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{app::App, http::admin::trials, install, signing, upload};
+use crate::{app::App, definition, http::admin::trials, install, signing, upload};
 
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
@@ -85,6 +86,37 @@ fn manifest(file: &Path, text: &str) -> anyhow::Result<Manifest> {
 fn told_of(mistakes: &[Mistake]) -> anyhow::Error {
     let lines: String = mistakes.iter().map(|mistake| format!("\n  - {}: {}", mistake.path, mistake.message)).collect();
     anyhow::anyhow!("the manifest has mistakes:{lines}")
+}
+
+/// A definition of an OpenAPI document's operations, or a list of them when none is chosen; and what to say besides.
+pub fn import(file: &Path, wanted: Wanted) -> anyhow::Result<(String, String)> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+    let document: Value =
+        serde_json::from_str(&text).map_err(|error| anyhow::anyhow!(definition::not_json(&text, &error)))?;
+    if wanted.operations.is_empty() {
+        let listing = openapi::list(document, wanted.server.as_deref())?;
+        let lines = listing.operations.iter().map(|choice| {
+            let note = choice
+                .reason
+                .as_ref()
+                .map_or_else(|| choice.summary.clone(), |reason| format!("not supported: {reason}"));
+            format!("{}\t{} {}\t{note}\n", choice.id, choice.method, choice.path)
+        });
+        let more = if listing.more { ", and more" } else { "" };
+        let said = format!("{} operations{more}; choose with --operation ID", listing.operations.len());
+        return Ok((lines.collect(), said));
+    }
+    let imported = openapi::import(document, &wanted).map_err(|error| match &error {
+        ImportError::Operations(mistakes) | ImportError::Unsound(mistakes) => {
+            let lines: String =
+                mistakes.iter().map(|mistake| format!("\n  - {}: {}", mistake.path, mistake.message)).collect();
+            anyhow::anyhow!("{error}:{lines}")
+        }
+        _ => error.into(),
+    })?;
+    let mut said: String = imported.warnings.iter().map(|warning| format!("note: {warning}\n")).collect();
+    said.push_str("look it over, then `resly connector check` it");
+    Ok((format!("{:#}\n", imported.definition), said))
 }
 
 /// Writes a new Rust connector into a folder of its name, with the SDK and the WIT package that it is built with, so that

@@ -31,6 +31,7 @@ pub enum ConnectorVerb {
     Pack { component: PathBuf, manifest: PathBuf, out: Option<PathBuf>, key: Option<PathBuf> },
     Keygen { out: PathBuf },
     Sign { file: PathBuf, key: PathBuf, out: Option<PathBuf> },
+    Import { file: PathBuf, operations: Vec<String>, server: Option<String>, id: Option<String>, out: Option<PathBuf> },
     Check { file: PathBuf },
     Run { file: PathBuf, action: String, input: String, settings: String, credentials: Option<PathBuf>, dry_run: bool },
 }
@@ -152,6 +153,31 @@ fn connector() -> Command {
                 .arg(Arg::new("out").long("out").value_name("FILE").help("The signed file; FILE itself when left out")),
         )
         .subcommand(
+            Command::new("import")
+                .about("Makes a definition of an OpenAPI document's operations; without --operation, lists them")
+                .arg(Arg::new("file").required(true).value_name("FILE").help("OpenAPI 3.0 or 3.1 as JSON"))
+                .arg(
+                    Arg::new("operation")
+                        .long("operation")
+                        .value_name("OPERATION")
+                        .action(ArgAction::Append)
+                        .help("An operationId or 'GET /path'; may be given several times"),
+                )
+                .arg(
+                    Arg::new("server")
+                        .long("server")
+                        .value_name("URL")
+                        .help("Where the service is, when the document doesn't say"),
+                )
+                .arg(Arg::new("id").long("id").value_name("ID").help("The connector's id"))
+                .arg(
+                    Arg::new("out")
+                        .long("out")
+                        .value_name("FILE")
+                        .help("The definition, as JSON; standard output when left out"),
+                ),
+        )
+        .subcommand(
             Command::new("check")
                 .about("Says what a host would refuse, and why; compiles the component as a host does")
                 .arg(file())
@@ -195,6 +221,13 @@ fn connector_verb(matches: &ArgMatches) -> Option<ConnectorVerb> {
         },
         "keygen" => ConnectorVerb::Keygen { out: path("out")? },
         "sign" => ConnectorVerb::Sign { file: path("file")?, key: path("key")?, out: path("out") },
+        "import" => ConnectorVerb::Import {
+            file: path("file")?,
+            operations: matches.get_many("operation").into_iter().flatten().cloned().collect(),
+            server: text("server"),
+            id: text("id"),
+            out: path("out"),
+        },
         "check" => ConnectorVerb::Check { file: path("file")? },
         _ => ConnectorVerb::Run {
             file: path("file")?,

@@ -28,6 +28,16 @@ pub fn read(document: Value) -> Reading {
     }
 }
 
+/// Why a text is no OpenAPI document as JSON, and what to do when it is one as YAML.
+pub fn not_json(text: &str, error: &serde_json::Error) -> String {
+    if text.trim_start().starts_with('{') {
+        return format!("the document is not valid JSON: {error}");
+    }
+    "the document isn't JSON; convert YAML first, for instance with `npx js-yaml openapi.yaml > openapi.json` or \
+     `yq -o=json openapi.yaml > openapi.json`"
+        .to_owned()
+}
+
 /// The definition, if it is without a mistake: in its shape, in what it says, in its filters and in its templates.
 pub async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, Unusable> {
     let Reading { manifest, mut mistakes } = reading;

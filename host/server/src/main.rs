@@ -4,6 +4,7 @@ use std::{io::Write, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use resly_core::{
+    connector::openapi::Wanted,
     id::OrganizationId,
     meter::Limits,
     principal::{KeyKind, Scope},
@@ -56,6 +57,16 @@ fn run() -> anyhow::Result<()> {
         }
         Verb::Connector(ConnectorVerb::Pack { component, manifest, out, key }) => {
             return packed(&author::pack(component, manifest, out.as_deref(), key.as_deref())?);
+        }
+        Verb::Connector(ConnectorVerb::Import { file, operations, server, id, out }) => {
+            let wanted =
+                Wanted { operations: operations.clone(), id: id.clone(), server: server.clone(), ..Wanted::default() };
+            let (text, lines) = author::import(file, wanted)?;
+            say(lines.trim_end());
+            return match out {
+                Some(out) => std::fs::write(out, text).with_context(|| format!("{} can't be written", out.display())),
+                None => print(&text),
+            };
         }
         Verb::Connector(ConnectorVerb::Keygen { out }) => {
             let public = signing::keygen(out, &OsRandom)?;

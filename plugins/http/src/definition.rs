@@ -36,6 +36,9 @@ pub struct RequestRule {
     pub body: Value,
     #[serde(default, deserialize_with = "or_default")]
     pub body_type: BodyType,
+    /// How a form writes lists.
+    #[serde(default, deserialize_with = "or_default")]
+    pub list_style: ListStyle,
     #[serde(default)]
     pub timeout_ms: Option<u32>,
 }
@@ -49,6 +52,16 @@ pub enum BodyType {
     Form,
     /// A string as it is.
     Text,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListStyle {
+    /// `a[]=1&a[]=2`; a list of objects or lists has numbers, `a[0][b]=1`.
+    #[default]
+    Brackets,
+    /// `a=1&a=2`.
+    Repeat,
 }
 
 #[derive(Debug, Default, Deserialize)]

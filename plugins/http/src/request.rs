@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     Scope,
-    definition::{BodyType, RequestRule},
+    definition::{BodyType, ListStyle, RequestRule},
     template::{Piece, Templates, pieces, plain},
 };
 
@@ -115,8 +115,13 @@ fn body(rule: &RequestRule, templates: &Templates, request: Request) -> Result<R
             ("text/plain; charset=utf-8", text.into_bytes())
         }
         BodyType::Form => {
+            let Value::Object(members) = &value else {
+                return Err(Fault::invalid_input("a form is an object of names and values"));
+            };
             let mut pairs = Vec::new();
-            flatten(None, &value, &mut pairs);
+            for (name, value) in members {
+                flatten(name, value, rule.list_style, &mut pairs);
+            }
             let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
             let form: Vec<String> =
                 pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
@@ -127,19 +132,23 @@ fn body(rule: &RequestRule, templates: &Templates, request: Request) -> Result<R
     Ok(request.body(bytes))
 }
 
-/// `{"a": {"b": [1]}}` as `a[b][]=1`.
-fn flatten(name: Option<&str>, value: &Value, pairs: &mut Vec<(String, String)>) {
+/// `{"a": {"b": [1], "c": [{"d": 2}]}}` as `a[b][]=1` and `a[c][0][d]=2`.
+fn flatten(name: &str, value: &Value, style: ListStyle, pairs: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) => {
-            for (member, value) in members {
-                let name = name.map_or_else(|| member.clone(), |name| format!("{name}[{member}]"));
-                flatten(Some(&name), value, pairs);
-            }
+            members.iter().for_each(|(member, value)| flatten(&format!("{name}[{member}]"), value, style, pairs));
         }
         Value::Array(items) => {
-            let name = format!("{}[]", name.unwrap_or_default());
-            items.iter().for_each(|item| flatten(Some(&name), item, pairs));
+            for (at, item) in items.iter().enumerate() {
+                // Without its number, nothing would tell which of several objects a member belongs to.
+                let name = match (item, style) {
+                    (Value::Array(_) | Value::Object(_), _) => format!("{name}[{at}]"),
+                    (_, ListStyle::Brackets) => format!("{name}[]"),
+                    (_, ListStyle::Repeat) => name.to_owned(),
+                };
+                flatten(&name, item, style, pairs);
+            }
         }
-        scalar => pairs.extend(plain(scalar).map(|text| (name.unwrap_or_default().to_owned(), text))),
+        scalar => pairs.extend(plain(scalar).map(|text| (name.to_owned(), text))),
     }
 }

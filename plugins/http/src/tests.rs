@@ -195,6 +195,20 @@ fn forms_and_texts() {
     let text = json!({"method": "POST", "url": "https://a.example/", "body_type": "text", "body": "say {{ input.x }}"});
     let (text, kind) = body(text);
     assert_eq!((text.as_str(), kind.as_str()), ("say a b&c", "text/plain; charset=utf-8"));
+    // A form out of one expression; lists of objects have numbers, and the others repeat their name where that is asked.
+    let played = |request: Value, input: Value| {
+        play(&json!({"request": request}), input, json!({}), vec![json_response(200, &json!({}))])
+    };
+    let whole = json!({"method": "POST", "url": "https://a.example/", "body_type": "form", "body": "{{ input.body }}", "list_style": "repeat"});
+    let sent = played(
+        whole.clone(),
+        json!({"body": {"items": [{"price": "p1"}, {"price": "p2", "tags": [1, 2]}], "to": ["a", "b"]}}),
+    );
+    assert_eq!(
+        String::from_utf8(sent.requests[0].body.clone().unwrap()).unwrap(),
+        "items%5B0%5D%5Bprice%5D=p1&items%5B1%5D%5Bprice%5D=p2&items%5B1%5D%5Btags%5D=1&items%5B1%5D%5Btags%5D=2&to=a&to=b"
+    );
+    assert_eq!(played(whole, json!({"body": "text"})).fault().kind, FaultKind::InvalidInput);
 }
 
 #[test]
@@ -369,10 +383,13 @@ fn the_check_passes_what_runs_and_refuses_what_does_not() {
     assert!(passes(url.clone(), Value::Null, Value::Null));
     assert!(passes(
         json!({"method": "PUT", "url": "https://a.example/", "headers": null, "query": null, "body": [1],
-        "body_type": "json", "timeout_ms": 5000}),
+        "body_type": "json", "list_style": "repeat", "timeout_ms": 5000}),
         json!({"mapping": null, "errors": null}),
         Value::Null
     ));
+    let form = |body: Value| json!({"method": "PUT", "url": "https://a.example/", "body": body, "body_type": "form", "list_style": null});
+    assert!(passes(form(json!("{{ now }}")), Value::Null, Value::Null));
+    assert!(passes(json!({"url": "https://a.example/", "body_type": null}), Value::Null, Value::Null));
     for rule in [
         json!({"status": 404, "fault": "not-found", "message": "x", "retryable": false}),
         json!({"status": [404, "5xx"], "when": ".x", "fault": "internal"}),
@@ -394,6 +411,7 @@ fn the_check_passes_what_runs_and_refuses_what_does_not() {
         (json!({"url": "https://a.example/", "quary": {}}), Value::Null, Value::Null),
         (json!({"url": "https://a.example/", "query": []}), Value::Null, Value::Null),
         (json!({"url": "https://a.example/", "body_type": "xml"}), Value::Null, Value::Null),
+        (json!({"url": "https://a.example/", "list_style": "commas"}), Value::Null, Value::Null),
         (url.clone(), json!({"map": "."}), Value::Null),
         (url.clone(), json!({"mapping": 1}), Value::Null),
         (url.clone(), json!({"errors": {}}), Value::Null),

@@ -18,6 +18,7 @@ mod logs;
 mod metering;
 mod model_faults;
 mod oauth;
+mod openapi;
 mod real_binary;
 mod uploads;
 mod vault;

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(in crate::connector) use check::{HostPattern, endpoint, is_host_header, is_member, is_token, is_version};
 pub use check::{Mistake, check};
 pub use compare::{Change, Changes, compare};
 pub use read::{Reading, SCHEMA, from_toml, from_value};

@@ -9,6 +9,7 @@ pub mod connection;
 pub mod fixture;
 pub mod manifest;
 pub mod offer;
+pub mod openapi;
 pub mod pack;
 pub mod reason;
 mod recent;

@@ -25,7 +25,7 @@ use super::{admin, chat, health, messages, search};
         admin::connectors::list, admin::connectors::get, admin::connectors::create,
         admin::versions::approve, admin::versions::reject, admin::versions::delete,
         admin::publishers::list, admin::publishers::create, admin::publishers::change, admin::publishers::delete,
-        admin::definitions::check, admin::definitions::dry_run,
+        admin::definitions::check, admin::definitions::dry_run, admin::definitions::import,
         admin::connections::create, admin::connections::list, admin::connections::get, admin::connections::change,
         admin::connections::delete, admin::connections::enable, admin::connections::disable,
         admin::connections::health, admin::oauth::start, admin::actions::test, admin::actions::call,

@@ -26,6 +26,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/keys/{id}/rotate", post(admin::keys::rotate))
         .route("/connectors", get(admin::connectors::list).post(admin::connectors::create))
         .route("/connectors/check", post(admin::definitions::check))
+        .route("/connectors/import", post(admin::definitions::import))
         .route("/connectors/dry-run", post(admin::definitions::dry_run))
         .route("/connectors/{id}", get(admin::connectors::get))
         .route("/connectors/{id}/versions/{version}", delete(admin::versions::delete))

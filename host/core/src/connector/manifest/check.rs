@@ -12,9 +12,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use self::{
-    hosts::HostPattern,
-    names::{is_action_id, is_connector_id, is_host_header, is_printable, is_token, is_version, plain_text},
+use self::names::{is_action_id, is_connector_id, is_printable, plain_text};
+pub(in crate::connector) use self::{
+    hosts::{HostPattern, endpoint},
+    names::{is_host_header, is_member, is_token, is_version},
 };
 use super::{Action, ApiKeyPlace, Auth, Fixture, Grant, Manifest, OAuth, RequestedLimits, SideEffect};
 use crate::connector::schema::{self, check_schema};
@@ -192,7 +193,7 @@ fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
             ];
             for (name, url) in urls {
                 let Some(url) = url else { continue };
-                match hosts::endpoint(url) {
+                match endpoint(url) {
                     Ok(Some(setting)) => text_setting(&at(name), &setting, &manifest.settings, mistakes),
                     Ok(None) => {}
                     Err(message) => mistakes.add(at(name), message),

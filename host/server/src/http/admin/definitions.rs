@@ -1,4 +1,4 @@
-//! `/api/admin/connectors/{check,dry-run}`: a declarative definition before it is stored.
+//! `/api/admin/connectors/{check,dry-run,import}`: a declarative definition before it is stored.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use resly_core::{
         call::{CallRequest, Caller, Prepared},
         connection::{Environment, Installable, Origin},
         manifest::{Manifest, Mistake, Reading, SCHEMA, from_toml, from_value},
+        openapi::{self, ImportError, Wanted},
     },
     id::{ConnectionId, OrganizationId},
 };
@@ -87,6 +88,60 @@ pub async fn check(
         Ok(_) => Ok(Json(json!({"ok": true, "errors": []}))),
         Err(Unusable::Mistakes(mistakes)) => Ok(Json(json!({"ok": false, "errors": mistakes}))),
         Err(Unusable::Unexamined(fault)) => Err(fault_problem(&fault)),
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRequest {
+    /// An OpenAPI document, 3.0 or 3.1; its JSON as a text does too.
+    #[schema(value_type = Object)]
+    document: Value,
+    /// By `operationId` or `GET /path`. Without them, the answer lists the operations.
+    operations: Option<Vec<String>>,
+    /// The connector's; made from the document's title when absent.
+    id: Option<String>,
+    name: Option<String>,
+    version: Option<String>,
+    /// Where the service is, in place of the document's servers.
+    server: Option<String>,
+}
+
+/// Makes a definition of an OpenAPI document's operations, or lists what there is to choose. Nothing is stored or fetched.
+#[utoipa::path(post, path = "/api/admin/connectors/import", tag = "admin", operation_id = "importOpenApi",
+    request_body = ImportRequest,
+    responses((status = 200, description = "`{definition, warnings}`, which can be posted to `/api/admin/connectors`; without `operations`, `{title, version, operations: [{id, method, path, summary, supported, reason?}], more}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn import(
+    Admin(_): Admin,
+    body::LargeJson(asked): body::LargeJson<ImportRequest>,
+) -> Result<Json<Value>, Problem> {
+    let ImportRequest { document, operations, id, name, version, server } = asked;
+    let document = match document {
+        Value::String(text) => serde_json::from_str(&text)
+            .map_err(|error| Problem::invalid_at("document", definition::not_json(&text, &error)))?,
+        document => document,
+    };
+    // A large document takes a while to look through.
+    let looking = tokio::task::spawn_blocking(move || match operations {
+        None => openapi::list(document, server.as_deref()).map(|listing| json!(listing)),
+        Some(operations) => {
+            let wanted = Wanted { operations, id, name, version, server };
+            openapi::import(document, &wanted).map(|imported| json!(imported))
+        }
+    });
+    let looked = looking.await.map_err(|panicked| Problem::internal(&panicked))?;
+    looked.map(Json).map_err(|error| import_problem(&error))
+}
+
+fn import_problem(error: &ImportError) -> Problem {
+    let problem = Problem::new(&kinds::IMPORT_FAILED, error.to_string());
+    match error {
+        ImportError::Operations(mistakes) | ImportError::Unsound(mistakes) => problem.with("errors", json!(mistakes)),
+        ImportError::NotOpenApi(message) => problem.with("errors", json!([{"path": "/document", "message": message}])),
+        ImportError::TooMany | ImportError::TooLarge { .. } => {
+            problem.with("errors", json!([{"path": "/operations", "message": error.to_string()}]))
+        }
     }
 }
 

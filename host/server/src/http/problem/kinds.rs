@@ -58,6 +58,8 @@ kinds! {
         "The JSON is well-formed, but something in it is missing, of the wrong type or out of range. `errors` lists every mistake with its path.";
     INVALID_CONNECTOR = "invalid-connector", UNPROCESSABLE_ENTITY, "The connector's definition has mistakes",
         "`errors` lists every mistake with its path (a JSON Pointer), an empty one for the whole file. Mend them and send it again, under the same version if you like.";
+    IMPORT_FAILED = "import-failed", UNPROCESSABLE_ENTITY, "The OpenAPI document can't be imported like this",
+        "`errors` tells of each chosen operation (`/operations/0`) or of the document why. Choose other operations, name a `server`, or mend the document; without `operations`, the answer lists which are supported.";
     MAPPING_FAILED = "mapping-failed", UNPROCESSABLE_ENTITY, "The jq filter failed",
         "`detail` is what jq says. With an `offset` (in bytes), the filter can't be read there; without one, it doesn't fit this input. Change the filter and preview it again; nothing was stored.";
     KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key belongs to another request",

@@ -52,7 +52,7 @@ struct Scope<'m> {
 
 impl Scope<'_> {
     fn request(&self, path: &str, request: &Value, hosts: &[HostPattern], mistakes: &mut Mistakes) {
-        let known = ["method", "url", "query", "headers", "body", "body_type", "timeout_ms"];
+        let known = ["method", "url", "query", "headers", "body", "body_type", "list_style", "timeout_ms"];
         let Some(request) = members(path, request, &known, mistakes) else { return };
         if let Some(method) = request.get("method") {
             let known = method.as_str().is_some_and(|method| METHODS.iter().any(|m| m.eq_ignore_ascii_case(method)));
@@ -163,13 +163,13 @@ impl Scope<'_> {
 
     fn body(&self, path: &str, request: &Map<String, Value>, mistakes: &mut Mistakes) {
         let body = request.get("body").unwrap_or(&Value::Null);
-        let kind = request.get("body_type").map_or(Some("json"), Value::as_str);
+        let kind = request.get("body_type").filter(|kind| !kind.is_null()).map_or(Some("json"), Value::as_str);
         match kind {
             Some("json") => {}
             Some("form") => mistakes.require(
-                matches!(body, Value::Null | Value::Object(_)),
+                matches!(body, Value::Null | Value::Object(_)) || body.as_str().is_some_and(is_one_expression),
                 &format!("{path}/body"),
-                "a form is an object of names and values",
+                "a form is an object of names and values, or one expression that gives one",
             ),
             Some("text") => mistakes.require(
                 matches!(body, Value::Null | Value::String(_)),
@@ -178,6 +178,12 @@ impl Scope<'_> {
             ),
             _ => mistakes.add(format!("{path}/body_type"), "a body's type is `json`, `form` or `text`"),
         }
+        let style = request.get("list_style").unwrap_or(&Value::Null);
+        mistakes.require(
+            style.is_null() || matches!(style.as_str(), Some("brackets" | "repeat")),
+            &format!("{path}/list_style"),
+            "a form's lists are `brackets` or `repeat`",
+        );
         let method = request.get("method").and_then(Value::as_str).unwrap_or("GET");
         mistakes.require(
             body.is_null() || !(method.eq_ignore_ascii_case("GET") || method.eq_ignore_ascii_case("HEAD")),
@@ -283,6 +289,11 @@ fn end_of_expression(text: &str) -> Option<usize> {
         }
     }
     None
+}
+
+/// Whether a template is one expression and nothing else, so that it keeps its value's type.
+fn is_one_expression(template: &str) -> bool {
+    template.strip_prefix("{{").is_some_and(|after| end_of_expression(after).is_some_and(|end| end + 2 == after.len()))
 }
 
 /// A template without its expressions.

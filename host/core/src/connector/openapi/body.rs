@@ -1,0 +1,124 @@
+//! An operation's body: which of its content types is sent, and what the action's input has of it.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    document::{Document, Operation},
+    names::line,
+    parameters::{Input, Shape, shape_of},
+    schema::{Use, inline},
+};
+
+/// What a request's body is.
+#[derive(Default)]
+pub struct Body {
+    /// As `request` has them: `body`, `body_type`, `list_style`.
+    pub members: Map<String, Value>,
+    /// When it isn't the one that its type stands for.
+    pub content_type: Option<String>,
+}
+
+/// A way to write a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Form,
+    Text,
+}
+
+/// Places the body, if the operation has one.
+///
+/// # Errors
+/// Why it can't be sent, when the operation needs it.
+pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -> Result<Body, String> {
+    let Some(body) = operation.value.get("requestBody") else { return Ok(Body::default()) };
+    // It has no meaning with these methods (RFC 9110, section 9.3.1).
+    if matches!(operation.method, "get" | "head") {
+        return Ok(Body::default());
+    }
+    let body = document.resolve(body)?;
+    let required = body.get("required") == Some(&Value::Bool(true));
+    let content = body.get("content").and_then(Value::as_object);
+    let chosen = content.and_then(|content| choose(document, content));
+    let Some((name, media, kind)) = chosen else {
+        let names: Vec<String> = content.into_iter().flatten().take(4).map(|(name, _)| line(name, 60)).collect();
+        let message = format!("its body is {}; JSON, forms and plain text are sent", names.join(", "));
+        // A body that nothing says is needed may be all that the operation is about, as uploads are.
+        return if content.is_none_or(Map::is_empty) { Ok(Body::default()) } else { Err(message) };
+    };
+    let schema = media.get("schema").unwrap_or(&Value::Null);
+    let inlined = inline(document, schema, Use::Request);
+    if inlined.recursive {
+        input.warnings.push("its body's schema contains itself: it is left open there".to_owned());
+    }
+    if inlined.cut {
+        input.warnings.push("its body's schema is large: what lies deep is left open".to_owned());
+    }
+    let mut schema = inlined.schema;
+    if kind == Kind::Form && schema.get("type").is_none() {
+        schema["type"] = json!("object");
+    }
+    let value = input.add("body", schema, required);
+    let mut members = Map::new();
+    members.insert("body".to_owned(), json!(format!("{{{{ input.{value} }}}}")));
+    match kind {
+        Kind::Json => {}
+        Kind::Text => drop(members.insert("body_type".to_owned(), json!("text"))),
+        Kind::Form => {
+            members.insert("body_type".to_owned(), json!("form"));
+            if repeats_lists(document, media) {
+                members.insert("list_style".to_owned(), json!("repeat"));
+            }
+        }
+    }
+    let usual = match kind {
+        Kind::Json => "application/json",
+        Kind::Form => "application/x-www-form-urlencoded",
+        Kind::Text => "text/plain",
+    };
+    let content_type = (essence(name) != usual && !name.contains('*')).then(|| name.to_owned());
+    let content_type =
+        content_type.filter(|name| name.len() <= 200 && name.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'{'));
+    Ok(Body { members, content_type })
+}
+
+/// The content type that is sent: JSON before a form before plain text.
+fn choose<'d>(document: &'d Document, content: &'d Map<String, Value>) -> Option<(&'d str, &'d Value, Kind)> {
+    let of = |kind: Kind, fits: &dyn Fn(&str) -> bool| {
+        content.iter().find(|(name, _)| fits(&essence(name))).map(|(name, media)| (name.as_str(), media, kind))
+    };
+    let is_object = |media: &Value| {
+        let schema = media.get("schema").unwrap_or(&Value::Null);
+        matches!(shape_of(document, schema, 0), Shape::Object | Shape::Any)
+    };
+    of(Kind::Json, &|name| name == "application/json")
+        .or_else(|| of(Kind::Json, &|name| is_json(name)))
+        .or_else(|| {
+            of(Kind::Form, &|name| name == "application/x-www-form-urlencoded").filter(|(_, media, _)| is_object(media))
+        })
+        .or_else(|| of(Kind::Json, &|name| name == "*/*" || name == "application/*"))
+        .or_else(|| of(Kind::Text, &|name| name == "text/plain"))
+}
+
+/// A media type without its parameters, in lower case.
+fn essence(name: &str) -> String {
+    name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+pub fn is_json(name: &str) -> bool {
+    let name = essence(name);
+    name == "application/json" || name == "text/json" || (name.ends_with("+json") && !name.contains('*'))
+}
+
+/// Whether a form's lists repeat the name, as they do unless `encoding` asks for brackets.
+fn repeats_lists(document: &Document, media: &Value) -> bool {
+    let encodings = media.get("encoding").and_then(Value::as_object);
+    let deep = encodings
+        .into_iter()
+        .flatten()
+        .any(|(_, encoding)| encoding.get("style").is_some_and(|style| style == "deepObject"));
+    let schema = media.get("schema").map(|schema| document.resolve(schema));
+    let properties = schema.and_then(Result::ok).and_then(|schema| schema.get("properties")?.as_object());
+    let lists = properties.into_iter().flatten().any(|(_, property)| shape_of(document, property, 0) == Shape::List);
+    lists && !deep
+}

@@ -1,0 +1,208 @@
+//! An OpenAPI document: its references, its operations.
+
+use serde_json::{Map, Value};
+
+use super::ImportError;
+
+/// How many references may lead to one another.
+const CHAIN: usize = 16;
+/// More operations than any document that is looked through by hand has.
+pub const MOST_OPERATIONS: usize = 5_000;
+const MOST_PARAMETERS: usize = 200;
+const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete", "options", "trace"];
+
+/// A document of OpenAPI 3.0 or 3.1.
+pub struct Document {
+    root: Value,
+}
+
+/// An operation as the document has it.
+#[derive(Clone, Copy)]
+pub struct Operation<'d> {
+    /// In lower case, as the document's key has it.
+    pub method: &'static str,
+    pub path: &'d str,
+    pub value: &'d Value,
+    /// What holds for all operations of the path.
+    pub item: &'d Value,
+}
+
+impl Document {
+    /// # Errors
+    /// When it is no OpenAPI document of a version that is read.
+    pub fn new(root: Value) -> Result<Self, ImportError> {
+        let wrong = |message: &str| Err(ImportError::NotOpenApi(message.to_owned()));
+        if root.get("swagger").is_some() {
+            return wrong(
+                "this is a Swagger 2.0 document; convert it to OpenAPI 3 first, for instance with `npx swagger2openapi`",
+            );
+        }
+        match root.get("openapi").and_then(Value::as_str) {
+            Some(version) if version.starts_with("3.0") || version.starts_with("3.1") => {}
+            Some(version) => {
+                let version: String = version.chars().take(20).collect();
+                return wrong(&format!("OpenAPI 3.0 and 3.1 are read, and this document says `{version}`"));
+            }
+            None => return wrong("an OpenAPI document is an object with `openapi`, `info` and `paths`"),
+        }
+        if !root.get("paths").is_some_and(Value::is_object) {
+            return wrong("the document has no `paths`");
+        }
+        Ok(Self { root })
+    }
+
+    pub fn root(&self) -> &Value {
+        &self.root
+    }
+
+    /// What a value is, through its references.
+    ///
+    /// # Errors
+    /// Why a reference leads nowhere.
+    pub fn resolve<'d>(&'d self, mut value: &'d Value) -> Result<&'d Value, String> {
+        for _ in 0..CHAIN {
+            match reference(value) {
+                None => return Ok(value),
+                Some(reference) => value = self.follow(reference)?,
+            }
+        }
+        Err(format!("more than {CHAIN} references lead to one another"))
+    }
+
+    /// What a reference names. Only places within the document are looked up: nothing is fetched.
+    ///
+    /// # Errors
+    /// Why it names nothing.
+    pub fn follow(&self, reference: &str) -> Result<&Value, String> {
+        let shown = || reference.chars().take(100).collect::<String>();
+        let Some(pointer) = reference.strip_prefix('#') else {
+            return Err(format!("`{}` is outside the document; bundle the document into one first", shown()));
+        };
+        let found = fragment::decode(pointer).and_then(|pointer| self.root.pointer(&pointer));
+        found.ok_or_else(|| format!("there is no `{}` in the document", shown()))
+    }
+
+    /// Every operation, in the document's order of paths; at most [`MOST_OPERATIONS`].
+    pub fn operations(&self) -> Vec<Operation<'_>> {
+        let paths = self.root.get("paths").and_then(Value::as_object);
+        let mut found = Vec::new();
+        for (path, item) in paths.into_iter().flatten() {
+            let Ok(item) = self.resolve(item) else { continue };
+            for method in METHODS {
+                if let Some(value) = item.get(method).filter(|value| value.is_object()) {
+                    if found.len() == MOST_OPERATIONS {
+                        return found;
+                    }
+                    found.push(Operation { method, path, value, item });
+                }
+            }
+        }
+        found
+    }
+}
+
+fn reference(value: &Value) -> Option<&str> {
+    value.get("$ref")?.as_str()
+}
+
+impl<'d> Operation<'d> {
+    /// What an importer chooses it by: its `operationId`, else `GET /path`.
+    pub fn name(&self) -> String {
+        match self.value.get("operationId").and_then(Value::as_str).filter(|id| !id.trim().is_empty()) {
+            Some(id) => id.to_owned(),
+            None => self.place(),
+        }
+    }
+
+    /// `GET /path`.
+    pub fn place(&self) -> String {
+        format!("{} {}", self.method.to_ascii_uppercase(), self.path)
+    }
+
+    /// Its parameters and those of its path, which it may override by name and place.
+    ///
+    /// # Errors
+    /// Why they can't be read.
+    pub fn parameters(&self, document: &'d Document) -> Result<Vec<&'d Map<String, Value>>, String> {
+        let mut found: Vec<&Map<String, Value>> = Vec::new();
+        let own = [self.value, self.item].into_iter().filter_map(|of| of.get("parameters")?.as_array()).flatten();
+        for parameter in own {
+            let parameter = document.resolve(parameter)?.as_object().ok_or("a parameter is no object")?;
+            let same = |known: &&Map<String, Value>| {
+                known.get("name") == parameter.get("name") && known.get("in") == parameter.get("in")
+            };
+            if !found.iter().any(same) {
+                found.push(parameter);
+            }
+            if found.len() > MOST_PARAMETERS {
+                return Err(format!("it has more than {MOST_PARAMETERS} parameters"));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Percent-decoding of a URI fragment (RFC 3986, section 2.1).
+mod fragment {
+    pub fn decode(text: &str) -> Option<String> {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.bytes();
+        while let Some(byte) = rest.next() {
+            if byte != b'%' {
+                bytes.push(byte);
+                continue;
+            }
+            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+            let value = digit(rest.next())? * 16 + digit(rest.next())?;
+            bytes.push(u8::try_from(value).ok()?);
+        }
+        String::from_utf8(bytes).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_such_document_says_so() {
+        let told = |root: Value| match Document::new(root) {
+            Err(ImportError::NotOpenApi(message)) => message,
+            _ => panic!("it was taken for one"),
+        };
+        assert!(told(json!({"swagger": "2.0", "paths": {}})).contains("swagger2openapi"));
+        assert!(told(json!({"openapi": "4.0.0", "paths": {}})).contains("`4.0.0`"));
+        assert!(told(json!([])).contains("`paths`"));
+        assert!(told(json!({"openapi": "3.1.0"})).contains("`paths`"));
+    }
+
+    #[test]
+    fn references_stay_within_and_end() {
+        let document = Document::new(json!({"openapi": "3.0.0",
+            "paths": {"/a/{b}": {"get": {"x": 1}}},
+            "loop": {"$ref": "#/loop"}, "far": {"$ref": "https://evil.example/x.json"},
+            "near": {"$ref": "#/paths/~1a~1%7Bb%7D/get"}}))
+        .unwrap();
+        let root = document.root();
+        assert_eq!(document.resolve(&root["near"]).unwrap()["x"], 1);
+        assert!(document.resolve(&root["loop"]).unwrap_err().contains("one another"));
+        assert!(document.resolve(&root["far"]).unwrap_err().contains("outside"));
+        assert!(document.follow("#/nothing").unwrap_err().contains("no `#/nothing`"));
+        assert!(document.follow("#/%zz").is_err());
+    }
+
+    #[test]
+    fn an_operation_has_its_path_s_parameters_too() {
+        let document = Document::new(json!({"openapi": "3.0.0", "paths": {"/a": {
+            "parameters": [{"name": "x", "in": "query", "from": "path"}, {"name": "y", "in": "query"}],
+            "get": {"parameters": [{"name": "x", "in": "query", "from": "operation"}]}, "post": {"operationId": "make"}}}}))
+        .unwrap();
+        let operations = document.operations();
+        let names: Vec<String> = operations.iter().map(Operation::name).collect();
+        assert_eq!(names, ["GET /a", "make"]);
+        let parameters = operations[0].parameters(&document).unwrap();
+        assert_eq!((parameters.len(), &parameters[0]["from"]), (2, &json!("operation")));
+    }
+}

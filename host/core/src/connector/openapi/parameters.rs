@@ -1,0 +1,375 @@
+//! An operation's parameters: what the action's input has of each, and where a template puts it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    document::{Document, Operation},
+    names::{line, member, unique},
+    schema::{Use, inline},
+};
+use crate::connector::manifest::{is_host_header, is_member, is_token};
+
+/// How deep the members of a `deepObject` are spelled out, and how many.
+const DEEP: usize = 3;
+const MOST_QUERY: usize = 200;
+
+/// What an action's input is made of, as it grows.
+#[derive(Default)]
+pub struct Input {
+    pub properties: Map<String, Value>,
+    pub required: Vec<String>,
+    taken: BTreeSet<String>,
+    pub warnings: Vec<String>,
+}
+
+impl Input {
+    /// Adds a member; its name.
+    pub fn add(&mut self, name: &str, schema: Value, required: bool) -> String {
+        let name = unique(member(name), &mut self.taken);
+        self.properties.insert(name.clone(), schema);
+        if required {
+            self.required.push(name.clone());
+        }
+        name
+    }
+
+    pub fn schema(self) -> Value {
+        let mut schema = json!({"type": "object", "properties": self.properties, "additionalProperties": false});
+        if !self.required.is_empty() {
+            schema["required"] = json!(self.required);
+        }
+        schema
+    }
+}
+
+/// Where values go.
+#[derive(Default)]
+pub struct Placed {
+    pub path: String,
+    pub query: Map<String, Value>,
+    pub headers: Map<String, Value>,
+}
+
+/// Names that carry the connection's credential, which the host adds itself.
+#[derive(Default)]
+pub struct Carriers {
+    pub headers: Vec<String>,
+    pub query: Vec<String>,
+}
+
+/// What a value looks like, as far as placing it asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Scalar,
+    List,
+    Object,
+    /// Several of these, or it isn't said.
+    Any,
+}
+
+/// Places every parameter.
+///
+/// # Errors
+/// Why the operation can't be asked: of a parameter that it needs.
+pub fn place(
+    document: &Document,
+    operation: Operation<'_>,
+    carriers: &Carriers,
+    input: &mut Input,
+) -> Result<Placed, String> {
+    let parameters = operation.parameters(document)?;
+    let text =
+        |parameter: &Map<String, Value>, name: &str| parameter.get(name).and_then(Value::as_str).map(str::to_owned);
+    let mut placed = Placed { path: path(document, operation, &parameters, input)?, ..Placed::default() };
+    for parameter in parameters {
+        let (Some(name), Some(place)) = (text(parameter, "name"), text(parameter, "in")) else { continue };
+        let required = parameter.get("required") == Some(&Value::Bool(true));
+        let told = match place.as_str() {
+            "query" => query(document, parameter, &name, required, carriers, input, &mut placed.query),
+            "header" => header(document, parameter, &name, required, carriers, input, &mut placed.headers),
+            "path" => Ok(()),
+            _ => Err(format!("the {} parameter `{}` can't be sent", line(&place, 20), line(&name, 60))),
+        };
+        match told {
+            Ok(()) => {}
+            Err(message) if required => return Err(message),
+            Err(message) => input.warnings.push(format!("{message}; it is left out")),
+        }
+    }
+    Ok(placed)
+}
+
+/// The path with a template for each of its names.
+fn path(
+    document: &Document,
+    operation: Operation<'_>,
+    parameters: &[&Map<String, Value>],
+    input: &mut Input,
+) -> Result<String, String> {
+    let bad = |c: char| "#\\".contains(c) || c.is_whitespace() || c.is_control();
+    if !operation.path.starts_with('/') || operation.path.contains(bad) || operation.path.contains("{{") {
+        return Err("its path is none that a URL can have".to_owned());
+    }
+    let mut made = String::new();
+    let mut values: BTreeMap<&str, String> = BTreeMap::new();
+    let mut rest = operation.path;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or("its path has a `{` without its `}`")?;
+        let declared = parameters.iter().find(|parameter| {
+            parameter.get("in").is_some_and(|place| place == "path")
+                && parameter.get("name").is_some_and(|known| known == name)
+        });
+        let (schema, shape) = declared.map_or_else(
+            || (json!({"type": "string"}), Shape::Scalar),
+            |parameter| (described(document, parameter), shape_of(document, schema_of(parameter), 0)),
+        );
+        let style = declared.and_then(|parameter| parameter.get("style")?.as_str()).unwrap_or("simple");
+        if style != "simple" || shape == Shape::Object {
+            return Err(format!("the path parameter `{}` isn't a plain value", line(name, 60)));
+        }
+        // A name that stands twice is one input.
+        let value = values.entry(name).or_insert_with(|| format!("input.{}", input.add(name, schema, true)));
+        made.push_str(before);
+        made.push_str(&if shape == Shape::List { joined(value, ",") } else { format!("{{{{ {value} }}}}") });
+        rest = after;
+    }
+    made.push_str(rest);
+    if made.contains('}') && !made.contains("}}") {
+        return Err("its path has a `}` without its `{`".to_owned());
+    }
+    Ok(made)
+}
+
+fn query(
+    document: &Document,
+    parameter: &Map<String, Value>,
+    name: &str,
+    required: bool,
+    carriers: &Carriers,
+    input: &mut Input,
+    query: &mut Map<String, Value>,
+) -> Result<(), String> {
+    if name.is_empty() || carriers.query.iter().any(|carrier| carrier.eq_ignore_ascii_case(name)) {
+        return Ok(());
+    }
+    let shown = line(name, 60);
+    let room = |query: &Map<String, Value>| query.len() < MOST_QUERY;
+    if !room(query) {
+        return Err(format!("the query parameter `{shown}` is one too many"));
+    }
+    let schema = schema_of(parameter);
+    let shape = shape_of(document, schema, 0);
+    let style = parameter.get("style").and_then(Value::as_str).unwrap_or("form");
+    let explode = parameter.get("explode").and_then(Value::as_bool).unwrap_or(style == "form");
+    if parameter.contains_key("content") {
+        let value = format!("input.{}", input.add(name, described(document, parameter), required));
+        let template = format!("{{{{ {value} | tojson if {value} is defined }}}}");
+        query.insert(name.to_owned(), json!(template));
+        return Ok(());
+    }
+    let separator = match style {
+        "form" => ",",
+        "spaceDelimited" => " ",
+        "pipeDelimited" => "|",
+        "deepObject" => {
+            let value = format!("input.{}", input.add(name, described(document, parameter), required));
+            let mut deep = Deep { document, query, cut: false };
+            deep.place(schema, name, &value, 0);
+            if deep.cut {
+                input.warnings.push(format!("of the query parameter `{shown}`, not all members can be sent"));
+            }
+            return Ok(());
+        }
+        style => return Err(format!("the query parameter `{shown}` is in the style `{}`", line(style, 30))),
+    };
+    if shape == Shape::Object {
+        if style != "form" || !explode {
+            return Err(format!("the query parameter `{shown}` is an object"));
+        }
+        // Each member is a parameter of its own.
+        let value = format!("input.{}", input.add(name, described(document, parameter), required));
+        for (member, _) in properties(document, schema) {
+            if room(query)
+                && !carriers.query.iter().any(|carrier| carrier.eq_ignore_ascii_case(&member))
+                && let Some(place) = within(&value, &member)
+            {
+                query.entry(member).or_insert(json!(format!("{{{{ {place} }}}}")));
+            }
+        }
+        return Ok(());
+    }
+    let value = format!("input.{}", input.add(name, described(document, parameter), required));
+    let template = match shape {
+        Shape::List if !explode => joined(&value, separator),
+        Shape::Any if !explode => {
+            format!("{{{{ ({value} | join(\"{separator}\")) if {value} is sequence else {value} }}}}")
+        }
+        // A list repeats the name.
+        _ => format!("{{{{ {value} }}}}"),
+    };
+    query.insert(name.to_owned(), json!(template));
+    Ok(())
+}
+
+fn header(
+    document: &Document,
+    parameter: &Map<String, Value>,
+    name: &str,
+    required: bool,
+    carriers: &Carriers,
+    input: &mut Input,
+    headers: &mut Map<String, Value>,
+) -> Result<(), String> {
+    // What OpenAPI says to ignore, what carries the credential, and what the host sets.
+    let ignored = ["accept", "content-type", "authorization", "accept-encoding"];
+    let lower = name.to_ascii_lowercase();
+    let carried = carriers.headers.iter().any(|carrier| carrier.eq_ignore_ascii_case(name));
+    if ignored.contains(&lower.as_str()) || carried || is_host_header(name) {
+        return Ok(());
+    }
+    let shape = shape_of(document, schema_of(parameter), 0);
+    if !is_token(name) || shape == Shape::Object || headers.keys().any(|known| known.eq_ignore_ascii_case(name)) {
+        return Err(format!("the header `{}` can't be sent", line(name, 60)));
+    }
+    let value = format!("input.{}", input.add(name, described(document, parameter), required));
+    let template = if shape == Shape::List { joined(&value, ",") } else { format!("{{{{ {value} }}}}") };
+    headers.insert(name.to_owned(), json!(template));
+    Ok(())
+}
+
+/// Spells out `name[member]` for each member of an object in the query.
+struct Deep<'a> {
+    document: &'a Document,
+    query: &'a mut Map<String, Value>,
+    cut: bool,
+}
+
+impl Deep<'_> {
+    fn place(&mut self, schema: &Value, name: &str, value: &str, depth: usize) {
+        if self.query.len() >= MOST_QUERY {
+            self.cut = true;
+            return;
+        }
+        let shape = shape_of(self.document, schema, 0);
+        let members = properties(self.document, schema);
+        // A value that may be a scalar, a list or an object is sent as what it is.
+        match shape {
+            Shape::Scalar => self.add(name, &format!("{{{{ {value} }}}}")),
+            Shape::List => self.add(&format!("{name}[]"), &format!("{{{{ {value} }}}}")),
+            Shape::Any => {
+                self.add(name, &format!("{{{{ {value} if {value} is not mapping and {value} is not sequence }}}}"));
+                self.add(&format!("{name}[]"), &format!("{{{{ {value} if {value} is sequence }}}}"));
+            }
+            Shape::Object => {}
+        }
+        if members.is_empty() {
+            self.cut |= shape == Shape::Object;
+            return;
+        }
+        for (member, schema) in members {
+            match within(value, &member).filter(|_| depth < DEEP) {
+                Some(place) => self.place(schema, &format!("{name}[{member}]"), &place, depth + 1),
+                None => self.cut = true,
+            }
+        }
+    }
+
+    fn add(&mut self, name: &str, template: &str) {
+        self.query.insert(name.to_owned(), json!(template));
+    }
+}
+
+/// A member of a value, as a template names it; nothing when it can't.
+fn within(value: &str, name: &str) -> Option<String> {
+    if is_member(name) {
+        return Some(format!("{value}.{name}"));
+    }
+    let plain = !name.is_empty()
+        && name.len() <= 100
+        && !name.contains(['"', '\\', '{', '}'])
+        && !name.contains(char::is_control);
+    plain.then(|| format!("{value}[\"{name}\"]"))
+}
+
+fn joined(value: &str, separator: &str) -> String {
+    format!("{{{{ {value} | join(\"{separator}\") }}}}")
+}
+
+fn schema_of(parameter: &Map<String, Value>) -> &Value {
+    let content = || parameter.get("content")?.as_object()?.values().next()?.get("schema");
+    parameter.get("schema").or_else(content).unwrap_or(&Value::Null)
+}
+
+/// A parameter's schema with its description.
+fn described(document: &Document, parameter: &Map<String, Value>) -> Value {
+    let mut schema = inline(document, schema_of(parameter), Use::Request).schema;
+    let description = parameter.get("description").and_then(Value::as_str).map(|text| line(text, 300));
+    if let (Some(members), Some(description)) = (schema.as_object_mut(), description.filter(|text| !text.is_empty())) {
+        members.insert("description".to_owned(), json!(description));
+    }
+    schema
+}
+
+/// The properties that a schema declares, in its branches too.
+fn properties<'d>(document: &'d Document, schema: &'d Value) -> Vec<(String, &'d Value)> {
+    fn gather<'d>(document: &'d Document, schema: &'d Value, depth: usize, found: &mut Vec<(String, &'d Value)>) {
+        let Ok(schema) = document.resolve(schema) else { return };
+        for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            if found.len() < MOST_QUERY && !found.iter().any(|(known, _)| known == name) {
+                found.push((name.clone(), property));
+            }
+        }
+        if depth < 4 {
+            for part in parts(schema).take(16) {
+                gather(document, part, depth + 1, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    gather(document, schema, 0, &mut found);
+    found
+}
+
+fn parts(schema: &Value) -> impl Iterator<Item = &Value> {
+    ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|name| schema.get(name)?.as_array()).flatten()
+}
+
+/// What values of a schema look like.
+pub fn shape_of(document: &Document, schema: &Value, depth: usize) -> Shape {
+    let Ok(schema) = document.resolve(schema) else { return Shape::Any };
+    let one = |name: &str| match name {
+        "array" => Shape::List,
+        "object" => Shape::Object,
+        _ => Shape::Scalar,
+    };
+    match schema.get("type") {
+        Some(Value::String(name)) => return one(name),
+        Some(Value::Array(names)) => {
+            return agreed(names.iter().filter_map(Value::as_str).filter(|name| *name != "null").map(one));
+        }
+        _ => {}
+    }
+    if schema.get("properties").is_some() {
+        return Shape::Object;
+    }
+    if schema.get("items").is_some() {
+        return Shape::List;
+    }
+    if schema.get("enum").is_some() {
+        return Shape::Scalar;
+    }
+    if depth >= 4 {
+        return Shape::Any;
+    }
+    agreed(parts(schema).take(16).map(|part| shape_of(document, part, depth + 1)))
+}
+
+/// What all of them are.
+fn agreed(mut shapes: impl Iterator<Item = Shape>) -> Shape {
+    match shapes.next() {
+        Some(first) if shapes.all(|shape| shape == first) => first,
+        _ => Shape::Any,
+    }
+}

@@ -1,0 +1,301 @@
+//! A document's schemas as a definition has them: references inlined, within bounds, and only what JSON Schema 2020-12
+//! knows. What is cut becomes a schema that lets anything pass, and is told.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::{document::Document, names::plain};
+
+/// How much of one action's schemas is kept: bytes of JSON, and places looked at for it.
+const MOST_BYTES: usize = 24 << 10;
+const MOST_PLACES: usize = 3_000;
+/// Tried one after the other until the schema fits.
+const DEPTHS: [usize; 6] = [8, 6, 4, 3, 2, 1];
+/// References within references.
+const CHAIN: usize = 48;
+const DESCRIPTION: usize = 300;
+const MOST_ENUM: usize = 200;
+
+/// A schema out of a document.
+pub struct Inlined {
+    pub schema: Value,
+    /// A reference led back to itself, and was cut there.
+    pub recursive: bool,
+    /// It was too large, and was cut at some depth.
+    pub cut: bool,
+}
+
+/// What a schema is of: each leaves out the members that only the other has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    Request,
+    Answer,
+}
+
+/// Inlines a schema. What can't be read lets anything pass.
+pub fn inline(document: &Document, schema: &Value, of: Use) -> Inlined {
+    let mut recursive = false;
+    for (nth, depth) in DEPTHS.into_iter().enumerate() {
+        let mut walk = Walk { document, of, places: 0, names: Vec::new(), recursive: false, cut: false, most: depth };
+        let inlined = walk.schema(schema, 0);
+        recursive |= walk.recursive;
+        if walk.places <= MOST_PLACES && inlined.to_string().len() <= MOST_BYTES {
+            return Inlined { schema: inlined, recursive, cut: nth > 0 || walk.cut };
+        }
+    }
+    Inlined { schema: json!({}), recursive, cut: true }
+}
+
+struct Walk<'d> {
+    document: &'d Document,
+    of: Use,
+    places: usize,
+    /// The references that lead here.
+    names: Vec<&'d str>,
+    recursive: bool,
+    cut: bool,
+    most: usize,
+}
+
+impl<'d> Walk<'d> {
+    fn schema(&mut self, schema: &'d Value, depth: usize) -> Value {
+        self.places += 1;
+        if self.places > MOST_PLACES {
+            return json!({});
+        }
+        let Some(members) = schema.as_object() else {
+            // `true` and `false` are schemas of 3.1.
+            return if schema.is_boolean() { schema.clone() } else { json!({}) };
+        };
+        if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+            if self.names.contains(&reference) {
+                self.recursive = true;
+                return json!({});
+            }
+            if self.names.len() >= CHAIN {
+                self.cut = true;
+                return json!({});
+            }
+            let Ok(target) = self.document.follow(reference) else { return json!({}) };
+            self.names.push(reference);
+            let mut inlined = self.schema(target, depth);
+            self.names.pop();
+            // What stands beside a reference adds to it in 3.1 and is ignored in 3.0, where only texts stand there.
+            if let (Some(own), Some(inlined)) = (description(members), inlined.as_object_mut()) {
+                inlined.insert("description".to_owned(), own);
+            }
+            return inlined;
+        }
+        self.members(members, depth)
+    }
+
+    fn members(&mut self, members: &'d Map<String, Value>, depth: usize) -> Value {
+        let nullable = members.get("nullable") == Some(&Value::Bool(true));
+        let mut made = Map::new();
+        let types = types(members, nullable);
+        if let Some(types) = types.clone() {
+            made.insert("type".to_owned(), types);
+        }
+        if let Some(description) = description(members) {
+            made.insert("description".to_owned(), description);
+        }
+        scalars(members, nullable, &mut made);
+        let composed = ["properties", "items", "allOf", "anyOf", "oneOf", "additionalProperties"];
+        if depth >= self.most && composed.iter().any(|name| members.contains_key(*name)) {
+            self.cut = true;
+            return Value::Object(made);
+        }
+        self.properties(members, depth, &mut made);
+        match members.get("items") {
+            Some(items @ Value::Object(_)) => {
+                made.insert("items".to_owned(), self.schema(items, depth + 1));
+            }
+            // Lists of schemas had another meaning in each draft.
+            _ => {}
+        }
+        self.branches(members, depth, nullable && types.is_none(), &mut made);
+        Value::Object(made)
+    }
+
+    fn properties(&mut self, members: &'d Map<String, Value>, depth: usize, made: &mut Map<String, Value>) {
+        let mut hidden = BTreeSet::new();
+        if let Some(Value::Object(properties)) = members.get("properties") {
+            let mut kept = Map::new();
+            for (name, property) in properties {
+                if self.is_hidden(property) {
+                    hidden.insert(name.as_str());
+                } else {
+                    kept.insert(name.clone(), self.schema(property, depth + 1));
+                }
+            }
+            made.insert("properties".to_owned(), Value::Object(kept));
+        }
+        if let Some(required) = members.get("required").and_then(Value::as_array) {
+            let names = required.iter().filter_map(Value::as_str).filter(|name| !hidden.contains(name));
+            let names: BTreeSet<&str> = names.collect();
+            if !names.is_empty() {
+                made.insert("required".to_owned(), json!(names));
+            }
+        }
+        match members.get("additionalProperties") {
+            Some(Value::Bool(open)) => {
+                made.insert("additionalProperties".to_owned(), json!(open));
+            }
+            Some(schema @ Value::Object(_)) => {
+                made.insert("additionalProperties".to_owned(), self.schema(schema, depth + 1));
+            }
+            _ => {}
+        }
+    }
+
+    /// What only answers hold has no place in a request, and the other way round.
+    fn is_hidden(&self, property: &'d Value) -> bool {
+        let mark = if self.of == Use::Request { "readOnly" } else { "writeOnly" };
+        let marked = |property: &Value| property.get(mark) == Some(&Value::Bool(true));
+        marked(property) || self.document.resolve(property).is_ok_and(marked)
+    }
+
+    fn branches(
+        &mut self,
+        members: &'d Map<String, Value>,
+        depth: usize,
+        or_null: bool,
+        made: &mut Map<String, Value>,
+    ) {
+        // Branches of real documents overlap more often than not, which `oneOf` would refuse.
+        let mut any: Vec<Value> = Vec::new();
+        for name in ["anyOf", "oneOf"] {
+            for branch in members.get(name).and_then(Value::as_array).into_iter().flatten() {
+                any.push(self.schema(branch, depth + 1));
+            }
+        }
+        let all: Vec<&Value> = members.get("allOf").and_then(Value::as_array).into_iter().flatten().collect();
+        let mut all: Vec<Value> = all.into_iter().map(|part| self.schema(part, depth + 1)).collect();
+        if or_null && (!any.is_empty() || !all.is_empty()) {
+            let null = json!({"type": "null"});
+            if any.is_empty() {
+                any = vec![json!({"allOf": std::mem::take(&mut all)})];
+            }
+            any.push(null);
+        }
+        if !any.is_empty() {
+            made.insert("anyOf".to_owned(), Value::Array(any));
+        }
+        match (all.len(), all.first()) {
+            (0, _) => {}
+            (1, Some(Value::Object(only)))
+                if only.keys().all(|name| !made.contains_key(name) || name == "description") =>
+            {
+                let own = made.get("description").cloned();
+                made.extend(only.clone());
+                made.extend(own.map(|own| ("description".to_owned(), own)));
+            }
+            _ => {
+                made.insert("allOf".to_owned(), Value::Array(all));
+            }
+        }
+    }
+}
+
+fn description(members: &Map<String, Value>) -> Option<Value> {
+    let text = plain(members.get("description")?.as_str()?, DESCRIPTION);
+    (!text.is_empty()).then(|| Value::String(text))
+}
+
+/// The types that JSON Schema knows; nothing for `file`, `any` and their like.
+fn types(members: &Map<String, Value>, nullable: bool) -> Option<Value> {
+    const KNOWN: [&str; 7] = ["null", "boolean", "object", "array", "number", "integer", "string"];
+    let given = match members.get("type")? {
+        Value::String(one) => vec![one.as_str()],
+        Value::Array(several) => several.iter().map(|one| one.as_str().unwrap_or_default()).collect(),
+        _ => return None,
+    };
+    if given.is_empty() || given.iter().any(|name| !KNOWN.contains(name)) {
+        return None;
+    }
+    let mut types: Vec<&str> = Vec::new();
+    for name in given.into_iter().chain(nullable.then_some("null")) {
+        if !types.contains(&name) {
+            types.push(name);
+        }
+    }
+    Some(if let [only] = types.as_slice() { json!(only) } else { json!(types) })
+}
+
+/// The keywords that hold a scalar, each only with a value that it may have. Patterns are left out: a document's are those
+/// of another language's regular expressions.
+fn scalars(members: &Map<String, Value>, nullable: bool, made: &mut Map<String, Value>) {
+    for name in ["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"] {
+        if let Some(bound) = members.get(name).and_then(Value::as_u64) {
+            made.insert(name.to_owned(), json!(bound));
+        }
+    }
+    for (name, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
+        // A truth value beside the bound in 3.0, the bound itself in 3.1.
+        let bound = members.get(name).filter(|bound| bound.is_number());
+        match (bound, members.get(exclusive)) {
+            (Some(bound), Some(Value::Bool(true))) => drop(made.insert(exclusive.to_owned(), bound.clone())),
+            (Some(bound), _) => drop(made.insert(name.to_owned(), bound.clone())),
+            (None, Some(bound @ Value::Number(_))) => drop(made.insert(exclusive.to_owned(), bound.clone())),
+            _ => {}
+        }
+    }
+    if let Some(Value::Array(options)) = members.get("enum")
+        && (1..=MOST_ENUM).contains(&options.len())
+    {
+        let mut distinct: Vec<Value> = Vec::new();
+        for option in options.iter().chain(nullable.then_some(&Value::Null)) {
+            if !distinct.contains(option) {
+                distinct.push(option.clone());
+            }
+        }
+        made.insert("enum".to_owned(), Value::Array(distinct));
+    }
+    for name in ["format", "const"] {
+        let value = members.get(name).filter(|value| name == "const" || value.is_string());
+        if let Some(value) = value.filter(|value| value.to_string().len() <= DESCRIPTION) {
+            made.insert(name.to_owned(), value.clone());
+        }
+    }
+    if let Some(default) = members.get("default").filter(|value| !value.is_null() && value.to_string().len() <= 100) {
+        made.insert("default".to_owned(), default.clone());
+    }
+}
+
+/// What an answer looks like, for people and models: the names of its members and what they mean. It holds no service to
+/// the words of its document: anything but another kind of value at the top passes.
+pub fn outline(document: &Document, schema: &Value) -> Option<Value> {
+    const DEPTH: usize = 3;
+    const BYTES: usize = 6 << 10;
+    let inlined = inline(document, schema, Use::Answer).schema;
+    let kind =
+        inlined.get("type").and_then(Value::as_str).filter(|kind| matches!(*kind, "object" | "array"))?.to_owned();
+    for depth in (1..=DEPTH).rev() {
+        let mut outline = outlined(&inlined, depth);
+        outline.insert("type".to_owned(), json!([kind, "null"]));
+        let outline = Value::Object(outline);
+        if outline.to_string().len() <= BYTES {
+            return Some(outline);
+        }
+    }
+    None
+}
+
+fn outlined(schema: &Value, depth: usize) -> Map<String, Value> {
+    let mut made = Map::new();
+    if let Some(description) = schema.get("description") {
+        made.insert("description".to_owned(), description.clone());
+    }
+    if depth == 0 {
+        return made;
+    }
+    if let Some(Value::Object(properties)) = schema.get("properties") {
+        let properties = properties.iter().map(|(name, property)| (name.clone(), outlined(property, depth - 1).into()));
+        made.insert("properties".to_owned(), Value::Object(properties.collect()));
+    }
+    if let Some(items) = schema.get("items") {
+        made.insert("items".to_owned(), outlined(items, depth).into());
+    }
+    made
+}

@@ -1,0 +1,281 @@
+//! From small documents to definitions, and from hostile ones to nothing worse than an error.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{ImportError, Imported, Wanted, import, list};
+
+fn document(paths: Value) -> Value {
+    json!({"openapi": "3.0.3", "info": {"title": "Pet <b>Shop</b>", "version": "2.1.0", "description": "All pets."},
+        "servers": [{"url": "https://{region}.pets.example.com/v1", "variables": {"region": {"default": "eu", "enum": ["eu", "us"]}}}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+                "login": {"type": "oauth2", "flows": {"authorizationCode": {"authorizationUrl": "https://pets.example.com/a",
+                    "tokenUrl": "https://pets.example.com/t", "scopes": {"read": "", "write": "", "admin": ""}}}},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "s"}},
+            "schemas": {
+                "Pet": {"type": "object", "required": ["name", "id"], "properties": {
+                    "id": {"type": "integer", "readOnly": true}, "name": {"type": "string", "nullable": true, "pattern": "(?<x>["},
+                    "kind": {"type": "string", "enum": ["cat", "dog"]}, "parent": {"$ref": "#/components/schemas/Pet"}}}}},
+        "security": [{"key": []}]})
+}
+
+fn wanted(operations: &[&str]) -> Wanted {
+    Wanted { operations: operations.iter().map(|&name| name.to_owned()).collect(), ..Wanted::default() }
+}
+
+#[track_caller]
+fn imported(paths: Value, operations: &[&str]) -> Imported {
+    import(document(paths), &wanted(operations)).unwrap()
+}
+
+#[test]
+fn operations_become_actions() {
+    let paths = json!({
+        "/pets/{petId}": {
+            "parameters": [{"name": "petId", "in": "path", "required": true, "schema": {"type": "string"}}],
+            "get": {"operationId": "getPet", "summary": "One pet", "description": "<p>Finds <b>one</b>.</p>",
+                "parameters": [
+                    {"name": "per-page", "in": "query", "schema": {"type": "integer"}},
+                    {"name": "tags", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}},
+                    {"name": "ids", "in": "query", "explode": false, "schema": {"type": "array", "items": {"type": "integer"}}},
+                    {"name": "born", "in": "query", "style": "deepObject", "explode": true,
+                        "schema": {"type": "object", "properties": {"gt": {"type": "integer"}, "lt": {"type": "integer"}}}},
+                    {"name": "X-Trace", "in": "header", "schema": {"type": "string"}},
+                    {"name": "X-Api-Key", "in": "header", "required": true, "schema": {"type": "string"}},
+                    {"name": "session", "in": "cookie", "schema": {"type": "string"}}],
+                "responses": {"200": {"content": {"application/vnd.pets+json": {"schema": {"$ref": "#/components/schemas/Pet"}}}}}},
+            "put": {"summary": "Change a pet", "requestBody": {"required": true, "content": {
+                "application/xml": {}, "application/json": {"schema": {"$ref": "#/components/schemas/Pet"}}}}}},
+        "/pets": {
+            "get": {"operationId": "list_pets", "deprecated": true},
+            "post": {"operationId": "addPet", "requestBody": {"content": {"application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "properties": {"name": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}}}}}}}}}});
+    let Imported { definition, warnings } = imported(paths, &["getPet", "PUT /pets/{petId}", "list_pets", "addPet"]);
+    assert_eq!(
+        (&definition["id"], &definition["name"], &definition["version"]),
+        (&json!("pet-shop"), &json!("Pet Shop"), &json!("2.1.0"))
+    );
+    assert_eq!(definition["hosts"], json!(["{{ settings.region }}.pets.example.com"]));
+    assert_eq!(
+        definition["settings"]["properties"]["region"],
+        json!({"type": "string", "default": "eu", "enum": ["eu", "us"]})
+    );
+    assert_eq!(definition["auth"], json!({"type": "api_key", "in": "header", "name": "X-Api-Key"}));
+    assert_eq!(definition["test"], json!({"action": "list_pets", "input": {}}));
+
+    let get = &definition["actions"][0];
+    assert_eq!(
+        (&get["id"], &get["title"], &get["side_effect"]),
+        (&json!("get_pet"), &json!("One pet"), &json!("read"))
+    );
+    assert_eq!(get["description"], "One pet. Finds one.");
+    assert_eq!(
+        get["request"],
+        json!({"method": "GET",
+        "url": "https://{{ settings.region }}.pets.example.com/v1/pets/{{ input.petId }}",
+        "query": {"per-page": "{{ input.per_page }}", "tags": "{{ input.tags }}", "ids": "{{ input.ids | join(\",\") }}",
+            "born[gt]": "{{ input.born.gt }}", "born[lt]": "{{ input.born.lt }}"},
+        "headers": {"X-Trace": "{{ input.X_Trace }}", "accept": "application/vnd.pets+json"}})
+    );
+    assert_eq!(get["input"]["required"], json!(["petId"]));
+    assert_eq!(get["output"]["type"], json!(["object", "null"]));
+    assert!(get["output"]["properties"].get("id").is_some(), "an answer has what only answers have");
+
+    let put = &definition["actions"][1];
+    assert_eq!(
+        (&put["id"], &put["idempotent"], &put["side_effect"]),
+        (&json!("put_pets_pet_id"), &json!(true), &json!("write"))
+    );
+    assert_eq!(put["request"]["body"], "{{ input.body }}");
+    let body = &put["input"]["properties"]["body"];
+    assert_eq!(body["required"], json!(["name"]));
+    assert_eq!(body["properties"]["name"], json!({"type": ["string", "null"]}));
+    assert!(body["properties"].get("id").is_none());
+    assert_eq!(body["properties"]["parent"], json!({}), "a schema within itself is cut");
+    assert_eq!(put["input"]["required"], json!(["petId", "body"]));
+    assert!(definition["actions"][2]["description"].as_str().unwrap().starts_with("Deprecated"));
+    let post = &definition["actions"][3]["request"];
+    assert_eq!((&post["body_type"], &post["list_style"]), (&json!("form"), &json!("repeat")));
+    assert!(warnings.iter().any(|warning| warning.contains("cookie") && warning.contains("get_pet")), "{warnings:?}");
+    assert!(warnings.iter().any(|warning| warning.contains("contains itself")), "{warnings:?}");
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_plainly() {
+    let paths = json!({
+        "/upload": {"post": {"operationId": "upload", "requestBody": {"content": {"multipart/form-data": {}}}}},
+        "/matrix/{x}": {"get": {"operationId": "matrix", "parameters": [{"name": "x", "in": "path", "style": "matrix", "schema": {"type": "string"}}]}},
+        "/cookie": {"get": {"operationId": "cookie", "parameters": [{"name": "s", "in": "cookie", "required": true}]}},
+        "/far": {"get": {"operationId": "far", "parameters": [{"$ref": "https://evil.example/p.json"}]}},
+        "/#frag": {"get": {"operationId": "fragment"}},
+        "/elsewhere": {"servers": [{"url": "ftp://a.example"}], "get": {"operationId": "elsewhere"}},
+        "/options": {"options": {"operationId": "options"}},
+        "/fine": {"get": {"operationId": "fine", "summary": "All <i>fine</i>"}}});
+    let listing = list(document(paths.clone()), None).unwrap();
+    let reason =
+        |id: &str| listing.operations.iter().find(|choice| choice.id == id).unwrap().reason.clone().unwrap_or_default();
+    for (id, part) in [
+        ("upload", "multipart/form-data"),
+        ("matrix", "`x`"),
+        ("cookie", "cookie"),
+        ("far", "outside the document"),
+        ("fragment", "path"),
+        ("elsewhere", "`ftp`"),
+        ("options", "OPTIONS"),
+    ] {
+        assert!(reason(id).contains(part), "{id}: {}", reason(id));
+        let Err(ImportError::Operations(mistakes)) = import(document(paths.clone()), &wanted(&["fine", id])) else {
+            panic!("{id}")
+        };
+        assert_eq!((mistakes.len(), mistakes[0].path.as_str()), (1, "/operations/1"));
+    }
+    let fine = listing.operations.iter().find(|choice| choice.id == "fine").unwrap();
+    assert_eq!((fine.supported, fine.summary.as_str(), fine.method.as_str()), (true, "All fine", "GET"));
+    for nothing in [vec![], vec!["nope"], vec!["GET /nope"]] {
+        assert!(matches!(import(document(paths.clone()), &wanted(&nothing)), Err(ImportError::Operations(_))));
+    }
+    // A server that is given takes the place of any other.
+    let there = Wanted { server: Some("http://127.0.0.1:9000/api".to_owned()), ..wanted(&["elsewhere"]) };
+    let definition = import(document(paths), &there).unwrap().definition;
+    assert_eq!(definition["actions"][0]["request"]["url"], "http://127.0.0.1:9000/api/elsewhere");
+}
+
+#[test]
+fn schemes_become_ways_and_scopes_are_narrow() {
+    let secured = |security: Value| {
+        imported(
+            json!({
+                "/a": {"get": {"operationId": "a", "security": security}},
+                "/b": {"get": {"operationId": "b", "security": [{"login": ["write"]}, {"login": ["admin"]}]}},
+                "/c": {"get": {"operationId": "c", "security": [{"login": ["admin"]}]}}}),
+            &["a"],
+        )
+    };
+    let made = secured(json!([{"login": ["admin"]}, {"login": ["write"]}, {"key": []}]));
+    assert_eq!(made.definition["auth"]["scopes"], json!(["write"]), "fewer operations take it");
+    assert_eq!(made.definition["auth"]["authorize_url"], "https://pets.example.com/a");
+    assert_eq!(made.definition["auth_alternatives"][0]["type"], "api_key");
+    let made = secured(json!([{"cookie": []}]));
+    assert_eq!(made.definition["auth"], json!({"type": "none"}));
+    assert!(made.warnings.iter().any(|warning| warning.contains("`cookie`")), "{:?}", made.warnings);
+    let made = secured(json!([{"key": [], "cookie": []}]));
+    assert!(made.warnings.iter().any(|warning| warning.contains("together")), "{:?}", made.warnings);
+    assert_eq!(secured(json!([])).definition["auth"], json!({"type": "none"}));
+}
+
+/// 2^60 places, if every reference were followed.
+#[test]
+fn references_that_multiply_stay_small() {
+    let mut schemas = serde_json::Map::new();
+    for n in 0..60 {
+        let next = json!({"$ref": format!("#/components/schemas/s{}", n + 1)});
+        schemas.insert(format!("s{n}"), json!({"type": "object", "properties": {"a": next, "b": next}}));
+    }
+    // References that lead straight to references, far more than a stack has room for.
+    for n in 0..20_000 {
+        schemas.insert(format!("c{n}"), json!({"allOf": [{"$ref": format!("#/components/schemas/c{}", n + 1)}]}));
+        schemas.insert(format!("d{n}"), json!({"$ref": format!("#/components/schemas/d{}", n + 1)}));
+    }
+    for root in ["s0", "c0", "d0"] {
+        let mut document = document(json!({"/a": {"post": {"operationId": "a", "requestBody": {"content": {
+            "application/json": {"schema": {"$ref": format!("#/components/schemas/{root}")}}}}}}}));
+        document["components"]["schemas"] = Value::Object(schemas.clone());
+        let made = import(document, &wanted(&["a"])).unwrap();
+        assert!(made.definition.to_string().len() < 100_000);
+        assert!(made.warnings.iter().any(|warning| warning.contains("large")), "{root}: {:?}", made.warnings);
+    }
+}
+
+/// Any JSON, with the words that documents are made of.
+fn any_json() -> impl Strategy<Value = Value> {
+    let words = [
+        "$ref",
+        "#/components/schemas/A",
+        "#/components/schemas/B",
+        "#/paths/~1a",
+        "type",
+        "object",
+        "array",
+        "string",
+        "properties",
+        "items",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "required",
+        "enum",
+        "nullable",
+        "parameters",
+        "name",
+        "in",
+        "path",
+        "query",
+        "header",
+        "x",
+        "style",
+        "deepObject",
+        "explode",
+        "schema",
+        "requestBody",
+        "content",
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "responses",
+        "200",
+        "security",
+        "key",
+        "servers",
+        "url",
+        "https://a.example.com/{v}",
+        "variables",
+        "v",
+        "default",
+        "operationId",
+        "{{ x }}",
+        "}}",
+        "\u{0}",
+        "readOnly",
+        "additionalProperties",
+    ];
+    let word = proptest::sample::select(words.to_vec()).prop_map(str::to_owned);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        word.clone().prop_map(Value::from)
+    ];
+    leaf.prop_recursive(5, 60, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::btree_map(word.clone(), inner, 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever a document holds, the answer is a sound definition or an error.
+    #[test]
+    fn any_document_ends_in_a_definition_or_an_error(operation in any_json(), item in any_json(), schemas in any_json(), rest in any_json(), path in "/[a-z{}/# %]{0,12}") {
+        let mut document = document(json!({}));
+        document["paths"] = json!({"/a": {"get": operation.clone(), "post": operation}, path: item});
+        document["components"]["schemas"] = json!({"A": schemas.clone(), "B": schemas});
+        document["x"] = rest.clone();
+        if rest.is_array() {
+            document["servers"] = rest;
+        }
+        let listing = list(document.clone(), None).unwrap();
+        let names: Vec<&str> = listing.operations.iter().filter(|choice| choice.supported).map(|choice| choice.id.as_str()).collect();
+        if !names.is_empty() {
+            match import(document, &wanted(&names)) {
+                Ok(_) => {}
+                Err(error) => prop_assert!(!matches!(error, ImportError::Unsound(_)), "{error:?}"),
+            }
+        }
+    }
+}
