@@ -19,12 +19,15 @@ use crate::{
 const BREAKER_IDLE: Duration = Duration::from_secs(600);
 const BREAKERS: u64 = 10_000;
 
+/// Whose run of failures a breaker counts: a connection's, or one visitor's where visitors have their own accounts.
+pub(crate) type BreakerKey = (ConnectionId, Option<String>);
+
 /// The way out of the building. There is one in a process.
 pub struct Egress {
     pub(crate) clients: Clients,
     pub(crate) config: EgressConfig,
     pub(crate) random: Arc<dyn Random>,
-    breakers: Cache<ConnectionId, Arc<Mutex<Breaker>>>,
+    breakers: Cache<BreakerKey, Arc<Mutex<Breaker>>>,
 }
 
 impl Egress {
@@ -43,8 +46,8 @@ impl Egress {
         Arc::new(Session::new(Arc::clone(self), spec))
     }
 
-    pub(crate) fn breaker(&self, connection: ConnectionId) -> Arc<Mutex<Breaker>> {
-        self.breakers.get_with(connection, Arc::default)
+    pub(crate) fn breaker(&self, key: &BreakerKey) -> Arc<Mutex<Breaker>> {
+        self.breakers.get_with_by_ref(key, Arc::default)
     }
 }
 

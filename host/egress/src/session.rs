@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     credentials::Credentials,
-    egress::{Egress, lock},
+    egress::{BreakerKey, Egress, lock},
     failure,
     oauth::{self, AccountSpec, Held, Keeper},
     policy::{
@@ -86,6 +86,7 @@ pub struct SessionSpec {
 pub struct Session {
     egress: Arc<Egress>,
     spec: SessionSpec,
+    breaker: BreakerKey,
     until: Instant,
     grants: OnceLock<Result<Grants, GrantError>>,
     opening: tokio::sync::Mutex<()>,
@@ -123,8 +124,13 @@ struct Hop {
 
 impl Session {
     pub(crate) fn new(egress: Arc<Egress>, spec: SessionSpec) -> Self {
+        let visitor = match &spec.credentials {
+            CredentialSource::Account { who, .. } => who.key.visitor.clone(),
+            _ => None,
+        };
         Self {
             until: Instant::now() + spec.deadline,
+            breaker: (spec.connection, visitor),
             grants: OnceLock::new(),
             opening: tokio::sync::Mutex::default(),
             credential: Mutex::default(),
@@ -323,7 +329,7 @@ impl Session {
 
     /// Whether there are time, requests and an open circuit left for another try at this moment.
     fn may_repeat(&self, at: Instant, until: Instant) -> bool {
-        let breaker = self.egress.breaker(self.spec.connection);
+        let breaker = self.egress.breaker(&self.breaker);
         at < until && self.calls_left.load(Ordering::Relaxed) > 0 && !lock(&breaker).is_open(at)
     }
 
@@ -343,7 +349,7 @@ impl Session {
             );
             return Err(failure::refused(OutboundReason::Quota, message));
         }
-        let breaker = self.egress.breaker(self.spec.connection);
+        let breaker = self.egress.breaker(&self.breaker);
         let host = hop.target.host_text();
         lock(&breaker).admit(Instant::now()).map_err(|after| failure::open_circuit(host, after))?;
 

@@ -310,7 +310,8 @@ pub async fn run(app: &Arc<App>, postable: Postable, trial: Trial) -> anyhow::Re
     let connection = Connection { credentials: sealed, ..draft };
     app.store.create_connection(connection.clone()).await?;
     let caller = Caller::Admin { key: KeyId(Uuid::nil()) };
-    let request = CallRequest { organization, connection: id, action: trial.action, input: trial.input, caller };
+    let (action, input) = (trial.action, trial.input);
+    let request = CallRequest { organization, connection: id, action, input, caller, visitor: None };
     let ran = if trial.dry_run {
         let prepared = app.connectors.prepare(&connection).await?;
         app.connectors.rehearse(&connection, &prepared, request).await.map(Ran::Rehearsed)

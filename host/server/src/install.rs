@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use resly_core::{
     connector::{
         connection::{Connection, ConnectionStatus, Environment, Owner, Policy},
-        manifest::{Auth, AuthType, Manifest},
+        manifest::{Auth, AuthType, Grant, Manifest},
         schema,
     },
     id::{ConnectionId, OrganizationId},
@@ -51,6 +51,21 @@ pub fn choose_auth(manifest: &Manifest, chosen: Option<AuthType>) -> Result<&Aut
         let offered: Vec<&str> = manifest.auths().map(|auth| auth.kind().name()).collect();
         Mistake::new("auth", format!("this connector authenticates by: {}", offered.join(", ")))
     })
+}
+
+/// Whether visitors can have accounts of their own by this way of authentication, and none is set for all of them.
+pub fn check_owner(owner: Owner, auth: &Auth, has_credentials: bool) -> Option<Mistake> {
+    if owner == Owner::Visitor && has_credentials && !matches!(auth, Auth::Oauth2(_)) {
+        let message = "each visitor brings credentials of their own: PUT …/visitors/{visitor}/credentials";
+        return Some(Mistake::new("credentials", message));
+    }
+    let alone = match auth {
+        Auth::None => true,
+        Auth::Oauth2(oauth) => oauth.grant == Grant::ClientCredentials,
+        _ => false,
+    };
+    (owner == Owner::Visitor && alone)
+        .then(|| Mistake::new("owner", "this connector asks nobody for an account, so visitors can't bring their own"))
 }
 
 /// Every mistake in the credentials: exactly the fields that this way of authentication needs.

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use resly_core::{
     connector::{
+        account::AccountKey,
         call::Outside,
         connection::{Connection, Installable, SealedCredentials},
         sandbox::{Allowance, Fault},
@@ -16,7 +17,7 @@ use resly_core::{
 };
 use resly_egress::{
     Binding, CredentialSource, Credentials, Egress, Holder, Rewrapped, Session, SessionSpec, Vault, VaultError,
-    VaultStore, WrappedStore,
+    VaultStore, WrappedStore, account_binding,
 };
 use resly_store::{NewWrapping, Store, WrappedFor};
 
@@ -43,6 +44,15 @@ impl Safe {
     ) -> Result<SealedCredentials, VaultError> {
         self.vault.seal(&binding(organization, connection), &Credentials::new(credentials)).await
     }
+
+    /// Seals what a visitor's account is opened with, where that isn't OAuth.
+    pub async fn seal_account(
+        &self,
+        key: &AccountKey,
+        credentials: BTreeMap<String, String>,
+    ) -> Result<SealedCredentials, VaultError> {
+        self.vault.seal(&account_binding(key), &Credentials::new(credentials)).await
+    }
 }
 
 /// What a connection's own credentials are bound to.
@@ -62,19 +72,26 @@ impl Outside for Gate {
         &self,
         connection: &Connection,
         installable: &Installable,
+        visitor: Option<&str>,
         allowance: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault> {
-        Ok(self.session(connection, installable, allowance))
+        Ok(self.session(connection, installable, visitor, allowance))
     }
 
     fn rehearse(&self, connection: &Connection, installable: &Installable, allowance: &Allowance) -> Arc<dyn Rehearse> {
-        self.session(connection, installable, allowance)
+        self.session(connection, installable, None, allowance)
     }
 }
 
 impl Gate {
-    fn session(&self, connection: &Connection, installable: &Installable, allowance: &Allowance) -> Arc<Session> {
-        let account = self.accounts.spec(connection, installable, None);
+    fn session(
+        &self,
+        connection: &Connection,
+        installable: &Installable,
+        visitor: Option<&str>,
+        allowance: &Allowance,
+    ) -> Arc<Session> {
+        let account = self.accounts.spec(connection, installable, visitor);
         let credentials = match (account, &connection.credentials) {
             (Some(who), _) => {
                 CredentialSource::Account { keeper: Arc::clone(&self.accounts.keeper), who: Arc::new(who) }

@@ -183,6 +183,24 @@ async fn delete(db: &mut Conn<'_>, key: &AccountKey) -> Result<Option<Account>, 
         Id(key.organization.0),
         visitor_of(key)
     )?;
+    execute!(
+        db,
+        "DELETE FROM oauth_flows WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3",
+        Id(key.connection.0),
+        Id(key.organization.0),
+        visitor_of(key)
+    )?;
+    if key.visitor.is_some() {
+        // What the connector remembered of this visitor (`core/src/connector/call.rs` names the scope).
+        execute!(
+            db,
+            "DELETE FROM connector_state WHERE connection_id = $1 AND organization_id = $2
+             AND connector = (SELECT connector FROM connections WHERE id = $1) || '/' || $3",
+            Id(key.connection.0),
+            Id(key.organization.0),
+            visitor_of(key)
+        )?;
+    }
     Ok(deleted.map(AccountRow::account))
 }
 
@@ -221,7 +239,8 @@ impl Store {
         .await
     }
 
-    /// Forgets an account, and says what it was.
+    /// Forgets an account with what the connector remembered of it, and says what it was. No authorization that is under
+    /// way for it ends well any more.
     pub async fn delete_account(&self, key: AccountKey) -> Result<Option<Account>, StoreError> {
         self.write("forget an account", move |mut db| Box::pin(async move { Ok(delete(&mut db, &key).await?) })).await
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use resly_core::{
+    connector::account::{AccountKey, AccountStore},
     connector::connection::{
         BeginCallError, CallRecord, Connection, ConnectionStatus, ConnectionStore, Environment, Policy,
         SealedCredentials,
@@ -220,6 +221,11 @@ impl Store {
 
 #[async_trait]
 impl ConnectionStore for Store {
+    async fn authorized_at(&self, account: &AccountKey) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.account(account).await?.filter(|account| account.sealed.is_some());
+        Ok(found.map(|account| account.authorized_at))
+    }
+
     async fn enabled_connections(&self, organization: OrganizationId) -> Result<Vec<Connection>, StoreError> {
         let doing = "list the enabled connections";
         let mut db = self.reader(doing).await?;

@@ -23,6 +23,7 @@ mod real_binary;
 mod uploads;
 mod vault;
 mod vendor_accounts;
+mod visitors;
 
 #[test]
 fn no_orphans() {

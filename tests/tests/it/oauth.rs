@@ -25,7 +25,7 @@ async fn link(app: &TestApp, connection: &str) -> String {
 }
 
 /// Opens the link and agrees; gives the address that the service sends the browser back to.
-async fn agree(browser: &mut Browser, link: &str) -> String {
+pub async fn agree(browser: &mut Browser, link: &str) -> String {
     let begun = browser.open(link).await;
     let to_service = begun.location.unwrap_or_else(|| panic!("{}: {}", begun.status, begun.text));
     let agreed = browser.open(to_service.as_str()).await;
@@ -39,7 +39,7 @@ async fn authorize(app: &TestApp, connection: &str) -> Page {
     browser.open(&back).await
 }
 
-fn query(page: &Page, name: &str) -> Option<String> {
+pub fn query(page: &Page, name: &str) -> Option<String> {
     let location = page.location.as_ref().unwrap_or_else(|| panic!("{}: {}", page.status, page.text));
     location.query_pairs().find(|(have, _)| have == name).map(|(_, value)| value.into_owned())
 }

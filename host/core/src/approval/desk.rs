@@ -139,6 +139,7 @@ impl Approvals {
                 conversation: approval.conversation,
                 revision: approval.revision,
             },
+            visitor: approval.visitor.clone(),
         };
         let error = |kind: &str, message: String| Outcome::Error { kind: kind.to_owned(), message };
         let outcome = match self.connectors.call(request).await.map(|report| report.result) {

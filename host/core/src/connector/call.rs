@@ -8,9 +8,10 @@ use moka::sync::Cache;
 use serde_json::{Value, json};
 
 use super::{
+    account::AccountKey,
     connection::{
         BeginCallError, CallRecord, CallerKind, Catalogue, Connection, ConnectionStatus, ConnectionStore, Environment,
-        Installable, Writes,
+        Installable, Owner, Writes,
     },
     fixture::Fixtures,
     manifest::{Action, Manifest, SideEffect},
@@ -38,12 +39,13 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(super) const MAPPING_FUEL: u64 = 50_000_000;
 
 /// Opens the way to the outside for one call in the `production` environment, bound to the connection's hosts and
-/// credential. Nothing is dialled and no secret is opened until the guest asks for the first request.
+/// credential, which is the visitor's where visitors have their own. Nothing is dialled and no secret is opened until the guest asks for the first request.
 pub trait Outside: Send + Sync + 'static {
     fn open(
         &self,
         connection: &Connection,
         installable: &Installable,
+        visitor: Option<&str>,
         allowance: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault>;
 
@@ -95,6 +97,8 @@ pub struct CallRequest {
     pub action: String,
     pub input: Value,
     pub caller: Caller,
+    /// Whose account to use where each visitor has one.
+    pub visitor: Option<String>,
 }
 
 /// What a call gave.
@@ -130,6 +134,8 @@ pub struct Admitted {
     prepared: Arc<Prepared>,
     /// Where the action is in the manifest.
     action: usize,
+    /// Whose account it uses and since when that is connected, where each visitor has one.
+    account: Option<(String, Timestamp)>,
 }
 
 impl Admitted {
@@ -213,14 +219,18 @@ impl Connectors {
         prepared.action(&request.action)?;
         let actions = &prepared.installable.manifest.actions;
         let action = actions.iter().position(|action| action.id == request.action).unwrap_or_default();
-        let needs_confirmation = match policy(&connection, &actions[action], request.caller) {
+        let needs_confirmation = match policy(&connection, &actions[action], request) {
             Ok(when) => when == Writes::WhenConfirmed,
             Err(fault) => return Ok(Err(fault)),
         };
         if let Some(fault) = prepared.bad_input(&request.action, &request.input) {
             return Ok(Err(fault));
         }
-        Ok(Ok(Admitted { connection, needs_confirmation, prepared, action }))
+        let account = match self.account(&connection, request).await? {
+            Ok(account) => account,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        Ok(Ok(Admitted { connection, needs_confirmation, prepared, action, account }))
     }
 
     async fn run(&self, request: CallRequest) -> Result<CallReport, CallError> {
@@ -232,12 +242,14 @@ impl Connectors {
             }
             Err(fault) => return self.log(&request, CallReport::refused(fault)).await,
         };
-        let Admitted { connection, prepared, action, .. } = admitted;
+        let Admitted { connection, prepared, action, account, .. } = admitted;
         let manifest = &prepared.installable.manifest;
         let action = &manifest.actions[action];
+        // Everything that a call may leave behind is kept apart by this.
+        let visitor = request.visitor.as_deref().filter(|_| connection.owner == Owner::Visitor);
         // A chat may be answered from what is known; an admin who calls wants to see the service's own answer.
         let recent = match request.caller {
-            Caller::Chat { .. } => Recent::key(&connection, action, &request.input),
+            Caller::Chat { .. } => Recent::key(&connection, account, action, &request.input),
             Caller::Admin { .. } | Caller::Confirmed { .. } | Caller::Health => None,
         };
         if let Some(output) = recent.as_ref().and_then(|key| self.recent.find(key, action, self.clock.now())) {
@@ -246,7 +258,8 @@ impl Connectors {
         let allowance = allowance(manifest);
         let outbound: Arc<dyn Outbound> = match connection.environment {
             Environment::Sandbox => Arc::new(Fixtures(Arc::clone(manifest))),
-            Environment::Production => match self.outside.open(&connection, &prepared.installable, &allowance) {
+            Environment::Production => match self.outside.open(&connection, &prepared.installable, visitor, &allowance)
+            {
                 Ok(outbound) => outbound,
                 Err(fault) => return self.log(&request, CallReport::refused(fault)).await,
             },
@@ -272,7 +285,9 @@ impl Connectors {
         let mut outcome = self.sandbox.invoke(invocation).await;
         let sample = self.sample(&request, &connection, &outcome, now);
         let output = self.shape(&prepared, &connection, action, allowance, &mut outcome).await;
+        // One visitor's account says nothing of the others'.
         if connection.environment == Environment::Production
+            && connection.owner == Owner::Organization
             && matches!(&output, Err(fault) if fault.kind == FaultKind::NeedsAuth)
         {
             let status = ConnectionStatus::NeedsAuth;
@@ -305,6 +320,29 @@ impl Connectors {
         Ok(report)
     }
 
+    /// The visitor's account that a call uses, of a connection whose visitors have their own.
+    async fn account(
+        &self,
+        connection: &Connection,
+        request: &CallRequest,
+    ) -> Result<Result<Option<(String, Timestamp)>, Fault>, StoreError> {
+        if connection.owner == Owner::Organization || connection.environment == Environment::Sandbox {
+            return Ok(Ok(None));
+        }
+        let missing =
+            |message: &str| Fault { kind: FaultKind::NeedsAuth, message: message.to_owned(), retryable: false };
+        let Some(visitor) = request.visitor.clone() else {
+            return Ok(Err(missing("each visitor has an account of their own here: say whose is meant")));
+        };
+        let (organization, connection) = (connection.organization, connection.id);
+        let key = AccountKey { organization, connection, visitor: Some(visitor) };
+        let authorized_at = self.store.authorized_at(&key).await?;
+        Ok(match (key.visitor, authorized_at) {
+            (Some(visitor), Some(at)) => Ok(Some((visitor, at))),
+            _ => Err(missing("this visitor hasn't connected an account; they have to do that before it can be used")),
+        })
+    }
+
     #[expect(clippy::too_many_arguments, reason = "these are what one invocation is made of")]
     pub(super) fn invocation(
         &self,
@@ -331,7 +369,7 @@ impl Connectors {
             clock: Arc::clone(&self.clock),
             organization: connection.organization,
             connection: connection.id,
-            connector: connection.connector.clone(),
+            connector: state_scope(connection, request.visitor.as_deref()),
         };
         Invocation {
             organization: request.organization,
@@ -346,7 +384,8 @@ impl Connectors {
         }
     }
 
-    /// What is kept of a call to try mappings on. Of chats in production nothing is: that is what customers asked for.
+    /// What is kept of a call to try mappings on. Of chats in production nothing is, nor of visitors'
+    /// own accounts: that is what customers asked for, or have.
     fn sample(
         &self,
         request: &CallRequest,
@@ -354,7 +393,8 @@ impl Connectors {
         outcome: &Outcome,
         now: Timestamp,
     ) -> Option<ActionSample> {
-        if !matches!(request.caller, Caller::Admin { .. }) && connection.environment == Environment::Production {
+        let customers = !matches!(request.caller, Caller::Admin { .. }) || connection.owner == Owner::Visitor;
+        if customers && connection.environment == Environment::Production {
             return None;
         }
         let (output, cut_from) = trial::fit(outcome.result.as_ref().ok()?);
@@ -447,8 +487,8 @@ fn denied(message: &str) -> Fault {
 }
 
 /// May this caller call this action of this connection, and when? Nothing that a model says is asked here.
-fn policy(connection: &Connection, action: &Action, caller: Caller) -> Result<Writes, Fault> {
-    let (kind, confirmed) = match caller {
+fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Result<Writes, Fault> {
+    let (kind, confirmed) = match request.caller {
         Caller::Admin { .. } | Caller::Health => return Ok(Writes::AtOnce),
         Caller::Chat { kind, .. } => (kind, None),
         Caller::Confirmed { kind, revision, .. } => (kind, Some(revision)),
@@ -465,6 +505,15 @@ fn policy(connection: &Connection, action: &Action, caller: Caller) -> Result<Wr
     }
     if kind == KeyKind::Publishable && !connection.policy.allow_publishable {
         return Err(denied("this connection may not be used from a browser's key"));
+    }
+    if connection.owner == Owner::Visitor && kind == KeyKind::Publishable {
+        // In a browser, `visitorId` is whatever a stranger types.
+        return Err(denied("this connection uses each visitor's own account, which takes a chat under a secret key"));
+    }
+    if connection.owner == Owner::Visitor && request.visitor.is_none() {
+        return Err(denied(
+            "this connection uses each visitor's own account, and the chat doesn't say whose: send `visitorId`",
+        ));
     }
     let when = match action.side_effect {
         SideEffect::Read => Writes::AtOnce,
@@ -550,7 +599,15 @@ impl Prepared {
     }
 }
 
-/// The state store, narrowed to one connection.
+/// What a connector's state is kept under. No connector's id holds a slash, so a visitor's is nobody else's.
+fn state_scope(connection: &Connection, visitor: Option<&str>) -> String {
+    match visitor {
+        Some(visitor) if connection.owner == Owner::Visitor => format!("{}/{visitor}", connection.connector),
+        _ => connection.connector.clone(),
+    }
+}
+
+/// The state store, narrowed to one connection, and there to one visitor where each has an account.
 struct ScopedState {
     store: Arc<dyn StateStore>,
     clock: Arc<dyn Clock>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    account::AccountKey,
     manifest::{Auth, AuthType, Manifest},
     reason::Reason,
     sandbox::{Cost, Digest, LogLine},
@@ -235,6 +236,8 @@ pub enum BeginCallError {
 /// Where connections and their calls are kept.
 #[async_trait]
 pub trait ConnectionStore: TrialStore {
+    /// When an account of a connection was connected; `None` when it isn't. Another time is another account.
+    async fn authorized_at(&self, account: &AccountKey) -> Result<Option<Timestamp>, StoreError>;
     /// The connections a chat may use.
     async fn enabled_connections(&self, organization: OrganizationId) -> Result<Vec<Connection>, StoreError>;
     async fn connection(

@@ -7,7 +7,7 @@ use moka::future::Cache;
 
 use super::{
     call::{CallError, Connectors},
-    connection::{Connection, Writes},
+    connection::{Connection, Owner, Writes},
     manifest::SideEffect,
 };
 use crate::{
@@ -28,6 +28,8 @@ pub struct Offered {
     pub connector: String,
     pub name: String,
     pub publishable: bool,
+    /// Whether each visitor has an account of their own, which takes a secret key that says whose chat it is.
+    pub visitors: bool,
     pub action: OfferedAction,
 }
 
@@ -72,7 +74,8 @@ impl Offers {
                             connection: connection.id,
                             connector: connection.connector.clone(),
                             name: connection.name.clone(),
-                            publishable: connection.policy.allow_publishable,
+                            publishable: connection.policy.allow_publishable && connection.owner == Owner::Organization,
+                            visitors: connection.owner == Owner::Visitor,
                             action: OfferedAction {
                                 connection: slug.clone(),
                                 action: action.id.clone(),

@@ -21,6 +21,8 @@ const MOST_BYTES: u64 = 32 << 20;
 pub(super) struct Key {
     connection: ConnectionId,
     revision: u64,
+    /// Of a connection whose visitors have accounts of their own: whose, and which.
+    account: Option<(String, Timestamp)>,
     /// Of action and input.
     asked: Digest,
 }
@@ -43,13 +45,19 @@ impl Recent {
     }
 
     /// What a call is kept under, when it is one that may be.
-    pub fn key(connection: &Connection, action: &Action, input: &Value) -> Option<Key> {
+    pub fn key(
+        connection: &Connection,
+        account: Option<(String, Timestamp)>,
+        action: &Action,
+        input: &Value,
+    ) -> Option<Key> {
         let may = action.cache_s > 0
             && action.side_effect == SideEffect::Read
             && connection.environment == Environment::Production;
         may.then(|| Key {
             connection: connection.id,
             revision: connection.revision,
+            account,
             asked: Digest::of(format!("{}\0{input}", action.id).as_bytes()),
         })
     }
@@ -107,7 +115,7 @@ mod tests {
     fn a_read_is_known_for_as_long_as_its_manifest_says() {
         let (recent, get) = (Recent::new(), action("read", 60));
         let production = connection(Environment::Production, 1);
-        let key = |connection: &Connection, input| Recent::key(connection, &get, &input).unwrap();
+        let key = |connection: &Connection, input| Recent::key(connection, None, &get, &input).unwrap();
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         recent.keep(key(&production, json!({"id": 1})), &json!("one"), now);
         let find = |key: &Key, seconds| recent.find(key, &get, now.plus(Duration::from_secs(seconds)));
@@ -115,13 +123,21 @@ mod tests {
         assert_eq!(find(&key(&production, json!({"id": 1})), 60), None);
         assert_eq!(find(&key(&production, json!({"id": 2})), 0), None);
         assert_eq!(find(&key(&connection(Environment::Production, 2), json!({"id": 1})), 0), None);
+        // What one visitor's account gave is nobody else's, and not that visitor's next account's.
+        let own = |visitor: &str, at| {
+            Recent::key(&production, Some((visitor.to_owned(), at)), &get, &json!({"id": 1})).unwrap()
+        };
+        recent.keep(own("anna", now), &json!("hers"), now);
+        assert_eq!(find(&own("anna", now), 0).as_deref(), Some(&json!("hers")));
+        assert_eq!(find(&own("berta", now), 0), None);
+        assert_eq!(find(&own("anna", now.plus(Duration::from_secs(1))), 0), None);
     }
 
     #[test]
     fn writes_fixtures_and_what_asks_for_no_time_are_never_kept() {
         let production = connection(Environment::Production, 1);
-        assert!(Recent::key(&production, &action("write", 60), &json!({})).is_none());
-        assert!(Recent::key(&production, &action("read", 0), &json!({})).is_none());
-        assert!(Recent::key(&connection(Environment::Sandbox, 1), &action("read", 60), &json!({})).is_none());
+        assert!(Recent::key(&production, None, &action("write", 60), &json!({})).is_none());
+        assert!(Recent::key(&production, None, &action("read", 0), &json!({})).is_none());
+        assert!(Recent::key(&connection(Environment::Sandbox, 1), None, &action("read", 60), &json!({})).is_none());
     }
 }

@@ -256,6 +256,7 @@ impl Toolbox<'_> {
             action: arguments.action,
             input: if arguments.input.is_null() { json!({}) } else { arguments.input },
             caller: Caller::Chat { key: self.principal.key, kind, conversation: self.accepted.conversation },
+            visitor: self.visitor.map(str::to_owned),
         };
         let confirmed = if offered.action.confirmed { self.ask(call, &request, asked).await } else { Ok(None) };
         let result = match confirmed {
@@ -267,7 +268,14 @@ impl Toolbox<'_> {
             Err(refused) => Err(refused),
         };
         let cap = self.turns.limits.tool_output_bytes;
-        Ran::Done(told(&call.name, &Called::offered(offered), result, cap, citations))
+        let mut result = told(&call.name, &Called::offered(offered), result, cap, citations);
+        // What the company's app, and not the model, needs to have this visitor connect their account.
+        if let Some(visitor) = self.visitor.filter(|_| offered.visitors && result.step["reason"] == "needs_auth") {
+            let authorize = json!({"connection": offered.connection, "visitor": visitor});
+            result.output["authorize"] = authorize.clone();
+            result.step["authorize"] = authorize;
+        }
+        Ran::Done(result)
     }
 
     /// Keeps a write for a person to confirm; `None` when there is nothing to confirm: it is refused, then, or allowed, as the

@@ -170,10 +170,7 @@ async fn finish(app: &App, flow: &OauthFlow, answer: &Answer) -> Ending {
             return Ending::Failed("internal");
         }
     }
-    match flow.account.visitor {
-        Some(_) => Ending::Connected(None),
-        None => Ending::Connected(tested(app, flow).await),
-    }
+    Ending::Connected(tested(app, flow).await)
 }
 
 /// The code, if this is an answer of the service that was asked.
@@ -189,7 +186,7 @@ fn accept<'a>(oauth: &OAuth, answer: &'a Answer) -> Result<&'a str, &'static str
     answer.code.as_deref().filter(|code| !code.is_empty() && code.len() <= LONGEST).ok_or("no_code")
 }
 
-/// Tests the connection that was just authorized; `None` when it can't be.
+/// Tests the connection that was just authorized; `None` when it can't be, or another visitor's account has passed.
 async fn tested(app: &App, flow: &OauthFlow) -> Option<bool> {
     let (organization, id) = (flow.account.organization, flow.account.connection);
     let connection = app.store.connection(organization, id).await.ok()??;
@@ -197,7 +194,11 @@ async fn tested(app: &App, flow: &OauthFlow) -> Option<bool> {
         // What the service refused is replaced; a test that fails says so again.
         let _ = app.store.set_connection_status(organization, id, ConnectionStatus::Installed).await;
     }
-    match actions::tested(app, organization, flow.key, &connection).await {
+    if flow.account.visitor.is_some() && connection.tested_at.is_some() {
+        return None;
+    }
+    let by = actions::By { key: flow.key, visitor: flow.account.visitor.clone() };
+    match actions::tested(app, by, &connection).await {
         Ok(Some(report)) => Some(report.result.is_ok()),
         Ok(None) => None,
         Err(_) => Some(false),

@@ -114,6 +114,8 @@ pub struct Step {
     reason: Option<String>,
     /// The approval that the call waits for or came from; in a stored message.
     approval: Option<String>,
+    /// `{connection, visitor}` when this visitor has to connect an account first.
+    authorize: Option<BTreeMap<String, String>>,
 }
 
 /// What an answer rests on.

@@ -4,6 +4,7 @@ use resly_core::{
     connector::{
         account::{AccountKey, AccountStore, AccountTerms, Claim, Renewed},
         connection::{Connection, ConnectionStore, SealedCredentials},
+        sandbox::StateStore,
     },
     id::{KeyId, OrganizationId},
 };
@@ -113,7 +114,23 @@ both! {
         assert!(!store.put_account(foreign.clone(), 2, tokens(9), at(0)).await.unwrap());
         assert!(!store.claim_account(&foreign, claim(1), at(0), at(9)).await.unwrap());
 
+        let remember = async |scope: &str| {
+            store.set_state(org, connection.id, scope, "k", b"v", at(900), at(0)).await.unwrap().unwrap();
+        };
+        remember("crm/anna").await;
+        remember("crm/berta").await;
+        let remembers = async |scope: &str| store.get_state(org, connection.id, scope, "k", at(1)).await.unwrap().is_some();
+        let flow = OauthFlow {
+            account: anna.clone(),
+            revision: 2,
+            key: KeyId(uuid()),
+            verifier: SealedCredentials(vec![1]),
+            expires_at: at(600),
+        };
+        store.create_oauth_flow([4; 32], flow).await.unwrap();
         assert_eq!(store.delete_account(anna.clone()).await.unwrap().unwrap().sealed, Some(tokens(2).sealed));
+        assert!(!remembers("crm/anna").await && remembers("crm/berta").await);
+        assert_eq!(store.oauth_flow([4; 32], at(1)).await.unwrap(), None, "what she was asked for is moot");
         assert!(store.account(&anna).await.unwrap().is_none() && store.account(&berta).await.unwrap().is_some());
         let change = ConnectionChange { unauthorized: true, ..ConnectionChange::default() };
         store.update_connection(stranger, connection.id, change.clone()).await.unwrap();

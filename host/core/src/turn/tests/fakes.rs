@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     approval::{self, Approval, ApprovalState, ApprovalStore, Approvals, Decided, Decision, Person, Verdict},
     connector::{
+        account::AccountKey,
         call::{Connectors, Outside},
         connection::*,
         manifest::Manifest,
@@ -191,6 +192,10 @@ impl TurnStore for Fake {
 
 #[async_trait]
 impl ConnectionStore for Fake {
+    async fn authorized_at(&self, _: &AccountKey) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
     async fn enabled_connections(&self, _: OrganizationId) -> Result<Vec<Connection>, StoreError> {
         Ok(self.connections.lock().unwrap().clone())
     }
@@ -375,7 +380,13 @@ impl Catalogue for FakeCatalogue {
 struct NoOutside;
 
 impl Outside for NoOutside {
-    fn open(&self, _: &Connection, _: &Installable, _: &Allowance) -> Result<Arc<dyn Outbound>, Fault> {
+    fn open(
+        &self,
+        _: &Connection,
+        _: &Installable,
+        _: Option<&str>,
+        _: &Allowance,
+    ) -> Result<Arc<dyn Outbound>, Fault> {
         panic!("the sandbox environment touched the outside")
     }
 

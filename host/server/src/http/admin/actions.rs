@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
 };
 use resly_core::{
     connector::{
         call::{CallReport, CallRequest, Caller},
         connection::{Connection, ConnectionStatus, ConnectionStore},
     },
-    id::{KeyId, OrganizationId},
+    id::KeyId,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::connections;
@@ -25,9 +26,22 @@ use crate::{
     },
 };
 
+/// Whose account a call by hand uses, where each visitor has one.
+#[derive(Deserialize)]
+pub struct Whose {
+    visitor: Option<String>,
+}
+
+/// Who calls by hand, and with whose account.
+pub struct By {
+    pub key: KeyId,
+    pub visitor: Option<String>,
+}
+
 /// Calls an action with the body as its input.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/actions/{action}", tag = "admin", operation_id = "callAction",
-    params(("id" = String, Path, description = "The connection's id"), ("action" = String, Path, description = "The action's id")),
+    params(("id" = String, Path, description = "The connection's id"), ("action" = String, Path, description = "The action's id"),
+        ("visitor" = Option<String>, Query, description = "Whose account, where each visitor has one")),
     request_body = Object,
     responses((status = 200, description = "`{output, fuel, http_calls, duration_ms, log}`", body = crate::http::schema::ActionResult),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
@@ -35,10 +49,12 @@ pub async fn call(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, action)): Path<(String, String)>,
+    Query(whose): Query<Whose>,
     body::Json(input): body::Json<Value>,
 ) -> Result<Json<Value>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
-    let report = run(&app, principal.organization, principal.key, &connection, action, input).await?;
+    let by = By { key: principal.key, visitor: whose.visitor };
+    let report = run(&app, by, &connection, action, input).await?;
     match &report.result {
         Ok(output) => Ok(Json(json!({
             "output": output,
@@ -53,16 +69,19 @@ pub async fn call(
 
 /// Calls the action that the connector's manifest names for this.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/test", tag = "admin", operation_id = "testConnection",
-    params(("id" = String, Path, description = "The connection's id")),
+    params(("id" = String, Path, description = "The connection's id"),
+        ("visitor" = Option<String>, Query, description = "Whose account, where each visitor has one")),
     responses((status = 200, description = "`{ok: true, duration_ms}` or `{ok: false, reason, what_to_do, message}`", body = crate::http::schema::TestResult),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn test(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
+    Query(whose): Query<Whose>,
 ) -> Result<Json<Value>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
-    let Some(report) = tested(&app, principal.organization, principal.key, &connection).await? else {
+    let by = By { key: principal.key, visitor: whose.visitor };
+    let Some(report) = tested(&app, by, &connection).await? else {
         return Ok(Json(json!({"ok": false, "reason": "no_test",
             "message": "this connector's manifest names no action to test with; call one of its actions instead"})));
     };
@@ -84,31 +103,20 @@ pub async fn test(
 }
 
 /// Calls the action that the manifest names as its test; `None` when it names none.
-pub async fn tested(
-    app: &App,
-    organization: OrganizationId,
-    key: KeyId,
-    connection: &Connection,
-) -> Result<Option<CallReport>, Problem> {
+pub async fn tested(app: &App, by: By, connection: &Connection) -> Result<Option<CallReport>, Problem> {
     let prepared = app.connectors.prepare(connection).await?;
     let Some(test) = prepared.installable.manifest.test.clone() else { return Ok(None) };
-    run(app, organization, key, connection, test.action, test.input).await.map(Some)
+    run(app, by, connection, test.action, test.input).await.map(Some)
 }
 
-async fn run(
-    app: &App,
-    organization: OrganizationId,
-    key: KeyId,
-    connection: &Connection,
-    action: String,
-    input: Value,
-) -> Result<CallReport, Problem> {
+async fn run(app: &App, by: By, connection: &Connection, action: String, input: Value) -> Result<CallReport, Problem> {
     let request = CallRequest {
-        organization,
+        organization: connection.organization,
         connection: connection.id,
         action,
         input: if input.is_null() { json!({}) } else { input },
-        caller: Caller::Admin { key },
+        caller: Caller::Admin { key: by.key },
+        visitor: by.visitor,
     };
     let report = app.connectors.call(request).await?;
     if report.result.is_ok() {

@@ -110,8 +110,11 @@ pub async fn create(
     examine_mappings(&app, &principal, &mappings, &mut mistakes).await?;
     match (install::choose_auth(&manifest, request.auth), &request.credentials) {
         (Err(mistake), _) => mistakes.push(mistake),
-        (Ok(auth), Some(credentials)) => mistakes.extend(install::check_credentials(auth, credentials)),
-        (Ok(_), None) => {}
+        (Ok(auth), credentials) => {
+            mistakes.extend(install::check_owner(request.owner, auth, credentials.is_some()));
+            let credentials = credentials.as_ref();
+            mistakes.extend(credentials.map(|given| install::check_credentials(auth, given)).unwrap_or_default());
+        }
     }
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
@@ -201,6 +204,9 @@ pub async fn change(
     }
     let chosen = patch.auth.or(connection.auth);
     let auth = install::choose_auth(&manifest, chosen);
+    if let Ok(auth) = &auth {
+        mistakes.extend(install::check_owner(connection.owner, auth, matches!(patch.credentials, Some(Some(_)))));
+    }
     if let (Ok(auth), Some(Some(credentials))) = (&auth, &patch.credentials) {
         mistakes.extend(install::check_credentials(auth, credentials));
     }

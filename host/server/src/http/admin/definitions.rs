@@ -190,6 +190,7 @@ pub async fn dry_run(
         action: asked.action,
         input: asked.input.unwrap_or_else(|| json!({})),
         caller: Caller::Admin { key: principal.key },
+        visitor: None,
     };
     trials::shown(app.connectors.rehearse(&connection, &Prepared::new(installable), request).await?).map(Json)
 }

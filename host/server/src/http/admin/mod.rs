@@ -16,4 +16,5 @@ pub mod trials;
 pub mod usage;
 pub mod vault;
 pub mod versions;
+pub mod visitors;
 pub mod workflows;

@@ -51,6 +51,7 @@ pub async fn dry_run(
         action,
         input,
         caller: Caller::Admin { key: principal.key },
+        visitor: None,
     };
     shown(app.connectors.rehearse(&connection, &prepared, request).await?).map(Json)
 }

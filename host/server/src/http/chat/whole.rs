@@ -22,7 +22,8 @@ pub async fn wait(live: &Arc<LiveTurn>) -> Result<Response, Problem> {
         match events.next().await {
             Some(TurnEvent::ToolFinished { name, ok, output, .. }) => {
                 let reason = if ok { Value::Null } else { output["error"].clone() };
-                steps.push(json!({"tool": name, "ok": ok, "reason": reason}));
+                let authorize = if ok { Value::Null } else { output["authorize"].clone() };
+                steps.push(json!({"tool": name, "ok": ok, "reason": reason, "authorize": authorize}));
             }
             Some(TurnEvent::ToolDenied { name, .. }) => {
                 steps.push(json!({"tool": name, "ok": false, "reason": "declined"}));
