@@ -29,8 +29,11 @@ pub const WAYS: &[&str] =
 #[derive(Clone)]
 pub struct Mirror {
     pub address: SocketAddr,
-    shown: Arc<Mutex<Vec<String>>>,
+    shown: Shown,
 }
+
+/// What requests proved themselves with.
+type Shown = Arc<Mutex<Vec<String>>>;
 
 impl Mirror {
     pub async fn start() -> std::io::Result<Self> {
@@ -40,6 +43,12 @@ impl Mirror {
         let address = listener.local_addr()?;
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { address, shown })
+    }
+
+    /// The access tokens that it gave out.
+    pub fn tokens(&self) -> Vec<String> {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.iter().filter(|shown| shown.starts_with("at-")).cloned().collect()
     }
 
     /// Whether a request carried this credential, as it is or as Basic authentication has it.
@@ -64,10 +73,15 @@ fn credential(headers: &HeaderMap, query: &str) -> String {
     }
 }
 
-async fn answer(State(shown): State<Arc<Mutex<Vec<String>>>>, request: Request) -> Response {
+async fn answer(State(shown): State<Shown>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let sent = to_bytes(body, 1 << 20).await.unwrap_or_default();
-    let secret = credential(&parts.headers, parts.uri.query().unwrap_or_default());
+    let mut secret = credential(&parts.headers, parts.uri.query().unwrap_or_default());
+    if secret.is_empty() {
+        // An OAuth client proves itself in the form (RFC 6749, section 2.3.1).
+        let form: Vec<(String, String)> = url::form_urlencoded::parse(&sent).into_owned().collect();
+        secret = form.into_iter().find(|(name, _)| name == "client_secret").map(|(_, value)| value).unwrap_or_default();
+    }
     shown.lock().unwrap_or_else(PoisonError::into_inner).push(secret.clone());
     let mut response = Response::new(Body::empty());
     let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unsendable"));
@@ -99,6 +113,18 @@ async fn answer(State(shown): State<Arc<Mutex<Vec<String>>>>, request: Request) 
             response.headers_mut().insert(header::LOCATION, value(&format!("/body?again={secret}#{secret}")));
             "{}".to_owned()
         }
+        // A token endpoint that repeats the client's secret as it gives, or refuses, a token.
+        "token" => {
+            let token = crate::canary::secret("at-");
+            shown.lock().unwrap_or_else(PoisonError::into_inner).push(token.clone());
+            json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600, "for": secret}).to_string()
+        }
+        "refused-token" => {
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            let said = echo["data"]["inside"].to_string();
+            json!({"error": "invalid_client", "error_description": said, "error_uri": secret, "echo": echo}).to_string()
+        }
+        "no-token" => format!("not JSON: {secret}"),
         "text" => return with_type(response, "text/plain", format!("not JSON, but {secret}").into()),
         "cut" => {
             let whole = echo.to_string();

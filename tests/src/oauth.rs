@@ -72,7 +72,7 @@ impl Inner {
     /// A new secret that no answer of the host may hold.
     fn mint(&mut self, kind: &str) -> String {
         self.count += 1;
-        let secret = format!("{kind}-canary-{:06}-{}", self.count, "q7".repeat(6));
+        let secret = crate::canary::secret(&format!("{kind}-canary-{:06}-", self.count));
         self.secrets.push(secret.clone());
         secret
     }

@@ -1,6 +1,6 @@
 //! The production router in process, on SQLite, with a scripted model: who may ask, from where, and what they get.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,7 +13,9 @@ use futures::{StreamExt, stream};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use resly_core::{
+    error::EmbedError,
     id::OrganizationId,
+    knowledge::{EmbedAs, Embedder},
     meter::Limits,
     model::{FinishReason, Model, ModelError, ModelEvent, ModelRequest, ModelStream, TokenUsage},
     principal::{KeyKind, Scope},
@@ -38,13 +40,32 @@ type Script = Vec<Result<ModelEvent, ModelError>>;
 #[derive(Default)]
 struct Scripted(Mutex<VecDeque<Script>>);
 
+/// What a bug could put into a panic's message.
+const IN_HAND: &str = "sk-in-hand-8f14e45fceea167a";
+
+/// A part with a bug.
+struct Panics;
+
+#[async_trait]
+impl Embedder for Panics {
+    fn name(&self) -> &str {
+        "panics"
+    }
+
+    async fn embed(&self, _: &[String], _: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError> {
+        panic!("{IN_HAND}")
+    }
+}
+
 #[async_trait]
 impl Model for Scripted {
     fn name(&self) -> &str {
         "scripted"
     }
 
-    async fn stream(&self, _: ModelRequest) -> Result<ModelStream, ModelError> {
+    async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
+        let asked = format!("{:?}", request.messages);
+        assert!(!asked.contains("panic"), "{IN_HAND}");
         let script = self.0.lock().unwrap().pop_front().unwrap_or_else(|| says("ok"));
         Ok(stream::iter(script).boxed())
     }
@@ -71,6 +92,10 @@ struct Host {
 
 impl Host {
     async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    async fn start_with(embedder: Option<Arc<dyn Embedder>>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let sources = Sources {
             flags: BTreeMap::from([("data".to_owned(), data.path().display().to_string())]),
@@ -79,7 +104,8 @@ impl Host {
         };
         let config = Config::read(&sources).unwrap();
         let model = Arc::new(Scripted::default());
-        let doubles = Doubles { model: Some(model.clone()), compiler: Some(Compiler::InProcess), ..Doubles::default() };
+        let compiler = Some(Compiler::InProcess);
+        let doubles = Doubles { model: Some(model.clone()), embedder, compiler, ..Doubles::default() };
         let app = compose(&config, doubles).await.unwrap();
         let now = app.clock.now();
         let organization = OrganizationId(app.random.uuid(now));
@@ -129,6 +155,31 @@ impl Host {
 
     async fn get(&self, key: &str, path: &str) -> Response<Body> {
         self.send(request(Method::GET, path, key).body(Body::empty()).unwrap()).await
+    }
+}
+
+#[tokio::test]
+async fn a_bug_tells_nobody_what_it_had_in_hand() {
+    let host = Host::start_with(Some(Arc::new(Panics))).await;
+    let source = json!({"title": "t", "text": "some text"});
+    let response = host.ask(&host.admin, "/api/admin/sources", source, &[]).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answers = vec![text(response).await];
+    // A turn is a task of its own: its end is told in each format, and it hangs in none.
+    let host = Host::start().await;
+    for format in ["text", "ui", "json"] {
+        let question = json!({"messages": [{"role": "user", "content": "panic"}]});
+        let asking = async {
+            let response = host.ask(&host.key, &format!("/api/chat?format={format}"), question, &[]).await;
+            response.into_body().collect().await.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned())
+        };
+        let told = tokio::time::timeout(std::time::Duration::from_secs(20), asking).await.expect(format);
+        answers.extend(told.ok());
+        assert_eq!(host.get(&host.key, "/healthz").await.status(), StatusCode::OK);
+    }
+    answers.push(text(host.get(&host.admin, "/api/admin/conversations").await).await);
+    for answer in &answers {
+        assert!(!answer.contains(IN_HAND) && !answer.contains("panicked"), "{answer}");
     }
 }
 

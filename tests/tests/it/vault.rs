@@ -1,6 +1,7 @@
 //! Master keys replaced while everything goes on, on both databases, and the old one taken away for good.
 
 use std::{
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Output, Stdio},
     sync::{
@@ -379,4 +380,57 @@ async fn the_command_line_rotates_beside_a_running_host_and_without_one() {
     assert_eq!(told(&moved).0["removable"], json!(["middle"]));
     let status = resly(data.path(), &new, &["vault", "status"]).output().await.unwrap();
     assert_eq!((&told(&status).0["done"], &told(&status).0["in_use"]), (&json!(true), &json!({"new": 1})));
+}
+
+#[tokio::test]
+async fn production_starts_with_a_good_key_only_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str, mode: u32| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path.display().to_string()
+    };
+    let good = master("k1");
+    let of = |bytes: &[u8]| format!("k1:{}", STANDARD.encode(bytes));
+    let (readable, kept) = (file("readable", &good, 0o644), file("kept", &good, 0o600));
+    let weak = file("weak", &of(b"changeme changeme changeme 12345"), 0o600);
+    let sample = "k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=".to_owned();
+    let cases = [
+        (vec![], "openssl rand"),
+        (vec![("RESLY_MASTER_KEY", of(&[7, 8, 9, 1, 2, 3, 4, 5]))], "has 8 bytes and needs 32"),
+        (vec![("RESLY_MASTER_KEY", sample.clone())], "is a sample"),
+        (vec![("RESLY_MASTER_KEY", of(&[0; 32]))], "is a sample"),
+        (vec![("RESLY_MASTER_KEY", of(&[1, 9, 7, 3].repeat(8)))], "a short pattern"),
+        (vec![("RESLY_MASTER_KEY", of(b"correct horse battery staple 123"))], "the base64 of a text"),
+        (vec![("RESLY_MASTER_KEY", format!("{},{sample}", master("k2")))], "`k1` is a sample"),
+        (vec![("RESLY_MASTER_KEY_FILE", weak)], "is a short pattern, repeated|the base64 of a text"),
+        (vec![("RESLY_MASTER_KEY_FILE", readable)], "chmod 600"),
+        (vec![("RESLY_MASTER_KEY_FILE", folder.path().join("gone").display().to_string())], "can't be read"),
+        // A PostgreSQL store means production. The key is looked at before anything is connected to.
+        (
+            vec![("RESLY_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none".to_owned()), ("RESLY_MASTER_KEY", sample)],
+            "is a sample",
+        ),
+    ];
+    let data = tempfile::tempdir().unwrap();
+    let start = async |mut settings: Vec<(&'static str, String)>| {
+        if settings.iter().all(|(name, _)| *name != "RESLY_DATABASE_URL") {
+            settings.push(("RESLY_PRODUCTION", "1".to_owned()));
+        }
+        let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Running::start(data.path(), &settings).await.map_err(|error| error.to_string())
+    };
+    for (settings, expected) in cases {
+        let refused = start(settings.clone()).await.err().unwrap_or_else(|| panic!("{settings:?} was taken"));
+        assert!(expected.split('|').any(|expected| refused.contains(expected)), "{refused}");
+        for (_, value) in settings.iter().filter(|(name, _)| *name == "RESLY_MASTER_KEY") {
+            let text = value.split(':').next_back().unwrap();
+            assert!(!refused.contains(text), "{refused}");
+        }
+    }
+    assert!(!data.path().join("master.key").exists(), "production makes no key");
+    for settings in [vec![("RESLY_MASTER_KEY", good)], vec![("RESLY_MASTER_KEY_FILE", kept)]] {
+        start(settings).await.unwrap().stop().await;
+    }
 }
