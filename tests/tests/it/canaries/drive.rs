@@ -66,7 +66,14 @@ pub async fn drive(run: &mut Run) {
 /// Each way of echoing, from an admin and from a chat.
 pub async fn echo(run: &mut Run, id: &str, connection: &str) {
     let base = format!("/api/admin/connections/{connection}");
-    run.done("POST", &format!("{base}/test"), json!({})).await;
+    // The first call may spend its time waiting for the compiler.
+    let mut tested = Value::Null;
+    for _ in 0..5 {
+        if tested["ok"] != true {
+            tested = run.done("POST", &format!("{base}/test"), json!({})).await;
+        }
+    }
+    assert_eq!(tested["ok"], true, "{id}: {tested}");
     run.done("POST", &format!("{base}/enable"), json!({})).await;
     let actions = WAYS.iter().map(|way| way.replace('-', "_"));
     let actions: Vec<String> = actions.chain(["raises", "mistyped", "fromjson"].map(str::to_owned)).collect();
