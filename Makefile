@@ -1,4 +1,4 @@
-# The verbs: build · run · test · check · bench.
+# The verbs: build · run · test · check · bench, and the long one: fuzz.
 #
 # Everything is in the release profile, and host crates are built with `--workspace` even where one binary is wanted:
 # the features of shared dependencies are then the same for every verb, so that wasmtime, cranelift and sqlx are
@@ -14,8 +14,13 @@ NODE_SUITES = $(dir $(wildcard tests/*/package-lock.json))
 SHAPE_SUITES = shopify stripe openapi
 DENY_VERSION = 0.20.2
 DENY = $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+FUZZ_VERSION = 0.13.2
+FUZZ = $(TOOLS)/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
+FUZZ_TARGETS ?= url_policy manifest definition envelope component
+# For each target.
+FUZZ_SECONDS ?= 60
 
-.PHONY: build run test check bench guests fmt clippy deny wasm node postgres
+.PHONY: build run test check bench fuzz guests fmt clippy deny wasm node postgres
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly
@@ -32,6 +37,15 @@ check: fmt deny clippy
 bench: build
 	$(CARGO) build --release --workspace --bin resly-bench
 	RESLY_BIN=$(TARGET)/release/resly $(TARGET)/release/resly-bench
+
+# Gives each target what the fuzzer makes of `tests/fuzz/seeds`, and fails on the first input that breaks a promise. What is
+# new to it is kept in `$(TARGET)/fuzz-corpus`. No sanitizer: that would take a nightly compiler, and the code is safe Rust.
+fuzz: $(FUZZ)
+	set -e; for target in $(FUZZ_TARGETS); do \
+	  mkdir -p $(TARGET)/fuzz-corpus/$$target; \
+	  $(FUZZ) run --fuzz-dir tests/fuzz --target-dir $(TARGET)/fuzz --sanitizer none $$target \
+	    $(TARGET)/fuzz-corpus/$$target tests/fuzz/seeds/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=4096 -print_final_stats=1; done
 
 # The connectors that the binary carries.
 guests: wasm
@@ -60,6 +74,10 @@ deny: $(DENY)
 $(DENY):
 	CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
 	  $(CARGO) install cargo-deny@$(DENY_VERSION) --locked --root $(TOOLS)/cargo-deny-$(DENY_VERSION)
+
+$(FUZZ):
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
+	  $(CARGO) install cargo-fuzz@$(FUZZ_VERSION) --locked --root $(TOOLS)/cargo-fuzz-$(FUZZ_VERSION)
 
 # What the suites that run on Node need; an `npm ci` only when the lock file is newer than what is installed.
 node: $(NODE_SUITES:%=%node_modules/.package-lock.json)

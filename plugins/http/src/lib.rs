@@ -56,14 +56,25 @@ impl Scope {
     }
 }
 
+/// What an action is run with.
+fn parts(call: &Call) -> Result<(Definition, Scope)> {
+    let definition = Definition::deserialize(call.definition())
+        .map_err(|error| Fault::internal(format!("the action's definition can't be used: {error}")))?;
+    Ok((definition, Scope::of(call)?))
+}
+
+/// The request that an action begins with, unsent.
+pub fn first_request(call: &Call) -> Result<Request> {
+    let (definition, scope) = parts(call)?;
+    request::build(&definition.request, &scope)
+}
+
 /// Runs an action; its output is JSON text, so that a number keeps its digits all the way.
 fn run(call: &Call, outside: &Outside) -> Result<String> {
     if check::is_asked(call.definition()) {
         return Ok(check::mistakes(call.definition()));
     }
-    let definition = Definition::deserialize(call.definition())
-        .map_err(|error| Fault::internal(format!("the action's definition can't be used: {error}")))?;
-    let scope = Scope::of(call)?;
+    let (definition, scope) = parts(call)?;
     let request = request::build(&definition.request, &scope)?;
     let reader = response::Reader { rule: &definition.response, scope: &scope, outside };
     let body = match &definition.pagination {

@@ -1,0 +1,36 @@
+//! What strangers send, given to what reads it first: one function for each fuzz target. Each says what has to hold for
+//! any input, and panics when it doesn't. `tests/tests/corpus.rs` gives them the kept inputs in every `make test`.
+
+mod definition;
+mod envelope;
+mod url_policy;
+
+pub use self::{definition::definition, envelope::envelope, url_policy::url_policy};
+
+use resly_core::connector::manifest::{Manifest, check};
+
+/// A manifest as JSON, and as TOML: it is refused, or it is sound and stays the same when it is written and read again.
+pub fn manifest(data: &[u8]) {
+    let json = serde_json::from_slice::<Manifest>(data).ok();
+    let toml = std::str::from_utf8(data).ok().and_then(|text| toml::from_str::<Manifest>(text).ok());
+    for manifest in json.into_iter().chain(toml) {
+        let mistakes = check(&manifest);
+        assert!(mistakes.iter().all(|mistake| mistake.path.is_empty() || mistake.path.starts_with('/')));
+        let written = serde_json::to_value(&manifest).expect("a manifest is JSON");
+        let again: Manifest = serde_json::from_value(written.clone()).expect("what was written can be read");
+        assert_eq!(serde_json::to_value(&again).expect("a manifest is JSON"), written);
+        assert_eq!(check(&again), mistakes);
+    }
+}
+
+/// A packed component: what comes before it is compiled says yes or no, and nothing else.
+pub fn component(data: &[u8]) {
+    if let Ok(checked) = resly_sandbox::precheck(data) {
+        let known = |import: &String| import.starts_with("resly:connector/") || import.starts_with("wasi:");
+        assert!(checked.imports.iter().all(known), "{:?}", checked.imports);
+    }
+    if let Ok(manifest) = resly_sandbox::read_manifest(data) {
+        assert!(check(&manifest).is_empty());
+    }
+    let _ = resly_sandbox::read_signature(data);
+}
