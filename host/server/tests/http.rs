@@ -251,7 +251,7 @@ async fn a_publishable_key_works_on_its_own_origins_only() {
     assert_eq!(header(response.headers(), "access-control-allow-origin"), SHOP);
     assert_eq!(
         header(response.headers(), "access-control-expose-headers"),
-        "X-Conversation-Id, X-Message-Id, X-Citations, RateLimit, RateLimit-Policy, Retry-After"
+        "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, RateLimit, RateLimit-Policy, Retry-After"
     );
     assert!(response.headers().get_all("vary").iter().any(|vary| vary == "Origin"));
 
@@ -300,7 +300,7 @@ async fn text_ends_with_trailers_for_those_who_ask() {
     host.model_says(says("It is so."));
     let response = host.ask(&host.key, "/api/chat", question(), &[("te", "trailers")]).await;
     assert_eq!(header(response.headers(), "content-type"), "text/plain; charset=utf-8");
-    assert_eq!(header(response.headers(), "trailer"), "x-citations, server-timing");
+    assert_eq!(header(response.headers(), "trailer"), "x-citations, x-approvals, server-timing");
     let body = response.into_body().collect().await.unwrap();
     let trailers = body.trailers().cloned().unwrap();
     assert_eq!(header(&trailers, "x-citations"), "[]");

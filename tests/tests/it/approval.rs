@@ -8,7 +8,7 @@ use resly_core::connector::{
 use resly_tests::app::TestApp;
 use serde_json::{Value, json};
 
-use crate::uploads::{approve, packed, settled, upload, uploaded};
+use crate::uploads::{approve, packed, settled, shopify, upload, uploaded};
 
 async fn send(app: &TestApp, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
     let method: Method = method.parse().unwrap();
@@ -109,8 +109,8 @@ async fn a_version_is_deleted_when_nobody_uses_it() {
     assert_eq!(problem(&app, "PATCH", &connection, &json!({"version": "1.0.0"})).await, "invalid-request");
     let other = packed(|manifest| manifest.description = Some("Something else.".to_owned()));
     assert_eq!(upload(&app, other).await.status(), StatusCode::CONFLICT, "its number stays taken");
-    let bundled = "/api/admin/connectors/shopify/versions/1.0.0";
-    assert_eq!(problem(&app, "DELETE", bundled, &json!({})).await, "conflict");
+    let bundled = format!("/api/admin/connectors/shopify/versions/{}", shopify().version);
+    assert_eq!(problem(&app, "DELETE", &bundled, &json!({})).await, "conflict");
     assert_eq!(problem(&app, "POST", &format!("{bundled}/approve"), &json!({})).await, "conflict");
 }
 

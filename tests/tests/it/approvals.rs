@@ -122,8 +122,10 @@ async fn in_the_ui_stream_the_same_message_goes_on() {
     assert_eq!((&data["id"], &data["title"]), (&asked["approvalId"], &json!("Our accounts: Close an account")));
 
     let message = chunks[0]["messageId"].clone();
-    let part = json!({"type": "dynamic-tool", "toolName": "call_connector", "toolCallId": asked["toolCallId"], "input": {},
-        "state": "approval-responded", "approval": {"id": asked["approvalId"], "approved": true}});
+    // Another input than the one that was shown changes nothing: the stored one counts.
+    let input = json!({"connection": "accounts", "action": "close", "input": {"id": "2"}});
+    let part = json!({"type": "dynamic-tool", "toolName": "call_connector", "toolCallId": asked["toolCallId"],
+        "input": input, "state": "approval-responded", "approval": {"id": asked["approvalId"], "approved": true}});
     let answered = json!({"id": message, "role": "assistant", "parts": [{"type": "step-start"}, part]});
     let body = json!({"id": "chat", "messages": [question, answered]});
     let response = app.chat_in("ui").json(&body).send().await.unwrap();
@@ -134,6 +136,7 @@ async fn in_the_ui_stream_the_same_message_goes_on() {
     assert_eq!(chunks[0]["messageId"], message);
     assert_eq!(chunks[2]["toolCallId"], asked["toolCallId"]);
     assert_eq!(accounts.closed().len(), 1);
+    assert_eq!(accounts.closed()[0].target, "/accounts/1/close");
     assert_ne!(went_on, message.as_str().unwrap());
     assert_eq!(app.get(&format!("/api/messages/{went_on}")).await["content"], "It is closed.");
 

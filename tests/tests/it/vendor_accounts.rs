@@ -30,7 +30,7 @@ async fn authorize(app: &TestApp, connection: &str, extra: &str) -> (Url, HashMa
     let back = format!("{}?code=code-1&state={}{extra}", parameters["redirect_uri"], parameters["state"]);
     assert!(back.starts_with(&app.url("/oauth/callback")), "{back}");
     let page = browser.open(&back).await;
-    let location = page.location.unwrap_or_else(|| panic!("{}: {}", page.status, page.text));
+    let location = page.location.expect(&page.text);
     assert!(location.query().unwrap().contains("oauth=connected&test=passed"), "{location}");
     (asked, parameters)
 }

@@ -343,8 +343,8 @@ impl Run {
                 Some(result.content)
             }
             Ran::Asks(approval) => {
-                self.live.push(TurnEvent::ApprovalAsked(Arc::new(approval.clone())));
-                asked.push(approval);
+                self.live.push(TurnEvent::ApprovalAsked(Arc::new((*approval).clone())));
+                asked.push(*approval);
                 None
             }
         };

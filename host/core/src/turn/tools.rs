@@ -35,7 +35,7 @@ pub(super) const CALL_CONNECTOR: &str = "call_connector";
 pub(super) enum Ran {
     Done(ToolResult),
     /// Nothing yet: a person has to confirm it.
-    Asks(Approval),
+    Asks(Box<Approval>),
 }
 
 /// What a tool call gave.
@@ -260,7 +260,7 @@ impl Toolbox<'_> {
         };
         let confirmed = if offered.action.confirmed { self.ask(call, &request, asked).await } else { Ok(None) };
         let result = match confirmed {
-            Ok(Some(approval)) => return Ran::Asks(approval),
+            Ok(Some(approval)) => return Ran::Asks(Box::new(approval)),
             Ok(None) => match self.turns.connectors.call(request).await.map(|report| report.result) {
                 Ok(result) => result.map_err(faulted),
                 Err(failure) => Err(not_made(&failure, offered.connection)),
@@ -278,7 +278,8 @@ impl Toolbox<'_> {
         Ran::Done(result)
     }
 
-    /// Keeps a write for a person to confirm; `None` when there is nothing to confirm, and the call itself tells why.
+    /// Keeps a write for a person to confirm; `None` when there is nothing to confirm: it is refused, then, or allowed, as the
+    /// call itself will say.
     async fn ask(
         &self,
         call: &ToolCall,
@@ -286,11 +287,8 @@ impl Toolbox<'_> {
         asked: &[Approval],
     ) -> Result<Option<Approval>, (String, String)> {
         let admitted = match self.turns.connectors.admit(request).await {
-            Ok(Ok(admitted)) if !admitted.needs_confirmation => return Ok(None),
-            Ok(Ok(admitted)) => admitted,
-            // The call will be refused for it, and logged.
-            Ok(Err(_)) => return Ok(None),
-            Err(failure) => return Err(not_made(&failure, request.connection)),
+            Ok(Ok(admitted)) if admitted.needs_confirmation => admitted,
+            _ => return Ok(None),
         };
         let same = |approval: &Approval| {
             (approval.connection, &approval.action, &approval.input)

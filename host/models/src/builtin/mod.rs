@@ -133,9 +133,14 @@ fn ticket(request: &ModelRequest, question: &str) -> ToolCall {
     let mut body = said.collect::<Vec<_>>().join("\n\n");
     // The tool takes 10,000 characters; the newest say most.
     let over = body.len().saturating_sub(9000);
-    body.drain(..body.ceil_char_boundary(over));
-    let line = question.split_whitespace().collect::<Vec<_>>().join(" ");
-    let subject = &line[..line.floor_char_boundary(160)];
+    if over > 0 {
+        body.replace_range(..body.ceil_char_boundary(over), "(what was said before is cut) …");
+    }
+    let mut subject = question.split_whitespace().collect::<Vec<_>>().join(" ");
+    if subject.len() > 160 {
+        subject.truncate(subject.floor_char_boundary(160));
+        subject.push('…');
+    }
     call(request, "create_ticket", json!({"subject": subject, "body": body}).to_string())
 }
 

@@ -240,6 +240,26 @@ fn a_question_about_how_is_for_the_documents() {
 }
 
 #[test]
+fn a_ticket_says_what_it_leaves_out() {
+    let mut request = request(&"I told you so. ".repeat(900));
+    request.messages.push(user(&format!("I want to talk to a person {}", "now ".repeat(60))));
+    let Reply::Call(call) = reply(&request) else { panic!("no ticket") };
+    let ticket: Value = serde_json::from_str(&call.arguments).unwrap();
+    assert!(ticket["subject"].as_str().unwrap().ends_with('…'), "{ticket}");
+    let body = ticket["body"].as_str().unwrap();
+    assert!(body.starts_with("(what was said before is cut)") && body.ends_with("now"), "{body}");
+}
+
+#[test]
+fn what_a_person_declined_is_left() {
+    let mut request = request("no");
+    let content =
+        r#"<tool_result tool="call_connector">{"error":"declined","message":"the customer said no"}</tool_result>"#;
+    result(&mut request, "call_connector", content);
+    assert_eq!(said(&request), "All right, I left it as it is.");
+}
+
+#[test]
 fn a_person_is_a_ticket_away() {
     let Reply::Call(call) = reply(&request("I want to talk to a human being!")) else { panic!() };
     assert_eq!(call.name, "create_ticket");

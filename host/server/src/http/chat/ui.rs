@@ -332,6 +332,19 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_goes_on_ends_its_calls_in_the_step_that_asked() {
+        let (id, name) = ("c1".to_owned(), "call_connector".to_owned());
+        let started = TurnEvent::ToolStarted { id: id.clone(), name: name.clone(), input: json!({}) };
+        let denied = TurnEvent::ToolDenied { id, name };
+        let writer = Writer::new(ConversationId(Uuid::from_u128(1)), MessageId(Uuid::from_u128(2)), Some("m1"));
+        let chunks = write(writer, vec![started, denied, text("Left as it is.")]);
+        assert_eq!(chunks[0]["messageId"], "m1");
+        let expected =
+            ["start", "tool-input-available", "tool-output-denied", "start-step", "text-start", "text-delta"];
+        assert_eq!(types(&chunks), expected);
+    }
+
+    #[test]
     fn a_failure_never_looks_like_success() {
         let chunks = chunks(vec![text("half"), TurnEvent::Failed(TurnFailure::ModelBroken)]);
         assert_eq!(types(&chunks), ["start", "start-step", "text-start", "text-delta", "text-end", "error"]);
