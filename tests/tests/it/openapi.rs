@@ -7,6 +7,8 @@ use resly_core::connector::openapi::{Wanted, import, list};
 use resly_tests::{app::TestApp, service::ScriptedService};
 use serde_json::{Value, json};
 
+const SID: &str = "AC0123456789abcdef0123456789abcdef";
+
 fn document(name: &str) -> Value {
     let file = folder().join(name);
     let text = std::fs::read_to_string(&file);
@@ -55,4 +57,163 @@ fn every_supported_operation_becomes_a_sound_definition() {
         let found = sweep(name);
         assert!(found.0 >= supported && found.1 >= all, "{name}: {found:?} of ({supported}, {all})");
     }
+}
+
+/// Small documents of all kinds of writers: sixty of two thousand.
+#[test]
+fn a_sample_of_the_directory_is_no_surprise() {
+    let (mut files, mut folders) = (Vec::new(), vec![folder()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else if entry.metadata().unwrap().len() < 150_000 {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    assert!(files.len() > 2_000, "{}", files.len());
+    let (mut supported, mut all) = (0, 0);
+    for file in files.iter().step_by(37) {
+        let found = sweep(file.strip_prefix(folder()).unwrap().to_str().unwrap());
+        (supported, all) = (supported + found.0, all + found.1);
+    }
+    assert!(supported > 300 && supported * 4 > all * 3, "{supported} of {all}");
+}
+
+/// What a route answers, with its status.
+async fn post(app: &TestApp, path: &str, body: &Value) -> (u16, Value) {
+    let response = app.post_as(&app.admin, path, body).await;
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+/// A document's operations as a connection to a scripted service.
+async fn connect(app: &TestApp, service: &ScriptedService, name: &str, operations: &[&str], credentials: Value) -> String {
+    let body = json!({"document": document(name), "operations": operations, "id": "imported",
+        "server": format!("http://{}/base", service.address)});
+    let imported = app.admin_post("/api/admin/connectors/import", &body).await;
+    app.admin_post("/api/admin/connectors", &imported["definition"]).await;
+    let kind = if credentials.get("token").is_some() { "bearer" } else { "basic" };
+    let auth = if imported["definition"]["auth"]["type"] == "none" { json!("none") } else { json!(kind) };
+    let mut body = json!({"connector": "imported", "environment": "production", "auth": auth});
+    if auth != "none" {
+        body["credentials"] = credentials;
+    }
+    app.admin_post("/api/admin/connections", &body).await["id"].as_str().unwrap().to_owned()
+}
+
+async fn call(app: &TestApp, connection: &str, action: &str, input: Value) -> Value {
+    app.admin_post(&format!("/api/admin/connections/{connection}/actions/{action}"), &input).await["output"].clone()
+}
+
+#[tokio::test]
+async fn stripe_s_own_document_sends_what_it_describes() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let operations = ["GetCustomers", "PostCustomersCustomer", "GetCustomersCustomer"];
+    let id = connect(&app, &service, "stripe.com.json", &operations, json!({"token": "sk_test_imported_0123456789"})).await;
+    service.answers("/base/v1/customers", 200, json!({"object": "list", "data": [{"id": "cus_1"}], "has_more": false, "url": "/v1/customers"}));
+    service.answers("/base/v1/customers/cus%2F1", 200, json!({"id": "cus/1", "object": "customer"}));
+
+    let input = json!({"email": "a+b@example.com", "created": {"gte": 5}, "expand": ["data.sources", "total"], "limit": 3});
+    assert_eq!(call(&app, &id, "get_customers", input).await["data"][0]["id"], "cus_1");
+    let asked = service.received().pop().unwrap();
+    assert_eq!(asked.method, "GET");
+    assert_eq!(
+        asked.target,
+        "/base/v1/customers?created%5Bgte%5D=5&email=a%2Bb%40example.com&expand%5B%5D=data.sources&expand%5B%5D=total&limit=3"
+    );
+    assert_eq!(asked.header("authorization"), Some("Bearer sk_test_imported_0123456789"));
+
+    // A range that is one number, as the document allows too.
+    call(&app, &id, "get_customers", json!({"created": 7})).await;
+    assert_eq!(service.received().pop().unwrap().target, "/base/v1/customers?created=7");
+
+    let body = json!({"name": "Anna", "address": {"city": "Z\u{fc}rich"}, "preferred_locales": ["de", "en"],
+        "invoice_settings": {"custom_fields": [{"name": "po", "value": "1"}]}});
+    call(&app, &id, "post_customers_customer", json!({"customer": "cus/1", "body": body})).await;
+    let asked = service.received().pop().unwrap();
+    assert_eq!((asked.method.as_str(), asked.target.as_str()), ("POST", "/base/v1/customers/cus%2F1"));
+    assert_eq!(asked.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(
+        String::from_utf8(asked.body).unwrap(),
+        "address%5Bcity%5D=Z%C3%BCrich&invoice_settings%5Bcustom_fields%5D%5B0%5D%5Bname%5D=po\
+         &invoice_settings%5Bcustom_fields%5D%5B0%5D%5Bvalue%5D=1&name=Anna&preferred_locales%5B%5D=de&preferred_locales%5B%5D=en"
+    );
+}
+
+#[tokio::test]
+async fn others_send_json_repeated_names_and_their_own_media_types() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let operations = ["issues/list-for-repo", "issues/create"];
+    let id = connect(&app, &service, "github.com/api.github.com.json", &operations, json!({})).await;
+    service.answers("/base/repos/acme/shop/issues", 200, json!([{"number": 1}]));
+    let input = json!({"owner": "acme", "repo": "shop", "state": "open", "labels": "bug,ui", "per_page": 5});
+    assert_eq!(call(&app, &id, "issues_list_for_repo", input).await, json!([{"number": 1}]));
+    let asked = service.received().pop().unwrap();
+    assert_eq!(asked.target, "/base/repos/acme/shop/issues?labels=bug%2Cui&per_page=5&state=open");
+    service.answers("/base/repos/acme/shop/issues", 201, json!({"number": 2}));
+    let body = json!({"title": "It breaks", "labels": ["bug"]});
+    call(&app, &id, "issues_create", json!({"owner": "acme", "repo": "shop", "body": body})).await;
+    let asked = service.received().pop().unwrap();
+    assert_eq!((asked.method.as_str(), asked.header("content-type")), ("POST", Some("application/json")));
+    assert_eq!(serde_json::from_slice::<Value>(&asked.body).unwrap(), body);
+
+    // Twilio's forms repeat the name of a list.
+    let app = TestApp::with_egress_to(&service).await;
+    let login = json!({"username": SID, "password": "imported-0123456789"});
+    let id = connect(&app, &service, "twilio.com/api.json", &["CreateMessage"], login).await;
+    service.answers("/base/2010-04-01/Accounts/AC0123456789abcdef0123456789abcdef/Messages.json", 201, json!({"sid": "SM1"}));
+    let body = json!({"To": "+15550001", "Body": "Hi", "MediaUrl": ["https://a.example/1.png", "https://a.example/2.png"]});
+    assert_eq!(call(&app, &id, "create_message", json!({"AccountSid": SID, "body": body})).await["sid"], "SM1");
+    let asked = service.received().pop().unwrap();
+    assert_eq!(
+        String::from_utf8(asked.body.clone()).unwrap(),
+        "Body=Hi&MediaUrl=https%3A%2F%2Fa.example%2F1.png&MediaUrl=https%3A%2F%2Fa.example%2F2.png&To=%2B15550001"
+    );
+    assert!(asked.header("authorization").unwrap().starts_with("Basic "));
+}
+
+#[tokio::test]
+async fn an_import_is_chosen_from_and_says_what_it_cannot_do() {
+    let app = TestApp::start().await;
+    let path = "/api/admin/connectors/import";
+    let gmail = document("googleapis.com/gmail.json");
+    let listing = app.admin_post(path, &json!({"document": gmail})).await;
+    let send = listing["operations"].as_array().unwrap().iter().find(|one| one["id"] == "gmail.users.messages.send").unwrap();
+    assert_eq!((&send["supported"], &send["method"]), (&json!(false), &json!("POST")));
+    assert!(send["reason"].as_str().unwrap().contains("message/"), "{send}");
+    let (status, told) = post(&app, path, &json!({"document": gmail, "operations": ["gmail.users.messages.send"]})).await;
+    assert_eq!((status, &told["errors"][0]["path"]), (422, &json!("/operations/0")), "{told}");
+
+    // The narrowest scope that reads labels.
+    let chosen = json!({"document": gmail, "operations": ["gmail.users.labels.list"], "id": "labels", "name": "Labels", "version": "3.0.0"});
+    let made = app.admin_post(path, &chosen).await;
+    let definition = &made["definition"];
+    assert_eq!((&definition["id"], &definition["name"], &definition["version"]), (&json!("labels"), &json!("Labels"), &json!("3.0.0")));
+    assert_eq!(definition["auth"]["type"], "oauth2");
+    assert_eq!(definition["auth"]["scopes"], json!(["https://www.googleapis.com/auth/gmail.labels"]), "{definition:#}");
+    assert_eq!(definition["actions"][0]["side_effect"], "read");
+    let (status, told) = post(&app, "/api/admin/connectors/check", definition).await;
+    assert_eq!((status, &told), (200, &json!({"ok": true, "errors": []})), "{told}");
+
+    // Templates of all kinds can be read where they will run.
+    for name in ["stripe.com.json", "slack.com.json", "zoom.us.json", "github.com/api.github.com.json"] {
+        let document = document(name);
+        let listing = list(document.clone(), None).unwrap();
+        let names: Vec<String> = listing.operations.iter().filter(|one| one.supported).map(|one| one.id.clone()).take(30).collect();
+        let imported = import(document, &wanted(&names)).unwrap();
+        let told = app.admin_post("/api/admin/connectors/check", &imported.definition).await;
+        assert_eq!(told, json!({"ok": true, "errors": []}), "{name}");
+    }
+
+    let yaml = json!({"document": "openapi: 3.0.0\npaths: {}\n"});
+    assert!(post(&app, path, &yaml).await.1["errors"][0]["message"].as_str().unwrap().contains("js-yaml"));
+    let (status, told) = post(&app, path, &json!({"document": {"swagger": "2.0"}})).await;
+    assert_eq!((status, &told["type"]), (422, &json!("/docs/problems/import-failed")));
+    let text = json!({"document": gmail.to_string(), "operations": ["gmail.users.labels.list"]});
+    assert_eq!(app.admin_post(path, &text).await["definition"]["actions"][0]["id"], "gmail_users_labels_list");
+    assert_eq!(app.post(path, &text).await.status(), 403, "an admin's key is needed");
 }
