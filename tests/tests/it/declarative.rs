@@ -257,3 +257,43 @@ async fn what_customers_asked_for_is_not_kept_as_a_sample() {
     let sample: Value = app.send_as(&app.admin, "GET", &path).await.json().await.unwrap();
     assert_eq!(sample["output"], json!(["an admin's"]));
 }
+
+#[tokio::test]
+async fn what_was_cut_on_the_way_to_a_model_is_said() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let mut definition = definition(&service.address.to_string());
+    definition["actions"][0]["cache_s"] = json!(60);
+    definition["actions"][0]["response"] = json!({});
+    definition["actions"][0]["pagination"] =
+        json!({"type": "cursor", "cursor": ".next", "param": "after", "items": ".notes", "max_pages": 1});
+    app.admin_post("/api/admin/connectors", &definition).await;
+    let id = connect(&app, "production").await;
+    service.answers("/blue/notes", 200, json!({"notes": ["one", "two"], "next": "2"}));
+    app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
+    app.admin_post(&format!("/api/admin/connections/{id}/enable"), &json!({})).await;
+    let ask = async || {
+        app.model.says([Reply::connector("notes", "list", json!({})), Reply::text("Two notes and more [1].")]);
+        app.answer(json!({"messages": [{"role": "user", "content": "What notes are there?"}]})).await;
+        app.model.asked().last().unwrap()["messages"].to_string()
+    };
+    let told = ask().await;
+    assert!(
+        told.contains("one") && told.contains("(note: there are more pages than the 1 that were asked for)"),
+        "{told}"
+    );
+    // Nor is it served from memory without the note.
+    assert!(ask().await.contains("(note: there are more pages"));
+    assert_eq!(service.received().len(), 3);
+
+    // A body beyond what a call may read is no output at all.
+    definition["version"] = json!("1.0.1");
+    definition["limits"] = json!({"response_bytes": 100});
+    app.admin_post("/api/admin/connectors", &definition).await;
+    let request = app.client.patch(app.url(&format!("/api/admin/connections/{id}"))).bearer_auth(&app.admin);
+    assert!(request.json(&json!({"version": "1.0.1"})).send().await.unwrap().status().is_success());
+    service.answers("/blue/notes", 200, json!({"notes": ["x".repeat(200)], "next": null}));
+    let (status, told) = problem(&app, &format!("/api/admin/connections/{id}/actions/list"), &json!({})).await;
+    assert_eq!((status, &told["fault"]["kind"]), (502, &json!("upstream")), "{told}");
+    assert!(told["detail"].as_str().unwrap().contains("larger than a call may read"), "{told}");
+}

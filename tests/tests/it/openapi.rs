@@ -89,7 +89,13 @@ async fn post(app: &TestApp, path: &str, body: &Value) -> (u16, Value) {
 }
 
 /// A document's operations as a connection to a scripted service.
-async fn connect(app: &TestApp, service: &ScriptedService, name: &str, operations: &[&str], credentials: Value) -> String {
+async fn connect(
+    app: &TestApp,
+    service: &ScriptedService,
+    name: &str,
+    operations: &[&str],
+    credentials: Value,
+) -> String {
     let body = json!({"document": document(name), "operations": operations, "id": "imported",
         "server": format!("http://{}/base", service.address)});
     let imported = app.admin_post("/api/admin/connectors/import", &body).await;
@@ -112,11 +118,17 @@ async fn stripe_s_own_document_sends_what_it_describes() {
     let service = ScriptedService::start().await.unwrap();
     let app = TestApp::with_egress_to(&service).await;
     let operations = ["GetCustomers", "PostCustomersCustomer", "GetCustomersCustomer"];
-    let id = connect(&app, &service, "stripe.com.json", &operations, json!({"token": "sk_test_imported_0123456789"})).await;
-    service.answers("/base/v1/customers", 200, json!({"object": "list", "data": [{"id": "cus_1"}], "has_more": false, "url": "/v1/customers"}));
+    let id =
+        connect(&app, &service, "stripe.com.json", &operations, json!({"token": "sk_test_imported_0123456789"})).await;
+    service.answers(
+        "/base/v1/customers",
+        200,
+        json!({"object": "list", "data": [{"id": "cus_1"}], "has_more": false, "url": "/v1/customers"}),
+    );
     service.answers("/base/v1/customers/cus%2F1", 200, json!({"id": "cus/1", "object": "customer"}));
 
-    let input = json!({"email": "a+b@example.com", "created": {"gte": 5}, "expand": ["data.sources", "total"], "limit": 3});
+    let input =
+        json!({"email": "a+b@example.com", "created": {"gte": 5}, "expand": ["data.sources", "total"], "limit": 3});
     assert_eq!(call(&app, &id, "get_customers", input).await["data"][0]["id"], "cus_1");
     let asked = service.received().pop().unwrap();
     assert_eq!(asked.method, "GET");
@@ -165,8 +177,13 @@ async fn others_send_json_repeated_names_and_their_own_media_types() {
     let app = TestApp::with_egress_to(&service).await;
     let login = json!({"username": SID, "password": "imported-0123456789"});
     let id = connect(&app, &service, "twilio.com/api.json", &["CreateMessage"], login).await;
-    service.answers("/base/2010-04-01/Accounts/AC0123456789abcdef0123456789abcdef/Messages.json", 201, json!({"sid": "SM1"}));
-    let body = json!({"To": "+15550001", "Body": "Hi", "MediaUrl": ["https://a.example/1.png", "https://a.example/2.png"]});
+    service.answers(
+        "/base/2010-04-01/Accounts/AC0123456789abcdef0123456789abcdef/Messages.json",
+        201,
+        json!({"sid": "SM1"}),
+    );
+    let body =
+        json!({"To": "+15550001", "Body": "Hi", "MediaUrl": ["https://a.example/1.png", "https://a.example/2.png"]});
     assert_eq!(call(&app, &id, "create_message", json!({"AccountSid": SID, "body": body})).await["sid"], "SM1");
     let asked = service.received().pop().unwrap();
     assert_eq!(
@@ -182,17 +199,22 @@ async fn an_import_is_chosen_from_and_says_what_it_cannot_do() {
     let path = "/api/admin/connectors/import";
     let gmail = document("googleapis.com/gmail.json");
     let listing = app.admin_post(path, &json!({"document": gmail})).await;
-    let send = listing["operations"].as_array().unwrap().iter().find(|one| one["id"] == "gmail.users.messages.send").unwrap();
+    let send =
+        listing["operations"].as_array().unwrap().iter().find(|one| one["id"] == "gmail.users.messages.send").unwrap();
     assert_eq!((&send["supported"], &send["method"]), (&json!(false), &json!("POST")));
     assert!(send["reason"].as_str().unwrap().contains("message/"), "{send}");
-    let (status, told) = post(&app, path, &json!({"document": gmail, "operations": ["gmail.users.messages.send"]})).await;
+    let (status, told) =
+        post(&app, path, &json!({"document": gmail, "operations": ["gmail.users.messages.send"]})).await;
     assert_eq!((status, &told["errors"][0]["path"]), (422, &json!("/operations/0")), "{told}");
 
     // The narrowest scope that reads labels.
     let chosen = json!({"document": gmail, "operations": ["gmail.users.labels.list"], "id": "labels", "name": "Labels", "version": "3.0.0"});
     let made = app.admin_post(path, &chosen).await;
     let definition = &made["definition"];
-    assert_eq!((&definition["id"], &definition["name"], &definition["version"]), (&json!("labels"), &json!("Labels"), &json!("3.0.0")));
+    assert_eq!(
+        (&definition["id"], &definition["name"], &definition["version"]),
+        (&json!("labels"), &json!("Labels"), &json!("3.0.0"))
+    );
     assert_eq!(definition["auth"]["type"], "oauth2");
     assert_eq!(definition["auth"]["scopes"], json!(["https://www.googleapis.com/auth/gmail.labels"]), "{definition:#}");
     assert_eq!(definition["actions"][0]["side_effect"], "read");
@@ -203,7 +225,8 @@ async fn an_import_is_chosen_from_and_says_what_it_cannot_do() {
     for name in ["stripe.com.json", "slack.com.json", "zoom.us.json", "github.com/api.github.com.json"] {
         let document = document(name);
         let listing = list(document.clone(), None).unwrap();
-        let names: Vec<String> = listing.operations.iter().filter(|one| one.supported).map(|one| one.id.clone()).take(30).collect();
+        let names: Vec<String> =
+            listing.operations.iter().filter(|one| one.supported).map(|one| one.id.clone()).take(30).collect();
         let imported = import(document, &wanted(&names)).unwrap();
         let told = app.admin_post("/api/admin/connectors/check", &imported.definition).await;
         assert_eq!(told, json!({"ok": true, "errors": []}), "{name}");

@@ -17,8 +17,8 @@ use super::{
     manifest::{Action, Manifest, SideEffect},
     recent::Recent,
     sandbox::{
-        Allowance, CallState, Cost, Fault, FaultKind, Invocation, LogLine, Outcome, Sandbox, StateRefusal, StateStore,
-        Unmapped,
+        Allowance, CallState, Cost, Fault, FaultKind, Invocation, LogLevel, LogLine, Outcome, Sandbox, StateRefusal,
+        StateStore, Unmapped,
     },
     schema::Schema,
     trial::{self, ActionSample},
@@ -304,7 +304,8 @@ impl Connectors {
         if let Some(sample) = sample {
             self.store.keep_sample(sample).await?;
         }
-        if let (Some(key), Ok(output)) = (recent, &report.result) {
+        // What comes with a warning would be served again without it.
+        if let (Some(key), Ok(output)) = (recent.filter(|_| report.notes().is_empty()), &report.result) {
             self.recent.keep(key, output, self.clock.now());
         }
         Ok(report)
@@ -547,6 +548,14 @@ pub(crate) fn allowance(manifest: &Manifest) -> Allowance {
 }
 
 impl CallReport {
+    /// What the connector warns of, such as that there was more than it read: for whoever reads its output.
+    pub fn notes(&self) -> Vec<String> {
+        const MOST: usize = 3;
+        const CHARACTERS: usize = 200;
+        let warnings = self.log.iter().filter(|line| line.level == LogLevel::Warn).take(MOST);
+        warnings.map(|line| line.message.chars().take(CHARACTERS).collect()).collect()
+    }
+
     fn refused(fault: Fault) -> Self {
         Self { result: Err(fault), limit: None, cached: false, cost: Cost::default(), log: Vec::new() }
     }

@@ -120,7 +120,7 @@ impl Run {
         let called = Called::of(approval, offer);
         let known = self.citations.offered().len();
         let cap = self.turns.limits.tool_output_bytes;
-        let mut result = tools::told(&call.name, &called, result(approval), cap, &mut self.citations);
+        let mut result = tools::told(&call.name, &called, result(approval), &[], cap, &mut self.citations);
         if self.citations.offered().len() > known {
             self.tell_citations();
         }

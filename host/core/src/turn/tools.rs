@@ -190,6 +190,7 @@ pub(super) fn told(
     tool: &str,
     called: &Called,
     result: Result<Value, (String, String)>,
+    notes: &[String],
     cap: usize,
     citations: &mut Citations,
 ) -> ToolResult {
@@ -204,7 +205,7 @@ pub(super) fn told(
     let ok = reason.is_none();
     ToolResult {
         ok,
-        content: fence(n, tool, &names, &output, cap),
+        content: fence(n, tool, &names, &output, notes, cap),
         step: json!({"tool": tool, "connection": called.id, "action": called.action, "ok": ok, "reason": reason}),
         output,
     }
@@ -259,16 +260,20 @@ impl Toolbox<'_> {
             visitor: self.visitor.map(str::to_owned),
         };
         let confirmed = if offered.action.confirmed { self.ask(call, &request, asked).await } else { Ok(None) };
+        let mut notes = Vec::new();
         let result = match confirmed {
             Ok(Some(approval)) => return Ran::Asks(Box::new(approval)),
-            Ok(None) => match self.turns.connectors.call(request).await.map(|report| report.result) {
-                Ok(result) => result.map_err(faulted),
+            Ok(None) => match self.turns.connectors.call(request).await {
+                Ok(report) => {
+                    notes = report.notes();
+                    report.result.map_err(faulted)
+                }
                 Err(failure) => Err(not_made(&failure, offered.connection)),
             },
             Err(refused) => Err(refused),
         };
         let cap = self.turns.limits.tool_output_bytes;
-        let mut result = told(&call.name, &Called::offered(offered), result, cap, citations);
+        let mut result = told(&call.name, &Called::offered(offered), result, &notes, cap, citations);
         // What the company's app, and not the model, needs to have this visitor connect their account.
         if let Some(visitor) = self.visitor.filter(|_| offered.visitors && result.step["reason"] == "needs_auth") {
             let authorize = json!({"connection": offered.connection, "visitor": visitor});
@@ -389,7 +394,7 @@ impl Toolbox<'_> {
     fn succeeded(&self, tool: &str, output: Value) -> ToolResult {
         ToolResult {
             ok: true,
-            content: fence(None, tool, &[], &output, self.turns.limits.tool_output_bytes),
+            content: fence(None, tool, &[], &output, &[], self.turns.limits.tool_output_bytes),
             output,
             step: json!({"tool": tool, "ok": true}),
         }
@@ -399,7 +404,7 @@ impl Toolbox<'_> {
         let output = error(reason, message);
         ToolResult {
             ok: false,
-            content: fence(None, "error", &[], &output, self.turns.limits.tool_output_bytes),
+            content: fence(None, "error", &[], &output, &[], self.turns.limits.tool_output_bytes),
             output,
             step: json!({"tool": tool, "ok": false, "reason": reason}),
         }
