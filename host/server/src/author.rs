@@ -202,7 +202,7 @@ pub struct Trial {
 /// What running an action gave.
 pub enum Ran {
     Called(CallReport),
-    Rehearsed(Rehearsal),
+    Rehearsed(Box<Rehearsal>),
 }
 
 /// Compiles a component as an upload would be compiled, and examines a definition as a post would be examined, so that
@@ -314,7 +314,10 @@ pub async fn run(app: &Arc<App>, postable: Postable, trial: Trial) -> anyhow::Re
     let request = CallRequest { organization, connection: id, action, input, caller, visitor: None };
     let ran = if trial.dry_run {
         let prepared = app.connectors.prepare(&connection).await?;
-        app.connectors.rehearse(&connection, &prepared, request).await.map(Ran::Rehearsed)
+        app.connectors
+            .rehearse(&connection, &prepared, request)
+            .await
+            .map(|rehearsal| Ran::Rehearsed(Box::new(rehearsal)))
     } else {
         app.connectors.call(request).await.map(Ran::Called)
     };

@@ -202,7 +202,7 @@ async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
             };
             let (output, lines) = match author::run(&app, postable, trial).await? {
                 Ran::Called(report) => author::told(&report),
-                Ran::Rehearsed(rehearsal) => author::told_dry(rehearsal),
+                Ran::Rehearsed(rehearsal) => author::told_dry(*rehearsal),
             };
             say(lines.trim_end());
             match output {

@@ -107,12 +107,9 @@ impl<'d> Walk<'d> {
             return Value::Object(made);
         }
         self.properties(members, depth, &mut made);
-        match members.get("items") {
-            Some(items @ Value::Object(_)) => {
-                made.insert("items".to_owned(), self.schema(items, depth + 1));
-            }
-            // Lists of schemas had another meaning in each draft.
-            _ => {}
+        // Lists of schemas had another meaning in each draft.
+        if let Some(items) = members.get("items").filter(|items| items.is_object()) {
+            made.insert("items".to_owned(), self.schema(items, depth + 1));
         }
         self.branches(members, depth, nullable && types.is_none(), &mut made);
         Value::Object(made)
@@ -200,7 +197,7 @@ impl<'d> Walk<'d> {
 
 fn description(members: &Map<String, Value>) -> Option<Value> {
     let text = plain(members.get("description")?.as_str()?, DESCRIPTION);
-    (!text.is_empty()).then(|| Value::String(text))
+    (!text.is_empty()).then_some(Value::String(text))
 }
 
 /// The types that JSON Schema knows; nothing for `file`, `any` and their like.
