@@ -22,14 +22,7 @@ const CLIENTS: usize = 32;
 
 pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
     let (_upstream, address) = start_upstream().await?;
-    let host = Host::start(binary, Some(&format!("http://{address}/v1"))).await?;
-    // With a connector on offer, a text answer's first words wait for it to be known that no call follows.
-    let connections = host.admin(reqwest::Method::GET, "/api/admin/connections", None).await?;
-    let list = connections.as_array().or(connections["connections"].as_array()).cloned().unwrap_or_default();
-    for id in list.iter().filter_map(|connection| connection["id"].as_str()) {
-        host.admin(reqwest::Method::POST, &format!("/api/admin/connections/{id}/disable"), None).await?;
-    }
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let host = quiet_host(binary, address).await?;
 
     let bearer = format!("Bearer {}", host.key);
     let through = |question: &str| {
@@ -76,6 +69,19 @@ pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
+/// A host with that upstream and no connector on offer.
+pub async fn quiet_host(binary: &Path, address: SocketAddr) -> Result<Host> {
+    let host = Host::start(binary, Some(&format!("http://{address}/v1"))).await?;
+    // With a connector on offer, a text answer's first words wait for it to be known that no call follows.
+    let connections = host.admin(reqwest::Method::GET, "/api/admin/connections", None).await?;
+    let list = connections.as_array().or(connections["connections"].as_array()).cloned().unwrap_or_default();
+    for id in list.iter().filter_map(|connection| connection["id"].as_str()) {
+        host.admin(reqwest::Method::POST, &format!("/api/admin/connections/{id}/disable"), None).await?;
+    }
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    Ok(host)
+}
+
 fn report(table: &mut Table, name: &str, pairs: &[(Seen, Seen)]) {
     let quantile = |pick: fn(&Seen) -> &hdrhistogram::Histogram<u64>, at: f64| {
         let mut direct: Vec<f64> = pairs.iter().map(|(direct, _)| pick(direct).value_at_quantile(at) as f64).collect();
@@ -100,7 +106,7 @@ fn report(table: &mut Table, name: &str, pairs: &[(Seen, Seen)]) {
     }
 }
 
-async fn start_upstream() -> Result<(Child, SocketAddr)> {
+pub async fn start_upstream() -> Result<(Child, SocketAddr)> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg("upstream")
         .stdout(Stdio::piped())

@@ -55,6 +55,21 @@ impl Host {
         Ok(answer)
     }
 
+    /// Uploads a packed component, whatever becomes of it.
+    pub async fn upload(&self, wasm: Vec<u8>) -> Result<()> {
+        let request =
+            self.client.post(format!("http://{}/api/admin/connectors", self.address)).bearer_auth(&self.admin);
+        request.header("content-type", "application/wasm").body(wasm).send().await?;
+        Ok(())
+    }
+
+    /// Components that are compiled or wait for it.
+    pub async fn compiling(&self) -> Result<usize> {
+        let metrics = self.client.get(format!("http://{}/metrics", self.address)).send().await?.text().await?;
+        let value = metrics.lines().find_map(|line| line.strip_prefix("resly_sandbox_compiling "));
+        Ok(value.context("the metric is missing")?.parse()?)
+    }
+
     /// Resident memory in KiB.
     pub fn resident_kib(&self) -> Result<u64> {
         memory::resident_kib(&self.child.id().context("the host has ended")?.to_string())

@@ -1,5 +1,6 @@
 //! `make bench`: everything measured side by side in one process tree, medians over rounds, on whatever machine this is.
 
+mod bombs;
 mod chat;
 mod client;
 mod host;
@@ -36,6 +37,9 @@ async fn main() -> Result<()> {
     }
     if wants("chat") {
         chat::run(&binary, &mut table).await?;
+    }
+    if wants("bombs") {
+        bombs::run(&binary, &mut table).await?;
     }
     table.print()?;
     Ok(())

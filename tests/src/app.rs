@@ -18,7 +18,7 @@ use resly_core::{
     meter::Limits,
     principal::{KeyKind, Scope},
 };
-use resly_sandbox::Compiler;
+use resly_sandbox::{CompileBudget, Compiler};
 use resly_server::{
     app::App,
     compose::{ComposeError, Doubles, compose},
@@ -59,13 +59,24 @@ pub struct Running {
 impl Running {
     /// On data that may be there already, with settings by the names of their variables.
     pub async fn start(data: &Path, settings: &[(&str, &str)]) -> Result<Self, ComposeError> {
+        Self::compiling(data, settings, None).await
+    }
+
+    /// The same, with components compiled by a child within this budget, or by the test's own process.
+    async fn compiling(
+        data: &Path,
+        settings: &[(&str, &str)],
+        budget: Option<CompileBudget>,
+    ) -> Result<Self, ComposeError> {
         let environment = |name: &str| {
             let found = settings.iter().find(|(have, _)| *have == name);
             found.map(|(_, value)| (*value).to_owned())
         };
         let flags = BTreeMap::from([("data".to_owned(), data.display().to_string())]);
         let config = Config::read(&Sources { flags, environment: &environment, file: None }).unwrap();
-        let doubles = Doubles { compiler: Some(Compiler::InProcess), jobs: false, ..Doubles::default() };
+        let compiler = budget.map_or(Compiler::InProcess, |_| Compiler::Child { program: binary() });
+        let compile_budget = budget.unwrap_or_default();
+        let doubles = Doubles { compiler: Some(compiler), compile_budget, jobs: false, ..Doubles::default() };
         let app = compose(&config, doubles).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -86,6 +97,8 @@ impl Running {
 struct Launch {
     allow: Option<String>,
     route: Option<String>,
+    /// What a child may take to compile a component; without it, the test's own process compiles.
+    compile_budget: Option<CompileBudget>,
     database_url: Option<String>,
     /// The public address, organization, key and admin's key of the host that this one stands beside.
     twin: Option<(String, OrganizationId, String, String)>,
@@ -124,8 +137,13 @@ impl TestApp {
         (first, second)
     }
 
+    /// The same, with components compiled by a child as in production, within this budget.
+    pub async fn compiling_within(budget: CompileBudget) -> Self {
+        Self::launch(Launch { compile_budget: Some(budget), ..Launch::default() }).await
+    }
+
     async fn launch(launch: Launch) -> Self {
-        let Launch { allow, route, database_url, twin } = launch;
+        let Launch { allow, route, compile_budget, database_url, twin } = launch;
         let public_url = twin.as_ref().map(|(base, ..)| base.clone());
         let data = tempfile::tempdir().unwrap();
         share_compiled(data.path());
@@ -137,7 +155,7 @@ impl TestApp {
         settings.extend(route.as_deref().map(|route| ("RESLY_EGRESS_ROUTE", route)));
         settings.extend(database_url.as_deref().map(|url| ("RESLY_DATABASE_URL", url)));
         settings.extend(public_url.as_deref().map(|url| ("RESLY_PUBLIC_URL", url)));
-        let running = Running::start(data.path(), &settings).await.unwrap();
+        let running = Running::compiling(data.path(), &settings, compile_budget).await.unwrap();
         let app = Arc::clone(&running.app);
         let (organization, key, admin) = match twin {
             Some((_, organization, key, admin)) => (organization, key, admin),

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod bombs;
 pub mod browser;
 pub mod canary;
 pub mod crm;

@@ -1,12 +1,14 @@
 //! The compile child: limits itself, compiles what it is given, and ends.
 //!
 //! It reads a [`Job`] and a component on standard input and writes the engine's compatibility hash and the machine
-//! code to standard output, or a reason to standard error. This contains what compiling may take, not what a
+//! code to standard output, or a reason to standard error. The host keeps standard input open: when that ends, the host is
+//! gone, and so is the child. This contains what compiling may take, not what a
 //! compromised compiler might do.
 
 use std::{
     io::{self, Read, Write},
     process::ExitCode,
+    thread,
 };
 
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -19,27 +21,30 @@ use crate::{engine, error::ComponentError, precheck::COMPONENT_MOST};
 pub struct Job {
     pub cpu_s: u64,
     pub memory_bytes: u64,
+    /// How long the component is.
+    pub length: u64,
 }
 
-const MAGIC: &[u8; 8] = b"RESLYJ01";
-const JOB: usize = 24;
+const MAGIC: &[u8; 8] = b"RESLYJ02";
+const JOB: usize = 32;
 /// The standard streams, and the few that the runtime opens for a moment.
 const FILES: u64 = 16;
-/// As little of the scheduler as can be asked: the host's answers go first.
-const NICE: i32 = 19;
+/// How much less the child asks of the scheduler than the host.
+const NICE: i32 = 10;
 
 impl Job {
     pub fn encode(self) -> [u8; JOB] {
         let mut bytes = [0; JOB];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8..16].copy_from_slice(&self.cpu_s.to_le_bytes());
-        bytes[16..].copy_from_slice(&self.memory_bytes.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.memory_bytes.to_le_bytes());
+        bytes[24..].copy_from_slice(&self.length.to_le_bytes());
         bytes
     }
 
     fn decode(bytes: [u8; JOB]) -> Option<Self> {
         let number = |at: usize| bytes[at..at + 8].try_into().map(u64::from_le_bytes).ok();
-        (bytes.starts_with(MAGIC)).then_some(Self { cpu_s: number(8)?, memory_bytes: number(16)? })
+        (bytes.starts_with(MAGIC)).then_some(Self { cpu_s: number(8)?, memory_bytes: number(16)?, length: number(24)? })
     }
 }
 
@@ -62,13 +67,21 @@ fn child() -> Result<(), String> {
         Job::decode(job).ok_or("standard input doesn't begin with a job; `resly compile` is for the host itself")?;
     restrict(job).map_err(|error| format!("the limits can't be set: {error}"))?;
     let mut component = Vec::new();
-    input.take(COMPONENT_MOST as u64 + 1).read_to_end(&mut component).map_err(|error| error.to_string())?;
+    let length = job.length.min(COMPONENT_MOST as u64);
+    input.take(length).read_to_end(&mut component).map_err(|error| error.to_string())?;
+    thread::Builder::new().spawn(end_with_host).map_err(|error| error.to_string())?;
     let engine = engine::compiling().map_err(|error| error.to_string())?;
     let code = compile(&engine, &component).map_err(|error| error.to_string())?;
     let mut output = io::stdout().lock();
     output.write_all(&engine::compatibility(&engine)).map_err(|error| error.to_string())?;
     output.write_all(&code).map_err(|error| error.to_string())?;
     output.flush().map_err(|error| error.to_string())
+}
+
+/// Waits for the end of standard input, which comes when the host is gone.
+fn end_with_host() {
+    let _ = io::stdin().read(&mut [0]);
+    std::process::exit(1);
 }
 
 fn restrict(job: Job) -> io::Result<()> {

@@ -95,7 +95,8 @@ impl Queue {
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
-        let job = Job { cpu_s: self.budget.cpu_s, memory_bytes: self.budget.memory_bytes };
+        let (cpu_s, memory_bytes) = (self.budget.cpu_s, self.budget.memory_bytes);
+        let job = Job { cpu_s, memory_bytes, length: component.len() as u64 };
         let Ok(done) = timeout(self.budget.wall, converse(&mut child, job, component)).await else {
             return Err(ComponentError::CompileBudget(format!("{} s", self.budget.wall.as_secs())));
         };
@@ -144,12 +145,13 @@ async fn converse(child: &mut Child, job: Job, component: Bytes) -> std::io::Res
         // A child that gives up doesn't read on; its message says why.
         drop(input.write_all(&job.encode()).await);
         drop(input.write_all(&component).await);
-        drop(input.shutdown().await);
+        // Open for as long as the child is wanted.
+        input
     };
     let (mut code, mut message) = (Vec::new(), Vec::new());
     let read = async { output.take(OUTPUT_MOST + 1).read_to_end(&mut code).await };
     let listen = async { errors.take(MESSAGE_MOST).read_to_end(&mut message).await };
-    let ((), read, listened) = tokio::join!(write, read, listen);
+    let (_input, read, listened) = tokio::join!(write, read, listen);
     read?;
     listened?;
     let status = child.wait().await?;

@@ -26,6 +26,8 @@ pub enum ComponentError {
     CompileBudget(String),
     #[error("too many components are being compiled; try again in a minute")]
     CompileQueue,
+    #[error("the component can't be loaded: {0}; make it of fewer parts")]
+    Load(String),
     #[error("the component can't be linked: {0}; build it with the SDK's current version")]
     Link(String),
     #[error("the host failed while it loaded the component; its log has the details, try again")]

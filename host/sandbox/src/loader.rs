@@ -147,14 +147,12 @@ impl Loader {
         .await??;
         let artefact = self.compiler.compile(turn, bytes).await?;
         let (cache, engine) = (Arc::clone(&self.cache), self.engine.clone());
+        // The host's own trouble ended above: what can't be loaded now is more than the pool of instances holds.
         let component = blocking(move || {
-            keep(&cache, digest, &artefact);
-            trusted::component(&engine, &artefact)
+            let component = trusted::component(&engine, &artefact);
+            component.inspect(|_| keep(&cache, digest, &artefact))
         });
-        let component = component.await?.map_err(|error| {
-            tracing::error!(%digest, error = format!("{error:#}"), "a component that was just compiled can't be loaded");
-            ComponentError::Host(error.to_string())
-        })?;
+        let component = component.await?.map_err(|error| ComponentError::Load(format!("{error:#}")))?;
         Ok((component, false))
     }
 }

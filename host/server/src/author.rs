@@ -32,11 +32,12 @@ use crate::{app::App, definition, http::admin::trials, install, signing, upload}
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
 /// What a new connector begins as; `{name}` stands for its name.
-const SCAFFOLD: [(&str, &str); 4] = [
+const SCAFFOLD: [(&str, &str); 5] = [
+    ("README.md", include_str!("../scaffold/README.md")),
     ("Cargo.toml", include_str!("../scaffold/Cargo.toml.txt")),
     ("connector.toml", include_str!("../scaffold/connector.toml")),
     ("src/lib.rs", include_str!("../scaffold/lib.rs")),
-    (".gitignore", "/target\n*.wasm\n"),
+    (".gitignore", "/target\n*.wasm\n*.key\n"),
 ];
 
 const ORGANIZATION: &str = "author";

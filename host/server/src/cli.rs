@@ -245,7 +245,7 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
     if let ("connector", Some(verb)) = (name, connector_verb(matches)) {
         let own = matches.subcommand().and_then(|(_, own)| own.try_get_one::<String>("data").ok().flatten());
         let data = own.map_or(AUTHOR_DATA, String::as_str);
-        let flags = BTreeMap::from([("data".to_owned(), data.to_owned()), ("log".to_owned(), "warn".to_owned())]);
+        let flags = BTreeMap::from([("data".to_owned(), data.to_owned()), ("log".to_owned(), "error".to_owned())]);
         return Invocation { verb: Verb::Connector(verb), flags, file: None };
     }
     let (matches, rotate) = match matches.subcommand() {

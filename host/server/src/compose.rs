@@ -29,7 +29,7 @@ use resly_models::{
     },
     openai::{OpenAi, OpenAiConfig},
 };
-use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
+use resly_sandbox::{CompileBudget, Compiler, SandboxConfig, WasmSandbox};
 use secrecy::ExposeSecret;
 
 use crate::{
@@ -58,6 +58,7 @@ pub struct Doubles {
     pub resolver: Option<Arc<dyn Resolve>>,
     /// In place of the child process, which is this program.
     pub compiler: Option<Compiler>,
+    pub compile_budget: CompileBudget,
     pub limits: TurnLimits,
     /// False where a test does what [`crate::jobs`] do, when it likes.
     pub jobs: bool,
@@ -72,6 +73,7 @@ impl Default for Doubles {
             embedder: None,
             resolver: None,
             compiler: None,
+            compile_budget: CompileBudget::default(),
             limits: TurnLimits::default(),
             jobs: true,
         }
@@ -105,7 +107,7 @@ pub enum ComposeError {
 pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, ComposeError> {
     make_private(&config.data)
         .map_err(|error| ComposeError::Data { path: config.data.display().to_string(), error })?;
-    let Doubles { clock, random, model, embedder, resolver, compiler, limits, jobs } = doubles;
+    let Doubles { clock, random, model, embedder, resolver, compiler, compile_budget, limits, jobs } = doubles;
     let keys = secrets::master_keys(config, false)?;
     let store = secrets::open_store(config).await?;
     let wrapping = secrets::wrapping(&keys, &store, &random);
@@ -118,7 +120,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         None => Compiler::Child { program: std::env::current_exe().map_err(ComposeError::Program)? },
     };
     let cache = config.data.join("compiled");
-    let sandbox_config = SandboxConfig::new(cache, compiler, mac_key, Arc::clone(&clock), Arc::clone(&random));
+    let mut sandbox_config = SandboxConfig::new(cache, compiler, mac_key, Arc::clone(&clock), Arc::clone(&random));
+    sandbox_config.compile_budget = compile_budget;
     let mapper: Digest = catalogue.bundle().mapper();
     let components: Arc<dyn ComponentSource> = Arc::clone(&catalogue) as _;
     let sandbox = WasmSandbox::new(sandbox_config, mapper, components)?;

@@ -49,7 +49,7 @@ fn run() -> anyhow::Result<()> {
     match &verb {
         Verb::Connector(ConnectorVerb::New { name }) => {
             let folder = author::scaffold(name)?;
-            say("written; in that folder, `cargo test` runs its logic, and `resly connector build` packs it");
+            say("written; its README.md tells the way from `cargo test` to an upload");
             return print(&format!("{}\n", folder.display()));
         }
         Verb::Connector(ConnectorVerb::Build { folder, out, key }) => {

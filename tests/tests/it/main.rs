@@ -4,9 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod ai_sdk;
-mod approval;
 mod approvals;
 mod bad_input;
+mod bombs;
 mod bundled;
 mod canaries;
 mod chat;
@@ -23,6 +23,7 @@ mod real_binary;
 mod uploads;
 mod vault;
 mod vendor_accounts;
+mod versions;
 mod visitors;
 
 #[test]

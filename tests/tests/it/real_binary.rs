@@ -98,6 +98,37 @@ async fn usage_is_exactly_right_after_a_crash() {
 }
 
 #[tokio::test]
+async fn an_upload_is_compiled_by_the_next_host_when_one_dies_over_it() {
+    let data = tempfile::tempdir().unwrap();
+    let mut first = demo(data.path(), None).await;
+    let seen = async |demo: &Demo| -> Value {
+        let path = format!("{}/api/admin/connectors/slow?version=1.0.0", demo.url);
+        client().get(path).bearer_auth(&demo.admin).send().await.unwrap().json().await.unwrap()
+    };
+    let upload = client()
+        .post(format!("{}/api/admin/connectors", first.url))
+        .bearer_auth(&first.admin)
+        .header("content-type", "application/wasm")
+        .body(crate::bombs::honest("slow", 60_000));
+    let upload = tokio::spawn(upload.send());
+    while seen(&first).await["state"] != "compiling" {
+        tokio::task::yield_now().await;
+    }
+    first.child.kill().await.unwrap();
+    drop(upload.await);
+
+    let second = demo(data.path(), None).await;
+    loop {
+        let slow = seen(&second).await;
+        if slow["state"] != "compiling" {
+            assert_eq!((&slow["state"], &slow["approval"]), (&json!("ready"), &json!("pending")), "{slow}");
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn sigterm_drains_and_ends() {
     let data = tempfile::tempdir().unwrap();
     let mut demo = demo(data.path(), None).await;

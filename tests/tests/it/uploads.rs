@@ -128,6 +128,9 @@ async fn what_can_not_run_is_refused_with_its_reason() {
     assert!(detail(b"\0asm\x01\0\0\0".to_vec()).await.contains("not a component"));
     assert!(detail(b"not wasm at all".to_vec()).await.contains("component"));
     assert!(detail(guest::component("shopify").unwrap().to_vec()).await.contains("resly connector pack"));
+    let large = upload(&app, vec![0; (32 << 20) + 1]).await;
+    assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(large.text().await.unwrap().contains("33554432 bytes"));
     let wide = packed(|manifest| manifest.hosts.push("*".to_owned()));
     assert!(detail(wide).await.contains("hosts"));
 
@@ -212,5 +215,35 @@ async fn a_new_connector_is_tested_built_and_run_with_nothing_of_ours_at_hand() 
     assert!(build.status.success(), "{}", said(&build));
     let run = author(&home, &["run", "accounts-1.0.0.wasm", "get_account", "--input", r#"{"id":"1"}"#]).await;
     assert!(run.status.success(), "{}", said(&run));
-    assert_eq!(serde_json::from_slice::<Value>(&run.stdout).unwrap(), json!({"name": "Acme", "plan": "Pro"}));
+    let account = json!({"name": "Acme", "plan": "Pro"});
+    assert_eq!(serde_json::from_slice::<Value>(&run.stdout).unwrap(), account);
+
+    // Its README leads on: signed, uploaded, approved, installed, called.
+    assert!(std::fs::read_to_string(home.join("README.md")).unwrap().contains("accounts/versions/1.0.0/approve"));
+    let keygen = author(&home, &["keygen"]).await;
+    assert!(keygen.status.success(), "{}", said(&keygen));
+    assert!(!author(&home, &["keygen"]).await.status.success(), "a key is never written over");
+    let sign = ["sign", "accounts-1.0.0.wasm", "--key", "publisher.key"];
+    assert!(author(&home, &sign).await.status.success());
+    assert!(!author(&home, &sign).await.status.success(), "it is signed already");
+    let check = author(&home, &["check", "accounts-1.0.0.wasm"]).await;
+    let public_key = String::from_utf8(keygen.stdout).unwrap();
+    assert!(
+        said(&check).contains(&format!("signature: valid, with the key {}", public_key.trim())),
+        "{}",
+        said(&check)
+    );
+
+    let app = TestApp::start().await;
+    let publisher = json!({"name": "The author", "public_key": public_key.trim()});
+    app.admin_post("/api/admin/publishers", &publisher).await;
+    let response = upload(&app, std::fs::read(home.join("accounts-1.0.0.wasm")).unwrap()).await;
+    assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+    let ready = settled(&app, "accounts", "1.0.0").await;
+    assert_eq!((&ready["state"], &ready["signature"]["publisher"]), (&json!("ready"), &json!("The author")), "{ready}");
+    approve(&app, "accounts", "1.0.0").await;
+    let made =
+        app.admin_post("/api/admin/connections", &json!({"connector": "accounts", "environment": "sandbox"})).await;
+    let action = format!("/api/admin/connections/{}/actions/get_account", made["id"].as_str().unwrap());
+    assert_eq!(app.admin_post(&action, &json!({"id": "1"})).await["output"], account);
 }

@@ -1,9 +1,10 @@
 //! The compile child: what it makes is what the host loads, and what it may take is bounded.
 
-use std::{fmt::Write, path::PathBuf, time::Duration};
+use std::{fmt::Write, path::PathBuf, process::Stdio, time::Duration};
 
 use resly_core::connector::sandbox::Allowance;
 use resly_sandbox::{CompileBudget, Compiler, ComponentError};
+use tokio::io::AsyncWriteExt;
 
 use crate::{
     guest::{invoke, module},
@@ -79,6 +80,22 @@ async fn a_child_that_never_answers_is_ended() {
     let digest = rig.add(&guest);
     let error = rig.sandbox.prepare(digest, &guest.bytes().into()).await.unwrap_err();
     assert!(matches!(error, ComponentError::CompileBudget(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_child_ends_with_its_host() {
+    let component = bomb(20_000);
+    let numbers = [60, 1 << 30, component.len() as u64].map(u64::to_le_bytes).concat();
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_resly-sandbox-compile"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut host = child.stdin.take().unwrap();
+    host.write_all(&[b"RESLYJ02", numbers.as_slice(), component.as_slice()].concat()).await.unwrap();
+    assert!(child.try_wait().unwrap().is_none(), "it is at work");
+    drop(host);
+    assert_eq!(child.wait().await.unwrap().code(), Some(1), "and neither done nor at the end of its budget");
 }
 
 #[tokio::test]

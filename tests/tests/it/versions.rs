@@ -1,12 +1,19 @@
-//! An admin's decision about uploads: what waits for it, what doesn't, whose signatures count, and what is taken back.
+//! The versions of an upload: an admin's decision about each, whose signatures count, and how a connection moves from one
+//! to another while calls are running.
 
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{Router, extract::State, http::Uri};
+use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use resly_core::connector::{
     manifest::{Auth, Manifest, SideEffect},
+    pack::pack,
     signature::SigningKey,
 };
-use resly_tests::app::TestApp;
+use resly_tests::{app::TestApp, guest};
 use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::Semaphore};
 
 use crate::uploads::{approve, packed, settled, shopify, upload, uploaded};
 
@@ -184,4 +191,85 @@ async fn a_host_tells_what_does_not_fit() {
     .await;
     assert!(shown["remarks"][0].as_str().unwrap().contains("no `hosts`"), "{shown}");
     assert_eq!(uploaded(&app, "1.0.1", |_| ()).await["remarks"], json!([]));
+}
+
+/// A service that takes requests and answers none until it is told to.
+struct Holding {
+    arrived: Semaphore,
+    released: Semaphore,
+}
+
+impl Holding {
+    async fn start() -> (Arc<Self>, SocketAddr) {
+        let holding = Arc::new(Self { arrived: Semaphore::new(0), released: Semaphore::new(0) });
+        let answer = async |State(holding): State<Arc<Self>>, uri: Uri| {
+            holding.arrived.add_permits(1);
+            holding.released.acquire().await.unwrap().forget();
+            json!({"path": uri.path()}).to_string()
+        };
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&holding));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (holding, address)
+    }
+
+    /// Waits until so many more requests are held.
+    async fn holds(&self, count: u32) {
+        self.arrived.acquire_many(count).await.unwrap().forget();
+    }
+
+    /// Answers so many.
+    fn release(&self, count: usize) {
+        self.released.add_permits(count);
+    }
+}
+
+/// The runner of declarative connectors, packed as an upload that asks for `/VERSION`.
+fn asking_for(version: &str, address: SocketAddr) -> Vec<u8> {
+    let manifest: Manifest = serde_json::from_value(json!({
+        "id": "held", "name": "Held", "version": version, "hosts": [address.to_string()],
+        "actions": [{"id": "get", "title": "Get", "description": "Gets.",
+            "request": {"method": "GET", "url": format!("http://{address}/{version}")},
+            "response": {"mapping": ".path"}}],
+    }))
+    .unwrap();
+    pack(&guest::component("http").unwrap(), &manifest).unwrap()
+}
+
+#[tokio::test]
+async fn an_upgrade_and_a_roll_back_drop_no_call() {
+    // An organization has 48 instances at most; all of these are held at once.
+    const OLD: usize = 32;
+    const NEW: usize = 8;
+    let (service, address) = Holding::start().await;
+    let app = TestApp::reaching(address).await;
+    for version in ["1.0.0", "1.1.0"] {
+        upload(&app, asking_for(version, address)).await;
+        assert_eq!(settled(&app, "held", version).await["state"], "ready");
+        approve(&app, "held", version).await;
+    }
+    let install = json!({"connector": "held", "version": "1.0.0", "name": "Held", "environment": "production"});
+    let made = app.admin_post("/api/admin/connections", &install).await;
+    let connection = format!("/api/admin/connections/{}", made["id"].as_str().unwrap());
+    let calls = |count: usize| {
+        let call = async |app: &TestApp, path: String| app.admin_post(&path, &json!({})).await["output"].clone();
+        join_all((0..count).map(|_| call(&app, format!("{connection}/actions/get"))))
+    };
+
+    for (from, to) in [("1.0.0", "1.1.0"), ("1.1.0", "1.0.0")] {
+        let move_on = async {
+            service.holds(OLD as u32).await;
+            let (status, moved) = send(&app, "PATCH", &connection, &json!({"version": to})).await;
+            assert_eq!((status, &moved["version"]), (StatusCode::OK, &json!(to)));
+            let release = async {
+                service.holds(NEW as u32).await;
+                service.release(OLD + NEW);
+            };
+            tokio::join!(calls(NEW), release).0
+        };
+        let (old, new) = tokio::join!(calls(OLD), move_on);
+        assert_eq!(old, vec![json!(format!("/{from}")); OLD], "what was running ends as it began");
+        assert_eq!(new, vec![json!(format!("/{to}")); NEW], "what begins then is the other version");
+    }
 }
