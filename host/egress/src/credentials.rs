@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use resly_core::connector::manifest::Auth;
+use resly_core::connector::manifest::{ApiKeyPlace, Auth};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -65,10 +65,12 @@ impl Credentials {
         if self.fields.values().any(|value| value.expose_secret().len() > BYTES) {
             return Err(CredentialsError::TooLong);
         }
+        // Basic encodes its pair, and a query all it holds.
+        let in_header = matches!(auth, Auth::Bearer | Auth::ApiKey { place: ApiKeyPlace::Header, .. });
         for name in auth.fields() {
             let value = self.get(name).filter(|value| !value.is_empty() || *name == "password");
             let value = value.ok_or(CredentialsError::Missing(name))?;
-            if value.contains(|c: char| c.is_control()) || (*auth == Auth::Bearer && !value.is_ascii()) {
+            if value.contains(|c: char| c.is_control()) || (in_header && !value.is_ascii()) {
                 return Err(CredentialsError::Character(name));
             }
             if *name == "username" && value.contains(':') {
@@ -156,6 +158,10 @@ mod tests {
         assert_eq!(of(json!({"username": "a:b", "password": "p"})).check(&basic), Err(CredentialsError::Colon));
         assert_eq!(of(json!({"token": "a\r\nb"})).check(&Auth::Bearer), Err(CredentialsError::Character("token")));
         assert!(of(json!({"token": " pasted\n"})).check(&Auth::Bearer).is_ok());
+        let key = |place| Auth::ApiKey { place, name: "key".to_owned(), prefix: String::new() };
+        let curly = of(json!({"api_key": "“pasted”"}));
+        assert_eq!(curly.check(&key(ApiKeyPlace::Header)), Err(CredentialsError::Character("api_key")));
+        assert!(curly.check(&key(ApiKeyPlace::Query)).is_ok());
         assert_eq!(of(json!({"token": " pasted\n"})).get("token"), Some("pasted"));
         let long = of(json!({"token": "x".repeat(BYTES + 1)}));
         assert_eq!(long.check(&Auth::Bearer), Err(CredentialsError::TooLong));

@@ -10,7 +10,10 @@ use resly_core::{id::ConnectionId, time::Random};
 
 use crate::{
     config::{EgressConfig, EgressError},
-    policy::resolve::Resolve,
+    policy::{
+        guard::{self, Guard},
+        resolve::Resolve,
+    },
     session::{Session, SessionSpec},
     wire::{breaker::Breaker, client::Clients},
 };
@@ -36,7 +39,17 @@ impl Egress {
         resolver: Arc<dyn Resolve>,
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>, EgressError> {
-        let clients = Clients::new(&config, resolver)?;
+        Self::behind(guard::check, config, resolver, random)
+    }
+
+    /// As [`Self::new`], with what judges addresses as an input.
+    pub(crate) fn behind(
+        guard: Guard,
+        config: EgressConfig,
+        resolver: Arc<dyn Resolve>,
+        random: Arc<dyn Random>,
+    ) -> Result<Arc<Self>, EgressError> {
+        let clients = Clients::new(&config, resolver, guard)?;
         let breakers = Cache::builder().max_capacity(BREAKERS).time_to_idle(BREAKER_IDLE).build();
         Ok(Arc::new(Self { clients, config, random, breakers }))
     }

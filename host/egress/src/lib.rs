@@ -23,6 +23,8 @@ mod egress;
 mod failure;
 mod oauth;
 mod policy;
+#[cfg(test)]
+mod rebinding;
 mod session;
 mod vault;
 mod wire;
@@ -37,6 +39,7 @@ pub use policy::{
     guard,
     resolve::{Resolve, SystemResolver},
     route::{Route, RouteError, parse as parse_routes},
+    target::{Target, TargetError},
 };
 pub use session::{CredentialSource, Session, SessionSpec};
 pub use vault::{

@@ -233,6 +233,12 @@ impl Session {
             let message = format!("query parameter `{name}` carries the connection's credential; leave it out");
             return Err(failure::refused(OutboundReason::Invalid, message));
         }
+        // A service that takes no body with these methods takes it for the next request on the connection, and that
+        // may be somebody else's.
+        if matches!(method, Method::GET | Method::HEAD) && request.body.as_ref().is_some_and(|body| !body.is_empty()) {
+            let message = format!("a {method} request has no body: put it into the query, or use another method");
+            return Err(failure::refused(OutboundReason::Invalid, message));
+        }
         if let Some(body) = &request.body
             && body.len() > REQUEST_BODY
         {
@@ -251,7 +257,7 @@ impl Session {
             let message = format!(
                 "{}{} is not among the hosts that this connector may call: {}",
                 target.url().origin().ascii_serialization(),
-                shown_path(target),
+                self.shown_path(target),
                 grants.text()
             );
             return Err(failure::refused(OutboundReason::Denied, message));
@@ -377,16 +383,23 @@ impl Session {
     }
 
     fn record(&self, hop: &Hop, result: &Result<reqwest::Response, WireError>) {
-        let path = self.redact(shown_path(&hop.target));
+        let path = self.shown_path(&hop.target);
         let mut entry = json!({"method": hop.method.as_str(), "host": hop.target.host_text(), "path": path});
         match result {
             Ok(response) => entry["status"] = response.status().as_u16().into(),
-            Err(error) => entry["error"] = error.to_string().into(),
+            Err(error) => entry["error"] = self.redact(&error.to_string()).into(),
         }
         tracing::debug!(
             organization = %self.spec.organization, connection = %self.spec.connection, request = %entry, "egress"
         );
         lock(&self.requests).push(entry);
+    }
+
+    /// A path for people. It is cut after it was redacted: half a secret isn't found.
+    fn shown_path(&self, target: &Target) -> String {
+        let mut path = self.redact(target.url().path());
+        path.truncate(path.floor_char_boundary(LOGGED_PATH));
+        path
     }
 
     /// Where a response leads, when the manifest asks for redirects to be followed.
@@ -413,7 +426,7 @@ impl Session {
         if fetches {
             hop.method = Method::GET;
             hop.body = None;
-            hop.headers.remove(header::CONTENT_TYPE);
+            headers::drop_content(&mut hop.headers);
         }
         if !target.same_origin(&hop.target) {
             hop.trusted = false;
@@ -498,9 +511,4 @@ fn method(text: &str) -> Result<Method, OutboundFailure> {
         let message = format!("`{shown}` is no method that can be sent; use GET, POST, PUT, PATCH, DELETE or HEAD");
         failure::refused(OutboundReason::Invalid, message)
     })
-}
-
-fn shown_path(target: &Target) -> &str {
-    let path = target.url().path();
-    path.get(..LOGGED_PATH).unwrap_or(path)
 }

@@ -103,6 +103,9 @@ const BLOCKS6: [Block6; 15] = [
 /// public IPv4 service so.
 const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
 
+/// What judges addresses: [`check`]. The tests of what is dialled put another in its place.
+pub(crate) type Guard = fn(IpAddr) -> Result<(), Refused>;
+
 /// Whether an address is public, so that a connector may be connected to it.
 pub fn check(address: IpAddr) -> Result<(), Refused> {
     match address {
@@ -125,6 +128,10 @@ fn check6(address: Ipv6Addr) -> Result<(), Refused> {
     let inside = |(base, length, _): &&Block6| (bits ^ base.to_bits()) >> (128 - length) == 0;
     if let Some((_, _, refused)) = BLOCKS6.iter().find(inside) {
         return Err(*refused);
+    }
+    // ISATAP (RFC 5214, section 6.1): an IPv4 address in the lower half, whatever the prefix.
+    if (bits >> 32) as u32 & !0x0200_0000 == 0x0000_5efe {
+        return Err(Refused::Embedded);
     }
     // Global unicast is all that has been handed out.
     if bits >> 125 == 1 { Ok(()) } else { Err(Refused::Reserved) }
@@ -197,6 +204,7 @@ mod tests {
             ("64:ff9b::127.0.0.1", Refused::Loopback),
             ("64:ff9b::169.254.169.254", Refused::Metadata),
             ("64:ff9b:1::8.8.8.8", Refused::Embedded),
+            ("64:ff9b:0:0:1::8.8.8.8", Refused::Reserved),
             ("100::1", Refused::Reserved),
             ("2001::1", Refused::Embedded),
             ("2001:2::1", Refused::Benchmarking),
@@ -204,6 +212,8 @@ mod tests {
             ("2001:db8::1", Refused::Documentation),
             ("3fff::1", Refused::Documentation),
             ("2002:7f00:1::", Refused::Embedded),
+            ("2606:4700::5efe:7f00:1", Refused::Embedded),
+            ("2606:4700::200:5efe:a00:1", Refused::Embedded),
             ("5f00::1", Refused::Reserved),
             ("fc00::1", Refused::Private),
             ("fd00:ec2::254", Refused::Private),

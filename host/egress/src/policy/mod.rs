@@ -6,4 +6,4 @@ pub mod grant;
 pub mod guard;
 pub mod resolve;
 pub mod route;
-pub(crate) mod target;
+pub mod target;

@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolving};
 
-use super::guard;
+use super::guard::Guard;
 
 /// Looks up a host name.
 #[async_trait]
@@ -43,26 +43,26 @@ pub(crate) struct Unresolved;
 /// A resolver as a reqwest client uses it.
 pub(crate) struct Resolver {
     inner: Arc<dyn Resolve>,
-    guarded: bool,
+    guard: Option<Guard>,
 }
 
 impl Resolver {
     /// Refuses a name when any of its addresses isn't public. Using the public rest would be as safe, but a name that
     /// mixes them is an attack or a mistake, and the admin should hear of either.
-    pub fn guarded(inner: Arc<dyn Resolve>) -> Self {
-        Self { inner, guarded: true }
+    pub fn guarded(inner: Arc<dyn Resolve>, guard: Guard) -> Self {
+        Self { inner, guard: Some(guard) }
     }
 
     /// For what the operator has listed.
     pub fn unguarded(inner: Arc<dyn Resolve>) -> Self {
-        Self { inner, guarded: false }
+        Self { inner, guard: None }
     }
 }
 
 impl reqwest::dns::Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let inner = Arc::clone(&self.inner);
-        let guarded = self.guarded;
+        let guard = self.guard;
         Box::pin(async move {
             let addresses = match inner.resolve(name.as_str()).await {
                 Ok(addresses) if !addresses.is_empty() => addresses,
@@ -72,8 +72,8 @@ impl reqwest::dns::Resolve for Resolver {
                     return Err(Unresolved.into());
                 }
             };
-            if guarded {
-                let refused = addresses.iter().find_map(|address| Some((*address, guard::check(*address).err()?)));
+            if let Some(guard) = guard {
+                let refused = addresses.iter().find_map(|address| Some((*address, guard(*address).err()?)));
                 if let Some((address, kind)) = refused {
                     tracing::warn!(name = name.as_str(), %address, %kind, "egress refused");
                     return Err(NotPublic.into());
@@ -91,7 +91,7 @@ mod tests {
 
     use reqwest::dns::Resolve as _;
 
-    use super::*;
+    use super::{super::guard, *};
 
     /// Answers differently each time it is asked.
     struct Rebinding(AtomicUsize, Vec<Vec<&'static str>>);
@@ -112,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn the_addresses_that_were_checked_are_the_ones_handed_on() {
         let inner = Arc::new(Rebinding(AtomicUsize::new(0), vec![vec!["1.1.1.1", "2606:4700::1"], vec!["127.0.0.1"]]));
-        let resolver = Resolver::guarded(inner.clone());
+        let resolver = Resolver::guarded(inner.clone(), guard::check);
         assert_eq!(ask(&resolver).await.unwrap(), ["1.1.1.1", "2606:4700::1"]);
         assert_eq!(inner.0.load(Ordering::Relaxed), 1, "asked once, not again for the dial");
         assert!(ask(&resolver).await.is_err());
@@ -121,7 +121,7 @@ mod tests {
     #[tokio::test]
     async fn one_private_address_among_public_ones_spoils_the_name() {
         let answers = vec![vec!["1.1.1.1", "10.0.0.1"], vec!["::ffff:1.1.1.1"], vec![]];
-        let resolver = Resolver::guarded(Arc::new(Rebinding(AtomicUsize::new(0), answers)));
+        let resolver = Resolver::guarded(Arc::new(Rebinding(AtomicUsize::new(0), answers)), guard::check);
         for _ in 0..3 {
             let error = ask(&resolver).await.unwrap_err();
             assert!(!error.contains("10.0"), "{error}");

@@ -1,5 +1,7 @@
 //! One request's URL, parsed once: what policy judges is what DNS, SNI, `Host` and the dial are made of.
 
+use std::net::IpAddr;
+
 use url::{Host, Url};
 
 /// The longest URL a guest may ask for, in bytes.
@@ -79,6 +81,15 @@ impl Target {
     pub fn host(&self) -> Host<&str> {
         // A target without a host isn't made.
         self.url.host().unwrap_or(Host::Domain(""))
+    }
+
+    /// The address, when the host is one and no name has to be resolved.
+    pub fn literal(&self) -> Option<IpAddr> {
+        match self.host() {
+            Host::Domain(_) => None,
+            Host::Ipv4(address) => Some(address.into()),
+            Host::Ipv6(address) => Some(address.into()),
+        }
     }
 
     pub fn host_text(&self) -> &str {

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::{Certificate, Client, ClientBuilder, redirect};
 use tokio::time::{Instant, timeout_at};
-use url::{Host, Url};
+use url::Url;
 
 use crate::{
     config::{EgressConfig, EgressError},
     policy::{
         allow::AllowedHost,
-        guard::{self, Refused},
+        guard::{Guard, Refused},
         resolve::{NotPublic, Resolve, Resolver, Unresolved},
         route::Route,
         target::Target,
@@ -109,11 +109,12 @@ pub struct Clients {
     routed: Option<Client>,
     allow: Vec<AllowedHost>,
     routes: Vec<Route>,
+    guard: Guard,
     first_byte: Duration,
 }
 
 impl Clients {
-    pub fn new(config: &EgressConfig, resolver: Arc<dyn Resolve>) -> Result<Self, EgressError> {
+    pub fn new(config: &EgressConfig, resolver: Arc<dyn Resolve>, guard: Guard) -> Result<Self, EgressError> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             // Fails when the program has chosen one already, which is as good.
@@ -124,7 +125,7 @@ impl Clients {
             let builder = || adjust(base(config)).dns_resolver(Arc::clone(&resolver));
             client(builder, &config.extra_ca_pem)
         };
-        let public = build(Resolver::guarded(Arc::clone(&resolver)), |builder| builder.https_only(true))?;
+        let public = build(Resolver::guarded(Arc::clone(&resolver), guard), |builder| builder.https_only(true))?;
         let listed = match config.allow.is_empty() {
             true => None,
             false => Some(build(Resolver::unguarded(Arc::clone(&resolver)), |builder| builder)?),
@@ -135,7 +136,7 @@ impl Clients {
             false => Some(build(Resolver::unguarded(resolver), ClientBuilder::http1_only)?),
         };
         let (allow, routes) = (config.allow.clone(), config.routes.clone());
-        Ok(Self { public, listed, routed, allow, routes, first_byte: config.first_byte_timeout })
+        Ok(Self { public, listed, routed, allow, routes, guard, first_byte: config.first_byte_timeout })
     }
 
     /// Decides how a target is reached, as far as that can be told before its name is resolved.
@@ -152,12 +153,10 @@ impl Clients {
             return Ok(Way::Listed);
         }
         // The client's resolver is never asked about a literal.
-        let literal = match host {
-            Host::Domain(_) => return Ok(Way::Public),
-            Host::Ipv4(address) => address.into(),
-            Host::Ipv6(address) => address.into(),
-        };
-        guard::check(literal).map(|()| Way::Public).map_err(WayError::Address)
+        match target.literal() {
+            Some(address) => (self.guard)(address).map(|()| Way::Public).map_err(WayError::Address),
+            None => Ok(Way::Public),
+        }
     }
 
     /// Sends one request and returns when the response's head is there.

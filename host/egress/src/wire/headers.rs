@@ -72,10 +72,12 @@ pub fn request(guest: &[(String, String)], auth: &Auth) -> Result<HeaderMap, Hea
     for (name, value) in guest {
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| HeaderError::Name(name.escape_default().take(64).collect()))?;
-        if is_reserved(&parsed) {
+        // Where headers are handed on as variables (RFC 3875, section 4.1.18), `_` and `-` become the same.
+        let folded = parsed.as_str().replace('_', "-");
+        if is_reserved(&folded) {
             return Err(HeaderError::Refused(parsed.to_string()));
         }
-        if is_auth(&parsed, auth) {
+        if is_auth(&folded, auth) {
             return Err(HeaderError::Auth(parsed.to_string()));
         }
         // The host asks for what it can decode within its caps.
@@ -89,24 +91,38 @@ pub fn request(guest: &[(String, String)], auth: &Auth) -> Result<HeaderMap, Hea
     Ok(headers)
 }
 
-/// Whether only the host may set this header. A `HeaderName` is in lower case.
-pub fn is_reserved(name: &HeaderName) -> bool {
-    REFUSED.contains(&name.as_str()) || name.as_str().starts_with("proxy-")
+/// Whether only the host may set this header. The name is in lower case.
+pub fn is_reserved(name: &str) -> bool {
+    REFUSED.contains(&name) || name.starts_with("proxy-")
 }
 
-/// Whether this header is where the credential goes.
-fn is_auth(name: &HeaderName, auth: &Auth) -> bool {
-    match auth {
-        Auth::None | Auth::ApiKey { place: ApiKeyPlace::Query, .. } => false,
-        Auth::ApiKey { place: ApiKeyPlace::Header, name: auth, .. } => auth.eq_ignore_ascii_case(name.as_str()),
-        Auth::Bearer | Auth::Basic => *name == header::AUTHORIZATION,
-        Auth::Oauth2(oauth) => oauth.header.eq_ignore_ascii_case(name.as_str()),
-    }
+/// Whether this header, folded, is where the credential goes.
+fn is_auth(folded: &str, auth: &Auth) -> bool {
+    let name = match auth {
+        Auth::None | Auth::ApiKey { place: ApiKeyPlace::Query, .. } => return false,
+        Auth::ApiKey { place: ApiKeyPlace::Header, name, .. } => name,
+        Auth::Bearer | Auth::Basic => header::AUTHORIZATION.as_str(),
+        Auth::Oauth2(oauth) => &oauth.header,
+    };
+    name.replace('_', "-").eq_ignore_ascii_case(folded)
 }
 
 /// What a guest gave for one origin only, dropped when a redirect leads to another.
 pub fn drop_private(headers: &mut HeaderMap) {
     for name in [header::AUTHORIZATION, header::COOKIE] {
+        headers.remove(name);
+    }
+}
+
+/// What described a body that is sent no further.
+pub fn drop_content(headers: &mut HeaderMap) {
+    for name in [
+        header::CONTENT_TYPE,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LANGUAGE,
+        header::CONTENT_LOCATION,
+        header::CONTENT_DISPOSITION,
+    ] {
         headers.remove(name);
     }
 }
@@ -162,13 +178,22 @@ mod tests {
 
     #[test]
     fn framing_hop_by_hop_and_the_credentials_own_are_refused() {
-        for name in REFUSED.iter().chain(&["Proxy-Anything", "HOST", "Transfer-Encoding", "Content-Length"]) {
+        for name in REFUSED.iter().chain(&[
+            "Proxy-Anything",
+            "HOST",
+            "Transfer-Encoding",
+            "Content-Length",
+            "content_length",
+            "Transfer_Encoding",
+        ]) {
             assert!(matches!(one(name, "1"), Err(HeaderError::Refused(_))), "{name}");
         }
         assert_eq!(one("Authorization", "x"), Err(HeaderError::Auth("authorization".to_owned())));
         let key = Auth::ApiKey { place: ApiKeyPlace::Header, name: "X-Api-Key".to_owned(), prefix: String::new() };
         let header = |name: &str| vec![(name.to_owned(), "v".to_owned())];
-        assert!(matches!(request(&header("x-API-key"), &key), Err(HeaderError::Auth(_))));
+        for name in ["x-API-key", "X_Api_Key", "x-api_key"] {
+            assert!(matches!(request(&header(name), &key), Err(HeaderError::Auth(_))), "{name}");
+        }
         assert!(request(&header("authorization"), &key).is_ok());
         assert!(request(&header("Accept-Encoding"), &key).unwrap().is_empty());
     }

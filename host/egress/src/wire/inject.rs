@@ -114,13 +114,15 @@ fn strip(url: &mut Url, name: &str) {
 
 fn header(name: &str, prefix: &str, secret: &str, field: &'static str) -> Result<Injection, InjectError> {
     let name = HeaderName::from_bytes(name.as_bytes()).ok();
-    let name = name.filter(|name| !headers::is_reserved(name)).ok_or(InjectError::Header)?;
+    let name = name.filter(|name| !headers::is_reserved(name.as_str())).ok_or(InjectError::Header)?;
     let value = Zeroizing::new(format!("{prefix}{secret}"));
     Ok(Injection::Header(name, sensitive(&value, field)?))
 }
 
 fn sensitive(value: &str, field: &'static str) -> Result<HeaderValue, InjectError> {
-    let mut value = HeaderValue::from_str(value).map_err(|_| InjectError::Unsendable(field))?;
+    // Bytes beyond ASCII would be allowed (RFC 9110, section 5.5), and every server reads them its own way.
+    let value = HeaderValue::from_str(value).ok().filter(|_| value.is_ascii());
+    let mut value = value.ok_or(InjectError::Unsendable(field))?;
     value.set_sensitive(true);
     Ok(value)
 }

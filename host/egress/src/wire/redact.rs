@@ -1,9 +1,10 @@
 //! Redaction: takes a credential out of what comes back, in every form a service may echo it in.
 //!
 //! For each secret of four bytes or more, and for what Basic authentication makes of a pair: as it is, percent-encoded
-//! by the usual rules (once and twice) and whole, as `application/x-www-form-urlencoded`, escaped as in JSON (once, twice
-//! and whole) and HTML, in hex, and in Base64 of both alphabets at each of the three positions a secret can have in a longer text.
-//! A part of 16 bytes or more that no rule escapes is looked for by itself, so that escapes of escapes hide nothing.
+//! by the usual rules (once and twice) and whole, as `application/x-www-form-urlencoded`, escaped as the usual writers of
+//! JSON (once, twice and whole) and HTML do it, in hex, and in Base64 of both alphabets at each of the three positions a
+//! secret can have in a longer text. A part of 16 bytes or more that no rule escapes is looked for by itself, so that
+//! escapes of escapes hide nothing.
 //! Letters match in both cases. Shorter secrets are left alone: taking every `ab` out of a page would ruin it and hide
 //! nothing that can't be guessed; a user name is taken for a secret only when there is no password to speak of (services
 //! that take a key as the user name). Forms that cut a secret in two, such as Base64 wrapped into lines, are not found.
@@ -224,7 +225,11 @@ fn add_forms(secret: &[u8], forms: &mut Vec<Form>) {
             });
             add(url_safe.collect(), before, after);
             add(encoded(inner, STRICT), before, after);
-            add(inner.iter().flat_map(|byte| json_with_slashes(*byte)).collect(), before, after);
+            // It is ASCII.
+            let inner = String::from_utf8_lossy(inner);
+            for rule in &JSON {
+                add(json(&inner, rule), before, after);
+            }
         }
         add(inner.to_vec(), before, after);
     }
@@ -242,12 +247,17 @@ fn escaped(secret: &[u8]) -> Vec<Vec<u8>> {
         forms.push(once.iter().flat_map(percent_signs).collect());
         forms.push(once);
     }
-    for escape in [json, json_with_slashes, json_for_html, html] {
-        let once: Vec<u8> = secret.iter().flat_map(|byte| escape(*byte)).collect();
-        // JSON is often carried as a string in JSON.
-        forms.push(once.iter().flat_map(|byte| json(*byte)).collect());
+    // What isn't UTF-8 is in no JSON and no HTML as it is.
+    let text = String::from_utf8_lossy(secret);
+    for rule in &JSON {
+        let once = json(&text, rule);
+        // JSON is often carried as a string in JSON, by the same writer or a plain one.
+        for outer in [rule, &JSON[0]] {
+            forms.push(json(&String::from_utf8_lossy(&once), outer));
+        }
         forms.push(once);
     }
+    forms.extend(HTML.iter().map(|rule| html(&text, rule)));
     forms
 }
 
@@ -265,35 +275,73 @@ fn encoded(bytes: &[u8], set: &'static AsciiSet) -> Vec<u8> {
     percent_encode(bytes, set).flat_map(str::bytes).collect()
 }
 
-fn json(byte: u8) -> Vec<u8> {
-    match byte {
-        b'"' => b"\\\"".to_vec(),
-        b'\\' => b"\\\\".to_vec(),
-        b'\t' => b"\\t".to_vec(),
-        0..0x20 => format!("\\u{byte:04x}").into_bytes(),
-        _ => vec![byte],
+/// What a writer of JSON escapes beyond what it must (RFC 8259, section 7).
+struct JsonRule {
+    /// As `\uXXXX`.
+    escaped: &'static str,
+    /// `/` as `\/`.
+    slash: bool,
+    /// Whether it writes ASCII alone.
+    ascii: bool,
+}
+
+const JSON: [JsonRule; 6] = [
+    JsonRule { escaped: "", slash: false, ascii: false },
+    // Go.
+    JsonRule { escaped: "<>&", slash: false, ascii: false },
+    JsonRule { escaped: "", slash: true, ascii: false },
+    // Python.
+    JsonRule { escaped: "", slash: false, ascii: true },
+    // PHP.
+    JsonRule { escaped: "", slash: true, ascii: true },
+    // .NET.
+    JsonRule { escaped: "\"<>&'+`", slash: false, ascii: true },
+];
+
+fn json(text: &str, rule: &JsonRule) -> Vec<u8> {
+    let mut out = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '\\' => out.push_str("\\\\"),
+            '\t' => out.push_str("\\t"),
+            '/' if rule.slash => out.push_str("\\/"),
+            other if other < ' ' || rule.escaped.contains(other) || (rule.ascii && !other.is_ascii()) => {
+                let units =
+                    other.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+                out.push_str(&units);
+            }
+            '"' => out.push_str("\\\""),
+            other => out.push(other),
+        }
     }
+    out.into_bytes()
 }
 
-/// As PHP does by default.
-fn json_with_slashes(byte: u8) -> Vec<u8> {
-    if byte == b'/' { b"\\/".to_vec() } else { json(byte) }
-}
+/// How writers of HTML and XML escape quotes, on which they differ. All escape `&`, `<` and `>`.
+const HTML: [&[(char, &str)]; 7] = [
+    &[],
+    &[('"', "&quot;"), ('\'', "&#39;")],
+    &[('"', "&#34;"), ('\'', "&#39;")],
+    &[('"', "&#34;"), ('\'', "&#39;"), ('+', "&#43;")],
+    &[('"', "&quot;"), ('\'', "&#039;")],
+    &[('"', "&quot;"), ('\'', "&#x27;")],
+    &[('"', "&quot;"), ('\'', "&apos;")],
+];
 
-/// As Go does by default.
-fn json_for_html(byte: u8) -> Vec<u8> {
-    if b"<>&".contains(&byte) { format!("\\u{byte:04x}").into_bytes() } else { json(byte) }
-}
-
-fn html(byte: u8) -> Vec<u8> {
-    match byte {
-        b'&' => b"&amp;".to_vec(),
-        b'<' => b"&lt;".to_vec(),
-        b'>' => b"&gt;".to_vec(),
-        b'"' => b"&quot;".to_vec(),
-        b'\'' => b"&#39;".to_vec(),
-        _ => vec![byte],
+fn html(text: &str, quotes: &[(char, &str)]) -> Vec<u8> {
+    let mut out = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            other => match quotes.iter().find(|(quote, _)| *quote == other) {
+                Some((_, escape)) => out.push_str(escape),
+                None => out.push(other),
+            },
+        }
     }
+    out.into_bytes()
 }
 
 #[cfg(test)]
@@ -327,6 +375,8 @@ mod tests {
             SECRET.replace('/', "\\/").replace('"', "\\\""),
             SECRET.replace('&', "\\u0026").replace('"', "\\\""),
             SECRET.replace('&', "&amp;").replace('"', "&quot;"),
+            SECRET.replace('&', "&amp;").replace('"', "&#34;").replace('+', "&#43;"),
+            SECRET.replace('&', "\\u0026").replace('"', "\\u0022").replace('+', "\\u002B"),
             data_encoding::HEXLOWER.encode(SECRET.as_bytes()),
             data_encoding::HEXUPPER.encode(SECRET.as_bytes()),
             SECRET.bytes().map(|byte| format!("%{byte:02X}")).collect(),
@@ -364,6 +414,22 @@ mod tests {
                     assert!(after.trim_end_matches('=').len() <= (tail * 8).div_ceil(6), "{lead} {tail}: {redacted}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn letters_beyond_ascii_are_found_as_writers_of_json_escape_them() {
+        let redactor = redactor("pässwört/\u{1f511}'x");
+        for form in [
+            "pässwört/\u{1f511}'x",
+            r"p\u00e4ssw\u00F6rt/\ud83d\udd11'x",
+            r"p\u00e4ssw\u00f6rt\/\uD83D\uDD11'x",
+            r"p\u00E4ssw\u00F6rt/\uD83D\uDD11\u0027x",
+            r"p\\u00e4ssw\\u00f6rt/\\ud83d\\udd11'x",
+            "pässwört/\u{1f511}&#x27;x",
+            "pässwört/\u{1f511}&#039;x",
+        ] {
+            assert_eq!(redactor.text(&format!("a {form} b")), "a [redacted] b", "{form}");
         }
     }
 
