@@ -153,6 +153,24 @@ async fn no_echo_of_it_reaches_the_guest() {
 }
 
 #[tokio::test]
+async fn a_coding_that_quotes_it_is_quoted_whole_or_not_at_all() {
+    for before in 0..45 {
+        let service = Service::start(move |seen| {
+            let token = seen.header("authorization").unwrap().trim_start_matches("Bearer ").to_owned();
+            let mut response = ok("x");
+            let coding = format!("{}{token}", "x".repeat(before));
+            response.headers_mut().insert("content-encoding", coding.parse().unwrap());
+            response
+        })
+        .await;
+        let host = format!("a.test:{}", service.port());
+        let spec = with(&[&host], json!({"type": "bearer"}), json!({"token": "0123456789abcdef"}));
+        let failure = once(&egress(&host, ""), spec, get(format!("http://{host}/"))).await.unwrap_err();
+        assert!(!failure.message.contains("01"), "{before}: {}", failure.message);
+    }
+}
+
+#[tokio::test]
 async fn a_basic_pair_is_not_echoed_either() {
     let service = Service::start(|seen| ok(seen.header("authorization").unwrap().to_owned())).await;
     let host = format!("a.test:{}", service.port());

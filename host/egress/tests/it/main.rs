@@ -4,6 +4,10 @@
 
 mod bodies;
 mod credentials;
+mod differentials;
+mod hostile;
+mod injection;
+mod notations;
 mod policy;
 mod redirects;
 mod resilience;

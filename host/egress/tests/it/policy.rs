@@ -1,6 +1,6 @@
 //! What may be reached, and what may be sent there.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use resly_core::outbound::{Outbound, OutboundReason, OutboundRequest};
 use serde_json::json;
@@ -37,62 +37,6 @@ async fn a_granted_request_arrives_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn loopback_in_every_notation_is_refused_before_anything_is_dialled() {
-    let service = Service::start(|_| ok("secret")).await;
-    let port = service.port();
-    let notations = [
-        "127.0.0.1",
-        "127.1",
-        "127.0.1",
-        "2130706433",
-        "0x7f000001",
-        "0x7f.0.0.1",
-        "0x7f.1",
-        "017700000001",
-        "0177.0.0.1",
-        "0x7F.0X0.00.1",
-        "%31%32%37.0.0.1",
-        "\u{ff11}\u{ff12}\u{ff17}.0.0.1",
-        "127\u{3002}0\u{ff0e}0\u{ff61}1",
-        "0.0.0.0",
-        "0",
-        "[::1]",
-        "[0:0:0:0:0:0:0:1]",
-        "[::]",
-        "[::ffff:127.0.0.1]",
-        "[::ffff:7f00:1]",
-        "[0:0:0:0:0:ffff:7f00:1]",
-        "[::127.0.0.1]",
-        "[64:ff9b::127.0.0.1]",
-        "[2002:7f00:1::]",
-        "[2001:0:7f00:1::]",
-        "localhost.test",
-        "private.example",
-        "mixed.example",
-        "mapped.example",
-    ];
-    let mut names = Names::default();
-    names.known.insert("private.example", vec!["10.1.2.3"]);
-    names.known.insert("mixed.example", vec!["1.1.1.1", "127.0.0.1"]);
-    names.known.insert("mapped.example", vec!["::ffff:127.0.0.1"]);
-    let egress = egress_with("", "", Arc::new(names), |_| {});
-    for notation in notations {
-        let host = format!("{notation}:{port}");
-        // The grant is in the way of none of them: it is the guard that refuses.
-        let granted = url::Url::parse(&format!("https://{host}")).unwrap();
-        let granted = format!("{}:{port}", granted.host_str().unwrap());
-        let failure = once(&egress, spec(manifest(&[&granted], none())), get(format!("https://{host}/"))).await;
-        let failure = failure.unwrap_err();
-        assert_eq!(failure.reason, OutboundReason::Denied, "{notation}: {failure:?}");
-        assert!(!failure.sent, "{notation}");
-        for address in ["10.1.2.3", "1.1.1.1"] {
-            assert!(!failure.message.contains(address), "{}", failure.message);
-        }
-    }
-    assert!(service.received().is_empty());
-}
-
-#[tokio::test]
 async fn ungranted_hosts_ports_paths_and_schemes_are_denied() {
     let service = Service::start(|_| ok("")).await;
     let port = service.port();
@@ -115,26 +59,6 @@ async fn ungranted_hosts_ports_paths_and_schemes_are_denied() {
     let failure = once(&egress, spec(manifest(&[&elsewhere], none())), get(format!("http://{elsewhere}/"))).await;
     assert!(failure.unwrap_err().message.contains("plain http"));
     assert!(service.received().is_empty());
-}
-
-#[tokio::test]
-async fn what_parsers_could_read_two_ways_is_invalid() {
-    let egress = egress("crm.test,evil.test", "");
-    for url in [
-        "http://crm.test\\@evil.test/",
-        "http://crm.test@evil.test/",
-        "http://evil.test\t@crm.test/",
-        "http:/crm.test/",
-        "http:\\\\crm.test/",
-        "http://crm.test/\r\nHost: evil.test",
-        "http://crm.test./",
-        "http://crm.test\u{3002}/",
-        "http://[::1%25lo]/",
-        "gopher://crm.test/",
-    ] {
-        let failure = once(&egress, spec(manifest(&["crm.test", "evil.test"], none())), get(url)).await.unwrap_err();
-        assert_eq!(failure.reason, OutboundReason::Invalid, "{url:?}: {}", failure.message);
-    }
 }
 
 #[tokio::test]
@@ -167,8 +91,19 @@ async fn headers_methods_and_sizes_are_checked() {
         let failure = send(&|request| request.method = method.into()).await.unwrap_err();
         assert_eq!(failure.reason, OutboundReason::Invalid, "{method:?}");
     }
-    let failure = send(&|request| request.body = Some(vec![0; (1 << 20) + 1].into())).await.unwrap_err();
-    assert_eq!(failure.reason, OutboundReason::TooLarge);
+    for method in ["GET", "HEAD"] {
+        let with_body = |request: &mut OutboundRequest| {
+            request.method = method.into();
+            request.body = Some("GET /other HTTP/1.1\r\nhost: crm.test\r\n\r\n".into());
+        };
+        let failure = send(&with_body).await.unwrap_err();
+        assert_eq!(failure.reason, OutboundReason::Invalid, "{}", failure.message);
+    }
+    let large = |request: &mut OutboundRequest| {
+        request.method = "POST".into();
+        request.body = Some(vec![0; (1 << 20) + 1].into());
+    };
+    assert_eq!(send(&large).await.unwrap_err().reason, OutboundReason::TooLarge);
     assert!(service.received().is_empty());
 }
 
@@ -200,7 +135,7 @@ async fn a_name_is_resolved_once_for_a_connection_and_not_at_all_for_a_warm_one(
     for _ in 0..5 {
         once(&egress, spec(manifest(&[&host], none())), get(format!("http://{host}/"))).await.unwrap();
     }
-    assert_eq!(names.asked.load(Ordering::SeqCst), 1);
+    assert_eq!(names.asked(), ["crm.test"]);
     assert_eq!(service.received().len(), 5);
 }
 

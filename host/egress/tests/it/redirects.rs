@@ -1,10 +1,18 @@
 //! Redirects: followed only when asked for, each through the whole policy, and never with a credential elsewhere.
 
-use resly_core::outbound::{Outbound, OutboundReason, OutboundRequest};
-use resly_egress::SessionSpec;
-use serde_json::json;
+use std::sync::Arc;
 
-use crate::support::{Service, egress, get, log, manifest, ok, once, plain, post, redirect, spec, text};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use resly_core::outbound::{Outbound, OutboundReason, OutboundRequest};
+use resly_egress::{EgressConfig, SessionSpec};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    support::{
+        Names, Service, Wire, egress, egress_with, get, log, manifest, ok, once, plain, post, redirect, spec, text,
+    },
+    tls,
+};
 
 const KEY: &str = "k3y-0123456789";
 
@@ -123,4 +131,116 @@ async fn a_circle_ends() {
     let failure = once(&egress(&host, ""), following(&[&host]), get(format!("http://{host}/"))).await.unwrap_err();
     assert_eq!((failure.reason, failure.sent), (OutboundReason::Denied, true));
     assert_eq!(service.received().len(), 6);
+}
+
+/// How a manifest may have it authenticate, and what of the credential no other origin may see, in any coding.
+fn kinds() -> [(Value, Value, Vec<String>); 5] {
+    let fields = |names: &[&str]| names.iter().map(|name| (name.to_string(), KEY.into())).collect::<Map<_, _>>().into();
+    let forms = |text: &str| {
+        let hex = data_encoding::HEXLOWER.encode(text.as_bytes());
+        vec![text.to_owned(), STANDARD.encode(text).trim_end_matches('=').to_owned(), hex]
+    };
+    let oauth = json!({"type": "oauth2", "token_url": "https://a.test/token"});
+    [
+        (json!({"type": "bearer"}), fields(&["token"]), forms(KEY)),
+        (
+            json!({"type": "basic"}),
+            json!({"username": "u", "password": KEY}),
+            [forms(KEY), forms(&format!("u:{KEY}"))].concat(),
+        ),
+        (json!({"type": "api_key", "name": "x-key"}), fields(&["api_key"]), forms(KEY)),
+        (json!({"type": "api_key", "in": "query", "name": "key"}), fields(&["api_key"]), forms(KEY)),
+        (oauth, fields(&["client_id", "client_secret", "access_token"]), forms(KEY)),
+    ]
+}
+
+#[tokio::test]
+async fn whatever_changes_of_the_origin_the_credential_stays() {
+    let wire = Wire::start().await;
+    let (tls_port, _) = tls::serve().await;
+    for status in [301, 302, 303, 307, 308] {
+        for (auth, credentials, forms) in kinds() {
+            // Another port, another host, and another scheme, each with and without a port of the scheme's own.
+            for away in [
+                format!("http://a.test:{}/to", wire.port),
+                format!("http://b.test:{}/to", wire.port),
+                format!("//b.test:{}/to", wire.port),
+                format!("https://tls.test:{tls_port}/to"),
+            ] {
+                let location = away.clone();
+                let first = Service::start(move |_| redirect(status, &location)).await;
+                let hosts = [
+                    format!("a.test:{}", first.port()),
+                    format!("a.test:{}", wire.port),
+                    format!("b.test:{}", wire.port),
+                    format!("tls.test:{tls_port}"),
+                ];
+                let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+                let mut manifest = manifest(&hosts, auth.clone());
+                manifest["redirects"] = true.into();
+                let spec = SessionSpec { credentials: plain(credentials.clone()), ..spec(manifest) };
+                let names = Arc::new(Names::default());
+                let trust = |config: &mut EgressConfig| config.extra_ca_pem = tls::CA.to_vec();
+                let egress = egress_with(&hosts.join(","), "", names, trust);
+                let response = once(&egress, spec, get(format!("http://{}/from", hosts[0]))).await.unwrap();
+                assert_eq!(response.status, 200, "{auth} {status} {away}");
+                let seen = first.only();
+                let shown = format!("{seen:?}");
+                assert!(
+                    forms.iter().any(|form| shown.contains(form.as_str())),
+                    "{auth}: the first never had it: {shown}"
+                );
+                let arrived = if away.starts_with("https") { vec![response.body.to_vec()] } else { wire.take() };
+                assert_eq!(arrived.len(), 1, "{auth} {status} {away}");
+                let arrived = String::from_utf8_lossy(&arrived[0]).to_lowercase();
+                for form in &forms {
+                    assert!(!arrived.contains(&form.to_lowercase()), "{auth} {status} {away}: {arrived}");
+                }
+                assert!(!arrived.contains("authorization") && !arrived.contains("x-key") && !arrived.contains("key="));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_location_that_names_a_user_or_goes_down_to_http_is_not_followed() {
+    let wire = Wire::start().await;
+    for location in [
+        format!("http://user@b.test:{}/", wire.port),
+        format!("http://{KEY}:x@a.test:{}/", wire.port),
+        format!("http://plain.test:{}/", wire.port),
+        format!("http://b.test:{}\\@a.test/", wire.port),
+        format!("http://b.test.:{}/", wire.port),
+        format!("http://2130706433:{}/", wire.port),
+        format!("https://[::ffff:127.0.0.1]:{}/", wire.port),
+    ] {
+        let sent = location.clone();
+        let first = Service::start(move |_| redirect(307, &sent)).await;
+        let listed = [format!("a.test:{}", first.port()), format!("b.test:{}", wire.port)];
+        let plain_host = format!("plain.test:{}", wire.port);
+        let numbers = [format!("127.0.0.1:{}", wire.port), format!("[::ffff:7f00:1]:{}", wire.port)];
+        let hosts = [&listed[0], &listed[1], &plain_host, &numbers[0], &numbers[1]].map(String::as_str);
+        let failure =
+            once(&egress(&listed.join(","), ""), following(&hosts), get(format!("http://{}/", listed[0]))).await;
+        let failure = failure.unwrap_err();
+        assert_eq!((failure.reason, failure.sent), (OutboundReason::Denied, true), "{location}: {}", failure.message);
+        assert!(!failure.message.contains(KEY), "{}", failure.message);
+    }
+    assert!(wire.take().is_empty());
+}
+
+#[tokio::test]
+async fn a_key_across_the_end_of_what_is_logged_is_not_cut_in_two() {
+    for before in 500..515 {
+        let service = Service::start(move |seen| match seen.target.as_str() {
+            "/" => redirect(302, &format!("/{}{KEY}/x", "x".repeat(before))),
+            _ => redirect(302, &format!("http://elsewhere.test/{}{KEY}/x", "x".repeat(before))),
+        })
+        .await;
+        let host = format!("a.test:{}", service.port());
+        let session = egress(&host, "").session(following(&[&host]));
+        let failure = session.send(get(format!("http://{host}/"))).await.unwrap_err();
+        let said = format!("{} {}", log(&session), failure.message);
+        assert!(said.contains("xxxx") && !said.contains("k3y"), "{before}: {said}");
+    }
 }

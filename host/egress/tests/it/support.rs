@@ -116,6 +116,56 @@ pub fn redirect(status: u16, location: &str) -> Response {
     http::Response::builder().status(status).header("location", location).body(Body::empty()).unwrap()
 }
 
+/// A service on loopback that takes requests off the wire by itself, keeps their bytes, and answers each with an empty
+/// 200. It reads as simple servers do: a head up to an empty line, then as many bytes as its content-length says. What
+/// comes after is the next request, so a request that holds two of them is counted as two.
+pub struct Wire {
+    pub port: u16,
+    requests: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Wire {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&requests);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(Self::serve(stream, Arc::clone(&log)));
+            }
+        });
+        Self { port, requests }
+    }
+
+    async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Vec<u8>>>>) -> io::Result<()> {
+        let mut unread = Vec::new();
+        loop {
+            while let Some(length) = Self::length(&unread) {
+                log.lock().unwrap().push(unread.drain(..length).collect());
+                say(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
+            }
+            if stream.read_buf(&mut unread).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Of the first request in it, when that is whole.
+    fn length(unread: &[u8]) -> Option<usize> {
+        let head = unread.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+        let lines = unread[..head].split(|byte| *byte == b'\n');
+        let mut lengths = lines.filter_map(|line| line.strip_prefix(b"content-length: "));
+        let body = lengths.next().map_or(0, |length| str::from_utf8(length).unwrap().trim().parse().unwrap());
+        (unread.len() >= head + body).then_some(head + body)
+    }
+
+    /// What has arrived since the last time.
+    pub fn take(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut *self.requests.lock().unwrap())
+    }
+}
+
 /// A listener that hands each connection to a task once its first request has been read; counts connections.
 pub async fn raw<F, R>(serve: F) -> (u16, Arc<AtomicUsize>)
 where
@@ -145,14 +195,25 @@ pub async fn say(stream: &mut TcpStream, text: &str) -> io::Result<()> {
 /// Names under `.test` are loopback; others are as told, or unknown.
 #[derive(Default)]
 pub struct Names {
-    pub known: HashMap<&'static str, Vec<&'static str>>,
-    pub asked: AtomicUsize,
+    known: HashMap<&'static str, Vec<&'static str>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Names {
+    pub fn of(known: impl IntoIterator<Item = (&'static str, Vec<&'static str>)>) -> Self {
+        Self { known: known.into_iter().collect(), asked: Mutex::default() }
+    }
+
+    /// The names that were looked up, in this order.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
 }
 
 #[async_trait]
 impl Resolve for Names {
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.asked.lock().unwrap().push(name.to_owned());
         match self.known.get(name) {
             Some(addresses) => Ok(addresses.iter().map(|text| text.parse().unwrap()).collect()),
             None if name.ends_with(".test") => Ok(vec![Ipv4Addr::LOCALHOST.into()]),
