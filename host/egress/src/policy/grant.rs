@@ -11,7 +11,7 @@ use url::Host;
 
 use super::{
     authority::{self, AuthorityError},
-    target::Target,
+    target::{self, Target},
 };
 
 /// How many times over a path may be percent-encoded: each decoding is another walk over all of it.
@@ -104,14 +104,11 @@ pub(crate) fn fill(pattern: &str, authority: &str, settings: &Value) -> Result<S
     Ok(format!("{before}{}{after}", label.to_ascii_lowercase()))
 }
 
-/// One label of a host name (RFC 1123 2.1). An encoded international label is refused: it would let a setting spell
-/// what an admin doesn't see.
+/// A label that a setting may be. An encoded international one is refused: it would let a setting spell what an admin
+/// doesn't see.
 fn is_label(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-        && !text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"))
+    let encoded = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
+    target::is_label(text) && !text.contains('_') && !encoded
 }
 
 fn prefix(pattern: &str, path: &str) -> Result<String, GrantError> {

@@ -24,6 +24,13 @@ pub enum TargetError {
     Host,
     #[error("the URL's host ends in a dot; write it without")]
     TrailingDot,
+    #[error(
+        "a host name has at most 253 bytes and, between its dots, 1 to 63 letters, digits, underscores and dashes, these \
+         neither first nor last"
+    )]
+    Name,
+    #[error("the URL holds what can't be sent as it is; percent-encode it")]
+    Unsendable,
 }
 
 /// An absolute http or https URL with a host, without userinfo and fragment.
@@ -62,12 +69,20 @@ impl Target {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(TargetError::Userinfo);
         }
-        if let Some(Host::Domain(name)) = url.host()
-            && name.ends_with('.')
-        {
-            return Err(TargetError::TrailingDot);
+        if let Some(Host::Domain(name)) = url.host() {
+            if name.ends_with('.') {
+                return Err(TargetError::TrailingDot);
+            }
+            if name.len() > 253 || !name.split('.').all(is_label) {
+                return Err(TargetError::Name);
+            }
         }
         url.set_fragment(None);
+        // The client has a parser of its own.
+        let sent: http::Uri = url.as_str().parse().map_err(|_| TargetError::Unsendable)?;
+        if sent.host() != url.host_str() {
+            return Err(TargetError::Unsendable);
+        }
         match url.port_or_known_default() {
             Some(port) if port != 0 && url.has_host() => Ok(Self { url, port }),
             _ => Err(TargetError::Host),
@@ -114,6 +129,14 @@ impl Target {
     }
 }
 
+/// One label of a name (RFC 1123, section 2.1), with the underscore that some services have in theirs.
+pub(super) fn is_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
 fn sound(text: &str) -> Result<(), TargetError> {
     if text.len() > LONGEST {
         return Err(TargetError::TooLong);
@@ -145,6 +168,16 @@ mod tests {
             "https://good.example./",
             "https://good.example\u{3002}/",
             "https://good.example:0/",
+            "https://good..example/",
+            "https://.good.example/",
+            "https://good.example,evil.example/",
+            "https://good;evil.example/",
+            "https://good.example&evil/",
+            "https://*.good.example/",
+            "https://-good.example/",
+            "https://good-.example/",
+            &format!("https://{}.example/", "x".repeat(64)),
+            &format!("https://{}example/", "x.".repeat(124)),
             "https://[fe80::1%25eth0]/",
             "https://[::1/",
             "ftp://good.example/",
