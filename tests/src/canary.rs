@@ -121,7 +121,7 @@ fn forms(piece: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         for (form, text) in
             [("base64", STANDARD_NO_PAD.encode(&placed)), ("base64url", URL_SAFE_NO_PAD.encode(&placed))]
         {
-            forms.push((form, text[from..to].as_bytes().to_vec()));
+            forms.push((form, text.as_bytes()[from..to].to_vec()));
         }
     }
     forms

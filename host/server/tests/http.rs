@@ -1,6 +1,6 @@
 //! The production router in process, on SQLite, with a scripted model: who may ask, from where, and what they get.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -58,7 +58,7 @@ impl Place {
     }
 
     async fn start(&self, master: &str) -> Running {
-        self.try_start(master).await.unwrap_or_else(|error| panic!("{error}"))
+        self.try_start(master).await.map_err(|error| error.to_string()).unwrap()
     }
 
     async fn try_start(&self, master: &str) -> Result<Running, resly_server::compose::ComposeError> {
@@ -422,7 +422,7 @@ async fn production_starts_with_a_good_key_only_and_says_what_to_do() {
         Running::start(data.path(), &settings).await.map_err(|error| error.to_string())
     };
     for (settings, expected) in cases {
-        let refused = start(settings.clone()).await.err().unwrap_or_else(|| panic!("{settings:?} was taken"));
+        let refused = start(settings.clone()).await.err().expect("it was taken");
         assert!(expected.split('|').any(|expected| refused.contains(expected)), "{refused}");
         for (_, value) in settings.iter().filter(|(name, _)| *name == "RESLY_MASTER_KEY") {
             let text = value.split(':').next_back().unwrap();

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 
 use super::{oauth, run::Run};
 
+/// Credentials as an admin enters them.
+type Fields = Vec<(&'static str, String)>;
+
 const ECHO: &str = include_str!("../../../bench/echo.wat");
 
 /// A connector with an action for each way in which the mirror gives a credential back.
@@ -37,7 +40,7 @@ pub fn mirrored(id: &str, auth: Value, at: SocketAddr) -> Value {
 /// Drives a host through everything.
 pub async fn drive(run: &mut Run) {
     let at = run.mirror.address;
-    let ways: [(&str, Value, Vec<(&str, String)>); 4] = [
+    let ways: [(&str, Value, Fields); 4] = [
         (
             "by-header",
             json!({"type": "api_key", "in": "header", "name": "X-Api-Key"}),
@@ -52,6 +55,7 @@ pub async fn drive(run: &mut Run) {
         let connection = run.install(id, &credentials).await;
         echo(run, id, &connection).await;
         misuse(run, id, &connection, &credentials).await;
+        visitor(run, id, &credentials).await;
         let (_, value) = credentials.last().unwrap();
         assert!(run.mirror.was_shown(value), "{id}: the credential did go out");
     }
@@ -79,6 +83,12 @@ pub async fn echo(run: &mut Run, id: &str, connection: &str) {
     let actions: Vec<String> = actions.chain(["raises", "mistyped", "fromjson"].map(str::to_owned)).collect();
     for action in &actions {
         run.admin("POST", &format!("{base}/actions/{action}"), json!({"id": "7"})).await;
+        run.admin("POST", &format!("{base}/actions/{action}/dry-run"), json!({"id": "7"})).await;
+        run.admin("GET", &format!("{base}/actions/{action}/sample"), Value::Null).await;
+        for filter in [".", ".data", ".data | tostring | error", "tojson | @base64"] {
+            let target = format!("{base}/actions/{action}/mapping/preview");
+            run.admin("POST", &target, json!({"filter": filter})).await;
+        }
         // A service's refusals may have marked the connection, or opened its circuit.
         run.admin("POST", &format!("{base}/test"), json!({})).await;
         run.admin("POST", &format!("{base}/enable"), json!({})).await;
@@ -88,6 +98,33 @@ pub async fn echo(run: &mut Run, id: &str, connection: &str) {
         let body = json!({"messages": [{"role": "user", "content": "Look it up"}]});
         run.admin("POST", &format!("/api/chat?format={format}"), body).await;
     }
+}
+
+/// A visitor's own account, of the same kind.
+async fn visitor(run: &mut Run, id: &str, like: &Fields) {
+    let body =
+        json!({"connector": id, "name": "each", "environment": "production", "settings": {}, "owner": "visitor"});
+    let made = run.done("POST", "/api/admin/connections", body).await;
+    let base = format!("/api/admin/connections/{}", made["id"].as_str().unwrap());
+    let theirs: Fields = like.iter().map(|(name, _)| (*name, secret("visitor-"))).collect();
+    for (name, value) in theirs.iter().filter(|(name, _)| *name != "username") {
+        run.canaries.watch(&format!("a visitor's {name} of {id}"), value, &[]);
+    }
+    let fields: serde_json::Map<String, Value> =
+        theirs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let target = format!("{base}/visitors/anna/credentials");
+    run.done("PUT", &target, Value::Object(fields.clone())).await;
+    run.admin("PUT", &target, json!({"credentials": fields})).await;
+    run.admin("PUT", &target, json!([theirs.last().unwrap().1])).await;
+    for action in ["body", "denied", "nested"] {
+        run.model.says([Reply::connector("each", action, json!({"id": "9"})), Reply::text("Done.")]);
+        let body = json!({"messages": [{"role": "user", "content": "Mine"}], "visitorId": "anna"});
+        run.admin("POST", "/api/chat?format=json", body).await;
+        run.admin("POST", &format!("{base}/enable"), json!({})).await;
+    }
+    run.admin("GET", &format!("{base}/visitors/anna"), Value::Null).await;
+    run.admin("DELETE", &format!("{base}/visitors/anna"), Value::Null).await;
+    run.admin("DELETE", &base, Value::Null).await;
 }
 
 /// Secrets where they don't belong.
@@ -130,6 +167,9 @@ pub async fn misuse(run: &mut Run, id: &str, connection: &str, credentials: &[(&
         run.admin("POST", &target, json!({"id": value})).await;
         run.admin("POST", &target, json!({"id": value.repeat(20)})).await;
         run.admin("POST", &target, json!(value)).await;
+        // A dry run shows its caller the request that the caller's own input makes, and a preview names what the caller's own
+        // filter calls: no secret is put into either.
+        run.admin("POST", &format!("{target}/dry-run"), json!(value)).await;
     }
     // A credential as an API key, as an id, as a path.
     let plain = value.chars().filter(char::is_ascii_alphanumeric).collect::<String>();

@@ -101,7 +101,8 @@ async fn browse(run: &mut Run, target: &str, cookie: &str) -> wire::Answer {
 fn header(answer: &wire::Answer, name: &str) -> String {
     let head = String::from_utf8_lossy(&answer.raw).into_owned();
     let line = head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned));
-    line.unwrap_or_else(|| panic!("no {name} in {head}"))
+    assert!(line.is_some(), "no {name} in {head}");
+    line.unwrap_or_default()
 }
 
 /// Path and query of an absolute URL.

@@ -147,7 +147,8 @@ impl Run {
     pub async fn new_key(&mut self, target: &str, body: Value) -> String {
         let (place, key) = (format!("a new key of {target}"), self.operator.clone());
         let answer = self.send(&place, &key, "POST", target, body.to_string().as_bytes(), "application/json").await;
-        let key = answer.json()["key"].as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned();
+        assert!(answer.status < 300, "{}", answer.text());
+        let key = answer.json()["key"].as_str().unwrap().to_owned();
         watch_key(&mut self.canaries, &place, &key, &place);
         key
     }
