@@ -168,6 +168,11 @@ async fn a_dry_run_needs_no_stored_definition() {
     assert_eq!(shown["request"]["url"], "http://notes.example.com/x");
     assert!(shown.get("credential").is_none());
 
+    definition["hosts"] = json!(["notes.example.com", "169.254.169.254"]);
+    definition["actions"][0]["request"]["url"] = json!("https://169.254.169.254/latest");
+    let shown = app.admin_post(path, &run(&definition, json!({}))).await;
+    assert_eq!((&shown["allowed"], &shown["refused"]["reason"]), (&json!(false), &json!("denied")), "{shown:#}");
+
     definition["actions"][0]["request"]["url"] = json!(1);
     let (status, told) = problem(&app, path, &run(&definition, json!({}))).await;
     assert_eq!((status, &told["errors"][0]["path"]), (422, &json!("/actions/0/request/url")), "{told}");

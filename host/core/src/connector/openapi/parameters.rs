@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     document::{Document, Operation},
     names::{line, member, unique},
-    schema::{Use, inline},
+    schema::{Inlined, Use, inline},
 };
 use crate::connector::manifest::{is_host_header, is_member, is_token};
 
@@ -123,7 +123,7 @@ fn path(
         });
         let (schema, shape) = declared.map_or_else(
             || (json!({"type": "string"}), Shape::Scalar),
-            |parameter| (described(document, parameter), shape_of(document, schema_of(parameter), 0)),
+            |parameter| (described(document, parameter, input), shape_of(document, schema_of(parameter), 0)),
         );
         let style = declared.and_then(|parameter| parameter.get("style")?.as_str()).unwrap_or("simple");
         if style != "simple" || shape == Shape::Object {
@@ -164,7 +164,7 @@ fn query(
     let style = parameter.get("style").and_then(Value::as_str).unwrap_or("form");
     let explode = parameter.get("explode").and_then(Value::as_bool).unwrap_or(style == "form");
     if parameter.contains_key("content") {
-        let value = format!("input.{}", input.add(name, described(document, parameter), required));
+        let value = placed_as(document, parameter, name, required, input);
         let template = format!("{{{{ {value} | tojson if {value} is defined }}}}");
         query.insert(name.to_owned(), json!(template));
         return Ok(());
@@ -174,7 +174,7 @@ fn query(
         "spaceDelimited" => " ",
         "pipeDelimited" => "|",
         "deepObject" => {
-            let value = format!("input.{}", input.add(name, described(document, parameter), required));
+            let value = placed_as(document, parameter, name, required, input);
             let mut deep = Deep { document, query, cut: false };
             deep.place(schema, name, &value, 0);
             if deep.cut {
@@ -189,7 +189,7 @@ fn query(
             return Err(format!("the query parameter `{shown}` is an object"));
         }
         // Each member is a parameter of its own.
-        let value = format!("input.{}", input.add(name, described(document, parameter), required));
+        let value = placed_as(document, parameter, name, required, input);
         for (member, _) in properties(document, schema) {
             if room(query)
                 && !carriers.query.iter().any(|carrier| carrier.eq_ignore_ascii_case(&member))
@@ -200,7 +200,7 @@ fn query(
         }
         return Ok(());
     }
-    let value = format!("input.{}", input.add(name, described(document, parameter), required));
+    let value = placed_as(document, parameter, name, required, input);
     let template = match shape {
         Shape::List if !explode => joined(&value, separator),
         Shape::Any if !explode => {
@@ -233,7 +233,7 @@ fn header(
     if !is_token(name) || shape == Shape::Object || headers.keys().any(|known| known.eq_ignore_ascii_case(name)) {
         return Err(format!("the header `{}` can't be sent", line(name, 60)));
     }
-    let value = format!("input.{}", input.add(name, described(document, parameter), required));
+    let value = placed_as(document, parameter, name, required, input);
     let template = if shape == Shape::List { joined(&value, ",") } else { format!("{{{{ {value} }}}}") };
     headers.insert(name.to_owned(), json!(template));
     Ok(())
@@ -281,6 +281,18 @@ impl Deep<'_> {
     }
 }
 
+/// Adds a parameter to the input; what templates name it by.
+fn placed_as(
+    document: &Document,
+    parameter: &Map<String, Value>,
+    name: &str,
+    required: bool,
+    input: &mut Input,
+) -> String {
+    let schema = described(document, parameter, input);
+    format!("input.{}", input.add(name, schema, required))
+}
+
 /// A member of a value, as a template names it; nothing when it can't.
 fn within(value: &str, name: &str) -> Option<String> {
     if is_member(name) {
@@ -302,9 +314,14 @@ fn schema_of(parameter: &Map<String, Value>) -> &Value {
     parameter.get("schema").or_else(content).unwrap_or(&Value::Null)
 }
 
-/// A parameter's schema with its description.
-fn described(document: &Document, parameter: &Map<String, Value>) -> Value {
-    let mut schema = inline(document, schema_of(parameter), Use::Request).schema;
+/// A parameter's schema with its description. What was cut of it is told.
+fn described(document: &Document, parameter: &Map<String, Value>, input: &mut Input) -> Value {
+    let Inlined { mut schema, recursive, cut } = inline(document, schema_of(parameter), Use::Request);
+    if recursive || cut {
+        let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default();
+        let why = if recursive { "contains itself" } else { "is large" };
+        input.warnings.push(format!("the schema of the parameter `{}` {why}: it is left open there", line(name, 60)));
+    }
     let description = parameter.get("description").and_then(Value::as_str).map(|text| line(text, 300));
     if let (Some(members), Some(description)) = (schema.as_object_mut(), description.filter(|text| !text.is_empty())) {
         members.insert("description".to_owned(), json!(description));
