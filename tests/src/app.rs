@@ -99,6 +99,7 @@ struct Launch {
     route: Option<String>,
     /// What a child may take to compile a component; without it, the test's own process compiles.
     compile_budget: Option<CompileBudget>,
+    oauth_clients: Option<String>,
     database_url: Option<String>,
     /// The public address, organization, key and admin's key of the host that this one stands beside.
     twin: Option<(String, OrganizationId, String, String)>,
@@ -126,6 +127,12 @@ impl TestApp {
         Self::launch(Launch { route: Some(routes.join(",")), ..Launch::default() }).await
     }
 
+    /// The same, whose operator shares OAuth clients.
+    pub async fn sharing(address: SocketAddr, oauth_clients: &str) -> Self {
+        let (allow, oauth_clients) = (Some(address.to_string()), Some(oauth_clients.to_owned()));
+        Self::launch(Launch { allow, oauth_clients, ..Launch::default() }).await
+    }
+
     /// Two hosts on one PostgreSQL database, with one organization and one admin between them. The world knows both by
     /// the first one's address.
     pub async fn pair_reaching(address: SocketAddr) -> (Self, Self) {
@@ -143,7 +150,7 @@ impl TestApp {
     }
 
     async fn launch(launch: Launch) -> Self {
-        let Launch { allow, route, compile_budget, database_url, twin } = launch;
+        let Launch { allow, route, oauth_clients, compile_budget, database_url, twin } = launch;
         let public_url = twin.as_ref().map(|(base, ..)| base.clone());
         let data = tempfile::tempdir().unwrap();
         share_compiled(data.path());
@@ -153,6 +160,7 @@ impl TestApp {
             vec![("RESLY_MODEL_URL", model.url.as_str()), ("RESLY_MODEL", "scripted"), ("RESLY_MASTER_KEY", &master)];
         settings.extend(allow.as_deref().map(|allow| ("RESLY_EGRESS_ALLOW", allow)));
         settings.extend(route.as_deref().map(|route| ("RESLY_EGRESS_ROUTE", route)));
+        settings.extend(oauth_clients.as_deref().map(|clients| ("RESLY_OAUTH_CLIENTS", clients)));
         settings.extend(database_url.as_deref().map(|url| ("RESLY_DATABASE_URL", url)));
         settings.extend(public_url.as_deref().map(|url| ("RESLY_PUBLIC_URL", url)));
         let running = Running::compiling(data.path(), &settings, compile_budget).await.unwrap();

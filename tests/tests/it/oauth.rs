@@ -301,3 +301,25 @@ async fn a_client_alone_is_enough_where_the_service_has_it() {
     let start = app.post_as(&app.admin, &format!("/api/admin/connections/{id}/oauth/start"), &json!({})).await;
     assert_eq!(start.status(), 422, "nobody has to agree");
 }
+
+#[tokio::test]
+async fn the_operators_client_serves_bundled_connectors_alone() {
+    let service = OauthService::start().await.unwrap();
+    let app = TestApp::sharing(service.address, "gmail=operators-app:operators-secret").await;
+    let gmail = json!({"connector": "gmail", "environment": "production"});
+    let gmail = app.admin_post("/api/admin/connections", &gmail).await["id"].as_str().unwrap().to_owned();
+    let begun = Browser::new().open(&link(&app, &gmail).await).await;
+    let asked = query(&begun, "client_id");
+    assert_eq!(asked.as_deref(), Some("operators-app"));
+    assert!(!format!("{:?}{}", begun.headers, begun.text).contains("operators-secret"));
+
+    // A definition names the address that secrets are sent to.
+    let mut definition = service.definition("authorization_code");
+    assert_eq!(app.post_as(&app.admin, "/api/admin/connectors", &definition).await.status(), 201);
+    definition["id"] = json!("gmail");
+    assert_eq!(app.post_as(&app.admin, "/api/admin/connectors", &definition).await.status(), 409, "the name is taken");
+    let own = json!({"connector": "desk", "environment": "production"});
+    let own = app.admin_post("/api/admin/connections", &own).await["id"].as_str().unwrap().to_owned();
+    let start = app.post_as(&app.admin, &format!("/api/admin/connections/{own}/oauth/start"), &json!({})).await;
+    assert_eq!(start.status(), 424);
+}

@@ -213,7 +213,8 @@ async fn what_lies_across_the_cap_is_redacted_too() {
 }
 
 /// A vault whose store is never full.
-struct OneKey(std::sync::Mutex<Option<Vec<u8>>>);
+#[derive(Default)]
+pub struct OneKey(std::sync::Mutex<Option<Vec<u8>>>);
 
 #[async_trait]
 impl VaultStore for OneKey {
@@ -231,7 +232,7 @@ async fn a_sealed_credential_is_opened_for_its_own_connection_only() {
     let service = Service::start(|_| ok("")).await;
     let host = format!("a.test:{}", service.port());
     let keys = MasterKeys::parse("k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap();
-    let vault = Arc::new(Vault::new(Arc::new(keys), Arc::new(OneKey(Default::default())), Arc::new(Zeros)));
+    let vault = Arc::new(Vault::new(Arc::new(keys), Arc::new(OneKey::default()), Arc::new(Zeros)));
     let binding = |connection| Binding {
         organization: OrganizationId(Uuid::from_u128(1)),
         connection: ConnectionId(Uuid::from_u128(connection)),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
+mod accounts;
 mod any_url;
 mod bodies;
 mod credentials;

@@ -1,0 +1,335 @@
+//! Accounts: tokens are renewed once, by whoever has the claim; who comes late looks again; and none of it comes back.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use axum::response::Response;
+use http::StatusCode;
+use resly_core::{
+    connector::account::{Account, AccountKey, AccountStore, AccountTerms, Claim, Renewed},
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+    outbound::{Outbound, OutboundReason},
+    time::{Clock, Random, Timestamp},
+};
+use resly_egress::{
+    AccountSpec, AppClient, CredentialSource, Credentials, Egress, Keeper, MasterKeys, SessionSpec, Vault,
+    account_binding,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    credentials::OneKey,
+    support::{Received, Service, egress, get, manifest, ok, post, spec, text},
+};
+
+const CLIENT_SECRET: &str = "app-secret-55aa";
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        at(0)
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    let noon: Timestamp = "2026-10-10T12:00:00Z".parse().unwrap();
+    Timestamp::from_micros(noon.micros() + seconds * 1_000_000)
+}
+
+/// Bytes that never repeat.
+#[derive(Default)]
+struct Counter(AtomicU64);
+
+impl Random for Counter {
+    fn fill(&self, bytes: &mut [u8]) {
+        let n = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        for (byte, from) in bytes.iter_mut().zip(n.iter().rev().cycle()) {
+            *byte = *from;
+        }
+    }
+}
+
+/// One account, as a store keeps it.
+#[derive(Default)]
+struct Memory {
+    account: Mutex<Option<(Account, Option<Uuid>)>>,
+    /// What another host renews it to, when this one asks for the claim.
+    elsewhere: Mutex<Option<Renewed>>,
+}
+
+impl Memory {
+    fn put(&self, version: u64, renewed: Renewed) {
+        let Renewed { sealed, terms } = renewed;
+        let account = Account { sealed: Some(sealed), terms, version, claimed_until: None, authorized_at: at(-3600) };
+        *self.account.lock().unwrap() = Some((account, None));
+    }
+
+    fn drop(&self) {
+        *self.account.lock().unwrap() = None;
+    }
+
+    fn version(&self) -> Option<u64> {
+        self.account.lock().unwrap().as_ref().map(|(account, _)| account.version)
+    }
+}
+
+#[async_trait]
+impl AccountStore for Memory {
+    async fn account(&self, _: &AccountKey) -> Result<Option<Account>, StoreError> {
+        Ok(self.account.lock().unwrap().as_ref().map(|(account, _)| account.clone()))
+    }
+
+    async fn claim_account(
+        &self,
+        _: &AccountKey,
+        claim: Claim,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if let Some(renewed) = self.elsewhere.lock().unwrap().take() {
+            self.put(claim.version + 1, renewed);
+            return Ok(false);
+        }
+        let mut held = self.account.lock().unwrap();
+        let Some((_, by)) = held.as_mut().filter(|(account, by)| account.version == claim.version && by.is_none())
+        else {
+            return Ok(false);
+        };
+        *by = Some(claim.id);
+        Ok(true)
+    }
+
+    async fn renew_account(&self, _: &AccountKey, claim: Claim, renewed: Renewed) -> Result<bool, StoreError> {
+        let mine = matches!(&*self.account.lock().unwrap(),
+            Some((account, Some(by))) if account.version == claim.version && *by == claim.id);
+        if mine {
+            self.put(claim.version + 1, renewed);
+        }
+        Ok(mine)
+    }
+
+    async fn release_account(&self, _: &AccountKey, claim: Claim) -> Result<(), StoreError> {
+        if let Some((_, by)) = self.account.lock().unwrap().as_mut().filter(|(_, by)| *by == Some(claim.id)) {
+            *by = None;
+        }
+        Ok(())
+    }
+
+    async fn forget_account(&self, _: &AccountKey, claim: Claim) -> Result<bool, StoreError> {
+        let mine = self.account.lock().unwrap().as_ref().is_some_and(|(_, by)| *by == Some(claim.id));
+        if mine {
+            self.drop();
+        }
+        Ok(mine)
+    }
+}
+
+/// A service whose tokens are given at `/token` and taken at `/api`.
+struct World {
+    service: Service,
+    memory: Arc<Memory>,
+    egress: Arc<Egress>,
+    vault: Arc<Vault>,
+    keeper: Arc<Keeper>,
+    who: Arc<AccountSpec>,
+    host: String,
+}
+
+impl World {
+    async fn new(answer: impl Fn(&Received, &Memory) -> Response + Send + Sync + 'static) -> Self {
+        let memory = Arc::new(Memory::default());
+        let (shared, answer) = (Arc::clone(&memory), Arc::new(answer));
+        let service = Service::start(move |seen| answer(seen, &shared)).await;
+        let host = format!("a.test:{}", service.port());
+        let egress = egress(&host, "");
+        let keys = MasterKeys::parse("k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap();
+        let random: Arc<dyn Random> = Arc::new(Counter::default());
+        let vault = Arc::new(Vault::new(Arc::new(keys), Arc::new(OneKey::default()), Arc::clone(&random)));
+        let store = Arc::clone(&memory) as Arc<dyn AccountStore>;
+        let keeper = Keeper::new(Arc::clone(&egress), Arc::clone(&vault), store, Arc::new(Noon), random);
+        let oauth = json!({"authorize_url": "https://a.test/a", "token_url": format!("http://{host}/token"),
+            "revoke_url": format!("http://{host}/revoke"), "expired_when": {"status": 403, "body_contains": "expired"}});
+        let client: Value = json!({"client_id": "app", "client_secret": CLIENT_SECRET});
+        let who = AccountSpec {
+            key: AccountKey {
+                organization: OrganizationId(Uuid::from_u128(1)),
+                connection: ConnectionId(Uuid::from_u128(2)),
+                visitor: None,
+            },
+            oauth: Some(Box::new(serde_json::from_value(oauth).unwrap())),
+            settings: json!({}),
+            client: AppClient::Shared(Arc::new(Credentials::new(serde_json::from_value(client).unwrap()))),
+        };
+        Self { service, memory, egress, vault, keeper: Arc::new(keeper), who: Arc::new(who), host }
+    }
+
+    /// Tokens of a number, which are to be renewed `due` seconds from noon and end `end` seconds from it.
+    async fn tokens(&self, n: u32, due: i64, end: i64) -> Renewed {
+        let fields = [
+            ("access_token".to_owned(), format!("access-canary-{n}")),
+            ("refresh_token".to_owned(), format!("refresh-canary-{n}")),
+        ];
+        let sealed = self.vault.seal(&account_binding(&self.who.key), &Credentials::new(fields.into())).await.unwrap();
+        let terms = AccountTerms {
+            expires_at: Some(at(end)),
+            renew_at: Some(at(due)),
+            refreshable: true,
+            ..AccountTerms::default()
+        };
+        Renewed { sealed, terms }
+    }
+
+    fn session(&self) -> Arc<resly_egress::Session> {
+        let auth = serde_json::to_value(self.who.oauth.as_deref().unwrap()).unwrap();
+        let mut auth = auth.as_object().unwrap().clone();
+        auth.insert("type".to_owned(), json!("oauth2"));
+        let credentials = CredentialSource::Account { keeper: Arc::clone(&self.keeper), who: Arc::clone(&self.who) };
+        self.egress.session(SessionSpec { credentials, ..spec(manifest(&[&self.host], auth.into())) })
+    }
+
+    fn api(&self) -> String {
+        format!("http://{}/api", self.host)
+    }
+
+    /// What was asked of a path: the credential of each request, and its body.
+    fn asked(&self, path: &str) -> Vec<(String, String)> {
+        let received = self.service.received().into_iter().filter(|seen| seen.target == path);
+        let told = |seen: Received| {
+            let credential = seen.header("authorization").unwrap_or_default().to_owned();
+            (credential, String::from_utf8(seen.body).unwrap())
+        };
+        received.map(told).collect()
+    }
+}
+
+fn with_status(status: u16, body: impl Into<String>) -> Response {
+    let mut response = ok(body.into());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response
+}
+
+fn new_tokens(n: u32) -> Response {
+    ok(json!({"access_token": format!("access-canary-{n}"), "refresh_token": format!("refresh-canary-{n}"),
+        "expires_in": 3600, "token_type": "bearer"})
+    .to_string())
+}
+
+fn ended() -> Response {
+    with_status(400, r#"{"error": "invalid_grant", "error_description": "refresh-canary-1 was used"}"#)
+}
+
+#[tokio::test]
+async fn who_is_told_that_the_grant_is_over_looks_again_first() {
+    let newer: Arc<Mutex<Option<Renewed>>> = Arc::default();
+    let put = Arc::clone(&newer);
+    let world = World::new(move |seen, memory| match seen.target.as_str() {
+        "/token" => {
+            if let Some(renewed) = put.lock().unwrap().take() {
+                memory.put(2, renewed);
+            }
+            ended()
+        }
+        _ => ok(""),
+    })
+    .await;
+    // Somebody authorized it anew while the old refresh token was on its way.
+    world.memory.put(1, world.tokens(1, -5, 30).await);
+    *newer.lock().unwrap() = Some(world.tokens(2, 3000, 3600).await);
+    world.session().send(get(world.api())).await.unwrap();
+    assert_eq!(world.asked("/api")[0].0, "Bearer access-canary-2");
+    assert_eq!(world.memory.version(), Some(2));
+
+    // Nobody did.
+    world.memory.put(3, world.tokens(1, -5, 30).await);
+    let session = world.session();
+    let failure = session.send(get(world.api())).await.unwrap_err();
+    assert_eq!((failure.reason, failure.sent, world.memory.version()), (OutboundReason::NeedsAuth, false, None));
+    assert!(failure.message.contains("invalid_grant") && !failure.message.contains("canary"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn who_does_not_get_the_claim_waits_for_who_has_it() {
+    let world = World::new(|seen, _| if seen.target == "/token" { ended() } else { ok("") }).await;
+    world.memory.put(1, world.tokens(1, -5, -1).await);
+    *world.memory.elsewhere.lock().unwrap() = Some(world.tokens(2, 3000, 3600).await);
+    world.session().send(get(world.api())).await.unwrap();
+    assert_eq!(world.asked("/api")[0].0, "Bearer access-canary-2");
+    assert!(world.asked("/token").is_empty(), "one host renews");
+}
+
+#[tokio::test]
+async fn what_is_disconnected_while_it_is_renewed_does_not_live_on() {
+    let world = World::new(|seen, memory| match seen.target.as_str() {
+        "/token" => {
+            memory.drop();
+            new_tokens(2)
+        }
+        _ => ok(""),
+    })
+    .await;
+    world.memory.put(1, world.tokens(1, -5, -1).await);
+    let failure = world.session().send(get(world.api())).await.unwrap_err();
+    assert_eq!((failure.reason, world.memory.version()), (OutboundReason::NeedsAuth, None));
+    let revoked = &world.asked("/revoke")[0].1;
+    assert!(
+        revoked.contains("token=refresh-canary-2") && revoked.contains("token_type_hint=refresh_token"),
+        "{revoked}"
+    );
+    assert!(world.asked("/api").is_empty());
+}
+
+#[tokio::test]
+async fn a_token_that_still_works_is_used_while_its_service_gives_no_other() {
+    let world = World::new(|seen, _| if seen.target == "/token" { with_status(503, "") } else { ok("") }).await;
+    world.memory.put(1, world.tokens(1, -5, 30).await);
+    world.session().send(get(world.api())).await.unwrap();
+    assert_eq!((world.asked("/api")[0].0.as_str(), world.asked("/token").len()), ("Bearer access-canary-1", 1));
+    // Once it has ended, that is a passing failure, and no reason to ask a person.
+    world.memory.put(2, world.tokens(1, -90, -30).await);
+    let failure = world.session().send(get(world.api())).await.unwrap_err();
+    assert_eq!((failure.reason, world.memory.version()), (OutboundReason::Network, Some(2)));
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once_and_no_token_comes_back() {
+    let world = World::new(|seen, _| match seen.target.as_str() {
+        "/token" => new_tokens(2),
+        _ => {
+            let got = seen.header("authorization").unwrap();
+            // Everything that it may know of anybody's secrets.
+            let all = format!("expired {got} access-canary-1 refresh-canary-1 refresh-canary-2 {CLIENT_SECRET}");
+            with_status(403, all)
+        }
+    })
+    .await;
+    world.memory.put(1, world.tokens(1, 3000, 3600).await);
+    let session = world.session();
+    let response = session.send(post(world.api(), "a write")).await.unwrap();
+    let tokens: Vec<String> = world.asked("/api").into_iter().map(|(token, _)| token).collect();
+    assert_eq!(tokens, ["Bearer access-canary-1", "Bearer access-canary-2"], "sent again once, and never a third time");
+    assert_eq!((response.status, world.asked("/token").len()), (403, 1));
+    assert_eq!(text(&response), "expired Bearer [redacted] [redacted] [redacted] [redacted] [redacted]");
+    assert_eq!(session.redact("access-canary-1 access-canary-2"), "[redacted] [redacted]");
+    assert!(world.asked("/token")[0].1.contains("grant_type=refresh_token&refresh_token=refresh-canary-1"));
+    // Another request of the same call doesn't renew again.
+    session.send(get(world.api())).await.unwrap();
+    assert_eq!((world.asked("/api").len(), world.asked("/token").len()), (3, 1));
+    assert_eq!(world.memory.version(), Some(2));
+}
+
+#[tokio::test]
+async fn one_visitors_tokens_do_not_open_for_another() {
+    let world = World::new(|_, _| ok("")).await;
+    world.memory.put(1, world.tokens(1, 3000, 3600).await);
+    let key = AccountKey { visitor: Some("anna".to_owned()), ..world.who.key.clone() };
+    let world = World { who: Arc::new(AccountSpec { key, ..(*world.who).clone() }), ..world };
+    let failure = world.session().send(get(world.api())).await.unwrap_err();
+    assert_eq!((failure.reason, failure.sent), (OutboundReason::NeedsAuth, false));
+    assert!(world.service.received().is_empty());
+}
