@@ -340,16 +340,17 @@ async fn revoke(State(service): State<OauthService>, body: String) -> Response {
 }
 
 /// Whose token it is, or the answer that it isn't one any more.
-fn bearer(inner: &Inner, headers: &HeaderMap) -> Result<String, Response> {
+fn bearer(inner: &Inner, headers: &HeaderMap) -> Result<String, Box<Response>> {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = token.strip_prefix("Bearer ").unwrap_or_default();
     let grant = inner.grants.iter().find(|grant| grant.alive && !grant.expired && grant.access == token);
-    grant.map(|grant| grant.subject.clone()).ok_or_else(|| match inner.expired {
+    let answer = || match inner.expired {
         // The token comes back in the answer, as careless services have it.
         Expired::Unauthorized => (StatusCode::UNAUTHORIZED, Json(json!({"bad": token}))).into_response(),
         Expired::Ok => Json(json!({"ok": false, "error": "token_expired", "token": token})).into_response(),
         Expired::Forbidden => (StatusCode::FORBIDDEN, format!("token {token} has expired")).into_response(),
-    })
+    };
+    grant.map(|grant| grant.subject.clone()).ok_or_else(|| Box::new(answer()))
 }
 
 async fn me(State(service): State<OauthService>, headers: HeaderMap) -> Response {
@@ -357,7 +358,7 @@ async fn me(State(service): State<OauthService>, headers: HeaderMap) -> Response
     match bearer(&inner, &headers) {
         // What it got comes back too.
         Ok(subject) => Json(json!({"account": subject, "echo": format!("{headers:?}")})).into_response(),
-        Err(expired) => expired,
+        Err(expired) => *expired,
     }
 }
 
@@ -368,7 +369,7 @@ async fn note(State(service): State<OauthService>, headers: HeaderMap) -> Respon
             inner.notes += 1;
             Json(json!({"account": subject})).into_response()
         }
-        Err(expired) => expired,
+        Err(expired) => *expired,
     }
 }
 

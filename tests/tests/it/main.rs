@@ -1,7 +1,7 @@
 //! The end-to-end suites, through the production router over loopback. A file that isn't named here is an orphan, and
 //! `no_orphans` says so.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod ai_sdk;
 mod approvals;
