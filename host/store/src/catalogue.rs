@@ -17,7 +17,7 @@ use resly_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Store,
+    Store, components,
     error::failed,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Time, name_of, named},
@@ -170,6 +170,7 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Kept, sqlx:
     let Asking { manifest, signer } = &new.asking;
     let compiling = new.state == VersionState::Compiling;
     if compiling && is_queue_full(db, new).await? {
+        components::forget(db, &new.component.0).await?;
         return Ok(Kept::QueueFull);
     }
     // What the version is, to tell another content under the same name: databases may write JSON in another way.
@@ -178,15 +179,7 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Kept, sqlx:
     let content = Digest::of(&content);
     let approval = at_first(new.origin, &approved(db, new).await?, &new.asking);
     if let Some(wasm) = &new.wasm {
-        // The update locks a row that is there, so that deleting another version that has it waits for this one.
-        execute!(
-            db,
-            "INSERT INTO components (digest, wasm, created_at) VALUES ($1, $2, $3)
-             ON CONFLICT (digest) DO UPDATE SET created_at = components.created_at",
-            new.component.0.as_slice(),
-            wasm.as_ref(),
-            Time(new.now)
-        )?;
+        components::keep(db, new.component, wasm, new.now).await?;
     }
     execute!(
         db,
@@ -229,7 +222,10 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Kept, sqlx:
     )?;
     match stored.filter(|(stored, ..)| *stored == content.0) {
         Some((_, state, approval)) => Ok(Kept::As { state: named(state)?, approval: named(approval)? }),
-        None => Ok(Kept::Different),
+        None => {
+            components::forget(db, &new.component.0).await?;
+            Ok(Kept::Different)
+        }
     }
 }
 
@@ -273,18 +269,7 @@ async fn delete(
         version
     )?;
     let Some((component,)) = deleted else { return Ok(Removed::Missing) };
-    // Locked first: whoever is about to keep a version with the same code is then seen by the next statement, or waits.
-    let lock = db.pick(
-        "SELECT digest FROM components WHERE digest = $1",
-        "SELECT digest FROM components WHERE digest = $1 FOR UPDATE",
-    );
-    row!(db, (Vec<u8>,), lock, component.as_slice())?;
-    execute!(
-        db,
-        "DELETE FROM components WHERE digest = $1
-           AND NOT EXISTS (SELECT 1 FROM connector_versions WHERE component = $1 AND state <> 'deleted')",
-        component.as_slice()
-    )?;
+    components::forget(db, &component).await?;
     Ok(Removed::Gone)
 }
 
@@ -295,6 +280,9 @@ impl Store {
     /// An upload that asks for more than the approved versions of its connector waits for approval, which is decided in
     /// the same transaction. Code is kept once, whoever uploads it.
     pub async fn put_connector(&self, new: NewConnectorVersion) -> Result<Kept, StoreError> {
+        if let Some(wasm) = &new.wasm {
+            self.put_parts(new.component, wasm).await?;
+        }
         self.write("keep a connector", move |mut db| Box::pin(async move { Ok(put(&mut db, &new).await?) })).await
     }
 
@@ -349,13 +337,5 @@ impl Store {
         )
         .map_err(failed(doing))?;
         found.into_iter().map(ConnectorRow::stored).collect::<Result<_, _>>().map_err(failed(doing))
-    }
-
-    /// The bytes of an uploaded component.
-    pub async fn wasm(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
-        let doing = "read a component";
-        let mut db = self.reader(doing).await?;
-        let found = row!(db, (Vec<u8>,), "SELECT wasm FROM components WHERE digest = $1", digest.0.as_slice());
-        Ok(found.map_err(failed(doing))?.map(|(wasm,)| Bytes::from(wasm)))
     }
 }

@@ -22,7 +22,7 @@
 //! | `turns` | answers being written, by lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
 //! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
-//! | `connector_versions`, `components` | the catalogue's own connectors; uploaded code by its digest |
+//! | `connector_versions`, `components`, `component_parts` | the catalogue's own connectors; uploaded code by its digest |
 //! | `publishers` | whose signatures of uploads an organization trusts |
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
 //! | `connection_accounts` | what authorizing a connection obtained, sealed: the organization's own (visitor '') and each visitor's |
@@ -37,6 +37,7 @@ mod approvals;
 mod billing;
 mod calls;
 mod catalogue;
+mod components;
 mod connections;
 mod conversations;
 mod error;

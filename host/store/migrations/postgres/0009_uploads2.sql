@@ -23,3 +23,11 @@ CREATE TABLE publishers (
     UNIQUE (organization_id, public_key)
 );
 ALTER TABLE organizations ADD COLUMN require_publisher BOOLEAN NOT NULL DEFAULT FALSE;
+
+-- The code of an upload, in parts, so that nobody's write waits for the whole of it. `components.wasm` is empty then.
+CREATE TABLE component_parts (
+    digest BYTEA NOT NULL,
+    part BIGINT NOT NULL,
+    bytes BYTEA NOT NULL,
+    PRIMARY KEY (digest, part)
+);

@@ -23,3 +23,11 @@ CREATE TABLE publishers (
     UNIQUE (organization_id, public_key)
 ) STRICT;
 ALTER TABLE organizations ADD COLUMN require_publisher INTEGER NOT NULL DEFAULT 0;
+
+-- The code of an upload, in parts, so that nobody's write waits for the whole of it. `components.wasm` is empty then.
+CREATE TABLE component_parts (
+    digest BLOB NOT NULL,
+    part INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (digest, part)
+) STRICT;

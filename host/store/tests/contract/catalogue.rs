@@ -242,6 +242,21 @@ both! {
         assert_eq!(store.wasm(new.component).await.unwrap(), new.wasm);
     }
 
+    async fn code_of_many_parts_comes_back_whole(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let code: Vec<u8> = (0..400_000_u32).map(|n| (n % 251) as u8).collect();
+        let new = upload(org, manifest("one"), &code, VersionState::Ready);
+        store.put_connector(new.clone()).await.unwrap();
+        assert_eq!(store.wasm(new.component).await.unwrap(), new.wasm);
+        // What is refused leaves nothing behind, and takes nothing of what is there.
+        let other = upload(org, manifest("two"), &code[1..], VersionState::Ready);
+        assert_eq!(store.put_connector(other.clone()).await.unwrap(), Kept::Different);
+        assert_eq!(store.wasm(other.component).await.unwrap(), None);
+        let same_code = upload(org, manifest("two"), &code, VersionState::Ready);
+        assert_eq!(store.put_connector(same_code).await.unwrap(), Kept::Different);
+        assert_eq!(store.wasm(new.component).await.unwrap(), new.wasm);
+    }
+
     async fn compiling_is_taken_up_from_a_dead_host_and_given_up_in_the_end(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let new = upload(org, manifest("one"), b"code", VersionState::Compiling);
@@ -256,7 +271,7 @@ both! {
         store.hold_compiling(held.clone(), at(60)).await.unwrap();
         assert_eq!(store.claim_compiling(at(120)).await.unwrap(), [], "and goes on");
         for now in [200, 400] {
-            assert_eq!(store.claim_compiling(at(now)).await.unwrap(), [held.clone()]);
+            assert_eq!(store.claim_compiling(at(now)).await.unwrap(), std::slice::from_ref(&held));
             assert_eq!(store.claim_compiling(at(now)).await.unwrap(), [], "one host takes it");
         }
         assert_eq!(store.claim_compiling(at(600)).await.unwrap(), []);

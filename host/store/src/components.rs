@@ -1,0 +1,102 @@
+//! The code of uploads, by its digest: kept once, whoever uploads it, in parts, so that no other write waits for the whole.
+
+use bytes::{Bytes, BytesMut};
+use resly_core::{connector::sandbox::Digest, error::StoreError, time::Timestamp};
+
+use crate::{
+    Store,
+    error::failed,
+    sql::{Conn, execute, row, rows},
+    types::{Count, Time},
+};
+
+/// What one transaction writes of it: a millisecond or so.
+const PART: usize = 128 << 10;
+
+async fn put_part(db: &mut Conn<'_>, digest: Digest, part: usize, bytes: &[u8]) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "INSERT INTO component_parts (digest, part, bytes) VALUES ($1, $2, $3) ON CONFLICT (digest, part) DO NOTHING",
+        digest.0.as_slice(),
+        Count(part as u64),
+        bytes
+    )
+    .map(drop)
+}
+
+/// Keeps a component whose parts are there; writes those that somebody else's deletion took away meanwhile.
+pub(crate) async fn keep(db: &mut Conn<'_>, digest: Digest, wasm: &Bytes, now: Timestamp) -> Result<(), sqlx::Error> {
+    // The update locks a row that is there, so that deleting another version that has it waits for this one.
+    execute!(
+        db,
+        "INSERT INTO components (digest, wasm, created_at) VALUES ($1, $2, $3)
+         ON CONFLICT (digest) DO UPDATE SET created_at = components.created_at",
+        digest.0.as_slice(),
+        b"".as_slice(),
+        Time(now)
+    )?;
+    let there = "SELECT count(*) FROM component_parts WHERE digest = $1";
+    let there = row!(db, (Count,), there, digest.0.as_slice())?.map_or(0, |(Count(there),)| there);
+    if there < wasm.len().div_ceil(PART) as u64 {
+        for (part, bytes) in wasm.chunks(PART).enumerate() {
+            put_part(db, digest, part, bytes).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a component that no version has.
+pub(crate) async fn forget(db: &mut Conn<'_>, digest: &[u8]) -> Result<(), sqlx::Error> {
+    // Locked first: whoever is about to keep a version with the same code is then seen by the next statement, or waits.
+    let lock = db.pick(
+        "SELECT digest FROM components WHERE digest = $1",
+        "SELECT digest FROM components WHERE digest = $1 FOR UPDATE",
+    );
+    row!(db, (Vec<u8>,), lock, digest)?;
+    execute!(
+        db,
+        "DELETE FROM components WHERE digest = $1
+           AND NOT EXISTS (SELECT 1 FROM connector_versions WHERE component = $1 AND state <> 'deleted')",
+        digest
+    )?;
+    execute!(
+        db,
+        "DELETE FROM component_parts WHERE digest = $1 AND NOT EXISTS (SELECT 1 FROM components WHERE digest = $1)",
+        digest
+    )
+    .map(drop)
+}
+
+impl Store {
+    /// Writes a component's parts, each in a transaction of its own.
+    pub(crate) async fn put_parts(&self, digest: Digest, wasm: &Bytes) -> Result<(), StoreError> {
+        for part in 0..wasm.len().div_ceil(PART) {
+            let bytes = wasm.slice(part * PART..wasm.len().min((part + 1) * PART));
+            self.write("keep a part of a component", move |mut db| {
+                Box::pin(async move { Ok(put_part(&mut db, digest, part, &bytes).await?) })
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of an uploaded component.
+    pub async fn wasm(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
+        let doing = "read a component";
+        let mut db = self.reader(doing).await?;
+        let whole = row!(db, (Vec<u8>,), "SELECT wasm FROM components WHERE digest = $1", digest.0.as_slice());
+        let Some((whole,)) = whole.map_err(failed(doing))? else { return Ok(None) };
+        if !whole.is_empty() {
+            return Ok(Some(whole.into()));
+        }
+        let parts = rows!(
+            db,
+            (Vec<u8>,),
+            "SELECT bytes FROM component_parts WHERE digest = $1 ORDER BY part",
+            digest.0.as_slice()
+        );
+        let mut wasm = BytesMut::new();
+        parts.map_err(failed(doing))?.iter().for_each(|(bytes,)| wasm.extend_from_slice(bytes));
+        Ok(Some(wasm.freeze()))
+    }
+}
