@@ -1,6 +1,9 @@
 //! The fuzz targets' seeds, given to the very functions that the fuzzer calls: every input that once broke something is
 //! among them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[cfg(test)]
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
