@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod breaker;
 pub(crate) mod client;
 pub(crate) mod decode;
+pub(crate) mod forms;
 pub(crate) mod headers;
 pub(crate) mod inject;
 pub(crate) mod redact;

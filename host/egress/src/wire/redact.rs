@@ -1,13 +1,7 @@
 //! Redaction: takes a credential out of what comes back, in every form a service may echo it in.
 //!
-//! For each secret of four bytes or more, and for what Basic authentication makes of a pair: as it is, percent-encoded
-//! by the usual rules (once and twice) and whole, as `application/x-www-form-urlencoded`, escaped as the usual writers of
-//! JSON (once, twice and whole) and HTML do it, in hex, and in Base64 of both alphabets at each of the three positions a
-//! secret can have in a longer text. A part of 16 bytes or more that no rule escapes is looked for by itself, so that
-//! escapes of escapes hide nothing.
-//! Letters match in both cases. Shorter secrets are left alone: taking every `ab` out of a page would ruin it and hide
-//! nothing that can't be guessed; a user name is taken for a secret only when there is no password to speak of (services
-//! that take a key as the user name). Forms that cut a secret in two, such as Base64 wrapped into lines, are not found.
+//! What it looks for is in `wire/forms.rs`. Forms that cut a secret in two, such as Base64 wrapped into lines, are not
+//! found.
 //!
 //! The search is Wu and Manber's ("A fast algorithm for multi-pattern searching", 1994): one pass that skips ahead by
 //! nearly the shortest form, so a body costs less than a copy of it would. It is written out here because forms are
@@ -15,46 +9,13 @@
 
 use std::borrow::Cow;
 
-use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
-use zeroize::Zeroizing;
+
+pub use super::forms::SHORTEST;
+use super::forms::{self, Form};
 
 /// What stands in a secret's place.
 pub const MARK: &str = "[redacted]";
-
-/// The shortest secret that is looked for, in bytes.
-pub const SHORTEST: usize = 4;
-
-/// The shortest part of a secret that is looked for without the rest: a shorter one may be a word.
-const PART: usize = 16;
-
-/// What `encodeURIComponent` leaves as it is, beyond letters and digits.
-const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
-/// RFC 3986's unreserved characters.
-const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// The `application/x-www-form-urlencoded` serializer's, whose spaces are plus signs.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*');
-/// The URL Standard's query and path sets.
-const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');
-const PATH: &AsciiSet = &QUERY.remove(b'\'').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
-
-/// One form of a secret, in lower case.
-struct Form {
-    bytes: Zeroizing<Vec<u8>>,
-    /// Base64 characters before and after that hold some of the secret's bits beside those of a neighbour.
-    before: bool,
-    after: bool,
-}
 
 const BLOCKS: usize = 1 << 12;
 
@@ -73,7 +34,7 @@ impl Redactor {
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
         let mut forms = Vec::new();
         for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
-            add_forms(secret, &mut forms);
+            forms::add(secret, &mut forms);
         }
         let window = forms.iter().map(|form| form.bytes.len()).min()?;
         let longest = forms.iter().map(|form| form.bytes.len()).max()?;
@@ -188,165 +149,12 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte)
 }
 
-fn add_forms(secret: &[u8], forms: &mut Vec<Form>) {
-    let mut add = |bytes: Vec<u8>, before: bool, after: bool| {
-        let mut bytes = Zeroizing::new(bytes);
-        bytes.make_ascii_lowercase();
-        if bytes.len() >= SHORTEST && !forms.iter().any(|form| *form.bytes == *bytes) {
-            forms.push(Form { bytes, before, after });
-        }
-    };
-    add(secret.to_vec(), false, false);
-    add(percent_everything(secret), false, false);
-    // Some servers write every character of a JSON string so; a parser makes the secret of it again.
-    add(secret.iter().flat_map(|byte| format!("\\u{byte:04x}").into_bytes()).collect(), false, false);
-    add(data_encoding::HEXLOWER.encode(secret).into_bytes(), false, false);
-    // Most keys are made of what no rule escapes.
-    if !secret.iter().all(|byte| is_unreserved(*byte)) {
-        for form in escaped(secret) {
-            add(form, false, false);
-        }
-        for part in secret.split(|byte| !is_unreserved(*byte)).filter(|part| part.len() >= PART) {
-            add(part.to_vec(), false, false);
-        }
-    }
-    for lead in 0..3 {
-        let padded = Zeroizing::new([&[0; 2][..lead], secret].concat());
-        let full = Zeroizing::new(STANDARD_NO_PAD.encode(&*padded).into_bytes());
-        // The characters whose six bits are the secret's alone.
-        let (first, last) = ((lead * 8).div_ceil(6), padded.len() * 8 / 6);
-        let inner = full.get(first..last).unwrap_or_default();
-        let (before, after) = (lead != 0, !(padded.len() * 8).is_multiple_of(6));
-        if inner.iter().any(|byte| matches!(byte, b'+' | b'/')) {
-            let url_safe = inner.iter().map(|byte| match byte {
-                b'+' => b'-',
-                b'/' => b'_',
-                other => *other,
-            });
-            add(url_safe.collect(), before, after);
-            add(encoded(inner, STRICT), before, after);
-            // It is ASCII.
-            let inner = String::from_utf8_lossy(inner);
-            for rule in &JSON {
-                add(json(&inner, rule), before, after);
-            }
-        }
-        add(inner.to_vec(), before, after);
-    }
-}
-
-/// What the rules for URLs, forms, JSON and HTML make of a secret.
-fn escaped(secret: &[u8]) -> Vec<Vec<u8>> {
-    let mut forms = Vec::new();
-    let form = secret.split(|byte| *byte == b' ').map(|word| encoded(word, FORM)).collect::<Vec<_>>().join(&b'+');
-    let percent = [COMPONENT, STRICT, QUERY, PATH].map(|set| encoded(secret, set));
-    for once in percent.into_iter().chain([form]) {
-        // Twice: what was encoded already, in a URL that is a parameter of another.
-        forms.push(encoded(&once, COMPONENT));
-        let percent_signs = |byte: &u8| if *byte == b'%' { b"%25".to_vec() } else { vec![*byte] };
-        forms.push(once.iter().flat_map(percent_signs).collect());
-        forms.push(once);
-    }
-    // What isn't UTF-8 is in no JSON and no HTML as it is.
-    let text = String::from_utf8_lossy(secret);
-    for rule in &JSON {
-        let once = json(&text, rule);
-        // JSON is often carried as a string in JSON, by the same writer or a plain one.
-        for outer in [rule, &JSON[0]] {
-            forms.push(json(&String::from_utf8_lossy(&once), outer));
-        }
-        forms.push(once);
-    }
-    forms.extend(HTML.iter().map(|rule| html(&text, rule)));
-    forms
-}
-
-/// What none of the rules escapes; forms do write `~` as `%7E`.
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
-}
-
-fn percent_everything(secret: &[u8]) -> Vec<u8> {
-    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
-    secret.iter().flat_map(|byte| [b'%', digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-fn encoded(bytes: &[u8], set: &'static AsciiSet) -> Vec<u8> {
-    percent_encode(bytes, set).flat_map(str::bytes).collect()
-}
-
-/// What a writer of JSON escapes beyond what it must (RFC 8259, section 7).
-struct JsonRule {
-    /// As `\uXXXX`.
-    escaped: &'static str,
-    /// `/` as `\/`.
-    slash: bool,
-    /// Whether it writes ASCII alone.
-    ascii: bool,
-}
-
-const JSON: [JsonRule; 6] = [
-    JsonRule { escaped: "", slash: false, ascii: false },
-    // Go.
-    JsonRule { escaped: "<>&", slash: false, ascii: false },
-    JsonRule { escaped: "", slash: true, ascii: false },
-    // Python.
-    JsonRule { escaped: "", slash: false, ascii: true },
-    // PHP.
-    JsonRule { escaped: "", slash: true, ascii: true },
-    // .NET.
-    JsonRule { escaped: "\"<>&'+`", slash: false, ascii: true },
-];
-
-fn json(text: &str, rule: &JsonRule) -> Vec<u8> {
-    let mut out = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '\t' => out.push_str("\\t"),
-            '/' if rule.slash => out.push_str("\\/"),
-            other if other < ' ' || rule.escaped.contains(other) || (rule.ascii && !other.is_ascii()) => {
-                let units =
-                    other.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
-                out.push_str(&units);
-            }
-            '"' => out.push_str("\\\""),
-            other => out.push(other),
-        }
-    }
-    out.into_bytes()
-}
-
-/// How writers of HTML and XML escape quotes, on which they differ. All escape `&`, `<` and `>`.
-const HTML: [&[(char, &str)]; 7] = [
-    &[],
-    &[('"', "&quot;"), ('\'', "&#39;")],
-    &[('"', "&#34;"), ('\'', "&#39;")],
-    &[('"', "&#34;"), ('\'', "&#39;"), ('+', "&#43;")],
-    &[('"', "&quot;"), ('\'', "&#039;")],
-    &[('"', "&quot;"), ('\'', "&#x27;")],
-    &[('"', "&quot;"), ('\'', "&apos;")],
-];
-
-fn html(text: &str, quotes: &[(char, &str)]) -> Vec<u8> {
-    let mut out = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            other => match quotes.iter().find(|(quote, _)| *quote == other) {
-                Some((_, escape)) => out.push_str(escape),
-                None => out.push(other),
-            },
-        }
-    }
-    out.into_bytes()
-}
-
 #[cfg(test)]
 mod tests {
-    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+    use base64::{
+        Engine,
+        engine::general_purpose::{STANDARD, URL_SAFE},
+    };
     use proptest::prelude::*;
 
     use super::*;
@@ -360,8 +168,8 @@ mod tests {
     #[test]
     fn every_form_is_taken_out() {
         let redactor = redactor(SECRET);
-        let component = encoded(SECRET.as_bytes(), COMPONENT);
-        let component = String::from_utf8(component).unwrap();
+        // As `encodeURIComponent` has it.
+        let component = "sk_live%2B%2F%3D%26%224eC39%20HqLyj".to_owned();
         for form in [
             SECRET.to_owned(),
             SECRET.to_uppercase(),
@@ -426,6 +234,7 @@ mod tests {
             r"p\u00e4ssw\u00f6rt\/\uD83D\uDD11'x",
             r"p\u00E4ssw\u00F6rt/\uD83D\uDD11\u0027x",
             r"p\\u00e4ssw\\u00f6rt/\\ud83d\\udd11'x",
+            r"\u0070\u00e4\u0073\u0073\u0077\u00f6\u0072\u0074\u002f\ud83d\udd11\u0027\u0078",
             "pässwört/\u{1f511}&#x27;x",
             "pässwört/\u{1f511}&#039;x",
         ] {
