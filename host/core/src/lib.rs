@@ -3,6 +3,7 @@
 //!
 //! Start at [`turn`] for a chat request and at [`connector::call`] for a connector call.
 
+pub mod alert;
 pub mod approval;
 pub mod connector;
 pub mod conversation;

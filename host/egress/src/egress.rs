@@ -59,6 +59,12 @@ impl Egress {
         Arc::new(Session::new(Arc::clone(self), spec))
     }
 
+    /// For how long a connection's requests still fail at once on this host, when they do.
+    pub fn open_for(&self, connection: ConnectionId) -> Option<Duration> {
+        let breaker = self.breakers.get(&(connection, None))?;
+        lock(&breaker).open_for(tokio::time::Instant::now())
+    }
+
     pub(crate) fn breaker(&self, key: &BreakerKey) -> Arc<Mutex<Breaker>> {
         self.breakers.get_with_by_ref(key, Arc::default)
     }

@@ -14,6 +14,9 @@
 //! 7. the response is read and decoded within its bounds (`wire::body`, `wire::decode`) and every form of the
 //!    credential is taken out of it (`wire::redact`).
 //!
+//! A message to an organization's webhook (`webhook`) takes the same way out, without a guest: 1 and 5 hold for it, and
+//! neither redirects nor bodies are read.
+//!
 //! What an operator lists (`RESLY_EGRESS_ALLOW`) skips the guard and may speak plain http; what an operator routes
 //! (`RESLY_EGRESS_ROUTE`) is dialled elsewhere; both use clients, and so connection pools, of their own.
 
@@ -27,6 +30,7 @@ mod policy;
 mod rebinding;
 mod session;
 mod vault;
+mod webhook;
 mod wire;
 
 pub use config::{EgressConfig, EgressError};
@@ -46,6 +50,7 @@ pub use vault::{
     Binding, Holder, MasterKeyError, MasterKeySource, MasterKeys, ParseKeyError, Rewrapped, Rotation, Vault,
     VaultError, VaultStore, WeakKeyError, WrappedStore, Wrapping,
 };
+pub use webhook::{Message, SendError, mint_webhook_secret, webhook_binding};
 pub use wire::{
     redact::{MARK, SHORTEST},
     retry::RetryPolicy,

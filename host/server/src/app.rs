@@ -6,7 +6,7 @@ use std::{
 };
 
 use resly_core::{
-    connector::{call::Connectors, connection::SealedCredentials},
+    connector::{call::Connectors, connection::SealedCredentials, health::Schedule},
     id::{ConnectionId, OrganizationId},
     knowledge::library::Library,
     time::{Clock, Random},
@@ -19,6 +19,7 @@ use resly_store::Store;
 use crate::{
     accounts::Accounts,
     catalogue::Connectables,
+    hooks::Hooks,
     http::{console::SignIns, problem::Problem},
     keyring::Keyring,
     metrics::{self, Gauge, Metrics},
@@ -46,6 +47,9 @@ pub struct App {
     pub sign_ins: SignIns,
     pub metrics: Metrics,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub hooks: Hooks,
+    /// When connections are checked; never when `None`.
+    pub schedule: Option<Schedule>,
     /// Whether [`crate::jobs`] run by themselves.
     pub jobs: bool,
 }

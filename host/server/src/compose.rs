@@ -39,6 +39,7 @@ use crate::{
     catalogue::Connectables,
     config::{Config, OauthClients},
     demo,
+    hooks::Hooks,
     http::console::SignIns,
     keyring::Keyring,
     metrics::Metrics,
@@ -152,10 +153,18 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         Arc::clone(&catalogue) as Arc<dyn Catalogue>,
         Arc::clone(&sandbox) as Arc<dyn Sandbox>,
         Arc::new(store.clone()),
-        Arc::new(Gate { egress, vault: Arc::clone(&vault), accounts: Arc::clone(&accounts) }),
+        Arc::new(Gate { egress: Arc::clone(&egress), vault: Arc::clone(&vault), accounts: Arc::clone(&accounts) }),
         Arc::clone(&clock),
         Arc::clone(&random),
-    );
+    )
+    .on_schedule(config.health_checks.unwrap_or_default());
+    let hooks = Hooks {
+        store: store.clone(),
+        egress,
+        vault: Arc::clone(&vault),
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+    };
 
     let embedder = match embedder {
         Some(embedder) => embedder,
@@ -187,6 +196,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         sign_ins: SignIns::default(),
         metrics: Metrics::default(),
         trusted_proxies: config.trusted_proxies.clone(),
+        hooks,
+        schedule: config.health_checks,
         jobs,
         safe: Arc::new(Safe::new(vault)),
         wrapping,

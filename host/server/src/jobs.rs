@@ -5,10 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
-use crate::{app::App, upload};
+use crate::{app::App, checks, upload};
 
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
+/// How late a check or a message may be.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// Starts them all; they end when the set is dropped.
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
@@ -18,6 +20,8 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     }
     jobs.spawn(every(Arc::clone(app), RECOVER_EVERY, recover));
     jobs.spawn(every(Arc::clone(app), EXPIRE_EVERY, expire));
+    jobs.spawn(every(Arc::clone(app), LOOK_EVERY, check));
+    jobs.spawn(every(Arc::clone(app), LOOK_EVERY, deliver));
     jobs
 }
 
@@ -44,11 +48,31 @@ async fn recover(app: &Arc<App>) {
     }
 }
 
-/// Deletes what has been kept for long enough.
+/// Deletes what has been kept for long enough, and warns of what ends.
 async fn expire(app: &Arc<App>) {
     match app.store.expire_logs(app.clock.now()).await {
         Ok(0) => {}
         Ok(calls) => tracing::info!(calls, "deleted old connector calls from the log"),
         Err(error) => tracing::error!(%error, "old connector calls could not be deleted from the log"),
+    }
+    if let Err(error) = app.store.expire_deliveries(app.clock.now()).await {
+        tracing::error!(%error, "old webhook deliveries could not be forgotten");
+    }
+    if let Err(error) = app.store.warn_of_expiry(app.clock.now()).await {
+        tracing::error!(%error, "credentials that end could not be looked for");
+    }
+}
+
+/// Looks whether connections work.
+async fn check(app: &Arc<App>) {
+    if let Err(error) = checks::run_due(app).await {
+        tracing::error!(%error, "connections could not be checked");
+    }
+}
+
+/// Tells webhooks what they wait for.
+async fn deliver(app: &Arc<App>) {
+    if let Err(error) = app.hooks.deliver_due().await {
+        tracing::error!(%error, "webhooks could not be told");
     }
 }

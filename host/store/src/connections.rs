@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::{
     Store, accounts, calls,
     error::failed,
-    logs,
+    health, logs,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time, named},
 };
@@ -119,6 +119,9 @@ async fn update(
 ) -> Result<Option<Connection>, sqlx::Error> {
     if change.unauthorized {
         accounts::delete_all(db, organization, id).await?;
+    }
+    if change.unauthorized || change.untested || change.credentials.is_some() {
+        health::forget(db, organization, id).await?;
     }
     let credentials = change.credentials.as_ref();
     let updated = row!(

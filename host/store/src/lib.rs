@@ -29,10 +29,13 @@
 //! | `oauth_flows` | authorizations that a person was sent to give and hasn't yet, for ten minutes |
 //! | `approvals` | writes that a person was asked to confirm, what they said, and what came of it |
 //! | `action_samples` | the last output of each action, for trying mappings on |
+//! | `connection_health`, `alerts` | how each connection is and when to look again; what an admin has to hear of |
+//! | `webhooks`, `webhook_deliveries` | where an organization is told of alerts; what is to be told, and what became of it |
 //! | `call_reservations` | calls that are counted and not yet settled |
 //! | `vault_keys`, `host_secrets` | what the master key wraps: each organization's key; the host's own secrets, by name |
 
 mod accounts;
+mod alerts;
 mod approvals;
 mod billing;
 mod calls;
@@ -42,6 +45,7 @@ mod connections;
 mod conversations;
 mod error;
 mod flows;
+mod health;
 mod keys;
 mod knowledge;
 mod logs;
@@ -61,6 +65,7 @@ mod types;
 mod uploads;
 mod usage;
 mod vault;
+mod webhooks;
 mod workflows;
 mod writer;
 
@@ -69,6 +74,7 @@ use resly_core::error::StoreError;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 
 pub use self::{
+    alerts::{Alert, AlertQuery},
     catalogue::{Kept, NewConnectorVersion, Removed, StoredConnector, VersionState},
     connections::ConnectionChange,
     conversations::{ConversationRecord, ConversationSummary},
@@ -82,6 +88,7 @@ pub use self::{
     tickets::Ticket,
     uploads::{COMPILING_MOST, Compiling, Decided, Decision, LEASE},
     vault::{NewWrapping, WrappedFor},
+    webhooks::{Delivery, DeliveryState, DueDelivery, Tried, Webhook},
 };
 use self::{
     error::{Halt, failed},

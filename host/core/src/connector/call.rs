@@ -14,6 +14,7 @@ use super::{
         Installable, Owner, Writes,
     },
     fixture::Fixtures,
+    health::{Evidence, Observed, Schedule},
     manifest::{Action, Manifest, SideEffect},
     recent::Recent,
     sandbox::{
@@ -162,6 +163,7 @@ pub struct Connectors {
     pub(super) random: Arc<dyn Random>,
     prepared: Cache<(OrganizationId, String, String), Arc<Prepared>>,
     recent: Recent,
+    schedule: Schedule,
 }
 
 impl Connectors {
@@ -176,7 +178,24 @@ impl Connectors {
     ) -> Self {
         // A version never changes once it is in the catalogue, so an entry can't be stale; the bound is for memory.
         let prepared = Cache::builder().max_capacity(256).time_to_idle(Duration::from_secs(300)).build();
-        Self { store, catalogue, sandbox, state, outside, clock, random, prepared, recent: Recent::new() }
+        Self {
+            store,
+            catalogue,
+            sandbox,
+            state,
+            outside,
+            clock,
+            random,
+            prepared,
+            recent: Recent::new(),
+            schedule: Schedule::default(),
+        }
+    }
+
+    /// Has what calls tell of a connection's health set its next check by another schedule.
+    #[must_use]
+    pub fn on_schedule(self, schedule: Schedule) -> Self {
+        Self { schedule, ..self }
     }
 
     /// A connector of the catalogue, with its schemas compiled.
@@ -308,7 +327,31 @@ impl Connectors {
         if let (Some(key), Ok(output)) = (recent.filter(|_| report.notes().is_empty()), &report.result) {
             self.recent.keep(key, output, self.clock.now());
         }
+        self.observe(&request, &connection, &report).await;
         Ok(report)
+    }
+
+    /// Takes in what a call tells of its connection's health. What it gave is worth more than this note.
+    async fn observe(&self, request: &CallRequest, connection: &Connection, report: &CallReport) {
+        if connection.environment == Environment::Sandbox {
+            return;
+        }
+        let result = report.result.as_ref().map(drop);
+        let Some(evidence) = Evidence::of(request.caller.kind(), connection.owner, result) else { return };
+        let mut chance = [0];
+        self.random.fill(&mut chance);
+        let observed = Observed {
+            organization: connection.organization,
+            connection: connection.id,
+            evidence,
+            offered: connection.status == ConnectionStatus::Enabled,
+            schedule: self.schedule,
+            chance: chance[0],
+            now: self.clock.now(),
+        };
+        if let Err(error) = self.store.observe(observed).await {
+            tracing::error!(%error, connection = %connection.id, "a connection's health could not be noted");
+        }
     }
 
     /// Writes down a call that reached nobody and isn't counted: a refused one, or one that was answered from memory.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     account::AccountKey,
+    health::HealthStore,
     manifest::{Auth, AuthType, Manifest},
     reason::Reason,
     sandbox::{Cost, Digest, LogLine},
@@ -235,7 +236,7 @@ pub enum BeginCallError {
 
 /// Where connections and their calls are kept.
 #[async_trait]
-pub trait ConnectionStore: TrialStore {
+pub trait ConnectionStore: HealthStore + TrialStore {
     /// When an account of a connection was connected; `None` when it isn't. Another time is another account.
     async fn authorized_at(&self, account: &AccountKey) -> Result<Option<Timestamp>, StoreError>;
     /// The connections a chat may use.

@@ -7,6 +7,7 @@ pub mod approval;
 pub mod call;
 pub mod connection;
 pub mod fixture;
+pub mod health;
 pub mod manifest;
 pub mod offer;
 pub mod openapi;

@@ -36,7 +36,12 @@ impl Breaker {
 
     /// Whether a request would have to wait, without taking the probe's place.
     pub fn is_open(&self, now: Instant) -> bool {
-        self.open_until.is_some_and(|until| now < until)
+        self.open_for(now).is_some()
+    }
+
+    /// How long it would have to wait.
+    pub fn open_for(&self, now: Instant) -> Option<Duration> {
+        self.open_until.filter(|until| now < *until).map(|until| until - now)
     }
 
     pub fn succeed(&mut self) {

@@ -57,6 +57,7 @@ pub static SETTINGS: &[Setting] = &[
         table: true,
         ..secret("oauth_clients", "connector=client_id:client_secret,… of OAuth apps for all organizations")
     },
+    open("health_check_s", "health-check-s", "Seconds between two checks of a connection; 900 when unset, 0 for none"),
     open("log", "log", "What to log, such as info or resly=debug"),
 ];
 

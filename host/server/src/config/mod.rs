@@ -3,9 +3,10 @@
 mod clients;
 mod layers;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
+use resly_core::connector::health::Schedule;
 use secrecy::SecretString;
 use url::Url;
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub egress_routes: Vec<resly_egress::Route>,
     /// By the bundled connector that they are for.
     pub oauth_clients: OauthClients,
+    /// When connections are checked; never when `None`.
+    pub health_checks: Option<Schedule>,
     pub log: String,
 }
 
@@ -117,6 +120,9 @@ impl Config {
             egress_ca_pem: layers.parsed("egress_ca", mistakes, pem).unwrap_or_default(),
             egress_routes: layers.parsed("egress_route", mistakes, resly_egress::parse_routes).unwrap_or_default(),
             oauth_clients: layers.parsed("oauth_clients", mistakes, clients::parse).unwrap_or_default(),
+            health_checks: layers
+                .parsed("health_check_s", mistakes, health_checks)
+                .unwrap_or(Some(Schedule::default())),
             log: layers.text("log").unwrap_or("info").to_owned(),
         }
     }
@@ -130,6 +136,14 @@ fn database_url_text(text: &str) -> Result<String, String> {
 
 fn database_url(text: &str) -> Result<String, String> {
     database_url_text(text)
+}
+
+fn health_checks(text: &str) -> Result<Option<Schedule>, String> {
+    match text.parse() {
+        Ok(0) => Ok(None),
+        Ok(seconds @ 60..=86_400) => Ok(Some(Schedule { every: Duration::from_secs(seconds) })),
+        _ => Err(format!("`{text}` is neither 0 nor 60 to 86400 seconds")),
+    }
 }
 
 fn switch(text: &str) -> Result<bool, String> {

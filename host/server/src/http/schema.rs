@@ -205,7 +205,43 @@ pub struct Connection {
     authorized_at: Option<String>,
     scopes: Option<Vec<String>>,
     expires_at: Option<String>,
+    /// When the credentials end, as far as an admin said so.
+    credentials_expire_at: Option<String>,
+    /// `unknown`, `healthy`, `degraded`, `failing` or `needs_auth`.
+    health: String,
     created_at: String,
+}
+
+#[derive(ToSchema)]
+pub struct ConnectionHealth {
+    /// `unknown`, `healthy`, `degraded`, `failing` or `needs_auth`.
+    state: String,
+    /// Why it isn't healthy, as in the log.
+    reason: Option<String>,
+    what_to_do: Option<String>,
+    /// What the last failed call said.
+    message: Option<String>,
+    /// When it came into this state.
+    since: Option<String>,
+    /// When the newest call told something.
+    checked_at: Option<String>,
+    next_check_at: Option<String>,
+    failures_in_a_row: u32,
+    /// The connection's.
+    status: String,
+    breaker: Breaker,
+    /// Of the last 50.
+    calls: u32,
+    failures: u32,
+    last_call: Option<serde_json::Value>,
+}
+
+/// The circuit breaker of the host that was asked.
+#[derive(ToSchema)]
+pub struct Breaker {
+    /// `closed`, or `open`: requests fail at once.
+    state: String,
+    open_until: Option<String>,
 }
 
 #[derive(ToSchema)]

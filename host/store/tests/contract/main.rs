@@ -13,6 +13,7 @@ mod calls;
 mod catalogue;
 mod concurrency;
 mod connections;
+mod health;
 mod idempotency;
 mod keys;
 mod knowledge;

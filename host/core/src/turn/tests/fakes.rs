@@ -17,6 +17,7 @@ use crate::{
         account::AccountKey,
         call::{Connectors, Outside},
         connection::*,
+        health::{DueCheck, HealthStore, Observed},
         manifest::Manifest,
         offer::Offers,
         sandbox::*,
@@ -186,6 +187,21 @@ impl TurnStore for Fake {
     }
 
     async fn create_ticket(&self, _: NewTicket) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl HealthStore for Fake {
+    async fn observe(&self, _: Observed) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn take_due_checks(&self, _: Timestamp, _: Timestamp, _: u32) -> Result<Vec<DueCheck>, StoreError> {
+        Ok(vec![])
+    }
+
+    async fn put_off_check(&self, _: DueCheck, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -16,13 +16,14 @@ use resly_core::{
     },
     id::ConnectionId,
     principal::Principal,
+    time::Timestamp,
 };
-use resly_store::{ConnectionChange, LogQuery};
+use resly_store::ConnectionChange;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::logs;
+use super::health::Beside;
 use crate::{
     accounts::{self, Revocation},
     app::App,
@@ -57,6 +58,9 @@ pub struct InstallRequest {
     /// `{api_key}`, `{token}`, `{username, password}` or `{client_id, client_secret}`. They never come back.
     #[schema(value_type = Option<Object>)]
     credentials: Option<BTreeMap<String, String>>,
+    /// RFC 3339: when the credentials end, if the service said so. An alert is raised two weeks ahead.
+    #[schema(value_type = Option<String>)]
+    credentials_expire_at: Option<Timestamp>,
     /// What is allowed beyond reading with a secret key.
     #[schema(value_type = Option<Object>)]
     policy: Option<Policy>,
@@ -78,6 +82,10 @@ pub struct ConnectionPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Object>)]
     credentials: Option<Option<BTreeMap<String, String>>>,
+    /// RFC 3339: when the credentials end; `null` for never, as it is for new ones when absent.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    credentials_expire_at: Option<Option<Timestamp>>,
     #[schema(value_type = Option<Object>)]
     policy: Option<Policy>,
     mappings: Option<BTreeMap<String, String>>,
@@ -143,9 +151,11 @@ pub async fn create(
         created_at: now,
         revision: 1,
     };
-    let view = view(&connection, None);
-    app.store.create_connection(connection).await?;
-    Ok((StatusCode::CREATED, Json(view)))
+    app.store.create_connection(connection.clone()).await?;
+    if let Some(ends) = request.credentials_expire_at {
+        app.store.set_credentials_expiry(organization, id, Some(ends), now).await?;
+    }
+    Ok((StatusCode::CREATED, Json(shown(&app, &connection).await?)))
 }
 
 /// The organization's connections.
@@ -155,7 +165,12 @@ pub async fn create(
 pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
     let connections = app.store.list_connections(principal.organization).await?;
     let accounts = app.store.own_accounts(principal.organization).await?;
-    let view = |connection: &Connection| view(connection, accounts.get(&connection.id));
+    let beside = Beside::of(&app, principal.organization).await?;
+    let view = |connection: &Connection| {
+        let mut view = view(connection, accounts.get(&connection.id));
+        beside.add(connection, &mut view);
+        view
+    };
     let connections: Vec<Value> = connections.iter().map(view).collect();
     Ok(Json(json!({"connections": connections})))
 }
@@ -233,6 +248,7 @@ pub async fn change(
     let renewed = matches!(credentials, Some(Some(_))) && !agreed(auth);
     let dropped = (matches!(credentials, Some(None)) && connection.credentials.is_some())
         || accounts.iter().any(|(key, _)| key.visitor.is_none());
+    let ends = patch.credentials_expire_at.or_else(|| credentials.is_some().then_some(None));
     let change = ConnectionChange {
         name: patch.name,
         settings: Some(settings),
@@ -247,6 +263,9 @@ pub async fn change(
     };
     let changed = app.store.update_connection(organization, connection.id, change).await?;
     let mut changed = changed.ok_or_else(missing)?;
+    if let Some(ends) = ends {
+        app.store.set_credentials_expiry(organization, changed.id, ends, app.clock.now()).await?;
+    }
     let status = match changed.status {
         ConnectionStatus::NeedsAuth if renewed => Some(ConnectionStatus::Installed),
         ConnectionStatus::Enabled if dropped && changed.environment == Environment::Production => {
@@ -288,6 +307,7 @@ pub async fn delete(
     if !app.store.delete_connection(principal.organization, connection.id).await? {
         return Err(missing());
     }
+    app.store.close_alerts(principal.organization, connection.id, app.clock.now()).await?;
     let revocation = match prepared {
         Some(prepared) => app.accounts.revoke(&connection, &prepared.installable, accounts).await,
         None => Revocation::Done,
@@ -337,25 +357,8 @@ pub async fn disable(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let connection = find(&app, &principal, &id).await?;
+    app.store.close_alerts(connection.organization, connection.id, app.clock.now()).await?;
     set_status(&app, connection, ConnectionStatus::Disabled).await
-}
-
-/// How the connection's last calls went.
-#[utoipa::path(get, path = "/api/admin/connections/{id}/health", tag = "admin", operation_id = "getConnectionHealth",
-    params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "`{status, calls, failures, last_call}` of the last 50 calls", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
-pub async fn health(
-    State(app): State<Arc<App>>,
-    Admin(principal): Admin,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let connection = find(&app, &principal, &id).await?;
-    let query = LogQuery { connection: Some(connection.id), limit: 50, ..LogQuery::default() };
-    let records = app.store.logs(principal.organization, query).await?;
-    let failures = records.iter().filter(|record| record.call.status != "ok").count();
-    Ok(Json(json!({"status": connection.status, "calls": records.len(), "failures": failures,
-        "last_call": records.first().map(logs::view)})))
 }
 
 async fn set_status(app: &App, connection: Connection, status: ConnectionStatus) -> Result<Json<Value>, Problem> {
@@ -424,7 +427,9 @@ pub(super) fn revoked(revocation: Revocation) -> Response {
 
 /// A connection as it is now, with what is known of its account.
 async fn shown(app: &App, connection: &Connection) -> Result<Value, Problem> {
-    Ok(view(connection, app.accounts.own(connection).await?.as_ref()))
+    let mut view = view(connection, app.accounts.own(connection).await?.as_ref());
+    Beside::of(app, connection.organization).await?.add(connection, &mut view);
+    Ok(view)
 }
 
 /// What is known of an account in the clear.

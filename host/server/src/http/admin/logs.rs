@@ -105,14 +105,14 @@ fn query(parameters: LogParameters) -> Result<LogQuery, Problem> {
 }
 
 /// An id or a time.
-fn parsed<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
+pub(super) fn parsed<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
     let bad =
         |_| Problem::new(&kinds::INVALID_HEADER, format!("`{name}` can't be read: ids are UUIDs, times RFC 3339"));
     text.map(str::parse).transpose().map_err(bad)
 }
 
 /// One of a few names.
-fn named<T: DeserializeOwned>(name: &str, text: Option<String>) -> Result<Option<T>, Problem> {
+pub(super) fn named<T: DeserializeOwned>(name: &str, text: Option<String>) -> Result<Option<T>, Problem> {
     let bad = |error| Problem::new(&kinds::INVALID_HEADER, format!("`{name}`: {error}"));
     text.map(|text| serde_json::from_value(Value::String(text))).transpose().map_err(bad)
 }

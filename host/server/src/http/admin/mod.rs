@@ -1,10 +1,12 @@
 //! `/api/admin`: everything the console needs. The console has no private API.
 
 pub mod actions;
+pub mod alerts;
 pub mod connections;
 pub mod connectors;
 pub mod conversations;
 pub mod definitions;
+pub mod health;
 pub mod keys;
 pub mod logs;
 pub mod oauth;
@@ -17,4 +19,5 @@ pub mod usage;
 pub mod vault;
 pub mod versions;
 pub mod visitors;
+pub mod webhook;
 pub mod workflows;

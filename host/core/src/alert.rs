@@ -1,0 +1,313 @@
+//! Alerts: what an admin has to hear of before customers do. One is open for each cause; it is listed by the API and told
+//! to the organization's webhook.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    connector::{
+        connection::Environment,
+        health::{Health, HealthState},
+        reason::Reason,
+    },
+    id::{AlertId, ConnectionId},
+    time::Timestamp,
+};
+
+/// How long ahead it is said that a credential ends which nobody can renew but a person.
+pub const EXPIRY_AHEAD: Duration = Duration::from_secs(14 * 24 * 3600);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertKind {
+    /// The service refused the connection's credential, and chats can't use it any more.
+    NeedsAuth,
+    /// The connection failed three times in a row.
+    ConnectionFailing,
+    /// The credential ends soon, and can't be refreshed.
+    CredentialExpiring,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something will stop working.
+    Warning,
+    /// Something has.
+    Critical,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertState {
+    Open,
+    Resolved,
+}
+
+impl AlertState {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// What a webhook is told of; the `type` of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Event {
+    #[serde(rename = "connection.needs_auth")]
+    ConnectionNeedsAuth,
+    #[serde(rename = "connection.failing")]
+    ConnectionFailing,
+    /// It works again: an alert of one of the two kinds above was resolved by a call that went well.
+    #[serde(rename = "connection.recovered")]
+    ConnectionRecovered,
+    #[serde(rename = "credential.expiring")]
+    CredentialExpiring,
+    /// Sent when an admin asks for it.
+    #[serde(rename = "webhook.test")]
+    WebhookTest,
+}
+
+impl Event {
+    /// Those that a webhook may choose from.
+    pub const CHOICE: [Self; 4] =
+        [Self::ConnectionNeedsAuth, Self::ConnectionFailing, Self::ConnectionRecovered, Self::CredentialExpiring];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ConnectionNeedsAuth => "connection.needs_auth",
+            Self::ConnectionFailing => "connection.failing",
+            Self::ConnectionRecovered => "connection.recovered",
+            Self::CredentialExpiring => "credential.expiring",
+            Self::WebhookTest => "webhook.test",
+        }
+    }
+}
+
+impl AlertKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NeedsAuth => "needs_auth",
+            Self::ConnectionFailing => "connection_failing",
+            Self::CredentialExpiring => "credential_expiring",
+        }
+    }
+
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::NeedsAuth | Self::ConnectionFailing => Severity::Critical,
+            Self::CredentialExpiring => Severity::Warning,
+        }
+    }
+
+    /// What a webhook is told when one is raised.
+    pub fn event(self) -> Event {
+        match self {
+            Self::NeedsAuth => Event::ConnectionNeedsAuth,
+            Self::ConnectionFailing => Event::ConnectionFailing,
+            Self::CredentialExpiring => Event::CredentialExpiring,
+        }
+    }
+
+    /// What an admin does next, besides what the alert's message says.
+    pub fn what_to_do(self, reason: Option<Reason>) -> &'static str {
+        match (self, reason) {
+            (Self::CredentialExpiring, _) => {
+                "Make a new credential at the service and set it on the connection, or connect the account anew, before \
+                 the old one ends."
+            }
+            (_, Some(reason)) => reason.what_to_do(),
+            (_, None) => Reason::NeedsAuth.what_to_do(),
+        }
+    }
+}
+
+/// The connection that an alert is about, as it was then.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub connection: ConnectionId,
+    pub name: String,
+    pub connector: String,
+    pub environment: Environment,
+}
+
+/// An alert to raise, unless it is open for the same cause.
+#[derive(Clone, Debug)]
+pub struct NewAlert {
+    pub kind: AlertKind,
+    /// One alert is open for each cause.
+    pub cause: String,
+    pub title: String,
+    /// What happened; redacted. For the API alone: it may quote a service.
+    pub message: Option<String>,
+    pub reason: Option<Reason>,
+}
+
+/// What a change of health means for alerts.
+#[derive(Clone, Debug)]
+pub enum HealthNews {
+    Raise(NewAlert),
+    /// Whatever was open about the connection's health is over.
+    Recovered,
+}
+
+/// What is news in a connection's health. `offered` is whether chats could use it: what an admin is still setting up
+/// raises nothing.
+pub fn health_news(before: &Health, after: &Health, subject: &Subject, offered: bool) -> Option<HealthNews> {
+    if before.state == after.state {
+        return None;
+    }
+    let (kind, title) = match after.state {
+        HealthState::Healthy => return Some(HealthNews::Recovered),
+        HealthState::NeedsAuth => (AlertKind::NeedsAuth, "the service refused the credential"),
+        HealthState::Failing => (AlertKind::ConnectionFailing, "it keeps failing"),
+        HealthState::Unknown | HealthState::Degraded => return None,
+    };
+    offered.then(|| {
+        HealthNews::Raise(NewAlert {
+            kind,
+            cause: health_cause(kind, subject.connection),
+            title: format!("{}: {title}", subject.name),
+            message: after.message.clone(),
+            reason: after.reason,
+        })
+    })
+}
+
+/// The cause of an alert about a connection's health.
+pub fn health_cause(kind: AlertKind, connection: ConnectionId) -> String {
+    format!("{}:{connection}", kind.name())
+}
+
+/// That a credential ends. It is said once for each end, also when somebody has acknowledged it.
+pub fn expiry(subject: &Subject, ends: Timestamp) -> NewAlert {
+    let kind = AlertKind::CredentialExpiring;
+    NewAlert {
+        kind,
+        cause: format!("{}:{}:{ends}", kind.name(), subject.connection),
+        title: format!("{}: the credential ends on {}", subject.name, ends.to_string().get(..10).unwrap_or_default()),
+        message: None,
+        reason: None,
+    }
+}
+
+/// What a webhook is sent: `{type, timestamp, data}`, as Standard Webhooks has it
+/// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>). Nothing in it comes from
+/// a service, a customer or a credential.
+pub fn payload(event: Event, at: Timestamp, data: Value) -> String {
+    json!({"type": event, "timestamp": at, "data": data}).to_string()
+}
+
+/// The data of an event about an alert.
+pub fn alert_data(id: AlertId, kind: AlertKind, title: &str, reason: Option<Reason>, subject: &Subject) -> Value {
+    json!({
+        "alert": id, "kind": kind, "severity": kind.severity(), "title": title, "reason": reason,
+        "what_to_do": kind.what_to_do(reason), "connection": subject.data(),
+    })
+}
+
+impl Subject {
+    /// As events tell it.
+    pub fn data(&self) -> Value {
+        json!({"id": self.connection, "name": self.name, "connector": self.connector, "environment": self.environment})
+    }
+}
+
+/// How long to wait after a delivery's try number `tries` (from 1) failed; `None` when it is given up. Spread by `chance`,
+/// a byte drawn by chance, by a fifth to either side: eight tries over most of a day.
+pub fn wait_after(tries: u32, chance: u8) -> Option<Duration> {
+    const WAITS: [u64; 7] = [10, 60, 300, 1800, 7200, 18_000, 36_000];
+    let seconds = WAITS.get(usize::try_from(tries.checked_sub(1)?).ok()?)?;
+    Some(Duration::from_secs(*seconds).mul_f64(0.8 + 0.4 * f64::from(chance) / 255.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::connector::health::{Evidence, Schedule};
+
+    fn subject() -> Subject {
+        Subject {
+            connection: ConnectionId(Uuid::nil()),
+            name: "Our shop".to_owned(),
+            connector: "shopify".to_owned(),
+            environment: Environment::Production,
+        }
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        start.plus(Duration::from_secs(seconds))
+    }
+
+    fn raised(news: Option<HealthNews>) -> Option<AlertKind> {
+        match news? {
+            HealthNews::Raise(alert) => Some(alert.kind),
+            HealthNews::Recovered => None,
+        }
+    }
+
+    #[test]
+    fn a_change_for_the_worse_is_raised_once_and_a_success_ends_it() {
+        let bad = |reason| Evidence::Bad { reason, message: "secret words of a service".to_owned() };
+        let mut before = Health::unknown(at(0));
+        let mut kinds = Vec::new();
+        for n in 1..=5 {
+            let after = before.after(bad(Reason::Upstream), Schedule::default(), 0, at(n));
+            kinds.push(raised(health_news(&before, &after, &subject(), true)));
+            assert_eq!(raised(health_news(&before, &after, &subject(), false)), None, "nobody uses it yet");
+            before = after;
+        }
+        assert_eq!(kinds, [None, None, Some(AlertKind::ConnectionFailing), None, None]);
+        let after = before.after(bad(Reason::NeedsAuth), Schedule::default(), 0, at(6));
+        assert_eq!(raised(health_news(&before, &after, &subject(), true)), Some(AlertKind::NeedsAuth));
+        let healthy = after.after(Evidence::Good, Schedule::default(), 0, at(7));
+        assert!(matches!(health_news(&after, &healthy, &subject(), false), Some(HealthNews::Recovered)));
+        assert!(health_news(&healthy, &healthy, &subject(), true).is_none());
+    }
+
+    #[test]
+    fn a_webhook_hears_nothing_that_a_service_said() {
+        let data = alert_data(
+            AlertId(Uuid::nil()),
+            AlertKind::ConnectionFailing,
+            "Our shop: it keeps failing",
+            Some(Reason::Upstream),
+            &subject(),
+        );
+        let sent: Value = serde_json::from_str(&payload(Event::ConnectionFailing, at(0), data)).unwrap();
+        assert_eq!(
+            (&sent["type"], &sent["data"]["kind"]),
+            (&json!("connection.failing"), &json!("connection_failing"))
+        );
+        assert_eq!(sent["timestamp"], "2026-01-01T00:00:00Z");
+        assert_eq!(sent["data"]["connection"]["name"], "Our shop");
+        for event in Event::CHOICE {
+            assert_eq!(serde_json::to_value(event).unwrap(), event.name());
+        }
+    }
+
+    #[test]
+    fn a_delivery_is_tried_eight_times_within_a_day() {
+        let waits: Vec<Duration> = (1..).map_while(|tries| wait_after(tries, 255)).collect();
+        assert_eq!(waits.len(), 7);
+        assert!(waits.iter().sum::<Duration>() < Duration::from_secs(24 * 3600));
+        assert_eq!(wait_after(1, 0), Some(Duration::from_secs(8)));
+        assert_eq!(wait_after(0, 0), None);
+    }
+}

@@ -1,0 +1,278 @@
+//! Whether a connection works: what a call tells of that, how it changes what is known, and when to look again.
+//!
+//! All of it is a function of what is known, what was seen and a number drawn by chance; the store keeps the result, one
+//! row for each connection, and `server/src/checks.rs` looks when it is time.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    connection::{CallerKind, Owner},
+    reason::Reason,
+    sandbox::{Fault, FaultKind},
+};
+use crate::{
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+    time::Timestamp,
+};
+
+/// Failures in a row that make a connection `failing`, and raise an alert.
+pub const FAILING_AFTER: u32 = 3;
+/// How soon to look again after the first failure; doubled with each further one, up to the usual time.
+const FIRST_RETRY: Duration = Duration::from_secs(60);
+/// How long good news stays news: while calls go well, what is known is written down once in this time.
+const NEWS: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthState {
+    /// Nothing has been seen since the connection was made or changed.
+    #[default]
+    Unknown,
+    Healthy,
+    /// It failed, fewer than three times in a row, or the service wants fewer calls.
+    Degraded,
+    /// It failed three times in a row or more.
+    Failing,
+    /// The service refused its credential.
+    NeedsAuth,
+}
+
+impl HealthState {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Failing => "failing",
+            Self::NeedsAuth => "needs_auth",
+        }
+    }
+}
+
+/// What is known of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    pub state: HealthState,
+    /// Why it isn't healthy.
+    pub reason: Option<Reason>,
+    /// What the last failed call said; redacted.
+    pub message: Option<String>,
+    /// When it came into this state.
+    pub since: Timestamp,
+    /// When the newest call told something.
+    pub checked_at: Option<Timestamp>,
+    pub next_check_at: Timestamp,
+    /// In a row.
+    pub failures: u32,
+}
+
+/// What one call told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    Good,
+    Bad { reason: Reason, message: String },
+}
+
+/// When to look, as the operator has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// How long after good news; spread by a fifth to either side.
+    pub every: Duration,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(15 * 60) }
+    }
+}
+
+impl Schedule {
+    /// How long to wait after `failures` in a row. `chance` is a byte drawn by chance: it spreads those who failed, or were
+    /// made, at one moment.
+    pub fn wait(self, failures: u32, chance: u8) -> Duration {
+        let full = match failures.checked_sub(1) {
+            None => self.every,
+            Some(further) => FIRST_RETRY.saturating_mul(1 << further.min(10)).min(self.every),
+        };
+        full.mul_f64(0.8 + 0.4 * f64::from(chance) / 255.0)
+    }
+}
+
+impl Evidence {
+    /// What a call's end tells of its connection; nothing, when it is about the call alone. A check stands for the
+    /// connection, so whatever its connector or its mapping fails at counts; with anybody else's input only what comes from
+    /// the service does. A visitor's credential says nothing of other visitors.
+    pub fn of(caller: CallerKind, owner: Owner, result: Result<(), &Fault>) -> Option<Self> {
+        let Err(fault) = result else { return Some(Self::Good) };
+        let tells = match fault.kind {
+            FaultKind::NeedsAuth => owner == Owner::Organization,
+            FaultKind::Upstream | FaultKind::RateLimited | FaultKind::Deadline => true,
+            // The host's own state, or the plan's.
+            FaultKind::Busy | FaultKind::Limit => false,
+            _ => caller == CallerKind::Health,
+        };
+        tells.then(|| Self::Bad { reason: fault.kind.reason(), message: fault.message.clone() })
+    }
+}
+
+impl Health {
+    /// Before anything was seen.
+    pub fn unknown(now: Timestamp) -> Self {
+        Self {
+            state: HealthState::Unknown,
+            reason: None,
+            message: None,
+            since: now,
+            checked_at: None,
+            next_check_at: now,
+            failures: 0,
+        }
+    }
+
+    /// Whether this would tell nothing new: it worked a moment ago, and does.
+    pub fn is_old_news(&self, evidence: &Evidence, now: Timestamp) -> bool {
+        *evidence == Evidence::Good
+            && self.state == HealthState::Healthy
+            && self.checked_at.is_some_and(|at| now.since(at) < NEWS)
+    }
+
+    /// What is known after a call.
+    #[must_use]
+    pub fn after(&self, evidence: Evidence, schedule: Schedule, chance: u8, now: Timestamp) -> Self {
+        let (failures, reason, message) = match evidence {
+            Evidence::Good => (0, None, None),
+            Evidence::Bad { reason, message } => (self.failures.saturating_add(1), Some(reason), Some(message)),
+        };
+        let state = match reason {
+            None => HealthState::Healthy,
+            Some(Reason::NeedsAuth) => HealthState::NeedsAuth,
+            Some(Reason::RateLimited) => HealthState::Degraded,
+            Some(_) if failures >= FAILING_AFTER => HealthState::Failing,
+            Some(_) => HealthState::Degraded,
+        };
+        Self {
+            state,
+            reason,
+            message,
+            since: if state == self.state { self.since } else { now },
+            checked_at: Some(now),
+            next_check_at: now.plus(schedule.wait(failures, chance)),
+            failures,
+        }
+    }
+}
+
+/// One call's news, for the store.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    pub organization: OrganizationId,
+    pub connection: ConnectionId,
+    pub evidence: Evidence,
+    /// Whether chats could use it: what an admin is still setting up raises no alert.
+    pub offered: bool,
+    pub schedule: Schedule,
+    pub chance: u8,
+    pub now: Timestamp,
+}
+
+/// A connection to look at now, taken by this host until its lease ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueCheck {
+    pub organization: OrganizationId,
+    pub connection: ConnectionId,
+}
+
+/// Where health is kept.
+#[async_trait]
+pub trait HealthStore: Send + Sync + 'static {
+    /// Takes in a call's news, and raises or resolves alerts, in one transaction.
+    async fn observe(&self, observed: Observed) -> Result<(), StoreError>;
+    /// Takes at most `most` connections that are enabled in production and due, so that no other host looks at them until
+    /// `lease_until`.
+    async fn take_due_checks(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        most: u32,
+    ) -> Result<Vec<DueCheck>, StoreError>;
+    /// Puts a check off that told nothing: it is due again at `at`.
+    async fn put_off_check(&self, check: DueCheck, at: Timestamp) -> Result<(), StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        start.plus(Duration::from_secs(seconds))
+    }
+
+    fn bad(reason: Reason) -> Evidence {
+        Evidence::Bad { reason, message: "no".to_owned() }
+    }
+
+    fn fault(kind: FaultKind) -> Fault {
+        Fault { kind, message: "no".to_owned(), retryable: false }
+    }
+
+    #[test]
+    fn the_wait_is_spread_and_shorter_after_failures() {
+        let schedule = Schedule::default();
+        let seconds = |failures, chance| schedule.wait(failures, chance).as_secs();
+        assert_eq!((seconds(0, 0), seconds(0, 255)), (720, 1080));
+        assert_eq!((seconds(1, 0), seconds(1, 255)), (48, 72));
+        assert_eq!((seconds(2, 0), seconds(3, 0), seconds(4, 0)), (96, 192, 384));
+        assert_eq!((seconds(5, 0), seconds(60, 0)), (720, 720), "no longer than without failures");
+    }
+
+    #[test]
+    fn a_run_of_failures_goes_from_degraded_to_failing_and_one_success_ends_it() {
+        let schedule = Schedule::default();
+        let mut health = Health::unknown(at(0));
+        for (n, state) in [(1, HealthState::Degraded), (2, HealthState::Degraded), (3, HealthState::Failing)] {
+            health = health.after(bad(Reason::Upstream), schedule, 128, at(n));
+            assert_eq!((health.state, health.failures), (state, u32::try_from(n).unwrap()));
+        }
+        assert_eq!(health.since, at(3));
+        health = health.after(bad(Reason::Upstream), schedule, 128, at(9));
+        assert_eq!((health.state, health.since, health.checked_at), (HealthState::Failing, at(3), Some(at(9))));
+        health = health.after(Evidence::Good, schedule, 0, at(10));
+        assert_eq!((health.state, health.failures, health.since), (HealthState::Healthy, 0, at(10)));
+        assert_eq!((health.reason, health.message.clone(), health.next_check_at), (None, None, at(10 + 720)));
+        assert!(health.is_old_news(&Evidence::Good, at(69)) && !health.is_old_news(&Evidence::Good, at(70)));
+        assert!(!health.is_old_news(&bad(Reason::Upstream), at(11)));
+    }
+
+    #[test]
+    fn a_refused_credential_counts_at_once_and_too_many_calls_never_fail_a_connection() {
+        let health = Health::unknown(at(0)).after(bad(Reason::NeedsAuth), Schedule::default(), 0, at(1));
+        assert_eq!((health.state, health.reason), (HealthState::NeedsAuth, Some(Reason::NeedsAuth)));
+        let mut health = Health::unknown(at(0));
+        for n in 0..10 {
+            health = health.after(bad(Reason::RateLimited), Schedule::default(), 0, at(n));
+            assert_eq!(health.state, HealthState::Degraded);
+        }
+    }
+
+    #[test]
+    fn only_what_is_about_the_connection_tells_of_it() {
+        let told = |caller, kind| Evidence::of(caller, Owner::Organization, Err(&fault(kind))).is_some();
+        for kind in [FaultKind::Upstream, FaultKind::NeedsAuth, FaultKind::RateLimited, FaultKind::Deadline] {
+            assert!(told(CallerKind::Chat, kind) && told(CallerKind::Health, kind), "{kind:?}");
+        }
+        for kind in [FaultKind::InvalidInput, FaultKind::NotFound, FaultKind::Trap, FaultKind::Mapping] {
+            assert!(!told(CallerKind::Chat, kind) && told(CallerKind::Health, kind), "{kind:?}");
+        }
+        for kind in [FaultKind::Busy, FaultKind::Limit] {
+            assert!(!told(CallerKind::Chat, kind) && !told(CallerKind::Health, kind), "{kind:?}");
+        }
+        let visitors = Evidence::of(CallerKind::Chat, Owner::Visitor, Err(&fault(FaultKind::NeedsAuth)));
+        assert_eq!(visitors, None);
+        assert_eq!(Evidence::of(CallerKind::Chat, Owner::Visitor, Ok(())), Some(Evidence::Good));
+    }
+}

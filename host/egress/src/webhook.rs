@@ -1,0 +1,146 @@
+//! A message to an organization's webhook: signed as Standard Webhooks has it, sent through the one policy there is.
+//!
+//! The signature is HMAC-SHA256 over `id.timestamp.body`, in Base64 after `v1,`; several, parted by spaces, while a secret
+//! is being replaced (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
+//! Redirects aren't followed, and nothing of an answer is read but its status.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use resly_core::{
+    id::{ConnectionId, OrganizationId, WebhookId},
+    time::{Random, Timestamp},
+};
+use secrecy::SecretString;
+use sha2::Sha256;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use crate::{
+    credentials::Credentials,
+    egress::Egress,
+    policy::target::{Target, TargetError},
+    vault::Binding,
+    wire::client::{Outgoing, WayError, WireError},
+};
+
+/// The field of a secret's record, and its shape.
+const FIELD: &str = "secret";
+const VERSION: u32 = 1;
+const PREFIX: &str = "whsec_";
+/// Bytes of a secret.
+const SECRET: usize = 32;
+/// For everything, from the name to the answer's head.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'m> {
+    pub url: &'m str,
+    /// The same for every try, so that a receiver can tell repeats.
+    pub id: &'m str,
+    pub at: Timestamp,
+    /// JSON text.
+    pub body: &'m str,
+}
+
+/// Why a message didn't arrive. Safe for the admin: it names no address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    #[error("the webhook's URL can't be called: {0}")]
+    Url(#[from] TargetError),
+    #[error("the webhook's URL can't be called: {0}")]
+    Way(#[from] WayError),
+    #[error("the webhook could not be reached: {0}")]
+    Wire(#[from] WireError),
+    #[error("the webhook's secret is not what this host makes; rotate it")]
+    Secret,
+}
+
+/// What a webhook's secret is bound to. The webhook's id stands where a connection's does: no two things share an id.
+pub fn webhook_binding(organization: OrganizationId, webhook: WebhookId) -> Binding {
+    Binding { organization, connection: ConnectionId(webhook.0), field: "webhook".into(), version: VERSION }
+}
+
+/// A new secret: as it is shown once, and as the vault takes it.
+pub fn mint_webhook_secret(random: &dyn Random) -> (SecretString, Credentials) {
+    let mut bytes = Zeroizing::new([0; SECRET]);
+    random.fill(&mut *bytes);
+    let text = Zeroizing::new(format!("{PREFIX}{}", STANDARD.encode(*bytes)));
+    let sealed = Credentials::new(BTreeMap::from([(FIELD.to_owned(), (*text).clone())]));
+    (SecretString::from(text.as_str()), sealed)
+}
+
+/// `webhook-signature`, under each secret.
+fn signature(secrets: &[Credentials], message: &Message<'_>) -> Result<String, SendError> {
+    let signed = format!("{}.{}.{}", message.id, message.at.seconds(), message.body);
+    let each = secrets.iter().map(|secret| {
+        let key = secret.get(FIELD).and_then(|text| text.strip_prefix(PREFIX)).ok_or(SendError::Secret)?;
+        let key = Zeroizing::new(STANDARD.decode(key).map_err(|_| SendError::Secret)?);
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| SendError::Secret)?;
+        mac.update(signed.as_bytes());
+        Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
+    });
+    Ok(each.collect::<Result<Vec<_>, SendError>>()?.join(" "))
+}
+
+impl Egress {
+    /// Whether a URL may be a webhook's, as far as that can be told before its name is resolved.
+    pub fn check_webhook_url(&self, url: &str) -> Result<(), SendError> {
+        self.clients.way(&Target::parse(url)?)?;
+        Ok(())
+    }
+
+    /// Sends a message, signed with each of the secrets; the answer's status.
+    pub async fn send_webhook(&self, message: Message<'_>, secrets: &[Credentials]) -> Result<u16, SendError> {
+        let target = Target::parse(message.url)?;
+        let way = self.clients.way(&target)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let signature = signature(secrets, &message)?;
+        let own = [
+            ("webhook-id", message.id.to_owned()),
+            ("webhook-timestamp", message.at.seconds().to_string()),
+            ("webhook-signature", signature),
+        ];
+        for (name, value) in own {
+            let value = HeaderValue::from_str(&value).map_err(|_| WireError::Unsendable)?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        let outgoing = Outgoing {
+            method: Method::POST,
+            url: target.url().clone(),
+            headers,
+            body: Some(Bytes::from(message.body.to_owned())),
+        };
+        let response = self.clients.send(&way, outgoing, Instant::now() + PATIENCE).await?;
+        Ok(response.status().as_u16())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The expected value was computed with Python's `hmac`.
+    #[test]
+    fn a_signature_is_what_the_specification_says() {
+        let secret = |text: &str| Credentials::new(BTreeMap::from([(FIELD.to_owned(), text.to_owned())]));
+        let message = Message {
+            url: "https://a.example/",
+            id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            at: Timestamp::from_micros(1_614_265_330_000_000),
+            body: r#"{"test": 2432232314}"#,
+        };
+        let secrets = [secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")];
+        let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        assert_eq!(signature(&secrets, &message).unwrap(), expected);
+        let two = [secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), secret("whsec_AAAA")];
+        assert!(signature(&two, &message).unwrap().starts_with(&format!("{expected} v1,")));
+        assert_eq!(signature(&[secret("whsec_!")], &message), Err(SendError::Secret));
+        assert_eq!(signature(&[secret("AAAA")], &message), Err(SendError::Secret));
+    }
+}

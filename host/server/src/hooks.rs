@@ -1,0 +1,132 @@
+//! The organization's webhook: its secret, and the delivery of what waits to be told.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use resly_core::{
+    alert::{Event, payload, wait_after},
+    connector::connection::SealedCredentials,
+    error::StoreError,
+    id::{OrganizationId, WebhookId},
+    time::{Clock, Random, Timestamp},
+};
+use resly_egress::{Credentials, Egress, Message, Vault, VaultError, mint_webhook_secret, webhook_binding};
+use resly_store::{DueDelivery, Store, Tried, Webhook};
+use secrecy::SecretString;
+use serde_json::json;
+
+/// Messages that one host sends at a time.
+const AT_ONCE: u32 = 8;
+/// How long a try may outlive its host. Egress gives it 15 seconds.
+const LEASE: Duration = Duration::from_secs(60);
+/// The receiver wants no more of this (RFC 9110 15.5.11).
+const GONE: u16 = 410;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Hooks {
+    pub store: Store,
+    pub egress: Arc<Egress>,
+    pub vault: Arc<Vault>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+}
+
+/// What became of a test.
+#[derive(Debug)]
+pub struct Tested {
+    pub status: Option<u16>,
+    pub error: Option<String>,
+}
+
+impl Hooks {
+    /// A new secret: as it is shown once, and as it is kept.
+    pub async fn mint(
+        &self,
+        organization: OrganizationId,
+        webhook: WebhookId,
+    ) -> Result<(SecretString, Vec<u8>), VaultError> {
+        let (shown, secret) = mint_webhook_secret(&*self.random);
+        let sealed = self.vault.seal(&webhook_binding(organization, webhook), &secret).await?;
+        Ok((shown, sealed.0))
+    }
+
+    /// Sends every message that is due; how many.
+    pub async fn deliver_due(&self) -> Result<usize, StoreError> {
+        let mut sent = 0;
+        loop {
+            let now = self.clock.now();
+            let due = self.store.take_due_deliveries(now, now.plus(LEASE), AT_ONCE).await?;
+            if due.is_empty() {
+                return Ok(sent);
+            }
+            sent += due.len();
+            for ended in join_all(due.iter().map(|due| self.deliver(due))).await {
+                ended?;
+            }
+        }
+    }
+
+    async fn deliver(&self, due: &DueDelivery) -> Result<(), StoreError> {
+        let (status, error) = self.send(due).await;
+        let mut chance = [0];
+        self.random.fill(&mut chance);
+        let now = self.clock.now();
+        let again = wait_after(due.tries.saturating_add(1), chance[0]).filter(|_| status != Some(GONE));
+        let again_at = again.filter(|_| error.is_some()).map(|wait| now.plus(wait));
+        if let Some(error) = &error {
+            tracing::warn!(
+                organization = %due.organization, delivery = %due.id, error, again = again_at.is_some(),
+                "a webhook's message was not taken"
+            );
+        }
+        self.store.settle_delivery(due.organization, due.id, Tried { status, error, again_at }, now).await
+    }
+
+    /// Sends a message that tells nothing, once, and says how that went. `None` when there is no webhook.
+    pub async fn test(&self, organization: OrganizationId) -> Result<Option<Tested>, StoreError> {
+        let now = self.clock.now();
+        let text = payload(Event::WebhookTest, now, json!({"message": "This is a test."}));
+        let begun = self.store.begin_delivery(organization, Event::WebhookTest, text, now.plus(LEASE), now).await?;
+        let Some(due) = begun else { return Ok(None) };
+        let (status, error) = self.send(&due).await;
+        let tried = Tried { status, error: error.clone(), again_at: None };
+        self.store.settle_delivery(organization, due.id, tried, self.clock.now()).await?;
+        Ok(Some(Tested { status, error }))
+    }
+
+    /// The answer's status, and why it isn't a success.
+    async fn send(&self, due: &DueDelivery) -> (Option<u16>, Option<String>) {
+        let at = self.clock.now();
+        let secrets = match self.secrets(due.organization, &due.webhook, at).await {
+            Ok(secrets) => secrets,
+            Err(error) => return (None, Some(format!("the webhook's secret can't be opened: {error}"))),
+        };
+        let id = due.id.to_string();
+        let message = Message { url: &due.webhook.url, id: &id, at, body: &due.payload };
+        match self.egress.send_webhook(message, &secrets).await {
+            Ok(status @ 200..=299) => (Some(status), None),
+            Ok(status @ 300..=399) => {
+                (Some(status), Some(format!("it answered {status}; redirects are not followed: set the final URL")))
+            }
+            Ok(status) => (Some(status), Some(format!("it answered {status}; a status of 200 to 299 is expected"))),
+            Err(error) => (None, Some(error.to_string())),
+        }
+    }
+
+    /// Those that sign now: the newest first.
+    async fn secrets(
+        &self,
+        organization: OrganizationId,
+        webhook: &Webhook,
+        now: Timestamp,
+    ) -> Result<Vec<Credentials>, VaultError> {
+        let binding = webhook_binding(organization, webhook.id);
+        let previous = webhook.previous.as_ref().filter(|(_, until)| *until > now).map(|(secret, _)| secret);
+        let mut secrets = Vec::new();
+        for sealed in [Some(&webhook.secret), previous].into_iter().flatten() {
+            secrets.push(self.vault.open(&binding, &SealedCredentials(sealed.clone())).await?);
+        }
+        Ok(secrets)
+    }
+}

@@ -1,0 +1,80 @@
+//! `/api/admin/alerts`: what an admin has to hear of.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+};
+use resly_core::{id::AlertId, time::Timestamp};
+use resly_store::{Alert, AlertQuery};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::logs::{named, parsed};
+use crate::{
+    app::App,
+    http::{guard::Admin, page, problem::Problem},
+};
+
+#[derive(Deserialize)]
+pub struct AlertParameters {
+    state: Option<String>,
+    connection: Option<String>,
+    before: Option<String>,
+    limit: Option<String>,
+}
+
+/// The alerts, newest first.
+#[utoipa::path(get, path = "/api/admin/alerts", tag = "admin", operation_id = "listAlerts",
+    params(
+        ("state" = Option<String>, Query, description = "`open` or `resolved`"),
+        ("connection" = Option<String>, Query, description = "Only this connection's"),
+        ("before" = Option<String>, Query, description = "RFC 3339: only older ones; `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
+    ),
+    responses((status = 200, description = "`{alerts: [...], next}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Query(parameters): Query<AlertParameters>,
+) -> Result<Json<Value>, Problem> {
+    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
+    let query = AlertQuery {
+        state: named("state", parameters.state)?,
+        connection: parsed("connection", parameters.connection.as_deref())?,
+        before: page.before,
+        limit: page.limit,
+    };
+    let found = app.store.alerts(principal.organization, query).await?;
+    let full = found.len() as u64 == u64::from(page.limit);
+    let next: Option<Timestamp> = found.last().filter(|_| full).map(|alert| alert.created_at);
+    let alerts: Vec<Value> = found.iter().map(view).collect();
+    Ok(Json(json!({"alerts": alerts, "next": next})))
+}
+
+/// Takes an alert off the list of open ones. It comes back when its cause does.
+#[utoipa::path(post, path = "/api/admin/alerts/{id}/resolve", tag = "admin", operation_id = "resolveAlert",
+    params(("id" = String, Path, description = "The alert's id")),
+    responses((status = 200, description = "The alert as it is now", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+pub async fn resolve(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let missing = || Problem::not_found("there is no such alert");
+    let id: AlertId = id.parse().map_err(|_| missing())?;
+    let resolved = app.store.resolve_alert(principal.organization, id, app.clock.now()).await?;
+    Ok(Json(view(&resolved.ok_or_else(missing)?)))
+}
+
+fn view(alert: &Alert) -> Value {
+    json!({
+        "id": alert.id, "connection": alert.connection, "kind": alert.kind, "severity": alert.severity,
+        "state": alert.state, "title": alert.title, "message": alert.message, "reason": alert.reason,
+        "what_to_do": alert.kind.what_to_do(alert.reason), "created_at": alert.created_at,
+        "resolved_at": alert.resolved_at,
+    })
+}

@@ -1,0 +1,357 @@
+//! Alerts. What raises or ends one tells the organization's webhook in the same transaction.
+
+use resly_core::{
+    alert::{
+        AlertKind, AlertState, EXPIRY_AHEAD, Event, NewAlert, Severity, Subject, alert_data, expiry, health_cause,
+        payload,
+    },
+    connector::reason::Reason,
+    error::StoreError,
+    id::{AlertId, ConnectionId, OrganizationId},
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    Store,
+    error::failed,
+    health,
+    sql::{Conn, execute, row, rows},
+    types::{Id, Text, Time, named},
+    usage::row_id,
+    webhooks,
+};
+
+/// How many credentials are looked at in one transaction.
+const BATCH: i64 = 100;
+
+/// An alert as an admin sees it.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    pub id: AlertId,
+    pub connection: Option<ConnectionId>,
+    pub kind: AlertKind,
+    pub severity: Severity,
+    pub state: AlertState,
+    pub title: String,
+    /// What happened; redacted.
+    pub message: Option<String>,
+    pub reason: Option<Reason>,
+    pub created_at: Timestamp,
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// Which alerts to list. What is `None` matches all.
+#[derive(Clone, Debug, Default)]
+pub struct AlertQuery {
+    pub state: Option<AlertState>,
+    pub connection: Option<ConnectionId>,
+    pub before: Option<Timestamp>,
+    pub limit: u32,
+}
+
+#[derive(sqlx::FromRow)]
+struct AlertRow {
+    id: Id,
+    connection_id: Option<Id>,
+    kind: String,
+    severity: String,
+    state: String,
+    title: String,
+    message: Option<String>,
+    reason: Option<String>,
+    created_at: Time,
+    resolved_at: Option<Time>,
+}
+
+impl AlertRow {
+    fn alert(self) -> Result<Alert, sqlx::Error> {
+        Ok(Alert {
+            id: AlertId(self.id.0),
+            connection: self.connection_id.map(|id| ConnectionId(id.0)),
+            kind: named(self.kind)?,
+            severity: named(self.severity)?,
+            state: named(self.state)?,
+            title: self.title,
+            message: self.message,
+            reason: self.reason.map(named).transpose()?,
+            created_at: self.created_at.0,
+            resolved_at: self.resolved_at.map(|at| at.0),
+        })
+    }
+}
+
+/// Raises an alert, unless one is open for its cause.
+pub(crate) async fn raise(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    subject: &Subject,
+    alert: &NewAlert,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let raised = row!(
+        db,
+        (Id,),
+        "INSERT INTO alerts (id, organization_id, connection_id, kind, severity, cause, state, title, message, reason,
+                             created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8, $9, $10)
+         ON CONFLICT (organization_id, cause) WHERE state = 'open' DO NOTHING
+         RETURNING id",
+        row_id(now),
+        Id(organization.0),
+        Id(subject.connection.0),
+        alert.kind.name(),
+        alert.kind.severity().name(),
+        alert.cause.as_str(),
+        Text(&alert.title),
+        alert.message.as_deref().map(Text),
+        alert.reason.map(Reason::name),
+        Time(now)
+    )?;
+    let Some((id,)) = raised else { return Ok(()) };
+    let id = AlertId(id.0);
+    let data = alert_data(id, alert.kind, &alert.title, alert.reason, subject);
+    tell(db, organization, alert.kind.event(), Some(id), data, now).await
+}
+
+/// Ends what is open about a connection's health, and says so if anything was.
+pub(crate) async fn recovered(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    subject: &Subject,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let mut ended = Vec::new();
+    for kind in [AlertKind::NeedsAuth, AlertKind::ConnectionFailing] {
+        let resolved = row!(
+            db,
+            (Id,),
+            "UPDATE alerts SET state = 'resolved', resolved_at = $3
+             WHERE organization_id = $1 AND cause = $2 AND state = 'open' RETURNING id",
+            Id(organization.0),
+            health_cause(kind, subject.connection),
+            Time(now)
+        )?;
+        ended.extend(resolved.map(|(id,)| id.0));
+    }
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let data = json!({"alerts": ended, "connection": subject.data()});
+    tell(db, organization, Event::ConnectionRecovered, None, data, now).await
+}
+
+async fn tell(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    event: Event,
+    alert: Option<AlertId>,
+    data: Value,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    webhooks::enqueue(db, organization, event, alert, payload(event, now, data), now).await
+}
+
+/// Ends everything open about a connection, without telling: somebody took it away or gave it another credential.
+pub(crate) async fn close(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    kind: Option<AlertKind>,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "UPDATE alerts SET state = 'resolved', resolved_at = $4
+         WHERE organization_id = $1 AND connection_id = $2 AND state = 'open' AND ($3 IS NULL OR kind = $3)",
+        Id(organization.0),
+        Id(connection.0),
+        kind.map(AlertKind::name),
+        Time(now)
+    )
+    .map(drop)
+}
+
+/// When each production connection's credential ends unless a person renews it: as an admin said, or as the account's tokens
+/// do; the earlier.
+macro_rules! ends {
+    ($select:literal) => {
+        concat!(
+            "WITH ends AS (
+                 SELECT c.id, c.organization_id, c.expiry_told_at,
+                        CASE WHEN a.ends IS NULL OR c.credentials_expire_at < a.ends THEN c.credentials_expire_at
+                             ELSE a.ends END AS ends
+                 FROM connections c
+                 LEFT JOIN (SELECT connection_id, CASE WHEN refreshable THEN refresh_expires_at ELSE expires_at END AS ends
+                            FROM connection_accounts WHERE visitor = '') a ON a.connection_id = c.id
+                 WHERE c.environment = 'production') ",
+            $select
+        )
+    };
+}
+
+/// Says which credentials end soon, those who weren't named before; and takes back what was said of others.
+async fn warn(db: &mut Conn<'_>, now: Timestamp) -> Result<u64, sqlx::Error> {
+    let soon = Time(now.plus(EXPIRY_AHEAD));
+    let found = rows!(
+        db,
+        (Id, Id, Time),
+        ends!(
+            "SELECT id, organization_id, ends FROM ends
+             WHERE ends <= $1 AND (expiry_told_at IS NULL OR expiry_told_at <> ends) ORDER BY ends LIMIT $2"
+        ),
+        soon,
+        BATCH
+    )?;
+    for (connection, organization, ends) in &found {
+        let told = execute!(
+            db,
+            "UPDATE connections SET expiry_told_at = $2
+             WHERE id = $1 AND (expiry_told_at IS NULL OR expiry_told_at <> $2)",
+            *connection,
+            *ends
+        )?;
+        let (organization, connection) = (OrganizationId(organization.0), ConnectionId(connection.0));
+        if told > 0
+            && let Some(subject) = health::subject(db, organization, connection).await?
+        {
+            close(db, organization, connection, Some(AlertKind::CredentialExpiring), now).await?;
+            raise(db, organization, &subject, &expiry(&subject, ends.0), now).await?;
+        }
+    }
+    execute!(
+        db,
+        ends!(
+            "UPDATE alerts SET state = 'resolved', resolved_at = $2
+             WHERE kind = 'credential_expiring' AND state = 'open'
+               AND connection_id NOT IN (SELECT id FROM ends WHERE ends <= $1)"
+        ),
+        soon,
+        Time(now)
+    )?;
+    Ok(found.len() as u64)
+}
+
+impl Store {
+    /// The organization's alerts, newest first.
+    pub async fn alerts(&self, organization: OrganizationId, query: AlertQuery) -> Result<Vec<Alert>, StoreError> {
+        let doing = "list the alerts";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            AlertRow,
+            "SELECT id, connection_id, kind, severity, state, title, message, reason, created_at, resolved_at
+             FROM alerts
+             WHERE organization_id = $1 AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR connection_id = $3)
+               AND ($4 IS NULL OR created_at < $4)
+             ORDER BY created_at DESC, id DESC LIMIT $5",
+            Id(organization.0),
+            query.state.map(AlertState::name),
+            query.connection.map(|id| Id(id.0)),
+            query.before.map(Time),
+            i64::from(query.limit)
+        )
+        .map_err(failed(doing))?;
+        found.into_iter().map(AlertRow::alert).collect::<Result<_, _>>().map_err(failed(doing))
+    }
+
+    /// Resolves an alert by hand; as it is then. `None` when the organization has no such alert.
+    pub async fn resolve_alert(
+        &self,
+        organization: OrganizationId,
+        id: AlertId,
+        now: Timestamp,
+    ) -> Result<Option<Alert>, StoreError> {
+        self.write("resolve an alert", move |mut db| {
+            Box::pin(async move {
+                let resolved = row!(
+                    db,
+                    AlertRow,
+                    "UPDATE alerts SET state = 'resolved', resolved_at = COALESCE(resolved_at, $3)
+                     WHERE id = $1 AND organization_id = $2
+                     RETURNING id, connection_id, kind, severity, state, title, message, reason, created_at,
+                               resolved_at",
+                    Id(id.0),
+                    Id(organization.0),
+                    Time(now)
+                )?;
+                Ok(resolved.map(AlertRow::alert).transpose()?)
+            })
+        })
+        .await
+    }
+
+    /// Ends everything open about a connection that was taken away from chats.
+    pub async fn close_alerts(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("end a connection's alerts", move |mut db| {
+            Box::pin(async move { Ok(close(&mut db, organization, connection, None, now).await?) })
+        })
+        .await
+    }
+
+    /// Says when a connection's credential ends, as far as an admin knows; nothing when it doesn't.
+    pub async fn set_credentials_expiry(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        ends: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("note when a credential ends", move |mut db| {
+            Box::pin(async move {
+                let changed = execute!(
+                    db,
+                    "UPDATE connections SET credentials_expire_at = $3 WHERE id = $1 AND organization_id = $2",
+                    Id(connection.0),
+                    Id(organization.0),
+                    ends.map(Time)
+                )?;
+                if changed > 0 {
+                    let kind = Some(AlertKind::CredentialExpiring);
+                    close(&mut db, organization, connection, kind, now).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// When the credentials of an organization's connections end, as far as it is known.
+    pub async fn credential_expiries(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<Vec<(ConnectionId, Timestamp)>, StoreError> {
+        let doing = "read when credentials end";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            (Id, Time),
+            "SELECT id, credentials_expire_at FROM connections
+             WHERE organization_id = $1 AND credentials_expire_at IS NOT NULL",
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        Ok(found.into_iter().map(|(id, ends)| (ConnectionId(id.0), ends.0)).collect())
+    }
+
+    /// Raises an alert for each credential that ends soon and can't be refreshed, once for each end. Any number of hosts
+    /// may do it at once.
+    pub async fn warn_of_expiry(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut warned = 0;
+        loop {
+            let batch = self.write("warn of credentials that end", move |mut db| {
+                Box::pin(async move { Ok(warn(&mut db, now).await?) })
+            });
+            let batch: u64 = batch.await?;
+            warned += batch;
+            if batch < BATCH.unsigned_abs() {
+                return Ok(warned);
+            }
+        }
+    }
+}

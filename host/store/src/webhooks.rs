@@ -1,0 +1,406 @@
+//! The organization's webhook, and what is still to be told to it. A message is written in the transaction of what it
+//! tells, and any host delivers it: at least once, since a host may die between the answer and noting it.
+
+use resly_core::{
+    alert::Event,
+    error::StoreError,
+    id::{AlertId, DeliveryId, OrganizationId, WebhookId},
+    time::Timestamp,
+};
+
+use crate::{
+    Store,
+    error::failed,
+    sql::{Conn, execute, row, rows},
+    types::{Count, Id, Json, Text, Time, named},
+    usage::row_id,
+};
+
+/// How long it is remembered what became of a message.
+const REMEMBERED_MICROS: i64 = 30 * 24 * 3600 * 1_000_000;
+
+/// An organization's webhook. Its secrets are sealed records, which only the vault opens.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    pub id: WebhookId,
+    pub url: String,
+    /// All when `None`.
+    pub events: Option<Vec<Event>>,
+    pub secret: Vec<u8>,
+    /// The one before, which signs too until then.
+    pub previous: Option<(Vec<u8>, Timestamp)>,
+    pub created_at: Timestamp,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// It is to be tried (again).
+    Pending,
+    Delivered,
+    /// It was given up.
+    Failed,
+}
+
+/// A message as an admin sees it.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub id: DeliveryId,
+    pub event: Event,
+    pub alert: Option<AlertId>,
+    pub state: DeliveryState,
+    pub tries: u32,
+    pub next_try_at: Option<Timestamp>,
+    /// Of the newest answer.
+    pub last_status: Option<u16>,
+    /// Why the newest try failed without an answer, or with one that isn't 2xx.
+    pub last_error: Option<String>,
+    pub created_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A message to deliver now, taken by this host until its lease ends.
+#[derive(Clone, Debug)]
+pub struct DueDelivery {
+    pub id: DeliveryId,
+    pub organization: OrganizationId,
+    /// The JSON text to send, as it is signed.
+    pub payload: String,
+    /// Those before this one.
+    pub tries: u32,
+    pub webhook: Webhook,
+}
+
+/// How a try went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    pub status: Option<u16>,
+    pub error: Option<String>,
+    /// When to try again, after an error; it is given up when there is no such moment.
+    pub again_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct WebhookRow {
+    id: Id,
+    url: String,
+    events: Option<Json<Vec<Event>>>,
+    secret: Vec<u8>,
+    previous_secret: Option<Vec<u8>>,
+    previous_until: Option<Time>,
+    created_at: Time,
+}
+
+impl From<WebhookRow> for Webhook {
+    fn from(row: WebhookRow) -> Self {
+        Self {
+            id: WebhookId(row.id.0),
+            url: row.url,
+            events: row.events.map(|events| events.0),
+            secret: row.secret,
+            previous: row.previous_secret.zip(row.previous_until.map(|until| until.0)),
+            created_at: row.created_at.0,
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct DeliveryRow {
+    id: Id,
+    event: String,
+    alert_id: Option<Id>,
+    state: String,
+    tries: Count,
+    next_try_at: Time,
+    last_status: Option<Count>,
+    last_error: Option<String>,
+    created_at: Time,
+    ended_at: Option<Time>,
+}
+
+impl DeliveryRow {
+    fn delivery(self) -> Result<Delivery, sqlx::Error> {
+        let state = named(self.state)?;
+        Ok(Delivery {
+            id: DeliveryId(self.id.0),
+            event: named(self.event)?,
+            alert: self.alert_id.map(|id| AlertId(id.0)),
+            state,
+            tries: u32::try_from(self.tries.0).unwrap_or(u32::MAX),
+            next_try_at: (state == DeliveryState::Pending).then_some(self.next_try_at.0),
+            last_status: self.last_status.and_then(|status| u16::try_from(status.0).ok()),
+            last_error: self.last_error,
+            created_at: self.created_at.0,
+            ended_at: self.ended_at.map(|at| at.0),
+        })
+    }
+}
+
+const FIND: &str = "SELECT id, url, events, secret, previous_secret, previous_until, created_at FROM webhooks
+    WHERE organization_id = $1";
+
+async fn find(db: &mut Conn<'_>, organization: OrganizationId) -> Result<Option<Webhook>, sqlx::Error> {
+    Ok(row!(db, WebhookRow, FIND, Id(organization.0))?.map(Webhook::from))
+}
+
+/// Writes a message down for the organization's webhook, if it has one that wants this event.
+pub(crate) async fn enqueue(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    event: Event,
+    alert: Option<AlertId>,
+    payload: String,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let Some(webhook) = find(db, organization).await? else { return Ok(()) };
+    if webhook.events.is_some_and(|wanted| !wanted.contains(&event)) {
+        return Ok(());
+    }
+    insert(db, organization, event, alert, &payload, None, now).await.map(drop)
+}
+
+async fn insert(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    event: Event,
+    alert: Option<AlertId>,
+    payload: &str,
+    lease_until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<DeliveryId, sqlx::Error> {
+    let id = row_id(now);
+    execute!(
+        db,
+        "INSERT INTO webhook_deliveries (id, organization_id, event, alert_id, payload, state, tries, next_try_at,
+                                         lease_until, created_at)
+         VALUES ($1, $2, $3, $4, $5, 'pending', 0, $6, $7, $6)",
+        id,
+        Id(organization.0),
+        event.name(),
+        alert.map(|alert| Id(alert.0)),
+        Text(payload),
+        Time(now),
+        lease_until.map(Time)
+    )?;
+    Ok(DeliveryId(id.0))
+}
+
+async fn take_due(
+    db: &mut Conn<'_>,
+    now: Timestamp,
+    lease_until: Timestamp,
+    most: u32,
+) -> Result<Vec<DueDelivery>, sqlx::Error> {
+    let sql = db.pick(
+        "UPDATE webhook_deliveries SET lease_until = $2 WHERE id IN (
+             SELECT id FROM webhook_deliveries
+             WHERE state = 'pending' AND next_try_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
+             ORDER BY next_try_at LIMIT $3)
+         RETURNING id, organization_id, payload, tries",
+        "UPDATE webhook_deliveries SET lease_until = $2 WHERE id IN (
+             SELECT id FROM webhook_deliveries
+             WHERE state = 'pending' AND next_try_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
+             ORDER BY next_try_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+         RETURNING id, organization_id, payload, tries",
+    );
+    let taken = rows!(db, (Id, Id, String, Count), sql, Time(now), Time(lease_until), i64::from(most))?;
+    let mut due = Vec::with_capacity(taken.len());
+    for (id, organization, payload, tries) in taken {
+        let organization = OrganizationId(organization.0);
+        // A webhook that went has taken its messages with it.
+        if let Some(webhook) = find(db, organization).await? {
+            let tries = u32::try_from(tries.0).unwrap_or(u32::MAX);
+            due.push(DueDelivery { id: DeliveryId(id.0), organization, payload, tries, webhook });
+        }
+    }
+    Ok(due)
+}
+
+async fn settle(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: DeliveryId,
+    tried: &Tried,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let state = match (&tried.error, tried.again_at) {
+        (None, _) => "delivered",
+        (Some(_), Some(_)) => "pending",
+        (Some(_), None) => "failed",
+    };
+    execute!(
+        db,
+        "UPDATE webhook_deliveries
+         SET state = $3, tries = tries + 1, next_try_at = COALESCE($4, next_try_at), lease_until = NULL,
+             last_status = $5, last_error = $6, ended_at = $7
+         WHERE id = $1 AND organization_id = $2 AND state = 'pending'",
+        Id(id.0),
+        Id(organization.0),
+        state,
+        tried.again_at.map(Time),
+        tried.status.map(|status| Count(status.into())),
+        tried.error.as_deref().map(Text),
+        (state != "pending").then_some(Time(now))
+    )
+    .map(drop)
+}
+
+impl Store {
+    pub async fn webhook(&self, organization: OrganizationId) -> Result<Option<Webhook>, StoreError> {
+        let doing = "read the webhook";
+        let mut db = self.reader(doing).await?;
+        let found = row!(db, WebhookRow, FIND, Id(organization.0)).map_err(failed(doing))?;
+        Ok(found.map(Webhook::from))
+    }
+
+    /// Makes the organization's webhook, or changes where an existing one leads and what it wants: that one keeps its id
+    /// and secrets. As it is then.
+    pub async fn put_webhook(&self, organization: OrganizationId, webhook: Webhook) -> Result<Webhook, StoreError> {
+        self.write("set the webhook", move |mut db| {
+            Box::pin(async move {
+                let events = webhook.events.as_ref().map(Json);
+                let kept = row!(
+                    db,
+                    WebhookRow,
+                    "INSERT INTO webhooks (id, organization_id, url, events, secret, created_at)
+                     VALUES ($1, $2, $3, $4, $5, $6)
+                     ON CONFLICT (organization_id) DO UPDATE SET url = excluded.url, events = excluded.events
+                     RETURNING id, url, events, secret, previous_secret, previous_until, created_at",
+                    Id(webhook.id.0),
+                    Id(organization.0),
+                    webhook.url.as_str(),
+                    events,
+                    webhook.secret.as_slice(),
+                    Time(webhook.created_at)
+                )?;
+                Ok(kept.map_or(webhook, Webhook::from))
+            })
+        })
+        .await
+    }
+
+    /// Puts a new secret in place; the one before signs too until `overlap_until`. False when the webhook isn't there.
+    pub async fn rotate_webhook_secret(
+        &self,
+        organization: OrganizationId,
+        id: WebhookId,
+        secret: Vec<u8>,
+        overlap_until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write("rotate the webhook's secret", move |mut db| {
+            Box::pin(async move {
+                let changed = execute!(
+                    db,
+                    "UPDATE webhooks SET previous_secret = secret, previous_until = $4, secret = $3
+                     WHERE id = $1 AND organization_id = $2",
+                    Id(id.0),
+                    Id(organization.0),
+                    secret.as_slice(),
+                    Time(overlap_until)
+                )?;
+                Ok(changed > 0)
+            })
+        })
+        .await
+    }
+
+    /// Removes the webhook, and gives up what was still to be told. False when there is none.
+    pub async fn delete_webhook(&self, organization: OrganizationId, now: Timestamp) -> Result<bool, StoreError> {
+        self.write("remove the webhook", move |mut db| {
+            Box::pin(async move {
+                let deleted = execute!(db, "DELETE FROM webhooks WHERE organization_id = $1", Id(organization.0))?;
+                execute!(
+                    db,
+                    "UPDATE webhook_deliveries SET state = 'failed', last_error = 'the webhook was removed', ended_at = $2
+                     WHERE organization_id = $1 AND state = 'pending'",
+                    Id(organization.0),
+                    Time(now)
+                )?;
+                Ok(deleted > 0)
+            })
+        })
+        .await
+    }
+
+    /// Writes down a message that this host sends at once, taken until `lease_until`. `None` when there is no webhook.
+    pub async fn begin_delivery(
+        &self,
+        organization: OrganizationId,
+        event: Event,
+        payload: String,
+        lease_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<DueDelivery>, StoreError> {
+        self.write("begin a webhook's delivery", move |mut db| {
+            Box::pin(async move {
+                let Some(webhook) = find(&mut db, organization).await? else { return Ok(None) };
+                let id = insert(&mut db, organization, event, None, &payload, Some(lease_until), now).await?;
+                Ok(Some(DueDelivery { id, organization, payload, tries: 0, webhook }))
+            })
+        })
+        .await
+    }
+
+    /// Takes at most `most` messages that are due, so that no other host sends them until `lease_until`.
+    pub async fn take_due_deliveries(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        most: u32,
+    ) -> Result<Vec<DueDelivery>, StoreError> {
+        self.write("take webhook deliveries", move |mut db| {
+            Box::pin(async move { Ok(take_due(&mut db, now, lease_until, most).await?) })
+        })
+        .await
+    }
+
+    /// Notes how a try went.
+    pub async fn settle_delivery(
+        &self,
+        organization: OrganizationId,
+        id: DeliveryId,
+        tried: Tried,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("settle a webhook's delivery", move |mut db| {
+            Box::pin(async move { Ok(settle(&mut db, organization, id, &tried, now).await?) })
+        })
+        .await
+    }
+
+    /// What was, or is to be, told to the organization's webhook, newest first.
+    pub async fn deliveries(
+        &self,
+        organization: OrganizationId,
+        before: Option<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let doing = "list the webhook's deliveries";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            DeliveryRow,
+            "SELECT id, event, alert_id, state, tries, next_try_at, last_status, last_error, created_at, ended_at
+             FROM webhook_deliveries WHERE organization_id = $1 AND ($2 IS NULL OR created_at < $2)
+             ORDER BY created_at DESC, id DESC LIMIT $3",
+            Id(organization.0),
+            before.map(Time),
+            i64::from(limit)
+        )
+        .map_err(failed(doing))?;
+        found.into_iter().map(DeliveryRow::delivery).collect::<Result<_, _>>().map_err(failed(doing))
+    }
+
+    /// Forgets deliveries that ended a month ago.
+    pub async fn expire_deliveries(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let before = Timestamp::from_micros(now.micros().saturating_sub(REMEMBERED_MICROS));
+        self.write("forget old webhook deliveries", move |mut db| {
+            Box::pin(async move {
+                let sql = "DELETE FROM webhook_deliveries WHERE ended_at < $1";
+                Ok(execute!(db, sql, Time(before))?)
+            })
+        })
+        .await
+    }
+}
