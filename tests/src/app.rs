@@ -9,6 +9,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -32,7 +33,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use crate::{model::ScriptedModel, service::ScriptedService};
+use crate::{clock::TestClock, model::ScriptedModel, service::ScriptedService};
 
 pub struct TestApp {
     pub client: Client,
@@ -45,13 +46,14 @@ pub struct TestApp {
     organization: OrganizationId,
     base: String,
     data: tempfile::TempDir,
-    _running: Running,
+    running: Running,
 }
 
 /// A host in process, on a port of the system's choice. It ends when this is dropped.
 pub struct Running {
     pub app: Arc<App>,
     pub base: String,
+    clock: Arc<TestClock>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
@@ -75,14 +77,20 @@ impl Running {
         let flags = BTreeMap::from([("data".to_owned(), data.display().to_string())]);
         let config = Config::read(&Sources { flags, environment: &environment, file: None }).unwrap();
         let compiler = budget.map_or(Compiler::InProcess, |_| Compiler::Child { program: binary() });
-        let compile_budget = budget.unwrap_or_default();
-        let doubles = Doubles { compiler: Some(compiler), compile_budget, jobs: false, ..Doubles::default() };
+        let clock = Arc::new(TestClock::default());
+        let doubles = Doubles {
+            clock: Arc::clone(&clock) as _,
+            compiler: Some(compiler),
+            compile_budget: budget.unwrap_or_default(),
+            jobs: false,
+            ..Doubles::default()
+        };
         let app = compose(&config, doubles).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(serve(Arc::clone(&app), router(Arc::clone(&app)), listener, stopped));
-        Ok(Self { app, base, stop, serving })
+        Ok(Self { app, base, clock, stop, serving })
     }
 
     /// Ends it as a signal would, and waits for that.
@@ -175,7 +183,7 @@ impl TestApp {
             }
         };
         let base = running.base.clone();
-        Self { client: client(), model, key, admin, app, organization, base, data, _running: running }
+        Self { client: client(), model, key, admin, app, organization, base, data, running: running }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -267,6 +275,11 @@ impl TestApp {
     /// What the host as it runs holds, for what no client can ask for.
     pub fn host(&self) -> &App {
         &self.app
+    }
+
+    /// Puts the host's clock forward.
+    pub fn later(&self, by: Duration) {
+        self.running.clock.forward(by);
     }
 
     pub async fn make_key(&self, body: Value) -> Value {

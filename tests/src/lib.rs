@@ -5,6 +5,7 @@ pub mod app;
 pub mod bombs;
 pub mod browser;
 pub mod canary;
+pub mod clock;
 pub mod crm;
 pub mod guest;
 pub mod mirror;

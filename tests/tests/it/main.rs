@@ -12,6 +12,8 @@ mod canaries;
 mod chat;
 mod connectors;
 mod declarative;
+mod environments;
+mod health;
 mod injections;
 mod keys;
 mod logs;

@@ -1,0 +1,89 @@
+//! Sandbox and production: what each touches and counts, and what has to pass before chats get a connection.
+
+use resly_tests::{
+    app::TestApp,
+    crm::{account, connected, definition, installed},
+    model::Reply,
+    service::ScriptedService,
+};
+use serde_json::{Value, json};
+
+async fn patch(app: &TestApp, id: &str, change: &Value) -> Value {
+    let request = app.client.patch(app.url(&format!("/api/admin/connections/{id}"))).bearer_auth(&app.admin);
+    request.json(change).send().await.unwrap().json().await.unwrap()
+}
+
+async fn enable(app: &TestApp, id: &str) -> (u16, Value) {
+    let response = app.post_as(&app.admin, &format!("/api/admin/connections/{id}/enable"), &json!({})).await;
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+async fn test(app: &TestApp, id: &str) -> Value {
+    app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await
+}
+
+#[tokio::test]
+async fn production_takes_a_passed_test_there_with_the_hosts_it_has_now() {
+    let service = ScriptedService::start().await.unwrap();
+    let other = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    app.admin_post("/api/admin/connectors", &definition(&service)).await;
+    let id = connected(&app, "production").await;
+    let untested = |(status, problem): (u16, Value)| {
+        assert_eq!((status, &problem["type"]), (409, &json!("/docs/problems/connection-untested")), "{problem}");
+    };
+    untested(enable(&app, &id).await);
+    service.answers("/eu/api/accounts/1", 500, json!({}));
+    assert_eq!(test(&app, &id).await["ok"], false);
+    untested(enable(&app, &id).await);
+    service.answers("/eu/api/accounts/1", 200, account());
+    assert_eq!(test(&app, &id).await["ok"], true);
+    assert_eq!(enable(&app, &id).await.0, 200);
+
+    // A version that leads elsewhere is another account as far as anybody knows.
+    let mut elsewhere = definition(&other);
+    elsewhere["version"] = json!("1.1.0");
+    app.admin_post("/api/admin/connectors", &elsewhere).await;
+    let moved =
+        patch(&app, &id, &json!({"version": "1.1.0", "credentials": {"api_key": "another-key-0123456789"}})).await;
+    assert_eq!(moved["tested_at"], Value::Null, "{moved}");
+    untested(enable(&app, &id).await);
+}
+
+#[tokio::test]
+async fn what_moves_from_the_sandbox_to_production_leaves_chats_until_it_is_tested_there() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "sandbox").await;
+    let moved = patch(&app, &id, &json!({"environment": "production"})).await;
+    assert_eq!((&moved["status"], &moved["tested_at"]), (&json!("installed"), &Value::Null), "{moved}");
+    assert!(service.received().is_empty(), "a test in the sandbox touched nothing");
+    assert_eq!(enable(&app, &id).await.0, 409);
+    app.model.says([Reply::connector("crm", "get_account", json!({"id": "1"})), Reply::text("I can't look.")]);
+    app.answer(json!({"messages": [{"role": "user", "content": "Which plan is Acme on?"}]})).await;
+    assert!(service.received().is_empty(), "chats don't have it");
+    assert_eq!(test(&app, &id).await["ok"], true);
+    assert_eq!(enable(&app, &id).await.0, 200);
+    assert_eq!(service.received().len(), 1);
+}
+
+#[tokio::test]
+async fn the_sandbox_is_metered_apart_and_limited_by_nothing() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    app.limit(json!({"connector_calls": 0, "fuel": 0})).await;
+    let id = installed(&app, &service, "sandbox").await;
+    let path = format!("/api/admin/connections/{id}/actions/get_account");
+    let output = app.admin_post(&path, &json!({"id": "1"})).await;
+    assert_eq!(output["output"], json!({"id": "1", "name": "Acme", "plan": "Pro"}));
+    let usage: Value = app.send_as(&app.admin, "GET", "/api/admin/usage").await.json().await.unwrap();
+    assert_eq!(usage["sandbox"]["connector_calls"], 2, "its test, and a call: {usage}");
+    assert!(usage["sandbox"]["fuel"].as_u64().unwrap() >= output["fuel"].as_u64().unwrap());
+    assert_eq!((&usage["meters"]["connector_calls"]["used"], &usage["meters"]["fuel"]["used"]), (&json!(0), &json!(0)));
+    assert!(service.received().is_empty());
+    let other = app.post_as(&app.admin, &path, &json!({"id": "none such"})).await;
+    assert!(other.text().await.unwrap().contains("no fixture"), "what no fixture answers goes nowhere");
+    assert!(service.received().is_empty());
+}

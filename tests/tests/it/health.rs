@@ -1,0 +1,333 @@
+//! Whether connections work: looked at on schedule, told to admins and their webhooks, paid for by nobody.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use resly_server::checks;
+use resly_tests::{
+    app::TestApp,
+    crm::{SECRET, account, installed},
+    model::Reply,
+    service::{Received, ScriptedService},
+};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn get(app: &TestApp, path: &str) -> Value {
+    app.send_as(&app.admin, "GET", path).await.json().await.unwrap()
+}
+
+async fn health(app: &TestApp, id: &str) -> Value {
+    get(app, &format!("/api/admin/connections/{id}/health")).await
+}
+
+async fn alerts(app: &TestApp, state: &str) -> Vec<Value> {
+    get(app, &format!("/api/admin/alerts?state={state}")).await["alerts"].as_array().unwrap().clone()
+}
+
+/// Has the host look at what is due, so much later.
+async fn look(app: &TestApp, later: Duration) -> usize {
+    app.later(later);
+    checks::run_due(app.host()).await.unwrap()
+}
+
+async fn send(app: &TestApp, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let request = app.client.request(method.parse().unwrap(), app.url(path)).bearer_auth(&app.admin);
+    let response = request.json(body).send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+/// Whether a message is signed with a secret, as its receiver would see.
+fn is_signed(received: &Received, secret: &str) -> bool {
+    let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+    let part = |name: &str| received.header(name).unwrap().to_owned();
+    let signed =
+        format!("{}.{}.{}", part("webhook-id"), part("webhook-timestamp"), String::from_utf8_lossy(&received.body));
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+    mac.update(signed.as_bytes());
+    let expected = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+    part("webhook-signature").split(' ').any(|signature| signature == expected)
+}
+
+fn told(service: &ScriptedService, path: &str) -> Vec<Received> {
+    service.received().into_iter().filter(|received| received.target == path).collect()
+}
+
+fn body(received: &Received) -> Value {
+    serde_json::from_slice(&received.body).unwrap()
+}
+
+#[tokio::test]
+async fn an_enabled_connection_is_checked_on_schedule_and_nobody_pays() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "production").await;
+    let seen = health(&app, &id).await;
+    assert_eq!(
+        (&seen["state"], &seen["reason"], &seen["status"]),
+        (&json!("healthy"), &Value::Null, &json!("enabled"))
+    );
+    let requests = service.received().len();
+    assert_eq!(look(&app, MINUTE).await, 0, "the test was a check");
+    let usage = get(&app, "/api/admin/usage").await;
+    app.limit(json!({"connector_calls": usage["meters"]["connector_calls"]["used"], "fuel": 1})).await;
+
+    assert_eq!(look(&app, 20 * MINUTE).await, 1);
+    assert_eq!(look(&app, Duration::ZERO).await, 0);
+    assert_eq!(service.received().len(), requests + 1);
+    assert_eq!(service.received().last().unwrap().header("x-api-key"), Some(SECRET));
+    let log = get(&app, "/api/admin/logs?caller=health").await["logs"].clone();
+    assert_eq!(log.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&log[0]["status"], &log[0]["key"], &log[0]["action"]),
+        (&json!("ok"), &Value::Null, &json!("get_account"))
+    );
+    assert!(log[0]["fuel"].as_u64().unwrap() > 0);
+    let after = get(&app, "/api/admin/usage").await;
+    for meter in ["connector_calls", "fuel"] {
+        assert_eq!(after["meters"][meter]["used"], usage["meters"][meter]["used"], "{meter}");
+        assert_eq!(after["sandbox"][meter], usage["sandbox"][meter], "{meter}");
+    }
+    let listed = get(&app, "/api/admin/connections").await;
+    assert_eq!(listed["connections"][0]["health"], "healthy");
+
+    // What chats can't use isn't looked at.
+    app.admin_post(&format!("/api/admin/connections/{id}/disable"), &json!({})).await;
+    assert_eq!(look(&app, 60 * MINUTE).await, 0);
+}
+
+#[tokio::test]
+async fn the_sandbox_is_never_checked() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let id = installed(&app, &service, "sandbox").await;
+    assert_eq!(look(&app, 60 * MINUTE).await, 0);
+    assert_eq!(health(&app, &id).await["state"], "unknown");
+    assert!(service.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_is_down_is_looked_at_sooner_and_told_once() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    service.answers("/hook", 200, json!({}));
+    let id = installed(&app, &service, "production").await;
+    let (status, made) =
+        send(&app, "PUT", "/api/admin/webhook", &json!({"url": format!("http://{}/hook", service.address)})).await;
+    assert_eq!(status, 201, "{made}");
+    let secret = made["secret"].as_str().unwrap().to_owned();
+
+    service.answers("/eu/api/accounts/1", 500, json!({"message": "customer anna@example.com broke it"}));
+    assert_eq!(look(&app, 20 * MINUTE).await, 1);
+    let seen = health(&app, &id).await;
+    assert_eq!(
+        (&seen["state"], &seen["reason"], &seen["failures_in_a_row"]),
+        (&json!("degraded"), &json!("upstream"), &json!(1))
+    );
+    assert!(seen["what_to_do"].as_str().unwrap().contains("status page"), "{seen}");
+    assert!(alerts(&app, "open").await.is_empty());
+    assert_eq!(look(&app, MINUTE * 3 / 2).await, 1, "sooner than usual");
+    assert_eq!(look(&app, MINUTE / 2).await, 0, "but not at once");
+    assert_eq!(look(&app, MINUTE * 3).await, 1);
+    let seen = health(&app, &id).await;
+    assert_eq!((&seen["state"], &seen["failures_in_a_row"]), (&json!("failing"), &json!(3)));
+    look(&app, 20 * MINUTE).await;
+    let open = alerts(&app, "open").await;
+    assert_eq!(open.len(), 1, "one for its cause: {open:?}");
+    assert_eq!(
+        (&open[0]["kind"], &open[0]["connection"], &open[0]["severity"]),
+        (&json!("connection_failing"), &json!(id), &json!("critical"))
+    );
+
+    service.answers("/eu/api/accounts/1", 200, account());
+    look(&app, 20 * MINUTE).await;
+    assert_eq!(health(&app, &id).await["state"], "healthy");
+    assert!(alerts(&app, "open").await.is_empty());
+    assert_eq!(alerts(&app, "resolved").await.len(), 1);
+
+    assert_eq!(app.host().hooks.deliver_due().await.unwrap(), 2);
+    assert_eq!(app.host().hooks.deliver_due().await.unwrap(), 0);
+    let told = told(&service, "/hook");
+    let kinds: Vec<Value> = told.iter().map(|received| body(received)["type"].clone()).collect();
+    assert!(
+        kinds.contains(&json!("connection.failing")) && kinds.contains(&json!("connection.recovered")),
+        "{kinds:?}"
+    );
+    for received in &told {
+        assert!(is_signed(received, &secret));
+        let text = String::from_utf8_lossy(&received.body).into_owned();
+        assert!(!text.contains(SECRET) && !text.contains("anna@example.com"), "{text}");
+        assert_eq!(body(received)["data"]["connection"]["name"], "CRM");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_an_alert_until_another_one_works() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "production").await;
+    service.answers("/eu/api/accounts/1", 401, json!({"message": format!("unknown key {SECRET}")}));
+    app.model.says([Reply::connector("crm", "get_account", json!({"id": "1"})), Reply::text("I can't tell.")]);
+    app.answer(json!({"messages": [{"role": "user", "content": "Which plan is Acme on?"}]})).await;
+    let seen = health(&app, &id).await;
+    assert_eq!(
+        (&seen["state"], &seen["status"], &seen["reason"]),
+        (&json!("needs_auth"), &json!("needs_auth"), &json!("needs_auth"))
+    );
+    let open = alerts(&app, "open").await;
+    assert_eq!((open.len(), &open[0]["kind"]), (1, &json!("needs_auth")));
+    assert!(open[0]["what_to_do"].as_str().unwrap().contains("Renew"), "{open:?}");
+    assert!(!open[0].to_string().contains(SECRET) && !seen.to_string().contains(SECRET));
+    assert_eq!(look(&app, 60 * MINUTE).await, 0, "a person has to act");
+
+    service.answers("/eu/api/accounts/1", 200, account());
+    let path = format!("/api/admin/connections/{id}");
+    send(&app, "PATCH", &path, &json!({"credentials": {"api_key": "another-key-0123456789"}})).await;
+    assert_eq!(get(&app, &path).await["health"], "unknown", "what is known was of the old one");
+    app.admin_post(&format!("{path}/test"), &json!({})).await;
+    assert_eq!(get(&app, &path).await["health"], "healthy");
+    assert!(alerts(&app, "open").await.is_empty());
+}
+
+#[tokio::test]
+async fn the_breaker_shows_in_the_health() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "production").await;
+    assert_eq!(health(&app, &id).await["breaker"], json!({"state": "closed", "open_until": null}));
+    service.answers("/eu/api/accounts/1", 503, json!({}));
+    for _ in 0..2 {
+        let path = format!("/api/admin/connections/{id}/actions/get_account");
+        app.post_as(&app.admin, &path, &json!({"id": "1"})).await;
+    }
+    let seen = health(&app, &id).await;
+    assert_eq!(seen["breaker"]["state"], "open", "{seen}");
+    assert!(seen["breaker"]["open_until"].is_string());
+}
+
+#[tokio::test]
+async fn a_webhook_is_tried_again_tested_rotated_and_removed() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "production").await;
+    let url = format!("http://{}/hook", service.address);
+    for (wrong, path) in [
+        (json!({"url": "http://example.com/"}), "url"),
+        (json!({"url": "https://10.0.0.1/"}), "url"),
+        (json!({"url": "https://user:pass@example.com/"}), "url"),
+        (json!({"url": url, "events": []}), "events"),
+        (json!({"url": url, "events": ["webhook.test"]}), "events"),
+    ] {
+        let (status, problem) = send(&app, "PUT", "/api/admin/webhook", &wrong).await;
+        assert_eq!((status, &problem["errors"][0]["path"]), (422, &json!(path)), "{wrong}: {problem}");
+    }
+    assert_eq!(send(&app, "POST", "/api/admin/webhook/test", &json!({})).await.0, 404);
+    let (status, made) = send(&app, "PUT", "/api/admin/webhook", &json!({"url": url})).await;
+    let secret = made["secret"].as_str().unwrap().to_owned();
+    assert_eq!(status, 201);
+    let (status, again) =
+        send(&app, "PUT", "/api/admin/webhook", &json!({"url": url, "events": ["connection.needs_auth"]})).await;
+    assert_eq!((status, &again["secret"], &again["id"]), (200, &Value::Null, &made["id"]));
+    assert!(!get(&app, "/api/admin/webhook").await.to_string().contains(&secret));
+    app.nothing_on_disk_contains(&secret);
+
+    // It isn't there yet: 404, then a redirect, then all is well.
+    let (_, tested) = send(&app, "POST", "/api/admin/webhook/test", &json!({})).await;
+    assert_eq!((&tested["ok"], &tested["status"]), (&json!(false), &json!(404)));
+    service.answers("/eu/api/accounts/1", 401, json!({}));
+    look(&app, 20 * MINUTE).await;
+    assert_eq!(app.host().hooks.deliver_due().await.unwrap(), 1);
+    service.answers("/hook", 302, json!({}));
+    assert_eq!(app.host().hooks.deliver_due().await.unwrap(), 0, "not at once");
+    app.later(MINUTE);
+    app.host().hooks.deliver_due().await.unwrap();
+    let listed = get(&app, "/api/admin/webhook/deliveries").await["deliveries"][0].clone();
+    assert_eq!(
+        (&listed["state"], &listed["tries"], &listed["last_status"]),
+        (&json!("pending"), &json!(2), &json!(302)),
+        "{listed}"
+    );
+    assert!(listed["last_error"].as_str().unwrap().contains("redirects"));
+    service.answers("/hook", 204, json!({}));
+    let (_, rotated) = send(&app, "POST", "/api/admin/webhook/rotate", &json!({"overlap_s": 3600})).await;
+    let newer = rotated["secret"].as_str().unwrap().to_owned();
+    app.later(2 * MINUTE);
+    app.host().hooks.deliver_due().await.unwrap();
+    let listed = get(&app, "/api/admin/webhook/deliveries").await["deliveries"][0].clone();
+    assert_eq!((&listed["state"], &listed["tries"]), (&json!("delivered"), &json!(3)), "{listed}");
+    let received = told(&service, "/hook");
+    let tries: Vec<&Received> = received.iter().filter(|one| body(one)["type"] == "connection.needs_auth").collect();
+    assert_eq!(tries.len(), 3);
+    assert!(tries.iter().all(|one| one.header("webhook-id") == tries[0].header("webhook-id")), "repeats can be told");
+    assert!(is_signed(tries[2], &secret) && is_signed(tries[2], &newer) && !is_signed(tries[1], &newer));
+    app.later(61 * MINUTE);
+    let (_, tested) = send(&app, "POST", "/api/admin/webhook/test", &json!({})).await;
+    assert_eq!(tested["ok"], true, "{tested}");
+    let last = told(&service, "/hook").pop().unwrap();
+    assert!(is_signed(&last, &newer) && !is_signed(&last, &secret), "the old one is over");
+
+    let stranger = app.stranger_admin().await;
+    for path in ["/api/admin/webhook", "/api/admin/webhook/rotate"] {
+        let method = if path.ends_with("rotate") { "POST" } else { "GET" };
+        let request = app.client.request(method.parse().unwrap(), app.url(path)).bearer_auth(&stranger);
+        assert_eq!(request.json(&json!({})).send().await.unwrap().status(), 404, "{path}");
+    }
+    let theirs: Value = app.send_as(&stranger, "GET", "/api/admin/alerts").await.json().await.unwrap();
+    assert_eq!(theirs["alerts"], json!([]));
+    let alert = alerts(&app, "open").await[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/admin/alerts/{alert}/resolve");
+    assert_eq!(app.send_as(&stranger, "POST", &path).await.status(), 404);
+    assert_eq!(app.admin_post(&path, &json!({})).await["state"], "resolved");
+    assert_eq!(send(&app, "DELETE", "/api/admin/webhook", &json!({})).await.0, 204);
+    assert_eq!(send(&app, "DELETE", "/api/admin/webhook", &json!({})).await.0, 404);
+    assert_eq!(health(&app, &id).await["state"], "needs_auth");
+}
+
+#[tokio::test]
+async fn a_webhook_reaches_nothing_private() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::start().await;
+    let url = format!("https://localhost:{}/hook", service.address.port());
+    let (status, made) = send(&app, "PUT", "/api/admin/webhook", &json!({"url": url})).await;
+    assert_eq!(status, 201, "only its name could tell: {made}");
+    let (_, tested) = send(&app, "POST", "/api/admin/webhook/test", &json!({})).await;
+    assert_eq!((&tested["ok"], &tested["status"]), (&json!(false), &Value::Null), "{tested}");
+    assert!(tested["message"].as_str().unwrap().contains("public addresses"), "{tested}");
+    assert!(service.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_key_that_ends_is_told_two_weeks_ahead() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "production").await;
+    let path = format!("/api/admin/connections/{id}");
+    let ends = app.host().clock.now().plus(Duration::from_secs(20 * 86_400));
+    let (_, changed) = send(&app, "PATCH", &path, &json!({"credentials_expire_at": ends})).await;
+    assert_eq!(changed["credentials_expire_at"], json!(ends));
+    let warned = async |later: Duration| {
+        app.later(later);
+        app.host().store.warn_of_expiry(app.host().clock.now()).await.unwrap();
+        alerts(&app, "open").await
+    };
+    assert!(warned(Duration::ZERO).await.is_empty());
+    let open = warned(Duration::from_secs(7 * 86_400)).await;
+    assert_eq!(
+        (open.len(), &open[0]["kind"], &open[0]["severity"]),
+        (1, &json!("credential_expiring"), &json!("warning"))
+    );
+    let (_, renewed) = send(&app, "PATCH", &path, &json!({"credentials": {"api_key": "another-key-0123456789"}})).await;
+    assert_eq!(renewed["credentials_expire_at"], Value::Null, "the new one ends some other time");
+    assert!(warned(Duration::ZERO).await.is_empty());
+}
