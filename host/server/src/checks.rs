@@ -69,6 +69,7 @@ async fn told(app: &App, check: DueCheck) -> Result<bool, CallError> {
         connection: connection.id,
         action: test.action,
         input: if test.input.is_null() { json!({}) } else { test.input },
+        visitor: None,
         caller: Caller::Health,
     };
     let report = app.connectors.call(request).await?;
