@@ -29,8 +29,8 @@ const MAGIC: &[u8; 8] = b"RESLYJ02";
 const JOB: usize = 32;
 /// The standard streams, and the few that the runtime opens for a moment.
 const FILES: u64 = 16;
-/// How much less the child asks of the scheduler than the host.
-const NICE: i32 = 10;
+/// As little of the scheduler as can be asked: the host's answers go first.
+const NICE: i32 = 19;
 
 impl Job {
     pub fn encode(self) -> [u8; JOB] {

@@ -27,7 +27,7 @@ pub struct CompileBudget {
 impl Default for CompileBudget {
     /// Honest JavaScript and Python guests take about 20 CPU seconds.
     fn default() -> Self {
-        Self { cpu_s: 60, memory_bytes: 2 << 30, wall: Duration::from_secs(600) }
+        Self { cpu_s: 60, memory_bytes: 2 << 30, wall: Duration::from_secs(1800) }
     }
 }
 
