@@ -183,7 +183,7 @@ impl TestApp {
             }
         };
         let base = running.base.clone();
-        Self { client: client(), model, key, admin, app, organization, base, data, running: running }
+        Self { client: client(), model, key, admin, app, organization, base, data, running }
     }
 
     pub fn url(&self, path: &str) -> String {
