@@ -105,6 +105,7 @@ impl Rig {
             auth: Auth::None,
             settings: json!({}),
             credentials: CredentialSource::None,
+            idempotent: false,
             http_calls: 16,
             response_bytes: 1 << 20,
             deadline: Duration::from_secs(30),

@@ -16,7 +16,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use resly_core::{
     connector::{
         connection::SealedCredentials,
-        manifest::{Auth, Manifest},
+        manifest::{Auth, Manifest, Retry},
     },
     id::{ConnectionId, OrganizationId},
     outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
@@ -74,6 +74,8 @@ pub struct SessionSpec {
     /// The connection's settings, which the manifest's hosts may be made of.
     pub settings: Value,
     pub credentials: CredentialSource,
+    /// Whether the action does no more twice than once, so that any of its requests may be sent again.
+    pub idempotent: bool,
     /// Requests on the wire: redirects and retries count.
     pub http_calls: u32,
     /// Decoded bytes of all bodies together.
@@ -312,13 +314,16 @@ impl Session {
         hop.carries.clone_from(&credential);
         let credential = credential.as_deref();
         let policy = &self.egress.config.retry;
-        let retries = if retry::is_repeatable(&hop.method, &hop.headers) { policy.retries } else { 0 };
+        let rule = self.spec.manifest.retry.as_ref();
+        let passing = rule.map_or(&Retry::TRANSIENT[..], |rule| &rule.statuses);
+        let may = self.spec.idempotent || retry::is_repeatable(&hop.method, &hop.headers);
+        let retries = if may { rule.map_or(policy.retries, |rule| rule.retries) } else { 0 };
         let mut nth = 0;
         loop {
             let result = self.once(hop, &way, credential, until).await?;
             hop.seen |= result.as_ref().map_or_else(WireError::sent, |_| true);
             let (again, asked) = match &result {
-                Ok(response) => (retry::is_transient(response.status()), retry::retry_after(response.headers())),
+                Ok(response) => (passing.contains(&response.status().as_u16()), retry::retry_after(response.headers())),
                 Err(error) => (error.is_transient(), None),
             };
             let wait = (again && nth < retries).then(|| policy.wait(nth, asked, &*self.egress.random)).flatten();

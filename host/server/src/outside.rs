@@ -9,6 +9,7 @@ use resly_core::{
         account::AccountKey,
         call::Outside,
         connection::{Connection, Installable, SealedCredentials},
+        manifest::Action,
         sandbox::{Allowance, Fault},
     },
     error::StoreError,
@@ -72,14 +73,15 @@ impl Outside for Gate {
         &self,
         connection: &Connection,
         installable: &Installable,
+        action: &Action,
         visitor: Option<&str>,
         allowance: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault> {
-        Ok(self.session(connection, installable, visitor, allowance))
+        Ok(self.session(connection, installable, action.idempotent, visitor, allowance))
     }
 
     fn rehearse(&self, connection: &Connection, installable: &Installable, allowance: &Allowance) -> Arc<dyn Rehearse> {
-        self.session(connection, installable, None, allowance)
+        self.session(connection, installable, false, None, allowance)
     }
 }
 
@@ -88,6 +90,7 @@ impl Gate {
         &self,
         connection: &Connection,
         installable: &Installable,
+        idempotent: bool,
         visitor: Option<&str>,
         allowance: &Allowance,
     ) -> Arc<Session> {
@@ -110,6 +113,7 @@ impl Gate {
             auth: connection.auth_in(&installable.manifest).clone(),
             settings: connection.settings.clone(),
             credentials,
+            idempotent,
             http_calls: allowance.http_calls,
             response_bytes: allowance.response_bytes,
             deadline: allowance.deadline,

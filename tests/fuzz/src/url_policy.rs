@@ -62,6 +62,7 @@ pub fn url_policy(data: &[u8]) {
         auth: MANIFEST.auth.clone(),
         settings: json!({"shop": setting}),
         credentials: CredentialSource::None,
+        idempotent: false,
         http_calls: 1,
         response_bytes: 1,
         deadline: Duration::from_secs(1),

@@ -54,6 +54,7 @@ fn session(service: &ScriptedService) -> Arc<dyn Outbound> {
         manifest,
         settings: json!({}),
         credentials: CredentialSource::Plain(Credentials::new(token)),
+        idempotent: false,
         http_calls: 8,
         response_bytes: 1 << 20,
         deadline: Duration::from_secs(20),

@@ -46,6 +46,7 @@ pub trait Outside: Send + Sync + 'static {
         &self,
         connection: &Connection,
         installable: &Installable,
+        action: &Action,
         visitor: Option<&str>,
         allowance: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault>;
@@ -277,11 +278,12 @@ impl Connectors {
         let allowance = allowance(manifest);
         let outbound: Arc<dyn Outbound> = match connection.environment {
             Environment::Sandbox => Arc::new(Fixtures(Arc::clone(manifest))),
-            Environment::Production => match self.outside.open(&connection, &prepared.installable, visitor, &allowance)
-            {
-                Ok(outbound) => outbound,
-                Err(fault) => return self.log(&request, CallReport::refused(fault)).await,
-            },
+            Environment::Production => {
+                match self.outside.open(&connection, &prepared.installable, action, visitor, &allowance) {
+                    Ok(outbound) => outbound,
+                    Err(fault) => return self.log(&request, CallReport::refused(fault)).await,
+                }
+            }
         };
 
         let now = self.clock.now();

@@ -55,6 +55,9 @@ pub struct Manifest {
     /// Whether redirects within `hosts` are followed.
     #[serde(default)]
     pub redirects: bool,
+    /// How a request that may be sent again is sent again; by the host's own rules when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     #[serde(default)]
     pub limits: RequestedLimits,
 }
@@ -335,6 +338,32 @@ pub struct FixtureResponse {
 
 fn ok() -> u16 {
     200
+}
+
+/// When a request is sent again. A request that only reads, that carries an `Idempotency-Key`, or that belongs to an action
+/// which is `idempotent`, may be; no other ever is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// After the first try.
+    #[serde(default = "two")]
+    pub retries: u32,
+    /// Answers after which another try may fare better. A service's `Retry-After` is waited for, within reason.
+    #[serde(default = "transient")]
+    pub statuses: Vec<u16>,
+}
+
+impl Retry {
+    /// What a service, or a gateway before it, may answer otherwise in a moment: where a manifest says nothing else.
+    pub const TRANSIENT: [u16; 4] = [429, 502, 503, 504];
+}
+
+fn two() -> u32 {
+    2
+}
+
+fn transient() -> Vec<u16> {
+    Retry::TRANSIENT.to_vec()
 }
 
 /// What a connector asks for beyond the host's defaults; the host's own caps stand above it.

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, header};
 use jiff::{Timestamp, fmt::rfc2822};
 use resly_core::time::Random;
 
 /// How often and how soon.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// After the first try.
+    /// After the first try, unless the manifest says otherwise.
     pub retries: u32,
     /// Before the first retry; doubled for each further one, and spread by chance over its upper half.
     pub base: Duration,
@@ -42,11 +42,6 @@ impl RetryPolicy {
 /// Whether sending it twice does no more than sending it once: it only reads, or the service tells repeats by a key.
 pub fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
     matches!(*method, Method::GET | Method::HEAD) || headers.contains_key("idempotency-key")
-}
-
-/// Whether the service, or a gateway before it, may answer otherwise in a moment.
-pub fn is_transient(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 429 | 502..=504)
 }
 
 /// `Retry-After` (RFC 9110 10.2.3): seconds, or a date, which is read against the response's own `Date` so that the

@@ -6,6 +6,8 @@ use std::sync::{
 };
 
 use resly_core::outbound::{Outbound, OutboundReason};
+use resly_egress::SessionSpec;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{Service, egress, get, manifest, none, ok, once, post, spec, status};
@@ -112,4 +114,25 @@ async fn refusals_of_policy_do_not_open_it() {
         once(&egress, spec(manifest(&hosts, none())), get("https://b.test/")).await.unwrap_err();
     }
     once(&egress, spec(manifest(&hosts, none())), get(format!("http://{host}/"))).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_idempotent_action_may_repeat_its_writes() {
+    let service = flaky(1, 503, None).await;
+    let host = format!("a.test:{}", service.port());
+    let spec = SessionSpec { idempotent: true, ..spec(manifest(&[&host], none())) };
+    let response = once(&egress(&host, ""), spec, post(format!("http://{host}/"), "x")).await.unwrap();
+    assert_eq!((response.status, service.received().len()), (200, 2));
+}
+
+#[tokio::test]
+async fn a_manifest_says_how_often_and_after_what() {
+    for (times, code, expected, requests) in [(1, 500, 200, 2), (2, 500, 500, 2), (1, 503, 503, 1)] {
+        let service = flaky(times, code, None).await;
+        let host = format!("a.test:{}", service.port());
+        let mut manifest = manifest(&[&host], none());
+        manifest["retry"] = json!({"retries": 1, "statuses": [500]});
+        let response = once(&egress(&host, ""), spec(manifest), get(format!("http://{host}/"))).await.unwrap();
+        assert_eq!((response.status, service.received().len()), (expected, requests), "{times} times {code}");
+    }
 }

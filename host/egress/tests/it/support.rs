@@ -276,6 +276,7 @@ pub fn spec(manifest: Value) -> SessionSpec {
         auth,
         settings: json!({}),
         credentials: CredentialSource::None,
+        idempotent: false,
         http_calls: 16,
         response_bytes: 1 << 20,
         deadline: Duration::from_secs(30),

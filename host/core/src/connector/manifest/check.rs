@@ -17,12 +17,13 @@ pub(in crate::connector) use self::{
     hosts::{HostPattern, endpoint},
     names::{is_host_header, is_member, is_token, is_version},
 };
-use super::{Action, ApiKeyPlace, Auth, Fixture, Grant, Manifest, OAuth, RequestedLimits, SideEffect};
+use super::{Action, ApiKeyPlace, Auth, Fixture, Grant, Manifest, OAuth, RequestedLimits, Retry, SideEffect};
 use crate::connector::schema::{self, check_schema};
 
 /// What stands beside ids in paths under `/api/admin/connectors`.
 const RESERVED: [&str; 3] = ["check", "dry-run", "import"];
 const MOST_HOSTS: usize = 64;
+const MOST_RETRIES: u32 = 5;
 const MOST_ACTIONS: usize = 256;
 const MOST_FIXTURES: usize = 1_000;
 /// A day: what changes less often belongs in a knowledge source.
@@ -53,6 +54,9 @@ pub fn check(manifest: &Manifest) -> Vec<Mistake> {
     }
     if manifest.fixtures.len() > MOST_FIXTURES {
         mistakes.add("/fixtures", format!("at most {MOST_FIXTURES} fixtures"));
+    }
+    if let Some(rule) = &manifest.retry {
+        retry(rule, &mut mistakes);
     }
     limits(manifest.limits, &mut mistakes);
     mistakes.0
@@ -245,6 +249,19 @@ fn header_credential((at, name): (&str, &str), prefix: (&str, &str), mistakes: &
 fn prefix_of_credential(at: &str, prefix: &str, mistakes: &mut Mistakes) {
     let sound = prefix.len() <= NAME && is_printable(prefix);
     mistakes.require(sound, at, format!("a prefix is at most {NAME} printable ASCII characters"));
+}
+
+fn retry(rule: &Retry, mistakes: &mut Mistakes) {
+    mistakes.require(
+        rule.retries <= MOST_RETRIES,
+        "/retry/retries",
+        format!("a request is sent again at most {MOST_RETRIES} times"),
+    );
+    for (at, status) in rule.statuses.iter().enumerate() {
+        // 401 and 403 are about the credential, which another try doesn't change.
+        let sound = (400..600).contains(status) && !matches!(status, 401 | 403);
+        mistakes.require(sound, &format!("/retry/statuses/{at}"), "an error that may pass, such as 429 or 503");
+    }
 }
 
 /// A schema that describes an object, as inputs and settings do.

@@ -18,7 +18,7 @@ use crate::{
         call::{Connectors, Outside},
         connection::*,
         health::{DueCheck, HealthStore, Observed},
-        manifest::Manifest,
+        manifest::{Action, Manifest},
         offer::Offers,
         sandbox::*,
         trial::{ActionSample, TrialStore},
@@ -400,6 +400,7 @@ impl Outside for NoOutside {
         &self,
         _: &Connection,
         _: &Installable,
+        _: &Action,
         _: Option<&str>,
         _: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault> {

@@ -85,6 +85,8 @@ fn the_head() {
     told("/auth_hosts", json!(["other.example.com"]), "/auth_hosts/0", "among `hosts`");
     told("/settings", json!({"type": "object", "properties": {"region": {"type": "strin"}}}), "/settings", "schema");
     told("/limits", json!({"fuel": 0}), "/limits/fuel", "leave it out");
+    told("/retry", json!({"retries": 9}), "/retry/retries", "at most 5");
+    told("/retry", json!({"statuses": [503, 401]}), "/retry/statuses/1", "may pass");
 }
 
 #[test]
