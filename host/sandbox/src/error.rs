@@ -52,6 +52,8 @@ pub enum ManifestError {
     Missing,
     #[error("the file carries more than one manifest; pack the component as it came out of the compiler")]
     Several,
+    #[error("the manifest has {bytes} bytes, and a host takes {most}; leave out fixtures or shorten descriptions")]
+    TooBig { bytes: usize, most: usize },
     #[error("{0}")]
     Malformed(String),
     #[error("the manifest is not valid: {0}")]

@@ -11,10 +11,16 @@ use wasmparser::{Parser, Payload};
 
 use crate::error::ManifestError;
 
+/// Bytes of a manifest: as many as a definition may have that is posted on its own.
+const MANIFEST_MOST: usize = 1 << 20;
+
 /// The manifest that `pack` put there.
 pub fn read_manifest(packed: &[u8]) -> Result<Manifest, ManifestError> {
     let manifest: Manifest = match sections(packed, SECTION)?.as_slice() {
         [] => return Err(ManifestError::Missing),
+        [section] if section.contents.len() > MANIFEST_MOST => {
+            return Err(ManifestError::TooBig { bytes: section.contents.len(), most: MANIFEST_MOST });
+        }
         [section] => serde_json::from_slice(section.contents)?,
         _ => return Err(ManifestError::Several),
     };
@@ -86,6 +92,14 @@ mod tests {
         assert!(matches!(read_manifest(&component), Err(ManifestError::Missing)));
         let twice = pack(&pack(&component, &manifest()).unwrap(), &manifest()).unwrap();
         assert!(matches!(read_manifest(&twice), Err(ManifestError::Several)));
+    }
+
+    #[test]
+    fn a_manifest_of_more_than_a_megabyte_is_not_read() {
+        let mut manifest = manifest();
+        manifest.actions[0].description = "x".repeat(MANIFEST_MOST);
+        let packed = pack(&wat::parse_str("(component)").unwrap(), &manifest).unwrap();
+        assert!(matches!(read_manifest(&packed), Err(ManifestError::TooBig { most: MANIFEST_MOST, .. })));
     }
 
     fn section(name: &str, contents: &[u8]) -> Vec<u8> {

@@ -24,6 +24,7 @@ use crate::connector::schema::{self, check_schema};
 const RESERVED: [&str; 3] = ["check", "dry-run", "import"];
 const MOST_HOSTS: usize = 64;
 const MOST_RETRIES: u32 = 5;
+const MOST_PATTERNS: usize = 1_000;
 const MOST_ACTIONS: usize = 256;
 const MOST_FIXTURES: usize = 1_000;
 /// A day: what changes less often belongs in a knowledge source.
@@ -43,6 +44,9 @@ pub struct Mistake {
 /// Every mistake in a manifest; empty when there is none.
 pub fn check(manifest: &Manifest) -> Vec<Mistake> {
     let mut mistakes = Mistakes::default();
+    if let Some(mistake) = beyond(manifest) {
+        return vec![mistake];
+    }
     head(manifest, &mut mistakes);
     let hosts = granted(manifest, &mut mistakes);
     auth(manifest, &mut mistakes);
@@ -52,14 +56,27 @@ pub fn check(manifest: &Manifest) -> Vec<Mistake> {
     for (at, fixture) in manifest.fixtures.iter().enumerate() {
         fixture_at(&format!("/fixtures/{at}"), fixture, &mut mistakes);
     }
-    if manifest.fixtures.len() > MOST_FIXTURES {
-        mistakes.add("/fixtures", format!("at most {MOST_FIXTURES} fixtures"));
-    }
     if let Some(rule) = &manifest.retry {
         retry(rule, &mut mistakes);
     }
     limits(manifest.limits, &mut mistakes);
     mistakes.0
+}
+
+/// What makes a manifest too costly to look at more closely.
+fn beyond(manifest: &Manifest) -> Option<Mistake> {
+    let outputs = manifest.actions.iter().filter_map(|action| action.output.as_ref());
+    let inputs = manifest.actions.iter().map(|action| &action.input);
+    let patterns = inputs.chain(outputs).chain([&manifest.settings]).map(schema::count_patterns).sum();
+    let counts = [
+        ("/hosts", manifest.hosts.len(), MOST_HOSTS, "hosts"),
+        ("/auth_hosts", manifest.auth_hosts.len(), MOST_HOSTS, "hosts"),
+        ("/actions", manifest.actions.len(), MOST_ACTIONS, "actions"),
+        ("/fixtures", manifest.fixtures.len(), MOST_FIXTURES, "fixtures"),
+        ("", patterns, MOST_PATTERNS, "patterns in all schemas together"),
+    ];
+    let (path, _, most, what) = counts.into_iter().find(|(_, count, most, _)| count > most)?;
+    Some(Mistake { path: path.to_owned(), message: format!("at most {most} {what}") })
 }
 
 /// Collects mistakes.
@@ -133,7 +150,6 @@ fn granted(manifest: &Manifest, mistakes: &mut Mistakes) -> Vec<HostPattern> {
     };
     let hosts = parse("hosts", &manifest.hosts, mistakes);
     let auth_hosts = parse("auth_hosts", &manifest.auth_hosts, mistakes);
-    mistakes.require(manifest.hosts.len() <= MOST_HOSTS, "/hosts", format!("at most {MOST_HOSTS} hosts"));
     if hosts.len() == manifest.hosts.len() && auth_hosts.len() == manifest.auth_hosts.len() {
         for (at, host) in auth_hosts.iter().enumerate() {
             mistakes.require(
@@ -276,7 +292,6 @@ fn object_schema(path: &str, schema: &Value, mistakes: &mut Mistakes) {
 fn actions(manifest: &Manifest, hosts: &[HostPattern], mistakes: &mut Mistakes) {
     let actions = &manifest.actions;
     mistakes.require(!actions.is_empty(), "/actions", "a connector needs an action");
-    mistakes.require(actions.len() <= MOST_ACTIONS, "/actions", format!("at most {MOST_ACTIONS} actions"));
     let declarative = actions.iter().any(|action| action.request.is_some());
     let mut seen = BTreeSet::new();
     for (at, action) in actions.iter().enumerate() {

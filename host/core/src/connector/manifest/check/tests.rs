@@ -204,3 +204,16 @@ fn fixtures_are_sane() {
     told("/fixtures/0/response/status", json!(99), "/fixtures/0/response/status", "200");
     told("/fixtures/0/response/text", json!("x"), "/fixtures/0/response", "either");
 }
+
+#[test]
+fn a_manifest_that_costs_too_much_is_not_looked_at_closely() {
+    let many = |count: usize| -> Value { (0..count).map(|at| json!(format!("h{at}.example.com"))).collect() };
+    told("/hosts", many(65), "/hosts", "at most 64");
+    told("/auth_hosts", many(100_000), "/auth_hosts", "at most 64");
+    let patterns: serde_json::Map<String, Value> =
+        (0..1_001).map(|at| (format!("p{at}"), json!({"type": "string", "pattern": "(a|b)+"}))).collect();
+    told("/settings", json!({"type": "object", "properties": patterns}), "", "at most 1000 patterns");
+    let mut costly = example()["settings"].clone();
+    costly["properties"]["p"] = json!({"type": "string", "pattern": "(\\w{100}){100}"});
+    told("/settings", costly, "/settings", "not valid");
+}
