@@ -40,6 +40,12 @@ pub struct ConnectionChange {
     pub untested: bool,
     /// What was authorized is no longer what there is: every account of it is forgotten.
     pub unauthorized: bool,
+    /// What waits for a credential has one.
+    pub renewed: bool,
+    /// What becomes of it when it is enabled.
+    pub withdrawn: Option<ConnectionStatus>,
+    /// The revision that the change was made from: at another one nothing is changed.
+    pub seen: Option<u64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -117,12 +123,6 @@ async fn update(
     id: ConnectionId,
     change: &ConnectionChange,
 ) -> Result<Option<Connection>, sqlx::Error> {
-    if change.unauthorized {
-        accounts::delete_all(db, organization, id).await?;
-    }
-    if change.unauthorized || change.untested || change.credentials.is_some() {
-        health::forget(db, organization, id).await?;
-    }
     let credentials = change.credentials.as_ref();
     let updated = row!(
         db,
@@ -132,8 +132,11 @@ async fn update(
              credentials = CASE WHEN $5 THEN $6 ELSE credentials END,
              policy = COALESCE($7, policy), mappings = COALESCE($8, mappings), version = COALESCE($9, version),
              environment = COALESCE($10, environment), auth = COALESCE($11, auth),
-             tested_at = CASE WHEN $12 THEN NULL ELSE tested_at END, revision = revision + 1
-         WHERE id = $1 AND organization_id = $2
+             tested_at = CASE WHEN $12 THEN NULL ELSE tested_at END,
+             status = CASE WHEN status = 'needs_auth' AND $13 THEN 'installed'
+                           WHEN status = 'enabled' THEN COALESCE($14, status) ELSE status END,
+             revision = revision + 1
+         WHERE id = $1 AND organization_id = $2 AND revision = COALESCE($15, revision)
          RETURNING id, organization_id, connector, version, name, environment, status, settings, auth, owner, credentials,
                    policy, mappings, tested_at, revision, created_at",
         Id(id.0),
@@ -147,8 +150,17 @@ async fn update(
         change.version.as_deref(),
         change.environment.map(Environment::name),
         change.auth.map(AuthType::name),
-        change.untested
+        change.untested,
+        change.renewed,
+        change.withdrawn.map(ConnectionStatus::name),
+        change.seen.map(Count)
     )?;
+    if updated.is_some() && change.unauthorized {
+        accounts::delete_all(db, organization, id).await?;
+    }
+    if updated.is_some() && (change.unauthorized || change.untested || change.credentials.is_some()) {
+        health::forget(db, organization, id).await?;
+    }
     updated.map(ConnectionRow::connection).transpose()
 }
 
@@ -173,7 +185,8 @@ impl Store {
         found.into_iter().map(ConnectionRow::connection).collect::<Result<_, _>>().map_err(failed(doing))
     }
 
-    /// Changes what is named, and raises the revision. `None` when the organization has no such connection.
+    /// Changes what is named, and raises the revision. `None` when the organization has no such connection, or it isn't at
+    /// the revision that the change was made from.
     pub async fn update_connection(
         &self,
         organization: OrganizationId,

@@ -48,6 +48,18 @@ async fn a_declarative_connector_answers_a_customer() {
 }
 
 #[tokio::test]
+async fn a_misspelt_change_of_a_connection_is_refused() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let id = installed(&app, &service, "sandbox").await;
+    for change in [json!({"polcy": {"deny_writes": true}}), json!({"owner": "organization"})] {
+        let request = app.client.patch(app.url(&format!("/api/admin/connections/{id}"))).bearer_auth(&app.admin);
+        let response = request.json(&change).send().await.unwrap();
+        assert_eq!(response.status(), 422, "{change}: {}", response.text().await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn a_service_s_errors_have_kinds() {
     let service = ScriptedService::start().await.unwrap();
     let app = TestApp::with_egress_to(&service).await;

@@ -64,6 +64,9 @@ both! {
             name: None,
             auth: Some(AuthType::Basic),
             untested: true,
+            renewed: false,
+            withdrawn: None,
+            seen: Some(2),
             unauthorized: true,
         };
         let changed = store.update_connection(org, new.id, change).await.unwrap().unwrap();
@@ -75,6 +78,36 @@ both! {
         assert!(store.delete_connection(org, new.id).await.unwrap());
         assert!(!store.delete_connection(org, new.id).await.unwrap());
         assert!(store.connection(org, new.id).await.unwrap().is_none());
+    }
+
+    async fn a_change_made_from_another_revision_changes_nothing(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let new = Connection { status: ConnectionStatus::Enabled, ..connection(org) };
+        store.create_connection(new.clone()).await.unwrap();
+        let change = |seen| ConnectionChange {
+            settings: Some(json!({"region": "us"})),
+            credentials: Some(None),
+            unauthorized: true,
+            withdrawn: Some(ConnectionStatus::NeedsAuth),
+            seen: Some(seen),
+            ..ConnectionChange::default()
+        };
+        assert!(store.update_connection(org, new.id, change(2)).await.unwrap().is_none());
+        let same = store.connection(org, new.id).await.unwrap().unwrap();
+        assert_eq!((same.settings, same.credentials, same.revision), (new.settings, new.credentials, 1));
+        assert_eq!(same.status, ConnectionStatus::Enabled);
+        let changed = store.update_connection(org, new.id, change(1)).await.unwrap().unwrap();
+        assert_eq!((changed.status, changed.revision), (ConnectionStatus::NeedsAuth, 2));
+        // Only what is enabled is taken from chats, and only what waits for a credential is renewed.
+        let renewed = ConnectionChange {
+            renewed: true, withdrawn: Some(ConnectionStatus::Installed), seen: Some(2), ..ConnectionChange::default()
+        };
+        let changed = store.update_connection(org, new.id, renewed.clone()).await.unwrap().unwrap();
+        assert_eq!(changed.status, ConnectionStatus::Installed);
+        store.set_connection_status(org, new.id, ConnectionStatus::Disabled).await.unwrap();
+        let disabled = ConnectionChange { seen: Some(3), ..renewed };
+        let changed = store.update_connection(org, new.id, disabled).await.unwrap().unwrap();
+        assert_eq!(changed.status, ConnectionStatus::Disabled);
     }
 
     async fn a_foreign_connection_is_out_of_reach(backend: Backend) {

@@ -223,10 +223,19 @@ fn shaping(manifest: &Manifest) -> Vec<String> {
 }
 
 fn actions(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
+    // A write under another name and said to be a read would run without anybody's yes.
+    let write_gone = approved
+        .actions
+        .iter()
+        .any(|action| action.side_effect == SideEffect::Write && asked.action(&action.id).is_none());
     for (at, action) in asked.actions.iter().enumerate() {
         let path = format!("/actions/{at}");
         match approved.action(&action.id) {
             Some(before) => action_members(&path, before, action, changes),
+            None if action.side_effect == SideEffect::Read && write_gone => {
+                let what = "another action that is said to only read, while one that changes something is gone";
+                changes.wider(path, Value::Null, action.id.as_str().into(), what);
+            }
             None if action.side_effect == SideEffect::Read => {
                 changes.other(path, Value::Null, action.id.as_str().into(), "another action that only reads");
             }
@@ -415,6 +424,14 @@ mod tests {
             wider(|m| m["actions"][1]["side_effect"] = json!("read")),
             ["/actions/1/side_effect"],
             "no person is asked any more"
+        );
+        // A write that comes back as a read of another name.
+        assert_eq!(
+            wider(|m| {
+                m["actions"][1] =
+                    json!({"id": "store", "title": "Store", "description": "Stores.", "side_effect": "read"});
+            }),
+            ["/actions/1"]
         );
         assert_eq!(wider(|m| m["actions"][0]["idempotent"] = json!(true)), ["/actions/0/idempotent"]);
         narrower(|m| m["actions"][1]["idempotent"] = json!(false));

@@ -126,16 +126,17 @@ impl<'d> Operation<'d> {
     pub fn parameters(&self, document: &'d Document) -> Result<Vec<&'d Map<String, Value>>, String> {
         let mut found: Vec<&Map<String, Value>> = Vec::new();
         let own = [self.value, self.item].into_iter().filter_map(|of| of.get("parameters")?.as_array()).flatten();
-        for parameter in own {
+        // Repeats count too: each is resolved, for each operation that has them.
+        for (nth, parameter) in own.enumerate() {
+            if nth >= MOST_PARAMETERS {
+                return Err(format!("it has more than {MOST_PARAMETERS} parameters"));
+            }
             let parameter = document.resolve(parameter)?.as_object().ok_or("a parameter is no object")?;
             let same = |known: &&Map<String, Value>| {
                 known.get("name") == parameter.get("name") && known.get("in") == parameter.get("in")
             };
             if !found.iter().any(same) {
                 found.push(parameter);
-            }
-            if found.len() > MOST_PARAMETERS {
-                return Err(format!("it has more than {MOST_PARAMETERS} parameters"));
             }
         }
         Ok(found)

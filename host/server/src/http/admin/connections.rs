@@ -69,6 +69,7 @@ pub struct InstallRequest {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ConnectionPatch {
     name: Option<String>,
     version: Option<String>,
@@ -249,7 +250,16 @@ pub async fn change(
     let dropped = (matches!(credentials, Some(None)) && connection.credentials.is_some())
         || accounts.iter().any(|(key, _)| key.visitor.is_none());
     let ends = patch.credentials_expire_at.or_else(|| credentials.is_some().then_some(None));
+    let production = patch.environment.unwrap_or(connection.environment) == Environment::Production;
     let change = ConnectionChange {
+        renewed,
+        // Chats get it back once it has a credential, and has passed a test there.
+        withdrawn: match production {
+            true if dropped => Some(ConnectionStatus::NeedsAuth),
+            true if moved => Some(ConnectionStatus::Installed),
+            _ => None,
+        },
+        seen: Some(connection.revision),
         name: patch.name,
         settings: Some(settings),
         auth: patch.auth,
@@ -262,24 +272,12 @@ pub async fn change(
         environment: patch.environment,
     };
     let changed = app.store.update_connection(organization, connection.id, change).await?;
-    let mut changed = changed.ok_or_else(missing)?;
+    let Some(changed) = changed else {
+        find(&app, &principal, &id).await?;
+        return Err(Problem::new(&kinds::CONFLICT, "the connection was changed at the same moment; try again"));
+    };
     if let Some(ends) = ends {
         app.store.set_credentials_expiry(organization, changed.id, ends, app.clock.now()).await?;
-    }
-    let status = match changed.status {
-        ConnectionStatus::NeedsAuth if renewed => Some(ConnectionStatus::Installed),
-        ConnectionStatus::Enabled if dropped && changed.environment == Environment::Production => {
-            Some(ConnectionStatus::NeedsAuth)
-        }
-        // Chats get it back once it has passed a test there.
-        ConnectionStatus::Enabled if moved && changed.environment == Environment::Production => {
-            Some(ConnectionStatus::Installed)
-        }
-        _ => None,
-    };
-    if let Some(status) = status {
-        app.store.set_connection_status(organization, changed.id, status).await?;
-        changed.status = status;
     }
     let revocation = app.accounts.revoke(&connection, &prepared.installable, accounts).await;
     let mut view = shown(&app, &changed).await?;
