@@ -11,7 +11,10 @@ use std::{
     thread,
 };
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::{
+    process::{Resource, Rlimit, setrlimit},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
 use wasmtime::Engine;
 
 use crate::{engine, error::ComponentError, precheck::COMPONENT_MOST};
@@ -95,7 +98,19 @@ fn restrict(job: Job) -> io::Result<()> {
     limit(Resource::Fsize, 0)?;
     limit(Resource::Nofile, FILES)?;
     rustix::process::nice(NICE)?;
+    // Where a container doesn't allow that, niceness still holds.
+    drop(spare_processors());
     Ok(())
+}
+
+/// Keeps to half of the processors, where there are two: niceness alone doesn't keep a child that fills all of them, their
+/// caches and the memory's bandwidth from stopping the host's threads for a tenth of a second now and then.
+fn spare_processors() -> io::Result<()> {
+    let allowed = sched_getaffinity(None)?;
+    let mine: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&processor| allowed.is_set(processor)).collect();
+    let mut kept = CpuSet::new();
+    mine.iter().rev().take((mine.len() / 2).max(1)).for_each(|&processor| kept.set(processor));
+    Ok(sched_setaffinity(None, &kept)?)
 }
 
 /// Compiles in this process.

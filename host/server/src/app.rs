@@ -19,6 +19,7 @@ use resly_store::Store;
 use crate::{
     accounts::Accounts,
     catalogue::Connectables,
+    examine::Examiner,
     hooks::Hooks,
     http::{console::SignIns, problem::Problem},
     keyring::Keyring,
@@ -48,6 +49,7 @@ pub struct App {
     pub metrics: Metrics,
     pub trusted_proxies: Vec<ipnet::IpNet>,
     pub hooks: Hooks,
+    pub examiner: Examiner,
     /// When connections are checked; never when `None`.
     pub schedule: Option<Schedule>,
     /// Whether [`crate::jobs`] run by themselves.

@@ -16,6 +16,7 @@ pub mod compose;
 pub mod config;
 mod definition;
 pub mod demo;
+pub mod examine;
 pub mod handbook;
 pub mod hooks;
 pub mod http;

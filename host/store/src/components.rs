@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use resly_core::{connector::sandbox::Digest, error::StoreError, time::Timestamp};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     Store,
@@ -68,14 +69,19 @@ pub(crate) async fn forget(db: &mut Conn<'_>, digest: &[u8]) -> Result<(), sqlx:
 }
 
 impl Store {
-    /// Writes a component's parts, each in a transaction of its own.
+    /// Writes a component's parts, each in a transaction of its own. However many are uploaded, they take turns, and leave
+    /// the database alone for as long as the last part took: another write waits for one part at most, and has at least
+    /// half of the disk's time.
     pub(crate) async fn put_parts(&self, digest: Digest, wasm: &Bytes) -> Result<(), StoreError> {
         for part in 0..wasm.len().div_ceil(PART) {
+            let _turn = self.parts.lock().await;
+            let begun = Instant::now();
             let bytes = wasm.slice(part * PART..wasm.len().min((part + 1) * PART));
             self.write("keep a part of a component", move |mut db| {
                 Box::pin(async move { Ok(put_part(&mut db, digest, part, &bytes).await?) })
             })
             .await?;
+            sleep(begun.elapsed()).await;
         }
         Ok(())
     }

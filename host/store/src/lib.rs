@@ -69,9 +69,12 @@ mod webhooks;
 mod workflows;
 mod writer;
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use resly_core::error::StoreError;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+use tokio::sync::Mutex;
 
 pub use self::{
     alerts::{Alert, AlertQuery},
@@ -100,6 +103,8 @@ use self::{
 #[derive(Clone)]
 pub struct Store {
     backend: Backend,
+    /// Whose part of a component is written now: see [`components`].
+    parts: Arc<Mutex<()>>,
 }
 
 #[derive(Clone)]

@@ -4,6 +4,7 @@ use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -109,7 +110,7 @@ async fn open_sqlite(config: &StoreConfig) -> Result<Store, OpenError> {
         // A reader's own cache is void after each commit; what it maps is the kernel's, and stays.
         .connect_lazy_with(options.pragma("mmap_size", MAPPED).read_only(true).create_if_missing(false));
     let writer = Writer::start(conn, lock).map_err(folder)?;
-    let store = Store { backend: Backend::Sqlite { readers, writer } };
+    let store = Store { backend: Backend::Sqlite { readers, writer }, parts: Arc::default() };
     let recovered = store.recover_all(SystemClock.now()).await.map_err(OpenError::Recover)?;
     if recovered.turns + recovered.calls > 0 {
         tracing::warn!(
@@ -175,7 +176,7 @@ async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenErr
         .connect_with(options)
         .await
         .map_err(OpenError::Connect)?;
-    Ok(Store { backend: Backend::Postgres { pool, own_server } })
+    Ok(Store { backend: Backend::Postgres { pool, own_server }, parts: Arc::default() })
 }
 
 async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {

@@ -163,9 +163,8 @@ fn invalid(message: String) -> Problem {
 /// Looks at a packed component without running anything of it, keeps it, and has it compiled.
 async fn upload(app: &Arc<App>, organization: OrganizationId, wasm: Bytes) -> Result<Response, Problem> {
     let bytes = wasm.clone();
-    let looked = tokio::task::spawn_blocking(move || upload::look(&bytes)).await;
-    let upload::Looked { asking, component, imports } =
-        looked.map_err(|panicked| Problem::internal(&panicked))?.map_err(|error| refused(&error))?;
+    let looked = app.examiner.examine(move || upload::look(&bytes)).await?;
+    let upload::Looked { asking, component, imports } = looked.map_err(|error| refused(&error))?;
     let Manifest { id, version, .. } = &asking.manifest;
     let (id, version) = (id.clone(), version.clone());
     let trust = app.store.trust(organization).await?;
