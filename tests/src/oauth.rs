@@ -61,6 +61,7 @@ struct Inner {
     expired: Expired,
     denies: bool,
     down: bool,
+    broken: bool,
     count: u64,
     refreshes: usize,
     revocations: usize,
@@ -175,6 +176,11 @@ impl OauthService {
     /// Whether the token endpoint is out of order.
     pub fn is_down(&self, down: bool) {
         self.inner().down = down;
+    }
+
+    /// Whether what the tokens open is out of order.
+    pub fn is_broken(&self, broken: bool) {
+        self.inner().broken = broken;
     }
 
     /// Ends every grant, as its owner may at any time.
@@ -355,6 +361,9 @@ fn bearer(inner: &Inner, headers: &HeaderMap) -> Result<String, Box<Response>> {
 
 async fn me(State(service): State<OauthService>, headers: HeaderMap) -> Response {
     let inner = service.inner();
+    if inner.broken {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
     match bearer(&inner, &headers) {
         // What it got comes back too.
         Ok(subject) => Json(json!({"account": subject, "echo": format!("{headers:?}")})).into_response(),

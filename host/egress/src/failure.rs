@@ -6,7 +6,7 @@ use std::time::Duration;
 use resly_core::outbound::{OutboundFailure, OutboundReason};
 
 use crate::{
-    oauth::OAuthError,
+    oauth::{AccountSpec, OAuthError},
     policy::{grant::GrantError, target::TargetError},
     vault::VaultError,
     wire::{
@@ -69,8 +69,11 @@ pub fn closed_vault(error: &VaultError) -> OutboundFailure {
 }
 
 /// Why an account has no tokens to send. What an admin can't mend is told as the host's or the service's trouble.
-pub fn unauthorized(error: &OAuthError) -> OutboundFailure {
+pub fn unauthorized(error: &OAuthError, who: &AccountSpec) -> OutboundFailure {
     match error {
+        OAuthError::NotAuthorized | OAuthError::Expired | OAuthError::Ended(_) => {
+            refused(OutboundReason::NeedsAuth, format!("{error}: {}", who.key.how_to_connect(who.oauth.is_some())))
+        }
         OAuthError::Vault(error) => closed_vault(error),
         OAuthError::Store(error) => closed_vault(&VaultError::Store(error.clone())),
         OAuthError::Unavailable { message, retry_after } => OutboundFailure {

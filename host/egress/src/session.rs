@@ -183,7 +183,7 @@ impl Session {
         let CredentialSource::Account { keeper, who } = &self.spec.credentials else { return Ok(()) };
         let used = hop.carries.as_ref().map_or(0, |credential| credential.version);
         let held = timeout_at(until, keeper.renew(who, used)).await.map_err(|_| failure::late())?;
-        self.hold(held.map_err(|error| failure::unauthorized(&error))?).map(drop)
+        self.hold(held.map_err(|error| failure::unauthorized(&error, who))?).map(drop)
     }
 
     /// Uses an account's tokens from now on. What was used before stays a secret.
@@ -287,7 +287,7 @@ impl Session {
         let opened;
         let credentials = match &self.spec.credentials {
             CredentialSource::Account { keeper, who } => {
-                return self.hold(keeper.fresh(who).await.map_err(|error| failure::unauthorized(&error))?);
+                return self.hold(keeper.fresh(who).await.map_err(|error| failure::unauthorized(&error, who))?);
             }
             CredentialSource::None => {
                 let message = "the connection has no credentials; an admin has to enter them";

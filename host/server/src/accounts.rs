@@ -99,6 +99,19 @@ impl Accounts {
         }
     }
 
+    /// What is missing where [`Self::is_credentialed`] says no, and how it comes there.
+    pub fn lacks(&self, connection: &Connection, installable: &Installable) -> String {
+        let own = AccountKey { organization: connection.organization, connection: connection.id, visitor: None };
+        let client = || matches!(self.client(connection, installable), AppClient::None);
+        match connection.auth_in(&installable.manifest) {
+            Auth::Oauth2(_) if client() => "the client of an OAuth app: set its `client_id` and `client_secret` as \
+                 `credentials` with PATCH /api/admin/connections/{id}"
+                .to_owned(),
+            Auth::Oauth2(_) => format!("an account: {}", own.how_to_connect(true)),
+            _ => format!("a credential: {}", own.how_to_connect(false)),
+        }
+    }
+
     /// The organization's own account, once it is authorized.
     pub async fn own(&self, connection: &Connection) -> Result<Option<Account>, StoreError> {
         let key = AccountKey { organization: connection.organization, connection: connection.id, visitor: None };

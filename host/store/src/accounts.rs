@@ -137,7 +137,8 @@ async fn put(
     let unchanged = execute!(
         db,
         "UPDATE connections SET revision = CASE WHEN $4 THEN revision + 1 ELSE revision END,
-             tested_at = CASE WHEN $4 THEN NULL ELSE tested_at END
+             tested_at = CASE WHEN $4 THEN NULL ELSE tested_at END,
+             status = CASE WHEN $4 AND status IN ('enabled', 'needs_auth') THEN 'installed' ELSE status END
          WHERE id = $1 AND organization_id = $2 AND revision = $3",
         Id(key.connection.0),
         Id(key.organization.0),
@@ -225,7 +226,7 @@ pub(crate) async fn delete_all(
 impl Store {
     /// Keeps an account that was just connected in place of the one there was. False, and nothing is kept, when the
     /// connection isn't any more what it was at that revision. The connection's own account raises the revision and
-    /// has to be tested anew.
+    /// has to be tested anew, before chats have it.
     pub async fn put_account(
         &self,
         key: AccountKey,

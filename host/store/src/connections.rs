@@ -42,8 +42,10 @@ pub struct ConnectionChange {
     pub unauthorized: bool,
     /// What waits for a credential has one.
     pub renewed: bool,
-    /// What becomes of it when it is enabled.
+    /// What becomes of it when it is enabled. It comes back to chats once it has passed a test.
     pub withdrawn: Option<ConnectionStatus>,
+    /// Nobody has said yet that chats should have it as it is now.
+    pub unwanted: bool,
     /// The revision that the change was made from: at another one nothing is changed.
     pub seen: Option<u64>,
 }
@@ -95,8 +97,8 @@ async fn insert(db: &mut Conn<'_>, new: &Connection) -> Result<(), sqlx::Error> 
     execute!(
         db,
         "INSERT INTO connections (id, organization_id, connector, version, name, environment, status, settings,
-                                  credentials, policy, mappings, revision, created_at, auth, owner, tested_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                                  credentials, policy, mappings, revision, created_at, auth, owner, tested_at, wanted)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         Id(new.id.0),
         Id(new.organization.0),
         new.connector.as_str(),
@@ -112,7 +114,8 @@ async fn insert(db: &mut Conn<'_>, new: &Connection) -> Result<(), sqlx::Error> 
         Time(new.created_at),
         new.auth.map(AuthType::name),
         new.owner.name(),
-        new.tested_at.map(Time)
+        new.tested_at.map(Time),
+        new.status == ConnectionStatus::Enabled
     )
     .map(drop)
 }
@@ -135,6 +138,7 @@ async fn update(
              tested_at = CASE WHEN $12 THEN NULL ELSE tested_at END,
              status = CASE WHEN status = 'needs_auth' AND $13 THEN 'installed'
                            WHEN status = 'enabled' THEN COALESCE($14, status) ELSE status END,
+             wanted = CASE WHEN $16 THEN FALSE ELSE wanted END,
              revision = revision + 1
          WHERE id = $1 AND organization_id = $2 AND revision = COALESCE($15, revision)
          RETURNING id, organization_id, connector, version, name, environment, status, settings, auth, owner, credentials,
@@ -153,7 +157,8 @@ async fn update(
         change.untested,
         change.renewed,
         change.withdrawn.map(ConnectionStatus::name),
-        change.seen.map(Count)
+        change.seen.map(Count),
+        change.unwanted
     )?;
     if updated.is_some() && change.unauthorized {
         accounts::delete_all(db, organization, id).await?;
@@ -199,14 +204,18 @@ impl Store {
         .await
     }
 
-    /// It passed a test, if it is still as it was then.
+    /// It passed a test, if it is still as it was then. What was taken from chats until it would goes back to them, unless
+    /// an admin doesn't want that.
     pub async fn set_connection_tested(&self, tested: &Connection, now: Timestamp) -> Result<(), StoreError> {
         let (organization, id, revision) = (Id(tested.organization.0), Id(tested.id.0), Count(tested.revision));
         self.write("note a passed test", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
-                    "UPDATE connections SET tested_at = $4 WHERE id = $1 AND organization_id = $2 AND revision = $3",
+                    "UPDATE connections SET tested_at = $4,
+                         status = CASE WHEN status NOT IN ('installed', 'needs_auth') THEN status
+                                       WHEN wanted THEN 'enabled' ELSE 'installed' END
+                     WHERE id = $1 AND organization_id = $2 AND revision = $3",
                     id,
                     organization,
                     revision,
@@ -288,12 +297,31 @@ impl ConnectionStore for Store {
             Box::pin(async move {
                 let changed = execute!(
                     db,
-                    "UPDATE connections SET status = $3 WHERE id = $1 AND organization_id = $2",
+                    "UPDATE connections SET status = $3, wanted = $4 WHERE id = $1 AND organization_id = $2",
                     Id(id.0),
                     Id(organization.0),
-                    status.name()
+                    status.name(),
+                    status == ConnectionStatus::Enabled
                 )?;
                 Ok(changed > 0)
+            })
+        })
+        .await
+    }
+
+    async fn refuse_connection(&self, refused: &Connection) -> Result<(), StoreError> {
+        let (organization, id, revision) = (Id(refused.organization.0), Id(refused.id.0), Count(refused.revision));
+        self.write("note a refused credential", move |mut db| {
+            Box::pin(async move {
+                execute!(
+                    db,
+                    "UPDATE connections SET status = 'needs_auth'
+                     WHERE id = $1 AND organization_id = $2 AND revision = $3 AND status <> 'disabled'",
+                    id,
+                    organization,
+                    revision
+                )?;
+                Ok(())
             })
         })
         .await

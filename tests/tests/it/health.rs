@@ -193,7 +193,8 @@ async fn a_refused_credential_is_an_alert_until_another_one_works() {
     send(&app, "PATCH", &path, &json!({"credentials": {"api_key": "another-key-0123456789"}})).await;
     assert_eq!(get(&app, &path).await["health"], "unknown", "what is known was of the old one");
     app.admin_post(&format!("{path}/test"), &json!({})).await;
-    assert_eq!(get(&app, &path).await["health"], "healthy");
+    let back = get(&app, &path).await;
+    assert_eq!((&back["health"], &back["status"]), (&json!("healthy"), &json!("enabled")));
     assert!(alerts(&app, "open").await.is_empty());
 }
 

@@ -252,8 +252,72 @@ async fn a_dead_grant_needs_a_person_and_trouble_does_not() {
     service.is_used_by("berta");
     let page = authorize(&app, &id).await;
     assert_eq!(query(&page, "test").as_deref(), Some("passed"));
-    assert_eq!(connection(&app, &id).await["status"], "installed");
+    assert_eq!(connection(&app, &id).await["status"], "enabled", "chats had it, and it works again");
     assert_eq!(call(&app, &id, "me").await.1["output"]["account"], "berta");
+}
+
+#[tokio::test]
+async fn authorized_again_it_goes_back_to_chats_when_its_test_passes_and_its_admin_wants_that() {
+    let service = OauthService::start().await.unwrap();
+    let (app, id) = connected(&service).await;
+    let path = format!("/api/admin/connections/{id}");
+    let status = async || connection(&app, &id).await["status"].clone();
+    let authorized = async |test: &str| assert_eq!(query(&authorize(&app, &id).await, "test").as_deref(), Some(test));
+    authorized("passed").await;
+    assert_eq!(status().await, "installed", "nobody has enabled it yet");
+    app.admin_post(&format!("{path}/enable"), &json!({})).await;
+
+    service.is_used_by("berta");
+    authorized("passed").await;
+    assert_eq!(status().await, "enabled", "the account was replaced while it was enabled");
+    service.is_broken(true);
+    authorized("failed").await;
+    assert_eq!(status().await, "installed", "nobody knows yet whether another account works");
+    service.is_broken(false);
+    assert_eq!(app.admin_post(&format!("{path}/test"), &json!({})).await["ok"], true);
+    assert_eq!(status().await, "enabled");
+
+    // Another client: nobody has agreed to it yet.
+    let client = json!({"credentials": {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}});
+    let request = app.client.patch(app.url(&path)).bearer_auth(&app.admin);
+    let changed: Value = request.json(&client).send().await.unwrap().json().await.unwrap();
+    assert_eq!((&changed["status"], &changed["authorized"]), (&json!("needs_auth"), &json!(false)));
+    assert_eq!(app.admin_post(&format!("{path}/test"), &json!({})).await["ok"], false);
+    authorized("passed").await;
+    assert_eq!(status().await, "enabled");
+
+    // What an admin took away comes back by no test, whatever the service says in between.
+    app.admin_post(&format!("{path}/disable"), &json!({})).await;
+    service.ends_grants();
+    assert_eq!(call(&app, &id, "me").await.0, 424);
+    assert_eq!(status().await, "disabled");
+    authorized("passed").await;
+    assert_eq!(app.admin_post(&format!("{path}/test"), &json!({})).await["ok"], true);
+    assert_eq!(status().await, "disabled");
+}
+
+#[tokio::test]
+async fn what_nobody_authorized_says_how_before_anything_runs() {
+    let service = OauthService::start().await.unwrap();
+    let app = TestApp::reaching(service.address).await;
+    let id = installed(&app, &service, "authorization_code").await;
+    let start = "POST /api/admin/connections/{id}/oauth/start";
+    let enabled = app.post_as(&app.admin, &format!("/api/admin/connections/{id}/enable"), &json!({})).await;
+    assert_eq!(enabled.status(), 424);
+    let problem: Value = enabled.json().await.unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains(start), "{problem}");
+    let (status, problem) = call(&app, &id, "me").await;
+    assert_eq!((status, &problem["fuel"], &problem["http_calls"]), (424, &json!(0), &json!(0)));
+    assert!(problem["detail"].as_str().unwrap().contains(start), "{problem}");
+    let tested = app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
+    assert_eq!((&tested["ok"], &tested["reason"]), (&json!(false), &json!("needs_auth")));
+    for told in ["message", "what_to_do"] {
+        assert!(tested[told].as_str().unwrap().contains(start), "{tested}");
+    }
+    assert_eq!(app.used("connector_calls").await, 0, "nothing ran");
+    assert_eq!(connection(&app, &id).await["status"], "needs_auth");
+    assert_eq!(query(&authorize(&app, &id).await, "test").as_deref(), Some("passed"));
+    assert_eq!(connection(&app, &id).await["status"], "installed");
 }
 
 #[tokio::test]

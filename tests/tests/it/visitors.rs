@@ -94,7 +94,17 @@ async fn each_visitor_has_an_account_and_nobody_sees_another_s() {
     assert!(told.contains("carla"), "{told}");
     // An admin says whose account is meant.
     let call = format!("/api/admin/connections/{id}/actions/me");
-    assert_eq!(app.post_as(&app.admin, &call, &json!({})).await.status(), 424);
+    let refused = async |path: &str| {
+        let refused = app.post_as(&app.admin, path, &json!({})).await;
+        assert_eq!(refused.status(), 424);
+        refused.json::<Value>().await.unwrap()["detail"].as_str().unwrap().to_owned()
+    };
+    let detail = refused(&call).await;
+    assert!(detail.contains("query parameter `visitor`"), "{detail}");
+    let detail = refused(&format!("{call}?visitor=dora")).await;
+    assert!(detail.contains("POST /api/admin/connections/{id}/visitors/{visitor}/oauth/start"), "{detail}");
+    let tested = app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
+    assert!(tested["message"].as_str().unwrap().contains("query parameter `visitor`"), "{tested}");
     let output = app.admin_post(&format!("{call}?visitor=berta"), &json!({})).await;
     assert_eq!(output["output"]["account"], "berta");
 }

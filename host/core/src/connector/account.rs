@@ -20,6 +20,25 @@ pub struct AccountKey {
     pub visitor: Option<String>,
 }
 
+impl AccountKey {
+    /// What to do when there is no account. No visitor is named: models read it.
+    pub fn how_to_connect(&self, oauth: bool) -> &'static str {
+        match (&self.visitor, oauth) {
+            (None, true) => {
+                "authorize it: POST /api/admin/connections/{id}/oauth/start, and open the link that comes back"
+            }
+            (None, false) => "set its `credentials` with PATCH /api/admin/connections/{id}",
+            (Some(_), true) => {
+                "the visitor has to authorize one: POST /api/admin/connections/{id}/visitors/{visitor}/oauth/start, and \
+                 have them open the link that comes back"
+            }
+            (Some(_), false) => {
+                "hand in the visitor's own: PUT /api/admin/connections/{id}/visitors/{visitor}/credentials"
+            }
+        }
+    }
+}
+
 /// What is known of an account in the clear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountTerms {

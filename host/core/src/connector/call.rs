@@ -15,7 +15,7 @@ use super::{
     },
     fixture::Fixtures,
     health::{Evidence, Observed, Schedule},
-    manifest::{Action, Manifest, SideEffect},
+    manifest::{Action, Auth, Grant, Manifest, SideEffect},
     recent::Recent,
     sandbox::{
         Allowance, CallState, Cost, Fault, FaultKind, Invocation, LogLevel, LogLine, Outcome, Sandbox, StateRefusal,
@@ -133,6 +133,18 @@ pub struct Admitted {
     pub connection: Connection,
     /// It changes something, and a person has to confirm it first.
     pub needs_confirmation: bool,
+    passed: Passed,
+}
+
+impl Admitted {
+    pub fn action(&self) -> &Action {
+        self.passed.action()
+    }
+}
+
+/// What a call that may be made is made with.
+struct Passed {
+    needs_confirmation: bool,
     prepared: Arc<Prepared>,
     /// Where the action is in the manifest.
     action: usize,
@@ -140,8 +152,8 @@ pub struct Admitted {
     account: Option<(String, Timestamp)>,
 }
 
-impl Admitted {
-    pub fn action(&self) -> &Action {
+impl Passed {
+    fn action(&self) -> &Action {
         &self.prepared.installable.manifest.actions[self.action]
     }
 }
@@ -233,38 +245,49 @@ impl Connectors {
     /// What policy and the input's schema say of a call, by the connection as it is now. Nothing runs, and nothing is
     /// counted.
     pub async fn admit(&self, request: &CallRequest) -> Result<Result<Admitted, Fault>, CallError> {
+        let connection = self.connection(request).await?;
+        let passed = self.check(&connection, request).await?;
+        let admitted = |passed: Passed| Admitted { connection, needs_confirmation: passed.needs_confirmation, passed };
+        Ok(passed.map(admitted))
+    }
+
+    async fn connection(&self, request: &CallRequest) -> Result<Connection, CallError> {
         let connection = self.store.connection(request.organization, request.connection).await?;
-        let connection = connection.ok_or(CallError::NoConnection)?;
-        let prepared = self.prepare(&connection).await?;
+        connection.ok_or(CallError::NoConnection)
+    }
+
+    async fn check(&self, connection: &Connection, request: &CallRequest) -> Result<Result<Passed, Fault>, CallError> {
+        let prepared = self.prepare(connection).await?;
         prepared.action(&request.action)?;
         let actions = &prepared.installable.manifest.actions;
         let action = actions.iter().position(|action| action.id == request.action).unwrap_or_default();
-        let needs_confirmation = match policy(&connection, &actions[action], request) {
+        let needs_confirmation = match policy(connection, &actions[action], request) {
             Ok(when) => when == Writes::WhenConfirmed,
             Err(fault) => return Ok(Err(fault)),
         };
         if let Some(fault) = prepared.bad_input(&request.action, &request.input) {
             return Ok(Err(fault));
         }
-        let account = match self.account(&connection, request).await? {
+        let auth = connection.auth_in(&prepared.installable.manifest);
+        let account = match self.account(connection, auth, request).await? {
             Ok(account) => account,
             Err(fault) => return Ok(Err(fault)),
         };
-        Ok(Ok(Admitted { connection, needs_confirmation, prepared, action, account }))
+        Ok(Ok(Passed { needs_confirmation, prepared, action, account }))
     }
 
     async fn run(&self, request: CallRequest) -> Result<CallReport, CallError> {
-        let admitted = match self.admit(&request).await? {
-            Ok(admitted) if !admitted.needs_confirmation => admitted,
+        let connection = self.connection(&request).await?;
+        let passed = match self.check(&connection, &request).await? {
+            Ok(passed) if !passed.needs_confirmation => passed,
             Ok(_) => {
                 let fault = denied("this action changes something: a person has to confirm it");
-                return self.log(&request, CallReport::refused(fault)).await;
+                return self.refuse(&request, &connection, fault).await;
             }
-            Err(fault) => return self.log(&request, CallReport::refused(fault)).await,
+            Err(fault) => return self.refuse(&request, &connection, fault).await,
         };
-        let Admitted { connection, prepared, action, account, .. } = admitted;
+        let (prepared, action, account) = (&passed.prepared, passed.action(), passed.account.clone());
         let manifest = &prepared.installable.manifest;
-        let action = &manifest.actions[action];
         // Everything that a call may leave behind is kept apart by this.
         let visitor = request.visitor.as_deref().filter(|_| connection.owner == Owner::Visitor);
         // A chat may be answered from what is known; an admin who calls wants to see the service's own answer.
@@ -273,7 +296,7 @@ impl Connectors {
             Caller::Admin { .. } | Caller::Confirmed { .. } | Caller::Health => None,
         };
         if let Some(output) = recent.as_ref().and_then(|key| self.recent.find(key, action, self.clock.now())) {
-            return self.log(&request, CallReport::known(&output)).await;
+            return self.log(&request, &connection, CallReport::known(&output)).await;
         }
         let allowance = allowance(manifest);
         let outbound: Arc<dyn Outbound> = match connection.environment {
@@ -281,7 +304,7 @@ impl Connectors {
             Environment::Production => {
                 match self.outside.open(&connection, &prepared.installable, action, visitor, &allowance) {
                     Ok(outbound) => outbound,
-                    Err(fault) => return self.log(&request, CallReport::refused(fault)).await,
+                    Err(fault) => return self.refuse(&request, &connection, fault).await,
                 }
             }
         };
@@ -294,7 +317,9 @@ impl Connectors {
             let (organization, environment) = (request.organization, connection.environment);
             match self.store.begin_call(id, organization, environment, allowance.fuel, now, lease_until).await {
                 Ok(fuel) => fuel,
-                Err(BeginCallError::Limit(limit)) => return self.log(&request, CallReport::over(limit)).await,
+                Err(BeginCallError::Limit(limit)) => {
+                    return self.log(&request, &connection, CallReport::over(limit)).await;
+                }
                 Err(BeginCallError::Store(error)) => return Err(error.into()),
             }
         } else {
@@ -302,19 +327,10 @@ impl Connectors {
         };
 
         let allowance = Allowance { fuel, ..allowance };
-        let invocation = self.invocation(&request, id, &connection, &prepared, action, allowance, &outbound, now);
+        let invocation = self.invocation(&request, id, &connection, prepared, action, allowance, &outbound, now);
         let mut outcome = self.sandbox.invoke(invocation).await;
         let sample = self.sample(&request, &connection, &outcome, now);
-        let output = self.shape(&prepared, &connection, action, allowance, &mut outcome).await;
-        // One visitor's account says nothing of the others'.
-        if connection.environment == Environment::Production
-            && connection.owner == Owner::Organization
-            && matches!(&output, Err(fault) if fault.kind == FaultKind::NeedsAuth)
-        {
-            let status = ConnectionStatus::NeedsAuth;
-            self.store.set_connection_status(request.organization, connection.id, status).await?;
-        }
-
+        let output = self.shape(prepared, &connection, action, allowance, &mut outcome).await;
         let report = CallReport { result: output, limit: None, cached: false, cost: outcome.cost, log: outcome.log };
         let record = record(id, now, &request, &connection, &report, outbound.requests());
         if counted {
@@ -329,17 +345,29 @@ impl Connectors {
         if let (Some(key), Ok(output)) = (recent.filter(|_| report.notes().is_empty()), &report.result) {
             self.recent.keep(key, output, self.clock.now());
         }
-        self.observe(&request, &connection, &report).await;
+        self.observe(&request, &connection, &report).await?;
         Ok(report)
     }
 
-    /// Takes in what a call tells of its connection's health. What it gave is worth more than this note.
-    async fn observe(&self, request: &CallRequest, connection: &Connection, report: &CallReport) {
+    /// Takes in what a call tells of its connection: that its credential is refused or missing, and how healthy it is.
+    /// What the call gave is worth more than the latter.
+    async fn observe(
+        &self,
+        request: &CallRequest,
+        connection: &Connection,
+        report: &CallReport,
+    ) -> Result<(), StoreError> {
         if connection.environment == Environment::Sandbox {
-            return;
+            return Ok(());
+        }
+        // One visitor's account says nothing of the others'.
+        if connection.owner == Owner::Organization
+            && matches!(&report.result, Err(fault) if fault.kind == FaultKind::NeedsAuth)
+        {
+            self.store.refuse_connection(connection).await?;
         }
         let result = report.result.as_ref().map(drop);
-        let Some(evidence) = Evidence::of(request.caller.kind(), connection.owner, result) else { return };
+        let Some(evidence) = Evidence::of(request.caller.kind(), connection.owner, result) else { return Ok(()) };
         let mut chance = [0];
         self.random.fill(&mut chance);
         let observed = Observed {
@@ -354,39 +382,65 @@ impl Connectors {
         if let Err(error) = self.store.observe(observed).await {
             tracing::error!(%error, connection = %connection.id, "a connection's health could not be noted");
         }
+        Ok(())
     }
 
     /// Writes down a call that reached nobody and isn't counted: a refused one, or one that was answered from memory.
-    async fn log(&self, request: &CallRequest, report: CallReport) -> Result<CallReport, CallError> {
-        if let Some(connection) = self.store.connection(request.organization, request.connection).await? {
-            let now = self.clock.now();
-            let id = CallId(self.random.uuid(now));
-            self.store.log_call(record(id, now, request, &connection, &report, Vec::new())).await?;
+    async fn log(
+        &self,
+        request: &CallRequest,
+        connection: &Connection,
+        report: CallReport,
+    ) -> Result<CallReport, CallError> {
+        let now = self.clock.now();
+        let id = CallId(self.random.uuid(now));
+        self.store.log_call(record(id, now, request, connection, &report, Vec::new())).await?;
+        Ok(report)
+    }
+
+    /// Ends a call that isn't made. That there is nothing to make it with is news of the connection, once.
+    async fn refuse(
+        &self,
+        request: &CallRequest,
+        connection: &Connection,
+        fault: Fault,
+    ) -> Result<CallReport, CallError> {
+        let report = self.log(request, connection, CallReport::refused(fault)).await?;
+        if connection.status != ConnectionStatus::NeedsAuth {
+            self.observe(request, connection, &report).await?;
         }
         Ok(report)
     }
 
-    /// The visitor's account that a call uses, of a connection whose visitors have their own.
+    /// The visitor's account that a call uses, of a connection whose visitors have their own. Where a person has to
+    /// agree and nobody has, nothing runs.
     async fn account(
         &self,
         connection: &Connection,
+        auth: &Auth,
         request: &CallRequest,
     ) -> Result<Result<Option<(String, Timestamp)>, Fault>, StoreError> {
-        if connection.owner == Owner::Organization || connection.environment == Environment::Sandbox {
+        let oauth = matches!(auth, Auth::Oauth2(_));
+        let agreed = matches!(auth, Auth::Oauth2(oauth) if oauth.grant == Grant::AuthorizationCode);
+        let own = connection.owner == Owner::Organization;
+        if connection.environment == Environment::Sandbox || (own && !agreed) {
             return Ok(Ok(None));
         }
-        let missing =
-            |message: &str| Fault { kind: FaultKind::NeedsAuth, message: message.to_owned(), retryable: false };
-        let Some(visitor) = request.visitor.clone() else {
-            return Ok(Err(missing("each visitor has an account of their own here: say whose is meant")));
+        let missing = |message: String| Ok(Err(Fault { kind: FaultKind::NeedsAuth, message, retryable: false }));
+        if !own && request.visitor.is_none() {
+            return missing(
+                "this connection uses each visitor's own account: say whose with the query parameter `visitor`, as in \
+                 `?visitor=anna`"
+                    .to_owned(),
+            );
+        }
+        let visitor = request.visitor.clone().filter(|_| !own);
+        let key = AccountKey { organization: connection.organization, connection: connection.id, visitor };
+        let Some(at) = self.store.authorized_at(&key).await? else {
+            let who = if own { "no account is connected" } else { "this visitor hasn't connected an account" };
+            return missing(format!("{who}: {}", key.how_to_connect(oauth)));
         };
-        let (organization, connection) = (connection.organization, connection.id);
-        let key = AccountKey { organization, connection, visitor: Some(visitor) };
-        let authorized_at = self.store.authorized_at(&key).await?;
-        Ok(match (key.visitor, authorized_at) {
-            (Some(visitor), Some(at)) => Ok(Some((visitor, at))),
-            _ => Err(missing("this visitor hasn't connected an account; they have to do that before it can be used")),
-        })
+        Ok(Ok(key.visitor.map(|visitor| (visitor, at))))
     }
 
     #[expect(clippy::too_many_arguments, reason = "these are what one invocation is made of")]

@@ -41,11 +41,12 @@ impl Environment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionStatus {
-    /// Configured, not yet offered to a model.
+    /// Configured, not offered to a model: not yet, or not before it has passed a test again.
     Installed,
     Enabled,
+    /// Taken away by an admin. Only an admin ends this.
     Disabled,
-    /// The service refused its credential.
+    /// The service refused its credential, or it is missing.
     NeedsAuth,
 }
 
@@ -246,12 +247,16 @@ pub trait ConnectionStore: HealthStore + TrialStore {
         organization: OrganizationId,
         id: ConnectionId,
     ) -> Result<Option<Connection>, StoreError>;
+    /// What an admin wants: `Enabled`, or not.
     async fn set_connection_status(
         &self,
         organization: OrganizationId,
         id: ConnectionId,
         status: ConnectionStatus,
     ) -> Result<bool, StoreError>;
+    /// The service refused its credential: it becomes `NeedsAuth`, unless it was changed meanwhile or is disabled. Whether
+    /// an admin wants it enabled stays as it is.
+    async fn refuse_connection(&self, refused: &Connection) -> Result<(), StoreError>;
 
     /// Counts one connector call and sets aside at most `fuel` of what is left of the organization's; returns how much
     /// was set aside. In the `sandbox` environment nothing is limited and all of it is granted.

@@ -48,13 +48,13 @@ impl std::fmt::Display for Said {
 /// Why there are no tokens. None of these holds a secret.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum OAuthError {
-    #[error("the account is not connected yet; it has to be authorized")]
+    #[error("no account is connected")]
     NotAuthorized,
-    #[error("the access token has ended and can't be renewed; the account has to be authorized again")]
+    #[error("the access token has ended and can't be renewed")]
     Expired,
     #[error("there is no client of an app: enter the connection's `client_id` and `client_secret`")]
     NoClient,
-    #[error("the service has ended the authorization ({0}); the account has to be authorized again")]
+    #[error("the service has ended the authorization ({0})")]
     Ended(Said),
     #[error("the service refused the app's client ({0}); check the `client_id` and `client_secret`")]
     Client(Said),

@@ -186,15 +186,13 @@ fn accept<'a>(oauth: &OAuth, answer: &'a Answer) -> Result<&'a str, &'static str
     answer.code.as_deref().filter(|code| !code.is_empty() && code.len() <= LONGEST).ok_or("no_code")
 }
 
-/// Tests the connection that was just authorized; `None` when it can't be, or another visitor's account has passed.
+/// Tests the connection that was just authorized, which gives it back to chats if they had it; `None` when it can't be
+/// tested, or another visitor's account has passed.
 async fn tested(app: &App, flow: &OauthFlow) -> Option<bool> {
     let (organization, id) = (flow.account.organization, flow.account.connection);
     let connection = app.store.connection(organization, id).await.ok()??;
-    if connection.status == ConnectionStatus::NeedsAuth {
-        // What the service refused is replaced; a test that fails says so again.
-        let _ = app.store.set_connection_status(organization, id, ConnectionStatus::Installed).await;
-    }
-    if flow.account.visitor.is_some() && connection.tested_at.is_some() {
+    let waits = connection.tested_at.is_none() || connection.status == ConnectionStatus::NeedsAuth;
+    if flow.account.visitor.is_some() && !waits {
         return None;
     }
     let by = actions::By { key: flow.key, visitor: flow.account.visitor.clone() };

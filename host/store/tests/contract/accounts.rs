@@ -3,7 +3,7 @@
 use resly_core::{
     connector::{
         account::{AccountKey, AccountStore, AccountTerms, Claim, Renewed},
-        connection::{Connection, ConnectionStore, SealedCredentials},
+        connection::{Connection, ConnectionStatus, ConnectionStore, SealedCredentials},
         sandbox::StateStore,
     },
     id::{KeyId, OrganizationId},
@@ -104,6 +104,12 @@ both! {
         assert!(store.put_account(own.clone(), 1, tokens(4), at(0)).await.unwrap());
         let found = store.connection(org, connection.id).await.unwrap().unwrap();
         assert_eq!((found.revision, found.tested_at), (2, None), "another account has to be tested anew");
+        store.set_connection_status(org, connection.id, ConnectionStatus::Enabled).await.unwrap();
+        assert!(store.put_account(anna.clone(), 2, tokens(2), at(0)).await.unwrap());
+        let status = async || store.connection(org, connection.id).await.unwrap().unwrap().status;
+        assert_eq!(status().await, ConnectionStatus::Enabled, "a visitor's account is that visitor's");
+        assert!(store.put_account(own.clone(), 2, tokens(4), at(0)).await.unwrap());
+        assert_eq!(status().await, ConnectionStatus::Installed, "it isn't tested");
         assert_eq!(store.accounts(&connection).await.unwrap().len(), 3);
         assert_eq!(store.account(&anna).await.unwrap().unwrap().sealed, Some(tokens(2).sealed));
 
@@ -111,7 +117,7 @@ both! {
         let foreign = AccountKey { organization: stranger, ..anna.clone() };
         assert!(store.account(&foreign).await.unwrap().is_none());
         assert!(store.delete_account(foreign.clone()).await.unwrap().is_none());
-        assert!(!store.put_account(foreign.clone(), 2, tokens(9), at(0)).await.unwrap());
+        assert!(!store.put_account(foreign.clone(), 3, tokens(9), at(0)).await.unwrap());
         assert!(!store.claim_account(&foreign, claim(1), at(0), at(9)).await.unwrap());
 
         let remember = async |scope: &str| {
@@ -122,7 +128,7 @@ both! {
         let remembers = async |scope: &str| store.get_state(org, connection.id, scope, "k", at(1)).await.unwrap().is_some();
         let flow = OauthFlow {
             account: anna.clone(),
-            revision: 2,
+            revision: 3,
             key: KeyId(uuid()),
             verifier: SealedCredentials(vec![1]),
             expires_at: at(600),
@@ -137,7 +143,7 @@ both! {
         assert_eq!(store.accounts(&connection).await.unwrap().len(), 2, "another organization changes nothing");
         store.update_connection(org, connection.id, change).await.unwrap();
         assert!(store.accounts(&connection).await.unwrap().is_empty());
-        assert!(store.put_account(own.clone(), 3, tokens(5), at(0)).await.unwrap());
+        assert!(store.put_account(own.clone(), 4, tokens(5), at(0)).await.unwrap());
         store.delete_connection(org, connection.id).await.unwrap();
         assert!(store.account(&own).await.unwrap().is_none());
     }

@@ -66,6 +66,7 @@ both! {
             untested: true,
             renewed: false,
             withdrawn: None,
+            unwanted: false,
             seen: Some(2),
             unauthorized: true,
         };
@@ -108,6 +109,44 @@ both! {
         let disabled = ConnectionChange { seen: Some(3), ..renewed };
         let changed = store.update_connection(org, new.id, disabled).await.unwrap().unwrap();
         assert_eq!(changed.status, ConnectionStatus::Disabled);
+    }
+
+    async fn what_its_admin_wants_outlives_a_refused_credential(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let new = connection(org);
+        store.create_connection(new.clone()).await.unwrap();
+        let seen = async || store.connection(org, new.id).await.unwrap().unwrap();
+        let refuse = async || store.refuse_connection(&seen().await).await.unwrap();
+        let pass = async || {
+            store.set_connection_tested(&seen().await, at(9)).await.unwrap();
+            seen().await.status
+        };
+        refuse().await;
+        assert_eq!((seen().await.status, pass().await), (ConnectionStatus::NeedsAuth, ConnectionStatus::Installed));
+        store.set_connection_status(org, new.id, ConnectionStatus::Enabled).await.unwrap();
+        refuse().await;
+        assert_eq!((seen().await.status, pass().await), (ConnectionStatus::NeedsAuth, ConnectionStatus::Enabled));
+
+        // What was refused, or passed, was the one before.
+        let old = seen().await;
+        let elsewhere = ConnectionChange {
+            untested: true, withdrawn: Some(ConnectionStatus::Installed), ..ConnectionChange::default()
+        };
+        store.update_connection(org, new.id, elsewhere).await.unwrap().unwrap();
+        store.set_connection_tested(&old, at(9)).await.unwrap();
+        store.refuse_connection(&old).await.unwrap();
+        assert_eq!((seen().await.status, seen().await.tested_at), (ConnectionStatus::Installed, None));
+        assert_eq!(pass().await, ConnectionStatus::Enabled);
+        let moved = ConnectionChange {
+            unwanted: true, withdrawn: Some(ConnectionStatus::Installed), ..ConnectionChange::default()
+        };
+        store.update_connection(org, new.id, moved).await.unwrap().unwrap();
+        assert_eq!(pass().await, ConnectionStatus::Installed);
+
+        store.set_connection_status(org, new.id, ConnectionStatus::Enabled).await.unwrap();
+        store.set_connection_status(org, new.id, ConnectionStatus::Disabled).await.unwrap();
+        refuse().await;
+        assert_eq!((seen().await.status, pass().await), (ConnectionStatus::Disabled, ConnectionStatus::Disabled));
     }
 
     async fn a_foreign_connection_is_out_of_reach(backend: Backend) {

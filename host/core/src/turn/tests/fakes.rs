@@ -229,6 +229,10 @@ impl ConnectionStore for Fake {
         Ok(true)
     }
 
+    async fn refuse_connection(&self, _: &Connection) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn begin_call(
         &self,
         _: CallId,

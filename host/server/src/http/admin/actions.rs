@@ -9,7 +9,7 @@ use axum::{
 use resly_core::{
     connector::{
         call::{CallReport, CallRequest, Caller},
-        connection::{Connection, ConnectionStatus, ConnectionStore},
+        connection::Connection,
     },
     id::KeyId,
 };
@@ -87,13 +87,7 @@ pub async fn test(
     };
     let duration_ms = milliseconds(report.cost.duration_us);
     Ok(Json(match &report.result {
-        Ok(_) => {
-            if connection.status == ConnectionStatus::NeedsAuth {
-                let status = ConnectionStatus::Installed;
-                app.store.set_connection_status(principal.organization, connection.id, status).await?;
-            }
-            json!({"ok": true, "duration_ms": duration_ms})
-        }
+        Ok(_) => json!({"ok": true, "duration_ms": duration_ms}),
         Err(fault) => {
             let reason = fault.kind.reason();
             json!({"ok": false, "reason": reason, "what_to_do": reason.what_to_do(), "fault": fault.kind,

@@ -253,12 +253,14 @@ pub async fn change(
     let production = patch.environment.unwrap_or(connection.environment) == Environment::Production;
     let change = ConnectionChange {
         renewed,
-        // Chats get it back once it has a credential, and has passed a test there.
+        // Chats get it back once it has a credential, and has passed a test as it is now.
         withdrawn: match production {
-            true if dropped => Some(ConnectionStatus::NeedsAuth),
-            true if moved => Some(ConnectionStatus::Installed),
+            true if dropped && !renewed => Some(ConnectionStatus::NeedsAuth),
+            true if dropped || elsewhere || moved => Some(ConnectionStatus::Installed),
             _ => None,
         },
+        // Who wanted it in the sandbox didn't speak of the real service.
+        unwanted: production && moved,
         seen: Some(connection.revision),
         name: patch.name,
         settings: Some(settings),
@@ -328,11 +330,9 @@ pub async fn enable(
     // What an organization trusts may have changed since it was installed.
     app.catalogue.choose(connection.organization, &connection.connector, Some(&connection.version)).await?;
     if !app.accounts.is_credentialed(&connection, &prepared.installable).await? {
-        return Err(Problem::new(
-            &kinds::CONNECTOR_NEEDS_AUTH,
-            "in production this connector needs `credentials`; set them with PATCH, authorize it with \
-             POST …/oauth/start where it uses OAuth, then enable it",
-        ));
+        let lacks = app.accounts.lacks(&connection, &prepared.installable);
+        let detail = format!("in production this connection needs {lacks}; then test it, and enable it");
+        return Err(Problem::new(&kinds::CONNECTOR_NEEDS_AUTH, detail));
     }
     if connection.environment == Environment::Production && connection.tested_at.is_none() {
         return Err(Problem::new(

@@ -101,7 +101,7 @@ kinds! {
     CONNECTOR_NOT_FOUND = "connector-not-found", NOT_FOUND, "The service has no such record",
         "The connector asked the service, which has nothing under what was given.";
     CONNECTOR_NEEDS_AUTH = "connector-needs-auth", FAILED_DEPENDENCY, "The connection's credential is missing or refused",
-        "Set the connection's `credentials` again with `PATCH /api/admin/connections/{id}`, then test it.";
+        "`detail` tells which. Set the connection's `credentials` again with `PATCH /api/admin/connections/{id}`; where it uses OAuth, authorize it: `POST /api/admin/connections/{id}/oauth/start`, and open the link that comes back. A visitor's own account is connected at `…/visitors/{visitor}`. Then test it.";
     CONNECTOR_RATE_LIMITED = "connector-rate-limited", SERVICE_UNAVAILABLE, "The service asked us to slow down",
         "The service behind the connector limits how often it is called. Try again later.";
     CONNECTOR_UPSTREAM = "connector-upstream", BAD_GATEWAY, "The service behind the connector failed",
