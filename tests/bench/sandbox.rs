@@ -50,7 +50,7 @@ pub async fn run(table: &mut Table) -> Result<()> {
     connector(table, "call: a minimal connector, one request", &guests, minimal, None).await?;
 
     let manifest: Manifest = toml::from_str(include_str!("../../plugins/shopify/connector.toml"))?;
-    let fixtures = Arc::new(Fixtures(Arc::new(manifest)));
+    let fixtures = Arc::new(Fixtures::new(Arc::new(manifest)));
     let (input, settings) = (json!({"number": "#1001"}), json!({"shop": "acme-demo"}));
     let call = GuestCall {
         action: "find_order",

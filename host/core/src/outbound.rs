@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::connector::sandbox::Fault;
+
 /// A request as the guest wrote it: nothing in it is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboundRequest {
@@ -60,6 +62,12 @@ pub trait Outbound: Send + Sync + 'static {
     /// What was asked so far, for the log: method, host, path and status; never a query, header or body.
     fn requests(&self) -> Vec<Value> {
         Vec::new()
+    }
+
+    /// What the host knows to be wrong with what was asked for. When the call fails, this is why, whatever its guest made
+    /// of it.
+    fn cause(&self) -> Option<Fault> {
+        None
     }
 }
 

@@ -54,7 +54,7 @@ fn played(
 
 /// Runs an action against the manifest's fixtures.
 fn in_sandbox(action: &str, input: &Value, settings: &Value) -> (Result<Value>, Vec<Request>) {
-    let fixtures = fixture::Fixtures(Arc::new(gmail()));
+    let fixtures = fixture::Fixtures::new(Arc::new(gmail()));
     played(action, input, settings, &|request| {
         let body = request.body.as_deref().unwrap_or_default();
         let answer = fixtures.answer(&request.method, &request.url, body).expect("a fixture for every request");

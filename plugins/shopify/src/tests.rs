@@ -18,7 +18,7 @@ fn shopify() -> Manifest {
 
 /// Runs an action against the manifest's fixtures.
 fn call(action: &str, input: Value, settings: Value) -> Result<Value> {
-    let fixtures = fixture::Fixtures(Arc::new(shopify()));
+    let fixtures = fixture::Fixtures::new(Arc::new(shopify()));
     run(&Call::for_test(action, &input, &settings), &|query, variables| {
         let body = query.body(&variables).to_string();
         let address = format!("https://acme-demo.myshopify.com/admin/api/{}/graphql.json", api::VERSION);

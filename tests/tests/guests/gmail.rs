@@ -70,7 +70,7 @@ fn raw(request: &Received) -> String {
 #[tokio::test]
 async fn it_answers_from_its_fixtures() {
     let guests = Guests::load().unwrap();
-    let fixtures = Arc::new(Fixtures(manifest()));
+    let fixtures = Arc::new(Fixtures::new(manifest()));
     let outcome = call(&guests, "send_email", email(), Arc::clone(&fixtures) as Arc<dyn Outbound>).await;
     let output: Value = serde_json::from_str(&outcome.result.unwrap()).unwrap();
     assert_eq!(output["thread_id"], "18f0a1b2c3d4e5f6");
@@ -149,6 +149,6 @@ async fn the_deepest_answer_and_the_longest_mail_fit_its_stack() {
     let mut longest = email();
     longest["text"] = "x".repeat(50_000).into();
     longest["html"] = "ü".repeat(90_000).into();
-    let outcome = call(&guests, "send_email", longest, Arc::new(Fixtures(manifest()))).await;
+    let outcome = call(&guests, "send_email", longest, Arc::new(Fixtures::new(manifest()))).await;
     assert!(outcome.result.is_ok(), "{:?}", outcome.result);
 }

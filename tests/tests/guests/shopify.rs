@@ -24,7 +24,7 @@ async fn call(guests: &Guests, action: &str, input: Value, outbound: Arc<dyn Out
 async fn it_answers_from_its_fixtures() {
     let guests = Guests::load().unwrap();
     let manifest: Manifest = toml::from_str(include_str!("../../../plugins/shopify/connector.toml")).unwrap();
-    let fixtures = Arc::new(Fixtures(Arc::new(manifest)));
+    let fixtures = Arc::new(Fixtures::new(Arc::new(manifest)));
     let outcome = call(&guests, "find_order", json!({"number": "#1001"}), fixtures).await;
     let output: Value = serde_json::from_str(&outcome.result.unwrap()).unwrap();
     assert_eq!(output["orders"][0]["shipments"][0]["status"], "in transit");

@@ -47,7 +47,7 @@ async fn production_takes_a_passed_test_there_with_the_hosts_it_has_now() {
     app.admin_post("/api/admin/connectors", &elsewhere).await;
     let moved =
         patch(&app, &id, &json!({"version": "1.1.0", "credentials": {"api_key": "another-key-0123456789"}})).await;
-    assert_eq!(moved["tested_at"], Value::Null, "{moved}");
+    assert_eq!((&moved["tested_at"], &moved["status"]), (&Value::Null, &json!("installed")), "{moved}");
     untested(enable(&app, &id).await);
 }
 
@@ -65,6 +65,9 @@ async fn what_moves_from_the_sandbox_to_production_leaves_chats_until_it_is_test
     app.answer(json!({"messages": [{"role": "user", "content": "Which plan is Acme on?"}]})).await;
     assert!(service.received().is_empty(), "chats don't have it");
     assert_eq!(test(&app, &id).await["ok"], true);
+    let path = format!("/api/admin/connections/{id}");
+    let tested: Value = app.send_as(&app.admin, "GET", &path).await.json().await.unwrap();
+    assert_eq!(tested["status"], "installed", "it was enabled for the sandbox alone");
     assert_eq!(enable(&app, &id).await.0, 200);
     assert_eq!(service.received().len(), 1);
 }
@@ -83,7 +86,20 @@ async fn the_sandbox_is_metered_apart_and_limited_by_nothing() {
     assert!(usage["sandbox"]["fuel"].as_u64().unwrap() >= output["fuel"].as_u64().unwrap());
     assert_eq!((&usage["meters"]["connector_calls"]["used"], &usage["meters"]["fuel"]["used"]), (&json!(0), &json!(0)));
     assert!(service.received().is_empty());
+    let host = service.address.ip().to_string();
+    let requests = |log: &[Value]| log[0]["requests"].clone();
+    let asked = |path: &str| json!({"method": "GET", "host": host, "path": path});
+    let mut answered = asked("/eu/api/accounts/1");
+    answered["status"] = json!(200);
+    answered["bytes"] = json!(json!({"data": {"id": "1", "name": "Acme", "plan": {"name": "Pro"}}}).to_string().len());
+    assert_eq!(requests(&app.logs().await), json!([answered]), "as in production");
     let other = app.post_as(&app.admin, &path, &json!({"id": "none such"})).await;
-    assert!(other.text().await.unwrap().contains("no fixture"), "what no fixture answers goes nowhere");
+    assert_eq!(other.status(), 422);
+    let other: Value = other.json().await.unwrap();
+    assert!(other["detail"].as_str().unwrap().contains("/eu/api/accounts/none%20such: add one"), "{other}");
+    assert_eq!((&other["reason"], &other["fault"]["kind"]), (&json!("request_configuration"), &json!("invalid_input")));
+    let mut missing = asked("/eu/api/accounts/none%20such");
+    missing["error"] = json!("no fixture");
+    assert_eq!(requests(&app.logs().await), json!([missing]), "what no fixture answers goes nowhere");
     assert!(service.received().is_empty());
 }

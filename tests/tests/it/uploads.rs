@@ -100,6 +100,30 @@ async fn an_uploaded_component_answers_a_customer() {
 }
 
 #[tokio::test]
+async fn a_missing_fixture_is_named_whatever_the_guest_makes_of_it() {
+    let app = TestApp::start().await;
+    // Its own fault, a guest takes it for.
+    uploaded(&app, "1.0.0", |manifest| manifest.fixtures.clear()).await;
+    approve(&app, "our-shop", "1.0.0").await;
+    let install = json!({"connector": "our-shop", "environment": "sandbox", "settings": {"shop": "acme-demo"}});
+    let id = app.admin_post("/api/admin/connections", &install).await["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/admin/connections/{id}/actions/find_order");
+    let refused = app.post_as(&app.admin, &path, &json!({"number": "#1001"})).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["reason"], "request_configuration", "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    let asked = "no fixture for POST acme-demo.myshopify.com/admin/api/2026-10/graphql.json: add one";
+    assert!(detail.contains(asked), "{detail}");
+    let tested = app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
+    assert_eq!((&tested["ok"], &tested["reason"]), (&json!(false), &json!("request_configuration")), "{tested}");
+    let requests = &app.logs().await[0]["requests"];
+    let entry = json!({"method": "POST", "host": "acme-demo.myshopify.com", "path": "/admin/api/2026-10/graphql.json",
+        "error": "no fixture"});
+    assert_eq!(requests, &json!([entry]));
+}
+
+#[tokio::test]
 async fn versions_live_side_by_side_and_never_change() {
     let app = TestApp::start().await;
     for version in ["1.0.0", "1.1.0"] {

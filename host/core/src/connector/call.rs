@@ -300,7 +300,7 @@ impl Connectors {
         }
         let allowance = allowance(manifest);
         let outbound: Arc<dyn Outbound> = match connection.environment {
-            Environment::Sandbox => Arc::new(Fixtures(Arc::clone(manifest))),
+            Environment::Sandbox => Arc::new(Fixtures::new(Arc::clone(manifest))),
             Environment::Production => {
                 match self.outside.open(&connection, &prepared.installable, action, visitor, &allowance) {
                     Ok(outbound) => outbound,
@@ -331,6 +331,7 @@ impl Connectors {
         let mut outcome = self.sandbox.invoke(invocation).await;
         let sample = self.sample(&request, &connection, &outcome, now);
         let output = self.shape(prepared, &connection, action, allowance, &mut outcome).await;
+        let output = output.map_err(|fault| outbound.cause().unwrap_or(fault));
         let report = CallReport { result: output, limit: None, cached: false, cost: outcome.cost, log: outcome.log };
         let record = record(id, now, &request, &connection, &report, outbound.requests());
         if counted {

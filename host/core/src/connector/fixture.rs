@@ -1,17 +1,34 @@
 //! The `sandbox` environment's outside: answers come from a manifest's fixtures, and nothing is dialled.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
-use super::manifest::{Fixture, FixtureMatch, Manifest};
+use super::{
+    manifest::{Fixture, FixtureMatch, Manifest},
+    sandbox::{Fault, FaultKind},
+};
 use crate::outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse};
 
-/// Answers from the fixtures of one manifest.
-pub struct Fixtures(pub Arc<Manifest>);
+/// The most bytes of a path in the log, as in production.
+const LOGGED_PATH: usize = 512;
+
+/// Answers one call from the fixtures of a manifest.
+pub struct Fixtures {
+    manifest: Arc<Manifest>,
+    asked: Mutex<Asked>,
+}
+
+/// What a call has asked for so far.
+#[derive(Default)]
+struct Asked {
+    requests: Vec<Value>,
+    /// The first request that no fixture answers, as it is told.
+    missing: Option<String>,
+}
 
 #[async_trait]
 impl Outbound for Fixtures {
@@ -22,25 +39,46 @@ impl Outbound for Fixtures {
     fn redact(&self, text: &str) -> String {
         text.to_owned()
     }
+
+    fn requests(&self) -> Vec<Value> {
+        self.asked().requests.clone()
+    }
+
+    /// A guest is told that it may not send this, and what it makes of that (its own fault, the service's) is wrong.
+    fn cause(&self) -> Option<Fault> {
+        let message = self.asked().missing.clone()?;
+        Some(Fault { kind: FaultKind::InvalidInput, message, retryable: false })
+    }
 }
 
 impl Fixtures {
-    /// The first fixture that matches.
+    pub fn new(manifest: Arc<Manifest>) -> Self {
+        Self { manifest, asked: Mutex::default() }
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the first fixture that matches answers.
     pub fn answer(&self, method: &str, url: &str, body: &[u8]) -> Result<OutboundResponse, OutboundFailure> {
         let failure = |reason, message: String| OutboundFailure { reason, message, retry_after: None, sent: false };
         let url = Url::parse(url)
             .map_err(|error| failure(OutboundReason::Invalid, format!("`{url}` is not a URL: {error}")))?;
-        let found = self.0.fixtures.iter().find(|fixture| fixture.matcher.matches(method, &url, body));
+        let host = url.host_str().unwrap_or_default();
+        let path = &url.path()[..url.path().floor_char_boundary(LOGGED_PATH)];
+        let mut entry = json!({"method": method, "host": host, "path": path});
+        let found = self.manifest.fixtures.iter().find(|fixture| fixture.matcher.matches(method, &url, body));
         let Some(Fixture { response, .. }) = found else {
-            return Err(failure(
-                OutboundReason::Denied,
-                format!(
-                    "the sandbox has no fixture for {} {}{}: add one to the connector's manifest, or use the production environment",
-                    method,
-                    url.host_str().unwrap_or_default(),
-                    url.path()
-                ),
-            ));
+            let message = format!(
+                "the sandbox has no fixture for {method} {host}{path}: add one to the connector's manifest, call with an \
+                 input that it has one for, or use the production environment"
+            );
+            entry["error"] = "no fixture".into();
+            let mut asked = self.asked();
+            asked.requests.push(entry);
+            asked.missing.get_or_insert_with(|| message.clone());
+            return Err(failure(OutboundReason::Denied, message));
         };
         let (text, default_type) = match (&response.json, &response.text) {
             (Some(json), _) => (Bytes::from(json.to_string()), "application/json"),
@@ -52,6 +90,9 @@ impl Fixtures {
         if !default_type.is_empty() && !headers.iter().any(|(name, _)| name == "content-type") {
             headers.push(("content-type".to_owned(), default_type.to_owned()));
         }
+        entry["status"] = response.status.into();
+        entry["bytes"] = text.len().into();
+        self.asked().requests.push(entry);
         Ok(OutboundResponse { status: response.status, headers, body: text, truncated: false })
     }
 }
