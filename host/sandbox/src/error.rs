@@ -65,8 +65,7 @@ pub enum ManifestError {
 }
 
 fn mistakes(all: &[Mistake]) -> String {
-    let lines: Vec<_> = all.iter().map(|mistake| format!("{}: {}", mistake.path, mistake.message)).collect();
-    lines.join("; ")
+    all.iter().map(Mistake::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The sandbox can't be built.

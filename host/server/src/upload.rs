@@ -38,7 +38,7 @@ impl LookError {
     pub fn mistakes(&self) -> Vec<Mistake> {
         match self {
             Self::Manifest(ManifestError::Mistakes(mistakes)) => mistakes.clone(),
-            other => vec![Mistake { path: String::new(), message: other.to_string() }],
+            other => vec![Mistake::new("", other.to_string())],
         }
     }
 }

@@ -101,13 +101,25 @@ impl FixtureMatch {
     fn matches(&self, method: &str, url: &Url, body: &[u8]) -> bool {
         self.method.as_ref().is_none_or(|want| want.eq_ignore_ascii_case(method))
             && self.host.as_ref().is_none_or(|host| url.host_str() == Some(host))
-            && self.path.as_ref().is_none_or(|path| url.path() == path)
+            && self.path.as_ref().is_none_or(|path| path_fits(path, url.path()))
             && self.query.iter().all(|(name, value)| url.query_pairs().any(|(n, v)| n == *name && v == *value))
             && self
                 .json
                 .as_ref()
                 .is_none_or(|want| serde_json::from_slice::<Value>(body).is_ok_and(|have| contains(&have, want)))
             && self.body_contains.as_ref().is_none_or(|want| String::from_utf8_lossy(body).contains(want))
+    }
+}
+
+/// A segment `*` stands for any one.
+fn path_fits(want: &str, have: &str) -> bool {
+    let (mut want, mut have) = (want.split('/'), have.split('/'));
+    loop {
+        match (want.next(), have.next()) {
+            (None, None) => return true,
+            (Some(want), Some(have)) if want == have || (want == "*" && !have.is_empty()) => {}
+            _ => return false,
+        }
     }
 }
 
@@ -125,7 +137,16 @@ fn contains(have: &Value, want: &Value) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::contains;
+    use super::{contains, path_fits};
+
+    #[test]
+    fn a_star_is_any_one_segment_of_a_path() {
+        assert!(path_fits("/pets/*", "/pets/7") && path_fits("/pets/*/toys", "/pets/7/toys") && path_fits("/*", "/*"));
+        for other in ["/pets", "/pets/", "/pets/7/toys", "/cats/7"] {
+            assert!(!path_fits("/pets/*", other), "{other}");
+        }
+        assert!(!path_fits("/pets/7", "/pets/8") && !path_fits("/pets/7*", "/pets/77"));
+    }
 
     #[test]
     fn a_body_may_hold_more_than_the_fixture_names() {

@@ -6,6 +6,7 @@
 
 mod check;
 mod compare;
+mod mistake;
 mod read;
 
 use std::collections::BTreeMap;
@@ -13,9 +14,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use check::check;
 pub(in crate::connector) use check::{HostPattern, endpoint, is_host_header, is_member, is_token, is_version};
-pub use check::{Mistake, check};
 pub use compare::{Change, Changes, compare};
+pub use mistake::{Mistake, Mistakes};
 pub use read::{Reading, SCHEMA, from_toml, from_value};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -310,6 +312,7 @@ pub struct FixtureMatch {
     pub method: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// A segment `*` stands for any one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Query parameters that must be there with these values; others may be there too.

@@ -9,7 +9,6 @@ mod names;
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::names::{is_action_id, is_connector_id, is_printable, plain_text};
@@ -17,7 +16,10 @@ pub(in crate::connector) use self::{
     hosts::{HostPattern, endpoint},
     names::{is_host_header, is_member, is_token, is_version},
 };
-use super::{Action, ApiKeyPlace, Auth, Fixture, Grant, Manifest, OAuth, RequestedLimits, Retry, SideEffect};
+use super::{
+    Action, ApiKeyPlace, Auth, Fixture, Grant, Manifest, OAuth, RequestedLimits, Retry, SideEffect,
+    mistake::{Mistake, Mistakes, step},
+};
 use crate::connector::schema::{self, check_schema};
 
 /// What stands beside ids in paths under `/api/admin/connectors`.
@@ -31,15 +33,6 @@ const MOST_FIXTURES: usize = 1_000;
 const LONGEST_CACHE_S: u32 = 24 * 3_600;
 const NAME: usize = 100;
 const DESCRIPTION: usize = 4_000;
-
-/// One mistake.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Mistake {
-    /// A JSON Pointer (RFC 6901) into the manifest.
-    pub path: String,
-    /// What is wrong and what would be right.
-    pub message: String,
-}
 
 /// Every mistake in a manifest; empty when there is none.
 pub fn check(manifest: &Manifest) -> Vec<Mistake> {
@@ -60,7 +53,7 @@ pub fn check(manifest: &Manifest) -> Vec<Mistake> {
         retry(rule, &mut mistakes);
     }
     limits(manifest.limits, &mut mistakes);
-    mistakes.0
+    mistakes.told()
 }
 
 /// What makes a manifest too costly to look at more closely.
@@ -76,28 +69,7 @@ fn beyond(manifest: &Manifest) -> Option<Mistake> {
         ("", patterns, MOST_PATTERNS, "patterns in all schemas together"),
     ];
     let (path, _, most, what) = counts.into_iter().find(|(_, count, most, _)| count > most)?;
-    Some(Mistake { path: path.to_owned(), message: format!("at most {most} {what}") })
-}
-
-/// Collects mistakes.
-#[derive(Default)]
-struct Mistakes(Vec<Mistake>);
-
-impl Mistakes {
-    fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Mistake { path: path.into(), message: message.into() });
-    }
-
-    fn require(&mut self, holds: bool, path: &str, message: impl Into<String>) {
-        if !holds {
-            self.add(path, message);
-        }
-    }
-}
-
-/// A pointer's next step (RFC 6901, section 3).
-pub(super) fn step(path: &str, name: &str) -> String {
-    format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"))
+    Some(Mistake::new(path, format!("at most {most} {what}")))
 }
 
 fn head(manifest: &Manifest, mistakes: &mut Mistakes) {

@@ -13,15 +13,12 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Manifest,
-    check::{Mistake, check, step},
+    check::check,
+    mistake::{MOST, Mistake, Mistakes, step},
 };
 
 /// The JSON Schema (2020-12) of a definition, for editors and for the shape's check.
 pub const SCHEMA: &str = include_str!("schema.json");
-
-/// No document needs more to be told of at once.
-const MOST: usize = 200;
-const LONGEST_MESSAGE: usize = 300;
 
 /// What a document gave.
 #[derive(Debug)]
@@ -42,8 +39,8 @@ impl Reading {
         }
     }
 
-    fn nothing(mistakes: Vec<Mistake>) -> Self {
-        Self { manifest: None, mistakes }
+    fn nothing(message: &str) -> Self {
+        Self { manifest: None, mistakes: vec![Mistake::new("", message)] }
     }
 }
 
@@ -56,7 +53,7 @@ pub fn from_value(mut document: Value) -> Reading {
     if misshapen.is_empty() {
         return match serde_json::from_value::<Manifest>(document) {
             Ok(manifest) => Reading { mistakes: check(&manifest), manifest: Some(manifest) },
-            Err(error) => Reading::nothing(vec![at("", error.to_string())]),
+            Err(error) => Reading::nothing(&error.to_string()),
         };
     }
     let mut mended = document;
@@ -64,19 +61,18 @@ pub fn from_value(mut document: Value) -> Reading {
         mend(&mut mended, &mistake.path, *unknown);
     }
     let paths: Vec<String> = misshapen.iter().map(|misshape| misshape.mistake.path.clone()).collect();
-    let mut mistakes: Vec<Mistake> = misshapen.into_iter().map(|misshape| misshape.mistake).collect();
+    let mut mistakes: Mistakes = misshapen.into_iter().map(|misshape| misshape.mistake).collect();
     let manifest: Option<Manifest> = serde_json::from_value(mended).ok();
     let further = manifest.as_ref().map(check).unwrap_or_default();
     mistakes.extend(further.into_iter().filter(|mistake| !follows_from(&paths, &mistake.path)));
-    mistakes.truncate(MOST);
-    Reading { manifest, mistakes }
+    Reading { manifest, mistakes: mistakes.told() }
 }
 
 /// The same out of TOML. Paths are JSON Pointers there too.
 pub fn from_toml(text: &str) -> Reading {
     match text.parse::<toml::Table>() {
         Ok(table) => from_value(json_of(toml::Value::Table(table))),
-        Err(error) => Reading::nothing(vec![at("", error.to_string().trim_end().to_owned())]),
+        Err(error) => Reading::nothing(error.to_string().trim_end()),
     }
 }
 
@@ -93,10 +89,6 @@ fn json_of(value: toml::Value) -> Value {
             Value::Object(members.into_iter().map(|(name, member)| (name, json_of(member))).collect())
         }
     }
-}
-
-fn at(path: impl Into<String>, message: impl Into<String>) -> Mistake {
-    Mistake { path: path.into(), message: message.into() }
 }
 
 /// A place that doesn't have a manifest's shape.
@@ -118,6 +110,10 @@ fn misshapen(document: &Value) -> Vec<Misshape> {
     for error in validator.iter_errors(document).take(MOST) {
         for misshape in told(&error, schema) {
             let path = &misshape.mistake.path;
+            // One object alone may have any number of unknown members.
+            if found.len() > MOST {
+                return found;
+            }
             if !is_checked_elsewhere(path) && found.iter().all(|known| known.mistake.path != *path) {
                 found.push(misshape);
             }
@@ -134,7 +130,7 @@ fn is_checked_elsewhere(path: &str) -> bool {
 /// What the schema says, in this manifest's words.
 fn told(error: &ValidationError, schema: &Value) -> Vec<Misshape> {
     let path = error.instance_path().to_string();
-    let one = |path: String, message: String| vec![Misshape { mistake: at(path, message), unknown: false }];
+    let one = |path: String, message: String| vec![Misshape { mistake: Mistake::new(path, message), unknown: false }];
     match error.kind() {
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
@@ -142,7 +138,8 @@ fn told(error: &ValidationError, schema: &Value) -> Vec<Misshape> {
         }
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let known = known_beside(error, schema);
-            let unknown = |name: &String| Misshape { mistake: at(step(&path, name), known.clone()), unknown: true };
+            let unknown =
+                |name: &String| Misshape { mistake: Mistake::new(step(&path, name), known.clone()), unknown: true };
             unexpected.iter().map(unknown).collect()
         }
         ValidationErrorKind::Type { kind } => {
@@ -157,10 +154,7 @@ fn told(error: &ValidationError, schema: &Value) -> Vec<Misshape> {
             let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             one(path, format!("this is one of {}", options.join(", ")))
         }
-        _ => {
-            let message = error.to_string();
-            one(path, message.chars().take(LONGEST_MESSAGE).collect())
-        }
+        _ => one(path, error.to_string()),
     }
 }
 

@@ -46,14 +46,12 @@ impl Connectors {
                 known.insert(filter, self.unreadable(organization, filter, &mut purse).await?);
             }
             let told = known.get(filter).cloned().flatten();
-            mistakes.extend(told.map(|message| Mistake { path, message }));
+            mistakes.extend(told.map(|message| Mistake::new(path, message)));
         }
         for (at, action) in manifest.actions.iter().enumerate() {
             let told = self.templates(organization, runner, action, &mut purse).await?;
             let root = format!("/actions/{at}");
-            mistakes.extend(
-                told.into_iter().map(|told| Mistake { path: format!("{root}{}", told.path), message: told.message }),
-            );
+            mistakes.extend(told.into_iter().map(|told| Mistake::new(format!("{root}{}", told.path), told.message)));
         }
         Ok(mistakes)
     }

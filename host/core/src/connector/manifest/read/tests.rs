@@ -114,6 +114,27 @@ fn what_follows_from_a_mended_place_is_no_mistake_of_its_own() {
     assert_eq!(paths(json!({})), ["/id", "/name", "/version", "/actions"]);
 }
 
+#[test]
+fn any_number_of_mistakes_is_told_in_few_words() {
+    let long = "x".repeat(2_000);
+    let many = |make: &dyn Fn(usize) -> (String, Value)| Value::Object((0..3_000).map(make).collect());
+    let mut unknown = example();
+    unknown["limits"] = many(&|n| (format!("{long}{n}"), json!(1)));
+    let mut sound_shape = example();
+    sound_shape["fixtures"] =
+        (0..900).map(|n| json!({"match": {"path": format!("{n}{long}")}, "response": {}})).collect();
+    let mut action = example();
+    action["actions"][0]["request"]["query"] = many(&|n| (format!("{n}"), json!(format!("{{{{ input.{long} }}}}"))));
+    for document in [unknown, sound_shape, action, json!({"id": long}), json!(long)] {
+        let mistakes = from_value(document).mistakes;
+        assert!((1..=201).contains(&mistakes.len()), "{}", mistakes.len());
+        let longest = mistakes.iter().map(|one| one.path.chars().count().max(one.message.chars().count())).max();
+        assert!(longest <= Some(501), "{longest:?}");
+    }
+    let mistakes = from_toml(&format!("{long} = {long}")).mistakes;
+    assert!(mistakes[0].message.chars().count() <= 501, "{}", mistakes[0].message.len());
+}
+
 /// Whatever a manifest can't be read from, the schema finds; and where it finds nothing, the manifest can be read.
 #[test]
 fn the_schema_and_the_type_agree() {
