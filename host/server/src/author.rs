@@ -2,6 +2,7 @@
 //! that will run it.
 
 use std::{
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -14,7 +15,7 @@ use resly_core::{
         approval::{Approval, Asking, remarks},
         call::{CallReport, CallRequest, Caller},
         connection::{Connection, Environment, Origin},
-        manifest::{Manifest, Mistake, SideEffect, from_toml, from_value},
+        manifest::{Mistake, Reading, SideEffect},
         openapi::{self, ImportError, Wanted},
         pack,
         sandbox::Digest,
@@ -27,7 +28,14 @@ use resly_store::{Decision, Kept, NewConnectorVersion, NewOrganization, VersionS
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{app::App, definition, http::admin::trials, install, signing, upload};
+use crate::{
+    app::App,
+    definition::{self, Source, Unusable},
+    http::admin::trials,
+    install, signing,
+    signing::WASM,
+    upload,
+};
 
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
@@ -44,7 +52,7 @@ const ORGANIZATION: &str = "author";
 /// The linker's own default is 1 MiB, all of which an instance has to have.
 const STACK: &str = "target.wasm32-wasip2.rustflags=[\"-Clink-arg=-zstack-size=131072\"]";
 
-/// A connector as it would be posted to a host.
+/// A connector as a host would take it in.
 pub struct Postable {
     pub asking: Asking,
     /// What a component imports.
@@ -53,49 +61,65 @@ pub struct Postable {
     pub wasm: Option<Bytes>,
 }
 
-/// Reads a packed component, or a definition as TOML or JSON, and finds every mistake that needs no compiler.
-pub fn read(file: &Path) -> anyhow::Result<Postable> {
-    let bytes = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
-    let postable = if bytes.starts_with(b"\0asm") {
-        let looked = upload::look(&bytes)?;
-        Postable { asking: looked.asking, imports: looked.imports, wasm: Some(bytes.into()) }
-    } else {
-        let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", file.display()))?;
-        let asking = Asking { manifest: manifest(file, &text)?, signer: None };
-        Postable { asking, imports: Vec::new(), wasm: None }
-    };
-    if postable.wasm.is_none() && !postable.asking.manifest.is_declarative() {
-        bail!(
-            "{} is the manifest of a compiled connector: an action without `request` needs a component; pack the two \
-             with `resly connector pack`",
-            file.display()
-        );
-    }
-    Ok(postable)
+/// What a file holds, as far as reading it tells.
+pub enum Given {
+    Component(Postable),
+    Definition(Reading),
 }
 
-fn manifest(file: &Path, text: &str) -> anyhow::Result<Manifest> {
-    let wrong = || format!("{} is not a connector's manifest", file.display());
-    let reading = if file.extension().is_some_and(|extension| extension == "json") {
-        from_value(serde_json::from_str(text).with_context(wrong)?)
+/// Reads a packed component, or a definition as TOML or JSON.
+pub fn read(file: &Path) -> anyhow::Result<Given> {
+    let bytes = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
+    if bytes.starts_with(WASM) {
+        let looked = upload::look(&bytes)?;
+        let postable = Postable { asking: looked.asking, imports: looked.imports, wasm: Some(bytes.into()) };
+        return Ok(Given::Component(postable));
+    }
+    let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", file.display()))?;
+    let reading = written(file, text)?;
+    let actions = reading.manifest.as_ref().map(|manifest| manifest.actions.as_slice()).unwrap_or_default();
+    if !actions.is_empty() && actions.iter().all(|action| action.request.is_none()) {
+        bail!(
+            "{} is the manifest of a compiled connector: an action without `request` needs a component; pack the two \
+             with `resly connector pack`{}",
+            file.display(),
+            listed(&reading.mistakes)
+        );
+    }
+    Ok(Given::Definition(reading))
+}
+
+/// A definition by its file's name: JSON, or TOML.
+fn written(file: &Path, text: String) -> anyhow::Result<Reading> {
+    let source = if file.extension().is_some_and(|extension| extension == "json") {
+        let wrong = || format!("{} is not a connector's manifest", file.display());
+        Source::Json(serde_json::from_str(&text).with_context(wrong)?)
     } else {
-        from_toml(text)
+        Source::Toml(text)
     };
-    reading.sound().map_err(|mistakes| told_of(&mistakes))
+    Ok(source.read())
 }
 
 fn told_of(mistakes: &[Mistake]) -> anyhow::Error {
-    let lines: String = mistakes.iter().map(|mistake| format!("\n  - {}: {}", mistake.path, mistake.message)).collect();
-    anyhow::anyhow!("the manifest has mistakes:{lines}")
+    anyhow::anyhow!("the manifest has mistakes:{}", listed(mistakes))
+}
+
+fn listed(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(|mistake| format!("\n  - {mistake}")).collect()
 }
 
 /// A definition of an OpenAPI document's operations, or a list of them when none is chosen; and what to say besides.
 pub fn import(file: &Path, wanted: Wanted) -> anyhow::Result<(String, String)> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
-    let document: Value =
-        serde_json::from_str(&text).map_err(|error| anyhow::anyhow!(definition::not_json(&text, &error)))?;
+    let document = openapi::read(&text)?;
+    let told = |error: ImportError| match &error {
+        ImportError::Asked(mistakes) | ImportError::Unsound(mistakes) => {
+            anyhow::anyhow!("{error}:{}", listed(mistakes))
+        }
+        _ => error.into(),
+    };
     if wanted.operations.is_empty() {
-        let listing = openapi::list(document, wanted.server.as_deref())?;
+        let listing = openapi::list(document, wanted.server.as_deref()).map_err(told)?;
         let lines = listing.operations.iter().map(|choice| {
             let note = choice
                 .reason
@@ -107,17 +131,21 @@ pub fn import(file: &Path, wanted: Wanted) -> anyhow::Result<(String, String)> {
         let said = format!("{} operations{more}; choose with --operation ID", listing.operations.len());
         return Ok((lines.collect(), said));
     }
-    let imported = openapi::import(document, &wanted).map_err(|error| match &error {
-        ImportError::Operations(mistakes) | ImportError::Unsound(mistakes) => {
-            let lines: String =
-                mistakes.iter().map(|mistake| format!("\n  - {}: {}", mistake.path, mistake.message)).collect();
-            anyhow::anyhow!("{error}:{lines}")
-        }
-        _ => error.into(),
-    })?;
+    let imported = openapi::import(document, &wanted).map_err(told)?;
     let mut said: String = imported.warnings.iter().map(|warning| format!("note: {warning}\n")).collect();
     said.push_str("look it over, then `resly connector check` it");
     Ok((format!("{:#}\n", imported.definition), said))
+}
+
+/// Writes a definition into a file; into one that is there only when it may be lost.
+pub fn write(file: &Path, text: &str, force: bool) -> anyhow::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true);
+    let opened = if force { options.create(true).truncate(true) } else { options.create_new(true) }.open(file);
+    opened.and_then(|mut open| open.write_all(text.as_bytes())).map_err(|error| {
+        let hint = if error.kind() == ErrorKind::AlreadyExists { "; --force writes over it" } else { "" };
+        anyhow::anyhow!("{} can't be written: {error}{hint}", file.display())
+    })
 }
 
 /// Writes a new Rust connector into a folder of its name, with the SDK and the WIT package that it is built with, so that
@@ -148,7 +176,7 @@ pub fn pack(component: &Path, manifest_file: &Path, out: Option<&Path>, key: Opt
     resly_sandbox::precheck(&wasm)?;
     let text = std::fs::read_to_string(manifest_file)
         .with_context(|| format!("the manifest {} can't be read", manifest_file.display()))?;
-    let manifest = manifest(manifest_file, &text)?;
+    let manifest = written(manifest_file, text)?.sound().map_err(|mistakes| told_of(&mistakes))?;
     let mut packed = pack::pack(&wasm, &manifest)?;
     if let Some(key) = key {
         packed = signing::sign(&packed, key)?;
@@ -207,16 +235,23 @@ pub enum Ran {
 }
 
 /// Compiles a component as an upload would be compiled, and examines a definition as a post would be examined, so that
-/// whatever a host refuses is refused here.
-pub async fn compile(app: &App, postable: &Postable) -> anyhow::Result<()> {
-    if let Some(wasm) = &postable.wasm {
-        app.sandbox.prepare(Digest::of(wasm), wasm).await.context("a host would refuse this component")?;
-        return Ok(());
-    }
-    let examined =
-        app.connectors.examine(OrganizationId(Uuid::nil()), app.catalogue.runner(), &postable.asking.manifest).await;
-    let mistakes = examined.context("the definition could not be examined")?;
-    if mistakes.is_empty() { Ok(()) } else { Err(told_of(&mistakes)) }
+/// whatever a host refuses is refused here, with every mistake at once.
+pub async fn take_in(app: &App, given: Given) -> anyhow::Result<Postable> {
+    let reading = match given {
+        Given::Component(postable) => {
+            if let Some(wasm) = &postable.wasm {
+                app.sandbox.prepare(Digest::of(wasm), wasm).await.context("a host would refuse this component")?;
+            }
+            return Ok(postable);
+        }
+        Given::Definition(reading) => reading,
+    };
+    let manifest =
+        definition::usable(app, OrganizationId(Uuid::nil()), reading).await.map_err(|unusable| match unusable {
+            Unusable::Mistakes(mistakes) => told_of(&mistakes),
+            Unusable::Unexamined(fault) => anyhow::Error::new(fault).context("the definition could not be examined"),
+        })?;
+    Ok(Postable { asking: Asking { manifest, signer: None }, imports: Vec::new(), wasm: None })
 }
 
 /// What a host would take in, and what its admin is asked to approve.
@@ -243,9 +278,8 @@ pub fn summary(postable: &Postable) -> String {
 }
 
 /// Installs a connector in this host and calls one of its actions, as an admin of a host would.
-pub async fn run(app: &Arc<App>, postable: Postable, trial: Trial) -> anyhow::Result<Ran> {
-    compile(app, &postable).await?;
-    let Postable { asking: Asking { mut manifest, signer }, imports, wasm } = postable;
+pub async fn run(app: &Arc<App>, given: Given, trial: Trial) -> anyhow::Result<Ran> {
+    let Postable { asking: Asking { mut manifest, signer }, imports, wasm } = take_in(app, given).await?;
     let now = app.clock.now();
     let organization = match app.store.organization_named(ORGANIZATION).await? {
         Some(organization) => organization,

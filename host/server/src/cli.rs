@@ -26,14 +26,47 @@ pub enum Verb {
 /// What to do with a connector of one's own.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConnectorVerb {
-    New { name: String },
-    Build { folder: PathBuf, out: Option<PathBuf>, key: Option<PathBuf> },
-    Pack { component: PathBuf, manifest: PathBuf, out: Option<PathBuf>, key: Option<PathBuf> },
-    Keygen { out: PathBuf },
-    Sign { file: PathBuf, key: PathBuf, out: Option<PathBuf> },
-    Import { file: PathBuf, operations: Vec<String>, server: Option<String>, id: Option<String>, out: Option<PathBuf> },
-    Check { file: PathBuf },
-    Run { file: PathBuf, action: String, input: String, settings: String, credentials: Option<PathBuf>, dry_run: bool },
+    New {
+        name: String,
+    },
+    Build {
+        folder: PathBuf,
+        out: Option<PathBuf>,
+        key: Option<PathBuf>,
+    },
+    Pack {
+        component: PathBuf,
+        manifest: PathBuf,
+        out: Option<PathBuf>,
+        key: Option<PathBuf>,
+    },
+    Keygen {
+        out: PathBuf,
+    },
+    Sign {
+        file: PathBuf,
+        key: PathBuf,
+        out: Option<PathBuf>,
+    },
+    Import {
+        file: PathBuf,
+        operations: Vec<String>,
+        server: Option<String>,
+        id: Option<String>,
+        out: Option<PathBuf>,
+        force: bool,
+    },
+    Check {
+        file: PathBuf,
+    },
+    Run {
+        file: PathBuf,
+        action: String,
+        input: String,
+        settings: String,
+        credentials: Option<PathBuf>,
+        dry_run: bool,
+    },
 }
 
 /// Where the author's own host keeps what it compiled, unless `--data` says otherwise.
@@ -155,7 +188,7 @@ fn connector() -> Command {
         .subcommand(
             Command::new("import")
                 .about("Makes a definition of an OpenAPI document's operations; without --operation, lists them")
-                .arg(Arg::new("file").required(true).value_name("FILE").help("OpenAPI 3.0 or 3.1 as JSON"))
+                .arg(Arg::new("file").required(true).value_name("FILE").help("OpenAPI 3.0 or 3.1, as JSON or YAML"))
                 .arg(
                     Arg::new("operation")
                         .long("operation")
@@ -175,6 +208,12 @@ fn connector() -> Command {
                         .long("out")
                         .value_name("FILE")
                         .help("The definition, as JSON; standard output when left out"),
+                )
+                .arg(
+                    Arg::new("force")
+                        .long("force")
+                        .action(ArgAction::SetTrue)
+                        .help("Writes over the file that --out names"),
                 ),
         )
         .subcommand(
@@ -227,6 +266,7 @@ fn connector_verb(matches: &ArgMatches) -> Option<ConnectorVerb> {
             server: text("server"),
             id: text("id"),
             out: path("out"),
+            force: matches.get_flag("force"),
         },
         "check" => ConnectorVerb::Check { file: path("file")? },
         _ => ConnectorVerb::Run {

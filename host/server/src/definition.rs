@@ -2,7 +2,7 @@
 
 use resly_core::{
     connector::{
-        manifest::{Manifest, Mistake, Reading, from_toml, from_value},
+        manifest::{Manifest, Mistake, Mistakes, Reading, from_toml, from_value},
         sandbox::Fault,
     },
     id::OrganizationId,
@@ -20,44 +20,48 @@ pub enum Unusable {
     Unexamined(Fault),
 }
 
-/// A definition as JSON, or its TOML as a JSON text.
-pub fn read(document: Value) -> Reading {
-    match document {
-        Value::String(toml) => from_toml(&toml),
-        document => from_value(document),
-    }
+/// A definition as it was written.
+#[derive(Debug)]
+pub enum Source {
+    Json(Value),
+    Toml(String),
 }
 
-/// Why a text is no OpenAPI document as JSON, and what to do when it is one as YAML.
-pub fn not_json(text: &str, error: &serde_json::Error) -> String {
-    if text.trim_start().starts_with('{') {
-        return format!("the document is not valid JSON: {error}");
+impl Source {
+    /// A definition within a JSON body: its TOML is a text there.
+    pub fn within(document: Value) -> Self {
+        match document {
+            Value::String(toml) => Self::Toml(toml),
+            document => Self::Json(document),
+        }
     }
-    "the document isn't JSON; convert YAML first, for instance with `npx js-yaml openapi.yaml > openapi.json` or \
-     `yq -o=json openapi.yaml > openapi.json`"
-        .to_owned()
+
+    /// For a thread that may block: schemas are compiled, and a definition may have many.
+    pub fn read(self) -> Reading {
+        match self {
+            Self::Json(document) => from_value(document),
+            Self::Toml(text) => from_toml(&text),
+        }
+    }
 }
 
 /// The definition, if it is without a mistake: in its shape, in what it says, in its filters and in its templates.
 pub async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, Unusable> {
-    let Reading { manifest, mut mistakes } = reading;
+    let Reading { manifest, mistakes } = reading;
     let Some(manifest) = manifest else { return Err(Unusable::Mistakes(mistakes)) };
+    let mut mistakes: Mistakes = mistakes.into_iter().collect();
     // What is wrong already is not told twice, and a stand-in not at all.
-    let wrong = |path: &str, mistakes: &[Mistake]| {
-        mistakes.iter().any(|known| path == known.path || path.starts_with(&format!("{}/", known.path)))
-    };
     for (at, _) in manifest.actions.iter().enumerate().filter(|(_, action)| action.request.is_none()) {
         let path = format!("/actions/{at}/request");
-        if !wrong(&path, &mistakes) {
-            let message = "missing: a declarative connector states the request of each action".to_owned();
-            mistakes.push(Mistake { path, message });
+        if !mistakes.cover(&path) {
+            mistakes.add(path, "missing: a declarative connector states the request of each action");
         }
     }
     let examined = app.connectors.examine(organization, app.catalogue.runner(), &manifest).await;
     for mistake in examined.map_err(Unusable::Unexamined)? {
-        if !wrong(&mistake.path, &mistakes) {
-            mistakes.push(mistake);
+        if !mistakes.cover(&mistake.path) {
+            mistakes.extend([mistake]);
         }
     }
-    if mistakes.is_empty() { Ok(manifest) } else { Err(Unusable::Mistakes(mistakes)) }
+    if mistakes.is_empty() { Ok(manifest) } else { Err(Unusable::Mistakes(mistakes.told())) }
 }

@@ -58,13 +58,13 @@ fn run() -> anyhow::Result<()> {
         Verb::Connector(ConnectorVerb::Pack { component, manifest, out, key }) => {
             return packed(&author::pack(component, manifest, out.as_deref(), key.as_deref())?);
         }
-        Verb::Connector(ConnectorVerb::Import { file, operations, server, id, out }) => {
+        Verb::Connector(ConnectorVerb::Import { file, operations, server, id, out, force }) => {
             let wanted =
                 Wanted { operations: operations.clone(), id: id.clone(), server: server.clone(), ..Wanted::default() };
             let (text, lines) = author::import(file, wanted)?;
             say(lines.trim_end());
             return match out {
-                Some(out) => std::fs::write(out, text).with_context(|| format!("{} can't be written", out.display())),
+                Some(out) => author::write(out, &text, *force),
                 None => print(&text),
             };
         }
@@ -179,7 +179,7 @@ fn packed(file: &Path) -> anyhow::Result<()> {
 /// Checks or runs a connector in a host of its own.
 async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
     let (ConnectorVerb::Check { file } | ConnectorVerb::Run { file, .. }) = &verb else { return Ok(()) };
-    let postable = author::read(file)?;
+    let given = author::read(file)?;
     let app = compose::compose(&config, Doubles::default()).await?;
     let ended = match verb {
         ConnectorVerb::Run { action, input, settings, credentials, dry_run, .. } => {
@@ -200,7 +200,7 @@ async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
                 live,
                 dry_run,
             };
-            let (output, lines) = match author::run(&app, postable, trial).await? {
+            let (output, lines) = match author::run(&app, given, trial).await? {
                 Ran::Called(report) => author::told(&report),
                 Ran::Rehearsed(rehearsal) => author::told_dry(*rehearsal),
             };
@@ -210,13 +210,7 @@ async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
                 None => Err(anyhow::anyhow!("the call failed")),
             }
         }
-        _ => {
-            let checked = author::compile(&app, &postable).await;
-            if checked.is_ok() {
-                say(&author::summary(&postable));
-            }
-            checked
-        }
+        _ => author::take_in(&app, given).await.map(|postable| say(&author::summary(&postable))),
     };
     app.store.close().await;
     ended

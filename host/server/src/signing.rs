@@ -13,6 +13,9 @@ use resly_core::{
 };
 use zeroize::Zeroizing;
 
+/// How WebAssembly begins.
+pub const WASM: &[u8] = b"\0asm";
+
 /// Makes a key and writes it to a new file that its owner alone can read; the public key, for those who trust it.
 pub fn keygen(file: &Path, random: &dyn Random) -> anyhow::Result<PublicKey> {
     let mut seed = Zeroizing::new([0; 32]);
@@ -43,6 +46,12 @@ pub fn sign(packed: &[u8], key: &Path) -> anyhow::Result<Vec<u8>> {
 /// Signs a file, in place unless another is named; where it is.
 pub fn sign_file(file: &Path, key: &Path, out: Option<&Path>) -> anyhow::Result<PathBuf> {
     let packed = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
+    ensure!(
+        packed.starts_with(WASM),
+        "{} is no packed connector: a signature is a part of a packed component, which `resly connector build` or `pack` \
+         makes. A definition (.toml, .json) is not signed: an admin reads it whole and posts it with a key of their own",
+        file.display()
+    );
     let signed = sign(&packed, key)?;
     let out = out.unwrap_or(file);
     std::fs::write(out, signed).with_context(|| format!("{} can't be written", out.display()))?;

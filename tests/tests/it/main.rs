@@ -12,6 +12,7 @@ mod canaries;
 mod chat;
 mod connectors;
 mod declarative;
+mod definitions;
 mod environments;
 mod health;
 mod injections;

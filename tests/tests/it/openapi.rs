@@ -232,11 +232,40 @@ async fn an_import_is_chosen_from_and_says_what_it_cannot_do() {
         assert_eq!(told, json!({"ok": true, "errors": []}), "{name}");
     }
 
-    let yaml = json!({"document": "openapi: 3.0.0\npaths: {}\n"});
-    assert!(post(&app, path, &yaml).await.1["errors"][0]["message"].as_str().unwrap().contains("js-yaml"));
     let (status, told) = post(&app, path, &json!({"document": {"swagger": "2.0"}})).await;
     assert_eq!((status, &told["type"]), (422, &json!("/docs/problems/import-failed")));
     let text = json!({"document": gmail.to_string(), "operations": ["gmail.users.labels.list"]});
     assert_eq!(app.admin_post(path, &text).await["definition"]["actions"][0]["id"], "gmail_users_labels_list");
     assert_eq!(app.post(path, &text).await.status(), 403, "an admin's key is needed");
+}
+
+/// From a document as services publish it to an answer in the sandbox, with no account and nothing fetched.
+#[tokio::test]
+async fn a_yaml_document_s_examples_answer_in_the_sandbox() {
+    let app = TestApp::start().await;
+    let path = "/api/admin/connectors/import";
+    let yaml = "openapi: 3.1.0\ninfo: {title: Pets}\nservers: [{url: https://pets.example.com}]\npaths:\n  /pets/{id}:\n    \
+                get:\n      operationId: getPet\n      responses:\n        200:\n          content:\n            \
+                application/json:\n              example: {name: Rex}\n  /pets:\n    get: {operationId: listPets}\n";
+    let listing = app.admin_post(path, &json!({"document": yaml})).await;
+    assert_eq!(listing["operations"][0]["id"], "listPets", "{listing}");
+    let made = app.admin_post(path, &json!({"document": yaml, "operations": ["getPet", "listPets"]})).await;
+    assert!(made["warnings"].to_string().contains("no fixture for `list_pets`"), "{made}");
+    app.admin_post("/api/admin/connectors", &made["definition"]).await;
+    let connection =
+        app.admin_post("/api/admin/connections", &json!({"connector": "pets", "environment": "sandbox"})).await;
+    let connection = connection["id"].as_str().unwrap();
+    assert_eq!(call(&app, connection, "get_pet", json!({"id": "7"})).await, json!({"name": "Rex"}));
+
+    // Everything that is in the way, in one answer.
+    let asked = json!({"document": yaml, "operations": ["nope", "getPet", "GET /nope"], "version": "one"});
+    let (status, told) = post(&app, path, &asked).await;
+    let paths: Vec<&str> =
+        told["errors"].as_array().unwrap().iter().map(|error| error["path"].as_str().unwrap()).collect();
+    assert_eq!((status, paths), (422, vec!["/operations/0", "/operations/2", "/version"]), "{told}");
+    for text in ["openapi: 3.0.0\npaths: {", "{\"openapi\": "] {
+        let (status, told) = post(&app, path, &json!({"document": text})).await;
+        assert_eq!((status, &told["type"]), (422, &json!("/docs/problems/import-failed")));
+        assert_eq!(told["errors"][0]["path"], "/document", "{told}");
+    }
 }

@@ -182,7 +182,8 @@ async fn what_can_not_run_is_refused_with_its_reason() {
     assert_eq!(app.post_as(&app.admin, path, &json!({})).await.status(), StatusCode::CONFLICT, "nor approved");
 }
 
-async fn author(folder: &Path, arguments: &[&str]) -> Output {
+/// One of the author's commands, in a folder.
+pub async fn author(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(binary()).arg("connector").args(arguments).current_dir(folder).output().await.unwrap()
 }
 

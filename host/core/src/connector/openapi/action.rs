@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    body::{self, Body, is_json},
+    answer::{self, Answer},
+    body::{self, Body},
     document::{Document, Operation},
     names::{line, plain},
     parameters::{self, Carriers, Input, Placed},
-    schema::outline,
     servers::{self, Server},
 };
 
@@ -26,14 +26,14 @@ impl<'d> Plan<'d> {
     pub fn new(
         document: &'d Document,
         operation: Operation<'d>,
-        server: Option<&str>,
+        server: Option<&Server>,
         carriers: &Carriers,
     ) -> Result<Self, String> {
         if matches!(operation.method, "options" | "trace") {
             return Err(format!("{} is nothing that connectors ask", operation.method.to_ascii_uppercase()));
         }
         let server = match server {
-            Some(url) => servers::of(url)?,
+            Some(server) => server.clone(),
             None => {
                 let own = operation.value.get("servers").or_else(|| operation.item.get("servers"));
                 servers::choose(own.or_else(|| document.root().get("servers")))?
@@ -49,8 +49,8 @@ impl<'d> Plan<'d> {
         &self.input.warnings
     }
 
-    /// The action, as a definition has it.
-    pub fn action(self, document: &Document, id: &str) -> Value {
+    /// The action, as a definition has it; and what a fixture may answer it, if the document has an example.
+    pub fn action(self, document: &Document, id: &str) -> (Value, Option<Value>) {
         let Self { operation, server, input, placed, body } = self;
         let text = |name: &str| operation.value.get(name).and_then(Value::as_str).unwrap_or_default();
         let method = operation.method.to_ascii_uppercase();
@@ -62,7 +62,7 @@ impl<'d> Plan<'d> {
         if !placed.query.is_empty() {
             request.insert("query".to_owned(), Value::Object(placed.query));
         }
-        let (accept, output) = answer(document, operation);
+        let Answer { accept, output, example } = answer::of(document, operation);
         let mut headers = placed.headers;
         headers.extend(accept.map(|accept| ("accept".to_owned(), json!(accept))));
         headers.extend(body.content_type.map(|kind| ("content-type".to_owned(), json!(kind))));
@@ -83,7 +83,7 @@ impl<'d> Plan<'d> {
         if let Some(output) = output {
             action["output"] = output;
         }
-        action
+        (action, example)
     }
 }
 
@@ -104,25 +104,4 @@ fn description(operation: Operation<'_>) -> String {
         told = format!("Deprecated by the service. {told}");
     }
     told
-}
-
-/// The `accept` header, when it isn't the usual one, and what the answer looks like.
-fn answer(document: &Document, operation: Operation<'_>) -> (Option<String>, Option<Value>) {
-    let responses = operation.value.get("responses").and_then(Value::as_object);
-    let good = |status: &str| status.starts_with('2') || status == "default";
-    let mut found: Vec<(&String, &Value)> =
-        responses.into_iter().flatten().filter(|(status, _)| good(status)).collect();
-    found.sort_by_key(|(status, _)| (*status == "default", status.as_str()));
-    let content = found.into_iter().find_map(|(_, response)| {
-        document.resolve(response).ok()?.get("content")?.as_object().filter(|content| !content.is_empty())
-    });
-    let Some(content) = content else { return (None, None) };
-    let plain = |name: &&String| name.len() <= 200 && name.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'{');
-    match content.iter().find(|(name, _)| is_json(name)) {
-        Some((name, media)) => {
-            let accept = Some(name).filter(plain).filter(|name| !name.starts_with("application/json")).cloned();
-            (accept, media.get("schema").and_then(|schema| outline(document, schema)))
-        }
-        None => (content.keys().next().filter(plain).cloned(), None),
-    }
 }

@@ -5,13 +5,16 @@
 //! doesn't say isn't guessed (pagination, what errors mean), and what couldn't be taken over is told.
 
 mod action;
+mod answer;
 mod body;
 mod document;
+mod fixtures;
 mod names;
 mod parameters;
 mod schema;
 mod security;
 mod servers;
+mod yaml;
 
 use std::collections::BTreeSet;
 
@@ -21,8 +24,9 @@ use serde_json::{Value, json};
 use self::{
     document::{Document, MOST_OPERATIONS, Operation},
     names::{connector_id, line, plain, snake, unique},
+    servers::Server,
 };
-use super::manifest::{Mistake, from_value, is_version};
+use super::manifest::{Mistake, Mistakes, from_value, is_version};
 
 /// What a connector may have, and what a definition may be posted with.
 const MOST_ACTIONS: usize = 256;
@@ -34,9 +38,9 @@ const MOST_WARNINGS: usize = 100;
 pub enum ImportError {
     #[error("{0}")]
     NotOpenApi(String),
-    /// At `operations/{n}` each.
-    #[error("{} of the chosen operations can't be imported", .0.len())]
-    Operations(Vec<Mistake>),
+    /// Of the chosen operations at `/operations/{n}`, of the rest of [`Wanted`] at its member.
+    #[error("what is asked for can't be imported")]
+    Asked(Vec<Mistake>),
     #[error("at most {MOST_ACTIONS} operations make one connector; choose fewer")]
     TooMany,
     #[error("the definition would have {bytes} bytes, and {MOST_BYTES} can be posted; choose fewer operations")]
@@ -91,17 +95,32 @@ pub struct Choice {
     pub reason: Option<String>,
 }
 
+/// A document out of its text: JSON where it begins like JSON, YAML otherwise.
+///
+/// # Errors
+/// Where it is neither.
+pub fn read(text: &str) -> Result<Value, ImportError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim_start().starts_with(['{', '[']) {
+        let wrong = |error| ImportError::NotOpenApi(format!("the document is not valid JSON: {error}"));
+        return serde_json::from_str(text).map_err(wrong);
+    }
+    yaml::parse(text).map_err(|error| ImportError::NotOpenApi(format!("the document is not valid YAML: {error}")))
+}
+
 /// Every operation of a document, and whether it can be imported.
 ///
 /// # Errors
-/// When it is no document that is read.
+/// When it is no document that is read, or `server` is no address.
 pub fn list(document: Value, server: Option<&str>) -> Result<Listing, ImportError> {
     let document = Document::new(document)?;
+    let server = server.map(servers::of).transpose();
+    let server = server.map_err(|message| ImportError::Asked(vec![Mistake::new("/server", message)]))?;
     let operations = document.operations();
     let more = operations.len() == MOST_OPERATIONS;
     let carriers = parameters::Carriers::default();
     let choices = operations.iter().map(|operation| {
-        let reason = action::Plan::new(&document, *operation, server, &carriers).err();
+        let reason = action::Plan::new(&document, *operation, server.as_ref(), &carriers).err();
         Choice {
             id: operation.name(),
             method: operation.method.to_ascii_uppercase(),
@@ -131,22 +150,29 @@ fn summary(operation: &Operation<'_>) -> String {
 /// A definition of the chosen operations.
 ///
 /// # Errors
-/// Why there is none.
+/// Why there is none: everything that is in the way.
 pub fn import(document: Value, wanted: &Wanted) -> Result<Imported, ImportError> {
     let document = Document::new(document)?;
     if wanted.operations.len() > MOST_ACTIONS {
         return Err(ImportError::TooMany);
     }
-    let chosen = choose(&document, &wanted.operations)?;
+    let mut mistakes = Mistakes::default();
+    let server = wanted.server.as_deref().map(|server| {
+        servers::of(server).unwrap_or_else(|message| {
+            mistakes.add("/server", message);
+            Server::stand_in()
+        })
+    });
+    let (places, chosen) = choose(&document, &wanted.operations, &mut mistakes);
     let security::Ways { mut ways, carriers, mut warnings } = security::ways(&document, &chosen);
     let mut taken = BTreeSet::new();
-    let (mut actions, mut hosts, mut settings, mut mistakes) = (Vec::new(), Vec::new(), BTreeSet::new(), Vec::new());
+    let (mut actions, mut hosts, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     let mut schemas = serde_json::Map::new();
-    for (at, operation) in chosen.iter().enumerate() {
-        let plan = match action::Plan::new(&document, *operation, wanted.server.as_deref(), &carriers) {
+    for (at, operation) in places.into_iter().zip(&chosen) {
+        let plan = match action::Plan::new(&document, *operation, server.as_ref(), &carriers) {
             Ok(plan) => plan,
             Err(message) => {
-                mistakes.push(Mistake { path: format!("/operations/{at}"), message });
+                mistakes.add(format!("/operations/{at}"), format!("`{}`: {message}", line(&operation.name(), 100)));
                 continue;
             }
         };
@@ -157,33 +183,22 @@ pub fn import(document: Value, wanted: &Wanted) -> Result<Imported, ImportError>
             hosts.push(plan.server.host.clone());
         }
         for (name, schema) in &plan.server.settings {
-            settings.insert(name.clone());
             schemas.entry(name.clone()).or_insert(schema.clone());
         }
         warnings.extend(plan.warnings().iter().map(|warning| format!("{id}: {warning}")));
-        actions.push(plan.action(&document, &id));
+        let (action, answer) = plan.action(&document, &id);
+        actions.push(action);
+        answers.push(answer);
     }
+    let mut definition = head(&document, wanted);
+    mistakes.extend(head_mistakes(&definition));
     if !mistakes.is_empty() {
-        return Err(ImportError::Operations(mistakes));
+        return Err(ImportError::Asked(mistakes.told()));
     }
-    let info =
-        |name: &str| document.root().pointer(&format!("/info/{name}")).and_then(Value::as_str).unwrap_or_default();
-    let title =
-        Some(line(info("title"), 100)).filter(|title| !title.is_empty()).unwrap_or_else(|| "Imported".to_owned());
-    let version = Some(info("version")).filter(|version| is_version(version)).unwrap_or("1.0.0");
-    let usual = ways.remove(0);
-    let mut definition = json!({
-        "id": wanted.id.clone().unwrap_or_else(|| connector_id(&title)),
-        "name": wanted.name.clone().unwrap_or(title),
-        "version": wanted.version.clone().unwrap_or_else(|| version.to_owned()),
-        "hosts": hosts, "auth": usual, "auth_alternatives": ways,
-        "settings": {"type": "object", "properties": schemas},
-        "actions": actions,
-    });
-    let description = plain(info("description"), 1_000);
-    if !description.is_empty() {
-        definition["description"] = json!(description);
-    }
+    definition["hosts"] = json!(hosts);
+    definition["auth"] = ways.remove(0);
+    definition["auth_alternatives"] = json!(ways);
+    definition["settings"] = json!({"type": "object", "properties": schemas});
     if let Some(test) = actions.iter().find(|action| is_test(action)) {
         definition["test"] = json!({"action": test["id"], "input": {}});
     } else {
@@ -191,7 +206,34 @@ pub fn import(document: Value, wanted: &Wanted) -> Result<Imported, ImportError>
             "no chosen operation reads without an input: name a `test`, with an input that your account has".to_owned(),
         );
     }
+    definition["actions"] = json!(actions);
+    warnings.extend(fixtures::add(&mut definition, answers, MOST_BYTES));
     finish(definition, warnings)
+}
+
+/// Who the connector is, in the importer's words or the document's.
+fn head(document: &Document, wanted: &Wanted) -> Value {
+    let info =
+        |name: &str| document.root().pointer(&format!("/info/{name}")).and_then(Value::as_str).unwrap_or_default();
+    let title =
+        Some(line(info("title"), 100)).filter(|title| !title.is_empty()).unwrap_or_else(|| "Imported".to_owned());
+    let version = Some(info("version")).filter(|version| is_version(version)).unwrap_or("1.0.0");
+    let mut head = json!({
+        "id": wanted.id.clone().unwrap_or_else(|| connector_id(&title)),
+        "name": wanted.name.clone().unwrap_or(title),
+        "version": wanted.version.clone().unwrap_or_else(|| version.to_owned()),
+        "actions": [],
+    });
+    let description = plain(info("description"), 1_000);
+    if !description.is_empty() {
+        head["description"] = json!(description);
+    }
+    head
+}
+
+/// What the importer's own words are wrong about.
+fn head_mistakes(head: &Value) -> impl Iterator<Item = Mistake> + use<> {
+    from_value(head.clone()).mistakes.into_iter().filter(|mistake| mistake.path != "/actions")
 }
 
 /// A read that needs nothing tests a connection.
@@ -216,9 +258,10 @@ fn finish(definition: Value, mut warnings: Vec<String>) -> Result<Imported, Impo
     Ok(Imported { definition, warnings })
 }
 
-fn choose<'d>(document: &'d Document, wanted: &[String]) -> Result<Vec<Operation<'d>>, ImportError> {
+/// The operations that are asked for, each once, and where they are asked for.
+fn choose<'d>(document: &'d Document, wanted: &[String], mistakes: &mut Mistakes) -> (Vec<usize>, Vec<Operation<'d>>) {
     let operations = document.operations();
-    let (mut chosen, mut mistakes): (Vec<Operation<'_>>, Vec<Mistake>) = (Vec::new(), Vec::new());
+    let (mut places, mut chosen): (Vec<usize>, Vec<Operation<'_>>) = (Vec::new(), Vec::new());
     for (at, wanted) in wanted.iter().enumerate() {
         let place = wanted.split_once(' ').map(|(method, path)| (method.to_ascii_lowercase(), path.trim()));
         let named = |operation: &&Operation<'_>| operation.value.get("operationId").is_some_and(|id| id == wanted);
@@ -228,17 +271,17 @@ fn choose<'d>(document: &'d Document, wanted: &[String]) -> Result<Vec<Operation
         let found = operations.iter().find(named).or_else(|| operations.iter().find(placed));
         match found {
             Some(found) if chosen.iter().any(|known| (known.method, known.path) == (found.method, found.path)) => {}
-            Some(found) => chosen.push(*found),
-            None => mistakes.push(Mistake {
-                path: format!("/operations/{at}"),
-                message: format!("there is no operation `{}`", line(wanted, 100)),
-            }),
+            Some(found) => {
+                places.push(at);
+                chosen.push(*found);
+            }
+            None => mistakes.add(format!("/operations/{at}"), format!("there is no operation `{}`", line(wanted, 100))),
         }
     }
-    if chosen.is_empty() && mistakes.is_empty() {
-        mistakes.push(Mistake { path: "/operations".to_owned(), message: "choose one operation at least".to_owned() });
+    if wanted.is_empty() {
+        mistakes.add("/operations", "choose one operation at least");
     }
-    if mistakes.is_empty() { Ok(chosen) } else { Err(ImportError::Operations(mistakes)) }
+    (places, chosen)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{ImportError, Imported, Wanted, import, list};
+use super::{ImportError, Imported, Wanted, import, list, read};
 
 fn document(paths: Value) -> Value {
     json!({"openapi": "3.0.3", "info": {"title": "Pet <b>Shop</b>", "version": "2.1.0", "description": "All pets."},
@@ -127,20 +127,88 @@ fn what_cannot_be_asked_is_refused_plainly() {
         ("options", "OPTIONS"),
     ] {
         assert!(reason(id).contains(part), "{id}: {}", reason(id));
-        let Err(ImportError::Operations(mistakes)) = import(document(paths.clone()), &wanted(&["fine", id])) else {
+        let Err(ImportError::Asked(mistakes)) = import(document(paths.clone()), &wanted(&["fine", id])) else {
             panic!("{id}")
         };
         assert_eq!((mistakes.len(), mistakes[0].path.as_str()), (1, "/operations/1"));
+        assert!(mistakes[0].message.starts_with(&format!("`{id}`: ")), "{}", mistakes[0].message);
     }
     let fine = listing.operations.iter().find(|choice| choice.id == "fine").unwrap();
     assert_eq!((fine.supported, fine.summary.as_str(), fine.method.as_str()), (true, "All fine", "GET"));
     for nothing in [vec![], vec!["nope"], vec!["GET /nope"]] {
-        assert!(matches!(import(document(paths.clone()), &wanted(&nothing)), Err(ImportError::Operations(_))));
+        assert!(matches!(import(document(paths.clone()), &wanted(&nothing)), Err(ImportError::Asked(_))));
     }
     // A server that is given takes the place of any other.
     let there = Wanted { server: Some("http://127.0.0.1:9000/api".to_owned()), ..wanted(&["elsewhere"]) };
     let definition = import(document(paths), &there).unwrap().definition;
     assert_eq!(definition["actions"][0]["request"]["url"], "http://127.0.0.1:9000/api/elsewhere");
+}
+
+#[test]
+fn everything_that_is_in_the_way_is_told_at_once() {
+    let paths = json!({
+        "/upload": {"post": {"operationId": "upload", "requestBody": {"content": {"multipart/form-data": {}}}}},
+        "/cookie": {"get": {"operationId": "cookie", "parameters": [{"name": "s", "in": "cookie", "required": true}]}},
+        "/fine": {"get": {"operationId": "fine"}}});
+    let asked = Wanted {
+        id: Some("Not an id".to_owned()),
+        version: Some("one".to_owned()),
+        server: Some("ftp://a.example".to_owned()),
+        // One is named twice: the others keep the place that they were asked for at.
+        ..wanted(&["fine", "nope", "fine", "upload", "GET /nope", "cookie"])
+    };
+    let Err(ImportError::Asked(mistakes)) = import(document(paths.clone()), &asked) else { panic!() };
+    let mut told: Vec<(&str, bool)> =
+        mistakes.iter().map(|one| (one.path.as_str(), one.message.starts_with('`'))).collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        [
+            ("/id", false),
+            ("/operations/1", false),
+            ("/operations/3", true),
+            ("/operations/4", false),
+            ("/operations/5", true),
+            ("/server", false),
+            ("/version", false)
+        ],
+        "{mistakes:#?}"
+    );
+    assert!(matches!(list(document(paths), Some("ftp://a.example")), Err(ImportError::Asked(_))));
+}
+
+#[test]
+fn examples_become_fixtures_and_what_has_none_is_told() {
+    let answer = |media: Value| json!({"200": {"content": {"application/json": media}}});
+    let paths = json!({
+        "/pets/{id}": {"get": {"operationId": "getPet", "responses": answer(json!({"example": {"id": 7}}))}},
+        "/pets/mine": {"get": {"operationId": "mine", "responses": answer(json!({"schema": {"type": "object", "properties": {
+            "id": {"type": "integer", "example": 1}}}}))}},
+        "/pets": {"post": {"operationId": "add", "responses": {"204": {"description": "made"}}},
+            "get": {"operationId": "list", "responses": answer(json!({"schema": {"$ref": "#/components/schemas/Pet"}}))}}});
+    let made = imported(paths, &["getPet", "mine", "add", "list"]);
+    assert_eq!(
+        made.definition["fixtures"],
+        json!([
+            {"match": {"method": "GET", "path": "/v1/pets/mine"}, "response": {"status": 200, "json": {"id": 1}}},
+            {"match": {"method": "POST", "path": "/v1/pets"}, "response": {"status": 204}},
+            {"match": {"method": "GET", "path": "/v1/pets/*"}, "response": {"status": 200, "json": {"id": 7}}},
+        ])
+    );
+    let about: Vec<&String> = made.warnings.iter().filter(|warning| warning.contains("fixture")).collect();
+    assert!(about.len() == 1 && about[0].contains("no fixture for `list`:"), "{about:?}");
+}
+
+#[test]
+fn a_document_is_read_from_json_and_from_yaml() {
+    let json = document(json!({"/a": {"get": {"operationId": "a"}}}));
+    assert_eq!(read(&format!("\u{feff}\n {json}")).unwrap(), json);
+    let yaml =
+        read("openapi: 3.1.0\ninfo: {title: A, version: 1.0.0}\npaths:\n  /a:\n    get: {operationId: a}\n").unwrap();
+    assert_eq!(list(yaml, None).unwrap().operations[0].id, "a");
+    let told = |text: &str| read(text).unwrap_err().to_string();
+    assert!(told("{\"openapi\": ").contains("not valid JSON"), "{}", told("{\"openapi\": "));
+    assert!(told("openapi: 3.0.0\npaths: [").contains("not valid YAML: line "), "{}", told("openapi: 3.0.0\npaths: ["));
 }
 
 #[test]

@@ -119,7 +119,7 @@ pub async fn create(
         return upload(&app, principal.organization, bytes).await;
     }
     let bytes = body::read(body, &parts.headers, body::BODY_CAP).await?;
-    let reading = definitions::reading(&parts.headers, &bytes)?;
+    let reading = definitions::reading(&parts.headers, &bytes).await?;
     let manifest = definitions::usable(&app, principal.organization, reading).await?;
     let (id, version) = (manifest.id.clone(), manifest.version.clone());
     let new = NewConnectorVersion {
@@ -157,7 +157,7 @@ async fn keep(app: &App, new: NewConnectorVersion) -> Result<VersionState, Probl
 }
 
 fn invalid(message: String) -> Problem {
-    definitions::invalid(&[Mistake { path: String::new(), message }])
+    definitions::invalid(&[Mistake::new("", message)])
 }
 
 /// Looks at a packed component without running anything of it, keeps it, and has it compiled.

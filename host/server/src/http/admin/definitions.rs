@@ -12,7 +12,7 @@ use resly_core::{
     connector::{
         call::{CallRequest, Caller, Prepared},
         connection::{Environment, Installable, Origin},
-        manifest::{Manifest, Mistake, Reading, SCHEMA, from_toml, from_value},
+        manifest::{Manifest, Mistake, Reading, SCHEMA},
         openapi::{self, ImportError, Wanted},
     },
     id::{ConnectionId, OrganizationId},
@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 use super::trials;
 use crate::{
     app::App,
-    definition::{self, Unusable},
+    definition::{self, Source, Unusable},
     http::{
         body,
         guard::Admin,
@@ -34,19 +34,27 @@ use crate::{
 };
 
 /// A definition out of a body, by its media type: JSON or TOML.
-pub(super) fn reading(headers: &HeaderMap, bytes: &Bytes) -> Result<Reading, Problem> {
-    match body::media_type(headers)?.as_deref() {
-        None | Some("application/json") => Ok(from_value(body::parse(bytes)?)),
+pub(super) async fn reading(headers: &HeaderMap, bytes: &Bytes) -> Result<Reading, Problem> {
+    let source = match body::media_type(headers)?.as_deref() {
+        None | Some("application/json") => Source::Json(body::parse(bytes)?),
         Some("application/toml") => {
             let text = std::str::from_utf8(bytes)
                 .map_err(|_| Problem::new(&kinds::INVALID_CONNECTOR, "the definition is not UTF-8"))?;
-            Ok(from_toml(text))
+            Source::Toml(text.to_owned())
         }
-        Some(other) => Err(Problem::new(
-            &kinds::UNSUPPORTED_MEDIA_TYPE,
-            format!("application/json or application/toml is expected, not {other:.100}"),
-        )),
-    }
+        Some(other) => {
+            return Err(Problem::new(
+                &kinds::UNSUPPORTED_MEDIA_TYPE,
+                format!("application/json or application/toml is expected, not {other:.100}"),
+            ));
+        }
+    };
+    read(source).await
+}
+
+/// Reads a definition where it keeps no other request waiting.
+async fn read(source: Source) -> Result<Reading, Problem> {
+    tokio::task::spawn_blocking(move || source.read()).await.map_err(|panicked| Problem::internal(&panicked))
 }
 
 /// The definition, if it can be taken in.
@@ -59,8 +67,7 @@ pub(super) async fn usable(app: &App, organization: OrganizationId, reading: Rea
 
 pub(super) fn invalid(mistakes: &[Mistake]) -> Problem {
     let detail = match mistakes {
-        [only] if only.path.is_empty() => only.message.clone(),
-        [only] => format!("{}: {}", only.path, only.message),
+        [only] => only.to_string(),
         many => format!("{} mistakes; see `errors`", many.len()),
     };
     Problem::new(&kinds::INVALID_CONNECTOR, detail).with("errors", json!(mistakes))
@@ -83,7 +90,7 @@ pub async fn check(
 ) -> Result<Json<Value>, Problem> {
     let (parts, body) = request.into_parts();
     let bytes = body::read(body, &parts.headers, body::BODY_CAP).await?;
-    let reading = reading(&parts.headers, &bytes)?;
+    let reading = reading(&parts.headers, &bytes).await?;
     match definition::usable(&app, principal.organization, reading).await {
         Ok(_) => Ok(Json(json!({"ok": true, "errors": []}))),
         Err(Unusable::Mistakes(mistakes)) => Ok(Json(json!({"ok": false, "errors": mistakes}))),
@@ -94,7 +101,7 @@ pub async fn check(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportRequest {
-    /// An OpenAPI document, 3.0 or 3.1; its JSON as a text does too.
+    /// An OpenAPI document, 3.0 or 3.1; its YAML, or its JSON, as a text does too.
     #[schema(value_type = Object)]
     document: Value,
     /// By `operationId` or `GET /path`. Without them, the answer lists the operations.
@@ -117,17 +124,18 @@ pub async fn import(
     body::LargeJson(asked): body::LargeJson<ImportRequest>,
 ) -> Result<Json<Value>, Problem> {
     let ImportRequest { document, operations, id, name, version, server } = asked;
-    let document = match document {
-        Value::String(text) => serde_json::from_str(&text)
-            .map_err(|error| Problem::invalid_at("document", definition::not_json(&text, &error)))?,
-        document => document,
-    };
     // A large document takes a while to look through.
-    let looking = tokio::task::spawn_blocking(move || match operations {
-        None => openapi::list(document, server.as_deref()).map(|listing| json!(listing)),
-        Some(operations) => {
-            let wanted = Wanted { operations, id, name, version, server };
-            openapi::import(document, &wanted).map(|imported| json!(imported))
+    let looking = tokio::task::spawn_blocking(move || {
+        let document = match document {
+            Value::String(text) => openapi::read(&text)?,
+            document => document,
+        };
+        match operations {
+            None => openapi::list(document, server.as_deref()).map(|listing| json!(listing)),
+            Some(operations) => {
+                let wanted = Wanted { operations, id, name, version, server };
+                openapi::import(document, &wanted).map(|imported| json!(imported))
+            }
         }
     });
     let looked = looking.await.map_err(|panicked| Problem::internal(&panicked))?;
@@ -137,7 +145,7 @@ pub async fn import(
 fn import_problem(error: &ImportError) -> Problem {
     let problem = Problem::new(&kinds::IMPORT_FAILED, error.to_string());
     match error {
-        ImportError::Operations(mistakes) | ImportError::Unsound(mistakes) => problem.with("errors", json!(mistakes)),
+        ImportError::Asked(mistakes) | ImportError::Unsound(mistakes) => problem.with("errors", json!(mistakes)),
         ImportError::NotOpenApi(message) => problem.with("errors", json!([{"path": "/document", "message": message}])),
         ImportError::TooMany | ImportError::TooLarge { .. } => {
             problem.with("errors", json!([{"path": "/operations", "message": error.to_string()}]))
@@ -173,7 +181,7 @@ pub async fn dry_run(
     body::Json(asked): body::Json<DryRunRequest>,
 ) -> Result<Json<Value>, Problem> {
     let organization = principal.organization;
-    let manifest = usable(&app, organization, definition::read(asked.definition)).await?;
+    let manifest = usable(&app, organization, read(Source::within(asked.definition)).await?).await?;
     let settings = install::with_defaults(&manifest, asked.settings.unwrap_or_else(|| json!({})));
     let mistakes: Vec<problem::Mistake> = install::check_settings(&manifest, &settings);
     if !mistakes.is_empty() {
@@ -193,4 +201,23 @@ pub async fn dry_run(
         visitor: None,
     };
     trials::shown(app.connectors.rehearse(&connection, &Prepared::new(installable), request).await?).map(Json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_read_on_a_thread_that_may_block() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let (free, held) = std::sync::mpsc::channel::<()>();
+            let busy = tokio::task::spawn_blocking(move || held.recv());
+            let mut reading = std::pin::pin!(read(Source::Json(json!({}))));
+            assert!(futures::poll!(&mut reading).is_pending(), "it waits for the one thread that may block");
+            free.send(()).unwrap();
+            busy.await.unwrap().unwrap();
+            assert_eq!(reading.await.unwrap().mistakes.len(), 4);
+        });
+    }
 }
