@@ -16,7 +16,7 @@ DENY_VERSION = 0.20.2
 DENY = $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 FUZZ_VERSION = 0.13.2
 FUZZ = $(TOOLS)/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
-FUZZ_TARGETS ?= url_policy manifest definition envelope component
+FUZZ_TARGETS ?= url_policy manifest definition openapi envelope component
 # For each target.
 FUZZ_SECONDS ?= 60
 

@@ -44,6 +44,11 @@ fn envelope() {
 }
 
 #[test]
+fn openapi() {
+    replay("openapi", targets::openapi);
+}
+
+#[test]
 fn component() {
     replay("component", targets::component);
 }

@@ -3,9 +3,10 @@
 
 mod definition;
 mod envelope;
+mod openapi;
 mod url_policy;
 
-pub use self::{definition::definition, envelope::envelope, url_policy::url_policy};
+pub use self::{definition::definition, envelope::envelope, openapi::openapi, url_policy::url_policy};
 
 use resly_core::connector::manifest::{Manifest, check};
 
