@@ -1,40 +1,101 @@
 //! JSON Schema (2020-12) as connectors use it: for inputs, outputs and settings.
 
-use jsonschema::PatternOptions;
+mod extent;
+
+use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use self::extent::Extent;
 
 /// Where and how a value differs from its schema, one line each, at most eight. The value itself is never quoted: it may
 /// be a customer's, and these lines end in logs.
 pub type Differences = Vec<String>;
 
-/// What strangers write as a pattern costs this much at most, each time it is compiled and each time it is tried.
+/// What strangers write as a pattern costs this much at most each time it is compiled. It is tried in time that is linear
+/// in the text's length: no look-around and no back-references.
 const PATTERN_BYTES: usize = 256 << 10;
-const PATTERN_STEPS: usize = 100_000;
+/// Places of the schema times values, and patterns times bytes of text: what one check may take, about a second at worst.
+const MOST_STEPS: u64 = 16_000_000;
+const MOST_MATCHED: u64 = 8_000_000;
+/// From here on a check leaves the async worker to others.
+const LONG: u64 = 200_000;
 
 /// A schema ready to check values with. References to anything outside the schema are refused, so a schema can't
-/// reach the network.
-pub struct Schema(jsonschema::Validator);
+/// reach the network; and what a check may take is bounded, since author and caller may both be strangers.
+pub struct Schema {
+    validator: Validator,
+    extent: Extent,
+}
 
 impl Schema {
     pub fn new(schema: &Value) -> Result<Self, String> {
-        let patterns = PatternOptions::fancy_regex().backtrack_limit(PATTERN_STEPS).size_limit(PATTERN_BYTES);
-        let validator = jsonschema::options().with_pattern_options(patterns).build(schema);
-        validator.map(Self).map_err(|error| format!("the schema is not valid: {error}"))
+        let extent = extent::measure(schema)?;
+        let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES);
+        let options = jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(patterns);
+        let validator = options.build(schema).map_err(|error| format!("the schema is not valid: {error}"))?;
+        Ok(Self { validator, extent })
     }
 
     pub fn check(&self, value: &Value) -> Result<(), Differences> {
-        let differences: Differences = self
-            .0
-            .iter_errors(value)
-            .take(8)
+        let Size { values, text } = size(value);
+        let Extent { places, patterns } = self.extent;
+        let (steps, matched) = (values.saturating_mul(places), text.saturating_mul(patterns));
+        if steps > MOST_STEPS || matched > MOST_MATCHED {
+            return Err(vec![format!(
+                "the value is too large to be checked: it has {values} values and {text} bytes of text, its schema {places} \
+                 places and {patterns} patterns"
+            )]);
+        }
+        let differences =
+            if steps.max(matched) > LONG { apart(|| self.differences(value)) } else { self.differences(value) };
+        if differences.is_empty() { Ok(()) } else { Err(differences) }
+    }
+
+    fn differences(&self, value: &Value) -> Differences {
+        let errors = self.validator.iter_errors(value).take(8);
+        errors
             .map(|error| {
                 let path = error.instance_path().to_string();
                 let path = if path.is_empty() { "the value" } else { path.as_str() };
                 format!("{path}: {}", error.masked_with("it"))
             })
-            .collect();
-        if differences.is_empty() { Ok(()) } else { Err(differences) }
+            .collect()
     }
+}
+
+/// Runs what takes a while where no other task waits for it. A runtime of one thread has no other place.
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+#[derive(Default)]
+struct Size {
+    values: u64,
+    /// Bytes of strings and of members' names.
+    text: u64,
+}
+
+fn size(value: &Value) -> Size {
+    let mut size = Size { values: 1, text: 0 };
+    let mut add = |inner: &Value| {
+        let Size { values, text } = self::size(inner);
+        size.values += values;
+        size.text += text;
+    };
+    match value {
+        Value::Array(items) => items.iter().for_each(add),
+        Value::Object(members) => {
+            members.values().for_each(&mut add);
+            size.text += members.keys().map(|name| name.len() as u64).sum::<u64>();
+        }
+        Value::String(text) => size.text = text.len() as u64,
+        _ => {}
+    }
+    size
 }
 
 /// Checks one value against a schema that is used once.
@@ -61,4 +122,37 @@ pub fn count_patterns(schema: &Value) -> usize {
 /// Checks that a schema is one.
 pub fn check_schema(schema: &Value) -> Result<(), String> {
     Schema::new(schema).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_check_that_would_take_long_is_not_begun() {
+        let wide: Vec<Value> = (0..2_000).map(|n| json!({"minimum": n})).collect();
+        let schema = Schema::new(&json!({"items": {"anyOf": wide}})).unwrap();
+        assert_eq!(schema.check(&json!([2_000, 3_000])), Ok(()));
+        let said = schema.check(&json!(vec![0; 100_000])).unwrap_err();
+        assert!(said[0].contains("100001 values") && said[0].contains("places"), "{said:?}");
+    }
+
+    #[test]
+    fn patterns_take_linear_time_and_so_much_text() {
+        let slow = Schema::new(&json!({"items": {"pattern": "^(a|a)*$"}})).unwrap();
+        assert_eq!(slow.check(&json!(["a".repeat(100_000)])), Ok(()));
+        assert!(slow.check(&json!(["a".repeat(9_000_000)])).unwrap_err()[0].contains("patterns"));
+        assert!(Schema::new(&json!({"pattern": "^(?!b)"})).err().unwrap().contains("not valid"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_long_check_says_the_same_on_a_worker() {
+        let schema = Schema::new(&json!({"items": {"type": "integer", "minimum": 0}})).unwrap();
+        let mut values = vec![json!(1); 100_000];
+        assert_eq!(schema.check(&json!(values)), Ok(()));
+        values[99_999] = json!("x");
+        assert_eq!(schema.check(&json!(values)).unwrap_err(), ["/99999: it is not of type \"integer\""]);
+    }
 }

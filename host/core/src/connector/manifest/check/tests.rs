@@ -216,4 +216,11 @@ fn a_manifest_that_costs_too_much_is_not_looked_at_closely() {
     let mut costly = example()["settings"].clone();
     costly["properties"]["p"] = json!({"type": "string", "pattern": "(\\w{100}){100}"});
     told("/settings", costly, "/settings", "not valid");
+    // Each level refers to the next one twice: thirty lines, and a check of one value would take hours.
+    let mut endless = json!({"type": "object", "allOf": [{"$ref": "#/$defs/0"}], "$defs": {"30": {"type": "object"}}});
+    for level in 0..30 {
+        let next = json!({"$ref": format!("#/$defs/{}", level + 1)});
+        endless["$defs"][level.to_string()] = json!({"allOf": [next, next]});
+    }
+    told("/settings", endless, "/settings", "10000 places");
 }
