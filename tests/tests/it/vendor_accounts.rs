@@ -3,12 +3,14 @@
 
 use std::collections::HashMap;
 
+use hmac::{Hmac, KeyInit, Mac};
 use resly_tests::{
     app::TestApp,
     browser::Browser,
     service::{Received, ScriptedService},
 };
 use serde_json::{Value, json};
+use sha2::Sha256;
 use url::Url;
 
 const SEND: &str = "/gmail/v1/users/me/messages/send";
@@ -21,18 +23,42 @@ async fn installed(app: &TestApp, connector: &str, settings: Value) -> String {
     app.admin_post("/api/admin/connections", &new).await["id"].as_str().unwrap().to_owned()
 }
 
-/// Lets the app in as a person does; gives what the service was asked for in the browser.
-async fn authorize(app: &TestApp, connection: &str, extra: &str) -> (Url, HashMap<String, String>) {
+/// Lets the app in as a person does, whom the service sends back with what `answer` makes of the state; gives what the
+/// service was asked for in the browser, and where the console is.
+async fn asked(app: &TestApp, connection: &str, answer: impl Fn(&str) -> String) -> (Url, Url) {
     let started = app.admin_post(&format!("/api/admin/connections/{connection}/oauth/start"), &json!({})).await;
     let mut browser = Browser::new();
     let asked = browser.open(started["authorize_url"].as_str().unwrap()).await.location.unwrap();
-    let parameters: HashMap<String, String> = asked.query_pairs().into_owned().collect();
-    let back = format!("{}?code=code-1&state={}{extra}", parameters["redirect_uri"], parameters["state"]);
+    let parameters = parameters(&asked);
+    let back = format!("{}?{}", parameters["redirect_uri"], answer(&parameters["state"]));
     assert!(back.starts_with(&app.url("/oauth/callback")), "{back}");
     let page = browser.open(&back).await;
-    let location = page.location.expect(&page.text);
+    (asked, page.location.expect(&page.text))
+}
+
+/// The same, of an answer that has to be good.
+async fn authorize(app: &TestApp, connection: &str, answer: impl Fn(&str) -> String) -> (Url, HashMap<String, String>) {
+    let (asked, location) = asked(app, connection, answer).await;
     assert!(location.query().unwrap().contains("oauth=connected&test=passed"), "{location}");
+    let parameters = parameters(&asked);
     (asked, parameters)
+}
+
+fn parameters(url: &Url) -> HashMap<String, String> {
+    url.query_pairs().into_owned().collect()
+}
+
+/// What Shopify sends a person back with; its parameters are in their order.
+fn from_shopify(state: &str) -> String {
+    format!("code=code-1&shop=acme-demo.myshopify.com&state={state}&timestamp=1796083200")
+}
+
+/// The same, signed with the app's secret.
+fn signed(query: &str, secret: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(query.as_bytes());
+    let hmac: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("hmac={hmac}&{query}")
 }
 
 fn form(request: &Received) -> HashMap<String, String> {
@@ -66,7 +92,8 @@ async fn gmail_asks_for_sending_alone_and_renews_its_access() {
         "errors": [{"domain": "global", "reason": "invalidArgument", "message": "m"}]}});
     google.answers_once(SEND, 400, nothing);
 
-    let (asked, parameters) = authorize(&app, &id, "&iss=https://accounts.google.com").await;
+    let answer = |state: &str| format!("code=code-1&state={state}&iss=https://accounts.google.com");
+    let (asked, parameters) = authorize(&app, &id, answer).await;
     assert_eq!((asked.host_str(), asked.path()), (Some("accounts.google.com"), "/o/oauth2/v2/auth"));
     for (name, value) in [
         ("scope", scope),
@@ -120,7 +147,7 @@ async fn shopify_s_hourly_access_is_renewed() {
     let shop = json!({"name": "Acme", "myshopifyDomain": "acme-demo.myshopify.com", "currencyCode": "EUR"});
     shopify.answers_once(GRAPHQL, 200, json!({"data": {"shop": shop}}));
 
-    let (asked, parameters) = authorize(&app, &id, "&shop=acme-demo.myshopify.com&timestamp=1796083200&hmac=00").await;
+    let (asked, parameters) = authorize(&app, &id, |state| signed(&from_shopify(state), "secret-1")).await;
     assert_eq!((asked.host_str(), asked.path()), (Some("acme-demo.myshopify.com"), "/admin/oauth/authorize"));
     assert_eq!(pair(&parameters, "scope"), "read_orders,read_products,read_customers");
     let received = shopify.received();
@@ -146,4 +173,25 @@ async fn shopify_s_hourly_access_is_renewed() {
     assert_eq!(keys, ["shpat_access-1", "shpat_access-2"], "the token goes where Shopify wants it, without a prefix");
     let renewal = form(to(&received, SHOPIFY_TOKEN)[1]);
     assert_eq!((pair(&renewal, "grant_type"), pair(&renewal, "refresh_token")), ("refresh_token", "shprt_refresh-1"));
+}
+
+#[tokio::test]
+async fn what_shopify_did_not_sign_is_not_its_answer() {
+    let shopify = ScriptedService::start().await.unwrap();
+    let app = TestApp::in_place_of(&["acme-demo.myshopify.com"], &shopify).await;
+    let id = installed(&app, "shopify", json!({"shop": "acme-demo"})).await;
+    for answer in [
+        from_shopify as fn(&str) -> String,
+        |state| signed(&from_shopify(state), "another-secret"),
+        |state| format!("{}&extra=1", signed(&from_shopify(state), "secret-1")),
+        |state| format!("hmac=00&{}", from_shopify(state)),
+    ] {
+        let (_, location) = asked(&app, &id, answer).await;
+        assert!(location.query().unwrap().ends_with("oauth=failed&reason=signature"), "{location}");
+    }
+    let console = Browser::new().open(&app.url("/console?oauth=failed&reason=signature")).await;
+    assert!(console.text.contains("not signed with the app's secret"), "{}", console.text);
+    let view: Value =
+        app.send_as(&app.admin, "GET", &format!("/api/admin/connections/{id}")).await.json().await.unwrap();
+    assert_eq!((&view["authorized"], shopify.received().len()), (&json!(false), 0), "nobody was asked for tokens");
 }

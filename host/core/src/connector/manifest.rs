@@ -103,6 +103,9 @@ pub struct OAuth {
     /// What the authorization response's `iss` has to be (RFC 9207), when the service sends one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
+    /// How the service signs its answer to an authorization, when it does. One that isn't signed is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_hmac: Option<CallbackHmac>,
     #[serde(default)]
     pub scopes: Vec<String>,
     /// What stands between scopes: a space, unless the service wants a comma.
@@ -136,6 +139,13 @@ pub enum Grant {
     #[default]
     AuthorizationCode,
     ClientCredentials,
+}
+
+/// Whose way of signing an answer's query with the app's secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallbackHmac {
+    Shopify,
 }
 
 /// How the app's client proves itself to `token_url` (OpenID Connect Core, section 9).

@@ -17,7 +17,7 @@ use resly_core::{
     connector::{
         account::{Account, AccountKey, AccountStore, Claim, Renewed},
         connection::SealedCredentials,
-        manifest::{Grant, OAuth},
+        manifest::{CallbackHmac, Grant, OAuth},
     },
     time::{Clock, Random},
 };
@@ -30,7 +30,7 @@ use tokio::{
 use url::Url;
 
 use super::{
-    OAuthError, endpoint, pkce,
+    OAuthError, callback, endpoint, pkce,
     request::{self, Ask},
     tokens::Tokens,
 };
@@ -152,6 +152,18 @@ impl Keeper {
         }
         drop(query);
         Ok(url)
+    }
+
+    /// Whether the service made the answer that a browser brought (its query), as far as the service says so.
+    pub async fn vouches(&self, who: &AccountSpec, query: &str) -> Result<bool, OAuthError> {
+        match who.oauth()?.callback_hmac {
+            None => Ok(true),
+            Some(CallbackHmac::Shopify) => {
+                let client = self.client(who).await?.ok_or(OAuthError::NoClient)?;
+                let secret = client.get("client_secret").filter(|secret| !secret.is_empty());
+                Ok(callback::is_signed(query, secret.ok_or(OAuthError::NoClient)?))
+            }
+        }
     }
 
     /// Makes tokens of the code that an agreement gave (RFC 6749, section 4.1.3).

@@ -104,13 +104,14 @@ fn html(status: StatusCode, body: &str) -> Response {
 fn ending(parameters: &ConsoleParameters) -> Option<String> {
     let connection = escape(parameters.connection.as_deref().unwrap_or_default());
     let tested = match parameters.test.as_deref() {
-        Some("passed") => " and its test passed. It can be enabled",
+        Some("passed") => " and its test passed. Enable it, unless it was enabled before",
         Some("failed") => ", but its test failed. <code>POST …/test</code> says why",
         _ => "",
     };
     let why = match parameters.reason.as_deref() {
         Some("access_denied") => "The service says that access was denied.",
         Some("issuer") => "The answer came from another service than the connector's.",
+        Some("signature") => "The answer is not signed with the app's secret. Check the secret, then start again.",
         Some("changed") => "The connection was changed in the meantime. Start again.",
         Some("client_refused") => "The service refused the app's client. Check its id and secret.",
         Some("code_refused") => "The service gave no tokens for its own answer. Start again.",

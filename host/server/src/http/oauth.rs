@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Path, Query, RawQuery, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -105,6 +105,7 @@ enum Ending {
 pub async fn callback(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
+    RawQuery(query): RawQuery,
     answer: Result<Query<Answer>, QueryRejection>,
 ) -> Response {
     let Ok(Query(answer)) = answer else { return gone(STALE) };
@@ -126,7 +127,7 @@ pub async fn callback(
     // On a task of its own: a browser that leaves must not leave tokens behind that nobody keeps.
     let task = tokio::spawn({
         let (app, flow) = (Arc::clone(&app), flow.clone());
-        async move { finish(&app, &flow, &answer).await }
+        async move { finish(&app, &flow, &answer, &query.unwrap_or_default()).await }
     });
     let ending = task.await.unwrap_or(Ending::Failed("internal"));
     let public = app.public_url().unwrap_or_default();
@@ -137,7 +138,7 @@ pub async fn callback(
     }
 }
 
-async fn finish(app: &App, flow: &OauthFlow, answer: &Answer) -> Ending {
+async fn finish(app: &App, flow: &OauthFlow, answer: &Answer, query: &str) -> Ending {
     let (connection, spec) = match place(app, flow).await {
         Ok(Some(placed)) => placed,
         Ok(None) => return Ending::Failed("changed"),
@@ -148,19 +149,25 @@ async fn finish(app: &App, flow: &OauthFlow, answer: &Answer) -> Ending {
         Some(Err(reason)) => return Ending::Failed(reason),
         None => return Ending::Failed("changed"),
     };
+    let failed = |error: OAuthError| {
+        tracing::warn!(%error, organization = %connection.organization, connection = %connection.id,
+            "a service gave no tokens for an authorization");
+        Ending::Failed(match error {
+            OAuthError::Unavailable { .. } | OAuthError::Answer(_) => "service_unavailable",
+            OAuthError::Client(_) | OAuthError::NoClient => "client_refused",
+            OAuthError::Vault(_) | OAuthError::Store(_) => "internal",
+            _ => "code_refused",
+        })
+    };
+    match app.accounts.keeper.vouches(&spec, query).await {
+        Ok(true) => {}
+        Ok(false) => return Ending::Failed("signature"),
+        Err(error) => return failed(error),
+    }
     let redirect = format!("{}{REDIRECT}", app.public_url().unwrap_or_default());
     let tokens = match app.accounts.keeper.exchange(&spec, code, &flow.verifier, &redirect).await {
         Ok(tokens) => tokens,
-        Err(error) => {
-            tracing::warn!(%error, organization = %connection.organization, connection = %connection.id,
-                "a service gave no tokens for an authorization");
-            return Ending::Failed(match error {
-                OAuthError::Unavailable { .. } | OAuthError::Answer(_) => "service_unavailable",
-                OAuthError::Client(_) | OAuthError::NoClient => "client_refused",
-                OAuthError::Vault(_) | OAuthError::Store(_) => "internal",
-                _ => "code_refused",
-            });
-        }
+        Err(error) => return failed(error),
     };
     match app.store.put_account(flow.account.clone(), flow.revision, tokens, app.clock.now()).await {
         Ok(true) => {}

@@ -381,6 +381,7 @@ mod tests {
             ("header", json!("X-Token")),
             ("issuer", json!("https://evil.example")),
             ("authorize_params", json!({"access_type": "offline"})),
+            ("callback_hmac", json!("shopify")),
         ] {
             assert_eq!(wider(|m| m["auth"][name] = value), [format!("/auth/{name}")]);
         }

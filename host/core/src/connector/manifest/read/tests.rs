@@ -9,7 +9,7 @@ fn example() -> Value {
         "hosts": ["crm.example.com"],
         "auth": {"type": "api_key", "in": "header", "name": "X-Api-Key", "prefix": "Key "},
         "auth_alternatives": [{"type": "oauth2", "authorize_url": "https://a.example/a", "token_url": "https://a.example/t",
-            "scopes": ["a"], "grant": "authorization_code", "authorize_params": {"access_type": "offline"},
+            "scopes": ["a"], "callback_hmac": "shopify", "grant": "authorization_code", "authorize_params": {"access_type": "offline"},
             "expired_when": [{"status": 403, "pointer": "/error", "equals": "expired"}]}, {"type": "basic"}],
         "auth_hosts": ["crm.example.com"],
         "settings": {"type": "object", "properties": {"region": {"type": "string"}}},
