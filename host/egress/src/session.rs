@@ -80,7 +80,8 @@ pub struct SessionSpec {
     pub http_calls: u32,
     /// Decoded bytes of all bodies together.
     pub response_bytes: usize,
-    /// From now on, for everything.
+    /// From the first request on, for everything. Until then the call may wait for its connector to be compiled, or for a
+    /// place to run.
     pub deadline: Duration,
 }
 
@@ -89,7 +90,8 @@ pub struct Session {
     egress: Arc<Egress>,
     spec: SessionSpec,
     breaker: BreakerKey,
-    until: Instant,
+    /// Set by the first request.
+    until: OnceLock<Instant>,
     grants: OnceLock<Result<Grants, GrantError>>,
     opening: tokio::sync::Mutex<()>,
     credential: Mutex<Option<Arc<Credential>>>,
@@ -131,7 +133,7 @@ impl Session {
             _ => None,
         };
         Self {
-            until: Instant::now() + spec.deadline,
+            until: OnceLock::new(),
             breaker: (spec.connection, visitor),
             grants: OnceLock::new(),
             opening: tokio::sync::Mutex::default(),
@@ -145,9 +147,15 @@ impl Session {
         }
     }
 
+    /// When the call's time is over, as seen at its first request.
+    fn until(&self, now: Instant) -> Instant {
+        *self.until.get_or_init(|| now + self.spec.deadline)
+    }
+
     async fn exchange(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
         let now = Instant::now();
-        let until = request.timeout.map_or(self.until, |timeout| self.until.min(now + timeout));
+        let end = self.until(now);
+        let until = request.timeout.map_or(end, |timeout| end.min(now + timeout));
         if until <= now {
             return Err(failure::refused(OutboundReason::Timeout, "the call's time is over"));
         }
@@ -516,4 +524,43 @@ fn method(text: &str) -> Result<Method, OutboundFailure> {
         let message = format!("`{shown}` is no method that can be sent; use GET, POST, PUT, PATCH, DELETE or HEAD");
         failure::refused(OutboundReason::Invalid, message)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use resly_core::time::Random;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{EgressConfig, SystemResolver};
+
+    struct Zeros;
+
+    impl Random for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    #[test]
+    fn a_call_s_time_begins_with_its_first_request() {
+        let egress = Egress::new(EgressConfig::default(), Arc::new(SystemResolver), Arc::new(Zeros)).unwrap();
+        let manifest = json!({"id": "t", "name": "T", "version": "1.0.0", "actions": []});
+        let session = egress.session(SessionSpec {
+            organization: OrganizationId(Uuid::nil()),
+            connection: ConnectionId(Uuid::nil()),
+            manifest: Arc::new(serde_json::from_value(manifest).unwrap()),
+            auth: Auth::None,
+            settings: json!({}),
+            credentials: CredentialSource::None,
+            idempotent: false,
+            http_calls: 1,
+            response_bytes: 1,
+            deadline: Duration::from_secs(20),
+        });
+        // An hour for the compiler.
+        let first = Instant::now() + Duration::from_secs(3600);
+        assert_eq!(session.until(first), first + Duration::from_secs(20));
+        assert_eq!(session.until(first + Duration::from_secs(5)), first + Duration::from_secs(20));
+    }
 }

@@ -51,6 +51,9 @@ pub struct SandboxConfig {
     pub mappers: u32,
     /// Calls of one organization that may wait for an instance.
     pub queue: usize,
+    /// How long a call may wait for its connector to be loaded, which for one that nobody kept compiled is long. It is no
+    /// part of the call's own time.
+    pub load_wait: Duration,
     /// Compiled code that is kept in memory.
     pub code_cache_bytes: u64,
     /// How long a guest runs before another organization's gets its turn.
@@ -80,6 +83,7 @@ impl SandboxConfig {
             instances: 64,
             mappers: 16,
             queue: 256,
+            load_wait: Duration::from_secs(30),
             code_cache_bytes: 48 << 20,
             tick: Duration::from_millis(2),
             clock,

@@ -46,7 +46,10 @@ pub fn too_large(what: &str) -> Fault {
 }
 
 pub fn component(error: &ComponentError) -> Fault {
-    Fault { kind: FaultKind::Component, message: error.to_string(), retryable: error.retryable() }
+    match error {
+        ComponentError::CompileQueue => busy(&error.to_string()),
+        _ => Fault { kind: FaultKind::Component, message: error.to_string(), retryable: error.retryable() },
+    }
 }
 
 /// What an error that ended a guest means. The guest's last words are in its log, not here.

@@ -38,12 +38,14 @@ impl Registry {
             return Ok(loaded);
         }
         let loader = Arc::clone(&self.loader);
-        // On a task of its own: a caller who gives up doesn't stop what others wait for.
-        let load = async move {
-            let loaded = tokio::spawn(async move { loader.connector(organization, digest, bytes).await }).await;
-            loaded.map_err(|error| ComponentError::Host(error.to_string()))?.map(Arc::new)
-        };
-        self.cache.try_get_with(digest, load).await.map_err(|error: Arc<ComponentError>| (*error).clone())
+        let cache = self.cache.clone();
+        // On a task of its own: a caller who gives up doesn't stop what others wait for, and who comes again finds it.
+        let loading = tokio::spawn(async move {
+            let load = async move { loader.connector(organization, digest, bytes).await.map(Arc::new) };
+            cache.try_get_with(digest, load).await
+        });
+        let loaded = loading.await.map_err(|error| ComponentError::Host(error.to_string()))?;
+        loaded.map_err(|error: Arc<ComponentError>| (*error).clone())
     }
 
     /// Bytes of compiled code in memory.

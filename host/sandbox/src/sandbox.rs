@@ -1,6 +1,9 @@
 //! The sandbox as the host uses it: composition, and the port of [`resly_core`].
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,6 +40,7 @@ pub struct WasmSandbox {
     registry: Registry,
     loader: Arc<Loader>,
     slots: Slots,
+    load_wait: Duration,
     executor: Executor,
 }
 
@@ -90,6 +94,7 @@ impl WasmSandbox {
             registry: Registry::new(Arc::clone(&loader), config.code_cache_bytes),
             loader,
             slots: Slots::new(config.instances, config.queue),
+            load_wait: config.load_wait,
             executor,
         }))
     }
@@ -135,9 +140,13 @@ impl WasmSandbox {
 impl Sandbox for WasmSandbox {
     /// Dropping the future ends the guest at its next tick.
     async fn invoke(&self, invocation: Invocation) -> Outcome {
-        let loaded = match self.load(invocation.organization, invocation.component).await {
-            Ok(loaded) => loaded,
-            Err(error) => return refused(fault::component(&error)),
+        let load = self.load(invocation.organization, invocation.component);
+        let loaded = match timeout(self.load_wait, load).await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(error)) => return refused(fault::component(&error)),
+            Err(_) => {
+                return refused(fault::busy("the connector is still being compiled here; try again in a moment"));
+            }
         };
         let organization = invocation.organization;
         let slot = match timeout(invocation.allowance.deadline, self.slots.acquire(organization)).await {

@@ -1,10 +1,13 @@
 //! Compiled code on disk: used when it is this host's own, compiled anew when it isn't.
 
-use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
+use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 
-use resly_core::connector::sandbox::Allowance;
+use resly_core::connector::sandbox::{Allowance, FaultKind};
 
-use crate::{guest::invoke, rig::Rig};
+use crate::{
+    guest::invoke,
+    rig::{Rig, fault},
+};
 
 #[tokio::test]
 async fn what_was_compiled_is_loaded_by_the_next_host() {
@@ -92,4 +95,22 @@ async fn many_at_once_compile_once() {
         outcome.result.unwrap();
     }
     assert_eq!(rig.components.asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn who_waited_long_for_the_compiler_is_told_to_come_back_and_what_was_begun_goes_on() {
+    let rig = Rig::with(|config| config.load_wait = Duration::ZERO);
+    let guest = invoke("(call $fine)");
+    let digest = rig.add(&guest);
+    let gate = rig.components.gate.write().await;
+    for _ in 0..3 {
+        let outcome = rig.call_as(1, digest, Allowance::default()).await;
+        let fault = fault(&outcome, FaultKind::Busy);
+        assert!(fault.retryable && fault.message.contains("compiled"), "{fault:?}");
+        assert_eq!(outcome.cost.fuel, 0);
+    }
+    drop(gate);
+    assert!(!rig.sandbox.prepare(digest, &guest.bytes().into()).await.unwrap().from_cache, "it waits for the same");
+    assert_eq!(rig.components.asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+    rig.call_as(1, digest, Allowance::default()).await.result.unwrap();
 }

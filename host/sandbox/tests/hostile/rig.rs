@@ -23,7 +23,7 @@ use resly_core::{
 };
 use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
 use tempfile::TempDir;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 use uuid::Uuid;
 
 use crate::guest::{Guest, MAPPER, parse};
@@ -124,6 +124,8 @@ pub fn short(deadline_ms: u64) -> Allowance {
 pub struct Components {
     all: Mutex<HashMap<Digest, Bytes>>,
     pub asked: AtomicU64,
+    /// Nothing is given out while somebody writes.
+    pub gate: RwLock<()>,
 }
 
 impl Components {
@@ -138,6 +140,7 @@ impl Components {
 impl ComponentSource for Components {
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        let _open = self.gate.read().await;
         Ok(self.all.lock().unwrap().get(&digest).cloned())
     }
 }
