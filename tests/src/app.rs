@@ -129,6 +129,12 @@ impl TestApp {
         Self::launch(Launch { allow: Some(address.to_string()), ..Launch::default() }).await
     }
 
+    /// The same, with all of these.
+    pub async fn reaching_all(addresses: &[SocketAddr]) -> Self {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        Self::launch(Launch { allow: Some(addresses.join(",")), ..Launch::default() }).await
+    }
+
     /// The same, with a service on loopback in the place of public ones.
     pub async fn in_place_of(hosts: &[&str], service: &ScriptedService) -> Self {
         let routes: Vec<String> = hosts.iter().map(|host| format!("{host}=http://{}", service.address)).collect();

@@ -62,6 +62,9 @@ struct Inner {
     denies: bool,
     down: bool,
     broken: bool,
+    /// How long refresh tokens live; `None` for ever.
+    refresh_lifetime: Option<u64>,
+    unrefreshable: bool,
     count: u64,
     refreshes: usize,
     revocations: usize,
@@ -81,7 +84,8 @@ impl Inner {
     fn tokens(&mut self, at: usize) -> Value {
         let grant = &self.grants[at];
         json!({"access_token": grant.access, "refresh_token": grant.refresh, "token_type": "Bearer",
-            "expires_in": self.lifetime.to_string(), "scope": "orders.read profile"})
+            "expires_in": self.lifetime.to_string(), "refresh_token_expires_in": self.refresh_lifetime,
+            "scope": "orders.read profile"})
     }
 }
 
@@ -147,6 +151,18 @@ impl OauthService {
     /// How long access tokens live from now on, in seconds.
     pub fn lives(&self, seconds: u64) {
         self.inner().lifetime = seconds;
+    }
+
+    /// How long refresh tokens live from now on, in seconds; none are given for `None`.
+    pub fn refreshes_for(&self, seconds: Option<u64>) {
+        let mut inner = self.inner();
+        (inner.refresh_lifetime, inner.unrefreshable) = (seconds, seconds.is_none());
+    }
+
+    /// Refresh tokens live for ever, as they do at first.
+    pub fn refreshes_for_ever(&self) {
+        let mut inner = self.inner();
+        (inner.refresh_lifetime, inner.unrefreshable) = (None, false);
     }
 
     pub fn says_expired(&self, how: Expired) {
@@ -294,7 +310,8 @@ async fn token(State(service): State<OauthService>, body: String) -> Response {
             code.used = Some(inner.grants.len());
             let subject = code.subject.clone();
             inner.secrets.push(of("code_verifier").to_owned());
-            let (access, refresh) = (inner.mint("access"), Some(inner.mint("refresh")));
+            let access = inner.mint("access");
+            let refresh = (!inner.unrefreshable).then(|| inner.mint("refresh"));
             inner.grants.push(Grant { subject, alive: true, access, expired: false, refresh, old: Vec::new() });
             inner.grants.len() - 1
         }

@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use resly_core::time::Timestamp;
 use resly_server::checks;
 use resly_tests::{
     app::TestApp,
     crm::{SECRET, account, installed},
     model::Reply,
+    oauth::OauthService,
     service::{Received, ScriptedService},
 };
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use crate::oauth;
+
+const DAY: Duration = Duration::from_secs(86_400);
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn get(app: &TestApp, path: &str) -> Value {
@@ -331,4 +336,63 @@ async fn a_key_that_ends_is_told_two_weeks_ahead() {
     let (_, renewed) = send(&app, "PATCH", &path, &json!({"credentials": {"api_key": "another-key-0123456789"}})).await;
     assert_eq!(renewed["credentials_expire_at"], Value::Null, "the new one ends some other time");
     assert!(warned(Duration::ZERO).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_account_that_ends_is_told_ahead_however_it_ends_and_only_then() {
+    let (service, receiver) = (OauthService::start().await.unwrap(), ScriptedService::start().await.unwrap());
+    receiver.answers("/hook", 200, json!({}));
+    let app = TestApp::reaching_all(&[service.address, receiver.address]).await;
+    let hook = json!({"url": format!("http://{}/hook", receiver.address)});
+    let (_, made) = send(&app, "PUT", "/api/admin/webhook", &hook).await;
+    let secret = made["secret"].as_str().unwrap().to_owned();
+    let id = oauth::installed(&app, &service, "authorization_code").await;
+    let authorized = async || {
+        let page = oauth::authorize(&app, &id).await;
+        assert_eq!(oauth::query(&page, "test").as_deref(), Some("passed"));
+    };
+    // What is open, and how many messages that brought.
+    let warned = async |later: Duration| {
+        app.later(later);
+        app.host().store.warn_of_expiry(app.host().clock.now()).await.unwrap();
+        (alerts(&app, "open").await, app.host().hooks.deliver_due().await.unwrap())
+    };
+
+    // The host renews the access token, and a person the refresh token, in 30 days.
+    service.refreshes_for(Some(30 * 86_400));
+    let before = app.host().clock.now();
+    authorized().await;
+    let path = format!("/api/admin/connections/{id}");
+    let ends: Timestamp = serde_json::from_value(get(&app, &path).await["expires_at"].clone()).unwrap();
+    assert!((before.plus(30 * DAY)..=app.host().clock.now().plus(30 * DAY)).contains(&ends), "{ends}");
+    assert_eq!(warned(15 * DAY).await, (vec![], 0));
+    let (open, messages) = warned(2 * DAY).await;
+    assert_eq!((open.len(), messages, &open[0]["kind"]), (1, 1, &json!("credential_expiring")));
+    assert_eq!(open[0]["connection"], json!(id));
+    let received = told(&receiver, "/hook").pop().unwrap();
+    assert!(is_signed(&received, &secret));
+    let message = body(&received);
+    assert_eq!((&message["type"], &message["data"]["connection"]["id"]), (&json!("credential.expiring"), &json!(id)));
+    for secret in service.secrets() {
+        assert!(!String::from_utf8_lossy(&received.body).contains(&secret));
+    }
+    assert_eq!(warned(DAY).await, (open, 0), "it is told once");
+
+    // Authorized again: this one ends later.
+    authorized().await;
+    assert_eq!(warned(Duration::ZERO).await, (vec![], 0));
+
+    // An access token that nothing renews.
+    service.refreshes_for(None);
+    service.lives(20 * 86_400);
+    authorized().await;
+    assert_eq!(warned(5 * DAY).await, (vec![], 0));
+    let (open, messages) = warned(2 * DAY).await;
+    assert_eq!((open.len(), messages), (1, 1));
+
+    // One that is renewed without end is no news.
+    service.refreshes_for_ever();
+    service.lives(3600);
+    authorized().await;
+    assert_eq!(warned(90 * DAY).await, (vec![], 0));
 }

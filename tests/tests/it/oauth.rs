@@ -9,7 +9,7 @@ use resly_tests::{
 use serde_json::{Value, json};
 
 /// A host with the service's connector installed, not yet authorized.
-async fn installed(app: &TestApp, service: &OauthService, grant: &str) -> String {
+pub async fn installed(app: &TestApp, service: &OauthService, grant: &str) -> String {
     service.registers(app.url("/oauth/callback"));
     app.admin_post("/api/admin/connectors", &service.definition(grant)).await;
     let credentials = json!({"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET});
@@ -33,7 +33,7 @@ pub async fn agree(browser: &mut Browser, link: &str) -> String {
 }
 
 /// The whole way; gives the page that the console is asked for.
-async fn authorize(app: &TestApp, connection: &str) -> Page {
+pub async fn authorize(app: &TestApp, connection: &str) -> Page {
     let mut browser = Browser::new();
     let back = agree(&mut browser, &link(app, connection).await).await;
     browser.open(&back).await
