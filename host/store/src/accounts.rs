@@ -192,7 +192,7 @@ async fn delete(db: &mut Conn<'_>, key: &AccountKey) -> Result<Option<Account>, 
         visitor_of(key)
     )?;
     if key.visitor.is_some() {
-        // What the connector remembered of this visitor (`core/src/connector/call.rs` names the scope).
+        // What the connector remembered of this visitor (`core/src/connector/call/invocation.rs` names the scope).
         execute!(
             db,
             "DELETE FROM connector_state WHERE connection_id = $1 AND organization_id = $2

@@ -1,0 +1,165 @@
+//! May a call be made, and with whose account? Policy, the input's schema and what is authorized say so, by the connection as
+//! it is now; nothing runs, and nothing is counted.
+
+use std::sync::Arc;
+
+use super::{CallError, CallRequest, Caller, Connectors, Prepared};
+use crate::{
+    connector::{
+        account::AccountKey,
+        connection::{Connection, ConnectionStatus, Environment, Owner, Writes},
+        manifest::{Action, Auth, Grant, SideEffect},
+        sandbox::{Fault, FaultKind},
+    },
+    error::StoreError,
+    principal::KeyKind,
+    time::Timestamp,
+};
+
+/// A call that policy doesn't refuse, with an input that fits.
+pub struct Admitted {
+    pub connection: Connection,
+    /// It changes something, and a person has to confirm it first.
+    pub needs_confirmation: bool,
+    passed: Passed,
+}
+
+impl Admitted {
+    pub fn action(&self) -> &Action {
+        self.passed.action()
+    }
+}
+
+/// What a call that may be made is made with.
+pub(super) struct Passed {
+    pub needs_confirmation: bool,
+    pub prepared: Arc<Prepared>,
+    /// Where the action is in the manifest.
+    action: usize,
+    /// Whose account it uses and since when that is connected, where each visitor has one.
+    pub account: Option<(String, Timestamp)>,
+}
+
+impl Passed {
+    pub(super) fn action(&self) -> &Action {
+        &self.prepared.installable.manifest.actions[self.action]
+    }
+}
+
+impl Connectors {
+    /// What policy and the input's schema say of a call, by the connection as it is now. Nothing runs, and nothing is
+    /// counted.
+    pub async fn admit(&self, request: &CallRequest) -> Result<Result<Admitted, Fault>, CallError> {
+        let connection = self.connection(request).await?;
+        let passed = self.check(&connection, request).await?;
+        let admitted = |passed: Passed| Admitted { connection, needs_confirmation: passed.needs_confirmation, passed };
+        Ok(passed.map(admitted))
+    }
+
+    pub(super) async fn connection(&self, request: &CallRequest) -> Result<Connection, CallError> {
+        let connection = self.store.connection(request.organization, request.connection).await?;
+        connection.ok_or(CallError::NoConnection)
+    }
+
+    pub(super) async fn check(
+        &self,
+        connection: &Connection,
+        request: &CallRequest,
+    ) -> Result<Result<Passed, Fault>, CallError> {
+        let prepared = self.prepare(connection).await?;
+        prepared.action(&request.action)?;
+        let actions = &prepared.installable.manifest.actions;
+        let action = actions.iter().position(|action| action.id == request.action).unwrap_or_default();
+        let needs_confirmation = match policy(connection, &actions[action], request) {
+            Ok(when) => when == Writes::WhenConfirmed,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        if let Some(fault) = prepared.bad_input(&request.action, &request.input) {
+            return Ok(Err(fault));
+        }
+        let auth = connection.auth_in(&prepared.installable.manifest);
+        let account = match self.account(connection, auth, request).await? {
+            Ok(account) => account,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        Ok(Ok(Passed { needs_confirmation, prepared, action, account }))
+    }
+
+    /// The visitor's account that a call uses, of a connection whose visitors have their own. Where a person has to
+    /// agree and nobody has, nothing runs.
+    async fn account(
+        &self,
+        connection: &Connection,
+        auth: &Auth,
+        request: &CallRequest,
+    ) -> Result<Result<Option<(String, Timestamp)>, Fault>, StoreError> {
+        let oauth = matches!(auth, Auth::Oauth2(_));
+        let agreed = matches!(auth, Auth::Oauth2(oauth) if oauth.grant == Grant::AuthorizationCode);
+        let own = connection.owner == Owner::Organization;
+        if connection.environment == Environment::Sandbox || (own && !agreed) {
+            return Ok(Ok(None));
+        }
+        let missing = |message: String| Ok(Err(Fault { kind: FaultKind::NeedsAuth, message, retryable: false }));
+        if !own && request.visitor.is_none() {
+            return missing(
+                "this connection uses each visitor's own account: say whose with the query parameter `visitor`, as in \
+                 `?visitor=anna`"
+                    .to_owned(),
+            );
+        }
+        let visitor = request.visitor.clone().filter(|_| !own);
+        let key = AccountKey { organization: connection.organization, connection: connection.id, visitor };
+        let Some(at) = self.store.authorized_at(&key).await? else {
+            let who = if own { "no account is connected" } else { "this visitor hasn't connected an account" };
+            return missing(format!("{who}: {}", key.how_to_connect(oauth)));
+        };
+        Ok(Ok(key.visitor.map(|visitor| (visitor, at))))
+    }
+}
+
+/// May this caller call this action of this connection, and when? Nothing that a model says is asked here.
+fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Result<Writes, Fault> {
+    let (kind, confirmed) = match request.caller {
+        Caller::Admin { .. } | Caller::Health => return Ok(Writes::AtOnce),
+        Caller::Chat { kind, .. } => (kind, None),
+        Caller::Confirmed { kind, revision, .. } => (kind, Some(revision)),
+    };
+    if connection.status == ConnectionStatus::NeedsAuth {
+        return Err(Fault {
+            kind: FaultKind::NeedsAuth,
+            message: "the connection's credential was refused by the service; an admin has to renew it".to_owned(),
+            retryable: false,
+        });
+    }
+    if connection.status != ConnectionStatus::Enabled {
+        return Err(denied("this connection is not enabled"));
+    }
+    if kind == KeyKind::Publishable && !connection.policy.allow_publishable {
+        return Err(denied("this connection may not be used from a browser's key"));
+    }
+    if connection.owner == Owner::Visitor && kind == KeyKind::Publishable {
+        // In a browser, `visitorId` is whatever a stranger types.
+        return Err(denied("this connection uses each visitor's own account, which takes a chat under a secret key"));
+    }
+    if connection.owner == Owner::Visitor && request.visitor.is_none() {
+        return Err(denied(
+            "this connection uses each visitor's own account, and the chat doesn't say whose: send `visitorId`",
+        ));
+    }
+    let when = match action.side_effect {
+        SideEffect::Read => Writes::AtOnce,
+        SideEffect::Write => connection
+            .policy
+            .writes()
+            .ok_or_else(|| denied("this action changes something, and the connection doesn't allow that in a chat"))?,
+    };
+    match confirmed {
+        None => Ok(when),
+        Some(revision) if revision == connection.revision => Ok(Writes::AtOnce),
+        Some(_) => Err(denied("the connection was changed after this was confirmed; it has to be asked anew")),
+    }
+}
+
+pub(super) fn denied(message: &str) -> Fault {
+    Fault { kind: FaultKind::Denied, message: message.to_owned(), retryable: false }
+}

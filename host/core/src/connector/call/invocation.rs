@@ -1,0 +1,113 @@
+//! What the guest of a call is given: its bounds, its context, its memory.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::{CallRequest, Connectors, Prepared};
+use crate::{
+    connector::{
+        connection::{Connection, Owner},
+        manifest::{Action, Manifest},
+        sandbox::{Allowance, CallState, Invocation, StateRefusal, StateStore},
+    },
+    error::StoreError,
+    id::{CallId, ConnectionId, OrganizationId},
+    outbound::Outbound,
+    time::{Clock, Timestamp},
+};
+
+/// The longest that a manifest may ask for.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// What the manifest asks for, within what the host gives.
+pub(crate) fn allowance(manifest: &Manifest) -> Allowance {
+    let most = Allowance::default();
+    let asked = manifest.limits;
+    let size = |asked: Option<u64>, most: usize| {
+        asked.and_then(|asked| usize::try_from(asked).ok()).map_or(most, |asked| asked.min(most))
+    };
+    Allowance {
+        fuel: asked.fuel.map_or(most.fuel, |fuel| fuel.min(most.fuel * 10)),
+        deadline: asked.timeout_ms.map_or(most.deadline, |ms| Duration::from_millis(ms.into()).min(LONGEST)),
+        memory_bytes: size(asked.memory_bytes, most.memory_bytes),
+        http_calls: asked.http_calls.map_or(most.http_calls, |calls| calls.min(64)),
+        response_bytes: size(asked.response_bytes, most.response_bytes),
+        ..most
+    }
+}
+
+impl Connectors {
+    #[expect(clippy::too_many_arguments, reason = "these are what one invocation is made of")]
+    pub(in crate::connector) fn invocation(
+        &self,
+        request: &CallRequest,
+        id: CallId,
+        connection: &Connection,
+        prepared: &Prepared,
+        action: &Action,
+        allowance: Allowance,
+        outbound: &Arc<dyn Outbound>,
+        now: Timestamp,
+    ) -> Invocation {
+        let mut context = json!({
+            "connection": {"id": connection.id, "name": connection.name, "environment": connection.environment},
+            "call": {"id": id},
+            "now": now,
+        });
+        if action.request.is_some() {
+            context["definition"] =
+                json!({"request": action.request, "response": action.response, "pagination": action.pagination});
+        }
+        let state = ScopedState {
+            store: Arc::clone(&self.state),
+            clock: Arc::clone(&self.clock),
+            organization: connection.organization,
+            connection: connection.id,
+            connector: state_scope(connection, request.visitor.as_deref()),
+        };
+        Invocation {
+            organization: request.organization,
+            component: prepared.installable.component,
+            action: action.id.clone(),
+            input: request.input.to_string(),
+            settings: connection.settings.to_string(),
+            context: context.to_string(),
+            allowance,
+            outbound: Arc::clone(outbound),
+            state: Arc::new(state),
+        }
+    }
+}
+
+/// What a connector's state is kept under. No connector's id holds a slash, so a visitor's is nobody else's.
+fn state_scope(connection: &Connection, visitor: Option<&str>) -> String {
+    match visitor {
+        Some(visitor) if connection.owner == Owner::Visitor => format!("{}/{visitor}", connection.connector),
+        _ => connection.connector.clone(),
+    }
+}
+
+/// The state store, narrowed to one connection, and there to one visitor where each has an account.
+struct ScopedState {
+    store: Arc<dyn StateStore>,
+    clock: Arc<dyn Clock>,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    connector: String,
+}
+
+#[async_trait]
+impl CallState for ScopedState {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let now = self.clock.now();
+        self.store.get_state(self.organization, self.connection, &self.connector, key, now).await
+    }
+
+    async fn set(&self, key: &str, value: Vec<u8>, ttl: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
+        let now = self.clock.now();
+        let until = now.plus(ttl);
+        self.store.set_state(self.organization, self.connection, &self.connector, key, &value, until, now).await
+    }
+}

@@ -1,0 +1,61 @@
+//! What becomes of a guest's output: its schema, then the connection's own mapping.
+
+use serde_json::Value;
+
+use super::{Connectors, Prepared};
+use crate::connector::{
+    connection::Connection,
+    manifest::Action,
+    sandbox::{Allowance, Fault, FaultKind, Outcome, Unmapped},
+};
+
+pub(in crate::connector) const MAPPING_FUEL: u64 = 50_000_000;
+
+impl Connectors {
+    /// Checks the guest's output against its schema and applies the connection's own mapping, on what is left of the
+    /// call's fuel. What the mapping costs is added to the outcome.
+    pub(super) async fn shape(
+        &self,
+        prepared: &Prepared,
+        connection: &Connection,
+        action: &Action,
+        allowance: Allowance,
+        outcome: &mut Outcome,
+    ) -> Result<Value, Fault> {
+        let text = std::mem::replace(&mut outcome.result, Ok(String::new()))?;
+        let output = parse_output(&text)?;
+        if let Some(fault) = prepared.bad_output(&action.id, &output) {
+            return Err(fault);
+        }
+        let Some(filter) = connection.mappings.get(&action.id) else { return Ok(output) };
+        let fuel = allowance.fuel.saturating_sub(outcome.cost.fuel).min(MAPPING_FUEL);
+        let mapped = self.sandbox.map(connection.organization, filter, &text, Allowance { fuel, ..allowance }).await;
+        outcome.cost.fuel += mapped.cost.fuel;
+        outcome.cost.duration_us += mapped.cost.duration_us;
+        let mapped = mapped.result.map_err(|unmapped| bad_mapping(&action.id, unmapped))?;
+        parse_output(&mapped)
+    }
+}
+
+fn parse_output(text: &str) -> Result<Value, Fault> {
+    serde_json::from_str(text).map_err(|error| Fault {
+        kind: FaultKind::Output,
+        message: format!("the connector's output is not JSON: {error}; its author has to mend that"),
+        retryable: false,
+    })
+}
+
+/// Whose filter it was, and what to do about it.
+fn bad_mapping(action: &str, unmapped: Unmapped) -> Fault {
+    let wrong = matches!(unmapped, Unmapped::Filter { .. });
+    let fault = unmapped.into_fault();
+    if !wrong {
+        return fault;
+    }
+    let message = format!(
+        "the connection's mapping for `{action}` failed: {}; an admin has to mend it, and can try it first with \
+         POST /api/admin/connections/{{id}}/actions/{action}/mapping/preview",
+        fault.message
+    );
+    Fault { message, ..fault }
+}

@@ -1,0 +1,57 @@
+//! A connector as calls need it: its schemas compiled once.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::CallError;
+use crate::connector::{
+    connection::Installable,
+    manifest::Action,
+    sandbox::{Fault, FaultKind},
+    schema::Schema,
+};
+
+/// A connector with its schemas compiled.
+pub struct Prepared {
+    pub installable: Installable,
+    input: HashMap<String, Schema>,
+    output: HashMap<String, Schema>,
+}
+
+impl Prepared {
+    /// A schema that doesn't compile accepts anything: the manifest's check refuses it before it gets here.
+    pub fn new(installable: Installable) -> Self {
+        let compile = |schema: &Value| Schema::new(schema).ok();
+        let actions = &installable.manifest.actions;
+        let input = actions.iter().filter_map(|a| Some((a.id.clone(), compile(&a.input)?))).collect();
+        let output = actions.iter().filter_map(|a| Some((a.id.clone(), compile(a.output.as_ref()?)?))).collect();
+        Self { installable, input, output }
+    }
+
+    pub fn action(&self, id: &str) -> Result<&Action, CallError> {
+        let manifest = &self.installable.manifest;
+        manifest.action(id).ok_or_else(|| CallError::NoAction {
+            action: id.to_owned(),
+            have: manifest.actions.iter().map(|action| action.id.clone()).collect(),
+        })
+    }
+
+    pub(in crate::connector) fn bad_input(&self, action: &str, input: &Value) -> Option<Fault> {
+        let differences = self.input.get(action)?.check(input).err()?;
+        Some(Fault {
+            kind: FaultKind::InvalidInput,
+            message: format!("the input doesn't fit the action's schema: {}", differences.join("; ")),
+            retryable: false,
+        })
+    }
+
+    pub(super) fn bad_output(&self, action: &str, output: &Value) -> Option<Fault> {
+        let differences = self.output.get(action)?.check(output).err()?;
+        Some(Fault {
+            kind: FaultKind::Output,
+            message: format!("the output doesn't fit the action's schema: {}", differences.join("; ")),
+            retryable: false,
+        })
+    }
+}

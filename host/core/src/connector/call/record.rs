@@ -1,0 +1,131 @@
+//! What a call leaves behind: a row of the log, news of its connection, an output to try mappings on.
+
+use serde_json::Value;
+
+use super::{CallError, CallReport, CallRequest, Caller, Connectors};
+use crate::{
+    connector::{
+        connection::{CallRecord, Connection, ConnectionStatus, Environment, Owner},
+        health::{Evidence, Observed},
+        sandbox::{Fault, FaultKind, Outcome},
+        trial::{self, ActionSample},
+    },
+    error::StoreError,
+    id::CallId,
+    time::Timestamp,
+};
+
+impl Connectors {
+    /// Writes down a call that reached nobody and isn't counted: a refused one, or one that was answered from memory.
+    pub(super) async fn log(
+        &self,
+        request: &CallRequest,
+        connection: &Connection,
+        report: CallReport,
+    ) -> Result<CallReport, CallError> {
+        let now = self.clock.now();
+        let id = CallId(self.random.uuid(now));
+        self.store.log_call(record(id, now, request, connection, &report, Vec::new())).await?;
+        Ok(report)
+    }
+
+    /// Ends a call that isn't made. That there is nothing to make it with is news of the connection, once.
+    pub(super) async fn refuse(
+        &self,
+        request: &CallRequest,
+        connection: &Connection,
+        fault: Fault,
+    ) -> Result<CallReport, CallError> {
+        let report = self.log(request, connection, CallReport::refused(fault)).await?;
+        if connection.status != ConnectionStatus::NeedsAuth {
+            self.observe(request, connection, &report).await?;
+        }
+        Ok(report)
+    }
+
+    /// Takes in what a call tells of its connection: that its credential is refused or missing, and how healthy it is.
+    /// What the call gave is worth more than the latter.
+    pub(super) async fn observe(
+        &self,
+        request: &CallRequest,
+        connection: &Connection,
+        report: &CallReport,
+    ) -> Result<(), StoreError> {
+        if connection.environment == Environment::Sandbox {
+            return Ok(());
+        }
+        // One visitor's account says nothing of the others'.
+        if connection.owner == Owner::Organization
+            && matches!(&report.result, Err(fault) if fault.kind == FaultKind::NeedsAuth)
+        {
+            self.store.refuse_connection(connection).await?;
+        }
+        let result = report.result.as_ref().map(drop);
+        let Some(evidence) = Evidence::of(request.caller.kind(), connection.owner, result) else { return Ok(()) };
+        let mut chance = [0];
+        self.random.fill(&mut chance);
+        let observed = Observed {
+            organization: connection.organization,
+            connection: connection.id,
+            evidence,
+            offered: connection.status == ConnectionStatus::Enabled,
+            schedule: self.schedule,
+            chance: chance[0],
+            now: self.clock.now(),
+        };
+        if let Err(error) = self.store.observe(observed).await {
+            tracing::error!(%error, connection = %connection.id, "a connection's health could not be noted");
+        }
+        Ok(())
+    }
+
+    /// What is kept of a call to try mappings on. Of chats in production nothing is, nor of visitors'
+    /// own accounts: that is what customers asked for, or have.
+    pub(super) fn sample(
+        &self,
+        request: &CallRequest,
+        connection: &Connection,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Option<ActionSample> {
+        let customers = !matches!(request.caller, Caller::Admin { .. }) || connection.owner == Owner::Visitor;
+        if customers && connection.environment == Environment::Production {
+            return None;
+        }
+        let (output, cut_from) = trial::fit(outcome.result.as_ref().ok()?);
+        let (organization, action) = (request.organization, request.action.clone());
+        Some(ActionSample { organization, connection: connection.id, action, output, cut_from, at: now })
+    }
+}
+
+/// A call as the log has it.
+pub(super) fn record(
+    id: CallId,
+    at: Timestamp,
+    request: &CallRequest,
+    connection: &Connection,
+    report: &CallReport,
+    requests: Vec<Value>,
+) -> CallRecord {
+    let fault = report.result.as_ref().err();
+    CallRecord {
+        id,
+        organization: request.organization,
+        connection: connection.id,
+        connector: connection.connector.clone(),
+        version: connection.version.clone(),
+        action: request.action.clone(),
+        environment: connection.environment,
+        caller: request.caller.kind(),
+        key: request.caller.key(),
+        conversation: request.caller.conversation(),
+        status: fault.map_or("ok", |fault| fault.kind.name()).to_owned(),
+        reason: fault.map(|fault| fault.kind.reason()),
+        cached: report.cached,
+        message: fault.map(|fault| fault.message.clone()),
+        cost: report.cost.clone(),
+        log: report.log.clone(),
+        requests,
+        created_at: at,
+    }
+}

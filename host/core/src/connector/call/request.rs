@@ -1,0 +1,111 @@
+//! What a call is asked for with, on whose behalf, and what it gives.
+
+use serde_json::Value;
+
+use crate::{
+    connector::{
+        connection::CallerKind,
+        sandbox::{Cost, Fault, FaultKind, LogLevel, LogLine},
+    },
+    error::StoreError,
+    id::{ConnectionId, ConversationId, KeyId, OrganizationId},
+    meter::LimitReached,
+    principal::KeyKind,
+};
+
+/// On whose behalf a call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// An admin, who may call any action of a connection in any state.
+    Admin { key: KeyId },
+    /// A chat, which may call what policy allows.
+    Chat { key: KeyId, kind: KeyKind, conversation: ConversationId },
+    /// A chat, for a write that a person confirmed under this key when the connection had this revision.
+    Confirmed { key: KeyId, kind: KeyKind, conversation: ConversationId, revision: u64 },
+    /// The host itself, which looks whether the connection works. It is logged and counted nowhere: nobody asked for it.
+    Health,
+}
+
+impl Caller {
+    pub(super) fn key(self) -> Option<KeyId> {
+        match self {
+            Self::Admin { key } | Self::Chat { key, .. } | Self::Confirmed { key, .. } => Some(key),
+            Self::Health => None,
+        }
+    }
+
+    pub(super) fn conversation(self) -> Option<ConversationId> {
+        match self {
+            Self::Chat { conversation, .. } | Self::Confirmed { conversation, .. } => Some(conversation),
+            Self::Admin { .. } | Self::Health => None,
+        }
+    }
+
+    pub(super) fn kind(self) -> CallerKind {
+        match self {
+            Self::Admin { .. } => CallerKind::Admin,
+            Self::Chat { .. } | Self::Confirmed { .. } => CallerKind::Chat,
+            Self::Health => CallerKind::Health,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct CallRequest {
+    pub organization: OrganizationId,
+    pub connection: ConnectionId,
+    pub action: String,
+    pub input: Value,
+    pub caller: Caller,
+    /// Whose account to use where each visitor has one.
+    pub visitor: Option<String>,
+}
+
+/// What a call gave.
+#[derive(Debug)]
+pub struct CallReport {
+    pub result: Result<Value, Fault>,
+    /// Set when `result` is a fault of kind `Limit`.
+    pub limit: Option<LimitReached>,
+    /// Answered from the host's memory.
+    pub cached: bool,
+    pub cost: Cost,
+    pub log: Vec<LogLine>,
+}
+
+impl CallReport {
+    /// What the connector warns of, such as that there was more than it read: for whoever reads its output.
+    pub fn notes(&self) -> Vec<String> {
+        const MOST: usize = 3;
+        const CHARACTERS: usize = 200;
+        let warnings = self.log.iter().filter(|line| line.level == LogLevel::Warn).take(MOST);
+        warnings.map(|line| line.message.chars().take(CHARACTERS).collect()).collect()
+    }
+
+    pub(super) fn refused(fault: Fault) -> Self {
+        Self { result: Err(fault), limit: None, cached: false, cost: Cost::default(), log: Vec::new() }
+    }
+
+    /// Nothing ran, and nothing is counted.
+    pub(super) fn known(output: &Value) -> Self {
+        Self { result: Ok(output.clone()), limit: None, cached: true, cost: Cost::default(), log: Vec::new() }
+    }
+
+    pub(super) fn over(limit: LimitReached) -> Self {
+        let fault = Fault { kind: FaultKind::Limit, message: limit.to_string(), retryable: false };
+        Self { limit: Some(limit), ..Self::refused(fault) }
+    }
+}
+
+/// Why there was nothing to call.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("there is no such connection")]
+    NoConnection,
+    #[error("connector `{connector}` {version} is not in the catalogue any more; install another version")]
+    NoConnector { connector: String, version: String },
+    #[error("this connector has no action `{action}`; it has {}", have.join(", "))]
+    NoAction { action: String, have: Vec<String> },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

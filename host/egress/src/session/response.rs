@@ -1,0 +1,99 @@
+//! What comes back: where a redirect leads, or the response, bounded, decoded and redacted.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use resly_core::outbound::{OutboundFailure, OutboundReason, OutboundResponse};
+use tokio::time::Instant;
+
+use super::{Hop, Session};
+use crate::{
+    egress::lock,
+    failure,
+    wire::{
+        body::{self, Bounds},
+        headers,
+        redact::Redactor,
+    },
+};
+
+impl Session {
+    /// Where a response leads, when the manifest asks for redirects to be followed.
+    pub(super) fn location(&self, response: &reqwest::Response) -> Option<String> {
+        let leads = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+        if !self.spec.manifest.redirects || !leads {
+            return None;
+        }
+        response.headers().get(header::LOCATION)?.to_str().ok().map(str::to_owned)
+    }
+
+    /// Makes of a hop the one that its redirect leads to.
+    pub(super) fn follow(&self, hop: &mut Hop, status: StatusCode, location: &str) -> Result<(), OutboundFailure> {
+        let target = hop.target.join(location).map_err(|error| {
+            let message = format!("{} redirected to what can't be followed: {error}", hop.target.host_text());
+            failure::refused(OutboundReason::Denied, message)
+        })?;
+        // As browsers do (RFC 9110 15.4): 303 is always fetched, 301 and 302 turn POST into GET.
+        let fetches = match status.as_u16() {
+            303 => hop.method != Method::HEAD,
+            301 | 302 => hop.method == Method::POST,
+            _ => false,
+        };
+        if fetches {
+            hop.method = Method::GET;
+            hop.body = None;
+            headers::drop_content(&mut hop.headers);
+        }
+        if !target.same_origin(&hop.target) {
+            hop.trusted = false;
+            headers::drop_private(&mut hop.headers);
+            // A service that echoes the key into its Location would have us hand it on.
+            let known = self.credential();
+            let redactor = known.as_ref().and_then(|credential| credential.redactor.as_ref());
+            if redactor.is_some_and(|redactor| redactor.finds(target.url().as_str())) {
+                let message = format!("{} redirected elsewhere with the credential in the URL", hop.target.host_text());
+                return Err(failure::refused(OutboundReason::Denied, message));
+            }
+        }
+        hop.target = target;
+        Ok(())
+    }
+
+    pub(super) async fn receive(
+        &self,
+        hop: &Hop,
+        response: reqwest::Response,
+        until: Instant,
+    ) -> Result<OutboundResponse, OutboundFailure> {
+        let host = hop.target.host_text();
+        // Whoever got the credential earlier in this call may tell it to whoever answers now.
+        let known = self.credential();
+        let redactor = known.as_ref().and_then(|credential| credential.redactor.as_ref());
+        let status = response.status().as_u16();
+        let Some(headers) = headers::response(response.headers(), redactor) else {
+            let message = format!("{host}: the response's headers are too large");
+            return Err(failure::refused(OutboundReason::TooLarge, message));
+        };
+        let most = self.bytes_left.load(Ordering::Relaxed);
+        let beyond = redactor.map_or(1, Redactor::overlap);
+        let bounds = Bounds { most: most.saturating_add(beyond), idle: self.egress.config.idle_timeout, until };
+        let bytes = body::read(response, bounds).await.map_err(|error| failure::body(host, &error))?;
+        let received = bytes.len().min(most);
+        let over = bytes.len() > most;
+        let bytes = Bytes::from(bytes);
+        let body = match redactor {
+            Some(redactor) => redactor.body(bytes, most),
+            None => bytes.slice(..received),
+        };
+        // Marks may be longer than what they stand for, so a cut may come of them too.
+        let truncated = over || (redactor.is_some() && body.len() == most && received < most);
+        let spent = received.max(body.len());
+        let _ =
+            self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(spent)));
+        if let Some(entry) = lock(&self.requests).last_mut() {
+            entry["bytes"] = received.into();
+        }
+        Ok(OutboundResponse { status, headers, body, truncated })
+    }
+}
