@@ -302,3 +302,28 @@ async fn what_was_cut_on_the_way_to_a_model_is_said() {
     assert_eq!((status, &told["fault"]["kind"]), (502, &json!("upstream")), "{told}");
     assert!(told["detail"].as_str().unwrap().contains("larger than a call may read"), "{told}");
 }
+
+/// The handbook's example is posted, tried and rehearsed as the page says, and gives what the page shows.
+#[tokio::test]
+async fn the_handbook_s_example_does_what_it_says() {
+    let page = include_str!("../../../docs/declarative-connectors.md");
+    let blocks = || page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let definition: Value = serde_json::from_str(blocks().next().unwrap()).unwrap();
+    let shown: Value = serde_json::from_str(blocks().find(|block| block.contains("would_send_to")).unwrap()).unwrap();
+
+    let app = TestApp::start().await;
+    let told = app.admin_post("/api/admin/connectors/check", &definition).await;
+    assert_eq!(told, json!({"ok": true, "errors": []}));
+    let asked = json!({"definition": definition, "settings": {}, "action": "get_account", "input": {"id": "1"}});
+    let mut rehearsed = app.admin_post("/api/admin/connectors/dry-run", &asked).await;
+    // Fuel is as many instructions as this build of the runner takes: the page's number only has to be near.
+    let (fuel, on_page) = (rehearsed["fuel"].as_u64().unwrap(), shown["fuel"].as_u64().unwrap());
+    assert!(fuel < 2 * on_page && on_page < 2 * fuel, "{fuel} is not the page's {on_page}");
+    rehearsed["fuel"] = shown["fuel"].clone();
+    assert_eq!(rehearsed, shown);
+
+    app.admin_post("/api/admin/connectors", &definition).await;
+    let made = app.admin_post("/api/admin/connections", &json!({"connector": "crm", "environment": "sandbox"})).await;
+    let test = format!("/api/admin/connections/{}/test", made["id"].as_str().unwrap());
+    assert_eq!(app.admin_post(&test, &json!({})).await["ok"], true);
+}
