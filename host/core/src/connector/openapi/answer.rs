@@ -58,9 +58,9 @@ pub fn of(document: &Document, operation: Operation<'_>) -> Answer {
     }
 }
 
-/// A status; the usual one for `2XX` and `default`.
+/// A status; the usual one for `2XX` and `default`, and for what is none.
 fn code(status: &str) -> u16 {
-    status.parse().unwrap_or(200)
+    status.parse().ok().filter(|code| (200..300).contains(code)).unwrap_or(200)
 }
 
 /// An example as the output that it is declared to be. Some documents write JSON as a text.
@@ -209,6 +209,9 @@ mod tests {
         let plain = json!({"default": {"content": {"text/plain": {"example": "hello"}}}});
         assert_eq!(answered(plain, json!({})), Some(json!({"status": 200, "text": "hello"})));
         assert_eq!(answered(json!({"404": {"description": "no"}}), json!({})), None);
+        for status in ["2XX", "2", "2000", "20000000"] {
+            assert_eq!(answered(json!({(status): {}}), json!({})), Some(json!({"status": 200})), "{status}");
+        }
     }
 
     #[test]
