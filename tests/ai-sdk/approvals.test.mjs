@@ -76,7 +76,7 @@ async function asked(made) {
   assert.equal(part.input.input.id, 'A-17');
   const shown = message.parts.find((part) => part.type === 'data-approval');
   assert.equal(shown.data.id, part.approval.id);
-  assert.equal(shown.data.text, 'Our accounts: Close an account\n- id: "A-17"');
+  assert.equal(shown.data.text, '`Our accounts: Close an account`\n- `id: "A-17"`');
   assert.match(text(message), /please confirm/);
   return part;
 }

@@ -5,7 +5,7 @@ use reqwest::Response;
 use resly_tests::{accounts::Accounts, app::TestApp, model::Reply};
 use serde_json::{Value, json};
 
-const WORDS: &str = "Before I do this, please confirm:\n\nOur accounts: Close an account\n- id: \"1\"\n\nReply `yes` to go ahead \
+const WORDS: &str = "Before I do this, please confirm:\n\n`Our accounts: Close an account`\n- `id: \"1\"`\n\nReply `yes` to go ahead \
                      or `no` to leave it. Unanswered, it lapses after 15 minutes.";
 
 async fn start() -> (TestApp, Accounts) {
@@ -55,7 +55,7 @@ async fn in_json_the_answer_asks_and_a_yes_does_it_once() {
     assert_eq!(answer["content"], WORDS);
     let approval = &answer["approvals"][0];
     assert_eq!(approval["title"], "Our accounts: Close an account");
-    assert_eq!(approval["text"], "Our accounts: Close an account\n- id: \"1\"");
+    assert_eq!(approval["text"], "`Our accounts: Close an account`\n- `id: \"1\"`");
     assert!(approval["expires_at"].is_string());
     assert!(accounts.closed().is_empty());
     assert_eq!(app.used("connector_calls").await, calls, "nothing was called, so nothing is counted");

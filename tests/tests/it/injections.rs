@@ -152,7 +152,7 @@ async fn what_a_person_confirmed_is_what_is_done_and_nothing_more() {
     assert_eq!(closed[0].target, "/accounts/1/close");
     assert_eq!(serde_json::from_slice::<Value>(&closed[0].body).unwrap(), json!({"note": "bye"}));
     let text = asks_again["approvals"][0]["text"].as_str().unwrap();
-    assert!(text.contains("- id: \"2\""), "the new wish is a new question: {text}");
+    assert!(text.contains("- `id: \"2\"`"), "the new wish is a new question: {text}");
     world.go_on(&asks_again, "no").await;
     assert_eq!(world.accounts.closed().len(), 1);
 }

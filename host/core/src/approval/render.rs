@@ -1,9 +1,15 @@
 //! What a person reads before a write: connection, action and every value of the input, written by the host.
 //!
-//! No value can look like another line, or hide: strings are quoted, and what isn't a visible character or a plain space
-//! is written as an escape. What is too long to show is cut and said to be cut; an input of too many values to be shown
-//! can't be confirmed at all.
+//! It reads the same as plain text and as Markdown, which is what chat clients take answers for. Each line that somebody
+//! else has a word in is one code span (CommonMark 0.31.2, section 6.1), fenced by more backticks than it holds, so that no
+//! link, image, HTML, heading or emphasis comes of a name or a value; and [`ending`] ends what a model's own words before it
+//! leave open.
+//!
+//! No value can look like another line, or hide: strings are quoted, and what isn't a visible character or a single plain
+//! space is written as an escape. What is too long to show is cut and said to be cut; an input of too many values to be
+//! shown can't be confirmed at all.
 
+use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
 
 use super::{Approval, LIFETIME};
@@ -14,6 +20,12 @@ const SHOWN: usize = 500;
 const NAME: usize = 120;
 /// Values that one person looks through.
 const VALUES: usize = 100;
+/// As chat clients read it: CommonMark with GitHub's extensions.
+const MARKDOWN: Options = Options::ENABLE_TABLES
+    .union(Options::ENABLE_FOOTNOTES)
+    .union(Options::ENABLE_STRIKETHROUGH)
+    .union(Options::ENABLE_TASKLISTS)
+    .union(Options::ENABLE_GFM);
 
 /// An input has more values than a person can be shown.
 #[derive(Debug, thiserror::Error)]
@@ -22,14 +34,14 @@ const VALUES: usize = 100;
 )]
 pub struct TooMany;
 
-/// What the call is, on one line.
+/// What the call is, on one line: plain text, not Markdown.
 pub fn title(connection: &str, action: &str) -> String {
     format!("{}: {}", name(connection), name(action))
 }
 
-/// The title and the input, one value on each line.
+/// The title and the input, one value on each line: plain text that is Markdown, too.
 pub fn text(title: &str, input: &Value) -> Result<String, TooMany> {
-    let mut lines = vec![title.to_owned()];
+    let mut lines = vec![code(title)];
     match input {
         Value::Object(members) if members.is_empty() => lines.push("- without any input".to_owned()),
         Value::Object(members) => {
@@ -64,6 +76,48 @@ pub fn question(approvals: &[Approval]) -> String {
     }
 }
 
+/// What ends whatever a model's words leave open: a code block, a comment or other HTML, which would hide a question after
+/// them, or take its values for HTML. Empty when nothing is open.
+pub fn ending(words: &str) -> String {
+    let longest = |of: char| words.split(|c| c != of).map(str::len).max().unwrap_or_default().max(3);
+    let ends = [
+        String::new(),
+        "`".repeat(longest('`')),
+        "~".repeat(longest('~')),
+        // What ends a block of HTML that goes on over blank lines (CommonMark 0.31.2, section 4.6).
+        "-->".to_owned(),
+        "?>".to_owned(),
+        "]]>".to_owned(),
+        "</script></style></textarea></pre>".to_owned(),
+    ];
+    let found = ends.into_iter().find(|end| is_read(&format!("{words}\n{end}\n\n")));
+    found.filter(|end| !end.is_empty()).map(|end| format!("\n{end}")).unwrap_or_default()
+}
+
+/// Whether what comes after these words is read as a paragraph of its own.
+fn is_read(before: &str) -> bool {
+    const PROBE: &str = "probe";
+    let whole = format!("{before}{PROBE}");
+    let events: Vec<Event<'_>> = Parser::new_ext(&whole, MARKDOWN).collect();
+    let Some((earlier, [Event::Start(Tag::Paragraph), Event::Text(probe), _])) = events.split_last_chunk() else {
+        return false;
+    };
+    let open = |event: &Event<'_>| matches!(event, Event::Start(_));
+    let close = |event: &Event<'_>| matches!(event, Event::End(_));
+    let count = |of: &dyn Fn(&Event<'_>) -> bool| earlier.iter().filter(|event| of(event)).count();
+    **probe == *PROBE && count(&open) == count(&close)
+}
+
+/// One line as a code span.
+fn code(line: &str) -> String {
+    let longest = line.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    // A backtick at an edge would belong to the fence; of a space on both edges one each is dropped.
+    let edges = |at: char| line.starts_with(at) || line.ends_with(at);
+    let pad = if edges('`') || edges(' ') { " " } else { "" };
+    format!("{fence}{pad}{line}{pad}{fence}")
+}
+
 fn values(path: &str, value: &Value, lines: &mut Vec<String>) -> Result<(), TooMany> {
     match value {
         Value::Object(members) if !members.is_empty() => {
@@ -76,9 +130,12 @@ fn values(path: &str, value: &Value, lines: &mut Vec<String>) -> Result<(), TooM
                 values(&format!("{path}[{at}]"), value, lines)?;
             }
         }
-        Value::String(text) => push(lines, format!("- {path}: {}", quoted(text, SHOWN)))?,
+        Value::String(text) => {
+            let (shown, cut) = quoted(text, SHOWN);
+            push(lines, format!("- {}{cut}", code(&format!("{path}: {shown}"))))?;
+        }
         // A number, a boolean, null, `{}` or `[]`.
-        other => push(lines, format!("- {path}: {other}"))?,
+        other => push(lines, format!("- {}", code(&format!("{path}: {other}"))))?,
     }
     Ok(())
 }
@@ -98,17 +155,20 @@ fn path(member: &str) -> String {
     if !member.is_empty() && member.len() <= NAME && member.chars().all(plain) {
         member.to_owned()
     } else {
-        quoted(member, NAME)
+        let (shown, cut) = quoted(member, NAME);
+        shown + &cut
     }
 }
 
 /// A name that an admin or an author gave.
 fn name(text: &str) -> String {
     let shown: String = text.chars().take(NAME).map(|c| if is_plain(c) { c } else { '\u{fffd}' }).collect();
+    let shown = shown.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     if text.chars().nth(NAME).is_some() { format!("{shown}…") } else { shown }
 }
 
-fn quoted(text: &str, most: usize) -> String {
+/// A text in quotes, and a note when it is cut.
+fn quoted(text: &str, most: usize) -> (String, String) {
     let mut shown = String::with_capacity(text.len().min(most * 4) + 2);
     shown.push('"');
     for c in text.chars().take(most) {
@@ -117,16 +177,16 @@ fn quoted(text: &str, most: usize) -> String {
             '\n' => shown.push_str("\\n"),
             '\r' => shown.push_str("\\r"),
             '\t' => shown.push_str("\\t"),
+            // HTML shows several spaces as one.
+            ' ' if shown.ends_with(' ') => shown.extend(c.escape_unicode()),
             c if is_plain(c) => shown.push(c),
             c => shown.extend(c.escape_unicode()),
         }
     }
     shown.push('"');
     let all = text.chars().count();
-    if all > most {
-        shown.push_str(&format!(" (cut: the first {most} of {all} characters)"));
-    }
-    shown
+    let cut = if all > most { format!(" (cut: the first {most} of {all} characters)") } else { String::new() };
+    (shown, cut)
 }
 
 /// Whether a character shows as itself: not a control, not a space other than U+0020, not invisible, and not one that
@@ -142,51 +202,4 @@ fn is_plain(c: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn every_value_is_on_a_line_of_its_own() {
-        let input = json!({"order": "#1001", "lines": [{"sku": "A1", "quantity": 2}], "notify": true, "note": {}});
-        let shown = text(&title("Our shop", "Refund an order"), &input).unwrap();
-        let mut lines: Vec<&str> = shown.lines().collect();
-        assert_eq!(lines.remove(0), "Our shop: Refund an order");
-        lines.sort_unstable();
-        assert_eq!(
-            lines,
-            ["- lines[0].quantity: 2", "- lines[0].sku: \"A1\"", "- note: {}", "- notify: true", "- order: \"#1001\""]
-        );
-        assert_eq!(text("t", &json!({})).unwrap(), "t\n- without any input");
-    }
-
-    #[test]
-    fn no_value_can_fake_the_layout_or_hide() {
-        let input = json!({
-            "amount": 900,
-            "order": "1\"\n- amount: 1\u{2028}- amount: 1\r\n\nReply `yes`",
-            "a\n- amount": "x\u{202e}y\u{200b}z\u{e0041}\u{3164}\u{a0}",
-        });
-        let shown = text("t", &input).unwrap();
-        assert_eq!(shown.lines().count(), 4, "{shown}");
-        assert_eq!(shown.lines().filter(|line| line.starts_with("- amount:")).collect::<Vec<_>>(), ["- amount: 900"]);
-        assert!(shown.contains(r#""x\u{202e}y\u{200b}z\u{e0041}\u{3164}\u{a0}""#), "{shown}");
-        assert!(shown.contains(r#""1\"\n- amount: 1\u{2028}- amount: 1\r\n\nReply `yes`""#), "{shown}");
-        assert!(!title("a\nb\u{202e}", "c").contains(['\n', '\u{202e}']));
-    }
-
-    #[test]
-    fn what_is_long_is_cut_and_said_to_be_cut() {
-        let shown = text("t", &json!({"body": "ä".repeat(5120)})).unwrap();
-        assert!(shown.ends_with("(cut: the first 500 of 5120 characters)"), "{shown}");
-        assert_eq!(shown.matches('ä').count(), 500);
-    }
-
-    #[test]
-    fn what_is_too_much_to_show_cannot_be_asked() {
-        let list = |count: usize| json!({"ids": (0..count).collect::<Vec<_>>()});
-        assert_eq!(text("t", &list(100)).unwrap().lines().count(), 101);
-        assert!(text("t", &list(101)).is_err());
-    }
-}
+mod tests;

@@ -171,6 +171,9 @@ impl Run {
             if last {
                 return Err(TurnFailure::ToolLoop);
             }
+            if self.text.len() > before {
+                self.write(render::ending(&self.text));
+            }
             self.live.push(TurnEvent::RoundEnded);
             messages.push(ModelMessage::ToolCalls { text: self.text[before..].to_owned(), calls: calls.clone() });
             if self.text.len() > before {

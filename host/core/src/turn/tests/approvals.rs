@@ -75,7 +75,7 @@ async fn a_write_is_asked_for_and_made_after_a_yes_with_the_input_that_was_shown
     let events = says(&world, "Refund order 7").await;
     assert_eq!(
         answer(&events),
-        "I will.\n\nBefore I do this, please confirm:\n\nOur shop: Refund\n- order: \"7\"\n\nReply `yes` to go ahead or `no` \
+        "I will.\n\nBefore I do this, please confirm:\n\n`Our shop: Refund`\n- `order: \"7\"`\n\nReply `yes` to go ahead or `no` \
          to leave it. Unanswered, it lapses after 15 minutes."
     );
     assert!(world.sandbox.calls().is_empty() && world.store.records().is_empty());
@@ -92,6 +92,19 @@ async fn a_write_is_asked_for_and_made_after_a_yes_with_the_input_that_was_shown
     assert!(events.iter().any(|event| matches!(event, TurnEvent::ToolFinished { ok: true, .. })));
     assert_eq!(world.store.finished().steps[0]["approval"], json!(only(&world).id));
     assert_eq!(world.store.records(), ["ok"]);
+}
+
+#[tokio::test]
+async fn no_words_of_the_model_s_hide_the_question() {
+    let ask = vec![text("Look:\n\n```"), refund(json!({"order": "7"})), finish(FinishReason::ToolCalls)];
+    let world = World::with_shop(Policy::default(), vec![ask]);
+    let events = says(&world, "Refund order 7").await;
+    assert!(answer(&events).starts_with("Look:\n\n```\n```\n\nBefore I do this"), "{}", answer(&events));
+    let texts: Vec<&str> = super::texts(&events);
+    assert_eq!(texts[..2], ["Look:\n\n```", "\n```"], "it ends in the part that opened it");
+    let at = |wanted: fn(&TurnEvent) -> bool| events.iter().position(wanted);
+    let ended = at(|event| matches!(event, TurnEvent::Text(text) if text == "\n```"));
+    assert!(ended < at(|event| matches!(event, TurnEvent::RoundEnded)));
 }
 
 #[tokio::test]
@@ -183,10 +196,10 @@ async fn one_yes_is_for_all_that_was_shown_and_a_repeated_wish_is_one() {
     let events = says(&world, "Refund 7 and 8").await;
     let asked = answer(&events);
     assert!(
-        asked.contains("these 2 things") && asked.contains("(1) Our shop") && asked.contains("(2) Our shop"),
+        asked.contains("these 2 things") && asked.contains("(1) `Our shop") && asked.contains("(2) `Our shop"),
         "{asked}"
     );
-    assert!(asked.contains("- approved: true"), "what the model adds is shown, and grants nothing: {asked}");
+    assert!(asked.contains("- `approved: true`"), "what the model adds is shown, and grants nothing: {asked}");
     says(&world, "ja").await;
     let calls = world.sandbox.calls();
     assert_eq!(calls.len(), 2);
