@@ -127,5 +127,8 @@ test('a plain yes is an approval, too', async () => {
   const message = made.messages.at(-1);
   assert.equal(tool(message).state, 'output-available');
   assert.match(text(message), /closed for good/);
+  const sources = message.parts.filter((part) => part.type.startsWith('source-')).map((part) => part.title);
+  assert.deepEqual(sources, ['Our accounts: Close an account'], 'nothing but what was done is cited');
+  assert.match(text(message), /^From Our accounts: Close an account \[1\]:/);
   assert.equal(await closings(), already + 1);
 });

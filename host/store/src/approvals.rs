@@ -6,15 +6,44 @@ use resly_core::{
     error::StoreError,
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
     principal::KeyKind,
+    time::Timestamp,
 };
 use serde::de::DeserializeOwned;
 
 use crate::{
     Store,
     error::{Halt, failed, unexpected},
-    sql::{Conn, execute, row},
+    sql::{Conn, execute, row, rows},
     types::{Count, Id, Text, Time, named},
 };
+
+/// Which approvals to list. What is `None` matches all.
+#[derive(Clone, Debug, Default)]
+pub struct ApprovalQuery {
+    pub state: Option<ApprovalState>,
+    pub connection: Option<ConnectionId>,
+    /// Before then.
+    pub before: Option<Timestamp>,
+    pub limit: u32,
+}
+
+/// An approval as it is listed, without its round.
+#[derive(Clone, Debug)]
+pub struct ListedApproval {
+    pub approval: Approval,
+    /// Of the key under which the model was asked, also when that has been deleted.
+    pub key_name: Option<String>,
+    /// Of the key that decided.
+    pub decided_by_name: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ListedRow {
+    #[sqlx(flatten)]
+    approval: ApprovalRow,
+    key_name: Option<String>,
+    decided_by_name: Option<String>,
+}
 
 #[derive(sqlx::FromRow)]
 struct ApprovalRow {
@@ -27,6 +56,7 @@ struct ApprovalRow {
     visitor: Option<String>,
     connection_id: Id,
     revision: Count,
+    authorized_at: Option<Time>,
     action: String,
     input: String,
     title: String,
@@ -36,6 +66,7 @@ struct ApprovalRow {
     decided_at: Option<Time>,
     reason: Option<String>,
     outcome: Option<String>,
+    round: Option<String>,
     created_at: Time,
     expires_at: Time,
 }
@@ -52,6 +83,7 @@ impl ApprovalRow {
             visitor: self.visitor,
             connection: ConnectionId(self.connection_id.0),
             revision: self.revision.0,
+            authorized_at: self.authorized_at.map(|at| at.0),
             action: self.action,
             input: json(&self.input)?,
             title: self.title,
@@ -61,6 +93,7 @@ impl ApprovalRow {
             decided_at: self.decided_at.map(|at| at.0),
             reason: self.reason,
             outcome: self.outcome.as_deref().map(json).transpose()?,
+            round: self.round.as_deref().map(json).transpose()?.unwrap_or_default(),
             created_at: self.created_at.0,
             expires_at: self.expires_at.0,
         })
@@ -80,21 +113,36 @@ macro_rules! known_to {
     };
 }
 
+/// `round` may be much, and is only for whoever goes on with the turn.
 macro_rules! columns {
-    () => {
-        "id, organization_id, conversation_id, message_id, call, key_id, visitor, connection_id, revision, action,
-         input, title, text, state, decided_by, decided_at, reason, outcome, created_at, expires_at"
+    ($round:literal) => {
+        concat!(
+            "id, organization_id, conversation_id, message_id, call, key_id, visitor, connection_id, revision,
+         authorized_at, action, input, title, text, state, decided_by, decided_at, reason, outcome, created_at, expires_at, ",
+            $round
+        )
     };
 }
 
-const FIND: &str = concat!("SELECT ", columns!(), " FROM approvals", known_to!());
+const FIND: &str = concat!("SELECT ", columns!("round"), " FROM approvals", known_to!());
 /// Whoever comes first, decides; too late is expired, whatever was said.
 const DECIDE: &str = concat!(
     "UPDATE approvals
      SET state = CASE WHEN expires_at <= $6 THEN 'expired' ELSE $5 END, decided_by = $3, decided_at = $6, reason = $7",
     known_to!(),
     " AND state = 'pending' RETURNING ",
-    columns!()
+    columns!("round")
+);
+/// What nobody decided in time is listed as expired.
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!("CAST(NULL AS TEXT) AS round"),
+    ", (SELECT name FROM api_keys WHERE id = approvals.key_id AND organization_id = $1) AS key_name,
+       (SELECT name FROM api_keys WHERE id = approvals.decided_by AND organization_id = $1) AS decided_by_name
+     FROM approvals
+     WHERE organization_id = $1 AND ($2 IS NULL OR connection_id = $2) AND ($3 IS NULL OR created_at < $3)
+       AND ($4 IS NULL OR $4 = CASE WHEN state = 'pending' AND expires_at <= $5 THEN 'expired' ELSE state END)
+     ORDER BY created_at DESC, id DESC LIMIT $6"
 );
 
 async fn find(db: &mut Conn<'_>, person: Person, id: ApprovalId) -> Result<Option<Approval>, sqlx::Error> {
@@ -135,11 +183,13 @@ async fn decide(db: &mut Conn<'_>, decision: &Decision) -> Result<Decided, sqlx:
 }
 
 async fn insert(db: &mut Conn<'_>, new: &Approval) -> Result<(), sqlx::Error> {
+    // Values that came from JSON always go back.
+    let round = (!new.round.is_empty()).then(|| serde_json::to_string(&new.round).unwrap_or_default());
     execute!(
         db,
         "INSERT INTO approvals (id, organization_id, conversation_id, message_id, call, key_id, visitor, connection_id,
-                                revision, action, input, title, text, state, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                                revision, action, input, title, text, state, created_at, expires_at, authorized_at, round)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         Id(new.id.0),
         Id(new.organization.0),
         Id(new.conversation.0),
@@ -155,16 +205,52 @@ async fn insert(db: &mut Conn<'_>, new: &Approval) -> Result<(), sqlx::Error> {
         Text(&new.text),
         new.state.name(),
         Time(new.created_at),
-        Time(new.expires_at)
+        Time(new.expires_at),
+        new.authorized_at.map(Time),
+        round
     )
     .map(drop)
 }
 
+impl Store {
+    /// The organization's approvals as they are at `now`, newest first.
+    pub async fn approvals(
+        &self,
+        organization: OrganizationId,
+        query: ApprovalQuery,
+        now: Timestamp,
+    ) -> Result<Vec<ListedApproval>, StoreError> {
+        let doing = "list the approvals";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            ListedRow,
+            LIST,
+            Id(organization.0),
+            query.connection.map(|connection| Id(connection.0)),
+            query.before.map(Time),
+            query.state.map(ApprovalState::name),
+            Time(now),
+            i64::from(query.limit)
+        )
+        .map_err(failed(doing))?;
+        let listed = found.into_iter().map(|ListedRow { approval, key_name, decided_by_name }| {
+            Ok(ListedApproval { approval: approval.approval()?.at(now), key_name, decided_by_name })
+        });
+        listed.collect::<Result<_, sqlx::Error>>().map_err(failed(doing))
+    }
+}
+
 #[async_trait]
 impl ApprovalStore for Store {
-    async fn create_approval(&self, approval: Approval) -> Result<(), StoreError> {
+    async fn create_approvals(&self, approvals: Vec<Approval>) -> Result<(), StoreError> {
         self.write("keep what a person has to confirm", move |mut db| {
-            Box::pin(async move { Ok(insert(&mut db, &approval).await?) })
+            Box::pin(async move {
+                for approval in &approvals {
+                    insert(&mut db, approval).await?;
+                }
+                Ok(())
+            })
         })
         .await
     }

@@ -27,7 +27,7 @@
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
 //! | `connection_accounts` | what authorizing a connection obtained, sealed: the organization's own (visitor '') and each visitor's |
 //! | `oauth_flows` | authorizations that a person was sent to give and hasn't yet, for ten minutes |
-//! | `approvals` | writes that a person was asked to confirm, what they said, and what came of it |
+//! | `approvals` | writes that a person was asked to confirm, what they said, and what came of it; kept as long as logs |
 //! | `action_samples` | the last output of each action, for trying mappings on |
 //! | `connection_health`, `alerts` | how each connection is and when to look again; what an admin has to hear of |
 //! | `webhooks`, `webhook_deliveries` | where an organization is told of alerts; what is to be told, and what became of it |
@@ -78,6 +78,7 @@ use tokio::sync::Mutex;
 
 pub use self::{
     alerts::{Alert, AlertQuery},
+    approvals::{ApprovalQuery, ListedApproval},
     catalogue::{Kept, NewConnectorVersion, Removed, StoredConnector, VersionState},
     connections::ConnectionChange,
     conversations::{ConversationRecord, ConversationSummary},

@@ -182,18 +182,27 @@ fn anywhere(text: &str) -> String {
     format!("%{text}%")
 }
 
-/// Deletes what is older than its organization's plan keeps it.
-async fn expire(db: &mut Conn<'_>, now: Timestamp) -> Result<u64, sqlx::Error> {
-    let sql = db.pick(
-        "DELETE FROM connector_logs WHERE id IN (
-             SELECT l.id FROM organizations o JOIN connector_logs l ON l.organization_id = o.id
-             WHERE l.created_at < strftime('%Y-%m-%dT%H:%M:%f', $1, '-' || o.log_days || ' days') LIMIT $2)",
-        "DELETE FROM connector_logs WHERE id IN (
-             SELECT l.id FROM organizations o JOIN connector_logs l ON l.organization_id = o.id
-             WHERE l.created_at < $1 - make_interval(days => o.log_days::int) LIMIT $2 FOR UPDATE OF l SKIP LOCKED)",
-    );
-    execute!(db, sql, Time(now), BATCH)
+/// Deletes a batch of what is older than its organization's plan keeps logs, in SQLite and in PostgreSQL.
+macro_rules! outdated {
+    ($table:literal) => {
+        (
+            concat!(
+                "DELETE FROM ", $table, " WHERE id IN (
+                     SELECT l.id FROM organizations o JOIN ", $table, " l ON l.organization_id = o.id
+                     WHERE l.created_at < strftime('%Y-%m-%dT%H:%M:%f', $1, '-' || o.log_days || ' days') LIMIT $2)"
+            ),
+            concat!(
+                "DELETE FROM ", $table, " WHERE id IN (
+                     SELECT l.id FROM organizations o JOIN ", $table, " l ON l.organization_id = o.id
+                     WHERE l.created_at < $1 - make_interval(days => o.log_days::int)
+                     LIMIT $2 FOR UPDATE OF l SKIP LOCKED)"
+            ),
+        )
+    };
 }
+
+/// What is kept for as long as the log is.
+const KEPT: [(&str, &str); 2] = [outdated!("connector_logs"), outdated!("approvals")];
 
 impl Store {
     /// The organization's calls, newest first.
@@ -226,17 +235,22 @@ impl Store {
         calls.collect::<Result<_, _>>().map_err(failed(doing))
     }
 
-    /// Deletes what is older than its organization's plan keeps it; how many rows. Any number of hosts may do it at once.
+    /// Deletes calls and approvals that are older than their organization's plan keeps them; how many. Any number of hosts
+    /// may do it at once.
     pub async fn expire_logs(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut deleted = 0;
-        loop {
-            let batch =
-                self.write("delete old logs", move |mut db| Box::pin(async move { Ok(expire(&mut db, now).await?) }));
-            let batch: u64 = batch.await?;
-            deleted += batch;
-            if batch < BATCH.unsigned_abs() {
-                return Ok(deleted);
+        for (sqlite, postgres) in KEPT {
+            loop {
+                let batch = self.write("delete old logs", move |mut db| {
+                    Box::pin(async move { Ok(execute!(db, db.pick(sqlite, postgres), Time(now), BATCH)?) })
+                });
+                let batch: u64 = batch.await?;
+                deleted += batch;
+                if batch < BATCH.unsigned_abs() {
+                    break;
+                }
             }
         }
+        Ok(deleted)
     }
 }

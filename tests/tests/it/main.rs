@@ -10,6 +10,7 @@ mod bombs;
 mod bundled;
 mod canaries;
 mod chat;
+mod confirmations;
 mod connectors;
 mod declarative;
 mod definitions;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Approval, ApprovalState, ApprovalStore, Decided, Decision, LIFETIME, Outcome, Person, Verdict, render};
+use super::{
+    Approval, ApprovalState, ApprovalStore, Decided, Decision, LIFETIME, Outcome, Person, Verdict, render,
+    round::{self, RoundCall},
+};
 use crate::{
     connector::{
         call::{Admitted, CallError, CallRequest, Caller, Connectors},
@@ -49,19 +52,17 @@ impl Approvals {
         Self { store, connectors, clock, random }
     }
 
-    /// Keeps a wish until a person has decided. A fault when nobody could see what they confirm.
-    pub async fn ask(&self, wish: Wish, admitted: &Admitted) -> Result<Result<Approval, Fault>, StoreError> {
+    /// A wish as it can be put to a person; nothing is kept yet. A fault when nobody could see what they confirm.
+    pub fn draft(&self, wish: Wish, admitted: &Admitted) -> Result<Approval, Fault> {
         let connection = &admitted.connection;
         let title = render::title(&connection.name, &admitted.action().title);
-        let text = match render::text(&title, &wish.input) {
-            Ok(text) => text,
-            Err(error) => {
-                let message = error.to_string();
-                return Ok(Err(Fault { kind: FaultKind::InvalidInput, message, retryable: false }));
-            }
-        };
+        let text = render::text(&title, &wish.input).map_err(|error| Fault {
+            kind: FaultKind::InvalidInput,
+            message: error.to_string(),
+            retryable: false,
+        })?;
         let now = self.clock.now();
-        let approval = Approval {
+        Ok(Approval {
             id: ApprovalId(self.random.uuid(now)),
             organization: connection.organization,
             conversation: wish.conversation,
@@ -71,6 +72,7 @@ impl Approvals {
             visitor: wish.visitor,
             connection: connection.id,
             revision: connection.revision,
+            authorized_at: admitted.authorized_at(),
             action: admitted.action().id.clone(),
             input: wish.input,
             title,
@@ -80,11 +82,19 @@ impl Approvals {
             decided_at: None,
             reason: None,
             outcome: None,
+            round: Vec::new(),
             created_at: now,
             expires_at: now.plus(LIFETIME),
-        };
-        self.store.create_approval(approval.clone()).await?;
-        Ok(Ok(approval))
+        })
+    }
+
+    /// Keeps what an answer asks until a person has decided, with the round of calls that asked.
+    pub async fn keep(&self, mut asked: Vec<Approval>, round: Vec<RoundCall>) -> Result<Vec<Approval>, StoreError> {
+        if let Some(first) = asked.first_mut() {
+            first.round = round::bounded(round);
+        }
+        self.store.create_approvals(asked.clone()).await?;
+        Ok(asked)
     }
 
     /// An approval as it is now; `None` for what this person may not know of, as for what never was.
@@ -138,6 +148,7 @@ impl Approvals {
                 kind: person.kind,
                 conversation: approval.conversation,
                 revision: approval.revision,
+                authorized_at: approval.authorized_at,
             },
             visitor: approval.visitor.clone(),
         };

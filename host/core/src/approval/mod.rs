@@ -1,11 +1,12 @@
 //! Approvals: a write that a model wants waits for a person, who sees what the host rendered from the call's own input.
 //!
 //! One approval is one execution, ever. [`Approvals`] asks, decides and executes; [`render`] writes what the person reads;
-//! [`words`] reads what the person says. Nothing that a model writes is part of a decision: an approval is known by its
+//! [`words`] reads what the person says; [`round`] keeps what the model did beside it. Nothing that a model writes is part of a decision: an approval is known by its
 //! stored row alone.
 
 mod desk;
 pub mod render;
+pub mod round;
 pub mod words;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::desk::{Approvals, Wish};
+use self::round::RoundCall;
 use crate::{
     error::StoreError,
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
@@ -83,6 +85,8 @@ pub struct Approval {
     pub connection: ConnectionId,
     /// The connection's revision when it was asked: another one voids the approval.
     pub revision: u64,
+    /// When the account that the call uses was connected then: another one voids the approval, too.
+    pub authorized_at: Option<Timestamp>,
     pub action: String,
     /// What the action will be called with: this, and nothing else.
     pub input: Value,
@@ -96,6 +100,8 @@ pub struct Approval {
     /// Why it was declined.
     pub reason: Option<String>,
     pub outcome: Option<Outcome>,
+    /// Of the first approval of an answer: the round of calls that asked.
+    pub round: Vec<RoundCall>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
 }
@@ -164,7 +170,8 @@ pub enum Decided {
 /// Where approvals are kept.
 #[async_trait]
 pub trait ApprovalStore: Send + Sync + 'static {
-    async fn create_approval(&self, approval: Approval) -> Result<(), StoreError>;
+    /// Keeps all that one answer asks, or none of it.
+    async fn create_approvals(&self, approvals: Vec<Approval>) -> Result<(), StoreError>;
     /// `None` for what this person may not know of, as for what never was.
     async fn approval(&self, person: Person, id: ApprovalId) -> Result<Option<Approval>, StoreError>;
     /// Decides it, in one conditional statement: of any number of decisions at once, one finds it pending.

@@ -21,8 +21,8 @@ const MOST_BYTES: u64 = 32 << 20;
 pub(super) struct Key {
     connection: ConnectionId,
     revision: u64,
-    /// Of a connection whose visitors have accounts of their own: whose, and which.
-    account: Option<(String, Timestamp)>,
+    /// Where a person connects an account: whose (`None` is the organization), and which.
+    account: Option<(Option<String>, Timestamp)>,
     /// Of action and input.
     asked: Digest,
 }
@@ -47,7 +47,7 @@ impl Recent {
     /// What a call is kept under, when it is one that may be.
     pub fn key(
         connection: &Connection,
-        account: Option<(String, Timestamp)>,
+        account: Option<(Option<String>, Timestamp)>,
         action: &Action,
         input: &Value,
     ) -> Option<Key> {
@@ -124,13 +124,17 @@ mod tests {
         assert_eq!(find(&key(&production, json!({"id": 2})), 0), None);
         assert_eq!(find(&key(&connection(Environment::Production, 2), json!({"id": 1})), 0), None);
         // What one visitor's account gave is nobody else's, and not that visitor's next account's.
-        let own = |visitor: &str, at| {
-            Recent::key(&production, Some((visitor.to_owned(), at)), &get, &json!({"id": 1})).unwrap()
-        };
+        let of = |whose, at| Recent::key(&production, Some((whose, at)), &get, &json!({"id": 1})).unwrap();
+        let own = |visitor: &str, at| of(Some(visitor.to_owned()), at);
         recent.keep(own("anna", now), &json!("hers"), now);
         assert_eq!(find(&own("anna", now), 0).as_deref(), Some(&json!("hers")));
         assert_eq!(find(&own("berta", now), 0), None);
-        assert_eq!(find(&own("anna", now.plus(Duration::from_secs(1))), 0), None);
+        let later = now.plus(Duration::from_secs(1));
+        assert_eq!(find(&own("anna", later), 0), None);
+        // Nor is what the organization's account gave its next one's.
+        recent.keep(of(None, now), &json!("ours"), now);
+        assert_eq!(find(&of(None, now), 0).as_deref(), Some(&json!("ours")));
+        assert_eq!(find(&of(None, later), 0), None);
     }
 
     #[test]

@@ -19,12 +19,26 @@ impl Citations {
         self.add(title, passage.url.clone(), passage.source_id.to_string(), &passage.text)
     }
 
+    /// Takes up what an earlier part of the answer was offered, under the numbers that it had there.
+    pub fn take_up(&mut self, earlier: &[Citation]) {
+        for citation in earlier {
+            if self.0.iter().all(|have| have.n != citation.n) {
+                self.0.push(citation.clone());
+            }
+        }
+    }
+
+    /// What these numbers stand for.
+    pub fn by_numbers(&self, numbers: &[u32]) -> Vec<Citation> {
+        self.0.iter().filter(|citation| numbers.contains(&citation.n)).cloned().collect()
+    }
+
     pub fn add(&mut self, title: String, url: Option<String>, source_id: String, text: &str) -> u32 {
         let snippet = snippet(text);
         if let Some(same) = self.0.iter().find(|have| have.source_id == source_id && have.snippet == snippet) {
             return same.n;
         }
-        let n = u32::try_from(self.0.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let n = self.0.iter().map(|have| have.n).max().unwrap_or_default().saturating_add(1);
         self.0.push(Citation { n, title, url, source_id, snippet });
         n
     }
@@ -81,5 +95,19 @@ mod tests {
         assert_eq!(citations.add("t".into(), None, "s".into(), "x"), 1);
         assert_eq!(citations.add("t".into(), None, "s".into(), "y"), 2);
         assert_eq!(citations.add("t".into(), None, "s".into(), "x"), 1);
+    }
+
+    #[test]
+    fn what_was_offered_before_keeps_its_number() {
+        let mut before = Citations::default();
+        for text in ["x", "y", "z"] {
+            before.add("t".into(), None, "s".into(), text);
+        }
+        let mut citations = Citations::default();
+        citations.take_up(&before.by_numbers(&[3]));
+        citations.take_up(&before.by_numbers(&[3]));
+        assert_eq!(citations.add("t".into(), None, "s".into(), "z"), 3);
+        assert_eq!(citations.add("t".into(), None, "s".into(), "w"), 4);
+        assert_eq!(citations.offered().len(), 2);
     }
 }

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     approval::{
         Approval, ApprovalState, Outcome, Person, Verdict,
+        round::{self, RoundCall},
         words::{self, Reply},
     },
     connector::offer::Offer,
@@ -63,39 +64,43 @@ impl<'h> Pending<'h> {
 }
 
 impl Run {
-    /// Settles what the last answer asked, and adds what came of it to the dialogue.
+    /// Settles what the last answer asked, and adds what came of it to the dialogue, with the rest of its round. Whether the
+    /// customer or their client did nothing but answer that.
     pub(super) async fn settle(
         &mut self,
         offer: &Arc<Offer>,
         messages: &mut Vec<ModelMessage>,
-    ) -> Result<(), TurnFailure> {
-        let Some(pending) = Pending::of(&self.accepted.history) else { return Ok(()) };
+    ) -> Result<bool, TurnFailure> {
+        let Some(pending) = Pending::of(&self.accepted.history) else { return Ok(false) };
         let reply = pending.reply();
         let person = Person::from(&self.request.principal);
-        // The model sees its calls where it made them, or, when the customer's last words decided, after these.
-        let (mut before, mut after) = (Exchange::default(), Exchange::default());
+        let (mut round, mut decided) = (Vec::new(), Vec::new());
         for id in pending.approvals {
             let started = self.turns.clock.now();
             let found = self.turns.approvals.find(person, id).await.map_err(|error| store_failure(&error))?;
             let Some(found) = found else { continue };
             let fresh = found.state == ApprovalState::Pending;
-            let approval = if fresh {
+            let mut approval = if fresh {
                 let verdict = self.verdict(&found, reply);
                 let decided = self.turns.approvals.decide(person, id, verdict).await;
                 decided.map_err(|error| store_failure(&error))?.unwrap_or(found)
             } else {
                 found
             };
+            for call in &approval.round {
+                self.citations.take_up(&call.citations);
+            }
+            round.append(&mut approval.round);
             let call = tool_call(&approval, offer);
             let result = self.tell(&approval, &call, offer, reply.is_none() || fresh);
-            let decided_by_words = fresh && matches!(reply, Some(Reply::Yes | Reply::No));
-            if decided_by_words { &mut after } else { &mut before }.push(call, result);
+            decided.push(RoundCall::new(call, Some(result.content), Vec::new()));
             self.timing.tools_us += micros(self.turns.clock.now().since(started));
             self.renew().await;
         }
-        before.insert(messages);
-        after.append(messages);
-        Ok(())
+        let answered = !decided.is_empty() && reply != Some(Reply::Unclear);
+        let by_words = answered && reply.is_some();
+        tell_of(answered_round(round, decided), by_words, messages);
+        Ok(answered)
     }
 
     fn verdict(&self, approval: &Approval, reply: Option<Reply>) -> Verdict {
@@ -149,7 +154,8 @@ impl Run {
 /// What the model asked for, as it may ask for it now.
 fn tool_call(approval: &Approval, offer: &Offer) -> ToolCall {
     let called = Called::of(approval, offer);
-    let arguments = json!({"connection": called.connection, "action": approval.action, "input": approval.input});
+    let connection = called.connection.unwrap_or_else(|| approval.connection.to_string());
+    let arguments = json!({"connection": connection, "action": approval.action, "input": approval.input});
     ToolCall { id: approval.call.clone(), name: tools::CALL_CONNECTOR.to_owned(), arguments: arguments.to_string() }
 }
 
@@ -173,42 +179,33 @@ fn result(approval: &Approval) -> Result<serde_json::Value, (String, String)> {
     }
 }
 
-/// Calls of one round with their results.
-#[derive(Default)]
-struct Exchange {
-    calls: Vec<ToolCall>,
-    results: Vec<ModelMessage>,
+/// The round that asked, in the model's order, with what came of the calls that waited. Without it, these alone.
+fn answered_round(mut round: Vec<RoundCall>, decided: Vec<RoundCall>) -> Vec<RoundCall> {
+    if round.is_empty() {
+        return decided;
+    }
+    for call in round.iter_mut().filter(|call| call.result.is_none()) {
+        if let Some(decided) = decided.iter().find(|decided| decided.id == call.id) {
+            call.clone_from(decided);
+        }
+    }
+    round
 }
 
-impl Exchange {
-    fn push(&mut self, call: ToolCall, result: ToolResult) {
-        self.results.push(ModelMessage::ToolResult {
-            call_id: call.id.clone(),
-            name: call.name.clone(),
-            content: result.content,
-        });
-        self.calls.push(call);
+/// Shows the model its calls where it made them, or, when the customer's last words decided, after these.
+fn tell_of(round: Vec<RoundCall>, by_words: bool, messages: &mut Vec<ModelMessage>) {
+    if round.is_empty() {
+        return;
     }
-
-    /// Where the last answer asked.
-    fn insert(self, messages: &mut Vec<ModelMessage>) {
-        if self.calls.is_empty() {
-            return;
+    let asks = |message: &ModelMessage| matches!(message, ModelMessage::Text { role: Role::Assistant, .. });
+    match messages.iter().rposition(asks).filter(|_| !by_words) {
+        Some(at) => {
+            let text = match &mut messages[at] {
+                ModelMessage::Text { text, .. } => std::mem::take(text),
+                _ => String::new(),
+            };
+            messages.splice(at..=at, round::exchange(text, round));
         }
-        let assistant = |message: &ModelMessage| matches!(message, ModelMessage::Text { role: Role::Assistant, .. });
-        let Some(at) = messages.iter().rposition(assistant) else { return self.append(messages) };
-        let text = match &messages[at] {
-            ModelMessage::Text { text, .. } => text.clone(),
-            _ => String::new(),
-        };
-        let exchange = std::iter::once(ModelMessage::ToolCalls { text, calls: self.calls }).chain(self.results);
-        messages.splice(at..=at, exchange);
-    }
-
-    fn append(self, messages: &mut Vec<ModelMessage>) {
-        if !self.calls.is_empty() {
-            messages.push(ModelMessage::ToolCalls { text: String::new(), calls: self.calls });
-            messages.extend(self.results);
-        }
+        None => messages.extend(round::exchange(String::new(), round)),
     }
 }

@@ -5,6 +5,7 @@
 
 mod cite;
 mod confirm;
+mod draft;
 pub mod failure;
 pub mod live;
 mod prompt;

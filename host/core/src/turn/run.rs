@@ -3,12 +3,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::StreamExt;
 use serde_json::Value;
 
 use super::{
     Delivery, Lookup, TurnRequest, Turns,
     cite::Citations,
+    draft::Draft,
     failure::TurnFailure,
     live::{Ending, LiveTurn, Presence, Timing, TurnEvent},
     prompt::instructions,
@@ -16,21 +16,17 @@ use super::{
     tools::{self, Ran, Toolbox},
 };
 use crate::{
-    approval::{Approval, render},
+    approval::{
+        Approval, render,
+        round::{self, RoundCall},
+    },
     connector::offer::Offer,
     conversation::{MessageStatus, Role},
     error::StoreError,
-    model::{
-        FinishReason, ModelError, ModelEvent, ModelMessage, ModelRequest, ModelStream, NumberedPassage, TokenUsage,
-        ToolCall,
-    },
+    model::{FinishReason, ModelError, ModelEvent, ModelMessage, ModelRequest, NumberedPassage, TokenUsage, ToolCall},
     time::Timestamp,
 };
 
-/// In text, a client reads its headers with the first byte, so prose that a model writes before it calls a connector
-/// is held until there is this much of it, a new line, the round's end, or `HOLD_FOR`.
-const HOLD_BYTES: usize = 160;
-const HOLD_FOR: Duration = Duration::from_secs(10);
 const MAX_TOKENS: u32 = 4096;
 
 /// What is cut is said to be cut.
@@ -52,11 +48,7 @@ pub(super) struct Run {
     lookup: Lookup,
     pub(super) citations: Citations,
     pub(super) steps: Vec<Value>,
-    /// What was written, released to readers or still held.
-    text: String,
-    /// How much of `text` readers have.
-    released: usize,
-    holding_since: Option<Timestamp>,
+    draft: Draft,
     usage: TokenUsage,
     pub(super) timing: Timing,
     renewed_at: Timestamp,
@@ -72,6 +64,7 @@ impl Run {
         timing: Timing,
     ) -> Self {
         let renewed_at = turns.clock.now();
+        let draft = Draft::new(Arc::clone(&live), Arc::clone(&turns.clock));
         Self {
             turns,
             request,
@@ -80,9 +73,7 @@ impl Run {
             lookup,
             citations: Citations::default(),
             steps: Vec::new(),
-            text: String::new(),
-            released: 0,
-            holding_since: None,
+            draft,
             usage: TokenUsage::default(),
             timing,
             renewed_at,
@@ -101,7 +92,7 @@ impl Run {
         };
         let failure = match answered {
             Ok(end) => {
-                self.release();
+                self.draft.release();
                 match self
                     .commit(
                         match end {
@@ -118,7 +109,7 @@ impl Run {
             }
             Err(failure) => {
                 // Nothing of the answer has left: the customer got nothing, so the organization pays nothing.
-                let refund = self.released == 0 || self.request.delivery == Delivery::Whole;
+                let refund = !self.draft.has_left() || self.request.delivery == Delivery::Whole;
                 match self.commit(MessageStatus::Failed, refund).await {
                     Ok(_) => failure,
                     Err(worse) => worse,
@@ -133,7 +124,9 @@ impl Run {
         let offer = self.turns.offers.of(organization).await.map_err(|error| store_failure(&error))?;
         let question = self.accepted.history.iter().rfind(|message| message.role == Role::User);
         let question = question.map(|message| message.content.clone()).unwrap_or_default();
-        let passages = self.retrieve().await;
+        let mut messages = self.history();
+        let answered = self.settle(&offer, &mut messages).await?;
+        let passages = self.retrieve(answered).await;
 
         let workflows: Vec<String> = offer
             .workflows
@@ -144,14 +137,6 @@ impl Run {
         let instructions = instructions(&workflows, &self.request.instructions);
         let specs = tools::specs(&offer, &self.request.principal);
         let holds = self.request.delivery == Delivery::Text && specs.iter().any(|spec| !spec.actions.is_empty());
-        let mut messages: Vec<ModelMessage> = self
-            .accepted
-            .history
-            .iter()
-            .filter(|message| !message.content.is_empty())
-            .map(|message| ModelMessage::Text { role: message.role, text: message.content.clone() })
-            .collect();
-        self.settle(&offer, &mut messages).await?;
 
         for round in 0..=self.turns.limits.rounds {
             let last = round == self.turns.limits.rounds;
@@ -162,8 +147,8 @@ impl Run {
                 tools: if last { Vec::new() } else { specs.clone() },
                 max_tokens: MAX_TOKENS,
             };
-            let before = self.text.len();
-            self.holding_since = (holds && !last).then(|| self.turns.clock.now());
+            let before = self.draft.text().len();
+            self.draft.begin(holds && !last);
             let calls = self.ask(request).await?;
             if calls.is_empty() {
                 return Ok(End::Complete);
@@ -171,42 +156,53 @@ impl Run {
             if last {
                 return Err(TurnFailure::ToolLoop);
             }
-            if self.text.len() > before {
-                self.write(render::ending(&self.text));
+            if self.draft.text().len() > before {
+                self.draft.write(render::ending(self.draft.text()));
             }
             self.live.push(TurnEvent::RoundEnded);
-            messages.push(ModelMessage::ToolCalls { text: self.text[before..].to_owned(), calls: calls.clone() });
-            if self.text.len() > before {
-                self.text.push_str("\n\n");
+            let said = self.draft.text()[before..].to_owned();
+            if !said.is_empty() {
+                self.draft.break_off();
             }
-            let mut asked = Vec::new();
-            for (at, call) in calls.iter().enumerate() {
+            let (mut asked, mut round) = (Vec::new(), Vec::with_capacity(calls.len()));
+            for (at, call) in calls.into_iter().enumerate() {
                 let within = at < self.turns.limits.calls_per_round;
-                if let Some(content) = self.run_tool(call, within, &offer, &mut asked).await {
-                    messages.push(ModelMessage::ToolResult {
-                        call_id: call.id.clone(),
-                        name: call.name.clone(),
-                        content,
-                    });
-                }
+                round.push(self.run_tool(call, within, &offer, &mut asked).await);
             }
             if !asked.is_empty() {
-                self.ask_person(&asked);
+                self.ask_person(asked, round).await?;
                 return Ok(End::Complete);
             }
+            messages.extend(round::exchange(said, round));
         }
         Err(TurnFailure::ToolLoop)
     }
 
-    /// Ends the answer with the question whether to make those calls. Record and words come together, so that nobody
-    /// confirms what they weren't shown.
-    fn ask_person(&mut self, asked: &[Approval]) {
-        self.steps.extend(asked.iter().map(tools::asked_step));
-        self.write(render::question(asked));
+    /// What was said until now, as a model reads it.
+    fn history(&self) -> Vec<ModelMessage> {
+        let said = self.accepted.history.iter().filter(|message| !message.content.is_empty());
+        said.map(|message| ModelMessage::Text { role: message.role, text: message.content.clone() }).collect()
     }
 
-    /// What is known about the question. An answer without passages is better than none.
-    async fn retrieve(&mut self) -> Vec<NumberedPassage> {
+    /// Ends the answer with the question whether to make those calls. Record and words come together, so that nobody
+    /// confirms what they weren't shown.
+    async fn ask_person(&mut self, asked: Vec<Approval>, round: Vec<RoundCall>) -> Result<(), TurnFailure> {
+        let asked = self.turns.approvals.keep(asked, round).await.map_err(|error| store_failure(&error))?;
+        for approval in &asked {
+            self.live.push(TurnEvent::ApprovalAsked(Arc::new(approval.clone())));
+            self.steps.push(tools::asked_step(approval));
+        }
+        self.draft.write(render::question(&asked));
+        Ok(())
+    }
+
+    /// What is known about the question; nothing when the customer only `answered` ours, since what their yes finds has
+    /// nothing to do with it. An answer without passages is better than none.
+    async fn retrieve(&mut self, answered: bool) -> Vec<NumberedPassage> {
+        if answered {
+            self.lookup.abort_all();
+            return Vec::new();
+        }
         let passages = match self.lookup.join_next().await {
             Some(Ok((found, took))) => {
                 self.timing.retrieve_us = took;
@@ -237,13 +233,13 @@ impl Run {
         };
         let mut stream = model.stream(request).await.map_err(fail)?;
         let mut calls = Vec::new();
-        while let Some(event) = self.next_event(&mut stream).await {
+        while let Some(event) = self.draft.next_event(&mut stream).await {
             match event.map_err(fail)? {
                 ModelEvent::Text(text) => {
-                    self.write(text);
-                    if self.text.len() >= self.turns.limits.answer_bytes {
-                        tracing::warn!(bytes = self.text.len(), "the model's answer was cut at the host's cap");
-                        self.write(CUT_BY_HOST.to_owned());
+                    self.draft.write(text);
+                    if self.draft.text().len() >= self.turns.limits.answer_bytes {
+                        tracing::warn!(bytes = self.draft.text().len(), "the model's answer was cut at the host's cap");
+                        self.draft.write(CUT_BY_HOST.to_owned());
                         return Ok(Vec::new());
                     }
                 }
@@ -255,7 +251,7 @@ impl Run {
                         return Err(TurnFailure::ToolLoop);
                     }
                     if reason == FinishReason::Length {
-                        self.write(CUT_BY_MODEL.to_owned());
+                        self.draft.write(CUT_BY_MODEL.to_owned());
                     }
                     if reason != FinishReason::ToolCalls {
                         calls.clear();
@@ -269,54 +265,14 @@ impl Run {
         Err(TurnFailure::ModelBroken)
     }
 
-    /// The model's next event; what is held meanwhile is let go when its time is over.
-    async fn next_event(&mut self, stream: &mut ModelStream) -> Option<Result<ModelEvent, ModelError>> {
-        if self.holding_since.is_some() && self.released < self.text.len() {
-            match tokio::time::timeout(HOLD_FOR, stream.next()).await {
-                Ok(event) => return event,
-                Err(_) => self.release(),
-            }
-        }
-        stream.next().await
-    }
-
-    fn write(&mut self, text: String) {
-        if text.is_empty() {
-            return;
-        }
-        self.text.push_str(&text);
-        let Some(since) = self.holding_since else {
-            // Nothing is held: what was written is what is released, without another look at it.
-            if self.released + text.len() == self.text.len() {
-                self.released = self.text.len();
-                return self.live.push(TurnEvent::Text(text));
-            }
-            return self.release();
-        };
-        let held = &self.text[self.released..];
-        let long = held.len() > HOLD_BYTES || held.trim_start().contains('\n');
-        if long || self.turns.clock.now().since(since) >= HOLD_FOR {
-            self.holding_since = None;
-            self.release();
-        }
-    }
-
-    /// Gives readers all that was written.
-    fn release(&mut self) {
-        if self.released < self.text.len() {
-            self.live.push(TurnEvent::Text(self.text[self.released..].to_owned()));
-            self.released = self.text.len();
-        }
-    }
-
-    /// Runs a tool; what the model is told of it. `None` when a person has to confirm it, which `asked` then holds.
+    /// Runs a tool. There is no result when a person has to confirm it, which `asked` then holds.
     async fn run_tool(
         &mut self,
-        call: &ToolCall,
+        call: ToolCall,
         within: bool,
         offer: &Arc<Offer>,
         asked: &mut Vec<Approval>,
-    ) -> Option<String> {
+    ) -> RoundCall {
         let started = self.turns.clock.now();
         let input = serde_json::from_str(&call.arguments).unwrap_or_else(|_| Value::String(call.arguments.clone()));
         self.live.push(TurnEvent::ToolStarted { id: call.id.clone(), name: call.name.clone(), input });
@@ -329,7 +285,7 @@ impl Run {
             offer: Arc::clone(offer),
         };
         let ran = if within {
-            toolbox.run(call, asked, &mut self.citations).await
+            toolbox.run(&call, asked, &mut self.citations).await
         } else {
             let most = self.turns.limits.calls_per_round;
             let message = format!("only the first {most} calls of a round are made; call it again if it is needed");
@@ -338,22 +294,21 @@ impl Run {
         if self.citations.offered().len() > known {
             self.tell_citations();
         }
-        let content = match ran {
+        let (content, cites) = match ran {
             Ran::Done(result) => {
                 self.steps.push(result.step);
                 let (id, name) = (call.id.clone(), call.name.clone());
                 self.live.push(TurnEvent::ToolFinished { id, name, ok: result.ok, output: result.output });
-                Some(result.content)
+                (Some(result.content), self.citations.by_numbers(&result.cites))
             }
             Ran::Asks(approval) => {
-                self.live.push(TurnEvent::ApprovalAsked(Arc::new((*approval).clone())));
                 asked.push(*approval);
-                None
+                (None, Vec::new())
             }
         };
         self.timing.tools_us += micros(self.turns.clock.now().since(started));
         self.renew().await;
-        content
+        RoundCall::new(call, content, cites)
     }
 
     pub(super) fn tell_citations(&self) {
@@ -377,11 +332,11 @@ impl Run {
 
     async fn commit(&mut self, status: MessageStatus, refund: bool) -> Result<Ending, TurnFailure> {
         let now = self.turns.clock.now();
-        let citations = self.citations.cited(&self.text);
+        let citations = self.citations.cited(self.draft.text());
         let finished = FinishedTurn {
             organization: self.request.principal.organization,
             answer: self.accepted.answer,
-            content: self.text.clone(),
+            content: self.draft.text().to_owned(),
             status,
             citations: citations.clone(),
             steps: std::mem::take(&mut self.steps),
@@ -390,7 +345,7 @@ impl Run {
         };
         self.turns.store.finish_turn(finished).await.map_err(|error| store_failure(&error))?;
         self.timing.commit_us = micros(self.turns.clock.now().since(now));
-        Ok(Ending { status, text: std::mem::take(&mut self.text), citations, usage: self.usage, timing: self.timing })
+        Ok(Ending { status, text: self.draft.take_text(), citations, usage: self.usage, timing: self.timing })
     }
 }
 

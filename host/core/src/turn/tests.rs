@@ -28,8 +28,12 @@ fn finish(reason: FinishReason) -> Say {
 }
 
 fn call(name: &str, arguments: serde_json::Value) -> Say {
+    call_as("c1", name, arguments)
+}
+
+fn call_as(id: &str, name: &str, arguments: serde_json::Value) -> Say {
     Say::Event(ModelEvent::ToolCall(ToolCall {
-        id: "c1".to_owned(),
+        id: id.to_owned(),
         name: name.to_owned(),
         arguments: arguments.to_string(),
     }))

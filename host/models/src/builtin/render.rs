@@ -18,14 +18,14 @@ pub fn results(request: &ModelRequest) -> String {
     let after = request.messages.iter().rposition(|message| !matches!(message, ModelMessage::ToolResult { .. }));
     let last = &request.messages[after.map_or(0, |at| at + 1)..];
     let told = last.iter().filter_map(|message| match message {
-        ModelMessage::ToolResult { name, content, .. } => Some(result(request, name, content)),
+        ModelMessage::ToolResult { name, content, .. } => Some(result(name, content)),
         _ => None,
     });
     told.collect::<Vec<_>>().join("\n\n")
 }
 
-fn result(request: &ModelRequest, tool: &str, content: &str) -> String {
-    let Fenced { n, connection, action, body } = unfence(content);
+fn result(tool: &str, content: &str) -> String {
+    let Fenced { n, title, action, body } = unfence(content);
     let cite = n.map(|n| format!(" [{n}]")).unwrap_or_default();
     let value: Value = match serde_json::from_str(body) {
         Ok(value) => value,
@@ -42,10 +42,11 @@ fn result(request: &ModelRequest, tool: &str, content: &str) -> String {
         let id = value.get("ticket_id").and_then(Value::as_str).unwrap_or_default();
         return format!("I've opened a ticket for a person to take over. Its number is {id}.");
     }
-    let offered = request.tools.iter().flat_map(|tool| &tool.actions);
-    let title = offered.filter(|one| one.connection == connection && one.action == action).map(|one| one.title.clone());
-    let title = title.into_iter().next().unwrap_or_else(|| heading(if action.is_empty() { tool } else { action }));
-    let from = if connection.is_empty() { title } else { format!("{}, “{title}”", heading(connection)) };
+    let from = match (title, action) {
+        ("", "") => heading(tool),
+        ("", action) => heading(action),
+        (title, _) => title.to_owned(),
+    };
     if is_nothing(&value) {
         return format!("{from} found nothing{cite}.");
     }
@@ -60,6 +61,7 @@ fn failure(kind: &str, message: &str) -> String {
         return "All right, I left it as it is.".to_owned();
     }
     let what = match kind {
+        "unknown" => "I don't know yet what came of it",
         "expired" => "It was confirmed too late, so I left it as it is",
         "not_found" => "I looked, and there is no such thing",
         "invalid_input" => "The service didn't accept what I asked for",
@@ -76,13 +78,14 @@ fn failure(kind: &str, message: &str) -> String {
 /// A tool result out of its fence.
 struct Fenced<'a> {
     n: Option<u32>,
-    connection: &'a str,
+    /// Connection and action by their names.
+    title: &'a str,
     action: &'a str,
     body: &'a str,
 }
 
 fn unfence(content: &str) -> Fenced<'_> {
-    let whole = Fenced { n: None, connection: "", action: "", body: content };
+    let whole = Fenced { n: None, title: "", action: "", body: content };
     let Some(start) = content.find("<tool_result") else { return whole };
     let Some((attributes, body)) = content[start + "<tool_result".len()..].split_once('>') else { return whole };
     let body = body.rsplit_once("</tool_result").map_or(body, |(body, _)| body);
@@ -101,7 +104,7 @@ fn unfence(content: &str) -> Fenced<'_> {
         }
         ""
     };
-    Fenced { n: attribute("n").parse().ok(), connection: attribute("connection"), action: attribute("action"), body }
+    Fenced { n: attribute("n").parse().ok(), title: attribute("title"), action: attribute("action"), body }
 }
 
 /// The lines of a result, bounded.

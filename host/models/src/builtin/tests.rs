@@ -287,11 +287,12 @@ fn a_result_is_shown_as_text_with_its_number() {
     });
     let json = order.to_string().replace('<', "\\u003c");
     let fenced = format!(
-        "<tool_result tool=\"call_connector\" n=\"4\" connection=\"shopify\" action=\"find_order\">{json}</tool_result>"
+        "<tool_result tool=\"call_connector\" n=\"4\" connection=\"shopify\" action=\"find_order\" title=\"Our shop: \
+         Find an order\">{json}</tool_result>"
     );
     result(&mut request, "call_connector", &fenced);
     let text = said(&request);
-    assert!(text.starts_with("From Shopify, “Find an order” [4]:\n\n"), "{text}");
+    assert!(text.starts_with("From Our shop: Find an order [4]:\n\n"), "{text}");
     for line in [
         "- Name: #1001",
         "- Financial Status: PAID",

@@ -2,12 +2,15 @@
 
 use futures::future::join_all;
 use resly_core::{
-    approval::{Approval, ApprovalState, ApprovalStore, Decided, Decision, LIFETIME, Outcome, Person, Verdict},
+    approval::{
+        Approval, ApprovalState, ApprovalStore, Decided, Decision, LIFETIME, Outcome, Person, Verdict, round::RoundCall,
+    },
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
+    model::ToolCall,
     principal::KeyKind,
     turn::store::{BeginTurnError, ConversationRef, NewTurn, TurnStore},
 };
-use resly_store::{NewKey, Store};
+use resly_store::{ApprovalQuery, ListedApproval, NewKey, Store};
 use serde_json::json;
 use tokio::task::spawn;
 
@@ -31,6 +34,7 @@ async fn asked(store: &Store, organization: OrganizationId, key: KeyId) -> Appro
         visitor: Some("v".to_owned()),
         connection: ConnectionId(uuid()),
         revision: 3,
+        authorized_at: Some(at(7)),
         action: "refund".to_owned(),
         input: json!({"z": 1.5, "a": "\0\u{202e}", "n": null}),
         title: "Shop: Refund".to_owned(),
@@ -40,10 +44,15 @@ async fn asked(store: &Store, organization: OrganizationId, key: KeyId) -> Appro
         decided_at: None,
         reason: None,
         outcome: None,
+        round: vec![RoundCall::new(
+            ToolCall { id: "call_0".to_owned(), name: "find".to_owned(), arguments: "{\"a\": \"\\u0000\"}".to_owned() },
+            Some("\0 found".to_owned()),
+            vec![],
+        )],
         created_at: at(0),
         expires_at: at(0).plus(LIFETIME),
     };
-    store.create_approval(approval.clone()).await.unwrap();
+    store.create_approvals(vec![approval.clone()]).await.unwrap();
     store.finish_turn(answer(organization, turn.answer, "Sure?")).await.unwrap();
     approval
 }
@@ -139,6 +148,54 @@ both! {
         assert!(store.rotate_key(org, asking, rotated, at(60)).await.unwrap());
         assert!(store.approval(page(next), approval.id).await.unwrap().is_some());
         assert!(store.approval(person(org, KeyId(uuid())), approval.id).await.unwrap().is_some());
+    }
+
+    async fn an_organization_lists_its_own_and_they_are_kept_as_long_as_its_log(backend: Backend) {
+        const DAY: u64 = 86_400;
+        let (store, org) = backend.with(&[]).await;
+        let new = key(org);
+        let (asking, name) = (new.id, new.name.clone());
+        store.create_key(new).await.unwrap();
+        let first = asked(&store, org, asking).await;
+        let mut approvals = vec![first.clone()];
+        for minute in 1..4 {
+            let created_at = at(minute * 60);
+            let expires_at = created_at.plus(LIFETIME);
+            approvals.push(Approval { id: ApprovalId(uuid()), connection: ConnectionId(uuid()), created_at, expires_at, ..first.clone() });
+        }
+        store.create_approvals(approvals[1..].to_vec()).await.unwrap();
+        let elsewhere = organization(&store, &[]).await;
+        asked(&store, elsewhere, KeyId(uuid())).await;
+        store.decide_approval(verdict(&approvals[1], person(org, asking), Verdict::Approve, 61)).await.unwrap();
+        let no = Verdict::Decline { reason: Some("no".to_owned()) };
+        store.decide_approval(verdict(&approvals[2], person(org, KeyId(uuid())), no, 121)).await.unwrap();
+
+        let all = || ApprovalQuery { limit: 10, ..ApprovalQuery::default() };
+        let list = async |query, seconds| store.approvals(org, query, at(seconds)).await.unwrap();
+        let ids = |listed: &[ListedApproval]| listed.iter().map(|one| one.approval.id).collect::<Vec<_>>();
+        let of = |which: &[usize]| which.iter().map(|at| approvals[*at].id).collect::<Vec<_>>();
+        let listed = list(all(), 200).await;
+        assert_eq!(ids(&listed), of(&[3, 2, 1, 0]));
+        assert_eq!(listed[3].approval, Approval { round: vec![], ..first.clone() });
+        assert_eq!((&listed[2].key_name, &listed[2].decided_by_name), (&Some(name.clone()), &Some(name)));
+        assert_eq!((listed[1].approval.decided_at, &listed[1].decided_by_name), (Some(at(121)), &None));
+        assert_eq!(listed[1].approval.reason.as_deref(), Some("no"));
+        let state = |state| ApprovalQuery { state: Some(state), ..all() };
+        assert_eq!(ids(&list(state(ApprovalState::Pending), 200).await), of(&[3, 0]));
+        let lapsed = LIFETIME.as_secs() + 1;
+        assert_eq!(ids(&list(state(ApprovalState::Pending), lapsed).await), of(&[3]));
+        let expired = list(state(ApprovalState::Expired), lapsed).await;
+        assert_eq!((ids(&expired), expired[0].approval.state), (of(&[0]), ApprovalState::Expired));
+        let connection = Some(approvals[2].connection);
+        assert_eq!(ids(&list(ApprovalQuery { connection, ..all() }, 200).await), of(&[2]));
+        let page = ApprovalQuery { before: Some(at(120)), limit: 1, ..ApprovalQuery::default() };
+        assert_eq!(ids(&list(page, 200).await), of(&[1]));
+
+        assert!(store.set_log_days(elsewhere, 60).await.unwrap());
+        assert_eq!(store.expire_logs(at(30 * DAY - 1)).await.unwrap(), 0);
+        assert_eq!(store.expire_logs(at(30 * DAY + 90)).await.unwrap(), 2);
+        assert_eq!(ids(&list(all(), 200).await), of(&[3, 2]));
+        assert_eq!(store.approvals(elsewhere, all(), at(200)).await.unwrap().len(), 1);
     }
 
     async fn an_answer_goes_on_under_the_name_its_client_knows(backend: Backend) {

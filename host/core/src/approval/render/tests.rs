@@ -103,6 +103,7 @@ fn asked(title: String, input: &Value) -> Approval {
         visitor: None,
         connection: ConnectionId(id),
         revision: 1,
+        authorized_at: None,
         action: "refund".to_owned(),
         input: input.clone(),
         title,
@@ -112,6 +113,7 @@ fn asked(title: String, input: &Value) -> Approval {
         decided_at: None,
         reason: None,
         outcome: None,
+        round: vec![],
         created_at: Timestamp::from_micros(0),
         expires_at: Timestamp::from_micros(1),
     }

@@ -28,6 +28,11 @@ impl Admitted {
     pub fn action(&self) -> &Action {
         self.passed.action()
     }
+
+    /// When the account that it uses was connected, if a person connected one.
+    pub fn authorized_at(&self) -> Option<Timestamp> {
+        self.passed.account.as_ref().map(|(_, at)| *at)
+    }
 }
 
 /// What a call that may be made is made with.
@@ -36,8 +41,8 @@ pub(super) struct Passed {
     pub prepared: Arc<Prepared>,
     /// Where the action is in the manifest.
     action: usize,
-    /// Whose account it uses and since when that is connected, where each visitor has one.
-    pub account: Option<(String, Timestamp)>,
+    /// Whose account it uses (`None` is the organization) and since when that is connected, where a person connects one.
+    pub account: Option<(Option<String>, Timestamp)>,
 }
 
 impl Passed {
@@ -82,17 +87,25 @@ impl Connectors {
             Ok(account) => account,
             Err(fault) => return Ok(Err(fault)),
         };
-        Ok(Ok(Passed { needs_confirmation, prepared, action, account }))
+        let passed = Passed { needs_confirmation, prepared, action, account };
+        // Which account is connected is no part of the connection, nor of its revision.
+        let now = passed.account.as_ref().map(|(_, at)| *at);
+        Ok(match request.caller {
+            Caller::Confirmed { authorized_at, .. } if authorized_at != now => Err(denied(
+                "the account at the service was connected anew after this was asked; it has to be asked anew",
+            )),
+            _ => Ok(passed),
+        })
     }
 
-    /// The visitor's account that a call uses, of a connection whose visitors have their own. Where a person has to
-    /// agree and nobody has, nothing runs.
+    /// The account that a call uses: a visitor's, of a connection whose visitors have their own, or the organization's,
+    /// where a person has to agree. Where nobody has, nothing runs.
     async fn account(
         &self,
         connection: &Connection,
         auth: &Auth,
         request: &CallRequest,
-    ) -> Result<Result<Option<(String, Timestamp)>, Fault>, StoreError> {
+    ) -> Result<Result<Option<(Option<String>, Timestamp)>, Fault>, StoreError> {
         let oauth = matches!(auth, Auth::Oauth2(_));
         let agreed = matches!(auth, Auth::Oauth2(oauth) if oauth.grant == Grant::AuthorizationCode);
         let own = connection.owner == Owner::Organization;
@@ -113,7 +126,7 @@ impl Connectors {
             let who = if own { "no account is connected" } else { "this visitor hasn't connected an account" };
             return missing(format!("{who}: {}", key.how_to_connect(oauth)));
         };
-        Ok(Ok(key.visitor.map(|visitor| (visitor, at))))
+        Ok(Ok(Some((key.visitor, at))))
     }
 }
 

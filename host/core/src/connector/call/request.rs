@@ -11,6 +11,7 @@ use crate::{
     id::{ConnectionId, ConversationId, KeyId, OrganizationId},
     meter::LimitReached,
     principal::KeyKind,
+    time::Timestamp,
 };
 
 /// On whose behalf a call is made.
@@ -20,8 +21,15 @@ pub enum Caller {
     Admin { key: KeyId },
     /// A chat, which may call what policy allows.
     Chat { key: KeyId, kind: KeyKind, conversation: ConversationId },
-    /// A chat, for a write that a person confirmed under this key when the connection had this revision.
-    Confirmed { key: KeyId, kind: KeyKind, conversation: ConversationId, revision: u64 },
+    /// A chat, for a write that a person confirmed under this key; what they saw was asked when the connection had this
+    /// revision and this account.
+    Confirmed {
+        key: KeyId,
+        kind: KeyKind,
+        conversation: ConversationId,
+        revision: u64,
+        authorized_at: Option<Timestamp>,
+    },
     /// The host itself, which looks whether the connection works. It is logged and counted nowhere: nobody asked for it.
     Health,
 }

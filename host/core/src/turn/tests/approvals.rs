@@ -6,21 +6,30 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::{
-    call,
+    call_as,
     fakes::{Say, World},
     finish, text,
 };
 use crate::{
     approval::{Approval, ApprovalState, LIFETIME, Outcome, Person, Verdict},
-    connector::connection::{ConnectionStatus, Policy},
+    connector::connection::{ConnectionStatus, Environment, Owner, Policy},
     conversation::Role,
-    id::ApprovalId,
+    id::{ApprovalId, ConversationId},
     model::{FinishReason, ModelMessage},
-    turn::{Delivery, Start, TurnRequest, live::TurnEvent},
+    time::Timestamp,
+    turn::{
+        Delivery, Start, TurnRequest,
+        live::TurnEvent,
+        store::{BeginTurnError, ConversationRef},
+    },
 };
 
 fn refund(input: Value) -> Say {
-    call("call_connector", json!({"connection": "shop", "action": "refund", "input": input}))
+    refund_as("c1", input)
+}
+
+fn refund_as(id: &str, input: Value) -> Say {
+    call_as(id, "call_connector", json!({"connection": "shop", "action": "refund", "input": input}))
 }
 
 /// A model that asks for a refund, and then says so.
@@ -185,11 +194,38 @@ async fn what_was_changed_since_it_was_shown_is_not_done() {
 }
 
 #[tokio::test]
+async fn another_account_than_the_one_it_was_asked_for_is_not_written_to() {
+    let connected = |seconds: i64| Some(Timestamp::from_micros(seconds * 1_000_000));
+    for owner in [Owner::Organization, Owner::Visitor] {
+        for (now, made, why) in
+            [(connected(1), 1, "shipped"), (connected(2), 0, "connected anew"), (None, 0, "needs_auth")]
+        {
+            let world = world();
+            world.store.change(|connection| {
+                (connection.owner, connection.environment) = (owner, Environment::Production);
+            });
+            *world.store.authorized_at.lock().unwrap() = connected(1);
+            let say = async |words: &str| {
+                let mut request = TurnRequest { visitor: Some("ada".to_owned()), ..world.request(Delivery::Events) };
+                request.messages[0].text = words.to_owned();
+                run(&world, request).await;
+                world.store.remember(words);
+            };
+            say("Refund order 7").await;
+            *world.store.authorized_at.lock().unwrap() = now;
+            say("yes").await;
+            assert_eq!(world.sandbox.calls().len(), made, "{owner:?} {now:?}");
+            assert!(told(&world).contains(why), "{owner:?} {now:?}: {}", told(&world));
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_yes_is_for_all_that_was_shown_and_a_repeated_wish_is_one() {
     let wishes = vec![
-        refund(json!({"order": "7"})),
-        refund(json!({"order": "8", "approved": true})),
-        refund(json!({"order": "7"})),
+        refund_as("c1", json!({"order": "7"})),
+        refund_as("c2", json!({"order": "8", "approved": true})),
+        refund_as("c3", json!({"order": "7"})),
         finish(FinishReason::ToolCalls),
     ];
     let world = World::with_shop(Policy::default(), vec![wishes, vec![text("Both."), finish(FinishReason::Stop)]]);
@@ -206,6 +242,109 @@ async fn one_yes_is_for_all_that_was_shown_and_a_repeated_wish_is_one() {
     assert!(calls[0].1.contains('7') && calls[1].1.contains('8'));
 }
 
+/// What the model reads of its calls in its last round: the calls, and the results with whose they are.
+fn dialogue(world: &World) -> (Vec<String>, Vec<(String, String)>) {
+    let messages = world.model.asked().pop().unwrap().messages;
+    let at = messages.iter().position(|message| matches!(message, ModelMessage::ToolCalls { .. })).unwrap();
+    let ModelMessage::ToolCalls { calls, .. } = &messages[at] else { unreachable!() };
+    let results = messages[at + 1..].iter().map_while(|message| match message {
+        ModelMessage::ToolResult { call_id, content, .. } => Some((call_id.clone(), content.clone())),
+        _ => None,
+    });
+    let told = messages.iter().filter(|message| matches!(message, ModelMessage::ToolResult { .. })).count();
+    let (calls, results): (Vec<_>, Vec<_>) = (calls.iter().map(|call| call.id.clone()).collect(), results.collect());
+    assert_eq!(told, results.len(), "all results follow their calls");
+    (calls, results)
+}
+
+#[tokio::test]
+async fn all_that_the_round_gave_reaches_the_model_when_the_turn_goes_on() {
+    let find = |id: &str, number: &str| {
+        call_as(id, "call_connector", json!({"connection": "shop", "action": "find", "input": {"id": number}}))
+    };
+    let calls = ["read", "write", "search", "unknown", "again"];
+    let round = || {
+        vec![
+            find(calls[0], "7"),
+            refund_as(calls[1], json!({"order": "7"})),
+            call_as(calls[2], "search_knowledge", json!({"query": "sky"})),
+            call_as(calls[3], "rm", json!({})),
+            refund_as(calls[4], json!({"order": "8"})),
+            finish(FinishReason::ToolCalls),
+        ]
+    };
+    // A yes, a no, something else, and a client's verdict on the second alone.
+    for (words, made) in
+        [(Some("yes"), [true, true]), (Some("no"), [false; 2]), (Some("Why?"), [false; 2]), (None, [false, true])]
+    {
+        let world =
+            World::with_shop(Policy::default(), vec![round(), vec![text("Found [2]."), finish(FinishReason::Stop)]]);
+        says(&world, "Refund 7 and 8").await;
+        let asked = world.store.approvals();
+        assert_eq!(world.sandbox.calls().len(), 1, "the read alone");
+        let events = match words {
+            Some(words) => says(&world, words).await,
+            None => {
+                let verdicts = vec![(asked[1].id, Verdict::Approve)];
+                run(&world, TurnRequest { verdicts, ..world.request(Delivery::Events) }).await
+            }
+        };
+        let (made_calls, results) = dialogue(&world);
+        assert_eq!(made_calls, calls);
+        assert_eq!(results.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), calls);
+        assert!(results[0].1.contains("shipped") && results[0].1.contains("n=\"2\""), "{}", results[0].1);
+        assert!(results[2].1.contains("The sky is blue.") && results[3].1.contains("unknown_tool"));
+        for (at, made) in [(1, made[0]), (4, made[1])] {
+            assert_eq!(results[at].1.contains("shipped"), made, "{words:?}: {}", results[at].1);
+            assert_eq!(results[at].1.contains("declined"), !made);
+        }
+        // What the read gave may still be cited, by the number that it says.
+        let Some(TurnEvent::Finished(ending)) = events.last() else { panic!() };
+        assert_eq!(ending.citations.len(), 1);
+        assert_eq!((ending.citations[0].n, ending.citations[0].title.as_str()), (2, "Our shop: Find"));
+        assert_eq!(world.sandbox.calls().len(), 1 + made.iter().filter(|made| **made).count());
+    }
+}
+
+#[tokio::test]
+async fn a_plain_answer_to_the_question_finds_no_passages() {
+    for (words, passages) in [("yes", 0), ("no", 0), ("Why is the sky blue?", 1)] {
+        let world = world();
+        says(&world, "Refund order 7").await;
+        says(&world, words).await;
+        assert_eq!(world.model.asked()[1].passages.len(), passages, "{words}");
+    }
+}
+
+#[tokio::test]
+async fn two_who_say_yes_at_once_are_one_execution() {
+    let mut rounds = vec![vec![refund(json!({"order": "7"})), finish(FinishReason::ToolCalls)]];
+    rounds.extend(vec![vec![text("Fine."), finish(FinishReason::Stop)]; 8]);
+    let world = World::with_shop(Policy::default(), rounds);
+    says(&world, "Refund order 7").await;
+    let yes = || {
+        let mut request = world.request(Delivery::Events);
+        request.messages[0].text = "yes".to_owned();
+        run(&world, request)
+    };
+    futures::future::join_all((0..8).map(|_| yes())).await;
+    assert_eq!(world.sandbox.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_verdict_is_bound_to_its_conversation() {
+    let world = world();
+    says(&world, "Refund order 7").await;
+    let verdicts = vec![(only(&world).id, Verdict::Approve)];
+    let elsewhere = ConversationId(uuid::Uuid::from_u128(6));
+    for conversation in [ConversationRef::Id(elsewhere), ConversationRef::Named("another".to_owned())] {
+        let request = TurnRequest { conversation, verdicts: verdicts.clone(), ..world.request(Delivery::Events) };
+        assert!(matches!(world.turns.start(request).await, Err(BeginTurnError::NoApproval)));
+    }
+    assert_eq!(only(&world).state, ApprovalState::Pending);
+    assert!(world.sandbox.calls().is_empty());
+}
+
 #[tokio::test]
 async fn a_client_s_verdicts_go_on_with_the_answer() {
     for (verdict, made) in [(Verdict::Approve, 1), (Verdict::Decline { reason: Some("too dear".to_owned()) }, 0)] {
@@ -214,7 +353,7 @@ async fn a_client_s_verdicts_go_on_with_the_answer() {
         let approval = only(&world);
         let go_on = |id| TurnRequest { verdicts: vec![(id, verdict.clone())], ..world.request(Delivery::Events) };
         let unknown = world.turns.start(go_on(ApprovalId(uuid::Uuid::nil()))).await;
-        assert!(matches!(unknown, Err(super::super::store::BeginTurnError::NoApproval)));
+        assert!(matches!(unknown, Err(BeginTurnError::NoApproval)));
         let Ok(Start::Running(started)) = world.turns.start(go_on(approval.id)).await else { panic!() };
         assert_eq!(started.live.continues, Some(approval.message.to_string()));
         let events: Vec<_> = started.live.follow().collect().await;

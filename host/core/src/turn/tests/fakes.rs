@@ -17,6 +17,7 @@ use crate::{
         account::AccountKey,
         call::{Connectors, Outside},
         connection::*,
+        fixture::Fixtures,
         health::{DueCheck, HealthStore, Observed},
         manifest::{Action, Manifest},
         offer::Offers,
@@ -86,6 +87,8 @@ impl Model for Scripted {
 #[derive(Default)]
 pub struct Fake {
     connections: Mutex<Vec<Connection>>,
+    /// Since when the organization's account is connected.
+    pub authorized_at: Mutex<Option<Timestamp>>,
     finished: Mutex<Option<FinishedTurn>>,
     approvals: Mutex<Vec<Approval>>,
     /// What was said before the turn under test.
@@ -209,7 +212,7 @@ impl HealthStore for Fake {
 #[async_trait]
 impl ConnectionStore for Fake {
     async fn authorized_at(&self, _: &AccountKey) -> Result<Option<Timestamp>, StoreError> {
-        Ok(None)
+        Ok(*self.authorized_at.lock().unwrap())
     }
 
     async fn enabled_connections(&self, _: OrganizationId) -> Result<Vec<Connection>, StoreError> {
@@ -258,8 +261,8 @@ impl ConnectionStore for Fake {
 
 #[async_trait]
 impl ApprovalStore for Fake {
-    async fn create_approval(&self, approval: Approval) -> Result<(), StoreError> {
-        self.approvals.lock().unwrap().push(approval);
+    async fn create_approvals(&self, approvals: Vec<Approval>) -> Result<(), StoreError> {
+        self.approvals.lock().unwrap().extend(approvals);
         Ok(())
     }
 
@@ -385,6 +388,7 @@ impl Catalogue for FakeCatalogue {
     async fn find(&self, _: OrganizationId, _: &str, _: &str) -> Result<Option<Installable>, StoreError> {
         let manifest: Manifest = serde_json::from_value(json!({
             "id": "shop", "name": "Shop", "version": "1.0.0",
+            "auth": {"type": "oauth2", "authorize_url": "https://shop.example/a", "token_url": "https://shop.example/t"},
             "actions": [
                 {"id": "find", "title": "Find", "description": "Finds an order.", "input": {"type": "object",
                     "properties": {"id": {"type": "string"}}, "required": ["id"]}},
@@ -397,18 +401,20 @@ impl Catalogue for FakeCatalogue {
     }
 }
 
+/// Where there is nothing: the sandbox answers every call by itself.
 struct NoOutside;
 
 impl Outside for NoOutside {
     fn open(
         &self,
-        _: &Connection,
-        _: &Installable,
+        connection: &Connection,
+        installable: &Installable,
         _: &Action,
         _: Option<&str>,
         _: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault> {
-        panic!("the sandbox environment touched the outside")
+        assert_eq!(connection.environment, Environment::Production, "the sandbox environment touched the outside");
+        Ok(Arc::new(Fixtures::new(Arc::clone(&installable.manifest))))
     }
 
     fn rehearse(&self, _: &Connection, _: &Installable, _: &Allowance) -> Arc<dyn Rehearse> {

@@ -1,0 +1,182 @@
+//! `call_connector`: an action of a connection, at once or when a person has confirmed it.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Ran, ToolResult, Toolbox, error, parse};
+use crate::{
+    approval::{Approval, Person, Wish, render},
+    connector::{
+        call::{CallRequest, Caller},
+        offer::{Offer, Offered},
+        sandbox::Fault,
+    },
+    id::ConnectionId,
+    model::ToolCall,
+    turn::{cite::Citations, confirm::NEEDS_CONFIRMATION, prompt::fence},
+};
+
+pub(in crate::turn) const CALL_CONNECTOR: &str = "call_connector";
+
+#[derive(Deserialize)]
+struct ConnectorArguments {
+    #[serde(default, alias = "connector")]
+    connection: String,
+    action: String,
+    #[serde(default)]
+    input: Value,
+}
+
+/// The action that a call means, as clients, models and the record name it.
+pub(in crate::turn) struct Called {
+    pub id: ConnectionId,
+    /// What the model calls the connection, while it is offered.
+    pub connection: Option<String>,
+    pub action: String,
+    /// Connection and action by the names that people gave them.
+    pub title: String,
+}
+
+impl Called {
+    fn offered(offered: &Offered) -> Self {
+        Self {
+            id: offered.connection,
+            connection: Some(offered.action.connection.clone()),
+            action: offered.action.action.clone(),
+            title: render::title(&offered.name, &offered.action.title),
+        }
+    }
+
+    /// The action of an approval, even one that isn't offered any more.
+    pub(in crate::turn) fn of(approval: &Approval, offer: &Offer) -> Self {
+        let same = |offered: &&Offered| offered.connection == approval.connection;
+        Self {
+            id: approval.connection,
+            connection: offer.actions.iter().find(same).map(|offered| offered.action.connection.clone()),
+            action: approval.action.clone(),
+            title: approval.title.clone(),
+        }
+    }
+}
+
+/// An action's output, or the kind and the words of its fault, as the result of `tool`.
+pub(in crate::turn) fn told(
+    tool: &str,
+    called: &Called,
+    result: Result<Value, (String, String)>,
+    notes: &[String],
+    cap: usize,
+    citations: &mut Citations,
+) -> ToolResult {
+    let (output, reason, n) = match result {
+        Ok(output) => {
+            let n = citations.add(called.title.clone(), None, called.id.to_string(), &output.to_string());
+            (output, None, Some(n))
+        }
+        Err((kind, message)) => (error(&kind, &message), Some(kind), None),
+    };
+    let connection = called.connection.as_deref().map(|connection| ("connection", connection));
+    let names = connection.into_iter().chain([("action", called.action.as_str()), ("title", called.title.as_str())]);
+    let ok = reason.is_none();
+    ToolResult {
+        ok,
+        content: fence(n, tool, names, &output, notes, cap),
+        step: json!({"tool": tool, "connection": called.id, "action": called.action, "title": called.title, "ok": ok,
+            "reason": reason}),
+        output,
+        cites: n.into_iter().collect(),
+    }
+}
+
+/// The record of a call that waits for a person.
+pub(in crate::turn) fn asked_step(approval: &Approval) -> Value {
+    json!({"tool": CALL_CONNECTOR, "connection": approval.connection, "action": approval.action,
+        "title": approval.title, "ok": false, "reason": NEEDS_CONFIRMATION, "approval": approval.id})
+}
+
+impl Toolbox<'_> {
+    pub(super) async fn call_connector(&self, call: &ToolCall, asked: &[Approval], citations: &mut Citations) -> Ran {
+        let arguments = match parse::<ConnectorArguments>(call) {
+            Ok(arguments) => arguments,
+            Err(message) => return Ran::Done(self.failed(&call.name, "invalid_input", &message)),
+        };
+        let kind = self.principal.kind;
+        let Some(offered) = self.offer.find(kind, &arguments.connection, &arguments.action) else {
+            let message = format!(
+                "no connection `{}` with an action `{}` is offered here",
+                arguments.connection, arguments.action
+            );
+            return Ran::Done(self.failed(&call.name, "unknown_action", &message));
+        };
+        let request = CallRequest {
+            organization: self.principal.organization,
+            connection: offered.connection,
+            action: arguments.action,
+            input: if arguments.input.is_null() { json!({}) } else { arguments.input },
+            caller: Caller::Chat { key: self.principal.key, kind, conversation: self.accepted.conversation },
+            visitor: self.visitor.map(str::to_owned),
+        };
+        let confirmed = if offered.action.confirmed { self.ask(call, &request, asked).await } else { Ok(None) };
+        let mut notes = Vec::new();
+        let result = match confirmed {
+            Ok(Some(approval)) => return Ran::Asks(Box::new(approval)),
+            Ok(None) => match self.turns.connectors.call(request).await {
+                Ok(report) => {
+                    notes = report.notes();
+                    report.result.map_err(faulted)
+                }
+                Err(failure) => Err(not_made(&failure, offered.connection)),
+            },
+            Err(refused) => Err(refused),
+        };
+        let cap = self.turns.limits.tool_output_bytes;
+        let mut result = told(&call.name, &Called::offered(offered), result, &notes, cap, citations);
+        // What the company's app, and not the model, needs to have this visitor connect their account.
+        if let Some(visitor) = self.visitor.filter(|_| offered.visitors && result.step["reason"] == "needs_auth") {
+            let authorize = json!({"connection": offered.connection, "visitor": visitor});
+            result.output["authorize"] = authorize.clone();
+            result.step["authorize"] = authorize;
+        }
+        Ran::Done(result)
+    }
+
+    /// A write as a person is asked to confirm it; `None` when there is nothing to confirm: it is refused, then, or allowed, as the
+    /// call itself will say.
+    async fn ask(
+        &self,
+        call: &ToolCall,
+        request: &CallRequest,
+        asked: &[Approval],
+    ) -> Result<Option<Approval>, (String, String)> {
+        let admitted = match self.turns.connectors.admit(request).await {
+            Ok(Ok(admitted)) if admitted.needs_confirmation => admitted,
+            _ => return Ok(None),
+        };
+        let same = |approval: &Approval| {
+            (approval.connection, &approval.action, &approval.input)
+                == (request.connection, &request.action, &request.input)
+        };
+        if asked.iter().any(same) {
+            let message = "the customer is asked to confirm this very call already; it is made once";
+            return Err(("repeated".to_owned(), message.to_owned()));
+        }
+        let wish = Wish {
+            person: Person::from(self.principal),
+            conversation: self.accepted.conversation,
+            message: self.accepted.answer,
+            visitor: self.visitor.map(str::to_owned),
+            call: call.id.clone(),
+            input: request.input.clone(),
+        };
+        self.turns.approvals.draft(wish, &admitted).map(Some).map_err(faulted)
+    }
+}
+
+fn faulted(fault: Fault) -> (String, String) {
+    (fault.kind.name().to_owned(), fault.message)
+}
+
+fn not_made(failure: &dyn std::fmt::Display, connection: ConnectionId) -> (String, String) {
+    tracing::warn!(%failure, %connection, "a connector call could not be made");
+    ("internal".to_owned(), "the call could not be made".to_owned())
+}

@@ -1,0 +1,91 @@
+//! The tools a model is offered ([`specs`]), and what happens when it calls one: an action of a connection ([`connector`]),
+//! or what the host itself can do ([`own`]). A call is a wish: whether it is granted is decided by the key, the offer and
+//! the connection's policy, and its output is data.
+
+mod connector;
+mod own;
+mod specs;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+pub(super) use self::{
+    connector::{CALL_CONNECTOR, Called, asked_step, told},
+    specs::specs,
+};
+use super::{Turns, cite::Citations, prompt::fence, store::AcceptedTurn};
+use crate::{approval::Approval, connector::offer::Offer, model::ToolCall, principal::Principal};
+
+/// What came of a tool call.
+pub(super) enum Ran {
+    Done(ToolResult),
+    /// Nothing yet: a person has to confirm it.
+    Asks(Box<Approval>),
+}
+
+/// What a tool call gave.
+pub(super) struct ToolResult {
+    pub ok: bool,
+    /// For clients: the output, or `{"error", "message"}`.
+    pub output: Value,
+    /// For the model: the same, fenced and cut.
+    pub content: String,
+    /// For the record: what was called and how it went.
+    pub step: Value,
+    /// The numbers that `content` may be cited by.
+    pub cites: Vec<u32>,
+}
+
+/// What the tools of one turn work on.
+pub(super) struct Toolbox<'a> {
+    pub turns: &'a Turns,
+    pub principal: &'a Principal,
+    /// Whom the client asks for.
+    pub visitor: Option<&'a str>,
+    pub accepted: &'a AcceptedTurn,
+    pub offer: Arc<Offer>,
+}
+
+impl Toolbox<'_> {
+    /// Runs a tool; `asked` is what this answer asks a person to confirm already.
+    pub(super) async fn run(&self, call: &ToolCall, asked: &[Approval], citations: &mut Citations) -> Ran {
+        Ran::Done(match call.name.as_str() {
+            CALL_CONNECTOR => return self.call_connector(call, asked, citations).await,
+            "search_knowledge" => self.search_knowledge(call, citations).await,
+            "search_connectors" => self.search_connectors(call),
+            "create_ticket" => self.create_ticket(call).await,
+            other => self.failed(other, "unknown_tool", "there is no such tool; use only those that were offered"),
+        })
+    }
+
+    fn succeeded(&self, tool: &str, output: Value) -> ToolResult {
+        ToolResult {
+            ok: true,
+            content: fence(None, tool, [], &output, &[], self.turns.limits.tool_output_bytes),
+            output,
+            step: json!({"tool": tool, "ok": true}),
+            cites: Vec::new(),
+        }
+    }
+
+    pub(super) fn failed(&self, tool: &str, reason: &str, message: &str) -> ToolResult {
+        let output = error(reason, message);
+        ToolResult {
+            ok: false,
+            content: fence(None, "error", [], &output, &[], self.turns.limits.tool_output_bytes),
+            output,
+            step: json!({"tool": tool, "ok": false, "reason": reason}),
+            cites: Vec::new(),
+        }
+    }
+}
+
+fn error(reason: &str, message: &str) -> Value {
+    json!({"error": reason, "message": message})
+}
+
+fn parse<T: serde::de::DeserializeOwned>(call: &ToolCall) -> Result<T, String> {
+    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+    serde_json::from_str(arguments).map_err(|error| format!("the arguments don't fit the tool's schema: {error}"))
+}

@@ -1,0 +1,99 @@
+//! What the host itself can do for a model: search what is known, find actions, open a ticket.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{ToolResult, Toolbox, parse};
+use crate::{
+    connector::offer::Offered,
+    id::TicketId,
+    model::ToolCall,
+    turn::{cite::Citations, store::NewTicket},
+};
+
+/// Actions that one search gives.
+const FOUND: usize = 8;
+
+#[derive(Deserialize)]
+struct SearchArguments {
+    query: String,
+}
+
+#[derive(Deserialize)]
+struct TicketArguments {
+    subject: String,
+    body: String,
+}
+
+impl Toolbox<'_> {
+    pub(super) async fn search_knowledge(&self, call: &ToolCall, citations: &mut Citations) -> ToolResult {
+        let query = match parse::<SearchArguments>(call) {
+            Ok(arguments) => arguments.query,
+            Err(message) => return self.failed(&call.name, "invalid_input", &message),
+        };
+        let limit = self.turns.limits.passages;
+        match self.turns.retriever.retrieve(self.principal.organization, &query, limit).await {
+            Ok(passages) => {
+                let cites: Vec<u32> = passages.iter().map(|passage| citations.passage(passage)).collect();
+                let found = cites.iter().zip(&passages);
+                let found = found.map(|(n, passage)| json!({"n": n, "title": passage.title, "text": passage.text}));
+                ToolResult { cites: cites.clone(), ..self.succeeded(&call.name, found.collect()) }
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, "a search for the model failed");
+                self.failed(&call.name, "unavailable", "the search is not available right now")
+            }
+        }
+    }
+
+    pub(super) fn search_connectors(&self, call: &ToolCall) -> ToolResult {
+        let query = match parse::<SearchArguments>(call) {
+            Ok(arguments) => arguments.query.to_lowercase(),
+            Err(message) => return self.failed(&call.name, "invalid_input", &message),
+        };
+        let words: Vec<&str> = query.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2).collect();
+        let mut scored: Vec<(usize, &Offered)> = self
+            .offer
+            .for_key(self.principal.kind)
+            .map(|offered| {
+                let Offered { action, name, .. } = offered;
+                let text = format!("{name} {} {} {}", action.action, action.title, action.description).to_lowercase();
+                (words.iter().filter(|word| text.contains(**word)).count(), offered)
+            })
+            .filter(|(score, _)| *score > 0)
+            .collect();
+        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        let mut found: Vec<Value> = scored
+            .iter()
+            .take(FOUND)
+            .map(|(_, Offered { action, name, .. })| {
+                json!({"connection": action.connection, "name": name, "action": action.action,
+                    "description": action.description, "input": action.input})
+            })
+            .collect();
+        if scored.len() > FOUND {
+            found.push(json!({"note": format!("{} more fit; search for less", scored.len() - FOUND)}));
+        }
+        self.succeeded(&call.name, json!(found))
+    }
+
+    pub(super) async fn create_ticket(&self, call: &ToolCall) -> ToolResult {
+        let TicketArguments { subject, body } = match parse::<TicketArguments>(call) {
+            Ok(arguments) if arguments.subject.len() <= 800 && arguments.body.len() <= 40_000 => arguments,
+            Ok(_) => return self.failed(&call.name, "invalid_input", "the subject or the body is too long"),
+            Err(message) => return self.failed(&call.name, "invalid_input", &message),
+        };
+        let now = self.turns.clock.now();
+        let id = TicketId(self.turns.random.uuid(now));
+        let organization = self.principal.organization;
+        let conversation = Some(self.accepted.conversation);
+        let ticket = NewTicket { id, organization, conversation, subject, body, now };
+        match self.turns.store.create_ticket(ticket).await {
+            Ok(()) => self.succeeded(&call.name, json!({"ticket_id": id, "status": "open"})),
+            Err(failure) => {
+                tracing::error!(%failure, "a ticket could not be stored");
+                self.failed(&call.name, "unavailable", "the ticket could not be opened; ask the customer to try again")
+            }
+        }
+    }
+}

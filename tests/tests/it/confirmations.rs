@@ -1,0 +1,137 @@
+//! What a confirmation is bound to, what the model learns beside it, and what admins see of it.
+
+use std::time::Duration;
+
+use resly_tests::{accounts::Accounts, app::TestApp, model::Reply};
+use serde_json::{Value, json};
+
+async fn start() -> (TestApp, Accounts, String) {
+    let accounts = Accounts::start().await.unwrap();
+    let app = TestApp::with_egress_to(&accounts.service).await;
+    let connection = accounts.install(&app, "accounts", json!({})).await;
+    (app, accounts, connection)
+}
+
+fn call(action: &str, id: &str) -> (String, Value) {
+    ("call_connector".to_owned(), json!({"connection": "accounts", "action": action, "input": {"id": id}}))
+}
+
+fn said(text: &str) -> Value {
+    json!({"messages": [{"role": "user", "content": text}]})
+}
+
+fn going_on(conversation: &Value, text: &str) -> Value {
+    json!({"conversationId": conversation, "messages": [{"role": "user", "content": text}]})
+}
+
+async fn asked(app: &TestApp) -> Value {
+    app.model.says([Reply::Calls(String::new(), vec![call("close", "1")])]);
+    let answer = app.answer(said("Close account 1")).await;
+    assert!(answer["approvals"][0]["id"].is_string(), "{answer}");
+    answer
+}
+
+/// What the AI SDK sends when a person has pressed a button.
+fn pressed(approval: &Value) -> Value {
+    let part = json!({"type": "dynamic-tool", "toolName": "call_connector", "toolCallId": "c", "input": {},
+        "state": "approval-responded", "approval": {"id": approval["id"], "approved": true}});
+    json!({"role": "assistant", "parts": [part]})
+}
+
+#[tokio::test]
+async fn the_rest_of_the_round_reaches_the_model_after_a_yes() {
+    let (app, accounts, _) = start().await;
+    let round = vec![call("get", "1"), call("close", "2"), call("get", "2")];
+    app.model.says([Reply::Calls(String::new(), round), Reply::text("Acme [2] is closed.")]);
+    let answer = app.answer(said("Look both up and close the second")).await;
+    assert_eq!(answer["approvals"].as_array().unwrap().len(), 1);
+    let answer = app.answer(going_on(&answer["conversationId"], "yes")).await;
+    assert_eq!(answer["content"], "Acme [2] is closed.");
+    assert_eq!(answer["citations"][0]["title"], "Our accounts: Look up an account");
+    assert_eq!(accounts.closed().len(), 1);
+
+    let asked = app.model.asked().pop().unwrap();
+    let messages = asked["messages"].as_array().unwrap();
+    let at = messages.iter().position(|message| message["tool_calls"].is_array()).unwrap();
+    assert_eq!(messages[at - 1]["content"], "yes");
+    let made: Vec<&Value> = messages[at]["tool_calls"].as_array().unwrap().iter().map(|call| &call["id"]).collect();
+    let told = &messages[at + 1..];
+    assert_eq!(made, told.iter().map(|result| &result["tool_call_id"]).collect::<Vec<_>>());
+    assert_eq!(made.len(), 3);
+    let holds = |at: usize, text: &str| told[at]["content"].as_str().unwrap().contains(text);
+    assert!(holds(0, "Acme") && holds(1, "closed") && holds(2, "Acme"), "{told:#?}");
+    let reads = accounts.service.received().iter().filter(|request| request.method == "GET").count();
+    assert_eq!(reads, 3, "the test of the connection, and each read once");
+}
+
+#[tokio::test]
+async fn a_yes_counts_in_its_conversation_only() {
+    let (app, accounts, _) = start().await;
+    let answer = asked(&app).await;
+    let other = app.answer(said("Hello")).await["conversationId"].clone();
+    app.answer(going_on(&other, "yes")).await;
+    app.answer(said("yes")).await;
+    for body in [json!({"conversationId": other}), json!({"id": "a chat of mine"})] {
+        let mut body = body;
+        body["messages"] = json!([pressed(&answer["approvals"][0])]);
+        assert_eq!(app.post("/api/chat", &body).await.status(), 404);
+    }
+    assert!(accounts.closed().is_empty());
+    let path = format!("/api/chat/approvals/{}", answer["approvals"][0]["id"].as_str().unwrap());
+    assert_eq!(app.get(&path).await["state"], "pending");
+}
+
+#[tokio::test]
+async fn a_button_pressed_after_the_talk_went_on_or_too_late_does_nothing() {
+    let (app, accounts, _) = start().await;
+    let answer = asked(&app).await;
+    app.answer(going_on(&answer["conversationId"], "What would that do?")).await;
+    let body = json!({"conversationId": answer["conversationId"], "messages": [pressed(&answer["approvals"][0])]});
+    let after = app.answer(body).await;
+    assert_eq!(after["steps"][0]["reason"], "declined", "{after}");
+
+    let answer = asked(&app).await;
+    app.later(Duration::from_secs(15 * 60));
+    let body = json!({"conversationId": answer["conversationId"], "messages": [pressed(&answer["approvals"][0])]});
+    let after = app.answer(body).await;
+    assert_eq!(after["steps"][0]["reason"], "expired", "{after}");
+    assert!(accounts.closed().is_empty());
+}
+
+#[tokio::test]
+async fn admins_see_what_was_asked_who_decided_and_what_came_of_it() {
+    let (app, _accounts, connection) = start().await;
+    let list = async |query: &str| -> Value {
+        let response = app.send_as(&app.admin, "GET", &format!("/api/admin/approvals{query}")).await;
+        assert_eq!(response.status(), 200);
+        response.json().await.unwrap()
+    };
+    let first = asked(&app).await;
+    app.answer(going_on(&first["conversationId"], "yes")).await;
+    let second = asked(&app).await;
+    let all = list("").await;
+    let listed = all["approvals"].as_array().unwrap();
+    assert_eq!(listed.len(), 2);
+    assert_eq!((&listed[0]["state"], &listed[1]["state"]), (&json!("pending"), &json!("executed")));
+    assert_eq!((&listed[0]["id"], &listed[0]["decided_by"]), (&second["approvals"][0]["id"], &Value::Null));
+    let done = &listed[1];
+    assert_eq!((&done["title"], &done["text"]), (&first["approvals"][0]["title"], &first["approvals"][0]["text"]));
+    assert_eq!((&done["connection"], &done["conversation"]), (&json!(connection), &first["conversationId"]));
+    assert_eq!((&done["decided_by"], &done["decided_by_name"]), (&done["key"], &done["key_name"]));
+    assert!(done["key_name"].is_string() && done["decided_at"].is_string());
+    assert_eq!(done["outcome"]["output"]["state"], "closed");
+    assert!(done.get("round").is_none(), "what the model read is no part of it");
+
+    let page = list("?limit=1").await;
+    assert_eq!(page["approvals"][0]["id"], listed[0]["id"]);
+    let next = page["next"].as_str().unwrap();
+    assert_eq!(list(&format!("?before={next}")).await["approvals"], json!([done]));
+    assert_eq!(list("?state=executed").await["approvals"], json!([done]));
+    assert_eq!(list(&format!("?connection={connection}&state=declined")).await["approvals"], json!([]));
+    let wrong = app.send_as(&app.admin, "GET", "/api/admin/approvals?state=maybe").await;
+    assert_eq!(wrong.status(), 400);
+    assert_eq!(app.send_as(&app.key, "GET", "/api/admin/approvals").await.status(), 403);
+    let stranger = app.stranger_admin().await;
+    let theirs: Value = app.send_as(&stranger, "GET", "/api/admin/approvals").await.json().await.unwrap();
+    assert_eq!(theirs, json!({"approvals": [], "next": null}));
+}
