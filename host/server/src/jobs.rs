@@ -52,8 +52,8 @@ async fn recover(app: &Arc<App>) {
 async fn expire(app: &Arc<App>) {
     match app.store.expire_logs(app.clock.now()).await {
         Ok(0) => {}
-        Ok(calls) => tracing::info!(calls, "deleted old connector calls from the log"),
-        Err(error) => tracing::error!(%error, "old connector calls could not be deleted from the log"),
+        Ok(deleted) => tracing::info!(deleted, "deleted old connector calls and approvals"),
+        Err(error) => tracing::error!(%error, "old connector calls and approvals could not be deleted"),
     }
     if let Err(error) = app.store.expire_deliveries(app.clock.now()).await {
         tracing::error!(%error, "old webhook deliveries could not be forgotten");

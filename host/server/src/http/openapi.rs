@@ -35,7 +35,7 @@ use super::{admin, chat, health, messages, search};
         admin::trials::dry_run, admin::trials::sample, admin::trials::preview,
         admin::sources::create, admin::sources::list, admin::sources::delete,
         admin::workflows::create, admin::workflows::list, admin::workflows::replace, admin::workflows::delete,
-        admin::logs::list, admin::usage::get, admin::plan::get, admin::plan::change,
+        admin::logs::list, admin::approvals::list, admin::usage::get, admin::plan::get, admin::plan::change,
         admin::conversations::list, admin::conversations::get, admin::tickets::list,
         admin::vault::get, admin::vault::rotate,
         health::alive, health::ready, health::metrics,

@@ -59,6 +59,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/workflows", post(admin::workflows::create).get(admin::workflows::list))
         .route("/workflows/{id}", put(admin::workflows::replace).delete(admin::workflows::delete))
         .route("/logs", get(admin::logs::list))
+        .route("/approvals", get(admin::approvals::list))
         .route("/alerts", get(admin::alerts::list))
         .route("/alerts/{id}/resolve", post(admin::alerts::resolve))
         .route("/webhook", get(admin::webhook::get).put(admin::webhook::put).delete(admin::webhook::delete))

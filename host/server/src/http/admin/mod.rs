@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod alerts;
+pub mod approvals;
 pub mod connections;
 pub mod connectors;
 pub mod conversations;
