@@ -63,6 +63,7 @@ pub async fn drive(run: &mut Run) {
     guests(run).await;
     chat(run).await;
     keys(run).await;
+    webhook(run).await;
     knowledge(run).await;
     look(run).await;
 }
@@ -265,6 +266,39 @@ async fn keys(run: &mut Run) {
     run.send("a deleted key", &made, "GET", "/api/admin/usage", b"", "application/json").await;
     run.admin("POST", "/api/admin/vault/rotate", Value::Null).await;
     run.admin("GET", "/api/admin/vault", Value::Null).await;
+}
+
+/// What a webhook's messages are signed with.
+async fn webhook(run: &mut Run) {
+    let at = |run: &Run, way: &str| json!({"url": format!("http://{}/{way}", run.mirror.address)});
+    let body = at(run, "body");
+    let first = run.new_webhook_secret("PUT", "/api/admin/webhook", body).await;
+    let tested = run.done("POST", "/api/admin/webhook/test", Value::Null).await;
+    assert_eq!(tested["ok"], true, "it was signed and sent: {tested}");
+    let second = run.new_webhook_secret("POST", "/api/admin/webhook/rotate", json!({"overlap_s": 3600})).await;
+    for way in ["body", "error", "denied", "redirect", "cut"] {
+        let body = at(run, way);
+        run.done("PUT", "/api/admin/webhook", body).await;
+        run.done("POST", "/api/admin/webhook/test", Value::Null).await;
+    }
+    for secret in [first, second] {
+        for wrong in [
+            json!({"url": secret}),
+            json!({"url": [secret]}),
+            json!({"url": format!("https://user:{secret}@hooks.example.com/")}),
+            json!({"url": "https://hooks.example.com/", "events": [secret]}),
+            json!({"url": "https://hooks.example.com/", "secret": secret}),
+            json!(secret),
+        ] {
+            let answer = run.admin("PUT", "/api/admin/webhook", wrong.clone()).await;
+            assert!(answer.status >= 400, "{wrong}: {}", answer.text());
+        }
+        run.admin("POST", "/api/admin/webhook/rotate", json!({"overlap_s": secret})).await;
+    }
+    for target in ["/api/admin/webhook", "/api/admin/webhook/deliveries", "/api/admin/alerts"] {
+        run.done("GET", target, Value::Null).await;
+    }
+    run.admin("DELETE", "/api/admin/webhook", Value::Null).await;
 }
 
 async fn knowledge(run: &mut Run) {

@@ -153,6 +153,18 @@ impl Run {
         key
     }
 
+    /// Has a webhook's secret made, which its answer alone may show.
+    pub async fn new_webhook_secret(&mut self, method: &str, target: &str, body: Value) -> String {
+        let (place, key) = (format!("a new secret of {method} {target}"), self.operator.clone());
+        let answer = self.send(&place, &key, method, target, body.to_string().as_bytes(), "application/json").await;
+        assert!(answer.status < 300, "{}", answer.text());
+        let secret = answer.json()["secret"].as_str().unwrap().to_owned();
+        let text = secret.strip_prefix("whsec_").unwrap();
+        self.canaries.watch_bytes(&place, &STANDARD.decode(text).unwrap(), &[&place]);
+        self.canaries.watch_bytes(&format!("{place}, its text"), text.trim_end_matches('=').as_bytes(), &[&place]);
+        secret
+    }
+
     /// Uploads a component made of WebAssembly text, and waits until it can run.
     pub async fn upload(&mut self, id: &str, wat: &str) {
         let manifest: Manifest = serde_json::from_value(json!({
