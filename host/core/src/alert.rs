@@ -56,6 +56,8 @@ pub enum AlertState {
 }
 
 impl AlertState {
+    pub const ALL: [Self; 2] = [Self::Open, Self::Resolved];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -85,6 +87,11 @@ impl Event {
     /// Those that a webhook may choose from.
     pub const CHOICE: [Self; 4] =
         [Self::ConnectionNeedsAuth, Self::ConnectionFailing, Self::ConnectionRecovered, Self::CredentialExpiring];
+
+    /// One of those, by its name.
+    pub fn chosen(name: &str) -> Option<Self> {
+        Self::CHOICE.into_iter().find(|event| event.name() == name)
+    }
 
     pub fn name(self) -> &'static str {
         match self {

@@ -88,25 +88,39 @@ impl Accounts {
         if connection.environment == Environment::Sandbox {
             return Ok(true);
         }
-        let has_client = || !matches!(self.client(connection, installable), AppClient::None);
         match (connection.auth_in(&installable.manifest), connection.owner) {
-            (Auth::None, _) => Ok(true),
-            (Auth::Oauth2(oauth), _) if oauth.grant == Grant::ClientCredentials => Ok(has_client()),
-            (Auth::Oauth2(_), Owner::Visitor) => Ok(has_client()),
-            (Auth::Oauth2(_), Owner::Organization) => Ok(self.own(connection).await?.is_some()),
-            (_, Owner::Visitor) => Ok(true),
-            (_, Owner::Organization) => Ok(connection.credentials.is_some()),
+            (Auth::Oauth2(oauth), Owner::Organization) if oauth.grant == Grant::AuthorizationCode => {
+                Ok(self.own(connection).await?.is_some())
+            }
+            (Auth::Oauth2(_), Owner::Visitor) => Ok(self.has_client(connection, installable)),
+            _ => Ok(self.has_credentials(connection, installable)),
         }
+    }
+
+    /// The same as [`Self::is_credentialed`], as far as an admin enters it: a person's agreement isn't asked for, nor what a
+    /// visitor brings.
+    pub fn has_credentials(&self, connection: &Connection, installable: &Installable) -> bool {
+        match connection.auth_in(&installable.manifest) {
+            Auth::None => true,
+            Auth::Oauth2(oauth) if oauth.grant == Grant::AuthorizationCode => true,
+            Auth::Oauth2(_) => self.has_client(connection, installable),
+            _ => connection.owner == Owner::Visitor || connection.credentials.is_some(),
+        }
+    }
+
+    fn has_client(&self, connection: &Connection, installable: &Installable) -> bool {
+        !matches!(self.client(connection, installable), AppClient::None)
     }
 
     /// What is missing where [`Self::is_credentialed`] says no, and how it comes there.
     pub fn lacks(&self, connection: &Connection, installable: &Installable) -> String {
         let own = AccountKey { organization: connection.organization, connection: connection.id, visitor: None };
-        let client = || matches!(self.client(connection, installable), AppClient::None);
         match connection.auth_in(&installable.manifest) {
-            Auth::Oauth2(_) if client() => "the client of an OAuth app: set its `client_id` and `client_secret` as \
+            Auth::Oauth2(_) if !self.has_client(connection, installable) => {
+                "the client of an OAuth app: set its `client_id` and `client_secret` as \
                  `credentials` with PATCH /api/admin/connections/{id}"
-                .to_owned(),
+                    .to_owned()
+            }
             Auth::Oauth2(_) => format!("an account: {}", own.how_to_connect(true)),
             _ => format!("a credential: {}", own.how_to_connect(false)),
         }

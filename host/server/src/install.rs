@@ -6,7 +6,7 @@ use resly_core::{
     connector::{
         connection::{Connection, ConnectionStatus, Environment, Owner, Policy},
         manifest::{Auth, AuthType, Grant, Manifest},
-        schema,
+        schema::{self, Difference},
     },
     id::{ConnectionId, OrganizationId},
     time::Timestamp,
@@ -37,7 +37,8 @@ pub fn check_settings(manifest: &Manifest, settings: &Value) -> Vec<Mistake> {
         return vec![Mistake::new("settings", "an object is expected")];
     }
     if let Err(differences) = schema::validate(&manifest.settings, settings) {
-        return differences.into_iter().map(|difference| Mistake::new("settings", difference)).collect();
+        let mistake = |difference: &Difference| Mistake::new(difference.under("settings"), difference.message.clone());
+        return differences.iter().map(mistake).collect();
     }
     match resly_egress::check_settings(manifest, settings) {
         Ok(_) => Vec::new(),

@@ -10,7 +10,7 @@ use resly_core::{
         call::Outside,
         connection::{Connection, Installable, SealedCredentials},
         manifest::Action,
-        sandbox::{Allowance, Fault},
+        sandbox::{Allowance, Fault, FaultKind},
     },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
@@ -77,6 +77,14 @@ impl Outside for Gate {
         visitor: Option<&str>,
         allowance: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault> {
+        // An account that nobody connected was missed before.
+        if !self.accounts.has_credentials(connection, installable) {
+            return Err(Fault {
+                kind: FaultKind::NeedsAuth,
+                message: format!("the connection lacks {}", self.accounts.lacks(connection, installable)),
+                retryable: false,
+            });
+        }
         Ok(self.session(connection, installable, action.idempotent, visitor, allowance))
     }
 

@@ -103,10 +103,18 @@ struct Reservation {
     released: bool,
 }
 
-/// Writes the log row and settles what was set aside.
-pub(crate) async fn finish(db: &mut Conn<'_>, record: &CallRecord) -> Result<(), sqlx::Error> {
+/// What a call that ends leaves to settle.
+struct Ended {
+    period: Time,
+    environment: &'static str,
+    /// Whether it is still this host's to settle: its lease hasn't ended.
+    open: bool,
+}
+
+/// Writes the log row, counts what was burnt and frees what was set aside. `None` when that was done before.
+async fn end(db: &mut Conn<'_>, record: &CallRecord) -> Result<Option<Ended>, sqlx::Error> {
     if !logs::insert(db, record).await? {
-        return Ok(());
+        return Ok(None);
     }
     let reservation = row!(
         db,
@@ -115,21 +123,26 @@ pub(crate) async fn finish(db: &mut Conn<'_>, record: &CallRecord) -> Result<(),
         Id(record.id.0),
         Id(record.organization.0)
     )?;
-    let now = record.created_at;
     let period = reservation
         .as_ref()
-        .map_or_else(|| Time(Period::containing(now).start), |reservation| reservation.period_start);
+        .map_or_else(|| Time(Period::containing(record.created_at).start), |reservation| reservation.period_start);
     let open = reservation.filter(|reservation| !reservation.released);
     let environment = match record.environment {
         Environment::Production => PRODUCTION,
         Environment::Sandbox => SANDBOX,
     };
     burn(db, record, environment, open.as_ref().map_or(Count(0), |open| open.fuel), period).await?;
+    Ok(Some(Ended { period, environment, open: open.is_some() }))
+}
+
+/// Writes the log row and settles what was set aside.
+pub(crate) async fn finish(db: &mut Conn<'_>, record: &CallRecord) -> Result<(), sqlx::Error> {
+    let Some(Ended { period, open, .. }) = end(db, record).await? else { return Ok(()) };
     if record.environment == Environment::Sandbox {
         return Ok(());
     }
-    let subject = Some(record.id.0);
-    if open.is_some() {
+    let (subject, now) = (Some(record.id.0), record.created_at);
+    if open {
         let (kind, meter) = (Kind::ConnectorCall, Meter::ConnectorCalls);
         billing::enter(db, record.organization, kind, meter, 1, subject, period, now).await?;
     }
@@ -138,6 +151,25 @@ pub(crate) async fn finish(db: &mut Conn<'_>, record: &CallRecord) -> Result<(),
         billing::enter(db, record.organization, Kind::ConnectorCall, Meter::Fuel, fuel, subject, period, now).await?;
     }
     Ok(())
+}
+
+/// The same for a call that never ran: it isn't counted after all, unless its lease ended, when it was billed.
+pub(crate) async fn give_back(db: &mut Conn<'_>, record: &CallRecord) -> Result<(), sqlx::Error> {
+    let Some(Ended { period, environment, open }) = end(db, record).await? else { return Ok(()) };
+    if !open && record.environment == Environment::Production {
+        return Ok(());
+    }
+    execute!(
+        db,
+        "UPDATE usage SET used = used - 1, updated_at = $4
+         WHERE organization_id = $1 AND period_start = $2 AND meter = 'connector_calls' AND environment = $3
+           AND used > 0",
+        Id(record.organization.0),
+        period,
+        environment,
+        Time(record.created_at)
+    )
+    .map(drop)
 }
 
 /// Counts what was burnt and frees what was set aside.

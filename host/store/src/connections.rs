@@ -348,6 +348,13 @@ impl ConnectionStore for Store {
         .await
     }
 
+    async fn give_back_call(&self, record: CallRecord) -> Result<(), StoreError> {
+        self.write("give a connector call back", move |mut db| {
+            Box::pin(async move { Ok(calls::give_back(&mut db, &record).await?) })
+        })
+        .await
+    }
+
     async fn log_call(&self, record: CallRecord) -> Result<(), StoreError> {
         self.write("log a connector call", move |mut db| {
             Box::pin(async move { Ok(logs::insert(&mut db, &record).await.map(drop)?) })

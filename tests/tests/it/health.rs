@@ -113,8 +113,45 @@ async fn the_sandbox_is_never_checked() {
     let app = TestApp::with_egress_to(&service).await;
     let id = installed(&app, &service, "sandbox").await;
     assert_eq!(look(&app, 60 * MINUTE).await, 0);
-    assert_eq!(health(&app, &id).await["state"], "unknown");
+    let seen = health(&app, &id).await;
+    assert_eq!((&seen["state"], &seen["next_check_at"]), (&json!("unknown"), &Value::Null));
+    assert!(seen["not_checked_because"].as_str().unwrap().contains("sandbox"), "{seen}");
     assert!(service.received().is_empty());
+
+    // What fixtures answered isn't what the service does, also after the move.
+    service.answers("/eu/api/accounts/1", 200, account());
+    let path = format!("/api/admin/connections/{id}");
+    app.post_as(&app.admin, &format!("{path}/actions/get_account"), &json!({"id": "404"})).await;
+    assert_eq!(send(&app, "PATCH", &path, &json!({"environment": "production"})).await.0, 200);
+    let seen = health(&app, &id).await;
+    assert_eq!((&seen["calls"], &seen["failures"], &seen["last_call"]), (&json!(0), &json!(0), &Value::Null), "{seen}");
+    app.admin_post(&format!("{path}/test"), &json!({})).await;
+    let seen = health(&app, &id).await;
+    assert_eq!((&seen["state"], &seen["calls"], &seen["failures"]), (&json!("healthy"), &json!(1), &json!(0)));
+    assert_eq!(seen["next_check_at"], Value::Null, "nobody looks before it is enabled");
+    assert_eq!(seen["not_checked_because"], "the connection is not enabled");
+    app.admin_post(&format!("{path}/enable"), &json!({})).await;
+    let seen = health(&app, &id).await;
+    assert!(seen["next_check_at"].is_string() && seen["not_checked_because"].is_null(), "{seen}");
+}
+
+#[tokio::test]
+async fn visitors_accounts_are_not_checked_and_health_says_so() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    app.admin_post("/api/admin/connectors", &resly_tests::crm::definition(&service)).await;
+    let body = json!({"connector": "crm", "environment": "production", "settings": {}, "owner": "visitor"});
+    let id = app.admin_post("/api/admin/connections", &body).await["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/admin/connections/{id}");
+    let theirs = json!({"api_key": "a-visitor-s-key-0123456789"});
+    assert!(send(&app, "PUT", &format!("{path}/visitors/anna/credentials"), &theirs).await.0 < 300);
+    app.admin_post(&format!("{path}/test?visitor=anna"), &json!({})).await;
+    app.admin_post(&format!("{path}/enable"), &json!({})).await;
+    assert_eq!(look(&app, 60 * MINUTE).await, 0);
+    let seen = health(&app, &id).await;
+    assert_eq!((&seen["state"], &seen["next_check_at"]), (&json!("healthy"), &Value::Null), "{seen}");
+    assert!(seen["not_checked_because"].as_str().unwrap().contains("visitor"), "{seen}");
 }
 
 #[tokio::test]
@@ -232,10 +269,12 @@ async fn a_webhook_is_tried_again_tested_rotated_and_removed() {
         (json!({"url": "https://10.0.0.1/"}), "url"),
         (json!({"url": "https://user:pass@example.com/"}), "url"),
         (json!({"url": url, "events": []}), "events"),
-        (json!({"url": url, "events": ["webhook.test"]}), "events"),
+        (json!({"url": url, "events": ["connection.failing", "webhook.test"]}), "events[1]"),
+        (json!({"url": url, "events": ["connection.broken"]}), "events[0]"),
     ] {
         let (status, problem) = send(&app, "PUT", "/api/admin/webhook", &wrong).await;
         assert_eq!((status, &problem["errors"][0]["path"]), (422, &json!(path)), "{wrong}: {problem}");
+        assert!(!problem.to_string().contains("webhook.test"), "it can't be chosen: {problem}");
     }
     assert_eq!(send(&app, "POST", "/api/admin/webhook/test", &json!({})).await.0, 404);
     let (status, made) = send(&app, "PUT", "/api/admin/webhook", &json!({"url": url})).await;

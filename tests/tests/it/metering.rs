@@ -1,6 +1,11 @@
 //! What is counted, and where it ends.
 
-use resly_tests::{app::TestApp, model::Reply};
+use resly_tests::{
+    app::TestApp,
+    crm::{account, connected, definition},
+    model::Reply,
+    service::ScriptedService,
+};
 use serde_json::{Value, json};
 
 fn ask(question: &str) -> Value {
@@ -67,4 +72,41 @@ async fn a_search_past_the_cap_is_refused() {
     let app = TestApp::start().await;
     app.limit(json!({"messages": 0})).await;
     assert_eq!(app.post("/api/search", &json!({"query": "x"})).await.status(), 429);
+}
+
+#[tokio::test]
+async fn a_call_without_a_credential_runs_nothing_and_counts_nothing() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    app.admin_post("/api/admin/connectors", &definition(&service)).await;
+    let mut oauth = definition(&service);
+    oauth["id"] = json!("crm-oauth");
+    let host = format!("http://{}", service.address);
+    oauth["auth"] = json!({"type": "oauth2", "authorize_url": format!("{host}/authorize"),
+        "token_url": format!("{host}/token"), "scopes": ["read"]});
+    app.admin_post("/api/admin/connectors", &oauth).await;
+    for (connector, credentials, what) in [
+        ("crm", Value::Null, "lacks a credential"),
+        ("crm-oauth", Value::Null, "no account is connected"),
+        ("crm-oauth", json!({"client_id": "us", "client_secret": "c-secret-0123456789"}), "no account is connected"),
+    ] {
+        let body = json!({"connector": connector, "environment": "production", "settings": {},
+            "credentials": credentials});
+        let id = app.admin_post("/api/admin/connections", &body).await["id"].as_str().unwrap().to_owned();
+        let tested = app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
+        assert_eq!((&tested["ok"], &tested["reason"]), (&json!(false), &json!("needs_auth")), "{tested}");
+        assert!(tested["message"].as_str().unwrap().contains(what), "{tested}");
+        let row = &app.logs().await[0];
+        assert_eq!((&row["status"], &row["fuel"]), (&json!("needs_auth"), &json!(0)), "but it is logged");
+        let path = format!("/api/admin/connections/{id}");
+        let view: Value = app.send_as(&app.admin, "GET", &path).await.json().await.unwrap();
+        assert_eq!((&view["status"], &view["health"]), (&json!("needs_auth"), &json!("needs_auth")), "{view}");
+    }
+    assert_eq!((app.used("connector_calls").await, app.used("fuel").await), (0, 0));
+    assert!(service.received().is_empty());
+
+    let id = connected(&app, "production").await;
+    assert_eq!(app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await["ok"], true);
+    assert_eq!(app.used("connector_calls").await, 1);
 }

@@ -44,6 +44,9 @@ pub enum ApprovalState {
 }
 
 impl ApprovalState {
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Approved, Self::Declined, Self::Expired, Self::Executed, Self::Failed];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",

@@ -40,6 +40,7 @@ const LEASE: Duration = Duration::from_secs(300);
 /// Opens the way to the outside for one call in the `production` environment, bound to the connection's hosts and
 /// credential, which is the visitor's where visitors have their own. Nothing is dialled and no secret is opened until the guest asks for the first request.
 pub trait Outside: Send + Sync + 'static {
+    /// A fault when the connection has nothing to go with.
     fn open(
         &self,
         connection: &Connection,
@@ -183,15 +184,16 @@ impl Connectors {
         let allowance = Allowance { fuel, ..allowance };
         let invocation = self.invocation(&request, id, &connection, prepared, action, allowance, &outbound, now);
         let mut outcome = self.sandbox.invoke(invocation).await;
+        let never_ran = outcome.never_ran();
         let sample = self.sample(&request, &connection, &outcome, now);
         let output = self.shape(prepared, &connection, action, allowance, &mut outcome).await;
         let output = output.map_err(|fault| outbound.cause().unwrap_or(fault));
         let report = CallReport { result: output, limit: None, cached: false, cost: outcome.cost, log: outcome.log };
         let record = record(id, now, &request, &connection, &report, outbound.requests());
-        if counted {
-            self.store.finish_call(record).await?;
-        } else {
-            self.store.log_call(record).await?;
+        match counted {
+            true if never_ran => self.store.give_back_call(record).await?,
+            true => self.store.finish_call(record).await?,
+            false => self.store.log_call(record).await?,
         }
         if let Some(sample) = sample {
             self.store.keep_sample(sample).await?;

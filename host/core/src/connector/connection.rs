@@ -30,6 +30,8 @@ pub enum Environment {
 }
 
 impl Environment {
+    pub const ALL: [Self; 2] = [Self::Sandbox, Self::Production];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Sandbox => "sandbox",
@@ -189,6 +191,8 @@ pub enum CallerKind {
 }
 
 impl CallerKind {
+    pub const ALL: [Self; 3] = [Self::Admin, Self::Chat, Self::Health];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -273,6 +277,8 @@ pub trait ConnectionStore: HealthStore + TrialStore {
     ) -> Result<u64, BeginCallError>;
     /// Settles the reservation with what was burnt and writes the log row, in one transaction. Idempotent by `id`.
     async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError>;
+    /// The same for a call that the host gave up before its connector ran: it isn't counted after all.
+    async fn give_back_call(&self, record: CallRecord) -> Result<(), StoreError>;
     /// Writes the log row of a call that isn't counted.
     async fn log_call(&self, record: CallRecord) -> Result<(), StoreError>;
 }

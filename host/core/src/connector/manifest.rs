@@ -17,6 +17,7 @@ use serde_json::Value;
 pub use check::check;
 pub(in crate::connector) use check::{HostPattern, endpoint, is_host_header, is_member, is_token, is_version};
 pub use compare::{Change, Changes, compare};
+pub(in crate::connector) use mistake::step;
 pub use mistake::{Mistake, Mistakes};
 pub use read::{Reading, SCHEMA, from_toml, from_value};
 

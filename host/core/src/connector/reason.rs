@@ -104,6 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_kind_of_fault_is_listed() {
+        assert_eq!(FaultKind::Limit as usize + 1, FaultKind::ALL.len());
+        for (at, kind) in FaultKind::ALL.into_iter().enumerate() {
+            assert_eq!((kind as usize, serde_json::to_value(kind).unwrap()), (at, kind.name().into()));
+        }
+    }
+
+    #[test]
     fn every_reason_has_a_name_of_its_own_and_tells_what_to_do() {
         let mut names: Vec<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
         names.sort_unstable();

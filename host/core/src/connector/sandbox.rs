@@ -136,6 +136,15 @@ pub struct Cost {
     pub duration_us: u64,
 }
 
+impl Cost {
+    /// The time in milliseconds, with three decimals, as answers tell it.
+    pub fn duration_ms(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "calls last minutes, not centuries")]
+        let micros = self.duration_us as f64;
+        micros / 1000.0
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
@@ -158,6 +167,14 @@ pub struct Outcome {
     pub result: Result<String, Fault>,
     pub cost: Cost,
     pub log: Vec<LogLine>,
+}
+
+impl Outcome {
+    /// Whether the host gave up before the guest began.
+    pub fn never_ran(&self) -> bool {
+        let refused = |fault: &Fault| matches!(fault.kind, FaultKind::Busy | FaultKind::Component);
+        self.cost.fuel == 0 && self.result.as_ref().is_err_and(refused)
+    }
 }
 
 /// Why a call gave nothing: what the guest said of itself, or what the host said of the guest.
@@ -205,6 +222,26 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    pub const ALL: [Self; 17] = [
+        Self::InvalidInput,
+        Self::NotFound,
+        Self::Upstream,
+        Self::NeedsAuth,
+        Self::RateLimited,
+        Self::Internal,
+        Self::Trap,
+        Self::Fuel,
+        Self::Deadline,
+        Self::Memory,
+        Self::TooLarge,
+        Self::Output,
+        Self::Busy,
+        Self::Component,
+        Self::Mapping,
+        Self::Denied,
+        Self::Limit,
+    ];
+
     /// The name in the log and on the wire.
     pub fn name(self) -> &'static str {
         match self {

@@ -8,10 +8,11 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
-use super::problem::{Problem, kinds};
+use super::problem::{Mistake, Problem, kinds};
 
 /// The most a JSON body may hold.
 pub const BODY_CAP: usize = 1 << 20;
@@ -108,11 +109,37 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     serde_json::from_str(text).map_err(|error| {
         if error.is_data() {
-            Problem::invalid_at("$", without_value(&error.to_string()))
+            Problem::invalid(vec![misfit::<T>(text, &error)])
         } else {
             Problem::new(&kinds::INVALID_JSON, format!("the body is not valid JSON: {error}"))
         }
     })
+}
+
+/// The same; no body stands for an object without members, where that is enough.
+fn parse_or_nothing<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if !bytes.is_empty() {
+        return parse(bytes);
+    }
+    parse(b"{}").map_err(|problem| {
+        let detail = format!("the body is empty; this route reads a JSON object, and {}", problem.detail());
+        Problem::new(&kinds::INVALID_JSON, detail)
+    })
+}
+
+/// Where and how well-formed JSON doesn't fit a type. Reading with the path at hand is slower, so it is done again, once it
+/// has failed.
+fn misfit<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Mistake {
+    let again = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(text)).err();
+    let path = again.as_ref().map(|error| error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
+    let said = again.map_or_else(|| error.to_string(), |error| error.into_inner().to_string());
+    // The path says where.
+    let said = said.rfind(" at line ").map_or(said.as_str(), |end| &said[..end]);
+    if let Some(name) = said.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        return Mistake::new(path, "it is missing");
+    }
+    Mistake::new(if path.is_empty() { "$".to_owned() } else { path }, without_value(said))
 }
 
 /// What doesn't fit and what is expected there, but not the value: it may be a secret in the wrong place. `serde` says
@@ -125,33 +152,23 @@ fn without_value(said: &str) -> String {
     format!("{}{}", said[..value].trim_end(), &said[expected..])
 }
 
-/// A JSON body of at most [`BODY_CAP`].
+async fn typed<T: DeserializeOwned>(request: Request, cap: usize) -> Result<T, Problem> {
+    let (parts, body) = request.into_parts();
+    // What isn't there has no type, whatever a client says of it.
+    if !body.is_end_stream() {
+        require_json(&parts.headers)?;
+    }
+    parse_or_nothing(&read(body, &parts.headers, cap).await?)
+}
+
+/// A JSON body of at most [`BODY_CAP`]. None is `{}`.
 pub struct Json<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        require_json(&parts.headers)?;
-        parse(&read(body, &parts.headers, BODY_CAP).await?).map(Json)
-    }
-}
-
-/// A JSON body of at most [`BODY_CAP`], or none, which stands for the default.
-pub struct OptionalJson<T>(pub T);
-
-impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJson<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let bytes = read(body, &parts.headers, BODY_CAP).await?;
-        if bytes.is_empty() {
-            return Ok(Self(T::default()));
-        }
-        require_json(&parts.headers)?;
-        parse(&bytes).map(Self)
+        typed(request, BODY_CAP).await.map(Self)
     }
 }
 
@@ -162,9 +179,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for LargeJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        require_json(&parts.headers)?;
-        parse(&read(body, &parts.headers, LARGE_BODY_CAP).await?).map(LargeJson)
+        typed(request, LARGE_BODY_CAP).await.map(Self)
     }
 }
 
@@ -207,8 +222,60 @@ mod tests {
             let text = problem.to_json().to_string();
             assert!(!text.contains("hunter2") && !text.contains("7712") && text.contains("expected"), "{text}");
         }
-        assert_eq!(without_value("missing field `a` at line 1"), "missing field `a` at line 1");
         assert!(matches!(parse::<Fields>(br#"{"a": "live"}"#).unwrap()["a"], Kind::Live));
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        id: u32,
+        lines: Vec<Line>,
+        #[serde(default)]
+        notes: std::collections::BTreeMap<String, String>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Line {
+        count: u32,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Optional {
+        overlap_s: Option<u64>,
+    }
+
+    #[test]
+    fn a_mistake_is_told_at_its_path() {
+        let mistake = |body: &str| {
+            let problem = parse::<Order>(body.as_bytes()).unwrap_err().to_json();
+            let told = problem["errors"][0].clone();
+            (told["path"].as_str().unwrap().to_owned(), told["message"].as_str().unwrap().to_owned())
+        };
+        let told = |path: &str, message: &str| (path.to_owned(), message.to_owned());
+        let good = parse::<Order>(br#"{"id": 1, "lines": [{"count": 2}]}"#).unwrap();
+        assert_eq!((good.id, good.lines[0].count, good.notes.len()), (1, 2, 0));
+        assert_eq!(mistake(r#"{"lines": []}"#), told("id", "it is missing"));
+        assert_eq!(mistake(r#"{"id": 1, "lines": [{"count": 1}, {}]}"#), told("lines[1].count", "it is missing"));
+        let wrong = "invalid type: string, expected u32";
+        assert_eq!(mistake(r#"{"id": 1, "lines": [{"count": "7"}]}"#), told("lines[0].count", wrong));
+        assert_eq!(
+            mistake(r#"{"id": 1, "lines": [], "notes": {"shop": 5}}"#),
+            told("notes.shop", "invalid type: integer, expected a string")
+        );
+        let unknown = "unknown field `lnes`, expected one of `id`, `lines`, `notes`";
+        assert_eq!(mistake(r#"{"id": 1, "lnes": []}"#), told("lnes", unknown));
+        assert_eq!(mistake("[1]").0, "$");
+    }
+
+    #[test]
+    fn no_body_is_an_object_without_members_where_that_is_enough() {
+        assert_eq!(parse_or_nothing::<Optional>(b"").unwrap().overlap_s, None);
+        assert_eq!(parse_or_nothing::<Value>(b"").unwrap(), serde_json::json!({}));
+        assert_eq!(parse_or_nothing::<Optional>(br#"{"overlap_s": 5}"#).unwrap().overlap_s, Some(5));
+        assert_eq!(parse_or_nothing::<Optional>(b" ").unwrap_err().kind().slug, "invalid-json");
+        let problem = parse_or_nothing::<Order>(b"").unwrap_err();
+        assert_eq!(problem.kind().slug, "invalid-json");
+        assert_eq!(problem.detail(), "the body is empty; this route reads a JSON object, and id: it is missing");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod openapi;
 mod page;
 mod plain;
 pub mod problem;
+mod query;
 mod rate_limit;
 pub mod router;
 mod schema;

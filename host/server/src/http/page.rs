@@ -2,7 +2,7 @@
 
 use resly_core::time::Timestamp;
 
-use super::problem::{Problem, kinds};
+use super::{problem::Problem, query};
 
 const USUAL: u32 = 50;
 const MOST: u32 = 200;
@@ -14,15 +14,9 @@ pub struct Page {
 }
 
 pub fn read(before: Option<&str>, limit: Option<&str>) -> Result<Page, Problem> {
-    let before = before
-        .map(|text| {
-            text.parse().map_err(|_| {
-                Problem::new(&kinds::INVALID_HEADER, "`before` must be a time such as 2026-01-31T12:00:00Z")
-            })
-        })
-        .transpose()?;
+    let before = query::id_or_time("before", before)?;
     let limit = limit.map_or(Some(USUAL), |text| text.parse().ok().filter(|limit| (1..=MOST).contains(limit)));
-    let limit = limit.ok_or_else(|| Problem::new(&kinds::INVALID_HEADER, format!("`limit` must be 1 to {MOST}")))?;
+    let limit = limit.ok_or_else(|| query::wrong("limit", &format!("is a number from 1 to {MOST}")))?;
     Ok(Page { before, limit })
 }
 

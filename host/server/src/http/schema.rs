@@ -159,6 +159,9 @@ pub struct Problem {
     errors: Option<Vec<Mistake>>,
     /// Which limit of the plan was reached.
     limit: Option<Limit>,
+    /// Which query parameter is wrong, and what it, or the route, allows.
+    parameter: Option<String>,
+    allowed: Option<Vec<String>>,
 }
 
 #[derive(ToSchema)]
@@ -209,6 +212,8 @@ pub struct Connection {
     credentials_expire_at: Option<String>,
     /// `unknown`, `healthy`, `degraded`, `failing` or `needs_auth`.
     health: String,
+    /// Grows with each change.
+    revision: u64,
     created_at: String,
 }
 
@@ -225,12 +230,14 @@ pub struct ConnectionHealth {
     since: Option<String>,
     /// When the newest call told something.
     checked_at: Option<String>,
+    /// `null` when it isn't checked on the schedule; then the next member says why.
     next_check_at: Option<String>,
+    not_checked_because: Option<String>,
     failures_in_a_row: u32,
     /// The connection's.
     status: String,
     breaker: Breaker,
-    /// Of the last 50.
+    /// Of the last 50 in production.
     calls: u32,
     failures: u32,
     last_call: Option<serde_json::Value>,

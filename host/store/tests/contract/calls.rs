@@ -88,6 +88,38 @@ both! {
         assert_eq!((logged.connection, logged.created_at), (done.connection, at(0)));
     }
 
+    async fn a_call_that_never_ran_is_given_back(backend: Backend) {
+        let (store, org) = backend.with(&[(Meter::ConnectorCalls, 1), (Meter::Fuel, 1000)]).await;
+        let id = CallId(uuid());
+        let busy = CallRecord { status: "busy".to_owned(), ..record(org, id, 0) };
+        begin(&store, org, id, 600).await.unwrap();
+        store.give_back_call(busy.clone()).await.unwrap();
+        store.give_back_call(busy).await.unwrap();
+        assert_eq!(used(&store, org, Meter::ConnectorCalls).await, 0);
+        assert_eq!(store.logs(org, all()).await.unwrap().len(), 1, "but it is logged");
+        let other = CallId(uuid());
+        assert_eq!(begin(&store, org, other, 1000).await.unwrap(), 1000, "its fuel is free, and so is its place");
+        store.finish_call(record(org, other, 5)).await.unwrap();
+        backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
+
+        let tried = CallId(uuid());
+        store.begin_call(tried, org, Environment::Sandbox, 500, at(0), at(60)).await.unwrap();
+        let record = CallRecord { environment: Environment::Sandbox, ..record(org, tried, 0) };
+        store.give_back_call(record).await.unwrap();
+        assert_eq!(store.usage(org, at(0)).await.unwrap().sandbox[&Meter::ConnectorCalls], 0);
+    }
+
+    async fn a_call_that_was_billed_for_its_late_end_stays_counted(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let id = CallId(uuid());
+        begin(&store, org, id, 600).await.unwrap();
+        store.recover(at(61)).await.unwrap();
+        store.give_back_call(record(org, id, 0)).await.unwrap();
+        let report = store.usage(org, at(0)).await.unwrap();
+        assert_eq!(report.meters[&Meter::ConnectorCalls].used, 1);
+        backend.assert_billed(&report).await;
+    }
+
     async fn a_call_limit_is_hard(backend: Backend) {
         let (store, org) = backend.with(&[(Meter::ConnectorCalls, 1)]).await;
         begin(&store, org, CallId(uuid()), 10).await.unwrap();

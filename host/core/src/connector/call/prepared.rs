@@ -9,7 +9,7 @@ use crate::connector::{
     connection::Installable,
     manifest::Action,
     sandbox::{Fault, FaultKind},
-    schema::Schema,
+    schema::{Schema, in_words},
 };
 
 /// A connector with its schemas compiled.
@@ -41,7 +41,7 @@ impl Prepared {
         let differences = self.input.get(action)?.check(input).err()?;
         Some(Fault {
             kind: FaultKind::InvalidInput,
-            message: format!("the input doesn't fit the action's schema: {}", differences.join("; ")),
+            message: format!("the input doesn't fit the action's schema: {}", in_words(&differences)),
             retryable: false,
         })
     }
@@ -50,7 +50,7 @@ impl Prepared {
         let differences = self.output.get(action)?.check(output).err()?;
         Some(Fault {
             kind: FaultKind::Output,
-            message: format!("the output doesn't fit the action's schema: {}", differences.join("; ")),
+            message: format!("the output doesn't fit the action's schema: {}", in_words(&differences)),
             retryable: false,
         })
     }

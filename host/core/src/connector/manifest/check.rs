@@ -336,7 +336,7 @@ fn test(manifest: &Manifest, mistakes: &mut Mistakes) {
     {
         mistakes.add(
             "/test/input",
-            format!("it doesn't fit the input schema of `{}`: {}", action.id, differences.join("; ")),
+            format!("it doesn't fit the input schema of `{}`: {}", action.id, schema::in_words(&differences)),
         );
     }
 }

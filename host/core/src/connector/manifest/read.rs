@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use jsonschema::{
     Validator,
-    error::{TypeKind, ValidationError, ValidationErrorKind},
+    error::{ValidationError, ValidationErrorKind},
 };
 use serde_json::{Map, Value, json};
 
@@ -16,6 +16,7 @@ use super::{
     check::check,
     mistake::{MOST, Mistake, Mistakes, step},
 };
+use crate::connector::schema;
 
 /// The JSON Schema (2020-12) of a definition, for editors and for the shape's check.
 pub const SCHEMA: &str = include_str!("schema.json");
@@ -128,7 +129,7 @@ fn is_checked_elsewhere(path: &str) -> bool {
 }
 
 /// What the schema says, in this manifest's words.
-fn told(error: &ValidationError, schema: &Value) -> Vec<Misshape> {
+fn told(error: &ValidationError, whole: &Value) -> Vec<Misshape> {
     let path = error.instance_path().to_string();
     let one = |path: String, message: String| vec![Misshape { mistake: Mistake::new(path, message), unknown: false }];
     match error.kind() {
@@ -137,32 +138,20 @@ fn told(error: &ValidationError, schema: &Value) -> Vec<Misshape> {
             one(step(&path, name), format!("`{name}` is missing"))
         }
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let known = known_beside(error, schema);
+            let known = known_beside(error, whole);
             let unknown =
                 |name: &String| Misshape { mistake: Mistake::new(step(&path, name), known.clone()), unknown: true };
             unexpected.iter().map(unknown).collect()
         }
         ValidationErrorKind::Type { kind } => {
-            let types: Vec<&str> = match kind {
-                TypeKind::Single(single) => vec![single.as_str()],
-                TypeKind::Multiple(several) => several.iter().map(|one| one.as_str()).collect(),
-            };
-            let types: Vec<String> = types.into_iter().filter(|name| *name != "null").map(with_article).collect();
+            let types: Vec<String> = schema::types(kind).into_iter().filter(|name| name != "null").collect();
             one(path, format!("this has to be {}", types.join(" or ")))
         }
         ValidationErrorKind::Enum { options } => {
             let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             one(path, format!("this is one of {}", options.join(", ")))
         }
-        _ => one(path, error.to_string()),
-    }
-}
-
-fn with_article(name: &str) -> String {
-    match name {
-        "object" | "array" | "integer" => format!("an {name}"),
-        "boolean" => "true or false".to_owned(),
-        name => format!("a {name}"),
+        _ => one(path, schema::words(error)),
     }
 }
 

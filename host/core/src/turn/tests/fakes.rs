@@ -253,6 +253,10 @@ impl ConnectionStore for Fake {
         Ok(())
     }
 
+    async fn give_back_call(&self, record: CallRecord) -> Result<(), StoreError> {
+        self.log_call(record).await
+    }
+
     async fn log_call(&self, record: CallRecord) -> Result<(), StoreError> {
         self.uncounted.lock().unwrap().push(record);
         Ok(())

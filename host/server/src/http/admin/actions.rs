@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
 use resly_core::{
     connector::{
@@ -23,6 +23,7 @@ use crate::{
         body,
         guard::Admin,
         problem::{Problem, call_problem},
+        query::Query,
     },
 };
 
@@ -60,7 +61,7 @@ pub async fn call(
             "output": output,
             "fuel": report.cost.fuel,
             "http_calls": report.cost.http_calls,
-            "duration_ms": milliseconds(report.cost.duration_us),
+            "duration_ms": report.cost.duration_ms(),
             "log": report.log,
         }))),
         Err(fault) => Err(call_problem(fault, &report)),
@@ -85,7 +86,7 @@ pub async fn test(
         return Ok(Json(json!({"ok": false, "reason": "no_test",
             "message": "this connector's manifest names no action to test with; call one of its actions instead"})));
     };
-    let duration_ms = milliseconds(report.cost.duration_us);
+    let duration_ms = report.cost.duration_ms();
     Ok(Json(match &report.result {
         Ok(_) => json!({"ok": true, "duration_ms": duration_ms}),
         Err(fault) => {
@@ -117,11 +118,4 @@ async fn run(app: &App, by: By, connection: &Connection, action: String, input: 
         app.store.set_connection_tested(connection, app.clock.now()).await?;
     }
     Ok(report)
-}
-
-/// Microseconds as milliseconds with three decimals.
-pub(super) fn milliseconds(micros: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "calls last minutes, not centuries")]
-    let micros = micros as f64;
-    micros / 1000.0
 }

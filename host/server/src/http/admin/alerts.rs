@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
-use resly_core::{id::AlertId, time::Timestamp};
+use resly_core::{alert::AlertState, id::AlertId, time::Timestamp};
 use resly_store::{Alert, AlertQuery};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::logs::{named, parsed};
 use crate::{
     app::App,
-    http::{guard::Admin, page, problem::Problem},
+    http::{
+        guard::Admin,
+        page,
+        problem::Problem,
+        query::{self, Query},
+    },
 };
 
 #[derive(Deserialize)]
@@ -42,8 +46,8 @@ pub async fn list(
 ) -> Result<Json<Value>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let query = AlertQuery {
-        state: named("state", parameters.state)?,
-        connection: parsed("connection", parameters.connection.as_deref())?,
+        state: query::choice("state", parameters.state.as_deref(), &AlertState::ALL, AlertState::name)?,
+        connection: query::id_or_time("connection", parameters.connection.as_deref())?,
         before: page.before,
         limit: page.limit,
     };

@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Query, State},
+use axum::{Json, extract::State};
+use resly_core::{
+    approval::{ApprovalState, Outcome},
+    time::Timestamp,
 };
-use resly_core::{approval::Outcome, time::Timestamp};
 use resly_store::{ApprovalQuery, ListedApproval};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::logs::{named, parsed};
 use crate::{
     app::App,
-    http::{guard::Admin, page, problem::Problem},
+    http::{
+        guard::Admin,
+        page,
+        problem::Problem,
+        query::{self, Query},
+    },
 };
 
 /// Bytes of an output that a list shows.
@@ -45,8 +49,8 @@ pub async fn list(
 ) -> Result<Json<Value>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let query = ApprovalQuery {
-        state: named("state", parameters.state)?,
-        connection: parsed("connection", parameters.connection.as_deref())?,
+        state: query::choice("state", parameters.state.as_deref(), &ApprovalState::ALL, ApprovalState::name)?,
+        connection: query::id_or_time("connection", parameters.connection.as_deref())?,
         before: page.before,
         limit: page.limit,
     };

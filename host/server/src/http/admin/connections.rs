@@ -31,6 +31,7 @@ use crate::{
         body,
         guard::Admin,
         problem::{Mistake, Problem, fault_problem, kinds},
+        query::{Nothing, Query},
     },
     install,
 };
@@ -90,6 +91,8 @@ pub struct ConnectionPatch {
     #[schema(value_type = Option<Object>)]
     policy: Option<Policy>,
     mappings: Option<BTreeMap<String, String>>,
+    /// The `revision` that the change was made from: a 409 when the connection has changed since.
+    revision: Option<u64>,
 }
 
 /// Tells `null` from absent.
@@ -163,7 +166,11 @@ pub async fn create(
 #[utoipa::path(get, path = "/api/admin/connections", tag = "admin", operation_id = "listConnections",
     responses((status = 200, description = "`{connections: [...]}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
-pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
     let connections = app.store.list_connections(principal.organization).await?;
     let accounts = app.store.own_accounts(principal.organization).await?;
     let beside = Beside::of(&app, principal.organization).await?;
@@ -184,6 +191,7 @@ pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Resul
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
+    _: Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     Ok(Json(shown(&app, &find(&app, &principal, &id).await?).await?))
@@ -261,7 +269,7 @@ pub async fn change(
         },
         // Who wanted it in the sandbox didn't speak of the real service.
         unwanted: production && moved,
-        seen: Some(connection.revision),
+        seen: Some(patch.revision.unwrap_or(connection.revision)),
         name: patch.name,
         settings: Some(settings),
         auth: patch.auth,
@@ -276,7 +284,10 @@ pub async fn change(
     let changed = app.store.update_connection(organization, connection.id, change).await?;
     let Some(changed) = changed else {
         find(&app, &principal, &id).await?;
-        return Err(Problem::new(&kinds::CONFLICT, "the connection was changed at the same moment; try again"));
+        return Err(Problem::new(
+            &kinds::CHANGED_MEANWHILE,
+            "the connection has been changed meanwhile; look at it and try again",
+        ));
     };
     if let Some(ends) = ends {
         app.store.set_credentials_expiry(organization, changed.id, ends, app.clock.now()).await?;
@@ -449,7 +460,8 @@ fn view(connection: &Connection, account: Option<&Account>) -> Value {
         "name": connection.name, "environment": connection.environment, "status": connection.status,
         "settings": connection.settings, "auth": connection.auth, "owner": connection.owner,
         "tested_at": connection.tested_at, "policy": connection.policy, "mappings": connection.mappings,
-        "has_credentials": connection.credentials.is_some(), "created_at": connection.created_at,
+        "has_credentials": connection.credentials.is_some(), "revision": connection.revision,
+        "created_at": connection.created_at,
     });
     if let (Value::Object(view), Value::Object(account)) = (&mut view, account_view(account)) {
         view.extend(account);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{Path, Query, Request, State},
+    extract::{Path, Request, State},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -28,6 +28,7 @@ use crate::{
         body,
         guard::Admin,
         problem::{Problem, kinds},
+        query::{Nothing, Query},
     },
     upload::{self, LookError},
 };
@@ -40,7 +41,11 @@ const QUICK: Duration = Duration::from_secs(3);
 #[utoipa::path(get, path = "/api/admin/connectors", tag = "admin", operation_id = "listConnectors",
     responses((status = 200, description = "`{connectors: [...]}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
-pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
     let all = app.catalogue.all(principal.organization).await?;
     let trust = app.store.trust(principal.organization).await?;
     let connectors: Vec<Value> = all.iter().map(|listed| view(listed, &trust)).collect();

@@ -4,14 +4,20 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    http::{chat::object, guard::Admin, page, problem::Problem},
+    http::{
+        chat::object,
+        guard::Admin,
+        page,
+        problem::Problem,
+        query::{Nothing, Query},
+    },
 };
 
 #[derive(Deserialize)]
@@ -58,6 +64,7 @@ pub async fn list(
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
+    _: Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let missing = || Problem::not_found("there is no such conversation");

@@ -8,7 +8,7 @@ use axum::{
 };
 use resly_core::{
     connector::{
-        connection::Connection,
+        connection::{Connection, ConnectionStatus, Environment, Owner},
         health::{Health, HealthState},
         reason::Reason,
     },
@@ -22,10 +22,14 @@ use serde_json::{Value, json};
 use super::{connections, logs};
 use crate::{
     app::App,
-    http::{guard::Admin, problem::Problem},
+    http::{
+        guard::Admin,
+        problem::Problem,
+        query::{Nothing, Query},
+    },
 };
 
-/// How the connection is: what the newest calls told, the circuit breaker, the last 50 calls.
+/// How the connection is: what the newest calls in production told, the circuit breaker, the last 50 of those calls.
 #[utoipa::path(get, path = "/api/admin/connections/{id}/health", tag = "admin", operation_id = "getConnectionHealth",
     params(("id" = String, Path, description = "The connection's id")),
     responses((status = 200, description = "How it is", body = crate::http::schema::ConnectionHealth),
@@ -33,21 +37,48 @@ use crate::{
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
+    _: Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
     let health = app.store.health(connection.organization, connection.id).await?;
-    let query = LogQuery { connection: Some(connection.id), limit: 50, ..LogQuery::default() };
+    // What fixtures answered tells nothing of the service.
+    let environment = Some(Environment::Production);
+    let query = LogQuery { connection: Some(connection.id), environment, limit: 50, ..LogQuery::default() };
     let calls = app.store.logs(principal.organization, query).await?;
     let failures = calls.iter().filter(|logged| logged.call.status != "ok").count();
     let open = app.hooks.egress.open_for(connection.id).map(|wait| app.clock.now().plus(wait));
+    let unchecked = unchecked(&app, &connection).await;
     let mut view = view(health.as_ref());
+    if unchecked.is_some() {
+        view["next_check_at"] = Value::Null;
+    }
+    view["not_checked_because"] = json!(unchecked);
     view["status"] = json!(connection.status);
     view["breaker"] = json!({"state": if open.is_some() { "open" } else { "closed" }, "open_until": open});
     view["calls"] = json!(calls.len());
     view["failures"] = json!(failures);
     view["last_call"] = json!(calls.first().map(logs::view));
     Ok(Json(view))
+}
+
+/// Why the connection isn't looked at on the schedule (`checks.rs`), when it isn't.
+async fn unchecked(app: &App, connection: &Connection) -> Option<&'static str> {
+    if app.schedule.is_none() {
+        return Some("the operator has switched health checks off");
+    }
+    if connection.environment == Environment::Sandbox {
+        return Some("in the sandbox, fixtures answer: there is no service to look at");
+    }
+    if connection.owner == Owner::Visitor {
+        return Some("each visitor has an account of their own, so there is none to check with: calls tell how it is");
+    }
+    if connection.status != ConnectionStatus::Enabled {
+        return Some("the connection is not enabled");
+    }
+    let prepared = app.connectors.prepare(connection).await;
+    let untestable = prepared.is_ok_and(|prepared| prepared.installable.manifest.test.is_none());
+    untestable.then_some("the connector's manifest names no action to test with: calls tell how it is")
 }
 
 fn view(health: Option<&Health>) -> Value {

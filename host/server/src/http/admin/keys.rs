@@ -21,6 +21,7 @@ use crate::{
         body,
         guard::Admin,
         problem::{Mistake, Problem, kinds},
+        query::{Nothing, Query},
     },
     keyring::KeySpec,
     origins::parse_origin,
@@ -126,7 +127,11 @@ fn grants_within(principal: &Principal, scopes: &[Scope]) -> Result<(), Problem>
 #[utoipa::path(get, path = "/api/admin/keys", tag = "admin", operation_id = "listKeys",
     responses((status = 200, description = "`{keys: [...]}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
-pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
     let keys: Vec<Value> = app
         .store
         .list_keys(principal.organization)
@@ -144,7 +149,7 @@ pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Resul
 /// Puts a new key in an old one's place. Both work until the overlap is over.
 #[utoipa::path(post, path = "/api/admin/keys/{id}/rotate", tag = "admin", operation_id = "rotateKey",
     params(("id" = String, Path, description = "The key's id")),
-    request_body = RotateRequest,
+    request_body(content = Option<RotateRequest>),
     responses((status = 200, description = "`{id, key}`", body = crate::http::schema::CreatedKey),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn rotate(

@@ -1,20 +1,18 @@
 //! `GET /api/admin/logs`: the connector calls, newest first.
 
-use std::{str::FromStr, sync::Arc};
+use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use resly_core::{
     connector::{
         connection::{CallerKind, Environment},
         reason::Reason,
+        sandbox::FaultKind,
     },
     time::Timestamp,
 };
 use resly_store::{LogQuery, LoggedCall};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -22,7 +20,8 @@ use crate::{
     http::{
         guard::Admin,
         page,
-        problem::{Problem, kinds},
+        problem::Problem,
+        query::{self, Query},
     },
 };
 
@@ -83,38 +82,31 @@ pub async fn list(
 
 fn query(parameters: LogParameters) -> Result<LogQuery, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
-    let to: Option<Timestamp> = parsed("to", parameters.to.as_deref())?;
+    let to: Option<Timestamp> = query::id_or_time("to", parameters.to.as_deref())?;
     if parameters.q.as_ref().is_some_and(|text| text.chars().count() > LONGEST) {
-        return Err(Problem::new(&kinds::INVALID_HEADER, format!("`q` has at most {LONGEST} characters")));
+        return Err(query::wrong("q", &format!("has at most {LONGEST} characters")));
     }
+    let statuses: Vec<&str> = ["ok"].into_iter().chain(FaultKind::ALL.map(FaultKind::name)).collect();
+    let status = query::choice("status", parameters.status.as_deref(), &statuses, |name| name)?;
+    let reason = query::choice("reason", parameters.reason.as_deref(), &Reason::ALL, Reason::name)?;
+    let environment =
+        query::choice("environment", parameters.environment.as_deref(), &Environment::ALL, Environment::name)?;
+    let caller = query::choice("caller", parameters.caller.as_deref(), &CallerKind::ALL, CallerKind::name)?;
     Ok(LogQuery {
-        connection: parsed("connection", parameters.connection.as_deref())?,
+        connection: query::id_or_time("connection", parameters.connection.as_deref())?,
         connector: parameters.connector,
         action: parameters.action,
-        status: parameters.status,
-        reason: named::<Reason>("reason", parameters.reason)?,
-        environment: named::<Environment>("environment", parameters.environment)?,
-        caller: named::<CallerKind>("caller", parameters.caller)?,
-        key: parsed("key", parameters.key.as_deref())?,
-        conversation: parsed("conversation", parameters.conversation.as_deref())?,
-        from: parsed("from", parameters.from.as_deref())?,
+        status: status.map(str::to_owned),
+        reason,
+        environment,
+        caller,
+        key: query::id_or_time("key", parameters.key.as_deref())?,
+        conversation: query::id_or_time("conversation", parameters.conversation.as_deref())?,
+        from: query::id_or_time("from", parameters.from.as_deref())?,
         before: page.before.into_iter().chain(to).min(),
         text: parameters.q.filter(|text| !text.trim().is_empty()),
         limit: page.limit,
     })
-}
-
-/// An id or a time.
-pub(super) fn parsed<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
-    let bad =
-        |_| Problem::new(&kinds::INVALID_HEADER, format!("`{name}` can't be read: ids are UUIDs, times RFC 3339"));
-    text.map(str::parse).transpose().map_err(bad)
-}
-
-/// One of a few names.
-pub(super) fn named<T: DeserializeOwned>(name: &str, text: Option<String>) -> Result<Option<T>, Problem> {
-    let bad = |error| Problem::new(&kinds::INVALID_HEADER, format!("`{name}`: {error}"));
-    text.map(|text| serde_json::from_value(Value::String(text))).transpose().map_err(bad)
 }
 
 pub(super) fn view(LoggedCall { call, key_name }: &LoggedCall) -> Value {
@@ -124,7 +116,7 @@ pub(super) fn view(LoggedCall { call, key_name }: &LoggedCall) -> Value {
         "key_name": key_name, "conversation": call.conversation, "status": call.status, "reason": call.reason,
         "what_to_do": call.reason.map(Reason::what_to_do), "message": call.message, "cached": call.cached,
         "fuel": call.cost.fuel, "http_calls": call.cost.http_calls, "response_bytes": call.cost.response_bytes,
-        "duration_ms": super::actions::milliseconds(call.cost.duration_us), "log": call.log,
+        "duration_ms": call.cost.duration_ms(), "log": call.log,
         "requests": call.requests, "created_at": call.created_at,
     })
 }

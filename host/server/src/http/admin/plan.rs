@@ -15,6 +15,7 @@ use crate::{
         body,
         guard::{Admin, Operator},
         problem::Problem,
+        query::{Nothing, Query},
     },
 };
 
@@ -35,7 +36,11 @@ pub struct PlanChange {
 #[utoipa::path(get, path = "/api/admin/plan", tag = "admin", operation_id = "getPlan",
     responses((status = 200, description = "`{name, limits, log_days, subscription_ends_at}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
-pub async fn get(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
     Ok(Json(view(&app.store.plan(principal.organization).await?)))
 }
 

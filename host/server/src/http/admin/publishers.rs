@@ -22,6 +22,7 @@ use crate::{
         body,
         guard::Admin,
         problem::{Problem, kinds},
+        query::{Nothing, Query},
     },
 };
 
@@ -46,7 +47,11 @@ pub struct PublishersPatch {
 #[utoipa::path(get, path = "/api/admin/publishers", tag = "admin", operation_id = "listPublishers",
     responses((status = 200, description = "`{required, publishers: [{id, name, public_key, created_at}]}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
-pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
     all(&app, principal.organization).await
 }
 

@@ -18,6 +18,7 @@ use crate::{
         body,
         guard::Admin,
         problem::{Mistake, Problem},
+        query::{Nothing, Query},
     },
 };
 
@@ -76,7 +77,11 @@ pub async fn create(
 #[utoipa::path(get, path = "/api/admin/sources", tag = "admin", operation_id = "listSources",
     responses((status = 200, description = "`{sources: [...]}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
-pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({"sources": app.store.list_sources(principal.organization).await?})))
 }
 

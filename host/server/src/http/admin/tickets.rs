@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    http::{guard::Admin, page, problem::Problem},
+    http::{guard::Admin, page, problem::Problem, query::Query},
 };
 
 #[derive(Deserialize)]

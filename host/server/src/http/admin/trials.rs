@@ -27,6 +27,7 @@ use crate::{
         body,
         guard::Admin,
         problem::{Problem, call_problem, fault_problem, kinds},
+        query::{Nothing, Query},
     },
 };
 
@@ -116,6 +117,7 @@ fn reason(reason: OutboundReason) -> &'static str {
 pub async fn sample(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
+    _: Query<Nothing>,
     Path((id, action)): Path<(String, String)>,
 ) -> Result<Json<Sample>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;

@@ -7,13 +7,21 @@ use resly_core::meter::UsageReport;
 
 use crate::{
     app::App,
-    http::{guard::Admin, problem::Problem},
+    http::{
+        guard::Admin,
+        problem::Problem,
+        query::{Nothing, Query},
+    },
 };
 
 /// The month's meters: `{period, meters, sandbox}`.
 #[utoipa::path(get, path = "/api/admin/usage", tag = "admin", operation_id = "getUsage",
     responses((status = 200, description = "The meters", body = crate::http::schema::Usage),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
-pub async fn get(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<UsageReport>, Problem> {
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<UsageReport>, Problem> {
     Ok(Json(app.store.usage(principal.organization, app.clock.now()).await?))
 }

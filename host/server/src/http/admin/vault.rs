@@ -10,7 +10,11 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    http::{guard::Operator, problem::Problem},
+    http::{
+        guard::Operator,
+        problem::Problem,
+        query::{Nothing, Query},
+    },
 };
 
 /// Master keys by their ids, never themselves.
@@ -44,7 +48,7 @@ impl From<Rotation> for VaultKeys {
 #[utoipa::path(get, path = "/api/admin/vault", tag = "host", operation_id = "getVault",
     responses((status = 200, description = "The master keys in use", body = VaultKeys),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
-pub async fn get(State(app): State<Arc<App>>, _: Operator) -> Result<Json<VaultKeys>, Problem> {
+pub async fn get(State(app): State<Arc<App>>, _: Operator, _: Query<Nothing>) -> Result<Json<VaultKeys>, Problem> {
     Ok(Json(app.wrapping.status().await.map_err(problem)?.into()))
 }
 

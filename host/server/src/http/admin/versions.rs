@@ -50,7 +50,7 @@ pub async fn approve(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, version)): Path<(String, String)>,
-    body::OptionalJson(request): body::OptionalJson<DecisionRequest>,
+    body::Json(request): body::Json<DecisionRequest>,
 ) -> Result<Json<Value>, Problem> {
     decide(&app, &principal, (id, version), request, Approval::Approved).await
 }
@@ -67,7 +67,7 @@ pub async fn reject(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, version)): Path<(String, String)>,
-    body::OptionalJson(request): body::OptionalJson<DecisionRequest>,
+    body::Json(request): body::Json<DecisionRequest>,
 ) -> Result<Json<Value>, Problem> {
     decide(&app, &principal, (id, version), request, Approval::Rejected).await
 }

@@ -26,6 +26,7 @@ use crate::{
         body,
         guard::Admin,
         problem::{Problem, kinds},
+        query::{Nothing, Query},
     },
     install,
 };
@@ -41,6 +42,7 @@ const LONGEST: usize = 200;
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
+    _: Query<Nothing>,
     Path((id, visitor)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let (_, key) = find(&app, &principal, &id, visitor).await?;

@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use http::StatusCode;
 use resly_core::{alert::Event, id::WebhookId, time::Timestamp};
 use resly_store::{Delivery, Webhook};
@@ -21,6 +18,7 @@ use crate::{
         guard::Admin,
         page,
         problem::{Mistake, Problem},
+        query::{Nothing, Query},
     },
 };
 
@@ -35,8 +33,7 @@ pub struct WebhookRequest {
     /// https, at a public address, unless an operator lists the host.
     url: String,
     /// Of `connection.needs_auth`, `connection.failing`, `connection.recovered`, `credential.expiring`; all when absent.
-    #[schema(value_type = Option<Vec<String>>)]
-    events: Option<Vec<Event>>,
+    events: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -69,11 +66,7 @@ pub async fn put(
     } else if let Err(error) = app.hooks.egress.check_webhook_url(&request.url) {
         mistakes.push(Mistake::new("url", error.to_string()));
     }
-    let chosen = |events: &Vec<Event>| !events.is_empty() && events.iter().all(|event| Event::CHOICE.contains(event));
-    if request.events.as_ref().is_some_and(|events| !chosen(events)) {
-        let choice: Vec<&str> = Event::CHOICE.iter().map(|event| event.name()).collect();
-        mistakes.push(Mistake::new("events", format!("one or more of {}", choice.join(", "))));
-    }
+    let events = request.events.map(|events| chosen(&events, &mut mistakes));
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
     }
@@ -81,8 +74,7 @@ pub async fn put(
     let now = app.clock.now();
     let id = WebhookId(app.random.uuid(now));
     let (shown, secret) = app.hooks.mint(organization, id).await.map_err(|error| Problem::internal(&error))?;
-    let (url, events) = (request.url, request.events);
-    let webhook = Webhook { id, url, events, secret, previous: None, created_at: now };
+    let webhook = Webhook { id, url: request.url, events, secret, previous: None, created_at: now };
     let kept = app.store.put_webhook(organization, webhook).await?;
     let mut answer = view(&kept);
     if kept.id != id {
@@ -92,11 +84,31 @@ pub async fn put(
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
+/// What a webhook is to be told of. What is sent only when it is asked for can't be chosen.
+fn chosen(events: &[String], mistakes: &mut Vec<Mistake>) -> Vec<Event> {
+    let choice = || Event::CHOICE.map(Event::name).join(", ");
+    if events.is_empty() {
+        mistakes.push(Mistake::new("events", format!("one or more of {} are expected", choice())));
+    }
+    let mut known = Vec::new();
+    for (at, name) in events.iter().enumerate() {
+        match Event::chosen(name) {
+            Some(event) => known.push(event),
+            None => mistakes.push(Mistake::new(format!("events[{at}]"), format!("one of {} is expected", choice()))),
+        }
+    }
+    known
+}
+
 /// The webhook, without its secret.
 #[utoipa::path(get, path = "/api/admin/webhook", tag = "admin", operation_id = "getWebhook",
     responses((status = 200, description = "`{id, url, events, previous_secret_until, created_at}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
-pub async fn get(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
     let webhook = app.store.webhook(principal.organization).await?;
     Ok(Json(view(&webhook.ok_or_else(missing)?)))
 }
@@ -112,7 +124,7 @@ pub async fn delete(State(app): State<Arc<App>>, Admin(principal): Admin) -> Res
 
 /// Makes a new secret. The old one signs as well until `previous_secret_until`.
 #[utoipa::path(post, path = "/api/admin/webhook/rotate", tag = "admin", operation_id = "rotateWebhookSecret",
-    request_body = RotateRequest,
+    request_body(content = Option<RotateRequest>),
     responses((status = 200, description = "`{secret, previous_secret_until}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn rotate(

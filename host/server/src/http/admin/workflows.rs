@@ -22,6 +22,7 @@ use crate::{
         body,
         guard::Admin,
         problem::{Mistake, Problem},
+        query::{Nothing, Query},
     },
 };
 
@@ -87,7 +88,11 @@ pub async fn replace(
 #[utoipa::path(get, path = "/api/admin/workflows", tag = "admin", operation_id = "listWorkflows",
     responses((status = 200, description = "`{workflows: [...]}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
-pub async fn list(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({"workflows": app.store.workflows(principal.organization).await?})))
 }
 

@@ -140,7 +140,7 @@ pub fn call_problem(fault: &Fault, report: &CallReport) -> Problem {
     fault_problem(fault)
         .with("fuel", report.cost.fuel)
         .with("http_calls", report.cost.http_calls)
-        .with("duration_ms", report.cost.duration_us / 1000)
+        .with("duration_ms", report.cost.duration_ms())
         .with("log", json!(report.log))
 }
 

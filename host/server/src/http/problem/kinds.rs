@@ -27,7 +27,7 @@ kinds! {
     INVALID_JSON = "invalid-json", BAD_REQUEST, "The body is not JSON",
         "The body could not be read as JSON in UTF-8. `detail` tells where reading stopped. Check quoting and encoding, then send it again.";
     INVALID_HEADER = "invalid-header", BAD_REQUEST, "A header or query parameter is not valid",
-        "A header field or query parameter has a value that can't be used. `detail` names it and says what is allowed.";
+        "A header field or query parameter has a value that can't be used. `detail` names it and says what is allowed; for query parameters `parameter` and `allowed` tell the same. A parameter that a list under `/api/admin` doesn't know is refused, too: a filter that was misspelt would show everything.";
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "A valid API key is needed",
         "Send `Authorization: Bearer <key>` with a key of your organization. `detail` tells whether the key is missing, mistyped, or not (or no longer) known. An admin makes keys at `/api/admin/keys`; a deleted or expired key can't be brought back.";
     INSUFFICIENT_SCOPE = "insufficient-scope", FORBIDDEN, "The key's scopes don't allow this",
@@ -46,6 +46,8 @@ kinds! {
         "The connection is closed. Send the whole body without pauses; nothing was counted.";
     CONFLICT = "conflict", CONFLICT, "It is already there, and different",
         "Something with the same id exists with other content. Raise the version, or delete what is there.";
+    CHANGED_MEANWHILE = "changed-meanwhile", CONFLICT, "It has been changed meanwhile",
+        "Somebody else changed it after it was looked at, so the change could undo theirs. Nothing was done: read it again, then send the change anew.";
     CONNECTION_UNTESTED = "connection-untested", CONFLICT, "The connection hasn't passed a test in production",
         "A connection is offered to chats in `production` only after a test there has passed, with the hosts that it has now. Run `POST /api/admin/connections/{id}/test`, mend what it tells, then enable it.";
     REQUEST_IN_FLIGHT = "request-in-flight", CONFLICT, "The same request is still being answered",
@@ -55,7 +57,7 @@ kinds! {
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body's content type isn't accepted here",
         "Set `Content-Type` to what `detail` names; for most routes that is `application/json`.";
     INVALID_REQUEST = "invalid-request", UNPROCESSABLE_ENTITY, "The request doesn't say what it should",
-        "The JSON is well-formed, but something in it is missing, of the wrong type or out of range. `errors` lists every mistake with its path.";
+        "The JSON is well-formed, but something in it is missing, of the wrong type or out of range. `errors` lists every mistake with its path, such as `settings.shop` or `messages[0].role`; `$` is the whole body.";
     INVALID_CONNECTOR = "invalid-connector", UNPROCESSABLE_ENTITY, "The connector's definition has mistakes",
         "`errors` lists every mistake with its path (a JSON Pointer), an empty one for the whole file. Mend them and send it again, under the same version if you like.";
     IMPORT_FAILED = "import-failed", UNPROCESSABLE_ENTITY, "The OpenAPI document can't be imported like this",

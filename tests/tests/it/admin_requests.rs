@@ -1,0 +1,155 @@
+//! What an admin gets wrong: each mistake is told by name and place, and changes nothing.
+
+use resly_server::http::openapi;
+use resly_tests::{
+    app::TestApp,
+    crm::{account, connected, definition, installed},
+    service::ScriptedService,
+};
+use serde_json::{Value, json};
+
+/// A request with a body as it is, and what came of it.
+async fn send(app: &TestApp, method: &str, path: &str, body: &'static str) -> (u16, Value) {
+    let request = app.client.request(method.parse().unwrap(), app.url(path)).bearer_auth(&app.admin).body(body);
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap_or_default())
+}
+
+async fn get(app: &TestApp, path: &str) -> (u16, Value) {
+    send(app, "GET", path, "").await
+}
+
+async fn patch(app: &TestApp, id: &str, change: &Value) -> (u16, Value) {
+    let request = app.client.patch(app.url(&format!("/api/admin/connections/{id}"))).bearer_auth(&app.admin);
+    let response = request.json(change).send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn every_list_refuses_a_parameter_that_it_does_not_know() {
+    let app = TestApp::start().await;
+    let document: Value = serde_json::from_str(openapi::document()).unwrap();
+    let mut asked = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        if !path.starts_with("/api/admin/") || methods["get"].is_null() {
+            continue;
+        }
+        let path: String =
+            path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect::<Vec<_>>().join("/");
+        let (status, problem) = get(&app, &format!("{path}?conection=1")).await;
+        assert_eq!((status, &problem["parameter"]), (400, &json!("conection")), "{path}: {problem}");
+        assert_eq!(problem["type"], "/docs/problems/invalid-header");
+        asked += 1;
+    }
+    assert!(asked > 15, "{asked}");
+    let (_, problem) = get(&app, "/api/admin/alerts?stat=open").await;
+    assert_eq!(problem["allowed"], json!(["state", "connection", "before", "limit"]));
+}
+
+#[tokio::test]
+async fn a_name_that_there_is_not_is_refused_with_those_there_are() {
+    let app = TestApp::start().await;
+    for (query, parameter, one) in [
+        ("logs?status=failed", "status", "rate_limited"),
+        ("logs?status=okay", "status", "ok"),
+        ("logs?reason=bad", "reason", "upstream"),
+        ("logs?environment=staging", "environment", "sandbox"),
+        ("logs?caller=me", "caller", "health"),
+        ("alerts?state=closed", "state", "resolved"),
+        ("approvals?state=open", "state", "pending"),
+    ] {
+        let (status, problem) = get(&app, &format!("/api/admin/{query}")).await;
+        assert_eq!((status, &problem["parameter"]), (400, &json!(parameter)), "{query}: {problem}");
+        assert!(problem["allowed"].as_array().unwrap().contains(&json!(one)), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(&format!("`{one}`")), "{problem}");
+    }
+    for (query, parameter) in
+        [("logs?limit=0", "limit"), ("logs?from=yesterday", "from"), ("tickets?limit=1&limit=2", "limit")]
+    {
+        let (status, problem) = get(&app, &format!("/api/admin/{query}")).await;
+        assert_eq!((status, &problem["parameter"]), (400, &json!(parameter)), "{query}: {problem}");
+    }
+    assert_eq!(get(&app, "/api/admin/logs?status=ok&reason=upstream&caller=chat&limit=5").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_body_may_be_left_out_where_nothing_has_to_be_in_it() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let connection = installed(&app, &service, "sandbox").await;
+    let key = app.make_key(json!({"name": "k", "scopes": ["chat"]})).await["id"].as_str().unwrap().to_owned();
+    let url = format!("http://{}/hook", service.address);
+    let made = app.client.put(app.url("/api/admin/webhook")).bearer_auth(&app.admin).json(&json!({"url": url}));
+    assert_eq!(made.send().await.unwrap().status(), 201);
+    for path in ["/api/admin/webhook/rotate".to_owned(), format!("/api/admin/keys/{key}/rotate")] {
+        let (status, answer) = send(&app, "POST", &path, "").await;
+        assert_eq!(status, 200, "{path}: {answer}");
+    }
+    let call = format!("/api/admin/connections/{connection}/actions/get_account");
+    let (status, problem) = send(&app, "POST", &call, "").await;
+    assert_eq!((status, &problem["type"]), (422, &json!("/docs/problems/connector-invalid-input")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("/id: it is missing"), "{problem}");
+    let (status, problem) = send(&app, "PUT", "/api/admin/webhook", "").await;
+    assert_eq!((status, &problem["type"]), (400, &json!("/docs/problems/invalid-json")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("url"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_body_is_told_at_its_path() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    app.admin_post("/api/admin/connectors", &definition(&service)).await;
+    let install = |extra: Value| {
+        let mut body = json!({"connector": "crm", "environment": "sandbox", "settings": {}});
+        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        body
+    };
+    for (path, body, at) in [
+        ("connections", json!({"connector": "crm"}), "environment"),
+        ("connections", install(json!({"environment": "hunter2"})), "environment"),
+        ("connections", install(json!({"credentials": {"api_key": ["hunter2"]}})), "credentials.api_key"),
+        ("connections", install(json!({"mappings": {"get_account": 77_123_456}})), "mappings.get_account"),
+        ("connections", install(json!({"settings": {"region": ["hunter2"]}})), "settings.region"),
+        ("connections", json!(["hunter2"]), "$"),
+        ("workflows", json!({"name": "x", "triggers": ["a", 77_123_456]}), "triggers[1]"),
+        ("keys", json!({"name": "x", "scopes": ["hunter2"]}), "scopes[0]"),
+    ] {
+        let response = app.post_as(&app.admin, &format!("/api/admin/{path}"), &body).await;
+        assert_eq!(response.status(), 422, "{body}");
+        let problem: Value = response.json().await.unwrap();
+        assert_eq!(problem["errors"][0]["path"], at, "{body}: {problem}");
+        let text = problem.to_string();
+        assert!(!text.contains("hunter2") && !text.contains("77") && !text.contains(" line "), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_call_tells_how_long_it_took() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "production").await;
+    let path = format!("/api/admin/connections/{id}/actions/get_account");
+    let problem: Value = app.post_as(&app.admin, &path, &json!({"id": "404"})).await.json().await.unwrap();
+    let logged = &app.logs().await[0];
+    assert!(logged["duration_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!(problem["duration_ms"], logged["duration_ms"], "{problem}");
+}
+
+#[tokio::test]
+async fn a_change_made_from_what_is_no_longer_so_is_refused() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    app.admin_post("/api/admin/connectors", &definition(&service)).await;
+    let id = connected(&app, "sandbox").await;
+    let seen = get(&app, &format!("/api/admin/connections/{id}")).await.1["revision"].clone();
+    let (status, first) = patch(&app, &id, &json!({"name": "Ours", "revision": seen})).await;
+    assert_eq!((status, &first["name"]), (200, &json!("Ours")), "{first}");
+    let (status, problem) = patch(&app, &id, &json!({"name": "Mine", "revision": seen})).await;
+    assert_eq!((status, &problem["type"]), (409, &json!("/docs/problems/changed-meanwhile")), "{problem}");
+    let now = get(&app, &format!("/api/admin/connections/{id}")).await.1;
+    assert_eq!((&now["name"], &now["revision"]), (&json!("Ours"), &first["revision"]), "nothing was done");
+    assert_eq!(patch(&app, &id, &json!({"name": "Mine", "revision": now["revision"]})).await.0, 200);
+    assert_eq!(patch(&app, &id, &json!({"name": "Theirs"})).await.0, 200, "who doesn't say takes what is there");
+}
