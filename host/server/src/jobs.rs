@@ -58,6 +58,11 @@ async fn expire(app: &Arc<App>) {
     if let Err(error) = app.store.expire_deliveries(app.clock.now()).await {
         tracing::error!(%error, "old webhook deliveries could not be forgotten");
     }
+    match app.store.forget_unfinished_uploads(app.clock.now()).await {
+        Ok(0) => {}
+        Ok(uploads) => tracing::info!(uploads, "deleted what uploads left that were cut off"),
+        Err(error) => tracing::error!(%error, "what uploads left that were cut off could not be deleted"),
+    }
     if let Err(error) = app.store.warn_of_expiry(app.clock.now()).await {
         tracing::error!(%error, "credentials that end could not be looked for");
     }

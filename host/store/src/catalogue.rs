@@ -24,6 +24,9 @@ use crate::{
     uploads::{COMPILING_MOST, LEASE},
 };
 
+/// The most versions of connectors, all of them together, that an organization keeps. Deleted ones don't count.
+pub const VERSIONS_MOST: u64 = 100;
+
 /// How far a version has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -64,6 +67,8 @@ pub enum Kept {
     Different,
     /// As many of the organization's components as may are being compiled.
     QueueFull,
+    /// The organization keeps [`VERSIONS_MOST`] already.
+    TooMany,
 }
 
 /// Whether a version is gone.
@@ -152,26 +157,39 @@ async fn approved(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Vec<As
     found.into_iter().map(|(manifest, key)| Ok(Asking { manifest: manifest.0, signer: signer(key)? })).collect()
 }
 
-async fn is_queue_full(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<bool, sqlx::Error> {
+/// Whether the organization has no room for another version, or none for another that is to be compiled.
+async fn is_full(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Option<Kept>, sqlx::Error> {
+    // Two of its uploads are counted one after the other.
+    let lock = db.pick(
+        "SELECT id FROM organizations WHERE id = $1",
+        "SELECT id FROM organizations WHERE id = $1 FOR NO KEY UPDATE",
+    );
+    row!(db, (Id,), lock, Id(new.organization.0))?;
     let Manifest { id, version, .. } = &new.asking.manifest;
     let others = row!(
         db,
-        (Count,),
-        "SELECT count(*) FROM connector_versions
-         WHERE organization_id = $1 AND state = 'compiling' AND NOT (connector = $2 AND version = $3)",
+        (Count, Count),
+        "SELECT count(*), count(CASE WHEN state = 'compiling' THEN 1 END) FROM connector_versions
+         WHERE organization_id = $1 AND state <> 'deleted' AND NOT (connector = $2 AND version = $3)",
         Id(new.organization.0),
         id.as_str(),
         version.as_str()
     )?;
-    Ok(others.is_some_and(|(Count(others),)| others >= COMPILING_MOST))
+    Ok(match others {
+        Some((Count(others), _)) if others >= VERSIONS_MOST => Some(Kept::TooMany),
+        Some((_, Count(others))) if new.state == VersionState::Compiling && others >= COMPILING_MOST => {
+            Some(Kept::QueueFull)
+        }
+        _ => None,
+    })
 }
 
 async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Kept, sqlx::Error> {
     let Asking { manifest, signer } = &new.asking;
     let compiling = new.state == VersionState::Compiling;
-    if compiling && is_queue_full(db, new).await? {
+    if let Some(full) = is_full(db, new).await? {
         components::forget(db, &new.component.0).await?;
-        return Ok(Kept::QueueFull);
+        return Ok(full);
     }
     // What the version is, to tell another content under the same name: databases may write JSON in another way.
     let mut content = serde_json::to_vec(manifest).map_err(|error| sqlx::Error::Encode(error.into()))?;
@@ -281,7 +299,7 @@ impl Store {
     /// the same transaction. Code is kept once, whoever uploads it.
     pub async fn put_connector(&self, new: NewConnectorVersion) -> Result<Kept, StoreError> {
         if let Some(wasm) = &new.wasm {
-            self.put_parts(new.component, wasm).await?;
+            self.put_parts(new.component, wasm, new.now).await?;
         }
         self.write("keep a connector", move |mut db| Box::pin(async move { Ok(put(&mut db, &new).await?) })).await
     }

@@ -14,13 +14,25 @@ use crate::{
 /// What one transaction writes of it: a millisecond or so.
 const PART: usize = 128 << 10;
 
-async fn put_part(db: &mut Conn<'_>, digest: Digest, part: usize, bytes: &[u8]) -> Result<(), sqlx::Error> {
+/// How long an upload may take from its first part to its row: far longer than one does.
+const UNFINISHED_MICROS: i64 = 3600 * 1_000_000;
+
+/// One that is there is as young as a new one: whoever sends the same file again may rely on it.
+async fn put_part(
+    db: &mut Conn<'_>,
+    digest: Digest,
+    part: usize,
+    bytes: &[u8],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
     execute!(
         db,
-        "INSERT INTO component_parts (digest, part, bytes) VALUES ($1, $2, $3) ON CONFLICT (digest, part) DO NOTHING",
+        "INSERT INTO component_parts (digest, part, bytes, created_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (digest, part) DO UPDATE SET created_at = excluded.created_at",
         digest.0.as_slice(),
         Count(part as u64),
-        bytes
+        bytes,
+        Time(now)
     )
     .map(drop)
 }
@@ -40,7 +52,7 @@ pub(crate) async fn keep(db: &mut Conn<'_>, digest: Digest, wasm: &Bytes, now: T
     let there = row!(db, (Count,), there, digest.0.as_slice())?.map_or(0, |(Count(there),)| there);
     if there < wasm.len().div_ceil(PART) as u64 {
         for (part, bytes) in wasm.chunks(PART).enumerate() {
-            put_part(db, digest, part, bytes).await?;
+            put_part(db, digest, part, bytes, now).await?;
         }
     }
     Ok(())
@@ -68,22 +80,56 @@ pub(crate) async fn forget(db: &mut Conn<'_>, digest: &[u8]) -> Result<(), sqlx:
     .map(drop)
 }
 
+/// Deletes the parts that old of a component that nobody kept; 1 when there were some.
+async fn forget_unfinished(db: &mut Conn<'_>, digest: &[u8], before: Timestamp) -> Result<u64, sqlx::Error> {
+    let deleted = execute!(
+        db,
+        "DELETE FROM component_parts WHERE digest = $1 AND created_at < $2
+           AND NOT EXISTS (SELECT 1 FROM components WHERE digest = $1)",
+        digest,
+        Time(before)
+    )?;
+    Ok(deleted.min(1))
+}
+
 impl Store {
     /// Writes a component's parts, each in a transaction of its own. However many are uploaded, they take turns, and leave
     /// the database alone for as long as the last part took: another write waits for one part at most, and has at least
     /// half of the disk's time.
-    pub(crate) async fn put_parts(&self, digest: Digest, wasm: &Bytes) -> Result<(), StoreError> {
+    pub(crate) async fn put_parts(&self, digest: Digest, wasm: &Bytes, now: Timestamp) -> Result<(), StoreError> {
         for part in 0..wasm.len().div_ceil(PART) {
             let _turn = self.parts.lock().await;
             let begun = Instant::now();
             let bytes = wasm.slice(part * PART..wasm.len().min((part + 1) * PART));
             self.write("keep a part of a component", move |mut db| {
-                Box::pin(async move { Ok(put_part(&mut db, digest, part, &bytes).await?) })
+                Box::pin(async move { Ok(put_part(&mut db, digest, part, &bytes, now).await?) })
             })
             .await?;
             sleep(begun.elapsed()).await;
         }
         Ok(())
+    }
+
+    /// Deletes the parts of uploads that were cut off before their component was kept: of how many. An upload that is in
+    /// progress, on whatever host, has younger ones.
+    pub async fn forget_unfinished_uploads(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let doing = "look for unfinished uploads";
+        let mut reader = self.reader(doing).await?;
+        // From the indexes alone: the parts are long.
+        let unowned =
+            rows!(reader, (Vec<u8>,), "SELECT digest FROM component_parts EXCEPT SELECT digest FROM components");
+        let unowned = unowned.map_err(failed(doing))?;
+        drop(reader);
+        let before = Timestamp::from_micros(now.micros().saturating_sub(UNFINISHED_MICROS));
+        let mut forgotten = 0;
+        for (digest,) in unowned {
+            forgotten += self
+                .write("forget an unfinished upload", move |mut db| {
+                    Box::pin(async move { Ok(forget_unfinished(&mut db, &digest, before).await?) })
+                })
+                .await?;
+        }
+        Ok(forgotten)
     }
 
     /// The bytes of an uploaded component.

@@ -79,7 +79,7 @@ use tokio::sync::Mutex;
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
-    catalogue::{Kept, NewConnectorVersion, Removed, StoredConnector, VersionState},
+    catalogue::{Kept, NewConnectorVersion, Removed, StoredConnector, VERSIONS_MOST, VersionState},
     connections::ConnectionChange,
     conversations::{ConversationRecord, ConversationSummary},
     flows::OauthFlow,

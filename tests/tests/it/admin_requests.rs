@@ -153,3 +153,24 @@ async fn a_change_made_from_what_is_no_longer_so_is_refused() {
     assert_eq!(patch(&app, &id, &json!({"name": "Mine", "revision": now["revision"]})).await.0, 200);
     assert_eq!(patch(&app, &id, &json!({"name": "Theirs"})).await.0, 200, "who doesn't say takes what is there");
 }
+
+#[tokio::test]
+async fn an_organization_that_keeps_enough_versions_is_told_to_delete_some() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let nth = |n: usize| {
+        let mut definition = definition(&service);
+        definition["version"] = json!(format!("1.{n}.0"));
+        definition
+    };
+    for n in 0..100 {
+        app.admin_post("/api/admin/connectors", &nth(n)).await;
+    }
+    let response = app.post_as(&app.admin, "/api/admin/connectors", &nth(100)).await;
+    assert_eq!(response.status(), 409);
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["type"], "/docs/problems/too-many-versions", "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("100 versions"), "{problem}");
+    assert_eq!(send(&app, "DELETE", "/api/admin/connectors/crm/versions/1.3.0", "").await.0, 204);
+    app.admin_post("/api/admin/connectors", &nth(100)).await;
+}

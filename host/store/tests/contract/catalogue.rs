@@ -15,7 +15,7 @@ use resly_core::{
 };
 use resly_store::{
     COMPILING_MOST, Compiling, ConnectionChange, Decided, Decision, Kept, NewConnectorVersion, Publisher, Removed,
-    Store, VersionState,
+    Store, VERSIONS_MOST, VersionState,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -255,6 +255,49 @@ both! {
         let same_code = upload(org, manifest("two"), &code, VersionState::Ready);
         assert_eq!(store.put_connector(same_code).await.unwrap(), Kept::Different);
         assert_eq!(store.wasm(new.component).await.unwrap(), new.wasm);
+    }
+
+    async fn what_an_upload_left_that_was_cut_off_is_forgotten_once_it_is_old(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let code: Vec<u8> = (0..400_000_u32).map(|n| (n % 251) as u8).collect();
+        let lost = upload(org, version("1.0.0", &["a.example"]), &code, VersionState::Ready);
+        let whole = upload(org, version("2.0.0", &["a.example"]), b"whole", VersionState::Ready);
+        let parts = || backend.number("SELECT CAST(count(*) AS BIGINT) FROM component_parts");
+        // As if its host had died before it kept the component of these parts.
+        let cut_off = || backend.number("DELETE FROM components RETURNING CAST(1 AS BIGINT)");
+        store.put_connector(lost.clone()).await.unwrap();
+        cut_off().await;
+        store.put_connector(whole.clone()).await.unwrap();
+        assert_eq!(parts().await, 5);
+        assert_eq!(store.forget_unfinished_uploads(at(3600)).await.unwrap(), 0, "it may be in progress");
+        store.put_connector(NewConnectorVersion { now: at(3000), ..lost.clone() }).await.unwrap();
+        backend.number("DELETE FROM components WHERE digest = (SELECT component FROM connector_versions
+                        WHERE version = '1.0.0') RETURNING CAST(1 AS BIGINT)").await;
+        assert_eq!(store.forget_unfinished_uploads(at(4000)).await.unwrap(), 0, "it was sent again");
+        assert_eq!(store.forget_unfinished_uploads(at(6601)).await.unwrap(), 1);
+        assert_eq!((parts().await, store.wasm(whole.component).await.unwrap()), (1, whole.wasm), "what is kept stays");
+        store.put_connector(lost.clone()).await.unwrap();
+        assert_eq!(store.wasm(lost.component).await.unwrap(), lost.wasm);
+    }
+
+    async fn an_organization_keeps_so_many_versions(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let stranger = organization(&store, &[]).await;
+        let nth = |organization, n: u64| NewConnectorVersion {
+            origin: if n.is_multiple_of(2) { Origin::Uploaded } else { Origin::Declarative },
+            ..upload(organization, version(&format!("1.{n}.0"), &["a.example"]), &n.to_le_bytes(), VersionState::Ready)
+        };
+        for n in 0..VERSIONS_MOST {
+            assert!(matches!(store.put_connector(nth(org, n)).await.unwrap(), Kept::As { .. }), "{n}");
+        }
+        let more = nth(org, 1000);
+        assert_eq!(store.put_connector(more.clone()).await.unwrap(), Kept::TooMany);
+        assert_eq!(store.wasm(more.component).await.unwrap(), None, "nothing was stored");
+        assert!(matches!(store.put_connector(nth(org, 7)).await.unwrap(), Kept::As { .. }), "it is among them already");
+        assert!(matches!(store.put_connector(nth(stranger, 1000)).await.unwrap(), Kept::As { .. }));
+        store.delete_connector(org, "crm".to_owned(), "1.8.0".to_owned()).await.unwrap();
+        assert!(matches!(store.put_connector(more).await.unwrap(), Kept::As { .. }));
+        assert_eq!(store.put_connector(nth(org, 8)).await.unwrap(), Kept::TooMany, "what was deleted comes back as new");
     }
 
     async fn compiling_is_taken_up_from_a_dead_host_and_given_up_in_the_end(backend: Backend) {

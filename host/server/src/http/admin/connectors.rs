@@ -17,7 +17,7 @@ use resly_core::{
     },
     id::OrganizationId,
 };
-use resly_store::{Compiling, Kept, NewConnectorVersion, Trust, VersionState};
+use resly_store::{Compiling, Kept, NewConnectorVersion, Trust, VERSIONS_MOST, VersionState};
 use serde_json::{Value, json};
 
 use super::definitions;
@@ -153,6 +153,12 @@ async fn keep(app: &App, new: NewConnectorVersion) -> Result<VersionState, Probl
     match app.store.put_connector(new).await? {
         Kept::As { state, .. } => Ok(state),
         Kept::Different => Err(conflict(another)),
+        Kept::TooMany => Err(Problem::new(
+            &kinds::TOO_MANY_VERSIONS,
+            format!(
+                "{VERSIONS_MOST} versions of connectors are kept for an organization, and as many are there; delete old ones"
+            ),
+        )),
         Kept::QueueFull => Err(Problem::new(
             &kinds::COMPILE_QUEUE_FULL,
             format!("{} components of this organization are being compiled already", resly_store::COMPILING_MOST),

@@ -96,6 +96,8 @@ kinds! {
         "`connections` lists them. Move each to another version with `PATCH /api/admin/connections/{id}`, or delete it; then try again.";
     UNTRUSTED_PUBLISHER = "untrusted-publisher", FORBIDDEN, "No trusted publisher has signed this connector",
         "The organization takes only uploads that are signed by a publisher it trusts. Add the publisher's public key with `POST /api/admin/publishers`, or have the file signed with `resly connector sign`.";
+    TOO_MANY_VERSIONS = "too-many-versions", CONFLICT, "The organization keeps as many versions of connectors as it may",
+        "Nothing was stored. Delete versions that no connection uses with `DELETE /api/admin/connectors/{id}/versions/{version}`; `GET /api/admin/connectors/{id}` lists them. Then send it again.";
     COMPILE_QUEUE_FULL = "compile-queue-full", SERVICE_UNAVAILABLE, "Too many components are being compiled",
         "As many of this organization's uploads as may are being compiled or wait for it. Nothing was stored; try again after `Retry-After`.";
     CONNECTOR_INVALID_INPUT = "connector-invalid-input", UNPROCESSABLE_ENTITY, "The action's input is not valid",
