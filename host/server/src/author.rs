@@ -246,6 +246,8 @@ pub async fn take_in(app: &App, given: Given) -> anyhow::Result<Postable> {
         }
         Given::Definition(reading) => reading,
     };
+    // A host of an author's own has nothing compiled yet, and filters are parsed within seconds.
+    app.sandbox.prepare_mapper().await.context("the definition could not be examined")?;
     let manifest =
         definition::usable(app, OrganizationId(Uuid::nil()), reading).await.map_err(|unusable| match unusable {
             Unusable::Mistakes(mistakes) => told_of(&mistakes),
