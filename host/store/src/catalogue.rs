@@ -24,8 +24,11 @@ use crate::{
     uploads::{COMPILING_MOST, LEASE},
 };
 
-/// The most versions of connectors, all of them together, that an organization keeps. Deleted ones don't count.
-pub const VERSIONS_MOST: u64 = 100;
+/// What an organization keeps at most: uploads, each with up to 32 MiB of code; versions of any origin; and bytes of all their
+/// manifests, which a look at the catalogue reads. Deleted ones don't count.
+pub const UPLOADS_MOST: u64 = 100;
+pub const VERSIONS_MOST: u64 = 2_000;
+pub const MANIFESTS_MOST: u64 = 16 << 20;
 
 /// How far a version has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,8 +70,8 @@ pub enum Kept {
     Different,
     /// As many of the organization's components as may are being compiled.
     QueueFull,
-    /// The organization keeps [`VERSIONS_MOST`] already.
-    TooMany,
+    /// The organization keeps as much as it may already.
+    TooMany { what: &'static str, most: u64 },
 }
 
 /// Whether a version is gone.
@@ -168,20 +171,30 @@ async fn is_full(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Option<
     let Manifest { id, version, .. } = &new.asking.manifest;
     let others = row!(
         db,
-        (Count, Count),
-        "SELECT count(*), count(CASE WHEN state = 'compiling' THEN 1 END) FROM connector_versions
+        (Count, Count, Count, Count),
+        "SELECT count(*), count(CASE WHEN origin = 'uploaded' THEN 1 END),
+                count(CASE WHEN state = 'compiling' THEN 1 END),
+                CAST(COALESCE(sum(length(CAST(manifest AS TEXT))), 0) AS BIGINT)
+         FROM connector_versions
          WHERE organization_id = $1 AND state <> 'deleted' AND NOT (connector = $2 AND version = $3)",
         Id(new.organization.0),
         id.as_str(),
         version.as_str()
     )?;
-    Ok(match others {
-        Some((Count(others), _)) if others >= VERSIONS_MOST => Some(Kept::TooMany),
-        Some((_, Count(others))) if new.state == VersionState::Compiling && others >= COMPILING_MOST => {
-            Some(Kept::QueueFull)
-        }
-        _ => None,
-    })
+    let Some((Count(versions), Count(uploads), Count(compiling), Count(bytes))) = others else { return Ok(None) };
+    let manifest = serde_json::to_vec(&new.asking.manifest).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let too_many = |what, most| Ok(Some(Kept::TooMany { what, most }));
+    if versions >= VERSIONS_MOST {
+        return too_many("versions of connectors", VERSIONS_MOST);
+    }
+    if new.origin == Origin::Uploaded && uploads >= UPLOADS_MOST {
+        return too_many("uploaded versions", UPLOADS_MOST);
+    }
+    if bytes + manifest.len() as u64 > MANIFESTS_MOST {
+        return too_many("bytes of definitions and manifests", MANIFESTS_MOST);
+    }
+    let is_full = new.state == VersionState::Compiling && compiling >= COMPILING_MOST;
+    Ok(is_full.then_some(Kept::QueueFull))
 }
 
 async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Kept, sqlx::Error> {

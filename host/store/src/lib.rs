@@ -79,7 +79,9 @@ use tokio::sync::Mutex;
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
-    catalogue::{Kept, NewConnectorVersion, Removed, StoredConnector, VERSIONS_MOST, VersionState},
+    catalogue::{
+        Kept, MANIFESTS_MOST, NewConnectorVersion, Removed, StoredConnector, UPLOADS_MOST, VERSIONS_MOST, VersionState,
+    },
     connections::ConnectionChange,
     conversations::{ConversationRecord, ConversationSummary},
     flows::OauthFlow,

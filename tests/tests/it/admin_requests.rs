@@ -9,7 +9,7 @@ use resly_tests::{
 use serde_json::{Value, json};
 
 /// A request with a body as it is, and what came of it.
-async fn send(app: &TestApp, method: &str, path: &str, body: &'static str) -> (u16, Value) {
+async fn send(app: &TestApp, method: &str, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
     let request = app.client.request(method.parse().unwrap(), app.url(path)).bearer_auth(&app.admin).body(body);
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
@@ -96,6 +96,31 @@ async fn a_body_may_be_left_out_where_nothing_has_to_be_in_it() {
 }
 
 #[tokio::test]
+async fn no_body_has_members_that_nobody_reads() {
+    let document: Value = serde_json::from_str(openapi::document()).unwrap();
+    let mut seen = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let content = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let Some(name) = content["$ref"].as_str().filter(|_| path.starts_with("/api/admin/")) else { continue };
+            let schema = document.pointer(name.trim_start_matches('#')).unwrap();
+            assert_eq!(schema["additionalProperties"], json!(false), "{method} {path}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 8, "{seen}");
+    let app = TestApp::start().await;
+    for (path, body) in [
+        ("keys", json!({"name": "x", "scopes": ["chat"], "mesage_cap": 5})),
+        ("connections", json!({"connector": "shopify", "environment": "sandbox", "polcy": {}})),
+    ] {
+        let (status, problem) = send(&app, "POST", &format!("/api/admin/{path}"), body.to_string()).await;
+        assert_eq!(status, 422, "{path}: {problem}");
+        assert!(problem.to_string().contains("unknown"), "{problem}");
+    }
+}
+
+#[tokio::test]
 async fn a_mistake_in_a_body_is_told_at_its_path() {
     let service = ScriptedService::start().await.unwrap();
     let app = TestApp::with_egress_to(&service).await;
@@ -161,16 +186,18 @@ async fn an_organization_that_keeps_enough_versions_is_told_to_delete_some() {
     let nth = |n: usize| {
         let mut definition = definition(&service);
         definition["version"] = json!(format!("1.{n}.0"));
+        definition["fixtures"] = json!([{"match": {}, "response": {"text": "x".repeat(900_000)}}]);
         definition
     };
-    for n in 0..100 {
+    // 16 MiB of them.
+    for n in 0..18 {
         app.admin_post("/api/admin/connectors", &nth(n)).await;
     }
     let response = app.post_as(&app.admin, "/api/admin/connectors", &nth(100)).await;
     assert_eq!(response.status(), 409);
     let problem: Value = response.json().await.unwrap();
     assert_eq!(problem["type"], "/docs/problems/too-many-versions", "{problem}");
-    assert!(problem["detail"].as_str().unwrap().contains("100 versions"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("16777216 bytes of definitions"), "{problem}");
     assert_eq!(send(&app, "DELETE", "/api/admin/connectors/crm/versions/1.3.0", "").await.0, 204);
     app.admin_post("/api/admin/connectors", &nth(100)).await;
 }

@@ -14,8 +14,8 @@ use resly_core::{
     id::{ConnectionId, KeyId, OrganizationId, PublisherId},
 };
 use resly_store::{
-    COMPILING_MOST, Compiling, ConnectionChange, Decided, Decision, Kept, NewConnectorVersion, Publisher, Removed,
-    Store, VERSIONS_MOST, VersionState,
+    COMPILING_MOST, Compiling, ConnectionChange, Decided, Decision, Kept, MANIFESTS_MOST, NewConnectorVersion,
+    Publisher, Removed, Store, UPLOADS_MOST, VersionState,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -283,21 +283,32 @@ both! {
     async fn an_organization_keeps_so_many_versions(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let stranger = organization(&store, &[]).await;
-        let nth = |organization, n: u64| NewConnectorVersion {
-            origin: if n.is_multiple_of(2) { Origin::Uploaded } else { Origin::Declarative },
-            ..upload(organization, version(&format!("1.{n}.0"), &["a.example"]), &n.to_le_bytes(), VersionState::Ready)
+        let nth = |organization, n: u64| {
+            upload(organization, version(&format!("1.{n}.0"), &["a.example"]), &n.to_le_bytes(), VersionState::Ready)
         };
-        for n in 0..VERSIONS_MOST {
+        for n in 0..UPLOADS_MOST {
             assert!(matches!(store.put_connector(nth(org, n)).await.unwrap(), Kept::As { .. }), "{n}");
         }
         let more = nth(org, 1000);
-        assert_eq!(store.put_connector(more.clone()).await.unwrap(), Kept::TooMany);
+        let too_many = Kept::TooMany { what: "uploaded versions", most: UPLOADS_MOST };
+        assert_eq!(store.put_connector(more.clone()).await.unwrap(), too_many);
         assert_eq!(store.wasm(more.component).await.unwrap(), None, "nothing was stored");
         assert!(matches!(store.put_connector(nth(org, 7)).await.unwrap(), Kept::As { .. }), "it is among them already");
         assert!(matches!(store.put_connector(nth(stranger, 1000)).await.unwrap(), Kept::As { .. }));
+        let definition =
+            |n| NewConnectorVersion { origin: Origin::Declarative, wasm: None, ..nth(org, n) };
+        assert!(matches!(store.put_connector(definition(2000)).await.unwrap(), Kept::As { .. }), "there is room for others");
         store.delete_connector(org, "crm".to_owned(), "1.8.0".to_owned()).await.unwrap();
         assert!(matches!(store.put_connector(more).await.unwrap(), Kept::As { .. }));
-        assert_eq!(store.put_connector(nth(org, 8)).await.unwrap(), Kept::TooMany, "what was deleted comes back as new");
+        assert_eq!(store.put_connector(nth(org, 8)).await.unwrap(), too_many, "what was deleted comes back as new");
+
+        let mut large = definition(3000);
+        let half = usize::try_from(MANIFESTS_MOST / 2).unwrap();
+        large.asking.manifest.description = Some("x".repeat(half));
+        assert!(matches!(store.put_connector(large.clone()).await.unwrap(), Kept::As { .. }));
+        large.asking.manifest.version = "1.3001.0".to_owned();
+        let too_large = Kept::TooMany { what: "bytes of definitions and manifests", most: MANIFESTS_MOST };
+        assert_eq!(store.put_connector(large).await.unwrap(), too_large);
     }
 
     async fn compiling_is_taken_up_from_a_dead_host_and_given_up_in_the_end(backend: Backend) {

@@ -37,6 +37,7 @@ use crate::{
 };
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct InstallRequest {
     /// The connector's id.
     connector: String,

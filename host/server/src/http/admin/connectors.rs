@@ -17,7 +17,7 @@ use resly_core::{
     },
     id::OrganizationId,
 };
-use resly_store::{Compiling, Kept, NewConnectorVersion, Trust, VERSIONS_MOST, VersionState};
+use resly_store::{Compiling, Kept, NewConnectorVersion, Trust, VersionState};
 use serde_json::{Value, json};
 
 use super::definitions;
@@ -153,11 +153,9 @@ async fn keep(app: &App, new: NewConnectorVersion) -> Result<VersionState, Probl
     match app.store.put_connector(new).await? {
         Kept::As { state, .. } => Ok(state),
         Kept::Different => Err(conflict(another)),
-        Kept::TooMany => Err(Problem::new(
+        Kept::TooMany { what, most } => Err(Problem::new(
             &kinds::TOO_MANY_VERSIONS,
-            format!(
-                "{VERSIONS_MOST} versions of connectors are kept for an organization, and as many are there; delete old ones"
-            ),
+            format!("an organization keeps at most {most} {what}, and this would be more; delete old versions"),
         )),
         Kept::QueueFull => Err(Problem::new(
             &kinds::COMPILE_QUEUE_FULL,

@@ -31,6 +31,7 @@ const LONGEST_OVERLAP_S: u64 = 30 * 24 * 3600;
 const USUAL_OVERLAP_S: u64 = 3600;
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewKeyRequest {
     /// 1 to 100 characters, for people.
     name: String,
@@ -50,6 +51,7 @@ pub struct NewKeyRequest {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RotateRequest {
     /// How long the old key goes on working, in seconds; an hour when absent.
     overlap_s: Option<u64>,

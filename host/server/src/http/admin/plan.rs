@@ -23,6 +23,7 @@ use crate::{
 const MOST_LOG_DAYS: u32 = 3650;
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PlanChange {
     /// By meter (`messages`, `embeddings`, `connector_calls`, `fuel`); `null` is unlimited. What isn't named stays.
     #[serde(default)]

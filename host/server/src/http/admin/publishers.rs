@@ -30,6 +30,7 @@ use crate::{
 const MOST: usize = 100;
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PublisherRequest {
     /// For people: 1 to 100 characters.
     name: String,
@@ -38,6 +39,7 @@ pub struct PublisherRequest {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PublishersPatch {
     /// Whether an upload has to be signed by one of the publishers, to be taken in and to be installed.
     required: bool,

@@ -23,6 +23,7 @@ use crate::{
 };
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SourceRequest {
     title: String,
     /// At most 16 MiB with the rest of the body.

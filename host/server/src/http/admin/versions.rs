@@ -31,7 +31,7 @@ const REASON: usize = 1_000;
 
 /// What a decision is about.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct DecisionRequest {
     /// The `sha256` of the file that was looked at. When it is another by now, nothing is decided.
     sha256: Option<String>,

@@ -27,6 +27,7 @@ use crate::{
 };
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct WorkflowRequest {
     name: String,
     /// 1 to 50 words or phrases; any of them in a message is a match.

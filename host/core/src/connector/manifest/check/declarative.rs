@@ -92,7 +92,7 @@ impl Scope<'_> {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path_and_query) = rest.split_at(end);
         let authority = match Authority::parse(authority) {
-            Ok(authority) => authority.in_scheme(scheme),
+            Ok(authority) => authority,
             Err(message) => return mistakes.add(path, format!("the host `{authority}`: {message}")),
         };
         if let Some(setting) = authority.setting() {
@@ -110,7 +110,7 @@ impl Scope<'_> {
         // Hosts that don't parse are told of where they stand.
         let unsure = hosts.len() < self.manifest.hosts.len();
         mistakes.require(
-            unsure || hosts.iter().any(|host| host.may_hold(&authority, literal, whole)),
+            unsure || hosts.iter().any(|host| host.may_hold(scheme, &authority, literal, whole)),
             path,
             format!(
                 "the URL lies in none of `hosts` ({}): add its host there",

@@ -52,10 +52,10 @@ impl HostPattern {
         self.same_authority(other) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// Whether a URL with this authority, whose path begins with `literal`, could lie within. `whole` says that the
-    /// path ends there; otherwise a template goes on.
-    pub fn may_hold(&self, authority: &Authority, literal: &str, whole: bool) -> bool {
-        self.authority.may_be(authority) && {
+    /// Whether a URL with this scheme and authority, whose path begins with `literal`, could lie within. `whole` says that
+    /// the path ends there; otherwise a template goes on.
+    pub fn may_hold(&self, scheme: &str, authority: &Authority, literal: &str, whole: bool) -> bool {
+        self.authority.may_be(scheme, authority) && {
             let Self { prefix, .. } = self;
             match literal.strip_prefix(prefix.as_str()) {
                 Some(rest) => rest.is_empty() || rest.starts_with('/') || prefix.is_empty(),
@@ -119,20 +119,16 @@ impl Authority {
         Ok(Self { host, port, setting })
     }
 
-    /// The same without a port that is the scheme's own.
-    pub fn in_scheme(self, scheme: &str) -> Self {
-        let own = if scheme == "http" { 80 } else { 443 };
-        Self { port: self.port.filter(|port| *port != own), ..self }
-    }
-
     pub fn setting(&self) -> Option<&str> {
         self.setting.as_deref()
     }
 
     /// Whether an authority in a URL could be the one that this pattern grants: a label that a setting gives may turn out
     /// to be any that the pattern has there, and a label that the pattern leaves open has to be the same setting.
-    fn may_be(&self, asked: &Self) -> bool {
-        let same_port = self.port.filter(|port| *port != 443) == asked.port || self.port == asked.port;
+    fn may_be(&self, scheme: &str, asked: &Self) -> bool {
+        // A pattern without a port grants the scheme's own.
+        let own = if scheme == "http" { 80 } else { 443 };
+        let same_port = self.port.unwrap_or(own) == asked.port.unwrap_or(own);
         let fits = |granted: &str, asked_label: &str| match (granted, asked_label) {
             (LABEL, LABEL) => self.setting == asked.setting,
             (_, LABEL) => true,
@@ -221,8 +217,8 @@ mod tests {
     #[test]
     fn an_authority_is_held_by_its_pattern_alone() {
         let holds = |pattern: &str, authority: &str, scheme: &str, path: &str, whole: bool| {
-            let authority = Authority::parse(authority).unwrap().in_scheme(scheme);
-            HostPattern::parse(pattern).unwrap().may_hold(&authority, path, whole)
+            let authority = Authority::parse(authority).unwrap();
+            HostPattern::parse(pattern).unwrap().may_hold(scheme, &authority, path, whole)
         };
         assert!(holds("a.example", "A.example:443", "https", "/x", true));
         assert!(holds("127.0.0.1:9000", "127.0.0.1:9000", "http", "/", true));
@@ -232,6 +228,8 @@ mod tests {
         assert!(!holds("{{ settings.s }}.a.example", "{{ settings.t }}.a.example", "https", "/", true));
         assert!(!holds("{{ settings.s }}.a.example", "eu.a.example", "https", "/", true));
         assert!(holds("eu.a.example", "{{ settings.region }}.a.example", "https", "/", true));
+        assert!(holds("a.example:80", "a.example", "http", "/", true));
+        assert!(!holds("a.example:443", "a.example", "http", "/", true));
         assert!(holds("a.example/api", "a.example", "https", "/api/x", true));
         assert!(holds("a.example/api", "a.example", "https", "/", false));
         assert!(!holds("a.example/api", "a.example", "https", "/apix", true));
