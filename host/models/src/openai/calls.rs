@@ -103,8 +103,9 @@ impl Calls {
             if call.name.is_empty() {
                 return Err("a tool call without a name".to_owned());
             }
-            let taken = call.id.is_empty() || finished.iter().any(|have| have.id == call.id);
-            let id = if taken { format!("call_{n}") } else { call.id };
+            let is_free = |id: &String| !id.is_empty() && finished.iter().all(|have| have.id != *id);
+            let made_up = (n..).map(|n| format!("call_{n}"));
+            let id = std::iter::once(call.id).chain(made_up).find(is_free).unwrap_or_default();
             let arguments = if call.arguments.trim().is_empty() { "{}".to_owned() } else { call.arguments };
             finished.push(ToolCall { id, name: call.name, arguments });
         }
@@ -170,6 +171,10 @@ mod tests {
             r#"{"tool_calls":[{"id":"","function":{"name":"f","arguments":{"x":1}}},{"function":{"name":"f","arguments":{"x":2}}}]}"#,
         ]);
         assert_eq!(none, [r#"call_0 f {"x":1}"#, r#"call_1 f {"x":2}"#]);
+        let used = shown(&[
+            r#"{"tool_calls":[{"id":"call_1","function":{"name":"f","arguments":{"x":1}}},{"function":{"name":"f","arguments":{"x":2}}}]}"#,
+        ]);
+        assert_eq!(used, [r#"call_1 f {"x":1}"#, r#"call_2 f {"x":2}"#]);
     }
 
     #[test]
