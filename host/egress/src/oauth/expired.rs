@@ -12,7 +12,7 @@ pub fn says_expired(signs: &[ExpiredWhen], status: u16, body: &[u8]) -> bool {
     signs.iter().filter(|sign| sign.status.is_none_or(|wanted| wanted == status)).any(|sign| {
         let contains = sign.body_contains.as_deref().is_none_or(|text| {
             // An empty text would be in every body.
-            !text.is_empty() && body.windows(text.len()).any(|window| window == text.as_bytes())
+            !text.is_empty() && memchr::memmem::find(body, text.as_bytes()).is_some()
         });
         contains
             && sign.pointer.as_deref().is_none_or(|pointer| {

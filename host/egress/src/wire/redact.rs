@@ -6,6 +6,9 @@
 //! The search is Wu and Manber's ("A fast algorithm for multi-pattern searching", 1994): one pass that skips ahead by
 //! nearly the shortest form, so a body costs less than a copy of it would. It is written out here because forms are
 //! secrets too: they are zeroized with it, and it is built for each call in microseconds.
+//!
+//! Whoever chooses both the secret and the text can make every position look like a match nearly to its end. So the
+//! comparing is counted, and a text that would take more of it than any honest one is withheld whole.
 
 use std::borrow::Cow;
 
@@ -18,6 +21,33 @@ use super::forms::{self, Form};
 pub const MARK: &str = "[redacted]";
 
 const BLOCKS: usize = 1 << 12;
+
+/// Bytes that may be compared for each byte of a text, and for any text.
+const COMPARED: usize = 32;
+const COMPARED_ANYHOW: usize = 1 << 20;
+
+/// What may still be compared.
+struct Budget(usize);
+
+/// The text would take more than it is worth.
+#[derive(Debug)]
+struct Costly;
+
+impl Budget {
+    fn of(text: &[u8]) -> Self {
+        Self(COMPARED_ANYHOW + COMPARED * text.len())
+    }
+
+    /// Whether a text starts with a form, in either case.
+    fn starts_with(&mut self, text: &[u8], form: &[u8]) -> Result<bool, Costly> {
+        if text.len() < form.len() {
+            return Ok(false);
+        }
+        let differs = text.iter().zip(form).position(|(have, want)| !have.eq_ignore_ascii_case(want));
+        self.0 = self.0.checked_sub(differs.unwrap_or(form.len()) + 1).ok_or(Costly)?;
+        Ok(differs.is_none())
+    }
+}
 
 /// Finds and replaces the forms of one call's secrets.
 pub struct Redactor {
@@ -56,14 +86,16 @@ impl Redactor {
     }
 
     pub fn finds(&self, text: &str) -> bool {
-        self.find(text.as_bytes(), 0).is_some()
+        let text = text.as_bytes();
+        self.find(text, 0, &mut Budget::of(text)).map_or(true, |found| found.is_some())
     }
 
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.replace(text.as_bytes(), text.len()) {
-            None => Cow::Borrowed(text),
+            Ok(None) => Cow::Borrowed(text),
+            Err(Costly) => Cow::Borrowed(MARK),
             // A form may start or end within a character when the secret's bytes aren't UTF-8 where the text's are.
-            Some(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+            Ok(Some(bytes)) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
         }
     }
 
@@ -71,8 +103,9 @@ impl Redactor {
     /// that lies across the cut is found whole.
     pub fn body(&self, body: Bytes, most: usize) -> Bytes {
         match self.replace(&body, most) {
-            None => body.slice(..body.len().min(most)),
-            Some(mut bytes) => {
+            Ok(None) => body.slice(..body.len().min(most)),
+            Err(Costly) => Bytes::from_static(MARK.as_bytes()).slice(..MARK.len().min(most)),
+            Ok(Some(mut bytes)) => {
                 bytes.truncate(most);
                 bytes.into()
             }
@@ -80,9 +113,10 @@ impl Redactor {
     }
 
     /// `text[..until]` with every match that starts in it replaced; `None` when there is none.
-    fn replace(&self, text: &[u8], until: usize) -> Option<Vec<u8>> {
+    fn replace(&self, text: &[u8], until: usize) -> Result<Option<Vec<u8>>, Costly> {
         let until = until.min(text.len());
-        let mut next = self.find(text, 0)?;
+        let mut budget = Budget::of(text);
+        let Some(mut next) = self.find(text, 0, &mut budget)? else { return Ok(None) };
         let mut out = Vec::with_capacity(text.len());
         let mut from = 0;
         loop {
@@ -91,12 +125,12 @@ impl Redactor {
                 break;
             }
             // Matches that overlap are one: else the second one's rest would stay.
-            let mut following = self.find(text, start + 1);
+            let mut following = self.find(text, start + 1, &mut budget)?;
             while let Some((start, further)) = following
                 && start < end
             {
                 end = end.max(further);
-                following = self.find(text, start + 1);
+                following = self.find(text, start + 1, &mut budget)?;
             }
             out.extend_from_slice(&text[from..start.max(from)]);
             out.extend_from_slice(MARK.as_bytes());
@@ -107,11 +141,11 @@ impl Redactor {
             }
         }
         out.extend_from_slice(text.get(from..until).unwrap_or_default());
-        Some(out)
+        Ok(Some(out))
     }
 
     /// The first match at or after `from`: where it starts and ends.
-    fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
+    fn find(&self, text: &[u8], from: usize, budget: &mut Budget) -> Result<Option<(usize, usize)>, Costly> {
         let mut end = from + self.window;
         while end <= text.len() {
             let shift = self.shift[block(lower(text[end - 2]), lower(text[end - 1]))];
@@ -120,16 +154,22 @@ impl Redactor {
                 continue;
             }
             let start = end - self.window;
-            let here = self.forms.iter().filter(|form| starts_with(&text[start..], &form.bytes));
-            if let Some(form) = here.max_by_key(|form| form.bytes.len()) {
+            let mut here: Option<&Form> = None;
+            for form in &self.forms {
+                let longer = here.is_none_or(|other| form.bytes.len() >= other.bytes.len());
+                if longer && budget.starts_with(&text[start..], &form.bytes)? {
+                    here = Some(form);
+                }
+            }
+            if let Some(form) = here {
                 let stop = start + form.bytes.len();
                 let before = form.before && start > from && is_base64(text[start - 1]);
                 let after = form.after && text.get(stop).is_some_and(|byte| is_base64(*byte));
-                return Some((start - usize::from(before), stop + usize::from(after)));
+                return Ok(Some((start - usize::from(before), stop + usize::from(after))));
             }
             end += 1;
         }
-        None
+        Ok(None)
     }
 }
 
@@ -139,10 +179,6 @@ fn lower(byte: u8) -> u8 {
 
 fn block(first: u8, second: u8) -> usize {
     ((usize::from(first) << 5) ^ usize::from(second)) & (BLOCKS - 1)
-}
-
-fn starts_with(text: &[u8], form: &[u8]) -> bool {
-    text.len() >= form.len() && text[..form.len()].eq_ignore_ascii_case(form)
 }
 
 fn is_base64(byte: u8) -> bool {
@@ -258,6 +294,22 @@ mod tests {
             let text = String::from_utf8(cut.to_vec()).unwrap();
             assert!(!text.contains('0'), "{most}: {text}");
         }
+    }
+
+    #[test]
+    fn a_text_made_to_look_like_the_secret_everywhere_is_withheld() {
+        let plain = "a".repeat(16_000);
+        for secret in [plain.clone(), format!("{plain}\"/&+<%>\\'")] {
+            let redactor = redactor(&secret);
+            for text in ["a".repeat(30_000), "A".repeat(200_000)] {
+                assert_eq!(redactor.body(Bytes::from(text.clone()), 1 << 20), MARK);
+                assert_eq!(redactor.text(&text), MARK);
+                assert!(redactor.finds(&text));
+            }
+        }
+        let echoed = format!("{SECRET} ").repeat(2_000);
+        let marks = redactor(SECRET).body(Bytes::from(echoed), 1 << 20);
+        assert_eq!(marks, format!("{MARK} ").repeat(2_000), "what only holds it often is not withheld");
     }
 
     #[test]

@@ -29,6 +29,9 @@ const MOST_RETRIES: u32 = 5;
 const MOST_PATTERNS: usize = 1_000;
 const MOST_ACTIONS: usize = 256;
 const MOST_FIXTURES: usize = 1_000;
+const MOST_SIGNS: usize = 16;
+/// The longest of them, in bytes.
+const SIGN: usize = 200;
 /// A day: what changes less often belongs in a knowledge source.
 const LONGEST_CACHE_S: u32 = 24 * 3_600;
 const NAME: usize = 100;
@@ -204,9 +207,18 @@ fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
                     "a scope is printable ASCII without spaces, quotes and backslashes (RFC 6749, section 3.3)",
                 );
             }
+            let few = expired_when.len() <= MOST_SIGNS;
+            mistakes.require(few, &at("expired_when"), format!("at most {MOST_SIGNS} signs of an expired token"));
             for (nth, sign) in expired_when.iter().enumerate() {
                 let path = at(&format!("expired_when/{nth}"));
                 let pointer = sign.pointer.as_deref();
+                // Each is looked for in every answer.
+                let longest = [pointer, sign.body_contains.as_deref()].into_iter().flatten().map(str::len).max();
+                mistakes.require(
+                    longest.is_none_or(|length| length <= SIGN),
+                    &path,
+                    format!("`pointer` and `body_contains` have at most {SIGN} bytes"),
+                );
                 mistakes.require(
                     pointer.is_none_or(|pointer| pointer.is_empty() || pointer.starts_with('/')),
                     &path,

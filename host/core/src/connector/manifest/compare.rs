@@ -249,10 +249,14 @@ fn actions(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
     }
 }
 
-fn action_members(path: &str, before: &Action, after: &Action, changes: &mut Changes) {
-    for (name, before, after) in differing(&members(before), &members(after)) {
+fn action_members(path: &str, approved: &Action, asked: &Action, changes: &mut Changes) {
+    for (name, before, after) in differing(&members(approved), &members(asked)) {
         let path = format!("{path}/{name}");
         match name {
+            // All that a person reads of which action they confirm.
+            "title" if asked.side_effect == SideEffect::Write => {
+                changes.wider(path, before, after, "what a person is told before it changes something");
+            }
             "title" | "description" => changes.other(path, before, after, "a text for people and the model"),
             "input" | "output" => changes.other(path, before, after, "what the action takes or gives"),
             "cache_s" => changes.other(path, before, after, "how long an answer may be served again"),
@@ -437,13 +441,13 @@ mod tests {
         assert_eq!(wider(|m| m["actions"][0]["idempotent"] = json!(true)), ["/actions/0/idempotent"]);
         narrower(|m| m["actions"][1]["idempotent"] = json!(false));
         assert_eq!(wider(|m| m["actions"][0]["request"] = json!({"method": "DELETE"})), ["/actions/0/request"]);
-        for name in ["title", "description"] {
-            narrower(|m| m["actions"][0][name] = json!("Other."));
-        }
+        assert_eq!(wider(|m| m["actions"][1]["title"] = json!("Look up an order")), ["/actions/1/title"]);
+        narrower(|m| m["actions"][1]["description"] = json!("Other."));
+        narrower(|m| m["actions"][0]["title"] = json!("Other."));
         narrower(|m| m["actions"][0]["input"] = json!({"type": "object", "maxProperties": 1}));
         narrower(|m| {
             m["actions"].as_array_mut().unwrap().reverse();
-            m["actions"][0]["title"] = json!("Other");
+            m["actions"][1]["title"] = json!("Other");
         });
     }
 

@@ -97,6 +97,8 @@ impl<'a> Walk<'a> {
                 }
                 Ok(extent)
             }
+            // A value is compared with each of them.
+            ("enum" | "const", value) => Ok(Extent { places: size(value), patterns: 0 }),
             (keyword, _) if DATA.contains(&keyword) => Ok(Extent { places: 1, patterns: 0 }),
             (_, schema) => self.schema(schema, false),
         }
@@ -125,6 +127,16 @@ impl<'a> Walk<'a> {
         let extent = self.schema(target, false)?;
         self.known.insert(reference, Some(extent));
         Ok(extent)
+    }
+}
+
+/// The values in a value, a long text being several.
+fn size(value: &Value) -> u64 {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(size).sum::<u64>(),
+        Value::Object(members) => 1 + members.values().map(size).sum::<u64>(),
+        Value::String(text) => 1 + text.len() as u64 / 64,
+        _ => 1,
     }
 }
 
@@ -189,6 +201,15 @@ mod tests {
         ] {
             assert!(measure(&schema).is_err(), "{schema}");
         }
+    }
+
+    #[test]
+    fn what_a_value_is_compared_with_counts() {
+        let options: Vec<Value> = (0..6_000).map(|n| json!({"a": n})).collect();
+        assert!(measure(&json!({"items": {"enum": options}})).unwrap_err().contains("places"));
+        assert!(measure(&json!({"const": "x".repeat(700_000)})).is_err());
+        let countries: Vec<String> = (0..300).map(|n| format!("C{n}")).collect();
+        assert!(measure(&json!({"enum": countries})).unwrap().places < 400);
     }
 
     #[test]

@@ -98,6 +98,14 @@ fn credentials_go_where_they_can() {
     told("/auth", oauth("http://a.example/t"), "/auth/token_url", "https");
     told("/auth", oauth("https://{{ settings.shop }}.a.example/t"), "/auth/token_url", "no setting `shop`");
     told("/auth", json!({"type": "oauth2", "token_url": "https://a.example/t"}), "/auth/authorize_url", "agrees");
+    let signs = |signs: Value| {
+        let mut auth = oauth("https://a.example/t");
+        auth["expired_when"] = signs;
+        auth
+    };
+    let sign = json!({"body_contains": "expired"});
+    told("/auth", signs(json!(vec![sign; 17])), "/auth/expired_when", "at most 16");
+    told("/auth", signs(json!([{"body_contains": "a".repeat(201)}])), "/auth/expired_when/0", "200 bytes");
     told(
         "/auth",
         json!({"type": "oauth2", "token_url": "https://a.example/t", "grant": "password"}),
