@@ -11,7 +11,7 @@ use resly_core::{
     },
     error::StoreError,
 };
-use resly_egress::{AccountSpec, AppClient, Credentials, Keeper};
+use resly_egress::{AccountSpec, AppClient, Credentials, Keeper, OAuthError};
 use resly_store::Store;
 use tokio::time::timeout;
 
@@ -169,7 +169,14 @@ impl Accounts {
             Err(error) => {
                 tracing::warn!(%error, organization = %spec.key.organization, connection = %spec.key.connection,
                     "a service did not confirm that tokens are revoked; they are forgotten here");
-                Revocation::Unconfirmed(error.to_string())
+                let why = match error {
+                    OAuthError::Unavailable { .. } => "the service could not be asked".to_owned(),
+                    error => error.to_string(),
+                };
+                Revocation::Unconfirmed(format!(
+                    "the tokens are forgotten here, but the service did not confirm that it takes them no more ({why}): \
+                     revoke the app's access at the service yourself"
+                ))
             }
         }
     }

@@ -344,6 +344,7 @@ async fn what_is_disconnected_is_revoked() {
     let deleted = app.send_as(&app.admin, "DELETE", &format!("/api/admin/connections/{id}")).await;
     let told: Value = deleted.json().await.unwrap();
     assert_eq!(told["revocation"]["confirmed"], false, "{told}");
+    assert!(told["revocation"]["message"].as_str().unwrap().ends_with("at the service yourself"), "{told}");
     assert_eq!((service.revocations(), service.alive()), (2, 1), "the service wasn't there to be told");
     let gone = app.send_as(&app.admin, "GET", &format!("/api/admin/connections/{id}")).await;
     assert_eq!(gone.status(), 404, "here it is gone all the same");

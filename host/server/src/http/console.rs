@@ -110,6 +110,13 @@ fn ending(parameters: &ConsoleParameters) -> Option<String> {
     };
     let why = match parameters.reason.as_deref() {
         Some("access_denied") => "The service says that access was denied.",
+        Some("service_error") => {
+            "The service refused, with an error that the host's log has. Check the app's scopes and redirect address at \
+             the service, then start again."
+        }
+        Some("no_code") => {
+            "The service sent no code. Check that the app is of a kind that authorizes, then start again."
+        }
         Some("issuer") => "The answer came from another service than the connector's.",
         Some("signature") => "The answer is not signed with the app's secret. Check the secret, then start again.",
         Some("changed") => "The connection was changed in the meantime. Start again.",

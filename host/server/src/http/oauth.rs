@@ -92,6 +92,7 @@ pub struct Answer {
     state: Option<String>,
     iss: Option<String>,
     error: Option<String>,
+    error_description: Option<String>,
 }
 
 /// How an authorization ended.
@@ -146,7 +147,15 @@ async fn finish(app: &App, flow: &OauthFlow, answer: &Answer, query: &str) -> En
     };
     let code = match spec.oauth.as_deref().map(|oauth| accept(oauth, answer)) {
         Some(Ok(code)) => code,
-        Some(Err(reason)) => return Ending::Failed(reason),
+        Some(Err(reason)) => {
+            // What the service says is a stranger's text: cut, and escaped by the log.
+            let said =
+                |text: &Option<String>| text.as_deref().unwrap_or_default().chars().take(200).collect::<String>();
+            tracing::warn!(reason, error = ?said(&answer.error), description = ?said(&answer.error_description),
+                organization = %connection.organization, connection = %connection.id,
+                "a service gave no code for an authorization");
+            return Ending::Failed(reason);
+        }
         None => return Ending::Failed("changed"),
     };
     let failed = |error: OAuthError| {

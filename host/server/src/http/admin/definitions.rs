@@ -45,7 +45,10 @@ pub(super) async fn reading(headers: &HeaderMap, bytes: &Bytes) -> Result<Readin
         Some(other) => {
             return Err(Problem::new(
                 &kinds::UNSUPPORTED_MEDIA_TYPE,
-                format!("application/json or application/toml is expected, not {other:.100}"),
+                format!(
+                    "a definition is application/json or application/toml, a packed component for \
+                     /api/admin/connectors is application/wasm; this is {other:.100}"
+                ),
             ));
         }
     };
