@@ -61,6 +61,15 @@ async fn chat(app: &TestApp, key: &str, visitor: Option<&str>, action: &str) -> 
     (answer["steps"][0].clone(), told)
 }
 
+/// What the model was told of a missing account is nothing that an admin does; the log has that.
+async fn reads_as_a_customer_s(app: &TestApp, told: &str, route: &str) {
+    assert!(told.contains("the customer has to connect their account first"), "{told}");
+    assert!(!told.contains("/api/admin"), "{told}");
+    let logs = shown(app, "/api/admin/logs?caller=chat&limit=1").await;
+    assert!(logs["logs"][0]["message"].as_str().unwrap().contains(route), "{logs}");
+    assert!(logs["logs"][0]["what_to_do"].as_str().unwrap().contains("/visitors/{visitor}/oauth/start"), "{logs}");
+}
+
 #[tokio::test]
 async fn each_visitor_has_an_account_and_nobody_sees_another_s() {
     let service = OauthService::start().await.unwrap();
@@ -76,6 +85,7 @@ async fn each_visitor_has_an_account_and_nobody_sees_another_s() {
     let (step, told) = chat(&app, &app.key, Some("berta"), "me").await;
     assert_eq!((&step["reason"], told.contains("anna")), (&json!("needs_auth"), false), "{step} {told}");
     assert_eq!(step["authorize"], json!({"connection": id, "visitor": "berta"}));
+    reads_as_a_customer_s(&app, &told, "/visitors/{visitor}/oauth/start").await;
     assert_eq!(app.used("connector_calls").await, calls, "nothing was called");
     assert_eq!(shown(&app, &format!("/api/admin/connections/{id}")).await["status"], "enabled");
 
@@ -118,6 +128,7 @@ async fn only_a_server_says_whose_chat_it_is() {
     assert_eq!((&step["ok"], &step["reason"]), (&json!(false), &json!("unknown_action")), "{step} {told}");
     let (step, told) = chat(&app, &app.key, None, "me").await;
     assert_eq!((&step["reason"], told.contains("visitorId")), (&json!("denied"), true), "{step} {told}");
+    assert!(told.contains("this chat doesn't say whose is meant"), "{told}");
 }
 
 #[tokio::test]
@@ -126,8 +137,9 @@ async fn a_dead_account_is_one_visitor_s_trouble_and_deletion_revokes() {
     let (app, id) = opened(&service).await;
     service.ends_grants();
     connect(&app, &service, &id, "berta").await;
-    let (step, _) = chat(&app, &app.key, Some("anna"), "me").await;
+    let (step, told) = chat(&app, &app.key, Some("anna"), "me").await;
     assert_eq!(step["authorize"]["visitor"], "anna", "{step}");
+    reads_as_a_customer_s(&app, &told, "/visitors/{visitor}/oauth/start").await;
     assert_eq!(shown(&app, &of(&id, "anna")).await["authorized"], false);
     assert_eq!(shown(&app, &format!("/api/admin/connections/{id}")).await["status"], "enabled");
     let (step, told) = chat(&app, &app.key, Some("berta"), "me").await;
@@ -181,4 +193,7 @@ async fn a_visitor_s_key_is_sent_for_that_visitor_alone() {
     assert_eq!(step["ok"], true, "{step}");
     let keys: Vec<_> = service.received().iter().map(|seen| seen.header("x-key").unwrap().to_owned()).collect();
     assert_eq!(keys, ["visitor-canary-anna", "visitor-canary-berta"]);
+    let (step, told) = chat(&app, &app.key, Some("carla"), "me").await;
+    assert_eq!(step["reason"], "needs_auth", "{step}");
+    reads_as_a_customer_s(&app, &told, "PUT /api/admin/connections/{id}/visitors/{visitor}/credentials").await;
 }

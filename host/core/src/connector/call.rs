@@ -131,15 +131,24 @@ impl Connectors {
         }
     }
 
+    /// Makes a call. The log has a fault as admins read it, a chat as customers do.
     async fn run(&self, request: CallRequest) -> Result<CallReport, CallError> {
-        let connection = self.connection(&request).await?;
-        let passed = match self.check(&connection, &request).await? {
+        let report = self.make(&request).await?;
+        Ok(match request.caller {
+            Caller::Chat { .. } | Caller::Confirmed { .. } => report.told_to_customers(),
+            Caller::Admin { .. } | Caller::Health => report,
+        })
+    }
+
+    async fn make(&self, request: &CallRequest) -> Result<CallReport, CallError> {
+        let connection = self.connection(request).await?;
+        let passed = match self.check(&connection, request).await? {
             Ok(passed) if !passed.needs_confirmation => passed,
             Ok(_) => {
                 let fault = denied("this action changes something: a person has to confirm it");
-                return self.refuse(&request, &connection, fault).await;
+                return self.refuse(request, &connection, fault).await;
             }
-            Err(fault) => return self.refuse(&request, &connection, fault).await,
+            Err(fault) => return self.refuse(request, &connection, fault).await,
         };
         let (prepared, action, account) = (&passed.prepared, passed.action(), passed.account.clone());
         let manifest = &prepared.installable.manifest;
@@ -151,7 +160,7 @@ impl Connectors {
             Caller::Admin { .. } | Caller::Confirmed { .. } | Caller::Health => None,
         };
         if let Some(output) = recent.as_ref().and_then(|key| self.recent.find(key, action, self.clock.now())) {
-            return self.log(&request, &connection, CallReport::known(&output)).await;
+            return self.log(request, &connection, CallReport::known(&output)).await;
         }
         let allowance = allowance(manifest);
         let outbound: Arc<dyn Outbound> = match connection.environment {
@@ -159,7 +168,7 @@ impl Connectors {
             Environment::Production => {
                 match self.outside.open(&connection, &prepared.installable, action, visitor, &allowance) {
                     Ok(outbound) => outbound,
-                    Err(fault) => return self.refuse(&request, &connection, fault).await,
+                    Err(fault) => return self.refuse(request, &connection, fault).await,
                 }
             }
         };
@@ -173,7 +182,7 @@ impl Connectors {
             match self.store.begin_call(id, organization, environment, allowance.fuel, now, lease_until).await {
                 Ok(fuel) => fuel,
                 Err(BeginCallError::Limit(limit)) => {
-                    return self.log(&request, &connection, CallReport::over(limit)).await;
+                    return self.log(request, &connection, CallReport::over(limit)).await;
                 }
                 Err(BeginCallError::Store(error)) => return Err(error.into()),
             }
@@ -182,14 +191,14 @@ impl Connectors {
         };
 
         let allowance = Allowance { fuel, ..allowance };
-        let invocation = self.invocation(&request, id, &connection, prepared, action, allowance, &outbound, now);
+        let invocation = self.invocation(request, id, &connection, prepared, action, allowance, &outbound, now);
         let mut outcome = self.sandbox.invoke(invocation).await;
         let never_ran = outcome.never_ran();
-        let sample = self.sample(&request, &connection, &outcome, now);
+        let sample = self.sample(request, &connection, &outcome, now);
         let output = self.shape(prepared, &connection, action, allowance, &mut outcome).await;
         let output = output.map_err(|fault| outbound.cause().unwrap_or(fault));
         let report = CallReport { result: output, limit: None, cached: false, cost: outcome.cost, log: outcome.log };
-        let record = record(id, now, &request, &connection, &report, outbound.requests());
+        let record = record(id, now, request, &connection, &report, outbound.requests());
         match counted {
             true if never_ran => self.store.give_back_call(record).await?,
             true => self.store.finish_call(record).await?,
@@ -202,7 +211,7 @@ impl Connectors {
         if let (Some(key), Ok(output)) = (recent.filter(|_| report.notes().is_empty()), &report.result) {
             self.recent.keep(key, output, self.clock.now());
         }
-        self.observe(&request, &connection, &report).await?;
+        self.observe(request, &connection, &report).await?;
         Ok(report)
     }
 }

@@ -52,9 +52,10 @@ impl Reason {
                  account holds; the message names what doesn't fit."
             }
             Self::NeedsAuth => {
-                "Renew the connection's credential (where it uses OAuth, authorize it: \
-                 POST /api/admin/connections/{id}/oauth/start), or give it the permission that the message names; then test \
-                 the connection. One that was enabled goes back to chats when the test passes."
+                "Renew the credential, or give it the permission that the message names. Where the connection uses OAuth, \
+                 authorize it: POST /api/admin/connections/{id}/oauth/start; where each visitor has an account, that \
+                 visitor's: POST /api/admin/connections/{id}/visitors/{visitor}/oauth/start. Then test the connection. One \
+                 that was enabled goes back to chats when the test passes."
             }
             Self::Upstream => {
                 "The service failed or can't be reached: look at its status page, and whether its host name resolves; \

@@ -156,7 +156,8 @@ fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Re
     }
     if connection.owner == Owner::Visitor && request.visitor.is_none() {
         return Err(denied(
-            "this connection uses each visitor's own account, and the chat doesn't say whose: send `visitorId`",
+            "this connection uses each visitor's own account, and this chat doesn't say whose is meant: its app sends no \
+             `visitorId`",
         ));
     }
     let when = match action.side_effect {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::{
     connector::{
+        account::told_to_customers,
         connection::CallerKind,
         sandbox::{Cost, Fault, FaultKind, LogLevel, LogLine},
     },
@@ -88,6 +89,12 @@ impl CallReport {
         const CHARACTERS: usize = 200;
         let warnings = self.log.iter().filter(|line| line.level == LogLevel::Warn).take(MOST);
         warnings.map(|line| line.message.chars().take(CHARACTERS).collect()).collect()
+    }
+
+    /// The same for a chat.
+    pub(super) fn told_to_customers(self) -> Self {
+        let told = |fault: Fault| Fault { message: told_to_customers(&fault.message), ..fault };
+        Self { result: self.result.map_err(told), ..self }
     }
 
     pub(super) fn refused(fault: Fault) -> Self {
