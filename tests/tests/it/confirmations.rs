@@ -1,6 +1,6 @@
-//! What a confirmation is bound to, what the model learns beside it, and what admins see of it.
+//! What a confirmation is bound to, how a repeat of its question shows it, what the model learns beside it, and what admins see of it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use resly_tests::{accounts::Accounts, app::TestApp, model::Reply};
 use serde_json::{Value, json};
@@ -96,6 +96,79 @@ async fn a_button_pressed_after_the_talk_went_on_or_too_late_does_nothing() {
     let after = app.answer(body).await;
     assert_eq!(after["steps"][0]["reason"], "expired", "{after}");
     assert!(accounts.closed().is_empty());
+}
+
+/// The same question under the same key, in a format: its `X-Approvals`, and its body.
+async fn repeated(app: &TestApp, format: &str, key: &str) -> (Option<String>, String) {
+    let request = app.chat_in(format).header("idempotency-key", key).json(&said("Close account 1"));
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let asked = response.headers().get("x-approvals").map(|ids| ids.to_str().unwrap().to_owned());
+    (asked, response.text().await.unwrap())
+}
+
+fn object(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// The chunks about the call and its approval.
+fn of_the_call(stream: &str) -> Vec<Value> {
+    let chunks = stream.split_terminator("\n\n").filter_map(|chunk| chunk.strip_prefix("data: "));
+    let chunks = chunks.filter(|chunk| *chunk != "[DONE]").map(object);
+    let about = |chunk: &Value| {
+        let kind = chunk["type"].as_str().unwrap();
+        kind.starts_with("tool-") || kind == "data-approval"
+    };
+    chunks.filter(about).collect()
+}
+
+fn kinds(chunks: &[Value]) -> Vec<&str> {
+    chunks.iter().map(|chunk| chunk["type"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_repeated_question_asks_as_the_first_answer_did_while_nobody_has_decided() {
+    let (app, accounts, _) = start().await;
+    for format in ["json", "text", "ui"] {
+        app.model.says([Reply::Calls("I will.".to_owned(), vec![call("close", "1")])]);
+        let (first, again) = (repeated(&app, format, format).await, repeated(&app, format, format).await);
+        assert_eq!((first.0.is_some(), &first.0), (format == "text" && again.0.is_some(), &again.0));
+        match format {
+            "json" => {
+                let (mut first, again) = (object(&first.1), object(&again.1));
+                first.as_object_mut().unwrap().remove("usage").unwrap();
+                let names = |answer: &Value| answer.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+                assert_eq!(names(&first), names(&again));
+                assert_eq!(first["approvals"].as_array().unwrap().len(), 1);
+                for name in ["id", "content", "approvals"] {
+                    assert_eq!(first[name], again[name]);
+                }
+            }
+            "text" => assert_eq!(first, again),
+            _ => {
+                let (first, again) = (of_the_call(&first.1), of_the_call(&again.1));
+                assert_eq!(kinds(&first), ["tool-input-available", "tool-approval-request", "data-approval"]);
+                assert_eq!(first, again);
+            }
+        }
+    }
+    // What the repeat offers is as good as the first: a yes to it closes the account, once.
+    let again = of_the_call(&repeated(&app, "ui", "text").await.1);
+    let path = format!("/api/chat/approvals/{}", again[1]["approvalId"].as_str().unwrap());
+    assert_eq!(app.post(&path, &json!({"approved": true})).await.status(), 200);
+    let declined = object(&repeated(&app, "json", "json").await.1)["approvals"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/chat/approvals/{declined}");
+    assert_eq!(app.post(&path, &json!({"approved": false})).await.status(), 200);
+    app.later(Duration::from_secs(15 * 60));
+    for (key, end) in [("text", "tool-output-available"), ("json", "tool-output-denied"), ("ui", "tool-output-error")] {
+        let chunks = of_the_call(&repeated(&app, "ui", key).await.1);
+        assert_eq!(kinds(&chunks), ["tool-input-available", end]);
+        assert_eq!(repeated(&app, "text", key).await.0, None);
+        let answer = object(&repeated(&app, "json", key).await.1);
+        assert_eq!(answer["approvals"], json!([]));
+        assert!(answer["steps"][0]["approval"].is_string(), "{answer}");
+    }
+    assert_eq!((accounts.closed().len(), app.model.asked().len()), (1, 3));
 }
 
 #[tokio::test]

@@ -43,11 +43,7 @@ impl<'h> Pending<'h> {
         // An answer that failed before it said anything asked nothing.
         let asks = |message: &Message| message.role == Role::Assistant && !message.content.is_empty();
         let at = history.iter().rposition(asks)?;
-        let step = |step: &serde_json::Value| match step["reason"].as_str() {
-            Some(NEEDS_CONFIRMATION) => step["approval"].as_str()?.parse().ok(),
-            _ => None,
-        };
-        let approvals: Vec<ApprovalId> = history[at].steps.iter().filter_map(step).collect();
+        let approvals: Vec<ApprovalId> = asked_by(&history[at]).collect();
         let said = history[at + 1..].iter().filter(|message| message.role == Role::User);
         (!approvals.is_empty())
             .then(|| Self { approvals, said: said.map(|message| message.content.as_str()).collect() })
@@ -61,6 +57,14 @@ impl<'h> Pending<'h> {
             _ => Some(Reply::Unclear),
         }
     }
+}
+
+/// What an answer asks to confirm.
+pub(super) fn asked_by(answer: &Message) -> impl Iterator<Item = ApprovalId> {
+    answer.steps.iter().filter_map(|step| match step["reason"].as_str() {
+        Some(NEEDS_CONFIRMATION) => step["approval"].as_str()?.parse().ok(),
+        _ => None,
+    })
 }
 
 impl Run {
@@ -140,12 +144,8 @@ impl Run {
             if !continues {
                 self.live.push(TurnEvent::RoundEnded);
             }
-            self.live.push(TurnEvent::ToolStarted { id: id.clone(), name: name.clone(), input });
-            self.live.push(if approval.state == ApprovalState::Declined {
-                TurnEvent::ToolDenied { id, name }
-            } else {
-                TurnEvent::ToolFinished { id, name, ok: result.ok, output: result.output.clone() }
-            });
+            self.live.push(TurnEvent::ToolStarted { id, name: name.clone(), input });
+            self.live.push(ended(approval, name, result.ok, result.output.clone()));
         }
         result
     }
@@ -159,8 +159,17 @@ fn tool_call(approval: &Approval, offer: &Offer) -> ToolCall {
     ToolCall { id: approval.call.clone(), name: tools::CALL_CONNECTOR.to_owned(), arguments: arguments.to_string() }
 }
 
+/// What a client sees of the end of an approval's call.
+pub(super) fn ended(approval: &Approval, name: String, ok: bool, output: serde_json::Value) -> TurnEvent {
+    let id = approval.call.clone();
+    match approval.state {
+        ApprovalState::Declined => TurnEvent::ToolDenied { id, name },
+        _ => TurnEvent::ToolFinished { id, name, ok, output },
+    }
+}
+
 /// What came of an approval, as the result of its call.
-fn result(approval: &Approval) -> Result<serde_json::Value, (String, String)> {
+pub(super) fn result(approval: &Approval) -> Result<serde_json::Value, (String, String)> {
     let undone = |kind: &str, message: &str| Err((kind.to_owned(), message.to_owned()));
     match (approval.state, &approval.outcome) {
         (_, Some(Outcome::Output(output))) => Ok(output.clone()),

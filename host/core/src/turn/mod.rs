@@ -9,6 +9,7 @@ mod draft;
 pub mod failure;
 pub mod live;
 mod prompt;
+pub mod replay;
 mod run;
 pub mod store;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::{
     time::{Clock, Random},
 };
 use live::{LiveTurn, LiveTurns, Timing};
+use replay::Replay;
 use run::Run;
 use store::{BeginTurn, BeginTurnError, ConversationRef, Idempotency, NewTurn, TurnStore};
 
@@ -98,7 +100,7 @@ pub enum Start {
     /// It was accepted, and its turn is running.
     Running(Started),
     /// It was answered before under the same idempotency key.
-    Replay(Message),
+    Replay(Replay),
 }
 
 pub struct Started {
@@ -134,7 +136,10 @@ impl Turns {
         let lookup = self.look_up(&request);
         let continues = self.continued(&request).await?;
         let accepted = match self.store.begin_turn(self.new_turn(&request, continues)).await? {
-            BeginTurn::Replay(message) => return Ok(Start::Replay(message)),
+            BeginTurn::Replay(message) => {
+                let person = Person::from(&request.principal);
+                return Ok(Start::Replay(Replay::of(message, &self.approvals, person).await?));
+            }
             BeginTurn::Accepted(accepted) => accepted,
         };
         let timing = Timing { accept_us: run::micros(self.clock.now().since(now)), ..Timing::default() };

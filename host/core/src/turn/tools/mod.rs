@@ -81,7 +81,7 @@ impl Toolbox<'_> {
     }
 }
 
-fn error(reason: &str, message: &str) -> Value {
+pub(super) fn error(reason: &str, message: &str) -> Value {
     json!({"error": reason, "message": message})
 }
 

@@ -9,12 +9,12 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use resly_core::{
-    conversation::Message,
     id::{ConversationId, MessageId},
     principal::{KeyKind, Principal},
     turn::{
         Delivery, Start, TurnRequest,
         live::LiveTurn,
+        replay::Replay,
         store::{BeginTurnError, ConversationRef, Idempotency},
     },
 };
@@ -81,7 +81,7 @@ pub async fn handle(
     let start = app.turns.start(turn_request(&principal, chat, format, idempotency_key)?).await?;
     let started = match start {
         Start::Running(started) => started,
-        Start::Replay(message) => return Ok(replay(message, format)),
+        Start::Replay(given) => return Ok(replay(given, format)),
     };
     let mut response = answer(&started.live, format, wants_trailers(&parts.headers)).await?;
     identify(response.headers_mut(), started.conversation, started.message);
@@ -174,13 +174,13 @@ fn wants_trailers(headers: &HeaderMap) -> bool {
         .any(|coding| coding.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("trailers")))
 }
 
-fn replay(message: Message, format: Format) -> Response {
-    let (conversation, id) = (message.conversation_id, message.id);
+fn replay(given: Replay, format: Format) -> Response {
+    let (conversation, id) = (given.message.conversation_id, given.message.id);
     let mut response = match format {
-        Format::Text => text::replay(message),
-        Format::Ui => ui::replay(&message),
+        Format::Text => text::replay(given),
+        Format::Ui => ui::replay(&given),
         Format::Json => {
-            let mut response = Response::new(Body::from(whole::object(message).to_string()));
+            let mut response = Response::new(Body::from(whole::replay(given).to_string()));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             response
         }

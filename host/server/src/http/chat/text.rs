@@ -13,10 +13,12 @@ use futures::{Stream, StreamExt, stream::BoxStream};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::Frame;
 use resly_core::{
-    conversation::Message,
     id::ApprovalId,
     knowledge::Citation,
-    turn::live::{Ending, LiveTurn, Timing, TurnEvent},
+    turn::{
+        live::{Ending, LiveTurn, Timing, TurnEvent},
+        replay::Replay,
+    },
 };
 
 use super::citations::{self, X_CITATIONS};
@@ -45,10 +47,7 @@ pub async fn stream(live: &Arc<LiveTurn>, trailers: bool) -> Result<Response, Pr
     let asked = asked(&approvals);
     let body = TextBody { first: Some(first), ending, events, approvals, trailers, over: false };
     let mut response = Response::new(Body::new(body));
-    insert(response.headers_mut(), cited);
-    if let Some(asked) = asked {
-        response.headers_mut().insert(X_APPROVALS, asked);
-    }
+    insert(response.headers_mut(), cited, asked);
     if trailers {
         let names = HeaderValue::from_static("x-citations, x-approvals, server-timing");
         response.headers_mut().insert(header::TRAILER, names);
@@ -57,16 +56,20 @@ pub async fn stream(live: &Arc<LiveTurn>, trailers: bool) -> Result<Response, Pr
 }
 
 /// An answer that was given before.
-pub fn replay(message: Message) -> Response {
-    let cited = citations::header(&message.citations);
-    let mut response = Response::new(Body::from(message.content));
-    insert(response.headers_mut(), cited);
+pub fn replay(given: Replay) -> Response {
+    let cited = citations::header(&given.message.citations);
+    let approvals: Vec<_> = given.pending().map(|approval| approval.id).collect();
+    let mut response = Response::new(Body::from(given.message.content));
+    insert(response.headers_mut(), cited, asked(&approvals));
     response
 }
 
-fn insert(headers: &mut HeaderMap, cited: HeaderValue) {
+fn insert(headers: &mut HeaderMap, cited: HeaderValue, asked: Option<HeaderValue>) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(X_CITATIONS, cited);
+    if let Some(asked) = asked {
+        headers.insert(X_APPROVALS, asked);
+    }
 }
 
 /// `Server-Timing` (W3C): what the host itself took, in milliseconds.

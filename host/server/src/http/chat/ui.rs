@@ -15,10 +15,13 @@ use futures::{Stream, StreamExt, stream::BoxStream};
 use http::{HeaderName, HeaderValue, header};
 use http_body::Frame;
 use resly_core::{
-    conversation::{Message, MessageStatus},
+    conversation::MessageStatus,
     id::{ConversationId, MessageId},
     knowledge::Citation,
-    turn::live::{Ending, LiveTurn, TurnEvent},
+    turn::{
+        live::{Ending, LiveTurn, TurnEvent},
+        replay::Replay,
+    },
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -41,8 +44,13 @@ pub fn stream(live: &Arc<LiveTurn>) -> Response {
 }
 
 /// An answer that was given before.
-pub fn replay(message: &Message) -> Response {
+pub fn replay(given: &Replay) -> Response {
+    let message = &given.message;
     let mut writer = Writer::new(message.conversation_id, message.id, message.client_id.as_deref());
+    writer.next_step();
+    for event in given.events() {
+        writer.event(event);
+    }
     writer.text(&message.content);
     writer.end(message.status, &message.citations, json!({}));
     respond(Body::from(writer.take()))

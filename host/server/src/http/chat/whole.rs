@@ -7,7 +7,10 @@ use futures::StreamExt;
 use http::{HeaderName, HeaderValue, header};
 use resly_core::{
     conversation::Message,
-    turn::live::{LiveTurn, TurnEvent},
+    turn::{
+        live::{LiveTurn, TurnEvent},
+        replay::Replay,
+    },
 };
 use serde_json::{Value, json};
 
@@ -58,8 +61,23 @@ pub async fn wait(live: &Arc<LiveTurn>) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// A stored message, in the same shape.
+/// An answer that was given before, with what still waits for a person.
+pub fn replay(given: Replay) -> Value {
+    let asked: Vec<_> = given.pending().map(approvals::asked).collect();
+    let mut body = stored(given.message);
+    body["approvals"] = json!(asked);
+    body
+}
+
+/// A stored message, in the same shape, with its time.
 pub fn object(message: Message) -> Value {
+    let at = message.created_at;
+    let mut body = stored(message);
+    body["created_at"] = json!(at);
+    body
+}
+
+fn stored(message: Message) -> Value {
     json!({
         "id": message.id,
         "conversationId": message.conversation_id,
@@ -68,6 +86,5 @@ pub fn object(message: Message) -> Value {
         "status": message.status,
         "citations": message.citations,
         "steps": message.steps,
-        "created_at": message.created_at,
     })
 }

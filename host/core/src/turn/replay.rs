@@ -1,0 +1,61 @@
+//! An answer that was given before, with what became meanwhile of the approvals that it asked for.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    confirm::{asked_by, ended, result},
+    live::TurnEvent,
+    tools::{self, CALL_CONNECTOR},
+};
+use crate::{
+    approval::{Approval, ApprovalState, Approvals, Person},
+    conversation::Message,
+    error::StoreError,
+};
+
+/// What a repeat of a question gets.
+pub struct Replay {
+    pub message: Message,
+    /// As they are now.
+    approvals: Vec<Approval>,
+}
+
+impl Replay {
+    pub(super) async fn of(message: Message, approvals: &Approvals, person: Person) -> Result<Self, StoreError> {
+        let mut found = Vec::new();
+        for id in asked_by(&message) {
+            found.extend(approvals.find(person, id).await?);
+        }
+        Ok(Self { message, approvals: found })
+    }
+
+    /// What still waits for a person.
+    pub fn pending(&self) -> impl Iterator<Item = &Approval> {
+        self.approvals.iter().filter(|approval| approval.state == ApprovalState::Pending)
+    }
+
+    /// The calls that had to be confirmed: asked, or how they ended.
+    pub fn events(&self) -> impl Iterator<Item = TurnEvent> {
+        self.approvals.iter().flat_map(|approval| {
+            let (id, name) = (approval.call.clone(), CALL_CONNECTOR.to_owned());
+            let started = TurnEvent::ToolStarted { id, name: name.clone(), input: self.input(approval) };
+            let then = match (approval.state, result(approval)) {
+                (ApprovalState::Pending, _) => TurnEvent::ApprovalAsked(Arc::new(approval.clone())),
+                (_, Ok(output)) => ended(approval, name, true, output),
+                (_, Err((kind, message))) => ended(approval, name, false, tools::error(&kind, &message)),
+            };
+            [started, then]
+        })
+    }
+
+    /// What the model called the tool with; where that was too much to keep, what is known of it.
+    fn input(&self, approval: &Approval) -> Value {
+        let call = self.approvals.iter().flat_map(|approval| &approval.round).find(|call| call.id == approval.call);
+        let kept = call.and_then(|call| serde_json::from_str::<Value>(&call.arguments).ok());
+        kept.filter(|arguments| arguments["action"].is_string()).unwrap_or_else(
+            || json!({"connection": approval.connection, "action": approval.action, "input": approval.input}),
+        )
+    }
+}
