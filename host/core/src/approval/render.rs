@@ -91,7 +91,62 @@ pub fn ending(words: &str) -> String {
         "</script></style></textarea></pre>".to_owned(),
     ];
     let found = ends.into_iter().find(|end| is_read(&format!("{words}\n{end}\n\n")));
-    found.filter(|end| !end.is_empty()).map(|end| format!("\n{end}")).unwrap_or_default()
+    let block = found.filter(|end| !end.is_empty()).map(|end| format!("\n{end}")).unwrap_or_default();
+    let elements = open_elements(&format!("{words}{block}"));
+    if elements.is_empty() { block } else { format!("{block}\n\n{elements}") }
+}
+
+/// Elements that have no end (HTML Living Standard, "Void elements").
+const VOID: [&str; 13] =
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
+
+/// What ends the HTML elements that a model's words leave open: Markdown's block of HTML is over with a blank line, but a
+/// closed `<details>` would have the question in it.
+fn open_elements(words: &str) -> String {
+    let html = Parser::new_ext(words, MARKDOWN).filter_map(|event| match event {
+        Event::Html(html) | Event::InlineHtml(html) => Some(html.into_string()),
+        _ => None,
+    });
+    let html: String = html.collect();
+    let (mut open, mut unfinished) = (Vec::new(), String::new());
+    let mut rest = html.as_str();
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        let closes = rest.starts_with('/');
+        let name = rest.trim_start_matches('/').chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-');
+        let name = name.collect::<String>().to_ascii_lowercase();
+        if name.is_empty() {
+            continue;
+        }
+        let mut quote = None;
+        let end = rest.find(|c| match (quote, c) {
+            (None, '>') => true,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                false
+            }
+            (Some(begun), c) if begun == c => {
+                quote = None;
+                false
+            }
+            _ => false,
+        });
+        match end {
+            Some(end) => rest = &rest[end + 1..],
+            // The tag itself isn't over.
+            None => {
+                unfinished = quote.map(String::from).unwrap_or_default() + ">";
+                rest = "";
+            }
+        }
+        if closes {
+            let at = open.iter().rposition(|other| *other == name);
+            open.truncate(at.unwrap_or(open.len()));
+        } else if !VOID.contains(&name.as_str()) {
+            open.push(name);
+        }
+    }
+    open.iter().rev().fold(unfinished, |ends, name| ends + &format!("</{name}>"))
 }
 
 /// Whether what comes after these words is read as a paragraph of its own.

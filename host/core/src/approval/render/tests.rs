@@ -241,4 +241,9 @@ fn what_a_model_leaves_open_ends_with_its_words() {
     assert_eq!(ending("~~~\nx"), "\n~~~");
     assert_eq!(ending("<!-- x"), "\n-->");
     assert_eq!(ending("<script>"), "\n</script></style></textarea></pre>");
+    assert_eq!(ending("<details><summary>Done</summary>\n\n"), "\n\n</details>");
+    assert_eq!(ending("So <b>far</b>, <i>so <img src=x> good.</b>"), "\n\n</i>");
+    assert_eq!(ending("<div hidden\n\n"), "\n\n></div>");
+    assert_eq!(ending("<p>\n<div title='x"), "\n\n'></div></p>");
+    assert_eq!(ending("1 < 2 and <b>3</b>"), "");
 }
