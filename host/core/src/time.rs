@@ -1,15 +1,22 @@
 //! Time, ids and randomness come in as inputs, so that tests decide them.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
 use jiff::{civil::Date, tz::Offset};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use uuid::Uuid;
 
 /// An instant, UTC, whole microseconds: what both databases keep without loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(jiff::Timestamp);
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(|_| D::Error::custom("it is no time as RFC 3339 has it, such as `2026-11-24T09:00:00Z`"))
+    }
+}
 
 impl Timestamp {
     /// From microseconds since the Unix epoch; out-of-range values saturate.

@@ -40,6 +40,11 @@ pub fn precheck(bytes: &[u8]) -> Result<Prechecked, ComponentError> {
         if have > limit { Err(ComponentError::TooBig { what, have, limit }) } else { Ok(()) }
     };
     most("bytes", bytes.len() as u64, COMPONENT_MOST as u64)?;
+    if !bytes.starts_with(b"\0asm") {
+        return Err(ComponentError::Malformed(
+            "this is not a WebAssembly component; `resly connector build` makes one of a connector's folder".to_owned(),
+        ));
+    }
     if bytes.starts_with(b"\0asm\x01\0\0\0") {
         return Err(ComponentError::Malformed(
             "this is a core WebAssembly module, not a component; build for the target `wasm32-wasip2`, or wrap it with \

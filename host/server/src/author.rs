@@ -189,6 +189,11 @@ pub fn pack(component: &Path, manifest_file: &Path, out: Option<&Path>, key: Opt
 
 /// Compiles a Rust connector and packs it with the `connector.toml` beside its `Cargo.toml`.
 pub fn build(folder: &Path, out: Option<&Path>, key: Option<&Path>) -> anyhow::Result<PathBuf> {
+    ensure!(
+        folder.join("Cargo.toml").is_file(),
+        "{} has no Cargo.toml: name the connector's folder, or begin one with `resly connector new`",
+        folder.display()
+    );
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .current_dir(folder)
@@ -303,7 +308,7 @@ pub async fn run(app: &Arc<App>, given: Given, trial: Trial) -> anyhow::Result<R
         fields.into_iter().map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned())).collect()
     });
     if let Some(credentials) = &credentials {
-        mistakes.extend(install::check_credentials(&manifest.auth, credentials));
+        mistakes.extend(install::check_credentials(&manifest, &manifest.auth, credentials));
     }
     let lines: String = mistakes.iter().map(|mistake| format!("\n  - {}: {}", mistake.path, mistake.message)).collect();
     ensure!(mistakes.is_empty(), "the connection would have mistakes:{lines}");

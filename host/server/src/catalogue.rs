@@ -42,8 +42,10 @@ pub struct Listed {
 /// Why a version can't be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum Unavailable {
-    #[error("there is no such connector (or version) in the catalogue")]
+    #[error("there is no such connector in the catalogue; `GET /api/admin/connectors` lists those there are")]
     Missing,
+    #[error("there is no such version of this connector; there are: {}", .0.join(", "))]
+    NoVersion(Vec<String>),
     #[error("version {0} is being compiled; `GET /api/admin/connectors/{{id}}?version={0}` tells when it is ready")]
     Compiling(String),
     #[error("version {version} was refused: {reason}")]
@@ -115,7 +117,11 @@ impl Connectables {
             return Ok(bundled);
         }
         let mut versions = self.versions(organization, id).await?;
+        let have: Vec<String> = versions.iter().map(|listed| listed.installable.manifest.version.clone()).collect();
         versions.retain(|listed| version.is_none_or(|version| listed.installable.manifest.version == version));
+        if versions.is_empty() && !have.is_empty() {
+            return Err(Unavailable::NoVersion(have));
+        }
         let trust = self.store.trust(organization).await?;
         let mut newest = None;
         for listed in versions {

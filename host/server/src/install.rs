@@ -70,12 +70,15 @@ pub fn check_owner(owner: Owner, auth: &Auth, has_credentials: bool) -> Option<M
 }
 
 /// Every mistake in the credentials: exactly the fields that this way of authentication needs.
-pub fn check_credentials(auth: &Auth, credentials: &BTreeMap<String, String>) -> Vec<Mistake> {
+pub fn check_credentials(manifest: &Manifest, auth: &Auth, credentials: &BTreeMap<String, String>) -> Vec<Mistake> {
     let fields = auth.fields();
     let at = |field: &str| format!("credentials.{field}");
     let unknown = credentials.keys().filter(|name| !fields.contains(&name.as_str())).map(|name| {
         let wanted = if fields.is_empty() { "none".to_owned() } else { fields.join(", ") };
-        Mistake::new(at(name), format!("this connector's credentials are: {wanted}"))
+        let other = manifest.auths().find(|other| other.fields().contains(&name.as_str()));
+        let instead = other.map(|other| format!("; for `{name}`, say `\"auth\": \"{}\"`", other.kind().name()));
+        let instead = instead.unwrap_or_default();
+        Mistake::new(at(name), format!("this connector's credentials are: {wanted}{instead}"))
     });
     let unfit = Credentials::new(credentials.clone()).check(auth).err();
     let unfit = unfit.map(|error| Mistake::new(error.field().map_or("credentials".to_owned(), at), error.to_string()));

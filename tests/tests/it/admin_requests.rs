@@ -133,6 +133,8 @@ async fn a_mistake_in_a_body_is_told_at_its_path() {
     for (path, body, at) in [
         ("connections", json!({"connector": "crm"}), "environment"),
         ("connections", install(json!({"environment": "hunter2"})), "environment"),
+        ("connections", install(json!({"credentials_expire_at": "soon"})), "credentials_expire_at"),
+        ("connections", install(json!({"version": "7.0.0"})), "version"),
         ("connections", install(json!({"credentials": {"api_key": ["hunter2"]}})), "credentials.api_key"),
         ("connections", install(json!({"mappings": {"get_account": 77_123_456}})), "mappings.get_account"),
         ("connections", install(json!({"settings": {"region": ["hunter2"]}})), "settings.region"),

@@ -126,7 +126,9 @@ pub async fn create(
         (Ok(auth), credentials) => {
             mistakes.extend(install::check_owner(request.owner, auth, credentials.is_some()));
             let credentials = credentials.as_ref();
-            mistakes.extend(credentials.map(|given| install::check_credentials(auth, given)).unwrap_or_default());
+            mistakes.extend(
+                credentials.map(|given| install::check_credentials(&manifest, auth, given)).unwrap_or_default(),
+            );
         }
     }
     if !mistakes.is_empty() {
@@ -233,7 +235,7 @@ pub async fn change(
         mistakes.extend(install::check_owner(connection.owner, auth, matches!(patch.credentials, Some(Some(_)))));
     }
     if let (Ok(auth), Some(Some(credentials))) = (&auth, &patch.credentials) {
-        mistakes.extend(install::check_credentials(auth, credentials));
+        mistakes.extend(install::check_credentials(&manifest, auth, credentials));
     }
     let auth = match auth {
         Ok(auth) if mistakes.is_empty() => auth,

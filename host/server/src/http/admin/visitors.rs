@@ -81,7 +81,7 @@ pub async fn put(
     if matches!(auth, Auth::Oauth2(_)) {
         return Err(Problem::invalid_at("auth", "this connection authenticates by `oauth2`: use …/oauth/start"));
     }
-    let mistakes = install::check_credentials(auth, &credentials);
+    let mistakes = install::check_credentials(&prepared.installable.manifest, auth, &credentials);
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
     }

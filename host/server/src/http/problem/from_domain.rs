@@ -33,6 +33,7 @@ impl From<Unavailable> for Problem {
         let detail = unavailable.to_string();
         match unavailable {
             Unavailable::Missing => Self::invalid_at("connector", detail),
+            Unavailable::NoVersion(_) => Self::invalid_at("version", detail),
             Unavailable::Compiling(_) | Unavailable::Refused { .. } => Self::new(&kinds::CONNECTOR_NOT_READY, detail),
             Unavailable::Pending(_) | Unavailable::Rejected(_) => Self::new(&kinds::CONNECTOR_UNAPPROVED, detail),
             Unavailable::Untrusted(_) => Self::new(&kinds::UNTRUSTED_PUBLISHER, detail),
