@@ -72,8 +72,8 @@ pub fn outcome(store: &Store<Guest>, answered: Result<Answer, ()>, started: Inst
     let guest = store.data();
     let result = match answered {
         Err(()) => Err(fault::deadline()),
-        Ok(Err(error)) => Err(fault::of(&error, guest)),
-        Ok(Ok(Err(said))) => Err(own_fault(said, guest)),
+        Ok(Err(error)) => Err(cause(fault::of(&error, guest), guest)),
+        Ok(Ok(Err(said))) => Err(cause(own_fault(said, guest), guest)),
         Ok(Ok(Ok(output))) => check(output, guest),
     };
     Outcome { result, cost: cost(store, started), log: guest.log.finish(|text| guest.redact(text)) }
@@ -104,6 +104,21 @@ fn own_fault(said: action::Fault, guest: &Guest) -> Fault {
         action::FaultKind::Internal => FaultKind::Internal,
     };
     Fault { kind, message: fault::message(&said.message, |text| guest.redact(text)), retryable: said.retryable }
+}
+
+/// Why a guest failed: what the host refused of its last request, since a guest has no word for that and tells it as its
+/// own fault or the service's. That the input is wrong is the guest's to say, and what it used up is another matter.
+fn cause(fault: Fault, guest: &Guest) -> Fault {
+    let unfit = matches!(
+        fault.kind,
+        FaultKind::Upstream | FaultKind::NeedsAuth | FaultKind::RateLimited | FaultKind::Internal | FaultKind::Trap
+    );
+    match &guest.refusal {
+        Some(refusal) if unfit => {
+            Fault { message: fault::message(&refusal.message, |text| guest.redact(text)), ..refusal.clone() }
+        }
+        _ => fault,
+    }
 }
 
 /// The outcome of a call of which nothing ran.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use resly_core::{
-    connector::sandbox::{Allowance, CallState, Cost},
+    connector::sandbox::{Allowance, CallState, Cost, Fault},
     id::OrganizationId,
     outbound::Outbound,
     time::{Clock, Random},
@@ -43,6 +43,8 @@ pub struct Guest {
     pub log: CallLog,
     pub http_calls: u32,
     pub response_bytes: usize,
+    /// What the host refused of its last request.
+    pub refusal: Option<Fault>,
     /// Absent in a mapper, which has no outside and remembers nothing.
     pub connector: Option<Connector>,
     pub shared: Arc<Shared>,
@@ -77,6 +79,7 @@ impl Guest {
             log: CallLog::new(lines),
             http_calls: 0,
             response_bytes: 0,
+            refusal: None,
             connector,
             shared,
             table,

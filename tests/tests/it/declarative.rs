@@ -299,7 +299,7 @@ async fn what_was_cut_on_the_way_to_a_model_is_said() {
     assert!(request.json(&json!({"version": "1.0.1"})).send().await.unwrap().status().is_success());
     service.answers("/blue/notes", 200, json!({"notes": ["x".repeat(200)], "next": null}));
     let (status, told) = problem(&app, &format!("/api/admin/connections/{id}/actions/list"), &json!({})).await;
-    assert_eq!((status, &told["fault"]["kind"]), (502, &json!("upstream")), "{told}");
+    assert_eq!((status, &told["fault"]["kind"]), (502, &json!("too_large")), "{told}");
     assert!(told["detail"].as_str().unwrap().contains("larger than a call may read"), "{told}");
 }
 

@@ -25,6 +25,7 @@ mod model_faults;
 mod oauth;
 mod openapi;
 mod real_binary;
+mod refusals;
 mod uploads;
 mod vault;
 mod vendor_accounts;

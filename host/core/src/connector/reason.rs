@@ -70,12 +70,12 @@ impl Reason {
                  expects another shape."
             }
             Self::Denied => {
-                "The connection's status or policy, or the connector's hosts, don't allow this: allow it there, if it \
-                 should be."
+                "The connection's status or policy, the connector's hosts, or the operator's list of private hosts \
+                 (RESLY_EGRESS_ALLOW) don't allow this: allow it there, if it should be."
             }
             Self::Limit => {
-                "A bound was reached: the plan's, the number of calls at once, or one call's time, fuel, memory or size. \
-                 Ask for less at once, try later, or have that bound raised."
+                "A bound was reached: the plan's, the number of calls at once, or one call's time, fuel, memory, \
+                 requests or size. Ask for less at once, try later, or have that bound raised."
             }
             Self::Internal => {
                 "The connector itself failed: its log lines say more. Go back to the version before, or tell its author."

@@ -205,7 +205,7 @@ pub enum FaultKind {
     Deadline,
     /// It asked for more memory or tables than it may have.
     Memory,
-    /// Its output, or what it handed to the host, is over the cap.
+    /// Its output, what it handed to the host, its requests or their answers are more than one call may have.
     TooLarge,
     /// Its output is not JSON or not what its schema says.
     Output,
@@ -215,7 +215,7 @@ pub enum FaultKind {
     Component,
     /// A mapping filter failed.
     Mapping,
-    /// Policy refused it; nothing ran.
+    /// Policy refused the call, or what its guest asked for.
     Denied,
     /// A plan's limit refused it; nothing ran.
     Limit,

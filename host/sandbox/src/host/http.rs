@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use resly_core::outbound::{OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse};
+use resly_core::{
+    connector::sandbox::{Allowance, Fault, FaultKind},
+    outbound::{OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
+};
 use wasmtime::{StoreContextMut, component::Linker};
 
 use crate::{
     bindings::connector::resly::connector::http::{Failure, Header, Reason, Request, Response},
+    fault,
     guest::{Guest, charge},
     limits::{HTTP_BODY, HTTP_HEADER_BYTES, HTTP_HEADERS, HTTP_METHOD, HTTP_URL},
 };
@@ -19,7 +23,41 @@ pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 async fn send(mut store: StoreContextMut<'_, Guest>, request: Request) -> wasmtime::Result<Result<Response, Failure>> {
-    charge(&mut store, size(&request))?;
+    let result = exchange(&mut store, request).await?;
+    let guest = store.data_mut();
+    guest.refusal = refusal(&result, &guest.allowance);
+    Ok(result)
+}
+
+/// What the host didn't let through, as the call's caller is told.
+fn refusal(result: &Result<Response, Failure>, allowance: &Allowance) -> Option<Fault> {
+    match result {
+        // Of an error's body its status says enough.
+        Ok(response) if response.truncated && (200..300).contains(&response.status) => {
+            let message = format!(
+                "the service's answer is larger than a call may read ({} bytes, all its answers together); ask for less at \
+                 once, or have the connector's manifest ask for more (`limits.response_bytes`)",
+                allowance.response_bytes
+            );
+            Some(fault::fault(FaultKind::TooLarge, message))
+        }
+        Ok(_) => None,
+        Err(failure) => {
+            let kind = match failure.reason {
+                Reason::Denied => FaultKind::Denied,
+                Reason::Quota | Reason::TooLarge => FaultKind::TooLarge,
+                Reason::NeedsAuth | Reason::Timeout | Reason::Network | Reason::Invalid => return None,
+            };
+            Some(fault::fault(kind, failure.message.clone()))
+        }
+    }
+}
+
+async fn exchange(
+    store: &mut StoreContextMut<'_, Guest>,
+    request: Request,
+) -> wasmtime::Result<Result<Response, Failure>> {
+    charge(store, size(&request))?;
     if let Err(failure) = check(&request) {
         return Ok(Err(failure));
     }
@@ -51,7 +89,7 @@ async fn send(mut store: StoreContextMut<'_, Guest>, request: Request) -> wasmti
             let guest = store.data_mut();
             let response = within(response, allowance.response_bytes - guest.response_bytes);
             guest.response_bytes += response.body.len();
-            charge(&mut store, response.body.len())?;
+            charge(store, response.body.len())?;
             Ok(Ok(response))
         }
         Err(failure) => Ok(Err(failure.into())),

@@ -115,6 +115,34 @@ async fn http_calls_and_bytes_are_counted_and_bounded() {
 }
 
 #[tokio::test]
+async fn a_guest_fails_of_what_the_host_refused_last_unless_it_says_that_the_input_is_wrong() {
+    let rig = Rig::new();
+    rig.outside.body.store(10, Ordering::Relaxed);
+    let failing = |fetches: usize, then: &str| invoke(&format!("{} {then}", "(call $fetch)".repeat(fetches)));
+    let one = Allowance { http_calls: 1, ..Allowance::default() };
+    let fail = |kind: u32| format!("(call $fail (i32.const {kind}) (i32.const 98) (i32.const 6))");
+    for (then, kind) in [
+        (fail(0), FaultKind::InvalidInput),
+        (fail(1), FaultKind::NotFound),
+        (fail(2), FaultKind::TooLarge),
+        (fail(3), FaultKind::TooLarge),
+        (fail(4), FaultKind::TooLarge),
+        (fail(5), FaultKind::TooLarge),
+        ("unreachable".to_owned(), FaultKind::TooLarge),
+    ] {
+        let outcome = rig.call_with(&failing(2, &then), one).await;
+        let fault = outcome.result.unwrap_err();
+        assert_eq!(fault.kind, kind, "{then}: {fault:?}");
+        assert_eq!(fault.message.contains("may send 1 requests"), kind == FaultKind::TooLarge, "{fault:?}");
+    }
+    let own = rig.call_with(&failing(1, &fail(2)), one).await.result.unwrap_err();
+    assert_eq!((own.kind, own.message.as_str()), (FaultKind::Upstream, "failed"), "nothing was refused");
+    let cut = Allowance { response_bytes: 5, ..Allowance::default() };
+    let cut = rig.call_with(&failing(1, &fail(2)), cut).await.result.unwrap_err();
+    assert_eq!((cut.kind, cut.retryable), (FaultKind::TooLarge, false));
+}
+
+#[tokio::test]
 async fn a_request_too_large_is_refused_before_it_counts() {
     let rig = Rig::new();
     // A body of 1 MiB and a byte: within what a host call may carry, over what a request may.

@@ -111,7 +111,7 @@ kinds! {
     CONNECTOR_UPSTREAM = "connector-upstream", BAD_GATEWAY, "The service behind the connector failed",
         "The service answered with an error, with something unexpected, or not at all. `detail` tells which.";
     CONNECTOR_DENIED = "connector-denied", FORBIDDEN, "Policy doesn't allow this call",
-        "The connection's settings, its state or the key don't allow the action. `detail` tells which.";
+        "The connection's settings, its state, the key, or what the connector may reach don't allow the action. `detail` tells which.";
     CONNECTOR_BUSY = "connector-busy", SERVICE_UNAVAILABLE, "The sandbox is full",
         "Too many connector calls are waiting. Nothing ran; try again after `Retry-After`.";
     CONNECTOR_DEADLINE = "connector-deadline", GATEWAY_TIMEOUT, "The connector ran out of time",
