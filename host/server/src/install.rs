@@ -1,6 +1,6 @@
 //! What makes a connection fit its connector: settings, hosts and credentials.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use resly_core::{
     connector::{
@@ -12,7 +12,7 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_egress::Credentials;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::http::problem::Mistake;
 
@@ -31,8 +31,52 @@ pub fn with_defaults(manifest: &Manifest, mut settings: Value) -> Value {
     settings
 }
 
-/// Every mistake in the settings: against the schema, and where they make a host.
+/// Every mistake in the settings that somebody gives: those that there aren't, and how the others don't fit.
 pub fn check_settings(manifest: &Manifest, settings: &Value) -> Vec<Mistake> {
+    /// No more than a schema's differences.
+    const TOLD: usize = 8;
+    let (Some(settings), Some(names)) = (settings.as_object(), setting_names(manifest)) else {
+        return fit_settings(manifest, settings);
+    };
+    let given = settings.clone().into_iter();
+    let (known, unknown): (Map<_, _>, Map<_, _>) = given.partition(|(name, _)| names.contains(name.as_str()));
+    let message = if names.is_empty() {
+        "this connector has no settings; leave it out".to_owned()
+    } else {
+        let names: Vec<&str> = names.into_iter().collect();
+        format!("there is no such setting; this connector's are: {}", names.join(", "))
+    };
+    let unknown = unknown.keys().take(TOLD).map(|name| Mistake::new(format!("settings.{name}"), message.clone()));
+    unknown.chain(fit_settings(manifest, &Value::Object(known))).collect()
+}
+
+/// The names that settings may have, where the schema says no more of them than its `properties`.
+fn setting_names(manifest: &Manifest) -> Option<BTreeSet<&str>> {
+    const ELSEWHERE: [&str; 11] = [
+        "patternProperties",
+        "unevaluatedProperties",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "if",
+        "then",
+        "else",
+        "dependentSchemas",
+        "$ref",
+        "$dynamicRef",
+    ];
+    let schema = &manifest.settings;
+    let open = schema.get("additionalProperties").is_some_and(|more| more != &Value::Bool(false));
+    if open || ELSEWHERE.iter().any(|word| schema.get(word).is_some()) {
+        return None;
+    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    Some(properties.into_iter().flat_map(Map::keys).map(String::as_str).collect())
+}
+
+/// Every mistake in settings as they are: against the schema, and where they make a host. Those that a connection has may
+/// come from another version, whose schema had more of them.
+pub fn fit_settings(manifest: &Manifest, settings: &Value) -> Vec<Mistake> {
     if !settings.is_object() {
         return vec![Mistake::new("settings", "an object is expected")];
     }

@@ -50,6 +50,26 @@ pub struct ConnectionChange {
     pub seen: Option<u64>,
 }
 
+impl ConnectionChange {
+    /// Whether it leaves this connection as it is.
+    pub fn is_none(&self, connection: &Connection) -> bool {
+        fn same<T: PartialEq>(new: Option<&T>, have: &T) -> bool {
+            new.is_none_or(|new| new == have)
+        }
+        same(self.name.as_ref(), &connection.name)
+            && same(self.settings.as_ref(), &connection.settings)
+            && (self.auth.is_none() || self.auth == connection.auth)
+            && self.credentials.is_none()
+            && same(self.policy.as_ref(), &connection.policy)
+            && same(self.mappings.as_ref(), &connection.mappings)
+            && same(self.version.as_ref(), &connection.version)
+            && same(self.environment.as_ref(), &connection.environment)
+            && !(self.untested || self.unauthorized || self.renewed || self.unwanted)
+            && self.withdrawn.is_none()
+            && same(self.seen.as_ref(), &connection.revision)
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct ConnectionRow {
     id: Id,

@@ -182,6 +182,64 @@ async fn a_change_made_from_what_is_no_longer_so_is_refused() {
 }
 
 #[tokio::test]
+async fn a_change_of_nothing_changes_nothing() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "production").await;
+    let path = format!("/api/admin/connections/{id}");
+    let before = get(&app, &path).await.1;
+    assert_eq!(send(&app, "PATCH", &path, "").await, (200, before.clone()));
+    let same = json!({"name": before["name"], "settings": before["settings"], "environment": "production",
+        "version": before["version"], "policy": before["policy"], "mappings": before["mappings"],
+        "revision": before["revision"]});
+    for change in [json!({}), json!({"name": before["name"]}), same] {
+        assert_eq!(patch(&app, &id, &change).await, (200, before.clone()), "{change}");
+    }
+    assert_eq!(get(&app, &path).await.1, before);
+    let stale = json!({"revision": before["revision"].as_u64().unwrap() + 1});
+    assert_eq!(patch(&app, &id, &stale).await.0, 409, "it was made from something else");
+    let changed = patch(&app, &id, &json!({"policy": {"deny_writes": true}})).await.1;
+    assert_eq!(changed["revision"].as_u64().unwrap(), before["revision"].as_u64().unwrap() + 1, "{changed}");
+}
+
+#[tokio::test]
+async fn a_setting_that_there_is_not_is_refused_with_those_there_are() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let mut wanted = definition(&service);
+    app.admin_post("/api/admin/connectors", &wanted).await;
+    let install = async |settings: Value| {
+        let body = json!({"connector": "crm", "environment": "sandbox", "settings": settings});
+        let response = app.post_as(&app.admin, "/api/admin/connections", &body).await;
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let id = install(json!({"region": "us"})).await.1["id"].as_str().unwrap().to_owned();
+    let wrong = json!({"regoin": "us", "region": 7});
+    for (status, problem) in [install(wrong.clone()).await, patch(&app, &id, &json!({"settings": wrong})).await] {
+        assert_eq!(status, 422, "{problem}");
+        let errors = problem["errors"].as_array().unwrap();
+        assert_eq!((errors.len(), &errors[0]["path"]), (2, &json!("settings.regoin")), "{problem}");
+        assert!(errors[0]["message"].as_str().unwrap().contains("this connector's are: region"), "{problem}");
+        assert_eq!(errors[1]["path"], "settings.region", "{problem}");
+    }
+
+    // The next version has another; a schema may leave its names open.
+    wanted["version"] = json!("1.1.0");
+    wanted["settings"] = json!({"type": "object", "additionalProperties": {"type": "string"},
+        "properties": {"region": {"type": "string", "default": "eu"}}});
+    app.admin_post("/api/admin/connectors", &wanted).await;
+    let open = patch(&app, &id, &json!({"version": "1.1.0", "settings": {"tone": "kind"}})).await;
+    assert_eq!((open.0, &open.1["settings"]), (200, &json!({"region": "eu", "tone": "kind"})), "{}", open.1);
+    wanted["version"] = json!("1.2.0");
+    wanted["settings"]["additionalProperties"] = json!(false);
+    app.admin_post("/api/admin/connectors", &wanted).await;
+    let (_, problem) = install(json!({"tone": "kind"})).await;
+    assert_eq!(problem["errors"].as_array().map(Vec::len), Some(1), "told once: {problem}");
+    assert_eq!(problem["errors"][0]["path"], "settings.tone", "{problem}");
+}
+
+#[tokio::test]
 async fn an_organization_that_keeps_enough_versions_is_told_to_delete_some() {
     let service = ScriptedService::start().await.unwrap();
     let app = TestApp::with_egress_to(&service).await;

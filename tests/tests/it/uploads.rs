@@ -214,6 +214,10 @@ async fn an_author_packs_checks_and_runs_without_a_server() {
     let (ok, output, said) = told(&author(folder.path(), &[&run[..], &[r#"{"nothing":1}"#]].concat()).await);
     assert!(!ok && output.is_empty() && said.contains("invalid_input"), "{said}");
 
+    let misspelt = ["run", &packed, "find_order", "--settings", r#"{"shop":"acme-demo","shpo":"x"}"#];
+    let (ok, _, said) = told(&author(folder.path(), &misspelt).await);
+    assert!(!ok && said.contains("settings.shpo: there is no such setting"), "{said}");
+
     let (ok, _, said) = told(&author(folder.path(), &["check", "shop.wasm"]).await);
     assert!(!ok && said.contains("resly connector pack"), "{said}");
     let (ok, _, said) = told(&author(folder.path(), &["check", "connector.toml"]).await);

@@ -220,8 +220,9 @@ pub async fn change(
         None => Arc::clone(&before),
         Some(version) => app.catalogue.choose(organization, &connection.connector, Some(version)).await?.manifest,
     };
+    let check = if patch.settings.is_some() { install::check_settings } else { install::fit_settings };
     let settings = install::with_defaults(&manifest, patch.settings.unwrap_or_else(|| connection.settings.clone()));
-    let mut mistakes = install::check_settings(&manifest, &settings);
+    let mut mistakes = check(&manifest, &settings);
     if let Some(name) = &patch.name {
         check_name(name, &mut mistakes);
     }
@@ -284,6 +285,10 @@ pub async fn change(
         version: patch.version,
         environment: patch.environment,
     };
+    // What an admin approved, or a chat waits for, is void after a change: none, where there is none.
+    if ends.is_none() && change.is_none(&connection) {
+        return Ok(Json(shown(&app, &connection).await?));
+    }
     let changed = app.store.update_connection(organization, connection.id, change).await?;
     let Some(changed) = changed else {
         find(&app, &principal, &id).await?;
