@@ -299,15 +299,17 @@ async fn a_full_host_says_so() {
     let rig = Rig::with(|config| (config.instances, config.queue) = (1, 1));
     rig.outside.silent.store(true, Ordering::Relaxed);
     let waits = rig.add(&invoke("(call $fetch) (call $fine)"));
-    let (running, queued, refused) =
+    let (one, other, refused) =
         tokio::join!(rig.call_as(1, waits, short(300)), rig.call_as(1, waits, short(300)), async {
             while rig.sandbox.stats().queued == 0 {
                 tokio::task::yield_now().await;
             }
             rig.call_as(1, waits, short(300)).await
         });
-    fault(&running, FaultKind::Deadline);
-    assert!(matches!(queued.result.as_ref().unwrap_err().kind, FaultKind::Deadline | FaultKind::Busy), "{queued:?}");
+    // Both wait for the same code, so either may be the one that runs; the other has what is left of its time.
+    let kinds = [&one, &other].map(|outcome| outcome.result.as_ref().unwrap_err().kind);
+    assert!(kinds.contains(&FaultKind::Deadline), "{kinds:?}");
+    assert!(kinds.iter().all(|kind| matches!(kind, FaultKind::Deadline | FaultKind::Busy)), "{kinds:?}");
     let refused = fault(&refused, FaultKind::Busy);
     assert!(refused.retryable);
 }
