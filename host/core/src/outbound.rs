@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::connector::sandbox::Fault;
 
+/// The most bytes of a request's path that are logged.
+pub const LOGGED_PATH: usize = 512;
+
 /// A request as the guest wrote it: nothing in it is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboundRequest {

@@ -7,7 +7,7 @@ use resly_core::{
     connector::{
         account::{Account, AccountKey, AccountStore},
         connection::{Connection, Environment, Installable, Origin, Owner},
-        manifest::{Auth, Grant, OAuth},
+        manifest::{Auth, OAuth},
     },
     error::StoreError,
 };
@@ -89,9 +89,7 @@ impl Accounts {
             return Ok(true);
         }
         match (connection.auth_in(&installable.manifest), connection.owner) {
-            (Auth::Oauth2(oauth), Owner::Organization) if oauth.grant == Grant::AuthorizationCode => {
-                Ok(self.own(connection).await?.is_some())
-            }
+            (auth, Owner::Organization) if auth.asks_a_person() => Ok(self.own(connection).await?.is_some()),
             (Auth::Oauth2(_), Owner::Visitor) => Ok(self.has_client(connection, installable)),
             _ => Ok(self.has_credentials(connection, installable)),
         }
@@ -102,7 +100,7 @@ impl Accounts {
     pub fn has_credentials(&self, connection: &Connection, installable: &Installable) -> bool {
         match connection.auth_in(&installable.manifest) {
             Auth::None => true,
-            Auth::Oauth2(oauth) if oauth.grant == Grant::AuthorizationCode => true,
+            auth if auth.asks_a_person() => true,
             Auth::Oauth2(_) => self.has_client(connection, installable),
             _ => connection.owner == Owner::Visitor || connection.credentials.is_some(),
         }

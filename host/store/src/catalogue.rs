@@ -160,8 +160,9 @@ async fn approved(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Vec<As
     found.into_iter().map(|(manifest, key)| Ok(Asking { manifest: manifest.0, signer: signer(key)? })).collect()
 }
 
-/// Whether the organization has no room for another version, or none for another that is to be compiled.
-async fn is_full(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Option<Kept>, sqlx::Error> {
+/// Whether the organization has no room for another version, whose manifest has so many bytes, or none for another that is
+/// to be compiled.
+async fn is_full(db: &mut Conn<'_>, new: &NewConnectorVersion, manifest: usize) -> Result<Option<Kept>, sqlx::Error> {
     // Two of its uploads are counted one after the other.
     let lock = db.pick(
         "SELECT id FROM organizations WHERE id = $1",
@@ -182,7 +183,6 @@ async fn is_full(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Option<
         version.as_str()
     )?;
     let Some((Count(versions), Count(uploads), Count(compiling), Count(bytes))) = others else { return Ok(None) };
-    let manifest = serde_json::to_vec(&new.asking.manifest).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let too_many = |what, most| Ok(Some(Kept::TooMany { what, most }));
     if versions >= VERSIONS_MOST {
         return too_many("versions of connectors", VERSIONS_MOST);
@@ -190,7 +190,7 @@ async fn is_full(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Option<
     if new.origin == Origin::Uploaded && uploads >= UPLOADS_MOST {
         return too_many("uploaded versions", UPLOADS_MOST);
     }
-    if bytes + manifest.len() as u64 > MANIFESTS_MOST {
+    if bytes + manifest as u64 > MANIFESTS_MOST {
         return too_many("bytes of definitions and manifests", MANIFESTS_MOST);
     }
     let is_full = new.state == VersionState::Compiling && compiling >= COMPILING_MOST;
@@ -200,12 +200,12 @@ async fn is_full(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Option<
 async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Kept, sqlx::Error> {
     let Asking { manifest, signer } = &new.asking;
     let compiling = new.state == VersionState::Compiling;
-    if let Some(full) = is_full(db, new).await? {
+    // What the version is, to tell another content under the same name: databases may write JSON in another way.
+    let mut content = serde_json::to_vec(manifest).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    if let Some(full) = is_full(db, new, content.len()).await? {
         components::forget(db, &new.component.0).await?;
         return Ok(full);
     }
-    // What the version is, to tell another content under the same name: databases may write JSON in another way.
-    let mut content = serde_json::to_vec(manifest).map_err(|error| sqlx::Error::Encode(error.into()))?;
     content.extend_from_slice(&new.component.0);
     let content = Digest::of(&content);
     let approval = at_first(new.origin, &approved(db, new).await?, &new.asking);

@@ -14,10 +14,7 @@ use super::{
     manifest::{Fixture, FixtureMatch, Manifest},
     sandbox::{Fault, FaultKind},
 };
-use crate::outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse};
-
-/// The most bytes of a path in the log, as in production.
-const LOGGED_PATH: usize = 512;
+use crate::outbound::{LOGGED_PATH, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse};
 
 /// Answers one call from the fixtures of a manifest.
 pub struct Fixtures {

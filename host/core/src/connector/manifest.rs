@@ -237,6 +237,11 @@ impl Auth {
         }
     }
 
+    /// Whether somebody has to agree at the service before there is an account.
+    pub fn asks_a_person(&self) -> bool {
+        matches!(self, Self::Oauth2(oauth) if oauth.grant == Grant::AuthorizationCode)
+    }
+
     pub fn kind(&self) -> AuthType {
         match self {
             Self::None => AuthType::None,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use resly_core::{
     connector::manifest::Retry,
-    outbound::{Outbound, OutboundFailure, OutboundReason},
+    outbound::{LOGGED_PATH, Outbound, OutboundFailure, OutboundReason},
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -20,9 +20,6 @@ use crate::{
         retry,
     },
 };
-
-/// The most bytes of a path in the log.
-const LOGGED_PATH: usize = 512;
 
 impl Session {
     /// Sends a hop, and again while that is allowed and may help.

@@ -20,6 +20,11 @@ pub fn read(before: Option<&str>, limit: Option<&str>) -> Result<Page, Problem> 
     Ok(Page { before, limit })
 }
 
+/// Where the next page begins; `None` when these, of at most `limit`, are the last.
+pub fn next<T>(found: &[T], limit: u32, created_at: impl Fn(&T) -> Timestamp) -> Option<Timestamp> {
+    found.last().filter(|_| found.len() as u64 == u64::from(limit)).map(created_at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +36,10 @@ mod tests {
         assert!(read(None, Some("0")).is_err());
         assert!(read(None, Some("many")).is_err());
         assert!(read(Some("yesterday"), None).is_err());
+
+        let found = [3, 2].map(Timestamp::from_micros);
+        assert_eq!(next(&found, 2, |at| *at), Some(found[1]));
+        assert_eq!(next(&found, 3, |at| *at), None);
+        assert_eq!(next(&found[..0], 3, |at| *at), None);
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     connector::{
         account::AccountKey,
         connection::{Connection, ConnectionStatus, Environment, Owner, Writes},
-        manifest::{Action, Auth, Grant, SideEffect},
+        manifest::{Action, Auth, SideEffect},
         sandbox::{Fault, FaultKind},
     },
     error::StoreError,
@@ -19,14 +19,17 @@ use crate::{
 /// A call that policy doesn't refuse, with an input that fits.
 pub struct Admitted {
     pub connection: Connection,
-    /// It changes something, and a person has to confirm it first.
-    pub needs_confirmation: bool,
     passed: Passed,
 }
 
 impl Admitted {
     pub fn action(&self) -> &Action {
         self.passed.action()
+    }
+
+    /// It changes something, and a person has to confirm it first.
+    pub fn needs_confirmation(&self) -> bool {
+        self.passed.needs_confirmation
     }
 
     /// When the account that it uses was connected, if a person connected one.
@@ -57,8 +60,7 @@ impl Connectors {
     pub async fn admit(&self, request: &CallRequest) -> Result<Result<Admitted, Fault>, CallError> {
         let connection = self.connection(request).await?;
         let passed = self.check(&connection, request).await?;
-        let admitted = |passed: Passed| Admitted { connection, needs_confirmation: passed.needs_confirmation, passed };
-        Ok(passed.map(admitted))
+        Ok(passed.map(|passed| Admitted { connection, passed }))
     }
 
     pub(super) async fn connection(&self, request: &CallRequest) -> Result<Connection, CallError> {
@@ -107,9 +109,8 @@ impl Connectors {
         request: &CallRequest,
     ) -> Result<Result<Option<(Option<String>, Timestamp)>, Fault>, StoreError> {
         let oauth = matches!(auth, Auth::Oauth2(_));
-        let agreed = matches!(auth, Auth::Oauth2(oauth) if oauth.grant == Grant::AuthorizationCode);
         let own = connection.owner == Owner::Organization;
-        if connection.environment == Environment::Sandbox || (own && !agreed) {
+        if connection.environment == Environment::Sandbox || (own && !auth.asks_a_person()) {
             return Ok(Ok(None));
         }
         let missing = |message: String| Ok(Err(Fault { kind: FaultKind::NeedsAuth, message, retryable: false }));

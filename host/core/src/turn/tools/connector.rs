@@ -149,7 +149,7 @@ impl Toolbox<'_> {
         asked: &[Approval],
     ) -> Result<Option<Approval>, (String, String)> {
         let admitted = match self.turns.connectors.admit(request).await {
-            Ok(Ok(admitted)) if admitted.needs_confirmation => admitted,
+            Ok(Ok(admitted)) if admitted.needs_confirmation() => admitted,
             _ => return Ok(None),
         };
         let same = |approval: &Approval| {

@@ -6,7 +6,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use resly_core::{alert::AlertState, id::AlertId, time::Timestamp};
+use resly_core::{alert::AlertState, id::AlertId};
 use resly_store::{Alert, AlertQuery};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -52,8 +52,7 @@ pub async fn list(
         limit: page.limit,
     };
     let found = app.store.alerts(principal.organization, query).await?;
-    let full = found.len() as u64 == u64::from(page.limit);
-    let next: Option<Timestamp> = found.last().filter(|_| full).map(|alert| alert.created_at);
+    let next = page::next(&found, page.limit, |alert| alert.created_at);
     let alerts: Vec<Value> = found.iter().map(view).collect();
     Ok(Json(json!({"alerts": alerts, "next": next})))
 }

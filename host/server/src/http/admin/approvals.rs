@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use resly_core::{
-    approval::{ApprovalState, Outcome},
-    time::Timestamp,
-};
+use resly_core::approval::{ApprovalState, Outcome};
 use resly_store::{ApprovalQuery, ListedApproval};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -55,8 +52,7 @@ pub async fn list(
         limit: page.limit,
     };
     let found = app.store.approvals(principal.organization, query, app.clock.now()).await?;
-    let full = found.len() as u64 == u64::from(page.limit);
-    let next: Option<Timestamp> = found.last().filter(|_| full).map(|listed| listed.approval.created_at);
+    let next = page::next(&found, page.limit, |listed| listed.approval.created_at);
     let approvals: Vec<Value> = found.iter().map(view).collect();
     Ok(Json(json!({"approvals": approvals, "next": next})))
 }

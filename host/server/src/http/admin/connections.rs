@@ -12,7 +12,7 @@ use resly_core::{
     connector::{
         account::Account,
         connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy},
-        manifest::{Auth, AuthType, Grant, Manifest},
+        manifest::{Auth, AuthType, Manifest},
     },
     id::ConnectionId,
     principal::Principal,
@@ -257,8 +257,7 @@ pub async fn change(
     let unauthorized = elsewhere || (credentials.is_some() && (oauth(course.1) || oauth(auth)));
     let accounts = if unauthorized { app.store.accounts(&connection).await? } else { Vec::new() };
     // A client alone convinces nobody where a person has to agree.
-    let agreed = |auth: &Auth| matches!(auth, Auth::Oauth2(oauth) if oauth.grant == Grant::AuthorizationCode);
-    let renewed = matches!(credentials, Some(Some(_))) && !agreed(auth);
+    let renewed = matches!(credentials, Some(Some(_))) && !auth.asks_a_person();
     let dropped = (matches!(credentials, Some(None)) && connection.credentials.is_some())
         || accounts.iter().any(|(key, _)| key.visitor.is_none());
     let ends = patch.credentials_expire_at.or_else(|| credentials.is_some().then_some(None));

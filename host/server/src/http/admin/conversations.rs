@@ -41,10 +41,7 @@ pub async fn list(
 ) -> Result<Json<Value>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let found = app.store.list_conversations(principal.organization, page.before, page.limit).await?;
-    let next = found
-        .last()
-        .filter(|_| found.len() as u64 == u64::from(page.limit))
-        .map(|conversation| conversation.created_at);
+    let next = page::next(&found, page.limit, |conversation| conversation.created_at);
     let conversations: Vec<Value> = found
         .iter()
         .map(|conversation| {

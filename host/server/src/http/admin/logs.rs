@@ -72,10 +72,9 @@ pub async fn list(
     Query(parameters): Query<LogParameters>,
 ) -> Result<Json<Value>, Problem> {
     let query = query(parameters)?;
-    let limit = u64::from(query.limit);
+    let limit = query.limit;
     let calls = app.store.logs(principal.organization, query).await?;
-    let full = calls.len() as u64 == limit;
-    let next: Option<Timestamp> = calls.last().filter(|_| full).map(|logged| logged.call.created_at);
+    let next = page::next(&calls, limit, |logged| logged.call.created_at);
     let logs: Vec<Value> = calls.iter().map(view).collect();
     Ok(Json(json!({"logs": logs, "next": next})))
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
 use http::StatusCode;
-use resly_core::{alert::Event, id::WebhookId, time::Timestamp};
+use resly_core::{alert::Event, id::WebhookId};
 use resly_store::{Delivery, Webhook};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -173,8 +173,7 @@ pub async fn deliveries(
 ) -> Result<Json<Value>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let found = app.store.deliveries(principal.organization, page.before, page.limit).await?;
-    let full = found.len() as u64 == u64::from(page.limit);
-    let next: Option<Timestamp> = found.last().filter(|_| full).map(|delivery| delivery.created_at);
+    let next = page::next(&found, page.limit, |delivery| delivery.created_at);
     let deliveries: Vec<Value> = found.iter().map(delivery_view).collect();
     Ok(Json(json!({"deliveries": deliveries, "next": next})))
 }
