@@ -2,7 +2,7 @@
 //!
 //! For each secret of four bytes or more, and for what Basic authentication makes of a pair: as it is, percent-encoded
 //! by the usual rules (once and twice) and whole, as `application/x-www-form-urlencoded`, escaped as the usual writers of
-//! JSON (once, twice and whole) and HTML do it, in hex, and in Base64 of both alphabets at each of the three positions a
+//! JSON (once, twice and whole) do it, in hex, and in Base64 of both alphabets at each of the three positions a
 //! secret can have in a longer text. A part of 16 bytes or more that no rule escapes is looked for by itself, so that
 //! escapes of escapes hide nothing.
 //!
@@ -99,7 +99,7 @@ pub fn add(secret: &[u8], forms: &mut Vec<Form>) {
     }
 }
 
-/// What the rules for URLs, forms, JSON and HTML make of a secret.
+/// What the rules for URLs, forms and JSON make of a secret.
 fn escaped(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = Vec::new();
     let form = secret.split(|byte| *byte == b' ').map(|word| encoded(word, FORM)).collect::<Vec<_>>().join(&b'+');
@@ -111,7 +111,7 @@ fn escaped(secret: &[u8]) -> Vec<Vec<u8>> {
         forms.push(once.iter().flat_map(percent_signs).collect());
         forms.push(once);
     }
-    // What isn't UTF-8 is in no JSON and no HTML as it is.
+    // What isn't UTF-8 is in no JSON as it is.
     let text = String::from_utf8_lossy(secret);
     for rule in &JSON {
         let once = json(&text, rule);
@@ -121,7 +121,6 @@ fn escaped(secret: &[u8]) -> Vec<Vec<u8>> {
         }
         forms.push(once);
     }
-    forms.extend(HTML.iter().map(|rule| html(&text, rule)));
     forms
 }
 
@@ -182,31 +181,4 @@ fn json(text: &str, rule: &JsonRule) -> Vec<u8> {
 /// A character as JSON escapes any: its UTF-16 units.
 fn units(character: char) -> String {
     character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
-}
-
-/// How writers of HTML and XML escape quotes, on which they differ. All escape `&`, `<` and `>`.
-const HTML: [&[(char, &str)]; 7] = [
-    &[],
-    &[('"', "&quot;"), ('\'', "&#39;")],
-    &[('"', "&#34;"), ('\'', "&#39;")],
-    &[('"', "&#34;"), ('\'', "&#39;"), ('+', "&#43;")],
-    &[('"', "&quot;"), ('\'', "&#039;")],
-    &[('"', "&quot;"), ('\'', "&#x27;")],
-    &[('"', "&quot;"), ('\'', "&apos;")],
-];
-
-fn html(text: &str, quotes: &[(char, &str)]) -> Vec<u8> {
-    let mut out = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            other => match quotes.iter().find(|(quote, _)| *quote == other) {
-                Some((_, escape)) => out.push_str(escape),
-                None => out.push(other),
-            },
-        }
-    }
-    out.into_bytes()
 }

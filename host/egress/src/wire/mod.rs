@@ -9,3 +9,4 @@ pub(crate) mod headers;
 pub(crate) mod inject;
 pub(crate) mod redact;
 pub(crate) mod retry;
+pub(crate) mod views;

@@ -1,7 +1,7 @@
 //! Redaction: takes a credential out of what comes back, in every form a service may echo it in.
 //!
-//! What it looks for is in `wire/forms.rs`. Forms that cut a secret in two, such as Base64 wrapped into lines, are not
-//! found.
+//! What it looks for is in `wire/forms.rs`; a text is also read as `wire/views.rs` has it, so that references of HTML and
+//! wrapped lines hide nothing.
 //!
 //! The search is Wu and Manber's ("A fast algorithm for multi-pattern searching", 1994): one pass that skips ahead by
 //! nearly the shortest form, so a body costs less than a copy of it would. It is written out here because forms are
@@ -15,7 +15,10 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 pub use super::forms::SHORTEST;
-use super::forms::{self, Form};
+use super::{
+    forms::{self, Form},
+    views::View,
+};
 
 /// What stands in a secret's place.
 pub const MARK: &str = "[redacted]";
@@ -80,14 +83,14 @@ impl Redactor {
         Some(Self { forms, window, shift, longest })
     }
 
-    /// How far beyond a cut a secret may reach that starts before it.
+    /// How far beyond a cut a secret may reach that starts before it. Line breaks in it and character references make it
+    /// longer than any of its forms.
     pub fn overlap(&self) -> usize {
-        self.longest + 1
+        self.longest * 2 + 1
     }
 
     pub fn finds(&self, text: &str) -> bool {
-        let text = text.as_bytes();
-        self.find(text, 0, &mut Budget::of(text)).map_or(true, |found| found.is_some())
+        self.replace(text.as_bytes(), text.len()).map_or(true, |replaced| replaced.is_some())
     }
 
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
@@ -115,33 +118,42 @@ impl Redactor {
     /// `text[..until]` with every match that starts in it replaced; `None` when there is none.
     fn replace(&self, text: &[u8], until: usize) -> Result<Option<Vec<u8>>, Costly> {
         let until = until.min(text.len());
-        let mut budget = Budget::of(text);
-        let Some(mut next) = self.find(text, 0, &mut budget)? else { return Ok(None) };
+        let mut found = self.matches(text)?;
+        for view in [View::decoded(text), View::unwrapped(text)].into_iter().flatten() {
+            let seen = self.matches(&view.text)?;
+            found.extend(seen.into_iter().map(|(start, end)| view.original(start, end)));
+        }
+        found.retain(|(start, _)| *start < until);
+        if found.is_empty() {
+            return Ok(None);
+        }
+        found.sort_unstable();
         let mut out = Vec::with_capacity(text.len());
         let mut from = 0;
-        loop {
-            let (start, mut end) = next;
-            if start >= until {
-                break;
-            }
+        let mut found = found.into_iter().peekable();
+        while let Some((start, mut end)) = found.next() {
             // Matches that overlap are one: else the second one's rest would stay.
-            let mut following = self.find(text, start + 1, &mut budget)?;
-            while let Some((start, further)) = following
-                && start < end
-            {
+            while let Some((_, further)) = found.next_if(|(start, _)| *start < end) {
                 end = end.max(further);
-                following = self.find(text, start + 1, &mut budget)?;
             }
-            out.extend_from_slice(&text[from..start.max(from)]);
+            out.extend_from_slice(&text[from..start]);
             out.extend_from_slice(MARK.as_bytes());
             from = end;
-            match following {
-                Some(found) => next = found,
-                None => break,
-            }
         }
         out.extend_from_slice(text.get(from..until).unwrap_or_default());
         Ok(Some(out))
+    }
+
+    /// Every match, where it starts and ends.
+    fn matches(&self, text: &[u8]) -> Result<Vec<(usize, usize)>, Costly> {
+        let mut budget = Budget::of(text);
+        let mut found = Vec::new();
+        let mut from = 0;
+        while let Some((start, end)) = self.find(text, from, &mut budget)? {
+            found.push((start, end));
+            from = start + 1;
+        }
+        Ok(found)
     }
 
     /// The first match at or after `from`: where it starts and ends.
@@ -181,7 +193,7 @@ fn block(first: u8, second: u8) -> usize {
     ((usize::from(first) << 5) ^ usize::from(second)) & (BLOCKS - 1)
 }
 
-fn is_base64(byte: u8) -> bool {
+pub(super) fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte)
 }
 
@@ -225,6 +237,11 @@ mod tests {
             data_encoding::HEXUPPER.encode(SECRET.as_bytes()),
             SECRET.bytes().map(|byte| format!("%{byte:02X}")).collect(),
             SECRET.bytes().map(|byte| format!("\\u{byte:04X}")).collect(),
+            SECRET.bytes().map(|byte| format!("&#{byte};")).collect(),
+            SECRET.bytes().map(|byte| format!("&#x{byte:x};")).collect(),
+            SECRET.bytes().map(|byte| format!("&#X{byte:04X};")).collect(),
+            SECRET.bytes().map(|byte| format!("&amp;#{byte:05};")).collect(),
+            SECRET.replace('&', "&#38;").replace('+', "&#x2b;").replace('C', "&#67;"),
         ] {
             assert_eq!(redactor.text(&format!("a {form} b")), "a [redacted] b", "{form}");
         }
@@ -258,6 +275,21 @@ mod tests {
                     assert!(after.trim_end_matches('=').len() <= (tail * 8).div_ceil(6), "{lead} {tail}: {redacted}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn base64_is_found_in_lines_of_any_length() {
+        let redactor = redactor(SECRET);
+        for (line, wrap) in [(76, "\r\n"), (64, "\n"), (20, "\n "), (7, "\\n"), (5, "\\r\\n"), (9, "\\\\n")] {
+            let text = STANDARD.encode(["x".repeat(61).as_str(), SECRET, "yyyyyyyyy"].concat());
+            let lines: Vec<&str> =
+                text.as_bytes().chunks(line).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let redacted = redactor.text(&lines.join(wrap)).into_owned();
+            assert_eq!(redacted.matches(MARK).count(), 1, "{line}: {redacted}");
+            let left = redacted.replace(wrap, "");
+            let (before, after) = left.split_once(MARK).unwrap();
+            assert!(before.len() <= 61 * 8 / 6 && after.trim_end_matches('=').len() <= 12, "{line}: {redacted}");
         }
     }
 

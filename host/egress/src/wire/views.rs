@@ -1,0 +1,227 @@
+//! Other readings of a text, in which a secret shows that is written in pieces: with character references of HTML and XML
+//! decoded, and with line breaks taken out of words. What is found in a view is mapped back to the bytes it stands for.
+
+use zeroize::Zeroizing;
+
+use super::redact::is_base64;
+
+/// Most nested `&amp;` before a reference's own name: what was escaped once more at each of that many steps.
+const NESTED: usize = 8;
+/// Digits of a numeric reference, leading zeros included.
+const DIGITS: usize = 12;
+
+/// A text read in another way.
+pub struct View {
+    pub text: Zeroizing<Vec<u8>>,
+    edits: Vec<Edit>,
+}
+
+/// A stretch of the view that stands for another stretch of the text.
+struct Edit {
+    /// In the view.
+    at: usize,
+    len: usize,
+    /// In the text.
+    from: usize,
+    to: usize,
+}
+
+impl View {
+    /// The text with its character references decoded; `None` when it has none.
+    pub fn decoded(text: &[u8]) -> Option<Self> {
+        let mut builder = Builder::new(text);
+        let mut from = 0;
+        while let Some(at) = memchr::memchr2(b'&', b'\\', &text[from..]).map(|at| from + at) {
+            from = at + 1;
+            if let Some((len, character)) = reference(&text[at..]) {
+                builder.edit(at, at + len, character.encode_utf8(&mut [0; 4]).as_bytes());
+                from = at + len;
+            }
+        }
+        builder.finish()
+    }
+
+    /// The text with line breaks inside words taken out, as writers of Base64 put them there: bare, escaped as JSON does,
+    /// with white space around them. `None` when it has none.
+    pub fn unwrapped(text: &[u8]) -> Option<Self> {
+        let mut builder = Builder::new(text);
+        let mut from = 0;
+        while let Some(at) = memchr::memchr3(b'\n', b'\r', b'\\', &text[from..]).map(|at| from + at) {
+            from = at + 1;
+            let Some(end) = line_break(text, at) else { continue };
+            let start = at - text[..at].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            from = end;
+            // Not where a line of JSON ends: that would be a copy of every body that is written on many lines.
+            let inside = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(|byte| is_base64(*byte));
+            if inside(start.checked_sub(1)) && inside(Some(end)) {
+                builder.edit(start.max(builder.taken), end, b"");
+            }
+        }
+        builder.finish()
+    }
+
+    /// The stretch of the text that a stretch of the view stands for.
+    pub fn original(&self, start: usize, end: usize) -> (usize, usize) {
+        let last = end.saturating_sub(1);
+        let (from, _) = self.byte(start);
+        let (_, to) = self.byte(last);
+        (from, to)
+    }
+
+    /// The stretch of the text that one byte of the view stands for.
+    fn byte(&self, at: usize) -> (usize, usize) {
+        let after = self.edits.partition_point(|edit| edit.at <= at);
+        match after.checked_sub(1).map(|before| &self.edits[before]) {
+            None => (at, at + 1),
+            Some(edit) if at < edit.at + edit.len => (edit.from, edit.to),
+            Some(edit) => {
+                let from = edit.to + (at - edit.at - edit.len);
+                (from, from + 1)
+            }
+        }
+    }
+}
+
+struct Builder<'t> {
+    source: &'t [u8],
+    /// How much of the source is in the view.
+    taken: usize,
+    text: Zeroizing<Vec<u8>>,
+    edits: Vec<Edit>,
+}
+
+impl<'t> Builder<'t> {
+    fn new(source: &'t [u8]) -> Self {
+        Self { source, taken: 0, text: Zeroizing::new(Vec::new()), edits: Vec::new() }
+    }
+
+    fn edit(&mut self, from: usize, to: usize, with: &[u8]) {
+        if self.edits.is_empty() {
+            // In one piece, so that nothing of it is left where a smaller one was.
+            self.text.reserve_exact(self.source.len());
+        }
+        self.text.extend_from_slice(&self.source[self.taken..from]);
+        self.edits.push(Edit { at: self.text.len(), len: with.len(), from, to });
+        self.text.extend_from_slice(with);
+        self.taken = to;
+    }
+
+    fn finish(mut self) -> Option<View> {
+        if self.edits.is_empty() {
+            return None;
+        }
+        self.text.extend_from_slice(&self.source[self.taken..]);
+        Some(View { text: self.text, edits: self.edits })
+    }
+}
+
+/// A character reference at the start of a text, with its length: `&quot;`, `&#34;`, `&#x22`, `&amp;#34;`; the ampersand may
+/// be escaped as JSON does (`\u0026`).
+fn reference(text: &[u8]) -> Option<(usize, char)> {
+    let mut at = match text.first()? {
+        b'&' => 1,
+        _ => text.get(..6)?.eq_ignore_ascii_case(b"\\u0026").then_some(6)?,
+    };
+    for _ in 0..NESTED {
+        match text.get(at..at + 4) {
+            Some(amp) if amp.eq_ignore_ascii_case(b"amp;") => at += 4,
+            _ => break,
+        }
+    }
+    let nested = at > 6 || (text[0] == b'&' && at > 1);
+    let rest = &text[at..];
+    if let Some(number) = rest.strip_prefix(b"#") {
+        let (radix, sign) =
+            if number.first().is_some_and(|x| x.eq_ignore_ascii_case(&b'x')) { (16, 1) } else { (10, 0) };
+        let digits = &number[sign..];
+        let digits = &digits[..digits.iter().take(DIGITS).take_while(|byte| (**byte as char).is_digit(radix)).count()];
+        let character = char::from_u32(u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()?)?;
+        let len = at + 1 + sign + digits.len();
+        return Some((len + usize::from(text.get(len) == Some(&b';')), character));
+    }
+    let named = [("quot;", '"'), ("apos;", '\''), ("lt;", '<'), ("gt;", '>'), ("nbsp;", '\u{a0}')];
+    let named = named
+        .into_iter()
+        .find(|(name, _)| rest.get(..name.len()).is_some_and(|have| have.eq_ignore_ascii_case(name.as_bytes())));
+    match named {
+        Some((name, character)) => Some((at + name.len(), character)),
+        None => nested.then_some((at, '&')),
+    }
+}
+
+/// Where the line break that starts at `at`, with the white space and the breaks after it, ends; `None` when there is none.
+fn line_break(text: &[u8], at: usize) -> Option<usize> {
+    let mut end = at;
+    let mut breaks = false;
+    loop {
+        match text.get(end) {
+            Some(b'\n' | b'\r') => (end, breaks) = (end + 1, true),
+            Some(b' ' | b'\t') if breaks => end += 1,
+            Some(b'\\') => {
+                let slashes = text[end..].iter().take_while(|byte| **byte == b'\\').count();
+                match text.get(end + slashes) {
+                    Some(b'n' | b'r') => (end, breaks) = (end + slashes + 1, true),
+                    _ => break,
+                }
+            }
+            _ => break,
+        }
+    }
+    breaks.then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(text: &str) -> String {
+        View::decoded(text.as_bytes())
+            .map_or_else(|| text.to_owned(), |view| String::from_utf8_lossy(&view.text).into())
+    }
+
+    #[test]
+    fn references_are_decoded_in_every_notation() {
+        for (text, plain) in [
+            ("a&#98;c", "abc"),
+            ("a&#x62;c&#X62", "abcb"),
+            ("&#0000098;&#x00062;", "bb"),
+            ("&amp;#98;&amp;amp;#x62;", "bb"),
+            ("\\u0026#98;", "b"),
+            ("&quot;&apos;&lt;&GT;&amp;", "\"'<>&"),
+            ("a & b &c; \\u0062", "a & b &c; \\u0062"),
+            ("&#; &#x; &#xd800; &#99999999999;", "&#; &#x; &#xd800; &#99999999999;"),
+        ] {
+            assert_eq!(decoded(text), plain, "{text}");
+        }
+    }
+
+    #[test]
+    fn breaks_within_words_are_taken_out() {
+        for (text, plain) in [
+            ("YWJj\nZGVm", "YWJjZGVm"),
+            ("YWJj\r\n  ZGVm", "YWJjZGVm"),
+            (r#""YWJj\r\nZGVm\n""#, r#""YWJjZGVm\n""#),
+            (r"YWJj\\nZGVm", "YWJjZGVm"),
+        ] {
+            let view = View::unwrapped(text.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8_lossy(&view.text), plain, "{text}");
+        }
+        for text in ["one line, and \\t a tab", "{\n  \"a\": 1,\n  \"b\": 2\n}\n"] {
+            assert!(View::unwrapped(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stretch_is_mapped_to_all_that_it_stands_for() {
+        let text = b"x&#97;&#98;cd\nef";
+        let view = View::decoded(text).unwrap();
+        assert_eq!(&**view.text, b"xabcd\nef");
+        assert_eq!(view.original(1, 3), (1, 11));
+        assert_eq!(view.original(2, 5), (6, 13));
+        assert_eq!(view.original(0, 1), (0, 1));
+        let view = View::unwrapped(text).unwrap();
+        assert_eq!(&**view.text, b"x&#97;&#98;cdef");
+        let at = view.text.len() - 4;
+        assert_eq!(view.original(at, view.text.len()), (11, text.len()));
+    }
+}
