@@ -10,6 +10,7 @@ pub mod conversation;
 pub mod error;
 pub mod id;
 pub mod knowledge;
+pub mod mask;
 pub mod meter;
 pub mod model;
 pub mod outbound;

@@ -204,6 +204,19 @@ mod tests {
     }
 
     #[test]
+    fn a_member_whose_name_is_a_key_is_not_repeated() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Body {
+            #[serde(rename = "name")]
+            _name: Option<String>,
+        }
+        let problem = parse::<Body>(br#"{"sk_live_4eC39HqLyjWDarjtT1zdp7dc": "x"}"#).unwrap_err();
+        let told = format!("{problem:?}");
+        assert!(told.contains("[masked]") && told.contains("`name`") && !told.contains("4eC39"), "{told}");
+    }
+
+    #[test]
     fn a_value_that_does_not_fit_is_not_repeated() {
         #[derive(Debug, serde::Deserialize)]
         #[serde(rename_all = "lowercase")]

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, str::FromStr};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use resly_core::mask;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Visitor},
@@ -80,7 +81,7 @@ impl<'de> Deserializer<'de> for Texts<'_> {
 
 /// The problem of one parameter. What it was set to isn't repeated.
 pub fn wrong(name: &str, what: &str) -> Problem {
-    let name: String = name.chars().take(100).collect();
+    let name: String = mask::secrets(name).chars().take(100).collect();
     let detail = format!("the query parameter `{name}` {what}");
     Problem::new(&kinds::INVALID_HEADER, detail).with("parameter", name)
 }

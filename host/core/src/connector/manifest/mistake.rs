@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::mask;
+
 /// No document needs more to be told of at once.
 pub(super) const MOST: usize = 200;
 /// Characters of a path or a message: names and values of the document may stand in both.
@@ -21,6 +23,12 @@ pub struct Mistake {
 impl Mistake {
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { path: cut(path.into()), message: cut(message.into()) }
+    }
+
+    /// Without what looks like a secret. Its path may lead nowhere then.
+    pub(super) fn masked(self) -> Self {
+        let masked = |text: &str| mask::secrets(text).into_owned();
+        Self { path: masked(&self.path), message: masked(&self.message) }
     }
 }
 
@@ -64,8 +72,9 @@ impl Mistakes {
         self.0.is_empty()
     }
 
+    /// All of them, as a person may read them.
     pub fn told(self) -> Vec<Mistake> {
-        self.0
+        self.0.into_iter().map(Mistake::masked).collect()
     }
 }
 

@@ -41,7 +41,7 @@ impl Reading {
     }
 
     fn nothing(message: &str) -> Self {
-        Self { manifest: None, mistakes: vec![Mistake::new("", message)] }
+        Self { manifest: None, mistakes: vec![Mistake::new("", message).masked()] }
     }
 }
 

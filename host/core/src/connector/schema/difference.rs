@@ -6,7 +6,7 @@ use std::fmt;
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use serde_json::Value;
 
-use crate::connector::manifest::step;
+use crate::{connector::manifest::step, mask};
 
 /// No more of what stands in an alternative's way, and no more alternatives, are told.
 const MISSED: usize = 3;
@@ -27,14 +27,14 @@ impl Difference {
     }
 
     pub(super) fn new(error: &ValidationError) -> Self {
-        let path = error.instance_path().to_string();
+        let path = mask::secrets(&error.instance_path().to_string()).into_owned();
         match error.kind() {
             // At the place that it should be in.
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
                 Self { path: step(&path, name), message: "it is missing".to_owned() }
             }
-            _ => Self { path, message: words(error) },
+            _ => Self { path, message: mask::secrets(&words(error)).into_owned() },
         }
     }
 

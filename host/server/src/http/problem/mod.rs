@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, header};
-use resly_core::meter::LimitReached;
+use resly_core::{mask, meter::LimitReached};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -29,7 +29,8 @@ pub struct Mistake {
 
 impl Mistake {
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into() }
+        let masked = |text: String| mask::secrets(&text).into_owned();
+        Self { path: masked(path.into()), message: masked(message.into()) }
     }
 }
 
