@@ -109,6 +109,8 @@ struct Launch {
     compile_budget: Option<CompileBudget>,
     oauth_clients: Option<String>,
     database_url: Option<String>,
+    /// `builtin` answers in the scripted model's place.
+    builtin: bool,
     /// The public address, organization, key and admin's key of the host that this one stands beside.
     twin: Option<(String, OrganizationId, String, String)>,
 }
@@ -122,6 +124,11 @@ impl TestApp {
     /// The same, with one service on loopback that connectors may reach.
     pub async fn with_egress_to(service: &ScriptedService) -> Self {
         Self::reaching(service.address).await
+    }
+
+    /// The same, answered by `builtin`.
+    pub async fn built_in(service: &ScriptedService) -> Self {
+        Self::launch(Launch { allow: Some(service.address.to_string()), builtin: true, ..Launch::default() }).await
     }
 
     /// The same, with whatever listens there.
@@ -164,14 +171,16 @@ impl TestApp {
     }
 
     async fn launch(launch: Launch) -> Self {
-        let Launch { allow, route, oauth_clients, compile_budget, database_url, twin } = launch;
+        let Launch { allow, route, oauth_clients, compile_budget, database_url, builtin, twin } = launch;
         let public_url = twin.as_ref().map(|(base, ..)| base.clone());
         let data = tempfile::tempdir().unwrap();
         share_compiled(data.path());
         let model = ScriptedModel::start().await.unwrap();
         let master = master_key();
-        let mut settings =
-            vec![("RESLY_MODEL_URL", model.url.as_str()), ("RESLY_MODEL", "scripted"), ("RESLY_MASTER_KEY", &master)];
+        let mut settings = vec![("RESLY_MASTER_KEY", master.as_str())];
+        if !builtin {
+            settings.extend([("RESLY_MODEL_URL", model.url.as_str()), ("RESLY_MODEL", "scripted")]);
+        }
         settings.extend(allow.as_deref().map(|allow| ("RESLY_EGRESS_ALLOW", allow)));
         settings.extend(route.as_deref().map(|route| ("RESLY_EGRESS_ROUTE", route)));
         settings.extend(oauth_clients.as_deref().map(|clients| ("RESLY_OAUTH_CLIENTS", clients)));

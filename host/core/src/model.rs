@@ -86,6 +86,8 @@ pub struct ToolCall {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelEvent {
+    /// The numbers that the answer cites, from a model that knows them before its first word.
+    Cites(Vec<u32>),
     Text(String),
     /// Only ever sent whole, after the stream has ended well.
     ToolCall(ToolCall),

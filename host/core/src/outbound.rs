@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::connector::sandbox::Fault;
+use crate::connector::fault::{Fault, Remedy};
 
 /// The most bytes of a request's path that are logged.
 pub const LOGGED_PATH: usize = 512;
@@ -47,11 +47,20 @@ pub enum OutboundReason {
 #[error("{message}")]
 pub struct OutboundFailure {
     pub reason: OutboundReason,
-    /// Safe for the guest, the log and the admin: what happened and what to do next, without a secret.
+    /// Safe for the guest, the log and the admin: what happened, without a secret.
     pub message: String,
+    /// What an admin or a visitor has to do first. The guest doesn't learn of it.
+    pub remedy: Option<Remedy>,
     pub retry_after: Option<Duration>,
     /// True when the service may have seen the request.
     pub sent: bool,
+}
+
+impl OutboundFailure {
+    /// A failure before anything was sent.
+    pub fn refused(reason: OutboundReason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), remedy: None, retry_after: None, sent: false }
+    }
 }
 
 /// The outside, for one call.

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use resly_core::outbound::{OutboundFailure, OutboundReason};
+use resly_core::{
+    connector::fault::Remedy,
+    outbound::{OutboundFailure, OutboundReason},
+};
 
 use crate::{
     oauth::{AccountSpec, OAuthError},
@@ -19,7 +22,7 @@ use crate::{
 
 /// A failure before anything was sent.
 pub fn refused(reason: OutboundReason, message: impl Into<String>) -> OutboundFailure {
-    OutboundFailure { reason, message: message.into(), retry_after: None, sent: false }
+    OutboundFailure::refused(reason, message)
 }
 
 pub fn bad_url(error: &TargetError) -> OutboundFailure {
@@ -47,24 +50,23 @@ pub fn closed_vault(error: &VaultError) -> OutboundFailure {
     tracing::error!(%error, "a credential could not be opened");
     match error {
         VaultError::Store(_) => OutboundFailure {
-            reason: OutboundReason::Network,
-            message: "the host could not read the connection's credential just now; try again".to_owned(),
             retry_after: Some(Duration::from_secs(1)),
-            sent: false,
+            ..refused(
+                OutboundReason::Network,
+                "the host could not read the connection's credential just now; try again",
+            )
         },
         // Another host may have the key: the connection is all right, so it keeps its state.
-        VaultError::NoMasterKey(id) => OutboundFailure {
-            reason: OutboundReason::Network,
-            message: format!(
+        VaultError::NoMasterKey(id) => refused(
+            OutboundReason::Network,
+            format!(
                 "this host can't open the connection's credential: the operator has to give it the master key `{id}`"
             ),
-            retry_after: None,
-            sent: false,
-        },
-        _ => refused(
-            OutboundReason::NeedsAuth,
-            "the connection's stored credential can't be opened; an admin has to enter it again",
         ),
+        _ => OutboundFailure {
+            remedy: Some(Remedy::SetCredentials),
+            ..refused(OutboundReason::NeedsAuth, "the connection's stored credential can't be opened")
+        },
     }
 }
 
@@ -72,22 +74,16 @@ pub fn closed_vault(error: &VaultError) -> OutboundFailure {
 pub fn unauthorized(error: &OAuthError, who: &AccountSpec) -> OutboundFailure {
     match error {
         OAuthError::NotAuthorized | OAuthError::Expired | OAuthError::Ended(_) => {
-            refused(OutboundReason::NeedsAuth, format!("{error}: {}", who.key.how_to_connect(who.oauth.is_some())))
+            let remedy = Remedy::connect(&who.key, who.oauth.is_some());
+            OutboundFailure { remedy: Some(remedy), ..refused(OutboundReason::NeedsAuth, error.to_string()) }
         }
         OAuthError::Vault(error) => closed_vault(error),
         OAuthError::Store(error) => closed_vault(&VaultError::Store(error.clone())),
         OAuthError::Unavailable { message, retry_after } => OutboundFailure {
-            reason: OutboundReason::Network,
-            message: format!("the connection's access token could not be renewed: {message}"),
             retry_after: *retry_after,
-            sent: false,
+            ..refused(OutboundReason::Network, format!("the connection's access token could not be renewed: {message}"))
         },
-        OAuthError::Answer(_) => OutboundFailure {
-            reason: OutboundReason::Network,
-            message: error.to_string(),
-            retry_after: None,
-            sent: false,
-        },
+        OAuthError::Answer(_) => refused(OutboundReason::Network, error.to_string()),
         _ => refused(OutboundReason::NeedsAuth, format!("{error}; an admin has to see to the connection")),
     }
 }
@@ -98,15 +94,11 @@ pub fn late() -> OutboundFailure {
 }
 
 pub fn open_circuit(host: &str, after: Duration) -> OutboundFailure {
-    OutboundFailure {
-        reason: OutboundReason::Network,
-        message: format!(
-            "{host} was not called: this connection's last requests failed one after another; it is tried again in {} s",
-            after.as_secs() + 1
-        ),
-        retry_after: Some(after),
-        sent: false,
-    }
+    let message = format!(
+        "{host} was not called: this connection's last requests failed one after another; it is tried again in {} s",
+        after.as_secs() + 1
+    );
+    OutboundFailure { retry_after: Some(after), ..refused(OutboundReason::Network, message) }
 }
 
 pub fn wire(host: &str, error: &WireError) -> OutboundFailure {
@@ -116,7 +108,7 @@ pub fn wire(host: &str, error: &WireError) -> OutboundFailure {
         WireError::Unsendable => OutboundReason::Invalid,
         _ => OutboundReason::Network,
     };
-    OutboundFailure { reason, message: format!("{host}: {error}"), retry_after: None, sent: error.sent() }
+    OutboundFailure { sent: error.sent(), ..refused(reason, format!("{host}: {error}")) }
 }
 
 pub fn body(host: &str, error: &BodyError) -> OutboundFailure {
@@ -125,5 +117,5 @@ pub fn body(host: &str, error: &BodyError) -> OutboundFailure {
         BodyError::Large => OutboundReason::TooLarge,
         BodyError::Broken | BodyError::Decode(_) => OutboundReason::Network,
     };
-    OutboundFailure { reason, message: format!("{host}: {error}"), retry_after: None, sent: true }
+    OutboundFailure { sent: true, ..refused(reason, format!("{host}: {error}")) }
 }

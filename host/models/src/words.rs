@@ -1,10 +1,12 @@
 //! Words of a text as the parts without a language model compare them: lower case, without endings, without the words
 //! that every sentence has.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use rust_stemmers::{Algorithm, Stemmer};
+use stop_words::Language;
 use unicode_segmentation::UnicodeSegmentation;
+use whichlang::Lang;
 
 /// English words that carry no topic, sorted.
 const STOP: &[&str] = &[
@@ -40,9 +42,94 @@ pub fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
     })
 }
 
-/// The stems that tell what a text is about, in order.
+/// The stems that a text can be found by, in order. Scripts that set no spaces between words give overlapping pieces.
 pub fn stems(text: &str) -> impl Iterator<Item = String> + '_ {
-    words(text).filter(|word| !word.stop && !word.stem.is_empty()).map(|word| word.stem)
+    script_runs(text).flat_map(|(unspaced, run)| match unspaced {
+        Some(length) => pieces(run, length),
+        None => words(run).filter(|word| !word.stop && !word.stem.is_empty()).map(|word| word.stem).collect(),
+    })
+}
+
+/// The stems of a question that say what it is about: those of [`stems`] without what is a function word in its language.
+pub fn topic(question: &str) -> HashSet<String> {
+    let function_words = function_words(question);
+    if function_words.is_empty() {
+        return stems(question).collect();
+    }
+    let stemmer = Stemmer::create(Algorithm::English);
+    let stop: HashSet<String> = function_words.iter().map(|word| stemmer.stem(word).into_owned()).collect();
+    // A piece of an unspaced script that stands within a function word is one, too.
+    let unspaced = |stem: &str| stem.chars().all(|c| piece_length(c).is_some());
+    let within = |stem: &str| unspaced(stem) && function_words.iter().any(|word| word.contains(stem));
+    stems(question).filter(|stem| !stop.contains(stem) && !within(stem)).collect()
+}
+
+/// The function words of a text's language, where that is known and not English, whose own are [`STOP`].
+fn function_words(text: &str) -> &'static [&'static str] {
+    let language = match whichlang::detect_language(text) {
+        Lang::Ara => Language::Arabic,
+        Lang::Cmn => Language::Chinese,
+        Lang::Deu => Language::German,
+        Lang::Fra => Language::French,
+        Lang::Hin => Language::Hindi,
+        Lang::Ita => Language::Italian,
+        Lang::Jpn => Language::Japanese,
+        Lang::Kor => Language::Korean,
+        Lang::Nld => Language::Dutch,
+        Lang::Por => Language::Portuguese,
+        Lang::Rus => Language::Russian,
+        Lang::Spa => Language::Spanish,
+        Lang::Swe => Language::Swedish,
+        Lang::Tur => Language::Turkish,
+        Lang::Vie => Language::Vietnamese,
+        Lang::Eng => return by_script(text),
+    };
+    stop_words::get(language)
+}
+
+/// The function words of languages that are known by their script.
+fn by_script(text: &str) -> &'static [&'static str] {
+    let language = text.chars().find_map(|c| match c {
+        '\u{370}'..='\u{3ff}' => Some(Language::Greek),
+        '\u{590}'..='\u{5ff}' => Some(Language::Hebrew),
+        '\u{e00}'..='\u{e7f}' => Some(Language::Thai),
+        _ => None,
+    });
+    language.map_or(&[], stop_words::get)
+}
+
+/// How many characters a piece has, in scripts that set no spaces between words.
+fn piece_length(c: char) -> Option<usize> {
+    match c {
+        // Chinese characters, hiragana, katakana.
+        '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}' => {
+            Some(2)
+        }
+        // Thai and Lao, Burmese, Khmer.
+        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' => Some(4),
+        _ => None,
+    }
+}
+
+/// Runs of a text whose characters are alike in [`piece_length`].
+fn script_runs(text: &str) -> impl Iterator<Item = (Option<usize>, &str)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let kind = piece_length(rest.chars().next()?);
+        let end = rest.find(|c| piece_length(c) != kind).unwrap_or(rest.len());
+        let (run, more) = rest.split_at(end);
+        rest = more;
+        Some((kind, run))
+    })
+}
+
+/// All pieces of `length` characters, or the whole of a shorter run.
+fn pieces(run: &str, length: usize) -> Vec<String> {
+    let characters: Vec<char> = run.chars().collect();
+    match characters.len() <= length {
+        true => vec![run.to_owned()],
+        false => characters.windows(length).map(|piece| piece.iter().collect()).collect(),
+    }
 }
 
 fn lower(text: &str) -> Cow<'_, str> {
@@ -105,6 +192,19 @@ mod tests {
     #[test]
     fn the_stop_words_are_sorted() {
         assert!(STOP.is_sorted());
+    }
+
+    #[test]
+    fn function_words_of_other_languages_are_no_topic() {
+        let sorted = |text: &str| {
+            let mut stems: Vec<_> = topic(text).into_iter().collect();
+            stems.sort();
+            stems
+        };
+        assert_eq!(sorted("Wie wird das Wetter morgen in Berlin?"), ["berlin", "wetter"]);
+        assert_eq!(sorted("How can the weather be?"), ["weather"]);
+        assert!(sorted("今天天气怎么样？").contains(&"天气".to_owned()));
+        assert!(!sorted("今天天气怎么样？").contains(&"怎么".to_owned()));
     }
 
     #[test]

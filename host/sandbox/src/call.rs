@@ -103,7 +103,8 @@ fn own_fault(said: action::Fault, guest: &Guest) -> Fault {
         action::FaultKind::RateLimited => FaultKind::RateLimited,
         action::FaultKind::Internal => FaultKind::Internal,
     };
-    Fault { kind, message: fault::message(&said.message, |text| guest.redact(text)), retryable: said.retryable }
+    let message = fault::message(&said.message, |text| guest.redact(text));
+    Fault::new(kind, message).retryable(said.retryable)
 }
 
 /// Why a guest failed: what the host refused of its last request, since a guest has no word for that and tells it as its

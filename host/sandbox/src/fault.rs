@@ -17,21 +17,20 @@ use crate::{
 pub struct Stop(pub Fault);
 
 pub fn fault(kind: FaultKind, message: impl Into<String>) -> Fault {
-    Fault { kind, message: message.into(), retryable: false }
+    Fault::new(kind, message)
 }
 
 pub fn busy(message: &str) -> Fault {
-    Fault { kind: FaultKind::Busy, message: message.to_owned(), retryable: true }
+    Fault::new(FaultKind::Busy, message).retryable(true)
 }
 
 pub fn deadline() -> Fault {
-    Fault {
-        kind: FaultKind::Deadline,
-        message: "the call ran past its deadline; try again, or have the connector ask for less or for more time \
-                  (`limits.timeout_ms`)"
-            .to_owned(),
-        retryable: true,
-    }
+    fault(
+        FaultKind::Deadline,
+        "the call ran past its deadline; try again, or have the connector ask for less or for more time \
+         (`limits.timeout_ms`)",
+    )
+    .retryable(true)
 }
 
 pub fn fuel() -> Fault {
@@ -48,7 +47,7 @@ pub fn too_large(what: &str) -> Fault {
 pub fn component(error: &ComponentError) -> Fault {
     match error {
         ComponentError::CompileQueue => busy(&error.to_string()),
-        _ => Fault { kind: FaultKind::Component, message: error.to_string(), retryable: error.retryable() },
+        _ => fault(FaultKind::Component, error.to_string()).retryable(error.retryable()),
     }
 }
 

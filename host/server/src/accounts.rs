@@ -7,6 +7,7 @@ use resly_core::{
     connector::{
         account::{Account, AccountKey, AccountStore},
         connection::{Connection, Environment, Installable, Origin, Owner},
+        fault::Remedy,
         manifest::{Auth, OAuth},
     },
     error::StoreError,
@@ -111,16 +112,13 @@ impl Accounts {
     }
 
     /// What is missing where [`Self::is_credentialed`] says no, and how it comes there.
-    pub fn lacks(&self, connection: &Connection, installable: &Installable) -> String {
-        let own = AccountKey { organization: connection.organization, connection: connection.id, visitor: None };
+    pub fn lacks(&self, connection: &Connection, installable: &Installable) -> (&'static str, Remedy) {
         match connection.auth_in(&installable.manifest) {
             Auth::Oauth2(_) if !self.has_client(connection, installable) => {
-                "the client of an OAuth app: set its `client_id` and `client_secret` as \
-                 `credentials` with PATCH /api/admin/connections/{id}"
-                    .to_owned()
+                ("the client of an OAuth app", Remedy::SetClient)
             }
-            Auth::Oauth2(_) => format!("an account: {}", own.how_to_connect(true)),
-            _ => format!("a credential: {}", own.how_to_connect(false)),
+            Auth::Oauth2(_) => ("an account", Remedy::Authorize),
+            _ => ("a credential", Remedy::SetCredentials),
         }
     }
 

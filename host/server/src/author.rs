@@ -382,7 +382,7 @@ pub fn told(report: &CallReport) -> (Option<String>, String) {
     let cost = &report.cost;
     lines.push_str(&format!("{} fuel, {} HTTP calls, {} µs\n", cost.fuel, cost.http_calls, cost.duration_us));
     if let Err(fault) = &report.result {
-        lines.push_str(&format!("{}: {}\n", fault.kind.name(), fault.message));
+        lines.push_str(&format!("{}: {}\n", fault.kind.name(), fault.for_admin()));
     }
     (output, lines)
 }

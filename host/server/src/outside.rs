@@ -79,11 +79,9 @@ impl Outside for Gate {
     ) -> Result<Arc<dyn Outbound>, Fault> {
         // An account that nobody connected was missed before.
         if !self.accounts.has_credentials(connection, installable) {
-            return Err(Fault {
-                kind: FaultKind::NeedsAuth,
-                message: format!("the connection lacks {}", self.accounts.lacks(connection, installable)),
-                retryable: false,
-            });
+            let (what, remedy) = self.accounts.lacks(connection, installable);
+            let fault = Fault::new(FaultKind::NeedsAuth, format!("the connection lacks {what}"));
+            return Err(fault.with_remedy(remedy));
         }
         Ok(self.session(connection, installable, action.idempotent, visitor, allowance))
     }

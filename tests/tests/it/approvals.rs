@@ -50,7 +50,7 @@ async fn in_json_the_answer_asks_and_a_yes_does_it_once() {
     let (app, accounts) = start().await;
     let connection = accounts.install(&app, "accounts", json!({})).await;
     let calls = app.used("connector_calls").await;
-    app.model.says([close("1"), Reply::text("It is closed.")]);
+    app.model.says([close("1"), Reply::text("It is closed [1].")]);
     let answer = app.answer(user("Close account 1")).await;
     assert_eq!(answer["content"], WORDS);
     let approval = &answer["approvals"][0];
@@ -65,7 +65,7 @@ async fn in_json_the_answer_asks_and_a_yes_does_it_once() {
 
     let conversation = answer["conversationId"].as_str().unwrap();
     let answer = app.answer(going_on(conversation, "Yes.")).await;
-    assert_eq!(answer["content"], "It is closed.");
+    assert_eq!(answer["content"], "It is closed [1].");
     assert_eq!(answer["citations"][0]["source_id"], connection.as_str());
     let closed = accounts.closed();
     assert_eq!(closed.len(), 1);

@@ -13,6 +13,7 @@ mod canaries;
 mod chat;
 mod confirmations;
 mod connectors;
+mod customers;
 mod declarative;
 mod definitions;
 mod environments;

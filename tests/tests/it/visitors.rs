@@ -127,8 +127,10 @@ async fn only_a_server_says_whose_chat_it_is() {
     let (step, told) = chat(&app, &publishable, Some("anna"), "me").await;
     assert_eq!((&step["ok"], &step["reason"]), (&json!(false), &json!("unknown_action")), "{step} {told}");
     let (step, told) = chat(&app, &app.key, None, "me").await;
-    assert_eq!((&step["reason"], told.contains("visitorId")), (&json!("denied"), true), "{step} {told}");
-    assert!(told.contains("this chat doesn't say whose is meant"), "{told}");
+    assert_eq!(step["reason"], "denied", "{step} {told}");
+    assert!(told.contains("it isn't known whose account is meant") && !told.contains("visitorId"), "{told}");
+    let logs = shown(&app, "/api/admin/logs?caller=chat&limit=1").await;
+    assert!(logs["logs"][0]["message"].as_str().unwrap().contains("has to send `visitorId`"), "{logs}");
 }
 
 #[tokio::test]

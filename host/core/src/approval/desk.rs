@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Approval, ApprovalState, ApprovalStore, Decided, Decision, LIFETIME, Outcome, Person, Verdict, render,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     connector::{
         call::{Admitted, CallError, CallRequest, Caller, Connectors},
-        sandbox::{Fault, FaultKind},
+        fault::{self, Fault, FaultKind},
     },
     error::StoreError,
     id::{ApprovalId, ConversationId, MessageId},
@@ -30,7 +30,7 @@ pub struct Wish {
     pub visitor: Option<String>,
     /// What the model calls its call.
     pub call: String,
-    pub input: serde_json::Value,
+    pub input: Value,
 }
 
 /// Cheap to clone: everything is shared.
@@ -56,11 +56,8 @@ impl Approvals {
     pub fn draft(&self, wish: Wish, admitted: &Admitted) -> Result<Approval, Fault> {
         let connection = &admitted.connection;
         let title = render::title(&connection.name, &admitted.action().title);
-        let text = render::text(&title, &wish.input).map_err(|error| Fault {
-            kind: FaultKind::InvalidInput,
-            message: error.to_string(),
-            retryable: false,
-        })?;
+        let text = render::text(&title, &wish.input)
+            .map_err(|error| Fault::new(FaultKind::InvalidInput, error.to_string()))?;
         let now = self.clock.now();
         Ok(Approval {
             id: ApprovalId(self.random.uuid(now)),
@@ -152,16 +149,20 @@ impl Approvals {
             },
             visitor: approval.visitor.clone(),
         };
-        let error = |kind: &str, message: String| Outcome::Error { kind: kind.to_owned(), message };
+        let error = |fault: Fault| Outcome::Error {
+            kind: fault.kind.name().to_owned(),
+            message: fault.message,
+            remedy: fault.remedy,
+        };
         let outcome = match self.connectors.call(request).await.map(|report| report.result) {
             Ok(Ok(output)) => Outcome::Output(output),
-            Ok(Err(fault)) => error(fault.kind.name(), fault.message),
+            Ok(Err(fault)) => error(fault),
             Err(CallError::NoConnection | CallError::NoAction { .. }) => {
-                error(FaultKind::Denied.name(), "the connection or its action isn't there any more".to_owned())
+                error(Fault::new(FaultKind::Denied, "the connection or its action isn't there any more"))
             }
             Err(failure) => {
                 tracing::error!(%failure, approval = %approval.id, "a confirmed call could not be made");
-                error(FaultKind::Internal.name(), "the call could not be made".to_owned())
+                error(Fault::new(FaultKind::Internal, "the call could not be made"))
             }
         };
         // Should this fail, the approval stays `approved`, and is not executed again.
@@ -180,6 +181,24 @@ impl Outcome {
         match self {
             Self::Output(_) => ApprovalState::Executed,
             Self::Error { .. } => ApprovalState::Failed,
+        }
+    }
+
+    /// The outcome as an admin reads it.
+    pub fn for_admin(&self) -> Value {
+        match self {
+            Self::Output(output) => json!({"output": output}),
+            Self::Error { kind, message, remedy } => {
+                json!({"error": {"kind": kind, "message": fault::for_admin(message, *remedy)}})
+            }
+        }
+    }
+
+    /// The outcome as a customer reads it.
+    pub fn for_customer(&self) -> Value {
+        match self {
+            Self::Output(output) => json!({"output": output}),
+            Self::Error { kind, .. } => json!({"error": {"kind": kind, "message": fault::for_customer(kind)}}),
         }
     }
 }

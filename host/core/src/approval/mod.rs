@@ -18,6 +18,7 @@ use serde_json::Value;
 pub use self::desk::{Approvals, Wish};
 use self::round::RoundCall;
 use crate::{
+    connector::fault::Remedy,
     error::StoreError,
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
     principal::{KeyKind, Principal},
@@ -64,10 +65,12 @@ impl ApprovalState {
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     Output(Value),
-    /// The fault's kind and what it said.
+    /// The fault's parts. What an earlier version stored has no remedy.
     Error {
         kind: String,
         message: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remedy: Option<Remedy>,
     },
 }
 

@@ -20,32 +20,6 @@ pub struct AccountKey {
     pub visitor: Option<String>,
 }
 
-impl AccountKey {
-    /// What an admin does when there is no account. [`told_to_customers`] says it in a chat.
-    pub fn how_to_connect(&self, oauth: bool) -> &'static str {
-        match (&self.visitor, oauth) {
-            (None, true) => AUTHORIZE,
-            (None, false) => SET,
-            (Some(_), true) => AUTHORIZE_VISITOR,
-            (Some(_), false) => SET_VISITOR,
-        }
-    }
-}
-
-const AUTHORIZE: &str = "authorize it: POST /api/admin/connections/{id}/oauth/start, and open the link that comes back";
-const SET: &str = "set its `credentials` with PATCH /api/admin/connections/{id}";
-const AUTHORIZE_VISITOR: &str = "the visitor has to authorize one: POST \
-     /api/admin/connections/{id}/visitors/{visitor}/oauth/start, and have them open the link that comes back";
-const SET_VISITOR: &str = "hand in the visitor's own: PUT /api/admin/connections/{id}/visitors/{visitor}/credentials";
-
-/// What is missing, in words for a chat: a customer can't do what an admin is told to do.
-pub fn told_to_customers(message: &str) -> String {
-    let company = "the company has to connect one; the customer can't";
-    let customer = "the customer has to connect their account first";
-    let chats = [(AUTHORIZE, company), (SET, company), (AUTHORIZE_VISITOR, customer), (SET_VISITOR, customer)];
-    chats.iter().fold(message.to_owned(), |message, (admins, chats)| message.replace(admins, chats))
-}
-
 /// What is known of an account in the clear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountTerms {

@@ -118,29 +118,17 @@ impl Connectors {
     /// Calls an action. It runs on a task of its own, so that a caller who goes away leaves nothing unsettled.
     pub async fn call(&self, request: CallRequest) -> Result<CallReport, CallError> {
         let connectors = self.clone();
-        match tokio::spawn(async move { connectors.run(request).await }).await {
+        match tokio::spawn(async move { connectors.run(&request).await }).await {
             Ok(result) => result,
             Err(error) => {
                 tracing::error!(%error, "a connector call panicked");
-                Ok(CallReport::refused(Fault {
-                    kind: FaultKind::Internal,
-                    message: "the host failed while it ran this call; try again".to_owned(),
-                    retryable: true,
-                }))
+                let fault = Fault::new(FaultKind::Internal, "the host failed while it ran this call; try again");
+                Ok(CallReport::refused(fault.retryable(true)))
             }
         }
     }
 
-    /// Makes a call. The log has a fault as admins read it, a chat as customers do.
-    async fn run(&self, request: CallRequest) -> Result<CallReport, CallError> {
-        let report = self.make(&request).await?;
-        Ok(match request.caller {
-            Caller::Chat { .. } | Caller::Confirmed { .. } => report.told_to_customers(),
-            Caller::Admin { .. } | Caller::Health => report,
-        })
-    }
-
-    async fn make(&self, request: &CallRequest) -> Result<CallReport, CallError> {
+    async fn run(&self, request: &CallRequest) -> Result<CallReport, CallError> {
         let connection = self.connection(request).await?;
         let passed = match self.check(&connection, request).await? {
             Ok(passed) if !passed.needs_confirmation => passed,

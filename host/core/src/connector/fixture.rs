@@ -47,7 +47,7 @@ impl Outbound for Fixtures {
     /// A guest is told that it may not send this, and what it makes of that (its own fault, the service's) is wrong.
     fn cause(&self) -> Option<Fault> {
         let message = self.asked().missing.clone()?;
-        Some(Fault { kind: FaultKind::InvalidInput, message, retryable: false })
+        Some(Fault::new(FaultKind::InvalidInput, message))
     }
 }
 
@@ -62,7 +62,7 @@ impl Fixtures {
 
     /// What the first fixture that matches answers.
     pub fn answer(&self, method: &str, url: &str, body: &[u8]) -> Result<OutboundResponse, OutboundFailure> {
-        let failure = |reason, message: String| OutboundFailure { reason, message, retry_after: None, sent: false };
+        let failure = |reason, message: String| OutboundFailure::refused(reason, message);
         let url = Url::parse(url)
             .map_err(|error| failure(OutboundReason::Invalid, format!("`{url}` is not a URL: {error}")))?;
         let host = url.host_str().unwrap_or_default();

@@ -115,7 +115,7 @@ impl Evidence {
             FaultKind::Busy | FaultKind::Limit => false,
             _ => caller == CallerKind::Health,
         };
-        tells.then(|| Self::Bad { reason: fault.kind.reason(), message: fault.message.clone() })
+        tells.then(|| Self::Bad { reason: fault.kind.reason(), message: fault.for_admin() })
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
     }
 
     fn fault(kind: FaultKind) -> Fault {
-        Fault { kind, message: "no".to_owned(), retryable: false }
+        Fault::new(kind, "no")
     }
 
     #[test]

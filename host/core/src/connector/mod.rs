@@ -6,6 +6,7 @@ pub mod account;
 pub mod approval;
 pub mod call;
 pub mod connection;
+pub mod fault;
 pub mod fixture;
 pub mod health;
 pub mod manifest;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+pub use super::fault::{Fault, FaultKind, Remedy};
 use crate::{
     error::StoreError,
     id::{ConnectionId, OrganizationId},
@@ -177,95 +178,6 @@ impl Outcome {
     }
 }
 
-/// Why a call gave nothing: what the guest said of itself, or what the host said of the guest.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
-#[error("{message}")]
-pub struct Fault {
-    pub kind: FaultKind,
-    pub message: String,
-    pub retryable: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultKind {
-    // What a guest may say (`action.fault-kind` in `wit/connector.wit`).
-    InvalidInput,
-    NotFound,
-    Upstream,
-    NeedsAuth,
-    RateLimited,
-    Internal,
-    // What only the host says.
-    /// The guest trapped: unreachable code, a bad access, too deep a stack.
-    Trap,
-    /// It burnt its fuel.
-    Fuel,
-    /// It ran past its deadline.
-    Deadline,
-    /// It asked for more memory or tables than it may have.
-    Memory,
-    /// Its output, what it handed to the host, its requests or their answers are more than one call may have.
-    TooLarge,
-    /// Its output is not JSON or not what its schema says.
-    Output,
-    /// The host is full; nothing ran.
-    Busy,
-    /// The component is missing or can't be compiled; nothing ran.
-    Component,
-    /// A mapping filter failed.
-    Mapping,
-    /// Policy refused the call, or what its guest asked for.
-    Denied,
-    /// A plan's limit refused it; nothing ran.
-    Limit,
-}
-
-impl FaultKind {
-    pub const ALL: [Self; 17] = [
-        Self::InvalidInput,
-        Self::NotFound,
-        Self::Upstream,
-        Self::NeedsAuth,
-        Self::RateLimited,
-        Self::Internal,
-        Self::Trap,
-        Self::Fuel,
-        Self::Deadline,
-        Self::Memory,
-        Self::TooLarge,
-        Self::Output,
-        Self::Busy,
-        Self::Component,
-        Self::Mapping,
-        Self::Denied,
-        Self::Limit,
-    ];
-
-    /// The name in the log and on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::InvalidInput => "invalid_input",
-            Self::NotFound => "not_found",
-            Self::Upstream => "upstream",
-            Self::NeedsAuth => "needs_auth",
-            Self::RateLimited => "rate_limited",
-            Self::Internal => "internal",
-            Self::Trap => "trap",
-            Self::Fuel => "fuel",
-            Self::Deadline => "deadline",
-            Self::Memory => "memory",
-            Self::TooLarge => "too_large",
-            Self::Output => "output",
-            Self::Busy => "busy",
-            Self::Component => "component",
-            Self::Mapping => "mapping",
-            Self::Denied => "denied",
-            Self::Limit => "limit",
-        }
-    }
-}
-
 /// What a mapping gave, and what it cost.
 #[derive(Debug)]
 pub struct Mapped {
@@ -296,7 +208,7 @@ impl Unmapped {
             Self::Fault(fault) => fault,
             Self::Filter { message, offset } => {
                 let at = offset.map_or_else(String::new, |offset| format!(" (at byte {offset} of the filter)"));
-                Fault { kind: FaultKind::Mapping, message: format!("{message}{at}"), retryable: false }
+                Fault::new(FaultKind::Mapping, format!("{message}{at}"))
             }
         }
     }

@@ -11,7 +11,7 @@ use super::{
     failure::TurnFailure,
     live::TurnEvent,
     run::{Run, micros, store_failure},
-    tools::{self, Called, ToolResult},
+    tools::{self, Called, ToolError, ToolResult},
 };
 use crate::{
     approval::{
@@ -19,7 +19,10 @@ use crate::{
         round::{self, RoundCall},
         words::{self, Reply},
     },
-    connector::offer::Offer,
+    connector::{
+        fault::{self, FaultKind},
+        offer::Offer,
+    },
     conversation::{Message, Role},
     id::ApprovalId,
     model::{ModelMessage, ToolCall},
@@ -169,11 +172,14 @@ pub(super) fn ended(approval: &Approval, name: String, ok: bool, output: serde_j
 }
 
 /// What came of an approval, as the result of its call.
-pub(super) fn result(approval: &Approval) -> Result<serde_json::Value, (String, String)> {
-    let undone = |kind: &str, message: &str| Err((kind.to_owned(), message.to_owned()));
+pub(super) fn result(approval: &Approval) -> Result<serde_json::Value, ToolError> {
+    let undone = |reason: &str, message: &str| Err(ToolError::new(reason, message));
     match (approval.state, &approval.outcome) {
         (_, Some(Outcome::Output(output))) => Ok(output.clone()),
-        (_, Some(Outcome::Error { kind, message })) => Err((kind.clone(), message.clone())),
+        (_, Some(Outcome::Error { kind, message, remedy })) => {
+            let kind = FaultKind::named(kind).unwrap_or(FaultKind::Internal);
+            Err(ToolError::new(kind.name(), fault::for_model(kind, message, *remedy)))
+        }
         (ApprovalState::Declined, None) => {
             let why = approval.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
             undone("declined", &format!("the customer didn't confirm this{why}; it was not done"))

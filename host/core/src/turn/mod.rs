@@ -11,6 +11,7 @@ pub mod live;
 mod prompt;
 pub mod replay;
 mod run;
+mod shrink;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     confirm::{asked_by, ended, result},
     live::TurnEvent,
-    tools::{self, CALL_CONNECTOR},
+    tools::CALL_CONNECTOR,
 };
 use crate::{
     approval::{Approval, ApprovalState, Approvals, Person},
@@ -44,7 +44,7 @@ impl Replay {
             let then = match (approval.state, result(approval)) {
                 (ApprovalState::Pending, _) => TurnEvent::ApprovalAsked(Arc::new(approval.clone())),
                 (_, Ok(output)) => ended(approval, name, true, output),
-                (_, Err((kind, message))) => ended(approval, name, false, tools::error(&kind, &message)),
+                (_, Err(error)) => ended(approval, name, false, error.for_client()),
             };
             [started, then]
         })

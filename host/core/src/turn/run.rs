@@ -235,6 +235,9 @@ impl Run {
         let mut calls = Vec::new();
         while let Some(event) = self.draft.next_event(&mut stream).await {
             match event.map_err(fail)? {
+                ModelEvent::Cites(numbers) => {
+                    self.live.push(TurnEvent::Citations(self.citations.by_numbers(&numbers).into()));
+                }
                 ModelEvent::Text(text) => {
                     self.draft.write(text);
                     if self.draft.text().len() >= self.turns.limits.answer_bytes {

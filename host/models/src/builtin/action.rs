@@ -6,7 +6,7 @@ use resly_core::model::{OfferedAction, ToolSpec};
 use serde_json::{Map, Value};
 
 use super::input::{self, Filled};
-use crate::words::{stems, words};
+use crate::words::{stems, topic, words};
 
 /// Actions whose input is worked out; the others match the question less.
 const TRIED: usize = 12;
@@ -21,6 +21,12 @@ pub enum Choice {
     /// An action fits, but an input is missing: what to ask for.
     Ask(String),
     None,
+}
+
+impl Choice {
+    pub fn is_call(&self) -> bool {
+        matches!(self, Self::Call { .. })
+    }
 }
 
 /// How an action fits.
@@ -41,7 +47,7 @@ struct Fit<'a> {
 /// Chooses among the actions that the tools reach. `quoted` says that the documents have an answer, so that a question
 /// that is only near an action is left to them.
 pub fn choose(question: &str, tools: &[ToolSpec], quoted: bool) -> Choice {
-    let asked: HashSet<String> = stems(question).collect();
+    let asked = topic(question);
     let lower = question.to_lowercase();
     let actions = tools.iter().flat_map(|tool| &tool.actions);
     let mut fits: Vec<Fit<'_>> = actions.map(|action| fit(action, &asked, &lower)).collect();

@@ -7,6 +7,7 @@
 //! nothing fits is answered with what it can do. The same request always gets the same answer.
 
 mod action;
+mod dialogue;
 mod input;
 mod quote;
 mod render;
@@ -23,13 +24,12 @@ use resly_core::{
 };
 use serde_json::json;
 
+use self::dialogue::{ASK, BareReply, Dialogue};
 use crate::words::stems;
 
 const WHO: &str = "I'm this site's built-in assistant: I quote the company's own documents and look things up in its \
 connected services. I'm not a language model, so plain questions work best.";
 const NOTHING: &str = "I found nothing about that in the company's documents.";
-/// How an answer that asks for an input begins: the next message is then read together with the question before it.
-const ASK: &str = "To look that up I need ";
 /// Actions that are named when it tells what it can do.
 const NAMED: usize = 6;
 
@@ -57,8 +57,11 @@ impl Model for Builtin {
     }
 
     async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
-        let (mut events, reason) = match reply(&request) {
-            Reply::Say(text) => (deltas(&text), FinishReason::Stop),
+        let (mut events, reason): (Vec<_>, _) = match reply(&request) {
+            Reply::Say(text) => {
+                let cites = ModelEvent::Cites(cited(&text));
+                (std::iter::once(cites).chain(deltas(&text)).collect(), FinishReason::Stop)
+            }
             Reply::Call(call) => (vec![ModelEvent::ToolCall(call)], FinishReason::ToolCalls),
         };
         events.push(ModelEvent::Finish { reason, usage: TokenUsage::default() });
@@ -67,44 +70,50 @@ impl Model for Builtin {
 }
 
 /// A text as a stream gives it: word by word.
-fn deltas(text: &str) -> Vec<ModelEvent> {
-    text.split_inclusive(char::is_whitespace).map(|word| ModelEvent::Text(word.to_owned())).collect()
+fn deltas(text: &str) -> impl Iterator<Item = ModelEvent> {
+    text.split_inclusive(char::is_whitespace).map(|word| ModelEvent::Text(word.to_owned()))
+}
+
+/// The numbers that a text of ours cites, as in `[1]`.
+fn cited(text: &str) -> Vec<u32> {
+    let numbers = text.split('[').skip(1);
+    numbers.filter_map(|rest| rest.split_once(']')?.0.parse().ok()).collect()
 }
 
 fn reply(request: &ModelRequest) -> Reply {
     if matches!(request.messages.last(), Some(ModelMessage::ToolResult { .. })) {
         return Reply::Say(render::results(request));
     }
-    let question = question(&request.messages);
-    if wants_a_person(&question) && request.tools.iter().any(|tool| tool.name == "create_ticket") {
-        return Reply::Call(ticket(request, &question));
+    let dialogue = Dialogue::of(&request.messages);
+    match dialogue.bare_reply() {
+        Some(BareReply::AskAgain(asked)) => return Reply::Say(asked.to_owned()),
+        Some(BareReply::Yes) => return Reply::Say(format!("What would you like to know? {}", abilities(request))),
+        Some(BareReply::No) => return Reply::Say("All right. Ask me whenever you need something.".to_owned()),
+        None => {}
     }
-    let quoted = quote::answer(&question, &request.passages);
-    match action::choose(&question, &request.tools, quoted.is_some()) {
+    let question = dialogue.last;
+    if wants_a_person(question) && request.tools.iter().any(|tool| tool.name == "create_ticket") {
+        return Reply::Call(ticket(request, question));
+    }
+    let quoted = quote::answer(question, &request.passages);
+    let mut choice = action::choose(question, &request.tools, quoted.is_some());
+    if !choice.is_call()
+        && (quoted.is_none() || dialogue.is_input_only())
+        && let Some(open) = dialogue.open_question()
+    {
+        let with_input = action::choose(&open.with_last, &request.tools, false);
+        let asked_now = open.is_newest && quoted.is_none() && choice == action::Choice::None;
+        if with_input.is_call() || asked_now {
+            choice = with_input;
+        }
+    }
+    match choice {
         action::Choice::Call { connection, action, input } => {
             let arguments = json!({"connection": connection, "action": action, "input": input});
             Reply::Call(call(request, "call_connector", arguments.to_string()))
         }
         action::Choice::Ask(needs) => Reply::Say(format!("{ASK}{needs}.")),
-        action::Choice::None => Reply::Say(quoted.unwrap_or_else(|| without_an_answer(request, &question))),
-    }
-}
-
-/// The customer's last message; with the one before when it answers our own question for an input.
-fn question(messages: &[ModelMessage]) -> String {
-    let mut texts = messages.iter().rev().filter_map(|message| match message {
-        ModelMessage::Text { role, text } => Some((*role, text.as_str())),
-        _ => None,
-    });
-    let last = match texts.next() {
-        Some((Role::User, text)) => text,
-        _ => return String::new(),
-    };
-    match (texts.next(), texts.next()) {
-        (Some((Role::Assistant, asked)), Some((Role::User, before))) if asked.starts_with(ASK) => {
-            format!("{before}\n{last}")
-        }
-        _ => last.to_owned(),
+        action::Choice::None => Reply::Say(quoted.unwrap_or_else(|| without_an_answer(request, question))),
     }
 }
 
@@ -157,6 +166,14 @@ fn without_an_answer(request: &ModelRequest, question: &str) -> String {
     } else {
         format!("{NOTHING} {WHO}")
     };
+    text.push_str("\n\n");
+    text.push_str(&abilities(request));
+    text
+}
+
+/// What the customer can ask for.
+fn abilities(request: &ModelRequest) -> String {
+    let mut text = "What I can do:\n- answer from the company's documents, with citations".to_owned();
     let actions: Vec<&str> = request
         .tools
         .iter()
@@ -165,7 +182,6 @@ fn without_an_answer(request: &ModelRequest, question: &str) -> String {
         .map(|action| action.title.as_str())
         .take(NAMED)
         .collect();
-    text.push_str("\n\nWhat I can do:\n- answer from the company's documents, with citations");
     for title in actions {
         text.push_str("\n- ");
         text.push_str(title);

@@ -7,7 +7,7 @@ use std::{
 
 use resly_core::model::NumberedPassage;
 
-use crate::words::{sentences, stems};
+use crate::words::{sentences, stems, topic};
 
 /// The most sentences of an answer.
 const SENTENCES: usize = 4;
@@ -45,11 +45,11 @@ struct Scored {
 
 /// The answer, or none when no passage speaks of what is asked.
 pub fn answer(question: &str, passages: &[NumberedPassage]) -> Option<String> {
-    let asked: HashSet<String> = stems(question).collect();
+    let asked = topic(question);
     if asked.is_empty() || passages.is_empty() {
         return None;
     }
-    let units: Vec<Vec<Unit<'_>>> = passages.iter().map(|one| units(&one.passage.text)).collect();
+    let units: Vec<Vec<Unit<'_>>> = passages.iter().map(|one| units(&one.passage.text, &asked)).collect();
     let weights = weights(&asked, passages, &units);
     let mut scored = score(&weights, passages, &units);
     scored.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.passage, a.unit).cmp(&(b.passage, b.unit))));
@@ -77,12 +77,12 @@ pub fn answer(question: &str, passages: &[NumberedPassage]) -> Option<String> {
 }
 
 /// The parts of a passage that can be quoted by themselves. Headings and the rules of tables are none.
-fn units<'a>(text: &'a str) -> Vec<Unit<'a>> {
+fn units<'a>(text: &'a str, asked: &HashSet<String>) -> Vec<Unit<'a>> {
     let mut units: Vec<Unit<'a>> = Vec::new();
     let mut add = |text: Cow<'a, str>, code: bool| {
         let says = code || text.chars().any(char::is_alphanumeric);
         if says && !text.starts_with('#') {
-            let stems = stems(&text).collect();
+            let stems = unit_stems(&text, asked);
             units.push(Unit { text, code, stems });
         }
     };
@@ -96,6 +96,19 @@ fn units<'a>(text: &'a str) -> Vec<Unit<'a>> {
     }
     sentences(rest).for_each(|sentence| add(sentence, false));
     units
+}
+
+/// What a sentence can be found by. A name such as `RESLY_MODEL_URL` isn't about each of its parts: they count when the
+/// question has two of them.
+fn unit_stems(text: &str, asked: &HashSet<String>) -> HashSet<String> {
+    let mut found = HashSet::new();
+    for token in text.split_whitespace() {
+        let parts: Vec<String> = stems(token).collect();
+        if !token.contains('_') || parts.iter().filter(|part| asked.contains(*part)).count() > 1 {
+            found.extend(parts);
+        }
+    }
+    found
 }
 
 /// Where a fenced code block begins.

@@ -1,6 +1,9 @@
 //! Showing what a tool returned: JSON as text that a person reads.
 
-use resly_core::model::{ModelMessage, ModelRequest};
+use resly_core::{
+    connector::fault::for_customer,
+    model::{ModelMessage, ModelRequest},
+};
 use serde_json::{Map, Value};
 
 use super::action::spaced;
@@ -27,16 +30,12 @@ pub fn results(request: &ModelRequest) -> String {
 fn result(tool: &str, content: &str) -> String {
     let Fenced { n, title, action, body } = unfence(content);
     let cite = n.map(|n| format!(" [{n}]")).unwrap_or_default();
-    let value: Value = match serde_json::from_str(body) {
-        Ok(value) => value,
-        // Cut by the host, or no JSON: shown as it is.
-        Err(_) if !body.trim().is_empty() => {
-            return format!("This is what came back{cite}:\n\n{}", short(body.trim(), 1500));
-        }
-        Err(_) => return format!("Nothing came back{cite}."),
-    };
+    // Behind the value stand the host's and the connector's notes: that it was cut, that there is more.
+    let mut values = serde_json::Deserializer::from_str(body).into_iter::<Value>();
+    let Some(Ok(value)) = values.next() else { return format!("Nothing came back that I can show{cite}.") };
+    let noted = !body[values.byte_offset()..].trim().is_empty();
     if let Some(error) = value.get("error").and_then(Value::as_str) {
-        return failure(error, value.get("message").and_then(Value::as_str).unwrap_or_default());
+        return for_customer(error).to_owned();
     }
     if tool == "create_ticket" {
         let id = value.get("ticket_id").and_then(Value::as_str).unwrap_or_default();
@@ -52,27 +51,8 @@ fn result(tool: &str, content: &str) -> String {
     }
     let mut lines = Lines::default();
     lines.value(&value, 0);
-    format!("From {from}{cite}:\n\n{}", lines.finish())
-}
-
-/// A failed call in plain words. The message was written for a reader by the host or the connector.
-fn failure(kind: &str, message: &str) -> String {
-    if kind == "declined" {
-        return "All right, I left it as it is.".to_owned();
-    }
-    let what = match kind {
-        "unknown" => "I don't know yet what came of it",
-        "expired" => "It was confirmed too late, so I left it as it is",
-        "not_found" => "I looked, and there is no such thing",
-        "invalid_input" => "The service didn't accept what I asked for",
-        "needs_auth" | "denied" => "I'm not allowed to look that up",
-        "rate_limited" | "busy" | "limit" => "The service is too busy right now; please try again later",
-        _ => "I couldn't look that up; please try again later",
-    };
-    match message.trim() {
-        "" => format!("{what}."),
-        message => format!("{what} ({}).", short(message.trim_end_matches('.'), VALUE)),
-    }
+    let more = if noted { "\n\nThis may not be all of it." } else { "" };
+    format!("From {from}{cite}:\n\n{}{more}", lines.finish())
 }
 
 /// A tool result out of its fence.
@@ -144,7 +124,7 @@ impl Lines {
             match inline(value) {
                 Some(text) if text.is_empty() => {}
                 Some(text) => self.push(depth, &format!("{name}: {text}")),
-                None if depth >= DEPTH => self.push(depth, &format!("{name}: {}", short(&value.to_string(), VALUE))),
+                None if depth >= DEPTH => self.push(depth, &format!("{name}: …")),
                 None => {
                     self.push(depth, &format!("{name}:"));
                     self.value(value, depth + 1);
@@ -158,7 +138,8 @@ impl Lines {
             match (inline(item), item) {
                 (Some(text), _) => self.push(depth, &text),
                 (None, Value::Object(members)) => self.item(members, depth),
-                (None, other) => self.push(depth, &short(&other.to_string(), VALUE)),
+                (None, _) if depth >= DEPTH => self.push(depth, "…"),
+                (None, other) => self.value(other, depth + 1),
             }
         }
         if items.len() > ITEMS {

@@ -232,6 +232,108 @@ fn a_missing_input_is_asked_for_and_its_answer_understood() {
     assert_eq!(called_by(&request), Some(("shopify.find_order".into(), json!({"number": "#1001"}))));
 }
 
+fn say(request: &mut ModelRequest, role: Role, text: &str) {
+    request.messages.push(ModelMessage::Text { role, text: text.to_owned() });
+}
+
+#[test]
+fn an_input_that_was_asked_for_earlier_is_understood_later() {
+    let mut request = request("Where is my order?");
+    let asked = said(&request);
+    say(&mut request, Role::Assistant, &asked);
+    request.passages = docs();
+    for between in ["How long do refunds take?", "Thanks!", "Can keys be rotated?"] {
+        say(&mut request, Role::User, between);
+        let answer = said(&request);
+        assert!(
+            answer.contains("fourteen days") || !between.contains("refunds"),
+            "another topic is answered: {answer}"
+        );
+        say(&mut request, Role::Assistant, &answer);
+    }
+    say(&mut request, Role::User, "it's #1001");
+    assert_eq!(called_by(&request), Some(("shopify.find_order".into(), json!({"number": "#1001"}))));
+    request.messages.pop();
+    say(&mut request, Role::User, "How long do refunds take?");
+    let answer = said(&request);
+    assert!(answer.contains("fourteen days"), "a question of its own is answered as one: {answer}");
+}
+
+#[test]
+fn a_bare_yes_is_taken_for_what_it_answers() {
+    let mut request = request("Where is my order?");
+    let asked = said(&request);
+    say(&mut request, Role::Assistant, &asked);
+    request.passages = vec![passage(1, "Please", "", "Yes, please send a yes or a please to say yes.")];
+    for yes in ["yes please", "Yes!", "ok", "ja bitte"] {
+        say(&mut request, Role::User, yes);
+        assert_eq!(said(&request), asked, "{yes}");
+        request.messages.pop();
+    }
+    let mut request = tests::request("yes please");
+    request.passages = vec![passage(1, "Please", "", "Yes, please send a yes or a please to say yes.")];
+    assert!(said(&request).starts_with("What would you like to know?"), "{}", said(&request));
+}
+
+#[test]
+fn questions_off_the_topic_find_nothing_in_any_language() {
+    for question in [
+        "Wie wird das Wetter morgen in Berlin?",
+        "Quel est le meilleur restaurant de Paris pour les enfants ?",
+        "¿Quién ganó el partido de fútbol de la semana pasada?",
+        "Qual è la capitale della Mongolia e come si chiama il presidente?",
+        "Wat is de hoogste berg van de wereld?",
+        "Кто написал роман «Война и мир»?",
+        "今天天气怎么样？",
+        "今日の東京の天気はどうですか。",
+        "วันนี้อากาศเป็นอย่างไรบ้าง",
+        "Bugün hava nasıl olacak?",
+        "Ποιος είναι ο καιρός σήμερα στην Αθήνα;",
+        "What is the tallest mountain in the world?",
+    ] {
+        let mut request = request(question);
+        request.passages = docs();
+        request.passages.push(passage(
+            4,
+            "Versand",
+            "",
+            "Wir versenden in die ganze Welt. Das Paket ist in drei Tagen bei Ihnen, und wie es dorthin kommt, sehen Sie \
+             morgen in der App.",
+        ));
+        request.passages.push(passage(5, "退款", "", "您可以在十四天内申请退款，款项会怎么样退回到您的卡上。"));
+        request.passages.push(passage(6, "คืนเงิน", "", "คุณสามารถขอคืนเงินได้ภายในสิบสี่วัน และเงินจะคืนเข้าบัตรของคุณ"));
+        assert!(said(&request).starts_with(NOTHING), "{question}: {}", said(&request));
+    }
+}
+
+#[test]
+fn questions_in_other_languages_are_answered_from_documents_in_them() {
+    let documents = [
+        ("Wie lange dauert der Versand?", "Versand", "Der Versand dauert drei Tage."),
+        ("怎么申请退款？", "退款", "您可以在十四天内申请退款。"),
+        ("ขอคืนเงินได้ไหม", "คืนเงิน", "คุณสามารถขอคืนเงินได้ภายในสิบสี่วัน"),
+        ("¿Cuánto tarda el envío?", "Envíos", "El envío tarda tres días."),
+    ];
+    for (question, title, text) in documents {
+        let mut request = request(question);
+        request.passages = vec![passage(1, title, "", text)];
+        assert!(said(&request).contains("[1]"), "{question}: {}", said(&request));
+    }
+}
+
+#[test]
+fn a_part_of_a_setting_s_name_is_not_what_a_sentence_is_about() {
+    let mut request = request("What is Resly?");
+    request.passages = vec![
+        passage(1, "Start", "", "Resly is a server that answers customers."),
+        passage(2, "Models", "", "`RESLY_MODEL_URL` includes `/v1`. Set `RESLY_MODEL` to its name."),
+    ];
+    let text = said(&request);
+    assert!(text.contains("a server that answers") && !text.contains("RESLY_"), "{text}");
+    request.messages = vec![user("What does RESLY_MODEL_URL include?")];
+    assert!(said(&request).contains("includes `/v1`"), "{}", said(&request));
+}
+
 #[test]
 fn a_question_about_how_is_for_the_documents() {
     let mut request = request("How do I get a refund for an order?");
@@ -322,13 +424,14 @@ fn results_are_bounded_and_may_be_odd() {
     assert!(text.contains("… and 495 more") && text.len() < 4000, "{text}");
 
     for (content, expected) in [
-        ("<tool_result n=\"2\">{\"a\": [1, 2</tool_result>", "This is what came back [2]:\n\n{\"a\": [1, 2"),
-        ("<tool_result n='x'>[]</tool_result>", "Call Connector found nothing."),
-        ("<tool_result>", "Nothing came back."),
+        ("<tool_result n=\"2\">{\"a\": [1, 2</tool_result>", "Nothing came back that I can show [2]."),
         (
-            "{\"error\":\"not_found\",\"message\":\"no order #9.\"}",
-            "I looked, and there is no such thing (no order #9).",
+            "<tool_result n=\"2\">{\"a\": [[1, 2], [3]]}\n(cut by the host: 7 of 9 bytes)</tool_result>",
+            "From Call Connector [2]:\n\n- A:\n  - 1, 2\n  - 3\n\nThis may not be all of it.",
         ),
+        ("<tool_result n='x'>[]</tool_result>", "Call Connector found nothing."),
+        ("<tool_result>", "Nothing came back that I can show."),
+        ("{\"error\":\"not_found\",\"message\":\"no order #9.\"}", "I looked, and found nothing that matches."),
         (
             "<tool_result>{\"error\":\"busy\",\"message\":\"\"}</tool_result>",
             "The service is too busy right now; please try again later.",

@@ -26,11 +26,11 @@ async fn send(mut store: StoreContextMut<'_, Guest>, request: Request) -> wasmti
     let result = exchange(&mut store, request).await?;
     let guest = store.data_mut();
     guest.refusal = refusal(&result, &guest.allowance);
-    Ok(result)
+    Ok(result.map_err(Failure::from))
 }
 
 /// What the host didn't let through, as the call's caller is told.
-fn refusal(result: &Result<Response, Failure>, allowance: &Allowance) -> Option<Fault> {
+fn refusal(result: &Result<Response, OutboundFailure>, allowance: &Allowance) -> Option<Fault> {
     match result {
         // Of an error's body its status says enough.
         Ok(response) if response.truncated && (200..300).contains(&response.status) => {
@@ -44,11 +44,12 @@ fn refusal(result: &Result<Response, Failure>, allowance: &Allowance) -> Option<
         Ok(_) => None,
         Err(failure) => {
             let kind = match failure.reason {
-                Reason::Denied => FaultKind::Denied,
-                Reason::Quota | Reason::TooLarge => FaultKind::TooLarge,
-                Reason::NeedsAuth | Reason::Timeout | Reason::Network | Reason::Invalid => return None,
+                OutboundReason::Denied => FaultKind::Denied,
+                OutboundReason::Quota | OutboundReason::TooLarge => FaultKind::TooLarge,
+                OutboundReason::NeedsAuth => FaultKind::NeedsAuth,
+                OutboundReason::Timeout | OutboundReason::Network | OutboundReason::Invalid => return None,
             };
-            Some(fault::fault(kind, failure.message.clone()))
+            Some(fault::fault(kind, failure.message.clone()).with_remedy(failure.remedy))
         }
     }
 }
@@ -56,7 +57,7 @@ fn refusal(result: &Result<Response, Failure>, allowance: &Allowance) -> Option<
 async fn exchange(
     store: &mut StoreContextMut<'_, Guest>,
     request: Request,
-) -> wasmtime::Result<Result<Response, Failure>> {
+) -> wasmtime::Result<Result<Response, OutboundFailure>> {
     charge(store, size(&request))?;
     if let Err(failure) = check(&request) {
         return Ok(Err(failure));
@@ -65,14 +66,14 @@ async fn exchange(
     let allowance = guest.allowance;
     if guest.http_calls >= allowance.http_calls {
         let message = format!("a call may send {} requests; fetch less, or in larger pages", allowance.http_calls);
-        return Ok(Err(refused(Reason::Quota, message)));
+        return Ok(Err(OutboundFailure::refused(OutboundReason::Quota, message)));
     }
     if guest.response_bytes >= allowance.response_bytes {
         let message = format!("a call may receive {} bytes, and it has; fetch less", allowance.response_bytes);
-        return Ok(Err(refused(Reason::Quota, message)));
+        return Ok(Err(OutboundFailure::refused(OutboundReason::Quota, message)));
     }
     let Some(connector) = guest.connector.clone() else {
-        return Ok(Err(refused(Reason::Denied, "there is no outside here".to_owned())));
+        return Ok(Err(OutboundFailure::refused(OutboundReason::Denied, "there is no outside here")));
     };
     guest.http_calls += 1;
     let left = guest.time_left();
@@ -92,12 +93,12 @@ async fn exchange(
             charge(store, response.body.len())?;
             Ok(Ok(response))
         }
-        Err(failure) => Ok(Err(failure.into())),
+        Err(failure) => Ok(Err(failure)),
     }
 }
 
 /// Bounds what one request may carry. What it means is the egress policy's business.
-fn check(request: &Request) -> Result<(), Failure> {
+fn check(request: &Request) -> Result<(), OutboundFailure> {
     let header_bytes: usize = request.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
     let body = request.body.as_ref().map_or(0, Vec::len);
     let bounds = [
@@ -111,7 +112,7 @@ fn check(request: &Request) -> Result<(), Failure> {
         None => Ok(()),
         Some((what, have, most, unit)) => {
             let message = format!("the request is too large: {what} has {have} {unit}, at most {most} may be sent");
-            Err(refused(Reason::TooLarge, message))
+            Err(OutboundFailure::refused(OutboundReason::TooLarge, message))
         }
     }
 }
@@ -128,10 +129,6 @@ fn within(response: OutboundResponse, most: usize) -> Response {
     let mut body = Vec::from(response.body);
     body.truncate(most);
     Response { status: response.status, headers, body, truncated }
-}
-
-fn refused(reason: Reason, message: String) -> Failure {
-    Failure { reason, message, retry_after_ms: None, sent: false }
 }
 
 impl From<OutboundFailure> for Failure {

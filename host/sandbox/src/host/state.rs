@@ -56,10 +56,5 @@ async fn set(
 
 fn unavailable(error: StoreError) -> wasmtime::Error {
     tracing::error!(%error, "a connector's state is out of reach");
-    Stop(Fault {
-        kind: FaultKind::Internal,
-        message: "the connector's state is out of reach; try again".to_owned(),
-        retryable: true,
-    })
-    .into()
+    Stop(Fault::new(FaultKind::Internal, "the connector's state is out of reach; try again").retryable(true)).into()
 }

@@ -85,7 +85,7 @@ both! {
         let Decided::Before(again) = store.decide_approval(yes).await.unwrap() else { panic!() };
         assert_eq!(again, decided);
         store.settle_approval(org, approval.id, output.clone()).await.unwrap();
-        let late = Outcome::Error { kind: "upstream".to_owned(), message: "late".to_owned() };
+        let late = Outcome::Error { kind: "upstream".to_owned(), message: "late".to_owned(), remedy: None };
         store.settle_approval(org, approval.id, late).await.unwrap();
         let settled = store.approval(me, approval.id).await.unwrap().unwrap();
         assert_eq!((settled.state, settled.outcome), (ApprovalState::Executed, Some(output)));

@@ -9,7 +9,7 @@ use crate::{
         account::AccountKey,
         connection::{Connection, ConnectionStatus, Environment, Owner, Writes},
         manifest::{Action, Auth, SideEffect},
-        sandbox::{Fault, FaultKind},
+        sandbox::{Fault, FaultKind, Remedy},
     },
     error::StoreError,
     principal::KeyKind,
@@ -93,9 +93,10 @@ impl Connectors {
         // Which account is connected is no part of the connection, nor of its revision.
         let now = passed.account.as_ref().map(|(_, at)| *at);
         Ok(match request.caller {
-            Caller::Confirmed { authorized_at, .. } if authorized_at != now => Err(denied(
-                "the account at the service was connected anew after this was asked; it has to be asked anew",
-            )),
+            Caller::Confirmed { authorized_at, .. } if authorized_at != now => {
+                let fault = denied("the account at the service was connected anew after this was asked");
+                Err(fault.with_remedy(Remedy::AskAgain))
+            }
             _ => Ok(passed),
         })
     }
@@ -113,19 +114,15 @@ impl Connectors {
         if connection.environment == Environment::Sandbox || (own && !auth.asks_a_person()) {
             return Ok(Ok(None));
         }
-        let missing = |message: String| Ok(Err(Fault { kind: FaultKind::NeedsAuth, message, retryable: false }));
+        let missing = |message: &str, remedy| Ok(Err(Fault::new(FaultKind::NeedsAuth, message).with_remedy(remedy)));
         if !own && request.visitor.is_none() {
-            return missing(
-                "this connection uses each visitor's own account: say whose with the query parameter `visitor`, as in \
-                 `?visitor=anna`"
-                    .to_owned(),
-            );
+            return missing("this connection uses each visitor's own account", Remedy::NameVisitor);
         }
         let visitor = request.visitor.clone().filter(|_| !own);
         let key = AccountKey { organization: connection.organization, connection: connection.id, visitor };
         let Some(at) = self.store.authorized_at(&key).await? else {
             let who = if own { "no account is connected" } else { "this visitor hasn't connected an account" };
-            return missing(format!("{who}: {}", key.how_to_connect(oauth)));
+            return missing(who, Remedy::connect(&key, oauth));
         };
         Ok(Ok(Some((key.visitor, at))))
     }
@@ -139,11 +136,8 @@ fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Re
         Caller::Confirmed { kind, revision, .. } => (kind, Some(revision)),
     };
     if connection.status == ConnectionStatus::NeedsAuth {
-        return Err(Fault {
-            kind: FaultKind::NeedsAuth,
-            message: "the connection's credential was refused by the service; an admin has to renew it".to_owned(),
-            retryable: false,
-        });
+        let message = "the connection's credential was refused by the service; an admin has to renew it";
+        return Err(Fault::new(FaultKind::NeedsAuth, message));
     }
     if connection.status != ConnectionStatus::Enabled {
         return Err(denied("this connection is not enabled"));
@@ -156,10 +150,8 @@ fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Re
         return Err(denied("this connection uses each visitor's own account, which takes a chat under a secret key"));
     }
     if connection.owner == Owner::Visitor && request.visitor.is_none() {
-        return Err(denied(
-            "this connection uses each visitor's own account, and this chat doesn't say whose is meant: its app sends no \
-             `visitorId`",
-        ));
+        let message = "this connection uses each visitor's own account, and this chat doesn't say whose is meant";
+        return Err(denied(message).with_remedy(Remedy::SendVisitorId));
     }
     let when = match action.side_effect {
         SideEffect::Read => Writes::AtOnce,
@@ -171,10 +163,10 @@ fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Re
     match confirmed {
         None => Ok(when),
         Some(revision) if revision == connection.revision => Ok(Writes::AtOnce),
-        Some(_) => Err(denied("the connection was changed after this was confirmed; it has to be asked anew")),
+        Some(_) => Err(denied("the connection was changed after this was confirmed").with_remedy(Remedy::AskAgain)),
     }
 }
 
 pub(super) fn denied(message: &str) -> Fault {
-    Fault { kind: FaultKind::Denied, message: message.to_owned(), retryable: false }
+    Fault::new(FaultKind::Denied, message)
 }

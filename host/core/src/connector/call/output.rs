@@ -6,7 +6,7 @@ use super::{Connectors, Prepared};
 use crate::connector::{
     connection::Connection,
     manifest::Action,
-    sandbox::{Allowance, Fault, FaultKind, Outcome, Unmapped},
+    sandbox::{Allowance, Fault, FaultKind, Outcome, Remedy, Unmapped},
 };
 
 pub(in crate::connector) const MAPPING_FUEL: u64 = 50_000_000;
@@ -38,10 +38,9 @@ impl Connectors {
 }
 
 fn parse_output(text: &str) -> Result<Value, Fault> {
-    serde_json::from_str(text).map_err(|error| Fault {
-        kind: FaultKind::Output,
-        message: format!("the connector's output is not JSON: {error}; its author has to mend that"),
-        retryable: false,
+    serde_json::from_str(text).map_err(|error| {
+        let message = format!("the connector's output is not JSON: {error}; its author has to mend that");
+        Fault::new(FaultKind::Output, message)
     })
 }
 
@@ -52,10 +51,6 @@ fn bad_mapping(action: &str, unmapped: Unmapped) -> Fault {
     if !wrong {
         return fault;
     }
-    let message = format!(
-        "the connection's mapping for `{action}` failed: {}; an admin has to mend it, and can try it first with \
-         POST /api/admin/connections/{{id}}/actions/{action}/mapping/preview",
-        fault.message
-    );
-    Fault { message, ..fault }
+    let message = format!("the connection's mapping for `{action}` failed: {}", fault.message);
+    Fault { message, ..fault }.with_remedy(Remedy::MendMapping)
 }

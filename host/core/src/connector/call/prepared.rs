@@ -39,19 +39,13 @@ impl Prepared {
 
     pub(in crate::connector) fn bad_input(&self, action: &str, input: &Value) -> Option<Fault> {
         let differences = self.input.get(action)?.check(input).err()?;
-        Some(Fault {
-            kind: FaultKind::InvalidInput,
-            message: format!("the input doesn't fit the action's schema: {}", in_words(&differences)),
-            retryable: false,
-        })
+        let message = format!("the input doesn't fit the action's schema: {}", in_words(&differences));
+        Some(Fault::new(FaultKind::InvalidInput, message))
     }
 
     pub(super) fn bad_output(&self, action: &str, output: &Value) -> Option<Fault> {
         let differences = self.output.get(action)?.check(output).err()?;
-        Some(Fault {
-            kind: FaultKind::Output,
-            message: format!("the output doesn't fit the action's schema: {}", in_words(&differences)),
-            retryable: false,
-        })
+        let message = format!("the output doesn't fit the action's schema: {}", in_words(&differences));
+        Some(Fault::new(FaultKind::Output, message))
     }
 }

@@ -122,7 +122,7 @@ pub(super) fn record(
         status: fault.map_or("ok", |fault| fault.kind.name()).to_owned(),
         reason: fault.map(|fault| fault.kind.reason()),
         cached: report.cached,
-        message: fault.map(|fault| fault.message.clone()),
+        message: fault.map(Fault::for_admin),
         cost: report.cost.clone(),
         log: report.log.clone(),
         requests,

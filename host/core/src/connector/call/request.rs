@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use crate::{
     connector::{
-        account::told_to_customers,
         connection::CallerKind,
         sandbox::{Cost, Fault, FaultKind, LogLevel, LogLine},
     },
@@ -91,12 +90,6 @@ impl CallReport {
         warnings.map(|line| line.message.chars().take(CHARACTERS).collect()).collect()
     }
 
-    /// The same for a chat.
-    pub(super) fn told_to_customers(self) -> Self {
-        let told = |fault: Fault| Fault { message: told_to_customers(&fault.message), ..fault };
-        Self { result: self.result.map_err(told), ..self }
-    }
-
     pub(super) fn refused(fault: Fault) -> Self {
         Self { result: Err(fault), limit: None, cached: false, cost: Cost::default(), log: Vec::new() }
     }
@@ -107,7 +100,7 @@ impl CallReport {
     }
 
     pub(super) fn over(limit: LimitReached) -> Self {
-        let fault = Fault { kind: FaultKind::Limit, message: limit.to_string(), retryable: false };
+        let fault = Fault::new(FaultKind::Limit, limit.to_string());
         Self { limit: Some(limit), ..Self::refused(fault) }
     }
 }

@@ -185,7 +185,7 @@ struct Nothing;
 impl Outbound for Nothing {
     async fn send(&self, _: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
         let message = "there is no outside here".to_owned();
-        Err(OutboundFailure { reason: OutboundReason::Denied, message, retry_after: None, sent: false })
+        Err(OutboundFailure::refused(OutboundReason::Denied, message))
     }
 
     fn redact(&self, text: &str) -> String {

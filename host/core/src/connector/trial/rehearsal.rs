@@ -108,7 +108,7 @@ impl Outbound for Stage {
             *staged = Some(Staged { asked: request, departure });
         }
         let message = STAGED.to_owned();
-        Err(OutboundFailure { reason: OutboundReason::Denied, message, retry_after: None, sent: false })
+        Err(OutboundFailure::refused(OutboundReason::Denied, message))
     }
 
     fn redact(&self, text: &str) -> String {

@@ -188,7 +188,7 @@ async fn what_was_changed_since_it_was_shown_is_not_done() {
         assert!(world.sandbox.calls().is_empty());
         let approval = only(&world);
         assert_eq!(approval.state, ApprovalState::Failed);
-        let Some(Outcome::Error { kind, message }) = approval.outcome else { panic!("{approval:?}") };
+        let Some(Outcome::Error { kind, message, .. }) = approval.outcome else { panic!("{approval:?}") };
         assert!(kind == "denied" && message.contains(why), "{message}");
     }
 }
@@ -198,7 +198,7 @@ async fn another_account_than_the_one_it_was_asked_for_is_not_written_to() {
     let connected = |seconds: i64| Some(Timestamp::from_micros(seconds * 1_000_000));
     for owner in [Owner::Organization, Owner::Visitor] {
         for (now, made, why) in
-            [(connected(1), 1, "shipped"), (connected(2), 0, "connected anew"), (None, 0, "needs_auth")]
+            [(connected(1), 1, "shipped"), (connected(2), 0, "its account changed"), (None, 0, "needs_auth")]
         {
             let world = world();
             world.store.change(|connection| {

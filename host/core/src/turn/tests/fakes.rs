@@ -375,7 +375,7 @@ impl Sandbox for FakeSandbox {
     async fn invoke(&self, invocation: Invocation) -> Outcome {
         self.calls.lock().unwrap().push((invocation.action, invocation.input));
         let failing = std::mem::take(&mut *self.failing.lock().unwrap());
-        let fault = Fault { kind: FaultKind::Upstream, message: "down".to_owned(), retryable: true };
+        let fault = Fault::new(FaultKind::Upstream, "down").retryable(true);
         let result = if failing { Err(fault) } else { Ok(r#"{"state":"shipped"}"#.to_owned()) };
         Outcome { result, cost: Cost { fuel: 10, ..Cost::default() }, log: vec![] }
     }

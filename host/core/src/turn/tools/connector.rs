@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Ran, ToolResult, Toolbox, error, parse};
+use super::{Ran, ToolError, ToolResult, Toolbox, parse};
 use crate::{
     approval::{Approval, Person, Wish, render},
     connector::{
@@ -59,28 +59,28 @@ impl Called {
     }
 }
 
-/// An action's output, or the kind and the words of its fault, as the result of `tool`.
+/// An action's output, or why there is none, as the result of `tool`.
 pub(in crate::turn) fn told(
     tool: &str,
     called: &Called,
-    result: Result<Value, (String, String)>,
+    result: Result<Value, ToolError>,
     notes: &[String],
     cap: usize,
     citations: &mut Citations,
 ) -> ToolResult {
-    let (output, reason, n) = match result {
+    let (output, for_model, reason, n) = match result {
         Ok(output) => {
             let n = citations.add(called.title.clone(), None, called.id.to_string(), &output.to_string());
-            (output, None, Some(n))
+            (output, None, None, Some(n))
         }
-        Err((kind, message)) => (error(&kind, &message), Some(kind), None),
+        Err(error) => (error.for_client(), Some(error.for_model()), Some(error.reason), None),
     };
     let connection = called.connection.as_deref().map(|connection| ("connection", connection));
     let names = connection.into_iter().chain([("action", called.action.as_str()), ("title", called.title.as_str())]);
     let ok = reason.is_none();
     ToolResult {
         ok,
-        content: fence(n, tool, names, &output, notes, cap),
+        content: fence(n, tool, names, for_model.as_ref().unwrap_or(&output), notes, cap),
         step: json!({"tool": tool, "connection": called.id, "action": called.action, "title": called.title, "ok": ok,
             "reason": reason}),
         output,
@@ -123,7 +123,7 @@ impl Toolbox<'_> {
             Ok(None) => match self.turns.connectors.call(request).await {
                 Ok(report) => {
                     notes = report.notes();
-                    report.result.map_err(faulted)
+                    report.result.map_err(ToolError::from)
                 }
                 Err(failure) => Err(not_made(&failure, offered.connection)),
             },
@@ -147,7 +147,7 @@ impl Toolbox<'_> {
         call: &ToolCall,
         request: &CallRequest,
         asked: &[Approval],
-    ) -> Result<Option<Approval>, (String, String)> {
+    ) -> Result<Option<Approval>, ToolError> {
         let admitted = match self.turns.connectors.admit(request).await {
             Ok(Ok(admitted)) if admitted.needs_confirmation() => admitted,
             _ => return Ok(None),
@@ -158,7 +158,7 @@ impl Toolbox<'_> {
         };
         if asked.iter().any(same) {
             let message = "the customer is asked to confirm this very call already; it is made once";
-            return Err(("repeated".to_owned(), message.to_owned()));
+            return Err(ToolError::new("repeated", message));
         }
         let wish = Wish {
             person: Person::from(self.principal),
@@ -168,15 +168,17 @@ impl Toolbox<'_> {
             call: call.id.clone(),
             input: request.input.clone(),
         };
-        self.turns.approvals.draft(wish, &admitted).map(Some).map_err(faulted)
+        self.turns.approvals.draft(wish, &admitted).map(Some).map_err(ToolError::from)
     }
 }
 
-fn faulted(fault: Fault) -> (String, String) {
-    (fault.kind.name().to_owned(), fault.message)
+impl From<Fault> for ToolError {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.kind.name(), fault.for_model())
+    }
 }
 
-fn not_made(failure: &dyn std::fmt::Display, connection: ConnectionId) -> (String, String) {
+fn not_made(failure: &dyn std::fmt::Display, connection: ConnectionId) -> ToolError {
     tracing::warn!(%failure, %connection, "a connector call could not be made");
-    ("internal".to_owned(), "the call could not be made".to_owned())
+    ToolError::new("internal", "the call could not be made")
 }

@@ -15,7 +15,12 @@ pub(super) use self::{
     specs::specs,
 };
 use super::{Turns, cite::Citations, prompt::fence, store::AcceptedTurn};
-use crate::{approval::Approval, connector::offer::Offer, model::ToolCall, principal::Principal};
+use crate::{
+    approval::Approval,
+    connector::{fault, offer::Offer},
+    model::ToolCall,
+    principal::Principal,
+};
 
 /// What came of a tool call.
 pub(super) enum Ran {
@@ -27,9 +32,9 @@ pub(super) enum Ran {
 /// What a tool call gave.
 pub(super) struct ToolResult {
     pub ok: bool,
-    /// For clients: the output, or `{"error", "message"}`.
+    /// For clients: the output, or `{"error", "message"}` in words for customers.
     pub output: Value,
-    /// For the model: the same, fenced and cut.
+    /// For the model: the output, or what it can act on; fenced and cut.
     pub content: String,
     /// For the record: what was called and how it went.
     pub step: Value,
@@ -70,19 +75,39 @@ impl Toolbox<'_> {
     }
 
     pub(super) fn failed(&self, tool: &str, reason: &str, message: &str) -> ToolResult {
-        let output = error(reason, message);
+        let error = ToolError::new(reason, message);
         ToolResult {
             ok: false,
-            content: fence(None, "error", [], &output, &[], self.turns.limits.tool_output_bytes),
-            output,
+            content: fence(None, "error", [], &error.for_model(), &[], self.turns.limits.tool_output_bytes),
+            output: error.for_client(),
             step: json!({"tool": tool, "ok": false, "reason": reason}),
             cites: Vec::new(),
         }
     }
 }
 
-pub(super) fn error(reason: &str, message: &str) -> Value {
-    json!({"error": reason, "message": message})
+/// Why a tool gave nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ToolError {
+    /// A fault's kind, or the tool's own reason.
+    pub reason: String,
+    /// What the model can act on.
+    message: String,
+}
+
+impl ToolError {
+    pub fn new(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { reason: reason.into(), message: message.into() }
+    }
+
+    fn for_model(&self) -> Value {
+        json!({"error": self.reason, "message": self.message})
+    }
+
+    /// What a client may show to a customer.
+    pub fn for_client(&self) -> Value {
+        json!({"error": self.reason, "message": fault::for_customer(&self.reason)})
+    }
 }
 
 fn parse<T: serde::de::DeserializeOwned>(call: &ToolCall) -> Result<T, String> {

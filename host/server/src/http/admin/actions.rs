@@ -92,7 +92,7 @@ pub async fn test(
         Err(fault) => {
             let reason = fault.kind.reason();
             json!({"ok": false, "reason": reason, "what_to_do": reason.what_to_do(), "fault": fault.kind,
-                "message": fault.message, "retryable": fault.retryable, "duration_ms": duration_ms})
+                "message": fault.for_admin(), "retryable": fault.retryable, "duration_ms": duration_ms})
         }
     }))
 }

@@ -78,6 +78,6 @@ fn shown(outcome: &Outcome) -> Value {
             }
             json!({"output": {"cut": format!("the output has {bytes} bytes; GET /api/chat/approvals/{{id}} has it")}})
         }
-        Outcome::Error { .. } => json!(outcome),
+        Outcome::Error { .. } => outcome.for_admin(),
     }
 }

@@ -348,8 +348,9 @@ pub async fn enable(
     // What an organization trusts may have changed since it was installed.
     app.catalogue.choose(connection.organization, &connection.connector, Some(&connection.version)).await?;
     if !app.accounts.is_credentialed(&connection, &prepared.installable).await? {
-        let lacks = app.accounts.lacks(&connection, &prepared.installable);
-        let detail = format!("in production this connection needs {lacks}; then test it, and enable it");
+        let (what, remedy) = app.accounts.lacks(&connection, &prepared.installable);
+        let how = remedy.for_admin();
+        let detail = format!("in production this connection needs {what}: {how}; then test it, and enable it");
         return Err(Problem::new(&kinds::CONNECTOR_NEEDS_AUTH, detail));
     }
     if connection.environment == Environment::Production && connection.tested_at.is_none() {

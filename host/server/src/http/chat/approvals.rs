@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, State},
 };
 use resly_core::{
-    approval::{Approval, Person, Verdict},
+    approval::{Approval, Outcome, Person, Verdict},
     id::ApprovalId,
 };
 use serde::Deserialize;
@@ -92,7 +92,7 @@ fn object(approval: &Approval) -> Value {
         "expires_at": approval.expires_at,
         "decided_at": approval.decided_at,
         "reason": approval.reason,
-        "outcome": approval.outcome,
+        "outcome": approval.outcome.as_ref().map(Outcome::for_customer),
     })
 }
 

@@ -147,7 +147,7 @@ pub fn call_problem(fault: &Fault, report: &CallReport) -> Problem {
 
 /// The problem of a fault that came of no counted call.
 pub fn fault_problem(fault: &Fault) -> Problem {
-    let problem = Problem::new(fault_kind(fault.kind), fault.message.clone())
+    let problem = Problem::new(fault_kind(fault.kind), fault.for_admin())
         .with("fault", json!({"kind": fault.kind, "retryable": fault.retryable}))
         .with("reason", fault.kind.reason().name())
         .with("what_to_do", fault.kind.reason().what_to_do());

@@ -1,0 +1,318 @@
+//! Why a call gave nothing: its kind, what happened, and what mends it, as data. Each audience gets its own text of it.
+//!
+//! | audience | reads | text |
+//! |---|---|---|
+//! | admins | logs, tests, problems | [`Fault::for_admin`]: all of it, with routes and settings |
+//! | the model | the result of its tool call | [`Fault::for_model`]: what it can act on |
+//! | customers | answers of `builtin`, clients' events | [`for_customer`]: a fixed sentence for each kind |
+
+use serde::{Deserialize, Serialize};
+
+use super::account::AccountKey;
+
+/// Why a call gave nothing: what the guest said of itself, or what the host said of the guest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("{}", self.for_admin())]
+pub struct Fault {
+    pub kind: FaultKind,
+    /// What happened, for an admin: without a secret, and without what `remedy` says.
+    pub message: String,
+    /// What has to be done before a repeat can succeed, where the host knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Remedy>,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+}
+
+impl Fault {
+    /// A fault that a repeat doesn't mend.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), remedy: None, retryable: false }
+    }
+
+    #[must_use]
+    pub fn retryable(self, retryable: bool) -> Self {
+        Self { retryable, ..self }
+    }
+
+    #[must_use]
+    pub fn with_remedy(self, remedy: impl Into<Option<Remedy>>) -> Self {
+        Self { remedy: remedy.into(), ..self }
+    }
+
+    /// What happened, and what an admin does about it.
+    pub fn for_admin(&self) -> String {
+        for_admin(&self.message, self.remedy)
+    }
+
+    /// What a model can act on: the connector's own words about the input, or a fixed sentence. It may repeat this to a
+    /// customer, so it names no route, no setting and nothing of the host's insides.
+    pub fn for_model(&self) -> String {
+        for_model(self.kind, &self.message, self.remedy)
+    }
+}
+
+/// [`Fault::for_admin`] of a fault's stored parts.
+pub fn for_admin(message: &str, remedy: Option<Remedy>) -> String {
+    match remedy {
+        None => message.to_owned(),
+        Some(remedy) => format!("{message}: {}", remedy.for_admin()),
+    }
+}
+
+/// [`Fault::for_model`] of a fault's stored parts.
+pub fn for_model(kind: FaultKind, message: &str, remedy: Option<Remedy>) -> String {
+    if let Some(text) = remedy.and_then(Remedy::for_chat) {
+        return text.to_owned();
+    }
+    match kind {
+        // What the connector says of the input and of its service.
+        FaultKind::InvalidInput | FaultKind::NotFound | FaultKind::Upstream | FaultKind::RateLimited => {
+            message.to_owned()
+        }
+        FaultKind::NeedsAuth => Remedy::COMPANY_CONNECTS.to_owned(),
+        FaultKind::Denied => "this isn't allowed in this chat; don't call it again".to_owned(),
+        FaultKind::Limit => "no more calls can be made for now; don't call it again".to_owned(),
+        FaultKind::Busy => "too many calls are being made; it may work in a moment".to_owned(),
+        FaultKind::Deadline => "the service took too long; it may work later".to_owned(),
+        FaultKind::Fuel | FaultKind::Memory | FaultKind::TooLarge => {
+            "there is too much to read at once; ask for less".to_owned()
+        }
+        FaultKind::Internal | FaultKind::Trap | FaultKind::Output | FaultKind::Component | FaultKind::Mapping => {
+            "the call failed, and calling it again doesn't help; the company has been told".to_owned()
+        }
+    }
+}
+
+/// The sentence that a customer reads about a call that gave nothing, by the fault's kind or a tool's own reason. It is
+/// fixed, so that nothing of a service, a connector or the host can stand in it.
+pub fn for_customer(kind: &str) -> &'static str {
+    match kind {
+        "declined" => "All right, I left it as it is.",
+        "expired" => "This was confirmed too late, so I left it as it is.",
+        "unknown" => "I don't know yet whether this was done.",
+        "repeated" => "I asked you to confirm this already.",
+        "not_found" => "I looked, and found nothing that matches.",
+        "invalid_input" => "I couldn't look that up with what I have; please check the details.",
+        "needs_auth" => "I can't look that up, because the account isn't connected.",
+        "denied" | "unknown_action" => "I'm not allowed to do that here.",
+        "rate_limited" | "busy" | "limit" => "The service is too busy right now; please try again later.",
+        "deadline" => "The service took too long to answer; please try again later.",
+        "fuel" | "memory" | "too_large" => "There is too much to look at; please ask for less at once.",
+        _ => "I couldn't look that up right now; please try again later.",
+    }
+}
+
+/// What has to be done before a repeat can succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// An admin authorizes the connection with OAuth.
+    Authorize,
+    /// An admin enters the connection's credentials.
+    SetCredentials,
+    /// An admin enters the client of the connection's OAuth app.
+    SetClient,
+    /// The visitor authorizes an account of their own.
+    AuthorizeVisitor,
+    /// The company's app hands in the visitor's credentials.
+    SetVisitorCredentials,
+    /// An admin who calls the action says whose account is meant.
+    NameVisitor,
+    /// The company's app says whose chat it is.
+    SendVisitorId,
+    /// An admin mends the connection's mapping of the action.
+    MendMapping,
+    /// The customer is asked anew, because the connection changed since.
+    AskAgain,
+}
+
+impl Remedy {
+    const COMPANY_CONNECTS: &str = "the account isn't connected; only the company can connect it, the customer can't";
+
+    /// What connects this account.
+    pub fn connect(key: &AccountKey, oauth: bool) -> Self {
+        match (&key.visitor, oauth) {
+            (None, true) => Self::Authorize,
+            (None, false) => Self::SetCredentials,
+            (Some(_), true) => Self::AuthorizeVisitor,
+            (Some(_), false) => Self::SetVisitorCredentials,
+        }
+    }
+
+    /// What an admin does, with the route.
+    pub fn for_admin(self) -> &'static str {
+        match self {
+            Self::Authorize => {
+                "authorize it: POST /api/admin/connections/{id}/oauth/start, and open the link that comes back"
+            }
+            Self::SetCredentials => "set its `credentials` with PATCH /api/admin/connections/{id}",
+            Self::SetClient => {
+                "set its `client_id` and `client_secret` as `credentials` with PATCH /api/admin/connections/{id}"
+            }
+            Self::AuthorizeVisitor => {
+                "the visitor has to authorize one: POST /api/admin/connections/{id}/visitors/{visitor}/oauth/start, and \
+                 have them open the link that comes back"
+            }
+            Self::SetVisitorCredentials => {
+                "hand in the visitor's own: PUT /api/admin/connections/{id}/visitors/{visitor}/credentials"
+            }
+            Self::NameVisitor => "say whose with the query parameter `visitor`, as in `?visitor=anna`",
+            Self::SendVisitorId => "the chat's app has to send `visitorId`",
+            Self::MendMapping => {
+                "an admin has to mend it, and can try it first with POST \
+                 /api/admin/connections/{id}/actions/{action}/mapping/preview"
+            }
+            Self::AskAgain => "it has to be asked anew",
+        }
+    }
+
+    /// What a chat can do; `None` where the fault's kind says enough.
+    fn for_chat(self) -> Option<&'static str> {
+        match self {
+            Self::Authorize | Self::SetCredentials | Self::SetClient => Some(Self::COMPANY_CONNECTS),
+            Self::AuthorizeVisitor | Self::SetVisitorCredentials => {
+                Some("the customer has to connect their account first")
+            }
+            Self::NameVisitor | Self::SendVisitorId => {
+                Some("it isn't known whose account is meant; the customer can't mend that")
+            }
+            Self::AskAgain => Some("the connection or its account changed after this was asked; ask the customer anew"),
+            Self::MendMapping => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    // What a guest may say (`action.fault-kind` in `wit/connector.wit`).
+    InvalidInput,
+    NotFound,
+    Upstream,
+    NeedsAuth,
+    RateLimited,
+    Internal,
+    // What only the host says.
+    /// The guest trapped: unreachable code, a bad access, too deep a stack.
+    Trap,
+    /// It burnt its fuel.
+    Fuel,
+    /// It ran past its deadline.
+    Deadline,
+    /// It asked for more memory or tables than it may have.
+    Memory,
+    /// Its output, what it handed to the host, its requests or their answers are more than one call may have.
+    TooLarge,
+    /// Its output is not JSON or not what its schema says.
+    Output,
+    /// The host is full; nothing ran.
+    Busy,
+    /// The component is missing or can't be compiled; nothing ran.
+    Component,
+    /// A mapping filter failed.
+    Mapping,
+    /// Policy refused the call, or what its guest asked for.
+    Denied,
+    /// A plan's limit refused it; nothing ran.
+    Limit,
+}
+
+impl FaultKind {
+    pub const ALL: [Self; 17] = [
+        Self::InvalidInput,
+        Self::NotFound,
+        Self::Upstream,
+        Self::NeedsAuth,
+        Self::RateLimited,
+        Self::Internal,
+        Self::Trap,
+        Self::Fuel,
+        Self::Deadline,
+        Self::Memory,
+        Self::TooLarge,
+        Self::Output,
+        Self::Busy,
+        Self::Component,
+        Self::Mapping,
+        Self::Denied,
+        Self::Limit,
+    ];
+
+    /// The kind of this name, as [`Self::name`] has it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The name in the log and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid_input",
+            Self::NotFound => "not_found",
+            Self::Upstream => "upstream",
+            Self::NeedsAuth => "needs_auth",
+            Self::RateLimited => "rate_limited",
+            Self::Internal => "internal",
+            Self::Trap => "trap",
+            Self::Fuel => "fuel",
+            Self::Deadline => "deadline",
+            Self::Memory => "memory",
+            Self::TooLarge => "too_large",
+            Self::Output => "output",
+            Self::Busy => "busy",
+            Self::Component => "component",
+            Self::Mapping => "mapping",
+            Self::Denied => "denied",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words that only admins, operators and authors of connectors know.
+    const ADMIN_WORDS: [&str; 12] =
+        ["/api/", "RESLY_", "wasm", "trap", "fuel", "manifest", "`", "{", "admin", "plan", "connector", "schema"];
+
+    #[test]
+    fn customers_and_models_read_no_admin_words() {
+        let kinds = FaultKind::ALL.map(FaultKind::name);
+        let reasons = ["declined", "expired", "unknown", "repeated", "unknown_action", "unavailable", "anything"];
+        for kind in kinds.into_iter().chain(reasons) {
+            let text = for_customer(kind);
+            assert!(ADMIN_WORDS.iter().all(|word| !text.contains(word)), "{kind}: {text}");
+            assert!(text.ends_with('.'), "{kind}: {text}");
+        }
+        let said = "wasm trap: unreachable at api.example.com, see RESLY_EGRESS_ALLOW";
+        for kind in FaultKind::ALL {
+            let text = Fault::new(kind, said).for_model();
+            let own = matches!(
+                kind,
+                FaultKind::InvalidInput | FaultKind::NotFound | FaultKind::Upstream | FaultKind::RateLimited
+            );
+            assert!(own == (text == said), "{kind:?}: {text}");
+            assert!(own || ADMIN_WORDS.iter().all(|word| !text.contains(word)), "{kind:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_remedy_is_told_to_each_audience() {
+        let organization = crate::id::OrganizationId(uuid::Uuid::nil());
+        let connection = crate::id::ConnectionId(uuid::Uuid::nil());
+        let own = AccountKey { organization, connection, visitor: None };
+        let visitors = AccountKey { visitor: Some("anna".to_owned()), ..own.clone() };
+        for (key, oauth, admin, chat) in [
+            (&own, true, "/oauth/start", "only the company"),
+            (&own, false, "PATCH", "only the company"),
+            (&visitors, true, "/visitors/{visitor}/oauth/start", "the customer has to"),
+            (&visitors, false, "/visitors/{visitor}/credentials", "the customer has to"),
+        ] {
+            let fault = Fault::new(FaultKind::NeedsAuth, "no account is connected");
+            let fault = fault.with_remedy(Remedy::connect(key, oauth));
+            assert!(fault.for_admin().starts_with("no account is connected: ") && fault.for_admin().contains(admin));
+            assert!(fault.for_model().contains(chat) && !fault.for_model().contains("/api/"), "{}", fault.for_model());
+        }
+    }
+}
