@@ -14,11 +14,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Client, Method, RequestBuilder, Response};
-use resly_core::{
-    id::OrganizationId,
-    meter::Limits,
-    principal::{KeyKind, Scope},
-};
+use resly_core::{id::OrganizationId, meter::Limits, principal::Scope};
 use resly_sandbox::{CompileBudget, Compiler};
 use resly_server::{
     app::App,
@@ -108,6 +104,8 @@ struct Launch {
     /// What a child may take to compile a component; without it, the test's own process compiles.
     compile_budget: Option<CompileBudget>,
     oauth_clients: Option<String>,
+    /// More settings, by the names of their variables.
+    settings: Vec<(String, String)>,
     database_url: Option<String>,
     /// `builtin` answers in the scripted model's place.
     builtin: bool,
@@ -165,13 +163,19 @@ impl TestApp {
         (first, second)
     }
 
+    /// With settings by the names of their variables.
+    pub async fn with_settings(settings: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self::launch(Launch { settings: settings.iter().map(owned).collect(), ..Launch::default() }).await
+    }
+
     /// The same, with components compiled by a child as in production, within this budget.
     pub async fn compiling_within(budget: CompileBudget) -> Self {
         Self::launch(Launch { compile_budget: Some(budget), ..Launch::default() }).await
     }
 
     async fn launch(launch: Launch) -> Self {
-        let Launch { allow, route, oauth_clients, compile_budget, database_url, builtin, twin } = launch;
+        let Launch { allow, route, oauth_clients, compile_budget, settings: more, database_url, builtin, twin } = launch;
         let public_url = twin.as_ref().map(|(base, ..)| base.clone());
         let data = tempfile::tempdir().unwrap();
         share_compiled(data.path());
@@ -186,6 +190,7 @@ impl TestApp {
         settings.extend(oauth_clients.as_deref().map(|clients| ("RESLY_OAUTH_CLIENTS", clients)));
         settings.extend(database_url.as_deref().map(|url| ("RESLY_DATABASE_URL", url)));
         settings.extend(public_url.as_deref().map(|url| ("RESLY_PUBLIC_URL", url)));
+        settings.extend(more.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let running = Running::compiling(data.path(), &settings, compile_budget).await.unwrap();
         let app = Arc::clone(&running.app);
         let (organization, key, admin) = match twin {
@@ -297,6 +302,12 @@ impl TestApp {
         self.running.clock.forward(by);
     }
 
+    /// An admin's request with a method of its own.
+    pub async fn admin_send(&self, method: &str, path: &str, body: &Value) -> Response {
+        let request = self.client.request(method.parse().unwrap(), self.url(path)).bearer_auth(&self.admin);
+        request.json(body).send().await.unwrap()
+    }
+
     pub async fn make_key(&self, body: Value) -> Value {
         self.admin_post("/api/admin/keys", &body).await
     }
@@ -363,7 +374,7 @@ impl TestApp {
 
 /// Every test's vault has the same key, so that they share what was compiled: its cache is bound to the key. It isn't
 /// written down, since production, which PostgreSQL means, takes no key that is.
-fn master_key() -> String {
+pub fn master_key() -> String {
     format!("test:{}", STANDARD.encode(Sha256::digest("the master key of tests")))
 }
 
@@ -378,15 +389,7 @@ pub async fn make_organization(app: &App, name: &str) -> OrganizationId {
 
 /// An API key, as its owner writes it.
 pub async fn mint(app: &App, organization: OrganizationId, scopes: &[Scope]) -> String {
-    let spec = KeySpec {
-        organization,
-        name: "test".to_owned(),
-        kind: KeyKind::Secret,
-        scopes: scopes.to_vec(),
-        origins: vec![],
-        message_cap: None,
-    };
-    app.keyring.create(spec).await.unwrap().expose().to_owned()
+    app.keyring.create(KeySpec::secret(organization, "test", scopes)).await.unwrap().expose().to_owned()
 }
 
 /// Compiled connectors are the same for all tests under one master key: compile each once.

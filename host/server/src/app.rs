@@ -26,6 +26,7 @@ use crate::{
     metrics::{self, Gauge, Metrics},
     origins::Origins,
     outside::Safe,
+    rates::Rates,
 };
 
 /// A running host.
@@ -45,6 +46,7 @@ pub struct App {
     pub wrapping: Wrapping,
     pub keyring: Keyring,
     pub origins: Origins,
+    pub rates: Rates,
     pub sign_ins: SignIns,
     pub metrics: Metrics,
     pub trusted_proxies: Vec<ipnet::IpNet>,

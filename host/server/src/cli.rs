@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::config::{Config, ConfigError, SETTINGS, Sources};
+use resly_core::principal::Scope;
+
+use crate::{
+    config::{Config, ConfigError, SETTINGS, Sources},
+    new_key::Wanted,
+};
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +20,8 @@ pub enum Verb {
     Init {
         organization: String,
     },
+    /// Makes a key of an organization that there is.
+    NewKey(Wanted),
     OpenApi,
     Connector(ConnectorVerb),
     /// Tells which master keys are in use, or moves everything to the newest.
@@ -109,6 +116,7 @@ fn command() -> Command {
                 .arg(organization)
                 .args(settings()),
         )
+        .subcommand(key(settings()))
         .subcommand(connector())
         .subcommand(
             Command::new("vault")
@@ -131,6 +139,34 @@ fn command() -> Command {
         )
         .subcommand(Command::new("openapi").about("Prints the OpenAPI document"))
         .subcommand(Command::new("compile").about("Compiles one component (the host calls this itself)").hide(true))
+}
+
+/// Keys for whoever has lost theirs.
+fn key(settings: Vec<Arg>) -> Command {
+    let organization = Arg::new("organization").long("organization").required(true).value_name("NAME");
+    let scopes = Arg::new("scopes")
+        .long("scopes")
+        .value_name("SCOPES")
+        .value_delimiter(',')
+        .default_value("chat,search,admin")
+        .value_parser(["chat", "search", "admin", "operator"])
+        .help("What the key may do, with commas between");
+    let name = Arg::new("name").long("name").value_name("NAME").default_value("command line").help("For people");
+    Command::new("key")
+        .about("Makes API keys on the host itself")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            Command::new("create")
+                .about(
+                    "Makes a secret key of an organization and prints it as one JSON line, while a host serves or not",
+                )
+                .after_help("Needs the settings of the host: its data folder or database, and its master key.")
+                .arg(organization.help("The organization's name, or its id"))
+                .arg(scopes)
+                .arg(name)
+                .args(settings),
+        )
 }
 
 /// The author's verbs.
@@ -290,11 +326,17 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
     }
     let (matches, rotate) = match matches.subcommand() {
         Some((verb, own)) if name == "vault" => (own, verb == "rotate"),
+        Some((_, own)) if name == "key" => (own, false),
         _ => (matches, false),
     };
     let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let verb = match name {
         "vault" => Verb::Vault { rotate },
+        "key" => Verb::NewKey(Wanted {
+            organization: text("organization").unwrap_or_default(),
+            name: text("name").unwrap_or_default(),
+            scopes: matches.get_many::<String>("scopes").into_iter().flatten().filter_map(|name| scope(name)).collect(),
+        }),
         "serve" => Verb::Serve,
         "demo" => Verb::Demo,
         "init" => Verb::Init { organization: text("organization").unwrap_or_default() },
@@ -302,6 +344,16 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
     };
     let flags = SETTINGS.iter().filter_map(|setting| Some((setting.name.to_owned(), text(setting.name)?))).collect();
     Invocation { verb, flags, file: text("config").map(PathBuf::from) }
+}
+
+fn scope(name: &str) -> Option<Scope> {
+    Some(match name {
+        "chat" => Scope::Chat,
+        "search" => Scope::Search,
+        "admin" => Scope::Admin,
+        "operator" => Scope::Operator,
+        _ => return None,
+    })
 }
 
 impl Invocation {
@@ -336,6 +388,16 @@ mod tests {
         let matches = command().get_matches_from(["resly", "vault", "rotate", "--data", "d"]);
         let invocation = from_matches(&matches);
         assert_eq!((invocation.verb, invocation.flags.len()), (Verb::Vault { rotate: true }, 1));
+        let matches =
+            command().get_matches_from(["resly", "key", "create", "--organization", "x", "--scopes", "chat,admin"]);
+        let invocation = from_matches(&matches);
+        let Verb::NewKey(wanted) = invocation.verb else { panic!("another verb") };
+        assert_eq!((wanted.organization.as_str(), wanted.scopes), ("x", vec![Scope::Chat, Scope::Admin]));
+        assert!(
+            command()
+                .try_get_matches_from(["resly", "key", "create", "--organization", "x", "--scopes", "all"])
+                .is_err()
+        );
         command().debug_assert();
     }
 }

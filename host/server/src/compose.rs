@@ -47,6 +47,7 @@ use crate::{
     origins::Origins,
     outside::{Gate, Safe, WrappedKeys},
     random::OsRandom,
+    rates::Rates,
     secrets::{self, SecretsError},
 };
 
@@ -194,6 +195,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         public_url,
         keyring: Keyring::new(store.clone(), pepper, Arc::clone(&clock), Arc::clone(&random)),
         origins: Origins::new(store.clone()),
+        rates: Rates::new(store.clone(), Arc::clone(&clock)),
         sign_ins: SignIns::default(),
         metrics: Metrics::default(),
         examiner: Examiner::default(),

@@ -5,7 +5,7 @@ use resly_core::{
     id::{ConnectionId, OrganizationId},
     knowledge::{KnowledgeStore, library::NewText},
     meter::Limits,
-    principal::{KeyKind, Scope},
+    principal::Scope,
 };
 use resly_store::NewOrganization;
 use serde_json::json;
@@ -46,12 +46,8 @@ pub async fn prepare(app: &App, url: &str, progress: &(dyn Fn(String) + Sync)) -
     ingest(app, organization, url, progress).await?;
     install_shopify(app, organization).await?;
     let key = |name: &str, scopes: &[Scope], message_cap| KeySpec {
-        organization,
-        name: name.to_owned(),
-        kind: KeyKind::Secret,
-        scopes: scopes.to_vec(),
-        origins: Vec::new(),
         message_cap,
+        ..KeySpec::secret(organization, name, scopes)
     };
     let both = [Scope::Chat, Scope::Search];
     let all = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];

@@ -43,6 +43,9 @@ async fn recover(app: &Arc<App>) {
         Ok(recovered) => tracing::debug!(?recovered, "recovered what was left behind"),
         Err(error) => tracing::error!(%error, "what dead hosts left behind could not be recovered"),
     }
+    if let Err(error) = app.store.forget_rates(app.clock.now()).await {
+        tracing::error!(%error, "request windows that are over could not be forgotten");
+    }
     if let Err(error) = upload::resume(app).await {
         tracing::error!(%error, "what dead hosts were compiling could not be taken up");
     }

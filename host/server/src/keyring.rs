@@ -12,9 +12,10 @@ use resly_core::{
     error::StoreError,
     id::{KeyId, OrganizationId},
     principal::{KeyKind, Principal, Scope},
+    rate::RateLimits,
     time::{Clock, Random, Timestamp},
 };
-use resly_store::{NewKey, Store, StoredKey};
+use resly_store::{KeyChange, KeyChangeError, KeySummary, NewKey, Store, StoredKey, Successor};
 
 use crate::key::{self, KeyError, NewSecret, Pepper};
 
@@ -30,6 +31,34 @@ pub struct KeySpec {
     pub scopes: Vec<Scope>,
     pub origins: Vec<String>,
     pub message_cap: Option<u64>,
+    /// The defaults of the key's kind when `None`.
+    pub rate_limits: Option<RateLimits>,
+    pub expires_at: Option<Timestamp>,
+}
+
+impl KeySpec {
+    /// A secret key without a cap or an end.
+    pub fn secret(organization: OrganizationId, name: &str, scopes: &[Scope]) -> Self {
+        Self {
+            organization,
+            name: name.to_owned(),
+            kind: KeyKind::Secret,
+            scopes: scopes.to_vec(),
+            origins: Vec::new(),
+            message_cap: None,
+            rate_limits: None,
+            expires_at: None,
+        }
+    }
+}
+
+/// Who a caller is, and how fast the key may be used.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub principal: Arc<Principal>,
+    /// The first key of a chain of rotations.
+    pub lineage: KeyId,
+    pub rate_limits: RateLimits,
 }
 
 /// Why a caller is not known.
@@ -45,7 +74,7 @@ pub enum Unknown {
 
 /// A key as it is remembered.
 struct Remembered {
-    principal: Arc<Principal>,
+    identity: Arc<Identity>,
     secret_hash: [u8; 32],
     expires_at: Option<Timestamp>,
 }
@@ -67,7 +96,7 @@ impl Keyring {
     }
 
     /// Who presents this key.
-    pub async fn identify(&self, presented: &str) -> Result<Arc<Principal>, Unknown> {
+    pub async fn identify(&self, presented: &str) -> Result<Arc<Identity>, Unknown> {
         let parsed = key::parse(presented)?;
         let found = self
             .remembered
@@ -82,9 +111,9 @@ impl Keyring {
             .await
             .map_err(|error| (*error).clone())?
             .ok_or(Unknown::NoSuchKey)?;
-        let proven = self.pepper.verifies(&parsed, &found.secret_hash) && found.principal.kind == parsed.kind;
+        let proven = self.pepper.verifies(&parsed, &found.secret_hash) && found.identity.principal.kind == parsed.kind;
         let expired = found.expires_at.is_some_and(|at| at <= self.clock.now());
-        if proven && !expired { Ok(Arc::clone(&found.principal)) } else { Err(Unknown::NoSuchKey) }
+        if proven && !expired { Ok(Arc::clone(&found.identity)) } else { Err(Unknown::NoSuchKey) }
     }
 
     /// Makes a key. Its secret is in the answer and nowhere else.
@@ -94,22 +123,37 @@ impl Keyring {
         Ok(secret)
     }
 
-    /// Puts a new key in an old one's place; the old one works until `overlap` is over. `None` when there is no such
-    /// key.
-    pub async fn rotate(&self, old: KeyId, spec: KeySpec, overlap: Duration) -> Result<Option<NewSecret>, StoreError> {
-        let organization = spec.organization;
-        let (secret, new) = self.mint(spec);
-        let ends = self.clock.now().plus(overlap);
-        let rotated = self.store.rotate_key(organization, old, new, ends).await?;
+    /// Puts a new key in an old one's place; the old one works until `overlap` is over.
+    pub async fn rotate(
+        &self,
+        organization: OrganizationId,
+        old: KeyId,
+        kind: KeyKind,
+        overlap: Duration,
+    ) -> Result<NewSecret, KeyChangeError> {
+        let now = self.clock.now();
+        let secret = self.pepper.mint(KeyId(self.random.uuid(now)), kind, &*self.random);
+        let new = Successor { id: secret.id, secret_hash: secret.hash, now };
+        self.store.rotate_key(organization, old, new, now.plus(overlap)).await?;
         self.remembered.invalidate(&old).await;
-        Ok(rotated.then_some(secret))
+        Ok(secret)
     }
 
-    /// False when the organization has no such key.
-    pub async fn delete(&self, organization: OrganizationId, id: KeyId) -> Result<bool, StoreError> {
-        let deleted = self.store.delete_key(organization, id, self.clock.now()).await?;
+    pub async fn change(
+        &self,
+        organization: OrganizationId,
+        id: KeyId,
+        change: KeyChange,
+    ) -> Result<KeySummary, KeyChangeError> {
+        let changed = self.store.change_key(organization, id, change, self.clock.now()).await?;
         self.remembered.invalidate(&id).await;
-        Ok(deleted)
+        Ok(changed)
+    }
+
+    pub async fn delete(&self, organization: OrganizationId, id: KeyId) -> Result<(), KeyChangeError> {
+        self.store.delete_key(organization, id, self.clock.now()).await?;
+        self.remembered.invalidate(&id).await;
+        Ok(())
     }
 
     /// Stores when keys were last used.
@@ -124,18 +168,32 @@ impl Keyring {
     }
 
     fn mint(&self, spec: KeySpec) -> (NewSecret, NewKey) {
-        let KeySpec { organization, name, kind, scopes, origins, message_cap } = spec;
+        let KeySpec { organization, name, kind, scopes, origins, message_cap, rate_limits, expires_at } = spec;
         let now = self.clock.now();
         let secret = self.pepper.mint(KeyId(self.random.uuid(now)), kind, &*self.random);
-        let secret_hash = secret.hash;
-        let id = secret.id;
-        (secret, NewKey { id, organization, name, kind, scopes, origins, message_cap, secret_hash, now })
+        let (id, secret_hash) = (secret.id, secret.hash);
+        let new = NewKey {
+            id,
+            organization,
+            name,
+            kind,
+            scopes,
+            origins,
+            message_cap,
+            rate_limits,
+            expires_at,
+            secret_hash,
+            now,
+        };
+        (secret, new)
     }
 }
 
 impl From<StoredKey> for Remembered {
     fn from(stored: StoredKey) -> Self {
-        let StoredKey { principal, secret_hash, expires_at, .. } = stored;
-        Self { principal: Arc::new(principal), secret_hash, expires_at }
+        let StoredKey { principal, lineage, rate_limits, secret_hash, expires_at, .. } = stored;
+        let rate_limits = rate_limits.unwrap_or_else(|| RateLimits::usual(principal.kind));
+        let identity = Identity { principal: Arc::new(principal), lineage, rate_limits };
+        Self { identity: Arc::new(identity), secret_hash, expires_at }
     }
 }

@@ -3,12 +3,7 @@
 use std::{io::Write, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use resly_core::{
-    connector::openapi::Wanted,
-    id::OrganizationId,
-    meter::Limits,
-    principal::{KeyKind, Scope},
-};
+use resly_core::{connector::openapi::Wanted, id::OrganizationId, meter::Limits, principal::Scope};
 use resly_server::{
     app::App,
     author::{self, Ran},
@@ -18,7 +13,7 @@ use resly_server::{
     demo,
     http::{openapi, router::router},
     keyring::KeySpec,
-    logging,
+    logging, new_key,
     random::OsRandom,
     secrets, serve, signing, vault,
 };
@@ -88,6 +83,7 @@ fn run() -> anyhow::Result<()> {
             Verb::Serve => serve(config).await,
             Verb::Demo => run_demo(config).await,
             Verb::Init { organization } => init(config, organization).await,
+            Verb::NewKey(wanted) => print(&format!("{}\n", new_key::create(&config, wanted).await?)),
             Verb::Connector(verb) => connector(config, verb).await,
             Verb::Vault { rotate } => keys(config, rotate).await,
             Verb::OpenApi => Ok(()),
@@ -146,16 +142,8 @@ async fn init(config: Config, name: String) -> anyhow::Result<()> {
     let organization = OrganizationId(app.random.uuid(now));
     let new = NewOrganization { id: organization, name: name.clone(), limits: Limits::new(), now };
     app.store.create_organization(new).await?;
-    let scopes = vec![Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
-    let spec = KeySpec {
-        organization,
-        name: "first".to_owned(),
-        kind: KeyKind::Secret,
-        scopes,
-        origins: vec![],
-        message_cap: None,
-    };
-    let key = app.keyring.create(spec).await?;
+    let scopes = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
+    let key = app.keyring.create(KeySpec::secret(organization, "first", &scopes)).await?;
     print(&format!("{}\n", json!({"organization": organization, "name": name, "admin_key": key.expose()})))?;
     app.store.close().await;
     Ok(())

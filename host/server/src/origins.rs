@@ -37,12 +37,22 @@ impl Origins {
 
 /// Reads an origin (RFC 6454, section 6.1) as a browser sends it: scheme, host and port, nothing else.
 pub fn parse_origin(text: &str) -> Result<String, String> {
+    if text.contains('*') || text.to_ascii_lowercase().contains("%2a") {
+        return Err(format!(
+            "`{text}` has a wildcard, and origins are compared whole: list each of them, such as https://shop.example"
+        ));
+    }
     let url = url::Url::parse(text)
         .map_err(|error| format!("`{text}` is not an origin such as https://shop.example: {error}"))?;
     if !matches!(url.scheme(), "https" | "http") {
         return Err(format!("`{text}` must start with https:// or http://"));
     }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+    if url.path() != "/"
+        || url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
         return Err(format!("`{text}` must be scheme, host and port only, such as https://shop.example"));
     }
     Ok(url.origin().ascii_serialization())
@@ -56,7 +66,18 @@ mod tests {
     fn origins_are_as_browsers_write_them() {
         assert_eq!(parse_origin("https://Shop.Example:443/").unwrap(), "https://shop.example");
         assert_eq!(parse_origin("http://localhost:3000").unwrap(), "http://localhost:3000");
-        for wrong in ["shop.example", "https://a.example/x", "*", "file:///x", "https://u@a.example"] {
+        for wrong in [
+            "shop.example",
+            "https://a.example/x",
+            "*",
+            "https://*.example",
+            "https://*",
+            "https://%2a.example",
+            "https://*.shop.example:8443",
+            "file:///x",
+            "https://:p@a.example",
+            "https://u@a.example",
+        ] {
             assert!(parse_origin(wrong).is_err(), "{wrong}");
         }
     }

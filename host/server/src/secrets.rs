@@ -44,13 +44,16 @@ pub fn master_keys(config: &Config, rotating: bool) -> Result<Arc<MasterKeys>, S
 }
 
 pub async fn open_store(config: &Config) -> Result<Store, SecretsError> {
-    let config = StoreConfig {
+    Ok(Store::open(&store_config(config)).await?)
+}
+
+pub fn store_config(config: &Config) -> StoreConfig {
+    StoreConfig {
         database_url: config.database_url.clone(),
         direct_url: config.database_direct_url.clone(),
         data_dir: config.data.clone(),
         read_connections: 8,
-    };
-    Ok(Store::open(&config).await?)
+    }
 }
 
 pub fn wrapping(keys: &Arc<MasterKeys>, store: &Store, random: &Arc<dyn Random>) -> Wrapping {

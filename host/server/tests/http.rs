@@ -133,6 +133,8 @@ impl Host {
             scopes: scopes.to_vec(),
             origins: if kind == KeyKind::Publishable { vec![SHOP.into()] } else { vec![] },
             message_cap: None,
+            rate_limits: None,
+            expires_at: None,
         };
         self.app.keyring.create(spec).await.unwrap().expose().to_owned()
     }

@@ -1,16 +1,19 @@
-//! API keys, as hashes: made, found, rotated, deleted.
+//! API keys, as hashes: made, found, changed, rotated, deleted.
+//!
+//! An organization keeps a key that may administer it for good: what would take the last one away is refused. Such changes
+//! of one organization wait for each other, so that two of them can't each leave the other's key.
 
 use resly_core::{
     error::StoreError,
     id::{KeyId, OrganizationId},
     principal::{KeyKind, Principal, Scope},
+    rate::RateLimits,
     time::Timestamp,
 };
-use uuid::Uuid;
 
 use crate::{
     Store,
-    error::failed,
+    error::{Halt, failed},
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time, name_of, named},
 };
@@ -24,17 +27,59 @@ pub struct NewKey {
     pub scopes: Vec<Scope>,
     pub origins: Vec<String>,
     pub message_cap: Option<u64>,
+    /// The defaults of the key's kind when `None`.
+    pub rate_limits: Option<RateLimits>,
+    pub expires_at: Option<Timestamp>,
     pub secret_hash: [u8; 32],
     pub now: Timestamp,
+}
+
+/// The key that takes an old one's place: it has what the old one has, but for its secret.
+#[derive(Clone, Debug)]
+pub struct Successor {
+    pub id: KeyId,
+    pub secret_hash: [u8; 32],
+    pub now: Timestamp,
+}
+
+/// What an admin changes of a key. `None` leaves a member as it is; `Some(None)` lifts it.
+#[derive(Clone, Debug, Default)]
+pub struct KeyChange {
+    pub name: Option<String>,
+    pub scopes: Option<Vec<Scope>>,
+    pub origins: Option<Vec<String>>,
+    pub message_cap: Option<Option<u64>>,
+    pub rate_limits: Option<Option<RateLimits>>,
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+/// Why a key stays as it is.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum KeyChangeError {
+    #[error("there is no such key")]
+    Missing,
+    #[error("the key has expired; make a new one")]
+    Expired,
+    #[error(
+        "it is the organization's last key with the scope `admin` that doesn't expire; make another one first, or nobody \
+         could administer the organization"
+    )]
+    LastAdmin,
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A key as authentication needs it.
 #[derive(Clone, Debug)]
 pub struct StoredKey {
     pub principal: Principal,
+    /// The first key of a chain of rotations.
+    pub lineage: KeyId,
     pub name: String,
     pub secret_hash: [u8; 32],
-    /// Set by a rotation: from then on the key is refused. The caller compares.
+    /// The defaults of the key's kind when `None`.
+    pub rate_limits: Option<RateLimits>,
+    /// From then on the key is refused. The caller compares.
     pub expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub last_used_at: Option<Timestamp>,
@@ -49,6 +94,7 @@ pub struct KeySummary {
     pub scopes: Vec<Scope>,
     pub origins: Vec<String>,
     pub message_cap: Option<u64>,
+    pub rate_limits: Option<RateLimits>,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
@@ -58,11 +104,13 @@ pub struct KeySummary {
 struct KeyRow {
     id: Id,
     organization_id: Id,
+    lineage: Id,
     name: String,
     kind: String,
     scopes: Json<Vec<Scope>>,
     origins: Json<Vec<String>>,
     message_cap: Option<Count>,
+    rate_limits: Option<Json<RateLimits>>,
     secret_hash: Vec<u8>,
     created_at: Time,
     expires_at: Option<Time>,
@@ -81,7 +129,9 @@ impl KeyRow {
                 origins: self.origins.0,
                 message_cap: self.message_cap.map(|cap| cap.0),
             },
+            lineage: KeyId(self.lineage.0),
             name: self.name,
+            rate_limits: self.rate_limits.map(|limits| limits.0),
             secret_hash: secret_hash.map_err(|_| sqlx::Error::Decode("a key's hash has not 32 bytes".into()))?,
             expires_at: self.expires_at.map(|at| at.0),
             created_at: self.created_at.0,
@@ -97,6 +147,7 @@ impl KeyRow {
             scopes: self.scopes.0,
             origins: self.origins.0,
             message_cap: self.message_cap.map(|cap| cap.0),
+            rate_limits: self.rate_limits.map(|limits| limits.0),
             created_at: self.created_at.0,
             expires_at: self.expires_at.map(|at| at.0),
             last_used_at: self.last_used_at.map(|at| at.0),
@@ -104,47 +155,198 @@ impl KeyRow {
     }
 }
 
-async fn insert(db: &mut Conn<'_>, key: &NewKey, lineage: Uuid) -> Result<(), sqlx::Error> {
+async fn insert(db: &mut Conn<'_>, key: &NewKey) -> Result<(), sqlx::Error> {
     execute!(
         db,
         "INSERT INTO api_keys
-             (id, organization_id, lineage, name, kind, scopes, origins, message_cap, secret_hash, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             (id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
+              created_at, ends_at, expires_at)
+         VALUES ($1, $2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
         Id(key.id.0),
         Id(key.organization.0),
-        Id(lineage),
         Text(&key.name),
         name_of(&key.kind)?,
         Json(&key.scopes),
         Json(&key.origins),
         key.message_cap.map(Count),
+        key.rate_limits.map(Json),
         key.secret_hash.as_slice(),
-        Time(key.now)
+        Time(key.now),
+        key.expires_at.map(Time)
     )
     .map(drop)
 }
 
-/// Lets the old key end and puts the new one in its place. False when there is no such key to rotate.
+/// What a key is worth to whoever administers the organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Administers {
+    No,
+    /// Until it expires.
+    ForNow,
+    Lasting,
+}
+
+impl Administers {
+    fn of(scopes: &[Scope], expires_at: Option<Timestamp>, now: Timestamp) -> Self {
+        match expires_at {
+            _ if !scopes.iter().any(|scope| matches!(scope, Scope::Admin | Scope::Operator)) => Self::No,
+            None => Self::Lasting,
+            Some(at) if at > now => Self::ForNow,
+            Some(_) => Self::No,
+        }
+    }
+}
+
+/// An organization's keys that aren't deleted, held until the transaction ends: who changes them waits.
+struct Held {
+    keys: Vec<KeyRow>,
+    now: Timestamp,
+}
+
+impl Held {
+    async fn of(db: &mut Conn<'_>, organization: OrganizationId, now: Timestamp) -> Result<Self, sqlx::Error> {
+        let lock = db.pick(
+            "SELECT id FROM organizations WHERE id = $1",
+            "SELECT id FROM organizations WHERE id = $1 FOR NO KEY UPDATE",
+        );
+        row!(db, (Id,), lock, Id(organization.0))?;
+        let keys = rows!(
+            db,
+            KeyRow,
+            "SELECT id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
+                    created_at, expires_at, last_used_at
+             FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL",
+            Id(organization.0)
+        )?;
+        Ok(Self { keys, now })
+    }
+
+    fn find(&self, id: KeyId) -> Result<&KeyRow, Halt<KeyChangeError>> {
+        self.keys.iter().find(|key| key.id.0 == id.0).ok_or(Halt::Refused(KeyChangeError::Missing))
+    }
+
+    /// The same for a key that still works.
+    fn find_working(&self, id: KeyId) -> Result<&KeyRow, Halt<KeyChangeError>> {
+        let key = self.find(id)?;
+        if key.expires_at.is_some_and(|at| at.0 <= self.now) {
+            return Err(Halt::Refused(KeyChangeError::Expired));
+        }
+        Ok(key)
+    }
+
+    /// Refuses to make `key` worth `after` to admins when no other key is worth what it was.
+    fn keeps_an_admin(&self, key: &KeyRow, after: Administers) -> Result<(), Halt<KeyChangeError>> {
+        let worth = |key: &KeyRow| Administers::of(&key.scopes.0, key.expires_at.map(|at| at.0), self.now);
+        let before = worth(key);
+        let others = self.keys.iter().filter(|other| other.id != key.id).map(worth).max();
+        if after >= before || others >= Some(before) {
+            return Ok(());
+        }
+        Err(Halt::Refused(KeyChangeError::LastAdmin))
+    }
+}
+
+/// Lets the old key end and puts the new one in its place.
 async fn rotate(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     old: KeyId,
-    new: &NewKey,
+    new: &Successor,
     old_expires_at: Timestamp,
-) -> Result<bool, sqlx::Error> {
-    let old = row!(
+) -> Result<(), Halt<KeyChangeError>> {
+    let held = Held::of(db, organization, new.now).await?;
+    held.find_working(old)?;
+    execute!(
         db,
-        (Id,),
+        "INSERT INTO api_keys
+             (id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
+              created_at, ends_at, expires_at)
+         SELECT $1, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, $4, $5, ends_at,
+                ends_at
+         FROM api_keys WHERE id = $2 AND organization_id = $3",
+        Id(new.id.0),
+        Id(old.0),
+        Id(organization.0),
+        new.secret_hash.as_slice(),
+        Time(new.now)
+    )?;
+    execute!(
+        db,
         "UPDATE api_keys
          SET expires_at = CASE WHEN expires_at IS NULL OR expires_at > $3 THEN $3 ELSE expires_at END
-         WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL RETURNING lineage",
+         WHERE id = $1 AND organization_id = $2",
         Id(old.0),
         Id(organization.0),
         Time(old_expires_at)
     )?;
-    let Some((lineage,)) = old else { return Ok(false) };
-    insert(db, &NewKey { organization, ..new.clone() }, lineage.0).await?;
-    Ok(true)
+    Ok(())
+}
+
+/// Changes what `change` names. A key whose rotation has begun ends with its overlap, whatever is said of its expiry.
+async fn change(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: KeyId,
+    change: &KeyChange,
+    now: Timestamp,
+) -> Result<KeySummary, Halt<KeyChangeError>> {
+    let held = Held::of(db, organization, now).await?;
+    let key = held.find_working(id)?;
+    let scopes = change.scopes.as_ref().unwrap_or(&key.scopes.0);
+    let expires_at = change.expires_at.unwrap_or(key.expires_at.map(|at| at.0));
+    held.keeps_an_admin(key, Administers::of(scopes, expires_at, now))?;
+    let changed = row!(
+        db,
+        KeyRow,
+        "UPDATE api_keys
+         SET name = CASE WHEN $3 THEN $4 ELSE name END,
+             scopes = CASE WHEN $5 THEN $6 ELSE scopes END,
+             origins = CASE WHEN $7 THEN $8 ELSE origins END,
+             message_cap = CASE WHEN $9 THEN $10 ELSE message_cap END,
+             rate_limits = CASE WHEN $11 THEN $12 ELSE rate_limits END,
+             expires_at = CASE WHEN NOT $13 THEN expires_at
+                               WHEN expires_at IS NOT DISTINCT FROM ends_at THEN $14
+                               WHEN $14 < expires_at THEN $14
+                               ELSE expires_at END,
+             ends_at = CASE WHEN $13 THEN $14 ELSE ends_at END
+         WHERE id = $1 AND organization_id = $2
+         RETURNING id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
+                   created_at, expires_at, last_used_at",
+        Id(id.0),
+        Id(organization.0),
+        change.name.is_some(),
+        Text(change.name.as_deref().unwrap_or_default()),
+        change.scopes.is_some(),
+        Json(change.scopes.as_deref().unwrap_or_default()),
+        change.origins.is_some(),
+        Json(change.origins.as_deref().unwrap_or_default()),
+        change.message_cap.is_some(),
+        change.message_cap.flatten().map(Count),
+        change.rate_limits.is_some(),
+        change.rate_limits.flatten().map(Json),
+        change.expires_at.is_some(),
+        change.expires_at.flatten().map(Time)
+    )?;
+    let changed = changed.ok_or(Halt::Refused(KeyChangeError::Missing))?;
+    Ok(changed.summary()?)
+}
+
+async fn delete(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: KeyId,
+    now: Timestamp,
+) -> Result<(), Halt<KeyChangeError>> {
+    let held = Held::of(db, organization, now).await?;
+    held.keeps_an_admin(held.find(id)?, Administers::No)?;
+    execute!(
+        db,
+        "UPDATE api_keys SET deleted_at = $3 WHERE id = $1 AND organization_id = $2",
+        Id(id.0),
+        Id(organization.0),
+        Time(now)
+    )?;
+    Ok(())
 }
 
 impl Store {
@@ -156,8 +358,7 @@ impl Store {
     }
 
     pub async fn create_key(&self, new: NewKey) -> Result<(), StoreError> {
-        self.write("create a key", move |mut db| Box::pin(async move { Ok(insert(&mut db, &new, new.id.0).await?) }))
-            .await
+        self.write("create a key", move |mut db| Box::pin(async move { Ok(insert(&mut db, &new).await?) })).await
     }
 
     /// A key that is not deleted, whether it has expired or not.
@@ -167,8 +368,8 @@ impl Store {
         let found = row!(
             db,
             KeyRow,
-            "SELECT id, organization_id, name, kind, scopes, origins, message_cap, secret_hash, created_at, expires_at,
-                    last_used_at
+            "SELECT id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
+                    created_at, expires_at, last_used_at
              FROM api_keys WHERE id = $1 AND deleted_at IS NULL",
             Id(id.0)
         )
@@ -183,8 +384,8 @@ impl Store {
         let found = rows!(
             db,
             KeyRow,
-            "SELECT id, organization_id, name, kind, scopes, origins, message_cap, secret_hash, created_at, expires_at,
-                    last_used_at
+            "SELECT id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
+                    created_at, expires_at, last_used_at
              FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL ORDER BY created_at DESC, id DESC",
             Id(organization.0)
         )
@@ -192,41 +393,43 @@ impl Store {
         found.into_iter().map(KeyRow::summary).collect::<Result<_, _>>().map_err(failed(doing))
     }
 
-    /// From now on [`Store::key_by_id`] doesn't find it. False when the organization has no such key.
+    /// Changes a key that still works.
+    pub async fn change_key(
+        &self,
+        organization: OrganizationId,
+        id: KeyId,
+        what: KeyChange,
+        now: Timestamp,
+    ) -> Result<KeySummary, KeyChangeError> {
+        self.write("change a key", move |mut db| {
+            Box::pin(async move { change(&mut db, organization, id, &what, now).await })
+        })
+        .await
+    }
+
+    /// From now on [`Store::key_by_id`] doesn't find it.
     pub async fn delete_key(
         &self,
         organization: OrganizationId,
         id: KeyId,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.write("delete a key", move |mut db| {
-            Box::pin(async move {
-                let deleted = execute!(
-                    db,
-                    "UPDATE api_keys SET deleted_at = $3
-                     WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL",
-                    Id(id.0),
-                    Id(organization.0),
-                    Time(now)
-                )?;
-                Ok(deleted > 0)
-            })
-        })
-        .await
+    ) -> Result<(), KeyChangeError> {
+        self.write("delete a key", move |mut db| Box::pin(async move { delete(&mut db, organization, id, now).await }))
+            .await
     }
 
-    /// Makes a new key and lets the old one end, in one transaction. The new one is what `new` says, but it is of the
-    /// same lineage: what the old one spent of its cap stays spent, and conversations keep their names. False when the
-    /// organization has no such key.
+    /// Makes a new key and lets the old one end, in one transaction. The new one has what the old one has, but for its
+    /// secret, and is of the same lineage: what the old one spent of its cap stays spent, and conversations keep their
+    /// names. A key that has expired is not replaced.
     pub async fn rotate_key(
         &self,
         organization: OrganizationId,
         old: KeyId,
-        new: NewKey,
+        new: Successor,
         old_expires_at: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), KeyChangeError> {
         self.write("rotate a key", move |mut db| {
-            Box::pin(async move { Ok(rotate(&mut db, organization, old, &new, old_expires_at).await?) })
+            Box::pin(async move { rotate(&mut db, organization, old, &new, old_expires_at).await })
         })
         .await
     }

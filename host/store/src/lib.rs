@@ -18,6 +18,7 @@
 //! | `organizations` | a company: its plan's limits and how long it keeps logs, its subscription's end, the version of its knowledge |
 //! | `usage`, `key_usage`, `billing_events` | what is counted: by month and meter, by key, and as a journal for bills |
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
+//! | `rate_windows` | requests of a key, visitor or address in this minute, over all hosts |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
 //! | `turns` | answers being written, by lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
@@ -54,6 +55,7 @@ mod open;
 mod organizations;
 mod origins;
 mod publishers;
+mod rates;
 mod recover;
 mod sql;
 mod state;
@@ -85,11 +87,12 @@ pub use self::{
     connections::ConnectionChange,
     conversations::{ConversationRecord, ConversationSummary},
     flows::OauthFlow,
-    keys::{KeySummary, NewKey, StoredKey},
+    keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     logs::{LogQuery, LoggedCall},
     open::{OpenError, StoreConfig},
     organizations::{NewOrganization, Plan},
     publishers::{Publisher, Trust},
+    rates::{RateClaim, RateGrant},
     recover::Recovered,
     tickets::Ticket,
     uploads::{COMPILING_MOST, Compiling, Decided, Decision, LEASE},

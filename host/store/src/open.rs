@@ -51,6 +51,14 @@ pub struct StoreConfig {
 pub enum OpenError {
     #[error("the data folder {} can't be used: {error}", path.display())]
     Folder { path: PathBuf, error: std::io::Error },
+    #[error("there is no database in {} yet: `resly init --organization NAME` makes one", path.display())]
+    NoDatabase { path: PathBuf },
+    #[error(
+        "the host that is running on {} has another version of the tables than this program; use the same version of \
+         `resly`",
+        path.display()
+    )]
+    OtherVersion { path: PathBuf },
     #[error("another process is using {}; stop it, or choose another data folder", path.display())]
     InUse { path: PathBuf },
     #[error("this build links SQLite {found}; it needs 3.51.3 or later")]
@@ -80,14 +88,44 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Opens a store that there is already, whether a host is running on it or not: for a command that writes a row. In
+    /// SQLite it then leaves the folder to that host, and settles nothing.
+    pub async fn open_beside(config: &StoreConfig) -> Result<Self, OpenError> {
+        let path = config.data_dir.as_path();
+        if config.database_url.is_some() {
+            return Self::open(config).await;
+        }
+        if !path.join(FILE).exists() {
+            return Err(OpenError::NoDatabase { path: path.to_owned() });
+        }
+        match lock_within(path, Duration::ZERO).await {
+            Ok(lock) => open_locked(config, lock).await,
+            Err(OpenError::InUse { .. }) => {
+                let mut conn = sqlite_options(path).connect().await.map_err(OpenError::Connect)?;
+                let applied = "SELECT MAX(version) FROM _sqlx_migrations";
+                let applied: Option<i64> =
+                    sqlx::query_scalar(applied).fetch_one(&mut conn).await.map_err(OpenError::Connect)?;
+                if applied != sqlx::migrate!("migrations/sqlite").iter().map(|migration| migration.version).max() {
+                    return Err(OpenError::OtherVersion { path: path.to_owned() });
+                }
+                start_sqlite(config, conn, ())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
 async fn open_sqlite(config: &StoreConfig) -> Result<Store, OpenError> {
     let path = config.data_dir.as_path();
-    let folder = |error| OpenError::Folder { path: path.to_owned(), error };
-    std::fs::create_dir_all(path).map_err(folder)?;
-    let lock = lock(path).await?;
+    std::fs::create_dir_all(path).map_err(|error| OpenError::Folder { path: path.to_owned(), error })?;
+    let lock = lock_within(path, LOCK_PATIENCE).await?;
+    open_locked(config, lock).await
+}
 
-    let options = SqliteConnectOptions::new()
-        .filename(path.join(FILE))
+fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(folder.join(FILE))
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -95,22 +133,15 @@ async fn open_sqlite(config: &StoreConfig) -> Result<Store, OpenError> {
         .busy_timeout(BUSY)
         .pragma("temp_store", "memory")
         .statement_cache_capacity(200)
-        .disable_statement_logging();
-    let mut conn = options.connect().await.map_err(OpenError::Connect)?;
+        .disable_statement_logging()
+}
+
+/// Opens the folder that `lock` keeps for this process.
+async fn open_locked(config: &StoreConfig, lock: File) -> Result<Store, OpenError> {
+    let mut conn = sqlite_options(&config.data_dir).connect().await.map_err(OpenError::Connect)?;
     check_version(&mut conn).await?;
     sqlx::migrate!("migrations/sqlite").run(&mut conn).await?;
-
-    let readers = SqlitePoolOptions::new()
-        .max_connections(config.read_connections.max(1))
-        .acquire_timeout(ACQUIRE)
-        // A file doesn't go away as a server does.
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        // A reader's own cache is void after each commit; what it maps is the kernel's, and stays.
-        .connect_lazy_with(options.pragma("mmap_size", MAPPED).read_only(true).create_if_missing(false));
-    let writer = Writer::start(conn, lock).map_err(folder)?;
-    let store = Store { backend: Backend::Sqlite { readers, writer }, parts: Arc::default() };
+    let store = start_sqlite(config, conn, lock)?;
     let recovered = store.recover_all(SystemClock.now()).await.map_err(OpenError::Recover)?;
     if recovered.turns + recovered.calls > 0 {
         tracing::warn!(
@@ -122,8 +153,25 @@ async fn open_sqlite(config: &StoreConfig) -> Result<Store, OpenError> {
     Ok(store)
 }
 
+/// Starts readers and the writer, which keeps `lock` until it is closed.
+fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 'static) -> Result<Store, OpenError> {
+    let path = config.data_dir.as_path();
+    let folder = |error| OpenError::Folder { path: path.to_owned(), error };
+    let readers = SqlitePoolOptions::new()
+        .max_connections(config.read_connections.max(1))
+        .acquire_timeout(ACQUIRE)
+        // A file doesn't go away as a server does.
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A reader's own cache is void after each commit; what it maps is the kernel's, and stays.
+        .connect_lazy_with(sqlite_options(path).pragma("mmap_size", MAPPED).read_only(true).create_if_missing(false));
+    let writer = Writer::start(conn, lock).map_err(folder)?;
+    Ok(Store { backend: Backend::Sqlite { readers, writer }, parts: Arc::default() })
+}
+
 /// Takes the folder for this process; the operating system lets go of it when the process ends, however it ends.
-async fn lock(folder: &Path) -> Result<File, OpenError> {
+async fn lock_within(folder: &Path, patience: Duration) -> Result<File, OpenError> {
     let path = folder.join(LOCK);
     let failed = |error| OpenError::Folder { path: path.clone(), error };
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
@@ -132,7 +180,7 @@ async fn lock(folder: &Path) -> Result<File, OpenError> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if waited < LOCK_PATIENCE => {
+            Err(TryLockError::WouldBlock) if waited < patience => {
                 tokio::time::sleep(step).await;
                 waited += step;
             }

@@ -12,7 +12,7 @@ use resly_core::{
 use crate::{
     Store,
     error::{failed, unexpected},
-    sql::{Conn, execute, row},
+    sql::{Conn, execute, row, rows},
     types::{Count, Id, Text, Time},
 };
 
@@ -147,6 +147,28 @@ impl Store {
         let found =
             row!(db, (Id,), "SELECT id FROM organizations WHERE name = $1 ORDER BY created_at, id LIMIT 1", Text(name));
         Ok(found.map_err(failed(doing))?.map(|(id,)| OrganizationId(id.0)))
+    }
+
+    /// Whether any organization is there.
+    pub async fn has_organizations(&self) -> Result<bool, StoreError> {
+        let doing = "see whether there are organizations";
+        let mut db = self.reader(doing).await?;
+        row!(db, (i32,), "SELECT 1 FROM organizations LIMIT 1").map(|found| found.is_some()).map_err(failed(doing))
+    }
+
+    /// The organizations that go by a name, or have it as their id: their ids and names, oldest first.
+    pub async fn organizations_called(&self, name_or_id: &str) -> Result<Vec<(OrganizationId, String)>, StoreError> {
+        let doing = "find organizations";
+        let id = uuid::Uuid::try_parse(name_or_id).unwrap_or_default();
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            (Id, String),
+            "SELECT id, name FROM organizations WHERE name = $1 OR id = $2 ORDER BY created_at, id",
+            Text(name_or_id),
+            Id(id)
+        );
+        Ok(found.map_err(failed(doing))?.into_iter().map(|(id, name)| (OrganizationId(id.0), name)).collect())
     }
 
     pub async fn plan(&self, organization: OrganizationId) -> Result<Plan, StoreError> {

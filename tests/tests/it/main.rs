@@ -25,6 +25,7 @@ mod metering;
 mod model_faults;
 mod oauth;
 mod openapi;
+mod rates;
 mod real_binary;
 mod refusals;
 mod uploads;

@@ -128,6 +128,61 @@ async fn an_upload_is_compiled_by_the_next_host_when_one_dies_over_it() {
     }
 }
 
+/// Runs the binary to its end: whether it went well, its standard output, and what it said on standard error.
+async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String, String) {
+    let mut command = Command::new(binary());
+    let done = command.args(arguments).envs(variables.iter().copied()).kill_on_drop(true).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (done.status.success(), text(done.stdout), text(done.stderr))
+}
+
+#[tokio::test]
+async fn a_key_is_made_beside_a_running_host_on_sqlite() {
+    let data = tempfile::tempdir().unwrap();
+    let demo = demo(data.path(), None).await;
+    let folder = data.path().to_str().unwrap();
+    let create = ["key", "create", "--organization", "demo", "--data", folder];
+    let (ok, out, said) = run(&create, &[]).await;
+    assert!(ok, "{said}");
+    let made: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&made["name"], &made["scopes"]), (&json!("demo"), &json!(["chat", "search", "admin"])), "{out}");
+    let keys = client().get(format!("{}/api/admin/keys", demo.url)).bearer_auth(made["key"].as_str().unwrap());
+    let listed: Value = keys.send().await.unwrap().json().await.unwrap();
+    assert!(listed["keys"].as_array().unwrap().iter().any(|key| key["id"] == made["id"]), "{listed}");
+    assert_eq!(demo.chat(&ask("Hi")).send().await.unwrap().status(), 200, "the host goes on");
+
+    let chat = [&create[..], &["--scopes", "chat", "--name", "shop"]].concat();
+    let made: Value = serde_json::from_str(&run(&chat, &[]).await.1).unwrap();
+    let keys = client().get(format!("{}/api/admin/keys", demo.url)).bearer_auth(made["key"].as_str().unwrap());
+    assert_eq!(keys.send().await.unwrap().status(), 403);
+
+    let (ok, out, said) = run(&["key", "create", "--organization", "nobody", "--data", folder], &[]).await;
+    assert!(!ok && out.is_empty() && said.contains("there is no organization `nobody`"), "{said}");
+    let empty = tempfile::tempdir().unwrap();
+    let nothing = ["key", "create", "--organization", "demo", "--data", empty.path().to_str().unwrap()];
+    let (ok, _, said) = run(&nothing, &[]).await;
+    assert!(!ok && said.contains("resly init"), "{said}");
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "it leaves nothing behind");
+}
+
+#[tokio::test]
+async fn a_key_is_made_beside_running_hosts_on_postgres() {
+    let database = resly_tests::postgres::database().await;
+    let master = resly_tests::app::master_key();
+    let settings = [("RESLY_DATABASE_URL", database.as_str()), ("RESLY_MASTER_KEY", master.as_str())];
+    let data = tempfile::tempdir().unwrap();
+    let host = resly_tests::app::Running::start(data.path(), &settings).await.unwrap();
+    let id = resly_tests::app::make_organization(&host.app, "acme").await.to_string();
+    let own = tempfile::tempdir().unwrap();
+    let create = ["key", "create", "--organization", id.as_str(), "--data", own.path().to_str().unwrap()];
+    let (ok, out, said) = run(&create, &settings).await;
+    assert!(ok, "{said}");
+    let made: Value = serde_json::from_str(&out).unwrap();
+    let keys = client().get(format!("{}/api/admin/keys", host.base)).bearer_auth(made["key"].as_str().unwrap());
+    assert_eq!(keys.send().await.unwrap().status(), 200);
+    host.stop().await;
+}
+
 #[tokio::test]
 async fn sigterm_drains_and_ends() {
     let data = tempfile::tempdir().unwrap();

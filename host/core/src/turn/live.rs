@@ -2,6 +2,7 @@
 //! start, so that a client may leave, come back and lose nothing.
 
 use std::{
+    any::Any,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -82,6 +83,8 @@ pub struct LiveTurn {
     /// How many events there are; the writer's end closes it.
     written: watch::Sender<usize>,
     cancelled: watch::Sender<bool>,
+    /// Dropped when the turn ends.
+    held: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
 impl LiveTurn {
@@ -99,7 +102,16 @@ impl LiveTurn {
             events: Mutex::default(),
             written: watch::Sender::new(0),
             cancelled: watch::Sender::new(false),
+            held: Mutex::default(),
         })
+    }
+
+    /// Keeps something until the turn ends, whoever follows it: a permit, say.
+    pub fn hold(&self, what: impl Send + 'static) {
+        let mut held = lock(&self.held);
+        if !self.has_ended() {
+            held.push(Box::new(what));
+        }
     }
 
     /// Every event from the first on, as it comes. The stream ends after `Finished` or `Failed`.
@@ -173,6 +185,7 @@ impl Drop for Presence {
         if !self.live.has_ended() {
             self.live.push(TurnEvent::Failed(TurnFailure::Internal));
         }
+        lock(&self.live.held).clear();
         let mut turns = lock(&self.turns.0);
         if turns.get(&self.live.conversation).is_some_and(|live| live.message == self.live.message) {
             turns.remove(&self.live.conversation);

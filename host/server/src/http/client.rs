@@ -6,7 +6,7 @@ use axum::extract::ConnectInfo;
 use http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 
-/// The client's address, for the log. `None` when the router is mounted without a socket.
+/// The client's address, for the log and for rates. `None` when the router is mounted without a socket.
 pub fn address(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
     let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
     Some(behind(peer.ip(), headers, trusted))
@@ -21,13 +21,19 @@ fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     }
     let values: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
     for hop in values.iter().flat_map(|value| value.split(',')).rev() {
-        let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+        let Some(hop) = hop_address(hop.trim()) else { break };
         client = hop.to_canonical();
         if !is_trusted(client) {
             break;
         }
     }
     client
+}
+
+/// An address, with or without the port and the brackets that some proxies write.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().ok().or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()))
 }
 
 #[cfg(test)]
@@ -48,5 +54,7 @@ mod tests {
         assert_eq!(seen("10.0.0.1", "198.51.100.1"), "198.51.100.1");
         assert_eq!(seen("10.0.0.1", "1.2.3.4, 198.51.100.1, 10.0.0.2"), "198.51.100.1", "what it claims doesn't count");
         assert_eq!(seen("::ffff:10.0.0.1", "nonsense"), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", "198.51.100.1:4711"), "198.51.100.1");
+        assert_eq!(seen("10.0.0.1", "[2001:db8::1]:443, [2001:db8::2]"), "2001:db8::2");
     }
 }

@@ -18,8 +18,12 @@ use super::{
     client,
     problem::{LimitHit, Problem, kinds},
     rate_limit,
+    rates::{self, RateGate},
 };
-use crate::{app::App, keyring::Unknown};
+use crate::{
+    app::App,
+    keyring::{Identity, Unknown},
+};
 
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, RateLimit, RateLimit-Policy, Retry-After",
@@ -37,10 +41,10 @@ pub async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next
         return preflight(&app, origin).await;
     }
     let (mut response, allowed) = match authenticate(&app, request.headers(), origin.as_ref()).await {
-        Ok(principal) => {
-            let allowed = principal.kind == KeyKind::Publishable;
-            request.extensions_mut().insert(Caller(principal));
-            (next.run(request).await, allowed)
+        Ok(identity) => {
+            let allowed = identity.principal.kind == KeyKind::Publishable;
+            request.extensions_mut().insert(Caller(Arc::clone(&identity.principal)));
+            (within_rates(&app, identity, request, next).await, allowed)
         }
         // Without a key there is nothing to hide: a page that may ask at all may also read why it got nothing.
         Err(problem) => {
@@ -68,6 +72,19 @@ pub async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next
     response
 }
 
+/// Runs the handler unless the key is used too fast.
+async fn within_rates(app: &Arc<App>, identity: Arc<Identity>, mut request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let streams = rates::is_stream(request.method(), route);
+    let gate = Arc::new(RateGate::new(Arc::clone(app), identity, streams));
+    let address = client::address(request.extensions(), request.headers(), &app.trusted_proxies);
+    if let Err(problem) = gate.enter(address).await {
+        return problem.into_response();
+    }
+    request.extensions_mut().insert(Arc::clone(&gate));
+    gate.finish(next.run(request).await)
+}
+
 async fn preflight(app: &App, origin: &HeaderValue) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let allowed = some_key_allows(app, origin).await;
@@ -93,11 +110,12 @@ async fn some_key_allows(app: &App, origin: &HeaderValue) -> bool {
     app.origins.allowed(origin).await
 }
 
-async fn authenticate(app: &App, headers: &HeaderMap, origin: Option<&HeaderValue>) -> Result<Arc<Principal>, Problem> {
-    let principal = app.keyring.identify(bearer(headers)?).await.map_err(|unknown| match unknown {
+async fn authenticate(app: &App, headers: &HeaderMap, origin: Option<&HeaderValue>) -> Result<Arc<Identity>, Problem> {
+    let identity = app.keyring.identify(bearer(headers)?).await.map_err(|unknown| match unknown {
         Unknown::Store(error) => error.into(),
         unknown => unauthenticated(unknown.to_string()),
     })?;
+    let principal = &identity.principal;
     if principal.kind == KeyKind::Publishable {
         let allowed = origin
             .and_then(|origin| origin.to_str().ok())
@@ -112,7 +130,7 @@ async fn authenticate(app: &App, headers: &HeaderMap, origin: Option<&HeaderValu
             ));
         }
     }
-    Ok(principal)
+    Ok(identity)
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750, section 2.1).

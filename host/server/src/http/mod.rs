@@ -16,6 +16,7 @@ mod plain;
 pub mod problem;
 mod query;
 mod rate_limit;
+mod rates;
 pub mod router;
 mod schema;
 mod search;

@@ -21,7 +21,8 @@ use super::{admin, chat, health, messages, search};
     paths(
         chat::post::handle, chat::follow::resume, chat::follow::cancel, chat::approvals::find,
         chat::approvals::decide, messages::get, search::handle,
-        admin::keys::create, admin::keys::list, admin::keys::rotate, admin::keys::delete,
+        admin::keys::create, admin::keys::list, admin::keys::get, admin::keys::change, admin::keys::rotate,
+        admin::keys::delete,
         admin::connectors::list, admin::connectors::get, admin::connectors::create,
         admin::versions::approve, admin::versions::reject, admin::versions::delete,
         admin::publishers::list, admin::publishers::create, admin::publishers::change, admin::publishers::delete,

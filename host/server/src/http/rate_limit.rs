@@ -3,8 +3,11 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use resly_core::{
     meter::{LimitReached, Remaining},
+    rate::WINDOW_S,
     time::{Period, Timestamp},
 };
+
+use crate::rates::RateLeft;
 
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -31,8 +34,34 @@ pub fn insert_reached(headers: &mut HeaderMap, reached: &LimitReached, now: Time
     headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_until(resets_at, now).max(1)));
 }
 
+/// Tells of a rate, unless the fields tell of a limit already of which less is left.
+pub fn insert_rate(headers: &mut HeaderMap, left: RateLeft, now: Timestamp) {
+    let tighter = headers.get(RATE_LIMIT).and_then(remaining).is_some_and(|remaining| remaining <= left.remaining);
+    if !tighter {
+        for (name, value) in rate_fields(left, now) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// The fields of a rate. Its window is a minute.
+pub fn rate_fields(left: RateLeft, now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
+    let RateLeft { subject, limit, remaining, resets_at } = left;
+    let (name, reset) = (subject.name(), seconds_until(resets_at, now));
+    let fields = [
+        (RATE_LIMIT, format!("\"{name}\";r={remaining};t={reset}")),
+        (RATE_LIMIT_POLICY, format!("\"{name}\";q={limit};w={WINDOW_S}")),
+    ];
+    fields.into_iter().filter_map(|(field, text)| Some((field, HeaderValue::try_from(text).ok()?))).collect()
+}
+
+/// What a field that this module wrote says is left.
+fn remaining(value: &HeaderValue) -> Option<u64> {
+    value.to_str().ok()?.split(';').find_map(|parameter| parameter.strip_prefix("r=")?.parse().ok())
+}
+
 /// Rounded up: a client that waits exactly this long finds the limit reset.
-fn seconds_until(at: Timestamp, now: Timestamp) -> u64 {
+pub fn seconds_until(at: Timestamp, now: Timestamp) -> u64 {
     at.since(now).as_micros().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX)
 }
 
@@ -44,7 +73,7 @@ fn window(resets_at: Timestamp, now: Timestamp) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use resly_core::meter::Meter;
+    use resly_core::{meter::Meter, rate::RateSubject};
 
     use super::*;
 
@@ -60,5 +89,23 @@ mod tests {
         insert_reached(&mut headers, &LimitReached { meter: Meter::Messages, limit: 5, used: 5, resets_at }, now);
         assert_eq!(headers[RATE_LIMIT], "\"messages\";r=0;t=30");
         assert_eq!(headers[header::RETRY_AFTER], "30");
+    }
+
+    #[test]
+    fn the_tightest_is_told() {
+        let now: Timestamp = "2026-04-30T23:59:30Z".parse().unwrap();
+        let period = Period::containing(now);
+        let left = |remaining| RateLeft { subject: RateSubject::Address, limit: 60, remaining, resets_at: period.end };
+        let month = Remaining { meter: Meter::Messages, limit: 500, remaining: 20, resets_at: period.end };
+        let mut headers = HeaderMap::new();
+        insert(&mut headers, Some(month), now);
+        insert_rate(&mut headers, left(59), now);
+        assert_eq!(headers[RATE_LIMIT], "\"messages\";r=20;t=30");
+        insert_rate(&mut headers, left(19), now);
+        assert_eq!(
+            (&headers[RATE_LIMIT], &headers[RATE_LIMIT_POLICY]),
+            (&HeaderValue::from_static("\"address\";r=19;t=30"), &HeaderValue::from_static("\"address\";q=60;w=60"),)
+        );
+        assert_eq!(headers.len(), 2);
     }
 }

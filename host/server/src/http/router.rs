@@ -22,7 +22,7 @@ use crate::app::App;
 pub fn router(app: Arc<App>) -> Router {
     let admin = Router::new()
         .route("/keys", post(admin::keys::create).get(admin::keys::list))
-        .route("/keys/{id}", delete(admin::keys::delete))
+        .route("/keys/{id}", get(admin::keys::get).patch(admin::keys::change).delete(admin::keys::delete))
         .route("/keys/{id}/rotate", post(admin::keys::rotate))
         .route("/connectors", get(admin::connectors::list).post(admin::connectors::create))
         .route("/connectors/check", post(admin::definitions::check))

@@ -16,7 +16,8 @@ use tokio::task::spawn;
 
 use crate::{
     backend::{
-        Backend, accept, answer, at, idempotency, key, organization, question, refund, refusal, texts, user, uuid,
+        Backend, accept, answer, at, idempotency, key, organization, question, refund, refusal, successor, texts, user,
+        uuid,
     },
     both,
 };
@@ -145,7 +146,7 @@ both! {
         // A key of the same lineage, and any secret one, may.
         let rotated = NewKey { kind: KeyKind::Publishable, ..key(org) };
         let next = rotated.id;
-        assert!(store.rotate_key(org, asking, rotated, at(60)).await.unwrap());
+        store.rotate_key(org, asking, successor(&rotated), at(60)).await.unwrap();
         assert!(store.approval(page(next), approval.id).await.unwrap().is_some());
         assert!(store.approval(person(org, KeyId(uuid())), approval.id).await.unwrap().is_some());
     }

@@ -16,7 +16,7 @@ use resly_core::{
         AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, FinishedTurn, Idempotency, NewTurn, TurnStore,
     },
 };
-use resly_store::{NewKey, NewOrganization, Store, StoreConfig};
+use resly_store::{NewKey, NewOrganization, Store, StoreConfig, Successor};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
@@ -124,9 +124,16 @@ pub fn key(organization: OrganizationId) -> NewKey {
         scopes: vec![Scope::Chat, Scope::Search],
         origins: vec![],
         message_cap: None,
+        rate_limits: None,
+        expires_at: None,
         secret_hash: [7; 32],
         now: at(0),
     }
+}
+
+/// What of a key is new when it takes another one's place.
+pub fn successor(key: &NewKey) -> Successor {
+    Successor { id: key.id, secret_hash: key.secret_hash, now: key.now }
 }
 
 pub fn user(text: &str) -> ClientMessage {

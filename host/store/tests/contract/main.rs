@@ -18,6 +18,7 @@ mod idempotency;
 mod keys;
 mod knowledge;
 mod organizations;
+mod rates;
 mod recovery;
 mod state;
 mod trials;

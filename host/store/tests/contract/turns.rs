@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::{
     backend::{
-        Backend, accept, answer, assistant, at, key, organization, question, refund, refusal, texts, used, user, uuid,
+        Backend, accept, answer, assistant, at, key, organization, question, refund, refusal, successor, texts, used,
+        user, uuid,
     },
     both,
 };
@@ -100,7 +101,7 @@ both! {
 
         // ... and of the keys that it is rotated to.
         let new = key(org);
-        assert!(store.rotate_key(org, mine.id, new.clone(), at(10)).await.unwrap());
+        store.rotate_key(org, mine.id, successor(&new), at(10)).await.unwrap();
         assert_eq!(store.find_conversation(org, new.id, "chat-1").await.unwrap(), Some(first.conversation));
         assert_eq!(accept(&store, named(&new, "four")).await.conversation, first.conversation);
     }
@@ -214,7 +215,7 @@ both! {
 
         // Rotating a key doesn't refill it; a refund does.
         let new = key(org);
-        store.rotate_key(org, stored.id, new.clone(), at(60)).await.unwrap();
+        store.rotate_key(org, stored.id, successor(&new), at(60)).await.unwrap();
         assert!(matches!(refusal(&store, ask(new.id, 2)).await, BeginTurnError::Limit(_)));
         store.finish_turn(refund(org, first.answer)).await.unwrap();
         accept(&store, ask(new.id, 2)).await;

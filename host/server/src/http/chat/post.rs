@@ -31,6 +31,7 @@ use crate::{
         guard::Chatter,
         problem::{Problem, kinds},
         rate_limit,
+        rates::RateGate,
     },
 };
 
@@ -78,11 +79,13 @@ pub async fn handle(
     body::require_json(&parts.headers)?;
     let bytes = body::read(body, &parts.headers, body::BODY_CAP).await?;
     let chat = parse::chat_body(body::parse(&bytes)?)?;
+    RateGate::pass_visitor(&parts.extensions, chat.visitor_id.as_deref()).await?;
     let start = app.turns.start(turn_request(&principal, chat, format, idempotency_key)?).await?;
     let started = match start {
         Start::Running(started) => started,
         Start::Replay(given) => return Ok(replay(given, format)),
     };
+    RateGate::hold(&parts.extensions, &started.live);
     let mut response = answer(&started.live, format, wants_trailers(&parts.headers)).await?;
     identify(response.headers_mut(), started.conversation, started.message);
     rate_limit::insert(response.headers_mut(), started.remaining, app.clock.now());

@@ -10,6 +10,7 @@ use resly_core::{
     meter::LimitReached,
     turn::{failure::TurnFailure, store::BeginTurnError},
 };
+use resly_store::KeyChangeError;
 use serde_json::json;
 
 use super::{Kind, Problem, kinds};
@@ -38,6 +39,18 @@ impl From<Unavailable> for Problem {
             Unavailable::Pending(_) | Unavailable::Rejected(_) => Self::new(&kinds::CONNECTOR_UNAPPROVED, detail),
             Unavailable::Untrusted(_) => Self::new(&kinds::UNTRUSTED_PUBLISHER, detail),
             Unavailable::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeyChangeError> for Problem {
+    fn from(error: KeyChangeError) -> Self {
+        let detail = error.to_string();
+        match error {
+            KeyChangeError::Missing => Self::not_found("there is no such key"),
+            KeyChangeError::Expired => Self::new(&kinds::KEY_EXPIRED, detail),
+            KeyChangeError::LastAdmin => Self::new(&kinds::LAST_ADMIN_KEY, detail),
+            KeyChangeError::Store(error) => error.into(),
         }
     }
 }

@@ -68,6 +68,14 @@ kinds! {
         "This `Idempotency-Key` was used with a different body. Use a new key for a new request.";
     LIMIT_REACHED = "limit-reached", TOO_MANY_REQUESTS, "A limit of the plan is reached",
         "`limit` names the meter, its cap and when it starts again. Nothing was counted for this request. Wait for `Retry-After`, or raise the plan.";
+    RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "Too many requests within a minute",
+        "The key, the visitor or the client's address has sent as many requests as it may within a minute; `rate.subject` tells which. Nothing was counted toward the plan. Wait for `Retry-After`; an admin can change `rate_limits` with `PATCH /api/admin/keys/{id}`.";
+    TOO_MANY_STREAMS = "too-many-streams", TOO_MANY_REQUESTS, "Too many answers at once",
+        "The key, the visitor or the client's address has as many answers in progress as it may; `rate.subject` tells which. An answer is in progress until it is written, even when its client has left. Nothing was counted. Let one of them end, or cancel it, then try again; an admin can change `rate_limits` with `PATCH /api/admin/keys/{id}`.";
+    KEY_EXPIRED = "key-expired", CONFLICT, "The key has expired",
+        "An expired key can't be rotated or changed, since that would bring it back. Make a new one with `POST /api/admin/keys`.";
+    LAST_ADMIN_KEY = "last-admin-key", CONFLICT, "It is the last key that may administer the organization",
+        "Without a key that has the scope `admin` and doesn't expire, nobody could get back in. Make another one first. Who has lost it gets one on the host itself, with `resly key create --organization NAME`.";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side",
         "The host's log has the cause, under the id in `instance`. Trying again may help; nothing was counted.";
     MODEL_UNREACHABLE = "model-unreachable", BAD_GATEWAY, "The language model could not be reached",

@@ -1,0 +1,93 @@
+//! Request windows that hosts share: a batch of requests for each statement.
+
+use resly_core::{error::StoreError, rate::WINDOW_S, time::Timestamp};
+use uuid::Uuid;
+
+use crate::{
+    Store,
+    sql::{execute, row},
+    types::{Count, Id, Time},
+};
+
+/// What a host asks of the window of one subject.
+#[derive(Clone, Copy, Debug)]
+pub struct RateClaim {
+    /// A hash of whom the window is for.
+    pub subject: Uuid,
+    /// Requests within one window, over all hosts.
+    pub limit: u64,
+    /// Requests that the host has let in without asking.
+    pub spent: u64,
+    /// Requests that it would like to let in.
+    pub wanted: u64,
+    pub now: Timestamp,
+}
+
+/// What it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateGrant {
+    /// At most what was wanted: this host's alone, until the window ends.
+    pub granted: u64,
+    /// What all hosts together have spent or been granted.
+    pub used: u64,
+    pub started_at: Timestamp,
+}
+
+/// The window goes on or, when it is over, begins anew. What was spent is added whatever the limit says, and then as much of
+/// what is wanted as is left.
+const CLAIM: &str = "INSERT INTO rate_windows (subject, started_at, used, granted)
+    VALUES ($1, $2, $3 + CASE WHEN $4 - $3 < 0 THEN 0 WHEN $4 - $3 < $5 THEN $4 - $3 ELSE $5 END,
+            CASE WHEN $4 - $3 < 0 THEN 0 WHEN $4 - $3 < $5 THEN $4 - $3 ELSE $5 END)
+    ON CONFLICT (subject) DO UPDATE
+    SET started_at = CASE WHEN rate_windows.started_at <= $6 THEN excluded.started_at ELSE rate_windows.started_at END,
+        used = CASE WHEN rate_windows.started_at <= $6 THEN excluded.used
+                    ELSE rate_windows.used + $3
+                         + CASE WHEN $4 - rate_windows.used - $3 < 0 THEN 0
+                                WHEN $4 - rate_windows.used - $3 < $5 THEN $4 - rate_windows.used - $3
+                                ELSE $5 END END,
+        granted = CASE WHEN rate_windows.started_at <= $6 THEN excluded.granted
+                       WHEN $4 - rate_windows.used - $3 < 0 THEN 0
+                       WHEN $4 - rate_windows.used - $3 < $5 THEN $4 - rate_windows.used - $3
+                       ELSE $5 END
+    RETURNING granted, used, started_at";
+
+impl Store {
+    /// Whether other hosts may serve the same keys.
+    pub fn is_shared(&self) -> bool {
+        self.kind() == "postgres"
+    }
+
+    /// Tells what a host spent of a window, and takes more of it.
+    pub async fn claim_requests(&self, claim: RateClaim) -> Result<RateGrant, StoreError> {
+        let RateClaim { subject, limit, spent, wanted, now } = claim;
+        self.write("count requests of this minute", move |mut db| {
+            Box::pin(async move {
+                let granted = row!(
+                    db,
+                    (Count, Count, Time),
+                    CLAIM,
+                    Id(subject),
+                    Time(now),
+                    Count(spent),
+                    Count(limit),
+                    Count(wanted),
+                    Time(Timestamp::from_micros(now.micros().saturating_sub(WINDOW_MICROS)))
+                )?;
+                let (granted, used, started_at) = granted.unwrap_or((Count(0), Count(limit), Time(now)));
+                Ok(RateGrant { granted: granted.0, used: used.0, started_at: started_at.0 })
+            })
+        })
+        .await
+    }
+
+    /// Deletes windows that are over. How many there were.
+    pub async fn forget_rates(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let over = Time(Timestamp::from_micros(now.micros().saturating_sub(WINDOW_MICROS)));
+        self.write("forget old request windows", move |mut db| {
+            Box::pin(async move { Ok(execute!(db, "DELETE FROM rate_windows WHERE started_at <= $1", over)?) })
+        })
+        .await
+    }
+}
+
+const WINDOW_MICROS: i64 = WINDOW_S as i64 * 1_000_000;
