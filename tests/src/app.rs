@@ -175,7 +175,8 @@ impl TestApp {
     }
 
     async fn launch(launch: Launch) -> Self {
-        let Launch { allow, route, oauth_clients, compile_budget, settings: more, database_url, builtin, twin } = launch;
+        let Launch { allow, route, oauth_clients, compile_budget, settings: more, database_url, builtin, twin } =
+            launch;
         let public_url = twin.as_ref().map(|(base, ..)| base.clone());
         let data = tempfile::tempdir().unwrap();
         share_compiled(data.path());
