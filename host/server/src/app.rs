@@ -18,10 +18,14 @@ use resly_store::Store;
 
 use crate::{
     accounts::Accounts,
+    body_memory::BodyMemory,
     catalogue::Connectables,
-    examine::Examiner,
     hooks::Hooks,
-    http::{console::SignIns, problem::Problem},
+    http::{
+        body::{Admission, Readers},
+        console::SignIns,
+        problem::Problem,
+    },
     keyring::Keyring,
     metrics::{self, Gauge, Metrics},
     origins::Origins,
@@ -51,7 +55,8 @@ pub struct App {
     pub metrics: Metrics,
     pub trusted_proxies: Vec<ipnet::IpNet>,
     pub hooks: Hooks,
-    pub examiner: Examiner,
+    pub readers: Arc<Readers>,
+    pub body_memory: BodyMemory,
     /// When connections are checked; never when `None`.
     pub schedule: Option<Schedule>,
     /// Whether [`crate::jobs`] run by themselves.
@@ -67,6 +72,12 @@ impl App {
         credentials: BTreeMap<String, String>,
     ) -> Result<SealedCredentials, Problem> {
         self.safe.seal(organization, connection, credentials).await.map_err(|error| Problem::internal(&error))
+    }
+
+    /// What a request of this organization may take of the host.
+    pub fn admission(&self, organization: OrganizationId) -> Admission {
+        let share = Arc::new(self.body_memory.share(organization));
+        Admission { organization, share, readers: Arc::clone(&self.readers) }
     }
 
     /// What the world calls this host, without a slash at its end.
@@ -100,6 +111,7 @@ impl App {
             gauge("resly_sandbox_queued", "Calls that wait for an instance.", sandbox.queued as u64),
             gauge("resly_sandbox_compiling", "Components being compiled.", sandbox.compiling as u64),
             gauge("resly_sandbox_code_bytes", "Compiled code in memory.", sandbox.code_bytes),
+            gauge("resly_body_bytes", "Memory taken by request bodies.", self.body_memory.taken() as u64),
             gauge("process_resident_memory_bytes", "Resident memory.", metrics::resident_bytes()),
         ])
     }

@@ -35,13 +35,13 @@ use secrecy::ExposeSecret;
 use crate::{
     accounts::Accounts,
     app::App,
+    body_memory::{self, BodyMemory},
     bundled::Bundle,
     catalogue::Connectables,
     config::{Config, OauthClients},
     demo,
-    examine::Examiner,
     hooks::Hooks,
-    http::console::SignIns,
+    http::{body::Readers, console::SignIns},
     keyring::Keyring,
     metrics::Metrics,
     origins::Origins,
@@ -102,6 +102,8 @@ pub enum ComposeError {
     Sandbox(#[from] resly_sandbox::SandboxError),
     #[error("RESLY_OAUTH_CLIENTS: `{0}` is no bundled connector that authorizes by OAuth; those are: {1}")]
     OauthClient(String, String),
+    #[error("the threads that read request bodies can't be started: {0}; raise the limit on processes or threads")]
+    Threads(std::io::Error),
     #[error("this program's own path can't be found, which compiling connectors needs: {0}")]
     Program(std::io::Error),
 }
@@ -198,7 +200,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         rates: Rates::new(store.clone(), Arc::clone(&clock)),
         sign_ins: SignIns::default(),
         metrics: Metrics::default(),
-        examiner: Examiner::default(),
+        readers: Arc::new(Readers::start().map_err(ComposeError::Threads)?),
+        body_memory: BodyMemory::new(body_memory::MOST),
         trusted_proxies: config.trusted_proxies.clone(),
         hooks,
         schedule: config.health_checks,

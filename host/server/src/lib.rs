@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod app;
 pub mod author;
+pub mod body_memory;
 pub mod bundled;
 pub mod catalogue;
 pub mod checks;
@@ -16,7 +17,7 @@ pub mod compose;
 pub mod config;
 mod definition;
 pub mod demo;
-pub mod examine;
+pub mod fair_pool;
 pub mod handbook;
 pub mod hooks;
 pub mod http;

@@ -20,6 +20,7 @@ mod environments;
 mod health;
 mod injections;
 mod keys;
+mod large_bodies;
 mod logs;
 mod metering;
 mod model_faults;

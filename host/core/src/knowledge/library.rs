@@ -128,10 +128,26 @@ impl Library {
 
     /// Cuts a text into passages, embeds and stores them.
     pub async fn add(&self, organization: OrganizationId, new: NewText) -> Result<Added, AddError> {
+        let chunks = Self::cut(&new);
+        self.add_cut(organization, new, chunks).await
+    }
+
+    /// Cuts a text into passages. Of a large text that is work for a thread that may block.
+    pub fn cut(new: &NewText) -> Vec<Chunk> {
         let mut chunks = chunk(&new.text, &new.content_type);
         for chunk in &mut chunks {
             chunk.section = below(&new.title, &chunk.section).to_owned();
         }
+        chunks
+    }
+
+    /// Embeds and stores the passages that [`Library::cut`] made of a text.
+    pub async fn add_cut(
+        &self,
+        organization: OrganizationId,
+        new: NewText,
+        chunks: Vec<Chunk>,
+    ) -> Result<Added, AddError> {
         if chunks.is_empty() {
             return Err(AddError::Empty);
         }
@@ -189,6 +205,8 @@ impl Library {
                 });
             }
             vectors.extend(made);
+            // The built-in embedder never waits by itself, and a large source has hundreds of batches.
+            tokio::task::yield_now().await;
         }
         Ok(vectors)
     }

@@ -1,18 +1,29 @@
-//! Request bodies: bounded in size and time, of the right type, in UTF-8, and then JSON.
+//! Request bodies: bounded in size, time and memory, of the right type, in UTF-8, and then JSON.
+//!
+//! [`Admission`] is what a request may take of the host: its share of the memory for bodies, which it takes before it reads
+//! or waits, and its turn on the threads that read what is large.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
 };
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, header};
+use http::{Extensions, HeaderMap, HeaderValue, header, request::Parts};
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use resly_core::{
+    id::OrganizationId,
+    json_weight::{Unweighed, weigh},
+};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Mistake, Problem, kinds};
+use crate::{
+    body_memory::Share,
+    fair_pool::{FairPool, PoolError},
+};
 
 /// The most a JSON body may hold.
 pub const BODY_CAP: usize = 1 << 20;
@@ -23,20 +34,146 @@ pub const COMPONENT_CAP: usize = 32 << 20;
 /// How long a body may take from its first to its last byte.
 pub const BODY_TIME: Duration = Duration::from_secs(15);
 
-/// Reads a body to its end, or says why not.
-pub async fn read(body: Body, headers: &HeaderMap, cap: usize) -> Result<Bytes, Problem> {
-    read_within(body, headers, cap, BODY_TIME).await
+/// A body below this is parsed where it arrives, and not weighed: the most that it can become is small.
+const SMALL: usize = 4 << 10;
+/// What a body may weigh once it is parsed: see [`resly_core::json_weight`].
+const WEIGHT_CAP: usize = 48 << 20;
+const LARGE_WEIGHT_CAP: usize = 256 << 20;
+/// When a client that found no memory or no turn may try again, in seconds.
+const RETRY_AFTER: u64 = 2;
+
+/// The threads that bodies are read on.
+pub struct Readers {
+    /// Up to [`BODY_CAP`], a few milliseconds each.
+    pub quick: FairPool,
+    /// What is larger, and what takes longer: definitions, components, documents. One processor of four.
+    pub heavy: FairPool,
 }
 
-async fn read_within(body: Body, headers: &HeaderMap, cap: usize, time: Duration) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(&kinds::BODY_TOO_LARGE, format!("the body may hold at most {cap} bytes"))
-            .header(header::CONNECTION, HeaderValue::from_static("close"))
+impl Readers {
+    /// What is heavy leaves the processors to the answers.
+    const NICE: i32 = 10;
+
+    pub fn start() -> std::io::Result<Self> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            quick: FairPool::start("resly-read", processors / 2, 0)?,
+            heavy: FairPool::start("resly-examine", processors / 4, Self::NICE)?,
+        })
+    }
+
+    /// Runs heavy work in the organization's turn.
+    pub async fn examine<T: Send + 'static>(
+        &self,
+        organization: OrganizationId,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.heavy.run(organization, work).await.map_err(|error| not_run(&error))
+    }
+}
+
+/// What a request may take of the host. It travels in the request's extensions, and what it took is given back when the
+/// response begins.
+#[derive(Clone)]
+pub struct Admission {
+    pub organization: OrganizationId,
+    pub share: Arc<Share>,
+    pub readers: Arc<Readers>,
+}
+
+impl Admission {
+    /// Of a request that has passed the guard.
+    pub fn of(extensions: &Extensions) -> Result<&Self, Problem> {
+        extensions.get().ok_or_else(|| Problem::internal(&"a route that reads a body is not behind the guard"))
+    }
+
+    /// Takes memory before it is used.
+    pub fn reserve(&self, bytes: usize) -> Result<(), Problem> {
+        if self.share.grow_to(bytes) { Ok(()) } else { Err(busy("the memory for request bodies is taken")) }
+    }
+
+    /// Runs heavy work in the organization's turn.
+    pub async fn examine<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        self.readers.examine(self.organization, work).await
+    }
+
+    /// Parses a body of a route that takes at most [`BODY_CAP`].
+    pub async fn parse<T: DeserializeOwned + Send + 'static>(&self, bytes: Bytes) -> Result<T, Problem> {
+        if bytes.len() <= SMALL {
+            return parse_or_nothing(&bytes);
+        }
+        let share = Arc::clone(&self.share);
+        let work = move || {
+            let weight = weight(&bytes, WEIGHT_CAP)?;
+            if !share.grow_to(bytes.len() + weight) {
+                return Err(busy("the memory for request bodies is taken"));
+            }
+            parse(&bytes)
+        };
+        self.readers.quick.run(self.organization, work).await.map_err(|error| not_run(&error))?
+    }
+}
+
+fn busy(what: &str) -> Problem {
+    Problem::new(&kinds::HOST_BUSY, format!("{what}; nothing was done, try again in {RETRY_AFTER} s"))
+        .retry_after(RETRY_AFTER)
+}
+
+fn not_run(error: &PoolError) -> Problem {
+    match error {
+        PoolError::Full => busy(&error.to_string()),
+        PoolError::Ended => Problem::internal(error),
+    }
+}
+
+/// Bytes that a body takes once it is parsed. What is no JSON takes none: parsing it tells why.
+fn weight(bytes: &[u8], most: usize) -> Result<usize, Problem> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(0) };
+    match weigh(text, most) {
+        Ok(weight) => Ok(weight),
+        Err(Unweighed::NotJson) => Ok(0),
+        Err(error @ Unweighed::TooHeavy { .. }) => {
+            Err(Problem::new(&kinds::BODY_TOO_LARGE, format!("the body can't be taken: {error}; send less at once")))
+        }
+    }
+}
+
+/// Parses a body of at most [`LARGE_BODY_CAP`]. For a thread of [`Readers`]; what comes out shouldn't leave it whole.
+pub fn parse_large<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    weight(bytes, LARGE_WEIGHT_CAP)?;
+    parse_or_nothing(bytes)
+}
+
+/// The same for a body of at most [`BODY_CAP`].
+pub fn parse_weighed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    weight(bytes, WEIGHT_CAP)?;
+    parse(bytes)
+}
+
+/// Reads a body to its end, or says why not.
+pub async fn read(body: Body, parts: &Parts, cap: usize) -> Result<Bytes, Problem> {
+    read_within(body, &parts.headers, &Admission::of(&parts.extensions)?.share, cap, BODY_TIME).await
+}
+
+async fn read_within(
+    body: Body,
+    headers: &HeaderMap,
+    share: &Share,
+    cap: usize,
+    time: Duration,
+) -> Result<Bytes, Problem> {
+    let close = |problem: Problem| problem.header(header::CONNECTION, HeaderValue::from_static("close"));
+    let too_large = || close(Problem::new(&kinds::BODY_TOO_LARGE, format!("the body may hold at most {cap} bytes")));
+    let reserve = |bytes: usize| {
+        if share.grow_to(bytes) { Ok(()) } else { Err(close(busy("the memory for request bodies is taken"))) }
     };
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > cap as u64) {
         return Err(too_large());
     }
+    // A client that can't be served is told before it sends.
+    let declared = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    reserve(declared)?;
     let reading = async {
         let mut body = body;
         let mut first: Option<Bytes> = None;
@@ -45,14 +182,20 @@ async fn read_within(body: Body, headers: &HeaderMap, cap: usize, time: Duration
             let frame =
                 frame.map_err(|_| Problem::new(&kinds::INVALID_JSON, "the connection ended before the body did"))?;
             let Ok(data) = frame.into_data() else { continue };
-            if first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len() > cap {
+            let length = first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len();
+            if length > cap {
                 return Err(too_large());
+            }
+            // Without a declared length the buffer doubles as it grows.
+            if length > declared {
+                reserve(length.next_power_of_two().min(cap))?;
             }
             // Most bodies come in one piece, which then needs no copy.
             match &first {
                 None => first = Some(data),
                 Some(head) => {
                     if rest.is_empty() {
+                        rest.reserve(declared.max(length));
                         rest.extend_from_slice(head);
                         first = Some(Bytes::new());
                     }
@@ -63,8 +206,7 @@ async fn read_within(body: Body, headers: &HeaderMap, cap: usize, time: Duration
         Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
     };
     tokio::time::timeout(time, reading).await.unwrap_or_else(|_| {
-        Err(Problem::new(&kinds::BODY_TIMEOUT, format!("the body did not arrive within {} s", time.as_secs()))
-            .header(header::CONNECTION, HeaderValue::from_static("close")))
+        Err(close(Problem::new(&kinds::BODY_TIMEOUT, format!("the body did not arrive within {} s", time.as_secs()))))
     })
 }
 
@@ -152,35 +294,40 @@ fn without_value(said: &str) -> String {
     format!("{}{}", said[..value].trim_end(), &said[expected..])
 }
 
-async fn typed<T: DeserializeOwned>(request: Request, cap: usize) -> Result<T, Problem> {
+/// A JSON body of at most [`BODY_CAP`]. None is `{}`.
+pub struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (admission, bytes) = json(request, BODY_CAP).await?;
+        admission.parse(bytes).await.map(Self)
+    }
+}
+
+/// A JSON body of at most [`LARGE_BODY_CAP`], unread: it is read with [`parse_large`], on a thread for that.
+pub struct LargeJson {
+    pub bytes: Bytes,
+    pub admission: Admission,
+}
+
+impl<S: Send + Sync> FromRequest<S> for LargeJson {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        json(request, LARGE_BODY_CAP).await.map(|(admission, bytes)| Self { bytes, admission })
+    }
+}
+
+async fn json(request: Request, cap: usize) -> Result<(Admission, Bytes), Problem> {
     let (parts, body) = request.into_parts();
     // What isn't there has no type, whatever a client says of it.
     if !body.is_end_stream() {
         require_json(&parts.headers)?;
     }
-    parse_or_nothing(&read(body, &parts.headers, cap).await?)
-}
-
-/// A JSON body of at most [`BODY_CAP`]. None is `{}`.
-pub struct Json<T>(pub T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        typed(request, BODY_CAP).await.map(Self)
-    }
-}
-
-/// A JSON body of at most [`LARGE_BODY_CAP`].
-pub struct LargeJson<T>(pub T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for LargeJson<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        typed(request, LARGE_BODY_CAP).await.map(Self)
-    }
+    let bytes = read(body, &parts, cap).await?;
+    Ok((Admission::of(&parts.extensions)?.clone(), bytes))
 }
 
 #[cfg(test)]
@@ -302,6 +449,10 @@ mod tests {
         assert_eq!(parse::<Value>("[".repeat(100_000).as_bytes()).err().unwrap().kind().slug, "invalid-json");
     }
 
+    fn share(most: usize) -> Share {
+        crate::body_memory::BodyMemory::new(most).share(OrganizationId(uuid::Uuid::nil()))
+    }
+
     #[tokio::test]
     async fn a_body_in_pieces_is_joined_and_capped() {
         let pieces = |n: usize| {
@@ -309,9 +460,18 @@ mod tests {
                 (0..n).map(|_| Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from_static(b"abc")))),
             )))
         };
-        assert_eq!(read(pieces(3), &HeaderMap::new(), 9).await.unwrap(), "abcabcabc");
-        assert_eq!(read(pieces(4), &HeaderMap::new(), 9).await.err().unwrap().kind().slug, "body-too-large");
-        assert_eq!(read(Body::empty(), &HeaderMap::new(), 9).await.unwrap(), "");
+        let read = async |body, memory| read_within(body, &HeaderMap::new(), &share(memory), 9, BODY_TIME).await;
+        assert_eq!(read(pieces(3), 99).await.unwrap(), "abcabcabc");
+        assert_eq!(read(pieces(4), 99).await.err().unwrap().kind().slug, "body-too-large");
+        assert_eq!(read(Body::empty(), 99).await.unwrap(), "");
+        assert_eq!(read(pieces(3), 9).await.err().unwrap().kind().slug, "host-busy");
+        // What is declared is taken before the first byte.
+        let declared = HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from_static("9"))]);
+        let never = Body::new(http_body_util::StreamBody::new(futures::stream::pending::<
+            Result<http_body::Frame<Bytes>, std::io::Error>,
+        >()));
+        let refused = read_within(never, &declared, &share(9), 9, BODY_TIME).await.err().unwrap();
+        assert_eq!(refused.kind().slug, "host-busy");
     }
 
     #[tokio::test]
@@ -319,7 +479,7 @@ mod tests {
         let never = Body::new(http_body_util::StreamBody::new(futures::stream::pending::<
             Result<http_body::Frame<Bytes>, std::io::Error>,
         >()));
-        let given_up = read_within(never, &HeaderMap::new(), 9, Duration::ZERO).await.err().unwrap();
+        let given_up = read_within(never, &HeaderMap::new(), &share(99), 9, Duration::ZERO).await.err().unwrap();
         assert_eq!(given_up.kind().slug, "body-timeout");
     }
 }

@@ -43,8 +43,13 @@ pub async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next
     let (mut response, allowed) = match authenticate(&app, request.headers(), origin.as_ref()).await {
         Ok(identity) => {
             let allowed = identity.principal.kind == KeyKind::Publishable;
+            // Given back when the response begins.
+            let admission = app.admission(identity.principal.organization);
+            request.extensions_mut().insert(admission.clone());
             request.extensions_mut().insert(Caller(Arc::clone(&identity.principal)));
-            (within_rates(&app, identity, request, next).await, allowed)
+            let response = within_rates(&app, identity, request, next).await;
+            drop(admission);
+            (response, allowed)
         }
         // Without a key there is nothing to hide: a page that may ask at all may also read why it got nothing.
         Err(problem) => {

@@ -27,11 +27,14 @@ use self::{
     servers::Server,
 };
 use super::manifest::{Mistake, Mistakes, from_value, is_version};
+use crate::json_weight::{Unweighed, weigh};
 
 /// What a connector may have, and what a definition may be posted with.
 const MOST_ACTIONS: usize = 256;
 const MOST_BYTES: usize = 1_000_000;
 const MOST_WARNINGS: usize = 100;
+/// What a document may weigh once it is parsed.
+const MOST_WEIGHT: usize = 256 << 20;
 
 /// Why there is no definition.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +105,9 @@ pub struct Choice {
 pub fn read(text: &str) -> Result<Value, ImportError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with(['{', '[']) {
+        if let Err(error @ Unweighed::TooHeavy { .. }) = weigh(text, MOST_WEIGHT) {
+            return Err(ImportError::NotOpenApi(format!("the document can't be taken: {error}")));
+        }
         let wrong = |error| ImportError::NotOpenApi(format!("the document is not valid JSON: {error}"));
         return serde_json::from_str(text).map_err(wrong);
     }

@@ -120,11 +120,11 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     if body::media_type(&parts.headers)?.as_deref() == Some("application/wasm") {
-        let bytes = body::read(body, &parts.headers, body::COMPONENT_CAP).await?;
+        let bytes = body::read(body, &parts, body::COMPONENT_CAP).await?;
         return upload(&app, principal.organization, bytes).await;
     }
-    let bytes = body::read(body, &parts.headers, body::BODY_CAP).await?;
-    let reading = definitions::reading(&parts.headers, &bytes).await?;
+    let bytes = body::read(body, &parts, body::BODY_CAP).await?;
+    let reading = definitions::reading(&parts, bytes).await?;
     let manifest = definitions::usable(&app, principal.organization, reading).await?;
     let (id, version) = (manifest.id.clone(), manifest.version.clone());
     let new = NewConnectorVersion {
@@ -172,7 +172,7 @@ fn invalid(message: String) -> Problem {
 /// Looks at a packed component without running anything of it, keeps it, and has it compiled.
 async fn upload(app: &Arc<App>, organization: OrganizationId, wasm: Bytes) -> Result<Response, Problem> {
     let bytes = wasm.clone();
-    let looked = app.examiner.examine(move || upload::look(&bytes)).await?;
+    let looked = app.readers.examine(organization, move || upload::look(&bytes)).await?;
     let upload::Looked { asking, component, imports } = looked.map_err(|error| refused(&error))?;
     let Manifest { id, version, .. } = &asking.manifest;
     let (id, version) = (id.clone(), version.clone());

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Request, State},
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{header, request::Parts};
 use resly_core::{
     connector::{
         call::{CallRequest, Caller, Prepared},
@@ -26,7 +27,7 @@ use crate::{
     app::App,
     definition::{self, Source, Unusable},
     http::{
-        body,
+        body::{self, Admission},
         guard::Admin,
         problem::{self, Problem, fault_problem, kinds},
     },
@@ -34,14 +35,10 @@ use crate::{
 };
 
 /// A definition out of a body, by its media type: JSON or TOML.
-pub(super) async fn reading(headers: &HeaderMap, bytes: &Bytes) -> Result<Reading, Problem> {
-    let source = match body::media_type(headers)?.as_deref() {
-        None | Some("application/json") => Source::Json(body::parse(bytes)?),
-        Some("application/toml") => {
-            let text = std::str::from_utf8(bytes)
-                .map_err(|_| Problem::new(&kinds::INVALID_CONNECTOR, "the definition is not UTF-8"))?;
-            Source::Toml(text.to_owned())
-        }
+pub(super) async fn reading(parts: &Parts, bytes: Bytes) -> Result<Reading, Problem> {
+    let json = match body::media_type(&parts.headers)?.as_deref() {
+        None | Some("application/json") => true,
+        Some("application/toml") => false,
         Some(other) => {
             return Err(Problem::new(
                 &kinds::UNSUPPORTED_MEDIA_TYPE,
@@ -52,12 +49,15 @@ pub(super) async fn reading(headers: &HeaderMap, bytes: &Bytes) -> Result<Readin
             ));
         }
     };
-    read(source).await
-}
-
-/// Reads a definition where it keeps no other request waiting.
-async fn read(source: Source) -> Result<Reading, Problem> {
-    tokio::task::spawn_blocking(move || source.read()).await.map_err(|panicked| Problem::internal(&panicked))
+    let read = move || {
+        if json {
+            return Ok(Source::Json(body::parse_weighed(&bytes)?).read());
+        }
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| Problem::new(&kinds::INVALID_CONNECTOR, "the definition is not UTF-8"))?;
+        Ok(Source::Toml(text.to_owned()).read())
+    };
+    Admission::of(&parts.extensions)?.examine(read).await?
 }
 
 /// The definition, if it can be taken in.
@@ -78,7 +78,7 @@ pub(super) fn invalid(mistakes: &[Mistake]) -> Problem {
 
 /// The JSON Schema of a definition, for editors.
 pub async fn schema() -> ([(http::HeaderName, &'static str); 1], &'static str) {
-    ([(http::header::CONTENT_TYPE, "application/schema+json")], SCHEMA)
+    ([(header::CONTENT_TYPE, "application/schema+json")], SCHEMA)
 }
 
 /// Tells every mistake of a declarative definition, as JSON or TOML. Nothing is stored.
@@ -92,8 +92,8 @@ pub async fn check(
     request: Request,
 ) -> Result<Json<Value>, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes = body::read(body, &parts.headers, body::BODY_CAP).await?;
-    let reading = reading(&parts.headers, &bytes).await?;
+    let bytes = body::read(body, &parts, body::BODY_CAP).await?;
+    let reading = reading(&parts, bytes).await?;
     match definition::usable(&app, principal.organization, reading).await {
         Ok(_) => Ok(Json(json!({"ok": true, "errors": []}))),
         Err(Unusable::Mistakes(mistakes)) => Ok(Json(json!({"ok": false, "errors": mistakes}))),
@@ -124,25 +124,26 @@ pub struct ImportRequest {
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn import(
     Admin(_): Admin,
-    body::LargeJson(asked): body::LargeJson<ImportRequest>,
-) -> Result<Json<Value>, Problem> {
-    let ImportRequest { document, operations, id, name, version, server } = asked;
-    // A large document takes a while to look through.
-    let looking = tokio::task::spawn_blocking(move || {
+    body::LargeJson { bytes, admission }: body::LargeJson,
+) -> Result<Response, Problem> {
+    // The document is parsed, looked through and dropped there: what leaves the thread is the answer's text.
+    let answer = admission.examine(move || {
+        let ImportRequest { document, operations, id, name, version, server } = body::parse_large(&bytes)?;
+        drop(bytes);
         let document = match document {
-            Value::String(text) => openapi::read(&text)?,
+            Value::String(text) => openapi::read(&text).map_err(|error| import_problem(&error))?,
             document => document,
         };
-        match operations {
+        let answer = match operations {
             None => openapi::list(document, server.as_deref()).map(|listing| json!(listing)),
             Some(operations) => {
                 let wanted = Wanted { operations, id, name, version, server };
                 openapi::import(document, &wanted).map(|imported| json!(imported))
             }
-        }
+        };
+        answer.map(|answer| answer.to_string()).map_err(|error| import_problem(&error))
     });
-    let looked = looking.await.map_err(|panicked| Problem::internal(&panicked))?;
-    looked.map(Json).map_err(|error| import_problem(&error))
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer.await??).into_response())
 }
 
 fn import_problem(error: &ImportError) -> Problem {
@@ -184,7 +185,9 @@ pub async fn dry_run(
     body::Json(asked): body::Json<DryRunRequest>,
 ) -> Result<Json<Value>, Problem> {
     let organization = principal.organization;
-    let manifest = usable(&app, organization, read(Source::within(asked.definition)).await?).await?;
+    let definition = Source::within(asked.definition);
+    let reading = app.readers.examine(organization, move || definition.read()).await?;
+    let manifest = usable(&app, organization, reading).await?;
     let settings = install::with_defaults(&manifest, asked.settings.unwrap_or_else(|| json!({})));
     let mistakes: Vec<problem::Mistake> = install::check_settings(&manifest, &settings);
     if !mistakes.is_empty() {
@@ -204,23 +207,4 @@ pub async fn dry_run(
         visitor: None,
     };
     trials::shown(app.connectors.rehearse(&connection, &Prepared::new(installable), request).await?).map(Json)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_definition_is_read_on_a_thread_that_may_block() {
-        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
-        runtime.block_on(async {
-            let (free, held) = std::sync::mpsc::channel::<()>();
-            let busy = tokio::task::spawn_blocking(move || held.recv());
-            let mut reading = std::pin::pin!(read(Source::Json(json!({}))));
-            assert!(futures::poll!(&mut reading).is_pending(), "it waits for the one thread that may block");
-            free.send(()).unwrap();
-            busy.await.unwrap().unwrap();
-            assert_eq!(reading.await.unwrap().mistakes.len(), 4);
-        });
-    }
 }

@@ -7,7 +7,10 @@ use axum::{
     extract::{Path, State},
 };
 use http::StatusCode;
-use resly_core::knowledge::{KnowledgeStore, library::NewText};
+use resly_core::knowledge::{
+    KnowledgeStore,
+    library::{Library, NewText},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -21,6 +24,9 @@ use crate::{
         query::{Nothing, Query},
     },
 };
+
+/// What a source takes in memory while it is added, in bodies of its size.
+const COPIES: usize = 4;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,8 +48,22 @@ pub struct SourceRequest {
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    body::LargeJson(request): body::LargeJson<SourceRequest>,
+    body::LargeJson { bytes, admission }: body::LargeJson,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
+    // The text, its passages, their vectors.
+    admission.reserve(bytes.len().saturating_mul(COPIES))?;
+    let cut = admission.examine(move || {
+        let new = checked(body::parse_large(&bytes)?)?;
+        drop(bytes);
+        let chunks = Library::cut(&new);
+        Ok::<_, Problem>((new, chunks))
+    });
+    let (new, chunks) = cut.await??;
+    let added = app.library.add_cut(principal.organization, new, chunks).await?;
+    Ok((StatusCode::CREATED, Json(json!({"id": added.id, "chunks": added.chunks}))))
+}
+
+fn checked(request: SourceRequest) -> Result<NewText, Problem> {
     let SourceRequest { title, text, content_type, url } = request;
     let mut mistakes = Vec::new();
     if title.trim().is_empty() || title.chars().count() > 300 {
@@ -69,9 +89,7 @@ pub async fn create(
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
     }
-    let new = NewText { title, text, content_type: media.to_owned(), url };
-    let added = app.library.add(principal.organization, new).await?;
-    Ok((StatusCode::CREATED, Json(json!({"id": added.id, "chunks": added.chunks}))))
+    Ok(NewText { title, text, content_type: media.to_owned(), url })
 }
 
 /// The organization's sources, newest first.

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     app::App,
     http::{
-        body,
+        body::{self, Admission},
         guard::Chatter,
         problem::{Problem, kinds},
         rate_limit,
@@ -77,8 +77,8 @@ pub async fn handle(
     let format = Format::choose(parts.uri.query(), &parts.headers)?;
     let idempotency_key = idempotency_key(&parts.headers)?;
     body::require_json(&parts.headers)?;
-    let bytes = body::read(body, &parts.headers, body::BODY_CAP).await?;
-    let chat = parse::chat_body(body::parse(&bytes)?)?;
+    let bytes = body::read(body, &parts, body::BODY_CAP).await?;
+    let chat = parse::chat_body(Admission::of(&parts.extensions)?.parse(bytes).await?)?;
     RateGate::pass_visitor(&parts.extensions, chat.visitor_id.as_deref()).await?;
     let start = app.turns.start(turn_request(&principal, chat, format, idempotency_key)?).await?;
     let started = match start {

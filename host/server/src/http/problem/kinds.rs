@@ -96,6 +96,8 @@ kinds! {
         "Text could not be turned into vectors. Nothing was stored or counted; try again.";
     STORE_UNAVAILABLE = "store-unavailable", SERVICE_UNAVAILABLE, "The database can't be reached",
         "The host is up but its database isn't. Nothing was accepted or counted; try again after `Retry-After`.";
+    HOST_BUSY = "host-busy", SERVICE_UNAVAILABLE, "The host has as many large requests as it can take",
+        "The memory for request bodies, or the queue of this organization for reading them, is full. Nothing was done or counted; send it again after `Retry-After`, and fewer at once.";
     CONNECTOR_NOT_READY = "connector-not-ready", CONFLICT, "This version of the connector can't be installed",
         "The version is being compiled, or its component was refused; `detail` tells which, and why. Wait until `GET /api/admin/connectors/{id}?version=…` says `ready`, or upload a mended version.";
     CONNECTOR_UNAPPROVED = "connector-unapproved", CONFLICT, "An admin hasn't approved what this version asks for",

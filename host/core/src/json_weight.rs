@@ -1,0 +1,150 @@
+//! How much memory a JSON text takes once it is parsed, measured before anything of it is built.
+//!
+//! A text of two bytes for each element can grow by a factor of thirty, and one of empty objects by a factor of eighty. So
+//! a text from a stranger is weighed first: the reader visits each value, keeps none, and stops at the bound.
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// A list may have reserved twice what it holds.
+const ELEMENT: usize = 2 * size_of::<Value>();
+/// An object reserves room for several members with its first.
+const OBJECT: usize = 11 * (size_of::<String>() + size_of::<Value>());
+/// What an allocation takes beside its bytes.
+const ALLOCATION: usize = 24;
+
+const BEYOND: &str = "parsed, it takes more memory than it may";
+
+/// Why a text has no weight.
+#[derive(Debug, thiserror::Error)]
+pub enum Unweighed {
+    #[error("it holds so many values that, parsed, it would take more than {} MiB of memory", most >> 20)]
+    TooHeavy { most: usize },
+    /// It is no JSON; whoever parses it tells more.
+    #[error("it is not JSON")]
+    NotJson,
+}
+
+/// Bytes that the text takes as a [`Value`], roughly and rather too many. The time is in proportion to the text, the memory
+/// is its depth.
+///
+/// # Errors
+/// When that is more than `most`, or the text is no JSON.
+pub fn weigh(text: &str, most: usize) -> Result<usize, Unweighed> {
+    let mut scale = Scale { weight: 0, most };
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = Weighed(&mut scale).deserialize(&mut reader).and_then(|()| reader.end());
+    match read {
+        Ok(()) => Ok(scale.weight),
+        Err(_) if scale.weight > most => Err(Unweighed::TooHeavy { most }),
+        Err(_) => Err(Unweighed::NotJson),
+    }
+}
+
+struct Scale {
+    weight: usize,
+    most: usize,
+}
+
+impl Scale {
+    fn add<E: Error>(&mut self, bytes: usize) -> Result<(), E> {
+        self.weight = self.weight.saturating_add(bytes);
+        if self.weight > self.most { Err(E::custom(BEYOND)) } else { Ok(()) }
+    }
+}
+
+/// One value on the scale.
+struct Weighed<'s>(&'s mut Scale);
+
+impl<'de> DeserializeSeed<'de> for Weighed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.0.add(ELEMENT)?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Weighed<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.0.add(text.len() + ALLOCATION)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        self.0.add(ALLOCATION)?;
+        while list.next_element_seed(Weighed(self.0))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let mut first = true;
+        while object.next_key_seed(Weighed(self.0))?.is_some() {
+            if std::mem::take(&mut first) {
+                self.0.add(OBJECT)?;
+            }
+            object.next_value_seed(Weighed(self.0))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    fn list(element: &str, times: usize) -> String {
+        format!("[{}]", vec![element; times].join(","))
+    }
+
+    #[test]
+    fn what_expands_is_refused_and_an_honest_text_is_not() {
+        // Each has a megabyte or two as a text.
+        for element in ["0", "[]", "{\"\":0}", "\"\"", "null", "[[[0]]]", "1e1", "true"] {
+            let text = list(element, (2 * MIB) / (element.len() + 1));
+            assert!(matches!(weigh(&text, 16 * MIB), Err(Unweighed::TooHeavy { .. })), "{element}");
+        }
+        let honest =
+            list(r#"{"name": "a name of some length", "description": "and some words about what it is"}"#, 9_000);
+        let weight = weigh(&honest, 16 * MIB).unwrap();
+        assert!(weight > honest.len() && weight < 16 * honest.len(), "{weight} of {}", honest.len());
+        let text = format!("\"{}\"", "x".repeat(MIB));
+        assert!(weigh(&text, 2 * MIB).unwrap() < MIB + 200);
+    }
+
+    #[test]
+    fn what_is_no_json_has_no_weight() {
+        for text in ["", "[0", "[0] 1", "{\"a\"}", "nul"] {
+            assert!(matches!(weigh(text, MIB), Err(Unweighed::NotJson)), "{text}");
+        }
+        assert!(matches!(weigh(&"[".repeat(1_000), MIB), Err(Unweighed::NotJson)));
+        assert!(weigh(" {\"a\": [1, \"\\u00e9\"]} ", MIB).is_ok());
+    }
+}
