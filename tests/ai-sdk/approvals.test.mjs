@@ -76,7 +76,7 @@ async function asked(made) {
   assert.equal(part.input.input.id, 'A-17');
   const shown = message.parts.find((part) => part.type === 'data-approval');
   assert.equal(shown.data.id, part.approval.id);
-  assert.equal(shown.data.text, '`Our accounts: Close an account`\n- `id: "A-17"`');
+  assert.equal(shown.data.text, '`Our accounts: Close an account (sandbox)`\n- `id: "A-17"`');
   assert.match(text(message), /please confirm/);
   return part;
 }
@@ -128,7 +128,7 @@ test('a plain yes is an approval, too', async () => {
   assert.equal(tool(message).state, 'output-available');
   assert.match(text(message), /closed for good/);
   const sources = message.parts.filter((part) => part.type.startsWith('source-')).map((part) => part.title);
-  assert.deepEqual(sources, ['Our accounts: Close an account'], 'nothing but what was done is cited');
-  assert.match(text(message), /^From Our accounts: Close an account \[1\]:/);
+  assert.deepEqual(sources, ['Our accounts: Close an account (sandbox)'], 'nothing but what was done is cited');
+  assert.match(text(message), /^From Our accounts: Close an account \(sandbox\) \[1\]:/);
   assert.equal(await closings(), already + 1);
 });

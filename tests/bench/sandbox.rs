@@ -51,7 +51,7 @@ pub async fn run(table: &mut Table) -> Result<()> {
 
     let manifest: Manifest = toml::from_str(include_str!("../../plugins/shopify/connector.toml"))?;
     let fixtures = Arc::new(Fixtures::new(Arc::new(manifest)));
-    let (input, settings) = (json!({"number": "#1001"}), json!({"shop": "acme-demo"}));
+    let (input, settings) = (json!({"number": "#1001"}), json!({"shop": "acme-demo", "verify_email": false}));
     let call = GuestCall {
         action: "find_order",
         input: input.clone(),

@@ -41,6 +41,8 @@ pub enum OutboundReason {
     TooLarge,
     Network,
     Invalid,
+    /// The breaker held it back: the connection's last requests failed. The guest learns of it as `network`.
+    CircuitOpen,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -98,7 +98,7 @@ pub fn open_circuit(host: &str, after: Duration) -> OutboundFailure {
         "{host} was not called: this connection's last requests failed one after another; it is tried again in {} s",
         after.as_secs() + 1
     );
-    OutboundFailure { retry_after: Some(after), ..refused(OutboundReason::Network, message) }
+    OutboundFailure { retry_after: Some(after), ..refused(OutboundReason::CircuitOpen, message) }
 }
 
 pub fn wire(host: &str, error: &WireError) -> OutboundFailure {

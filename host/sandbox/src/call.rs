@@ -71,7 +71,7 @@ pub async fn answer(connector: &Connector, store: &mut Store<Guest>, call: &Call
 pub fn outcome(store: &Store<Guest>, answered: Result<Answer, ()>, started: Instant) -> Outcome {
     let guest = store.data();
     let result = match answered {
-        Err(()) => Err(fault::deadline()),
+        Err(()) => Err(fault::deadline(&guest.allowance)),
         Ok(Err(error)) => Err(cause(fault::of(&error, guest), guest)),
         Ok(Ok(Err(said))) => Err(cause(own_fault(said, guest), guest)),
         Ok(Ok(Ok(output))) => check(output, guest),

@@ -1,6 +1,6 @@
 //! What the host says of a guest that didn't come back with an answer.
 
-use resly_core::connector::sandbox::{Fault, FaultKind};
+use resly_core::connector::sandbox::{Allowance, Fault, FaultKind};
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
 
@@ -24,20 +24,20 @@ pub fn busy(message: &str) -> Fault {
     Fault::new(FaultKind::Busy, message).retryable(true)
 }
 
-pub fn deadline() -> Fault {
-    fault(
-        FaultKind::Deadline,
-        "the call ran past its deadline; try again, or have the connector ask for less or for more time \
-         (`limits.timeout_ms`)",
-    )
-    .retryable(true)
+pub fn deadline(allowance: &Allowance) -> Fault {
+    let more = advice(allowance.deadline < Allowance::MOST.deadline, "limits.timeout_ms");
+    fault(FaultKind::Deadline, format!("the call ran past its deadline; try again, or ask for less at once{more}"))
+        .retryable(true)
 }
 
-pub fn fuel() -> Fault {
-    fault(
-        FaultKind::Fuel,
-        "the call used up its fuel; ask for less at once, or have the connector's manifest ask for more (`limits.fuel`)",
-    )
+pub fn fuel(allowance: &Allowance) -> Fault {
+    let more = advice(allowance.fuel < Allowance::MOST.fuel, "limits.fuel");
+    fault(FaultKind::Fuel, format!("the call used up its fuel; ask for less at once{more}"))
+}
+
+/// What the connector's author can do, as long as there is more to be had.
+pub fn advice(more: bool, limit: &str) -> String {
+    if more { format!(", or have the connector's manifest ask for more (`{limit}`)") } else { String::new() }
 }
 
 pub fn too_large(what: &str) -> Fault {
@@ -57,8 +57,8 @@ pub fn of(error: &wasmtime::Error, guest: &Guest) -> Fault {
         return fault.clone();
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => return fuel(),
-        Some(Trap::Interrupt) => return deadline(),
+        Some(Trap::OutOfFuel) => return fuel(&guest.allowance),
+        Some(Trap::Interrupt) => return deadline(&guest.allowance),
         Some(Trap::StackOverflow) => {
             return fault(
                 FaultKind::Trap,
@@ -71,8 +71,10 @@ pub fn of(error: &wasmtime::Error, guest: &Guest) -> Fault {
     if guest.limits.refused() {
         return fault(
             FaultKind::Memory,
-            "the call needs more memory than it may have; ask for less at once, or have the connector's manifest ask \
-             for more (`limits.memory_bytes`)",
+            format!(
+                "the call needs more memory than it may have; ask for less at once{}",
+                advice(guest.allowance.memory_bytes < Allowance::MOST.memory_bytes, "limits.memory_bytes")
+            ),
         );
     }
     if let Some(I32Exit(status)) = error.downcast_ref() {

@@ -115,9 +115,9 @@ pub fn store(engine: &Engine, guest: Guest) -> Result<Store<Guest>, wasmtime::Er
     store.set_hostcall_fuel(allowance.output_bytes.max(HTTP_BODY) + HOST_CALL_SLACK);
     store.set_max_component_handles(HANDLES);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|context| {
+    store.epoch_deadline_callback(move |context| {
         if Instant::now() >= context.data().deadline {
-            return Err(Stop(fault::deadline()).into());
+            return Err(Stop(fault::deadline(&allowance)).into());
         }
         Ok(UpdateDeadline::Yield(1))
     });

@@ -61,7 +61,7 @@ impl Mapper {
         let slot = match tokio::time::timeout_at(deadline.into(), self.slots.acquire(organization)).await {
             Ok(Ok(slot)) => slot,
             Ok(Err(_)) => return refused(fault::busy("too many mappings are waiting; try again in a moment")),
-            Err(_) => return refused(fault::deadline()),
+            Err(_) => return refused(fault::deadline(&allowance)),
         };
         let started = Instant::now();
         let guest = Guest::new(Arc::clone(shared), organization, allowance, deadline, None);
@@ -76,7 +76,7 @@ impl Mapper {
         .await;
         let cost = cost(&store, started);
         let result = match result {
-            Err(_) => Err(Unmapped::Fault(fault::deadline())),
+            Err(_) => Err(Unmapped::Fault(fault::deadline(&allowance))),
             Ok(Err(error)) => Err(Unmapped::Fault(fault::of(&error, store.data()))),
             Ok(Ok(Err(failure))) => {
                 let message = prefix(&failure.message, crate::limits::FAULT_MESSAGE).to_owned();

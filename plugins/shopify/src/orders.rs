@@ -14,11 +14,15 @@ struct FindInput {
     email: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 struct Settings {
-    /// An order is told only to whoever knows its e-mail address too.
+    /// An order is told only to whoever knows its e-mail address too. On unless it is turned off.
+    #[serde(default = "on")]
     verify_email: bool,
+}
+
+fn on() -> bool {
+    true
 }
 
 fn wants_both() -> Fault {

@@ -39,8 +39,7 @@ async fn seen(app: &TestApp, key: &str, id: &str) -> Value {
 
 /// Installs the demo's shop, and calls it once, so that its component is in the cache that all tests share.
 async fn shop(app: &TestApp) -> String {
-    let install =
-        json!({"connector": "shopify", "name": "Shop", "environment": "sandbox", "settings": {"shop": "acme"}});
+    let install = json!({"connector": "shopify", "name": "Shop", "environment": "sandbox", "settings": {"shop": "acme", "verify_email": false}});
     let made = app.admin_post("/api/admin/connections", &install).await;
     let action = format!("/api/admin/connections/{}/actions/find_order", made["id"].as_str().unwrap());
     app.admin_post(&action, &json!({"number": "#1001"})).await;

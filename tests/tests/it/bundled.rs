@@ -8,7 +8,7 @@ const KEY: &str = "rk_test_canary_51f0c2d9a8";
 const SUBSCRIPTION: &str = "/v1/subscriptions/sub_1MowQVLkdIwHu7ixeRlqHVzs";
 
 async fn connection(app: &TestApp, connector: &str, environment: &str, credentials: Value) -> String {
-    let settings = if connector == "shopify" { json!({"shop": "acme-demo"}) } else { json!({}) };
+    let settings = if connector == "shopify" { json!({"shop": "acme-demo", "verify_email": false}) } else { json!({}) };
     let body = json!({"connector": connector, "name": connector, "environment": environment, "settings": settings,
         "credentials": credentials});
     app.admin_post("/api/admin/connections", &body).await["id"].as_str().unwrap().to_owned()
@@ -75,7 +75,7 @@ async fn shopify_lists_a_customer_s_orders_through_a_token_and_through_an_app() 
     let app = TestApp::start().await;
     for auth in ["api_key", "oauth2"] {
         let body = json!({"connector": "shopify", "name": auth, "environment": "sandbox", "auth": auth,
-            "settings": {"shop": "acme-demo"}});
+            "settings": {"shop": "acme-demo", "verify_email": false}});
         let id = app.admin_post("/api/admin/connections", &body).await["id"].as_str().unwrap().to_owned();
         let orders = act(&app, &id, "list_customer_orders", json!({"customer_id": "207119551001"})).await.unwrap();
         assert_eq!(orders["orders"][0]["order"], "#1002");

@@ -181,7 +181,7 @@ async fn a_dry_run_needs_no_stored_definition() {
 #[tokio::test]
 async fn a_bundled_component_rehearses_too() {
     let app = TestApp::start().await;
-    let body = json!({"connector": "shopify", "environment": "production", "settings": {"shop": "acme"}});
+    let body = json!({"connector": "shopify", "environment": "production", "settings": {"shop": "acme", "verify_email": false}});
     let id = app.admin_post("/api/admin/connections", &body).await["id"].as_str().unwrap().to_owned();
     let shown = app
         .admin_post(&format!("/api/admin/connections/{id}/actions/find_order/dry-run"), &json!({"number": "#1001"}))

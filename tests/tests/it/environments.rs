@@ -103,3 +103,119 @@ async fn the_sandbox_is_metered_apart_and_limited_by_nothing() {
     assert_eq!(requests(&app.logs().await), json!([missing]), "what no fixture answers goes nowhere");
     assert!(service.received().is_empty());
 }
+
+#[tokio::test]
+async fn the_sandbox_answers_for_no_host_that_production_would_refuse() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let mut elsewhere = definition(&service);
+    elsewhere["hosts"] = json!([format!("{}/eu/", service.address)]);
+    elsewhere["fixtures"] =
+        json!([{"match": {}, "response": {"json": {"data": {"id": "1", "name": "A", "plan": {"name": "P"}}}}}]);
+    app.admin_post("/api/admin/connectors", &elsewhere).await;
+    let id = connected(&app, "sandbox").await;
+    let path = format!("/api/admin/connections/{id}/actions/get_account");
+    assert_eq!(app.admin_post(&path, &json!({"id": "1"})).await["output"]["name"], "A");
+    patch(&app, &id, &json!({"settings": {"region": "us"}})).await;
+    let refused = app.post_as(&app.admin, &path, &json!({"id": "1"})).await;
+    let (status, problem): (_, Value) = (refused.status(), refused.json().await.unwrap());
+    assert_eq!((status.as_u16(), &problem["reason"]), (403, &json!("denied")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("not among the hosts"), "{problem}");
+    assert!(service.received().is_empty());
+}
+
+#[tokio::test]
+async fn sample_data_is_marked_and_kept_from_browsers() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let id = installed(&app, &service, "sandbox").await;
+    let output = app.admin_post(&format!("/api/admin/connections/{id}/actions/get_account"), &json!({"id": "1"})).await;
+    assert_eq!(output["environment"], "sandbox");
+    assert_eq!(test(&app, &id).await["environment"], "sandbox");
+    patch(&app, &id, &json!({"policy": {"allow_publishable": true}})).await;
+
+    let ask = || [Reply::connector("crm", "get_account", json!({"id": "1"})), Reply::text("It is on Pro [1].")];
+    let body = json!({"messages": [{"role": "user", "content": "Which plan is Acme on?"}]});
+    app.model.says(ask());
+    let answer = app.answer(body.clone()).await;
+    assert_eq!(answer["citations"][0]["title"], "CRM: Look up an account (sandbox)", "{answer}");
+    let stored = app.get(&format!("/api/messages/{}", answer["id"].as_str().unwrap())).await;
+    assert_eq!(stored["steps"][0]["title"], "CRM: Look up an account (sandbox)", "{stored}");
+    let told = app.model.asked().last().unwrap()["messages"].to_string();
+    assert!(told.contains("sample data of the connector's sandbox"), "{told}");
+
+    app.model.says(ask());
+    let publishable = app.publishable("https://shop.example").await;
+    let request = app.client.post(app.url("/api/chat?format=json")).bearer_auth(&publishable);
+    let answer: Value =
+        request.header("origin", "https://shop.example").json(&body).send().await.unwrap().json().await.unwrap();
+    assert!(!answer.to_string().contains("Acme\""), "{answer}");
+    let told = app.model.asked().last().unwrap()["messages"].to_string();
+    assert!(told.contains("unknown_action") && !told.contains("Pro\\\""), "{told}");
+}
+
+#[tokio::test]
+async fn what_waits_for_its_credential_is_not_enabled() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "production").await;
+    service.answers("/eu/api/accounts/1", 401, json!({}));
+    assert_eq!(test(&app, &id).await["reason"], "needs_auth");
+    let (status, problem) = enable(&app, &id).await;
+    assert_eq!((status, &problem["type"]), (424, &json!("/docs/problems/connector-needs-auth")), "{problem}");
+    service.answers("/eu/api/accounts/1", 200, account());
+    patch(&app, &id, &json!({"credentials": {"api_key": "another-key-0123456789"}})).await;
+    assert_eq!(test(&app, &id).await["ok"], true);
+    assert_eq!(enable(&app, &id).await.0, 200);
+}
+
+#[tokio::test]
+async fn what_the_breaker_holds_back_is_no_failure_of_its_own() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "production").await;
+    service.answers("/eu/api/accounts/2", 503, json!({"message": "down for repair"}));
+    let path = format!("/api/admin/connections/{id}/actions/get_account");
+    let health = async || -> Value {
+        app.send_as(&app.admin, "GET", &format!("/api/admin/connections/{id}/health")).await.json().await.unwrap()
+    };
+    let mut before = Value::Null;
+    let held = loop {
+        let problem: Value = app.post_as(&app.admin, &path, &json!({"id": "2"})).await.json().await.unwrap();
+        if problem["fault"]["kind"] == "circuit_open" {
+            break problem;
+        }
+        assert_eq!(problem["fault"]["kind"], "upstream", "{problem}");
+        before = health().await;
+    };
+    assert_eq!((&held["reason"], &held["fault"]["retryable"]), (&json!("upstream"), &json!(true)), "{held}");
+    let after = health().await;
+    for member in ["state", "failures", "message", "reason"] {
+        assert_eq!(before[member], after[member], "{member}: {before} {after}");
+    }
+    assert!(after["message"].as_str().unwrap().contains("down for repair"), "{after}");
+}
+
+#[tokio::test]
+async fn limits_beyond_the_host_s_are_told_where_they_are_written() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    for (name, asked) in [
+        ("fuel", json!(2_000_000_001_u64)),
+        ("timeout_ms", json!(60_001)),
+        ("memory_bytes", json!(64 << 20)),
+        ("http_calls", json!(65)),
+        ("response_bytes", json!(5 << 20)),
+    ] {
+        let mut greedy = definition(&service);
+        greedy["limits"] = json!({name: asked});
+        let told = app.admin_post("/api/admin/connectors/check", &greedy).await;
+        assert_eq!(
+            (&told["ok"], &told["errors"][0]["path"]),
+            (&json!(false), &json!(format!("/limits/{name}"))),
+            "{told}"
+        );
+    }
+}

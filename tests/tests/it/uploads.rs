@@ -79,8 +79,7 @@ async fn an_uploaded_component_answers_a_customer() {
     assert_eq!((&ready["state"], &ready["origin"]), (&json!("ready"), &json!("uploaded")), "{ready}");
     assert_eq!(upload(&app, wasm).await.status(), StatusCode::OK, "the same again is nothing new");
 
-    let install =
-        json!({"connector": "our-shop", "name": "Ours", "environment": "sandbox", "settings": {"shop": "acme-demo"}});
+    let install = json!({"connector": "our-shop", "name": "Ours", "environment": "sandbox", "settings": {"shop": "acme-demo", "verify_email": false}});
     let response = app.post_as(&app.admin, "/api/admin/connections", &install).await;
     assert_eq!(response.status(), StatusCode::CONFLICT, "an admin has to look at it first");
     assert_eq!(response.json::<Value>().await.unwrap()["type"], "/docs/problems/connector-unapproved");
@@ -105,7 +104,7 @@ async fn a_missing_fixture_is_named_whatever_the_guest_makes_of_it() {
     // Its own fault, a guest takes it for.
     uploaded(&app, "1.0.0", |manifest| manifest.fixtures.clear()).await;
     approve(&app, "our-shop", "1.0.0").await;
-    let install = json!({"connector": "our-shop", "environment": "sandbox", "settings": {"shop": "acme-demo"}});
+    let install = json!({"connector": "our-shop", "environment": "sandbox", "settings": {"shop": "acme-demo", "verify_email": false}});
     let id = app.admin_post("/api/admin/connections", &install).await["id"].as_str().unwrap().to_owned();
     let path = format!("/api/admin/connections/{id}/actions/find_order");
     let refused = app.post_as(&app.admin, &path, &json!({"number": "#1001"})).await;
@@ -206,7 +205,7 @@ async fn an_author_packs_checks_and_runs_without_a_server() {
     let (ok, _, said) = told(&author(folder.path(), &["check", &packed]).await);
     assert!(ok && said.contains("would take"), "{said}");
 
-    let run = ["run", &packed, "find_order", "--settings", r#"{"shop":"acme-demo"}"#, "--input"];
+    let run = ["run", &packed, "find_order", "--settings", r#"{"shop":"acme-demo","verify_email":false}"#, "--input"];
     let (ok, output, said) = told(&author(folder.path(), &[&run[..], &[r##"{"number":"#1001"}"##]].concat()).await);
     assert!(ok && said.contains("fuel"), "{said}");
     let output: Value = serde_json::from_str(&output).unwrap();

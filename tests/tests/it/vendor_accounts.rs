@@ -138,7 +138,7 @@ async fn gmail_asks_for_sending_alone_and_renews_its_access() {
 async fn shopify_s_hourly_access_is_renewed() {
     let shopify = ScriptedService::start().await.unwrap();
     let app = TestApp::in_place_of(&["acme-demo.myshopify.com"], &shopify).await;
-    let id = installed(&app, "shopify", json!({"shop": "acme-demo"})).await;
+    let id = installed(&app, "shopify", json!({"shop": "acme-demo", "verify_email": false})).await;
     let token = |n: u8| {
         json!({"access_token": format!("shpat_access-{n}"), "scope": "read_customers,read_orders,read_products",
             "expires_in": 3600, "refresh_token": format!("shprt_refresh-{n}"), "refresh_token_expires_in": 7776000})
@@ -179,7 +179,7 @@ async fn shopify_s_hourly_access_is_renewed() {
 async fn what_shopify_did_not_sign_is_not_its_answer() {
     let shopify = ScriptedService::start().await.unwrap();
     let app = TestApp::in_place_of(&["acme-demo.myshopify.com"], &shopify).await;
-    let id = installed(&app, "shopify", json!({"shop": "acme-demo"})).await;
+    let id = installed(&app, "shopify", json!({"shop": "acme-demo", "verify_email": false})).await;
     for answer in [
         from_shopify as fn(&str) -> String,
         |state| signed(&from_shopify(state), "another-secret"),

@@ -27,7 +27,7 @@ async fn send(app: &TestApp, method: &str, path: &str, body: &Value) -> (StatusC
 
 fn install(version: Option<&str>) -> Value {
     json!({"connector": "our-shop", "version": version, "name": "Ours", "environment": "sandbox",
-        "settings": {"shop": "acme-demo"}})
+        "settings": {"shop": "acme-demo", "verify_email": false}})
 }
 
 /// Is refused, and the problem's type.

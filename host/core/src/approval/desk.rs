@@ -55,7 +55,7 @@ impl Approvals {
     /// A wish as it can be put to a person; nothing is kept yet. A fault when nobody could see what they confirm.
     pub fn draft(&self, wish: Wish, admitted: &Admitted) -> Result<Approval, Fault> {
         let connection = &admitted.connection;
-        let title = render::title(&connection.name, &admitted.action().title);
+        let title = render::title(&connection.name, &admitted.action().title, connection.environment);
         let text = render::text(&title, &wish.input)
             .map_err(|error| Fault::new(FaultKind::InvalidInput, error.to_string()))?;
         let now = self.clock.now();

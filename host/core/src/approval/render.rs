@@ -13,6 +13,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
 
 use super::{Approval, LIFETIME};
+use crate::connector::connection::Environment;
 
 /// Characters that are shown of one value.
 const SHOWN: usize = 500;
@@ -34,9 +35,11 @@ const MARKDOWN: Options = Options::ENABLE_TABLES
 )]
 pub struct TooMany;
 
-/// What the call is, on one line: plain text, not Markdown.
-pub fn title(connection: &str, action: &str) -> String {
-    format!("{}: {}", name(connection), name(action))
+/// What the call is, on one line: plain text, not Markdown. What the sandbox answers is no customer's own data, so it is
+/// marked wherever the call is named: in citations, steps, answers and questions.
+pub fn title(connection: &str, action: &str, environment: Environment) -> String {
+    let mark = if environment == Environment::Sandbox { " (sandbox)" } else { "" };
+    format!("{}: {}{mark}", name(connection), name(action))
 }
 
 /// The title and the input, one value on each line: plain text that is Markdown, too.

@@ -152,7 +152,10 @@ impl Connectors {
         }
         let allowance = allowance(manifest);
         let outbound: Arc<dyn Outbound> = match connection.environment {
-            Environment::Sandbox => Arc::new(Fixtures::new(Arc::clone(manifest))),
+            Environment::Sandbox => {
+                let policy = self.outside.rehearse(&connection, &prepared.installable, &allowance);
+                Arc::new(Fixtures::within(Arc::clone(manifest), policy))
+            }
             Environment::Production => {
                 match self.outside.open(&connection, &prepared.installable, action, visitor, &allowance) {
                     Ok(outbound) => outbound,

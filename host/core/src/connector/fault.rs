@@ -74,6 +74,9 @@ pub fn for_model(kind: FaultKind, message: &str, remedy: Option<Remedy>) -> Stri
         FaultKind::Denied => "this isn't allowed in this chat; don't call it again".to_owned(),
         FaultKind::Limit => "no more calls can be made for now; don't call it again".to_owned(),
         FaultKind::Busy => "too many calls are being made; it may work in a moment".to_owned(),
+        FaultKind::CircuitOpen => {
+            "the service isn't asked for a moment, because it failed; it may work later".to_owned()
+        }
         FaultKind::Deadline => "the service took too long; it may work later".to_owned(),
         FaultKind::Fuel | FaultKind::Memory | FaultKind::TooLarge => {
             "there is too much to read at once; ask for less".to_owned()
@@ -93,7 +96,7 @@ pub fn for_customer(kind: &str) -> &'static str {
         "unknown" => "I don't know yet whether this was done.",
         "repeated" => "I asked you to confirm this already.",
         "not_found" => "I looked, and found nothing that matches.",
-        "invalid_input" => "I couldn't look that up with what I have; please check the details.",
+        "invalid_input" => "I couldn't look that up with what I have; please check the details, or give more of them.",
         "needs_auth" => "I can't look that up, because the account isn't connected.",
         "denied" | "unknown_action" => "I'm not allowed to do that here.",
         "rate_limited" | "busy" | "limit" => "The service is too busy right now; please try again later.",
@@ -216,10 +219,12 @@ pub enum FaultKind {
     Denied,
     /// A plan's limit refused it; nothing ran.
     Limit,
+    /// The breaker held its request back, because the connection's last ones failed.
+    CircuitOpen,
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidInput,
         Self::NotFound,
         Self::Upstream,
@@ -237,6 +242,7 @@ impl FaultKind {
         Self::Mapping,
         Self::Denied,
         Self::Limit,
+        Self::CircuitOpen,
     ];
 
     /// The kind of this name, as [`Self::name`] has it.
@@ -264,6 +270,7 @@ impl FaultKind {
             Self::Mapping => "mapping",
             Self::Denied => "denied",
             Self::Limit => "limit",
+            Self::CircuitOpen => "circuit_open",
         }
     }
 }

@@ -14,11 +14,15 @@ use super::{
     manifest::{Fixture, FixtureMatch, Manifest},
     sandbox::{Fault, FaultKind},
 };
-use crate::outbound::{LOGGED_PATH, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse};
+use crate::outbound::{
+    LOGGED_PATH, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse, Rehearse,
+};
 
 /// Answers one call from the fixtures of a manifest.
 pub struct Fixtures {
     manifest: Arc<Manifest>,
+    /// What production would refuse is refused here, too.
+    policy: Option<Arc<dyn Rehearse>>,
     asked: Mutex<Asked>,
 }
 
@@ -33,6 +37,10 @@ struct Asked {
 #[async_trait]
 impl Outbound for Fixtures {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
+        if let Some(Err(refused)) = self.policy.as_ref().map(|policy| policy.rehearse(&request)) {
+            self.asked().requests.push(json!({"method": request.method, "error": "refused"}));
+            return Err(refused);
+        }
         self.answer(&request.method, &request.url, request.body.as_deref().unwrap_or_default())
     }
 
@@ -53,7 +61,12 @@ impl Outbound for Fixtures {
 
 impl Fixtures {
     pub fn new(manifest: Arc<Manifest>) -> Self {
-        Self { manifest, asked: Mutex::default() }
+        Self { manifest, policy: None, asked: Mutex::default() }
+    }
+
+    /// The same, for requests that a policy allows.
+    pub fn within(manifest: Arc<Manifest>, policy: Arc<dyn Rehearse>) -> Self {
+        Self { policy: Some(policy), ..Self::new(manifest) }
     }
 
     fn asked(&self) -> MutexGuard<'_, Asked> {

@@ -111,8 +111,8 @@ impl Evidence {
         let tells = match fault.kind {
             FaultKind::NeedsAuth => owner == Owner::Organization,
             FaultKind::Upstream | FaultKind::RateLimited | FaultKind::Deadline => true,
-            // The host's own state, or the plan's.
-            FaultKind::Busy | FaultKind::Limit => false,
+            // The host's own state, or the plan's. What the breaker holds back reaches no service: it tells nothing new.
+            FaultKind::Busy | FaultKind::Limit | FaultKind::CircuitOpen => false,
             _ => caller == CallerKind::Health,
         };
         tells.then(|| Self::Bad { reason: fault.kind.reason(), message: fault.for_admin() })

@@ -7,7 +7,7 @@ use moka::future::Cache;
 
 use super::{
     call::{CallError, Connectors},
-    connection::{Connection, Owner, Writes},
+    connection::{Connection, Environment, Owner, Writes},
     manifest::SideEffect,
 };
 use crate::{
@@ -28,6 +28,7 @@ pub struct Offered {
     pub connector: String,
     pub name: String,
     pub publishable: bool,
+    pub environment: Environment,
     /// Whether each visitor has an account of their own, which takes a secret key that says whose chat it is.
     pub visitors: bool,
     pub action: OfferedAction,
@@ -74,7 +75,10 @@ impl Offers {
                             connection: connection.id,
                             connector: connection.connector.clone(),
                             name: connection.name.clone(),
-                            publishable: connection.policy.allow_publishable && connection.owner == Owner::Organization,
+                            publishable: connection.policy.allow_publishable
+                                && connection.owner == Owner::Organization
+                                && connection.environment == Environment::Production,
+                            environment: connection.environment,
                             visitors: connection.owner == Owner::Visitor,
                             action: OfferedAction {
                                 connection: slug.clone(),

@@ -90,7 +90,7 @@ impl FaultKind {
         match self {
             Self::InvalidInput | Self::NotFound => Reason::RequestConfiguration,
             Self::NeedsAuth => Reason::NeedsAuth,
-            Self::Upstream => Reason::Upstream,
+            Self::Upstream | Self::CircuitOpen => Reason::Upstream,
             Self::RateLimited => Reason::RateLimited,
             Self::Mapping | Self::Output => Reason::Mapping,
             Self::Denied => Reason::Denied,
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_is_listed() {
-        assert_eq!(FaultKind::Limit as usize + 1, FaultKind::ALL.len());
+        assert_eq!(FaultKind::CircuitOpen as usize + 1, FaultKind::ALL.len());
         for (at, kind) in FaultKind::ALL.into_iter().enumerate() {
             assert_eq!((kind as usize, serde_json::to_value(kind).unwrap()), (at, kind.name().into()));
         }

@@ -61,6 +61,19 @@ pub struct Allowance {
     pub log_lines: usize,
 }
 
+impl Allowance {
+    /// What a manifest may ask for at most.
+    pub const MOST: Self = Self {
+        fuel: 2_000_000_000,
+        deadline: Duration::from_secs(60),
+        memory_bytes: 32 << 20,
+        http_calls: 64,
+        response_bytes: 4 << 20,
+        output_bytes: 1 << 20,
+        log_lines: 100,
+    };
+}
+
 impl Default for Allowance {
     fn default() -> Self {
         Self {

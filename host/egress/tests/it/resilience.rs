@@ -95,7 +95,7 @@ async fn a_run_of_failures_opens_the_connections_breaker_and_nobody_elses() {
         assert_eq!(once(&egress, spec(manifest(&[&host], none())), write()).await.unwrap().status, 503);
     }
     let failure = once(&egress, spec(manifest(&[&host], none())), write()).await.unwrap_err();
-    assert_eq!((failure.reason, failure.sent), (OutboundReason::Network, false));
+    assert_eq!((failure.reason, failure.sent), (OutboundReason::CircuitOpen, false));
     assert!(failure.retry_after.is_some());
     assert_eq!(service.received().len(), 5);
 

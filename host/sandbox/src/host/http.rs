@@ -34,9 +34,11 @@ fn refusal(result: &Result<Response, OutboundFailure>, allowance: &Allowance) ->
     match result {
         // Of an error's body its status says enough.
         Ok(response) if response.truncated && (200..300).contains(&response.status) => {
+            let more = allowance.response_bytes < Allowance::MOST.response_bytes;
+            let more = fault::advice(more, "limits.response_bytes");
             let message = format!(
                 "the service's answer is larger than a call may read ({} bytes, all its answers together); ask for less at \
-                 once, or have the connector's manifest ask for more (`limits.response_bytes`)",
+                 once{more}",
                 allowance.response_bytes
             );
             Some(fault::fault(FaultKind::TooLarge, message))
@@ -47,9 +49,11 @@ fn refusal(result: &Result<Response, OutboundFailure>, allowance: &Allowance) ->
                 OutboundReason::Denied => FaultKind::Denied,
                 OutboundReason::Quota | OutboundReason::TooLarge => FaultKind::TooLarge,
                 OutboundReason::NeedsAuth => FaultKind::NeedsAuth,
+                OutboundReason::CircuitOpen => FaultKind::CircuitOpen,
                 OutboundReason::Timeout | OutboundReason::Network | OutboundReason::Invalid => return None,
             };
-            Some(fault::fault(kind, failure.message.clone()).with_remedy(failure.remedy))
+            let fault = fault::fault(kind, failure.message.clone()).with_remedy(failure.remedy);
+            Some(fault.retryable(kind == FaultKind::CircuitOpen))
         }
     }
 }
@@ -139,7 +143,7 @@ impl From<OutboundFailure> for Failure {
             OutboundReason::Quota => Reason::Quota,
             OutboundReason::Timeout => Reason::Timeout,
             OutboundReason::TooLarge => Reason::TooLarge,
-            OutboundReason::Network => Reason::Network,
+            OutboundReason::Network | OutboundReason::CircuitOpen => Reason::Network,
             OutboundReason::Invalid => Reason::Invalid,
         };
         let retry_after_ms = failure.retry_after.map(|after| u32::try_from(after.as_millis()).unwrap_or(u32::MAX));

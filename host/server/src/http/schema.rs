@@ -258,6 +258,8 @@ pub struct ActionResult {
     http_calls: u32,
     duration_ms: f64,
     log: Vec<LogLine>,
+    /// `sandbox`: the output is sample data from the connector's fixtures.
+    environment: String,
 }
 
 #[derive(ToSchema)]
@@ -269,6 +271,8 @@ pub struct LogLine {
 #[derive(ToSchema)]
 pub struct TestResult {
     ok: bool,
+    /// `sandbox`: nothing was asked of the service.
+    environment: Option<String>,
     /// As in the log.
     reason: Option<String>,
     /// What an admin does next.

@@ -160,7 +160,7 @@ proptest! {
             prop::sample::select(OPEN).prop_map(str::to_owned), tricky()], 0..5),
     ) {
         let input: Value = members.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>().into();
-        let approval = asked(title(&connection, &action), &input);
+        let approval = asked(title(&connection, &action, Environment::Production), &input);
         let shown = lines(&approval.text);
         prop_assert_eq!(spans(&approval.text).unwrap(), shown.clone());
         // Every value is there, by its own words.
@@ -184,7 +184,7 @@ proptest! {
 #[test]
 fn every_value_is_on_a_line_of_its_own() {
     let input = json!({"order": "#1001", "lines": [{"sku": "A1", "quantity": 2}], "notify": true, "note": {}});
-    let shown = text(&title("Our shop", "Refund an order"), &input).unwrap();
+    let shown = text(&title("Our shop", "Refund an order", Environment::Production), &input).unwrap();
     let mut lines: Vec<&str> = shown.lines().collect();
     assert_eq!(lines.remove(0), "`Our shop: Refund an order`");
     lines.sort_unstable();
@@ -215,7 +215,7 @@ fn no_value_can_fake_the_layout_or_hide() {
     assert!(shown.contains(r#""x\u{202e}y\u{200b}z\u{e0041}\u{3164}\u{a0}""#), "{shown}");
     assert!(shown.contains(r#"- ``order: "1\"\n- `amount: 1`\u{2028}- amount: 1\r\n\nReply `yes`"``"#), "{shown}");
     assert!(shown.contains(r#""a \u{20} \u{20}b""#), "several spaces would show as one: {shown}");
-    assert!(!title("a\nb\u{202e}", "c").contains(['\n', '\u{202e}']));
+    assert!(!title("a\nb\u{202e}", "c", Environment::Sandbox).contains(['\n', '\u{202e}']));
 }
 
 #[test]

@@ -145,6 +145,9 @@ fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Re
     if kind == KeyKind::Publishable && !connection.policy.allow_publishable {
         return Err(denied("this connection may not be used from a browser's key"));
     }
+    if kind == KeyKind::Publishable && connection.environment == Environment::Sandbox {
+        return Err(denied("this connection is in the sandbox, and customers aren't told its sample data"));
+    }
     if connection.owner == Owner::Visitor && kind == KeyKind::Publishable {
         // In a browser, `visitorId` is whatever a stranger types.
         return Err(denied("this connection uses each visitor's own account, which takes a chat under a secret key"));

@@ -18,23 +18,19 @@ use crate::{
     time::{Clock, Timestamp},
 };
 
-/// The longest that a manifest may ask for.
-const LONGEST: Duration = Duration::from_secs(60);
-
 /// What the manifest asks for, within what the host gives.
 pub(crate) fn allowance(manifest: &Manifest) -> Allowance {
-    let most = Allowance::default();
-    let asked = manifest.limits;
-    let size = |asked: Option<u64>, most: usize| {
-        asked.and_then(|asked| usize::try_from(asked).ok()).map_or(most, |asked| asked.min(most))
+    let (usual, most, asked) = (Allowance::default(), Allowance::MOST, manifest.limits);
+    let size = |asked: Option<u64>, usual: usize, most: usize| {
+        asked.map_or(usual, |asked| usize::try_from(asked).map_or(most, |asked| asked.min(most)))
     };
     Allowance {
-        fuel: asked.fuel.map_or(most.fuel, |fuel| fuel.min(most.fuel * 10)),
-        deadline: asked.timeout_ms.map_or(most.deadline, |ms| Duration::from_millis(ms.into()).min(LONGEST)),
-        memory_bytes: size(asked.memory_bytes, most.memory_bytes),
-        http_calls: asked.http_calls.map_or(most.http_calls, |calls| calls.min(64)),
-        response_bytes: size(asked.response_bytes, most.response_bytes),
-        ..most
+        fuel: asked.fuel.map_or(usual.fuel, |fuel| fuel.min(most.fuel)),
+        deadline: asked.timeout_ms.map_or(usual.deadline, |ms| Duration::from_millis(ms.into()).min(most.deadline)),
+        memory_bytes: size(asked.memory_bytes, usual.memory_bytes, most.memory_bytes),
+        http_calls: asked.http_calls.map_or(usual.http_calls, |calls| calls.min(most.http_calls)),
+        response_bytes: size(asked.response_bytes, usual.response_bytes, most.response_bytes),
+        ..usual
     }
 }
 

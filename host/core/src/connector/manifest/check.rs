@@ -20,7 +20,10 @@ use super::{
     Action, ApiKeyPlace, Auth, Fixture, Grant, Manifest, OAuth, RequestedLimits, Retry, SideEffect,
     mistake::{Mistake, Mistakes, step},
 };
-use crate::connector::schema::{self, check_schema};
+use crate::connector::{
+    sandbox::Allowance,
+    schema::{self, check_schema},
+};
 
 /// What stands beside ids in paths under `/api/admin/connectors`.
 const RESERVED: [&str; 3] = ["check", "dry-run", "import"];
@@ -392,18 +395,19 @@ fn fixture_at(path: &str, fixture: &Fixture, mistakes: &mut Mistakes) {
 
 fn limits(limits: RequestedLimits, mistakes: &mut Mistakes) {
     let RequestedLimits { fuel, timeout_ms, memory_bytes, http_calls, response_bytes } = limits;
-    let nothing = [
-        ("fuel", fuel == Some(0)),
-        ("timeout_ms", timeout_ms == Some(0)),
-        ("memory_bytes", memory_bytes.is_some_and(|bytes| bytes < 64 << 10)),
-        ("http_calls", http_calls == Some(0)),
-        ("response_bytes", response_bytes == Some(0)),
+    let most = Allowance::MOST;
+    let bounds = [
+        ("fuel", fuel, 1, most.fuel),
+        ("timeout_ms", timeout_ms.map(u64::from), 1, u64::try_from(most.deadline.as_millis()).unwrap_or(u64::MAX)),
+        ("memory_bytes", memory_bytes, 64 << 10, most.memory_bytes as u64),
+        ("http_calls", http_calls.map(u64::from), 1, most.http_calls.into()),
+        ("response_bytes", response_bytes, 1, most.response_bytes as u64),
     ];
-    for (name, too_little) in nothing {
+    for (name, asked, least, most) in bounds {
         mistakes.require(
-            !too_little,
+            asked.is_none_or(|asked| (least..=most).contains(&asked)),
             &format!("/limits/{name}"),
-            "nothing could run within that: leave it out for the host's default",
+            format!("a call may have {least} to {most} of it: leave it out for the host's default"),
         );
     }
 }

@@ -84,7 +84,7 @@ async fn a_write_is_asked_for_and_made_after_a_yes_with_the_input_that_was_shown
     let events = says(&world, "Refund order 7").await;
     assert_eq!(
         answer(&events),
-        "I will.\n\nBefore I do this, please confirm:\n\n`Our shop: Refund`\n- `order: \"7\"`\n\nReply `yes` to go ahead or `no` \
+        "I will.\n\nBefore I do this, please confirm:\n\n`Our shop: Refund (sandbox)`\n- `order: \"7\"`\n\nReply `yes` to go ahead or `no` \
          to leave it. Unanswered, it lapses after 15 minutes."
     );
     assert!(world.sandbox.calls().is_empty() && world.store.records().is_empty());
@@ -301,7 +301,7 @@ async fn all_that_the_round_gave_reaches_the_model_when_the_turn_goes_on() {
         // What the read gave may still be cited, by the number that it says.
         let Some(TurnEvent::Finished(ending)) = events.last() else { panic!() };
         assert_eq!(ending.citations.len(), 1);
-        assert_eq!((ending.citations[0].n, ending.citations[0].title.as_str()), (2, "Our shop: Find"));
+        assert_eq!((ending.citations[0].n, ending.citations[0].title.as_str()), (2, "Our shop: Find (sandbox)"));
         assert_eq!(world.sandbox.calls().len(), 1 + made.iter().filter(|made| **made).count());
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     approval::{Approval, Person, Wish, render},
     connector::{
         call::{CallRequest, Caller},
+        connection::Environment,
         offer::{Offer, Offered},
         sandbox::Fault,
     },
@@ -17,6 +18,9 @@ use crate::{
 };
 
 pub(in crate::turn) const CALL_CONNECTOR: &str = "call_connector";
+
+/// What a model is told of an answer from fixtures.
+const SAMPLE_DATA: &str = "sample data of the connector's sandbox: it is nobody's own; say so";
 
 #[derive(Deserialize)]
 struct ConnectorArguments {
@@ -43,7 +47,7 @@ impl Called {
             id: offered.connection,
             connection: Some(offered.action.connection.clone()),
             action: offered.action.action.clone(),
-            title: render::title(&offered.name, &offered.action.title),
+            title: render::title(&offered.name, &offered.action.title, offered.environment),
         }
     }
 
@@ -123,6 +127,9 @@ impl Toolbox<'_> {
             Ok(None) => match self.turns.connectors.call(request).await {
                 Ok(report) => {
                     notes = report.notes();
+                    if offered.environment == Environment::Sandbox {
+                        notes.push(SAMPLE_DATA.to_owned());
+                    }
                     report.result.map_err(ToolError::from)
                 }
                 Err(failure) => Err(not_made(&failure, offered.connection)),

@@ -63,6 +63,7 @@ pub async fn call(
             "http_calls": report.cost.http_calls,
             "duration_ms": report.cost.duration_ms(),
             "log": report.log,
+            "environment": connection.environment,
         }))),
         Err(fault) => Err(call_problem(fault, &report)),
     }
@@ -72,7 +73,7 @@ pub async fn call(
 #[utoipa::path(post, path = "/api/admin/connections/{id}/test", tag = "admin", operation_id = "testConnection",
     params(("id" = String, Path, description = "The connection's id"),
         ("visitor" = Option<String>, Query, description = "Whose account, where each visitor has one")),
-    responses((status = 200, description = "`{ok: true, duration_ms}` or `{ok: false, reason, what_to_do, message}`", body = crate::http::schema::TestResult),
+    responses((status = 200, description = "`{ok: true, environment, duration_ms}` or `{ok: false, reason, what_to_do, message}`", body = crate::http::schema::TestResult),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn test(
     State(app): State<Arc<App>>,
@@ -88,7 +89,7 @@ pub async fn test(
     };
     let duration_ms = report.cost.duration_ms();
     Ok(Json(match &report.result {
-        Ok(_) => json!({"ok": true, "duration_ms": duration_ms}),
+        Ok(_) => json!({"ok": true, "environment": connection.environment, "duration_ms": duration_ms}),
         Err(fault) => {
             let reason = fault.kind.reason();
             json!({"ok": false, "reason": reason, "what_to_do": reason.what_to_do(), "fault": fault.kind,

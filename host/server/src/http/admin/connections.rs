@@ -355,6 +355,13 @@ pub async fn enable(
         let detail = format!("in production this connection needs {what}: {how}; then test it, and enable it");
         return Err(Problem::new(&kinds::CONNECTOR_NEEDS_AUTH, detail));
     }
+    if connection.status == ConnectionStatus::NeedsAuth {
+        return Err(Problem::new(
+            &kinds::CONNECTOR_NEEDS_AUTH,
+            "the service refused this connection's credential: renew it (PATCH its `credentials`, or authorize it with POST \
+             /api/admin/connections/{id}/oauth/start), then test the connection; it goes back to chats when the test passes",
+        ));
+    }
     if connection.environment == Environment::Production && connection.tested_at.is_none() {
         return Err(Problem::new(
             &kinds::CONNECTION_UNTESTED,

@@ -9,6 +9,7 @@ use axum::{
 use resly_core::{
     connector::{
         connection::{Connection, ConnectionStatus, Environment, Owner},
+        fault::FaultKind,
         health::{Health, HealthState},
         reason::Reason,
     },
@@ -46,7 +47,9 @@ pub async fn get(
     let environment = Some(Environment::Production);
     let query = LogQuery { connection: Some(connection.id), environment, limit: 50, ..LogQuery::default() };
     let calls = app.store.logs(principal.organization, query).await?;
-    let failures = calls.iter().filter(|logged| logged.call.status != "ok").count();
+    // What the breaker held back reached no service.
+    let fine = ["ok", FaultKind::CircuitOpen.name()];
+    let failures = calls.iter().filter(|logged| !fine.contains(&logged.call.status.as_str())).count();
     let open = app.hooks.egress.open_for(connection.id).map(|wait| app.clock.now().plus(wait));
     let unchecked = unchecked(&app, &connection).await;
     let mut view = view(health.as_ref());

@@ -104,7 +104,7 @@ fn reason(reason: OutboundReason) -> &'static str {
         OutboundReason::Quota => "quota",
         OutboundReason::Timeout => "timeout",
         OutboundReason::TooLarge => "too_large",
-        OutboundReason::Network => "network",
+        OutboundReason::Network | OutboundReason::CircuitOpen => "network",
         OutboundReason::Invalid => "invalid",
     }
 }
