@@ -31,6 +31,8 @@ pub enum Reply {
     Status(u16, Value),
     /// These bytes as the event stream, and then what `After` says.
     Raw(Vec<String>, After),
+    /// A status with a header field.
+    Says(u16, (&'static str, String)),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +141,10 @@ async fn complete(State(script): State<Arc<Script>>, Json(body): Json<Value>) ->
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             return (status, Json(body)).into_response();
         }
+        Reply::Says(status, field) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return (status, [field], "{}").into_response();
+        }
         Reply::Raw(events, after) => (events, after),
         Reply::Text(pieces) => {
             let mut events: Vec<String> =
@@ -211,7 +217,8 @@ pub fn event(delta: &Value, finish_reason: Value) -> String {
     format!("data: {chunk}\n\n")
 }
 
-fn ending() -> String {
+/// What ends a stream: the usage, and the word that it is done.
+pub fn ending() -> String {
     let usage = json!({"id": "c", "object": "chat.completion.chunk", "choices": [],
         "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}});
     format!("data: {usage}\n\ndata: [DONE]\n\n")

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::{
     id::{ConversationId, MessageId},
     knowledge::Citation,
+    model::FinishReason,
     time::Timestamp,
 };
 
@@ -72,6 +73,8 @@ pub struct Message {
     pub role: Role,
     pub content: String,
     pub status: MessageStatus,
+    /// Why an answer ended, once it has.
+    pub finish: Option<FinishReason>,
     pub citations: Vec<Citation>,
     /// The tool calls of an answer, without their raw output:
     /// `[{"tool", "connection"?, "action"?, "ok", "reason"?, "approval"?}]`.
@@ -144,6 +147,7 @@ mod tests {
                 role: *role,
                 content: (*text).to_owned(),
                 status: MessageStatus::Complete,
+                finish: None,
                 citations: vec![],
                 steps: vec![],
                 created_at: Timestamp::from_micros(0),

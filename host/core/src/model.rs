@@ -1,8 +1,11 @@
 //! The port to a language model: one request in, a stream of events out.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{conversation::Role, knowledge::Passage};
 
@@ -38,6 +41,8 @@ pub enum ModelMessage {
     ToolCalls {
         text: String,
         calls: Vec<ToolCall>,
+        /// What the provider sent beside text and calls in that message.
+        data: ProviderData,
     },
     /// A tool's output: data, fenced, never instructions.
     ToolResult {
@@ -82,6 +87,44 @@ pub struct ToolCall {
     pub name: String,
     /// JSON text as the model wrote it: not yet parsed, not trusted.
     pub arguments: String,
+    /// What the provider sent beside the members above.
+    pub data: ProviderData,
+}
+
+/// Members of a provider's message or tool call that the host doesn't know, such as reasoning or a signature. Some providers
+/// refuse the next round of a tool loop without them, so they go back unchanged. They are never shown to a client or logged.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProviderData(pub Map<String, Value>);
+
+impl ProviderData {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many bytes it takes, roughly: names and texts.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
+    }
+}
+
+/// Its content is the provider's: `Debug` tells the names alone.
+impl fmt::Debug for ProviderData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+fn value_bytes(value: &Value) -> usize {
+    const SCALAR: usize = 8;
+    match value {
+        Value::String(text) => text.len() + SCALAR,
+        Value::Array(items) => SCALAR + items.iter().map(value_bytes).sum::<usize>(),
+        Value::Object(members) => {
+            SCALAR + members.iter().map(|(name, value)| name.len() + value_bytes(value)).sum::<usize>()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => SCALAR,
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +134,8 @@ pub enum ModelEvent {
     Text(String),
     /// Only ever sent whole, after the stream has ended well.
     ToolCall(ToolCall),
+    /// What the provider wants back with this message if its calls are run. Sent at most once, before `Finish`.
+    Data(ProviderData),
     /// The last event of a stream that ended well.
     Finish {
         reason: FinishReason,
@@ -98,7 +143,9 @@ pub enum ModelEvent {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why an answer ended. The names are those of the AI SDK's `finishReason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FinishReason {
     Stop,
     ToolCalls,
@@ -106,6 +153,22 @@ pub enum FinishReason {
     Length,
     /// The provider's own filter stopped it.
     ContentFilter,
+    /// The provider ended it for a reason of its own.
+    Other,
+}
+
+impl FinishReason {
+    pub const ALL: [Self; 5] = [Self::Stop, Self::ToolCalls, Self::Length, Self::ContentFilter, Self::Other];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::ToolCalls => "tool-calls",
+            Self::Length => "length",
+            Self::ContentFilter => "content-filter",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// Tokens as the provider counted them; zero when it didn't say.

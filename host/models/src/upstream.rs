@@ -1,11 +1,13 @@
 //! What the HTTP providers share: one client each, their endpoint, their timeouts, and how a refusal is told.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use jiff::fmt::rfc2822;
 use reqwest::{
     Client, Response, StatusCode,
-    header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER},
+    header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
 };
+use resly_core::time::{Clock, SystemClock, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -35,6 +37,7 @@ pub(crate) struct Upstream {
     endpoint: Url,
     headers: HeaderMap,
     pub teller: Teller,
+    clock: Arc<dyn Clock>,
     /// Host and port, for errors.
     pub at: String,
 }
@@ -67,7 +70,7 @@ impl Upstream {
             headers.insert(AUTHORIZATION, value);
         }
         let client = client(endpoint.scheme() == "https", connect_timeout)?;
-        Ok(Self { client, endpoint, headers, teller: Teller(key), at })
+        Ok(Self { client, endpoint, headers, teller: Teller(key), clock: Arc::new(SystemClock), at })
     }
 
     /// The host's name alone.
@@ -104,7 +107,12 @@ impl Upstream {
         self.teller.tell(text)
     }
 
-    /// The reason in a refusal's body: the usual JSON places, else the text itself.
+    /// How long a response asks to wait.
+    pub fn retry_after(&self, response: &Response) -> Option<Duration> {
+        retry_after(response.headers(), self.clock.now())
+    }
+
+    /// A refusal's body, as far as it is read.
     pub async fn refusal(&self, mut response: Response) -> String {
         let mut body = Vec::new();
         let read = async {
@@ -117,8 +125,7 @@ impl Upstream {
         };
         // What came until then is told; a refusal is one without its text, too.
         let _ = tokio::time::timeout(REFUSAL_PATIENCE, read).await;
-        let text = String::from_utf8_lossy(&body);
-        self.tell(&reason(&text))
+        String::from_utf8_lossy(&body).into_owned()
     }
 }
 
@@ -156,9 +163,37 @@ pub(crate) fn reason(text: &str) -> String {
     }
 }
 
-/// `Retry-After` in seconds (RFC 9110, 10.2.3); dates, which no model server sends, are not read.
-pub(crate) fn retry_after(response: &Response) -> Option<u64> {
-    response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+/// The status in what a provider sends as an error within an answer, where it says one.
+pub(crate) fn code(text: &str) -> Option<u16> {
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    let error = value.get("error").filter(|error| error.is_object()).unwrap_or(&value);
+    ["code", "status", "status_code"].iter().find_map(|name| {
+        let code = error.get(name)?;
+        code.as_u64().and_then(|code| u16::try_from(code).ok()).or_else(|| code.as_str()?.parse().ok())
+    })
+}
+
+/// How long the server asks to wait: `retry-after-ms`, which OpenAI and Azure send, or `Retry-After` (RFC 9110, 10.2.3) in
+/// seconds or as a date. A date is read against the response's own `Date`, so that the two clocks needn't agree; `now` is for
+/// servers that send none.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let number = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    let longest = Duration::from_secs(u32::MAX.into());
+    let duration = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(longest).min(longest);
+    if let Some(millis) = text("retry-after-ms").and_then(number) {
+        return Some(duration(millis / 1000.0));
+    }
+    let after = text(RETRY_AFTER.as_str())?;
+    if let Some(seconds) = number(after) {
+        return Some(duration(seconds));
+    }
+    let at = |text: &str| -> Option<Timestamp> {
+        let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        Some(Timestamp::from_micros(at.as_microsecond()))
+    };
+    let now = text(DATE.as_str()).and_then(at).unwrap_or(now);
+    Some(at(after)?.since(now))
 }
 
 /// Whether asking again may help.
@@ -201,4 +236,38 @@ fn without_secrets(url: &str) -> String {
     url.set_query(None);
     url.set_fragment(None);
     url.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_says_in_three_ways_how_long_to_wait() {
+        let now = Timestamp::from_micros(1_700_000_000_000_000);
+        let read = |pairs: &[(&'static str, &str)]| {
+            let headers: HeaderMap =
+                pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            retry_after(&headers, now).map(|wait| wait.as_millis())
+        };
+        assert_eq!(read(&[("retry-after", "2")]), Some(2000));
+        assert_eq!(read(&[("retry-after", "0.5")]), Some(500));
+        assert_eq!(read(&[("retry-after", "30"), ("retry-after-ms", "250")]), Some(250));
+        let date = "Tue, 14 Nov 2023 22:13:25 GMT";
+        assert_eq!(read(&[("retry-after", date)]), Some(5000), "by our clock");
+        assert_eq!(read(&[("retry-after", date), ("date", "Tue, 14 Nov 2023 22:13:22 GMT")]), Some(3000));
+        assert_eq!(read(&[("retry-after", "Tue, 14 Nov 2023 22:13:19 GMT")]), Some(0), "it is over");
+        for nothing in ["soon", "-1", "NaN", ""] {
+            assert_eq!(read(&[("retry-after", nothing)]), None, "{nothing}");
+        }
+        assert!(read(&[("retry-after-ms", "1e300")]).is_some());
+    }
+
+    #[test]
+    fn an_error_within_an_answer_may_have_a_status() {
+        assert_eq!(code(r#"{"error": {"code": 502, "message": "x"}}"#), Some(502));
+        assert_eq!(code(r#"{"code": "429"}"#), Some(429));
+        assert_eq!(code(r#"{"error": "x"}"#), None);
+        assert_eq!(code("x"), None);
+    }
 }

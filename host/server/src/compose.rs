@@ -187,7 +187,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         connectors: connectors.clone(),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
-        limits,
+        limits: TurnLimits { max_tokens: config.model_max_tokens.unwrap_or(limits.max_tokens), ..limits },
         live: Arc::new(LiveTurns::default()),
     };
     let public_url =
@@ -237,7 +237,10 @@ fn shared_clients(clients: &OauthClients, bundle: &Bundle) -> Result<BTreeMap<St
 
 fn model(config: &Config) -> Result<Arc<dyn Model>, ComposeError> {
     let Some(upstream) = &config.model else { return Ok(Arc::new(Builtin::new())) };
-    let openai = OpenAiConfig::new(&upstream.url, &upstream.model, upstream.key.clone());
+    let openai = OpenAiConfig {
+        temperature: config.model_temperature,
+        ..OpenAiConfig::new(&upstream.url, &upstream.model, upstream.key.clone())
+    };
     Ok(Arc::new(OpenAi::new(openai).map_err(ComposeError::Model)?))
 }
 

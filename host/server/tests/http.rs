@@ -302,10 +302,11 @@ async fn text_ends_with_trailers_for_those_who_ask() {
     host.model_says(says("It is so."));
     let response = host.ask(&host.key, "/api/chat", question(), &[("te", "trailers")]).await;
     assert_eq!(header(response.headers(), "content-type"), "text/plain; charset=utf-8");
-    assert_eq!(header(response.headers(), "trailer"), "x-citations, x-approvals, server-timing");
+    assert_eq!(header(response.headers(), "trailer"), "x-citations, x-approvals, x-finish-reason, server-timing");
     let body = response.into_body().collect().await.unwrap();
     let trailers = body.trailers().cloned().unwrap();
     assert_eq!(header(&trailers, "x-citations"), "[]");
+    assert_eq!(header(&trailers, "x-finish-reason"), "stop");
     assert!(header(&trailers, "server-timing").starts_with("accept;dur="));
     assert_eq!(body.to_bytes(), "It is so.");
 

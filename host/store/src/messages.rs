@@ -25,6 +25,7 @@ pub(crate) struct MessageRow {
     role: String,
     content: String,
     status: String,
+    finish_reason: Option<String>,
     citations: Json<Vec<Citation>>,
     steps: Json<Vec<Value>>,
     created_at: Time,
@@ -45,6 +46,7 @@ impl MessageRow {
             role: named(self.role)?,
             content: self.content,
             status: named(self.status)?,
+            finish: self.finish_reason.map(named).transpose()?,
             citations: self.citations.0,
             steps: self.steps.0,
             created_at: self.created_at.0,
@@ -54,8 +56,8 @@ impl MessageRow {
 }
 
 /// The messages of a conversation that were not replaced, in order.
-pub(crate) const LIVE: &str =
-    "SELECT id, conversation_id, position, client_id, role, content, status, citations, steps, created_at
+pub(crate) const LIVE: &str = "SELECT id, conversation_id, position, client_id, role, content, status, finish_reason,
+            citations, steps, created_at
      FROM messages WHERE conversation_id = $1 AND organization_id = $2 AND superseded_at IS NULL
      ORDER BY position, id";
 
@@ -77,7 +79,8 @@ pub(crate) async fn any(
     let found = row!(
         db,
         MessageRow,
-        "SELECT id, conversation_id, position, client_id, role, content, status, citations, steps, created_at
+        "SELECT id, conversation_id, position, client_id, role, content, status, finish_reason,
+            citations, steps, created_at
          FROM messages WHERE id = $1 AND organization_id = $2",
         Id(id.0),
         Id(organization.0)
@@ -143,7 +146,8 @@ impl Store {
         let found = row!(
             db,
             MessageRow,
-            "SELECT id, conversation_id, position, client_id, role, content, status, citations, steps, created_at
+            "SELECT id, conversation_id, position, client_id, role, content, status, finish_reason,
+            citations, steps, created_at
              FROM messages WHERE id = $1 AND organization_id = $2 AND superseded_at IS NULL",
             Id(id.0),
             Id(organization.0)

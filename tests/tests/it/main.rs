@@ -24,6 +24,7 @@ mod large_bodies;
 mod logs;
 mod metering;
 mod model_faults;
+mod model_rounds;
 mod oauth;
 mod openapi;
 mod rates;

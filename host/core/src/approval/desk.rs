@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Approval, ApprovalState, ApprovalStore, Decided, Decision, LIFETIME, Outcome, Person, Verdict, render,
-    round::{self, RoundCall},
+    round::{self, Round},
 };
 use crate::{
     connector::{
@@ -79,14 +79,14 @@ impl Approvals {
             decided_at: None,
             reason: None,
             outcome: None,
-            round: Vec::new(),
+            round: Round::default(),
             created_at: now,
             expires_at: now.plus(LIFETIME),
         })
     }
 
     /// Keeps what an answer asks until a person has decided, with the round of calls that asked.
-    pub async fn keep(&self, mut asked: Vec<Approval>, round: Vec<RoundCall>) -> Result<Vec<Approval>, StoreError> {
+    pub async fn keep(&self, mut asked: Vec<Approval>, round: Round) -> Result<Vec<Approval>, StoreError> {
         if let Some(first) = asked.first_mut() {
             first.round = round::bounded(round);
         }

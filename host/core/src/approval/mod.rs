@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::desk::{Approvals, Wish};
-use self::round::RoundCall;
+use self::round::Round;
 use crate::{
     connector::fault::Remedy,
     error::StoreError,
@@ -107,7 +107,7 @@ pub struct Approval {
     pub reason: Option<String>,
     pub outcome: Option<Outcome>,
     /// Of the first approval of an answer: the round of calls that asked.
-    pub round: Vec<RoundCall>,
+    pub round: Round,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
 }

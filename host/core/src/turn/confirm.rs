@@ -16,7 +16,7 @@ use super::{
 use crate::{
     approval::{
         Approval, ApprovalState, Outcome, Person, Verdict,
-        round::{self, RoundCall},
+        round::{self, Round, RoundCall},
         words::{self, Reply},
     },
     connector::{
@@ -25,7 +25,7 @@ use crate::{
     },
     conversation::{Message, Role},
     id::ApprovalId,
-    model::{ModelMessage, ToolCall},
+    model::{ModelMessage, ProviderData, ToolCall},
 };
 
 /// Why a step of an answer wasn't done: a person has to confirm it first.
@@ -81,7 +81,7 @@ impl Run {
         let Some(pending) = Pending::of(&self.accepted.history) else { return Ok(false) };
         let reply = pending.reply();
         let person = Person::from(&self.request.principal);
-        let (mut round, mut decided) = (Vec::new(), Vec::new());
+        let (mut round, mut decided) = (Round::default(), Vec::new());
         for id in pending.approvals {
             let started = self.turns.clock.now();
             let found = self.turns.approvals.find(person, id).await.map_err(|error| store_failure(&error))?;
@@ -94,13 +94,15 @@ impl Run {
             } else {
                 found
             };
-            for call in &approval.round {
+            for call in &approval.round.calls {
                 self.citations.take_up(&call.citations);
             }
-            round.append(&mut approval.round);
+            if !approval.round.is_empty() {
+                round = std::mem::take(&mut approval.round);
+            }
             let call = tool_call(&approval, offer);
             let result = self.tell(&approval, &call, offer, reply.is_none() || fresh);
-            decided.push(RoundCall::new(call, Some(result.content), Vec::new()));
+            decided.push(RoundCall::new(approval.call.clone(), call, Some(result.content), Vec::new()));
             self.timing.tools_us += micros(self.turns.clock.now().since(started));
             self.renew().await;
         }
@@ -159,7 +161,12 @@ fn tool_call(approval: &Approval, offer: &Offer) -> ToolCall {
     let called = Called::of(approval, offer);
     let connection = called.connection.unwrap_or_else(|| approval.connection.to_string());
     let arguments = json!({"connection": connection, "action": approval.action, "input": approval.input});
-    ToolCall { id: approval.call.clone(), name: tools::CALL_CONNECTOR.to_owned(), arguments: arguments.to_string() }
+    ToolCall {
+        id: approval.call.clone(),
+        name: tools::CALL_CONNECTOR.to_owned(),
+        arguments: arguments.to_string(),
+        data: ProviderData::default(),
+    }
 }
 
 /// What a client sees of the end of an approval's call.
@@ -195,20 +202,21 @@ pub(super) fn result(approval: &Approval) -> Result<serde_json::Value, ToolError
 }
 
 /// The round that asked, in the model's order, with what came of the calls that waited. Without it, these alone.
-fn answered_round(mut round: Vec<RoundCall>, decided: Vec<RoundCall>) -> Vec<RoundCall> {
+fn answered_round(mut round: Round, decided: Vec<RoundCall>) -> Round {
     if round.is_empty() {
-        return decided;
+        return Round { calls: decided, data: ProviderData::default() };
     }
-    for call in round.iter_mut().filter(|call| call.result.is_none()) {
+    for call in round.calls.iter_mut().filter(|call| call.result.is_none()) {
         if let Some(decided) = decided.iter().find(|decided| decided.id == call.id) {
-            call.clone_from(decided);
+            call.arguments.clone_from(&decided.arguments);
+            call.result.clone_from(&decided.result);
         }
     }
     round
 }
 
 /// Shows the model its calls where it made them, or, when the customer's last words decided, after these.
-fn tell_of(round: Vec<RoundCall>, by_words: bool, messages: &mut Vec<ModelMessage>) {
+fn tell_of(round: Round, by_words: bool, messages: &mut Vec<ModelMessage>) {
     if round.is_empty() {
         return;
     }

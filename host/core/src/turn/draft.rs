@@ -86,6 +86,12 @@ impl Draft {
         self.text.push_str("\n\n");
     }
 
+    /// Says something about the answer, in a paragraph of its own.
+    pub fn note(&mut self, note: &str) {
+        let apart = self.text.is_empty() || self.text.ends_with("\n\n");
+        self.write(if apart { note.to_owned() } else { format!("\n\n{note}") });
+    }
+
     /// Gives readers all that was written.
     pub fn release(&mut self) {
         if self.released < self.text.len() {

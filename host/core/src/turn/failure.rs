@@ -9,6 +9,8 @@ pub enum TurnFailure {
     ModelUnreachable,
     #[error("the language model is over its own limits; try again later")]
     ModelBusy { retry_after_s: Option<u64> },
+    #[error("the language model's service failed for a moment; try again shortly")]
+    ModelUnavailable { retry_after_s: Option<u64> },
     #[error("the language model refused the request; an operator finds the reason in the host's log")]
     ModelRefused,
     #[error("the language model stopped sending; try again")]
@@ -33,6 +35,7 @@ impl TurnFailure {
         match self {
             Self::ModelUnreachable => "model-unreachable",
             Self::ModelBusy { .. } => "model-busy",
+            Self::ModelUnavailable { .. } => "model-unavailable",
             Self::ModelRefused => "model-refused",
             Self::ModelStalled => "model-stalled",
             Self::ModelBroken => "model-broken",
@@ -50,6 +53,9 @@ impl From<&ModelError> for TurnFailure {
             ModelError::Unreachable { .. } => Self::ModelUnreachable,
             ModelError::Refused { status: 429 | 503 | 529, retry_after_s, .. } => {
                 Self::ModelBusy { retry_after_s: *retry_after_s }
+            }
+            ModelError::Refused { status: 408 | 425 | 500 | 502 | 504, retry_after_s, .. } => {
+                Self::ModelUnavailable { retry_after_s: *retry_after_s }
             }
             ModelError::Refused { .. } => Self::ModelRefused,
             ModelError::Stalled { .. } => Self::ModelStalled,

@@ -17,7 +17,7 @@ use crate::{
     conversation::MessageStatus,
     id::{ConversationId, MessageId, OrganizationId},
     knowledge::Citation,
-    model::TokenUsage,
+    model::{FinishReason, TokenUsage},
 };
 
 /// What happens in a turn, in order. `Finished` or `Failed` is the last one, and comes after the answer is committed.
@@ -59,6 +59,8 @@ pub struct Ending {
     pub text: String,
     /// What the text cites; everything that was offered when it names no number.
     pub citations: Vec<Citation>,
+    /// Why it ended. Anything but `Stop` and `ToolCalls` means that it is cut.
+    pub finish: FinishReason,
     pub usage: TokenUsage,
     pub timing: Timing,
 }

@@ -3,6 +3,7 @@
 //! [`Turns::start`] accepts the question in one transaction ([`store`]), then [`run`] does the work on a task of its own
 //! and writes what happens to a [`live::LiveTurn`], which the client's response, a resumed stream, or nobody reads.
 
+mod calls;
 mod cite;
 mod confirm;
 mod draft;
@@ -43,6 +44,8 @@ pub struct TurnLimits {
     /// How often a model may ask for tools before it must answer.
     pub rounds: usize,
     pub calls_per_round: usize,
+    /// Tokens that a model may write in one round.
+    pub max_tokens: u32,
     /// Passages that retrieval gives at once.
     pub passages: usize,
     /// An answer's text; it ends there.
@@ -59,6 +62,7 @@ impl Default for TurnLimits {
         Self {
             rounds: 6,
             calls_per_round: 8,
+            max_tokens: 4096,
             passages: 6,
             answer_bytes: 256 << 10,
             tool_output_bytes: 12 << 10,
@@ -156,6 +160,11 @@ impl Turns {
         let presence = self.live.enter(Arc::clone(&live));
         tokio::spawn(Run::new(self.clone(), request, accepted, live, lookup, timing).run_on(presence));
         Ok(Start::Running(started))
+    }
+
+    /// The id of a model's call in streams, stored rounds and approvals.
+    fn new_call_id(&self) -> String {
+        format!("call_{}", self.random.uuid(self.clock.now()).simple())
     }
 
     /// Starts to retrieve passages for the question; ends with what is returned.

@@ -52,7 +52,8 @@ impl Replay {
 
     /// What the model called the tool with; where that was too much to keep, what is known of it.
     fn input(&self, approval: &Approval) -> Value {
-        let call = self.approvals.iter().flat_map(|approval| &approval.round).find(|call| call.id == approval.call);
+        let call =
+            self.approvals.iter().flat_map(|approval| &approval.round.calls).find(|call| call.id == approval.call);
         let kept = call.and_then(|call| serde_json::from_str::<Value>(&call.arguments).ok());
         kept.filter(|arguments| arguments["action"].is_string()).unwrap_or_else(
             || json!({"connection": approval.connection, "action": approval.action, "input": approval.input}),

@@ -13,30 +13,40 @@ use super::{
     live::{Ending, LiveTurn, Presence, Timing, TurnEvent},
     prompt::instructions,
     store::{AcceptedTurn, FinishedTurn},
-    tools::{self, Ran, Toolbox},
+    tools,
 };
 use crate::{
     approval::{
         Approval, render,
-        round::{self, RoundCall},
+        round::{self, Round},
     },
-    connector::offer::Offer,
     conversation::{MessageStatus, Role},
     error::StoreError,
-    model::{FinishReason, ModelError, ModelEvent, ModelMessage, ModelRequest, NumberedPassage, TokenUsage, ToolCall},
+    model::{
+        FinishReason, ModelError, ModelEvent, ModelMessage, ModelRequest, NumberedPassage, ProviderData, TokenUsage,
+        ToolCall,
+    },
     time::Timestamp,
 };
 
-const MAX_TOKENS: u32 = 4096;
-
 /// What is cut is said to be cut.
-const CUT_BY_HOST: &str = "\n\n[The answer is cut here: it is longer than this host allows.]";
-const CUT_BY_MODEL: &str = "\n\n[The answer is cut here: it reached the model's limit.]";
+const CUT_BY_HOST: &str = "[The answer is cut here: it is longer than this host allows.]";
+const CUT_BY_MODEL: &str = "[The answer is cut here: it reached the model's limit.]";
+const CUT_BY_FILTER: &str = "[The answer is cut here: a content filter of the model's provider stopped it.]";
+const CUT_BY_PROVIDER: &str = "[The answer is cut here: the model's provider ended it early.]";
 
 /// How a turn that wasn't a failure ended.
 enum End {
     Complete,
     Cancelled,
+}
+
+/// What a model asks for in one round.
+#[derive(Default)]
+struct Asked {
+    calls: Vec<ToolCall>,
+    /// What its provider wants back with them.
+    data: ProviderData,
 }
 
 /// One turn under way.
@@ -50,6 +60,8 @@ pub(super) struct Run {
     pub(super) steps: Vec<Value>,
     draft: Draft,
     usage: TokenUsage,
+    /// Why the answer ends, as far as it is known yet.
+    finish: FinishReason,
     pub(super) timing: Timing,
     renewed_at: Timestamp,
 }
@@ -75,6 +87,7 @@ impl Run {
             steps: Vec::new(),
             draft,
             usage: TokenUsage::default(),
+            finish: FinishReason::Other,
             timing,
             renewed_at,
         }
@@ -93,16 +106,14 @@ impl Run {
         let failure = match answered {
             Ok(end) => {
                 self.draft.release();
-                match self
-                    .commit(
-                        match end {
-                            End::Complete => MessageStatus::Complete,
-                            End::Cancelled => MessageStatus::Cancelled,
-                        },
-                        false,
-                    )
-                    .await
-                {
+                let status = match end {
+                    End::Complete => MessageStatus::Complete,
+                    End::Cancelled => {
+                        self.finish = FinishReason::Other;
+                        MessageStatus::Cancelled
+                    }
+                };
+                match self.commit(status, false).await {
                     Ok(ending) => return self.live.push(TurnEvent::Finished(Arc::new(ending))),
                     Err(failure) => failure,
                 }
@@ -145,11 +156,11 @@ impl Run {
                 passages: passages.clone(),
                 messages: messages.clone(),
                 tools: if last { Vec::new() } else { specs.clone() },
-                max_tokens: MAX_TOKENS,
+                max_tokens: self.turns.limits.max_tokens,
             };
             let before = self.draft.text().len();
             self.draft.begin(holds && !last);
-            let calls = self.ask(request).await?;
+            let Asked { calls, data } = self.ask(request).await?;
             if calls.is_empty() {
                 return Ok(End::Complete);
             }
@@ -164,13 +175,11 @@ impl Run {
             if !said.is_empty() {
                 self.draft.break_off();
             }
-            let (mut asked, mut round) = (Vec::new(), Vec::with_capacity(calls.len()));
-            for (at, call) in calls.into_iter().enumerate() {
-                let within = at < self.turns.limits.calls_per_round;
-                round.push(self.run_tool(call, within, &offer, &mut asked).await);
-            }
+            let (round, asked) = self.run_calls(calls, &offer).await;
+            let round = Round { calls: round, data };
             if !asked.is_empty() {
                 self.ask_person(asked, round).await?;
+                self.finish = FinishReason::ToolCalls;
                 return Ok(End::Complete);
             }
             messages.extend(round::exchange(said, round));
@@ -186,7 +195,7 @@ impl Run {
 
     /// Ends the answer with the question whether to make those calls. Record and words come together, so that nobody
     /// confirms what they weren't shown.
-    async fn ask_person(&mut self, asked: Vec<Approval>, round: Vec<RoundCall>) -> Result<(), TurnFailure> {
+    async fn ask_person(&mut self, asked: Vec<Approval>, round: Round) -> Result<(), TurnFailure> {
         let asked = self.turns.approvals.keep(asked, round).await.map_err(|error| store_failure(&error))?;
         for approval in &asked {
             self.live.push(TurnEvent::ApprovalAsked(Arc::new(approval.clone())));
@@ -224,7 +233,7 @@ impl Run {
     }
 
     /// One round with the model: streams its text, returns the calls it wants.
-    async fn ask(&mut self, request: ModelRequest) -> Result<Vec<ToolCall>, TurnFailure> {
+    async fn ask(&mut self, request: ModelRequest) -> Result<Asked, TurnFailure> {
         let offered = !request.tools.is_empty();
         let model = Arc::clone(&self.turns.model);
         let fail = |error: ModelError| {
@@ -232,7 +241,7 @@ impl Run {
             TurnFailure::from(&error)
         };
         let mut stream = model.stream(request).await.map_err(fail)?;
-        let mut calls = Vec::new();
+        let mut asked = Asked::default();
         while let Some(event) = self.draft.next_event(&mut stream).await {
             match event.map_err(fail)? {
                 ModelEvent::Cites(numbers) => {
@@ -242,76 +251,34 @@ impl Run {
                     self.draft.write(text);
                     if self.draft.text().len() >= self.turns.limits.answer_bytes {
                         tracing::warn!(bytes = self.draft.text().len(), "the model's answer was cut at the host's cap");
-                        self.draft.write(CUT_BY_HOST.to_owned());
-                        return Ok(Vec::new());
+                        self.draft.note(CUT_BY_HOST);
+                        self.finish = FinishReason::Length;
+                        return Ok(Asked::default());
                     }
                 }
-                ModelEvent::ToolCall(call) => calls.push(call),
+                ModelEvent::ToolCall(call) => asked.calls.push(call),
+                ModelEvent::Data(data) => asked.data = data,
                 ModelEvent::Finish { reason, usage } => {
                     self.usage.input += usage.input;
                     self.usage.output += usage.output;
-                    if !offered && !calls.is_empty() {
+                    if !offered && !asked.calls.is_empty() {
                         return Err(TurnFailure::ToolLoop);
                     }
-                    if reason == FinishReason::Length {
-                        self.draft.write(CUT_BY_MODEL.to_owned());
+                    self.finish = reason;
+                    match reason {
+                        FinishReason::ToolCalls => return Ok(asked),
+                        FinishReason::Stop => {}
+                        FinishReason::Length => self.draft.note(CUT_BY_MODEL),
+                        FinishReason::ContentFilter => self.draft.note(CUT_BY_FILTER),
+                        FinishReason::Other => self.draft.note(CUT_BY_PROVIDER),
                     }
-                    if reason != FinishReason::ToolCalls {
-                        calls.clear();
-                    }
-                    return Ok(calls);
+                    return Ok(Asked::default());
                 }
             }
             self.renew().await;
         }
         fail(ModelError::Truncated { at: model.name().to_owned() });
         Err(TurnFailure::ModelBroken)
-    }
-
-    /// Runs a tool. There is no result when a person has to confirm it, which `asked` then holds.
-    async fn run_tool(
-        &mut self,
-        call: ToolCall,
-        within: bool,
-        offer: &Arc<Offer>,
-        asked: &mut Vec<Approval>,
-    ) -> RoundCall {
-        let started = self.turns.clock.now();
-        let input = serde_json::from_str(&call.arguments).unwrap_or_else(|_| Value::String(call.arguments.clone()));
-        self.live.push(TurnEvent::ToolStarted { id: call.id.clone(), name: call.name.clone(), input });
-        let known = self.citations.offered().len();
-        let toolbox = Toolbox {
-            turns: &self.turns,
-            principal: &self.request.principal,
-            visitor: self.request.visitor.as_deref(),
-            accepted: &self.accepted,
-            offer: Arc::clone(offer),
-        };
-        let ran = if within {
-            toolbox.run(&call, asked, &mut self.citations).await
-        } else {
-            let most = self.turns.limits.calls_per_round;
-            let message = format!("only the first {most} calls of a round are made; call it again if it is needed");
-            Ran::Done(toolbox.failed(&call.name, "too_many_calls", &message))
-        };
-        if self.citations.offered().len() > known {
-            self.tell_citations();
-        }
-        let (content, cites) = match ran {
-            Ran::Done(result) => {
-                self.steps.push(result.step);
-                let (id, name) = (call.id.clone(), call.name.clone());
-                self.live.push(TurnEvent::ToolFinished { id, name, ok: result.ok, output: result.output });
-                (Some(result.content), self.citations.by_numbers(&result.cites))
-            }
-            Ran::Asks(approval) => {
-                asked.push(*approval);
-                (None, Vec::new())
-            }
-        };
-        self.timing.tools_us += micros(self.turns.clock.now().since(started));
-        self.renew().await;
-        RoundCall::new(call, content, cites)
     }
 
     pub(super) fn tell_citations(&self) {
@@ -341,6 +308,7 @@ impl Run {
             answer: self.accepted.answer,
             content: self.draft.text().to_owned(),
             status,
+            finish: (status != MessageStatus::Failed).then_some(self.finish),
             citations: citations.clone(),
             steps: std::mem::take(&mut self.steps),
             refund,
@@ -348,7 +316,14 @@ impl Run {
         };
         self.turns.store.finish_turn(finished).await.map_err(|error| store_failure(&error))?;
         self.timing.commit_us = micros(self.turns.clock.now().since(now));
-        Ok(Ending { status, text: self.draft.take_text(), citations, usage: self.usage, timing: self.timing })
+        Ok(Ending {
+            status,
+            text: self.draft.take_text(),
+            citations,
+            finish: self.finish,
+            usage: self.usage,
+            timing: self.timing,
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     id::{ConversationId, KeyId, MessageId, OrganizationId, TicketId},
     knowledge::Citation,
     meter::{LimitReached, Remaining},
+    model::FinishReason,
     time::Timestamp,
 };
 
@@ -101,6 +102,8 @@ pub struct FinishedTurn {
     pub answer: MessageId,
     pub content: String,
     pub status: MessageStatus,
+    /// Why it ended; `None` when it failed.
+    pub finish: Option<FinishReason>,
     pub citations: Vec<Citation>,
     pub steps: Vec<Value>,
     /// Gives the message back to the meter: only for a turn that failed before its first byte.

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod fakes;
+mod rounds;
 
 use futures::StreamExt;
 use serde_json::json;
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     connector::connection::Policy,
     conversation::MessageStatus,
-    model::{FinishReason, ModelError, ModelEvent, ModelMessage, TokenUsage, ToolCall},
+    model::{FinishReason, ModelError, ModelEvent, ModelMessage, ProviderData, TokenUsage, ToolCall},
     principal::KeyKind,
 };
 use fakes::{Fake, Say, World};
@@ -36,6 +37,7 @@ fn call_as(id: &str, name: &str, arguments: serde_json::Value) -> Say {
         id: id.to_owned(),
         name: name.to_owned(),
         arguments: arguments.to_string(),
+        data: ProviderData::default(),
     }))
 }
 

@@ -19,7 +19,8 @@ use futures::{StreamExt, stream};
 use resly_core::{
     conversation::Role,
     model::{
-        FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ModelStream, TokenUsage, ToolCall,
+        FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ModelStream, ProviderData, TokenUsage,
+        ToolCall,
     },
 };
 use serde_json::json;
@@ -119,7 +120,7 @@ fn reply(request: &ModelRequest) -> Reply {
 
 fn call(request: &ModelRequest, name: &str, arguments: String) -> ToolCall {
     let before = request.messages.iter().filter(|message| matches!(message, ModelMessage::ToolCalls { .. })).count();
-    ToolCall { id: format!("builtin_{}", before + 1), name: name.to_owned(), arguments }
+    ToolCall { id: format!("builtin_{}", before + 1), name: name.to_owned(), arguments, data: ProviderData::default() }
 }
 
 /// Whether the customer asks for a human being or a ticket.

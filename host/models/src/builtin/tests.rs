@@ -128,8 +128,8 @@ fn called_by(request: &ModelRequest) -> Option<(String, Value)> {
 }
 
 fn result(request: &mut ModelRequest, name: &str, content: &str) {
-    let call = ToolCall { id: "builtin_1".into(), name: name.into(), arguments: "{}".into() };
-    request.messages.push(ModelMessage::ToolCalls { text: String::new(), calls: vec![call] });
+    let call = ToolCall { id: "builtin_1".into(), name: name.into(), arguments: "{}".into(), data: Default::default() };
+    request.messages.push(ModelMessage::ToolCalls { text: String::new(), calls: vec![call], data: Default::default() });
     request.messages.push(ModelMessage::ToolResult {
         call_id: "builtin_1".into(),
         name: name.into(),

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::normalise;
-use crate::upstream::{ConfigError, Upstream, is_passing, retry_after};
+use crate::upstream::{ConfigError, Upstream, is_passing, reason};
 
 /// The largest answer to one batch.
 const LARGEST: usize = 64 << 20;
@@ -125,9 +125,13 @@ impl OpenAiEmbedder {
         let mut response = self.upstream.post(body, "application/json").await.map_err(unavailable)?;
         let status = response.status();
         if !status.is_success() {
-            let wait = retry_after(&response).map_or(self.config.retry, Duration::from_secs);
+            let wait = self.upstream.retry_after(&response).unwrap_or(self.config.retry);
             let retry_in = (is_passing(status) && wait <= LONGEST_RETRY).then_some(wait);
-            let detail = format!("status {}: {}", status.as_u16(), self.upstream.refusal(response).await);
+            let detail = format!(
+                "status {}: {}",
+                status.as_u16(),
+                self.upstream.tell(&reason(&self.upstream.refusal(response).await))
+            );
             return Err(Failed { error: self.unavailable(detail), retry_in });
         }
         let mut answer = Vec::new();

@@ -1,17 +1,25 @@
 //! Putting tool calls together out of fragments.
 //!
 //! The API sends the id and the name first, then the arguments in pieces, told apart by `index`. Some servers send
-//! whole calls, no index, the same index for all, no ids, new ids with every piece, or the name with every piece.
+//! whole calls, no index, the same index for all, a new index with every piece, no ids, new ids with every piece, or the
+//! name with every piece.
 
-use resly_core::model::ToolCall;
+use resly_core::model::{ProviderData, ToolCall};
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
 
-use super::chunk::{CallPart, FunctionPart};
+use super::{
+    chunk::{CallPart, FunctionPart},
+    data::{self, Members},
+};
 
 /// More calls in one answer than any turn would make.
 const MOST_CALLS: usize = 64;
 /// More bytes of arguments, over all calls, than any action takes.
 const MOST_BYTES: usize = 1 << 20;
+/// Where what stands beside a function's name and arguments is kept in the data of its call. The API has that name for a
+/// member of its own, so no server's member can have it.
+pub const FUNCTION: &str = "function";
 
 #[derive(Debug, Default)]
 pub struct Calls {
@@ -25,6 +33,8 @@ struct Partial {
     id: String,
     name: String,
     arguments: String,
+    data: Members,
+    function_data: Members,
 }
 
 impl Calls {
@@ -33,20 +43,28 @@ impl Calls {
     }
 
     /// Adds a fragment.
-    pub fn add(&mut self, part: &CallPart<'_>) -> Result<(), String> {
-        self.add_to(part.index.0, part.id.0.trim(), &part.function.0)
+    pub fn add(&mut self, part: CallPart<'_>) -> Result<(), String> {
+        let CallPart { index, id, function, data, .. } = part;
+        if let Some(at) = self.add_to(index.0, id.0.trim(), &function.0)? {
+            let call = &mut self.calls[at];
+            data::merge(&mut call.data, data);
+            data::merge(&mut call.function_data, function.0.data);
+        }
+        Ok(())
     }
 
     /// Adds a fragment of the older shape, in which there is one call without an id.
     pub fn add_function(&mut self, part: &FunctionPart<'_>) -> Result<(), String> {
-        self.add_to(None, "", part)
+        self.add_to(None, "", part).map(drop)
     }
 
-    fn add_to(&mut self, index: Option<u64>, id: &str, function: &FunctionPart<'_>) -> Result<(), String> {
+    /// Which call a fragment was added to.
+    fn add_to(&mut self, index: Option<u64>, id: &str, function: &FunctionPart<'_>) -> Result<Option<usize>, String> {
         let name = function.name.0.trim();
         let arguments = function.arguments();
         if id.is_empty() && name.is_empty() && arguments.is_empty() && !self.calls.is_empty() {
-            return Ok(());
+            // It may still bring data for the call that it belongs to.
+            return Ok(self.place(index, id).or(self.calls.len().checked_sub(1)));
         }
         let at = match self.continued(index, id, name, &arguments) {
             Some(at) => at,
@@ -70,30 +88,43 @@ impl Calls {
             call.name.push_str(name);
         }
         call.arguments.push_str(&arguments);
-        Ok(())
+        Ok(Some(at))
+    }
+
+    /// The call that a fragment names, by its id or else by its index.
+    fn place(&self, index: Option<u64>, id: &str) -> Option<usize> {
+        let by_id = self.calls.iter().rposition(|call| !id.is_empty() && call.id == id);
+        by_id.or_else(|| self.calls.iter().rposition(|call| index.is_some() && call.index == index))
     }
 
     /// The call that a fragment continues; none when it starts one.
     fn continued(&self, index: Option<u64>, id: &str, name: &str, arguments: &str) -> Option<usize> {
-        let at = match index {
-            Some(_) => self.calls.iter().rposition(|call| call.index == index)?,
-            None => {
-                let same = self.calls.iter().rposition(|call| !id.is_empty() && call.id == id);
-                let last = self.calls.len().checked_sub(1)?;
-                let other = !id.is_empty() && !self.calls[last].id.is_empty();
-                match same {
-                    Some(at) => at,
-                    None if other => return None,
-                    None => last,
-                }
-            }
+        let last = self.calls.len().checked_sub(1)?;
+        let Some(at) = self.place(index, id) else {
+            return match index {
+                Some(_) => self.continued_elsewhere(id, name, arguments),
+                None => (id.is_empty() || self.calls[last].id.is_empty())
+                    .then_some(last)
+                    .filter(|at| !starts_anew(&self.calls[*at], None, id, name, arguments)),
+            };
         };
-        let call = &self.calls[at];
-        // A name where a whole call stands already is the next call, even under the same index or id.
-        let again = !name.is_empty()
-            && is_whole(&call.arguments)
-            && (name != call.name || is_whole(arguments) || (!id.is_empty() && id != call.id));
-        (!again).then_some(at)
+        (!starts_anew(&self.calls[at], index, id, name, arguments)).then_some(at)
+    }
+
+    /// The call that a fragment continues although its index is new: one that still needs arguments gets a piece that can't
+    /// be the beginning of a call.
+    fn continued_elsewhere(&self, id: &str, name: &str, arguments: &str) -> Option<usize> {
+        let at = self.calls.iter().rposition(|call| !is_whole(&call.arguments));
+        let begun = |at: usize| !self.calls[at].arguments.trim().is_empty();
+        match (id.is_empty(), name.is_empty()) {
+            (true, true) => at.or(self.calls.len().checked_sub(1)),
+            // Some servers send the id before the name.
+            (false, true) => at.filter(|at| begun(*at) && !arguments.is_empty()),
+            (_, false) => at.filter(|at| {
+                let piece = !arguments.is_empty() && !arguments.trim_start().starts_with('{');
+                begun(*at) && piece && self.calls[*at].name == name
+            }),
+        }
     }
 
     /// The calls in the order in which they were started, with ids that are there and differ.
@@ -107,7 +138,11 @@ impl Calls {
             let made_up = (n..).map(|n| format!("call_{n}"));
             let id = std::iter::once(call.id).chain(made_up).find(is_free).unwrap_or_default();
             let arguments = if call.arguments.trim().is_empty() { "{}".to_owned() } else { call.arguments };
-            finished.push(ToolCall { id, name: call.name, arguments });
+            let mut data = call.data;
+            if !call.function_data.is_empty() {
+                data.insert(FUNCTION.to_owned(), Value::Object(call.function_data));
+            }
+            finished.push(ToolCall { id, name: call.name, arguments, data: ProviderData(data) });
         }
         Ok(finished)
     }
@@ -116,6 +151,21 @@ impl Calls {
     pub fn is_whole(&self) -> bool {
         self.calls.last().is_none_or(|call| call.arguments.trim().is_empty() || is_whole(&call.arguments))
     }
+}
+
+/// Whether a fragment that names a call is the beginning of another one.
+fn starts_anew(call: &Partial, index: Option<u64>, id: &str, name: &str, arguments: &str) -> bool {
+    if name.is_empty() {
+        return false;
+    }
+    let other_id = !id.is_empty() && !call.id.is_empty() && id != call.id;
+    let other_index = index.is_some() && call.index.is_some() && index != call.index;
+    if is_whole(&call.arguments) {
+        return name != call.name || is_whole(arguments) || other_id;
+    }
+    // Calls without arguments: the second has an id of its own, and is as whole as the first.
+    let second = call.arguments.trim().is_empty() && other_id && (arguments.trim().is_empty() || is_whole(arguments));
+    second || (other_index && name != call.name)
 }
 
 /// Whether a text is one JSON object to its end.
@@ -134,7 +184,7 @@ mod tests {
         let mut calls = Calls::default();
         for delta in deltas {
             let delta: Delta<'_> = serde_json::from_str(delta).unwrap();
-            for part in &delta.tool_calls.0 {
+            for part in delta.tool_calls.0 {
                 calls.add(part)?;
             }
             if let Some(part) = &delta.function_call {
@@ -199,6 +249,79 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_one_call_may_come_under_different_indexes() {
+        let cases: [&[&str]; 5] = [
+            // Arguments alone.
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":1,"function":{"arguments":"{\"x\":"}}]}"#,
+                r#"{"tool_calls":[{"index":2,"function":{"arguments":"1}"}}]}"#,
+            ],
+            // With the same id.
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":"}}]}"#,
+                r#"{"tool_calls":[{"index":1,"id":"a","function":{"name":"f","arguments":"1}"}}]}"#,
+            ],
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"}}]}"#,
+                r#"{"tool_calls":[{"index":1,"id":"a","function":{"arguments":"{\"x\":1}"}}]}"#,
+            ],
+            // With a new id, and no name.
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}}]}"#,
+                r#"{"tool_calls":[{"index":1,"id":"b","function":{"arguments":":1}"}}]}"#,
+            ],
+            // With the name, and no id.
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}}]}"#,
+                r#"{"tool_calls":[{"index":3,"function":{"name":"f","arguments":":1}"}}]}"#,
+            ],
+        ];
+        for deltas in cases {
+            assert_eq!(shown(deltas), [r#"a f {"x":1}"#], "{deltas:?}");
+        }
+        // Two calls, the second in parts.
+        let two = shown(&[
+            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}"#,
+            r#"{"tool_calls":[{"index":1,"id":"b","function":{"name":"f","arguments":"{\"x\":"}}]}"#,
+            r#"{"tool_calls":[{"index":2,"function":{"arguments":"1}"}}]}"#,
+        ]);
+        assert_eq!(two, ["a f {}", r#"b f {"x":1}"#]);
+    }
+
+    #[test]
+    fn calls_without_arguments_are_told_apart_at_one_index() {
+        let part = |id: &str, name: &str, arguments: &str| {
+            format!(
+                r#"{{"tool_calls":[{{"index":0,"id":"{id}","function":{{"name":"{name}","arguments":"{arguments}"}}}}]}}"#
+            )
+        };
+        for empty in ["", " ", "{}"] {
+            for name in ["f", "g"] {
+                let calls = shown(&[&part("a", "f", empty), &part("b", name, empty)]);
+                assert_eq!(calls, ["a f {}".to_owned(), format!("b {name} {{}}")], "{empty:?} {name}");
+            }
+        }
+        let null = r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":null}},{"index":0,"id":"b","function":{"name":"f"}}]}"#;
+        assert_eq!(shown(&[null]), ["a f {}", "b f {}"]);
+        let one = shown(&[&part("a", "f", ""), &part("a", "f", ""), &part("a", "f", "{}")]);
+        assert_eq!(one, ["a f {}"], "a repeated head is no second call");
+    }
+
+    #[test]
+    fn what_stands_beside_a_call_s_members_is_kept_with_it() {
+        let calls = assemble(&[
+            r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}","note":"n"},"extra_content":{"google":{"thought_signature":"s"}}}]}"#,
+            r#"{"tool_calls":[{"id":"b","function":{"name":"f","arguments":"{}"}}]}"#,
+        ]);
+        let calls = calls.unwrap();
+        let expected =
+            serde_json::json!({"extra_content": {"google": {"thought_signature": "s"}}, "function": {"note": "n"}});
+        assert_eq!(Value::Object(calls[0].data.0.clone()), expected);
+        assert!(calls[1].data.is_empty());
+    }
+
+    #[test]
     fn the_older_single_call_counts_too() {
         let calls = shown(&[
             r#"{"function_call":{"name":"f","arguments":"{\"x\""}}"#,
@@ -225,13 +348,12 @@ mod tests {
     fn a_call_needs_a_name_and_there_are_caps() {
         assert!(assemble(&[r#"{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{}"}}]}"#]).is_err());
         let mut calls = Calls::default();
-        let part = CallPart::default();
-        calls.add(&part).unwrap();
+        calls.add(CallPart::default()).unwrap();
         let many: Result<Vec<()>, String> = (0..100u64)
             .map(|index| {
                 let json =
                     format!(r#"{{"index":{index},"id":"i{index}","function":{{"name":"f","arguments":"{{}}"}}}}"#);
-                calls.add(&serde_json::from_str(&json).unwrap())
+                calls.add(serde_json::from_str(&json).unwrap())
             })
             .collect();
         assert!(many.unwrap_err().contains("more than 64"));

@@ -1,6 +1,7 @@
 //! The shapes that servers send: a streamed chunk, with every quirk that is met in the wild read as what it means.
 //!
-//! Texts are borrowed from the event where their JSON has no escapes. Unknown members are skipped without a copy.
+//! Texts are borrowed from the event where their JSON has no escapes. Unknown members of a message and of a call are kept;
+//! others are skipped without a copy.
 
 use std::{borrow::Cow, fmt};
 
@@ -9,6 +10,8 @@ use serde::{
     de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
+
+use super::data::Members;
 
 /// One chunk of an answer; or a whole answer, from servers that don't stream though they were asked to.
 #[derive(Debug, Deserialize)]
@@ -52,6 +55,11 @@ pub struct Delta<'a> {
     /// The older shape of a single call.
     #[serde(borrow, default)]
     pub function_call: Option<FunctionPart<'a>>,
+    #[serde(rename = "role", default)]
+    _role: IgnoredAny,
+    /// What the API doesn't document.
+    #[serde(flatten)]
+    pub data: Members,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,6 +70,10 @@ pub struct CallPart<'a> {
     pub id: Text<'a>,
     #[serde(borrow, default)]
     pub function: Maybe<FunctionPart<'a>>,
+    #[serde(rename = "type", default)]
+    _kind: IgnoredAny,
+    #[serde(flatten)]
+    pub data: Members,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +82,8 @@ pub struct FunctionPart<'a> {
     pub name: Text<'a>,
     #[serde(borrow, default)]
     arguments: Option<&'a RawValue>,
+    #[serde(flatten)]
+    pub data: Members,
 }
 
 impl FunctionPart<'_> {
@@ -108,42 +122,14 @@ pub struct Number(pub Option<u64>);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Seen;
-        impl<'de> Visitor<'de> for Seen {
-            type Value = Number;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number")
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Number, E> {
-                Ok(Number(Some(value)))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Number, E> {
-                Ok(Number(u64::try_from(value).ok()))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
-                // Counts written as floats; the range is checked, so nothing is cut off.
-                let fits = value.is_finite() && (0.0..9e15).contains(&value);
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-                Ok(Number(fits.then_some(value as u64)))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Number, E> {
-                Ok(Number(value.trim().parse().ok()))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Number, E> {
-                Ok(Number(None))
-            }
-
-            fn visit_unit<E>(self) -> Result<Number, E> {
-                Ok(Number(None))
-            }
-        }
-        deserializer.deserialize_any(Seen)
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        let text = text.trim_matches('"').trim();
+        Ok(Self(text.parse().ok().or_else(|| {
+            // Counts written as floats; the range is checked, so nothing is cut off.
+            let float = text.parse::<f64>().ok().filter(|value| (0.0..9e15).contains(value));
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+            float.map(|value| value as u64)
+        })))
     }
 }
 
@@ -219,6 +205,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
@@ -260,6 +248,19 @@ mod tests {
         assert_eq!(parts[0].function.0.arguments(), r#"{"a": [1]}"#);
         assert_eq!(parts[1].function.0.arguments(), r#"{"a":"#);
         assert_eq!(parts[2].function.0.arguments(), "");
+    }
+
+    #[test]
+    fn members_that_nobody_documents_are_kept() {
+        let json = r#"{"role":"assistant","content":"a","reasoning_content":"hm","tool_calls":[
+            {"index":0,"id":"c","type":"function","extra_content":{"google":{"thought_signature":"s"}},
+             "function":{"name":"f","arguments":"{}","parsed":true}}]}"#;
+        let delta: Delta<'_> = serde_json::from_str(json).unwrap();
+        let call = &delta.tool_calls.0[0];
+        let kept = [&delta.data, &call.data, &call.function.0.data].map(|data| Value::Object(data.clone()));
+        let google = json!({"extra_content": {"google": {"thought_signature": "s"}}});
+        assert_eq!(kept, [json!({"reasoning_content": "hm"}), google, json!({"parsed": true})]);
+        assert!(matches!(delta.content.0, Cow::Borrowed("a")));
     }
 
     #[test]

@@ -6,18 +6,35 @@
 mod answer;
 mod calls;
 mod chunk;
+mod data;
+mod refused;
 mod request;
+mod retry;
 #[cfg(test)]
 mod tests;
+mod thinking;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use resly_core::model::{Model, ModelError, ModelRequest, ModelStream};
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::upstream::{ConfigError, Upstream, is_passing, retry_after};
+use self::{
+    answer::Answer,
+    refused::{Field, Refused},
+    request::{Settings, TokenLimit, Written},
+    retry::Retrying,
+};
+use crate::upstream::{ConfigError, Upstream, is_passing, reason};
+
+/// How many requests may be refused for fields that are then left out, before the refusal counts.
+const MOST_REFUSALS: usize = 4;
 
 /// Where the model is and how long to wait for it.
 #[derive(Clone, Debug)]
@@ -27,12 +44,14 @@ pub struct OpenAiConfig {
     /// The model's name as the server knows it.
     pub model: String,
     pub key: Option<SecretString>,
+    /// Sent with every request; the server's own when there is none.
+    pub temperature: Option<f64>,
     pub timeouts: Timeouts,
 }
 
 impl OpenAiConfig {
     pub fn new(url: impl Into<String>, model: impl Into<String>, key: Option<SecretString>) -> Self {
-        Self { url: url.into(), model: model.into(), key, timeouts: Timeouts::default() }
+        Self { url: url.into(), model: model.into(), key, temperature: None, timeouts: Timeouts::default() }
     }
 }
 
@@ -67,49 +86,94 @@ impl Default for Timeouts {
 /// A model of an OpenAI-compatible server.
 pub struct OpenAi {
     name: String,
+    server: Arc<Server>,
+}
+
+/// One model at one server, with what was learnt about it.
+struct Server {
     model: String,
     upstream: Upstream,
-    token_limit: request::TokenLimit,
+    settings: Settings,
     timeouts: Timeouts,
+    refused: Mutex<Refused>,
 }
 
 impl OpenAi {
     pub fn new(config: OpenAiConfig) -> Result<Self, ConfigError> {
         let upstream = Upstream::new(&config.url, &["chat", "completions"], config.key, config.timeouts.connect)?;
-        Ok(Self {
-            name: format!("openai:{}", config.model),
-            token_limit: request::TokenLimit::of(upstream.host()),
-            model: config.model,
+        let token_limit = TokenLimit::of(upstream.host(), &config.model);
+        let server = Server {
+            settings: Settings { token_limit, temperature: config.temperature },
             upstream,
             timeouts: config.timeouts,
-        })
+            refused: Mutex::default(),
+            model: config.model,
+        };
+        Ok(Self { name: format!("openai:{}", server.model), server: Arc::new(server) })
+    }
+}
+
+impl Server {
+    /// Asks, without what the server refused, until it answers, or refuses for another reason.
+    async fn ask(&self, request: &ModelRequest, until: Instant) -> Result<Answer, Failed> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut refusals = 0;
+        loop {
+            let written = request::body(&self.model, self.settings, &refused, request);
+            let Written { body, optional } = written.map_err(|error| {
+                let detail = format!("the request could not be written: {error}");
+                Failed::at_last(ModelError::Protocol { at: self.upstream.at.clone(), detail })
+            })?;
+            match self.attempt(body, &optional, until).await {
+                Ok(response) => {
+                    if refusals > 0 {
+                        self.refused.lock().unwrap_or_else(PoisonError::into_inner).join(refused.lasting());
+                    }
+                    return Ok(answer::read(response, &self.upstream, self.timeouts, until));
+                }
+                Err(failed) if failed.fields.is_empty() || refusals == MOST_REFUSALS => return Err(failed),
+                Err(Failed { fields, error, .. }) => {
+                    let names: Vec<&str> = fields.iter().map(Field::name).collect();
+                    tracing::warn!(%error, fields = names.join(", "), "the model's server refuses fields; asking without");
+                    refused.add(fields);
+                    refusals += 1;
+                }
+            }
+        }
     }
 
     /// One attempt, up to the response's head.
-    async fn ask(&self, body: Vec<u8>, until: Instant) -> Result<reqwest::Response, Failed> {
+    async fn attempt(&self, body: Vec<u8>, optional: &[Field], until: Instant) -> Result<reqwest::Response, Failed> {
         let at = || self.upstream.at.clone();
-        let response = match timeout_at(until, self.upstream.post(body, "text/event-stream")).await {
+        let accept = if optional.contains(&Field::Stream) { "text/event-stream" } else { "application/json" };
+        let response = match timeout_at(until, self.upstream.post(body, accept)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 // Nothing of an answer has come: the connection was refused, or an idle one was closed under us.
                 let error = ModelError::Unreachable { at: at(), detail: self.upstream.explain(error) };
-                return Err(Failed { error, retry_in: Some(self.timeouts.retry) });
+                return Err(Failed { retry_in: Some(self.timeouts.retry), ..Failed::at_last(error) });
             }
             Err(_) => {
                 let seconds = whole_seconds(self.timeouts.first_event);
-                return Err(Failed { error: ModelError::Stalled { at: at(), seconds }, retry_in: None });
+                return Err(Failed::at_last(ModelError::Stalled { at: at(), seconds }));
             }
         };
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
-        let retry_after_s = retry_after(&response);
-        let wait = retry_after_s.map_or(self.timeouts.retry, Duration::from_secs);
+        let retry_after = self.upstream.retry_after(&response);
+        let wait = retry_after.unwrap_or(self.timeouts.retry);
         let retry_in = (is_passing(status) && wait <= self.timeouts.longest_retry).then_some(wait);
-        let detail = self.upstream.refusal(response).await;
+        let refusal = self.upstream.refusal(response).await;
+        let fields = match status.as_u16() {
+            400 | 422 => refused::named(&refusal, optional),
+            _ => Vec::new(),
+        };
+        let detail = self.upstream.tell(&reason(&refusal));
+        let retry_after_s = retry_after.map(whole_seconds);
         let error = ModelError::Refused { at: at(), status: status.as_u16(), detail, retry_after_s };
-        Err(Failed { error, retry_in })
+        Err(Failed { error, retry_in, fields })
     }
 }
 
@@ -117,6 +181,14 @@ struct Failed {
     error: ModelError,
     /// Set when asking again may help.
     retry_in: Option<Duration>,
+    /// What the server refused of what it can be asked without.
+    fields: Vec<Field>,
+}
+
+impl Failed {
+    fn at_last(error: ModelError) -> Self {
+        Self { error, retry_in: None, fields: Vec::new() }
+    }
 }
 
 #[async_trait]
@@ -126,24 +198,26 @@ impl Model for OpenAi {
     }
 
     async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
-        let body = request::body(&self.model, self.token_limit, &request).map_err(|error| ModelError::Protocol {
-            at: self.upstream.at.clone(),
-            detail: format!("the request could not be written: {error}"),
-        })?;
-        let until = Instant::now() + self.timeouts.first_event;
-        let response = match self.ask(body.clone(), until).await {
-            Ok(response) => response,
-            Err(Failed { retry_in: Some(wait), error }) => {
-                if Instant::now() + wait >= until {
-                    return Err(error);
-                }
+        let until = Instant::now() + self.server.timeouts.first_event;
+        let (server, wait) = match self.server.ask(&request, until).await {
+            Ok(answer) => {
+                // It may still fail before its first word; then there is one more attempt.
+                let server = Arc::clone(&self.server);
+                let again = async move {
+                    sleep(server.timeouts.retry).await;
+                    server.ask(&request, until).await.map_err(|failed| failed.error)
+                };
+                return Ok(Retrying::new(answer, again).boxed());
+            }
+            Err(Failed { retry_in: Some(wait), error, .. }) if Instant::now() + wait < until => {
                 tracing::debug!(%error, "asking the model again");
-                sleep(wait).await;
-                self.ask(body, until).await.map_err(|failed| failed.error)?
+                (&self.server, wait)
             }
             Err(failed) => return Err(failed.error),
         };
-        Ok(answer::read(response, &self.upstream, self.timeouts, until))
+        sleep(wait).await;
+        let answer = server.ask(&request, until).await.map_err(|failed| failed.error)?;
+        Ok(answer.boxed())
     }
 }
 

@@ -2,37 +2,76 @@
 
 use std::borrow::Cow;
 
-use resly_core::model::{ModelMessage, ModelRequest, ToolCall};
-use serde::{Serialize, de::IgnoredAny};
+use resly_core::model::{ModelMessage, ModelRequest, ProviderData, ToolCall};
+use serde::{Serialize, Serializer, de::IgnoredAny};
 use serde_json::Value;
 
+use super::{
+    calls::FUNCTION,
+    refused::{Field, Refused},
+};
 use crate::prompt;
+
+/// Where the thinking is kept that a server left in a message's text. It goes back in the text that it was taken from. No
+/// server names a member like that.
+pub const THINKING: &str = "<think>";
 
 /// Under which name the limit on an answer's tokens goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenLimit {
     /// What everyone but OpenAI understands.
     MaxTokens,
-    /// OpenAI's own reasoning models refuse the older name.
+    /// OpenAI's own reasoning models refuse the older name, wherever they are served.
     MaxCompletionTokens,
 }
 
 impl TokenLimit {
-    pub fn of(host: &str) -> Self {
+    pub fn of(host: &str, model: &str) -> Self {
         let theirs = ["api.openai.com", ".api.openai.com", ".openai.azure.com"];
-        if theirs.iter().any(|name| host == *name || (name.starts_with('.') && host.ends_with(name))) {
-            Self::MaxCompletionTokens
-        } else {
-            Self::MaxTokens
-        }
+        let on_their_host = theirs.iter().any(|name| host == *name || (name.starts_with('.') && host.ends_with(name)));
+        if on_their_host || is_reasoning(model) { Self::MaxCompletionTokens } else { Self::MaxTokens }
     }
+
+    /// The name to use, as far as the server takes it.
+    fn chosen(self, refused: &Refused) -> Option<Field> {
+        let names = match self {
+            Self::MaxTokens => [Field::MaxTokens, Field::MaxCompletionTokens],
+            Self::MaxCompletionTokens => [Field::MaxCompletionTokens, Field::MaxTokens],
+        };
+        names.into_iter().find(|name| !refused.has(name))
+    }
+}
+
+/// Whether a model's name, as gateways write it too (`openai/o3-mini`), is one of OpenAI's reasoning models: `o` and a
+/// number, or `gpt` from 5 on.
+fn is_reasoning(model: &str) -> bool {
+    let name = model.rsplit(['/', ':']).find(|part| !part.is_empty()).unwrap_or(model).to_ascii_lowercase();
+    let name = name.rsplit_once("openai.").map_or(name.as_str(), |(_, name)| name);
+    let number = |text: &str| -> Option<u32> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        // `o3-mini` and `gpt-5.1`, but not `o3d`.
+        let whole = text[digits..].chars().next().is_none_or(|next| !next.is_ascii_alphabetic());
+        text[..digits].parse().ok().filter(|_| whole)
+    };
+    name.strip_prefix('o').and_then(number).is_some_and(|n| n < 100)
+        || name.strip_prefix("gpt-").and_then(number).is_some_and(|n| (5..30).contains(&n))
+}
+
+/// What the operator sets for every request.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub token_limit: TokenLimit,
+    pub temperature: Option<f64>,
 }
 
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
     stream: bool,
-    stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,9 +97,11 @@ enum Message<'a> {
         content: &'a str,
     },
     Assistant {
-        content: Option<&'a str>,
+        content: Option<Cow<'a, str>>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         tool_calls: Vec<Call<'a>>,
+        #[serde(flatten)]
+        data: Returned<'a>,
     },
     Tool {
         tool_call_id: &'a str,
@@ -74,12 +115,25 @@ struct Call<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     function: CalledFunction<'a>,
+    #[serde(flatten)]
+    data: Returned<'a>,
 }
 
 #[derive(Serialize)]
 struct CalledFunction<'a> {
     name: &'a str,
     arguments: Cow<'a, str>,
+    #[serde(flatten)]
+    data: Returned<'a>,
+}
+
+/// Members that the server sent itself, without those that it refuses to be sent.
+struct Returned<'a>(Vec<(&'a String, &'a Value)>);
+
+impl Serialize for Returned<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
 }
 
 #[derive(Serialize)]
@@ -96,50 +150,111 @@ struct Function<'a> {
     parameters: &'a Value,
 }
 
-pub fn body(model: &str, limit: TokenLimit, request: &ModelRequest) -> serde_json::Result<Vec<u8>> {
+/// A request, and which of its fields a server may refuse without making it pointless.
+pub struct Written {
+    pub body: Vec<u8>,
+    pub optional: Vec<Field>,
+}
+
+pub fn body(model: &str, settings: Settings, refused: &Refused, request: &ModelRequest) -> serde_json::Result<Written> {
+    let mut optional = Vec::new();
     let system = prompt::system(&request.instructions, &request.passages);
     let mut messages = Vec::with_capacity(request.messages.len() + 1);
     messages.push(Message::System { content: &system });
-    messages.extend(request.messages.iter().map(message));
-    let tools = request.tools.iter().map(|tool| Tool {
-        kind: "function",
-        function: Function { name: &tool.name, description: &tool.description, parameters: &tool.parameters },
-    });
-    let max = Some(request.max_tokens);
-    serde_json::to_vec(&Body {
-        model,
-        stream: true,
-        stream_options: StreamOptions { include_usage: true },
-        max_tokens: max.filter(|_| limit == TokenLimit::MaxTokens),
-        max_completion_tokens: max.filter(|_| limit == TokenLimit::MaxCompletionTokens),
-        messages,
-        tools: tools.collect(),
-    })
-}
-
-fn message(message: &ModelMessage) -> Message<'_> {
-    use resly_core::conversation::Role;
-    match message {
-        ModelMessage::Text { role: Role::User, text } => Message::User { content: text },
-        ModelMessage::Text { role: Role::Assistant, text } => {
-            Message::Assistant { content: Some(text), tool_calls: Vec::new() }
-        }
-        ModelMessage::ToolCalls { text, calls } => Message::Assistant {
-            content: (!text.is_empty()).then_some(text),
-            tool_calls: calls.iter().map(call).collect(),
-        },
-        ModelMessage::ToolResult { call_id, content, .. } => Message::Tool { tool_call_id: call_id, content },
+    let mut writer = Writer { refused, returned: Vec::new() };
+    messages.extend(request.messages.iter().map(|message| writer.message(message)));
+    optional.extend(writer.returned.into_iter().map(Field::Returned));
+    let without_tools = refused.has(&Field::Tools);
+    let offered = request.tools.iter().filter(|_| !without_tools);
+    let tools: Vec<Tool<'_>> = offered
+        .map(|tool| Tool {
+            kind: "function",
+            function: Function { name: &tool.name, description: &tool.description, parameters: &tool.parameters },
+        })
+        .collect();
+    if !tools.is_empty() {
+        optional.push(Field::Tools);
     }
+    let stream = !refused.has(&Field::Stream);
+    let stream_options =
+        (stream && !refused.has(&Field::StreamOptions)).then_some(StreamOptions { include_usage: true });
+    let temperature = settings.temperature.filter(|_| !refused.has(&Field::Temperature));
+    let limit = settings.token_limit.chosen(refused).filter(|_| !refused.has(&Field::TokenLimit));
+    optional.extend(stream.then_some(Field::Stream));
+    optional.extend(stream_options.is_some().then_some(Field::StreamOptions));
+    optional.extend(temperature.is_some().then_some(Field::Temperature));
+    let max = |name: Field| (limit.as_ref() == Some(&name)).then_some(request.max_tokens);
+    let body = serde_json::to_vec(&Body {
+        model,
+        stream,
+        stream_options,
+        temperature,
+        max_tokens: max(Field::MaxTokens),
+        max_completion_tokens: max(Field::MaxCompletionTokens),
+        messages,
+        tools,
+    })?;
+    optional.extend(limit);
+    Ok(Written { body, optional })
 }
 
-fn call(call: &ToolCall) -> Call<'_> {
-    // Servers whose chat templates parse the arguments refuse a whole dialogue for one call that isn't JSON; the tool's
-    // result tells the model what it did wrong.
-    let arguments = match serde_json::from_str::<IgnoredAny>(&call.arguments) {
-        Ok(_) => Cow::Borrowed(call.arguments.as_str()),
-        Err(_) => Cow::Borrowed("{}"),
-    };
-    Call { id: &call.id, kind: "function", function: CalledFunction { name: &call.name, arguments } }
+struct Writer<'r> {
+    refused: &'r Refused,
+    /// The names of members that go back to the server.
+    returned: Vec<String>,
+}
+
+impl Writer<'_> {
+    fn message<'a>(&mut self, message: &'a ModelMessage) -> Message<'a> {
+        use resly_core::conversation::Role;
+        match message {
+            ModelMessage::Text { role: Role::User, text } => Message::User { content: text },
+            ModelMessage::Text { role: Role::Assistant, text } => Message::Assistant {
+                content: Some(Cow::Borrowed(text)),
+                tool_calls: Vec::new(),
+                data: Returned(Vec::new()),
+            },
+            ModelMessage::ToolCalls { text, calls, data } => {
+                let content = match data.0.get(THINKING).and_then(Value::as_str) {
+                    Some(thinking) => Some(Cow::Owned(format!("{thinking}\n\n{text}"))),
+                    None => (!text.is_empty()).then_some(Cow::Borrowed(text.as_str())),
+                };
+                Message::Assistant {
+                    content,
+                    tool_calls: calls.iter().map(|one| self.call(one)).collect(),
+                    data: self.returned(data.0.iter().filter(|(name, _)| *name != THINKING)),
+                }
+            }
+            ModelMessage::ToolResult { call_id, content, .. } => Message::Tool { tool_call_id: call_id, content },
+        }
+    }
+
+    fn call<'a>(&mut self, call: &'a ToolCall) -> Call<'a> {
+        // Servers whose chat templates parse the arguments refuse a whole dialogue for one call that isn't JSON; the tool's
+        // result tells the model what it did wrong.
+        let arguments = match serde_json::from_str::<IgnoredAny>(&call.arguments) {
+            Ok(_) => Cow::Borrowed(call.arguments.as_str()),
+            Err(_) => Cow::Borrowed("{}"),
+        };
+        let ProviderData(data) = &call.data;
+        let of_function = data.get(FUNCTION).and_then(Value::as_object).into_iter().flatten();
+        Call {
+            id: &call.id,
+            kind: "function",
+            function: CalledFunction { name: &call.name, arguments, data: self.returned(of_function) },
+            data: self.returned(data.iter().filter(|(name, _)| *name != FUNCTION)),
+        }
+    }
+
+    fn returned<'a>(&mut self, members: impl Iterator<Item = (&'a String, &'a Value)>) -> Returned<'a> {
+        let taken: Vec<_> = members.filter(|(name, _)| !self.refused.has_returned(name)).collect();
+        for (name, _) in &taken {
+            if !self.returned.contains(name) {
+                self.returned.push((*name).clone());
+            }
+        }
+        Returned(taken)
+    }
 }
 
 #[cfg(test)]
@@ -149,8 +264,13 @@ mod tests {
 
     use super::*;
 
+    fn settings(token_limit: TokenLimit) -> Settings {
+        Settings { token_limit, temperature: None }
+    }
+
     fn written(limit: TokenLimit, request: &ModelRequest) -> Value {
-        serde_json::from_slice(&body("m", limit, request).unwrap()).unwrap()
+        let Written { body, .. } = body("m", settings(limit), &Refused::default(), request).unwrap();
+        serde_json::from_slice(&body).unwrap()
     }
 
     #[test]
@@ -159,6 +279,7 @@ mod tests {
             id: id.into(),
             name: "call_connector".into(),
             arguments: arguments.into(),
+            data: ProviderData::default(),
         };
         let request = ModelRequest {
             instructions: "Be kind.".into(),
@@ -168,6 +289,7 @@ mod tests {
                 ModelMessage::ToolCalls {
                     text: String::new(),
                     calls: vec![call("c1", "{\"a\":1}"), call("c2", "{\"a")],
+                    data: ProviderData::default(),
                 },
                 ModelMessage::ToolResult { call_id: "c1".into(), name: "call_connector".into(), content: "ok".into() },
                 ModelMessage::Text { role: Role::Assistant, text: "done".into() },
@@ -214,10 +336,69 @@ mod tests {
     }
 
     #[test]
-    fn only_openai_itself_gets_the_newer_name() {
-        assert_eq!(TokenLimit::of("api.openai.com"), TokenLimit::MaxCompletionTokens);
-        assert_eq!(TokenLimit::of("eu.api.openai.com"), TokenLimit::MaxCompletionTokens);
-        assert_eq!(TokenLimit::of("127.0.0.1"), TokenLimit::MaxTokens);
-        assert_eq!(TokenLimit::of("api.openai.com.example"), TokenLimit::MaxTokens);
+    fn the_name_of_the_token_limit_goes_by_host_and_by_model() {
+        let newer = [
+            ("api.openai.com", "gpt-4o"),
+            ("eu.api.openai.com", "m"),
+            ("me.openai.azure.com", "mine"),
+            ("127.0.0.1", "o1"),
+            ("127.0.0.1", "o3-mini-2025-01-31"),
+            ("openrouter.ai", "openai/o4-mini"),
+            ("127.0.0.1", "gpt-5"),
+            ("127.0.0.1", "azure/gpt-5.1-chat"),
+            ("127.0.0.1", "GPT-5-nano"),
+        ];
+        for (host, model) in newer {
+            assert_eq!(TokenLimit::of(host, model), TokenLimit::MaxCompletionTokens, "{host} {model}");
+        }
+        let older = [
+            ("127.0.0.1", "llama3"),
+            ("api.openai.com.example", "gpt-4o"),
+            ("127.0.0.1", "gpt-4.1"),
+            ("127.0.0.1", "gpt-oss:20b"),
+            ("127.0.0.1", "olmo-2"),
+            ("127.0.0.1", "openai/gpt-oss-120b"),
+            ("127.0.0.1", ""),
+        ];
+        for (host, model) in older {
+            assert_eq!(TokenLimit::of(host, model), TokenLimit::MaxTokens, "{host} {model}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_sent_beside_its_message_goes_back_where_it_was() {
+        let data = |value: Value| ProviderData(value.as_object().unwrap().clone());
+        let request = ModelRequest {
+            instructions: String::new(),
+            passages: vec![],
+            messages: vec![ModelMessage::ToolCalls {
+                text: "Look.".into(),
+                calls: vec![ToolCall {
+                    id: "c".into(),
+                    name: "f".into(),
+                    arguments: "{}".into(),
+                    data: data(
+                        json!({"extra_content": {"google": {"thought_signature": "s"}}, "function": {"note": 1}}),
+                    ),
+                }],
+                data: data(json!({"reasoning_content": "hm", "<think>": "<think>a</think>"})),
+            }],
+            tools: vec![],
+            max_tokens: 5,
+        };
+        let expected = json!({"role": "assistant", "content": "<think>a</think>\n\nLook.", "reasoning_content": "hm", "tool_calls": [
+            {"id": "c", "type": "function", "extra_content": {"google": {"thought_signature": "s"}},
+             "function": {"name": "f", "arguments": "{}", "note": 1}}]});
+        assert_eq!(written(TokenLimit::MaxTokens, &request)["messages"][1], expected);
+
+        let mut refused = Refused::default();
+        refused.add([Field::Returned("reasoning_content".to_owned()), Field::MaxTokens, Field::Stream]);
+        let written = body("m", settings(TokenLimit::MaxTokens), &refused, &request).unwrap();
+        let sent: Value = serde_json::from_slice(&written.body).unwrap();
+        assert!(sent["messages"][1].get("reasoning_content").is_none());
+        assert_eq!((&sent["max_completion_tokens"], &sent["stream"]), (&json!(5), &json!(false)));
+        assert!(sent.get("stream_options").is_none() && sent.get("max_tokens").is_none());
+        let returned = |name: &str| Field::Returned(name.to_owned());
+        assert_eq!(written.optional, [returned("note"), returned("extra_content"), Field::MaxCompletionTokens]);
     }
 }

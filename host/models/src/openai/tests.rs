@@ -19,7 +19,9 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use resly_core::{
     conversation::Role,
-    model::{FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, TokenUsage, ToolCall},
+    model::{
+        FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ProviderData, TokenUsage, ToolCall,
+    },
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -285,6 +287,7 @@ async fn parallel_calls_in_fragments_come_whole_and_last() {
         id: id.into(),
         name: name.into(),
         arguments: arguments.into(),
+        data: ProviderData::default(),
     };
     assert_eq!(
         calls(&events),
@@ -377,7 +380,7 @@ async fn a_refusal_tells_why_without_the_key() {
 #[tokio::test]
 async fn a_passing_refusal_is_tried_once_more() {
     let good = || streamed(done(&[says("Hi"), finishes("stop")]), End::Close);
-    for status in [429, 500, 503] {
+    for status in [408, 429, 500, 502, 503, 504, 529] {
         let (url, script) = upstream(vec![refused(status, vec![], "busy"), good()]).await;
         let (events, error) = ask(&url, timeouts()).await;
         assert!(error.is_none());
@@ -396,6 +399,20 @@ async fn a_long_retry_after_is_told_and_not_waited_for() {
     let (_, error) = ask(&url, timeouts()).await;
     assert!(matches!(error, Some(ModelError::Refused { retry_after_s: Some(30), .. })), "{error:?}");
     assert_eq!(script.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_wait_may_be_told_in_milliseconds_or_as_a_date() {
+    let good = || streamed(done(&[says("Hi"), finishes("stop")]), End::Close);
+    let (url, script) =
+        upstream(vec![refused(429, vec![("retry-after-ms", "5"), ("retry-after", "30")], ""), good()]).await;
+    let (_, error) = ask(&url, timeouts()).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(script.asked.lock().unwrap().len(), 2);
+    let dates = vec![("date", "Tue, 14 Nov 2023 22:13:20 GMT"), ("retry-after", "Tue, 14 Nov 2023 22:14:05 GMT")];
+    let (url, _) = upstream(vec![refused(503, dates, "later")]).await;
+    let (_, error) = ask(&url, timeouts()).await;
+    assert!(matches!(error, Some(ModelError::Refused { retry_after_s: Some(45), .. })), "{error:?}");
 }
 
 #[tokio::test]
@@ -432,4 +449,239 @@ async fn a_connection_serves_one_answer_after_another() {
         }
     }
     assert_eq!(script.callers.lock().unwrap().len(), 1);
+}
+
+/// The members of the last request's message that has tool calls.
+fn question_after(events: &[ModelEvent]) -> ModelRequest {
+    let data =
+        events.iter().find_map(|event| if let ModelEvent::Data(data) = event { Some(data.clone()) } else { None });
+    let calls: Vec<ToolCall> = calls(events).into_iter().cloned().collect();
+    let results = calls.iter().map(|call| ModelMessage::ToolResult {
+        call_id: call.id.clone(),
+        name: call.name.clone(),
+        content: "ok".to_owned(),
+    });
+    let results: Vec<ModelMessage> = results.collect();
+    let mut request = question();
+    request.messages.push(ModelMessage::ToolCalls { text: text(events), calls, data: data.unwrap_or_default() });
+    request.messages.extend(results);
+    request
+}
+
+/// What the server gets back, in the next round, of the message that it sent.
+async fn returned(parts: Vec<String>) -> (Vec<ModelEvent>, Value) {
+    let good = streamed(done(&[says("Hi"), finishes("stop")]), End::Close);
+    let (url, script) = upstream(vec![streamed(parts, End::Close), good]).await;
+    let model = model(&url, timeouts());
+    let events: Vec<_> = model.stream(question()).await.unwrap().map(Result::unwrap).collect().await;
+    let _: Vec<_> = model.stream(question_after(&events)).await.unwrap().collect().await;
+    let sent = script.asked.lock().unwrap()[1].1["messages"][2].clone();
+    (events, sent)
+}
+
+fn delta(delta: Value) -> Value {
+    json!({"choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
+}
+
+#[tokio::test]
+async fn a_tool_round_gives_the_server_back_what_it_sent_beside_its_calls() {
+    let call = |extra: Value| {
+        let mut call = json!({"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        call.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        delta(json!({"tool_calls": [call]}))
+    };
+    // The shapes of DeepSeek and Kimi, of Gemini's compatible API, and of OpenRouter.
+    let thought = |text: &str| delta(json!({"content": null, "reasoning_content": text}));
+    let (events, sent) = returned(done(&[
+        delta(json!({"role": "assistant", "content": null, "reasoning_content": ""})),
+        thought("The order "),
+        thought("first."),
+        thought(" "),
+        thought(" "),
+        call(json!({})),
+        finishes("tool_calls"),
+    ]))
+    .await;
+    assert_eq!(sent["reasoning_content"], "The order first.  ");
+    assert_eq!(text(&events), "", "reasoning is not the answer");
+
+    let google = json!({"google": {"thought_signature": "EjQK+/=="}});
+    let (_, sent) = returned(done(&[call(json!({"extra_content": google.clone()})), finishes("stop")])).await;
+    assert_eq!(sent["tool_calls"][0]["extra_content"], google);
+    assert!(sent.get("extra_content").is_none());
+
+    let detail = |text: &str| {
+        delta(json!({"reasoning": text, "reasoning_details": [{"type": "reasoning.text", "text": text, "index": 0}]}))
+    };
+    let parts = done(&[detail("Let "), detail("me."), call(json!({})), finishes("tool_calls")]);
+    let (_, sent) = returned(parts).await;
+    assert_eq!(sent["reasoning"], "Let me.");
+    assert_eq!(sent["reasoning_details"], json!([{"type": "reasoning.text", "text": "Let me.", "index": 0}]));
+
+    let (events, sent) = returned(done(&[
+        says("<thi"),
+        says("nk>Look"),
+        says(" first.</think>\n\nOne moment."),
+        call(json!({})),
+        finishes("tool_calls"),
+    ]))
+    .await;
+    assert_eq!(text(&events), "One moment.");
+    assert_eq!(sent["content"], "<think>Look first.</think>\n\nOne moment.");
+}
+
+#[tokio::test]
+async fn too_much_data_is_left_out_whole() {
+    let long = "x".repeat(600 << 10);
+    let call =
+        delta(json!({"tool_calls": [{"id": "c", "signature": "s", "function": {"name": "f", "arguments": "{}"}}]}));
+    let think = || delta(json!({"reasoning_content": long}));
+    let (events, sent) = returned(done(&[call, think(), think(), finishes("tool_calls")])).await;
+    assert_eq!(calls(&events).len(), 1);
+    assert!(sent.get("reasoning_content").is_none() && sent["tool_calls"][0].get("signature").is_none());
+}
+
+#[tokio::test]
+async fn thinking_is_no_part_of_an_answer() {
+    let cases: [(&[&str], &str); 4] = [
+        (&["<th", "ink>secret", "</thi", "nk>\n", "\nHello"], "Hello"),
+        (&["<think>secret"], ""),
+        (&["<think>", "</think>", "Hello"], "Hello"),
+        (&["Hello ", "there <3"], "Hello there <3"),
+    ];
+    for (pieces, expected) in cases {
+        let mut chunks: Vec<Value> = pieces.iter().map(|piece| says(piece)).collect();
+        chunks.push(finishes("stop"));
+        let (events, error) = answer(done(&chunks), End::Close).await;
+        assert!(error.is_none());
+        assert_eq!(text(&events), expected, "{pieces:?}");
+    }
+}
+
+#[tokio::test]
+async fn endings_other_than_a_stop_are_told() {
+    for (name, reason) in [
+        ("stop", FinishReason::Stop),
+        ("STOP", FinishReason::Stop),
+        ("length", FinishReason::Length),
+        ("content_filter", FinishReason::ContentFilter),
+        ("SAFETY", FinishReason::ContentFilter),
+        ("something_new", FinishReason::Other),
+    ] {
+        let (events, error) = answer(done(&[says("Hi"), finishes(name)]), End::Close).await;
+        assert!(error.is_none());
+        assert_eq!(finish(&events).map(|(reason, _)| reason), Some(reason), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_known_by_its_first_byte_and_not_by_its_content_type() {
+    let typed = |content_type: &'static str, parts: Vec<String>| Reply {
+        status: 200,
+        headers: vec![("content-type", content_type)],
+        parts,
+        end: End::Close,
+    };
+    let events = || done(&[says("Hello"), finishes("stop")]);
+    let whole = json!({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}).to_string();
+    let (head, tail) = whole.split_at(20);
+    let replies = vec![
+        typed("application/json", events()),
+        typed("text/plain", events()),
+        typed("application/json", [vec!["\u{FEFF}".to_owned(), "\n".to_owned()], events()].concat()),
+        typed("text/event-stream", vec![" \n".to_owned(), head.to_owned(), tail.to_owned()]),
+        typed("application/octet-stream", vec![whole.clone()]),
+    ];
+    let many = replies.len();
+    let (url, _) = upstream(replies).await;
+    for n in 0..many {
+        let (events, error) = ask(&url, timeouts()).await;
+        assert!(error.is_none(), "{n}: {error:?}");
+        assert_eq!(text(&events), "Hello", "{n}");
+    }
+    let refusal = typed("text/event-stream", vec![r#"{"error": {"message": "no credit"}}"#.to_owned()]);
+    let (url, _) = upstream(vec![refusal]).await;
+    let (_, error) = ask(&url, timeouts()).await;
+    assert!(matches!(&error, Some(ModelError::InBand { detail, .. }) if detail == "no credit"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_field_that_is_refused_is_left_out_and_remembered() {
+    let good = || streamed(done(&[says("Hi"), finishes("stop")]), End::Close);
+    let refusal = |status, param: &str| {
+        let body = json!({"error": {"message": format!("Unsupported parameter: '{param}'"), "param": param}});
+        Reply { status, headers: vec![], parts: vec![body.to_string()], end: End::Close }
+    };
+    let replies =
+        vec![refusal(400, "max_tokens"), refusal(422, "stream_options"), refusal(400, "temperature"), good(), good()];
+    let (url, script) = upstream(replies).await;
+    let config = OpenAiConfig { temperature: Some(0.2), timeouts: timeouts(), ..OpenAiConfig::new(&url, "m", None) };
+    let model = OpenAi::new(config).unwrap();
+    for _ in 0..2 {
+        let events: Vec<_> = model.stream(question()).await.unwrap().map(Result::unwrap).collect().await;
+        assert_eq!(text(&events), "Hi");
+    }
+    let asked = script.asked.lock().unwrap();
+    assert_eq!(asked.len(), 5, "the second question is asked once");
+    let fields = |n: usize| {
+        let (_, body) = &asked[n];
+        ["max_tokens", "max_completion_tokens", "stream_options", "temperature"].map(|name| body.get(name).is_some())
+    };
+    assert_eq!(fields(0), [true, false, true, true]);
+    assert_eq!(fields(1), [false, true, true, true]);
+    assert_eq!(fields(4), [false, true, false, false]);
+    assert_eq!(asked[0].1["temperature"], 0.2);
+}
+
+#[tokio::test]
+async fn a_refusal_that_leaving_out_does_not_mend_is_told_and_not_remembered() {
+    let body = r#"{"error": {"message": "bad", "param": "stream_options"}}"#;
+    let replies = vec![refused(400, vec![], body), refused(400, vec![], body), refused(400, vec![], "no such model")];
+    let (url, script) = upstream(replies).await;
+    let model = model(&url, timeouts());
+    for told in ["bad", "no such model"] {
+        let error = model.stream(question()).await.err();
+        assert!(matches!(&error, Some(ModelError::Refused { status: 400, detail, .. }) if detail == told), "{error:?}");
+    }
+    let asked = script.asked.lock().unwrap();
+    assert!(asked[1].1.get("stream_options").is_none());
+    assert!(asked[2].1.get("stream_options").is_some(), "nothing was learnt");
+}
+
+#[tokio::test]
+async fn a_server_that_may_not_stream_is_asked_for_the_whole() {
+    let body =
+        r#"{"error": {"message": "Your organization must be verified to stream this model.", "param": "stream"}}"#;
+    let whole = json!({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}).to_string();
+    let replies = vec![refused(400, vec![], body), refused(200, vec![("content-type", "application/json")], &whole)];
+    let (url, script) = upstream(replies).await;
+    let (events, error) = ask(&url, timeouts()).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(text(&events), "Hello");
+    let asked = script.asked.lock().unwrap();
+    assert_eq!((&asked[1].1["stream"], &asked[1].0["accept"]), (&json!(false), &"application/json".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn an_answer_that_fails_before_its_first_word_is_asked_for_again() {
+    let good = || streamed(done(&[says("Hi"), finishes("stop")]), End::Close);
+    let in_band = |code: u16| {
+        let event = format!("data: {{\"error\":{{\"code\":{code},\"message\":\"over\"}}}}\n\n");
+        streamed(vec![event], End::Close)
+    };
+    for failing in
+        [in_band(502), in_band(429), streamed(vec![], End::Cut), streamed(vec![": hello\n\n".into()], End::Cut)]
+    {
+        let (url, script) = upstream(vec![failing, good()]).await;
+        let (events, error) = ask(&url, timeouts()).await;
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!((text(&events).as_str(), script.asked.lock().unwrap().len()), ("Hi", 2));
+    }
+    // What doesn't pass, or comes after a word, is not.
+    for failing in [in_band(400), streamed(sse(&[says("Hi")]), End::Cut)] {
+        let (url, script) = upstream(vec![failing, good()]).await;
+        let (_, error) = ask(&url, timeouts()).await;
+        assert!(error.is_some());
+        assert_eq!(script.asked.lock().unwrap().len(), 1);
+    }
 }

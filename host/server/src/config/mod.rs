@@ -40,6 +40,10 @@ pub struct Config {
     pub declared_production: bool,
     /// The built-in answerer without one.
     pub model: Option<Upstream>,
+    /// The model's own without one.
+    pub model_temperature: Option<f64>,
+    /// Tokens that the model may write in one round.
+    pub model_max_tokens: Option<u32>,
     /// The built-in embedder without one.
     pub embedder: Option<Upstream>,
     pub master_key: Option<SecretString>,
@@ -102,6 +106,11 @@ impl Config {
             }
             other => Err(format!("`{other}` is not `openai`")),
         });
+        for name in ["model_temperature", "model_max_tokens"] {
+            if layers.text(name).is_some() && layers.text("model_url").is_none() {
+                mistakes.push(format!("{}: it needs {}", layers.origin(name), variable("model_url")));
+            }
+        }
         Self {
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
             data: layers.text("data").map_or_else(|| PathBuf::from("data"), PathBuf::from),
@@ -112,6 +121,8 @@ impl Config {
             public_url: layers.parsed("public_url", mistakes, public_url),
             trusted_proxies: layers.parsed("trusted_proxies", mistakes, networks).unwrap_or_default(),
             model: upstream(layers, mistakes, "model_url", "model", "model_key"),
+            model_temperature: layers.parsed("model_temperature", mistakes, temperature),
+            model_max_tokens: layers.parsed("model_max_tokens", mistakes, max_tokens),
             embedder: upstream(layers, mistakes, "embedder_url", "embedder", "embedder_key"),
             master_key: layers.text("master_key").map(SecretString::from),
             master_key_file: layers.text("master_key_file").map(PathBuf::from),
@@ -144,6 +155,16 @@ fn health_checks(text: &str) -> Result<Option<Schedule>, String> {
         Ok(seconds @ 60..=86_400) => Ok(Some(Schedule { every: Duration::from_secs(seconds) })),
         _ => Err(format!("`{text}` is neither 0 nor 60 to 86400 seconds")),
     }
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=2.0).contains(number));
+    number.ok_or_else(|| format!("`{text}` is not a number from 0 to 2"))
+}
+
+fn max_tokens(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=1_000_000).contains(number));
+    number.ok_or_else(|| format!("`{text}` is not a number of tokens from 1 to 1000000"))
 }
 
 fn switch(text: &str) -> Result<bool, String> {
@@ -254,6 +275,32 @@ mod tests {
             assert!(mistakes.iter().any(|mistake| mistake.contains(variable)), "{variable}: {mistakes:#?}");
         }
         assert!(!mistakes.join("").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_model_s_temperature_and_token_cap_are_numbers_within_bounds() {
+        let with = |more: &[(&'static str, &'static str)]| {
+            let model = [("RESLY_MODEL_URL", "http://127.0.0.1:1/v1"), ("RESLY_MODEL", "m")];
+            read(&[], &[&model, more].concat(), None)
+        };
+        let config = with(&[("RESLY_MODEL_TEMPERATURE", "0.2"), ("RESLY_MODEL_MAX_TOKENS", "900")]).ok().unwrap();
+        assert_eq!((config.model_temperature, config.model_max_tokens), (Some(0.2), Some(900)));
+        let file =
+            "model_url = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"\nmodel_temperature = 0.5\nmodel_max_tokens = 12\n";
+        let config = read(&[], &[], Some(file)).ok().unwrap();
+        assert_eq!((config.model_temperature, config.model_max_tokens), (Some(0.5), Some(12)));
+        for (name, bad) in [
+            ("RESLY_MODEL_TEMPERATURE", "hot"),
+            ("RESLY_MODEL_TEMPERATURE", "2.1"),
+            ("RESLY_MODEL_TEMPERATURE", "NaN"),
+            ("RESLY_MODEL_MAX_TOKENS", "0"),
+            ("RESLY_MODEL_MAX_TOKENS", "1.5"),
+        ] {
+            let mistakes = with(&[(name, bad)]).err().unwrap();
+            assert!(mistakes.len() == 1 && mistakes[0].contains(name), "{mistakes:?}");
+        }
+        let alone = read(&[], &[("RESLY_MODEL_TEMPERATURE", "1"), ("RESLY_MODEL_MAX_TOKENS", "5")], None);
+        assert_eq!(alone.err().unwrap().len(), 2, "they need a model");
     }
 
     #[test]

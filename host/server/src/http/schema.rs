@@ -49,6 +49,10 @@ pub struct Answer {
     content: String,
     /// `streaming`, `complete`, `cancelled`, `failed` or `interrupted`.
     status: String,
+    /// Why an answer ended: `stop`, `tool-calls` when it asks to confirm something, or, when it is cut, `length`,
+    /// `content-filter` or `other`.
+    #[schema(rename = "finishReason")]
+    finish_reason: Option<String>,
     citations: Vec<Citation>,
     /// The tool calls behind the answer, without their output.
     steps: Vec<Step>,

@@ -189,6 +189,7 @@ fn said(turn: &NewTurn, conversation: ConversationId, message: &ClientMessage, i
         role: message.role,
         content: message.text.clone(),
         status: MessageStatus::Complete,
+        finish: None,
         citations: Vec::new(),
         steps: Vec::new(),
         created_at: turn.now,

@@ -1,6 +1,6 @@
 //! Storing an answer: the turn's end, its message and its bill, in one transaction.
 
-use resly_core::turn::store::FinishedTurn;
+use resly_core::{model::FinishReason, turn::store::FinishedTurn};
 
 use crate::{
     billing::Kind,
@@ -41,7 +41,7 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
         db,
         (i64,),
         [
-            "UPDATE messages SET content = $3, status = $4, citations = $5, steps = $6
+            "UPDATE messages SET content = $3, status = $4, citations = $5, steps = $6, finish_reason = $12
              WHERE id = $1 AND organization_id = $2",
             "INSERT INTO billing_events
                  (id, organization_id, kind, meter, quantity, period_start, subject_id, created_at)
@@ -58,7 +58,8 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
             kind.name(),
             quantity,
             ended.period_start,
-            Time(turn.now)
+            Time(turn.now),
+            turn.finish.map(FinishReason::name)
         )
     )?;
     if turn.refund {

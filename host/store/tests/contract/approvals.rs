@@ -3,10 +3,11 @@
 use futures::future::join_all;
 use resly_core::{
     approval::{
-        Approval, ApprovalState, ApprovalStore, Decided, Decision, LIFETIME, Outcome, Person, Verdict, round::RoundCall,
+        Approval, ApprovalState, ApprovalStore, Decided, Decision, LIFETIME, Outcome, Person, Verdict,
+        round::{Round, RoundCall},
     },
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
-    model::ToolCall,
+    model::{ProviderData, ToolCall},
     principal::KeyKind,
     turn::store::{BeginTurnError, ConversationRef, NewTurn, TurnStore},
 };
@@ -45,17 +46,30 @@ async fn asked(store: &Store, organization: OrganizationId, key: KeyId) -> Appro
         decided_at: None,
         reason: None,
         outcome: None,
-        round: vec![RoundCall::new(
-            ToolCall { id: "call_0".to_owned(), name: "find".to_owned(), arguments: "{\"a\": \"\\u0000\"}".to_owned() },
-            Some("\0 found".to_owned()),
-            vec![],
-        )],
+        round: Round {
+            calls: vec![RoundCall::new(
+                "call_1".to_owned(),
+                ToolCall {
+                    id: "call_0".to_owned(),
+                    name: "find".to_owned(),
+                    arguments: "{\"a\": \"\\u0000\"}".to_owned(),
+                    data: provider_data("\0 signed"),
+                },
+                Some("\0 found".to_owned()),
+                vec![],
+            )],
+            data: provider_data("thought"),
+        },
         created_at: at(0),
         expires_at: at(0).plus(LIFETIME),
     };
     store.create_approvals(vec![approval.clone()]).await.unwrap();
     store.finish_turn(answer(organization, turn.answer, "Sure?")).await.unwrap();
     approval
+}
+
+fn provider_data(text: &str) -> ProviderData {
+    ProviderData([("extra_content".to_owned(), json!({"signature": text}))].into_iter().collect())
 }
 
 fn person(organization: OrganizationId, key: KeyId) -> Person {
@@ -177,7 +191,7 @@ both! {
         let of = |which: &[usize]| which.iter().map(|at| approvals[*at].id).collect::<Vec<_>>();
         let listed = list(all(), 200).await;
         assert_eq!(ids(&listed), of(&[3, 2, 1, 0]));
-        assert_eq!(listed[3].approval, Approval { round: vec![], ..first.clone() });
+        assert_eq!(listed[3].approval, Approval { round: Round::default(), ..first.clone() });
         assert_eq!((&listed[2].key_name, &listed[2].decided_by_name), (&Some(name.clone()), &Some(name)));
         assert_eq!((listed[1].approval.decided_at, &listed[1].decided_by_name), (Some(at(121)), &None));
         assert_eq!(listed[1].approval.reason.as_deref(), Some("no"));

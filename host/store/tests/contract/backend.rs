@@ -10,6 +10,7 @@ use resly_core::{
     conversation::{ClientMessage, MessageStatus, Role},
     id::{ConversationId, KeyId, MessageId, OrganizationId},
     meter::{Limits, Meter, UsageReport},
+    model::FinishReason,
     principal::{KeyKind, Scope},
     time::Timestamp,
     turn::store::{
@@ -173,6 +174,7 @@ pub fn answer(organization: OrganizationId, answer: MessageId, text: &str) -> Fi
         answer,
         content: text.to_owned(),
         status: MessageStatus::Complete,
+        finish: Some(FinishReason::Length),
         citations: vec![],
         steps: vec![],
         refund: false,

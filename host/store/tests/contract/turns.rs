@@ -5,6 +5,7 @@ use resly_core::{
     id::{ConversationId, KeyId, MessageId, TicketId},
     knowledge::Citation,
     meter::{LimitReached, Meter},
+    model::FinishReason,
     turn::store::{BeginTurnError, ConversationRef, FinishedTurn, NewTicket, NewTurn, TurnStore},
 };
 use serde_json::json;
@@ -47,6 +48,7 @@ both! {
         assert_eq!((said.content.as_str(), said.status), ("hello \u{1f44b}\u{fffd}", MessageStatus::Complete));
         assert_eq!(said.citations[0].snippet, "nul \u{fffd} too");
         assert_eq!(said.steps, steps);
+        assert_eq!((said.finish, record.messages[0].finish), (Some(FinishReason::Length), None));
         assert_eq!(said.id, turn.answer);
 
         let listed = store.list_conversations(org, None, 10).await.unwrap();

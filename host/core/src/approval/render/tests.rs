@@ -113,7 +113,7 @@ fn asked(title: String, input: &Value) -> Approval {
         decided_at: None,
         reason: None,
         outcome: None,
-        round: vec![],
+        round: crate::approval::round::Round::default(),
         created_at: Timestamp::from_micros(0),
         expires_at: Timestamp::from_micros(1),
     }

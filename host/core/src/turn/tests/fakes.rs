@@ -119,6 +119,7 @@ impl Fake {
             role,
             content: content.to_owned(),
             status,
+            finish: None,
             citations: vec![],
             steps: vec![],
             created_at: now,
@@ -149,6 +150,7 @@ impl TurnStore for Fake {
             role: message.role,
             content: message.text.clone(),
             status: MessageStatus::Complete,
+            finish: None,
             citations: vec![],
             steps: vec![],
             created_at: turn.now,
@@ -358,11 +360,24 @@ impl WorkflowStore for Fake {
 pub struct FakeSandbox {
     calls: Mutex<Vec<(String, String)>>,
     failing: Mutex<bool>,
+    /// Where reads wait until so many of them are under way.
+    meeting: Mutex<Option<Arc<tokio::sync::Barrier>>>,
+    under_way: Mutex<(usize, usize)>,
 }
 
 impl FakeSandbox {
     pub fn calls(&self) -> Vec<(String, String)> {
         self.calls.lock().unwrap().clone()
+    }
+
+    /// From now on a read ends only when this many are under way.
+    pub fn reads_meet(&self, many: usize) {
+        *self.meeting.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(many)));
+    }
+
+    /// The most calls that were under way at once.
+    pub fn most_at_once(&self) -> usize {
+        self.under_way.lock().unwrap().1
     }
 
     pub fn fail_next(&self) {
@@ -373,7 +388,18 @@ impl FakeSandbox {
 #[async_trait]
 impl Sandbox for FakeSandbox {
     async fn invoke(&self, invocation: Invocation) -> Outcome {
+        {
+            let mut under_way = self.under_way.lock().unwrap();
+            under_way.0 += 1;
+            under_way.1 = under_way.1.max(under_way.0);
+        }
+        let reads = invocation.action == "find";
         self.calls.lock().unwrap().push((invocation.action, invocation.input));
+        let meeting = self.meeting.lock().unwrap().clone();
+        if let Some(meeting) = meeting.filter(|_| reads) {
+            meeting.wait().await;
+        }
+        self.under_way.lock().unwrap().0 -= 1;
         let failing = std::mem::take(&mut *self.failing.lock().unwrap());
         let fault = Fault::new(FaultKind::Upstream, "down").retryable(true);
         let result = if failing { Err(fault) } else { Ok(r#"{"state":"shipped"}"#.to_owned()) };

@@ -63,6 +63,15 @@ impl Called {
     }
 }
 
+/// A call of an action, and what came of it: its output, or why there is none.
+pub(in crate::turn) struct ActionCall {
+    called: Called,
+    result: Result<Value, ToolError>,
+    notes: Vec<String>,
+    /// For the client, when the call failed because this visitor has to connect an account.
+    authorize: Option<Value>,
+}
+
 /// An action's output, or why there is none, as the result of `tool`.
 pub(in crate::turn) fn told(
     tool: &str,
@@ -99,7 +108,15 @@ pub(in crate::turn) fn asked_step(approval: &Approval) -> Value {
 }
 
 impl Toolbox<'_> {
-    pub(super) async fn call_connector(&self, call: &ToolCall, asked: &[Approval], citations: &mut Citations) -> Ran {
+    /// Whether a call of [`CALL_CONNECTOR`] changes nothing. One that names no action on offer is refused, which changes
+    /// nothing either.
+    pub(super) fn is_read_action(&self, call: &ToolCall) -> bool {
+        let Ok(ConnectorArguments { connection, action, .. }) = parse(call) else { return true };
+        let offered = self.offer.find(self.principal.kind, &connection, &action);
+        offered.is_none_or(|offered| !offered.action.writes && !offered.action.confirmed)
+    }
+
+    pub(super) async fn call_connector(&self, id: &str, call: &ToolCall, asked: &[Approval]) -> Ran {
         let arguments = match parse::<ConnectorArguments>(call) {
             Ok(arguments) => arguments,
             Err(message) => return Ran::Done(self.failed(&call.name, "invalid_input", &message)),
@@ -120,7 +137,7 @@ impl Toolbox<'_> {
             caller: Caller::Chat { key: self.principal.key, kind, conversation: self.accepted.conversation },
             visitor: self.visitor.map(str::to_owned),
         };
-        let confirmed = if offered.action.confirmed { self.ask(call, &request, asked).await } else { Ok(None) };
+        let confirmed = if offered.action.confirmed { self.ask(id, &request, asked).await } else { Ok(None) };
         let mut notes = Vec::new();
         let result = match confirmed {
             Ok(Some(approval)) => return Ran::Asks(Box::new(approval)),
@@ -136,25 +153,26 @@ impl Toolbox<'_> {
             },
             Err(refused) => Err(refused),
         };
-        let cap = self.turns.limits.tool_output_bytes;
-        let mut result = told(&call.name, &Called::offered(offered), result, &notes, cap, citations);
         // What the company's app, and not the model, needs to have this visitor connect their account.
-        if let Some(visitor) = self.visitor.filter(|_| offered.visitors && result.step["reason"] == "needs_auth") {
-            let authorize = json!({"connection": offered.connection, "visitor": visitor});
+        let visitor = self.visitor.filter(|_| offered.visitors);
+        let authorize = visitor.map(|visitor| json!({"connection": offered.connection, "visitor": visitor}));
+        Ran::Called(Box::new(ActionCall { called: Called::offered(offered), result, notes, authorize }))
+    }
+
+    pub(super) fn render_action(&self, action: ActionCall, citations: &mut Citations) -> ToolResult {
+        let ActionCall { called, result, notes, authorize } = action;
+        let cap = self.turns.limits.tool_output_bytes;
+        let mut result = told(CALL_CONNECTOR, &called, result, &notes, cap, citations);
+        if let Some(authorize) = authorize.filter(|_| result.step["reason"] == "needs_auth") {
             result.output["authorize"] = authorize.clone();
             result.step["authorize"] = authorize;
         }
-        Ran::Done(result)
+        result
     }
 
     /// A write as a person is asked to confirm it; `None` when there is nothing to confirm: it is refused, then, or allowed, as the
     /// call itself will say.
-    async fn ask(
-        &self,
-        call: &ToolCall,
-        request: &CallRequest,
-        asked: &[Approval],
-    ) -> Result<Option<Approval>, ToolError> {
+    async fn ask(&self, id: &str, request: &CallRequest, asked: &[Approval]) -> Result<Option<Approval>, ToolError> {
         let admitted = match self.turns.connectors.admit(request).await {
             Ok(Ok(admitted)) if admitted.needs_confirmation() => admitted,
             _ => return Ok(None),
@@ -172,7 +190,7 @@ impl Toolbox<'_> {
             conversation: self.accepted.conversation,
             message: self.accepted.answer,
             visitor: self.visitor.map(str::to_owned),
-            call: call.id.clone(),
+            call: id.to_owned(),
             input: request.input.clone(),
         };
         self.turns.approvals.draft(wish, &admitted).map(Some).map_err(ToolError::from)

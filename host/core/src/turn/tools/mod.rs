@@ -6,10 +6,9 @@ mod connector;
 mod own;
 mod specs;
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
+use self::connector::ActionCall;
 pub(super) use self::{
     connector::{CALL_CONNECTOR, Called, asked_step, told},
     specs::specs,
@@ -18,13 +17,22 @@ use super::{Turns, cite::Citations, prompt::fence, store::AcceptedTurn};
 use crate::{
     approval::Approval,
     connector::{fault, offer::Offer},
+    knowledge::Passage,
     model::ToolCall,
     principal::Principal,
 };
 
-/// What came of a tool call.
+const SEARCH_KNOWLEDGE: &str = "search_knowledge";
+const CREATE_TICKET: &str = "create_ticket";
+
+/// What came of a tool call. Calls run at the same time, and sources are numbered in the model's order: a result is
+/// [rendered](Toolbox::render) when its turn comes.
 pub(super) enum Ran {
     Done(ToolResult),
+    /// A connector's action was called.
+    Called(Box<ActionCall>),
+    /// A search in the company's knowledge found this.
+    Found(Vec<Passage>),
     /// Nothing yet: a person has to confirm it.
     Asks(Box<Approval>),
 }
@@ -49,19 +57,37 @@ pub(super) struct Toolbox<'a> {
     /// Whom the client asks for.
     pub visitor: Option<&'a str>,
     pub accepted: &'a AcceptedTurn,
-    pub offer: Arc<Offer>,
+    pub offer: &'a Offer,
 }
 
 impl Toolbox<'_> {
-    /// Runs a tool; `asked` is what this answer asks a person to confirm already.
-    pub(super) async fn run(&self, call: &ToolCall, asked: &[Approval], citations: &mut Citations) -> Ran {
+    /// Whether a call changes nothing, so that it may run beside others.
+    pub(super) fn is_read(&self, call: &ToolCall) -> bool {
+        match call.name.as_str() {
+            CALL_CONNECTOR => self.is_read_action(call),
+            name => name != CREATE_TICKET,
+        }
+    }
+
+    /// Runs a tool. `id` is the host's id of the call; `asked` is what this answer asks a person to confirm already.
+    pub(super) async fn run(&self, id: &str, call: &ToolCall, asked: &[Approval]) -> Ran {
         Ran::Done(match call.name.as_str() {
-            CALL_CONNECTOR => return self.call_connector(call, asked, citations).await,
-            "search_knowledge" => self.search_knowledge(call, citations).await,
+            CALL_CONNECTOR => return self.call_connector(id, call, asked).await,
+            SEARCH_KNOWLEDGE => return self.search_knowledge(call).await,
             "search_connectors" => self.search_connectors(call),
-            "create_ticket" => self.create_ticket(call).await,
+            CREATE_TICKET => self.create_ticket(call).await,
             other => self.failed(other, "unknown_tool", "there is no such tool; use only those that were offered"),
         })
+    }
+
+    /// What a call gave, with numbers for what it may be cited by; the approval when it waits for a person.
+    pub(super) fn render(&self, ran: Ran, citations: &mut Citations) -> Result<ToolResult, Box<Approval>> {
+        match ran {
+            Ran::Done(result) => Ok(result),
+            Ran::Called(action) => Ok(self.render_action(*action, citations)),
+            Ran::Found(passages) => Ok(self.render_passages(&passages, citations)),
+            Ran::Asks(approval) => Err(approval),
+        }
     }
 
     fn succeeded(&self, tool: &str, output: Value) -> ToolResult {

@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ToolResult, Toolbox, parse};
+use super::{Ran, SEARCH_KNOWLEDGE, ToolResult, Toolbox, parse};
 use crate::{
     connector::offer::Offered,
     id::TicketId,
+    knowledge::Passage,
     model::ToolCall,
     turn::{cite::Citations, store::NewTicket},
 };
@@ -26,24 +27,26 @@ struct TicketArguments {
 }
 
 impl Toolbox<'_> {
-    pub(super) async fn search_knowledge(&self, call: &ToolCall, citations: &mut Citations) -> ToolResult {
+    pub(super) async fn search_knowledge(&self, call: &ToolCall) -> Ran {
         let query = match parse::<SearchArguments>(call) {
             Ok(arguments) => arguments.query,
-            Err(message) => return self.failed(&call.name, "invalid_input", &message),
+            Err(message) => return Ran::Done(self.failed(&call.name, "invalid_input", &message)),
         };
         let limit = self.turns.limits.passages;
         match self.turns.retriever.retrieve(self.principal.organization, &query, limit).await {
-            Ok(passages) => {
-                let cites: Vec<u32> = passages.iter().map(|passage| citations.passage(passage)).collect();
-                let found = cites.iter().zip(&passages);
-                let found = found.map(|(n, passage)| json!({"n": n, "title": passage.title, "text": passage.text}));
-                ToolResult { cites: cites.clone(), ..self.succeeded(&call.name, found.collect()) }
-            }
+            Ok(passages) => Ran::Found(passages),
             Err(failure) => {
                 tracing::warn!(%failure, "a search for the model failed");
-                self.failed(&call.name, "unavailable", "the search is not available right now")
+                Ran::Done(self.failed(&call.name, "unavailable", "the search is not available right now"))
             }
         }
+    }
+
+    pub(super) fn render_passages(&self, passages: &[Passage], citations: &mut Citations) -> ToolResult {
+        let cites: Vec<u32> = passages.iter().map(|passage| citations.passage(passage)).collect();
+        let found = cites.iter().zip(passages);
+        let found = found.map(|(n, passage)| json!({"n": n, "title": passage.title, "text": passage.text}));
+        ToolResult { cites: cites.clone(), ..self.succeeded(SEARCH_KNOWLEDGE, found.collect()) }
     }
 
     pub(super) fn search_connectors(&self, call: &ToolCall) -> ToolResult {

@@ -25,6 +25,7 @@ use super::citations::{self, X_CITATIONS};
 use crate::http::problem::Problem;
 
 const X_APPROVALS: HeaderName = HeaderName::from_static("x-approvals");
+const X_FINISH_REASON: HeaderName = HeaderName::from_static("x-finish-reason");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Waits for the answer's first byte, then streams.
@@ -49,7 +50,7 @@ pub async fn stream(live: &Arc<LiveTurn>, trailers: bool) -> Result<Response, Pr
     let mut response = Response::new(Body::new(body));
     insert(response.headers_mut(), cited, asked);
     if trailers {
-        let names = HeaderValue::from_static("x-citations, x-approvals, server-timing");
+        let names = HeaderValue::from_static("x-citations, x-approvals, x-finish-reason, server-timing");
         response.headers_mut().insert(header::TRAILER, names);
     }
     Ok(response)
@@ -59,7 +60,11 @@ pub async fn stream(live: &Arc<LiveTurn>, trailers: bool) -> Result<Response, Pr
 pub fn replay(given: Replay) -> Response {
     let cited = citations::header(&given.message.citations);
     let approvals: Vec<_> = given.pending().map(|approval| approval.id).collect();
+    let finish = given.message.finish;
     let mut response = Response::new(Body::from(given.message.content));
+    if let Some(finish) = finish {
+        response.headers_mut().insert(X_FINISH_REASON, HeaderValue::from_static(finish.name()));
+    }
     insert(response.headers_mut(), cited, asked(&approvals));
     response
 }
@@ -89,11 +94,12 @@ fn asked(approvals: &[ApprovalId]) -> Option<HeaderValue> {
 
 /// The names and values of the trailers.
 fn trailers(ending: &Ending, approvals: &[ApprovalId]) -> HeaderMap {
-    let mut trailers = HeaderMap::with_capacity(3);
+    let mut trailers = HeaderMap::with_capacity(4);
     trailers.insert(X_CITATIONS, citations::header(&ending.citations));
     if let Some(asked) = asked(approvals) {
         trailers.insert(X_APPROVALS, asked);
     }
+    trailers.insert(X_FINISH_REASON, HeaderValue::from_static(ending.finish.name()));
     if let Some(timing) = server_timing(&ending.timing) {
         trailers.insert(SERVER_TIMING, timing);
     }

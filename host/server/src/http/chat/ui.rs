@@ -18,6 +18,7 @@ use resly_core::{
     conversation::MessageStatus,
     id::{ConversationId, MessageId},
     knowledge::Citation,
+    model::FinishReason,
     turn::{
         live::{Ending, LiveTurn, TurnEvent},
         replay::Replay,
@@ -52,7 +53,7 @@ pub fn replay(given: &Replay) -> Response {
         writer.event(event);
     }
     writer.text(&message.content);
-    writer.end(message.status, &message.citations, json!({}));
+    writer.end(message.status, &message.citations, message.finish, json!({}));
     respond(Body::from(writer.take()))
 }
 
@@ -109,6 +110,8 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str) {
+        // Blank lines set paragraphs of one text apart; a part of its own begins with its first word.
+        let text = if self.text_open { text } else { text.trim_start_matches(['\n', '\r']) };
         if text.is_empty() {
             return;
         }
@@ -174,9 +177,9 @@ impl Writer {
                 self.chunk(&json!({"type": "data-approval", "id": approval.id, "data": approvals::asked(&approval)}));
             }
             TurnEvent::Finished(ending) => {
-                let Ending { status, citations, usage, .. } = &*ending;
+                let Ending { status, citations, usage, finish, .. } = &*ending;
                 let usage = json!({"inputTokens": usage.input, "outputTokens": usage.output});
-                self.end(*status, citations, json!({"usage": usage}));
+                self.end(*status, citations, Some(*finish), json!({"usage": usage}));
                 return Over(true);
             }
             TurnEvent::Failed(failure) => {
@@ -188,7 +191,13 @@ impl Writer {
         Over(false)
     }
 
-    fn end(&mut self, status: MessageStatus, citations: &[Citation], mut metadata: Value) {
+    fn end(
+        &mut self,
+        status: MessageStatus,
+        citations: &[Citation],
+        finish: Option<FinishReason>,
+        mut metadata: Value,
+    ) {
         if self.step == Step::Earlier {
             self.next_step();
         }
@@ -209,7 +218,13 @@ impl Writer {
         metadata["messageId"] = json!(self.message);
         metadata["status"] = json!(status);
         metadata["citations"] = json!(citations);
-        self.chunk(&json!({"type": "finish", "messageMetadata": metadata}));
+        let mut chunk = json!({"type": "finish"});
+        if let Some(finish) = finish {
+            metadata["finishReason"] = json!(finish);
+            chunk["finishReason"] = json!(finish);
+        }
+        chunk["messageMetadata"] = metadata;
+        self.chunk(&chunk);
         self.buffer.extend_from_slice(b"data: [DONE]\n\n");
     }
 
@@ -302,12 +317,14 @@ mod tests {
             TurnEvent::RoundEnded,
             TurnEvent::ToolStarted { id: "c1".into(), name: "call_connector".into(), input: json!({"a": 1}) },
             TurnEvent::ToolFinished { id: "c1".into(), name: "call_connector".into(), ok: true, output: json!({}) },
-            text("It "),
-            text("ships."),
+            text("\n\n"),
+            text("\nIt "),
+            text("ships.\n\n"),
             TurnEvent::Finished(Arc::new(Ending {
                 status: MessageStatus::Complete,
                 text: String::new(),
                 citations: vec![citation],
+                finish: FinishReason::Length,
                 usage: TokenUsage::default(),
                 timing: Timing::default(),
             })),
@@ -336,6 +353,11 @@ mod tests {
         );
         assert_eq!(chunks[3]["delta"], "Let me \"look\".");
         assert_eq!(chunks[10]["id"], "text-2");
+        assert_eq!((&chunks[10]["delta"], &chunks[11]["delta"]), (&json!("It "), &json!("ships.\n\n")));
+        assert_eq!(
+            (&chunks[15]["finishReason"], &chunks[15]["messageMetadata"]["finishReason"]),
+            (&json!("length"), &json!("length"))
+        );
         assert_eq!(chunks[15]["messageMetadata"]["citations"][0]["n"], 1);
     }
 

@@ -47,6 +47,7 @@ pub async fn wait(live: &Arc<LiveTurn>) -> Result<Response, Problem> {
         "role": "assistant",
         "content": ending.text,
         "status": ending.status,
+        "finishReason": ending.finish,
         "citations": ending.citations,
         "steps": steps,
         "approvals": approvals,
@@ -84,6 +85,7 @@ fn stored(message: Message) -> Value {
         "role": message.role,
         "content": message.content,
         "status": message.status,
+        "finishReason": message.finish,
         "citations": message.citations,
         "steps": message.steps,
     })

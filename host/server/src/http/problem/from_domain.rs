@@ -87,6 +87,7 @@ pub fn failure_kind(failure: &TurnFailure) -> &'static Kind {
     match failure {
         TurnFailure::ModelUnreachable => &kinds::MODEL_UNREACHABLE,
         TurnFailure::ModelBusy { .. } => &kinds::MODEL_BUSY,
+        TurnFailure::ModelUnavailable { .. } => &kinds::MODEL_UNAVAILABLE,
         TurnFailure::ModelRefused => &kinds::MODEL_REFUSED,
         TurnFailure::ModelStalled => &kinds::MODEL_STALLED,
         TurnFailure::ModelBroken => &kinds::MODEL_BROKEN,
@@ -102,6 +103,7 @@ impl From<TurnFailure> for Problem {
         let problem = Self::new(failure_kind(&failure), failure.to_string());
         match failure {
             TurnFailure::ModelBusy { retry_after_s } => problem.retry_after(retry_after_s.unwrap_or(10)),
+            TurnFailure::ModelUnavailable { retry_after_s } => problem.retry_after(retry_after_s.unwrap_or(5)),
             TurnFailure::Store => problem.retry_after(2),
             _ => problem,
         }
@@ -199,6 +201,7 @@ mod tests {
         let all = [
             TurnFailure::ModelUnreachable,
             TurnFailure::ModelBusy { retry_after_s: None },
+            TurnFailure::ModelUnavailable { retry_after_s: None },
             TurnFailure::ModelRefused,
             TurnFailure::ModelStalled,
             TurnFailure::ModelBroken,

@@ -82,6 +82,8 @@ kinds! {
         "The model's service was out of reach. Nothing was counted if this came before the first byte; try again shortly.";
     MODEL_BUSY = "model-busy", BAD_GATEWAY, "The language model is over its own limits",
         "The model's service asked to be called less. Nothing was counted if this came before the first byte; try again after `Retry-After`.";
+    MODEL_UNAVAILABLE = "model-unavailable", BAD_GATEWAY, "The language model's service failed for a moment",
+        "The model's service answered with an error of its own, which passes. Nothing was counted if this came before the first byte; try again after `Retry-After`.";
     MODEL_REFUSED = "model-refused", BAD_GATEWAY, "The language model refused the request",
         "The model's service didn't accept what the host sent it. An operator finds the reason in the host's log; the usual ones are a wrong key or model name.";
     MODEL_STALLED = "model-stalled", GATEWAY_TIMEOUT, "The language model stopped sending",

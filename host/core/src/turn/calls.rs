@@ -1,0 +1,122 @@
+//! Running the calls of one round: reads beside each other, writes one after another, results in the model's order.
+
+use std::collections::VecDeque;
+
+use futures::{StreamExt, stream};
+use serde_json::Value;
+
+use super::{
+    live::TurnEvent,
+    run::{Run, micros},
+    tools::{Ran, Toolbox},
+};
+use crate::{
+    approval::{Approval, round::RoundCall},
+    connector::offer::Offer,
+    model::ToolCall,
+};
+
+/// Reads of one round that run at the same time.
+const READS_AT_ONCE: usize = 4;
+
+/// A call under the host's own id. Models name calls as they like: some use the same ids in every round.
+struct NamedCall {
+    id: String,
+    call: ToolCall,
+    /// False for what is more than a round may have.
+    within: bool,
+}
+
+impl Run {
+    /// Runs the calls of a round. A call that waits for a person has no result; its approval is returned.
+    pub(super) async fn run_calls(&mut self, calls: Vec<ToolCall>, offer: &Offer) -> (Vec<RoundCall>, Vec<Approval>) {
+        let most = self.turns.limits.calls_per_round;
+        let (mut done, mut asked) = (Vec::with_capacity(calls.len()), Vec::new());
+        let named = calls.into_iter().enumerate().map(|(at, call)| NamedCall {
+            id: self.turns.new_call_id(),
+            call,
+            within: at < most,
+        });
+        let mut left: VecDeque<NamedCall> = named.collect();
+        while !left.is_empty() {
+            let group: Vec<NamedCall> = left.drain(..self.next_group(&left, offer)).collect();
+            let started = self.turns.clock.now();
+            self.run_group(group, offer, &mut done, &mut asked).await;
+            self.timing.tools_us += micros(self.turns.clock.now().since(started));
+            self.renew().await;
+        }
+        (done, asked)
+    }
+
+    /// How many of the calls run next: one write, or all reads up to the next write. So a write is made neither before a
+    /// read that the model asked for first nor after one that it asked for later.
+    fn next_group(&self, calls: &VecDeque<NamedCall>, offer: &Offer) -> usize {
+        let toolbox = self.toolbox(offer);
+        let reads = calls.iter().take_while(|named| !named.within || toolbox.is_read(&named.call));
+        reads.count().max(1)
+    }
+
+    async fn run_group(
+        &mut self,
+        group: Vec<NamedCall>,
+        offer: &Offer,
+        done: &mut Vec<RoundCall>,
+        asked: &mut Vec<Approval>,
+    ) {
+        let known = self.citations.offered().len();
+        let mut asked_now = Vec::new();
+        {
+            let Self { turns, request, accepted, live, citations, steps, .. } = &mut *self;
+            let toolbox =
+                Toolbox { turns, principal: &request.principal, visitor: request.visitor.as_deref(), accepted, offer };
+            let (toolbox, asked, live) = (&toolbox, &*asked, &*live);
+            let runs = group.into_iter().map(|named| async move {
+                let NamedCall { id, call, within } = named;
+                let input =
+                    serde_json::from_str(&call.arguments).unwrap_or_else(|_| Value::String(call.arguments.clone()));
+                live.push(TurnEvent::ToolStarted { id: id.clone(), name: call.name.clone(), input });
+                let ran = if within { toolbox.run(&id, &call, asked).await } else { toolbox.over_limit(&call) };
+                (id, call, ran)
+            });
+            let mut runs = stream::iter(runs.collect::<Vec<_>>()).buffered(READS_AT_ONCE);
+            while let Some((id, call, ran)) = runs.next().await {
+                let (content, cites) = match toolbox.render(ran, citations) {
+                    Ok(result) => {
+                        steps.push(result.step);
+                        let (id, name) = (id.clone(), call.name.clone());
+                        live.push(TurnEvent::ToolFinished { id, name, ok: result.ok, output: result.output });
+                        (Some(result.content), citations.by_numbers(&result.cites))
+                    }
+                    Err(approval) => {
+                        asked_now.push(*approval);
+                        (None, Vec::new())
+                    }
+                };
+                done.push(RoundCall::new(id, call, content, cites));
+            }
+        }
+        asked.append(&mut asked_now);
+        if self.citations.offered().len() > known {
+            self.tell_citations();
+        }
+    }
+
+    fn toolbox<'a>(&'a self, offer: &'a Offer) -> Toolbox<'a> {
+        Toolbox {
+            turns: &self.turns,
+            principal: &self.request.principal,
+            visitor: self.request.visitor.as_deref(),
+            accepted: &self.accepted,
+            offer,
+        }
+    }
+}
+
+impl Toolbox<'_> {
+    /// What a call gets that is more than a round may have.
+    fn over_limit(&self, call: &ToolCall) -> Ran {
+        let most = self.turns.limits.calls_per_round;
+        let message = format!("only the first {most} calls of a round are made; call it again if it is needed");
+        Ran::Done(self.failed(&call.name, "too_many_calls", &message))
+    }
+}
