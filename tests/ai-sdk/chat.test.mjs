@@ -15,15 +15,18 @@ const headers = { Authorization: `Bearer ${key}` };
 /** A chat as an app makes one; what goes wrong in the SDK's own parsing lands in `errors`. */
 function chat(transport, id) {
   const errors = [];
-  const made = new Chat({ id, transport, onError: (error) => errors.push(error) });
-  return { made, errors };
+  const ends = [];
+  const made = new Chat({
+    id, transport, onError: (error) => errors.push(error), onFinish: ({ finishReason }) => ends.push(finishReason),
+  });
+  return { made, errors, ends };
 }
 
 const text = (message) => message.parts.filter((part) => part.type === 'text').map((part) => part.text).join('');
 
 test('the UI message stream: text, sources, tools, metadata and a clean end', async () => {
   const transport = new DefaultChatTransport({ api: `${url}/api/chat?format=ui`, headers });
-  const { made, errors } = chat(transport, `ui-${Date.now()}`);
+  const { made, errors, ends } = chat(transport, `ui-${Date.now()}`);
   await made.sendMessage({ text: 'Where is my order #1001?' });
   assert.deepEqual(errors, []);
   assert.equal(made.status, 'ready');
@@ -34,6 +37,8 @@ test('the UI message stream: text, sources, tools, metadata and a clean end', as
   assert.ok(tool, 'the call of the connector is a part of the message');
   assert.equal(tool.state, 'output-available');
   assert.ok(answer.metadata?.conversationId, 'the conversation is in the metadata');
+  assert.deepEqual(ends, ['stop'], 'the SDK is told why the answer ended');
+  assert.ok(answer.parts.every((part) => part.type !== 'text' || !part.text.startsWith('\n')));
 
   await made.sendMessage({ text: 'How do I rotate an API key?' });
   assert.deepEqual(errors, []);

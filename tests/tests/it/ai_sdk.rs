@@ -24,8 +24,9 @@ fn the_ai_sdk_understands_both_protocols() {
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let ready: Value = serde_json::from_str(&line).unwrap();
     let output = Command::new("node")
-        .args(["--test", "chat.test.mjs", "approvals.test.mjs"])
+        .args(["--test", "chat.test.mjs", "approvals.test.mjs", "stop.test.mjs"])
         .current_dir(folder)
+        .env("RESLY_BINARY", binary())
         .env("RESLY_URL", ready["url"].as_str().unwrap())
         .env("RESLY_KEY", ready["api_key"].as_str().unwrap())
         .env("RESLY_ADMIN_KEY", ready["admin_key"].as_str().unwrap())
