@@ -11,7 +11,7 @@ use std::{
 use axum::{
     Json, Router,
     extract::{Query, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -49,6 +49,9 @@ struct Grant {
     old: Vec<String>,
 }
 
+/// Writes the standard's members of an answer for tokens as a service would: a content type and a body.
+pub type WriteAnswer = fn(Value) -> (&'static str, String);
+
 #[derive(Default)]
 struct Inner {
     redirect_uris: Vec<String>,
@@ -65,6 +68,11 @@ struct Inner {
     /// How long refresh tokens live; `None` for ever.
     refresh_lifetime: Option<u64>,
     unrefreshable: bool,
+    /// What stands in place of the standard's answer for tokens.
+    answers_as: Option<WriteAnswer>,
+    /// The status of a token endpoint that refuses everything, with its body and `Retry-After` in seconds.
+    refuses: Option<(u16, &'static str, Option<u64>)>,
+    token_requests: usize,
     count: u64,
     refreshes: usize,
     revocations: usize,
@@ -194,6 +202,20 @@ impl OauthService {
         self.inner().down = down;
     }
 
+    /// How the token endpoint writes its answers from now on: a content type and a body of the standard's members.
+    pub fn answers_as(&self, how: WriteAnswer) {
+        self.inner().answers_as = Some(how);
+    }
+
+    /// Has the token endpoint refuse everything in this way, or nothing more.
+    pub fn refuses(&self, how: Option<(u16, &'static str, Option<u64>)>) {
+        self.inner().refuses = how;
+    }
+
+    pub fn token_requests(&self) -> usize {
+        self.inner().token_requests
+    }
+
     /// Whether what the tokens open is out of order.
     pub fn is_broken(&self, broken: bool) {
         self.inner().broken = broken;
@@ -290,6 +312,13 @@ async fn token(State(service): State<OauthService>, body: String) -> Response {
     }
     let mut inner = service.inner();
     let inner = &mut *inner;
+    inner.token_requests += 1;
+    if let Some((status, body, retry_after)) = inner.refuses {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut response = (status, body).into_response();
+        response.headers_mut().extend(retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))));
+        return response;
+    }
     if inner.down {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -340,7 +369,14 @@ async fn token(State(service): State<OauthService>, body: String) -> Response {
         }
         _ => return refused(400, "unsupported_grant_type"),
     };
-    Json(inner.tokens(at)).into_response()
+    let tokens = inner.tokens(at);
+    match inner.answers_as {
+        None => Json(tokens).into_response(),
+        Some(how) => {
+            let (kind, body) = how(tokens);
+            ([(header::CONTENT_TYPE, kind)], body).into_response()
+        }
+    }
 }
 
 async fn revoke(State(service): State<OauthService>, body: String) -> Response {

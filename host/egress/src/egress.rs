@@ -13,9 +13,13 @@ use crate::{
     policy::{
         guard::{self, Guard},
         resolve::Resolve,
+        target::Target,
     },
     session::{Session, SessionSpec},
-    wire::{breaker::Breaker, client::Clients},
+    wire::{
+        breaker::Breaker,
+        client::{Clients, WayError},
+    },
 };
 
 /// How long a connection's run of failures is remembered after its last request.
@@ -63,6 +67,15 @@ impl Egress {
     pub fn open_for(&self, connection: ConnectionId) -> Option<Duration> {
         let breaker = self.breakers.get(&(connection, None))?;
         lock(&breaker).open_for(tokio::time::Instant::now())
+    }
+
+    /// Why an address would be refused for its plain http, when it would: only hosts that the operator lists speak it.
+    pub fn refuses_plain_http(&self, url: &str) -> Option<String> {
+        let target = Target::parse(url).ok().filter(|target| !target.is_https())?;
+        match self.clients.way(&target) {
+            Err(error @ WayError::PlainHttp) => Some(error.to_string()),
+            _ => None,
+        }
     }
 
     pub(crate) fn breaker(&self, key: &BreakerKey) -> Arc<Mutex<Breaker>> {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use resly_core::{
-    connector::fault::Remedy,
+    connector::{account::RenewalFailureKind, fault::Remedy},
     outbound::{OutboundFailure, OutboundReason},
 };
 
@@ -82,6 +82,10 @@ pub fn unauthorized(error: &OAuthError, who: &AccountSpec) -> OutboundFailure {
         OAuthError::Unavailable { message, retry_after } => OutboundFailure {
             retry_after: *retry_after,
             ..refused(OutboundReason::Network, format!("the connection's access token could not be renewed: {message}"))
+        },
+        OAuthError::Recent { kind: RenewalFailureKind::Unavailable, retry_after, .. } => OutboundFailure {
+            retry_after: Some(*retry_after),
+            ..refused(OutboundReason::Network, format!("the connection's access token could not be renewed: {error}"))
         },
         OAuthError::Answer(_) => refused(OutboundReason::Network, error.to_string()),
         _ => refused(OutboundReason::NeedsAuth, format!("{error}; an admin has to see to the connection")),

@@ -12,7 +12,7 @@ use resly_core::{
     time::{Clock, Random},
     turn::Turns,
 };
-use resly_egress::Wrapping;
+use resly_egress::{Egress, Wrapping};
 use resly_sandbox::{ComponentError, WasmSandbox};
 use resly_store::Store;
 
@@ -45,6 +45,7 @@ pub struct App {
     pub sandbox: Arc<WasmSandbox>,
     pub safe: Arc<Safe>,
     pub accounts: Arc<Accounts>,
+    pub egress: Arc<Egress>,
     /// What the world calls this host: as configured, else where it listens.
     pub public_url: OnceLock<String>,
     pub wrapping: Wrapping,

@@ -164,7 +164,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
     .on_schedule(config.health_checks.unwrap_or_default());
     let hooks = Hooks {
         store: store.clone(),
-        egress,
+        egress: Arc::clone(&egress),
         vault: Arc::clone(&vault),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
@@ -194,6 +194,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         config.public_url.as_ref().map_or_else(OnceLock::new, |url| demo::url(Some(url), config.listen).into());
     Ok(Arc::new(App {
         accounts,
+        egress,
         public_url,
         keyring: Keyring::new(store.clone(), pepper, Arc::clone(&clock), Arc::clone(&random)),
         origins: Origins::new(store.clone()),

@@ -2,7 +2,7 @@
 
 use resly_core::{
     connector::{
-        manifest::{Manifest, Mistake, Mistakes, Reading, from_toml, from_value},
+        manifest::{Auth, Manifest, Mistake, Mistakes, Reading, from_toml, from_value},
         sandbox::Fault,
     },
     id::OrganizationId,
@@ -45,11 +45,39 @@ impl Source {
     }
 }
 
+/// The addresses of a manifest's OAuth that speak plain http, which this host would refuse at the first authorization.
+pub fn plain_http(app: &App, manifest: &Manifest) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for (nth, auth) in manifest.auths().enumerate() {
+        let Auth::Oauth2(oauth) = auth else { continue };
+        let path = match nth.checked_sub(1) {
+            None => "/auth".to_owned(),
+            Some(nth) => format!("/auth_alternatives/{nth}"),
+        };
+        let urls = [
+            ("authorize_url", oauth.authorize_url.as_deref()),
+            ("token_url", Some(oauth.token_url.as_str())),
+            ("revoke_url", oauth.revoke_url.as_deref()),
+        ];
+        for (name, url) in urls {
+            if let Some(why) = url.and_then(|url| app.egress.refuses_plain_http(url)) {
+                mistakes.push(Mistake::new(format!("{path}/{name}"), why));
+            }
+        }
+    }
+    mistakes
+}
+
 /// The definition, if it is without a mistake: in its shape, in what it says, in its filters and in its templates.
 pub async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, Unusable> {
     let Reading { manifest, mistakes } = reading;
     let Some(manifest) = manifest else { return Err(Unusable::Mistakes(mistakes)) };
     let mut mistakes: Mistakes = mistakes.into_iter().collect();
+    for mistake in plain_http(app, &manifest) {
+        if !mistakes.cover(&mistake.path) {
+            mistakes.extend([mistake]);
+        }
+    }
     // What is wrong already is not told twice, and a stand-in not at all.
     for (at, _) in manifest.actions.iter().enumerate().filter(|(_, action)| action.request.is_none()) {
         let path = format!("/actions/{at}/request");

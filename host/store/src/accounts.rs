@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use resly_core::{
     connector::{
-        account::{Account, AccountKey, AccountStore, AccountTerms, Claim, Renewed},
+        account::{Account, AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, Renewed},
         connection::{Connection, SealedCredentials},
     },
     error::StoreError,
@@ -17,7 +17,7 @@ use crate::{
     Store,
     error::failed,
     sql::{Conn, execute, row, rows},
-    types::{Count, Id, Text, Time},
+    types::{Count, Id, Json, Text, Time},
 };
 
 #[derive(sqlx::FromRow)]
@@ -31,6 +31,7 @@ struct AccountRow {
     refresh_expires_at: Option<Time>,
     version: Count,
     claimed_until: Option<Time>,
+    renewal_failure: Option<Json<RenewalFailure>>,
     authorized_at: Time,
 }
 
@@ -47,6 +48,7 @@ impl AccountRow {
             },
             version: self.version.0,
             claimed_until: self.claimed_until.map(|at| at.0),
+            failure: self.renewal_failure.map(|failure| failure.0),
             authorized_at: self.authorized_at.0,
         }
     }
@@ -106,7 +108,7 @@ async fn renew(db: &mut Conn<'_>, key: &AccountKey, claim: Claim, new: &Renewed)
         db,
         "UPDATE connection_accounts
          SET sealed = $6, scope = $7, expires_at = $8, renew_at = $9, refreshable = $10, refresh_expires_at = $11,
-             version = version + 1, claimed_by = NULL, claimed_until = NULL
+             version = version + 1, claimed_by = NULL, claimed_until = NULL, renewal_failure = NULL
          WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3 AND version = $4 AND claimed_by = $5",
         Id(key.connection.0),
         Id(key.organization.0),
@@ -158,7 +160,8 @@ async fn put(
          SET sealed = excluded.sealed, scope = excluded.scope, expires_at = excluded.expires_at,
              renew_at = excluded.renew_at, refreshable = excluded.refreshable,
              refresh_expires_at = excluded.refresh_expires_at, version = connection_accounts.version + 1,
-             claimed_by = NULL, claimed_until = NULL, authorized_at = excluded.authorized_at",
+             claimed_by = NULL, claimed_until = NULL, renewal_failure = NULL,
+             authorized_at = excluded.authorized_at",
         Id(key.organization.0),
         Id(key.connection.0),
         visitor_of(key),
@@ -179,7 +182,7 @@ async fn delete(db: &mut Conn<'_>, key: &AccountKey) -> Result<Option<Account>, 
         AccountRow,
         "DELETE FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3
          RETURNING visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version, claimed_until,
-                   authorized_at",
+                   renewal_failure, authorized_at",
         Id(key.connection.0),
         Id(key.organization.0),
         visitor_of(key)
@@ -263,7 +266,7 @@ impl Store {
             db,
             Keyed,
             "SELECT connection_id, visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
-                    claimed_until, authorized_at
+                    claimed_until, renewal_failure, authorized_at
              FROM connection_accounts WHERE organization_id = $1 AND visitor = '' AND sealed IS NOT NULL",
             Id(organization.0)
         )
@@ -279,7 +282,7 @@ impl Store {
             db,
             AccountRow,
             "SELECT visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
-                    claimed_until, authorized_at
+                    claimed_until, renewal_failure, authorized_at
              FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 ORDER BY visitor",
             Id(connection.id.0),
             Id(connection.organization.0)
@@ -302,7 +305,7 @@ impl AccountStore for Store {
             db,
             AccountRow,
             "SELECT visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
-                    claimed_until, authorized_at
+                    claimed_until, renewal_failure, authorized_at
              FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3",
             Id(key.connection.0),
             Id(key.organization.0),
@@ -345,6 +348,26 @@ impl AccountStore for Store {
                     Id(key.organization.0),
                     visitor_of(&key),
                     Id(claim.id)
+                )?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn fail_account(&self, key: &AccountKey, claim: Claim, failure: RenewalFailure) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.write("keep why a renewal failed", move |mut db| {
+            Box::pin(async move {
+                execute!(
+                    db,
+                    "UPDATE connection_accounts SET claimed_by = NULL, claimed_until = NULL, renewal_failure = $5
+                     WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3 AND claimed_by = $4",
+                    Id(key.connection.0),
+                    Id(key.organization.0),
+                    visitor_of(&key),
+                    Id(claim.id),
+                    Json(&failure)
                 )?;
                 Ok(())
             })

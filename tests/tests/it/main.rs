@@ -26,6 +26,7 @@ mod metering;
 mod model_faults;
 mod model_rounds;
 mod oauth;
+mod oauth_answers;
 mod openapi;
 mod rates;
 mod real_binary;

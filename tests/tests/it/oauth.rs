@@ -1,6 +1,8 @@
 //! OAuth end to end: a person agrees in a browser, tokens are kept fresh by one host of many, services say 'expired' in
 //! their own ways, and what is disconnected is revoked. The authorization server insists on every rule.
 
+use std::time::Duration;
+
 use resly_tests::{
     app::TestApp,
     browser::{Browser, Page},
@@ -174,12 +176,9 @@ async fn fifty_callers_on_each_of_two_hosts_renew_a_token_once() {
     let service = OauthService::start().await.unwrap();
     let (first, second) = TestApp::pair_reaching(service.address).await;
     let id = installed(&first, &service, "authorization_code").await;
-    // It ends with the exchange, so the test that follows already renews it, once.
-    service.lives(0);
     let mut browser = Browser::new();
     // Begun on one host, and ended on the other: the world knows both by one address.
     let back = agree(&mut browser, &link(&second, &id).await).await;
-    service.lives(3600);
     let page = browser.open(&back).await;
     assert_eq!((query(&page, "test").as_deref(), service.refreshes()), (Some("passed"), 0));
 
@@ -189,10 +188,12 @@ async fn fifty_callers_on_each_of_two_hosts_renew_a_token_once() {
 
     let mut browser = Browser::new();
     let back = agree(&mut browser, &link(&first, &id).await).await;
-    service.lives(0);
+    service.lives(60);
     service.says_expired(Expired::Forbidden);
     assert_eq!(browser.open(&back).await.status, 303);
     service.lives(3600);
+    first.later(Duration::from_secs(61));
+    second.later(Duration::from_secs(61));
     let before = service.refreshes();
     all_are_served(&[&first, &second], &id, 50).await;
     assert_eq!(service.refreshes(), before + 1, "before it was used");
@@ -241,6 +242,8 @@ async fn a_dead_grant_needs_a_person_and_trouble_does_not() {
     assert_ne!(status, 424, "{problem}");
     assert_eq!(connection(&app, &id).await["status"], "enabled", "the service will be back");
     service.is_down(false);
+    assert_eq!(service.token_requests(), 2, "the exchange and one renewal");
+    app.later(Duration::from_secs(6));
     assert_eq!(call(&app, &id, "me").await.0, 200);
 
     service.ends_grants();

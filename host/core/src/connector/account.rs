@@ -2,6 +2,7 @@
 //! keeps them. What can't be told from outside is sealed; in the clear is only what decides when to renew it.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::connection::SealedCredentials;
@@ -45,8 +46,31 @@ pub struct Account {
     pub version: u64,
     /// Until when somebody renews it.
     pub claimed_until: Option<Timestamp>,
+    /// Why the last renewal failed; `None` once one succeeds.
+    pub failure: Option<RenewalFailure>,
     /// When it was connected: another time is another account.
     pub authorized_at: Timestamp,
+}
+
+/// A renewal that failed. It is kept with the account, so that every caller on every host gets this error until
+/// `retry_at`, and the service isn't asked again before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewalFailure {
+    pub kind: RenewalFailureKind,
+    /// For admins, without secrets.
+    pub message: String,
+    /// Failures in a row.
+    pub count: u32,
+    pub retry_at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewalFailureKind {
+    /// The service can't give tokens right now.
+    Unavailable,
+    /// The service refuses, and an admin has to act.
+    Refused,
 }
 
 /// What replaces an account's sealed part.
@@ -82,6 +106,8 @@ pub trait AccountStore: Send + Sync + 'static {
     async fn renew_account(&self, key: &AccountKey, claim: Claim, renewed: Renewed) -> Result<bool, StoreError>;
     /// Gives a claim back without renewing.
     async fn release_account(&self, key: &AccountKey, claim: Claim) -> Result<(), StoreError>;
+    /// Gives a claim back after a failure that later callers share; does nothing when the claim was lost.
+    async fn fail_account(&self, key: &AccountKey, claim: Claim, failure: RenewalFailure) -> Result<(), StoreError>;
     /// Forgets an account whose grant is over, under the claim that found out; false when the claim was lost.
     async fn forget_account(&self, key: &AccountKey, claim: Claim) -> Result<bool, StoreError>;
 }

@@ -125,6 +125,12 @@ pub struct OAuth {
     /// The same for every request to `token_url`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub token_params: BTreeMap<String, String>,
+    /// Values of `token_type` that are accepted beside `Bearer` and the prefix, such as Slack's `bot`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub token_types: Vec<String>,
+    /// Where tokens stand in the answer of `token_url`, where that isn't the standard's place.
+    #[serde(default, skip_serializing_if = "TokenPointers::is_empty")]
+    pub token_pointers: TokenPointers,
     #[serde(default = "authorization")]
     pub header: String,
     #[serde(default = "bearer")]
@@ -156,6 +162,44 @@ pub enum ClientAuth {
     #[default]
     ClientSecretPost,
     ClientSecretBasic,
+}
+
+/// JSON Pointers (RFC 6901) into the answer of `token_url`. A member without one is looked for under its usual name beside
+/// the access token. A renewal whose answer has no token at `access_token` is read in the standard's place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenPointers {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_expires_in: Option<String>,
+}
+
+impl TokenPointers {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Each pointer that is there, with its member's name.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("access_token", &self.access_token),
+            ("refresh_token", &self.refresh_token),
+            ("token_type", &self.token_type),
+            ("scope", &self.scope),
+            ("expires_in", &self.expires_in),
+            ("refresh_expires_in", &self.refresh_expires_in),
+        ];
+        all.into_iter().filter_map(|(name, pointer)| Some((name, pointer.as_deref()?)))
+    }
 }
 
 /// A response that says that the access token has expired; what is named has to hold together.

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use moka::sync::Cache;
 use resly_core::{
     connector::{
-        account::{Account, AccountKey, AccountStore, Claim, Renewed},
+        account::{Account, AccountKey, AccountStore, Claim, RenewalFailure, RenewalFailureKind, Renewed},
         connection::SealedCredentials,
         manifest::{CallbackHmac, Grant, OAuth},
     },
@@ -49,6 +49,11 @@ const POLL: Duration = Duration::from_millis(100);
 /// How often keeping new tokens is tried: the service has forgotten the old ones.
 const KEEPING: u32 = 6;
 const BETWEEN: Duration = Duration::from_secs(1);
+/// How long nobody asks again after a first failure; doubled for each further one.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// The longest that a service's `Retry-After` is honoured: a mistake in one must not disconnect an account for good.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 /// Locks of accounts that nobody has renewed for a while are forgotten.
 const LOCK_IDLE: Duration = Duration::from_secs(600);
 
@@ -133,6 +138,9 @@ impl Keeper {
             return Err(OAuthError::Address("it has none where a person agrees".to_owned()));
         };
         let mut url = endpoint::resolve(address, &who.settings)?.url().clone();
+        if let Some(why) = self.egress.refuses_plain_http(url.as_str()) {
+            return Err(OAuthError::Address(format!("`{}`: {why}", url.host_str().unwrap_or_default())));
+        }
         let client = self.client(who).await?.ok_or(OAuthError::NoClient)?;
         let id = client.get("client_id").filter(|id| !id.is_empty()).ok_or(OAuthError::NoClient)?;
         let scope = oauth.scopes.join(&oauth.scope_separator);
@@ -203,7 +211,7 @@ impl Keeper {
     pub(crate) async fn fresh(self: &Arc<Self>, who: &Arc<AccountSpec>) -> Result<Held, OAuthError> {
         let account = self.store.account(&who.key).await?;
         match account {
-            Some(account) if !self.is_due(&account) => self.open(who, &account).await,
+            Some(account) if !self.is_due(&account) || self.must_do(&account) => self.open(who, &account).await,
             other => self.renew(who, other.map_or(0, |account| account.version)).await,
         }
     }
@@ -233,6 +241,9 @@ impl Keeper {
             {
                 return self.open(who, account).await;
             }
+            if let Some(failure) = account.as_ref().and_then(|account| self.recent(account)) {
+                return Err(failure);
+            }
             match &account {
                 _ if who.is_alone() => {}
                 None => return Err(OAuthError::NotAuthorized),
@@ -243,6 +254,12 @@ impl Keeper {
             let claim =
                 Claim { version: account.as_ref().map_or(0, |account| account.version), id: self.random.uuid(now) };
             if self.store.claim_account(&who.key, claim, now, now.plus(LEASE)).await? {
+                // Another host's renewal may have failed between the look at the account and the claim.
+                let account = self.store.account(&who.key).await?;
+                if let Some(failure) = account.as_ref().and_then(|account| self.recent(account)) {
+                    self.store.release_account(&who.key, claim).await?;
+                    return Err(failure);
+                }
                 return self.renew_under(who, account, claim).await;
             }
             if Instant::now() >= until {
@@ -257,7 +274,7 @@ impl Keeper {
             Ok(renewed) => return self.keep(who, claim, renewed).await,
             Err(error) => error,
         };
-        if matches!(failed, OAuthError::Ended(_)) {
+        if matches!(failed, OAuthError::Ended(_)) && !who.is_alone() {
             // Before it is given up: somebody may have renewed it, or authorized it anew, in the meantime.
             match self.store.account(&who.key).await? {
                 Some(now) if now.version != claim.version => return self.open(who, &now).await,
@@ -265,7 +282,20 @@ impl Keeper {
             };
             return Err(failed);
         }
-        if let Err(error) = self.store.release_account(&who.key, claim).await {
+        let before = account.as_ref().and_then(|account| account.failure.as_ref()).map_or(0, |failure| failure.count);
+        let (failed, given_back) = match self.failure(&failed, before) {
+            Some((failure, wait)) => {
+                let failed = match failed {
+                    OAuthError::Unavailable { message, .. } => {
+                        OAuthError::Unavailable { message, retry_after: Some(wait) }
+                    }
+                    other => other,
+                };
+                (failed, self.store.fail_account(&who.key, claim, failure).await)
+            }
+            None => (failed, self.store.release_account(&who.key, claim).await),
+        };
+        if let Err(error) = given_back {
             tracing::warn!(%error, "a claim could not be given back; it runs out by itself");
         }
         match account {
@@ -280,6 +310,46 @@ impl Keeper {
             }
             _ => Err(failed),
         }
+    }
+
+    /// What later callers share of a failure, and for how long. `None` for what the service wasn't asked about.
+    fn failure(&self, failed: &OAuthError, before: u32) -> Option<(RenewalFailure, Duration)> {
+        let (kind, asked) = match failed {
+            OAuthError::Unavailable { retry_after, .. } => (RenewalFailureKind::Unavailable, *retry_after),
+            OAuthError::Answer(_) => (RenewalFailureKind::Unavailable, None),
+            OAuthError::Ended(_)
+            | OAuthError::Client(_)
+            | OAuthError::Redirect(_)
+            | OAuthError::Refused(_)
+            | OAuthError::NoEndpoint { .. } => (RenewalFailureKind::Refused, None),
+            OAuthError::NotAuthorized
+            | OAuthError::Expired
+            | OAuthError::NoClient
+            | OAuthError::Address(_)
+            | OAuthError::Recent { .. }
+            | OAuthError::Vault(_)
+            | OAuthError::Store(_) => return None,
+        };
+        let own = FIRST_WAIT.saturating_mul(1 << before.min(8)).min(LONGEST_WAIT);
+        let wait = asked.map_or(own, |asked| asked.min(LONGEST_ASKED).max(own));
+        let retry_at = self.clock.now().plus(wait);
+        Some((RenewalFailure { kind, message: failed.to_string(), count: before.saturating_add(1), retry_at }, wait))
+    }
+
+    /// The last renewal's failure, while it is too early for another.
+    fn recent(&self, account: &Account) -> Option<OAuthError> {
+        let failure = account.failure.as_ref()?;
+        let left = failure.retry_at.micros().saturating_sub(self.clock.now().micros());
+        let left = u64::try_from(left).ok().filter(|left| *left > 0)?;
+        let (kind, message) = (failure.kind, failure.message.clone());
+        Some(OAuthError::Recent { kind, message, retry_after: Duration::from_micros(left) })
+    }
+
+    /// Whether a token that is due has to do for now: it still works, and the last renewal failed a moment ago.
+    fn must_do(&self, account: &Account) -> bool {
+        account.sealed.is_some()
+            && account.terms.expires_at.is_some_and(|end| end > self.clock.now())
+            && self.recent(account).is_some()
     }
 
     /// One request for new tokens.

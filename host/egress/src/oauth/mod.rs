@@ -4,6 +4,7 @@
 //! Tokens are asked for through the one way out: the same clients, address guard, allow list and routes as everything
 //! else, without redirects, with bounded bodies. What a service says when it refuses is repeated without its secrets.
 
+mod answer;
 mod callback;
 mod endpoint;
 mod expired;

@@ -6,7 +6,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use resly_core::{
-    connector::manifest::{ClientAuth, OAuth},
+    connector::{
+        account::RenewalFailureKind,
+        manifest::{ClientAuth, OAuth},
+    },
     error::StoreError,
 };
 use serde_json::Value;
@@ -14,14 +17,14 @@ use tokio::time::Instant;
 use url::form_urlencoded::{self, Serializer};
 use zeroize::Zeroizing;
 
-use super::{REVOKE_TIME, TOKEN_TIME, endpoint, tokens::Tokens};
+use super::{REVOKE_TIME, TOKEN_TIME, answer::Answer, endpoint, tokens::Tokens};
 use crate::{
     credentials::Credentials,
     egress::Egress,
     vault::VaultError,
     wire::{
         body::{self, Bounds},
-        client::Outgoing,
+        client::{Outgoing, WireError},
         decode, redact, retry,
     },
 };
@@ -58,14 +61,25 @@ pub enum OAuthError {
     Ended(Said),
     #[error("the service refused the app's client ({0}); check the `client_id` and `client_secret`")]
     Client(Said),
+    #[error("the service refused the redirect URI ({0}); register this host's, exactly, at the service")]
+    Redirect(Said),
     #[error("the service refused to give tokens: {0}")]
     Refused(Said),
+    /// Something else than a token endpoint answered.
+    #[error(
+        "{host} answered with status {status} and no OAuth error, so the address that was asked is no token endpoint: \
+         check the connector's `token_url`"
+    )]
+    NoEndpoint { host: String, status: u16 },
     #[error("{message}")]
     Unavailable { message: String, retry_after: Option<Duration> },
     #[error("the service's answer to the request for tokens can't be used: {0}")]
     Answer(&'static str),
     #[error("an address of the connector's OAuth: {0}")]
     Address(String),
+    /// The last attempt's failure, which callers share until it is time for another.
+    #[error("{message}; the service is asked again in {} s", retry_after.as_secs() + 1)]
+    Recent { kind: RenewalFailureKind, message: String, retry_after: Duration },
     #[error(transparent)]
     Vault(#[from] VaultError),
     #[error(transparent)]
@@ -131,12 +145,18 @@ pub async fn tokens(
         Ask::Client => (None, None),
     };
     let secrets = [sent, verifier, client.get("client_secret")];
+    let host = endpoint::resolve(&oauth.token_url, settings)?.host_text().to_string();
     let (status, answer, retry_after) =
         post(egress, oauth, settings, client, &oauth.token_url, &pairs, TOKEN_TIME).await?;
-    let said = said(&answer, secrets.into_iter().flatten());
+    let renewal = matches!(ask, Ask::Refresh(_));
+    let answer = Answer::parse(&answer);
+    let said = answer.as_ref().and_then(|answer| said(answer, oauth, renewal, secrets.into_iter().flatten()));
     match (status, said) {
-        (status, None) if status.is_success() => Tokens::read(&answer, &oauth.prefix).map_err(OAuthError::Answer),
-        (status, said) => Err(refusal(status, said, retry_after)),
+        (status, None) if status.is_success() => {
+            let answer = answer.ok_or(OAuthError::Answer("it is neither the JSON object of RFC 6749 nor a form"))?;
+            Tokens::read(&answer, oauth, renewal).map_err(OAuthError::Answer)
+        }
+        (status, said) => Err(refusal(&host, status, said, retry_after)),
     }
 }
 
@@ -151,12 +171,14 @@ pub async fn revoke(
 ) -> Result<(), OAuthError> {
     let Some(url) = &oauth.revoke_url else { return Ok(()) };
     let pairs = [("token", token), ("token_type_hint", hint)];
+    let host = endpoint::resolve(url, settings)?.host_text().to_string();
     let (status, answer, retry_after) = post(egress, oauth, settings, client, url, &pairs, REVOKE_TIME).await?;
     if status.is_success() {
         return Ok(());
     }
-    let said = said(&answer, [token].into_iter().chain(client.get("client_secret")));
-    Err(refusal(status, said, retry_after))
+    let secrets = [token].into_iter().chain(client.get("client_secret"));
+    let said = Answer::parse(&answer).and_then(|answer| said(&answer, oauth, false, secrets));
+    Err(refusal(&host, status, said, retry_after))
 }
 
 /// Posts a form as the app's client.
@@ -197,7 +219,11 @@ async fn post(
     let unavailable =
         |error: String| OAuthError::Unavailable { message: format!("{host}: {error}"), retry_after: None };
     let until = Instant::now() + time;
-    let response = egress.clients.send(&way, outgoing, until).await.map_err(|error| unavailable(error.to_string()))?;
+    let response = egress.clients.send(&way, outgoing, until).await.map_err(|error| match error {
+        // The host refuses the address, and will do so again.
+        WireError::NotPublic => OAuthError::Address(format!("{host}: {error}")),
+        error => unavailable(error.to_string()),
+    })?;
     let status = response.status();
     let retry_after = retry::retry_after(response.headers());
     tracing::debug!(host, status = status.as_u16(), "asked an authorization server");
@@ -217,31 +243,51 @@ fn basic(id: &str, secret: &str) -> Option<HeaderValue> {
 }
 
 /// The error in an answer. Some services send one under status 200.
-fn said<'a>(answer: &[u8], secrets: impl Iterator<Item = &'a str>) -> Option<Said> {
-    let answer: Value = serde_json::from_slice(answer).ok()?;
-    let code = answer.get("error").filter(|_| answer.get("access_token").is_none_or(Value::is_null))?;
-    let description = answer.get("error_description").and_then(Value::as_str).unwrap_or_default();
+fn said<'a>(answer: &Answer, oauth: &OAuth, renewal: bool, secrets: impl Iterator<Item = &'a str>) -> Option<Said> {
+    let (code, description) = answer.error(&oauth.token_pointers, renewal)?;
     let redactor = redact::Redactor::new(secrets.map(str::as_bytes));
     let clean = |text: &str, most: usize| {
         let text = redactor.as_ref().map_or(text.into(), |redactor| redactor.text(text));
         text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(most).collect::<String>()
     };
-    // Not every service's error is the standard's code.
-    Some(Said { code: clean(code.as_str().unwrap_or("error"), 60), description: clean(description, 200) })
+    Some(Said { code: clean(code, 60), description: clean(description, 200) })
 }
 
-fn refusal(status: StatusCode, said: Option<Said>, retry_after: Option<Duration>) -> OAuthError {
+/// The standard's code first (RFC 6749, section 5.2), then GitHub's and Slack's own for the same.
+const GRANT_CODES: [&str; 8] = [
+    "invalid_grant",
+    "bad_verification_code",
+    "bad_refresh_token",
+    "invalid_code",
+    "code_already_used",
+    "invalid_refresh_token",
+    "token_revoked",
+    "token_expired",
+];
+const CLIENT_CODES: [&str; 5] =
+    ["invalid_client", "unauthorized_client", "incorrect_client_credentials", "invalid_client_id", "bad_client_secret"];
+const REDIRECT_CODES: [&str; 3] = ["redirect_uri_mismatch", "bad_redirect_uri", "invalid_redirect_uri"];
+const PASSING_CODES: [&str; 5] =
+    ["temporarily_unavailable", "server_error", "slow_down", "ratelimited", "rate_limited"];
+
+fn refusal(host: &str, status: StatusCode, said: Option<Said>, retry_after: Option<Duration>) -> OAuthError {
     let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
     let code = said.as_ref().map(|said| said.code.as_str());
     match (code, said.clone()) {
-        (Some("invalid_grant"), Some(said)) => OAuthError::Ended(said),
-        (Some("invalid_client" | "unauthorized_client"), Some(said)) => OAuthError::Client(said),
-        (Some("temporarily_unavailable" | "server_error" | "slow_down"), _) => unavailable(status, retry_after),
+        (Some(code), Some(said)) if GRANT_CODES.contains(&code) => OAuthError::Ended(said),
+        (Some(code), Some(said)) if CLIENT_CODES.contains(&code) => OAuthError::Client(said),
+        (Some(code), Some(said)) if REDIRECT_CODES.contains(&code) => OAuthError::Redirect(said),
+        (Some(code), _) if PASSING_CODES.contains(&code) => unavailable(status, retry_after),
         _ if passing => unavailable(status, retry_after),
-        (_, Some(said)) => OAuthError::Refused(said),
-        (_, None) => {
-            OAuthError::Refused(Said { code: format!("status {}", status.as_u16()), description: String::new() })
+        (None, _) if status == StatusCode::UNAUTHORIZED => {
+            OAuthError::Client(Said { code: "status 401".to_owned(), description: String::new() })
         }
+        // Nothing that takes requests for tokens answers so, whatever its body says.
+        _ if status.is_redirection() || matches!(status.as_u16(), 404 | 405 | 410) => {
+            OAuthError::NoEndpoint { host: host.to_owned(), status: status.as_u16() }
+        }
+        (_, Some(said)) => OAuthError::Refused(said),
+        (_, None) => OAuthError::NoEndpoint { host: host.to_owned(), status: status.as_u16() },
     }
 }
 
@@ -256,11 +302,16 @@ mod tests {
 
     use super::*;
 
+    fn told(answer: &Value, secrets: &[&str]) -> Option<Said> {
+        let oauth: OAuth = serde_json::from_value(json!({"token_url": "https://a.example/token"})).unwrap();
+        said(&Answer::parse(answer.to_string().as_bytes())?, &oauth, false, secrets.iter().copied())
+    }
+
     #[test]
     fn what_a_service_says_is_told_without_its_secrets() {
         let answer = json!({"error": "invalid_grant", "error_description": "refresh token rt-1234567 is\r\n gone"});
-        let said = said(answer.to_string().as_bytes(), ["rt-1234567"].into_iter());
-        let refusal = refusal(StatusCode::BAD_REQUEST, said, None);
+        let said = told(&answer, &["rt-1234567"]);
+        let refusal = refusal("a.example", StatusCode::BAD_REQUEST, said, None);
         assert!(matches!(refusal, OAuthError::Ended(_)));
         assert!(refusal.to_string().contains("refresh token [redacted] is gone"), "{refusal}");
     }
@@ -268,8 +319,7 @@ mod tests {
     #[test]
     fn a_refusal_has_its_kind() {
         let of = |status: u16, answer: Value| {
-            let said = said(answer.to_string().as_bytes(), std::iter::empty());
-            refusal(StatusCode::from_u16(status).unwrap(), said, None)
+            refusal("a.example", StatusCode::from_u16(status).unwrap(), told(&answer, &[]), None)
         };
         assert!(matches!(of(401, json!({"error": "invalid_client"})), OAuthError::Client(_)));
         assert!(matches!(of(200, json!({"ok": false, "error": "bad_code"})), OAuthError::Refused(_)));
@@ -279,7 +329,15 @@ mod tests {
         {
             assert!(matches!(of(status, answer), OAuthError::Unavailable { .. }), "{status}");
         }
-        assert!(said(br#"{"access_token": "a", "error": null}"#, std::iter::empty()).is_none());
+        assert!(matches!(of(401, json!("who are you")), OAuthError::Client(_)));
+        assert!(matches!(of(200, json!({"error": "incorrect_client_credentials"})), OAuthError::Client(_)));
+        assert!(matches!(of(200, json!({"error": "bad_verification_code"})), OAuthError::Ended(_)));
+        assert!(matches!(of(400, json!({"error": "redirect_uri_mismatch"})), OAuthError::Redirect(_)));
+        for (status, answer) in
+            [(404, json!({"error": "Not Found"})), (302, json!({})), (405, json!("no")), (403, json!("no"))]
+        {
+            assert!(matches!(of(status, answer), OAuthError::NoEndpoint { .. }), "{status}");
+        }
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use resly_core::{connector::account::AccountTerms, time::Timestamp};
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use resly_core::{
+    connector::{account::AccountTerms, manifest::OAuth},
+    time::Timestamp,
+};
+use secrecy::SecretString;
 use serde_json::Value;
 
+use super::answer::{Answer, Member};
 use crate::credentials::Credentials;
 
 /// An access token is renewed this long before it ends, or in the last quarter of a shorter life.
@@ -23,43 +26,33 @@ pub struct Tokens {
     refresh_expires_in: Option<Duration>,
 }
 
-/// The answer as it is read. Members of the wrong type are mended where services are known for them.
-#[derive(Deserialize)]
-struct Answer {
-    access_token: Option<String>,
-    refresh_token: Option<String>,
-    token_type: Option<String>,
-    scope: Option<Value>,
-    expires_in: Option<Value>,
-    /// Beyond the standard, as several services send it.
-    refresh_token_expires_in: Option<Value>,
-}
-
 impl Tokens {
-    /// Reads a good answer. `prefix` is what the connector writes before the token, which names its type too.
-    pub fn read(body: &[u8], prefix: &str) -> Result<Self, &'static str> {
-        let answer: Answer = serde_json::from_slice(body).map_err(|_| "it is not the JSON object of RFC 6749")?;
-        let secret = |token: Option<String>| token.filter(|token| !token.is_empty()).map(SecretString::from);
-        let (access, refresh) = (secret(answer.access_token), secret(answer.refresh_token));
-        let access = access.ok_or("it holds no access_token")?;
-        if [Some(&access), refresh.as_ref()].into_iter().flatten().any(|token| token.expose_secret().len() > LONGEST) {
+    /// Reads a good answer. `renewal` says that it is one to a request with a refresh token.
+    pub fn read(answer: &Answer, oauth: &OAuth, renewal: bool) -> Result<Self, &'static str> {
+        let pointers = &oauth.token_pointers;
+        let member = |member| answer.member(member, pointers, renewal);
+        let missing = match pointers.access_token {
+            None => "it holds no access_token",
+            Some(_) => "it holds no token where the connector's `token_pointers` says",
+        };
+        let access = answer.access_token(pointers, renewal).ok_or(missing)?;
+        let refresh = member(Member::RefreshToken).and_then(Value::as_str).filter(|token| !token.is_empty());
+        if [Some(access), refresh].into_iter().flatten().any(|token| token.len() > LONGEST) {
             return Err("a token in it is too long to be sent");
         }
-        // Some services leave the type out; what another type wants on the wire isn't known.
-        if let Some(kind) = answer.token_type
-            && !kind.eq_ignore_ascii_case("bearer")
-            && !kind.eq_ignore_ascii_case(prefix.trim())
-        {
-            return Err("its token_type is not `Bearer`");
+        let kind = member(Member::TokenType).and_then(Value::as_str).unwrap_or_default().trim();
+        let known = ["", "bearer", oauth.prefix.trim()].into_iter().chain(oauth.token_types.iter().map(String::as_str));
+        // Some services leave the type out or empty; what another type wants on the wire isn't known.
+        if !known.into_iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+            return Err("its token_type is not `Bearer`, and not among the connector's `token_types`");
         }
-        let scope = answer.scope.as_ref().and_then(Value::as_str).map(printable);
-        let seconds = |value: Option<Value>| value.as_ref().and_then(lifetime);
+        let seconds = |value: Option<&Value>| value.and_then(lifetime);
         Ok(Self {
-            access,
-            refresh,
-            scope: scope.filter(|scope| !scope.is_empty()),
-            expires_in: seconds(answer.expires_in),
-            refresh_expires_in: seconds(answer.refresh_token_expires_in),
+            access: SecretString::from(access),
+            refresh: refresh.map(SecretString::from),
+            scope: member(Member::Scope).map(scopes).filter(|scope| !scope.is_empty()),
+            expires_in: seconds(member(Member::ExpiresIn)),
+            refresh_expires_in: seconds(member(Member::RefreshExpiresIn)),
         })
     }
 
@@ -93,14 +86,26 @@ impl Tokens {
     }
 }
 
-/// A number of seconds, which some services write as a text or with decimals.
+/// What was granted, as the standard writes it: with spaces between. Services write lists and commas too.
+fn scopes(value: &Value) -> String {
+    let texts: Vec<&str> = match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let each = texts.into_iter().flat_map(|text| text.split([' ', ','])).filter(|scope| !scope.is_empty());
+    printable(&each.collect::<Vec<_>>().join(" "))
+}
+
+/// A number of seconds, which some services write as a text or with decimals. 0 is what services write of a token that
+/// doesn't end, and of one whose end they don't tell.
 fn lifetime(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
-    seconds.filter(|seconds| (0.0..=1e10).contains(seconds)).map(Duration::from_secs_f64)
+    seconds.filter(|seconds| *seconds > 0.0 && *seconds <= 1e10).map(Duration::from_secs_f64)
 }
 
 /// At most 1,000 printable ASCII characters.
@@ -110,39 +115,80 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn at() -> Timestamp {
         "2026-10-10T12:00:00Z".parse().unwrap()
     }
 
+    fn read(oauth: Value, body: &str, renewal: bool) -> Result<Tokens, &'static str> {
+        let mut whole = json!({"token_url": "https://a.example/token"});
+        whole.as_object_mut().unwrap().extend(oauth.as_object().unwrap().clone());
+        let oauth: OAuth = serde_json::from_value(whole).unwrap();
+        Tokens::read(&Answer::parse(body.as_bytes()).ok_or("unreadable")?, &oauth, renewal)
+    }
+
+    fn plain(body: &str) -> Result<Tokens, &'static str> {
+        read(json!({}), body, false)
+    }
+
     #[test]
     fn lifetimes_are_read_however_they_are_written() {
-        for (written, seconds) in
-            [("3600", Some(3600)), ("\"3600\"", Some(3600)), ("3600.0", Some(3600)), ("null", None)]
-        {
+        for (written, seconds) in [
+            ("3600", Some(3600)),
+            ("\"3600\"", Some(3600)),
+            ("3600.0", Some(3600)),
+            ("null", None),
+            ("0", None),
+            ("\"0\"", None),
+            ("-1", None),
+            ("\"\"", None),
+            ("\"soon\"", None),
+        ] {
             let body = format!(r#"{{"access_token": "a", "token_type": "bEaReR", "expires_in": {written}}}"#);
-            let terms = Tokens::read(body.as_bytes(), "Bearer ").ok().unwrap().terms(true, None, at());
+            let terms = plain(&body).ok().unwrap().terms(true, None, at());
             assert_eq!(terms.expires_at, seconds.map(|s| at().plus(Duration::from_secs(s))), "{written}");
             assert_eq!(terms.renew_at, seconds.map(|s| at().plus(Duration::from_secs(s - 60))), "{written}");
         }
-        let short = Tokens::read(br#"{"access_token": "a", "expires_in": 40}"#, "Bearer ").ok().unwrap();
+        let short = plain(r#"{"access_token": "a", "expires_in": 40}"#).ok().unwrap();
         assert_eq!(short.terms(true, None, at()).renew_at, Some(at().plus(Duration::from_secs(30))));
         assert_eq!(short.terms(false, None, at()).renew_at, None, "nobody can renew it");
     }
 
     #[test]
     fn what_is_no_token_answer_is_refused() {
-        for body in ["", "[]", "access_token=a", r#"{"token_type": "bearer"}"#, r#"{"access_token": ""}"#] {
-            assert!(Tokens::read(body.as_bytes(), "Bearer ").is_err(), "{body}");
+        for body in ["", "[]", "access_token=", r#"{"token_type": "bearer"}"#, r#"{"access_token": ""}"#] {
+            assert!(plain(body).is_err(), "{body}");
         }
-        assert!(Tokens::read(br#"{"access_token": "a", "token_type": "mac"}"#, "Bearer ").is_err());
-        assert!(Tokens::read(br#"{"access_token": "a", "token_type": "token"}"#, "Token ").is_ok());
+    }
+
+    #[test]
+    fn a_type_is_bearer_or_what_the_connector_names() {
+        let typed = |kind: &str| format!(r#"{{"access_token": "a", "token_type": {kind}}}"#);
+        for taken in ["\"Bearer\"", "\"\"", "null", "\" bearer \""] {
+            assert!(plain(&typed(taken)).is_ok(), "{taken}");
+        }
+        assert!(plain(&typed("\"mac\"")).is_err() && plain(&typed("\"bot\"")).is_err());
+        let slack = json!({"token_types": ["bot", "user"]});
+        assert!(read(slack.clone(), &typed("\"Bot\""), false).is_ok());
+        assert!(read(slack, &typed("\"mac\""), false).is_err());
+        assert!(read(json!({"prefix": "Token "}), &typed("\"token\""), false).is_ok());
+    }
+
+    #[test]
+    fn scopes_are_a_text_a_list_or_have_commas() {
+        for written in [r#""repo gist""#, r#""repo,gist""#, r#"["repo", "gist"]"#, r#""repo, gist""#] {
+            let tokens = plain(&format!(r#"{{"access_token": "a", "scope": {written}}}"#)).ok().unwrap();
+            assert_eq!(tokens.scope.as_deref(), Some("repo gist"), "{written}");
+        }
+        assert_eq!(plain(r#"{"access_token": "a", "scope": 7}"#).ok().unwrap().scope, None);
     }
 
     #[test]
     fn a_renewal_keeps_what_it_leaves_out() {
-        let renewed = Tokens::read(br#"{"access_token": "b"}"#, "Bearer ").ok().unwrap();
+        let renewed = plain(r#"{"access_token": "b"}"#).ok().unwrap();
         let end = at().plus(Duration::from_secs(9));
         let terms =
             AccountTerms { scope: Some("read".to_owned()), refresh_expires_at: Some(end), ..AccountTerms::default() };

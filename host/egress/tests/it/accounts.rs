@@ -1,15 +1,18 @@
 //! Accounts: tokens are renewed once, by whoever has the claim; who comes late looks again; and none of it comes back.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use axum::response::Response;
 use http::StatusCode;
 use resly_core::{
-    connector::account::{Account, AccountKey, AccountStore, AccountTerms, Claim, Renewed},
+    connector::account::{Account, AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, Renewed},
     error::StoreError,
     id::{ConnectionId, OrganizationId},
     outbound::{Outbound, OutboundReason},
@@ -29,11 +32,19 @@ use crate::{
 
 const CLIENT_SECRET: &str = "app-secret-55aa";
 
-struct Noon;
+/// Noon, until a test puts it forward.
+#[derive(Default)]
+struct Noon(AtomicI64);
+
+impl Noon {
+    fn passes(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
 
 impl Clock for Noon {
     fn now(&self) -> Timestamp {
-        at(0)
+        at(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -66,7 +77,14 @@ struct Memory {
 impl Memory {
     fn put(&self, version: u64, renewed: Renewed) {
         let Renewed { sealed, terms } = renewed;
-        let account = Account { sealed: Some(sealed), terms, version, claimed_until: None, authorized_at: at(-3600) };
+        let account = Account {
+            sealed: Some(sealed),
+            terms,
+            version,
+            claimed_until: None,
+            failure: None,
+            authorized_at: at(-3600),
+        };
         *self.account.lock().unwrap() = Some((account, None));
     }
 
@@ -121,6 +139,14 @@ impl AccountStore for Memory {
         Ok(())
     }
 
+    async fn fail_account(&self, _: &AccountKey, claim: Claim, failure: RenewalFailure) -> Result<(), StoreError> {
+        let mut held = self.account.lock().unwrap();
+        if let Some((account, by)) = held.as_mut().filter(|(_, by)| *by == Some(claim.id)) {
+            (account.failure, *by) = (Some(failure), None);
+        }
+        Ok(())
+    }
+
     async fn forget_account(&self, _: &AccountKey, claim: Claim) -> Result<bool, StoreError> {
         let mine = self.account.lock().unwrap().as_ref().is_some_and(|(_, by)| *by == Some(claim.id));
         if mine {
@@ -137,6 +163,7 @@ struct World {
     egress: Arc<Egress>,
     vault: Arc<Vault>,
     keeper: Arc<Keeper>,
+    clock: Arc<Noon>,
     who: Arc<AccountSpec>,
     host: String,
 }
@@ -151,8 +178,10 @@ impl World {
         let keys = MasterKeys::parse("k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap();
         let random: Arc<dyn Random> = Arc::new(Counter::default());
         let vault = Arc::new(Vault::new(Arc::new(keys), Arc::new(OneKey::default()), Arc::clone(&random)));
+        let clock = Arc::new(Noon::default());
         let store = Arc::clone(&memory) as Arc<dyn AccountStore>;
-        let keeper = Keeper::new(Arc::clone(&egress), Arc::clone(&vault), store, Arc::new(Noon), random);
+        let keeper =
+            Keeper::new(Arc::clone(&egress), Arc::clone(&vault), store, Arc::clone(&clock) as Arc<dyn Clock>, random);
         let oauth = json!({"authorize_url": "https://a.test/a", "token_url": format!("http://{host}/token"),
             "revoke_url": format!("http://{host}/revoke"), "expired_when": {"status": 403, "body_contains": "expired"}});
         let client: Value = json!({"client_id": "app", "client_secret": CLIENT_SECRET});
@@ -166,7 +195,7 @@ impl World {
             settings: json!({}),
             client: AppClient::Shared(Arc::new(Credentials::new(serde_json::from_value(client).unwrap()))),
         };
-        Self { service, memory, egress, vault, keeper: Arc::new(keeper), who: Arc::new(who), host }
+        Self { service, memory, egress, vault, keeper: Arc::new(keeper), clock, who: Arc::new(who), host }
     }
 
     /// Tokens of a number, which are to be renewed `due` seconds from noon and end `end` seconds from it.
@@ -321,6 +350,88 @@ async fn a_refused_token_is_renewed_once_and_no_token_comes_back() {
     session.send(get(world.api())).await.unwrap();
     assert_eq!((world.asked("/api").len(), world.asked("/token").len()), (3, 1));
     assert_eq!(world.memory.version(), Some(2));
+}
+
+/// So many calls at once; all of them fail, with the reason and the wait of the last.
+async fn all_fail(world: &World, calls: usize) -> (OutboundReason, Option<Duration>) {
+    let mut sending = tokio::task::JoinSet::new();
+    for _ in 0..calls {
+        let (session, api) = (world.session(), world.api());
+        sending.spawn(async move { session.send(get(api)).await });
+    }
+    let mut last = None;
+    for failed in sending.join_all().await {
+        let failure = failed.unwrap_err();
+        assert!(!failure.message.contains("canary") && !failure.sent, "{}", failure.message);
+        last = Some((failure.reason, failure.retry_after));
+    }
+    last.unwrap()
+}
+
+#[tokio::test]
+async fn a_failed_renewal_is_shared_and_waits_as_long_as_the_service_asks() {
+    let world = World::new(|seen, _| {
+        if seen.target != "/token" {
+            return ok("");
+        }
+        let mut limited = with_status(429, "");
+        limited.headers_mut().insert("retry-after", "120".parse().unwrap());
+        limited
+    })
+    .await;
+    world.memory.put(1, world.tokens(1, -90, -30).await);
+    assert_eq!(all_fail(&world, 50).await, (OutboundReason::Network, Some(Duration::from_secs(120))));
+    assert_eq!(world.asked("/token").len(), 1, "one request for fifty calls");
+    world.clock.passes(119);
+    assert_eq!(all_fail(&world, 50).await, (OutboundReason::Network, Some(Duration::from_secs(1))));
+    assert_eq!(world.asked("/token").len(), 1, "the service asked for two minutes");
+    world.clock.passes(1);
+    all_fail(&world, 50).await;
+    assert_eq!(world.asked("/token").len(), 2);
+    assert!(world.asked("/api").is_empty());
+}
+
+#[tokio::test]
+async fn renewals_that_fail_again_wait_longer_and_one_that_works_ends_that() {
+    let works = Arc::new(Mutex::new(false));
+    let shared = Arc::clone(&works);
+    let world = World::new(move |seen, _| match seen.target.as_str() {
+        "/token" if *shared.lock().unwrap() => new_tokens(2),
+        "/token" => with_status(503, ""),
+        _ => ok(""),
+    })
+    .await;
+    world.memory.put(1, world.tokens(1, -90, -30).await);
+    for (nth, wait) in [5, 10, 20, 40, 80, 160, 300, 300].into_iter().enumerate() {
+        let told = all_fail(&world, 3).await;
+        assert_eq!((told.1, world.asked("/token").len()), (Some(Duration::from_secs(wait)), nth + 1));
+        world.clock.passes(i64::try_from(wait).unwrap());
+    }
+    *works.lock().unwrap() = true;
+    world.session().send(get(world.api())).await.unwrap();
+    assert_eq!(world.memory.account.lock().unwrap().as_ref().unwrap().0.failure, None);
+}
+
+#[tokio::test]
+async fn a_refused_client_is_not_tried_again_at_once_either() {
+    let refused = r#"{"error": "invalid_client", "error_description": "refresh-canary-1"}"#;
+    let world =
+        World::new(move |seen, _| if seen.target == "/token" { with_status(401, refused) } else { ok("") }).await;
+    world.memory.put(1, world.tokens(1, -90, -30).await);
+    for _ in 0..3 {
+        assert_eq!(all_fail(&world, 20).await.0, OutboundReason::NeedsAuth);
+    }
+    assert_eq!(world.asked("/token").len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_still_works_is_used_without_asking_in_vain_each_time() {
+    let world = World::new(|seen, _| if seen.target == "/token" { with_status(503, "") } else { ok("") }).await;
+    world.memory.put(1, world.tokens(1, -5, 30).await);
+    for _ in 0..10 {
+        world.session().send(get(world.api())).await.unwrap();
+    }
+    assert_eq!((world.asked("/api").len(), world.asked("/token").len()), (10, 1));
 }
 
 #[tokio::test]

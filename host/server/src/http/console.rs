@@ -121,8 +121,28 @@ fn ending(parameters: &ConsoleParameters) -> Option<String> {
         Some("signature") => "The answer is not signed with the app's secret. Check the secret, then start again.",
         Some("changed") => "The connection was changed in the meantime. Start again.",
         Some("client_refused") => "The service refused the app's client. Check its id and secret.",
-        Some("code_refused") => "The service gave no tokens for its own answer. Start again.",
-        Some("service_unavailable") => "The service could not be asked for tokens. Start again in a moment.",
+        Some("code_refused") => "The service doesn't take the code that it gave, or it came too late. Start again.",
+        Some("redirect_refused") => {
+            "The service refused the redirect address. Register this host's there, exactly, then start again."
+        }
+        Some("scopes_refused") => {
+            "The service refused a scope. Allow the app the connector's scopes at the service, then start again."
+        }
+        Some("tokens_refused") => {
+            "The service gave no tokens, with an error that the host's log has. Mend what it names, then start again."
+        }
+        Some("token_url_refused") => {
+            "This host may not call the connector's token_url: it isn't public, or it is plain http. Correct the \
+             connector or its settings, or have an operator list the host in RESLY_EGRESS_ALLOW."
+        }
+        Some("token_url_wrong") => {
+            "What answers at the connector's token_url is no token endpoint. Correct the address in the connector."
+        }
+        Some("answer_unusable") => {
+            "The service's answer held no tokens that the connector can use. The host's log says why; the connector's \
+             token_types and token_pointers say how the answer is read."
+        }
+        Some("service_unavailable") => "The service is out of reach or busy. Start again in a moment.",
         _ => "Start again; the host's log has the cause.",
     };
     match parameters.oauth.as_deref()? {

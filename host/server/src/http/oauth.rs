@@ -161,12 +161,7 @@ async fn finish(app: &App, flow: &OauthFlow, answer: &Answer, query: &str) -> En
     let failed = |error: OAuthError| {
         tracing::warn!(%error, organization = %connection.organization, connection = %connection.id,
             "a service gave no tokens for an authorization");
-        Ending::Failed(match error {
-            OAuthError::Unavailable { .. } | OAuthError::Answer(_) => "service_unavailable",
-            OAuthError::Client(_) | OAuthError::NoClient => "client_refused",
-            OAuthError::Vault(_) | OAuthError::Store(_) => "internal",
-            _ => "code_refused",
-        })
+        Ending::Failed(reason(&error))
     };
     match app.accounts.keeper.vouches(&spec, query).await {
         Ok(true) => {}
@@ -189,6 +184,21 @@ async fn finish(app: &App, flow: &OauthFlow, answer: &Answer, query: &str) -> En
     Ending::Connected(tested(app, flow).await)
 }
 
+/// Why a service's tokens couldn't be had, as the console and the handbook name it.
+fn reason(error: &OAuthError) -> &'static str {
+    match error {
+        OAuthError::Unavailable { .. } | OAuthError::Recent { .. } => "service_unavailable",
+        OAuthError::Answer(_) => "answer_unusable",
+        OAuthError::Client(_) | OAuthError::NoClient => "client_refused",
+        OAuthError::Ended(_) | OAuthError::NotAuthorized | OAuthError::Expired => "code_refused",
+        OAuthError::Redirect(_) => "redirect_refused",
+        OAuthError::Refused(_) => "tokens_refused",
+        OAuthError::Address(_) => "token_url_refused",
+        OAuthError::NoEndpoint { .. } => "token_url_wrong",
+        OAuthError::Vault(_) | OAuthError::Store(_) => "internal",
+    }
+}
+
 /// The code, if this is an answer of the service that was asked.
 fn accept<'a>(oauth: &OAuth, answer: &'a Answer) -> Result<&'a str, &'static str> {
     if let (Some(issuer), Some(iss)) = (&oauth.issuer, &answer.iss)
@@ -197,7 +207,14 @@ fn accept<'a>(oauth: &OAuth, answer: &'a Answer) -> Result<&'a str, &'static str
         return Err("issuer");
     }
     if let Some(error) = &answer.error {
-        return Err(if error == "access_denied" { "access_denied" } else { "service_error" });
+        return Err(match error.as_str() {
+            "access_denied" | "user_denied" | "user_cancelled_login" | "user_cancelled_authorize" => "access_denied",
+            "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" => "client_refused",
+            "redirect_uri_mismatch" | "bad_redirect_uri" | "invalid_redirect_uri" => "redirect_refused",
+            "invalid_scope" => "scopes_refused",
+            "temporarily_unavailable" | "server_error" => "service_unavailable",
+            _ => "service_error",
+        });
     }
     answer.code.as_deref().filter(|code| !code.is_empty() && code.len() <= LONGEST).ok_or("no_code")
 }

@@ -2,7 +2,7 @@
 
 use resly_core::{
     connector::{
-        account::{AccountKey, AccountStore, AccountTerms, Claim, Renewed},
+        account::{AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, RenewalFailureKind, Renewed},
         connection::{Connection, ConnectionStatus, ConnectionStore, SealedCredentials},
         sandbox::StateStore,
     },
@@ -77,6 +77,36 @@ both! {
         assert!(store.claim_account(&own, last, at(102), at(142)).await.unwrap());
         assert!(store.forget_account(&own, last).await.unwrap());
         assert!(store.account(&own).await.unwrap().is_none());
+    }
+
+    async fn why_a_renewal_failed_is_kept_until_one_works(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let own = key(&installed(&store, org).await, None);
+        let failure = |count: u32| RenewalFailure {
+            kind: RenewalFailureKind::Unavailable,
+            message: "status 429".to_owned(),
+            count,
+            retry_at: at(120),
+        };
+        let kept = async || store.account(&own).await.unwrap().unwrap().failure;
+        // A first token has nothing to fall back on, and shares its failure all the same.
+        let first = claim(0);
+        assert!(store.claim_account(&own, first, at(0), at(40)).await.unwrap());
+        store.fail_account(&own, claim(0), failure(9)).await.unwrap();
+        assert_eq!(kept().await, None, "that claim is nobody's");
+        store.fail_account(&own, first, failure(1)).await.unwrap();
+        assert_eq!(kept().await, Some(failure(1)));
+        // The claim is free again, and the failure is there until a renewal works.
+        let second = claim(0);
+        assert!(store.claim_account(&own, second, at(1), at(41)).await.unwrap());
+        assert_eq!(kept().await, Some(failure(1)));
+        assert!(store.renew_account(&own, second, tokens(1)).await.unwrap());
+        assert_eq!(kept().await, None);
+        let third = claim(1);
+        assert!(store.claim_account(&own, third, at(2), at(42)).await.unwrap());
+        store.fail_account(&own, third, failure(2)).await.unwrap();
+        assert!(store.put_account(own.clone(), 1, tokens(2), at(3)).await.unwrap());
+        assert_eq!(kept().await, None, "it was authorized anew");
     }
 
     async fn a_first_token_is_claimed_by_one_too(backend: Backend) {

@@ -183,6 +183,7 @@ fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
         Auth::Oauth2(oauth) => {
             let OAuth { authorize_url, token_url, revoke_url, scopes, grant, header, prefix, expired_when, .. } =
                 &**oauth;
+            token_answer(path, oauth, mistakes);
             header_credential((&at("header"), header), (&at("prefix"), prefix), mistakes);
             let urls = [
                 ("authorize_url", authorize_url.as_ref()),
@@ -239,6 +240,26 @@ fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
                 );
             }
         }
+    }
+}
+
+/// How the answer of the token endpoint is read.
+fn token_answer(path: &str, oauth: &OAuth, mistakes: &mut Mistakes) {
+    let few = oauth.token_types.len() <= MOST_SIGNS;
+    mistakes.require(few, &format!("{path}/token_types"), format!("at most {MOST_SIGNS} types of token"));
+    for (nth, kind) in oauth.token_types.iter().enumerate() {
+        mistakes.require(
+            plain_text(kind, NAME),
+            &format!("{path}/token_types/{nth}"),
+            "a type of token is a short printable text, as the service writes it in `token_type`",
+        );
+    }
+    for (name, pointer) in oauth.token_pointers.named() {
+        mistakes.require(
+            pointer.starts_with('/') && pointer.len() <= SIGN,
+            &format!("{path}/token_pointers/{name}"),
+            format!("a JSON Pointer (RFC 6901) of at most {SIGN} bytes, such as `/authed_user/access_token`"),
+        );
     }
 }
 

@@ -24,6 +24,7 @@ use super::definitions;
 use crate::{
     app::App,
     catalogue::{Listed, Unavailable},
+    definition,
     http::{
         body,
         guard::Admin,
@@ -174,6 +175,10 @@ async fn upload(app: &Arc<App>, organization: OrganizationId, wasm: Bytes) -> Re
     let bytes = wasm.clone();
     let looked = app.readers.examine(organization, move || upload::look(&bytes)).await?;
     let upload::Looked { asking, component, imports } = looked.map_err(|error| refused(&error))?;
+    let mistakes = definition::plain_http(app, &asking.manifest);
+    if !mistakes.is_empty() {
+        return Err(definitions::invalid(&mistakes));
+    }
     let Manifest { id, version, .. } = &asking.manifest;
     let (id, version) = (id.clone(), version.clone());
     let trust = app.store.trust(organization).await?;
