@@ -350,7 +350,7 @@ pub async fn run(app: &Arc<App>, given: Given, trial: Trial) -> anyhow::Result<R
     };
     let draft = install::draft(id, organization, &manifest, settings, environment, now);
     let connection = Connection { credentials: sealed, ..draft };
-    app.store.create_connection(connection.clone()).await?;
+    app.store.create_connection(connection.clone(), None).await?;
     let caller = Caller::Admin { key: KeyId(Uuid::nil()) };
     let (action, input) = (trial.action, trial.input);
     let request = CallRequest { organization, connection: id, action, input, caller, visitor: None };
@@ -363,7 +363,7 @@ pub async fn run(app: &Arc<App>, given: Given, trial: Trial) -> anyhow::Result<R
     } else {
         app.connectors.call(request).await.map(Ran::Called)
     };
-    app.store.delete_connection(organization, id).await?;
+    app.store.delete_connection(organization, id, app.clock.now()).await?;
     Ok(ran?)
 }
 

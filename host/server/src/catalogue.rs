@@ -17,6 +17,7 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_store::{Store, StoredConnector, Trust, VersionState};
+use semver::Version;
 
 use crate::bundled::Bundle;
 
@@ -99,8 +100,10 @@ impl Connectables {
 
     /// All versions of one connector, the newest first.
     pub async fn versions(&self, organization: OrganizationId, id: &str) -> Result<Vec<Listed>, StoreError> {
-        let mut versions = self.all(organization).await?;
-        versions.retain(|listed| listed.installable.manifest.id == id);
+        let bundled = self.bundle.installable(id).map(Listed::bundled);
+        let own = self.store.connector_versions(organization, id).await?;
+        let own = own.into_iter().map(|stored| self.listed(stored));
+        let mut versions: Vec<Listed> = bundled.into_iter().chain(own).collect();
         versions.sort_by_cached_key(|listed| Reverse(version_order(&listed.installable.manifest.version)));
         Ok(versions)
     }
@@ -208,12 +211,9 @@ impl Listed {
     }
 }
 
-/// Semantic versioning 2.0.0, item 11, without build metadata: numbers first, a pre-release before its release.
-fn version_order(version: &str) -> (Vec<u64>, bool, String) {
-    let version = version.split('+').next().unwrap_or_default();
-    let (numbers, pre) = version.split_once('-').unwrap_or((version, ""));
-    let numbers = numbers.split('.').map(|number| number.parse().unwrap_or(0)).collect();
-    (numbers, pre.is_empty(), pre.to_owned())
+/// By precedence (Semantic Versioning 2.0.0, item 11). What is no version comes first; a manifest's check refuses it.
+fn version_order(version: &str) -> Option<Version> {
+    Version::parse(version).ok()
 }
 
 #[async_trait]
@@ -250,8 +250,9 @@ mod tests {
 
     #[test]
     fn versions_sort_as_semver_says() {
-        let mut versions = ["1.10.0", "1.9.0", "1.10.0-rc.1", "0.1.0"];
+        let mut versions = ["1.10.0", "1.9.0", "1.10.0-rc.10", "1.10.0-rc.9", "1.10.0-rc.9.1", "1.10.0-9", "0.1.0"];
         versions.sort_by_key(|version| version_order(version));
-        assert_eq!(versions, ["0.1.0", "1.9.0", "1.10.0-rc.1", "1.10.0"]);
+        let sorted = ["0.1.0", "1.9.0", "1.10.0-9", "1.10.0-rc.9", "1.10.0-rc.9.1", "1.10.0-rc.10", "1.10.0"];
+        assert_eq!(versions, sorted);
     }
 }

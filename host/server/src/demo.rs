@@ -1,7 +1,7 @@
 //! `resly demo`: an organization that shows what the host can do, on the handbook and on Shopify's fixtures.
 
 use resly_core::{
-    connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy},
+    connector::connection::{Connection, ConnectionStatus, Environment, Owner, Policy},
     id::{ConnectionId, OrganizationId},
     knowledge::{KnowledgeStore, library::NewText},
     meter::Limits,
@@ -117,7 +117,7 @@ async fn install_shopify(app: &App, organization: OrganizationId) -> Result<(), 
         version: manifest.version.clone(),
         name: "Demo shop".to_owned(),
         environment: Environment::Sandbox,
-        status: ConnectionStatus::Installed,
+        status: ConnectionStatus::Enabled,
         settings: install::with_defaults(&manifest, json!({"shop": "resly-demo", "verify_email": false})),
         auth: None,
         owner: Owner::Organization,
@@ -128,9 +128,7 @@ async fn install_shopify(app: &App, organization: OrganizationId) -> Result<(), 
         created_at: now,
         revision: 1,
     };
-    let id = connection.id;
-    app.store.create_connection(connection).await?;
-    app.store.set_connection_status(organization, id, ConnectionStatus::Enabled).await?;
+    app.store.create_connection(connection, None).await?;
     Ok(())
 }
 

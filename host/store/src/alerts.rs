@@ -8,6 +8,7 @@ use resly_core::{
     connector::reason::Reason,
     error::StoreError,
     id::{AlertId, ConnectionId, OrganizationId},
+    page::Cursor,
     time::Timestamp,
 };
 use serde_json::{Value, json};
@@ -46,7 +47,8 @@ pub struct Alert {
 pub struct AlertQuery {
     pub state: Option<AlertState>,
     pub connection: Option<ConnectionId>,
-    pub before: Option<Timestamp>,
+    /// Behind this one.
+    pub before: Option<Cursor>,
     pub limit: u32,
 }
 
@@ -172,6 +174,24 @@ pub(crate) async fn close(
     .map(drop)
 }
 
+/// Says when a connection's credential ends, as far as an admin knows; nothing when it doesn't.
+pub(crate) async fn set_credentials_expiry(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    ends: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "UPDATE connections SET credentials_expire_at = $3 WHERE id = $1 AND organization_id = $2",
+        Id(connection.0),
+        Id(organization.0),
+        ends.map(Time)
+    )?;
+    close(db, organization, connection, Some(AlertKind::CredentialExpiring), now).await
+}
+
 /// When each production connection's credential ends unless a person renews it: as an admin said, or as the account's tokens
 /// do; the earlier.
 macro_rules! ends {
@@ -243,13 +263,14 @@ impl Store {
             "SELECT id, connection_id, kind, severity, state, title, message, reason, created_at, resolved_at
              FROM alerts
              WHERE organization_id = $1 AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR connection_id = $3)
-               AND ($4 IS NULL OR created_at < $4)
+               AND ($4 IS NULL OR (created_at, id) < ($4, $6))
              ORDER BY created_at DESC, id DESC LIMIT $5",
             Id(organization.0),
             query.state.map(AlertState::name),
             query.connection.map(|id| Id(id.0)),
-            query.before.map(Time),
-            i64::from(query.limit)
+            query.before.map(|cursor| Time(cursor.at)),
+            i64::from(query.limit),
+            query.before.map(|cursor| Id(cursor.id))
         )
         .map_err(failed(doing))?;
         found.into_iter().map(AlertRow::alert).collect::<Result<_, _>>().map_err(failed(doing))
@@ -276,46 +297,6 @@ impl Store {
                     Time(now)
                 )?;
                 Ok(resolved.map(AlertRow::alert).transpose()?)
-            })
-        })
-        .await
-    }
-
-    /// Ends everything open about a connection that was taken away from chats.
-    pub async fn close_alerts(
-        &self,
-        organization: OrganizationId,
-        connection: ConnectionId,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.write("end a connection's alerts", move |mut db| {
-            Box::pin(async move { Ok(close(&mut db, organization, connection, None, now).await?) })
-        })
-        .await
-    }
-
-    /// Says when a connection's credential ends, as far as an admin knows; nothing when it doesn't.
-    pub async fn set_credentials_expiry(
-        &self,
-        organization: OrganizationId,
-        connection: ConnectionId,
-        ends: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.write("note when a credential ends", move |mut db| {
-            Box::pin(async move {
-                let changed = execute!(
-                    db,
-                    "UPDATE connections SET credentials_expire_at = $3 WHERE id = $1 AND organization_id = $2",
-                    Id(connection.0),
-                    Id(organization.0),
-                    ends.map(Time)
-                )?;
-                if changed > 0 {
-                    let kind = Some(AlertKind::CredentialExpiring);
-                    close(&mut db, organization, connection, kind, now).await?;
-                }
-                Ok(())
             })
         })
         .await

@@ -5,6 +5,7 @@ use resly_core::{
     approval::{Approval, ApprovalState, ApprovalStore, Decided, Decision, Outcome, Person, Verdict},
     error::StoreError,
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
+    page::Cursor,
     principal::KeyKind,
     time::Timestamp,
 };
@@ -22,8 +23,8 @@ use crate::{
 pub struct ApprovalQuery {
     pub state: Option<ApprovalState>,
     pub connection: Option<ConnectionId>,
-    /// Before then.
-    pub before: Option<Timestamp>,
+    /// Behind this one.
+    pub before: Option<Cursor>,
     pub limit: u32,
 }
 
@@ -140,7 +141,7 @@ const LIST: &str = concat!(
     ", (SELECT name FROM api_keys WHERE id = approvals.key_id AND organization_id = $1) AS key_name,
        (SELECT name FROM api_keys WHERE id = approvals.decided_by AND organization_id = $1) AS decided_by_name
      FROM approvals
-     WHERE organization_id = $1 AND ($2 IS NULL OR connection_id = $2) AND ($3 IS NULL OR created_at < $3)
+     WHERE organization_id = $1 AND ($2 IS NULL OR connection_id = $2) AND ($3 IS NULL OR (created_at, id) < ($3, $7))
        AND ($4 IS NULL OR $4 = CASE WHEN state = 'pending' AND expires_at <= $5 THEN 'expired' ELSE state END)
      ORDER BY created_at DESC, id DESC LIMIT $6"
 );
@@ -228,10 +229,11 @@ impl Store {
             LIST,
             Id(organization.0),
             query.connection.map(|connection| Id(connection.0)),
-            query.before.map(Time),
+            query.before.map(|cursor| Time(cursor.at)),
             query.state.map(ApprovalState::name),
             Time(now),
-            i64::from(query.limit)
+            i64::from(query.limit),
+            query.before.map(|cursor| Id(cursor.id))
         )
         .map_err(failed(doing))?;
         let listed = found.into_iter().map(|ListedRow { approval, key_name, decided_by_name }| {

@@ -20,7 +20,7 @@ use crate::{
     Store, components,
     error::failed,
     sql::{Conn, execute, row, rows},
-    types::{Count, Id, Json, Time, name_of, named},
+    types::{Count, Id, Json, Text, Time, name_of, named},
     uploads::{COMPILING_MOST, LEASE},
 };
 
@@ -355,6 +355,23 @@ impl Store {
 
     /// Every version of every connector of the organization's own, by id, oldest version first.
     pub async fn list_connectors(&self, organization: OrganizationId) -> Result<Vec<StoredConnector>, StoreError> {
+        self.versions(organization, None).await
+    }
+
+    /// Every version of one of the organization's own connectors, oldest first.
+    pub async fn connector_versions(
+        &self,
+        organization: OrganizationId,
+        id: &str,
+    ) -> Result<Vec<StoredConnector>, StoreError> {
+        self.versions(organization, Some(id)).await
+    }
+
+    async fn versions(
+        &self,
+        organization: OrganizationId,
+        id: Option<&str>,
+    ) -> Result<Vec<StoredConnector>, StoreError> {
         let doing = "list the connectors";
         let mut db = self.reader(doing).await?;
         let found = rows!(
@@ -362,9 +379,11 @@ impl Store {
             ConnectorRow,
             "SELECT manifest, signer, origin, component, imports, state, reason, approval, approval_reason, decided_by,
                     decided_at, created_at
-             FROM connector_versions WHERE organization_id = $1 AND state <> 'deleted'
+             FROM connector_versions
+             WHERE organization_id = $1 AND ($2 IS NULL OR connector = $2) AND state <> 'deleted'
              ORDER BY connector, created_at, version",
-            Id(organization.0)
+            Id(organization.0),
+            id.map(Text)
         )
         .map_err(failed(doing))?;
         found.into_iter().map(ConnectorRow::stored).collect::<Result<_, _>>().map_err(failed(doing))

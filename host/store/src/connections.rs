@@ -17,7 +17,7 @@ use resly_core::{
 use serde_json::Value;
 
 use crate::{
-    Store, accounts, calls,
+    Store, accounts, alerts, calls,
     error::failed,
     health, logs,
     sql::{Conn, execute, row, rows},
@@ -48,6 +48,14 @@ pub struct ConnectionChange {
     pub unwanted: bool,
     /// The revision that the change was made from: at another one nothing is changed.
     pub seen: Option<u64>,
+    pub credentials_end: Option<CredentialsEnd>,
+}
+
+/// When a credential ends, as far as an admin knows (`None`: it doesn't), as said at `now`.
+#[derive(Clone, Copy, Debug)]
+pub struct CredentialsEnd {
+    pub ends: Option<Timestamp>,
+    pub now: Timestamp,
 }
 
 impl ConnectionChange {
@@ -66,6 +74,7 @@ impl ConnectionChange {
             && same(self.environment.as_ref(), &connection.environment)
             && !(self.untested || self.unauthorized || self.renewed || self.unwanted)
             && self.withdrawn.is_none()
+            && self.credentials_end.is_none()
             && same(self.seen.as_ref(), &connection.revision)
     }
 }
@@ -186,12 +195,32 @@ async fn update(
     if updated.is_some() && (change.unauthorized || change.untested || change.credentials.is_some()) {
         health::forget(db, organization, id).await?;
     }
+    if let Some(CredentialsEnd { ends, now }) = change.credentials_end
+        && updated.is_some()
+    {
+        alerts::set_credentials_expiry(db, organization, id, ends, now).await?;
+    }
     updated.map(ConnectionRow::connection).transpose()
 }
 
 impl Store {
-    pub async fn create_connection(&self, new: Connection) -> Result<(), StoreError> {
-        self.write("create a connection", move |mut db| Box::pin(async move { Ok(insert(&mut db, &new).await?) })).await
+    /// Creates it, with when its credential ends, if an admin knows that.
+    pub async fn create_connection(
+        &self,
+        new: Connection,
+        credentials_end: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.write("create a connection", move |mut db| {
+            Box::pin(async move {
+                insert(&mut db, &new).await?;
+                if credentials_end.is_some() {
+                    let Connection { organization, id, created_at, .. } = new;
+                    alerts::set_credentials_expiry(&mut db, organization, id, credentials_end, created_at).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Oldest first.
@@ -247,8 +276,13 @@ impl Store {
         .await
     }
 
-    /// Removes it with its state; its log stays. False when the organization has no such connection.
-    pub async fn delete_connection(&self, organization: OrganizationId, id: ConnectionId) -> Result<bool, StoreError> {
+    /// Removes it with its state, and resolves its alerts; its log stays. False when the organization has no such connection.
+    pub async fn delete_connection(
+        &self,
+        organization: OrganizationId,
+        id: ConnectionId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.write("delete a connection", move |mut db| {
             Box::pin(async move {
                 let deleted = execute!(
@@ -257,6 +291,9 @@ impl Store {
                     Id(id.0),
                     Id(organization.0)
                 )?;
+                if deleted > 0 {
+                    alerts::close(&mut db, organization, id, None, now).await?;
+                }
                 Ok(deleted > 0)
             })
         })
@@ -312,6 +349,7 @@ impl ConnectionStore for Store {
         organization: OrganizationId,
         id: ConnectionId,
         status: ConnectionStatus,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.write("change a connection's status", move |mut db| {
             Box::pin(async move {
@@ -323,6 +361,9 @@ impl ConnectionStore for Store {
                     status.name(),
                     status == ConnectionStatus::Enabled
                 )?;
+                if changed > 0 && status == ConnectionStatus::Disabled {
+                    alerts::close(&mut db, organization, id, None, now).await?;
+                }
                 Ok(changed > 0)
             })
         })

@@ -4,6 +4,7 @@ use resly_core::{
     conversation::Message,
     error::StoreError,
     id::{ConversationId, KeyId, OrganizationId},
+    page::Cursor,
     time::Timestamp,
 };
 use uuid::Uuid;
@@ -162,11 +163,11 @@ impl Store {
         Ok(Some(ConversationRecord { id, visitor, created_at: created_at.0, messages }))
     }
 
-    /// At most `limit`, newest first, of those made before `before`.
+    /// At most `limit`, newest first, of those behind `before`.
     pub async fn list_conversations(
         &self,
         organization: OrganizationId,
-        before: Option<Timestamp>,
+        before: Option<Cursor>,
         limit: u32,
     ) -> Result<Vec<ConversationSummary>, StoreError> {
         let doing = "list the conversations";
@@ -181,12 +182,13 @@ impl Store {
                     (SELECT COUNT(*) FROM messages m
                      WHERE m.conversation_id = c.id AND m.superseded_at IS NULL) AS messages
              FROM conversations c LEFT JOIN visitors v ON v.id = c.visitor_id
-             WHERE c.organization_id = $1 AND ($2 OR c.created_at < $3)
+             WHERE c.organization_id = $1 AND ($2 OR (c.created_at, c.id) < ($3, $5))
              ORDER BY c.created_at DESC, c.id DESC LIMIT $4",
             Id(organization.0),
             before.is_none(),
-            before.map(Time),
-            i64::from(limit)
+            before.map(|cursor| Time(cursor.at)),
+            i64::from(limit),
+            before.map(|cursor| Id(cursor.id))
         )
         .map_err(failed(doing))?;
         let summary = |row: SummaryRow| ConversationSummary {

@@ -84,7 +84,7 @@ pub use self::{
     catalogue::{
         Kept, MANIFESTS_MOST, NewConnectorVersion, Removed, StoredConnector, UPLOADS_MOST, VERSIONS_MOST, VersionState,
     },
-    connections::ConnectionChange,
+    connections::{ConnectionChange, CredentialsEnd},
     conversations::{ConversationRecord, ConversationSummary},
     flows::OauthFlow,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},

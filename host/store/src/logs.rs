@@ -8,6 +8,7 @@ use resly_core::{
     },
     error::StoreError,
     id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
+    page::Cursor,
     time::Timestamp,
 };
 use serde_json::Value;
@@ -37,8 +38,8 @@ pub struct LogQuery {
     pub conversation: Option<ConversationId>,
     /// Not before then.
     pub from: Option<Timestamp>,
-    /// Before then.
-    pub before: Option<Timestamp>,
+    /// Behind this one.
+    pub before: Option<Cursor>,
     /// In the message, a log line, or a request's host or path; capitals don't matter (in SQLite, those of ASCII).
     pub text: Option<String>,
     pub limit: u32,
@@ -156,7 +157,7 @@ macro_rules! search {
                AND ($6 IS NULL OR l.reason = $6) AND ($7 IS NULL OR l.environment = $7)
                AND ($8 IS NULL OR l.caller = $8) AND ($9 IS NULL OR l.key_id = $9)
                AND ($10 IS NULL OR l.conversation_id = $10)
-               AND ($11 IS NULL OR l.created_at >= $11) AND ($12 IS NULL OR l.created_at < $12)
+               AND ($11 IS NULL OR l.created_at >= $11) AND ($12 IS NULL OR (l.created_at, l.id) < ($12, $15))
                AND ($13 IS NULL OR LOWER(l.message) LIKE $13 ESCAPE '\\' OR ",
             $in_lists,
             ") ORDER BY l.created_at DESC, l.id DESC LIMIT $14"
@@ -226,9 +227,10 @@ impl Store {
             query.key.map(|key| Id(key.0)),
             query.conversation.map(|conversation| Id(conversation.0)),
             query.from.map(Time),
-            query.before.map(Time),
+            query.before.map(|cursor| Time(cursor.at)),
             pattern.as_deref().map(Text),
-            i64::from(query.limit)
+            i64::from(query.limit),
+            query.before.map(|cursor| Id(cursor.id))
         )
         .map_err(failed(doing))?;
         let calls = found.into_iter().map(|row| row.logged(organization));

@@ -3,6 +3,7 @@
 use resly_core::{
     error::StoreError,
     id::{ConversationId, OrganizationId, TicketId},
+    page::Cursor,
     time::Timestamp,
     turn::store::NewTicket,
 };
@@ -52,16 +53,24 @@ pub(crate) async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), 
 
 impl Store {
     /// At most `limit`, newest first.
-    pub async fn list_tickets(&self, organization: OrganizationId, limit: u32) -> Result<Vec<Ticket>, StoreError> {
+    pub async fn list_tickets(
+        &self,
+        organization: OrganizationId,
+        before: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Vec<Ticket>, StoreError> {
         let doing = "list the tickets";
         let mut db = self.reader(doing).await?;
         let found = rows!(
             db,
             TicketRow,
             "SELECT id, conversation_id, subject, body, status, created_at FROM tickets
-             WHERE organization_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2",
+             WHERE organization_id = $1 AND ($2 IS NULL OR (created_at, id) < ($2, $4))
+             ORDER BY created_at DESC, id DESC LIMIT $3",
             Id(organization.0),
-            i64::from(limit)
+            before.map(|cursor| Time(cursor.at)),
+            i64::from(limit),
+            before.map(|cursor| Id(cursor.id))
         )
         .map_err(failed(doing))?;
         let ticket = |row: TicketRow| Ticket {

@@ -5,6 +5,7 @@ use resly_core::{
     alert::Event,
     error::StoreError,
     id::{AlertId, DeliveryId, OrganizationId, WebhookId},
+    page::Cursor,
     time::Timestamp,
 };
 
@@ -373,7 +374,7 @@ impl Store {
     pub async fn deliveries(
         &self,
         organization: OrganizationId,
-        before: Option<Timestamp>,
+        before: Option<Cursor>,
         limit: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
         let doing = "list the webhook's deliveries";
@@ -382,11 +383,12 @@ impl Store {
             db,
             DeliveryRow,
             "SELECT id, event, alert_id, state, tries, next_try_at, last_status, last_error, created_at, ended_at
-             FROM webhook_deliveries WHERE organization_id = $1 AND ($2 IS NULL OR created_at < $2)
+             FROM webhook_deliveries WHERE organization_id = $1 AND ($2 IS NULL OR (created_at, id) < ($2, $4))
              ORDER BY created_at DESC, id DESC LIMIT $3",
             Id(organization.0),
-            before.map(Time),
-            i64::from(limit)
+            before.map(|cursor| Time(cursor.at)),
+            i64::from(limit),
+            before.map(|cursor| Id(cursor.id))
         )
         .map_err(failed(doing))?;
         found.into_iter().map(DeliveryRow::delivery).collect::<Result<_, _>>().map_err(failed(doing))

@@ -251,12 +251,13 @@ pub trait ConnectionStore: HealthStore + TrialStore {
         organization: OrganizationId,
         id: ConnectionId,
     ) -> Result<Option<Connection>, StoreError>;
-    /// What an admin wants: `Enabled`, or not.
+    /// What an admin wants: `Enabled`, or not. What is disabled has no open alerts.
     async fn set_connection_status(
         &self,
         organization: OrganizationId,
         id: ConnectionId,
         status: ConnectionStatus,
+        now: Timestamp,
     ) -> Result<bool, StoreError>;
     /// The service refused its credential: it becomes `NeedsAuth`, unless it was changed meanwhile or is disabled. Whether
     /// an admin wants it enabled stays as it is.

@@ -18,7 +18,7 @@ use crate::{
 
 async fn installed(store: &Store, org: OrganizationId) -> Connection {
     let new = connection(org);
-    store.create_connection(new.clone()).await.unwrap();
+    store.create_connection(new.clone(), None).await.unwrap();
     new
 }
 
@@ -134,7 +134,7 @@ both! {
         assert!(store.put_account(own.clone(), 1, tokens(4), at(0)).await.unwrap());
         let found = store.connection(org, connection.id).await.unwrap().unwrap();
         assert_eq!((found.revision, found.tested_at), (2, None), "another account has to be tested anew");
-        store.set_connection_status(org, connection.id, ConnectionStatus::Enabled).await.unwrap();
+        store.set_connection_status(org, connection.id, ConnectionStatus::Enabled, at(9)).await.unwrap();
         assert!(store.put_account(anna.clone(), 2, tokens(2), at(0)).await.unwrap());
         let status = async || store.connection(org, connection.id).await.unwrap().unwrap().status;
         assert_eq!(status().await, ConnectionStatus::Enabled, "a visitor's account is that visitor's");
@@ -174,7 +174,7 @@ both! {
         store.update_connection(org, connection.id, change).await.unwrap();
         assert!(store.accounts(&connection).await.unwrap().is_empty());
         assert!(store.put_account(own.clone(), 4, tokens(5), at(0)).await.unwrap());
-        store.delete_connection(org, connection.id).await.unwrap();
+        store.delete_connection(org, connection.id, at(9)).await.unwrap();
         assert!(store.account(&own).await.unwrap().is_none());
     }
 

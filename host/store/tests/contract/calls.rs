@@ -191,7 +191,7 @@ both! {
         assert_eq!(count(LogQuery { limit: 2, ..all() }).await, 2);
         assert_eq!(count(LogQuery { connection: Some(connection), ..all() }).await, 1);
         assert_eq!(count(LogQuery { status: Some("upstream".to_owned()), ..all() }).await, 1);
-        assert_eq!(count(LogQuery { before: Some(at(2)), ..all() }).await, 2);
+        assert_eq!(count(LogQuery { before: Some(resly_core::page::Cursor::before(at(2))), ..all() }).await, 2);
         assert_eq!(store.logs(org, all()).await.unwrap()[0].call.created_at, at(3), "newest first");
         let stranger = organization(&store, &[]).await;
         assert!(store.logs(stranger, all()).await.unwrap().is_empty());
@@ -244,7 +244,7 @@ both! {
             assert_eq!(found(query.clone()).await, odd.id, "{query:?}");
         }
         assert_eq!(found(LogQuery { conversation: plain.conversation, ..all() }).await, plain.id);
-        assert_eq!(found(LogQuery { before: Some(at(50)), ..all() }).await, plain.id);
+        assert_eq!(found(LogQuery { before: Some(resly_core::page::Cursor::before(at(50))), ..all() }).await, plain.id);
         for nothing in ["100xxa", "level", "method", "x_y"] {
             let query = LogQuery { text: text(nothing), ..all() };
             assert!(store.logs(org, query).await.unwrap().is_empty(), "{nothing} is nobody's word");

@@ -98,7 +98,7 @@ async fn connect(store: &Store, organization: OrganizationId, version: &str) -> 
         created_at: at(0),
         revision: 1,
     };
-    store.create_connection(connection).await.unwrap();
+    store.create_connection(connection, None).await.unwrap();
     id
 }
 

@@ -41,12 +41,12 @@ both! {
     async fn a_connection_is_kept_changed_and_deleted(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let new = connection(org);
-        store.create_connection(new.clone()).await.unwrap();
+        store.create_connection(new.clone(), None).await.unwrap();
         let found = store.connection(org, new.id).await.unwrap().unwrap();
         assert_eq!((found.settings, found.credentials, found.revision), (new.settings.clone(), new.credentials.clone(), 1));
         assert_eq!((found.mappings, found.policy, found.created_at), (new.mappings.clone(), new.policy, at(0)));
         assert!(store.enabled_connections(org).await.unwrap().is_empty());
-        assert!(store.set_connection_status(org, new.id, ConnectionStatus::Enabled).await.unwrap());
+        assert!(store.set_connection_status(org, new.id, ConnectionStatus::Enabled, at(9)).await.unwrap());
         let enabled = store.enabled_connections(org).await.unwrap();
         assert_eq!((enabled.len(), enabled[0].revision), (1, 1), "a status changes nothing that a credential is bound to");
 
@@ -69,6 +69,7 @@ both! {
             unwanted: false,
             seen: Some(2),
             unauthorized: true,
+            credentials_end: None,
         };
         let changed = store.update_connection(org, new.id, change).await.unwrap().unwrap();
         assert_eq!(changed.settings, json!({"region": "us"}));
@@ -76,15 +77,15 @@ both! {
         assert_eq!((changed.version.as_str(), changed.environment), ("2.0.0", Environment::Sandbox));
         assert_eq!((changed.name.as_str(), changed.revision, changed.status), ("Other", 3, ConnectionStatus::Enabled));
         assert_eq!(store.list_connections(org).await.unwrap().len(), 1);
-        assert!(store.delete_connection(org, new.id).await.unwrap());
-        assert!(!store.delete_connection(org, new.id).await.unwrap());
+        assert!(store.delete_connection(org, new.id, at(9)).await.unwrap());
+        assert!(!store.delete_connection(org, new.id, at(9)).await.unwrap());
         assert!(store.connection(org, new.id).await.unwrap().is_none());
     }
 
     async fn a_change_made_from_another_revision_changes_nothing(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let new = Connection { status: ConnectionStatus::Enabled, ..connection(org) };
-        store.create_connection(new.clone()).await.unwrap();
+        store.create_connection(new.clone(), None).await.unwrap();
         let change = |seen| ConnectionChange {
             settings: Some(json!({"region": "us"})),
             credentials: Some(None),
@@ -105,7 +106,7 @@ both! {
         };
         let changed = store.update_connection(org, new.id, renewed.clone()).await.unwrap().unwrap();
         assert_eq!(changed.status, ConnectionStatus::Installed);
-        store.set_connection_status(org, new.id, ConnectionStatus::Disabled).await.unwrap();
+        store.set_connection_status(org, new.id, ConnectionStatus::Disabled, at(9)).await.unwrap();
         let disabled = ConnectionChange { seen: Some(3), ..renewed };
         let changed = store.update_connection(org, new.id, disabled).await.unwrap().unwrap();
         assert_eq!(changed.status, ConnectionStatus::Disabled);
@@ -114,7 +115,7 @@ both! {
     async fn what_its_admin_wants_outlives_a_refused_credential(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let new = connection(org);
-        store.create_connection(new.clone()).await.unwrap();
+        store.create_connection(new.clone(), None).await.unwrap();
         let seen = async || store.connection(org, new.id).await.unwrap().unwrap();
         let refuse = async || store.refuse_connection(&seen().await).await.unwrap();
         let pass = async || {
@@ -123,7 +124,7 @@ both! {
         };
         refuse().await;
         assert_eq!((seen().await.status, pass().await), (ConnectionStatus::NeedsAuth, ConnectionStatus::Installed));
-        store.set_connection_status(org, new.id, ConnectionStatus::Enabled).await.unwrap();
+        store.set_connection_status(org, new.id, ConnectionStatus::Enabled, at(9)).await.unwrap();
         refuse().await;
         assert_eq!((seen().await.status, pass().await), (ConnectionStatus::NeedsAuth, ConnectionStatus::Enabled));
 
@@ -143,8 +144,8 @@ both! {
         store.update_connection(org, new.id, moved).await.unwrap().unwrap();
         assert_eq!(pass().await, ConnectionStatus::Installed);
 
-        store.set_connection_status(org, new.id, ConnectionStatus::Enabled).await.unwrap();
-        store.set_connection_status(org, new.id, ConnectionStatus::Disabled).await.unwrap();
+        store.set_connection_status(org, new.id, ConnectionStatus::Enabled, at(9)).await.unwrap();
+        store.set_connection_status(org, new.id, ConnectionStatus::Disabled, at(9)).await.unwrap();
         refuse().await;
         assert_eq!((seen().await.status, pass().await), (ConnectionStatus::Disabled, ConnectionStatus::Disabled));
     }
@@ -153,14 +154,14 @@ both! {
         let (store, org) = backend.with(&[]).await;
         let stranger = organization(&store, &[]).await;
         let new = Connection { status: ConnectionStatus::Enabled, ..connection(org) };
-        store.create_connection(new.clone()).await.unwrap();
+        store.create_connection(new.clone(), None).await.unwrap();
         assert!(store.connection(stranger, new.id).await.unwrap().is_none());
         assert!(store.enabled_connections(stranger).await.unwrap().is_empty());
         assert!(store.list_connections(stranger).await.unwrap().is_empty());
-        assert!(!store.set_connection_status(stranger, new.id, ConnectionStatus::Disabled).await.unwrap());
+        assert!(!store.set_connection_status(stranger, new.id, ConnectionStatus::Disabled, at(9)).await.unwrap());
         let change = ConnectionChange { name: Some("mine".to_owned()), ..ConnectionChange::default() };
         assert!(store.update_connection(stranger, new.id, change).await.unwrap().is_none());
-        assert!(!store.delete_connection(stranger, new.id).await.unwrap());
+        assert!(!store.delete_connection(stranger, new.id, at(9)).await.unwrap());
         assert_eq!(store.connection(org, new.id).await.unwrap().unwrap().name, "CRM");
     }
 
@@ -168,8 +169,8 @@ both! {
         let (store, org) = backend.with(&[]).await;
         let stranger = organization(&store, &[]).await;
         let (mine, theirs) = (connection(org), connection(stranger));
-        store.create_connection(mine.clone()).await.unwrap();
-        store.create_connection(theirs.clone()).await.unwrap();
+        store.create_connection(mine.clone(), None).await.unwrap();
+        store.create_connection(theirs.clone(), None).await.unwrap();
         let rule = Workflow {
             id: WorkflowId(uuid()),
             name: "refunds".to_owned(),
@@ -191,7 +192,7 @@ both! {
         let kept = &store.list_workflows(org).await.unwrap()[0];
         assert_eq!((kept.connection, kept.enabled), (None, false), "another's connection is no connection");
         store.put_workflow(org, rule.clone()).await.unwrap();
-        store.delete_connection(org, mine.id).await.unwrap();
+        store.delete_connection(org, mine.id, at(9)).await.unwrap();
         assert_eq!(store.list_workflows(org).await.unwrap()[0].connection, None);
         assert!(!store.delete_workflow(stranger, rule.id).await.unwrap());
         assert!(store.delete_workflow(org, rule.id).await.unwrap());

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use resly_core::{
     alert::{AlertKind, AlertState, Event},
     connector::{
-        connection::{Connection, ConnectionStatus, Environment, Owner},
+        connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner},
         health::{DueCheck, Evidence, HealthState, HealthStore, Observed, Schedule},
         reason::Reason,
     },
     id::{OrganizationId, WebhookId},
 };
-use resly_store::{AlertQuery, ConnectionChange, DeliveryState, Store, Tried, Webhook};
+use resly_store::{AlertQuery, ConnectionChange, CredentialsEnd, DeliveryState, Store, Tried, Webhook};
 use serde_json::Value;
 
 use crate::{
@@ -25,7 +25,7 @@ const DAY: u64 = 86_400;
 
 async fn enabled(store: &Store, org: OrganizationId) -> Connection {
     let new = Connection { status: ConnectionStatus::Enabled, ..connection(org) };
-    store.create_connection(new.clone()).await.unwrap();
+    store.create_connection(new.clone(), None).await.unwrap();
     new
 }
 
@@ -77,7 +77,7 @@ both! {
             Connection { status: ConnectionStatus::Enabled, environment: Environment::Sandbox, ..connection(org) },
             Connection { status: ConnectionStatus::Enabled, owner: Owner::Visitor, ..connection(org) },
         ] {
-            store.create_connection(odd).await.unwrap();
+            store.create_connection(odd, None).await.unwrap();
         }
         let hosts = (0..6).map(|_| {
             let store = store.clone();
@@ -131,7 +131,7 @@ both! {
         let change = ConnectionChange { credentials: Some(None), ..ConnectionChange::default() };
         store.update_connection(org, new.id, change).await.unwrap();
         assert!(store.health(org, new.id).await.unwrap().is_none(), "another credential is another story");
-        store.delete_connection(org, new.id).await.unwrap();
+        store.delete_connection(org, new.id, at(9)).await.unwrap();
         store.observe(seen(&new, Evidence::Good, 30 * MINUTE)).await.unwrap();
         assert!(store.health(org, new.id).await.unwrap().is_none());
     }
@@ -188,7 +188,7 @@ both! {
         store.observe(seen(&other, Evidence::Good, 2)).await.unwrap();
         store.observe(seen(&other, bad(Reason::NeedsAuth), 3)).await.unwrap();
         assert_eq!(store.alerts(org, open()).await.unwrap().len(), 1, "it came back");
-        store.close_alerts(org, other.id, at(4)).await.unwrap();
+        store.set_connection_status(org, other.id, ConnectionStatus::Disabled, at(4)).await.unwrap();
         assert!(store.alerts(org, open()).await.unwrap().is_empty());
     }
 
@@ -197,7 +197,9 @@ both! {
         let new = enabled(&store, org).await;
         let ends = async |day: Option<u64>| {
             let ends = day.map(|day| at(day * DAY));
-            store.set_credentials_expiry(org, new.id, ends, at(0)).await.unwrap();
+            let credentials_end = Some(CredentialsEnd { ends, now: at(0) });
+            let change = ConnectionChange { credentials_end, ..ConnectionChange::default() };
+            store.update_connection(org, new.id, change).await.unwrap().unwrap();
         };
         let warned = async |day: u64| {
             store.warn_of_expiry(at(day * DAY)).await.unwrap();

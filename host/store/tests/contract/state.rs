@@ -16,7 +16,7 @@ both! {
         let (store, org) = backend.with(&[]).await;
         let stranger = organization(&store, &[]).await;
         let of = connection(org);
-        store.create_connection(of.clone()).await.unwrap();
+        store.create_connection(of.clone(), None).await.unwrap();
         let set = async |key: &str, value: &[u8], until| {
             store.set_state(org, of.id, "crm", key, value, at(until), at(0)).await.unwrap()
         };
@@ -36,14 +36,14 @@ both! {
         let gone = ConnectionId(uuid());
         store.set_state(org, gone, "crm", "k", b"x", at(10), at(0)).await.unwrap().unwrap();
         set("k\0", b"three", 10).await.unwrap();
-        store.delete_connection(org, of.id).await.unwrap();
+        store.delete_connection(org, of.id, at(9)).await.unwrap();
         assert_eq!(get(org, "crm", 0).await, None);
     }
 
     async fn there_is_a_cap_on_everything(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let of = connection(org);
-        store.create_connection(of.clone()).await.unwrap();
+        store.create_connection(of.clone(), None).await.unwrap();
         let set = async |key: &str, value: &[u8], now| {
             store.set_state(org, of.id, "crm", key, value, at(now + 10), at(now)).await.unwrap()
         };

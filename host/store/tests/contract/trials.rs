@@ -17,8 +17,8 @@ both! {
         let (store, org) = backend.with(&[]).await;
         let stranger = organization(&store, &[]).await;
         let (of, other) = (connection(org), connection(org));
-        store.create_connection(of.clone()).await.unwrap();
-        store.create_connection(other.clone()).await.unwrap();
+        store.create_connection(of.clone(), None).await.unwrap();
+        store.create_connection(other.clone(), None).await.unwrap();
         let sample = |output: &str, now| ActionSample {
             organization: org,
             connection: of.id,
@@ -41,7 +41,7 @@ both! {
         store.keep_sample(ActionSample { organization: stranger, ..sample("forged", 2) }).await.unwrap();
         store.keep_sample(ActionSample { connection: ConnectionId(uuid()), ..sample("lost", 2) }).await.unwrap();
         assert_eq!(store.sample(org, of.id, "find").await.unwrap(), Some(newer));
-        store.delete_connection(org, of.id).await.unwrap();
+        store.delete_connection(org, of.id, at(9)).await.unwrap();
         assert_eq!(store.sample(org, of.id, "find").await.unwrap(), None);
     }
 

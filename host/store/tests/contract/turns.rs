@@ -6,6 +6,7 @@ use resly_core::{
     knowledge::Citation,
     meter::{LimitReached, Meter},
     model::FinishReason,
+    page::Cursor,
     turn::store::{BeginTurnError, ConversationRef, FinishedTurn, NewTicket, NewTurn, TurnStore},
 };
 use serde_json::json;
@@ -55,7 +56,7 @@ both! {
         assert_eq!(listed.len(), 1);
         assert_eq!((listed[0].messages, listed[0].first_question.as_deref()), (2, Some("hi?")));
         assert_eq!(listed[0].visitor.as_deref(), Some("v-1"));
-        assert!(store.list_conversations(org, Some(at(0)), 10).await.unwrap().is_empty());
+        assert!(store.list_conversations(org, Some(Cursor::before(at(0))), 10).await.unwrap().is_empty());
     }
 
     async fn the_first_end_counts(backend: Backend) {
@@ -271,12 +272,38 @@ both! {
             now: at(3),
         };
         store.create_ticket(ticket.clone()).await.unwrap();
-        let listed = store.list_tickets(org, 10).await.unwrap();
+        let listed = store.list_tickets(org, None, 10).await.unwrap();
         assert_eq!(listed.len(), 1);
         assert_eq!((listed[0].id, listed[0].status.as_str()), (ticket.id, "open"));
         assert_eq!((listed[0].conversation, listed[0].created_at), (ticket.conversation, at(3)));
         let stranger = organization(&store, &[]).await;
-        assert!(store.list_tickets(stranger, 10).await.unwrap().is_empty());
+        assert!(store.list_tickets(stranger, None, 10).await.unwrap().is_empty());
+    }
+
+    async fn pages_of_rows_of_one_moment_lose_nothing(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let mut made = Vec::new();
+        for n in 0..7 {
+            let id = TicketId(uuid());
+            let (subject, body) = (format!("t{n}"), String::new());
+            let now = at(if n < 5 { 3 } else { 4 });
+            store
+                .create_ticket(NewTicket { id, organization: org, conversation: None, subject, body, now })
+                .await
+                .unwrap();
+            made.push(id);
+        }
+        let (mut seen, mut before) = (Vec::new(), None);
+        loop {
+            let page = store.list_tickets(org, before, 2).await.unwrap();
+            let Some(last) = page.last() else { break };
+            before = Some(Cursor { at: last.created_at, id: last.id.0 });
+            seen.extend(page.iter().map(|ticket| ticket.id));
+        }
+        assert_eq!(seen.len(), 7);
+        seen.sort();
+        made.sort();
+        assert_eq!(seen, made);
     }
 
     async fn a_bad_turn_is_an_error_and_leaves_nothing(backend: Backend) {

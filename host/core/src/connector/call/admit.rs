@@ -74,10 +74,8 @@ impl Connectors {
         request: &CallRequest,
     ) -> Result<Result<Passed, Fault>, CallError> {
         let prepared = self.prepare(connection).await?;
-        prepared.action(&request.action)?;
-        let actions = &prepared.installable.manifest.actions;
-        let action = actions.iter().position(|action| action.id == request.action).unwrap_or_default();
-        let needs_confirmation = match policy(connection, &actions[action], request) {
+        let (at, action) = prepared.action(&request.action)?;
+        let needs_confirmation = match policy(connection, action, request) {
             Ok(when) => when == Writes::WhenConfirmed,
             Err(fault) => return Ok(Err(fault)),
         };
@@ -89,7 +87,7 @@ impl Connectors {
             Ok(account) => account,
             Err(fault) => return Ok(Err(fault)),
         };
-        let passed = Passed { needs_confirmation, prepared, action, account };
+        let passed = Passed { needs_confirmation, action: at, account, prepared: Arc::clone(&prepared) };
         // Which account is connected is no part of the connection, nor of its revision.
         let now = passed.account.as_ref().map(|(_, at)| *at);
         Ok(match request.caller {

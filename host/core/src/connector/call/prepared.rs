@@ -29,11 +29,12 @@ impl Prepared {
         Self { installable, input, output }
     }
 
-    pub fn action(&self, id: &str) -> Result<&Action, CallError> {
-        let manifest = &self.installable.manifest;
-        manifest.action(id).ok_or_else(|| CallError::NoAction {
+    /// An action, and where it is in the manifest.
+    pub fn action(&self, id: &str) -> Result<(usize, &Action), CallError> {
+        let actions = &self.installable.manifest.actions;
+        actions.iter().enumerate().find(|(_, action)| action.id == id).ok_or_else(|| CallError::NoAction {
             action: id.to_owned(),
-            have: manifest.actions.iter().map(|action| action.id.clone()).collect(),
+            have: actions.iter().map(|action| action.id.clone()).collect(),
         })
     }
 

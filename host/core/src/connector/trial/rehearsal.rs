@@ -57,7 +57,7 @@ impl Connectors {
         request: CallRequest,
     ) -> Result<Rehearsal, CallError> {
         let manifest = &prepared.installable.manifest;
-        let action = prepared.action(&request.action)?;
+        let (_, action) = prepared.action(&request.action)?;
         let refused = |fault| Rehearsal { request: None, result: Err(fault), cost: Cost::default(), log: Vec::new() };
         if let Some(fault) = prepared.bad_input(&action.id, &request.input) {
             return Ok(refused(fault));

@@ -230,6 +230,7 @@ impl ConnectionStore for Fake {
         _: OrganizationId,
         _: ConnectionId,
         _: ConnectionStatus,
+        _: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(true)
     }

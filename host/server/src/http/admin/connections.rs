@@ -18,7 +18,7 @@ use resly_core::{
     principal::Principal,
     time::Timestamp,
 };
-use resly_store::ConnectionChange;
+use resly_store::{ConnectionChange, CredentialsEnd};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -160,10 +160,7 @@ pub async fn create(
         created_at: now,
         revision: 1,
     };
-    app.store.create_connection(connection.clone()).await?;
-    if let Some(ends) = request.credentials_expire_at {
-        app.store.set_credentials_expiry(organization, id, Some(ends), now).await?;
-    }
+    app.store.create_connection(connection.clone(), request.credentials_expire_at).await?;
     Ok((StatusCode::CREATED, Json(shown(&app, &connection).await?)))
 }
 
@@ -285,9 +282,10 @@ pub async fn change(
         mappings: patch.mappings,
         version: patch.version,
         environment: patch.environment,
+        credentials_end: ends.map(|ends| CredentialsEnd { ends, now: app.clock.now() }),
     };
     // What an admin approved, or a chat waits for, is void after a change: none, where there is none.
-    if ends.is_none() && change.is_none(&connection) {
+    if change.is_none(&connection) {
         return Ok(Json(shown(&app, &connection).await?));
     }
     let changed = app.store.update_connection(organization, connection.id, change).await?;
@@ -298,9 +296,6 @@ pub async fn change(
             "the connection has been changed meanwhile; look at it and try again",
         ));
     };
-    if let Some(ends) = ends {
-        app.store.set_credentials_expiry(organization, changed.id, ends, app.clock.now()).await?;
-    }
     let revocation = app.accounts.revoke(&connection, &prepared.installable, accounts).await;
     let mut view = shown(&app, &changed).await?;
     if let Revocation::Unconfirmed(message) = revocation {
@@ -324,10 +319,9 @@ pub async fn delete(
     // A connector that is gone from the catalogue can't say where its tokens are revoked.
     let prepared = app.connectors.prepare(&connection).await.ok();
     let accounts = app.store.accounts(&connection).await?;
-    if !app.store.delete_connection(principal.organization, connection.id).await? {
+    if !app.store.delete_connection(principal.organization, connection.id, app.clock.now()).await? {
         return Err(missing());
     }
-    app.store.close_alerts(principal.organization, connection.id, app.clock.now()).await?;
     let revocation = match prepared {
         Some(prepared) => app.accounts.revoke(&connection, &prepared.installable, accounts).await,
         None => Revocation::Done,
@@ -383,12 +377,12 @@ pub async fn disable(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let connection = find(&app, &principal, &id).await?;
-    app.store.close_alerts(connection.organization, connection.id, app.clock.now()).await?;
     set_status(&app, connection, ConnectionStatus::Disabled).await
 }
 
 async fn set_status(app: &App, connection: Connection, status: ConnectionStatus) -> Result<Json<Value>, Problem> {
-    if !app.store.set_connection_status(connection.organization, connection.id, status).await? {
+    let now = app.clock.now();
+    if !app.store.set_connection_status(connection.organization, connection.id, status, now).await? {
         return Err(missing());
     }
     Ok(Json(shown(app, &Connection { status, ..connection }).await?))

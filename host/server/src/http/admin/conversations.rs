@@ -29,7 +29,7 @@ pub struct PageParameters {
 /// The organization's conversations, newest first, without their messages.
 #[utoipa::path(get, path = "/api/admin/conversations", tag = "admin", operation_id = "listConversations",
     params(
-        ("before" = Option<String>, Query, description = "RFC 3339: only older ones; `next` of the page before"),
+        ("before" = Option<String>, Query, description = "Only older ones: `next` of the page before, or a time (RFC 3339)"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
     responses((status = 200, description = "`{conversations: [...], next}`", body = Object),
@@ -40,8 +40,8 @@ pub async fn list(
     Query(parameters): Query<PageParameters>,
 ) -> Result<Json<Value>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
-    let found = app.store.list_conversations(principal.organization, page.before, page.limit).await?;
-    let next = page::next(&found, page.limit, |conversation| conversation.created_at);
+    let mut found = app.store.list_conversations(principal.organization, page.before, page.rows()).await?;
+    let next = page.cut(&mut found, |conversation| (conversation.created_at, conversation.id.0));
     let conversations: Vec<Value> = found
         .iter()
         .map(|conversation| {

@@ -9,6 +9,7 @@ use resly_core::{
         reason::Reason,
         sandbox::FaultKind,
     },
+    page::Cursor,
     time::Timestamp,
 };
 use resly_store::{LogQuery, LoggedCall};
@@ -19,7 +20,7 @@ use crate::{
     app::App,
     http::{
         guard::Admin,
-        page,
+        page::{self, Page},
         problem::Problem,
         query::{self, Query},
     },
@@ -61,7 +62,7 @@ pub struct LogParameters {
         ("from" = Option<String>, Query, description = "RFC 3339: not before then"),
         ("to" = Option<String>, Query, description = "RFC 3339: before then"),
         ("q" = Option<String>, Query, description = "A text in the message, a log line, or a request's host or path"),
-        ("before" = Option<String>, Query, description = "RFC 3339: only older ones; `next` of the page before"),
+        ("before" = Option<String>, Query, description = "Only older ones: `next` of the page before, or a time (RFC 3339)"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
     responses((status = 200, description = "`{logs: [...], next}`", body = Object),
@@ -71,16 +72,15 @@ pub async fn list(
     Admin(principal): Admin,
     Query(parameters): Query<LogParameters>,
 ) -> Result<Json<Value>, Problem> {
-    let query = query(parameters)?;
-    let limit = query.limit;
-    let calls = app.store.logs(principal.organization, query).await?;
-    let next = page::next(&calls, limit, |logged| logged.call.created_at);
+    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
+    let query = query(parameters, page)?;
+    let mut calls = app.store.logs(principal.organization, query).await?;
+    let next = page.cut(&mut calls, |logged| (logged.call.created_at, logged.call.id.0));
     let logs: Vec<Value> = calls.iter().map(view).collect();
     Ok(Json(json!({"logs": logs, "next": next})))
 }
 
-fn query(parameters: LogParameters) -> Result<LogQuery, Problem> {
-    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
+fn query(parameters: LogParameters, page: Page) -> Result<LogQuery, Problem> {
     let to: Option<Timestamp> = query::id_or_time("to", parameters.to.as_deref())?;
     if parameters.q.as_ref().is_some_and(|text| text.chars().count() > LONGEST) {
         return Err(query::wrong("q", &format!("has at most {LONGEST} characters")));
@@ -102,9 +102,9 @@ fn query(parameters: LogParameters) -> Result<LogQuery, Problem> {
         key: query::id_or_time("key", parameters.key.as_deref())?,
         conversation: query::id_or_time("conversation", parameters.conversation.as_deref())?,
         from: query::id_or_time("from", parameters.from.as_deref())?,
-        before: page.before.into_iter().chain(to).min(),
+        before: page.before.into_iter().chain(to.map(Cursor::before)).min(),
         text: parameters.q.filter(|text| !text.trim().is_empty()),
-        limit: page.limit,
+        limit: page.rows(),
     })
 }
 

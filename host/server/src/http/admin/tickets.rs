@@ -13,21 +13,26 @@ use crate::{
 
 #[derive(Deserialize)]
 pub struct TicketParameters {
+    before: Option<String>,
     limit: Option<String>,
 }
 
 /// The newest tickets.
 #[utoipa::path(get, path = "/api/admin/tickets", tag = "admin", operation_id = "listTickets",
-    params(("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent")),
-    responses((status = 200, description = "`{tickets: [...]}`", body = Object),
+    params(
+        ("before" = Option<String>, Query, description = "Only older ones: `next` of the page before, or a time (RFC 3339)"),
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
+    ),
+    responses((status = 200, description = "`{tickets: [...], next}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Query(parameters): Query<TicketParameters>,
 ) -> Result<Json<Value>, Problem> {
-    let page = page::read(None, parameters.limit.as_deref())?;
-    let found = app.store.list_tickets(principal.organization, page.limit).await?;
+    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
+    let mut found = app.store.list_tickets(principal.organization, page.before, page.rows()).await?;
+    let next = page.cut(&mut found, |ticket| (ticket.created_at, ticket.id.0));
     let tickets: Vec<Value> = found
         .iter()
         .map(|ticket| {
@@ -35,5 +40,5 @@ pub async fn list(
                 "body": ticket.body, "status": ticket.status, "created_at": ticket.created_at})
         })
         .collect();
-    Ok(Json(json!({"tickets": tickets})))
+    Ok(Json(json!({"tickets": tickets, "next": next})))
 }
