@@ -9,6 +9,9 @@ CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 TOOLS = $(TARGET)/tools
 GUESTS = mapping http shopify gmail
+# What the mapper is compared with: jq 1.8 as PyPI has it.
+JQ_VERSION = 1.13.0
+JQ = $(TOOLS)/jq-$(JQ_VERSION)/installed
 NODE_SUITES = $(dir $(wildcard tests/*/package-lock.json))
 # Those that need no host: what the bundled connectors say, beside what the vendors publish. Cargo runs the others.
 SHAPE_SUITES = shopify stripe openapi
@@ -20,7 +23,7 @@ FUZZ_TARGETS ?= url_policy manifest definition openapi envelope component
 # For each target.
 FUZZ_SECONDS ?= 60
 
-.PHONY: build run test check bench fuzz guests fmt clippy deny wasm node postgres
+.PHONY: build run test check bench fuzz guests fmt clippy deny wasm node postgres jq
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly
@@ -28,7 +31,7 @@ build: guests
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres
+test: build node postgres jq
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
 	$(CARGO) test --release --workspace --no-fail-fast
 
@@ -84,6 +87,13 @@ node: $(NODE_SUITES:%=%node_modules/.package-lock.json)
 
 tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
 	cd tests/$* && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+jq: $(JQ)
+
+$(JQ):
+	python3 -m venv $(@D) || { echo "the mapper's tests need Python 3 with venv" >&2; exit 1; }
+	$(@D)/bin/pip install --quiet --disable-pip-version-check jq==$(JQ_VERSION)
 	@touch $@
 
 postgres:

@@ -1,13 +1,39 @@
-//! The bundled `mapper` component: jq by jaq, without host effects. It exports what a connector imports, and the host
+//! The bundled `mapper` component: jq, without host effects. It exports what a connector imports, and the host
 //! runs it in an instance of its own on the caller's fuel.
 
 // The SDK's own; depending on the SDK would make a connector of this component.
+mod arithmetic;
+mod call;
+mod code;
+mod direct;
+mod environment;
+mod formats;
+mod frame;
 #[cfg(target_arch = "wasm32")]
 #[path = "../../../sdk/rust/src/heap.rs"]
 mod heap;
 pub mod jq;
-mod prelude;
+mod json;
+mod lex;
+mod list;
+mod machine;
+mod map;
+mod matching;
+mod math;
+mod natives;
+mod number;
+mod object;
+mod parse;
+mod pattern;
+mod place;
 mod read;
+mod regex;
+mod scope;
+mod standard;
+mod text;
+mod time;
+mod track;
+mod value;
 mod write;
 
 #[cfg(target_arch = "wasm32")]
@@ -34,5 +60,7 @@ mod component {
     export!(Mapper);
 }
 
+#[cfg(test)]
+mod differential;
 #[cfg(test)]
 mod tests;

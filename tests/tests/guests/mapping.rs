@@ -3,6 +3,7 @@
 use resly_core::connector::sandbox::FaultKind;
 use resly_plugin_mapping::jq::{DEEPEST, DEEPEST_FILTER};
 use resly_tests::guest::Guests;
+use serde_json::json;
 
 use crate::{BRACKETS, nested};
 
@@ -89,5 +90,35 @@ async fn what_a_filter_makes_for_itself_ends_in_a_typed_fault() {
         );
         // The sandbox is none the worse for it.
         assert_eq!(guests.map(".", "7").await.result.unwrap(), "7");
+    }
+}
+
+/// A response as services send it, of 4 KB: the same as the benchmark's.
+fn response_of_4_kb() -> String {
+    let items: Vec<_> = (0..45)
+        .map(|n| {
+            let stock = json!({"here": n, "there": 0});
+            json!({"sku": format!("sku-{n}"), "price": n * 3 % 50, "title": "A thing that is sold", "stock": stock})
+        })
+        .collect();
+    json!({"data": {"id": "1", "name": "Acme", "plan": {"name": "Pro"}, "items": items}}).to_string()
+}
+
+#[tokio::test]
+async fn usual_mappings_burn_little_fuel() {
+    // Fuel is deterministic. The bounds are what these burn, and a tenth.
+    let guests = Guests::load().unwrap();
+    let input = response_of_4_kb();
+    for (filter, most) in [
+        (".data | {id, name, plan: .plan.name}", 420_000),
+        (".data | {id, name, plan: .plan.name, items: [.items[] | {sku, price}]}", 680_000),
+        (".data.items | map(select(.price > 10)) | sort_by(.price) | .[:5]", 660_000),
+        ("[.data.items[] | select(.title | test(\"thing\")) | .sku] | join(\",\")", 1_970_000),
+        ("reduce .data.items[] as $item ({}; .[$item.sku] += $item.price)", 770_000),
+        ("[limit(10; .data.items[].price)] | add", 710_000),
+    ] {
+        let outcome = guests.map(filter, &input).await;
+        assert!(outcome.result.is_ok(), "{filter}: {:?}", outcome.result);
+        assert!(outcome.cost.fuel <= most, "{filter} burns {}", outcome.cost.fuel);
     }
 }

@@ -1,0 +1,696 @@
+//! Reads a filter: from its text to nodes, with every name resolved on the way.
+
+use crate::{
+    code::{Code, Id, Node, Operator, Then, Update},
+    lex::{Token, is_keyword, skip_space, token},
+    scope::{Entry, Scope},
+    value::Val,
+};
+
+/// How deep brackets, definitions and bindings may nest in a filter.
+pub const DEEPEST_FILTER: usize = 64;
+
+/// Why a filter can't be read, and where, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    pub offset: usize,
+    pub message: String,
+}
+
+pub type Parsed<T> = Result<T, Unreadable>;
+
+pub struct Parser {
+    pub source: &'static str,
+    /// Where the next token begins.
+    pub at: usize,
+    pub scope: Scope,
+    pub code: Code,
+    /// The standard definitions that were reached: name, number of parameters, function.
+    pub reached: Vec<(&'static str, usize, u32)>,
+    nesting: usize,
+    /// The place in the filter while a standard definition is read.
+    pub standard: Option<usize>,
+}
+
+/// Reads a whole filter.
+pub fn parse(source: &'static str) -> Parsed<(Code, Id)> {
+    let mut parser = Parser {
+        source,
+        at: skip_space(source, 0),
+        scope: Scope::default(),
+        code: Code::default(),
+        reached: Vec::new(),
+        nesting: 0,
+        standard: None,
+    };
+    if matches!(parser.peek(), Token::Name("import" | "include" | "module")) {
+        return parser.fail("a mapping can't load modules");
+    }
+    let id = parser.query()?;
+    if parser.peek() != Token::End {
+        return parser.fail("expected an operator or the end");
+    }
+    Ok((parser.code, id))
+}
+
+impl Parser {
+    pub fn peek(&self) -> Token {
+        token(self.source, self.at).0
+    }
+
+    pub fn advance(&mut self) {
+        self.at = skip_space(self.source, self.at + token(self.source, self.at).1);
+    }
+
+    pub fn fail<T>(&self, message: &str) -> Parsed<T> {
+        self.fail_at(self.at, message)
+    }
+
+    pub fn fail_at<T>(&self, offset: usize, message: &str) -> Parsed<T> {
+        Err(Unreadable { offset: self.standard.unwrap_or(offset), message: message.to_owned() })
+    }
+
+    fn is(&self, symbol: &str) -> bool {
+        matches!(self.peek(), Token::Symbol(found) if found == symbol)
+    }
+
+    pub fn eat(&mut self, symbol: &str) -> bool {
+        let found = self.is(symbol);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    pub fn expect(&mut self, symbol: &str) -> Parsed<()> {
+        if self.eat(symbol) { Ok(()) } else { self.fail(&format!("expected `{symbol}`")) }
+    }
+
+    fn eat_word(&mut self, word: &str) -> bool {
+        let found = matches!(self.peek(), Token::Name(found) if found == word);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn expect_word(&mut self, word: &str) -> Parsed<()> {
+        if self.eat_word(word) { Ok(()) } else { self.fail(&format!("expected `{word}`")) }
+    }
+
+    fn variable(&mut self) -> Parsed<&'static str> {
+        let Token::Variable(name) = self.peek() else { return self.fail("expected a variable") };
+        self.advance();
+        Ok(name)
+    }
+
+    pub fn add(&mut self, node: Node) -> Parsed<Id> {
+        match self.code.add(node) {
+            Some(id) => Ok(id),
+            None => {
+                self.fail("the filter nests too deep here, deeper than its parts may: name a part of it with `def`")
+            }
+        }
+    }
+
+    pub fn constant(&mut self, value: impl Into<Val>) -> Parsed<Id> {
+        self.add(Node::Constant(value.into()))
+    }
+
+    fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        if self.nesting >= DEEPEST_FILTER {
+            return self.fail(&format!("the filter nests deeper than {DEEPEST_FILTER}: name a part of it with `def`"));
+        }
+        self.nesting += 1;
+        let read = read(self)?;
+        self.nesting -= 1;
+        Ok(read)
+    }
+
+    /// Definitions, bindings, pipes and commas.
+    pub fn query(&mut self) -> Parsed<Id> {
+        self.nested(|this| {
+            let outside = this.scope.mark();
+            let mut stages = Vec::new();
+            loop {
+                let (stage, reaches_end) = this.comma()?;
+                stages.push(stage);
+                if reaches_end || !this.eat("|") {
+                    break;
+                }
+            }
+            this.scope.reset(outside);
+            let mut all = stages.pop().unwrap_or_default();
+            while let Some(stage) = stages.pop() {
+                all = this.add(Node::Pipe(stage, all))?;
+            }
+            Ok(all)
+        })
+    }
+
+    /// What stands between two pipes, and whether it took all that follows.
+    fn comma(&mut self) -> Parsed<(Id, bool)> {
+        let mut items = Vec::new();
+        let reaches_end = loop {
+            let (item, reaches_end) = self.item()?;
+            items.push(item);
+            if reaches_end || !self.eat(",") {
+                break reaches_end;
+            }
+        };
+        let mut all = items.pop().unwrap_or_default();
+        while let Some(item) = items.pop() {
+            all = self.add(Node::Comma(item, all))?;
+        }
+        Ok((all, reaches_end))
+    }
+
+    fn item(&mut self) -> Parsed<(Id, bool)> {
+        let outside = self.scope.mark();
+        if self.peek() == Token::Name("def") {
+            while self.peek() == Token::Name("def") {
+                self.definition()?;
+            }
+            let rest = self.query()?;
+            self.scope.reset(outside);
+            return Ok((rest, true));
+        }
+        if self.eat_word("label") {
+            let name = self.variable()?;
+            self.expect("|")?;
+            self.scope.push(Entry::Label(name));
+            let body = self.query()?;
+            self.scope.reset(outside);
+            return Ok((self.add(Node::Label(body))?, true));
+        }
+        let source = self.expression(0)?;
+        if !self.eat_word("as") {
+            return Ok((source, false));
+        }
+        let bound = self.patterns(source, |this| {
+            this.expect("|")?;
+            this.query()
+        })?;
+        self.scope.reset(outside);
+        Ok((bound, true))
+    }
+
+    /// Reads `def name(parameters): body;` and puts it into scope.
+    pub fn definition(&mut self) -> Parsed<u32> {
+        self.expect_word("def")?;
+        let Token::Name(name) = self.peek() else { return self.fail("expected a name") };
+        if is_keyword(name) {
+            return self.fail("expected a name that is no keyword");
+        }
+        self.advance();
+        let mut parameters = Vec::new();
+        if self.eat("(") {
+            loop {
+                match self.peek() {
+                    Token::Name(parameter) => parameters.push((parameter, false)),
+                    Token::Variable(parameter) => parameters.push((parameter, true)),
+                    _ => return self.fail("expected a parameter"),
+                }
+                self.advance();
+                if !self.eat(";") {
+                    break;
+                }
+            }
+            self.expect(")")?;
+        }
+        self.expect(":")?;
+        let function = self.code.functions.len() as u32;
+        let depth = self.scope.depth();
+        self.code.functions.push(crate::code::Function { body: 0, depth });
+        self.scope.push(Entry::Function { name, arity: parameters.len(), function });
+        let defined = self.scope.mark();
+        for (parameter, _) in &parameters {
+            self.scope.push(Entry::Parameter(parameter));
+        }
+        let mut sources = Vec::new();
+        for (place, (parameter, is_value)) in parameters.iter().enumerate() {
+            if *is_value {
+                let above = self.scope.depth() - depth - 1 - place as u32;
+                sources.push(self.add(Node::Parameter(above))?);
+                self.scope.push(Entry::Variable(parameter));
+            }
+        }
+        let mut body = self.query()?;
+        self.expect(";")?;
+        while let Some(source) = sources.pop() {
+            body = self.add(Node::Bind { source, body })?;
+        }
+        self.scope.reset(defined);
+        self.code.functions[function as usize].body = body;
+        Ok(function)
+    }
+
+    /// Operators, by their precedence.
+    fn expression(&mut self, least: u8) -> Parsed<Id> {
+        let mut left = self.unary()?;
+        let mut compared = false;
+        let mut assigned = false;
+        loop {
+            let symbol = match self.peek() {
+                // jq reads `?//` in `.a?//1` as the sign between patterns and gives up.
+                Token::Symbol("?//") => {
+                    left = self.add(Node::Try { body: left, catch: None })?;
+                    self.at += 1;
+                    continue;
+                }
+                Token::Symbol(symbol) => symbol,
+                Token::Name(word @ ("and" | "or")) => word,
+                _ => return Ok(left),
+            };
+            let (precedence, operator) = match symbol {
+                "//" => (1, None),
+                "=" | "|=" | "//=" => (2, None),
+                "+=" => (2, Some(Operator::Add)),
+                "-=" => (2, Some(Operator::Subtract)),
+                "*=" => (2, Some(Operator::Multiply)),
+                "/=" => (2, Some(Operator::Divide)),
+                "%=" => (2, Some(Operator::Remainder)),
+                "or" => (3, None),
+                "and" => (4, None),
+                "==" => (5, Some(Operator::Equal)),
+                "!=" => (5, Some(Operator::Unequal)),
+                "<" => (5, Some(Operator::Less)),
+                "<=" => (5, Some(Operator::AtMost)),
+                ">" => (5, Some(Operator::Greater)),
+                ">=" => (5, Some(Operator::AtLeast)),
+                "+" => (6, Some(Operator::Add)),
+                "-" => (6, Some(Operator::Subtract)),
+                "*" => (7, Some(Operator::Multiply)),
+                "/" => (7, Some(Operator::Divide)),
+                "%" => (7, Some(Operator::Remainder)),
+                _ => return Ok(left),
+            };
+            if precedence < least {
+                return Ok(left);
+            }
+            if (precedence == 5 && compared) || (precedence == 2 && assigned) {
+                return self.fail("comparisons and assignments can't be chained: use parentheses");
+            }
+            compared = precedence == 5;
+            assigned = precedence == 2;
+            self.advance();
+            // All are left-associative, but for `//`.
+            let right = self.nested(|this| this.expression(if precedence == 1 { 1 } else { precedence + 1 }))?;
+            let node = match (symbol, operator) {
+                ("//", _) => Node::Alternative(left, right),
+                ("and", _) => Node::And(left, right),
+                ("or", _) => Node::Or(left, right),
+                ("=", _) => Node::Assign { paths: left, value: right },
+                ("|=", _) => Node::Modify { paths: left, update: right },
+                ("//=", _) => self.update(left, right, Update::Alternative)?,
+                (_, Some(operator)) if precedence == 2 => self.update(left, right, Update::Arithmetic(operator))?,
+                (_, Some(operator)) => Node::Binary(operator, left, right),
+                (_, None) => return self.fail("expected an operator"),
+            };
+            left = self.add(node)?;
+        }
+    }
+
+    fn update(&mut self, paths: Id, value: Id, update: Update) -> Parsed<Node> {
+        let (old, new) = (self.add(Node::Identity)?, self.add(Node::Variable(0))?);
+        let update = self.add(match update {
+            Update::Arithmetic(operator) => Node::Binary(operator, old, new),
+            Update::Alternative => Node::Alternative(old, new),
+        })?;
+        Ok(Node::ModifyWith { paths, value, update })
+    }
+
+    fn unary(&mut self) -> Parsed<Id> {
+        if self.eat("-") {
+            let inner = self.nested(Self::unary)?;
+            return self.add(Node::Negate(inner));
+        }
+        if self.eat_word("try") {
+            let body = self.nested(Self::unary)?;
+            let catch = if self.eat_word("catch") { Some(self.nested(Self::unary)?) } else { None };
+            return self.add(Node::Try { body, catch });
+        }
+        self.postfix()
+    }
+
+    /// A term and the steps behind it.
+    fn postfix(&mut self) -> Parsed<Id> {
+        let mut term = self.term()?;
+        loop {
+            match self.peek() {
+                Token::Field(name) => {
+                    self.advance();
+                    let key = self.constant(name)?;
+                    term = self.index(term, key)?;
+                }
+                Token::Symbol(".") => {
+                    self.advance();
+                    match self.peek() {
+                        Token::Quote | Token::Format(_) => {
+                            let key = self.text_term()?;
+                            term = self.index(term, key)?;
+                        }
+                        Token::Symbol("[") => {}
+                        _ => return self.fail("expected a name, a text or `[`"),
+                    }
+                }
+                Token::Symbol("[") => term = self.brackets(term)?,
+                Token::Symbol("?") => {
+                    self.advance();
+                    term = self.add(Node::Try { body: term, catch: None })?;
+                }
+                _ => return Ok(term),
+            }
+        }
+    }
+
+    /// Adds a step. A `?` directly behind it forgives this step only, not those before it.
+    fn index(&mut self, of: Id, key: Id) -> Parsed<Id> {
+        let optional = self.eat("?");
+        self.add(Node::Index { of, key, optional })
+    }
+
+    fn brackets(&mut self, of: Id) -> Parsed<Id> {
+        self.expect("[")?;
+        if self.eat("]") {
+            let optional = self.eat("?");
+            return self.add(Node::Each { of, optional });
+        }
+        let from = if self.is(":") { None } else { Some(self.query()?) };
+        if self.eat(":") {
+            let to = if self.is("]") && from.is_some() { None } else { Some(self.query()?) };
+            self.expect("]")?;
+            let optional = self.eat("?");
+            return self.add(Node::Slice { of, from, to, optional });
+        }
+        self.expect("]")?;
+        self.index(of, from.unwrap_or_default())
+    }
+
+    fn term(&mut self) -> Parsed<Id> {
+        let start = self.at;
+        match self.peek() {
+            Token::Number(text) => {
+                self.advance();
+                let value = crate::number::read_loose(text);
+                self.add(Node::Constant(value.unwrap_or_default()))
+            }
+            Token::Quote => self.text_term(),
+            Token::Format(name) => {
+                self.advance();
+                if self.peek() == Token::Quote {
+                    self.at = start;
+                    return self.text_term();
+                }
+                self.format(name, start)
+            }
+            Token::Field(name) => {
+                self.advance();
+                let of = self.add(Node::Identity)?;
+                let key = self.constant(name)?;
+                self.index(of, key)
+            }
+            Token::Variable(name) => {
+                self.advance();
+                self.look_up_variable(name, start)
+            }
+            Token::Symbol("..") => {
+                self.advance();
+                self.call("recurse", Vec::new(), start)
+            }
+            Token::Symbol(".") => {
+                self.advance();
+                let of = self.add(Node::Identity)?;
+                if matches!(self.peek(), Token::Quote) {
+                    let key = self.text_term()?;
+                    return self.index(of, key);
+                }
+                Ok(of)
+            }
+            Token::Symbol("$") => {
+                self.advance();
+                self.fail_at(start, "expected the name of a variable")
+            }
+            Token::Symbol("(") => {
+                self.advance();
+                let inner = self.query()?;
+                self.expect(")")?;
+                Ok(inner)
+            }
+            Token::Symbol("[") => {
+                self.advance();
+                if self.eat("]") {
+                    return self.add(Node::Constant(Val::array(Vec::new())));
+                }
+                let inner = self.query()?;
+                self.expect("]")?;
+                self.add(Node::Array(inner))
+            }
+            Token::Symbol("{") => self.nested(Self::object),
+            Token::Name("if") => self.nested(Self::conditional),
+            Token::Name("reduce" | "foreach") => self.fold(),
+            Token::Name("break") => {
+                self.advance();
+                let name = self.variable()?;
+                match self.scope.label(name) {
+                    Some(above) => self.add(Node::Break(above)),
+                    None => self.fail_at(start, &format!("undefined label `${name}`")),
+                }
+            }
+            Token::Name(word @ ("null" | "true" | "false")) => {
+                self.advance();
+                self.add(Node::Constant(if word == "null" { Val::Null } else { Val::Bool(word == "true") }))
+            }
+            Token::Name(name) if !is_keyword(name) => {
+                self.advance();
+                let mut arguments = Vec::new();
+                if self.eat("(") {
+                    loop {
+                        arguments.push(self.query()?);
+                        if !self.eat(";") {
+                            break;
+                        }
+                    }
+                    self.expect(")")?;
+                }
+                self.call(name, arguments, start)
+            }
+            Token::End => self.fail("expected a filter, and it ends here"),
+            _ => self.fail("expected a filter"),
+        }
+    }
+
+    pub fn look_up_variable(&mut self, name: &'static str, start: usize) -> Parsed<Id> {
+        if let Some(above) = self.scope.variable(name) {
+            return self.add(Node::Variable(above));
+        }
+        match name {
+            "__loc__" => {
+                let line = 1 + self.source[..start.min(self.source.len())].matches('\n').count();
+                let mut place = crate::map::Map::default();
+                place.insert("file".into(), "<top-level>".into());
+                place.insert("line".into(), Val::count(line));
+                self.constant(Val::from(place))
+            }
+            "ENV" | "__prog_args" => {
+                self.fail_at(start, &format!("undefined variable `${name}`: it reaches out of the sandbox"))
+            }
+            _ => self.fail_at(start, &format!("undefined variable `${name}`: there is none of that name")),
+        }
+    }
+
+    fn conditional(&mut self) -> Parsed<Id> {
+        self.advance();
+        let mut branches = Vec::new();
+        let otherwise = loop {
+            let condition = self.query()?;
+            self.expect_word("then")?;
+            let then = self.query()?;
+            branches.push((condition, then));
+            if self.eat_word("elif") {
+                continue;
+            }
+            if self.eat_word("else") {
+                let otherwise = self.query()?;
+                self.expect_word("end")?;
+                break otherwise;
+            }
+            self.expect_word("end")?;
+            break self.add(Node::Identity)?;
+        };
+        branches
+            .into_iter()
+            .rev()
+            .try_fold(otherwise, |otherwise, (condition, then)| self.add(Node::If { condition, then, otherwise }))
+    }
+
+    fn fold(&mut self) -> Parsed<Id> {
+        let emits = self.peek() == Token::Name("foreach");
+        self.advance();
+        let outside = self.scope.mark();
+        let source = self.expression(0)?;
+        self.expect_word("as")?;
+        let slot = self.scope.depth();
+        self.scope.push(Entry::Hidden);
+        let mut start = 0;
+        let step = self.patterns_of_item(|this| {
+            this.expect("(")?;
+            // The start sees none of the item's variables.
+            let inside = this.scope.split(outside);
+            start = this.query()?;
+            this.scope.join(inside);
+            this.expect(";")?;
+            let body = this.query()?;
+            let then = if !emits {
+                Then::Next
+            } else if this.eat(";") {
+                Then::Extract(this.query()?)
+            } else {
+                Then::Emit
+            };
+            this.expect(")")?;
+            let slot = this.scope.depth() - 1 - slot;
+            this.add(Node::Step { slot, body, then })
+        })?;
+        self.scope.reset(outside);
+        self.add(Node::Fold { source, start, step })
+    }
+
+    fn object(&mut self) -> Parsed<Id> {
+        self.advance();
+        let mut members = Vec::new();
+        while !self.eat("}") {
+            members.push(self.member()?);
+            if !self.eat(",") {
+                self.expect("}")?;
+                break;
+            }
+        }
+        self.add(Node::Object(members.into()))
+    }
+
+    fn member(&mut self) -> Parsed<(Id, Id)> {
+        let start = self.at;
+        let key = match self.peek() {
+            Token::Variable(name) => {
+                self.advance();
+                let value = self.look_up_variable(name, start)?;
+                return Ok((self.constant(name)?, value));
+            }
+            Token::Name(name) => {
+                self.advance();
+                self.constant(name)?
+            }
+            Token::Quote | Token::Format(_) => self.text_term()?,
+            Token::Symbol("(") => {
+                self.advance();
+                let key = self.query()?;
+                self.expect(")")?;
+                self.expect(":")?;
+                return Ok((key, self.member_value()?));
+            }
+            _ => return self.fail("expected a member's name or `}`"),
+        };
+        if self.eat(":") {
+            return Ok((key, self.member_value()?));
+        }
+        let of = self.add(Node::Identity)?;
+        Ok((key, self.add(Node::Index { of, key, optional: false })?))
+    }
+
+    /// A member's value has no comma: expressions with pipes between them.
+    fn member_value(&mut self) -> Parsed<Id> {
+        let first = self.nested(|this| this.expression(0))?;
+        if !self.eat("|") {
+            return Ok(first);
+        }
+        let rest = self.nested(Self::member_value)?;
+        self.add(Node::Pipe(first, rest))
+    }
+
+    /// A text, with a format before it or without.
+    pub fn text_term(&mut self) -> Parsed<Id> {
+        let start = self.at;
+        let format = match self.peek() {
+            Token::Format(name) => {
+                self.advance();
+                if self.peek() != Token::Quote {
+                    return self.fail("expected a text");
+                }
+                name
+            }
+            _ => "@text",
+        };
+        let format = self.format(format, start)?;
+        let mut parts = Vec::new();
+        let mut text = String::new();
+        self.at += 1;
+        loop {
+            let rest = &self.source[self.at..];
+            let Some(end) = rest.find(['"', '\\']) else { return self.fail_at(start, "the text has no end") };
+            text.push_str(&rest[..end]);
+            self.at += end;
+            if rest[end..].starts_with('"') {
+                self.advance();
+                break;
+            }
+            if !rest[end + 1..].starts_with('(') {
+                self.escape(&mut text)?;
+                continue;
+            }
+            if !text.is_empty() {
+                parts.push(self.constant(std::mem::take(&mut text))?);
+            }
+            self.at = skip_space(self.source, self.at + 2);
+            let inner = self.query()?;
+            if !self.is(")") {
+                return self.fail("expected `)`");
+            }
+            self.at += 1;
+            parts.push(self.add(Node::Pipe(inner, format))?);
+        }
+        if !text.is_empty() || parts.is_empty() {
+            parts.push(self.constant(text)?);
+        }
+        match *parts {
+            [only] if matches!(self.code.node(only), Node::Constant(_)) => Ok(only),
+            _ => self.add(Node::Text(parts.into())),
+        }
+    }
+
+    /// One escape of a text, from its backslash on.
+    fn escape(&mut self, text: &mut String) -> Parsed<()> {
+        let start = self.at;
+        let bytes = self.source.as_bytes();
+        let unit = |at: usize| {
+            let digits = self.source.get(at + 2..at + 6)?;
+            let is_unit = bytes[at..].starts_with(b"\\u") && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            is_unit.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+        };
+        let escaped = match bytes.get(start + 1) {
+            Some(byte @ (b'"' | b'\\' | b'/')) => char::from(*byte),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                let Some(high) = unit(start) else { return self.fail("expected four hexadecimal digits") };
+                let low = unit(start + 6).filter(|low| (0xdc00..0xe000).contains(low));
+                self.at += 4;
+                match (high, low) {
+                    (0xd800..0xdc00, Some(low)) => {
+                        self.at += 6;
+                        let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                        char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+                    }
+                    _ => char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER),
+                }
+            }
+            _ => return self.fail("there is no such escape"),
+        };
+        text.push(escaped);
+        self.at += 2;
+        Ok(())
+    }
+}
