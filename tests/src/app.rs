@@ -169,6 +169,12 @@ impl TestApp {
         Self::launch(Launch { settings: settings.iter().map(owned).collect(), ..Launch::default() }).await
     }
 
+    /// On PostgreSQL, by this URL, with whatever listens there.
+    pub async fn on_postgres(url: &str, address: SocketAddr) -> Self {
+        let (allow, database_url) = (Some(address.to_string()), Some(url.to_owned()));
+        Self::launch(Launch { allow, database_url, ..Launch::default() }).await
+    }
+
     /// The same, with components compiled by a child as in production, within this budget.
     pub async fn compiling_within(budget: CompileBudget) -> Self {
         Self::launch(Launch { compile_budget: Some(budget), ..Launch::default() }).await

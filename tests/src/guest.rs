@@ -119,6 +119,7 @@ impl Guests {
             settings: settings.to_string(),
             context: context.to_string(),
             allowance: Allowance::default(),
+            reserve: None,
             outbound,
             state: Arc::new(NoState),
         }

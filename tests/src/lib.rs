@@ -11,6 +11,7 @@ pub mod guest;
 pub mod mirror;
 pub mod model;
 pub mod oauth;
+pub mod outage;
 #[path = "../../host/store/tests/contract/postgres.rs"]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "this is test code in a library's place")]
 pub mod postgres;

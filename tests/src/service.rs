@@ -14,7 +14,7 @@ use axum::{
     response::Response,
 };
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 /// A request as it arrived on the wire.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ struct Script {
     /// What comes before that, once each.
     first: Mutex<HashMap<String, VecDeque<(u16, Value)>>>,
     received: Mutex<Vec<Received>>,
+    /// Answers wait while it is true.
+    held: watch::Sender<bool>,
 }
 
 #[derive(Clone)]
@@ -68,6 +70,22 @@ impl ScriptedService {
         lock(&self.script.first).entry(path.to_owned()).or_default().push_back((status, body));
     }
 
+    /// From now on it takes requests and doesn't answer them, until it is released.
+    pub fn hold(&self) {
+        self.script.held.send_replace(true);
+    }
+
+    pub fn release(&self) {
+        self.script.held.send_replace(false);
+    }
+
+    /// Waits until it has taken so many requests.
+    pub async fn has_taken(&self, count: usize) {
+        while lock(&self.script.received).len() < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub fn received(&self) -> Vec<Received> {
         lock(&self.script.received).clone()
     }
@@ -88,6 +106,8 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
         headers,
         body,
     });
+    // The sender lives as long as the script.
+    let _ = script.held.subscribe().wait_for(|held| !held).await;
     let path = parts.uri.path();
     let first = lock(&script.first).get_mut(path).and_then(VecDeque::pop_front);
     let found = first.or_else(|| lock(&script.answers).get(path).cloned());

@@ -11,6 +11,13 @@ pub enum StoreError {
     Broken { doing: &'static str, detail: String },
 }
 
+impl StoreError {
+    /// Whether the same may go well in a while.
+    pub fn is_passing(&self) -> bool {
+        !matches!(self, Self::Broken { .. })
+    }
+}
+
 /// An embedder could not do it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EmbedError {

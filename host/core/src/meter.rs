@@ -42,6 +42,9 @@ pub type Limits = BTreeMap<Meter, u64>;
 pub struct Reading {
     pub used: u64,
     pub limit: Option<u64>,
+    /// Set aside for calls that are running, beside what is used; only of what is set aside at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<u64>,
 }
 
 /// A period's meters, as the usage report shows them.
@@ -61,6 +64,17 @@ pub struct LimitReached {
     pub limit: u64,
     pub used: u64,
     pub resets_at: Timestamp,
+}
+
+/// The rest of a meter is set aside for calls that are running, and most of that will be free in a moment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("the rest of this month's {} is set aside for calls that are running; try again in a moment", meter.name())]
+pub struct SetAside {
+    pub meter: Meter,
+    pub limit: u64,
+    /// What was really used.
+    pub used: u64,
+    pub reserved: u64,
 }
 
 /// What is left of a meter, for the `RateLimit` header fields.

@@ -80,7 +80,7 @@ pub async fn map(
 ) -> Outcome {
     let shared = &sandbox.shared;
     let deadline = Instant::now() + allowance.deadline;
-    shared.mapper.apply(shared, organization, filter, input, allowance, deadline).await.into()
+    shared.mapper.apply(shared, organization, filter, input, allowance, None, deadline).await.into()
 }
 
 impl Warm {

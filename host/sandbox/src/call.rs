@@ -42,6 +42,7 @@ pub async fn fresh(
     let deadline = started + allowance.deadline;
     let connector = guest::Connector { outbound: invocation.outbound, state: invocation.state };
     let guest = Guest::new(shared, invocation.organization, allowance, deadline, Some(connector));
+    let guest = guest.with_reserve(invocation.reserve);
     let mut store = match store(engine, guest) {
         Ok(store) => store,
         Err(error) => return refused(fault::fault(FaultKind::Internal, error.to_string())),
@@ -52,7 +53,8 @@ pub async fn fresh(
         settings: invocation.settings,
         context: invocation.context,
     };
-    let answered = before(deadline, async {
+    let care = store.data().fuel.care(engine);
+    let answered = before(deadline, &care, async {
         let connector = loaded.pre.instantiate_async(&mut store).await?;
         answer(&connector, &mut store, &call).await
     })

@@ -7,13 +7,15 @@ use std::{
     time::Instant,
 };
 
+use crate::fuel::Care;
+
 /// The deadline came first.
 #[derive(Debug)]
 pub struct Elapsed;
 
 /// Awaits a future until the deadline. The clock is asked before the future is: a guest that never waits would
 /// otherwise get one more turn after its deadline.
-pub async fn before<T>(deadline: Instant, future: impl Future<Output = T>) -> Result<T, Elapsed> {
+pub async fn before<T>(deadline: Instant, care: &Care, future: impl Future<Output = T>) -> Result<T, Elapsed> {
     let mut future = pin!(future);
     let mut timer = pin!(tokio::time::sleep_until(deadline.into()));
     let mut waits = false;
@@ -21,6 +23,9 @@ pub async fn before<T>(deadline: Instant, future: impl Future<Output = T>) -> Re
         // Nothing is asked of the clock in a call that is answered in its first turn.
         if waits && Instant::now() >= deadline {
             return Poll::Ready(Err(Elapsed));
+        }
+        if waits {
+            care.resume();
         }
         if let Poll::Ready(value) = future.as_mut().poll(context) {
             return Poll::Ready(Ok(value));

@@ -6,16 +6,20 @@ use std::{
 };
 
 use resly_core::{
-    connector::sandbox::{Allowance, CallState, Cost, Fault},
+    connector::{
+        fuel::FuelReserve,
+        sandbox::{Allowance, CallState, Cost, Fault},
+    },
     id::OrganizationId,
     outbound::Outbound,
     time::{Clock, Random},
 };
-use wasmtime::{Engine, Store, StoreContextMut, Trap, UpdateDeadline, component::ResourceTable};
+use wasmtime::{Engine, Store, StoreContextMut, component::ResourceTable};
 use wasmtime_wasi::WasiCtx;
 
 use crate::{
     fault::{self, Stop},
+    fuel::{self, Fuel, burn},
     limits::{HANDLES, HOST_CALL_SLACK, HTTP_BODY, Limits},
     log::CallLog,
     mapper::Mapper,
@@ -40,6 +44,7 @@ pub struct Guest {
     pub deadline: Instant,
     pub allowance: Allowance,
     pub limits: Limits,
+    pub fuel: Fuel,
     pub log: CallLog,
     pub http_calls: u32,
     pub response_bytes: usize,
@@ -76,6 +81,7 @@ impl Guest {
             deadline,
             allowance,
             limits: Limits::new(allowance.memory_bytes),
+            fuel: Fuel::new(allowance.fuel, None),
             log: CallLog::new(lines),
             http_calls: 0,
             response_bytes: 0,
@@ -85,6 +91,12 @@ impl Guest {
             table,
             wasi: None,
         }
+    }
+
+    /// With more fuel to be had while it runs.
+    #[must_use]
+    pub fn with_reserve(self, reserve: Option<Arc<FuelReserve>>) -> Self {
+        Self { fuel: Fuel::new(self.allowance.fuel, reserve), ..self }
     }
 
     pub fn redact(&self, text: &str) -> String {
@@ -111,7 +123,7 @@ pub fn store(engine: &Engine, guest: Guest) -> Result<Store<Guest>, wasmtime::Er
     let allowance = guest.allowance;
     let mut store = Store::try_new(engine, guest)?;
     store.limiter(|guest| &mut guest.limits);
-    store.set_fuel(allowance.fuel)?;
+    fuel::fill(&mut store)?;
     store.set_hostcall_fuel(allowance.output_bytes.max(HTTP_BODY) + HOST_CALL_SLACK);
     store.set_max_component_handles(HANDLES);
     store.set_epoch_deadline(1);
@@ -119,7 +131,7 @@ pub fn store(engine: &Engine, guest: Guest) -> Result<Store<Guest>, wasmtime::Er
         if Instant::now() >= context.data().deadline {
             return Err(Stop(fault::deadline(&allowance)).into());
         }
-        Ok(UpdateDeadline::Yield(1))
+        fuel::at_epoch(context)
     });
     Ok(store)
 }
@@ -129,7 +141,7 @@ pub fn cost(store: &Store<Guest>, started: Instant) -> Cost {
     let guest = store.data();
     let left = store.get_fuel().unwrap_or(0);
     Cost {
-        fuel: guest.allowance.fuel.saturating_sub(left),
+        fuel: guest.fuel.burnt(left),
         http_calls: guest.http_calls,
         response_bytes: guest.response_bytes as u64,
         duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
@@ -139,11 +151,4 @@ pub fn cost(store: &Store<Guest>, started: Instant) -> Cost {
 /// Charges a host call to its guest's fuel.
 pub fn charge(store: &mut StoreContextMut<'_, Guest>, bytes: usize) -> wasmtime::Result<()> {
     burn(store, HOST_CALL_FUEL + (bytes / BYTES_PER_FUEL) as u64)
-}
-
-/// Takes fuel; a guest that hasn't got it ends here.
-pub fn burn(store: &mut StoreContextMut<'_, Guest>, fuel: u64) -> wasmtime::Result<()> {
-    let left = store.get_fuel()?;
-    store.set_fuel(left.saturating_sub(fuel))?;
-    if left < fuel { Err(Trap::OutOfFuel.into()) } else { Ok(()) }
 }

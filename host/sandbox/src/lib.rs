@@ -17,6 +17,7 @@ mod engine;
 mod error;
 mod executor;
 mod fault;
+mod fuel;
 mod guest;
 mod host;
 mod limits;

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Instant};
 
 use resly_core::{
-    connector::sandbox::{Allowance, Cost, Digest, FaultKind, Mapped, Unmapped},
+    connector::{
+        fuel::FuelReserve,
+        sandbox::{Allowance, Cost, Digest, FaultKind, Mapped, Unmapped},
+    },
     id::OrganizationId,
 };
 use tokio::sync::OnceCell;
@@ -44,6 +47,7 @@ impl Mapper {
     }
 
     /// Applies a filter within what is left of a call. To be awaited on a guest thread.
+    #[expect(clippy::too_many_arguments, reason = "these are what one mapping within a call is made of")]
     pub async fn apply(
         &self,
         shared: &Arc<Shared>,
@@ -51,6 +55,7 @@ impl Mapper {
         filter: &str,
         input: &str,
         allowance: Allowance,
+        reserve: Option<Arc<FuelReserve>>,
         deadline: Instant,
     ) -> Mapped {
         let refused = |fault| Mapped { result: Err(Unmapped::Fault(fault)), cost: Cost::default() };
@@ -64,12 +69,13 @@ impl Mapper {
             Err(_) => return refused(fault::deadline(&allowance)),
         };
         let started = Instant::now();
-        let guest = Guest::new(Arc::clone(shared), organization, allowance, deadline, None);
+        let guest = Guest::new(Arc::clone(shared), organization, allowance, deadline, None).with_reserve(reserve);
         let mut store = match store(&self.engine, guest) {
             Ok(store) => store,
             Err(error) => return refused(fault::fault(FaultKind::Internal, error.to_string())),
         };
-        let result = before(deadline, async {
+        let care = store.data().fuel.care(&self.engine);
+        let result = before(deadline, &care, async {
             let mapper = pre.instantiate_async(&mut store).await?;
             mapper.resly_connector_mapping().call_apply(&mut store, filter, input).await
         })

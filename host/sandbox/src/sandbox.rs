@@ -8,7 +8,10 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{Allowance, ComponentSource, Cost, Digest, Invocation, Mapped, Outcome, Sandbox, Unmapped},
+    connector::{
+        fuel::FuelReserve,
+        sandbox::{Allowance, ComponentSource, Cost, Digest, Invocation, Mapped, Outcome, Sandbox, Unmapped},
+    },
     id::OrganizationId,
 };
 use tokio::{runtime::Handle, time::timeout};
@@ -164,11 +167,22 @@ impl Sandbox for WasmSandbox {
     }
 
     async fn map(&self, organization: OrganizationId, filter: &str, input: &str, allowance: Allowance) -> Mapped {
+        self.map_within(organization, filter, input, allowance, None).await
+    }
+
+    async fn map_within(
+        &self,
+        organization: OrganizationId,
+        filter: &str,
+        input: &str,
+        allowance: Allowance,
+        reserve: Option<Arc<FuelReserve>>,
+    ) -> Mapped {
         let (shared, filter, input) = (Arc::clone(&self.shared), filter.to_owned(), input.to_owned());
         let run = async move {
             let deadline = Instant::now() + allowance.deadline;
             let mapper = Arc::clone(&shared.mapper);
-            mapper.apply(&shared, organization, &filter, &input, allowance, deadline).await
+            mapper.apply(&shared, organization, &filter, &input, allowance, reserve, deadline).await
         };
         let ended = || {
             let fault = fault::busy("the host is shutting down");

@@ -76,6 +76,7 @@ pub async fn serve(app: Arc<App>, router: Router, listener: TcpListener, mut sto
         tracing::warn!(turns = running(), "some answers were not finished; they are stored as interrupted");
     }
     jobs.shutdown().await;
+    app.connectors.settle_pending().await;
     app.keyring.flush().await;
     app.store.close().await;
 }

@@ -7,9 +7,9 @@
 //! written in the same transaction, is what makes settling happen once.
 
 use resly_core::{
-    connector::connection::{BeginCallError, CallRecord, Environment},
+    connector::connection::{BeginCallError, CallRecord, Environment, FuelGrant},
     id::{CallId, OrganizationId},
-    meter::Meter,
+    meter::{LimitReached, Meter, SetAside},
     time::{Period, Timestamp},
 };
 
@@ -25,8 +25,8 @@ use crate::{
 /// The most fuel that one call can set aside, whatever it asks for: days of it, and far from what a counter can hold.
 const MOST_FUEL: u64 = 1 << 50;
 
-/// Sets aside what is asked for or, when less is left, that. `granted` is how much it was, since `RETURNING` sees the new
-/// row only. Nothing left changes no row.
+/// Sets aside what is asked for or, where nothing else is set aside, the last that is left: what others have set aside they
+/// mostly give back. `granted` is how much it was, since `RETURNING` sees the new row only. Nothing to be had changes no row.
 const RESERVE: &str = "INSERT INTO usage
         (id, organization_id, period_start, meter, environment, used, reserved, granted, plan_limit, created_at,
          updated_at)
@@ -41,7 +41,18 @@ const RESERVE: &str = "INSERT INTO usage
         granted = CASE WHEN excluded.plan_limit - usage.used - usage.reserved < $4
                        THEN excluded.plan_limit - usage.used - usage.reserved ELSE $4 END,
         plan_limit = excluded.plan_limit, updated_at = excluded.updated_at
-    WHERE excluded.plan_limit IS NULL OR usage.used + usage.reserved < excluded.plan_limit
+    WHERE excluded.plan_limit IS NULL OR usage.used + usage.reserved + $4 <= excluded.plan_limit
+       OR (usage.reserved <= 0 AND usage.used < excluded.plan_limit)
+    RETURNING granted, plan_limit";
+
+/// The same for a call that has `$5` set aside already.
+const EXTEND: &str = "UPDATE usage
+    SET reserved = reserved + CASE WHEN plan_limit - used - reserved < $4 THEN plan_limit - used - reserved ELSE $4 END,
+        granted = CASE WHEN plan_limit - used - reserved < $4 THEN plan_limit - used - reserved ELSE $4 END,
+        updated_at = $3
+    WHERE organization_id = $1 AND period_start = $2 AND meter = 'fuel' AND environment = 'production'
+      AND (plan_limit IS NULL OR used + reserved + $4 <= plan_limit
+           OR (reserved <= $5 AND used + reserved < plan_limit))
     RETURNING granted";
 
 pub(crate) struct NewCall {
@@ -54,20 +65,20 @@ pub(crate) struct NewCall {
 }
 
 /// Counts the call and sets fuel aside: both or neither.
-pub(crate) async fn begin(db: &mut Conn<'_>, call: &NewCall) -> Result<u64, Halt<BeginCallError>> {
+pub(crate) async fn begin(db: &mut Conn<'_>, call: &NewCall) -> Result<FuelGrant, Halt<BeginCallError>> {
     let (organization, now) = (call.organization, call.now);
     if call.environment == Environment::Sandbox {
         usage::count_sandbox(db, organization, Meter::ConnectorCalls, 1, now).await?;
-        return Ok(call.fuel);
+        return Ok(FuelGrant { fuel: call.fuel, limited: false });
     }
     let counted = usage::count(db, organization, Meter::ConnectorCalls, 1, now).await;
     counted.map_err(limit_only)?;
 
     let period = Time(Period::containing(now).start);
     let fuel = Count(call.fuel.min(MOST_FUEL));
-    let granted = row!(db, (Count,), RESERVE, row_id(now), Id(organization.0), period, fuel, Time(now))?;
-    let Some((granted,)) = granted else {
-        return Err(limit_only(usage::why_not(db, organization, Meter::Fuel, now).await?));
+    let granted = row!(db, (Count, Option<Count>), RESERVE, row_id(now), Id(organization.0), period, fuel, Time(now))?;
+    let Some((granted, limit)) = granted else {
+        return Err(no_fuel(db, organization, now).await?);
     };
     execute!(
         db,
@@ -81,7 +92,71 @@ pub(crate) async fn begin(db: &mut Conn<'_>, call: &NewCall) -> Result<u64, Halt
         Time(call.lease_until),
         Time(now)
     )?;
+    Ok(FuelGrant { fuel: granted.0, limited: limit.is_some() })
+}
+
+/// Sets more aside for a call that is running.
+pub(crate) async fn extend(
+    db: &mut Conn<'_>,
+    call: CallId,
+    organization: OrganizationId,
+    more: u64,
+    now: Timestamp,
+) -> Result<u64, Halt<BeginCallError>> {
+    let reserved = row!(
+        db,
+        (Time, Count),
+        "UPDATE call_reservations SET fuel = fuel WHERE id = $1 AND organization_id = $2 AND NOT released
+         RETURNING period_start, fuel",
+        Id(call.0),
+        Id(organization.0)
+    )?;
+    let Some((period, own)) = reserved else { return Ok(0) };
+    let more = Count(more.min(MOST_FUEL));
+    let granted = row!(db, (Count,), EXTEND, Id(organization.0), period, Time(now), more, own)?;
+    let Some((granted,)) = granted else {
+        return Err(match no_fuel(db, organization, period.0).await? {
+            // All of it is its own: what it has, it is about to burn.
+            Halt::Refused(BeginCallError::SetAside(SetAside { meter, limit, reserved, .. })) if reserved <= own.0 => {
+                let resets_at = Period::containing(period.0).end;
+                Halt::Refused(BeginCallError::Limit(LimitReached { meter, limit, used: limit, resets_at }))
+            }
+            refused => refused,
+        });
+    };
+    execute!(
+        db,
+        "UPDATE call_reservations SET fuel = fuel + $3 WHERE id = $1 AND organization_id = $2",
+        Id(call.0),
+        Id(organization.0),
+        granted
+    )?;
     Ok(granted.0)
+}
+
+/// Why there is no fuel in the month of `at`: it is burnt, or set aside for calls that give most of it back.
+async fn no_fuel(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    at: Timestamp,
+) -> Result<Halt<BeginCallError>, sqlx::Error> {
+    let refused = limit_only(usage::why_not(db, organization, Meter::Fuel, at).await?);
+    let Halt::Refused(BeginCallError::Limit(LimitReached { meter, limit, used, .. })) = refused else {
+        return Ok(refused);
+    };
+    let reserved = row!(
+        db,
+        (Count,),
+        "SELECT reserved FROM usage
+         WHERE organization_id = $1 AND period_start = $2 AND meter = 'fuel' AND environment = 'production'",
+        Id(organization.0),
+        Time(Period::containing(at).start)
+    )?;
+    let reserved = reserved.map_or(0, |(reserved,)| reserved.0);
+    if used < limit && reserved > 0 {
+        return Ok(Halt::Refused(BeginCallError::SetAside(SetAside { meter, limit, used, reserved })));
+    }
+    Ok(refused)
 }
 
 /// Only messages depend on a subscription, so a call is refused by a limit or not at all.

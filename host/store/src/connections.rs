@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use resly_core::{
     connector::account::{AccountKey, AccountStore},
     connector::connection::{
-        BeginCallError, CallRecord, Connection, ConnectionStatus, ConnectionStore, Environment, Policy,
+        BeginCallError, CallRecord, Connection, ConnectionStatus, ConnectionStore, Environment, FuelGrant, Policy,
         SealedCredentials,
     },
     connector::manifest::AuthType,
@@ -396,10 +396,23 @@ impl ConnectionStore for Store {
         fuel: u64,
         now: Timestamp,
         lease_until: Timestamp,
-    ) -> Result<u64, BeginCallError> {
+    ) -> Result<FuelGrant, BeginCallError> {
         let call = calls::NewCall { id, organization, environment, fuel, now, lease_until };
         self.write("begin a connector call", move |mut db| Box::pin(async move { calls::begin(&mut db, &call).await }))
             .await
+    }
+
+    async fn extend_call(
+        &self,
+        id: CallId,
+        organization: OrganizationId,
+        more: u64,
+        now: Timestamp,
+    ) -> Result<u64, BeginCallError> {
+        self.write("set more fuel aside", move |mut db| {
+            Box::pin(async move { calls::extend(&mut db, id, organization, more, now).await })
+        })
+        .await
     }
 
     async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError> {

@@ -134,7 +134,7 @@ pub(crate) async fn why_not(
     let used = row!(
         db,
         (Count,),
-        "SELECT used + reserved FROM usage
+        "SELECT used FROM usage
          WHERE organization_id = $1 AND period_start = $2 AND meter = $3 AND environment = 'production'",
         Id(organization.0),
         Time(period.start),
@@ -272,18 +272,25 @@ impl Store {
         let mut db = self.reader(doing).await?;
         let counts = rows!(
             db,
-            (String, String, Count),
-            "SELECT meter, environment, used FROM usage WHERE organization_id = $1 AND period_start = $2",
+            (String, String, Count, Count),
+            "SELECT meter, environment, used, reserved FROM usage WHERE organization_id = $1 AND period_start = $2",
             Id(organization.0),
             Time(period.start)
         )
         .map_err(failed(doing))?;
         let used = |meter: Meter, environment: &str| {
-            counts.iter().find(|(m, e, _)| m == meter.name() && e == environment).map_or(0, |(_, _, used)| used.0)
+            counts.iter().find(|(m, e, ..)| m == meter.name() && e == environment).map_or(0, |(_, _, used, _)| used.0)
+        };
+        let reserved = |meter: Meter| {
+            let count = counts.iter().find(|(m, e, ..)| m == meter.name() && e == PRODUCTION);
+            (meter == Meter::Fuel).then(|| count.map_or(0, |(.., reserved)| reserved.0))
         };
         let meters: BTreeMap<_, _> = Meter::ALL
             .into_iter()
-            .map(|meter| (meter, Reading { used: used(meter, PRODUCTION), limit: limits.get(&meter).copied() }))
+            .map(|meter| {
+                let (used, limit) = (used(meter, PRODUCTION), limits.get(&meter).copied());
+                (meter, Reading { used, limit, reserved: reserved(meter) })
+            })
             .collect();
         let sandbox =
             [Meter::ConnectorCalls, Meter::Fuel].into_iter().map(|meter| (meter, used(meter, SANDBOX))).collect();

@@ -17,6 +17,7 @@ mod customers;
 mod declarative;
 mod definitions;
 mod environments;
+mod fuel;
 mod health;
 mod injections;
 mod keys;

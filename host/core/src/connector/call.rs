@@ -2,15 +2,21 @@
 //! action all come through [`Connectors::call`].
 
 mod admit;
+mod fuel;
 mod invocation;
 mod output;
 mod prepared;
 mod record;
 mod request;
+mod settle;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use moka::sync::Cache;
+use serde_json::Value;
 
 pub(crate) use self::invocation::allowance;
 pub(super) use self::output::MAPPING_FUEL;
@@ -19,19 +25,25 @@ pub use self::{
     prepared::Prepared,
     request::{CallError, CallReport, CallRequest, Caller},
 };
-use self::{admit::denied, record::record};
+use self::{
+    admit::denied,
+    fuel::{Extension, FuelQueues, UsualFuel},
+    record::record,
+    settle::{Ending, Settled, Settlements},
+};
 use super::{
-    connection::{BeginCallError, Catalogue, Connection, ConnectionStore, Environment, Installable, Owner},
+    connection::{BeginCallError, Catalogue, Connection, ConnectionStore, Environment, FuelGrant, Installable, Owner},
     fixture::Fixtures,
+    fuel::FuelReserve,
     health::Schedule,
     manifest::Action,
     recent::Recent,
-    sandbox::{Allowance, Fault, FaultKind, Sandbox, StateStore},
+    sandbox::{Allowance, Fault, FaultKind, Invocation, Outcome, Sandbox, StateStore},
 };
 use crate::{
     id::{CallId, OrganizationId},
     outbound::{Outbound, Rehearse},
-    time::{Clock, Random},
+    time::{Clock, Random, Timestamp},
 };
 
 /// How long a call's reservation may outlive its host.
@@ -65,6 +77,9 @@ pub struct Connectors {
     pub(super) random: Arc<dyn Random>,
     prepared: Cache<(OrganizationId, String, String), Arc<Prepared>>,
     recent: Recent,
+    usual: UsualFuel,
+    queues: FuelQueues,
+    settlements: Settlements,
     schedule: Schedule,
 }
 
@@ -79,6 +94,8 @@ impl Connectors {
         random: Arc<dyn Random>,
     ) -> Self {
         // A version never changes once it is in the catalogue, so an entry can't be stale; the bound is for memory.
+        let queues = FuelQueues::new();
+        let settlements = Settlements::new(Arc::clone(&store), queues.clone());
         let prepared = Cache::builder().max_capacity(256).time_to_idle(Duration::from_secs(300)).build();
         Self {
             store,
@@ -90,6 +107,9 @@ impl Connectors {
             random,
             prepared,
             recent: Recent::new(),
+            usual: UsualFuel::new(),
+            queues,
+            settlements,
             schedule: Schedule::default(),
         }
     }
@@ -166,43 +186,124 @@ impl Connectors {
 
         let now = self.clock.now();
         let id = CallId(self.random.uuid(now));
-        let lease_until = now.plus(LEASE);
         let counted = request.caller != Caller::Health;
-        let fuel = if counted {
-            let (organization, environment) = (request.organization, connection.environment);
-            match self.store.begin_call(id, organization, environment, allowance.fuel, now, lease_until).await {
-                Ok(fuel) => fuel,
+        let (most, environment) = (allowance.fuel, connection.environment);
+        let like = (request.organization, connection.id, action.id.clone());
+        let grant = if counted {
+            let expected = if environment == Environment::Production { self.usual.expect(&like, most) } else { most };
+            match self.begin(id, request.organization, environment, expected, now).await {
+                Ok(grant) => grant,
                 Err(BeginCallError::Limit(limit)) => {
                     return self.log(request, &connection, CallReport::over(limit)).await;
                 }
-                Err(BeginCallError::Store(error)) => return Err(error.into()),
+                Err(BeginCallError::SetAside(set_aside)) => {
+                    return self.log(request, &connection, CallReport::set_aside(set_aside)).await;
+                }
+                Err(BeginCallError::Store(error)) => {
+                    // It may be kept all the same, and only the answer be lost.
+                    let fault = Fault::new(FaultKind::Busy, "the database couldn't be reached; nothing ran");
+                    let report = CallReport::refused(fault.retryable(true));
+                    let unsure = record(id, now, request, &connection, &report, Vec::new());
+                    if error.is_passing() {
+                        self.settlements.keep(Ending::GiveBack, unsure, error.clone()).ok();
+                    }
+                    return Err(error.into());
+                }
             }
         } else {
-            allowance.fuel
+            FuelGrant { fuel: most, limited: false }
         };
+        let extension = Arc::new(self.extension(id, request.organization));
+        let reserve = grant.limited.then(|| Arc::new(FuelReserve::new(grant.fuel, most, Arc::clone(&extension) as _)));
 
-        let allowance = Allowance { fuel, ..allowance };
+        let allowance = Allowance { fuel: if grant.limited { grant.fuel } else { most }, ..allowance };
         let invocation = self.invocation(request, id, &connection, prepared, action, allowance, &outbound, now);
-        let mut outcome = self.sandbox.invoke(invocation).await;
+        let mut outcome = self.sandbox.invoke(Invocation { reserve: reserve.clone(), ..invocation }).await;
         let never_ran = outcome.never_ran();
         let sample = self.sample(request, &connection, &outcome, now);
-        let output = self.shape(prepared, &connection, action, allowance, &mut outcome).await;
+        let output = self.shape(prepared, &connection, action, allowance, reserve.as_ref(), &mut outcome).await;
         let output = output.map_err(|fault| outbound.cause().unwrap_or(fault));
-        let report = CallReport { result: output, limit: None, cached: false, cost: outcome.cost, log: outcome.log };
+        let report = finished(output, outcome, reserve.as_deref(), extension.take_refusal());
         let record = record(id, now, request, &connection, &report, outbound.requests());
-        match counted {
-            true if never_ran => self.store.give_back_call(record).await?,
-            true => self.store.finish_call(record).await?,
-            false => self.store.log_call(record).await?,
+        if counted && !never_ran && environment == Environment::Production {
+            self.usual.learn(like, report.cost.fuel);
         }
-        if let Some(sample) = sample {
-            self.store.keep_sample(sample).await?;
+        let ending = match counted {
+            true if never_ran => Ending::GiveBack,
+            true => Ending::Finish,
+            false => Ending::Log,
+        };
+        if self.settlements.settle(ending, record).await? == Settled::Later {
+            return Ok(report);
+        }
+        if let Some(sample) = sample
+            && let Err(error) = self.store.keep_sample(sample).await
+        {
+            tracing::warn!(%error, connection = %connection.id, "an action's last output could not be kept");
         }
         // What comes with a warning would be served again without it.
         if let (Some(key), Ok(output)) = (recent.filter(|_| report.notes().is_empty()), &report.result) {
             self.recent.keep(key, output, self.clock.now());
         }
-        self.observe(request, &connection, &report).await?;
+        if let Err(error) = self.observe(request, &connection, &report).await {
+            tracing::warn!(%error, connection = %connection.id, "what a call tells of its connection could not be kept");
+        }
         Ok(report)
     }
+
+    /// Counts a call and sets fuel aside, after a short wait where the rest is only set aside for others.
+    async fn begin(
+        &self,
+        id: CallId,
+        organization: OrganizationId,
+        environment: Environment,
+        fuel: u64,
+        now: Timestamp,
+    ) -> Result<FuelGrant, BeginCallError> {
+        let lease_until = now.plus(LEASE);
+        let attempt = || self.store.begin_call(id, organization, environment, fuel, now, lease_until);
+        self.queues.patiently(organization, attempt).await
+    }
+
+    fn extension(&self, call: CallId, organization: OrganizationId) -> Extension {
+        Extension {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            queues: self.queues.clone(),
+            organization,
+            call,
+            refused: Mutex::default(),
+        }
+    }
+
+    /// Tries to settle what had to wait for the database: for a host that ends.
+    pub async fn settle_pending(&self) {
+        self.settlements.flush().await;
+    }
+}
+
+/// What a call gave. One that ran out of fuel for another reason than its own cap says that.
+fn finished(
+    output: Result<Value, Fault>,
+    outcome: Outcome,
+    reserve: Option<&FuelReserve>,
+    refused: Option<BeginCallError>,
+) -> CallReport {
+    let spent = output.as_ref().is_err_and(|fault| fault.kind == FaultKind::Fuel);
+    // It burnt at a stroke what usually lasts for a whole call; a repeat starts with twice as much.
+    let output = match output {
+        Err(_) if spent && refused.is_none() && reserve.is_some_and(FuelReserve::may_grow) => {
+            let message =
+                "the call needed more fuel at once than such calls do; try again, and more is set aside for it";
+            Err(Fault::new(FaultKind::Busy, message).retryable(true))
+        }
+        output => output,
+    };
+    let report = match (output, refused) {
+        (_, Some(BeginCallError::Limit(limit))) if spent => CallReport::over(limit),
+        (_, Some(BeginCallError::SetAside(set_aside))) if spent => CallReport::set_aside(set_aside),
+        (Ok(output), _) => CallReport { cached: false, ..CallReport::known(&output) },
+        (Err(fault), _) => CallReport::refused(fault),
+    };
+    CallReport { cost: outcome.cost, log: outcome.log, ..report }
 }

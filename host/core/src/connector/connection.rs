@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::StoreError,
     id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
-    meter::LimitReached,
+    meter::{LimitReached, SetAside},
     time::Timestamp,
 };
 
@@ -236,7 +236,17 @@ pub enum BeginCallError {
     #[error(transparent)]
     Limit(#[from] LimitReached),
     #[error(transparent)]
+    SetAside(#[from] SetAside),
+    #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Fuel that is set aside for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FuelGrant {
+    pub fuel: u64,
+    /// Whether the organization has a limit. Where it has none, the call may burn more without asking.
+    pub limited: bool,
 }
 
 /// Where connections and their calls are kept.
@@ -263,8 +273,8 @@ pub trait ConnectionStore: HealthStore + TrialStore {
     /// an admin wants it enabled stays as it is.
     async fn refuse_connection(&self, refused: &Connection) -> Result<(), StoreError>;
 
-    /// Counts one connector call and sets aside at most `fuel` of what is left of the organization's; returns how much
-    /// was set aside. In the `sandbox` environment nothing is limited and all of it is granted.
+    /// Counts one connector call and sets aside `fuel` of what is left of the organization's, or the last of it when
+    /// nothing else is set aside. In the `sandbox` environment nothing is limited and all of it is granted.
     ///
     /// The reservation outlives a crash: it is released, and the call stays counted, once `lease_until` has passed.
     async fn begin_call(
@@ -275,6 +285,15 @@ pub trait ConnectionStore: HealthStore + TrialStore {
         fuel: u64,
         now: Timestamp,
         lease_until: Timestamp,
+    ) -> Result<FuelGrant, BeginCallError>;
+    /// Sets aside `more` for a call that is running, or the last that is left; how much it was. None for a call whose
+    /// reservation is gone.
+    async fn extend_call(
+        &self,
+        id: CallId,
+        organization: OrganizationId,
+        more: u64,
+        now: Timestamp,
     ) -> Result<u64, BeginCallError>;
     /// Settles the reservation with what was burnt and writes the log row, in one transaction. Idempotent by `id`.
     async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError>;

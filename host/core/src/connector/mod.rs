@@ -8,6 +8,7 @@ pub mod call;
 pub mod connection;
 pub mod fault;
 pub mod fixture;
+pub mod fuel;
 pub mod health;
 pub mod manifest;
 pub mod offer;

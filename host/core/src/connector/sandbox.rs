@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use super::fault::{Fault, FaultKind, Remedy};
+use super::fuel::FuelReserve;
 use crate::{
     error::StoreError,
     id::{ConnectionId, OrganizationId},
@@ -47,7 +48,8 @@ pub trait ComponentSource: Send + Sync + 'static {
 /// What one call may use. Every field is a hard bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// wasmtime's fuel units, for the guest and the mappings it asks for together.
+    /// wasmtime's fuel units, for the guest and the mappings it asks for together; where there is a [`FuelReserve`], what
+    /// the call starts with.
     pub fuel: u64,
     /// Wall clock, waiting for services included.
     pub deadline: Duration,
@@ -98,6 +100,8 @@ pub struct Invocation {
     pub settings: String,
     pub context: String,
     pub allowance: Allowance,
+    /// Where more fuel comes from while it runs. None does when it is `None`.
+    pub reserve: Option<Arc<FuelReserve>>,
     pub outbound: Arc<dyn Outbound>,
     pub state: Arc<dyn CallState>,
 }
@@ -233,4 +237,15 @@ pub trait Sandbox: Send + Sync + 'static {
     async fn invoke(&self, invocation: Invocation) -> Outcome;
     /// Applies a jq filter to a JSON text in the mapper, on the organization's share.
     async fn map(&self, organization: OrganizationId, filter: &str, input: &str, allowance: Allowance) -> Mapped;
+    /// The same within a call, whose reserve may grow.
+    async fn map_within(
+        &self,
+        organization: OrganizationId,
+        filter: &str,
+        input: &str,
+        allowance: Allowance,
+        _reserve: Option<Arc<FuelReserve>>,
+    ) -> Mapped {
+        self.map(organization, filter, input, allowance).await
+    }
 }

@@ -6,7 +6,8 @@ use wasmtime::{StoreContextMut, component::Linker};
 use crate::{
     bindings::connector::resly::connector::mapping::Failure,
     fault::Stop,
-    guest::{Guest, burn, charge},
+    fuel::burn,
+    guest::{Guest, charge},
     limits::MAPPING_FILTER,
 };
 
@@ -32,7 +33,8 @@ async fn apply(
     let guest = store.data();
     let allowance = Allowance { fuel, memory_bytes: guest.limits.memory_left(), ..guest.allowance };
     let (shared, organization, deadline) = (guest.shared.clone(), guest.organization, guest.deadline);
-    let mapped = shared.mapper.apply(&shared, organization, &filter, &input, allowance, deadline).await;
+    let reserve = guest.fuel.reserve();
+    let mapped = shared.mapper.apply(&shared, organization, &filter, &input, allowance, reserve, deadline).await;
     burn(&mut store, mapped.cost.fuel)?;
     match mapped.result {
         Ok(output) => Ok(Ok(output)),

@@ -5,6 +5,7 @@
 mod cache;
 mod calls;
 mod child;
+mod fuel;
 mod guest;
 mod neighbours;
 mod resources;

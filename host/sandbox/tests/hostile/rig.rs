@@ -78,6 +78,7 @@ impl Rig {
             settings: "{}".to_owned(),
             context: "{}".to_owned(),
             allowance,
+            reserve: None,
             outbound: Arc::clone(&self.outside) as Arc<dyn Outbound>,
             state: Arc::clone(&self.state) as Arc<dyn CallState>,
         }

@@ -307,6 +307,8 @@ pub struct Reading {
     used: u64,
     /// `null` is unlimited.
     limit: Option<u64>,
+    /// Of `fuel`: what is set aside for calls that are running, beside what is used.
+    reserved: Option<u64>,
 }
 
 /// What is wrong with a definition.

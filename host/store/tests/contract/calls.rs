@@ -7,7 +7,7 @@ use resly_core::{
         sandbox::{Cost, LogLevel, LogLine},
     },
     id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
-    meter::{LimitReached, Meter},
+    meter::{LimitReached, Meter, SetAside},
 };
 use resly_store::{LogQuery, Store};
 use serde_json::json;
@@ -41,7 +41,14 @@ fn record(organization: OrganizationId, id: CallId, fuel: u64) -> CallRecord {
 }
 
 async fn begin(store: &Store, org: OrganizationId, id: CallId, fuel: u64) -> Result<u64, BeginCallError> {
-    store.begin_call(id, org, Environment::Production, fuel, at(0), at(60)).await
+    store.begin_call(id, org, Environment::Production, fuel, at(0), at(60)).await.map(|grant| grant.fuel)
+}
+
+fn set_aside(result: Result<u64, BeginCallError>) -> (u64, u64) {
+    match result {
+        Err(BeginCallError::SetAside(SetAside { used, reserved, .. })) => (used, reserved),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn limit(result: Result<u64, BeginCallError>) -> LimitReached {
@@ -62,10 +69,11 @@ both! {
         assert_eq!(begin(&store, org, id, 600).await.unwrap(), 600);
         assert_eq!(used(&store, org, Meter::Fuel).await, 0, "what is reserved is not used yet");
         let other = CallId(uuid());
-        assert_eq!(begin(&store, org, other, 600).await.unwrap(), 400, "what is left");
-        let full = limit(begin(&store, org, CallId(uuid()), 1).await);
-        assert_eq!((full.meter, full.limit, full.used), (Meter::Fuel, 1000, 1000));
-        assert_eq!(full.resets_at, "2026-11-01T00:00:00Z".parse().unwrap());
+        assert_eq!(set_aside(begin(&store, org, other, 600).await), (0, 600), "the first one will give most of it back");
+        assert_eq!(begin(&store, org, other, 400).await.unwrap(), 400);
+        assert_eq!(set_aside(begin(&store, org, CallId(uuid()), 1).await), (0, 1000));
+        let reading = store.usage(org, at(0)).await.unwrap().meters[&Meter::Fuel];
+        assert_eq!((reading.used, reading.reserved), (0, Some(1000)));
 
         let done = record(org, id, 123);
         store.finish_call(done.clone()).await.unwrap();
@@ -76,10 +84,15 @@ both! {
         assert_eq!(report.meters[&Meter::ConnectorCalls].used, 2, "the refused one is not counted");
         assert_eq!(report.sandbox[&Meter::ConnectorCalls], 0);
         backend.assert_billed(&report).await;
-        assert_eq!(begin(&store, org, CallId(uuid()), u64::MAX).await.unwrap(), 877, "the rest is free again");
+        let last = CallId(uuid());
+        assert_eq!(begin(&store, org, last, u64::MAX).await.unwrap(), 877, "the rest is free again, and given whole");
+        store.finish_call(record(org, last, 877)).await.unwrap();
+        let full = limit(begin(&store, org, CallId(uuid()), 1).await);
+        assert_eq!((full.meter, full.limit, full.used), (Meter::Fuel, 1000, 1000));
+        assert_eq!(full.resets_at, "2026-11-01T00:00:00Z".parse().unwrap());
 
         let logs = store.logs(org, all()).await.unwrap();
-        assert_eq!(logs.len(), 2);
+        assert_eq!(logs.len(), 3);
         let logged = &logs.iter().find(|log| log.call.id == id).unwrap().call;
         assert_eq!(logged.cost, done.cost);
         assert_eq!(logged.log[0].message, "careful\u{fffd}");
@@ -136,8 +149,8 @@ both! {
     async fn the_sandbox_is_counted_beside_and_limited_by_nothing(backend: Backend) {
         let (store, org) = backend.with(&[(Meter::Fuel, 0), (Meter::ConnectorCalls, 0)]).await;
         let id = CallId(uuid());
-        let fuel = store.begin_call(id, org, Environment::Sandbox, 500, at(0), at(60)).await.unwrap();
-        assert_eq!(fuel, 500);
+        let grant = store.begin_call(id, org, Environment::Sandbox, 500, at(0), at(60)).await.unwrap();
+        assert_eq!((grant.fuel, grant.limited), (500, false));
         let done = CallRecord { environment: Environment::Sandbox, ..record(org, id, 77) };
         store.finish_call(done.clone()).await.unwrap();
         store.finish_call(done).await.unwrap();
@@ -170,6 +183,36 @@ both! {
         assert_eq!((report.meters[&Meter::ConnectorCalls].used, report.meters[&Meter::Fuel].used), (2, 1200));
         backend.assert_billed(&report).await;
         assert_eq!(limit(begin(&store, org, CallId(uuid()), 1).await).used, 1200);
+    }
+
+    async fn a_call_that_needs_more_takes_more_and_never_past_the_limit(backend: Backend) {
+        let (store, org) = backend.with(&[(Meter::Fuel, 1000)]).await;
+        let (id, other) = (CallId(uuid()), CallId(uuid()));
+        begin(&store, org, id, 300).await.unwrap();
+        begin(&store, org, other, 300).await.unwrap();
+        let extend = async |id, more| store.extend_call(id, org, more, at(1)).await;
+        assert_eq!(extend(id, 300).await.unwrap(), 300);
+        assert_eq!(set_aside(extend(id, 300).await), (0, 900), "the rest is another's");
+        assert_eq!(extend(id, 100).await.unwrap(), 100);
+        store.finish_call(record(org, other, 50)).await.unwrap();
+        assert_eq!(extend(id, 900).await.unwrap(), 250, "the last of it, when nobody else has any");
+        assert_eq!(limit(extend(id, 1).await).limit, 1000, "what is set aside is its own");
+        store.finish_call(record(org, id, 950)).await.unwrap();
+        let reading = store.usage(org, at(0)).await.unwrap().meters[&Meter::Fuel];
+        assert_eq!((reading.used, reading.reserved), (1000, Some(0)));
+        assert_eq!(extend(id, 5).await.unwrap(), 0, "it is over");
+
+        // What a dead host's call took is free again, too.
+        let late = CallId(uuid());
+        store.set_limits(org, &[(Meter::Fuel, Some(2000))].into(), at(0)).await.unwrap();
+        begin(&store, org, late, 100).await.unwrap();
+        assert_eq!(extend(late, 300).await.unwrap(), 300);
+        store.recover(at(61)).await.unwrap();
+        assert_eq!(store.usage(org, at(0)).await.unwrap().meters[&Meter::Fuel].reserved, Some(0));
+        assert_eq!(extend(late, 5).await.unwrap(), 0, "its lease has ended");
+        let free = organization(&store, &[]).await;
+        let grant = store.begin_call(CallId(uuid()), free, Environment::Production, 7, at(0), at(60)).await.unwrap();
+        assert_eq!((grant.fuel, grant.limited), (7, false));
     }
 
     async fn logs_are_filtered_and_an_organizations_own(backend: Backend) {

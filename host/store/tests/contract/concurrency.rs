@@ -92,9 +92,9 @@ both! {
             spawn(async move {
                 let begun = store.begin_call(CallId(uuid()), org, Environment::Production, 90, at(0), at(60)).await;
                 match begun {
-                    Ok(fuel) => fuel,
-                    Err(BeginCallError::Limit(limit)) => {
-                        assert_eq!((limit.meter, limit.limit, limit.used), (Meter::Fuel, 1000, 1000));
+                    Ok(grant) => grant.fuel,
+                    Err(BeginCallError::SetAside(rest)) => {
+                        assert_eq!((rest.meter, rest.limit, rest.used, rest.reserved), (Meter::Fuel, 1000, 0, 990));
                         0
                     }
                     Err(error) => panic!("{error}"),
@@ -103,9 +103,9 @@ both! {
         });
         let mut granted: Vec<_> = join_all(calling).await.into_iter().map(Result::unwrap).collect();
         granted.sort_unstable();
-        assert_eq!(granted.iter().sum::<u64>(), 1000);
-        assert_eq!(granted.iter().filter(|fuel| **fuel > 0).count(), 12, "eleven whole ones and what was left");
-        assert_eq!(used(&store, org, Meter::ConnectorCalls).await, 12, "what is refused is not counted");
+        assert_eq!(granted.iter().sum::<u64>(), 990, "whole ones; the rest waits for what they give back");
+        assert_eq!(granted.iter().filter(|fuel| **fuel > 0).count(), 11);
+        assert_eq!(used(&store, org, Meter::ConnectorCalls).await, 11, "what is refused is not counted");
     }
 
     /// In SQLite they share a commit; each is undone alone.

@@ -30,8 +30,8 @@ both! {
 
         let report = store.usage(id, at(0)).await.unwrap();
         assert_eq!(report.period.start, "2026-10-01T00:00:00Z".parse().unwrap());
-        assert_eq!(report.meters[&Meter::Embeddings], Reading { used: 0, limit: Some(7) });
-        assert_eq!(report.meters[&Meter::Messages], Reading { used: 0, limit: None });
+        assert_eq!(report.meters[&Meter::Embeddings], Reading { used: 0, limit: Some(7), reserved: None });
+        assert_eq!(report.meters[&Meter::Messages], Reading { used: 0, limit: None, reserved: None });
         assert_eq!(report.meters.len(), 4);
     }
 

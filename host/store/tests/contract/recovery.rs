@@ -43,7 +43,7 @@ both! {
         assert_eq!(report.meters[&Meter::Fuel].used, 0);
         backend.assert_billed(&report).await;
         let again = store.begin_call(CallId(uuid()), org, Environment::Production, 100, at(0), at(60)).await;
-        assert_eq!(again.unwrap(), 100, "its fuel is free again");
+        assert_eq!(again.unwrap().fuel, 100, "its fuel is free again");
         store.close().await;
         assert!(store.ping().await.is_err());
     }

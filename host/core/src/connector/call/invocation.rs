@@ -71,6 +71,7 @@ impl Connectors {
             settings: connection.settings.to_string(),
             context: context.to_string(),
             allowance,
+            reserve: None,
             outbound: Arc::clone(outbound),
             state: Arc::new(state),
         }

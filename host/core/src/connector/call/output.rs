@@ -1,10 +1,13 @@
 //! What becomes of a guest's output: its schema, then the connection's own mapping.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{Connectors, Prepared};
 use crate::connector::{
     connection::Connection,
+    fuel::FuelReserve,
     manifest::Action,
     sandbox::{Allowance, Fault, FaultKind, Outcome, Remedy, Unmapped},
 };
@@ -20,6 +23,7 @@ impl Connectors {
         connection: &Connection,
         action: &Action,
         allowance: Allowance,
+        reserve: Option<&Arc<FuelReserve>>,
         outcome: &mut Outcome,
     ) -> Result<Value, Fault> {
         let text = std::mem::replace(&mut outcome.result, Ok(String::new()))?;
@@ -28,8 +32,12 @@ impl Connectors {
             return Err(fault);
         }
         let Some(filter) = connection.mappings.get(&action.id) else { return Ok(output) };
-        let fuel = allowance.fuel.saturating_sub(outcome.cost.fuel).min(MAPPING_FUEL);
-        let mapped = self.sandbox.map(connection.organization, filter, &text, Allowance { fuel, ..allowance }).await;
+        let burnt = outcome.cost.fuel;
+        let granted = reserve.map_or(allowance.fuel, |reserve| reserve.granted());
+        let fuel = granted.saturating_sub(burnt).min(MAPPING_FUEL);
+        let reserve = reserve.map(|reserve| Arc::new(FuelReserve::part(reserve, fuel, MAPPING_FUEL)));
+        let allowance = Allowance { fuel, ..allowance };
+        let mapped = self.sandbox.map_within(connection.organization, filter, &text, allowance, reserve).await;
         outcome.cost.fuel += mapped.cost.fuel;
         outcome.cost.duration_us += mapped.cost.duration_us;
         let mapped = mapped.result.map_err(|unmapped| bad_mapping(&action.id, unmapped))?;

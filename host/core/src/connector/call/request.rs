@@ -9,7 +9,7 @@ use crate::{
     },
     error::StoreError,
     id::{ConnectionId, ConversationId, KeyId, OrganizationId},
-    meter::LimitReached,
+    meter::{LimitReached, SetAside},
     principal::KeyKind,
     time::Timestamp,
 };
@@ -75,6 +75,8 @@ pub struct CallReport {
     pub result: Result<Value, Fault>,
     /// Set when `result` is a fault of kind `Limit`.
     pub limit: Option<LimitReached>,
+    /// Set when `result` is a fault of kind `Busy`, because the rest of a limit is set aside for others.
+    pub set_aside: Option<SetAside>,
     /// Answered from the host's memory.
     pub cached: bool,
     pub cost: Cost,
@@ -91,17 +93,24 @@ impl CallReport {
     }
 
     pub(super) fn refused(fault: Fault) -> Self {
-        Self { result: Err(fault), limit: None, cached: false, cost: Cost::default(), log: Vec::new() }
+        let cost = Cost::default();
+        Self { result: Err(fault), limit: None, set_aside: None, cached: false, cost, log: Vec::new() }
     }
 
     /// Nothing ran, and nothing is counted.
     pub(super) fn known(output: &Value) -> Self {
-        Self { result: Ok(output.clone()), limit: None, cached: true, cost: Cost::default(), log: Vec::new() }
+        let cost = Cost::default();
+        Self { result: Ok(output.clone()), limit: None, set_aside: None, cached: true, cost, log: Vec::new() }
     }
 
     pub(super) fn over(limit: LimitReached) -> Self {
         let fault = Fault::new(FaultKind::Limit, limit.to_string());
         Self { limit: Some(limit), ..Self::refused(fault) }
+    }
+
+    pub(super) fn set_aside(set_aside: SetAside) -> Self {
+        let fault = Fault::new(FaultKind::Busy, set_aside.to_string()).retryable(true);
+        Self { set_aside: Some(set_aside), ..Self::refused(fault) }
     }
 }
 

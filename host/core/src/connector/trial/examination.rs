@@ -111,6 +111,7 @@ impl Connectors {
                 settings: "{}".to_owned(),
                 context: context.to_string(),
                 allowance,
+                reserve: None,
                 outbound: Arc::new(Nothing),
                 state: Arc::new(Nothing),
             })

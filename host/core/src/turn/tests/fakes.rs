@@ -247,8 +247,12 @@ impl ConnectionStore for Fake {
         fuel: u64,
         _: Timestamp,
         _: Timestamp,
-    ) -> Result<u64, BeginCallError> {
-        Ok(fuel)
+    ) -> Result<FuelGrant, BeginCallError> {
+        Ok(FuelGrant { fuel, limited: false })
+    }
+
+    async fn extend_call(&self, _: CallId, _: OrganizationId, more: u64, _: Timestamp) -> Result<u64, BeginCallError> {
+        Ok(more)
     }
 
     async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError> {

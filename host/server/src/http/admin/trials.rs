@@ -69,7 +69,8 @@ pub(crate) fn shown(rehearsal: Rehearsal) -> Result<Value, Problem> {
             shown["message"] = json!("the action ended without a request");
         }
         (None, Err(fault)) => {
-            let report = CallReport { result: Err(fault.clone()), limit: None, cached: false, cost, log };
+            let report =
+                CallReport { result: Err(fault.clone()), limit: None, set_aside: None, cached: false, cost, log };
             return Err(call_problem(&fault, &report));
         }
     }

@@ -153,6 +153,10 @@ pub fn call_problem(fault: &Fault, report: &CallReport) -> Problem {
     if let Some(limit) = &report.limit {
         return Problem::limit(limit.clone());
     }
+    if let Some(set_aside) = &report.set_aside {
+        let problem = Problem::new(&kinds::LIMIT_SET_ASIDE, set_aside.to_string());
+        return problem.with("limit", json!(set_aside)).retry_after(1);
+    }
     fault_problem(fault)
         .with("fuel", report.cost.fuel)
         .with("http_calls", report.cost.http_calls)

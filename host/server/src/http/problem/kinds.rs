@@ -68,6 +68,8 @@ kinds! {
         "This `Idempotency-Key` was used with a different body. Use a new key for a new request.";
     LIMIT_REACHED = "limit-reached", TOO_MANY_REQUESTS, "A limit of the plan is reached",
         "`limit` names the meter, its cap and when it starts again. Nothing was counted for this request. Wait for `Retry-After`, or raise the plan.";
+    LIMIT_SET_ASIDE = "limit-set-aside", SERVICE_UNAVAILABLE, "The rest of a limit is set aside for calls that are running",
+        "While a connector call runs, fuel is set aside for it, as much as such calls usually burn, and what it doesn't burn comes back when it ends. For now all that the limit leaves is set aside; `limit` tells what is `used` and what is `reserved`. Nothing is used up: try again after `Retry-After`, make fewer calls at once, or raise the plan.";
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "Too many requests within a minute",
         "The key, the visitor or the client's address has sent as many requests as it may within a minute; `rate.subject` tells which. Nothing was counted toward the plan. Wait for `Retry-After`; an admin can change `rate_limits` with `PATCH /api/admin/keys/{id}`.";
     TOO_MANY_STREAMS = "too-many-streams", TOO_MANY_REQUESTS, "Too many answers at once",

@@ -1,0 +1,171 @@
+//! Settling calls, whatever becomes of the database: what can't be written now is kept in memory, within bounds, and written
+//! as soon as it can be. What is lost with the host is settled by the lease of its reservation.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use super::fuel::FuelQueues;
+use crate::{
+    connector::connection::{CallRecord, ConnectionStore},
+    error::StoreError,
+};
+
+/// Calls that wait to be settled, and bytes of their logs.
+const MOST: usize = 2_000;
+const MOST_BYTES: usize = 16 << 20;
+/// How long whoever called waits for the database, with an answer at hand.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two attempts, from the first to the last.
+const SOON: Duration = Duration::from_millis(50);
+const LATER: Duration = Duration::from_secs(2);
+
+/// How a call ends in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It ran: what it burnt is counted.
+    Finish,
+    /// It never ran: it isn't counted after all.
+    GiveBack,
+    /// It was never counted.
+    Log,
+}
+
+/// Whether a call is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    Now,
+    /// As soon as the database answers.
+    Later,
+}
+
+/// Settles calls.
+#[derive(Clone)]
+pub struct Settlements {
+    store: Arc<dyn ConnectionStore>,
+    queues: FuelQueues,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    calls: VecDeque<(Ending, CallRecord)>,
+    bytes: usize,
+    /// A task is at work on them.
+    tended: bool,
+}
+
+impl Settlements {
+    pub fn new(store: Arc<dyn ConnectionStore>, queues: FuelQueues) -> Self {
+        Self { store, queues, waiting: Arc::default() }
+    }
+
+    /// Settles a call now or, when the database can't be reached, soon. An error is a call that is settled by its lease.
+    pub async fn settle(&self, ending: Ending, record: CallRecord) -> Result<Settled, StoreError> {
+        // What was given up may still be written: settling twice is settling once.
+        let written = match timeout(PATIENCE, self.write(ending, record.clone())).await {
+            Ok(written) => written,
+            Err(_) => {
+                let detail = format!("it took longer than {} s", PATIENCE.as_secs());
+                Err(StoreError::Unavailable { doing: "settle a connector call", detail })
+            }
+        };
+        match written {
+            Ok(()) => Ok(Settled::Now),
+            Err(error) if error.is_passing() => self.keep(ending, record, error).map(|()| Settled::Later),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tries once to settle whatever waits: for a host that ends.
+    pub async fn flush(&self) {
+        while let Some((ending, record)) = self.next() {
+            if let Err(error) = self.write(ending, record).await {
+                tracing::warn!(%error, "a call is left to its lease");
+                return;
+            }
+        }
+    }
+
+    async fn write(&self, ending: Ending, record: CallRecord) -> Result<(), StoreError> {
+        let organization = record.organization;
+        match ending {
+            Ending::Finish => self.store.finish_call(record).await?,
+            Ending::GiveBack => self.store.give_back_call(record).await?,
+            Ending::Log => self.store.log_call(record).await?,
+        }
+        self.queues.freed(organization);
+        Ok(())
+    }
+
+    /// Keeps a call for later.
+    pub fn keep(&self, ending: Ending, record: CallRecord, error: StoreError) -> Result<(), StoreError> {
+        let bytes = size(&record);
+        let begin = {
+            let mut waiting = self.lock();
+            if waiting.calls.len() >= MOST || waiting.bytes + bytes > MOST_BYTES {
+                return Err(error);
+            }
+            waiting.bytes += bytes;
+            waiting.calls.push_back((ending, record));
+            !std::mem::replace(&mut waiting.tended, true)
+        };
+        if begin {
+            tracing::warn!(%error, "calls can't be settled now; they will be as soon as the database answers");
+            tokio::spawn(self.clone().tend());
+        }
+        Ok(())
+    }
+
+    /// Writes what waits, oldest first, until nothing does.
+    async fn tend(self) {
+        let (mut pause, mut settled) = (SOON, 0_u64);
+        while let Some((ending, record)) = self.next() {
+            match self.write(ending, record.clone()).await {
+                Ok(()) => {
+                    settled += 1;
+                    pause = SOON;
+                }
+                Err(error) if error.is_passing() => {
+                    self.put_back(ending, record);
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LATER);
+                }
+                Err(error) => tracing::error!(%error, "a call can't be settled and is left to its lease"),
+            }
+        }
+        tracing::info!(settled, "settled the calls that had to wait for the database");
+    }
+
+    /// The oldest; nobody is at work any more when there is none.
+    fn next(&self) -> Option<(Ending, CallRecord)> {
+        let mut waiting = self.lock();
+        let next = waiting.calls.pop_front();
+        match &next {
+            Some((_, record)) => waiting.bytes = waiting.bytes.saturating_sub(size(record)),
+            None => waiting.tended = false,
+        }
+        next
+    }
+
+    fn put_back(&self, ending: Ending, record: CallRecord) {
+        let mut waiting = self.lock();
+        waiting.bytes += size(&record);
+        waiting.calls.push_front((ending, record));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// About what a record takes in memory.
+fn size(record: &CallRecord) -> usize {
+    let lines: usize = record.log.iter().map(|line| line.message.len() + 64).sum();
+    let requests: usize = record.requests.iter().map(|request| request.to_string().len() + 64).sum();
+    512 + lines + requests + record.message.as_ref().map_or(0, String::len)
+}

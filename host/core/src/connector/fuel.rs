@@ -1,0 +1,112 @@
+//! What a call may burn. A call starts with the fuel that such a call usually burns; one that needs more gets it while it
+//! runs, as far as its own cap and the organization's month reach.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+
+/// The least that a reserve grows by.
+const STEP: u64 = 16_000_000;
+
+/// Where a reserve's fuel comes from.
+#[async_trait]
+pub trait FuelSource: Send + Sync + 'static {
+    /// Sets more fuel aside, if need be after a short wait; how much it was. Less than `more` is the last of it.
+    async fn extend(&self, more: u64) -> u64;
+}
+
+/// The fuel of one call: what is set aside for it, which it can't burn past, and what may be added.
+pub struct FuelReserve {
+    granted: AtomicU64,
+    /// The call's own cap.
+    most: u64,
+    source: Arc<dyn FuelSource>,
+    /// The source has given its last.
+    ended: AtomicBool,
+}
+
+impl FuelReserve {
+    pub fn new(granted: u64, most: u64, source: Arc<dyn FuelSource>) -> Self {
+        Self { granted: AtomicU64::new(granted), most, source, ended: AtomicBool::new(granted >= most) }
+    }
+
+    /// A part of a call's reserve, with a cap of its own: what it is given is given to the whole.
+    pub fn part(whole: &Arc<Self>, granted: u64, most: u64) -> Self {
+        Self::new(granted, most, Arc::clone(whole) as Arc<dyn FuelSource>)
+    }
+
+    /// All that was ever set aside.
+    pub fn granted(&self) -> u64 {
+        self.granted.load(Ordering::Acquire)
+    }
+
+    pub fn may_grow(&self) -> bool {
+        !self.ended.load(Ordering::Acquire)
+    }
+
+    /// Asks for as much as there is, so that a long call asks seldom.
+    pub async fn grow(&self) {
+        self.grow_by(self.granted().max(STEP)).await;
+    }
+
+    async fn grow_by(&self, more: u64) -> u64 {
+        let more = more.min(self.most.saturating_sub(self.granted()));
+        let got = if more > 0 && self.may_grow() { self.source.extend(more).await.min(more) } else { 0 };
+        let granted = self.granted.fetch_add(got, Ordering::AcqRel) + got;
+        if got < more || granted >= self.most {
+            self.ended.store(true, Ordering::Release);
+        }
+        got
+    }
+}
+
+#[async_trait]
+impl FuelSource for FuelReserve {
+    async fn extend(&self, more: u64) -> u64 {
+        self.grow_by(more).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Tank(AtomicU64);
+
+    #[async_trait]
+    impl FuelSource for Tank {
+        async fn extend(&self, more: u64) -> u64 {
+            let left = self.0.load(Ordering::Acquire);
+            let given = more.min(left);
+            self.0.fetch_sub(given, Ordering::AcqRel);
+            given
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reserve_doubles_until_its_cap() {
+        let reserve = FuelReserve::new(STEP, 5 * STEP, Arc::new(Tank(AtomicU64::new(u64::MAX))));
+        let mut seen = Vec::new();
+        while reserve.may_grow() {
+            reserve.grow().await;
+            seen.push(reserve.granted() / STEP);
+        }
+        assert_eq!(seen, [2, 4, 5]);
+        reserve.grow().await;
+        assert_eq!(reserve.granted(), 5 * STEP);
+    }
+
+    #[tokio::test]
+    async fn what_a_part_is_given_is_the_whole_s_and_the_last_is_the_last() {
+        let whole = Arc::new(FuelReserve::new(10, u64::MAX, Arc::new(Tank(AtomicU64::new(STEP + 7)))));
+        let part = FuelReserve::part(&whole, 10, STEP + 2);
+        part.grow().await;
+        assert_eq!((part.granted(), part.may_grow()), (STEP + 2, false), "its own cap");
+        assert_eq!((whole.granted(), whole.may_grow()), (STEP + 2, true));
+        whole.grow().await;
+        assert_eq!((whole.granted(), whole.may_grow()), (STEP + 17, false));
+    }
+}

@@ -1,0 +1,61 @@
+//! A way to PostgreSQL that can be cut and mended: a Unix socket in front of the server's.
+//!
+//! A mistake in here is a mistake in a test, so it panics.
+#![expect(clippy::unwrap_used, reason = "this is test code in a library's place")]
+
+use std::path::PathBuf;
+
+use tokio::{
+    io::copy_bidirectional,
+    net::{UnixListener, UnixStream},
+    sync::watch,
+};
+
+/// The name that clients look for in the folder that is their host.
+const SOCKET: &str = ".s.PGSQL.5432";
+
+/// The way, open from the start.
+pub struct Relay {
+    /// Leads through here.
+    pub url: String,
+    open: watch::Sender<bool>,
+    _folder: tempfile::TempDir,
+}
+
+impl Relay {
+    /// In front of the server that this URL names, by a `host` that is a folder.
+    pub fn start(url: &str) -> Self {
+        let (base, host) = url.split_once("?host=").unwrap();
+        let server = PathBuf::from(host.replace("%2F", "/")).join(SOCKET);
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
+        let open = watch::Sender::new(true);
+        let state = open.clone();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let (server, mut state) = (server.clone(), state.subscribe());
+                tokio::spawn(async move {
+                    if !*state.borrow_and_update() {
+                        return;
+                    }
+                    let Ok(mut server) = UnixStream::connect(server).await else { return };
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        _ = state.wait_for(|open| !open) => {}
+                    }
+                });
+            }
+        });
+        let url = format!("{base}?host={}", folder.path().display().to_string().replace('/', "%2F"));
+        Self { url, open, _folder: folder }
+    }
+
+    /// Breaks every connection, and takes no new one.
+    pub fn cut(&self) {
+        self.open.send_replace(false);
+    }
+
+    pub fn mend(&self) {
+        self.open.send_replace(true);
+    }
+}
