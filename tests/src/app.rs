@@ -71,7 +71,8 @@ impl Running {
             found.map(|(_, value)| (*value).to_owned())
         };
         let flags = BTreeMap::from([("data".to_owned(), data.display().to_string())]);
-        let config = Config::read(&Sources { flags, environment: &environment, file: None }).unwrap();
+        let config =
+            Config::read(&Sources { flags, environment: &environment, variables: vec![], file: None }).unwrap();
         let compiler = budget.map_or(Compiler::InProcess, |_| Compiler::Child { program: binary() });
         let clock = Arc::new(TestClock::default());
         let doubles = Doubles {

@@ -6,6 +6,9 @@ pub enum StoreError {
     /// The database is out of reach or overloaded; trying again may help.
     #[error("the database is unavailable while trying to {doing}: {detail}")]
     Unavailable { doing: &'static str, detail: String },
+    /// The disk under the database is full. What is there can be read.
+    #[error("the database's disk is full while trying to {doing}: {detail}")]
+    Full { doing: &'static str, detail: String },
     /// A row or a statement is not what the code expects.
     #[error("the database refused to {doing}: {detail}")]
     Broken { doing: &'static str, detail: String },

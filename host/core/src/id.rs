@@ -1,16 +1,26 @@
 //! Identifiers: one newtype for each kind of row, so that a message's id can't stand in for a conversation's.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use uuid::Uuid;
+
+/// What is said of a text in an id's place, to whoever wrote it.
+const NO_ID: &str = "it is no id, such as `01989c3a-7e10-7aaa-8bbb-0123456789ab`";
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(|_| D::Error::custom(NO_ID))
+            }
+        }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,4 +77,17 @@ ids! {
     DeliveryId,
     /// A row that nothing refers to (a usage row, an event).
     RowId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_id_is_told_in_plain_words() {
+        let id: KeyId = serde_json::from_str("\"01989c3a-7e10-7aaa-8bbb-0123456789ab\"").unwrap();
+        assert_eq!(serde_json::to_value(id).unwrap(), "01989c3a-7e10-7aaa-8bbb-0123456789ab");
+        let error = serde_json::from_str::<KeyId>("\"nope\"").unwrap_err().to_string();
+        assert!(error.starts_with("it is no id") && !error.contains("UUID"), "{error}");
+    }
 }

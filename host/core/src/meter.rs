@@ -56,14 +56,42 @@ pub struct UsageReport {
     pub sandbox: BTreeMap<Meter, u64>,
 }
 
+/// Whose a hard cap is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitOf {
+    /// The organization's plan.
+    #[default]
+    Plan,
+    /// The API key's own cap, below the plan.
+    Key,
+}
+
 /// A hard cap stands in the way. Nothing was counted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
-#[error("the limit of {limit} {} is reached until {resets_at}", meter.name())]
+#[error("{} of {limit} {} is reached until {resets_at}; {}", self.name(), meter.name(), self.advice())]
 pub struct LimitReached {
+    pub of: LimitOf,
     pub meter: Meter,
     pub limit: u64,
     pub used: u64,
     pub resets_at: Timestamp,
+}
+
+impl LimitReached {
+    fn name(&self) -> &'static str {
+        match self.of {
+            LimitOf::Plan => "the plan's limit",
+            LimitOf::Key => "the API key's own cap",
+        }
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.of {
+            LimitOf::Plan => "don't try again before, unless the plan's limit is raised",
+            LimitOf::Key => "don't try again before, unless an admin raises the key's `message_cap`",
+        }
+    }
 }
 
 /// The rest of a meter is set aside for calls that are running, and most of that will be free in a moment.

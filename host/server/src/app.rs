@@ -2,7 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    path::PathBuf,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use resly_core::{
@@ -46,6 +50,10 @@ pub struct App {
     pub safe: Arc<Safe>,
     pub accounts: Arc<Accounts>,
     pub egress: Arc<Egress>,
+    /// Where SQLite, keys and caches are.
+    pub data: PathBuf,
+    /// The bundled connectors are being compiled.
+    pub preparing: AtomicBool,
     /// What the world calls this host: as configured, else where it listens.
     pub public_url: OnceLock<String>,
     pub wrapping: Wrapping,
@@ -90,6 +98,13 @@ impl App {
     /// Makes the bundled connectors ready, so that the first question doesn't wait for a compiler. `progress` is told
     /// before each.
     pub async fn prepare_connectors(&self, progress: &(dyn Fn(String) + Sync)) -> Result<(), ComponentError> {
+        self.preparing.store(true, Ordering::Relaxed);
+        let prepared = self.prepare_each(progress).await;
+        self.preparing.store(false, Ordering::Relaxed);
+        prepared
+    }
+
+    async fn prepare_each(&self, progress: &(dyn Fn(String) + Sync)) -> Result<(), ComponentError> {
         let components = self.catalogue.bundle().components();
         let count = components.len() + 1;
         progress(format!("preparing connector 1 of {count}: mapping (compiled once, then kept)"));

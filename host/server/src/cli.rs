@@ -367,7 +367,9 @@ impl Invocation {
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(ConfigError(vec![format!("{} can't be read: {error}", path.display())])),
         };
-        Config::read(&Sources { flags: self.flags, environment: &environment, file })
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let variables = names.filter(|name| name.starts_with("RESLY_")).collect();
+        Config::read(&Sources { flags: self.flags, environment: &environment, variables, file })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
 use resly_core::{
@@ -195,6 +195,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
     Ok(Arc::new(App {
         accounts,
         egress,
+        data: config.data.clone(),
+        preparing: AtomicBool::new(false),
         public_url,
         keyring: Keyring::new(store.clone(), pepper, Arc::clone(&clock), Arc::clone(&random)),
         origins: Origins::new(store.clone()),
@@ -252,7 +254,7 @@ fn embedder(config: &Config) -> Result<Arc<dyn Embedder>, ComposeError> {
 }
 
 /// Keys, data and compiled code are nobody else's business.
-fn make_private(folder: &Path) -> std::io::Result<()> {
+pub fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

@@ -1,6 +1,10 @@
-//! The log: to standard error, as text.
+//! The log: to standard error, as text or as JSON. What a bug panics with goes there, too.
+
+use std::panic;
 
 use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::config::LogFormat;
 
 /// A filter that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -11,14 +15,33 @@ pub struct LogError {
 }
 
 /// Starts logging what `filter` asks for; `RUST_LOG` wins, as everywhere.
-pub fn start(filter: &str) -> Result<(), LogError> {
+pub fn start(filter: &str, format: LogFormat) -> Result<(), LogError> {
     let filter = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()).unwrap_or_else(|| filter.to_owned());
     let wrong = |detail: String| LogError { filter: filter.clone(), detail };
     let parsed = EnvFilter::try_new(&filter).map_err(|error| wrong(error.to_string()))?;
-    fmt()
-        .with_env_filter(parsed)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .try_init()
-        .map_err(|error| wrong(error.to_string()))
+    let log = fmt().with_env_filter(parsed).with_writer(std::io::stderr).with_ansi(false);
+    let started = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| wrong(error.to_string()))?;
+    panic::set_hook(Box::new(|panic| {
+        let (place, message) = (place(panic), panic.payload_as_str().unwrap_or("no message"));
+        tracing::error!(place, message, "a bug: a part of this host failed, and what it was at with it");
+    }));
+    Ok(())
+}
+
+/// Tells of a bug in one line, as long as there is no log: an operator can do nothing with the advice to set RUST_BACKTRACE.
+pub fn tell_of_panics() {
+    panic::set_hook(Box::new(|panic| {
+        use std::io::Write;
+        let (place, message) = (place(panic), panic.payload_as_str().unwrap_or("no message"));
+        // Without standard error there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "resly: a bug: it failed at {place}: {message}");
+    }));
+}
+
+fn place(panic: &panic::PanicHookInfo<'_>) -> String {
+    panic.location().map_or_else(|| "a place unknown".to_owned(), ToString::to_string)
 }

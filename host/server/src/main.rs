@@ -3,7 +3,7 @@
 use std::{io::Write, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use resly_core::{connector::openapi::Wanted, id::OrganizationId, meter::Limits, principal::Scope};
+use resly_core::connector::openapi::Wanted;
 use resly_server::{
     app::App,
     author::{self, Ran},
@@ -12,16 +12,14 @@ use resly_server::{
     config::Config,
     demo,
     http::{openapi, router::router},
-    keyring::KeySpec,
     logging, new_key,
     random::OsRandom,
     secrets, serve, signing, vault,
 };
-use resly_store::NewOrganization;
-use serde_json::json;
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
+    logging::tell_of_panics();
     // The compile child: nothing of the host may run in it, not even the command line's parser.
     if std::env::args_os().nth(1).is_some_and(|verb| verb == "compile") {
         return resly_sandbox::compile_main();
@@ -76,13 +74,13 @@ fn run() -> anyhow::Result<()> {
     }
     secrets::no_core_dumps().context("core dumps, which would hold secrets, can't be turned off")?;
     let config = invocation.config()?;
-    logging::start(&config.log)?;
+    logging::start(&config.log, config.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match verb {
             Verb::Serve => serve(config).await,
             Verb::Demo => run_demo(config).await,
-            Verb::Init { organization } => init(config, organization).await,
+            Verb::Init { organization } => print(&format!("{}\n", new_key::init(&config, &organization).await?)),
             Verb::NewKey(wanted) => print(&format!("{}\n", new_key::create(&config, wanted).await?)),
             Verb::Connector(verb) => connector(config, verb).await,
             Verb::Vault { rotate } => keys(config, rotate).await,
@@ -104,6 +102,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (app, listener) = start(&config).await?;
     let url = demo::url(config.public_url.as_ref(), listener.local_addr()?);
     tracing::info!(%url, store = app.store.kind(), model = app.turns.model.name(), "listening");
+    if !app.store.has_organizations().await? {
+        tracing::warn!("there is no organization yet: {}", new_key::how_to_begin(&config));
+    }
     let ahead = tokio::spawn({
         let app = Arc::clone(&app);
         async move {
@@ -131,22 +132,6 @@ async fn run_demo(config: Config) -> anyhow::Result<()> {
     print(&format!("{}\n", demo.line(&url)))?;
     say(&demo.welcome(&url, &model));
     serving.await.context("the server failed")
-}
-
-/// The first organization of a host that isn't a demo, with the key that makes all others.
-async fn init(config: Config, name: String) -> anyhow::Result<()> {
-    let app = compose::compose(&config, Doubles::default()).await?;
-    let taken = app.store.organization_named(&name).await?;
-    anyhow::ensure!(taken.is_none(), "there is an organization `{name}` already");
-    let now = app.clock.now();
-    let organization = OrganizationId(app.random.uuid(now));
-    let new = NewOrganization { id: organization, name: name.clone(), limits: Limits::new(), now };
-    app.store.create_organization(new).await?;
-    let scopes = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
-    let key = app.keyring.create(KeySpec::secret(organization, "first", &scopes)).await?;
-    print(&format!("{}\n", json!({"organization": organization, "name": name, "admin_key": key.expose()})))?;
-    app.store.close().await;
-    Ok(())
 }
 
 /// Prints which master keys are in use, after moving everything to the newest if that was asked for.

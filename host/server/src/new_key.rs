@@ -1,16 +1,20 @@
-//! `resly key create`: a new API key for whoever has the host but no key that works, beside a running host or without one.
+//! The keys that the command line makes, beside a running host or without one: `resly init`, an organization's first;
+//! `resly key create`, one for whoever has the host but no key that works.
 
 use std::sync::Arc;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use resly_core::{
+    id::OrganizationId,
+    meter::Limits,
     principal::Scope,
-    time::{Random, SystemClock},
+    time::{Clock, Random, SystemClock},
 };
-use resly_store::Store;
+use resly_store::{NewOrganization, OpenError, Store};
 use serde_json::{Value, json};
 
 use crate::{
+    compose::make_private,
     config::Config,
     keyring::{KeySpec, Keyring},
     random::OsRandom,
@@ -24,6 +28,41 @@ pub struct Wanted {
     pub organization: String,
     pub name: String,
     pub scopes: Vec<Scope>,
+}
+
+/// The first organization of a host that isn't a demo, with the key that makes all others.
+pub async fn init(config: &Config, name: &str) -> anyhow::Result<Value> {
+    let name = name.trim();
+    let printable = !name.is_empty() && name.chars().count() <= 100 && !name.contains(char::is_control);
+    ensure!(printable, "--organization: a name of 1 to 100 characters on one line is expected");
+    let random: Arc<dyn Random> = Arc::new(OsRandom);
+    make_private(&config.data).with_context(|| format!("the data folder {} can't be made", config.data.display()))?;
+    let keys = secrets::master_keys(config, false)?;
+    let store = match Store::open_beside(&secrets::store_config(config)).await {
+        Err(OpenError::NoDatabase { .. }) => secrets::open_store(config).await?,
+        opened => opened?,
+    };
+    ensure!(store.organization_named(name).await?.is_none(), "there is an organization `{name}` already");
+    let wrapping = secrets::wrapping(&keys, &store, &random);
+    let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
+    let now = SystemClock.now();
+    let organization = OrganizationId(random.uuid(now));
+    let new = NewOrganization { id: organization, name: name.to_owned(), limits: Limits::new(), now };
+    store.create_organization(new).await?;
+    let keyring = Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random);
+    let scopes = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
+    let key = keyring.create(KeySpec::secret(organization, "first", &scopes)).await?;
+    store.close().await;
+    Ok(json!({"organization": organization, "name": name, "admin_key": key.expose()}))
+}
+
+/// What to do on a host that has no organization.
+pub fn how_to_begin(config: &Config) -> String {
+    let data = if config.database_url.is_some() { String::new() } else { format!(" --data {}", config.data.display()) };
+    format!(
+        "run `resly init --organization NAME{data}` with the settings of this host, while it goes on; it prints the first \
+         key"
+    )
 }
 
 /// Makes the key. What it gives is shown once.

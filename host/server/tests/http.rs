@@ -100,6 +100,7 @@ impl Host {
         let sources = Sources {
             flags: BTreeMap::from([("data".to_owned(), data.path().display().to_string())]),
             environment: &|_| None,
+            variables: Vec::new(),
             file: None,
         };
         let config = Config::read(&sources).unwrap();

@@ -9,7 +9,7 @@
 use resly_core::{
     connector::connection::{BeginCallError, CallRecord, Environment, FuelGrant},
     id::{CallId, OrganizationId},
-    meter::{LimitReached, Meter, SetAside},
+    meter::{LimitOf, LimitReached, Meter, SetAside},
     time::{Period, Timestamp},
 };
 
@@ -119,7 +119,13 @@ pub(crate) async fn extend(
             // All of it is its own: what it has, it is about to burn.
             Halt::Refused(BeginCallError::SetAside(SetAside { meter, limit, reserved, .. })) if reserved <= own.0 => {
                 let resets_at = Period::containing(period.0).end;
-                Halt::Refused(BeginCallError::Limit(LimitReached { meter, limit, used: limit, resets_at }))
+                Halt::Refused(BeginCallError::Limit(LimitReached {
+                    of: LimitOf::Plan,
+                    meter,
+                    limit,
+                    used: limit,
+                    resets_at,
+                }))
             }
             refused => refused,
         });

@@ -9,7 +9,27 @@ pub(crate) enum Halt<E> {
     Refused(E),
     Database(sqlx::Error),
     /// It went well, but the commit that it shared with others did not.
-    Lost(String),
+    Lost(Lost),
+}
+
+/// Why a commit that was shared failed, or didn't come about.
+#[derive(Clone, Debug)]
+pub(crate) struct Lost {
+    pub detail: String,
+    /// There is no room on the disk.
+    pub full: bool,
+}
+
+impl From<&str> for Lost {
+    fn from(detail: &str) -> Self {
+        Self { detail: detail.to_owned(), full: false }
+    }
+}
+
+impl From<&sqlx::Error> for Lost {
+    fn from(error: &sqlx::Error) -> Self {
+        Self { detail: error.to_string(), full: is_full(error) }
+    }
 }
 
 impl<E> From<sqlx::Error> for Halt<E> {
@@ -24,7 +44,7 @@ impl<E> Halt<E> {
         match self {
             Self::Refused(refused) => Halt::Refused(refusal(refused)),
             Self::Database(error) => Halt::Database(error),
-            Self::Lost(detail) => Halt::Lost(detail),
+            Self::Lost(lost) => Halt::Lost(lost),
         }
     }
 
@@ -36,7 +56,8 @@ impl<E> Halt<E> {
         match self {
             Self::Refused(refused) => refused,
             Self::Database(error) => E::from(store_error(doing, &error)),
-            Self::Lost(detail) => E::from(StoreError::Unavailable { doing, detail }),
+            Self::Lost(Lost { detail, full: true }) => E::from(StoreError::Full { doing, detail }),
+            Self::Lost(Lost { detail, .. }) => E::from(StoreError::Unavailable { doing, detail }),
         }
     }
 }
@@ -53,7 +74,22 @@ pub(crate) fn unexpected(what: impl Into<String>) -> sqlx::Error {
 
 fn store_error(doing: &'static str, error: &sqlx::Error) -> StoreError {
     let detail = error.to_string();
+    if is_full(error) {
+        return StoreError::Full { doing, detail };
+    }
     if is_passing(error) { StoreError::Unavailable { doing, detail } } else { StoreError::Broken { doing, detail } }
+}
+
+/// Whether there is no room on the disk: SQLite's FULL, PostgreSQL's `disk_full`, or the operating system's word for it.
+fn is_full(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| match code.parse::<u32>() {
+            Ok(sqlite) if code.len() != 5 => sqlite & 0xff == 13,
+            _ => code == "53100",
+        }),
+        _ => false,
+    }
 }
 
 /// Whether trying again may help.

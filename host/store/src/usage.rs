@@ -6,7 +6,7 @@ use rand::Rng;
 use resly_core::{
     error::StoreError,
     id::{KeyId, OrganizationId},
-    meter::{LimitReached, Meter, Reading, Remaining, UsageReport},
+    meter::{LimitOf, LimitReached, Meter, Reading, Remaining, UsageReport},
     time::{Period, Random, Timestamp},
 };
 use uuid::Uuid;
@@ -143,7 +143,7 @@ pub(crate) async fn why_not(
     let used = used.map_or(0, |(used,)| used.0);
     // A limit that was lifted a moment ago leaves the count as the nearest truth.
     let limit = limit.map_or(used, |limit| limit.0);
-    Ok(Halt::Refused(Refusal::Limit(LimitReached { meter, limit, used, resets_at: period.end })))
+    Ok(Halt::Refused(Refusal::Limit(LimitReached { of: LimitOf::Plan, meter, limit, used, resets_at: period.end })))
 }
 
 /// Counts one message against the key's own cap, which its whole lineage shares.
@@ -179,7 +179,8 @@ pub(crate) async fn count_for_key(
         Time(period.start)
     )?;
     let used = used.map_or(0, |(used,)| used.0);
-    Err(Halt::Refused(Refusal::Limit(LimitReached { meter: Meter::Messages, limit: cap, used, resets_at: period.end })))
+    let (of, meter, resets_at) = (LimitOf::Key, Meter::Messages, period.end);
+    Err(Halt::Refused(Refusal::Limit(LimitReached { of, meter, limit: cap, used, resets_at })))
 }
 
 /// Counts one message against the key and the organization: both or neither. What is left of the tighter.

@@ -17,7 +17,7 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    error::{Halt, unexpected},
+    error::{Halt, Lost, unexpected},
     sql::Conn,
 };
 
@@ -31,7 +31,7 @@ trait Job: Send {
     /// Runs it; whether what it did is to be kept.
     fn run<'c>(&'c mut self, conn: &'c mut SqliteConnection) -> BoxFuture<'c, bool>;
     /// Answers the caller, once it is known whether the group's commit failed.
-    fn answer(self: Box<Self>, failure: Option<&str>);
+    fn answer(self: Box<Self>, failure: Option<&Lost>);
 }
 
 struct Task<T, E, F> {
@@ -58,11 +58,11 @@ where
         })
     }
 
-    fn answer(self: Box<Self>, failure: Option<&str>) {
+    fn answer(self: Box<Self>, failure: Option<&Lost>) {
         let outcome = match (self.outcome, failure) {
-            (Some(Ok(_)), Some(detail)) => Err(Halt::Lost(detail.to_owned())),
+            (Some(Ok(_)), Some(lost)) => Err(Halt::Lost(lost.clone())),
             (Some(outcome), _) => outcome,
-            (None, detail) => Err(Halt::Lost(detail.unwrap_or("it was not run").to_owned())),
+            (None, lost) => Err(Halt::Lost(lost.cloned().unwrap_or_else(|| "it was not run".into()))),
         };
         // A caller who went away doesn't undo what was committed.
         self.reply.send(outcome).ok();
@@ -99,8 +99,8 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let task = Task { operation: Some(operation), outcome: None, reply };
-        self.0.send(Message::Run(Box::new(task))).await.map_err(|_| Halt::Lost("the store is closed".to_owned()))?;
-        answer.await.unwrap_or_else(|_| Err(Halt::Lost("the writer ended".to_owned())))
+        self.0.send(Message::Run(Box::new(task))).await.map_err(|_| Halt::Lost("the store is closed".into()))?;
+        answer.await.unwrap_or_else(|_| Err(Halt::Lost("the writer ended".into())))
     }
 
     /// Ends the thread after what is queued already; returns once the file is closed.
@@ -162,7 +162,7 @@ async fn group(
     }
     let failure = result.err().map(|error| {
         tracing::error!(%error, operations = jobs.len(), "a group of writes could not be committed");
-        error.to_string()
+        Lost::from(&error)
     });
     if failure.is_some() {
         // SQLite may have rolled back already, and then there is nothing to roll back.
@@ -170,7 +170,7 @@ async fn group(
         execute(conn, "BEGIN").await.ok();
     }
     for job in jobs {
-        job.answer(failure.as_deref());
+        job.answer(failure.as_ref());
     }
     closing
 }

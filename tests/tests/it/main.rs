@@ -29,6 +29,8 @@ mod model_rounds;
 mod oauth;
 mod oauth_answers;
 mod openapi;
+mod operator;
+mod plain_words;
 mod rates;
 mod real_binary;
 mod refusals;

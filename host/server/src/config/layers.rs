@@ -61,7 +61,11 @@ pub static SETTINGS: &[Setting] = &[
     },
     open("health_check_s", "health-check-s", "Seconds between two checks of a connection; 900 when unset, 0 for none"),
     open("log", "log", "What to log, such as info or resly=debug"),
+    open("log_format", "log-format", "text (the default) or json, one object a line"),
 ];
+
+/// Variables that begin as settings do and are none: where `resly.toml` is, and which binary tests run.
+const OTHERS: [&str; 2] = ["RESLY_CONFIG", "RESLY_BIN"];
 
 /// Reads the process's environment; tests hand in a map.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -76,7 +80,38 @@ pub fn variable(name: &str) -> String {
     format!("RESLY_{}", name.to_ascii_uppercase())
 }
 
+/// Whether a variable was set by Kubernetes or Docker for a service that is called `resly`, and not by a person.
+fn of_a_service(name: &str) -> bool {
+    name.strip_prefix("RESLY_").is_some_and(|rest| {
+        let rest = rest.strip_prefix("SERVICE_").unwrap_or(rest);
+        ["HOST", "PORT"]
+            .iter()
+            .any(|word| rest.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+    })
+}
+
+/// Whether a value may span lines.
+fn takes_lines(setting: &Setting) -> bool {
+    setting.table || matches!(setting.name, "master_key" | "egress_ca")
+}
+
 impl Layers {
+    /// Names the variables that look like settings and are none.
+    pub fn check_names(variables: &[String], mistakes: &mut Vec<String>) {
+        let known = |name: &str| {
+            OTHERS.contains(&name)
+                || of_a_service(name)
+                || SETTINGS.iter().any(|setting| variable(setting.name) == name)
+        };
+        let mut unknown: Vec<&String> = variables.iter().filter(|name| !known(name)).collect();
+        unknown.sort();
+        mistakes.extend(unknown.iter().map(|name| {
+            format!(
+                "{name}: there is no such setting; `resly serve --help` and the handbook's page on operating list them"
+            )
+        }));
+    }
+
     /// Merges the layers; what is wrong with the file is added to `mistakes`.
     pub fn read(
         flags: &BTreeMap<String, String>,
@@ -108,9 +143,14 @@ impl Layers {
                     }
                 })
                 .filter(|(value, _)| !value.trim().is_empty());
-            if let Some(found) = found {
-                values.insert(setting.name, found);
+            let Some((value, from)) = found else { continue };
+            // A URL's parser would leave them out without a word.
+            if !takes_lines(setting) && value.trim().contains(char::is_control) {
+                mistakes
+                    .push(format!("{from}: it holds a line break or another control character; one line is expected"));
+                continue;
             }
+            values.insert(setting.name, (value, from));
         }
         Self { values }
     }

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use ipnet::IpNet;
 use resly_core::connector::health::Schedule;
+use resly_egress::{MasterKeySource, MasterKeys};
 use secrecy::SecretString;
 use url::Url;
 
@@ -58,6 +59,16 @@ pub struct Config {
     /// When connections are checked; never when `None`.
     pub health_checks: Option<Schedule>,
     pub log: String,
+    pub log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
 }
 
 /// Everything that is wrong with a configuration.
@@ -70,6 +81,8 @@ pub struct Sources<'a> {
     /// By the setting's name.
     pub flags: BTreeMap<String, String>,
     pub environment: Environment<'a>,
+    /// The names of all variables that begin with `RESLY_`, so that a misspelt one is no setting that is ignored.
+    pub variables: Vec<String>,
     /// `resly.toml`: where it is, and its text.
     pub file: Option<(PathBuf, String)>,
 }
@@ -79,6 +92,7 @@ impl Config {
         let mut mistakes = Vec::new();
         let file = sources.file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
         let layers = Layers::read(&sources.flags, sources.environment, file, &mut mistakes);
+        Layers::check_names(&sources.variables, &mut mistakes);
         let config = Self::from_layers(&layers, &mut mistakes);
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigError(mistakes)) }
     }
@@ -92,6 +106,11 @@ impl Config {
         if database_direct_url.is_some() && database_url.is_none() {
             mistakes.push(format!("{}: it needs RESLY_DATABASE_URL", layers.origin("database_direct_url")));
         }
+        let filter = |text: &str| tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned());
+        let log = layers.parsed("log", mistakes, |text| {
+            filter(text)
+                .map_err(|error| format!("`{text}` is no filter such as `info` or `resly_egress=debug`: {error}"))
+        });
         let declared_production = layers.parsed("production", mistakes, switch).unwrap_or(false);
         if layers.text("embedder_dir").is_some() {
             mistakes.push(format!(
@@ -111,10 +130,12 @@ impl Config {
                 mistakes.push(format!("{}: it needs {}", layers.origin(name), variable("model_url")));
             }
         }
+        let production = declared_production || database_url.is_some();
+        layers.parsed("master_key", mistakes, |text| master_key(text, production));
         Self {
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
             data: layers.text("data").map_or_else(|| PathBuf::from("data"), PathBuf::from),
-            production: declared_production || database_url.is_some(),
+            production,
             declared_production,
             database_url,
             database_direct_url,
@@ -134,7 +155,8 @@ impl Config {
             health_checks: layers
                 .parsed("health_check_s", mistakes, health_checks)
                 .unwrap_or(Some(Schedule::default())),
-            log: layers.text("log").unwrap_or("info").to_owned(),
+            log: log.unwrap_or_else(|| "info".to_owned()),
+            log_format: layers.parsed("log_format", mistakes, log_format).unwrap_or_default(),
         }
     }
 }
@@ -165,6 +187,26 @@ fn temperature(text: &str) -> Result<f64, String> {
 fn max_tokens(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|number| (1..=1_000_000).contains(number));
     number.ok_or_else(|| format!("`{text}` is not a number of tokens from 1 to 1000000"))
+}
+
+/// Reads master keys as the vault will. Older ones may be weak: they may be about to be replaced.
+fn master_key(text: &str, production: bool) -> Result<(), resly_egress::MasterKeyError> {
+    let source = MasterKeySource {
+        key: Some(text.to_owned().into()),
+        file: None,
+        data_dir: PathBuf::new(),
+        production,
+        rotating: true,
+    };
+    MasterKeys::load(&source).map(drop)
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        other => Err(format!("`{other}` is neither `text` nor `json`")),
+    }
 }
 
 fn switch(text: &str) -> Result<bool, String> {
@@ -239,6 +281,7 @@ mod tests {
         Config::read(&Sources {
             flags: flags.iter().map(owned).collect(),
             environment: &|name| variables.get(name).cloned(),
+            variables: variables.keys().cloned().collect(),
             file: file.map(|text| (PathBuf::from("resly.toml"), text.to_owned())),
         })
         .map_err(|error| error.0)
@@ -266,12 +309,30 @@ mod tests {
             ("RESLY_EMBEDDER_DIR", "/models"),
             ("RESLY_PRODUCTION", "maybe"),
             ("RESLY_TRUSTED_PROXIES", "10.0.0.0/8,here"),
+            ("RESLY_MASTER_KEY", "k1:hunter2"),
+            ("RESLY_LOG", "resly=loud,=="),
+            ("RESLY_LOG_FORMAT", "xml"),
+            ("RESLY_LISTN", "127.0.0.1:1"),
+            ("RESLY_MODEL_TEMPRATURE", "1"),
+            // What Kubernetes sets in every pod beside a service of this name.
+            ("RESLY_SERVICE_HOST", "10.0.0.1"),
+            ("RESLY_PORT_8080_TCP_ADDR", "10.0.0.1"),
         ];
         let mistakes = read(&[], &variables, Some("colour = \"red\"")).err().unwrap();
-        assert_eq!(mistakes.len(), 9, "{mistakes:#?}");
-        for variable in
-            ["RESLY_LISTEN", "RESLY_DATABASE_URL", "RESLY_PUBLIC_URL", "RESLY_MODEL:", "RESLY_EMBEDDER", "colour"]
-        {
+        assert_eq!(mistakes.len(), 14, "{mistakes:#?}");
+        for variable in [
+            "RESLY_LISTEN",
+            "RESLY_DATABASE_URL",
+            "RESLY_PUBLIC_URL",
+            "RESLY_MODEL:",
+            "RESLY_EMBEDDER",
+            "colour",
+            "RESLY_MASTER_KEY",
+            "RESLY_LOG:",
+            "RESLY_LOG_FORMAT",
+            "RESLY_LISTN",
+            "RESLY_MODEL_TEMPRATURE",
+        ] {
             assert!(mistakes.iter().any(|mistake| mistake.contains(variable)), "{variable}: {mistakes:#?}");
         }
         assert!(!mistakes.join("").contains("hunter2"));
@@ -301,6 +362,22 @@ mod tests {
         }
         let alone = read(&[], &[("RESLY_MODEL_TEMPERATURE", "1"), ("RESLY_MODEL_MAX_TOKENS", "5")], None);
         assert_eq!(alone.err().unwrap().len(), 2, "they need a model");
+    }
+
+    #[test]
+    fn a_line_break_in_a_setting_is_told() {
+        for (name, value) in [
+            ("RESLY_PUBLIC_URL", "https://chat.example\n.com"),
+            ("RESLY_MODEL_URL", "https://api.example/\tv1"),
+            ("RESLY_DATA", "a\nb"),
+        ] {
+            let mistakes =
+                read(&[], &[(name, value), ("RESLY_MODEL", "m"), ("RESLY_LISTEN", "x")], None).err().unwrap();
+            let named = |name: &str| mistakes.iter().any(|mistake| mistake.starts_with(name));
+            assert!(named(name) && named("RESLY_LISTEN"), "beside every other: {mistakes:#?}");
+        }
+        let trimmed = read(&[], &[("RESLY_PUBLIC_URL", "https://chat.example\n")], None).ok().unwrap();
+        assert_eq!(trimmed.public_url.unwrap().as_str(), "https://chat.example/", "as files end");
     }
 
     #[test]

@@ -281,7 +281,7 @@ fn misfit<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Mistake
         let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         return Mistake::new(path, "it is missing");
     }
-    Mistake::new(if path.is_empty() { "$".to_owned() } else { path }, without_value(said))
+    Mistake::new(if path.is_empty() { "$".to_owned() } else { path }, in_plain_words(&without_value(said)))
 }
 
 /// What doesn't fit and what is expected there, but not the value: it may be a secret in the wrong place. `serde` says
@@ -292,6 +292,50 @@ fn without_value(said: &str) -> String {
     let (Some(start), Some(expected)) = (start, said.rfind(", expected ")) else { return said.to_owned() };
     let value = said[start.len()..expected].find([' ', '`']).map_or(expected, |at| start.len() + at);
     format!("{}{}", said[..value].trim_end(), &said[expected..])
+}
+
+/// The parser's words for types, as JSON calls them.
+fn in_plain_words(said: &str) -> String {
+    const WORDS: [(&str, &str); 8] = [
+        ("a sequence", "a list"),
+        ("sequence", "list"),
+        ("a map", "an object"),
+        ("map", "object"),
+        ("unit value", "null"),
+        ("string", "text"),
+        ("floating point", "number with a fraction"),
+        ("boolean", "true or false"),
+    ];
+    let Some(rest) = said.strip_prefix("invalid type: ").or_else(|| said.strip_prefix("invalid value: ")) else {
+        return said.to_owned();
+    };
+    let Some((got, wanted)) = rest.split_once(", expected ") else { return said.to_owned() };
+    let plain = |word: &str| {
+        let known = WORDS.iter().find(|(theirs, _)| *theirs == word || format!("a {theirs}") == word);
+        known.map_or_else(|| word.to_owned(), |(_, ours)| (*ours).to_owned())
+    };
+    let wanted = match wanted {
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number that isn't negative".to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a string" | "a borrowed string" => "a text".to_owned(),
+        // The name of a type of ours says nothing to a client.
+        wanted if wanted.starts_with("struct ") || wanted.starts_with("internally tagged enum ") => {
+            "an object".to_owned()
+        }
+        wanted => plain(wanted),
+    };
+    format!("{wanted} is expected, not {}", article(&plain(got)))
+}
+
+fn article(noun: &str) -> String {
+    match noun {
+        "null" | "true or false" => noun.to_owned(),
+        noun if noun.starts_with("a ") || noun.starts_with("an ") => noun.to_owned(),
+        noun if noun.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {noun}"),
+        noun => format!("a {noun}"),
+    }
 }
 
 /// A JSON body of at most [`BODY_CAP`]. None is `{}`.
@@ -416,11 +460,11 @@ mod tests {
         assert_eq!((good.id, good.lines[0].count, good.notes.len()), (1, 2, 0));
         assert_eq!(mistake(r#"{"lines": []}"#), told("id", "it is missing"));
         assert_eq!(mistake(r#"{"id": 1, "lines": [{"count": 1}, {}]}"#), told("lines[1].count", "it is missing"));
-        let wrong = "invalid type: string, expected u32";
+        let wrong = "a whole number that isn't negative is expected, not a text";
         assert_eq!(mistake(r#"{"id": 1, "lines": [{"count": "7"}]}"#), told("lines[0].count", wrong));
         assert_eq!(
             mistake(r#"{"id": 1, "lines": [], "notes": {"shop": 5}}"#),
-            told("notes.shop", "invalid type: integer, expected a string")
+            told("notes.shop", "a text is expected, not an integer")
         );
         let unknown = "unknown field `lnes`, expected one of `id`, `lines`, `notes`";
         assert_eq!(mistake(r#"{"id": 1, "lnes": []}"#), told("lnes", unknown));

@@ -1,6 +1,9 @@
 //! `/healthz`, `/readyz` and `/metrics`: for load balancers and whoever runs the host.
 
-use std::sync::Arc;
+use std::{
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+};
 
 use axum::{
     extract::State,
@@ -8,7 +11,7 @@ use axum::{
 };
 use http::{HeaderValue, header};
 
-use super::problem::Problem;
+use super::problem::{Problem, kinds};
 use crate::app::App;
 
 /// The process is up.
@@ -18,13 +21,37 @@ pub async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The process can answer: its store does.
+/// What has to be free on the disk of the data folder: less is gone with the next checkpoint.
+const ROOM: u64 = 16 << 20;
+
+/// The process can answer: its store does, there is room on its disk, and the bundled connectors are compiled.
 #[utoipa::path(get, path = "/readyz", tag = "host", operation_id = "readyz", security(()),
     responses((status = 200, description = "`ok`", body = String, content_type = "text/plain"),
-        (status = 503, description = "The store can't be reached", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+        (status = 503, description = "The store can't be reached, the disk is full, or bundled connectors are still compiled", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     app.store.ping().await?;
+    let room = free_bytes(&app.data);
+    if room.is_some_and(|free| free < ROOM) {
+        return Err(Problem::new(
+            &kinds::DISK_FULL,
+            format!(
+                "less than {} MiB are free on the disk of the data folder; an operator has to make room",
+                ROOM >> 20
+            ),
+        )
+        .retry_after(60));
+    }
+    if app.preparing.load(Ordering::Relaxed) {
+        let detail = "the bundled connectors are still being compiled, once for each version of the host";
+        return Err(Problem::new(&kinds::STILL_COMPILING, detail).retry_after(5));
+    }
     Ok("ok\n")
+}
+
+/// What is free for this process where a folder is; `None` where that can't be told.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Prometheus' text format.

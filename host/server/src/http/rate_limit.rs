@@ -73,7 +73,10 @@ fn window(resets_at: Timestamp, now: Timestamp) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use resly_core::{meter::Meter, rate::RateSubject};
+    use resly_core::{
+        meter::{LimitOf, Meter},
+        rate::RateSubject,
+    };
 
     use super::*;
 
@@ -86,7 +89,11 @@ mod tests {
         assert_eq!(headers[RATE_LIMIT], "\"messages\";r=3;t=30");
         assert_eq!(headers[RATE_LIMIT_POLICY], "\"messages\";q=5;w=2592000");
 
-        insert_reached(&mut headers, &LimitReached { meter: Meter::Messages, limit: 5, used: 5, resets_at }, now);
+        insert_reached(
+            &mut headers,
+            &LimitReached { of: LimitOf::Plan, meter: Meter::Messages, limit: 5, used: 5, resets_at },
+            now,
+        );
         assert_eq!(headers[RATE_LIMIT], "\"messages\";r=0;t=30");
         assert_eq!(headers[header::RETRY_AFTER], "30");
     }

@@ -116,12 +116,12 @@ impl RateGate {
                 let seconds = rate_limit::seconds_until(resets_at, now).max(1);
                 let fields = rate_limit::rate_fields(left, now);
                 let problem = fields.into_iter().fold(problem, |problem, (name, value)| problem.header(name, value));
-                problem.with("rate", rate).retry_after(seconds)
+                problem.with("rate", rate).with("retryable", true).retry_after(seconds)
             }
             RateExceeded::Streams { subject, limit } => {
                 let rate = json!({"subject": subject.name(), "streams": limit});
                 let problem = Problem::new(&kinds::TOO_MANY_STREAMS, format!("{detail}: {}", advice(subject)));
-                problem.with("rate", rate).retry_after(STREAMS_RETRY_S)
+                problem.with("rate", rate).with("retryable", true).retry_after(STREAMS_RETRY_S)
             }
         }
     }

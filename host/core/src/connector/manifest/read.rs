@@ -232,9 +232,17 @@ fn stand_in(steps: &[&str]) -> Option<Value> {
 fn follows_from(mended: &[String], path: &str) -> bool {
     let within =
         |place: &String| path.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    // Whether the test's action is there can't be told when an action's id can't.
-    let unknown_actions = || mended.iter().any(|place| place.starts_with("/actions"));
-    mended.iter().any(within) || (path.starts_with("/test") && unknown_actions())
+    // Of the test's action it can't be told what was mended of any action: whether it is there, what it changes, what it takes.
+    let of_test = |place: &String| {
+        let Some(rest) = place.strip_prefix("/actions") else { return false };
+        let member = rest.trim_start_matches('/').split_once('/').map(|(_, member)| member);
+        match member {
+            None | Some("id") => true,
+            Some("side_effect") => path == "/test/action",
+            Some(member) => path.starts_with("/test/input") && member.split('/').next() == Some("input"),
+        }
+    };
+    mended.iter().any(within) || (path.starts_with("/test") && mended.iter().any(of_test))
 }
 
 #[cfg(test)]

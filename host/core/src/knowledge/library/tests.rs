@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     knowledge::{Source, StoredVector},
-    meter::Meter,
+    meter::{LimitOf, LimitReached, Meter},
     time::Timestamp,
 };
 
@@ -56,7 +56,9 @@ impl KnowledgeStore for Fake {
     async fn add_source(&self, source: NewSource) -> Result<(), AddSourceError> {
         if self.full.load(Ordering::Relaxed) {
             let resets_at = Timestamp::from_micros(0);
-            return Err(LimitReached { meter: Meter::Embeddings, limit: 1, used: 1, resets_at }.into());
+            return Err(
+                LimitReached { of: LimitOf::Plan, meter: Meter::Embeddings, limit: 1, used: 1, resets_at }.into()
+            );
         }
         self.bump(source.organization);
         self.sources.lock().unwrap().push(source);

@@ -16,7 +16,7 @@ use resly_core::{
     outbound::OutboundReason,
     time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json, value::RawValue};
 use utoipa::ToSchema;
 
@@ -145,8 +145,14 @@ pub struct PreviewRequest {
     /// A jq filter; the connection's own mapping when absent.
     filter: Option<String>,
     /// What to apply it to; the action's last output when absent.
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Object>)]
     sample: Option<Box<RawValue>>,
+}
+
+/// What is given is given, `null` too: it is JSON as any other.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
 #[derive(Serialize)]

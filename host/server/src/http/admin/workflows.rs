@@ -12,8 +12,8 @@ use resly_core::{
     id::{ConnectionId, OrganizationId, WorkflowId},
     workflow::{Workflow, WorkflowStore},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::{
@@ -26,8 +26,9 @@ use crate::{
     },
 };
 
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+/// How a rule is written. It is read member by member, so that every mistake is told at once.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "utoipa's derive reads it")]
 pub struct WorkflowRequest {
     name: String,
     /// 1 to 50 words or phrases; any of them in a message is a match.
@@ -50,7 +51,7 @@ pub struct WorkflowRequest {
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    body::Json(request): body::Json<WorkflowRequest>,
+    body::Json(request): body::Json<Value>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let now = app.clock.now();
     let id = WorkflowId(app.random.uuid(now));
@@ -71,7 +72,7 @@ pub async fn replace(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
-    body::Json(request): body::Json<WorkflowRequest>,
+    body::Json(request): body::Json<Value>,
 ) -> Result<Json<Value>, Problem> {
     let organization = principal.organization;
     let id: WorkflowId = id.parse().map_err(|_| missing())?;
@@ -116,18 +117,29 @@ fn missing() -> Problem {
     Problem::not_found("there is no such workflow")
 }
 
-async fn check(
-    app: &App,
-    organization: OrganizationId,
-    id: WorkflowId,
-    request: WorkflowRequest,
-) -> Result<Workflow, Problem> {
-    let WorkflowRequest { name, triggers, connection, action, instructions, enabled } = request;
+async fn check(app: &App, organization: OrganizationId, id: WorkflowId, request: Value) -> Result<Workflow, Problem> {
+    let Value::Object(mut members) = request else {
+        return Err(Problem::invalid_at("$", "an object is expected"));
+    };
     let mut mistakes = Vec::new();
-    if name.trim().is_empty() || name.len() > 200 {
+    let name: String = member(&mut members, "name", "a text", &mut mistakes).unwrap_or_default();
+    let triggers: Vec<String> = member(&mut members, "triggers", "a list of texts", &mut mistakes).unwrap_or_default();
+    let connection: Option<String> = member(&mut members, "connection", "an id", &mut mistakes);
+    let action: Option<String> = member(&mut members, "action", "a text", &mut mistakes);
+    let instructions: Option<String> = member(&mut members, "instructions", "a text", &mut mistakes);
+    let enabled: Option<bool> = member(&mut members, "enabled", "true or false", &mut mistakes);
+    let unknown = members.keys().take(8).map(|name| {
+        Mistake::new(
+            name,
+            "there is no such member: `name`, `triggers`, `connection`, `action`, `instructions`, `enabled`",
+        )
+    });
+    mistakes.extend(unknown);
+    let wrong = |path: &str, mistakes: &[Mistake]| mistakes.iter().any(|mistake| mistake.path == path);
+    if !wrong("name", &mistakes) && (name.trim().is_empty() || name.len() > 200) {
         mistakes.push(Mistake::new("name", "1 to 200 bytes are expected"));
     }
-    if triggers.is_empty() || triggers.len() > 50 {
+    if !wrong("triggers", &mistakes) && (triggers.is_empty() || triggers.len() > 50) {
         mistakes.push(Mistake::new("triggers", "1 to 50 are expected"));
     }
     for (at, trigger) in triggers.iter().enumerate().take(50) {
@@ -138,13 +150,18 @@ async fn check(
     if instructions.as_ref().is_some_and(|text| text.len() > 8_000) {
         mistakes.push(Mistake::new("instructions", "at most 8,000 bytes are expected"));
     }
-    if connection.is_none() && instructions.is_none() {
+    let unread = wrong("connection", &mistakes) || wrong("instructions", &mistakes);
+    if connection.is_none() && instructions.is_none() && !unread {
         mistakes.push(Mistake::new("$", "a rule needs a `connection`, `instructions`, or both"));
     }
-    match connection {
-        None if action.is_some() => mistakes.push(Mistake::new("connection", "missing: `action` is an action of one")),
+    let wanted = connection.as_deref().map(str::parse::<ConnectionId>);
+    match wanted {
+        None if action.is_some() && !wrong("connection", &mistakes) => {
+            mistakes.push(Mistake::new("connection", "missing: `action` is an action of one"))
+        }
         None => {}
-        Some(wanted) => match app.store.connection(organization, wanted).await? {
+        Some(Err(_)) => mistakes.push(Mistake::new("connection", "there is no such connection")),
+        Some(Ok(wanted)) => match app.store.connection(organization, wanted).await? {
             None => mistakes.push(Mistake::new("connection", "there is no such connection")),
             Some(connection) => {
                 let prepared = app.connectors.prepare(&connection).await?;
@@ -159,7 +176,22 @@ async fn check(
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
     }
-    let enabled = enabled.unwrap_or(true);
+    let (connection, enabled) = (connection.and_then(|id| id.parse().ok()), enabled.unwrap_or(true));
     let created_at = app.clock.now();
     Ok(Workflow { id, name, triggers, connection, action, instructions, enabled, created_at })
+}
+
+/// Takes a member out of a body; `null` is none. What doesn't fit is told at its name.
+fn member<T: DeserializeOwned>(
+    members: &mut Map<String, Value>,
+    name: &str,
+    expected: &str,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<T> {
+    match members.remove(name)? {
+        Value::Null => None,
+        value => serde_json::from_value(value)
+            .map_err(|_| mistakes.push(Mistake::new(name, format!("{expected} is expected"))))
+            .ok(),
+    }
 }

@@ -20,6 +20,7 @@ use crate::{
 };
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Body {
     approved: bool,
     reason: Option<String>,

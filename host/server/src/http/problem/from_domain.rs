@@ -24,6 +24,14 @@ impl From<StoreError> for Problem {
                 Self::new(&kinds::STORE_UNAVAILABLE, "the database can't be reached right now; try again shortly")
                     .retry_after(2)
             }
+            StoreError::Full { .. } => {
+                tracing::error!(%error, "the database's disk is full");
+                Self::new(
+                    &kinds::DISK_FULL,
+                    "the disk under the database is full, so nothing can be stored; an operator has to make room",
+                )
+                .retry_after(60)
+            }
             StoreError::Broken { .. } => Self::internal(&error),
         }
     }
@@ -155,7 +163,7 @@ pub fn call_problem(fault: &Fault, report: &CallReport) -> Problem {
     }
     if let Some(set_aside) = &report.set_aside {
         let problem = Problem::new(&kinds::LIMIT_SET_ASIDE, set_aside.to_string());
-        return problem.with("limit", json!(set_aside)).retry_after(1);
+        return problem.with("limit", json!(set_aside)).with("retryable", true).retry_after(1);
     }
     fault_problem(fault)
         .with("fuel", report.cost.fuel)

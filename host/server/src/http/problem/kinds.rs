@@ -66,8 +66,8 @@ kinds! {
         "`detail` is what jq says. With an `offset` (in bytes), the filter can't be read there; without one, it doesn't fit this input. Change the filter and preview it again; nothing was stored.";
     KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key belongs to another request",
         "This `Idempotency-Key` was used with a different body. Use a new key for a new request.";
-    LIMIT_REACHED = "limit-reached", TOO_MANY_REQUESTS, "A limit of the plan is reached",
-        "`limit` names the meter, its cap and when it starts again. Nothing was counted for this request. Wait for `Retry-After`, or raise the plan.";
+    LIMIT_REACHED = "limit-reached", TOO_MANY_REQUESTS, "A limit is reached",
+        "`limit` names the meter, its cap, when it starts again, and in `of` whose it is: the `plan`'s, or the `key`'s own `message_cap`. Nothing was counted for this request. `retryable` is false: it is days until the month ends, which `Retry-After` tells, so show it to a person in place of trying again. Have the plan's limit raised, or an admin raise the key's cap with `PATCH /api/admin/keys/{id}`.";
     LIMIT_SET_ASIDE = "limit-set-aside", SERVICE_UNAVAILABLE, "The rest of a limit is set aside for calls that are running",
         "While a connector call runs, fuel is set aside for it, as much as such calls usually burn, and what it doesn't burn comes back when it ends. For now all that the limit leaves is set aside; `limit` tells what is `used` and what is `reserved`. Nothing is used up: try again after `Retry-After`, make fewer calls at once, or raise the plan.";
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "Too many requests within a minute",
@@ -102,6 +102,10 @@ kinds! {
         "The host is up but its database isn't. Nothing was accepted or counted; try again after `Retry-After`.";
     HOST_BUSY = "host-busy", SERVICE_UNAVAILABLE, "The host has as many large requests as it can take",
         "The memory for request bodies, or the queue of this organization for reading them, is full. Nothing was done or counted; send it again after `Retry-After`, and fewer at once.";
+    DISK_FULL = "disk-full", SERVICE_UNAVAILABLE, "The disk is full",
+        "The database is up and what is in it can be read, but its disk has no room left. Nothing was accepted or counted. An operator has to make room: the host goes on by itself then.";
+    STILL_COMPILING = "still-compiling", SERVICE_UNAVAILABLE, "The bundled connectors are still being compiled",
+        "The host has just started, and compiles the connectors that it brings once for each version. Chats are answered meanwhile; the first call of a connector would wait. Send it traffic when `/readyz` says `ok`.";
     CONNECTOR_NOT_READY = "connector-not-ready", CONFLICT, "This version of the connector can't be installed",
         "The version is being compiled, or its component was refused; `detail` tells which, and why. Wait until `GET /api/admin/connectors/{id}?version=…` says `ready`, or upload a mended version.";
     CONNECTOR_UNAPPROVED = "connector-unapproved", CONFLICT, "An admin hasn't approved what this version asks for",

@@ -80,6 +80,7 @@ impl Problem {
     pub fn limit(limit: LimitReached) -> Self {
         let mut problem = Self::new(&kinds::LIMIT_REACHED, limit.to_string());
         problem.members.insert("limit".to_owned(), json!(limit));
+        problem.members.insert("retryable".to_owned(), json!(false));
         problem.limit = Some(limit);
         problem
     }

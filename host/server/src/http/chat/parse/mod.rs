@@ -86,6 +86,12 @@ pub fn chat_body(json: Value) -> Result<ChatBody, Problem> {
         return Err(Problem::invalid_at("$", "a JSON object is expected, with `messages`"));
     };
     let mut mistakes = Vec::new();
+    // Ignored, a name in the other casing would begin a new conversation, or forget whose it is.
+    for (other, name) in [("conversation_id", "conversationId"), ("visitor_id", "visitorId")] {
+        if body.contains_key(other) {
+            mistakes.push(Mistake::new(other, format!("it is written `{name}` here")));
+        }
+    }
     let conversation_id = text_field(&mut body, "conversationId", &mut mistakes);
     let visitor_id = text_field(&mut body, "visitorId", &mut mistakes);
     let name = text_field(&mut body, "id", &mut mistakes);
