@@ -433,7 +433,7 @@ async fn the_host_explains_itself() {
     let explained = text(host.get("", "/docs/problems/limit-reached").await).await;
     assert!(explained.contains("Retry-After"), "{explained}");
     assert_eq!(host.get("", "/docs/problems/no-such").await.status(), StatusCode::NOT_FOUND);
-    assert!(text(host.get("", "/docs/problems").await).await.contains("## A limit of the plan is reached"));
+    assert!(text(host.get("", "/docs/problems").await).await.contains("## A limit is reached"));
     let document: Value = serde_json::from_str(&text(host.get("", "/openapi.json").await).await).unwrap();
     assert!(document["paths"]["/api/chat"]["post"].is_object());
     let metrics = text(host.get("", "/metrics").await).await;
