@@ -29,14 +29,20 @@ impl<'d> Plan<'d> {
         server: Option<&Server>,
         carriers: &Carriers,
     ) -> Result<Self, String> {
-        if matches!(operation.method, "options" | "trace") {
-            return Err(format!("{} is nothing that connectors ask", operation.method.to_ascii_uppercase()));
+        if !matches!(operation.method, "get" | "head" | "post" | "put" | "patch" | "delete") {
+            return Err(format!(
+                "{} is no method that connectors send",
+                line(&operation.method.to_ascii_uppercase(), 20)
+            ));
         }
         let server = match server {
             Some(server) => server.clone(),
             None => {
-                let own = operation.value.get("servers").or_else(|| operation.item.get("servers"));
-                servers::choose(own.or_else(|| document.root().get("servers")))?
+                // An empty list says nothing of its own.
+                let named = [operation.value, operation.item, document.root()].into_iter();
+                let named = named.filter_map(|of| of.get("servers"));
+                let mut named = named.filter(|servers| servers.as_array().is_none_or(|list| !list.is_empty()));
+                servers::choose(named.next())?
             }
         };
         let mut input = Input::default();

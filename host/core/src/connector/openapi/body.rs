@@ -32,12 +32,17 @@ enum Kind {
 /// Why it can't be sent, when the operation needs it.
 pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -> Result<Body, String> {
     let Some(body) = operation.value.get("requestBody") else { return Ok(Body::default()) };
-    // It has no meaning with these methods (RFC 9110, section 9.3.1).
-    if matches!(operation.method, "get" | "head") {
-        return Ok(Body::default());
-    }
     let body = document.resolve(body)?;
     let required = body.get("required") == Some(&Value::Bool(true));
+    // It has no meaning with these methods (RFC 9110, section 9.3.1), and the host sends none.
+    if matches!(operation.method, "get" | "head") {
+        let method = operation.method.to_ascii_uppercase();
+        if required {
+            return Err(format!("it needs a body, and a {method} request is sent without one"));
+        }
+        input.warnings.push(format!("its body is left out: a {method} request is sent without one"));
+        return Ok(Body::default());
+    }
     let content = body.get("content").and_then(Value::as_object);
     let chosen = content.and_then(|content| choose(document, content));
     let Some((name, media, kind)) = chosen else {

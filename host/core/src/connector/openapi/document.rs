@@ -2,16 +2,17 @@
 
 use serde_json::{Map, Value};
 
-use super::ImportError;
+use super::{ImportError, swagger};
 
 /// How many references may lead to one another.
 const CHAIN: usize = 16;
 /// More operations than any document that is looked through by hand has.
 pub const MOST_OPERATIONS: usize = 5_000;
 const MOST_PARAMETERS: usize = 200;
-const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete", "options", "trace"];
+/// `query` since 3.2.
+const METHODS: [&str; 9] = ["get", "head", "post", "put", "patch", "delete", "options", "trace", "query"];
 
-/// A document of OpenAPI 3.0 or 3.1.
+/// A document of OpenAPI 3.0, 3.1 or 3.2, or of Swagger 2.0 in that form.
 pub struct Document {
     root: Value,
 }
@@ -19,8 +20,8 @@ pub struct Document {
 /// An operation as the document has it.
 #[derive(Clone, Copy)]
 pub struct Operation<'d> {
-    /// In lower case, as the document's key has it.
-    pub method: &'static str,
+    /// In lower case, as the document's key has it; of `additionalOperations`, as that has it.
+    pub method: &'d str,
     pub path: &'d str,
     pub value: &'d Value,
     /// What holds for all operations of the path.
@@ -32,23 +33,24 @@ impl Document {
     /// When it is no OpenAPI document of a version that is read.
     pub fn new(root: Value) -> Result<Self, ImportError> {
         let wrong = |message: &str| Err(ImportError::NotOpenApi(message.to_owned()));
-        if root.get("swagger").is_some() {
-            return wrong(
-                "this is a Swagger 2.0 document; convert it to OpenAPI 3 first, for instance with `npx swagger2openapi`",
-            );
-        }
-        match root.get("openapi").and_then(Value::as_str) {
-            Some(version) if version.starts_with("3.0") || version.starts_with("3.1") => {}
-            Some(version) => {
-                let version: String = version.chars().take(20).collect();
-                return wrong(&format!("OpenAPI 3.0 and 3.1 are read, and this document says `{version}`"));
+        let known = |name: &str, versions: &[&str]| match version(root.get(name)?) {
+            found if versions.iter().any(|known| is_of(&found, known)) => Some(Ok(())),
+            found => Some(Err(found)),
+        };
+        let swagger = known("swagger", &["2.0"]);
+        match swagger.clone().or_else(|| known("openapi", &["3.0", "3.1", "3.2"])) {
+            Some(Ok(())) => {}
+            Some(Err(found)) => {
+                return wrong(&format!(
+                    "OpenAPI 3.0, 3.1 and 3.2 and Swagger 2.0 are read, and this document says `{found}`"
+                ));
             }
-            None => return wrong("an OpenAPI document is an object with `openapi`, `info` and `paths`"),
+            None => return wrong("an OpenAPI document is an object with `openapi` (or `swagger`), `info` and `paths`"),
         }
         if !root.get("paths").is_some_and(Value::is_object) {
             return wrong("the document has no `paths`");
         }
-        Ok(Self { root })
+        Ok(Self { root: if swagger.is_some() { swagger::convert(root) } else { root } })
     }
 
     pub fn root(&self) -> &Value {
@@ -96,9 +98,30 @@ impl Document {
                     found.push(Operation { method, path, value, item });
                 }
             }
+            // Since 3.2, methods that have no member of their own.
+            let more = item.get("additionalOperations").and_then(Value::as_object);
+            for (method, value) in more.into_iter().flatten().filter(|(_, value)| value.is_object()) {
+                if found.len() == MOST_OPERATIONS {
+                    return found;
+                }
+                found.push(Operation { method, path, value, item });
+            }
         }
         found
     }
+}
+
+/// A version as it is written. YAML has numbers of some.
+fn version(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.trim().chars().take(20).collect(),
+        other => other.to_string().chars().take(20).collect(),
+    }
+}
+
+/// Whether a version is one of `family`: `3.1`, or `3.1` and something after a dot or dash.
+fn is_of(version: &str, family: &str) -> bool {
+    version.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
 }
 
 fn reference(value: &Value) -> Option<&str> {
@@ -173,10 +196,18 @@ mod tests {
             Err(ImportError::NotOpenApi(message)) => message,
             _ => panic!("it was taken for one"),
         };
-        assert!(told(json!({"swagger": "2.0", "paths": {}})).contains("swagger2openapi"));
+        assert!(told(json!({"swagger": "1.2", "paths": {}})).contains("`1.2`"));
+        assert!(told(json!({"openapi": "3.10.0", "paths": {}})).contains("`3.10.0`"));
+        assert!(told(json!({"openapi": 3, "paths": {}})).contains("`3`"));
         assert!(told(json!({"openapi": "4.0.0", "paths": {}})).contains("`4.0.0`"));
         assert!(told(json!([])).contains("`paths`"));
         assert!(told(json!({"openapi": "3.1.0"})).contains("`paths`"));
+        for sound in [json!("3.0.4"), json!("3.1.1"), json!("3.2.0"), json!(3.1), json!("3.2.0-rc1")] {
+            assert!(Document::new(json!({"openapi": sound, "paths": {}})).is_ok(), "{sound}");
+        }
+        for sound in [json!("2.0"), json!(2.0)] {
+            assert!(Document::new(json!({"swagger": sound, "paths": {}})).is_ok(), "{sound}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! From an OpenAPI document (3.0 or 3.1) to a declarative definition: choose operations, get a connector.
+//! From an OpenAPI document (3.0, 3.1, 3.2, or Swagger 2.0) to a declarative definition: choose operations, get a
+//! connector.
 //!
 //! Nothing is fetched: references lead within the document only. Everything is bounded, since documents come from
 //! anywhere: how far references lead, how much of a schema is kept, how large the definition becomes. What the document
@@ -14,6 +15,7 @@ mod parameters;
 mod schema;
 mod security;
 mod servers;
+mod swagger;
 mod yaml;
 
 use std::collections::BTreeSet;

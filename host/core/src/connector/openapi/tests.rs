@@ -234,6 +234,86 @@ fn schemes_become_ways_and_scopes_are_narrow() {
     assert_eq!(secured(json!([])).definition["auth"], json!({"type": "none"}));
 }
 
+#[test]
+fn a_get_that_needs_a_body_is_not_supported() {
+    let body =
+        |required: bool| json!({"required": required, "content": {"application/json": {"schema": {"type": "object"}}}});
+    let paths = json!({
+        "/needs": {"get": {"operationId": "needs", "requestBody": body(true)}, "head": {"operationId": "head", "requestBody": body(true)}},
+        "/may": {"get": {"operationId": "may", "requestBody": body(false)}}});
+    let listing = list(document(paths.clone()), None).unwrap();
+    for choice in &listing.operations {
+        assert_eq!(choice.supported, choice.id == "may", "{choice:?}");
+    }
+    let made = imported(paths, &["may"]);
+    assert!(made.warnings.iter().any(|warning| warning.contains("body is left out")), "{:?}", made.warnings);
+}
+
+#[test]
+fn an_empty_list_of_servers_is_the_document_s() {
+    let paths = json!({"/a": {"servers": [], "get": {"operationId": "a", "servers": []}},
+        "/b": {"servers": [{"url": "https://b.example.com"}], "get": {"operationId": "b", "servers": []}}});
+    let url = |name: &str| imported(paths.clone(), &[name]).definition["actions"][0]["request"]["url"].clone();
+    assert_eq!(url("a"), "https://{{ settings.region }}.pets.example.com/v1/a");
+    assert_eq!(url("b"), "https://b.example.com/b");
+}
+
+#[test]
+fn openapi_3_2_is_read() {
+    let mut document = document(json!({"/a": {"get": {"operationId": "a"}, "query": {"operationId": "q"},
+        "additionalOperations": {"COPY": {"operationId": "c"}}}}));
+    document["openapi"] = json!("3.2.0");
+    let listing = list(document, None).unwrap();
+    let told: Vec<(&str, bool)> =
+        listing.operations.iter().map(|choice| (choice.id.as_str(), choice.supported)).collect();
+    assert_eq!(told, [("a", true), ("q", false), ("c", false)]);
+}
+
+#[test]
+fn swagger_2_is_read_by_converting_it() {
+    let pet = json!({"type": "object", "required": ["name"], "properties": {"name": {"type": "string"},
+        "parent": {"$ref": "#/definitions/Pet"}}});
+    let swagger = json!({"swagger": "2.0", "info": {"title": "Pets", "version": "1.0.0"}, "host": "pets.example.com",
+        "basePath": "/v2", "schemes": ["http", "https"], "consumes": ["application/json"], "produces": ["application/json"],
+        "securityDefinitions": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"},
+            "login": {"type": "oauth2", "flow": "accessCode", "authorizationUrl": "https://pets.example.com/a",
+                "tokenUrl": "https://pets.example.com/t", "scopes": {"read": ""}}},
+        "security": [{"key": []}], "definitions": {"Pet": pet},
+        "parameters": {"Body": {"name": "pet", "in": "body", "required": true, "schema": {"$ref": "#/definitions/Pet"}},
+            "Limit": {"name": "limit", "in": "query", "type": "integer", "maximum": 50}},
+        "responses": {"One": {"description": "", "schema": {"$ref": "#/definitions/Pet"}}},
+        "paths": {
+            "/pets/{id}": {"parameters": [{"name": "id", "in": "path", "required": true, "type": "string"}],
+                "get": {"operationId": "getPet", "responses": {"200": {"$ref": "#/responses/One"}}},
+                "put": {"operationId": "putPet", "parameters": [{"$ref": "#/parameters/Body"}]}},
+            "/pets": {"get": {"operationId": "listPets", "security": [{"login": ["read"]}], "parameters": [{"$ref": "#/parameters/Limit"},
+                {"name": "tags", "in": "query", "type": "array", "items": {"type": "string"}, "collectionFormat": "multi"}],
+                "responses": {"200": {"description": "", "schema": {"type": "array", "items": {"$ref": "#/definitions/Pet"}},
+                    "examples": {"application/json": [{"name": "Rex"}]}}}},
+                "post": {"operationId": "formPet", "consumes": ["application/x-www-form-urlencoded"], "parameters": [
+                    {"name": "name", "in": "formData", "required": true, "type": "string"}]}},
+            "/photo": {"post": {"operationId": "photo", "consumes": ["multipart/form-data"], "parameters": [
+                {"name": "file", "in": "formData", "required": true, "type": "file"}]}}}});
+    let listing = list(swagger.clone(), None).unwrap();
+    let refused: Vec<&str> =
+        listing.operations.iter().filter(|one| !one.supported).map(|one| one.id.as_str()).collect();
+    assert_eq!(refused, ["photo"], "{listing:#?}");
+    let made = import(swagger, &wanted(&["getPet", "putPet", "listPets", "formPet"])).unwrap().definition;
+    assert_eq!(made["hosts"], json!(["pets.example.com/v2"]));
+    assert_eq!(made["auth"], json!({"type": "api_key", "in": "header", "name": "X-Key"}));
+    assert_eq!(made["auth_alternatives"][0]["authorize_url"], "https://pets.example.com/a");
+    let (get, put, all, form) = (&made["actions"][0], &made["actions"][1], &made["actions"][2], &made["actions"][3]);
+    assert_eq!(get["request"]["url"], "https://pets.example.com/v2/pets/{{ input.id }}");
+    assert!(get["output"]["properties"].get("name").is_some());
+    assert_eq!(put["input"]["required"], json!(["id", "body"]));
+    assert_eq!(put["input"]["properties"]["body"]["required"], json!(["name"]));
+    assert_eq!(all["input"]["properties"]["limit"]["maximum"], 50);
+    assert_eq!(all["request"]["query"]["tags"], "{{ input.tags }}");
+    assert_eq!(form["request"]["body_type"], "form");
+    assert_eq!(form["input"]["properties"]["body"]["required"], json!(["name"]));
+    assert!(made["fixtures"].to_string().contains("Rex"), "{}", made["fixtures"]);
+}
+
 /// 2^60 places, if every reference were followed.
 #[test]
 fn references_that_multiply_stay_small() {
