@@ -8,8 +8,16 @@ use serde_json::Value;
 
 /// A list may have reserved twice what it holds.
 const ELEMENT: usize = 2 * size_of::<Value>();
-/// An object reserves room for several members with its first.
-const OBJECT: usize = 11 * (size_of::<String>() + size_of::<Value>());
+/// A member in an object's table, with its hash.
+const MEMBER: usize = size_of::<u64>() + size_of::<String>() + size_of::<Value>();
+/// An object reserves room for four members with its first, and an index of them.
+const OBJECT: usize = 4 * MEMBER + 64 + 2 * ALLOCATION;
+/// What a name takes beside its bytes, and its place in a table that may have reserved twice what it holds.
+const NAME: usize = 2 * (MEMBER - size_of::<Value>()) + 16;
+/// An integer of 64 bits keeps its digits.
+const DIGITS: usize = ALLOCATION + 8;
+/// How serde_json hands over any other number: as an object with this member, whose value has the digits.
+const NUMBER: &str = "$serde_json::private::Number";
 /// What an allocation takes beside its bytes.
 const ALLOCATION: usize = 24;
 
@@ -76,16 +84,16 @@ impl<'de> Visitor<'de> for Weighed<'_> {
         Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        self.0.add(DIGITS)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        self.0.add(DIGITS)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        self.0.add(DIGITS)
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
@@ -104,13 +112,40 @@ impl<'de> Visitor<'de> for Weighed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
         let mut first = true;
-        while object.next_key_seed(Weighed(self.0))?.is_some() {
-            if std::mem::take(&mut first) {
+        while let Some(is_number) = object.next_key_seed(Name(self.0))? {
+            if std::mem::take(&mut first) && !is_number {
                 self.0.add(OBJECT)?;
             }
             object.next_value_seed(Weighed(self.0))?;
         }
         Ok(())
+    }
+}
+
+/// A member's name on the scale; whether it stands for a number.
+struct Name<'s>(&'s mut Scale);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = bool;
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("a member's name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<bool, E> {
+        let is_number = name == NUMBER;
+        if !is_number {
+            self.0.add(name.len() + ALLOCATION + NAME)?;
+        }
+        Ok(is_number)
     }
 }
 
@@ -135,6 +170,9 @@ mod tests {
             list(r#"{"name": "a name of some length", "description": "and some words about what it is"}"#, 9_000);
         let weight = weigh(&honest, 16 * MIB).unwrap();
         assert!(weight > honest.len() && weight < 16 * honest.len(), "{weight} of {}", honest.len());
+        // A number is its digits and no object.
+        let floats = list("0.12345", 1_000);
+        assert!(weigh(&floats, MIB).unwrap() < 1_000 * (ELEMENT + 100));
         let text = format!("\"{}\"", "x".repeat(MIB));
         assert!(weigh(&text, 2 * MIB).unwrap() < MIB + 200);
     }

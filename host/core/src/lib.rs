@@ -9,6 +9,7 @@ pub mod connector;
 pub mod conversation;
 pub mod error;
 pub mod id;
+pub mod json;
 pub mod json_weight;
 pub mod knowledge;
 pub mod mask;

@@ -22,6 +22,7 @@ use resly_core::{
         trial::Rehearsal,
     },
     id::{ConnectionId, KeyId, OrganizationId},
+    json::without_bom,
     meter::Limits,
 };
 use resly_store::{Decision, Kept, NewConnectorVersion, NewOrganization, VersionState};
@@ -93,7 +94,7 @@ pub fn read(file: &Path) -> anyhow::Result<Given> {
 fn written(file: &Path, text: String) -> anyhow::Result<Reading> {
     let source = if file.extension().is_some_and(|extension| extension == "json") {
         let wrong = || format!("{} is not a connector's manifest", file.display());
-        Source::Json(serde_json::from_str(&text).with_context(wrong)?)
+        Source::Json(serde_json::from_slice(without_bom(text.as_bytes())).with_context(wrong)?)
     } else {
         Source::Toml(text)
     };

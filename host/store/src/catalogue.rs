@@ -20,7 +20,7 @@ use crate::{
     Store, components,
     error::failed,
     sql::{Conn, execute, row, rows},
-    types::{Count, Id, Json, Text, Time, name_of, named},
+    types::{Count, Id, Json, OrderedJson, Text, Time, name_of, named},
     uploads::{COMPILING_MOST, LEASE},
 };
 
@@ -102,7 +102,7 @@ pub struct StoredConnector {
 
 #[derive(sqlx::FromRow)]
 struct ConnectorRow {
-    manifest: Json<Manifest>,
+    manifest: OrderedJson<Manifest>,
     signer: Option<Vec<u8>>,
     origin: String,
     component: Vec<u8>,
@@ -201,7 +201,7 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Kept, sqlx:
     let Asking { manifest, signer } = &new.asking;
     let compiling = new.state == VersionState::Compiling;
     // What the version is, to tell another content under the same name: databases may write JSON in another way.
-    let mut content = serde_json::to_vec(manifest).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let mut content = manifest.identity().map_err(|error| sqlx::Error::Encode(error.into()))?;
     if let Some(full) = is_full(db, new, content.len()).await? {
         components::forget(db, &new.component.0).await?;
         return Ok(full);
@@ -231,7 +231,7 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Kept, sqlx:
         Id(new.organization.0),
         manifest.id.as_str(),
         manifest.version.as_str(),
-        Json(manifest),
+        OrderedJson(manifest),
         name_of(&new.origin)?,
         new.component.0.as_slice(),
         content.0.as_slice(),

@@ -1,6 +1,6 @@
 //! Values as both databases hold them: ids, instants, counts, texts from strangers and JSON.
 //!
-//! In PostgreSQL they are `uuid`, `timestamptz`, `bigint`, `text` and `jsonb`; in SQLite they are text (and integers),
+//! In PostgreSQL they are `uuid`, `timestamptz`, `bigint`, `text`, `jsonb` and `json`; in SQLite they are text (and integers),
 //! with instants in RFC 3339 of one width, so that they sort as they should.
 
 use std::borrow::Cow;
@@ -218,6 +218,58 @@ impl<'r, T: DeserializeOwned> Decode<'r, Sqlite> for Json<T> {
 impl<'r, T: DeserializeOwned + 'r> Decode<'r, Postgres> for Json<T> {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
         <sqlx::types::Json<T> as Decode<Postgres>>::decode(value).map(|json| Self(json.0))
+    }
+}
+
+/// A value as JSON that keeps its members' order and its numbers' spelling, which `jsonb` doesn't.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OrderedJson<T>(pub T);
+
+/// `json` by its number in PostgreSQL's catalogue (`pg_type.dat`).
+const JSON: Oid = Oid(114);
+
+impl<T> Type<Sqlite> for OrderedJson<T> {
+    fn type_info() -> SqliteTypeInfo {
+        <str as Type<Sqlite>>::type_info()
+    }
+
+    fn compatible(given: &SqliteTypeInfo) -> bool {
+        <str as Type<Sqlite>>::compatible(given)
+    }
+}
+
+impl<T> Type<Postgres> for OrderedJson<T> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(JSON)
+    }
+
+    fn compatible(given: &PgTypeInfo) -> bool {
+        <sqlx::types::Json<T> as Type<Postgres>>::compatible(given)
+    }
+}
+
+impl<T: Serialize> Encode<'_, Sqlite> for OrderedJson<T> {
+    fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+        Encode::<Sqlite>::encode(Json(&self.0).text()?, buffer)
+    }
+}
+
+impl<T: Serialize> Encode<'_, Postgres> for OrderedJson<T> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.extend_from_slice(Json(&self.0).text()?.as_bytes());
+        Ok(IsNull::No)
+    }
+}
+
+impl<'r, T: DeserializeOwned> Decode<'r, Sqlite> for OrderedJson<T> {
+    fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
+        <Json<T> as Decode<Sqlite>>::decode(value).map(|json| Self(json.0))
+    }
+}
+
+impl<'r, T: DeserializeOwned + 'r> Decode<'r, Postgres> for OrderedJson<T> {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        <Json<T> as Decode<Postgres>>::decode(value).map(|json| Self(json.0))
     }
 }
 

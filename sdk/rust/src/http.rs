@@ -5,6 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use crate::bindings::resly::connector::http::{Failure, Reason};
 use crate::{
     bindings::resly::connector::http as wit,
+    charset::{Decoded, decode},
     fault::{Fault, Result},
 };
 
@@ -99,8 +100,14 @@ impl Response {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 
+    /// The body as text, by its charset and without a byte order mark. What the charset has no character for is U+FFFD.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+        self.decode().text.into_owned()
+    }
+
+    /// The same, with a word on whether some of it may be wrong.
+    pub fn decode(&self) -> Decoded<'_> {
+        decode(self.header("content-type"), &self.body)
     }
 
     /// The body as JSON.
@@ -109,7 +116,7 @@ impl Response {
             return Err(Fault::upstream("the service's answer is larger than a call may read; ask for less at once")
                 .retryable(false));
         }
-        serde_json::from_slice(&self.body)
+        serde_json::from_str(&self.decode().text)
             .map_err(|error| Fault::upstream(format!("the service's answer is not the JSON it should be: {error}")))
     }
 

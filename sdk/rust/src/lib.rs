@@ -7,6 +7,7 @@
 
 pub mod bindings;
 mod call;
+mod charset;
 mod fault;
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
 mod heap;
@@ -16,6 +17,7 @@ pub mod mapping;
 pub mod state;
 
 pub use call::{Call, Connection};
+pub use charset::Decoded;
 pub use fault::{Fault, FaultKind, Result};
 pub use serde;
 pub use serde_json;

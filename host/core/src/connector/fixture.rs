@@ -14,8 +14,9 @@ use super::{
     manifest::{Fixture, FixtureMatch, Manifest},
     sandbox::{Fault, FaultKind},
 };
-use crate::outbound::{
-    LOGGED_PATH, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse, Rehearse,
+use crate::{
+    json::{same, without_bom},
+    outbound::{LOGGED_PATH, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse, Rehearse},
 };
 
 /// Answers one call from the fixtures of a manifest.
@@ -126,7 +127,7 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     fn new(method: &'a str, url: &'a Url, body: &'a [u8]) -> Self {
         let body = body.get(..LOOKED_INTO).unwrap_or(body);
-        let (query, json) = (url.query_pairs().collect(), serde_json::from_slice(body).ok());
+        let (query, json) = (url.query_pairs().collect(), serde_json::from_slice(without_bom(body)).ok());
         Self { method, url, query, body: String::from_utf8_lossy(body), json }
     }
 }
@@ -161,7 +162,7 @@ fn contains(have: &Value, want: &Value) -> bool {
         (Value::Object(have), Value::Object(want)) => {
             want.iter().all(|(name, want)| have.get(name).is_some_and(|have| contains(have, want)))
         }
-        _ => have == want,
+        _ => same(have, want),
     }
 }
 
@@ -178,6 +179,13 @@ mod tests {
             assert!(!path_fits("/pets/*", other), "{other}");
         }
         assert!(!path_fits("/pets/7", "/pets/8") && !path_fits("/pets/7*", "/pets/77"));
+    }
+
+    #[test]
+    fn numbers_are_compared_by_what_they_count() {
+        let have = json!({"amount": 1.0, "id": 7});
+        let want: serde_json::Value = serde_json::from_str("{\"amount\": 1, \"id\": 7.00}").unwrap();
+        assert!(contains(&have, &want) && !contains(&have, &json!({"id": 8})));
     }
 
     #[test]

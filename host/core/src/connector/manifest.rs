@@ -6,6 +6,7 @@
 
 mod check;
 mod compare;
+mod identity;
 mod mistake;
 mod read;
 

@@ -11,7 +11,7 @@ use super::{
     manifest::{Action, SideEffect},
     sandbox::Digest,
 };
-use crate::{id::ConnectionId, time::Timestamp};
+use crate::{id::ConnectionId, json, time::Timestamp};
 
 /// Outputs in memory, over all organizations.
 const MOST_BYTES: u64 = 32 << 20;
@@ -58,7 +58,8 @@ impl Recent {
             connection: connection.id,
             revision: connection.revision,
             account,
-            asked: Digest::of(format!("{}\0{input}", action.id).as_bytes()),
+            // The same input in another order is the same question.
+            asked: Digest::of(format!("{}\0{}", action.id, json::canonical(input)).as_bytes()),
         })
     }
 
@@ -121,6 +122,8 @@ mod tests {
         let find = |key: &Key, seconds| recent.find(key, &get, now.plus(Duration::from_secs(seconds)));
         assert_eq!(find(&key(&production, json!({"id": 1})), 59).as_deref(), Some(&json!("one")));
         assert_eq!(find(&key(&production, json!({"id": 1})), 60), None);
+        recent.keep(key(&production, json!({"id": 1, "a": {"z": 1, "b": 2}})), &json!("two"), now);
+        assert_eq!(find(&key(&production, json!({"a": {"b": 2, "z": 1}, "id": 1})), 0).as_deref(), Some(&json!("two")));
         assert_eq!(find(&key(&production, json!({"id": 2})), 0), None);
         assert_eq!(find(&key(&connection(Environment::Production, 2), json!({"id": 1})), 0), None);
         // What one visitor's account gave is nobody else's, and not that visitor's next account's.

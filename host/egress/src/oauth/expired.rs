@@ -1,6 +1,6 @@
 //! What an expired access token looks like: status 401, and whatever else the manifest says (`expired_when`).
 
-use resly_core::connector::manifest::ExpiredWhen;
+use resly_core::{connector::manifest::ExpiredWhen, json};
 use serde_json::Value;
 
 /// Whether a response says that the access token has expired.
@@ -8,7 +8,7 @@ pub fn says_expired(signs: &[ExpiredWhen], status: u16, body: &[u8]) -> bool {
     if status == 401 {
         return true;
     }
-    let mut json = None;
+    let mut read = None;
     signs.iter().filter(|sign| sign.status.is_none_or(|wanted| wanted == status)).any(|sign| {
         let contains = sign.body_contains.as_deref().is_none_or(|text| {
             // An empty text would be in every body.
@@ -16,9 +16,11 @@ pub fn says_expired(signs: &[ExpiredWhen], status: u16, body: &[u8]) -> bool {
         });
         contains
             && sign.pointer.as_deref().is_none_or(|pointer| {
-                let parsed = json.get_or_insert_with(|| serde_json::from_slice::<Value>(body).unwrap_or(Value::Null));
+                let parsed = read.get_or_insert_with(|| {
+                    serde_json::from_slice::<Value>(json::without_bom(body)).unwrap_or(Value::Null)
+                });
                 match (parsed.pointer(pointer), &sign.equals) {
-                    (Some(found), Some(wanted)) => found == wanted,
+                    (Some(found), Some(wanted)) => json::same(found, wanted),
                     (Some(found), None) => !found.is_null(),
                     (None, _) => false,
                 }

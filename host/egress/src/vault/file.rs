@@ -106,8 +106,8 @@ impl MasterKeySource {
         }
         let mut text = Zeroizing::new(String::new());
         file.take(LONGEST).read_to_string(&mut text).map_err(unreadable)?;
-        let mut keys =
-            MasterKeys::parse(&text).map_err(|error| MasterKeyError::File { path: path.to_owned(), error })?;
+        let mut keys = MasterKeys::parse(text.strip_prefix('\u{feff}').unwrap_or(&text))
+            .map_err(|error| MasterKeyError::File { path: path.to_owned(), error })?;
         self.check(&keys).map_err(|error| MasterKeyError::Weak { path: path.to_owned(), error })?;
         if mode & 0o077 != 0 {
             let path = path.display();

@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use resly_core::{
     error::EmbedError,
+    json::without_bom,
     knowledge::{EmbedAs, Embedder},
 };
 use secrecy::SecretString;
@@ -101,7 +102,7 @@ impl OpenAiEmbedder {
             }
             Err(failed) => return Err(failed.error),
         };
-        let answer: Answer = serde_json::from_slice(&answer).map_err(|error| {
+        let answer: Answer = serde_json::from_slice(without_bom(&answer)).map_err(|error| {
             self.invalid(self.upstream.tell(&format!("{error} in {}", String::from_utf8_lossy(&answer))))
         })?;
         self.in_order(answer, texts.len())

@@ -11,7 +11,10 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt, Stream, StreamExt, stream::BoxStream};
 use reqwest::{Response, StatusCode};
-use resly_core::model::{FinishReason, ModelError, ModelEvent, ProviderData, TokenUsage, ToolCall};
+use resly_core::{
+    json::without_bom,
+    model::{FinishReason, ModelError, ModelEvent, ProviderData, TokenUsage, ToolCall},
+};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::{
@@ -188,7 +191,7 @@ impl Answer {
         match &mut self.source {
             Source::Whole(whole) => {
                 let whole = mem::take(whole);
-                self.said.data(&String::from_utf8_lossy(&whole))
+                self.said.data(&String::from_utf8_lossy(without_bom(&whole)))
             }
             Source::Events(_) | Source::Unknown(_) => Ok(Flow::On),
         }

@@ -120,6 +120,7 @@ impl Layers {
         mistakes: &mut Vec<String>,
     ) -> Self {
         let table = file.map_or_else(toml::Table::new, |(path, text)| {
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
             text.parse().unwrap_or_else(|error: toml::de::Error| {
                 mistakes.push(format!("{}: {}", path.display(), error.to_string().trim_end()));
                 toml::Table::new()

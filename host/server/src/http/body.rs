@@ -15,6 +15,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use resly_core::{
     id::OrganizationId,
+    json::without_bom,
     json_weight::{Unweighed, weigh},
 };
 use serde::de::DeserializeOwned;
@@ -128,7 +129,7 @@ fn not_run(error: &PoolError) -> Problem {
 
 /// Bytes that a body takes once it is parsed. What is no JSON takes none: parsing it tells why.
 fn weight(bytes: &[u8], most: usize) -> Result<usize, Problem> {
-    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(0) };
+    let Ok(text) = std::str::from_utf8(without_bom(bytes)) else { return Ok(0) };
     match weigh(text, most) {
         Ok(weight) => Ok(weight),
         Err(Unweighed::NotJson) => Ok(0),
@@ -243,7 +244,7 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 /// Parses JSON: 400 when it isn't JSON, 422 when it is but doesn't fit.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     // Checked whole and first: a parser skips over what it doesn't keep.
-    let text = std::str::from_utf8(bytes).map_err(|error| {
+    let text = std::str::from_utf8(without_bom(bytes)).map_err(|error| {
         Problem::new(&kinds::INVALID_JSON, format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
     })?;
     if text.trim().is_empty() {

@@ -71,6 +71,7 @@ pub fn from_value(mut document: Value) -> Reading {
 
 /// The same out of TOML. Paths are JSON Pointers there too.
 pub fn from_toml(text: &str) -> Reading {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.parse::<toml::Table>() {
         Ok(table) => from_value(json_of(toml::Value::Table(table))),
         Err(error) => Reading::nothing(error.to_string().trim_end()),

@@ -241,10 +241,16 @@ fn number(text: &str) -> Option<Number> {
         if let Some(whole) = small.or_else(|| whole.parse::<u64>().ok().map(Number::from)) {
             return Some(whole);
         }
+        if let Ok(whole) = whole.parse() {
+            return Some(whole);
+        }
     }
     let begins = unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.');
     let decimal = begins && unsigned.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
-    let decimal = || decimal.then(|| text.parse::<f64>().ok().and_then(Number::from_f64)).flatten();
+    // Digits stay as they are where JSON writes them so too.
+    let exact = || text.parse::<Number>().ok().filter(|_| !text.contains(['e', 'E']));
+    let rounded = || text.parse::<f64>().ok().and_then(Number::from_f64);
+    let decimal = || decimal.then(|| exact().or_else(rounded)).flatten();
     radix("0x", 16).or_else(|| radix("0o", 8)).or_else(decimal)
 }
 

@@ -89,6 +89,7 @@ fn checked(request: SourceRequest) -> Result<NewText, Problem> {
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
     }
+    let text = text.trim_start_matches('\u{feff}').to_owned();
     Ok(NewText { title, text, content_type: media.to_owned(), url })
 }
 

@@ -81,8 +81,8 @@ fn every_mistake_is_told_at_once_at_its_place() {
     );
     let message = |path: &str| mistakes.iter().find(|mistake| mistake.path == path).unwrap().message.clone();
     assert_eq!(message("/name"), "this has to be a string");
-    assert!(message("/nmae").contains("known: actions, auth"), "{}", message("/nmae"));
-    assert!(message("/auth/nam").contains("known: in, name, prefix, type"), "{}", message("/auth/nam"));
+    assert!(message("/nmae").contains("known: id, name, version"), "{}", message("/nmae"));
+    assert!(message("/auth/nam").contains("known: type, in, name, prefix"), "{}", message("/auth/nam"));
     assert_eq!(message("/actions/0/description"), "`description` is missing");
     assert_eq!(message("/actions/0/side_effect"), "this is one of read, write");
 }
@@ -182,7 +182,7 @@ fn the_schema_and_the_type_agree() {
 fn toml_is_told_in_the_same_way() {
     let mistakes = from_toml("id = \"x\"\nname = 1\nversion = 2026-01-01\n[[actions]]\nid = \"a\"\n").mistakes;
     let paths: Vec<&str> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
-    assert_eq!(paths, ["/actions/0/title", "/actions/0/description", "/name", "/version"]);
+    assert_eq!(paths, ["/name", "/actions/0/title", "/actions/0/description", "/version"]);
     let mistakes = from_toml("id = ").mistakes;
     assert_eq!((mistakes.len(), mistakes[0].path.as_str()), (1, ""));
     assert!(mistakes[0].message.contains("line 1"), "{}", mistakes[0].message);

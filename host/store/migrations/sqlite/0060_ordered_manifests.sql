@@ -1,0 +1,2 @@
+-- JSON is text here already, in its own order.
+SELECT 1;
