@@ -39,6 +39,8 @@ struct Script {
     answers: Mutex<Answers>,
     /// What comes before that, once each.
     first: Mutex<HashMap<String, VecDeque<(u16, Value)>>>,
+    /// What isn't JSON: its type and its bytes.
+    raw: Mutex<HashMap<String, (String, Vec<u8>)>>,
     received: Mutex<Vec<Received>>,
     /// Answers wait while it is true.
     held: watch::Sender<bool>,
@@ -86,6 +88,11 @@ impl ScriptedService {
         }
     }
 
+    /// What it answers on a path with status 200, byte by byte.
+    pub fn answers_bytes(&self, path: &str, content_type: &str, body: &[u8]) {
+        lock(&self.script.raw).insert(path.to_owned(), (content_type.to_owned(), body.to_vec()));
+    }
+
     pub fn received(&self) -> Vec<Received> {
         lock(&self.script.received).clone()
     }
@@ -109,6 +116,13 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
     // The sender lives as long as the script.
     let _ = script.held.subscribe().wait_for(|held| !held).await;
     let path = parts.uri.path();
+    if let Some((content_type, body)) = lock(&script.raw).get(path).cloned() {
+        let mut response = Response::new(Body::from(body));
+        if let Ok(content_type) = HeaderValue::from_str(&content_type) {
+            response.headers_mut().insert("content-type", content_type);
+        }
+        return response;
+    }
     let first = lock(&script.first).get_mut(path).and_then(VecDeque::pop_front);
     let found = first.or_else(|| lock(&script.answers).get(path).cloned());
     let (status, body) = found.unwrap_or((404, serde_json::json!({"error": "no such thing"})));

@@ -1,11 +1,9 @@
 //! An action's definition, as the host hands it over. The host has checked it against the same grammar when the
 //! connector was posted (`host/core/src/connector/manifest/check/declarative.rs`).
 
-use std::collections::BTreeMap;
-
 use resly_sdk::{FaultKind, serde};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 #[derive(Debug, Deserialize)]
 pub struct Definition {
@@ -14,6 +12,9 @@ pub struct Definition {
     pub response: ResponseRule,
     #[serde(default)]
     pub pagination: Option<Pagination>,
+    /// Whether the action's output schema lets members be null.
+    #[serde(default)]
+    pub nullable: bool,
 }
 
 /// Null means what absence means.
@@ -28,9 +29,9 @@ pub struct RequestRule {
     pub method: Option<String>,
     pub url: String,
     #[serde(default, deserialize_with = "or_default")]
-    pub headers: BTreeMap<String, Value>,
+    pub headers: Map<String, Value>,
     #[serde(default, deserialize_with = "or_default")]
-    pub query: BTreeMap<String, Value>,
+    pub query: Map<String, Value>,
     /// A JSON tree whose strings are templates.
     #[serde(default)]
     pub body: Value,
@@ -69,9 +70,27 @@ pub enum ListStyle {
 pub struct ResponseRule {
     /// jq, applied to the body (or to the items of all pages).
     pub mapping: Option<String>,
+    /// What a success has to be.
+    #[serde(deserialize_with = "or_default")]
+    pub expect: Expected,
     /// The first that fits says what the response means; without one, its status does.
     #[serde(deserialize_with = "or_default")]
     pub errors: Vec<ErrorRule>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expected {
+    /// JSON, or a text where the mapping reads one; no web page, and not what its mapping finds nothing in.
+    #[default]
+    #[serde(skip)]
+    Usual,
+    /// JSON and nothing else.
+    Json,
+    /// A text, `{"text"}`, whatever it looks like.
+    Text,
+    /// Whatever comes.
+    Any,
 }
 
 #[derive(Debug, Deserialize)]
@@ -170,6 +189,9 @@ pub struct Pagination {
     /// `cursor`: jq on the body that gives the value of the query parameter `param`, or null on the last page.
     #[serde(default)]
     pub cursor: Option<String>,
+    /// `link`: jq on the body that gives the next page's address; where services have it when absent.
+    #[serde(default)]
+    pub next: Option<String>,
     /// All but `link`: the query parameter that says which page.
     #[serde(default)]
     pub param: Option<String>,
@@ -181,7 +203,7 @@ pub struct Pagination {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The next page's address is in the `Link` header, `rel="next"` (RFC 8288).
+    /// The service gives the next page's address: in the `Link` header, `rel="next"` (RFC 8288), or in the body.
     Link,
     Cursor,
     /// Pages are numbered.

@@ -1,15 +1,19 @@
 //! The runner of declarative connectors: it is handed an action's definition, makes the request from it, and makes the
 //! output from the response. `README.md` beside this crate is the definition's grammar.
 
+mod body;
 mod check;
 mod definition;
+mod expression;
 mod link;
+mod next;
 mod pages;
 mod request;
 mod response;
 mod template;
+mod value;
 
-use definition::Definition;
+use definition::{Definition, Expected};
 use resly_sdk::{
     Call, Connector, Fault, Result,
     http::{Failure, Request, Response},
@@ -76,15 +80,23 @@ fn run(call: &Call, outside: &Outside) -> Result<String> {
     }
     let (definition, scope) = parts(call)?;
     let request = request::build(&definition.request, &scope)?;
-    let reader = response::Reader { rule: &definition.response, scope: &scope, outside };
+    let reader = response::Reader {
+        rule: &definition.response,
+        pagination: definition.pagination.as_ref(),
+        asks_for_pages: response::asks_for_pages(&request),
+        scope: &scope,
+        outside,
+    };
     let body = match &definition.pagination {
         Some(pagination) => pages::collect(pagination, request, &reader)?,
         None => reader.read(&(outside.send)(request)?)?,
     };
-    match &definition.response.mapping {
-        Some(filter) => Ok((outside.map)(filter, &body)?),
-        None => Ok(body),
+    let Some(filter) = &definition.response.mapping else { return Ok(body) };
+    let output = (outside.map)(filter, &body)?;
+    if definition.response.expect != Expected::Any && !definition.nullable {
+        body::check_output(&output, &body, filter)?;
     }
+    Ok(output)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A definition's request, with every value encoded for the place where it stands.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use resly_sdk::{Fault, Result, http::Request};
 use serde_json::Value;
 
@@ -100,6 +100,33 @@ pub fn add_query(url: &mut String, name: &str, value: &str) {
     url.push('=');
     url.extend(utf8_percent_encode(value, ENCODED));
     url.push_str(&fragment);
+}
+
+/// Gives a query parameter this value and no other: where the URL has it already, there.
+pub fn set_query(url: &mut String, name: &str, value: &str) {
+    let (rest, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
+    let Some((path, query)) = rest.split_once('?') else { return add_query(url, name, value) };
+    let is_named = |pair: &str| decoded(pair.split('=').next().unwrap_or_default()) == name;
+    let replacement = format!("{}={}", utf8_percent_encode(name, ENCODED), utf8_percent_encode(value, ENCODED));
+    let mut placed = false;
+    let mut pairs: Vec<&str> = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        if !is_named(pair) {
+            pairs.push(pair);
+        } else if !placed {
+            placed = true;
+            pairs.push(&replacement);
+        }
+    }
+    if !placed {
+        pairs.push(&replacement);
+    }
+    *url = format!("{path}?{}{fragment}", pairs.join("&"));
+}
+
+/// A name as a form has it (WHATWG URL, "application/x-www-form-urlencoded").
+fn decoded(name: &str) -> String {
+    percent_decode_str(&name.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 fn body(rule: &RequestRule, templates: &Templates, request: Request) -> Result<Request> {

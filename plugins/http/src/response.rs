@@ -1,11 +1,14 @@
 //! What a response means: an error rule's fault, its status's, or a body.
 
-use resly_sdk::{Fault, Result, http::Response};
-use serde_json::{Value, json, value::RawValue};
+use resly_sdk::{
+    Fault, Result,
+    http::{Request, Response},
+};
+use serde_json::{Value, json};
 
 use crate::{
-    Outside, Scope,
-    definition::{ErrorRule, ResponseRule},
+    Outside, Scope, body,
+    definition::{ErrorRule, Pagination, ResponseRule},
     template::Templates,
 };
 
@@ -15,28 +18,54 @@ const EXCERPT: usize = 300;
 /// Reads responses by an action's rules.
 pub struct Reader<'a> {
     pub rule: &'a ResponseRule,
+    pub pagination: Option<&'a Pagination>,
+    /// Whether the request asks for web pages.
+    pub asks_for_pages: bool,
     pub scope: &'a Scope,
     pub outside: &'a Outside<'a>,
+}
+
+/// Whether a request's own `accept` names web pages.
+pub fn asks_for_pages(request: &Request) -> bool {
+    let mut accepts = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("accept"));
+    accepts.any(|(_, value)| value.to_ascii_lowercase().contains("html"))
 }
 
 impl Reader<'_> {
     /// The body as JSON text: `{"text"}` for one that isn't JSON, null for none.
     pub fn read(&self, response: &Response) -> Result<String> {
-        let body = json_text(response);
+        let read = body::read(response, self.rule.expect);
+        let body = &read.json;
         for rule in &self.rule.errors {
-            if self.fits(rule, response.status, &body)? {
-                return Err(self.fault(rule, response, &body));
+            if self.fits(rule, response.status, body)? {
+                return Err(self.fault(rule, response, body));
             }
         }
         if !response.is_success() {
             (self.outside.warn)(&format!("the service answered {}: {}", response.status, excerpt(&response.text())));
-            return Err(said(response.fault(), &body));
+            return Err(said(response.fault(), body));
         }
         if response.truncated {
             let message = "the service's answer is larger than a call may read; ask for less at once";
             return Err(Fault::upstream(message).retryable(false));
         }
-        Ok(body)
+        read.check(response, self.rule, self.asks_for_pages, &self.filters())?;
+        if let Some(doubt) = &read.doubt {
+            (self.outside.warn)(&format!("some characters of the service's answer are lost: {doubt}"));
+        }
+        Ok(read.json)
+    }
+
+    /// The filters that look at a body.
+    fn filters(&self) -> Vec<&str> {
+        match self.pagination {
+            Some(pagination) => [&pagination.items, &pagination.cursor, &pagination.next]
+                .into_iter()
+                .flatten()
+                .map(String::as_str)
+                .collect(),
+            None => self.rule.mapping.as_deref().into_iter().collect(),
+        }
     }
 
     fn fits(&self, rule: &ErrorRule, status: u16, body: &str) -> Result<bool> {
@@ -87,23 +116,6 @@ impl Reader<'_> {
         scope["body"] = serde_json::from_str(body).unwrap_or_default();
         Templates::new(&scope).text(template).ok().map(|message| excerpt(&message))
     }
-}
-
-/// The body as JSON text.
-fn json_text(response: &Response) -> String {
-    let Ok(text) = std::str::from_utf8(&response.body) else { return wrapped(&response.text()) };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim().is_empty() {
-        return "null".to_owned();
-    }
-    // A page that happens to be a number is a page: what names a type that is not JSON has to look like it.
-    let named = response.header("content-type").is_none_or(|kind| kind.to_ascii_lowercase().contains("json"));
-    let looks = named || text.trim_start().starts_with(['{', '[']);
-    if looks && serde_json::from_str::<&RawValue>(text).is_ok() { text.to_owned() } else { wrapped(text) }
-}
-
-fn wrapped(text: &str) -> String {
-    json!({"text": text}).to_string()
 }
 
 /// A fault with what the service said of it, where services say such things.

@@ -1,8 +1,18 @@
-//! Templates: minijinja expressions in double braces, strict about what is undefined.
+//! Templates: minijinja expressions in double braces, strict about what is undefined, that spell values as JSON does.
 
-use minijinja::{Environment, UndefinedBehavior};
+use std::{cell::OnceCell, fmt::Write as _};
+
+use minijinja::{
+    Environment, Error, ErrorKind, State, UndefinedBehavior, filters,
+    value::{Kwargs, Rest, Value as Value_},
+};
 use resly_sdk::{Fault, Result};
 use serde_json::{Map, Value};
+
+use crate::{
+    expression::{SPELL, spelled},
+    value::{self, from_json, to_json},
+};
 
 /// How deep a body may nest.
 const DEEPEST: usize = 64;
@@ -17,7 +27,7 @@ pub enum Piece<'t> {
 
 /// Whether an expression can be read; what is wrong with it otherwise.
 pub fn parse(expression: &str) -> core::result::Result<(), String> {
-    let read = Environment::new().compile_expression_owned(expression.to_owned()).map(|_| ());
+    let read = Environment::new().compile_expression_owned(spelled(expression)).map(|_| ());
     read.map_err(|error| {
         let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
         format!("the template `{{{{{expression}}}}}` can't be read: {what}")
@@ -26,27 +36,123 @@ pub fn parse(expression: &str) -> core::result::Result<(), String> {
 
 /// Evaluates templates in one scope.
 pub struct Templates<'s> {
-    environment: Environment<'s>,
-    scope: minijinja::Value,
+    scope: &'s Value,
+    /// Made for the first expression that is more than a path.
+    engine: OnceCell<(Environment<'static>, Value_)>,
 }
 
-impl Templates<'_> {
-    pub fn new(scope: &Value) -> Self {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_recursion_limit(50);
-        Self { environment, scope: minijinja::Value::from(minijinja::value::Serde(scope)) }
+/// minijinja, with filters that spell values as JSON does.
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_recursion_limit(50);
+    environment.add_filter(SPELL, value::spell);
+    environment.add_filter("string", value::spell);
+    environment.add_filter("tojson", json);
+    environment.add_filter("join", join);
+    environment.add_filter("default", default);
+    environment.add_filter("d", default);
+    environment.add_filter("format", format);
+    environment
+}
+
+/// JSON text, with a number's digits as they are.
+fn json(value: Value_) -> core::result::Result<String, Error> {
+    let json = to_json(&value).map_err(|fault| Error::new(ErrorKind::InvalidOperation, fault.message))?;
+    Ok(json.unwrap_or_default().to_string())
+}
+
+fn join(
+    value: Value_,
+    joiner: Option<String>,
+    attribute: Option<String>,
+    options: Kwargs,
+) -> core::result::Result<String, Error> {
+    let joiner = match joiner {
+        Some(joiner) => joiner,
+        None => options.get::<Option<String>>("d")?.unwrap_or_default(),
+    };
+    let attribute = match attribute {
+        Some(attribute) => Some(attribute),
+        None => options.get::<Option<String>>("attribute")?,
+    };
+    options.assert_all_used()?;
+    if value.is_undefined() || value.is_none() {
+        return Err(Error::new(ErrorKind::UndefinedError, "there is nothing to join"));
+    }
+    let mut joined = String::new();
+    for (at, item) in value.try_iter()?.enumerate() {
+        if at > 0 {
+            joined.push_str(&joiner);
+        }
+        let item = match &attribute {
+            Some(attribute) => attribute.split('.').try_fold(item, |item, name| item.get_attr(name))?,
+            None => item,
+        };
+        joined.push_str(&value::spelled(&item)?);
+    }
+    Ok(joined)
+}
+
+/// Null means what absence means.
+fn default(value: Value_, arguments: Rest<Value_>) -> core::result::Result<Value_, Error> {
+    if arguments.len() > 2 {
+        return Err(Error::from(ErrorKind::TooManyArguments));
+    }
+    let falsy_too = arguments.get(1).is_some_and(Value_::is_true);
+    let absent = value.is_undefined() || value.is_none() || (falsy_too && !value.is_true());
+    Ok(if absent { arguments.first().cloned().unwrap_or_else(|| Value_::from("")) } else { value })
+}
+
+/// `%s` spells a truth value as JSON does.
+fn format(state: &mut State, template: Value_, arguments: Rest<Value_>) -> core::result::Result<Value_, Error> {
+    let spelled = |argument: Value_| match argument.kind() {
+        minijinja::value::ValueKind::Bool | minijinja::value::ValueKind::None => value::spell(&argument),
+        _ => Ok(argument),
+    };
+    let mut all = vec![template];
+    for argument in arguments.0 {
+        all.push(spelled(argument)?);
+    }
+    Value_::from_function(filters::format).call(state, &all)
+}
+
+/// A value that an expression names and does nothing else with; `Err` for any other expression.
+fn named<'s>(scope: &'s Value, expression: &str) -> core::result::Result<Option<&'s Value>, ()> {
+    let mut parts = expression.trim().split('.');
+    let is_name = |part: &str| {
+        part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && part.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+    };
+    // A name that isn't in the scope may be a function's or a word of the language's.
+    let root = parts.next().filter(|root| is_name(root)).and_then(|root| scope.get(root)).ok_or(())?;
+    let mut found = Some(root);
+    for part in parts {
+        if !is_name(part) {
+            return Err(());
+        }
+        found = found.and_then(|found| found.as_object()?.get(part));
+    }
+    Ok(found)
+}
+
+impl<'s> Templates<'s> {
+    pub fn new(scope: &'s Value) -> Self {
+        Self { scope, engine: OnceCell::new() }
     }
 
     /// An expression's value; `None` when it is undefined.
     pub fn evaluate(&self, expression: &str) -> Result<Option<Value>> {
-        let failed =
-            |error: minijinja::Error| Fault::internal(format!("the template `{{{{{expression}}}}}` failed: {error}"));
-        let compiled = self.environment.compile_expression_owned(expression.to_owned()).map_err(failed)?;
-        match compiled.eval(&self.scope) {
-            Ok(value) if value.is_undefined() => Ok(None),
-            Ok(value) => Ok(Some(serde_json::to_value(&value)?)),
-            Err(error) if error.kind() == minijinja::ErrorKind::UndefinedError => Ok(None),
+        // Most expressions are a path: what it leads to passes as it is.
+        if let Ok(found) = named(self.scope, expression) {
+            return Ok(found.cloned());
+        }
+        let failed = |error: Error| Fault::internal(format!("the template `{{{{{expression}}}}}` failed: {error}"));
+        let (environment, scope) = self.engine.get_or_init(|| (environment(), from_json(self.scope)));
+        let compiled = environment.compile_expression_owned(spelled(expression)).map_err(failed)?;
+        match compiled.eval(scope.clone()) {
+            Ok(value) => to_json(&value),
+            Err(error) if error.kind() == ErrorKind::UndefinedError => Ok(None),
             Err(error) => Err(failed(error)),
         }
     }
@@ -57,7 +163,12 @@ impl Templates<'_> {
         for piece in pieces(template)? {
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
-                Piece::Expression(expression) => text.push_str(&self.required(expression)?),
+                Piece::Expression(expression) => match self.evaluate(expression)? {
+                    None | Some(Value::Null) => return Err(missing(expression)),
+                    Some(Value::String(value)) => text.push_str(&value),
+                    // Writing to a text can't fail.
+                    Some(value) => drop(write!(text, "{value}")),
+                },
             }
         }
         if text.len() > LONGEST {
@@ -66,10 +177,15 @@ impl Templates<'_> {
         Ok(text)
     }
 
-    /// An expression's text; undefined and null are mistakes.
+    /// A scalar expression's text, for a URL; undefined and null are mistakes, and so are lists and objects.
     pub fn required(&self, expression: &str) -> Result<String> {
-        let missing = || Fault::invalid_input(format!("`{}` is needed here and has no value", expression.trim()));
-        self.evaluate(expression)?.as_ref().and_then(plain).ok_or_else(missing)
+        match self.evaluate(expression)? {
+            None | Some(Value::Null) => Err(missing(expression)),
+            Some(value) => plain(&value).ok_or_else(|| {
+                let message = format!("`{}` has to be a text, a number or a truth value here", expression.trim());
+                Fault::invalid_input(message)
+            }),
+        }
     }
 
     /// A value of a tree: a whole-value expression keeps its native type, and is left out (`None`) when undefined.
@@ -108,6 +224,10 @@ impl Templates<'_> {
             other => other.clone(),
         }))
     }
+}
+
+fn missing(expression: &str) -> Fault {
+    Fault::invalid_input(format!("`{}` is needed here and has no value", expression.trim()))
 }
 
 /// A scalar as plain text; nothing for null, lists and objects.

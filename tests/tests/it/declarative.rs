@@ -122,7 +122,7 @@ async fn a_dry_run_shows_the_request_and_sends_nothing() {
     assert_eq!(shown["allowed"], true, "{shown:#}");
     assert_eq!(shown["request"]["method"], "POST");
     assert_eq!(shown["request"]["url"], format!("http://{host}/blue/notes"));
-    assert_eq!(shown["request"]["body"], "{\"n\":3,\"text\":\"Grüße\"}");
+    assert_eq!(shown["request"]["body"], "{\"text\":\"Grüße\",\"n\":3}");
     let headers = shown["request"]["headers"].as_array().unwrap();
     assert!(headers.contains(&json!({"name": "x-api-key", "value": "Key [masked]"})), "{headers:?}");
     assert!(headers.contains(&json!({"name": "content-type", "value": "application/json"})), "{headers:?}");
@@ -326,4 +326,99 @@ async fn the_handbook_s_example_does_what_it_says() {
     let made = app.admin_post("/api/admin/connections", &json!({"connector": "crm", "environment": "sandbox"})).await;
     let test = format!("/api/admin/connections/{}/test", made["id"].as_str().unwrap());
     assert_eq!(app.admin_post(&test, &json!({})).await["ok"], true);
+}
+
+/// From a model's arguments to the service, and from its answer to the model, an admin, the sample and the mapping.
+#[tokio::test]
+async fn digits_and_order_are_kept_all_the_way() {
+    let service = ScriptedService::start().await.unwrap();
+    let host = service.address.to_string();
+    let app = TestApp::with_egress_to(&service).await;
+    let text = r#"{"z":123456789012345678901234567890,"a":{"y":1.10,"b":0.12345678901234567890123},"m":[18446744073709551616,-0.0]}"#;
+    let exact: Value = serde_json::from_str(text).unwrap();
+    let mut definition = definition(&host);
+    definition["actions"][0]["input"] =
+        json!({"type": "object", "properties": {"data": {"type": "object"}, "id": {"type": "integer"}}});
+    definition["actions"][0]["request"] = json!({"method": "POST", "url": format!("http://{host}/blue/notes"),
+        "query": {"z": "{{ input.id }}", "a": "1"},
+        "body": {"z": 1, "data": "{{ input.data }}", "a": "id {{ input.id }}"}});
+    definition["actions"][0]["response"] = json!({});
+    app.admin_post("/api/admin/connectors", &definition).await;
+    let id = connect(&app, "production").await;
+    service.answers("/blue/notes", 200, exact.clone());
+    app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
+    app.admin_post(&format!("/api/admin/connections/{id}/enable"), &json!({})).await;
+
+    let number = "123456789012345678901234567890";
+    let arguments: Value = serde_json::from_str(&format!("{{\"data\": {text}, \"id\": {number}}}")).unwrap();
+    app.model.says([Reply::connector("notes", "list", arguments.clone()), Reply::text("Done [1].")]);
+    app.answer(json!({"messages": [{"role": "user", "content": "What notes are there?"}]})).await;
+    let received = service.received();
+    let sent = received.last().unwrap();
+    assert_eq!(
+        String::from_utf8(sent.body.clone()).unwrap(),
+        format!("{{\"z\":1,\"data\":{text},\"a\":\"id {number}\"}}")
+    );
+    assert_eq!(sent.target, format!("/blue/notes?z={number}&a=1"));
+    let told = app.model.asked()[1]["messages"].to_string();
+    assert!(told.contains(&text.replace('"', "\\\"")), "{told}");
+
+    let action = format!("/api/admin/connections/{id}/actions/list");
+    let answer = app.post_as(&app.admin, &action, &arguments).await.text().await.unwrap();
+    assert!(answer.contains(&format!("\"output\":{text}")), "{answer}");
+    let sample = app.send_as(&app.admin, "GET", &format!("{action}/sample")).await.text().await.unwrap();
+    assert!(sample.contains(text), "{sample}");
+    let preview = json!({"filter": ".a"});
+    let shown = app.post_as(&app.admin, &format!("{action}/mapping/preview"), &preview).await.text().await.unwrap();
+    assert!(shown.contains(text) && shown.contains("0.12345678901234567890123"), "{shown}");
+    // A fixture answers as it is written.
+    definition["version"] = json!("1.0.1");
+    definition["fixtures"] =
+        json!([{"match": {"path": "/blue/notes", "json": {"z": 1.0}}, "response": {"json": exact}}]);
+    app.admin_post("/api/admin/connectors", &definition).await;
+    let sandbox = connect(&app, "sandbox").await;
+    let path = format!("/api/admin/connections/{sandbox}/actions/list");
+    let answer = app.post_as(&app.admin, &path, &arguments).await.text().await.unwrap();
+    assert!(answer.contains(text), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_is_read_by_its_charset_and_a_page_is_no_answer() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let mut definition = definition(&service.address.to_string());
+    definition["actions"][0]["response"] = json!({"mapping": "{name}"});
+    // A byte order mark before a definition is no mistake.
+    let text = format!("\u{feff}{definition}");
+    let request = app.client.post(app.url("/api/admin/connectors")).bearer_auth(&app.admin);
+    assert!(request.header("content-type", "application/json").body(text).send().await.unwrap().status().is_success());
+    let id = connect(&app, "production").await;
+    let action = format!("/api/admin/connections/{id}/actions/list");
+    for (kind, body) in [
+        ("application/json; charset=iso-8859-1", b"{\"name\": \"M\xfcller\"}".to_vec()),
+        ("application/json", "\u{feff}{\"name\": \"M\u{fc}ller\"}".into()),
+        (
+            "application/json; charset=utf-16",
+            "\u{feff}{\"name\": \"M\u{fc}ller\"}".encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        ),
+    ] {
+        service.answers_bytes("/blue/notes", kind, &body);
+        assert_eq!(app.admin_post(&action, &json!({})).await["output"], json!({"name": "M\u{fc}ller"}), "{kind}");
+    }
+    // A secret that is echoed in UTF-16 is found too.
+    let echo = format!("{{\"name\": \"{SECRET}\"}}").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    service.answers_bytes("/blue/notes", "application/json; charset=utf-16le", &echo);
+    let (_, told) = problem(&app, &action, &json!({})).await;
+    assert!(!told.to_string().contains(SECRET), "{told}");
+    for (kind, body) in [
+        ("text/html", "<!doctype html><title>Sign in</title>"),
+        ("application/json", "<html>down</html>"),
+        ("text/plain", "down"),
+        ("application/json", "{\"error\": \"maintenance\"}"),
+        ("application/json", ""),
+    ] {
+        service.answers_bytes("/blue/notes", kind, body.as_bytes());
+        let (status, told) = problem(&app, &action, &json!({})).await;
+        assert_eq!((status, &told["fault"]["kind"]), (502, &json!("upstream")), "{body}: {told}");
+    }
 }

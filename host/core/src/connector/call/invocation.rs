@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{CallRequest, Connectors, Prepared};
 use crate::{
@@ -53,8 +53,9 @@ impl Connectors {
             "now": now,
         });
         if action.request.is_some() {
-            context["definition"] =
-                json!({"request": action.request, "response": action.response, "pagination": action.pagination});
+            let nullable = action.output.as_ref().is_some_and(names_null);
+            context["definition"] = json!({"request": action.request, "response": action.response,
+                "pagination": action.pagination, "nullable": nullable});
         }
         let state = ScopedState {
             store: Arc::clone(&self.state),
@@ -75,6 +76,27 @@ impl Connectors {
             outbound: Arc::clone(outbound),
             state: Arc::new(state),
         }
+    }
+}
+
+/// Whether a schema of the output says that something in it may be null: then an output without anything is one too.
+fn names_null(schema: &Value) -> bool {
+    let is_null = |kind: &Value| match kind {
+        Value::String(kind) => kind == "null",
+        Value::Array(kinds) => kinds.iter().any(|kind| kind == "null"),
+        _ => false,
+    };
+    match schema {
+        Value::Object(members) => members.iter().any(|(name, member)| match name.as_str() {
+            "type" if !member.is_object() => is_null(member),
+            "const" => member.is_null(),
+            "enum" => member.as_array().is_some_and(|values| values.iter().any(Value::is_null)),
+            // What stands there is no schema.
+            "default" | "examples" | "description" | "title" => false,
+            _ => names_null(member),
+        }),
+        Value::Array(items) => items.iter().any(names_null),
+        _ => false,
     }
 }
 

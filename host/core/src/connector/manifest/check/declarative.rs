@@ -1,4 +1,4 @@
-//! A declarative action: the grammar of `plugins/http/README.md`, as far as it can be read without running anything.
+//! A declarative action: the grammar of `docs/declarative-grammar.md`, as far as it can be read without running anything.
 //!
 //! Templates and jq are not parsed here, since nothing that users write is evaluated natively. Names are: a template
 //! that asks for `input.emial` is told so, instead of sending a request without it.
@@ -17,6 +17,7 @@ use crate::connector::manifest::{Action, ApiKeyPlace, Auth, Manifest};
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 const FAULTS: [&str; 6] = ["invalid-input", "not-found", "upstream", "needs-auth", "rate-limited", "internal"];
+const EXPECTED: [&str; 3] = ["json", "text", "any"];
 /// What a template can name, and what the host's own of these have.
 const ROOTS: [&str; 5] = ["input", "settings", "connection", "call", "now"];
 const CONNECTION: [&str; 3] = ["id", "name", "environment"];
@@ -214,8 +215,14 @@ impl Scope<'_> {
     }
 
     fn response(&self, path: &str, response: &Value, mistakes: &mut Mistakes) {
-        let Some(response) = members(path, response, &["mapping", "errors"], mistakes) else { return };
+        let Some(response) = members(path, response, &["mapping", "expect", "errors"], mistakes) else { return };
         filter(path, response, "mapping", mistakes);
+        let expect = response.get("expect").unwrap_or(&Value::Null);
+        mistakes.require(
+            expect.is_null() || expect.as_str().is_some_and(|expect| EXPECTED.contains(&expect)),
+            &format!("{path}/expect"),
+            format!("what is expected is one of {}", EXPECTED.join(", ")),
+        );
         let path = format!("{path}/errors");
         let rules = match response.get("errors") {
             None | Some(Value::Null) => return,
@@ -400,7 +407,7 @@ fn is_status(status: &Value) -> bool {
 fn pagination(path: &str, rule: &Value, mistakes: &mut Mistakes) {
     let kind = rule.get("type").and_then(Value::as_str).unwrap_or_default();
     let (needed, free): (&[&str], &[&str]) = match kind {
-        "link" => (&[], &[]),
+        "link" => (&[], &["next"]),
         "cursor" => (&["cursor", "param"], &[]),
         "page" => (&["param"], &["start"]),
         "offset" => (&["param"], &[]),
@@ -417,6 +424,7 @@ fn pagination(path: &str, rule: &Value, mistakes: &mut Mistakes) {
         );
     }
     filter(path, rule, "cursor", mistakes);
+    filter(path, rule, "next", mistakes);
     filter(path, rule, "items", mistakes);
     positive(path, rule, "max_pages", MOST_PAGES, mistakes);
     let start = rule.get("start");
