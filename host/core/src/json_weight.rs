@@ -113,7 +113,12 @@ impl<'de> Visitor<'de> for Weighed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
         let mut first = true;
         while let Some(is_number) = object.next_key_seed(Name(self.0))? {
-            if std::mem::take(&mut first) && !is_number {
+            if is_number {
+                let digits: String = object.next_value()?;
+                self.0.add(digits.len() + ALLOCATION)?;
+                continue;
+            }
+            if std::mem::take(&mut first) {
                 self.0.add(OBJECT)?;
             }
             object.next_value_seed(Weighed(self.0))?;

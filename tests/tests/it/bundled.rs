@@ -127,7 +127,7 @@ async fn a_cancelled_subscription_is_kept_and_a_charge_refunded() {
     act(&app, &id, "refund_charge", json!({"charge": "ch_3Mm"})).await.unwrap();
     let sent = |at: usize| String::from_utf8(stripe.received()[at].body.clone()).unwrap();
     assert_eq!(sent(0), "cancel_at_period_end=false");
-    assert_eq!(sent(1), "amount=500&charge=ch_3Mm&reason=requested_by_customer");
+    assert_eq!(sent(1), "charge=ch_3Mm&amount=500&reason=requested_by_customer");
     assert_eq!(sent(2), "charge=ch_3Mm", "what isn't given isn't sent");
 }
 

@@ -343,6 +343,7 @@ async fn digits_and_order_are_kept_all_the_way() {
         "query": {"z": "{{ input.id }}", "a": "1"},
         "body": {"z": 1, "data": "{{ input.data }}", "a": "id {{ input.id }}"}});
     definition["actions"][0]["response"] = json!({});
+    definition["test"]["input"] = json!({"id": 1, "data": {}});
     app.admin_post("/api/admin/connectors", &definition).await;
     let id = connect(&app, "production").await;
     service.answers("/blue/notes", 200, exact.clone());
