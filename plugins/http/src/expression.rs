@@ -29,6 +29,24 @@ struct Token {
     end: usize,
 }
 
+/// As many operators, keywords and brackets as an expression may have: each may nest once more, and minijinja recurses.
+const MOST_OPERATORS: usize = 500;
+
+/// Whether an expression may nest deeper than the stack allows.
+pub fn is_too_deep(expression: &str) -> bool {
+    // Each takes a byte at least.
+    expression.len() > MOST_OPERATORS
+        && tokens(expression).iter().filter(|token| nests(expression, token)).count() > MOST_OPERATORS
+}
+
+fn nests(expression: &str, token: &Token) -> bool {
+    match token.kind {
+        Kind::Open | Kind::Operator => true,
+        Kind::Word => is_keyword(&expression[token.start..token.end]),
+        Kind::Text | Kind::Close => false,
+    }
+}
+
 /// The expression with its spelling made explicit; the expression itself when nothing in it becomes a text.
 pub fn spelled(expression: &str) -> String {
     if !expression.contains(['~', '|']) {
@@ -221,6 +239,15 @@ mod tests {
         assert_eq!(brief("a | upper | default('x')"), "a | S|upper | default('x')");
         assert_eq!(brief("a|trim ~ b"), "(a|S|trim)|S ~ (b)|S");
         assert_eq!(brief("'a | upper' | length"), "'a | upper' | length");
+    }
+
+    #[test]
+    fn an_expression_nests_so_deep_and_no_deeper() {
+        assert!(!super::is_too_deep(&format!("{}1", "not ".repeat(500))));
+        assert!(!super::is_too_deep(&format!("'{}'", "not (".repeat(500))));
+        for deep in [format!("{}1", "not ".repeat(501)), "(".repeat(501), vec!["1"; 502].join("+")] {
+            assert!(super::is_too_deep(&deep));
+        }
     }
 
     #[test]

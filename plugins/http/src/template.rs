@@ -10,13 +10,14 @@ use resly_sdk::{Fault, Result};
 use serde_json::{Map, Value};
 
 use crate::{
-    expression::{SPELL, spelled},
+    expression::{SPELL, is_too_deep, spelled},
     value::{self, from_json, to_json},
 };
 
 /// How deep a body may nest.
 const DEEPEST: usize = 64;
 const LONGEST: usize = 64 << 10;
+const TOO_DEEP: &str = "a template's expression has more than 500 operators and brackets";
 
 /// A piece of a template.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub enum Piece<'t> {
 
 /// Whether an expression can be read; what is wrong with it otherwise.
 pub fn parse(expression: &str) -> core::result::Result<(), String> {
+    if is_too_deep(expression) {
+        return Err(format!("{TOO_DEEP}: give a part of it its own member"));
+    }
     let read = Environment::new().compile_expression_owned(spelled(expression)).map(|_| ());
     read.map_err(|error| {
         let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
@@ -146,6 +150,9 @@ impl<'s> Templates<'s> {
         // Most expressions are a path: what it leads to passes as it is.
         if let Ok(found) = named(self.scope, expression) {
             return Ok(found.cloned());
+        }
+        if is_too_deep(expression) {
+            return Err(Fault::internal(TOO_DEEP));
         }
         let failed = |error: Error| Fault::internal(format!("the template `{{{{{expression}}}}}` failed: {error}"));
         let (environment, scope) = self.engine.get_or_init(|| (environment(), from_json(self.scope)));
