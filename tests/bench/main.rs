@@ -5,6 +5,7 @@ mod chat;
 mod client;
 mod host;
 mod memory;
+mod neighbours;
 mod sandbox;
 mod table;
 mod upstream;
@@ -40,6 +41,9 @@ async fn main() -> Result<()> {
     }
     if wants("bombs") {
         bombs::run(&binary, &mut table).await?;
+    }
+    if wants("neighbours") {
+        neighbours::run(&binary, &mut table).await?;
     }
     table.print()?;
     Ok(())

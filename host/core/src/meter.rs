@@ -54,6 +54,17 @@ pub struct UsageReport {
     pub meters: BTreeMap<Meter, Reading>,
     /// Calls made in the `sandbox` environment: counted beside the others, toward no limit and no bill.
     pub sandbox: BTreeMap<Meter, u64>,
+    /// Toward no limit of the plan.
+    #[serde(default)]
+    pub stored_bytes: StoredBytes,
+}
+
+/// Bytes that connectors and sources made the host keep in a period, by environment: logs of calls, what connectors
+/// remember, samples of their outputs, sources with their passages. What was deleted since counts too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredBytes {
+    pub production: u64,
+    pub sandbox: u64,
 }
 
 /// Whose a hard cap is.

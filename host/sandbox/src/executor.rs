@@ -21,6 +21,10 @@ use wasmtime::Engine;
 
 use crate::{engine::Ticker, error::SandboxError};
 
+/// How much guest threads leave to the threads that answer (nice(2), which on Linux is a thread's own): where the
+/// processors are all busy, an answer's thread gets three times as much.
+const NICE: i32 = 5;
+
 type Ready = Runnable<OrganizationId>;
 
 /// The threads. Dropping it ends them, and every guest with them.
@@ -60,6 +64,9 @@ impl Executor {
             thread::Builder::new()
                 .name(format!("resly-guest-{n}"))
                 .spawn(move || {
+                    if let Err(error) = rustix::process::nice(NICE) {
+                        tracing::debug!(%error, "a guest thread keeps its usual priority");
+                    }
                     let _runtime = runtime.enter();
                     while let Some(ready) = shared.next() {
                         ready.run();

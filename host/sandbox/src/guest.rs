@@ -23,6 +23,7 @@ use crate::{
     limits::{HANDLES, HOST_CALL_SLACK, HTTP_BODY, Limits},
     log::CallLog,
     mapper::Mapper,
+    slots::Slots,
     wasi,
 };
 
@@ -36,6 +37,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub mapper: Arc<Mapper>,
+    /// Whose turn it is to ask the database: organizations in turn, and never all of its connections.
+    pub state: Slots,
 }
 
 /// One call's side of the host.

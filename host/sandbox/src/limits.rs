@@ -20,8 +20,13 @@ pub const HTTP_BODY: usize = 1 << 20;
 
 /// `log.emit` and the standard streams: a line is cut here.
 pub const LOG_LINE: usize = 4 << 10;
+/// All lines of a call together.
+pub const LOG_BYTES: usize = 64 << 10;
 
-/// `state`.
+/// `state`. A call of it is a query, so it is priced as one.
+pub const STATE_FUEL: u64 = 20_000;
+/// Queries of guests that the database is asked at once.
+pub const STATE_AT_ONCE: u32 = 2;
 pub const STATE_KEY: usize = 256;
 pub const STATE_VALUE: usize = 64 << 10;
 /// Thirty days, in seconds.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use resly_core::connector::sandbox::{LogLevel, LogLine};
 
-use crate::limits::LOG_LINE;
+use crate::limits::{LOG_BYTES, LOG_LINE};
 
 /// Kept beyond a line's end until it is redacted, so that cutting a line doesn't leave half a secret unrecognised.
 const MARGIN: usize = 1 << 10;
@@ -17,6 +17,7 @@ pub struct CallLog(Arc<Mutex<Lines>>);
 struct Lines {
     lines: Vec<(LogLevel, String, bool)>,
     most: usize,
+    bytes: usize,
     dropped: u64,
     /// What the standard streams wrote since their last end of line.
     out: Vec<u8>,
@@ -25,13 +26,20 @@ struct Lines {
 
 impl CallLog {
     pub fn new(most: usize) -> Self {
-        Self(Arc::new(Mutex::new(Lines { lines: Vec::new(), most, dropped: 0, out: Vec::new(), err: Vec::new() })))
+        Self(Arc::new(Mutex::new(Lines {
+            lines: Vec::new(),
+            most,
+            bytes: 0,
+            dropped: 0,
+            out: Vec::new(),
+            err: Vec::new(),
+        })))
     }
 
     /// Whether another line would be kept; when not, it is counted.
     pub fn has_room(&self) -> bool {
         self.with(|lines| {
-            let room = lines.lines.len() < lines.most;
+            let room = lines.has_room();
             if !room {
                 lines.dropped += 1;
             }
@@ -74,7 +82,12 @@ impl CallLog {
                 .map(|(level, text, cut)| LogLine { level, message: shorten(redact(&text), LOG_LINE, cut) })
                 .collect();
             if lines.dropped > 0 && lines.most > 0 {
-                let message = format!("{} more lines were dropped: a call may log {}", lines.dropped, lines.most);
+                let message = format!(
+                    "{} more lines were dropped: a call may log {} lines and {} KiB",
+                    lines.dropped,
+                    lines.most,
+                    LOG_BYTES >> 10
+                );
                 log.push(LogLine { level: LogLevel::Warn, message });
             }
             log
@@ -87,18 +100,33 @@ impl CallLog {
 }
 
 impl Lines {
+    fn has_room(&self) -> bool {
+        self.lines.len() < self.most && self.bytes < LOG_BYTES
+    }
+
     fn push(&mut self, level: LogLevel, message: &str) {
-        if self.lines.len() >= self.most {
+        if !self.has_room() {
             self.dropped += 1;
             return;
         }
         let kept = prefix(message, LOG_LINE + MARGIN);
+        self.bytes += stored_size(prefix(kept, LOG_LINE));
         self.lines.push((level, kept.to_owned(), kept.len() < message.len()));
     }
 
     fn partial(&mut self, level: LogLevel) -> &mut Vec<u8> {
         if level == LogLevel::Error { &mut self.err } else { &mut self.out }
     }
+}
+
+/// Bytes that a line takes where it is kept, which is as JSON: a control character is six there.
+fn stored_size(text: &str) -> usize {
+    let size = |byte: u8| match byte {
+        0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    };
+    text.bytes().map(size).sum()
 }
 
 /// A redacted text within `most` bytes. Where its end was `cut` off already, the margin goes too.
@@ -126,7 +154,17 @@ mod tests {
     fn lines_beyond_the_cap_are_counted_and_said() {
         let lines = log(2, |log| (0..5).for_each(|n| log.line(LogLevel::Info, &n.to_string())));
         let messages: Vec<_> = lines.iter().map(|line| line.message.as_str()).collect();
-        assert_eq!(messages, ["0", "1", "3 more lines were dropped: a call may log 2"]);
+        assert_eq!(messages, ["0", "1", "3 more lines were dropped: a call may log 2 lines and 64 KiB"]);
+    }
+
+    #[test]
+    fn lines_are_bounded_in_bytes_too() {
+        let lines = log(100, |log| (0..100).for_each(|_| log.line(LogLevel::Info, &"x".repeat(5_000))));
+        let bytes: usize = lines.iter().map(|line| line.message.len()).sum();
+        assert!(lines.len() == 17 && bytes < LOG_BYTES + 200, "{} lines, {bytes} bytes", lines.len());
+        let control = log(100, |log| (0..100).for_each(|_| log.line(LogLevel::Info, &"\u{1}".repeat(5_000))));
+        assert_eq!(control.len(), 4, "what JSON escapes takes more of it");
+        assert!(lines[16].message.starts_with("84 more lines were dropped"), "{}", lines[16].message);
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::{
     executor::Executor,
     fault,
     guest::Shared,
+    limits::STATE_AT_ONCE,
     loader::{HOST, Loaded, Loader},
     mapper::Mapper,
     registry::Registry,
@@ -90,7 +91,12 @@ impl WasmSandbox {
         let loader = Loader::new(engine.clone(), cache, compiler, components);
         let loader = Arc::new(loader.map_err(|error| SandboxError::Engine(format!("{error:#}")))?);
         let mapper = Mapper::new(engine.clone(), mapper, Arc::clone(&loader), Slots::new(config.mappers, config.queue));
-        let shared = Arc::new(Shared { clock: config.clock, random: config.random, mapper: Arc::new(mapper) });
+        let shared = Arc::new(Shared {
+            clock: config.clock,
+            random: config.random,
+            mapper: Arc::new(mapper),
+            state: Slots::new(STATE_AT_ONCE, usize::MAX),
+        });
         Ok(Arc::new(Self {
             engine,
             shared,

@@ -208,6 +208,28 @@ async fn delete(db: &mut Conn<'_>, key: &AccountKey) -> Result<Option<Account>, 
     Ok(deleted.map(AccountRow::account))
 }
 
+/// Every account of a connection.
+pub(crate) async fn of(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    connection: ConnectionId,
+) -> Result<Vec<(AccountKey, Account)>, sqlx::Error> {
+    let found = rows!(
+        db,
+        AccountRow,
+        "SELECT visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
+                claimed_until, authorized_at
+         FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 ORDER BY visitor",
+        Id(connection.0),
+        Id(organization.0)
+    )?;
+    let keyed = found.into_iter().map(|row| {
+        let visitor = Some(row.visitor.clone()).filter(|visitor| !visitor.is_empty());
+        (AccountKey { organization, connection, visitor }, row.account())
+    });
+    Ok(keyed.collect())
+}
+
 /// Forgets every account of a connection, and every authorization that is under way for it.
 pub(crate) async fn delete_all(
     db: &mut Conn<'_>,
@@ -278,21 +300,7 @@ impl Store {
     pub async fn accounts(&self, connection: &Connection) -> Result<Vec<(AccountKey, Account)>, StoreError> {
         let doing = "list a connection's accounts";
         let mut db = self.reader(doing).await?;
-        let found = rows!(
-            db,
-            AccountRow,
-            "SELECT visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
-                    claimed_until, renewal_failure, authorized_at
-             FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 ORDER BY visitor",
-            Id(connection.id.0),
-            Id(connection.organization.0)
-        )
-        .map_err(failed(doing))?;
-        let keyed = found.into_iter().map(|row| {
-            let visitor = Some(row.visitor.clone()).filter(|visitor| !visitor.is_empty());
-            (AccountKey { organization: connection.organization, connection: connection.id, visitor }, row.account())
-        });
-        Ok(keyed.collect())
+        of(&mut db.conn(), connection.organization, connection.id).await.map_err(failed(doing))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     Store,
     error::failed,
     health,
+    page::{self, Cursor},
     sql::{Conn, execute, row, rows},
     types::{Id, Text, Time, named},
     usage::row_id,
@@ -47,7 +48,6 @@ pub struct Alert {
 pub struct AlertQuery {
     pub state: Option<AlertState>,
     pub connection: Option<ConnectionId>,
-    /// Behind this one.
     pub before: Option<Cursor>,
     pub limit: u32,
 }
@@ -174,22 +174,25 @@ pub(crate) async fn close(
     .map(drop)
 }
 
-/// Says when a connection's credential ends, as far as an admin knows; nothing when it doesn't.
-pub(crate) async fn set_credentials_expiry(
+/// Says when a connection's credential ends, and resolves the alert that it does.
+pub(crate) async fn set_expiry(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     connection: ConnectionId,
     ends: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    execute!(
+    let changed = execute!(
         db,
         "UPDATE connections SET credentials_expire_at = $3 WHERE id = $1 AND organization_id = $2",
         Id(connection.0),
         Id(organization.0),
         ends.map(Time)
     )?;
-    close(db, organization, connection, Some(AlertKind::CredentialExpiring), now).await
+    if changed > 0 {
+        close(db, organization, connection, Some(AlertKind::CredentialExpiring), now).await?;
+    }
+    Ok(())
 }
 
 /// When each production connection's credential ends unless a person renews it: as an admin said, or as the account's tokens
@@ -256,6 +259,7 @@ impl Store {
     /// The organization's alerts, newest first.
     pub async fn alerts(&self, organization: OrganizationId, query: AlertQuery) -> Result<Vec<Alert>, StoreError> {
         let doing = "list the alerts";
+        let (before, before_id) = page::bounds(query.before);
         let mut db = self.reader(doing).await?;
         let found = rows!(
             db,
@@ -263,14 +267,14 @@ impl Store {
             "SELECT id, connection_id, kind, severity, state, title, message, reason, created_at, resolved_at
              FROM alerts
              WHERE organization_id = $1 AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR connection_id = $3)
-               AND ($4 IS NULL OR (created_at, id) < ($4, $6))
-             ORDER BY created_at DESC, id DESC LIMIT $5",
+               AND ($4 IS NULL OR (created_at, id) < ($4, $5))
+             ORDER BY created_at DESC, id DESC LIMIT $6",
             Id(organization.0),
             query.state.map(AlertState::name),
             query.connection.map(|id| Id(id.0)),
-            query.before.map(|cursor| Time(cursor.at)),
-            i64::from(query.limit),
-            query.before.map(|cursor| Id(cursor.id))
+            before,
+            before_id,
+            i64::from(query.limit)
         )
         .map_err(failed(doing))?;
         found.into_iter().map(AlertRow::alert).collect::<Result<_, _>>().map_err(failed(doing))
@@ -298,6 +302,33 @@ impl Store {
                 )?;
                 Ok(resolved.map(AlertRow::alert).transpose()?)
             })
+        })
+        .await
+    }
+
+    /// Ends everything open about a connection that was taken away from chats.
+    pub async fn close_alerts(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("end a connection's alerts", move |mut db| {
+            Box::pin(async move { Ok(close(&mut db, organization, connection, None, now).await?) })
+        })
+        .await
+    }
+
+    /// Says when a connection's credential ends, as far as an admin knows; nothing when it doesn't.
+    pub async fn set_credentials_expiry(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        ends: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("note when a credential ends", move |mut db| {
+            Box::pin(async move { Ok(set_expiry(&mut db, organization, connection, ends, now).await?) })
         })
         .await
     }

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     Store,
     error::{Halt, failed, unexpected},
+    page::{self, Cursor},
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Text, Time, named},
 };
@@ -23,7 +24,7 @@ use crate::{
 pub struct ApprovalQuery {
     pub state: Option<ApprovalState>,
     pub connection: Option<ConnectionId>,
-    /// Behind this one.
+    /// Where the page begins.
     pub before: Option<Cursor>,
     pub limit: u32,
 }
@@ -141,9 +142,9 @@ const LIST: &str = concat!(
     ", (SELECT name FROM api_keys WHERE id = approvals.key_id AND organization_id = $1) AS key_name,
        (SELECT name FROM api_keys WHERE id = approvals.decided_by AND organization_id = $1) AS decided_by_name
      FROM approvals
-     WHERE organization_id = $1 AND ($2 IS NULL OR connection_id = $2) AND ($3 IS NULL OR (created_at, id) < ($3, $7))
-       AND ($4 IS NULL OR $4 = CASE WHEN state = 'pending' AND expires_at <= $5 THEN 'expired' ELSE state END)
-     ORDER BY created_at DESC, id DESC LIMIT $6"
+     WHERE organization_id = $1 AND ($2 IS NULL OR connection_id = $2) AND ($3 IS NULL OR (created_at, id) < ($3, $4))
+       AND ($5 IS NULL OR $5 = CASE WHEN state = 'pending' AND expires_at <= $6 THEN 'expired' ELSE state END)
+     ORDER BY created_at DESC, id DESC LIMIT $7"
 );
 
 async fn find(db: &mut Conn<'_>, person: Person, id: ApprovalId) -> Result<Option<Approval>, sqlx::Error> {
@@ -222,6 +223,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<ListedApproval>, StoreError> {
         let doing = "list the approvals";
+        let (before, before_id) = page::bounds(query.before);
         let mut db = self.reader(doing).await?;
         let found = rows!(
             db,
@@ -229,7 +231,8 @@ impl Store {
             LIST,
             Id(organization.0),
             query.connection.map(|connection| Id(connection.0)),
-            query.before.map(|cursor| Time(cursor.at)),
+            before,
+            before_id,
             query.state.map(ApprovalState::name),
             Time(now),
             i64::from(query.limit),

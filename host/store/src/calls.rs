@@ -18,6 +18,7 @@ use crate::{
     error::{Halt, unexpected},
     logs,
     sql::{Conn, execute, row},
+    stored::Kept,
     types::{Count, Id, Time},
     usage::{self, PRODUCTION, Refusal, SANDBOX, row_id},
 };
@@ -190,12 +191,19 @@ struct Ended {
     environment: &'static str,
     /// Whether it is still this host's to settle: its lease hasn't ended.
     open: bool,
+    /// The day's bytes of the log.
+    log_bytes: Option<u64>,
 }
 
 /// Writes the log row, counts what was burnt and frees what was set aside. `None` when that was done before.
-async fn end(db: &mut Conn<'_>, record: &CallRecord) -> Result<Option<Ended>, sqlx::Error> {
-    if !logs::insert(db, record).await? {
-        return Ok(None);
+async fn end(db: &mut Conn<'_>, kept: &Kept) -> Result<Option<Ended>, sqlx::Error> {
+    let record = &kept.record;
+    let mut log_bytes = None;
+    if kept.written {
+        log_bytes = logs::insert(db, kept).await?;
+        if log_bytes.is_none() {
+            return Ok(None);
+        }
     }
     let reservation = row!(
         db,
@@ -213,14 +221,15 @@ async fn end(db: &mut Conn<'_>, record: &CallRecord) -> Result<Option<Ended>, sq
         Environment::Sandbox => SANDBOX,
     };
     burn(db, record, environment, open.as_ref().map_or(Count(0), |open| open.fuel), period).await?;
-    Ok(Some(Ended { period, environment, open: open.is_some() }))
+    Ok(Some(Ended { period, environment, open: open.is_some(), log_bytes }))
 }
 
-/// Writes the log row and settles what was set aside.
-pub(crate) async fn finish(db: &mut Conn<'_>, record: &CallRecord) -> Result<(), sqlx::Error> {
-    let Some(Ended { period, open, .. }) = end(db, record).await? else { return Ok(()) };
+/// Writes the log row and settles what was set aside. The day's bytes of the log, when it was written.
+pub(crate) async fn finish(db: &mut Conn<'_>, kept: &Kept) -> Result<Option<u64>, sqlx::Error> {
+    let record = &kept.record;
+    let Some(Ended { period, open, log_bytes, .. }) = end(db, kept).await? else { return Ok(None) };
     if record.environment == Environment::Sandbox {
-        return Ok(());
+        return Ok(log_bytes);
     }
     let (subject, now) = (Some(record.id.0), record.created_at);
     if open {
@@ -231,14 +240,15 @@ pub(crate) async fn finish(db: &mut Conn<'_>, record: &CallRecord) -> Result<(),
         let fuel = i64::try_from(record.cost.fuel).unwrap_or(i64::MAX);
         billing::enter(db, record.organization, Kind::ConnectorCall, Meter::Fuel, fuel, subject, period, now).await?;
     }
-    Ok(())
+    Ok(log_bytes)
 }
 
 /// The same for a call that never ran: it isn't counted after all, unless its lease ended, when it was billed.
-pub(crate) async fn give_back(db: &mut Conn<'_>, record: &CallRecord) -> Result<(), sqlx::Error> {
-    let Some(Ended { period, environment, open }) = end(db, record).await? else { return Ok(()) };
+pub(crate) async fn give_back(db: &mut Conn<'_>, kept: &Kept) -> Result<Option<u64>, sqlx::Error> {
+    let record = &kept.record;
+    let Some(Ended { period, environment, open, log_bytes }) = end(db, kept).await? else { return Ok(None) };
     if !open && record.environment == Environment::Production {
-        return Ok(());
+        return Ok(log_bytes);
     }
     execute!(
         db,
@@ -250,7 +260,7 @@ pub(crate) async fn give_back(db: &mut Conn<'_>, record: &CallRecord) -> Result<
         environment,
         Time(record.created_at)
     )
-    .map(drop)
+    .map(|_| log_bytes)
 }
 
 /// Counts what was burnt and frees what was set aside.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use resly_core::{
-    connector::account::{AccountKey, AccountStore},
+    connector::account::{Account, AccountKey, AccountStore},
     connector::connection::{
         BeginCallError, CallRecord, Connection, ConnectionStatus, ConnectionStore, Environment, FuelGrant, Policy,
         SealedCredentials,
@@ -48,12 +48,13 @@ pub struct ConnectionChange {
     pub unwanted: bool,
     /// The revision that the change was made from: at another one nothing is changed.
     pub seen: Option<u64>,
-    pub credentials_end: Option<CredentialsEnd>,
+    pub expiry: Option<CredentialsExpiry>,
 }
 
-/// When a credential ends, as far as an admin knows (`None`: it doesn't), as said at `now`.
-#[derive(Clone, Copy, Debug)]
-pub struct CredentialsEnd {
+/// When credentials end, as far as an admin knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialsExpiry {
+    /// `None` is never.
     pub ends: Option<Timestamp>,
     pub now: Timestamp,
 }
@@ -74,7 +75,7 @@ impl ConnectionChange {
             && same(self.environment.as_ref(), &connection.environment)
             && !(self.untested || self.unauthorized || self.renewed || self.unwanted)
             && self.withdrawn.is_none()
-            && self.credentials_end.is_none()
+            && self.expiry.is_none()
             && same(self.seen.as_ref(), &connection.revision)
     }
 }
@@ -195,27 +196,41 @@ async fn update(
     if updated.is_some() && (change.unauthorized || change.untested || change.credentials.is_some()) {
         health::forget(db, organization, id).await?;
     }
-    if let Some(CredentialsEnd { ends, now }) = change.credentials_end
-        && updated.is_some()
-    {
-        alerts::set_credentials_expiry(db, organization, id, ends, now).await?;
+    if let Some(CredentialsExpiry { ends, now }) = change.expiry.filter(|_| updated.is_some()) {
+        alerts::set_expiry(db, organization, id, ends, now).await?;
     }
     updated.map(ConnectionRow::connection).transpose()
 }
 
+async fn set_status(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: ConnectionId,
+    status: ConnectionStatus,
+) -> Result<bool, sqlx::Error> {
+    let changed = execute!(
+        db,
+        "UPDATE connections SET status = $3, wanted = $4 WHERE id = $1 AND organization_id = $2",
+        Id(id.0),
+        Id(organization.0),
+        status.name(),
+        status == ConnectionStatus::Enabled
+    )?;
+    Ok(changed > 0)
+}
+
 impl Store {
-    /// Creates it, with when its credential ends, if an admin knows that.
-    pub async fn create_connection(
-        &self,
-        new: Connection,
-        credentials_end: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
+    pub async fn create_connection(&self, new: Connection) -> Result<(), StoreError> {
+        self.create_connection_until(new, None).await
+    }
+
+    /// The same, with credentials that end.
+    pub async fn create_connection_until(&self, new: Connection, ends: Option<Timestamp>) -> Result<(), StoreError> {
         self.write("create a connection", move |mut db| {
             Box::pin(async move {
                 insert(&mut db, &new).await?;
-                if credentials_end.is_some() {
-                    let Connection { organization, id, created_at, .. } = new;
-                    alerts::set_credentials_expiry(&mut db, organization, id, credentials_end, created_at).await?;
+                if ends.is_some() {
+                    alerts::set_expiry(&mut db, new.organization, new.id, ends, new.created_at).await?;
                 }
                 Ok(())
             })
@@ -276,25 +291,67 @@ impl Store {
         .await
     }
 
-    /// Removes it with its state, and resolves its alerts; its log stays. False when the organization has no such connection.
+    /// Removes it with its state, and resolves its alerts; its log stays. The accounts that it had; `None` when the
+    /// organization has no such connection.
     pub async fn delete_connection(
         &self,
         organization: OrganizationId,
         id: ConnectionId,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<(AccountKey, Account)>>, StoreError> {
         self.write("delete a connection", move |mut db| {
             Box::pin(async move {
+                let accounts = accounts::of(&mut db, organization, id).await?;
                 let deleted = execute!(
                     db,
                     "DELETE FROM connections WHERE id = $1 AND organization_id = $2",
                     Id(id.0),
                     Id(organization.0)
                 )?;
-                if deleted > 0 {
+                if deleted == 0 {
+                    return Ok(None);
+                }
+                alerts::close(&mut db, organization, id, None, now).await?;
+                Ok(Some(accounts))
+            })
+        })
+        .await
+    }
+
+    /// Offers it to chats, if it is still at the revision at which that was found to be allowed.
+    pub async fn enable_connection(&self, seen: &Connection) -> Result<bool, StoreError> {
+        let (organization, id, revision) = (Id(seen.organization.0), Id(seen.id.0), Count(seen.revision));
+        self.write("enable a connection", move |mut db| {
+            Box::pin(async move {
+                let changed = execute!(
+                    db,
+                    "UPDATE connections SET status = 'enabled', wanted = $4
+                     WHERE id = $1 AND organization_id = $2 AND revision = $3",
+                    id,
+                    organization,
+                    revision,
+                    true
+                )?;
+                Ok(changed > 0)
+            })
+        })
+        .await
+    }
+
+    /// Takes it away from chats and resolves its alerts. False when the organization has no such connection.
+    pub async fn disable_connection(
+        &self,
+        organization: OrganizationId,
+        id: ConnectionId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write("disable a connection", move |mut db| {
+            Box::pin(async move {
+                let changed = set_status(&mut db, organization, id, ConnectionStatus::Disabled).await?;
+                if changed {
                     alerts::close(&mut db, organization, id, None, now).await?;
                 }
-                Ok(deleted > 0)
+                Ok(changed)
             })
         })
         .await
@@ -352,20 +409,7 @@ impl ConnectionStore for Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.write("change a connection's status", move |mut db| {
-            Box::pin(async move {
-                let changed = execute!(
-                    db,
-                    "UPDATE connections SET status = $3, wanted = $4 WHERE id = $1 AND organization_id = $2",
-                    Id(id.0),
-                    Id(organization.0),
-                    status.name(),
-                    status == ConnectionStatus::Enabled
-                )?;
-                if changed > 0 && status == ConnectionStatus::Disabled {
-                    alerts::close(&mut db, organization, id, None, now).await?;
-                }
-                Ok(changed > 0)
-            })
+            Box::pin(async move { Ok(set_status(&mut db, organization, id, status).await?) })
         })
         .await
     }
@@ -416,23 +460,40 @@ impl ConnectionStore for Store {
     }
 
     async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError> {
-        self.write("settle a connector call", move |mut db| {
-            Box::pin(async move { Ok(calls::finish(&mut db, &record).await?) })
-        })
-        .await
+        let counted = record.environment == Environment::Production;
+        let kept = self.kept(record, counted).await?;
+        let (organization, environment, at) =
+            (kept.record.organization, kept.record.environment, kept.record.created_at);
+        let log_bytes = self.write("settle a connector call", move |mut db| {
+            Box::pin(async move { Ok(calls::finish(&mut db, &kept).await?) })
+        });
+        self.note_log_bytes(organization, environment, at, log_bytes.await?);
+        Ok(())
     }
 
     async fn give_back_call(&self, record: CallRecord) -> Result<(), StoreError> {
-        self.write("give a connector call back", move |mut db| {
-            Box::pin(async move { Ok(calls::give_back(&mut db, &record).await?) })
-        })
-        .await
+        let counted = record.environment == Environment::Production;
+        let kept = self.kept(record, counted).await?;
+        let (organization, environment, at) =
+            (kept.record.organization, kept.record.environment, kept.record.created_at);
+        let log_bytes = self.write("give a connector call back", move |mut db| {
+            Box::pin(async move { Ok(calls::give_back(&mut db, &kept).await?) })
+        });
+        self.note_log_bytes(organization, environment, at, log_bytes.await?);
+        Ok(())
     }
 
     async fn log_call(&self, record: CallRecord) -> Result<(), StoreError> {
-        self.write("log a connector call", move |mut db| {
-            Box::pin(async move { Ok(logs::insert(&mut db, &record).await.map(drop)?) })
-        })
-        .await
+        let kept = self.kept(record, false).await?;
+        if !kept.written {
+            return Ok(());
+        }
+        let (organization, environment, at) =
+            (kept.record.organization, kept.record.environment, kept.record.created_at);
+        let log_bytes = self.write("log a connector call", move |mut db| {
+            Box::pin(async move { Ok(logs::insert(&mut db, &kept).await?) })
+        });
+        self.note_log_bytes(organization, environment, at, log_bytes.await?);
+        Ok(())
     }
 }

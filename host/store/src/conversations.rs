@@ -13,6 +13,7 @@ use crate::{
     Store,
     error::failed,
     messages::{LIVE, MessageRow},
+    page::{self, Cursor},
     sql::{Conn, row, rows},
     types::{Count, Id, Text, Time},
     usage::row_id,
@@ -163,7 +164,7 @@ impl Store {
         Ok(Some(ConversationRecord { id, visitor, created_at: created_at.0, messages }))
     }
 
-    /// At most `limit`, newest first, of those behind `before`.
+    /// At most `limit`, newest first, of those that come after `before` in the list.
     pub async fn list_conversations(
         &self,
         organization: OrganizationId,
@@ -171,6 +172,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<ConversationSummary>, StoreError> {
         let doing = "list the conversations";
+        let (before, before_id) = page::bounds(before);
         let mut db = self.reader(doing).await?;
         let found = rows!(
             db,
@@ -182,13 +184,12 @@ impl Store {
                     (SELECT COUNT(*) FROM messages m
                      WHERE m.conversation_id = c.id AND m.superseded_at IS NULL) AS messages
              FROM conversations c LEFT JOIN visitors v ON v.id = c.visitor_id
-             WHERE c.organization_id = $1 AND ($2 OR (c.created_at, c.id) < ($3, $5))
+             WHERE c.organization_id = $1 AND ($2 IS NULL OR (c.created_at, c.id) < ($2, $3))
              ORDER BY c.created_at DESC, c.id DESC LIMIT $4",
             Id(organization.0),
-            before.is_none(),
-            before.map(|cursor| Time(cursor.at)),
-            i64::from(limit),
-            before.map(|cursor| Id(cursor.id))
+            before,
+            before_id,
+            i64::from(limit)
         )
         .map_err(failed(doing))?;
         let summary = |row: SummaryRow| ConversationSummary {

@@ -32,6 +32,7 @@
 //! | `action_samples` | the last output of each action, for trying mappings on |
 //! | `connection_health`, `alerts` | how each connection is and when to look again; what an admin has to hear of |
 //! | `webhooks`, `webhook_deliveries` | where an organization is told of alerts; what is to be told, and what became of it |
+//! | `stored_bytes` | what connectors made the host keep, by day; of it, what the log took and what it left out |
 //! | `call_reservations` | calls that are counted and not yet settled |
 //! | `vault_keys`, `host_secrets` | what the master key wraps: each organization's key; the host's own secrets, by name |
 
@@ -54,11 +55,13 @@ mod messages;
 mod open;
 mod organizations;
 mod origins;
+mod page;
 mod publishers;
 mod rates;
 mod recover;
 mod sql;
 mod state;
+mod stored;
 pub mod testing;
 mod tickets;
 mod trials;
@@ -84,16 +87,18 @@ pub use self::{
     catalogue::{
         Kept, MANIFESTS_MOST, NewConnectorVersion, Removed, StoredConnector, UPLOADS_MOST, VERSIONS_MOST, VersionState,
     },
-    connections::{ConnectionChange, CredentialsEnd},
+    connections::{ConnectionChange, CredentialsExpiry},
     conversations::{ConversationRecord, ConversationSummary},
     flows::OauthFlow,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
-    logs::{LogQuery, LoggedCall},
+    logs::{LogPage, LogQuery, LoggedCall},
     open::{OpenError, StoreConfig},
     organizations::{NewOrganization, Plan},
+    page::Cursor,
     publishers::{Publisher, Trust},
     rates::{RateClaim, RateGrant},
     recover::Recovered,
+    stored::LogDay,
     tickets::Ticket,
     uploads::{COMPILING_MOST, Compiling, Decided, Decision, LEASE},
     vault::{NewWrapping, WrappedFor},
@@ -111,6 +116,8 @@ pub struct Store {
     backend: Backend,
     /// Whose part of a component is written now: see [`components`].
     parts: Arc<Mutex<()>>,
+    /// What the log may still take today: see [`stored`].
+    log_budget: Arc<stored::LogBudget>,
 }
 
 #[derive(Clone)]

@@ -16,12 +16,16 @@ use serde_json::Value;
 use crate::{
     Store,
     error::failed,
+    page::{self, Cursor},
     sql::{Conn, execute, rows},
+    stored::{self, Kept},
     types::{Count, Id, Json, Text, Time, named},
 };
 
 /// Rows deleted in one transaction, so that nobody waits long behind it.
-const BATCH: i64 = 500;
+const BATCH: i64 = 100;
+/// Bytes of lines and requests on one page, beyond which it ends with the row that it is at.
+const PAGE_BYTES: u64 = 2 << 20;
 
 /// Which calls to list. What is `None` matches all.
 #[derive(Clone, Debug, Default)]
@@ -38,11 +42,21 @@ pub struct LogQuery {
     pub conversation: Option<ConversationId>,
     /// Not before then.
     pub from: Option<Timestamp>,
-    /// Behind this one.
+    /// Before then.
+    pub to: Option<Timestamp>,
+    /// Where the page begins.
     pub before: Option<Cursor>,
     /// In the message, a log line, or a request's host or path; capitals don't matter (in SQLite, those of ASCII).
     pub text: Option<String>,
     pub limit: u32,
+}
+
+/// A page of calls.
+#[derive(Clone, Debug)]
+pub struct LogPage {
+    pub calls: Vec<LoggedCall>,
+    /// There are older ones.
+    pub more: bool,
 }
 
 /// A call as it is listed.
@@ -76,6 +90,7 @@ struct LogRow {
     log: Json<Vec<LogLine>>,
     requests: Json<Vec<Value>>,
     created_at: Time,
+    found: Count,
 }
 
 impl LogRow {
@@ -109,14 +124,15 @@ impl LogRow {
     }
 }
 
-/// Writes the row of one call. False when it is there already.
-pub(crate) async fn insert(db: &mut Conn<'_>, record: &CallRecord) -> Result<bool, sqlx::Error> {
+/// Writes the row of one call and counts its bytes. The day's bytes of the log then, or `None` when it is there already.
+pub(crate) async fn insert(db: &mut Conn<'_>, kept: &Kept) -> Result<Option<u64>, sqlx::Error> {
+    let record = &kept.record;
     let inserted = execute!(
         db,
         "INSERT INTO connector_logs (id, organization_id, connection_id, connector, version, action, environment,
                                      caller, key_id, conversation_id, status, reason, cached, message, fuel,
-                                     http_calls, response_bytes, duration_us, log, requests, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+                                     http_calls, response_bytes, duration_us, log, requests, created_at, bytes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
          ON CONFLICT (id) DO NOTHING",
         Id(record.id.0),
         Id(record.organization.0),
@@ -138,29 +154,41 @@ pub(crate) async fn insert(db: &mut Conn<'_>, record: &CallRecord) -> Result<boo
         Count(record.cost.duration_us),
         Json(&record.log),
         Json(&record.requests),
-        Time(record.created_at)
+        Time(record.created_at),
+        Count(kept.bytes)
     )?;
-    Ok(inserted > 0)
+    if inserted == 0 { Ok(None) } else { stored::add_log(db, kept).await.map(Some) }
 }
 
-/// The query, with what looks into the two lists, which the databases keep differently. `$13` is a pattern.
+/// The query, with what looks into the two lists, which the databases keep differently. `$13` is a pattern, `$14` and `$15`
+/// a cursor. The page is bounded by rows, then by bytes, before what is large is read.
 macro_rules! search {
     ($in_lists:literal) => {
         concat!(
-            "SELECT l.id, l.connection_id, l.connector, l.version, l.action, l.environment, l.caller, l.key_id,
-                    k.name AS key_name, l.conversation_id, l.status, l.reason, l.cached, l.message, l.fuel,
-                    l.http_calls, l.response_bytes, l.duration_us, l.log, l.requests, l.created_at
-             FROM connector_logs l LEFT JOIN api_keys k ON k.id = l.key_id AND k.organization_id = l.organization_id
-             WHERE l.organization_id = $1
-               AND ($2 IS NULL OR l.connection_id = $2) AND ($3 IS NULL OR l.connector = $3)
-               AND ($4 IS NULL OR l.action = $4) AND ($5 IS NULL OR l.status = $5)
-               AND ($6 IS NULL OR l.reason = $6) AND ($7 IS NULL OR l.environment = $7)
-               AND ($8 IS NULL OR l.caller = $8) AND ($9 IS NULL OR l.key_id = $9)
-               AND ($10 IS NULL OR l.conversation_id = $10)
-               AND ($11 IS NULL OR l.created_at >= $11) AND ($12 IS NULL OR (l.created_at, l.id) < ($12, $15))
-               AND ($13 IS NULL OR LOWER(l.message) LIKE $13 ESCAPE '\\' OR ",
+            "WITH page AS (
+                 SELECT l.id, l.created_at, l.bytes FROM connector_logs l
+                 WHERE l.organization_id = $1
+                   AND ($2 IS NULL OR l.connection_id = $2) AND ($3 IS NULL OR l.connector = $3)
+                   AND ($4 IS NULL OR l.action = $4) AND ($5 IS NULL OR l.status = $5)
+                   AND ($6 IS NULL OR l.reason = $6) AND ($7 IS NULL OR l.environment = $7)
+                   AND ($8 IS NULL OR l.caller = $8) AND ($9 IS NULL OR l.key_id = $9)
+                   AND ($10 IS NULL OR l.conversation_id = $10)
+                   AND ($11 IS NULL OR l.created_at >= $11) AND ($12 IS NULL OR l.created_at < $12)
+                   AND ($14 IS NULL OR (l.created_at, l.id) < ($14, $15))
+                   AND ($13 IS NULL OR LOWER(l.message) LIKE $13 ESCAPE '\\' OR ",
             $in_lists,
-            ") ORDER BY l.created_at DESC, l.id DESC LIMIT $14"
+            ") ORDER BY l.created_at DESC, l.id DESC LIMIT $16
+             ), sized AS (
+                 SELECT id, SUM(bytes) OVER (ORDER BY created_at DESC, id DESC) - bytes AS newer_bytes,
+                        COUNT(*) OVER () AS found
+                 FROM page
+             )
+             SELECT l.id, l.connection_id, l.connector, l.version, l.action, l.environment, l.caller, l.key_id,
+                    k.name AS key_name, l.conversation_id, l.status, l.reason, l.cached, l.message, l.fuel,
+                    l.http_calls, l.response_bytes, l.duration_us, l.log, l.requests, l.created_at, s.found
+             FROM sized s JOIN connector_logs l ON l.id = s.id
+             LEFT JOIN api_keys k ON k.id = l.key_id AND k.organization_id = l.organization_id
+             WHERE s.newer_bytes < $17 ORDER BY l.created_at DESC, l.id DESC"
         )
     };
 }
@@ -206,12 +234,13 @@ macro_rules! outdated {
 const KEPT: [(&str, &str); 2] = [outdated!("connector_logs"), outdated!("approvals")];
 
 impl Store {
-    /// The organization's calls, newest first.
-    pub async fn logs(&self, organization: OrganizationId, query: LogQuery) -> Result<Vec<LoggedCall>, StoreError> {
+    /// A page of the organization's calls, newest first: as many as are asked for, or fewer when they are large.
+    pub async fn logs(&self, organization: OrganizationId, query: LogQuery) -> Result<LogPage, StoreError> {
         let doing = "list the connector calls";
         let pattern = query.text.as_deref().map(anywhere);
         let mut db = self.reader(doing).await?;
         let sql = db.pick(SEARCH_SQLITE, SEARCH_POSTGRES);
+        let (before, before_id) = page::bounds(query.before);
         let found = rows!(
             db,
             LogRow,
@@ -227,14 +256,19 @@ impl Store {
             query.key.map(|key| Id(key.0)),
             query.conversation.map(|conversation| Id(conversation.0)),
             query.from.map(Time),
-            query.before.map(|cursor| Time(cursor.at)),
+            query.to.map(Time),
             pattern.as_deref().map(Text),
-            i64::from(query.limit),
-            query.before.map(|cursor| Id(cursor.id))
+            before,
+            before_id,
+            // One more tells whether there is another page.
+            i64::from(query.limit) + 1,
+            Count(PAGE_BYTES)
         )
         .map_err(failed(doing))?;
-        let calls = found.into_iter().map(|row| row.logged(organization));
-        calls.collect::<Result<_, _>>().map_err(failed(doing))
+        let all = found.first().map_or(0, |row| row.found.0);
+        let calls = found.into_iter().take(query.limit as usize).map(|row| row.logged(organization));
+        let calls: Vec<_> = calls.collect::<Result<_, _>>().map_err(failed(doing))?;
+        Ok(LogPage { more: (calls.len() as u64) < all, calls })
     }
 
     /// Deletes calls and approvals that are older than their organization's plan keeps them; how many. Any number of hosts

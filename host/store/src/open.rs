@@ -167,7 +167,7 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
         // A reader's own cache is void after each commit; what it maps is the kernel's, and stays.
         .connect_lazy_with(sqlite_options(path).pragma("mmap_size", MAPPED).read_only(true).create_if_missing(false));
     let writer = Writer::start(conn, lock).map_err(folder)?;
-    Ok(Store { backend: Backend::Sqlite { readers, writer }, parts: Arc::default() })
+    Ok(Store { backend: Backend::Sqlite { readers, writer }, parts: Arc::default(), log_budget: Arc::default() })
 }
 
 /// Takes the folder for this process; the operating system lets go of it when the process ends, however it ends.
@@ -224,7 +224,7 @@ async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenErr
         .connect_with(options)
         .await
         .map_err(OpenError::Connect)?;
-    Ok(Store { backend: Backend::Postgres { pool, own_server }, parts: Arc::default() })
+    Ok(Store { backend: Backend::Postgres { pool, own_server }, parts: Arc::default(), log_budget: Arc::default() })
 }
 
 async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {

@@ -31,6 +31,8 @@ pub struct Plan {
     pub limits: Limits,
     /// For how many days the log of connector calls is kept.
     pub log_days: u32,
+    /// How many bytes a day the log takes in each environment before it is sampled.
+    pub log_bytes_per_day: u64,
     /// From then on chats and searches are refused.
     pub subscription_ends_at: Option<Timestamp>,
 }
@@ -39,6 +41,7 @@ pub struct Plan {
 struct PlanRow {
     plan: String,
     log_days: Count,
+    log_bytes_per_day: Count,
     subscription_ends_at: Option<Time>,
     limit_messages: Option<Count>,
     limit_embeddings: Option<Count>,
@@ -58,6 +61,7 @@ impl From<PlanRow> for Plan {
             name: row.plan,
             limits: limits.into_iter().filter_map(|(meter, limit)| Some((meter, limit?.0))).collect(),
             log_days: u32::try_from(row.log_days.0).unwrap_or(u32::MAX),
+            log_bytes_per_day: row.log_bytes_per_day.0,
             subscription_ends_at: row.subscription_ends_at.map(|ends| ends.0),
         }
     }
@@ -90,7 +94,8 @@ async fn change(
              limit_connector_calls = CASE WHEN $6 THEN $7 ELSE limit_connector_calls END,
              limit_fuel = CASE WHEN $8 THEN $9 ELSE limit_fuel END
          WHERE id = $1
-         RETURNING plan, log_days, subscription_ends_at, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel",
+         RETURNING plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings,
+                   limit_connector_calls, limit_fuel",
         Id(organization.0),
         changed(Meter::Messages),
         limit(Meter::Messages),
@@ -177,7 +182,7 @@ impl Store {
         let plan = row!(
             db,
             PlanRow,
-            "SELECT plan, log_days, subscription_ends_at, limit_messages, limit_embeddings, limit_connector_calls,
+            "SELECT plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings, limit_connector_calls,
                     limit_fuel
              FROM organizations WHERE id = $1",
             Id(organization.0)

@@ -12,6 +12,7 @@ use crate::{
     Store,
     error::failed,
     sql::{Conn, execute, row},
+    stored,
     types::{Count, Id, Text, Time},
 };
 
@@ -86,6 +87,7 @@ async fn set(db: &mut Conn<'_>, entry: &Entry) -> Result<Result<(), StateRefusal
         entry.value.as_slice(),
         Time(entry.expires_at)
     )?;
+    stored::add_of(db, entry.organization, entry.connection, new, entry.now).await?;
     Ok(Ok(()))
 }
 

@@ -11,6 +11,7 @@ use resly_core::{
 use crate::{
     Store,
     error::failed,
+    page::{self, Cursor},
     sql::{Conn, execute, rows},
     types::{Id, Text, Time},
 };
@@ -52,7 +53,7 @@ pub(crate) async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), 
 }
 
 impl Store {
-    /// At most `limit`, newest first.
+    /// At most `limit`, newest first, of those that come after `before` in the list.
     pub async fn list_tickets(
         &self,
         organization: OrganizationId,
@@ -60,17 +61,18 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Ticket>, StoreError> {
         let doing = "list the tickets";
+        let (before, before_id) = page::bounds(before);
         let mut db = self.reader(doing).await?;
         let found = rows!(
             db,
             TicketRow,
             "SELECT id, conversation_id, subject, body, status, created_at FROM tickets
-             WHERE organization_id = $1 AND ($2 IS NULL OR (created_at, id) < ($2, $4))
-             ORDER BY created_at DESC, id DESC LIMIT $3",
+             WHERE organization_id = $1 AND ($2 IS NULL OR (created_at, id) < ($2, $3))
+             ORDER BY created_at DESC, id DESC LIMIT $4",
             Id(organization.0),
-            before.map(|cursor| Time(cursor.at)),
-            i64::from(limit),
-            before.map(|cursor| Id(cursor.id))
+            before,
+            before_id,
+            i64::from(limit)
         )
         .map_err(failed(doing))?;
         let ticket = |row: TicketRow| Ticket {

@@ -13,6 +13,7 @@ use crate::{
     Store,
     error::failed,
     sql::{execute, row},
+    stored,
     types::{Count, Id, Text, Time},
     usage,
 };
@@ -36,7 +37,8 @@ impl TrialStore for Store {
                     sample.cut_from.map(Count),
                     Time(sample.at)
                 )?;
-                Ok(())
+                let bytes = sample.output.len();
+                Ok(stored::add_of(&mut db, sample.organization, sample.connection, bytes, sample.at).await?)
             })
         })
         .await

@@ -295,6 +295,8 @@ impl Store {
             .collect();
         let sandbox =
             [Meter::ConnectorCalls, Meter::Fuel].into_iter().map(|meter| (meter, used(meter, SANDBOX))).collect();
-        Ok(UsageReport { period, meters, sandbox })
+        drop(db);
+        let stored_bytes = self.stored_bytes(organization, period).await?;
+        Ok(UsageReport { period, meters, sandbox, stored_bytes })
     }
 }

@@ -12,6 +12,7 @@ use resly_core::{
 use crate::{
     Store,
     error::failed,
+    page::{self, Cursor},
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time, named},
     usage::row_id,
@@ -378,17 +379,18 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
         let doing = "list the webhook's deliveries";
+        let (before, before_id) = page::bounds(before);
         let mut db = self.reader(doing).await?;
         let found = rows!(
             db,
             DeliveryRow,
             "SELECT id, event, alert_id, state, tries, next_try_at, last_status, last_error, created_at, ended_at
-             FROM webhook_deliveries WHERE organization_id = $1 AND ($2 IS NULL OR (created_at, id) < ($2, $4))
-             ORDER BY created_at DESC, id DESC LIMIT $3",
+             FROM webhook_deliveries WHERE organization_id = $1 AND ($2 IS NULL OR (created_at, id) < ($2, $3))
+             ORDER BY created_at DESC, id DESC LIMIT $4",
             Id(organization.0),
-            before.map(|cursor| Time(cursor.at)),
-            i64::from(limit),
-            before.map(|cursor| Id(cursor.id))
+            before,
+            before_id,
+            i64::from(limit)
         )
         .map_err(failed(doing))?;
         found.into_iter().map(DeliveryRow::delivery).collect::<Result<_, _>>().map_err(failed(doing))

@@ -10,7 +10,11 @@
 //! It is a thread of its own, and not a task, so that each hop to SQLite's thread and back waits for nothing but the
 //! kernel, however busy the tasks of the rest of the host are.
 
-use std::{panic::AssertUnwindSafe, thread};
+use std::{
+    panic::AssertUnwindSafe,
+    thread,
+    time::{Duration, Instant},
+};
 
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::{Connection, SqliteConnection};
@@ -25,6 +29,9 @@ use crate::{
 const QUEUE: usize = 4096;
 /// Operations in one commit, so that the first of them isn't kept waiting by the rest.
 const GROUP: usize = 128;
+/// How long a group may run until it is committed: large operations make small groups, so that who comes later isn't kept
+/// waiting by all that was queued at once.
+const GROUP_TIME: Duration = Duration::from_millis(5);
 
 /// An operation that waits for its turn, its types forgotten.
 trait Job: Send {
@@ -144,12 +151,13 @@ async fn group(
     let mut closing = None;
     let mut next = Some(first);
     let mut result = Ok(());
+    let started = Instant::now();
     while let Some(mut job) = next.take() {
         if result.is_ok() {
             result = run(conn, job.as_mut(), jobs.is_empty()).await;
         }
         jobs.push(job);
-        if jobs.len() < GROUP {
+        if jobs.len() < GROUP && started.elapsed() < GROUP_TIME {
             match queue.try_recv() {
                 Ok(Message::Run(job)) => next = Some(job),
                 Ok(Message::Close(done)) => closing = Some(done),

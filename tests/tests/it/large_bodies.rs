@@ -15,8 +15,13 @@ fn list(element: &str, bytes: usize) -> String {
 }
 
 async fn send(app: &TestApp, key: &str, path: &str, body: String) -> reqwest::Response {
+    try_send(app, key, path, body).await.unwrap()
+}
+
+/// A client that still writes when it is refused may find the connection closed.
+async fn try_send(app: &TestApp, key: &str, path: &str, body: String) -> reqwest::Result<reqwest::Response> {
     let request = app.client.post(app.url(path)).bearer_auth(key);
-    request.header("content-type", "application/json").body(body).send().await.unwrap()
+    request.header("content-type", "application/json").body(body).send().await
 }
 
 /// Keeps the threads for heavy work busy until the sender is dropped.
@@ -79,7 +84,7 @@ async fn what_waits_to_be_read_is_bounded_and_keeps_nobody_else_waiting() {
     let (stranger, abroad) = (app.stranger().await, app.stranger_admin().await);
     let free = occupied(&app).await;
     let zeros = format!(r#"{{"document": {}}}"#, list("0", 15 << 20));
-    let imports = (0..16).map(|_| send(&app, &app.admin, "/api/admin/connectors/import", zeros.clone()));
+    let imports = (0..16).map(|_| try_send(&app, &app.admin, "/api/admin/connectors/import", zeros.clone()));
     let flood = join_all(imports);
     let meanwhile = async {
         // Until the flood has taken all that one organization may.
@@ -103,6 +108,10 @@ async fn what_waits_to_be_read_is_bounded_and_keeps_nobody_else_waiting() {
     let (answers, ()) = tokio::join!(flood, meanwhile);
     let (mut refused, mut read) = (0, 0);
     for answer in answers {
+        let Ok(answer) = answer else {
+            refused += 1;
+            continue;
+        };
         match answer.status().as_u16() {
             503 => {
                 assert_eq!(answer.headers()["retry-after"], "2");
@@ -117,4 +126,33 @@ async fn what_waits_to_be_read_is_bounded_and_keeps_nobody_else_waiting() {
     assert!(refused >= 8 && read >= 1, "{refused} refused, {read} read");
     app.idle().await;
     assert_eq!(app.host().body_memory.taken(), 0);
+}
+
+#[tokio::test]
+async fn a_request_brings_a_bounded_number_of_new_messages() {
+    let app = TestApp::start().await;
+    let history = |count: usize| {
+        let role = |n: usize| if n % 2 == 0 { "user" } else { "assistant" };
+        (0..count)
+            .map(|n| json!({"id": format!("m{n}"), "role": role(n), "content": format!("{n}")}))
+            .collect::<Vec<_>>()
+    };
+    let ask = async |body: Value| app.chat_in("json").json(&body).send().await.unwrap();
+    for body in [json!({"messages": history(999)}), json!({"id": "mine", "messages": history(101)})] {
+        let refused = ask(body).await;
+        assert_eq!(refused.status(), 422);
+        let problem: Value = refused.json().await.unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains("a request may bring 100"), "{problem}");
+    }
+    assert_eq!(app.used("messages").await, 0);
+    app.model.says([resly_tests::model::Reply::text("Yes."), resly_tests::model::Reply::text("Again.")]);
+    let first = ask(json!({"id": "mine", "messages": history(99)})).await;
+    assert_eq!(first.status(), 200);
+    let answer: Value = first.json().await.unwrap();
+    // What is stored already isn't new: a client may send all of it again.
+    let mut all = history(99);
+    all.push(json!({"id": answer["id"], "role": "assistant", "content": "Yes."}));
+    all.push(json!({"id": "last", "role": "user", "content": "And?"}));
+    assert_eq!(ask(json!({"id": "mine", "messages": all})).await.status(), 200);
+    assert_eq!(app.used("messages").await, 2);
 }

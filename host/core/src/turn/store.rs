@@ -75,6 +75,9 @@ pub enum BeginTurn {
     Replay(Message),
 }
 
+/// The most messages that one request may add to a conversation: it counts as one, and each is kept.
+pub const NEW_MESSAGES_MOST: usize = 100;
+
 #[derive(Debug, thiserror::Error)]
 pub enum BeginTurnError {
     #[error(transparent)]
@@ -85,6 +88,12 @@ pub enum BeginTurnError {
     /// Nothing that this caller may know of asked for such an approval, or what asked was replaced since.
     #[error("there is no such approval")]
     NoApproval,
+    /// A request makes the host store at most [`NEW_MESSAGES_MOST`].
+    #[error(
+        "the history brings {new} messages that aren't stored yet, and a request may bring {NEW_MESSAGES_MOST}; go on with \
+         `conversationId` and send the new ones only"
+    )]
+    TooManyNew { new: usize },
     #[error("a request with this idempotency key is still being answered")]
     InFlight,
     #[error("this idempotency key was used for another request")]

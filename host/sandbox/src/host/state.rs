@@ -10,9 +10,10 @@ use wasmtime::{StoreContextMut, component::Linker};
 
 use crate::{
     bindings::connector::resly::connector::state::Refusal,
-    fault::Stop,
-    guest::{Guest, charge},
-    limits::{STATE_KEY, STATE_TTL, STATE_VALUE},
+    fault::{self, Stop},
+    guest::{Guest, burn, charge},
+    limits::{STATE_FUEL, STATE_KEY, STATE_TTL, STATE_VALUE},
+    slots::Slot,
 };
 
 pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -24,13 +25,16 @@ pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 async fn get(mut store: StoreContextMut<'_, Guest>, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+    burn(&mut store, STATE_FUEL)?;
     charge(&mut store, key.len())?;
     let Some(connector) = store.data().connector.clone() else { return Ok(None) };
     // No key of this length was ever let in.
     if key.len() > STATE_KEY {
         return Ok(None);
     }
+    let turn = turn(store.data()).await?;
     let value = connector.state.get(&key).await.map_err(unavailable)?;
+    drop(turn);
     charge(&mut store, value.as_ref().map_or(0, Vec::len))?;
     Ok(value)
 }
@@ -41,17 +45,26 @@ async fn set(
     value: Vec<u8>,
     ttl_s: u32,
 ) -> wasmtime::Result<Result<(), Refusal>> {
+    burn(&mut store, STATE_FUEL)?;
     charge(&mut store, key.len() + value.len())?;
     let Some(connector) = store.data().connector.clone() else { return Ok(Err(Refusal::TooMany)) };
     if key.len() > STATE_KEY || value.len() > STATE_VALUE {
         return Ok(Err(Refusal::TooLarge));
     }
     let ttl = Duration::from_secs(ttl_s.min(STATE_TTL).into());
+    let turn = turn(store.data()).await?;
     let answer = connector.state.set(&key, value, ttl).await.map_err(unavailable)?;
+    drop(turn);
     Ok(answer.map_err(|refusal| match refusal {
         StateRefusal::TooLarge => Refusal::TooLarge,
         StateRefusal::TooMany => Refusal::TooMany,
     }))
+}
+
+/// Waits until the organization may ask the database. Chats read over the same connections, so guests take few of them.
+fn turn(guest: &Guest) -> impl Future<Output = wasmtime::Result<Slot>> + Send + use<> {
+    let (slots, organization) = (guest.shared.state.clone(), guest.organization);
+    async move { slots.acquire(organization).await.map_err(|full| Stop(fault::busy(&full.to_string())).into()) }
 }
 
 fn unavailable(error: StoreError) -> wasmtime::Error {

@@ -133,9 +133,10 @@ async fn a_flood_of_log_lines_is_cut_and_paid_for() {
         invoke(r#"(loop $again (call $emit (i32.const 1) (i32.const 64) (i32.const 30000)) (br $again)) (call $fine)"#);
     let outcome = rig.call(&flood).await;
     fault(&outcome, FaultKind::Fuel);
-    assert_eq!(outcome.log.len(), 101);
+    let bytes: usize = outcome.log.iter().map(|line| line.message.len()).sum();
+    assert!(bytes < 65 << 10, "{bytes}");
     assert!(outcome.log.iter().all(|line| line.message.len() < 5_000), "each line is cut");
-    assert!(outcome.log[100].message.contains("dropped"));
+    assert!(outcome.log.last().unwrap().message.contains("dropped"));
 }
 
 #[tokio::test]

@@ -1,6 +1,11 @@
-//! Pages of lists that are newest first: `?before=<next of the page before>&limit=<1..200>`.
+//! Pages of lists that are newest first: `?before=<cursor>&limit=<1..200>`.
+//!
+//! A cursor is the time and the id of the last row that was shown, as a text that clients send back as it is. A time as
+//! RFC 3339 has it is taken too, for a list that begins somewhere.
 
-use resly_core::{page::Cursor, time::Timestamp};
+use data_encoding::BASE64URL_NOPAD;
+use resly_core::time::Timestamp;
+use resly_store::Cursor;
 use uuid::Uuid;
 
 use super::{problem::Problem, query};
@@ -15,29 +20,37 @@ pub struct Page {
 }
 
 pub fn read(before: Option<&str>, limit: Option<&str>) -> Result<Page, Problem> {
-    let bad = |_| query::wrong("before", "is `next` of the page before, or a time (RFC 3339)");
-    let before = before.map(str::parse).transpose().map_err(bad)?;
+    let before = before.map(|text| decode(text).or_else(|| text.parse().ok().map(Cursor::before)).ok_or(text));
+    let wrong = |_| query::wrong("before", "is `next` of the page before, or a time such as 2026-01-31T12:00:00Z");
+    let before = before.transpose().map_err(wrong)?;
     let limit = limit.map_or(Some(USUAL), |text| text.parse().ok().filter(|limit| (1..=MOST).contains(limit)));
     let limit = limit.ok_or_else(|| query::wrong("limit", &format!("is a number from 1 to {MOST}")))?;
     Ok(Page { before, limit })
 }
 
-impl Page {
-    /// What to ask the store for: one row more than the page has tells whether there is a next one.
-    pub fn rows(&self) -> u32 {
-        self.limit + 1
-    }
+/// Asks for one row more than a page has, and takes it away again: whether there is another page.
+pub fn cut<T>(found: &mut Vec<T>, limit: u32) -> bool {
+    let more = found.len() as u64 > u64::from(limit);
+    found.truncate(limit as usize);
+    more
+}
 
-    /// Cuts what the store gave to the page; where the next one begins, when there is one.
-    pub fn cut<T>(&self, found: &mut Vec<T>, place: impl Fn(&T) -> (Timestamp, Uuid)) -> Option<String> {
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        if found.len() <= limit {
-            return None;
-        }
-        found.truncate(limit);
-        let (at, id) = place(found.last()?);
-        Some(Cursor { at, id }.to_string())
-    }
+/// Where the next page begins; `None` when there is no `more`.
+pub fn next<T>(found: &[T], more: bool, place: impl Fn(&T) -> (Timestamp, Uuid)) -> Option<String> {
+    found.last().filter(|_| more).map(place).map(|(at, id)| encode(Cursor { at, id }))
+}
+
+fn encode(cursor: Cursor) -> String {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&cursor.at.micros().to_be_bytes());
+    bytes[8..].copy_from_slice(cursor.id.as_bytes());
+    BASE64URL_NOPAD.encode(&bytes)
+}
+
+fn decode(text: &str) -> Option<Cursor> {
+    let bytes: [u8; 24] = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()?;
+    let (at, id) = bytes.split_first_chunk::<8>()?;
+    Some(Cursor { at: Timestamp::from_micros(i64::from_be_bytes(*at)), id: Uuid::from_slice(id).ok()? })
 }
 
 #[cfg(test)]
@@ -47,22 +60,24 @@ mod tests {
     #[test]
     fn parameters_are_read() {
         assert_eq!(read(None, None).unwrap(), Page { before: None, limit: 50 });
-        assert!(read(Some("2026-01-31T12:00:00Z"), Some("200")).unwrap().before.is_some());
+        let at: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
+        assert_eq!(read(Some("2026-01-31T12:00:00Z"), Some("200")).unwrap().before, Some(Cursor::before(at)));
         assert!(read(None, Some("0")).is_err());
         assert!(read(None, Some("many")).is_err());
         assert!(read(Some("yesterday"), None).is_err());
     }
 
     #[test]
-    fn a_full_last_page_has_no_next() {
-        let page = read(None, Some("2")).unwrap();
-        let at = Timestamp::from_micros(5);
-        let rows = [3, 2, 1].map(|id| (at, Uuid::from_u128(id)));
-        let mut found = rows.to_vec();
-        let next = page.cut(&mut found, |row| *row).unwrap();
-        assert_eq!(found, rows[..2]);
-        assert_eq!(next.parse(), Ok(Cursor { at, id: Uuid::from_u128(2) }));
-        assert_eq!(page.cut(&mut found, |row| *row), None);
-        assert_eq!(page.cut(&mut Vec::new(), |row: &(Timestamp, Uuid)| *row), None);
+    fn a_cursor_is_the_last_row_and_comes_back_whole() {
+        let found = [3, 2].map(|n| (Timestamp::from_micros(n), Uuid::from_u128(n.unsigned_abs().into())));
+        let cursor = next(&found, true, |row| *row).unwrap();
+        let before = read(Some(&cursor), None).unwrap().before.unwrap();
+        assert_eq!((before.at, before.id), found[1]);
+        assert_eq!(next(&found, false, |row| *row), None);
+        let mut rows = vec![3, 2, 1];
+        assert!(cut(&mut rows, 2) && rows == [3, 2]);
+        assert!(!cut(&mut rows, 2) && rows == [3, 2], "a full last page has no next one");
+        assert_eq!(next(&found[..0], true, |row| *row), None);
+        assert!(read(Some(&cursor[1..]), None).is_err());
     }
 }

@@ -294,6 +294,8 @@ pub struct Usage {
     meters: BTreeMap<String, Reading>,
     /// What was used in the `sandbox` environment: toward no limit and no bill.
     sandbox: BTreeMap<String, u64>,
+    /// What connectors and sources made the host keep this month, in bytes, by environment: toward no limit.
+    stored_bytes: BTreeMap<String, u64>,
 }
 
 #[derive(ToSchema)]

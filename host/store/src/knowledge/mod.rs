@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use resly_core::{
     error::StoreError,
     id::{OrganizationId, PassageId, SourceId},
-    knowledge::{AddSourceError, KnowledgeStore, NewSource, Passage, Source, StoredVector},
+    knowledge::{AddSourceError, KnowledgeStore, NewPassage, NewSource, Passage, Source, StoredVector},
     meter::Meter,
     time::{Period, Timestamp},
 };
@@ -16,6 +16,7 @@ use crate::{
     billing::{self, Kind},
     error::{Halt, failed, unexpected},
     sql::{Conn, execute, row, rows},
+    stored,
     types::{Count, Id, Json, Text, Time},
     usage::{self, Refusal},
 };
@@ -64,6 +65,9 @@ async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), Halt<AddSource
             to_bytes(&passage.vector)
         )?;
     }
+    let passage = |passage: &NewPassage| passage.text.len() + passage.section.len() + 4 * passage.vector.len();
+    let bytes = source.text.len() + source.passages.iter().map(passage).sum::<usize>();
+    stored::add_source(db, organization, bytes, now).await?;
     bump(db, organization).await?;
     let quantity = source.passages.len() as u64;
     if quantity == 0 {

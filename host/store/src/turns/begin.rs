@@ -5,7 +5,7 @@ use resly_core::{
     id::{ConversationId, MessageId},
     meter::Remaining,
     time::Period,
-    turn::store::{AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, NewTurn},
+    turn::store::{AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, NEW_MESSAGES_MOST, NewTurn},
 };
 
 use super::{
@@ -163,7 +163,11 @@ async fn say(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, stored: Vec<Placed>
         messages::supersede_from(db, turn.organization, held.id, *position, turn.now).await?;
         history.truncate(merged.keep);
     }
-    let mut new = all_said(turn, held.id, turn.messages.get(merged.new_from..).unwrap_or_default())?;
+    let new = turn.messages.get(merged.new_from..).unwrap_or_default();
+    if new.len() > NEW_MESSAGES_MOST {
+        return Err(Halt::Refused(BeginTurnError::TooManyNew { new: new.len() }));
+    }
+    let mut new = all_said(turn, held.id, new)?;
     let question = new.pop();
     let mut position = held.position;
     for message in &new {

@@ -174,7 +174,7 @@ both! {
         store.update_connection(org, connection.id, change).await.unwrap();
         assert!(store.accounts(&connection).await.unwrap().is_empty());
         assert!(store.put_account(own.clone(), 4, tokens(5), at(0)).await.unwrap());
-        store.delete_connection(org, connection.id, at(9)).await.unwrap();
+        store.delete_connection(org, connection.id, at(0)).await.unwrap();
         assert!(store.account(&own).await.unwrap().is_none());
     }
 

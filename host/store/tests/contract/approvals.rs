@@ -11,7 +11,7 @@ use resly_core::{
     principal::KeyKind,
     turn::store::{BeginTurnError, ConversationRef, NewTurn, TurnStore},
 };
-use resly_store::{ApprovalQuery, ListedApproval, NewKey, Store};
+use resly_store::{ApprovalQuery, Cursor, ListedApproval, NewKey, Store};
 use serde_json::json;
 use tokio::task::spawn;
 
@@ -203,7 +203,7 @@ both! {
         assert_eq!((ids(&expired), expired[0].approval.state), (of(&[0]), ApprovalState::Expired));
         let connection = Some(approvals[2].connection);
         assert_eq!(ids(&list(ApprovalQuery { connection, ..all() }, 200).await), of(&[2]));
-        let page = ApprovalQuery { before: Some(resly_core::page::Cursor::before(at(120))), limit: 1, ..ApprovalQuery::default() };
+        let page = ApprovalQuery { before: Some(Cursor::before(at(120))), limit: 1, ..ApprovalQuery::default() };
         assert_eq!(ids(&list(page, 200).await), of(&[1]));
 
         assert!(store.set_log_days(elsewhere, 60).await.unwrap());

@@ -8,7 +8,7 @@ use resly_core::{
     id::{ConnectionId, OrganizationId, WorkflowId},
     workflow::{Workflow, WorkflowStore},
 };
-use resly_store::ConnectionChange;
+use resly_store::{ConnectionChange, CredentialsExpiry};
 use serde_json::json;
 
 use crate::{
@@ -69,7 +69,7 @@ both! {
             unwanted: false,
             seen: Some(2),
             unauthorized: true,
-            credentials_end: None,
+            expiry: Some(CredentialsExpiry { ends: Some(at(99)), now: at(1) }),
         };
         let changed = store.update_connection(org, new.id, change).await.unwrap().unwrap();
         assert_eq!(changed.settings, json!({"region": "us"}));
@@ -77,8 +77,11 @@ both! {
         assert_eq!((changed.version.as_str(), changed.environment), ("2.0.0", Environment::Sandbox));
         assert_eq!((changed.name.as_str(), changed.revision, changed.status), ("Other", 3, ConnectionStatus::Enabled));
         assert_eq!(store.list_connections(org).await.unwrap().len(), 1);
-        assert!(store.delete_connection(org, new.id, at(9)).await.unwrap());
-        assert!(!store.delete_connection(org, new.id, at(9)).await.unwrap());
+        assert_eq!(store.credential_expiries(org).await.unwrap(), [(new.id, at(99))], "in the same change");
+        assert!(!store.enable_connection(&new).await.unwrap(), "it was looked at before the change");
+        assert!(store.enable_connection(&changed).await.unwrap());
+        assert!(store.delete_connection(org, new.id, at(0)).await.unwrap().is_some());
+        assert!(store.delete_connection(org, new.id, at(0)).await.unwrap().is_none());
         assert!(store.connection(org, new.id).await.unwrap().is_none());
     }
 
@@ -161,7 +164,7 @@ both! {
         assert!(!store.set_connection_status(stranger, new.id, ConnectionStatus::Disabled, at(9)).await.unwrap());
         let change = ConnectionChange { name: Some("mine".to_owned()), ..ConnectionChange::default() };
         assert!(store.update_connection(stranger, new.id, change).await.unwrap().is_none());
-        assert!(!store.delete_connection(stranger, new.id, at(9)).await.unwrap());
+        assert!(store.delete_connection(stranger, new.id, at(0)).await.unwrap().is_none());
         assert_eq!(store.connection(org, new.id).await.unwrap().unwrap().name, "CRM");
     }
 
@@ -192,7 +195,7 @@ both! {
         let kept = &store.list_workflows(org).await.unwrap()[0];
         assert_eq!((kept.connection, kept.enabled), (None, false), "another's connection is no connection");
         store.put_workflow(org, rule.clone()).await.unwrap();
-        store.delete_connection(org, mine.id, at(9)).await.unwrap();
+        store.delete_connection(org, mine.id, at(0)).await.unwrap();
         assert_eq!(store.list_workflows(org).await.unwrap()[0].connection, None);
         assert!(!store.delete_workflow(stranger, rule.id).await.unwrap());
         assert!(store.delete_workflow(org, rule.id).await.unwrap());

@@ -131,7 +131,7 @@ both! {
         let change = ConnectionChange { credentials: Some(None), ..ConnectionChange::default() };
         store.update_connection(org, new.id, change).await.unwrap();
         assert!(store.health(org, new.id).await.unwrap().is_none(), "another credential is another story");
-        store.delete_connection(org, new.id, at(9)).await.unwrap();
+        store.delete_connection(org, new.id, at(0)).await.unwrap();
         store.observe(seen(&new, Evidence::Good, 30 * MINUTE)).await.unwrap();
         assert!(store.health(org, new.id).await.unwrap().is_none());
     }

@@ -36,7 +36,7 @@ both! {
         let gone = ConnectionId(uuid());
         store.set_state(org, gone, "crm", "k", b"x", at(10), at(0)).await.unwrap().unwrap();
         set("k\0", b"three", 10).await.unwrap();
-        store.delete_connection(org, of.id, at(9)).await.unwrap();
+        store.delete_connection(org, of.id, at(0)).await.unwrap();
         assert_eq!(get(org, "crm", 0).await, None);
     }
 

@@ -9,6 +9,7 @@ use resly_core::{
     page::Cursor,
     turn::store::{BeginTurnError, ConversationRef, FinishedTurn, NewTicket, NewTurn, TurnStore},
 };
+use resly_store::Cursor;
 use serde_json::json;
 
 use crate::{
@@ -278,32 +279,6 @@ both! {
         assert_eq!((listed[0].conversation, listed[0].created_at), (ticket.conversation, at(3)));
         let stranger = organization(&store, &[]).await;
         assert!(store.list_tickets(stranger, None, 10).await.unwrap().is_empty());
-    }
-
-    async fn pages_of_rows_of_one_moment_lose_nothing(backend: Backend) {
-        let (store, org) = backend.with(&[]).await;
-        let mut made = Vec::new();
-        for n in 0..7 {
-            let id = TicketId(uuid());
-            let (subject, body) = (format!("t{n}"), String::new());
-            let now = at(if n < 5 { 3 } else { 4 });
-            store
-                .create_ticket(NewTicket { id, organization: org, conversation: None, subject, body, now })
-                .await
-                .unwrap();
-            made.push(id);
-        }
-        let (mut seen, mut before) = (Vec::new(), None);
-        loop {
-            let page = store.list_tickets(org, before, 2).await.unwrap();
-            let Some(last) = page.last() else { break };
-            before = Some(Cursor { at: last.created_at, id: last.id.0 });
-            seen.extend(page.iter().map(|ticket| ticket.id));
-        }
-        assert_eq!(seen.len(), 7);
-        seen.sort();
-        made.sort();
-        assert_eq!(seen, made);
     }
 
     async fn a_bad_turn_is_an_error_and_leaves_nothing(backend: Backend) {

@@ -34,7 +34,7 @@ pub struct AlertParameters {
     params(
         ("state" = Option<String>, Query, description = "`open` or `resolved`"),
         ("connection" = Option<String>, Query, description = "Only this connection's"),
-        ("before" = Option<String>, Query, description = "Only older ones: `next` of the page before, or a time (RFC 3339)"),
+        ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
     responses((status = 200, description = "`{alerts: [...], next}`", body = Object),
@@ -49,10 +49,11 @@ pub async fn list(
         state: query::choice("state", parameters.state.as_deref(), &AlertState::ALL, AlertState::name)?,
         connection: query::id_or_time("connection", parameters.connection.as_deref())?,
         before: page.before,
-        limit: page.rows(),
+        limit: page.limit + 1,
     };
     let mut found = app.store.alerts(principal.organization, query).await?;
-    let next = page.cut(&mut found, |alert| (alert.created_at, alert.id.0));
+    let more = page::cut(&mut found, page.limit);
+    let next = page::next(&found, more, |alert| (alert.created_at, alert.id.0));
     let alerts: Vec<Value> = found.iter().map(view).collect();
     Ok(Json(json!({"alerts": alerts, "next": next})))
 }

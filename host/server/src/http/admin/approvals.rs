@@ -34,7 +34,7 @@ pub struct ApprovalParameters {
     params(
         ("state" = Option<String>, Query, description = "`pending`, `approved`, `declined`, `expired`, `executed` or `failed`"),
         ("connection" = Option<String>, Query, description = "Only this connection's"),
-        ("before" = Option<String>, Query, description = "Only older ones: `next` of the page before, or a time (RFC 3339)"),
+        ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
     responses((status = 200, description = "`{approvals: [...], next}`", body = Object),
@@ -49,10 +49,11 @@ pub async fn list(
         state: query::choice("state", parameters.state.as_deref(), &ApprovalState::ALL, ApprovalState::name)?,
         connection: query::id_or_time("connection", parameters.connection.as_deref())?,
         before: page.before,
-        limit: page.rows(),
+        limit: page.limit + 1,
     };
     let mut found = app.store.approvals(principal.organization, query, app.clock.now()).await?;
-    let next = page.cut(&mut found, |listed| (listed.approval.created_at, listed.approval.id.0));
+    let more = page::cut(&mut found, page.limit);
+    let next = page::next(&found, more, |listed| (listed.approval.created_at, listed.approval.id.0));
     let approvals: Vec<Value> = found.iter().map(view).collect();
     Ok(Json(json!({"approvals": approvals, "next": next})))
 }

@@ -18,7 +18,7 @@ use resly_core::{
     principal::Principal,
     time::Timestamp,
 };
-use resly_store::{ConnectionChange, CredentialsEnd};
+use resly_store::{ConnectionChange, CredentialsExpiry};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -160,7 +160,7 @@ pub async fn create(
         created_at: now,
         revision: 1,
     };
-    app.store.create_connection(connection.clone(), request.credentials_expire_at).await?;
+    app.store.create_connection_until(connection.clone(), request.credentials_expire_at).await?;
     Ok((StatusCode::CREATED, Json(shown(&app, &connection).await?)))
 }
 
@@ -282,7 +282,7 @@ pub async fn change(
         mappings: patch.mappings,
         version: patch.version,
         environment: patch.environment,
-        credentials_end: ends.map(|ends| CredentialsEnd { ends, now: app.clock.now() }),
+        expiry: ends.map(|ends| CredentialsExpiry { ends, now: app.clock.now() }),
     };
     // What an admin approved, or a chat waits for, is void after a change: none, where there is none.
     if change.is_none(&connection) {
@@ -291,10 +291,7 @@ pub async fn change(
     let changed = app.store.update_connection(organization, connection.id, change).await?;
     let Some(changed) = changed else {
         find(&app, &principal, &id).await?;
-        return Err(Problem::new(
-            &kinds::CHANGED_MEANWHILE,
-            "the connection has been changed meanwhile; look at it and try again",
-        ));
+        return Err(changed_meanwhile());
     };
     let revocation = app.accounts.revoke(&connection, &prepared.installable, accounts).await;
     let mut view = shown(&app, &changed).await?;
@@ -318,10 +315,8 @@ pub async fn delete(
     let connection = find(&app, &principal, &id).await?;
     // A connector that is gone from the catalogue can't say where its tokens are revoked.
     let prepared = app.connectors.prepare(&connection).await.ok();
-    let accounts = app.store.accounts(&connection).await?;
-    if !app.store.delete_connection(principal.organization, connection.id, app.clock.now()).await? {
-        return Err(missing());
-    }
+    let deleted = app.store.delete_connection(principal.organization, connection.id, app.clock.now()).await?;
+    let accounts = deleted.ok_or_else(missing)?;
     let revocation = match prepared {
         Some(prepared) => app.accounts.revoke(&connection, &prepared.installable, accounts).await,
         None => Revocation::Done,
@@ -363,7 +358,11 @@ pub async fn enable(
              call one of its actions",
         ));
     }
-    set_status(&app, connection, ConnectionStatus::Enabled).await
+    if !app.store.enable_connection(&connection).await? {
+        find(&app, &principal, &id).await?;
+        return Err(changed_meanwhile());
+    }
+    Ok(Json(shown(&app, &Connection { status: ConnectionStatus::Enabled, ..connection }).await?))
 }
 
 /// Takes the connection away from chats; an admin can still call it.
@@ -377,15 +376,14 @@ pub async fn disable(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let connection = find(&app, &principal, &id).await?;
-    set_status(&app, connection, ConnectionStatus::Disabled).await
-}
-
-async fn set_status(app: &App, connection: Connection, status: ConnectionStatus) -> Result<Json<Value>, Problem> {
-    let now = app.clock.now();
-    if !app.store.set_connection_status(connection.organization, connection.id, status, now).await? {
+    if !app.store.disable_connection(connection.organization, connection.id, app.clock.now()).await? {
         return Err(missing());
     }
-    Ok(Json(shown(app, &Connection { status, ..connection }).await?))
+    Ok(Json(shown(&app, &Connection { status: ConnectionStatus::Disabled, ..connection }).await?))
+}
+
+fn changed_meanwhile() -> Problem {
+    Problem::new(&kinds::CHANGED_MEANWHILE, "the connection has been changed meanwhile; look at it and try again")
 }
 
 pub(super) async fn find(app: &App, principal: &Principal, id: &str) -> Result<Connection, Problem> {

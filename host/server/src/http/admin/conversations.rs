@@ -29,7 +29,7 @@ pub struct PageParameters {
 /// The organization's conversations, newest first, without their messages.
 #[utoipa::path(get, path = "/api/admin/conversations", tag = "admin", operation_id = "listConversations",
     params(
-        ("before" = Option<String>, Query, description = "Only older ones: `next` of the page before, or a time (RFC 3339)"),
+        ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
     responses((status = 200, description = "`{conversations: [...], next}`", body = Object),
@@ -40,8 +40,9 @@ pub async fn list(
     Query(parameters): Query<PageParameters>,
 ) -> Result<Json<Value>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
-    let mut found = app.store.list_conversations(principal.organization, page.before, page.rows()).await?;
-    let next = page.cut(&mut found, |conversation| (conversation.created_at, conversation.id.0));
+    let mut found = app.store.list_conversations(principal.organization, page.before, page.limit + 1).await?;
+    let more = page::cut(&mut found, page.limit);
+    let next = page::next(&found, more, |conversation| (conversation.created_at, conversation.id.0));
     let conversations: Vec<Value> = found
         .iter()
         .map(|conversation| {

@@ -46,7 +46,7 @@ pub async fn get(
     // What fixtures answered tells nothing of the service.
     let environment = Some(Environment::Production);
     let query = LogQuery { connection: Some(connection.id), environment, limit: 50, ..LogQuery::default() };
-    let calls = app.store.logs(principal.organization, query).await?;
+    let calls = app.store.logs(principal.organization, query).await?.calls;
     // What the breaker held back reached no service.
     let fine = ["ok", FaultKind::CircuitOpen.name()];
     let failures = calls.iter().filter(|logged| !fine.contains(&logged.call.status.as_str())).count();

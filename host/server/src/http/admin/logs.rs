@@ -12,9 +12,9 @@ use resly_core::{
     page::Cursor,
     time::Timestamp,
 };
-use resly_store::{LogQuery, LoggedCall};
+use resly_store::{LogPage, LogQuery, LoggedCall};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     app::App,
@@ -62,22 +62,28 @@ pub struct LogParameters {
         ("from" = Option<String>, Query, description = "RFC 3339: not before then"),
         ("to" = Option<String>, Query, description = "RFC 3339: before then"),
         ("q" = Option<String>, Query, description = "A text in the message, a log line, or a request's host or path"),
-        ("before" = Option<String>, Query, description = "Only older ones: `next` of the page before, or a time (RFC 3339)"),
-        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
+        ("before" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent. A page ends earlier when its calls hold more than 2 MiB"),
     ),
-    responses((status = 200, description = "`{logs: [...], next}`", body = Object),
+    responses((status = 200, description = "`{logs: [...], next, today}`; `today` has the bytes that the log took in each environment, their limit, and how many calls were left out or shortened beyond it", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Query(parameters): Query<LogParameters>,
 ) -> Result<Json<Value>, Problem> {
-    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
-    let query = query(parameters, page)?;
-    let mut calls = app.store.logs(principal.organization, query).await?;
-    let next = page.cut(&mut calls, |logged| (logged.call.created_at, logged.call.id.0));
+    let LogPage { calls, more } = app.store.logs(principal.organization, query(parameters)?).await?;
+    let next = page::next(&calls, more, |logged| (logged.call.created_at, logged.call.id.0));
     let logs: Vec<Value> = calls.iter().map(view).collect();
-    Ok(Json(json!({"logs": logs, "next": next})))
+    let today = app.store.log_today(principal.organization, app.clock.now()).await?;
+    let today: Map<String, Value> = today
+        .iter()
+        .map(|day| {
+            let used = json!({"bytes": day.bytes, "limit": day.limit, "left_out": day.left_out});
+            (day.environment.name().to_owned(), used)
+        })
+        .collect();
+    Ok(Json(json!({"logs": logs, "next": next, "today": today})))
 }
 
 fn query(parameters: LogParameters, page: Page) -> Result<LogQuery, Problem> {
@@ -102,7 +108,8 @@ fn query(parameters: LogParameters, page: Page) -> Result<LogQuery, Problem> {
         key: query::id_or_time("key", parameters.key.as_deref())?,
         conversation: query::id_or_time("conversation", parameters.conversation.as_deref())?,
         from: query::id_or_time("from", parameters.from.as_deref())?,
-        before: page.before.into_iter().chain(to.map(Cursor::before)).min(),
+        to,
+        before: page.before,
         text: parameters.q.filter(|text| !text.trim().is_empty()),
         limit: page.rows(),
     })

@@ -1,6 +1,6 @@
 //! `/api/admin/plan`: the organization's limits. An admin reads them, an operator sets them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use axum::{Json, extract::State};
 use resly_core::meter::Meter;
@@ -21,6 +21,7 @@ use crate::{
 
 /// Ten years.
 const MOST_LOG_DAYS: u32 = 3650;
+const LOG_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 40;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -31,11 +32,13 @@ pub struct PlanChange {
     limits: BTreeMap<Meter, Option<u64>>,
     /// For how many days the log of connector calls is kept: 1 to 3,650.
     log_days: Option<u32>,
+    /// How many bytes a day the log takes in each environment before it is sampled: 1 MiB to 1 TiB.
+    log_bytes_per_day: Option<u64>,
 }
 
 /// The plan and its limits.
 #[utoipa::path(get, path = "/api/admin/plan", tag = "admin", operation_id = "getPlan",
-    responses((status = 200, description = "`{name, limits, log_days, subscription_ends_at}`", body = Object),
+    responses((status = 200, description = "`{name, limits, log_days, log_bytes_per_day, subscription_ends_at}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn get(
     State(app): State<Arc<App>>,
@@ -65,6 +68,13 @@ pub async fn change(
         }
         app.store.set_log_days(principal.organization, days).await?;
     }
+    if let Some(bytes) = request.log_bytes_per_day {
+        if !LOG_BYTES.contains(&bytes) {
+            let expected = format!("{} to {} bytes", LOG_BYTES.start(), LOG_BYTES.end());
+            return Err(Problem::invalid_at("log_bytes_per_day", expected));
+        }
+        app.store.set_log_bytes(principal.organization, bytes).await?;
+    }
     let plan = app.store.set_limits(principal.organization, &request.limits, app.clock.now()).await?;
     Ok(Json(view(&plan)))
 }
@@ -73,5 +83,6 @@ fn view(plan: &Plan) -> Value {
     let limits: BTreeMap<Meter, Option<u64>> =
         Meter::ALL.into_iter().map(|meter| (meter, plan.limits.get(&meter).copied())).collect();
     json!({"name": plan.name, "limits": limits, "log_days": plan.log_days,
+        "log_bytes_per_day": plan.log_bytes_per_day,
         "subscription_ends_at": plan.subscription_ends_at})
 }

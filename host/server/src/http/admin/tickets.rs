@@ -20,7 +20,7 @@ pub struct TicketParameters {
 /// The newest tickets.
 #[utoipa::path(get, path = "/api/admin/tickets", tag = "admin", operation_id = "listTickets",
     params(
-        ("before" = Option<String>, Query, description = "Only older ones: `next` of the page before, or a time (RFC 3339)"),
+        ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
     responses((status = 200, description = "`{tickets: [...], next}`", body = Object),
@@ -31,8 +31,9 @@ pub async fn list(
     Query(parameters): Query<TicketParameters>,
 ) -> Result<Json<Value>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
-    let mut found = app.store.list_tickets(principal.organization, page.before, page.rows()).await?;
-    let next = page.cut(&mut found, |ticket| (ticket.created_at, ticket.id.0));
+    let mut found = app.store.list_tickets(principal.organization, page.before, page.limit + 1).await?;
+    let more = page::cut(&mut found, page.limit);
+    let next = page::next(&found, more, |ticket| (ticket.created_at, ticket.id.0));
     let tickets: Vec<Value> = found
         .iter()
         .map(|ticket| {

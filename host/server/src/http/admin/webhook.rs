@@ -161,7 +161,7 @@ pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Resul
 /// What was, or is to be, told to the webhook, newest first.
 #[utoipa::path(get, path = "/api/admin/webhook/deliveries", tag = "admin", operation_id = "listWebhookDeliveries",
     params(
-        ("before" = Option<String>, Query, description = "Only older ones: `next` of the page before, or a time (RFC 3339)"),
+        ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
     responses((status = 200, description = "`{deliveries: [...], next}`", body = Object),
@@ -172,8 +172,9 @@ pub async fn deliveries(
     Query(parameters): Query<DeliveryParameters>,
 ) -> Result<Json<Value>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
-    let mut found = app.store.deliveries(principal.organization, page.before, page.rows()).await?;
-    let next = page.cut(&mut found, |delivery| (delivery.created_at, delivery.id.0));
+    let mut found = app.store.deliveries(principal.organization, page.before, page.limit + 1).await?;
+    let more = page::cut(&mut found, page.limit);
+    let next = page::next(&found, more, |delivery| (delivery.created_at, delivery.id.0));
     let deliveries: Vec<Value> = found.iter().map(delivery_view).collect();
     Ok(Json(json!({"deliveries": deliveries, "next": next})))
 }

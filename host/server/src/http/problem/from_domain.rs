@@ -75,6 +75,7 @@ impl From<BeginTurnError> for Problem {
             BeginTurnError::Limit(limit) => Self::limit(limit),
             BeginTurnError::NoConversation => Self::not_found("there is no such conversation"),
             BeginTurnError::NoApproval => Self::not_found("there is no such approval"),
+            error @ BeginTurnError::TooManyNew { .. } => Self::invalid_at("messages", error.to_string()),
             BeginTurnError::InFlight => {
                 Self::new(&kinds::REQUEST_IN_FLIGHT, "a request with this idempotency key is still being answered")
                     .retry_after(1)
