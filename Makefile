@@ -23,7 +23,7 @@ FUZZ_TARGETS ?= url_policy manifest definition openapi envelope component
 # For each target.
 FUZZ_SECONDS ?= 60
 
-.PHONY: build run test check bench fuzz guests fmt clippy deny wasm node postgres jq
+.PHONY: build run test check bench fuzz guests fmt clippy deny wasm node postgres jq proxies
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly
@@ -31,7 +31,7 @@ build: guests
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres jq
+test: build node postgres jq proxies
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
 	$(CARGO) test --release --workspace --no-fail-fast
 
@@ -100,3 +100,8 @@ postgres:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q postgresql; } || \
 	  { echo "the store's tests need PostgreSQL's initdb: install your system's postgresql package" >&2; exit 1; }
+
+proxies:
+	@{ [ -x /usr/sbin/nginx ] && [ -x /usr/sbin/haproxy ]; } || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q nginx haproxy; } || \
+	  { echo "the tests of proxies need nginx and haproxy: install your system's packages" >&2; exit 1; }

@@ -214,6 +214,11 @@ impl TestApp {
         Self { client: client(), model, key, admin, app, organization, base, data, running }
     }
 
+    /// Where the host listens.
+    pub fn address(&self) -> SocketAddr {
+        self.base.trim_start_matches("http://").parse().unwrap()
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }

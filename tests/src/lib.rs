@@ -15,5 +15,6 @@ pub mod outage;
 #[path = "../../host/store/tests/contract/postgres.rs"]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "this is test code in a library's place")]
 pub mod postgres;
+pub mod proxy;
 pub mod service;
 pub mod wire;

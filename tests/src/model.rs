@@ -18,7 +18,7 @@ use axum::{
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 
 /// One answer of the model.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub enum Reply {
     Calls(String, Vec<(String, Value)>),
     /// A status other than 200, with a body.
     Status(u16, Value),
+    /// The first events, then the others once somebody was notified, then a clean end.
+    Gated(Vec<String>, Arc<Notify>, Vec<String>),
     /// These bytes as the event stream, and then what `After` says.
     Raw(Vec<String>, After),
     /// A status with a header field.
@@ -111,6 +113,13 @@ impl ScriptedModel {
         lock(&self.script.replies).extend(replies);
     }
 
+    /// Adds an answer whose second part waits until the gate that is returned is notified.
+    pub fn says_after(&self, first: Vec<String>, rest: Vec<String>) -> Arc<Notify> {
+        let gate = Arc::new(Notify::new());
+        self.says([Reply::Gated(first, Arc::clone(&gate), rest)]);
+        gate
+    }
+
     /// From now on it does what any text tells it that it is given, whoever wrote that: each instruction once, all of it.
     pub fn obeys(&self) {
         *lock(&self.script.obeyed) = Some(Vec::new());
@@ -144,6 +153,14 @@ async fn complete(State(script): State<Arc<Script>>, Json(body): Json<Value>) ->
         Reply::Says(status, field) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             return (status, [field], "{}").into_response();
+        }
+        Reply::Gated(first, gate, rest) => {
+            let rest = stream::once(async move {
+                gate.notified().await;
+                stream::iter(rest)
+            });
+            let body = stream::iter(first).chain(rest.flatten()).map(|event| Ok::<_, Infallible>(Bytes::from(event)));
+            return ([("content-type", "text/event-stream")], Body::from_stream(body)).into_response();
         }
         Reply::Raw(events, after) => (events, after),
         Reply::Text(pieces) => {

@@ -66,3 +66,27 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     }
     body
 }
+
+/// Sends bytes as they are and reads until the host ends the connection, by an end or a reset.
+pub async fn raw(to: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(to).await.expect("the host listens");
+    let (mut input, mut output) = stream.split();
+    let mut answer = Vec::new();
+    let (_, _) = tokio::join!(output.write_all(request), input.read_to_end(&mut answer));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Reads until `wanted` has come, and returns all that has; fails when the connection ends before that.
+pub async fn until(stream: &mut (impl AsyncReadExt + Unpin), wanted: &str) -> String {
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&answer);
+        if text.contains(wanted) {
+            return text.into_owned();
+        }
+        let count = stream.read(&mut buffer).await.expect("the answer goes on");
+        assert!(count > 0, "it ended without {wanted:?}: {text}");
+        answer.extend_from_slice(&buffer[..count]);
+    }
+}

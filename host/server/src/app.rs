@@ -24,6 +24,7 @@ use crate::{
     accounts::Accounts,
     body_memory::BodyMemory,
     catalogue::Connectables,
+    edge,
     hooks::Hooks,
     http::{
         body::{Admission, Readers},
@@ -63,6 +64,8 @@ pub struct App {
     pub sign_ins: SignIns,
     pub metrics: Metrics,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Counts open connections.
+    pub admission: Arc<edge::admission::Admission>,
     pub hooks: Hooks,
     pub readers: Arc<Readers>,
     pub body_memory: BodyMemory,
@@ -122,6 +125,8 @@ impl App {
         let gauge = |name, help, value| Gauge { name, help, value };
         self.metrics.text(&[
             gauge("resly_turns_running", "Answers being written.", self.turns.live.count() as u64),
+            gauge("resly_connections_open", "Open connections.", self.admission.open() as u64),
+            gauge("resly_connections_beyond", "Connections beyond the limits, so far.", self.admission.refused()),
             gauge("resly_sandbox_running", "Connector instances.", u64::from(sandbox.running)),
             gauge("resly_sandbox_mapping", "Mapper instances.", u64::from(sandbox.mapping)),
             gauge("resly_sandbox_queued", "Calls that wait for an instance.", sandbox.queued as u64),

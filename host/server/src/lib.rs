@@ -17,6 +17,7 @@ pub mod compose;
 pub mod config;
 mod definition;
 pub mod demo;
+pub mod edge;
 pub mod fair_pool;
 pub mod handbook;
 pub mod hooks;

@@ -1,6 +1,6 @@
 //! The binary `resly`.
 
-use std::{io::Write, path::Path, process::ExitCode, sync::Arc};
+use std::{io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use resly_core::connector::openapi::Wanted;
@@ -11,6 +11,7 @@ use resly_server::{
     compose::{self, Doubles},
     config::Config,
     demo,
+    edge::descriptors,
     http::{openapi, router::router},
     logging, new_key,
     random::OsRandom,
@@ -75,8 +76,9 @@ fn run() -> anyhow::Result<()> {
     secrets::no_core_dumps().context("core dumps, which would hold secrets, can't be turned off")?;
     let config = invocation.config()?;
     logging::start(&config.log, config.log_format)?;
+    descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match verb {
             Verb::Serve => serve(config).await,
             Verb::Demo => run_demo(config).await,
@@ -86,7 +88,10 @@ fn run() -> anyhow::Result<()> {
             Verb::Vault { rotate } => keys(config, rotate).await,
             Verb::OpenApi => Ok(()),
         }
-    })
+    });
+    // What still runs on a blocking thread, a compilation say, leaves nothing half done when it is ended.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    ended
 }
 
 async fn start(config: &Config) -> anyhow::Result<(Arc<App>, TcpListener)> {

@@ -1,29 +1,34 @@
 //! The server: accepts connections, speaks HTTP/1.1 and HTTP/2 in the clear, and drains when it is told to end.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo};
-use http::Request;
-use hyper::body::Incoming;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-};
+use axum::Router;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::watch,
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
-use tower::ServiceExt;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{app::App, demo, jobs};
+use crate::{
+    app::App,
+    demo,
+    edge::{
+        connection::{self, Shared},
+        descriptors::{AcceptFault, accept_fault, back_off},
+    },
+    jobs,
+};
 
-/// How long a client may take to send a request's head; also how long an idle connection is kept.
-const HEAD_TIME: Duration = Duration::from_secs(30);
-const PING_EVERY: Duration = Duration::from_secs(20);
-/// What open requests get before they are cut, and what turns without a reader get after that: together under 10 s.
-const DRAIN: Duration = Duration::from_secs(7);
-const DRAIN_TURNS: Duration = Duration::from_secs(2);
+// Containers are usually killed 10 s after they were told to end: all of this together is under 9 s.
+/// What open requests get before their answers are interrupted.
+const DRAIN: Duration = Duration::from_millis(5_500);
+/// What interrupted answers get to be stored and told.
+const INTERRUPT: Duration = Duration::from_millis(1_500);
+/// What each of the host's own parts gets to end.
+const CLOSE: Duration = Duration::from_millis(500);
+/// How often a lack of descriptors is logged.
+const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// Serves, and does what a host does unasked, until `stop` says so; then drains.
 pub async fn serve(app: Arc<App>, router: Router, listener: TcpListener, mut stop: watch::Receiver<bool>) {
@@ -31,76 +36,80 @@ pub async fn serve(app: Arc<App>, router: Router, listener: TcpListener, mut sto
         app.public_url.get_or_init(|| demo::url(None, address));
     }
     let mut jobs = jobs::start(&app);
-    let graceful = GracefulShutdown::new();
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).pipeline_flush(true);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_EVERY)
-        .max_concurrent_streams(256)
-        .max_header_list_size(32 << 10);
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Usually no file descriptors: accepting again at once would only spin.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-            () = asked(&mut stop) => break,
-        };
-        let service = service(&stream, router.clone());
-        let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
+    let connections = TaskTracker::new();
+    let shared = Shared {
+        router,
+        admission: Arc::clone(&app.admission),
+        draining: CancellationToken::new(),
+        cut: CancellationToken::new(),
+    };
+    tokio::select! {
+        () = accept(&listener, &shared, &connections) => {}
+        () = asked(&mut stop) => {}
     }
     drop(listener);
     tracing::info!("draining");
-    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests were still open and are cut");
-    }
-    let running = || app.turns.live.count();
-    let until = tokio::time::Instant::now() + DRAIN_TURNS;
-    while running() > 0 && tokio::time::Instant::now() < until {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    if running() > 0 {
-        tracing::warn!(turns = running(), "some answers were not finished; they are stored as interrupted");
-    }
-    jobs.shutdown().await;
-    app.connectors.settle_pending().await;
-    app.keyring.flush().await;
-    app.store.close().await;
+    shared.draining.cancel();
+    connections.close();
+    drain(&app, &connections).await;
+    shared.cut.cancel();
+    bounded("connections", connections.wait()).await;
+    bounded("jobs", jobs.shutdown()).await;
+    bounded("calls", app.connectors.settle_pending()).await;
+    bounded("key usage", app.keyring.flush()).await;
+    bounded("store", app.store.close()).await;
 }
 
-fn service(
-    stream: &TcpStream,
-    router: Router,
-) -> impl hyper::service::Service<
-    Request<Incoming>,
-    Response = http::Response<Body>,
-    Error = std::convert::Infallible,
-    Future: Send + 'static,
-> + Clone
-+ Send
-+ 'static {
-    // Tokens are small and must not wait for more to come.
-    let _ = stream.set_nodelay(true);
-    let peer = stream.peer_addr().ok();
-    hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(ConnectInfo(peer));
+async fn accept(listener: &TcpListener, shared: &Shared, connections: &TaskTracker) {
+    let mut failures = 0;
+    let mut warned: Option<Instant> = None;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                failures = 0;
+                connections.spawn(connection::serve(stream, peer, shared.clone()));
+            }
+            Err(error) if accept_fault(&error) == AcceptFault::Connection => {
+                tracing::debug!(%error, "a connection was gone before it was accepted");
+            }
+            Err(error) => {
+                failures += 1;
+                if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+                    warned = Some(Instant::now());
+                    tracing::warn!(%error, open = shared.admission.open(), "connections can't be accepted");
+                }
+                shared.admission.make_room();
+                sleep(back_off(failures)).await;
+            }
         }
-        router.clone().oneshot(request.map(Body::new))
-    })
+    }
+}
+
+/// Waits for open requests and for answers without a reader; interrupts what takes too long.
+async fn drain(app: &App, connections: &TaskTracker) {
+    let ended = async {
+        connections.wait().await;
+        while app.turns.live.count() > 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let mut ended = std::pin::pin!(ended);
+    if timeout(DRAIN, ended.as_mut()).await.is_ok() {
+        return;
+    }
+    let turns = app.turns.live.count();
+    tracing::warn!(turns, "some requests are still open: their answers are stored as interrupted");
+    app.turns.live.interrupt_all();
+    if timeout(INTERRUPT, ended).await.is_err() {
+        tracing::warn!(turns = app.turns.live.count(), "some requests were still open and are cut");
+    }
+}
+
+/// Waits for the end of a part of the host, but not for long.
+async fn bounded(part: &'static str, end: impl Future) {
+    if timeout(CLOSE, end).await.is_err() {
+        tracing::warn!(part, "it took too long to end and was left");
+    }
 }
 
 /// Waits until the process is asked to end; a signal that can't come any more counts as one.
@@ -108,18 +117,24 @@ async fn asked(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Says when the process is asked to end (SIGTERM, or Ctrl-C).
+/// Says when the process is asked to end (SIGTERM, or Ctrl-C). A second signal ends it at once.
 pub fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        for again in [false, true] {
+            let kind = tokio::select! {
+                _ = terminate.recv() => SignalKind::terminate(),
+                _ = interrupt.recv() => SignalKind::interrupt(),
+            };
+            if again {
+                // As shells tell of a process that a signal ended.
+                std::process::exit(128 + kind.as_raw_value());
+            }
+            sender.send_replace(true);
         }
-        sender.send_replace(true);
     });
     Ok(receiver)
 }

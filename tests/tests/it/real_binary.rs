@@ -12,7 +12,7 @@ use resly_tests::{
 };
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
 };
 
@@ -24,7 +24,18 @@ struct Demo {
 }
 
 async fn demo(data: &Path, model: Option<&ScriptedModel>) -> Demo {
-    let mut command = Command::new(binary());
+    start(Command::new(binary()), data, model).await
+}
+
+/// With a limit of open files, and settings by the names of their variables.
+async fn limited_demo(data: &Path, open_files: &str, settings: &[(&str, &str)]) -> Demo {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "sh", open_files]).arg(binary());
+    command.envs(settings.iter().copied());
+    start(command, data, None).await
+}
+
+async fn start(mut command: Command, data: &Path, model: Option<&ScriptedModel>) -> Demo {
     command.args(["demo", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     if let Some(model) = model {
@@ -183,14 +194,103 @@ async fn a_key_is_made_beside_running_hosts_on_postgres() {
     host.stop().await;
 }
 
-#[tokio::test]
-async fn sigterm_drains_and_ends() {
-    let data = tempfile::tempdir().unwrap();
-    let mut demo = demo(data.path(), None).await;
+fn signal(demo: &Demo) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(demo.child.id().unwrap()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+}
+
+async fn ended(demo: &mut Demo) -> std::process::ExitStatus {
+    tokio::time::timeout(Duration::from_secs(15), demo.child.wait()).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn sigterm_ends_an_idle_host_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let mut demo = demo(data.path(), None).await;
+    let address = demo.url.trim_start_matches("http://").to_owned();
+    let kept = client().get(format!("{}/healthz", demo.url)).send().await.unwrap();
+    let _silent = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let mut partial = tokio::net::TcpStream::connect(&address).await.unwrap();
+    partial.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
     let started = Instant::now();
-    let status = tokio::time::timeout(Duration::from_secs(15), demo.child.wait()).await.unwrap().unwrap();
-    assert!(status.success(), "{status}");
-    assert!(started.elapsed() < Duration::from_secs(11));
+    signal(&demo);
+    assert!(ended(&mut demo).await.success());
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    drop(kept);
+}
+
+#[tokio::test]
+async fn sigterm_cuts_what_does_not_end_within_nine_seconds_and_says_so() {
+    let data = tempfile::tempdir().unwrap();
+    let model = ScriptedModel::start().await.unwrap();
+    let mut demo = demo(data.path(), Some(&model)).await;
+    let half = event(&json!({"content": "Half of it. "}), Value::Null);
+    model.says([Reply::Raw(vec![half.clone()], After::Stall), Reply::Raw(vec![half], After::Stall)]);
+    let mut answers = Vec::new();
+    for format in ["ui", "text"] {
+        let request = client().post(format!("{}/api/chat?format={format}", demo.url)).bearer_auth(&demo.key);
+        let mut answer = request.json(&ask("Tell me")).send().await.unwrap();
+        let mut seen = String::new();
+        while !seen.contains("Half of it.") {
+            seen.push_str(std::str::from_utf8(&answer.chunk().await.unwrap().unwrap()).unwrap());
+        }
+        answers.push(answer);
+    }
+    let started = Instant::now();
+    signal(&demo);
+    let text = answers.pop().unwrap();
+    let ui = answers.pop().unwrap();
+    let message = text.headers()["x-message-id"].to_str().unwrap().to_owned();
+    let ui = ui.text().await.unwrap();
+    assert!(ui.contains(r#""type":"error""#) && ui.contains("this host is stopping"), "{ui}");
+    assert!(text.text().await.is_err(), "a cut answer doesn't look like success");
+    assert!(ended(&mut demo).await.success());
+    assert!(started.elapsed() < Duration::from_secs(9), "{:?}", started.elapsed());
+
+    let second = self::demo(data.path(), Some(&model)).await;
+    let path = format!("{}/api/messages/{message}", second.url);
+    let stored: Value = client().get(path).bearer_auth(&second.admin).send().await.unwrap().json().await.unwrap();
+    assert_eq!((&stored["status"], &stored["content"]), (&json!("interrupted"), &json!("Half of it. ")), "{stored}");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_now() {
+    let data = tempfile::tempdir().unwrap();
+    let model = ScriptedModel::start().await.unwrap();
+    let mut demo = demo(data.path(), Some(&model)).await;
+    model.says([Reply::Raw(vec![event(&json!({"content": "Half of it. \n And "}), Value::Null)], After::Stall)]);
+    let mut answer = demo.chat(&ask("Tell me")).send().await.unwrap();
+    assert!(answer.chunk().await.unwrap().is_some());
+    let started = Instant::now();
+    signal(&demo);
+    // It has taken the first one once nobody can connect any more.
+    while tokio::net::TcpStream::connect(demo.url.trim_start_matches("http://")).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    signal(&demo);
+    assert_eq!(ended(&mut demo).await.code(), Some(143));
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn more_silent_connections_than_descriptors_do_not_keep_out_health_checks() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = [("RESLY_HEAD_TIMEOUT_S", "3")];
+    let demo = limited_demo(data.path(), "256", &settings).await;
+    let address = demo.url.trim_start_matches("http://").to_owned();
+    let mut silent = Vec::new();
+    for _ in 0..400 {
+        silent.push(tokio::net::TcpStream::connect(&address).await.unwrap());
+    }
+    for _ in 0..3 {
+        let health = client().get(format!("{}/healthz", demo.url)).timeout(Duration::from_secs(5)).send().await;
+        assert_eq!(health.unwrap().status(), 200);
+    }
+    for stream in &mut silent {
+        // By an end or a reset: each of them is closed.
+        let mut said = Vec::new();
+        let ended = stream.read_to_end(&mut said);
+        assert!(tokio::time::timeout(Duration::from_secs(15), ended).await.is_ok());
+    }
+    assert_eq!(demo.chat(&ask("Hi")).send().await.unwrap().status(), 200);
 }

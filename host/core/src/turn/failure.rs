@@ -23,6 +23,8 @@ pub enum TurnFailure {
     ToolLoop,
     #[error("the answer took longer than this host allows; ask for less at once")]
     Deadline,
+    #[error("this host is stopping; ask again")]
+    HostStopping,
     #[error("the answer could not be stored; try again")]
     Store,
     #[error("something went wrong on this host; try again, and tell its operator if it stays")]
@@ -41,6 +43,7 @@ impl TurnFailure {
             Self::ModelBroken => "model-broken",
             Self::ToolLoop => "tool-loop",
             Self::Deadline => "turn-deadline",
+            Self::HostStopping => "host-stopping",
             Self::Store => "store-unavailable",
             Self::Internal => "internal",
         }

@@ -74,6 +74,15 @@ pub struct Timing {
     pub commit_us: u64,
 }
 
+/// Why a turn stops before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Its customer wants no more.
+    Cancelled,
+    /// The host ends.
+    HostStopping,
+}
+
 /// A turn that readers can follow.
 pub struct LiveTurn {
     pub organization: OrganizationId,
@@ -84,7 +93,7 @@ pub struct LiveTurn {
     events: Mutex<Vec<TurnEvent>>,
     /// How many events there are; the writer's end closes it.
     written: watch::Sender<usize>,
-    cancelled: watch::Sender<bool>,
+    stopped: watch::Sender<Option<Stop>>,
     /// Dropped when the turn ends.
     held: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -103,7 +112,7 @@ impl LiveTurn {
             continues,
             events: Mutex::default(),
             written: watch::Sender::new(0),
-            cancelled: watch::Sender::new(false),
+            stopped: watch::Sender::new(None),
             held: Mutex::default(),
         })
     }
@@ -132,13 +141,18 @@ impl LiveTurn {
 
     /// Asks the turn to stop. What it has written until then is kept.
     pub fn cancel(&self) {
-        self.cancelled.send_replace(true);
+        self.stop(Stop::Cancelled);
     }
 
-    pub(super) async fn cancelled(&self) {
-        let mut cancelled = self.cancelled.subscribe();
+    fn stop(&self, stop: Stop) {
+        // The first reason stays.
+        self.stopped.send_if_modified(|stopped| stopped.replace(stopped.unwrap_or(stop)).is_none());
+    }
+
+    pub(super) async fn stopped(&self) -> Stop {
+        let mut stopped = self.stopped.subscribe();
         // The sender lives as long as `self`: it can't be closed while this waits.
-        let _ = cancelled.wait_for(|cancelled| *cancelled).await;
+        stopped.wait_for(Option::is_some).await.ok().and_then(|stop| *stop).unwrap_or(Stop::Cancelled)
     }
 
     pub(super) fn push(&self, event: TurnEvent) {
@@ -168,6 +182,13 @@ impl LiveTurns {
     /// How many turns are running.
     pub fn count(&self) -> usize {
         lock(&self.0).len()
+    }
+
+    /// Ends every running turn as interrupted, so that its readers learn that it isn't whole.
+    pub fn interrupt_all(&self) {
+        for live in lock(&self.0).values() {
+            live.stop(Stop::HostStopping);
+        }
     }
 
     pub(super) fn enter(self: &Arc<Self>, live: Arc<LiveTurn>) -> Presence {

@@ -10,7 +10,7 @@ use super::{
     cite::Citations,
     draft::Draft,
     failure::TurnFailure,
-    live::{Ending, LiveTurn, Presence, Timing, TurnEvent},
+    live::{Ending, LiveTurn, Presence, Stop, Timing, TurnEvent},
     prompt::instructions,
     store::{AcceptedTurn, FinishedTurn},
     tools,
@@ -98,7 +98,10 @@ impl Run {
         let live = Arc::clone(&self.live);
         let answered = tokio::select! {
             biased;
-            () = live.cancelled() => Ok(End::Cancelled),
+            stop = live.stopped() => match stop {
+                Stop::Cancelled => Ok(End::Cancelled),
+                Stop::HostStopping => Err(TurnFailure::HostStopping),
+            },
             answered = tokio::time::timeout(self.turns.limits.deadline, self.answer()) => {
                 answered.unwrap_or(Err(TurnFailure::Deadline))
             }
@@ -121,7 +124,11 @@ impl Run {
             Err(failure) => {
                 // Nothing of the answer has left: the customer got nothing, so the organization pays nothing.
                 let refund = !self.draft.has_left() || self.request.delivery == Delivery::Whole;
-                match self.commit(MessageStatus::Failed, refund).await {
+                let status = match failure {
+                    TurnFailure::HostStopping if !refund => MessageStatus::Interrupted,
+                    _ => MessageStatus::Failed,
+                };
+                match self.commit(status, refund).await {
                     Ok(_) => failure,
                     Err(worse) => worse,
                 }

@@ -60,6 +60,14 @@ pub static SETTINGS: &[Setting] = &[
         ..secret("oauth_clients", "connector=client_id:client_secret,… of OAuth apps for all organizations")
     },
     open("health_check_s", "health-check-s", "Seconds between two checks of a connection; 900 when unset, 0 for none"),
+    open("max_connections", "max-connections", "Open connections in total; 10000, or what the open files allow"),
+    open(
+        "max_connections_per_address",
+        "max-connections-per-address",
+        "Open connections of one client address that is no trusted proxy; 1024",
+    ),
+    open("head_timeout_s", "head-timeout-s", "Seconds that a request's head may take; 10"),
+    open("idle_timeout_s", "idle-timeout-s", "Seconds that a connection may do nothing; 75"),
     open("log", "log", "What to log, such as info or resly=debug"),
     open("log_format", "log-format", "text (the default) or json, one object a line"),
 ];

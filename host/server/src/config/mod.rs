@@ -14,6 +14,7 @@ use url::Url;
 pub use clients::{OauthClient, OauthClients};
 pub use layers::{Environment, SETTINGS, Setting, variable};
 
+use crate::edge::Limits;
 use layers::Layers;
 
 /// A language model or an embedder behind an OpenAI-compatible API.
@@ -35,6 +36,8 @@ pub struct Config {
     /// What the world calls this host; `http://<listen>` when it wasn't said.
     pub public_url: Option<Url>,
     pub trusted_proxies: Vec<IpNet>,
+    /// What connections may cost.
+    pub edge: Limits,
     /// Asked for, or implied by a PostgreSQL store.
     pub production: bool,
     /// `RESLY_PRODUCTION` itself.
@@ -125,6 +128,7 @@ impl Config {
             }
             other => Err(format!("`{other}` is not `openai`")),
         });
+        let trusted_proxies: Vec<IpNet> = layers.parsed("trusted_proxies", mistakes, networks).unwrap_or_default();
         for name in ["model_temperature", "model_max_tokens"] {
             if layers.text(name).is_some() && layers.text("model_url").is_none() {
                 mistakes.push(format!("{}: it needs {}", layers.origin(name), variable("model_url")));
@@ -133,6 +137,7 @@ impl Config {
         let production = declared_production || database_url.is_some();
         layers.parsed("master_key", mistakes, |text| master_key(text, production));
         Self {
+            edge: edge(layers, mistakes, &trusted_proxies),
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
             data: layers.text("data").map_or_else(|| PathBuf::from("data"), PathBuf::from),
             production,
@@ -140,7 +145,7 @@ impl Config {
             database_url,
             database_direct_url,
             public_url: layers.parsed("public_url", mistakes, public_url),
-            trusted_proxies: layers.parsed("trusted_proxies", mistakes, networks).unwrap_or_default(),
+            trusted_proxies,
             model: upstream(layers, mistakes, "model_url", "model", "model_key"),
             model_temperature: layers.parsed("model_temperature", mistakes, temperature),
             model_max_tokens: layers.parsed("model_max_tokens", mistakes, max_tokens),
@@ -206,6 +211,27 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         other => Err(format!("`{other}` is neither `text` nor `json`")),
+    }
+}
+
+fn edge(layers: &Layers, mistakes: &mut Vec<String>, trusted_proxies: &[IpNet]) -> Limits {
+    let usual = Limits::default();
+    let mut number = |name: &str, most: usize| {
+        layers.parsed(name, mistakes, |text| match text.parse() {
+            Ok(number) if (1..=most).contains(&number) => Ok(number),
+            _ => Err(format!("`{text}` is not a number from 1 to {most}")),
+        })
+    };
+    let connections = number("max_connections", 1_000_000).unwrap_or(usual.connections);
+    let per_address = number("max_connections_per_address", 1_000_000).unwrap_or(usual.connections_per_address);
+    let mut seconds =
+        |name: &str, most: usize, usual| number(name, most).map_or(usual, |s| Duration::from_secs(s as u64));
+    Limits {
+        connections,
+        connections_per_address: per_address,
+        head_time: seconds("head_timeout_s", 120, usual.head_time),
+        idle_time: seconds("idle_timeout_s", 3600, usual.idle_time),
+        trusted_proxies: trusted_proxies.to_vec(),
     }
 }
 

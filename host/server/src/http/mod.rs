@@ -17,6 +17,7 @@ pub mod problem;
 mod query;
 mod rate_limit;
 mod rates;
+pub mod rejection;
 pub mod router;
 mod schema;
 mod search;

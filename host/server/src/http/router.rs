@@ -14,7 +14,7 @@ use futures::FutureExt;
 use super::{
     admin, chat, console, docs, guard, health, messages, oauth, openapi,
     problem::{Problem, kinds},
-    search,
+    rejection, search,
 };
 use crate::app::App;
 
@@ -120,7 +120,8 @@ async fn measure(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let response = answered.unwrap_or_else(|_| Problem::internal(&"a handler panicked").into_response());
+    let response =
+        rejection::into_problem(answered.unwrap_or_else(|_| Problem::internal(&"a handler panicked").into_response()));
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     app.metrics.request(route, &method, response.status().as_u16(), started.elapsed());
     response

@@ -97,12 +97,21 @@ pub(super) async fn answer(live: &Arc<LiveTurn>, format: Format, trailers: bool)
     match format {
         Format::Text => text::stream(live, trailers).await,
         Format::Ui => Ok(ui::stream(live)),
-        Format::Json => whole::wait(live).await,
+        Format::Json => return whole::wait(live).await,
     }
+    .map(unbuffered)
+}
+
+/// Asks proxies to pass each piece on as it comes: not to gather them (nginx), and not to compress or rewrite them.
+fn unbuffered(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    response
 }
 
 pub(super) fn identify(headers: &mut HeaderMap, conversation: ConversationId, message: MessageId) {
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     for (name, id) in [(X_CONVERSATION_ID, conversation.0), (X_MESSAGE_ID, message.0)] {
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
         // Hex digits and dashes are always a valid value.
@@ -180,8 +189,8 @@ fn wants_trailers(headers: &HeaderMap) -> bool {
 fn replay(given: Replay, format: Format) -> Response {
     let (conversation, id) = (given.message.conversation_id, given.message.id);
     let mut response = match format {
-        Format::Text => text::replay(given),
-        Format::Ui => ui::replay(&given),
+        Format::Text => unbuffered(text::replay(given)),
+        Format::Ui => unbuffered(ui::replay(&given)),
         Format::Json => {
             let mut response = Response::new(Body::from(whole::replay(given).to_string()));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -102,6 +102,7 @@ pub fn failure_kind(failure: &TurnFailure) -> &'static Kind {
         TurnFailure::ModelBroken => &kinds::MODEL_BROKEN,
         TurnFailure::ToolLoop => &kinds::TOOL_LOOP,
         TurnFailure::Deadline => &kinds::TURN_DEADLINE,
+        TurnFailure::HostStopping => &kinds::HOST_STOPPING,
         TurnFailure::Store => &kinds::STORE_UNAVAILABLE,
         TurnFailure::Internal => &kinds::INTERNAL,
     }
@@ -113,7 +114,7 @@ impl From<TurnFailure> for Problem {
         match failure {
             TurnFailure::ModelBusy { retry_after_s } => problem.retry_after(retry_after_s.unwrap_or(10)),
             TurnFailure::ModelUnavailable { retry_after_s } => problem.retry_after(retry_after_s.unwrap_or(5)),
-            TurnFailure::Store => problem.retry_after(2),
+            TurnFailure::Store | TurnFailure::HostStopping => problem.retry_after(2),
             _ => problem,
         }
     }
@@ -220,6 +221,7 @@ mod tests {
             TurnFailure::ModelBroken,
             TurnFailure::ToolLoop,
             TurnFailure::Deadline,
+            TurnFailure::HostStopping,
             TurnFailure::Store,
             TurnFailure::Internal,
         ];

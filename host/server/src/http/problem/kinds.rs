@@ -38,6 +38,12 @@ kinds! {
         "Instructions (`role: system`) are accepted with a secret key only, since anyone can read a publishable key off a page. Send them from a server.";
     SUBSCRIPTION_ENDED = "subscription-ended", FORBIDDEN, "The organization's subscription has ended",
         "Nothing is answered until the subscription is renewed. Data is kept.";
+    MALFORMED_REQUEST = "malformed-request", BAD_REQUEST, "The request is not well-formed",
+        "The request line, the path's encoding, a header field or the body's framing breaks the rules of HTTP (RFC 9110, RFC 9112). `detail` tells which. The connection is closed where it can't be told where the next request begins. Look at the client, or at a proxy in between.";
+    URI_TOO_LONG = "uri-too-long", URI_TOO_LONG, "The request's path and query are too long",
+        "Send long values in a body instead.";
+    HEADERS_TOO_LARGE = "headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's header fields are too large",
+        "Send fewer or shorter header fields; cookies of other sites under the same name are a usual reason.";
     NOT_FOUND = "not-found", NOT_FOUND, "There is no such thing",
         "The path or the id is unknown, or belongs to another organization: the two look the same.";
     METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "This path doesn't take that method",
@@ -98,6 +104,10 @@ kinds! {
         "Ask for less at once, or have an admin look at what is slow in the connectors' logs.";
     EMBEDDER_UNAVAILABLE = "embedder-unavailable", BAD_GATEWAY, "The embedding service could not answer",
         "Text could not be turned into vectors. Nothing was stored or counted; try again.";
+    HOST_STOPPING = "host-stopping", SERVICE_UNAVAILABLE, "The host is stopping",
+        "The host was told to stop while it wrote the answer. What was written is kept and can be read at `/api/messages/{id}`. Ask again: another host, or this one once it runs again, answers.";
+    TOO_MANY_CONNECTIONS = "too-many-connections", SERVICE_UNAVAILABLE, "Too many connections are open",
+        "The host, or one client address, has as many connections open as it may. `detail` tells which. Try again after `Retry-After`, and use connections for several requests. Operators find the limits in the handbook's page on operating; a proxy that many clients share has to be in `RESLY_TRUSTED_PROXIES`.";
     STORE_UNAVAILABLE = "store-unavailable", SERVICE_UNAVAILABLE, "The database can't be reached",
         "The host is up but its database isn't. Nothing was accepted or counted; try again after `Retry-After`.";
     HOST_BUSY = "host-busy", SERVICE_UNAVAILABLE, "The host has as many large requests as it can take",
