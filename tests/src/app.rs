@@ -302,7 +302,8 @@ impl TestApp {
         let path = format!("/api/admin/conversations/{conversation}");
         let found: Value = self.send_as(&self.admin, "GET", &path).await.json().await.unwrap();
         let messages = found["messages"].as_array().unwrap_or_else(|| panic!("{found}"));
-        messages.iter().map(|message| message["content"].as_str().unwrap().to_owned()).collect()
+        let live = messages.iter().filter(|message| message["superseded_at"].is_null());
+        live.map(|message| message["content"].as_str().unwrap().to_owned()).collect()
     }
 
     /// What the host as it runs holds, for what no client can ask for.

@@ -16,7 +16,6 @@ pub mod mask;
 pub mod meter;
 pub mod model;
 pub mod outbound;
-pub mod page;
 pub mod principal;
 pub mod rate;
 pub mod time;

@@ -172,7 +172,7 @@ impl FinishReason {
 }
 
 /// Tokens as the provider counted them; zero when it didn't say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenUsage {
     pub input: u64,
     pub output: u64,

@@ -188,7 +188,11 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         connectors: connectors.clone(),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
-        limits: TurnLimits { max_tokens: config.model_max_tokens.unwrap_or(limits.max_tokens), ..limits },
+        limits: TurnLimits {
+            max_tokens: config.model_max_tokens.unwrap_or(limits.max_tokens),
+            history_tokens: config.history_tokens.unwrap_or(limits.history_tokens),
+            ..limits
+        },
         live: Arc::new(LiveTurns::default()),
     };
     let public_url =

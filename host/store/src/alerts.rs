@@ -8,7 +8,6 @@ use resly_core::{
     connector::reason::Reason,
     error::StoreError,
     id::{AlertId, ConnectionId, OrganizationId},
-    page::Cursor,
     time::Timestamp,
 };
 use serde_json::{Value, json};

@@ -5,7 +5,6 @@ use resly_core::{
     approval::{Approval, ApprovalState, ApprovalStore, Decided, Decision, Outcome, Person, Verdict},
     error::StoreError,
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
-    page::Cursor,
     principal::KeyKind,
     time::Timestamp,
 };
@@ -106,12 +105,14 @@ fn json<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
     serde_json::from_str(text).map_err(|error| unexpected(format!("an approval's JSON is none: {error}")))
 }
 
-/// Who may know of an approval: `$2` is the organization, `$3` the key, `$4` whether any key of the organization will do.
+/// Who may know of an approval: `$2` is the organization, `$3` the key, `$4` whether any key of the organization will do,
+/// `$5` the visitor. What was asked of nobody in particular is for all of them.
 macro_rules! known_to {
     () => {
         " WHERE id = $1 AND organization_id = $2
           AND ($4 OR COALESCE((SELECT lineage FROM api_keys WHERE id = approvals.key_id), approvals.key_id)
-                     = COALESCE((SELECT lineage FROM api_keys WHERE id = $3), $3))"
+                     = COALESCE((SELECT lineage FROM api_keys WHERE id = $3), $3))
+          AND (visitor IS NULL OR visitor = $5)"
     };
 }
 
@@ -130,7 +131,7 @@ const FIND: &str = concat!("SELECT ", columns!("round"), " FROM approvals", know
 /// Whoever comes first, decides; too late is expired, whatever was said.
 const DECIDE: &str = concat!(
     "UPDATE approvals
-     SET state = CASE WHEN expires_at <= $6 THEN 'expired' ELSE $5 END, decided_by = $3, decided_at = $6, reason = $7",
+     SET state = CASE WHEN expires_at <= $7 THEN 'expired' ELSE $6 END, decided_by = $3, decided_at = $7, reason = $8",
     known_to!(),
     " AND state = 'pending' RETURNING ",
     columns!("round")
@@ -147,7 +148,7 @@ const LIST: &str = concat!(
      ORDER BY created_at DESC, id DESC LIMIT $7"
 );
 
-async fn find(db: &mut Conn<'_>, person: Person, id: ApprovalId) -> Result<Option<Approval>, sqlx::Error> {
+async fn find(db: &mut Conn<'_>, person: &Person, id: ApprovalId) -> Result<Option<Approval>, sqlx::Error> {
     let found = row!(
         db,
         ApprovalRow,
@@ -155,7 +156,8 @@ async fn find(db: &mut Conn<'_>, person: Person, id: ApprovalId) -> Result<Optio
         Id(id.0),
         Id(person.organization.0),
         Id(person.key.0),
-        person.kind == KeyKind::Secret
+        person.kind == KeyKind::Secret,
+        person.visitor.as_deref().map(Text)
     )?;
     found.map(ApprovalRow::approval).transpose()
 }
@@ -174,6 +176,7 @@ async fn decide(db: &mut Conn<'_>, decision: &Decision) -> Result<Decided, sqlx:
         Id(person.organization.0),
         Id(person.key.0),
         person.kind == KeyKind::Secret,
+        person.visitor.as_deref().map(Text),
         state.name(),
         Time(*now),
         reason.map(Text)
@@ -181,7 +184,7 @@ async fn decide(db: &mut Conn<'_>, decision: &Decision) -> Result<Decided, sqlx:
     if let Some(decided) = decided {
         return Ok(Decided::First(decided.approval()?));
     }
-    Ok(find(db, *person, *id).await?.map_or(Decided::Unknown, Decided::Before))
+    Ok(find(db, person, *id).await?.map_or(Decided::Unknown, Decided::Before))
 }
 
 async fn insert(db: &mut Conn<'_>, new: &Approval) -> Result<(), sqlx::Error> {
@@ -260,7 +263,7 @@ impl ApprovalStore for Store {
         .await
     }
 
-    async fn approval(&self, person: Person, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+    async fn approval(&self, person: &Person, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
         let doing = "find an approval";
         let mut reader = self.reader(doing).await?;
         find(&mut reader.conn(), person, id).await.map_err(failed(doing))

@@ -220,12 +220,8 @@ async fn set_status(
 }
 
 impl Store {
-    pub async fn create_connection(&self, new: Connection) -> Result<(), StoreError> {
-        self.create_connection_until(new, None).await
-    }
-
-    /// The same, with credentials that end.
-    pub async fn create_connection_until(&self, new: Connection, ends: Option<Timestamp>) -> Result<(), StoreError> {
+    /// Creates it, with when its credential ends, if an admin knows that.
+    pub async fn create_connection(&self, new: Connection, ends: Option<Timestamp>) -> Result<(), StoreError> {
         self.write("create a connection", move |mut db| {
             Box::pin(async move {
                 insert(&mut db, &new).await?;
@@ -406,7 +402,6 @@ impl ConnectionStore for Store {
         organization: OrganizationId,
         id: ConnectionId,
         status: ConnectionStatus,
-        now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.write("change a connection's status", move |mut db| {
             Box::pin(async move { Ok(set_status(&mut db, organization, id, status).await?) })

@@ -1,10 +1,11 @@
 //! Conversations and their visitors: found or made for a turn, listed for an admin.
 
 use resly_core::{
+    approval::Person,
     conversation::Message,
     error::StoreError,
     id::{ConversationId, KeyId, OrganizationId},
-    page::Cursor,
+    principal::KeyKind,
     time::Timestamp,
 };
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     Store,
     error::failed,
-    messages::{LIVE, MessageRow},
+    messages::{ALL, MessageRow},
     page::{self, Cursor},
     sql::{Conn, row, rows},
     types::{Count, Id, Text, Time},
@@ -26,7 +27,7 @@ pub struct ConversationRecord {
     /// What the client calls its visitor.
     pub visitor: Option<String>,
     pub created_at: Timestamp,
-    /// In order, without those that were replaced.
+    /// In order, also those that were superseded.
     pub messages: Vec<Message>,
 }
 
@@ -61,7 +62,8 @@ pub(crate) struct Held {
     pub is_new: bool,
 }
 
-/// A conversation that is made, or found by the client's name under its key's lineage, for `places` more messages.
+/// A conversation that is made, or found by the client's name under its key's lineage and visitor, for `places` more
+/// messages.
 #[expect(clippy::too_many_arguments, reason = "these are a conversation's columns")]
 pub(crate) async fn make(
     db: &mut Conn<'_>,
@@ -79,9 +81,8 @@ pub(crate) async fn make(
         "INSERT INTO conversations
              (id, organization_id, key_id, name, visitor_id, next_position, created_at, updated_at)
          VALUES ($1, $2, COALESCE((SELECT lineage FROM api_keys WHERE id = $3), $3), $4, $5, $6, $7, $7)
-         ON CONFLICT (key_id, name) WHERE name IS NOT NULL DO UPDATE
-         SET next_position = conversations.next_position + excluded.next_position, updated_at = excluded.updated_at,
-             visitor_id = COALESCE(conversations.visitor_id, excluded.visitor_id)
+         ON CONFLICT (key_id, COALESCE(visitor_id, key_id), name) WHERE name IS NOT NULL DO UPDATE
+         SET next_position = conversations.next_position + excluded.next_position, updated_at = excluded.updated_at
          WHERE conversations.organization_id = excluded.organization_id
          RETURNING id, next_position",
         Id(id.0),
@@ -95,7 +96,11 @@ pub(crate) async fn make(
     Ok(held.map(|(held, next)| Held { id: ConversationId(held.0), position: next - places, is_new: held.0 == id.0 }))
 }
 
-/// Takes hold of a conversation, for `places` more messages: whoever else comes waits until the transaction ends.
+/// Takes hold of a conversation, for `places` more messages: whoever else comes waits until the transaction ends. `None`
+/// for one of another visitor.
+///
+/// One without a visitor becomes the visitor's who goes on with it. It loses its name then: that belongs to a client which
+/// names no visitor, and would lead it here.
 pub(crate) async fn hold(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -108,8 +113,9 @@ pub(crate) async fn hold(
         db,
         (i64,),
         "UPDATE conversations SET next_position = next_position + $3, updated_at = $4,
+             name = CASE WHEN visitor_id IS NULL AND $5 IS NOT NULL THEN NULL ELSE name END,
              visitor_id = COALESCE(visitor_id, $5)
-         WHERE id = $1 AND organization_id = $2 RETURNING next_position",
+         WHERE id = $1 AND organization_id = $2 AND (visitor_id IS NULL OR visitor_id = $5) RETURNING next_position",
         Id(id.0),
         Id(organization.0),
         places,
@@ -139,6 +145,43 @@ pub(crate) async fn visitor(
     Ok(found.map(|(id,)| id))
 }
 
+/// The lineage of the key `$1`.
+macro_rules! lineage {
+    () => {
+        "COALESCE((SELECT lineage FROM api_keys WHERE id = $1), $1)"
+    };
+}
+
+/// The row of the visitor `$4` of the organization `$3`.
+macro_rules! visitor {
+    () => {
+        "(SELECT id FROM visitors WHERE organization_id = $3 AND external_id = $4)"
+    };
+}
+
+const BY_NAME: &str = concat!(
+    "SELECT id FROM conversations WHERE key_id = ",
+    lineage!(),
+    " AND name = $2 AND organization_id = $3 AND (visitor_id = ",
+    visitor!(),
+    " OR ($4 IS NULL AND visitor_id IS NULL))"
+);
+
+/// `$5` tells whether any key of the organization will do. Else it is one of the key's own conversations, or one in which a
+/// turn of the key runs.
+const BY_ID: &str = concat!(
+    "SELECT c.id FROM conversations c
+     WHERE c.id = $2 AND c.organization_id = $3 AND (c.visitor_id IS NULL OR c.visitor_id = ",
+    visitor!(),
+    ") AND ($5 OR c.key_id = ",
+    lineage!(),
+    " OR EXISTS (SELECT 1 FROM messages m JOIN turns t ON t.id = m.id
+                 WHERE m.conversation_id = c.id AND m.status = 'streaming'
+                   AND COALESCE((SELECT lineage FROM api_keys WHERE id = t.key_id), t.key_id) = ",
+    lineage!(),
+    "))"
+);
+
 impl Store {
     /// A conversation with its messages; `None` for another organization's as for one that never was.
     pub async fn conversation(
@@ -158,7 +201,7 @@ impl Store {
         )
         .map_err(failed(doing))?;
         let Some((visitor, created_at)) = found else { return Ok(None) };
-        let messages = rows!(db, MessageRow, LIVE, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
+        let messages = rows!(db, MessageRow, ALL, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
         let messages = messages.into_iter().map(|row| row.placed().map(|placed| placed.message));
         let messages = messages.collect::<Result<_, _>>().map_err(failed(doing))?;
         Ok(Some(ConversationRecord { id, visitor, created_at: created_at.0, messages }))
@@ -203,11 +246,10 @@ impl Store {
         Ok(found.into_iter().map(summary).collect())
     }
 
-    /// A conversation by the client's name under its key's lineage, or else by its id.
+    /// A conversation by the client's name under its key's lineage and visitor, or else by its id.
     pub(crate) async fn look_up_conversation(
         &self,
-        organization: OrganizationId,
-        key: KeyId,
+        person: &Person,
         name: &str,
     ) -> Result<Option<ConversationId>, StoreError> {
         let doing = "find a conversation";
@@ -215,12 +257,11 @@ impl Store {
         let by_name = row!(
             db,
             (Id,),
-            "SELECT id FROM conversations
-             WHERE key_id = COALESCE((SELECT lineage FROM api_keys WHERE id = $1), $1) AND name = $2
-               AND organization_id = $3",
-            Id(key.0),
+            BY_NAME,
+            Id(person.key.0),
             Text(name),
-            Id(organization.0)
+            Id(person.organization.0),
+            person.visitor.as_deref().map(Text)
         )
         .map_err(failed(doing))?;
         if let Some((id,)) = by_name {
@@ -230,9 +271,12 @@ impl Store {
         let by_id = row!(
             db,
             (Id,),
-            "SELECT id FROM conversations WHERE id = $1 AND organization_id = $2",
+            BY_ID,
+            Id(person.key.0),
             Id(id),
-            Id(organization.0)
+            Id(person.organization.0),
+            person.visitor.as_deref().map(Text),
+            person.kind == KeyKind::Secret
         );
         Ok(by_id.map_err(failed(doing))?.map(|(id,)| ConversationId(id.0)))
     }

@@ -8,7 +8,6 @@ use resly_core::{
     },
     error::StoreError,
     id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
-    page::Cursor,
     time::Timestamp,
 };
 use serde_json::Value;

@@ -1,10 +1,11 @@
-//! Messages: read, added to a conversation, replaced.
+//! Messages: read, added to a conversation, superseded.
 
 use resly_core::{
     conversation::Message,
     error::StoreError,
     id::{ConversationId, MessageId, OrganizationId},
     knowledge::Citation,
+    model::TokenUsage,
     time::Timestamp,
 };
 use serde_json::Value;
@@ -13,7 +14,7 @@ use crate::{
     Store,
     error::failed,
     sql::{Conn, execute, row, rows},
-    types::{Id, Json, Text, Time, named},
+    types::{Count, Id, Json, Text, Time, named},
 };
 
 #[derive(sqlx::FromRow)]
@@ -28,7 +29,10 @@ pub(crate) struct MessageRow {
     finish_reason: Option<String>,
     citations: Json<Vec<Citation>>,
     steps: Json<Vec<Value>>,
+    input_tokens: Option<Count>,
+    output_tokens: Option<Count>,
     created_at: Time,
+    superseded_at: Option<Time>,
 }
 
 /// A message and its place in the conversation.
@@ -49,17 +53,37 @@ impl MessageRow {
             finish: self.finish_reason.map(named).transpose()?,
             citations: self.citations.0,
             steps: self.steps.0,
+            usage: self
+                .input_tokens
+                .zip(self.output_tokens)
+                .map(|(input, output)| TokenUsage { input: input.0, output: output.0 }),
             created_at: self.created_at.0,
+            superseded_at: self.superseded_at.map(|at| at.0),
         };
         Ok(Placed { position: self.position, message })
     }
 }
 
-/// The messages of a conversation that were not replaced, in order.
-pub(crate) const LIVE: &str = "SELECT id, conversation_id, position, client_id, role, content, status, finish_reason,
-            citations, steps, created_at
-     FROM messages WHERE conversation_id = $1 AND organization_id = $2 AND superseded_at IS NULL
-     ORDER BY position, id";
+macro_rules! columns {
+    () => {
+        "SELECT id, conversation_id, position, client_id, role, content, status, finish_reason, citations, steps, input_tokens,
+                output_tokens, created_at, superseded_at
+         FROM messages "
+    };
+}
+
+/// The messages of a conversation that were not superseded, in order.
+const LIVE: &str = concat!(
+    columns!(),
+    "WHERE conversation_id = $1 AND organization_id = $2 AND superseded_at IS NULL ORDER BY position, id"
+);
+
+/// All messages of a conversation, in order: also those that were superseded.
+pub(crate) const ALL: &str =
+    concat!(columns!(), "WHERE conversation_id = $1 AND organization_id = $2 ORDER BY position, id");
+
+/// A message by its id, even one that was superseded.
+const BY_ID: &str = concat!(columns!(), "WHERE id = $1 AND organization_id = $2");
 
 pub(crate) async fn live(
     db: &mut Conn<'_>,
@@ -70,25 +94,17 @@ pub(crate) async fn live(
     found.into_iter().map(MessageRow::placed).collect()
 }
 
-/// A message by its id, even one that was replaced.
-pub(crate) async fn any(
+/// A message by its id, even one that was superseded.
+pub(crate) async fn find(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     id: MessageId,
 ) -> Result<Option<Message>, sqlx::Error> {
-    let found = row!(
-        db,
-        MessageRow,
-        "SELECT id, conversation_id, position, client_id, role, content, status, finish_reason,
-            citations, steps, created_at
-         FROM messages WHERE id = $1 AND organization_id = $2",
-        Id(id.0),
-        Id(organization.0)
-    )?;
+    let found = row!(db, MessageRow, BY_ID, Id(id.0), Id(organization.0))?;
     found.map(|row| row.placed().map(|placed| placed.message)).transpose()
 }
 
-/// Marks as replaced what a conversation has from `position` on.
+/// Marks as superseded what a conversation has from `position` on.
 pub(crate) async fn supersede_from(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -143,16 +159,6 @@ impl Store {
     ) -> Result<Option<Message>, StoreError> {
         let doing = "read a message";
         let mut db = self.reader(doing).await?;
-        let found = row!(
-            db,
-            MessageRow,
-            "SELECT id, conversation_id, position, client_id, role, content, status, finish_reason,
-            citations, steps, created_at
-             FROM messages WHERE id = $1 AND organization_id = $2 AND superseded_at IS NULL",
-            Id(id.0),
-            Id(organization.0)
-        )
-        .map_err(failed(doing))?;
-        found.map(|row| row.placed().map(|placed| placed.message)).transpose().map_err(failed(doing))
+        find(&mut db.conn(), organization, id).await.map_err(failed(doing))
     }
 }

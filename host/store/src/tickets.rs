@@ -3,7 +3,6 @@
 use resly_core::{
     error::StoreError,
     id::{ConversationId, OrganizationId, TicketId},
-    page::Cursor,
     time::Timestamp,
     turn::store::NewTicket,
 };

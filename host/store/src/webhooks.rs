@@ -5,7 +5,6 @@ use resly_core::{
     alert::Event,
     error::StoreError,
     id::{AlertId, DeliveryId, OrganizationId, WebhookId},
-    page::Cursor,
     time::Timestamp,
 };
 

@@ -135,8 +135,7 @@ async fn a_repeated_question_asks_as_the_first_answer_did_while_nobody_has_decid
         assert_eq!((first.0.is_some(), &first.0), (format == "text" && again.0.is_some(), &again.0));
         match format {
             "json" => {
-                let (mut first, again) = (object(&first.1), object(&again.1));
-                first.as_object_mut().unwrap().remove("usage").unwrap();
+                let (first, again) = (object(&first.1), object(&again.1));
                 let names = |answer: &Value| answer.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
                 assert_eq!(names(&first), names(&again));
                 assert_eq!(first["approvals"].as_array().unwrap().len(), 1);

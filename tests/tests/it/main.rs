@@ -20,6 +20,7 @@ mod edge;
 mod environments;
 mod fuel;
 mod health;
+mod histories;
 mod injections;
 mod keys;
 mod large_bodies;

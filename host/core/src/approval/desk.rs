@@ -14,7 +14,8 @@ use crate::{
         fault::{self, Fault, FaultKind},
     },
     error::StoreError,
-    id::{ApprovalId, ConversationId, MessageId},
+    id::{ApprovalId, ConversationId, KeyId, MessageId},
+    principal::KeyKind,
     time::{Clock, Random},
 };
 
@@ -27,7 +28,6 @@ pub struct Wish {
     pub conversation: ConversationId,
     /// The answer that asks.
     pub message: MessageId,
-    pub visitor: Option<String>,
     /// What the model calls its call.
     pub call: String,
     pub input: Value,
@@ -66,7 +66,7 @@ impl Approvals {
             message: wish.message,
             call: wish.call,
             key: wish.person.key,
-            visitor: wish.visitor,
+            visitor: wish.person.visitor,
             connection: connection.id,
             revision: connection.revision,
             authorized_at: admitted.authorized_at(),
@@ -95,7 +95,7 @@ impl Approvals {
     }
 
     /// An approval as it is now; `None` for what this person may not know of, as for what never was.
-    pub async fn find(&self, person: Person, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+    pub async fn find(&self, person: &Person, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
         let found = self.store.approval(person, id).await?;
         Ok(found.map(|approval| approval.at(self.clock.now())))
     }
@@ -106,11 +106,11 @@ impl Approvals {
     /// It runs on a task of its own: a person who leaves doesn't leave a call that nobody knows the outcome of.
     pub async fn decide(
         &self,
-        person: Person,
+        person: &Person,
         id: ApprovalId,
         verdict: Verdict,
     ) -> Result<Option<Approval>, StoreError> {
-        let desk = self.clone();
+        let (desk, person) = (self.clone(), person.clone());
         let decided = tokio::spawn(async move { desk.decide_here(person, id, verdict).await }).await;
         decided
             .unwrap_or_else(|error| Err(StoreError::Broken { doing: "decide an approval", detail: error.to_string() }))
@@ -123,26 +123,27 @@ impl Approvals {
         verdict: Verdict,
     ) -> Result<Option<Approval>, StoreError> {
         let now = self.clock.now();
+        let (key, kind) = (person.key, person.kind);
         match self.store.decide_approval(Decision { id, person, verdict, now }).await? {
             Decided::Unknown => Ok(None),
             Decided::Before(approval) => Ok(Some(approval)),
             Decided::First(approval) if approval.state == ApprovalState::Approved => {
-                Ok(Some(self.execute(person, approval).await))
+                Ok(Some(self.execute(key, kind, approval).await))
             }
             Decided::First(approval) => Ok(Some(approval)),
         }
     }
 
     /// Makes the call of an approval that was just approved, with the input that the person saw.
-    async fn execute(&self, person: Person, mut approval: Approval) -> Approval {
+    async fn execute(&self, key: KeyId, kind: KeyKind, mut approval: Approval) -> Approval {
         let request = CallRequest {
             organization: approval.organization,
             connection: approval.connection,
             action: approval.action.clone(),
             input: approval.input.clone(),
             caller: Caller::Confirmed {
-                key: person.key,
-                kind: person.kind,
+                key,
+                kind,
                 conversation: approval.conversation,
                 revision: approval.revision,
                 authorized_at: approval.authorized_at,

@@ -113,15 +113,6 @@ pub struct Approval {
 }
 
 impl Approval {
-    /// Whether what a visitor says decides it: another than the one who was asked says nothing about it. A client that
-    /// names nobody answers for whoever was asked.
-    pub fn is_for(&self, visitor: Option<&str>) -> bool {
-        match (self.visitor.as_deref(), visitor) {
-            (Some(asked), Some(says)) => asked == says,
-            _ => true,
-        }
-    }
-
     /// The approval as it counts at `now`: what nobody decided in time has expired.
     pub fn at(mut self, now: Timestamp) -> Self {
         if self.state == ApprovalState::Pending && self.expires_at <= now {
@@ -133,16 +124,25 @@ impl Approval {
 
 /// Who reads an approval, or decides it: somebody who may chat, under a key of the approval's organization. A publishable
 /// key, which anyone can read off a page, reaches only what was asked under it or a key that it was rotated from or to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// What was asked of a visitor is that visitor's: whoever names another one, or nobody, doesn't reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
     pub organization: OrganizationId,
     pub key: KeyId,
     pub kind: KeyKind,
+    /// Whom the client says it speaks for.
+    pub visitor: Option<String>,
 }
 
-impl From<&Principal> for Person {
-    fn from(principal: &Principal) -> Self {
-        Self { organization: principal.organization, key: principal.key, kind: principal.kind }
+impl Person {
+    pub fn new(principal: &Principal, visitor: Option<&str>) -> Self {
+        Self {
+            organization: principal.organization,
+            key: principal.key,
+            kind: principal.kind,
+            visitor: visitor.map(str::to_owned),
+        }
     }
 }
 
@@ -179,7 +179,7 @@ pub trait ApprovalStore: Send + Sync + 'static {
     /// Keeps all that one answer asks, or none of it.
     async fn create_approvals(&self, approvals: Vec<Approval>) -> Result<(), StoreError>;
     /// `None` for what this person may not know of, as for what never was.
-    async fn approval(&self, person: Person, id: ApprovalId) -> Result<Option<Approval>, StoreError>;
+    async fn approval(&self, person: &Person, id: ApprovalId) -> Result<Option<Approval>, StoreError>;
     /// Decides it, in one conditional statement: of any number of decisions at once, one finds it pending.
     async fn decide_approval(&self, decision: Decision) -> Result<Decided, StoreError>;
     /// Says what came of an approved one. The first outcome counts.

@@ -261,13 +261,12 @@ pub trait ConnectionStore: HealthStore + TrialStore {
         organization: OrganizationId,
         id: ConnectionId,
     ) -> Result<Option<Connection>, StoreError>;
-    /// What an admin wants: `Enabled`, or not. What is disabled has no open alerts.
+    /// What an admin wants: `Enabled`, or not.
     async fn set_connection_status(
         &self,
         organization: OrganizationId,
         id: ConnectionId,
         status: ConnectionStatus,
-        now: Timestamp,
     ) -> Result<bool, StoreError>;
     /// The service refused its credential: it becomes `NeedsAuth`, unless it was changed meanwhile or is disabled. Whether
     /// an admin wants it enabled stays as it is.

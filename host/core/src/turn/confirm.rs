@@ -80,16 +80,16 @@ impl Run {
     ) -> Result<bool, TurnFailure> {
         let Some(pending) = Pending::of(&self.accepted.history) else { return Ok(false) };
         let reply = pending.reply();
-        let person = Person::from(&self.request.principal);
+        let person = Person::new(&self.request.principal, self.request.visitor.as_deref());
         let (mut round, mut decided) = (Round::default(), Vec::new());
         for id in pending.approvals {
             let started = self.turns.clock.now();
-            let found = self.turns.approvals.find(person, id).await.map_err(|error| store_failure(&error))?;
+            let found = self.turns.approvals.find(&person, id).await.map_err(|error| store_failure(&error))?;
             let Some(found) = found else { continue };
             let fresh = found.state == ApprovalState::Pending;
             let mut approval = if fresh {
                 let verdict = self.verdict(&found, reply);
-                let decided = self.turns.approvals.decide(person, id, verdict).await;
+                let decided = self.turns.approvals.decide(&person, id, verdict).await;
                 decided.map_err(|error| store_failure(&error))?.unwrap_or(found)
             } else {
                 found
@@ -115,7 +115,6 @@ impl Run {
     fn verdict(&self, approval: &Approval, reply: Option<Reply>) -> Verdict {
         let not_confirmed = Verdict::Decline { reason: Some(NOT_CONFIRMED.to_owned()) };
         match reply {
-            _ if !approval.is_for(self.request.visitor.as_deref()) => not_confirmed,
             Some(Reply::Yes) => Verdict::Approve,
             Some(Reply::No) => Verdict::Decline { reason: None },
             Some(Reply::Unclear) => not_confirmed,

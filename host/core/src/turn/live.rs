@@ -61,6 +61,8 @@ pub struct Ending {
     pub citations: Vec<Citation>,
     /// Why it ended. Anything but `Stop` and `ToolCalls` means that it is cut.
     pub finish: FinishReason,
+    /// As they are stored.
+    pub steps: Vec<Value>,
     pub usage: TokenUsage,
     pub timing: Timing,
 }

@@ -6,6 +6,7 @@
 mod calls;
 mod cite;
 mod confirm;
+mod dialogue;
 mod draft;
 pub mod failure;
 pub mod live;
@@ -50,6 +51,8 @@ pub struct TurnLimits {
     pub passages: usize,
     /// An answer's text; it ends there.
     pub answer_bytes: usize,
+    /// Tokens of a conversation's history that a model is sent, as the host estimates them. Older exchanges are left out.
+    pub history_tokens: u64,
     /// A tool's output as the model sees it; the rest is cut and said to be cut.
     pub tool_output_bytes: usize,
     pub deadline: Duration,
@@ -65,6 +68,7 @@ impl Default for TurnLimits {
             max_tokens: 4096,
             passages: 6,
             answer_bytes: 256 << 10,
+            history_tokens: 16_000,
             tool_output_bytes: 12 << 10,
             deadline: Duration::from_secs(300),
             lease: Duration::from_secs(120),
@@ -142,8 +146,8 @@ impl Turns {
         let continues = self.continued(&request).await?;
         let accepted = match self.store.begin_turn(self.new_turn(&request, continues)).await? {
             BeginTurn::Replay(message) => {
-                let person = Person::from(&request.principal);
-                return Ok(Start::Replay(Replay::of(message, &self.approvals, person).await?));
+                let person = Person::new(&request.principal, request.visitor.as_deref());
+                return Ok(Start::Replay(Replay::of(message, &self.approvals, &person).await?));
             }
             BeginTurn::Accepted(accepted) => accepted,
         };
@@ -185,10 +189,10 @@ impl Turns {
     /// The answer that a client's verdicts are about, and its conversation: one answer asked for all of them, in the
     /// conversation that the client means.
     async fn continued(&self, request: &TurnRequest) -> Result<Option<(ConversationId, MessageId)>, BeginTurnError> {
-        let Principal { organization, key, .. } = request.principal;
+        let person = Person::new(&request.principal, request.visitor.as_deref());
         let mut asked = None;
         for (id, _) in &request.verdicts {
-            let approval = self.approvals.find(Person::from(&request.principal), *id).await?;
+            let approval = self.approvals.find(&person, *id).await?;
             let approval = approval.ok_or(BeginTurnError::NoApproval)?;
             let place = (approval.conversation, approval.message);
             if *asked.get_or_insert(place) != place {
@@ -199,9 +203,7 @@ impl Turns {
         let meant = match &request.conversation {
             ConversationRef::New => true,
             ConversationRef::Id(id) => *id == conversation,
-            ConversationRef::Named(name) => {
-                self.store.find_conversation(organization, key, name).await? == Some(conversation)
-            }
+            ConversationRef::Named(name) => self.store.find_conversation(&person, name).await? == Some(conversation),
         };
         if meant { Ok(asked) } else { Err(BeginTurnError::NoApproval) }
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     Delivery, Lookup, TurnRequest, Turns,
     cite::Citations,
+    dialogue::{self, Omitted},
     draft::Draft,
     failure::TurnFailure,
     live::{Ending, LiveTurn, Presence, Stop, Timing, TurnEvent},
@@ -22,10 +23,7 @@ use crate::{
     },
     conversation::{MessageStatus, Role},
     error::StoreError,
-    model::{
-        FinishReason, ModelError, ModelEvent, ModelMessage, ModelRequest, NumberedPassage, ProviderData, TokenUsage,
-        ToolCall,
-    },
+    model::{FinishReason, ModelError, ModelEvent, ModelRequest, NumberedPassage, ProviderData, TokenUsage, ToolCall},
     time::Timestamp,
 };
 
@@ -142,7 +140,8 @@ impl Run {
         let offer = self.turns.offers.of(organization).await.map_err(|error| store_failure(&error))?;
         let question = self.accepted.history.iter().rfind(|message| message.role == Role::User);
         let question = question.map(|message| message.content.clone()).unwrap_or_default();
-        let mut messages = self.history();
+        let (mut messages, omitted) = dialogue::history(&self.accepted.history, self.turns.limits.history_tokens);
+        self.steps.extend(omitted.map(Omitted::step));
         let answered = self.settle(&offer, &mut messages).await?;
         let passages = self.retrieve(answered).await;
 
@@ -161,7 +160,7 @@ impl Run {
             let request = ModelRequest {
                 instructions: instructions.clone(),
                 passages: passages.clone(),
-                messages: messages.clone(),
+                messages: dialogue::well_formed(messages.iter().cloned()),
                 tools: if last { Vec::new() } else { specs.clone() },
                 max_tokens: self.turns.limits.max_tokens,
             };
@@ -192,12 +191,6 @@ impl Run {
             messages.extend(round::exchange(said, round));
         }
         Err(TurnFailure::ToolLoop)
-    }
-
-    /// What was said until now, as a model reads it.
-    fn history(&self) -> Vec<ModelMessage> {
-        let said = self.accepted.history.iter().filter(|message| !message.content.is_empty());
-        said.map(|message| ModelMessage::Text { role: message.role, text: message.content.clone() }).collect()
     }
 
     /// Ends the answer with the question whether to make those calls. Record and words come together, so that nobody
@@ -310,6 +303,7 @@ impl Run {
     async fn commit(&mut self, status: MessageStatus, refund: bool) -> Result<Ending, TurnFailure> {
         let now = self.turns.clock.now();
         let citations = self.citations.cited(self.draft.text());
+        let steps = std::mem::take(&mut self.steps);
         let finished = FinishedTurn {
             organization: self.request.principal.organization,
             answer: self.accepted.answer,
@@ -317,7 +311,8 @@ impl Run {
             status,
             finish: (status != MessageStatus::Failed).then_some(self.finish),
             citations: citations.clone(),
-            steps: std::mem::take(&mut self.steps),
+            steps: steps.clone(),
+            usage: self.usage,
             refund,
             now,
         };
@@ -327,6 +322,7 @@ impl Run {
             status,
             text: self.draft.take_text(),
             citations,
+            steps,
             finish: self.finish,
             usage: self.usage,
             timing: self.timing,

@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
+    approval::Person,
     conversation::{ClientMessage, Message, MessageStatus},
     error::StoreError,
     id::{ConversationId, KeyId, MessageId, OrganizationId, TicketId},
     knowledge::Citation,
     meter::{LimitReached, Remaining},
-    model::FinishReason,
+    model::{FinishReason, TokenUsage},
     time::Timestamp,
 };
 
@@ -18,9 +19,9 @@ use crate::{
 pub enum ConversationRef {
     /// None yet.
     New,
-    /// `conversationId`: one that this organization has.
+    /// `conversationId`: one that this organization has, and that is no other visitor's.
     Id(ConversationId),
-    /// `id`: the client's own name for it, under its key. Made when it isn't there.
+    /// `id`: the client's own name for it, under its key and visitor. Made when it isn't there.
     Named(String),
 }
 
@@ -34,6 +35,7 @@ pub struct NewTurn {
     pub conversation: ConversationRef,
     /// The id to give a conversation that has to be made.
     pub new_conversation: ConversationId,
+    /// Whom the client asks for. A conversation that has no visitor yet becomes theirs.
     pub visitor: Option<String>,
     /// The client's history without `system` messages; the last one is the user's. Empty when an answer is continued.
     pub messages: Vec<ClientMessage>,
@@ -49,7 +51,7 @@ pub struct NewTurn {
     pub lease_until: Timestamp,
 }
 
-/// An `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), scoped to the API key.
+/// An `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), scoped to the API key and the visitor.
 #[derive(Clone, Debug)]
 pub struct Idempotency {
     pub key: String,
@@ -82,7 +84,7 @@ pub const NEW_MESSAGES_MOST: usize = 100;
 pub enum BeginTurnError {
     #[error(transparent)]
     Limit(#[from] LimitReached),
-    /// There is no such conversation, or it is another organization's: the two look the same.
+    /// There is no such conversation, or it is another organization's or visitor's: they look the same.
     #[error("there is no such conversation")]
     NoConversation,
     /// Nothing that this caller may know of asked for such an approval, or what asked was replaced since.
@@ -115,6 +117,7 @@ pub struct FinishedTurn {
     pub finish: Option<FinishReason>,
     pub citations: Vec<Citation>,
     pub steps: Vec<Value>,
+    pub usage: TokenUsage,
     /// Gives the message back to the meter: only for a turn that failed before its first byte.
     pub refund: bool,
     pub now: Timestamp,
@@ -158,12 +161,8 @@ pub trait TurnStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<Remaining>, BeginTurnError>;
     async fn message(&self, organization: OrganizationId, id: MessageId) -> Result<Option<Message>, StoreError>;
-    /// The conversation that a client names, by id or by its own name under its key.
-    async fn find_conversation(
-        &self,
-        organization: OrganizationId,
-        key: KeyId,
-        name: &str,
-    ) -> Result<Option<ConversationId>, StoreError>;
+    /// The conversation that a client names, by its own name for it under its key and visitor, or by id: one of its key,
+    /// or one in which a turn of its key runs. A secret key reaches those of all keys. A visitor's is that visitor's alone.
+    async fn find_conversation(&self, person: &Person, name: &str) -> Result<Option<ConversationId>, StoreError>;
     async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError>;
 }

@@ -11,7 +11,8 @@ use wasmtime::{StoreContextMut, component::Linker};
 use crate::{
     bindings::connector::resly::connector::state::Refusal,
     fault::{self, Stop},
-    guest::{Guest, burn, charge},
+    fuel::burn,
+    guest::{Guest, charge},
     limits::{STATE_FUEL, STATE_KEY, STATE_TTL, STATE_VALUE},
     slots::Slot,
 };

@@ -41,6 +41,11 @@ pub static SETTINGS: &[Setting] = &[
     open("model_api", "model-api", "openai (the default)"),
     open("model_temperature", "model-temperature", "The model's temperature, 0 to 2; the model's own when unset"),
     open("model_max_tokens", "model-max-tokens", "Tokens that the model may write in one round; 4096 when unset"),
+    open(
+        "model_history_tokens",
+        "model-history-tokens",
+        "Tokens of a conversation's history that the model is sent, newest first; 16000 when unset",
+    ),
     open("embedder_url", "embedder-url", "Base URL of an OpenAI-compatible embeddings API, with /v1"),
     open("embedder", "embedder", "The embedding model's name"),
     secret("embedder_key", "The embedder's API key"),

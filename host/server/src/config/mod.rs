@@ -48,6 +48,8 @@ pub struct Config {
     pub model_temperature: Option<f64>,
     /// Tokens that the model may write in one round.
     pub model_max_tokens: Option<u32>,
+    /// Tokens of a conversation's history that a model is sent.
+    pub history_tokens: Option<u64>,
     /// The built-in embedder without one.
     pub embedder: Option<Upstream>,
     pub master_key: Option<SecretString>,
@@ -149,6 +151,9 @@ impl Config {
             model: upstream(layers, mistakes, "model_url", "model", "model_key"),
             model_temperature: layers.parsed("model_temperature", mistakes, temperature),
             model_max_tokens: layers.parsed("model_max_tokens", mistakes, max_tokens),
+            history_tokens: layers.parsed("model_history_tokens", mistakes, |text| {
+                text.parse().map_err(|_| format!("`{text}` is not a number of tokens such as 16000"))
+            }),
             embedder: upstream(layers, mistakes, "embedder_url", "embedder", "embedder_key"),
             master_key: layers.text("master_key").map(SecretString::from),
             master_key_file: layers.text("master_key_file").map(PathBuf::from),

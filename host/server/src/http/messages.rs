@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{chat::object, guard::Chatter, problem::Problem};
 use crate::app::App;
 
-/// One message with its citations and steps.
+/// One message with its citations, steps and tokens; also one that was superseded.
 #[utoipa::path(
     get, path = "/api/messages/{id}", tag = "chat", operation_id = "getMessage",
     params(("id" = String, Path, description = "From `X-Message-Id`")),
@@ -28,5 +28,5 @@ pub async fn get(
     let missing = || Problem::not_found("there is no such message");
     let id = id.parse().map_err(|_| missing())?;
     let message = app.turns.store.message(principal.organization, id).await?.ok_or_else(missing)?;
-    Ok(Json(object(message)))
+    Ok(Json(object(&message)))
 }

@@ -14,9 +14,9 @@ pub struct ChatRequest {
     messages: Vec<ChatMessage>,
     /// From `X-Conversation-Id`: goes on with that conversation.
     conversation_id: Option<String>,
-    /// Your own id for the person who asks.
+    /// Your own id for the person who asks. A conversation that has a visitor needs it each time.
     visitor_id: Option<String>,
-    /// Your own name for the conversation, under this key.
+    /// Your own name for the conversation, under this key and visitor.
     id: Option<String>,
 }
 
@@ -54,10 +54,25 @@ pub struct Answer {
     #[schema(rename = "finishReason")]
     finish_reason: Option<String>,
     citations: Vec<Citation>,
-    /// The tool calls behind the answer, without their output.
+    /// What the answer was made with: the tool calls, without their output, and what was left out of the history.
     steps: Vec<Step>,
+    /// `null` while an answer is being written, and for the user's messages.
+    usage: Option<TokenUsage>,
     /// What the answer asks to confirm; only in the answer itself.
     approvals: Option<Vec<Asked>>,
+    /// Only at `GET /api/messages/{id}`.
+    created_at: Option<String>,
+    /// When an edit or a new answer took this message's place; only at `GET /api/messages/{id}`.
+    #[schema(rename = "supersededAt")]
+    superseded_at: Option<String>,
+}
+
+/// Tokens as the model's provider counted them; zero when it didn't say.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct TokenUsage {
+    input_tokens: u64,
+    output_tokens: u64,
 }
 
 /// What an answer asks a person to confirm.
@@ -109,6 +124,9 @@ pub struct Verdict {
     approved: bool,
     /// Told to the model when it is a no.
     reason: Option<String>,
+    /// The visitor who was asked, when one was.
+    #[schema(rename = "visitorId")]
+    visitor_id: Option<String>,
 }
 
 #[derive(ToSchema)]
@@ -120,6 +138,8 @@ pub struct Step {
     approval: Option<String>,
     /// `{connection, visitor}` when this visitor has to connect an account first.
     authorize: Option<BTreeMap<String, String>>,
+    /// `{messages, tokens}` of the step `history`: what the model wasn't sent of a long conversation.
+    omitted: Option<BTreeMap<String, u64>>,
 }
 
 /// What an answer rests on.

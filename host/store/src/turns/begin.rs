@@ -36,7 +36,7 @@ pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn
             Earlier::Other => return Err(Halt::Refused(BeginTurnError::KeyReused)),
             Earlier::InFlight => return Err(Halt::Refused(BeginTurnError::InFlight)),
             Earlier::Answered(answer) => {
-                let message = messages::any(db, turn.organization, answer).await?;
+                let message = messages::find(db, turn.organization, answer).await?;
                 let message = message.ok_or_else(|| unexpected("a turn without its answer"))?;
                 return Ok(BeginTurn::Replay(message));
             }
@@ -119,6 +119,9 @@ fn storable(mut turn: NewTurn) -> NewTurn {
     if let Some(by) = &mut turn.idempotency {
         clean(&mut by.key);
     }
+    if let Some(visitor) = &mut turn.visitor {
+        clean(visitor);
+    }
     turn
 }
 
@@ -196,7 +199,9 @@ fn said(turn: &NewTurn, conversation: ConversationId, message: &ClientMessage, i
         finish: None,
         citations: Vec::new(),
         steps: Vec::new(),
+        usage: None,
         created_at: turn.now,
+        superseded_at: None,
     }
 }
 

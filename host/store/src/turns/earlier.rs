@@ -9,7 +9,7 @@ use resly_core::{
 use crate::{
     error::unexpected,
     sql::{Conn, row},
-    types::{Id, Time},
+    types::{Id, Text, Time},
 };
 
 /// The turn that a key was used for.
@@ -50,15 +50,19 @@ pub(super) enum Earlier {
     Unanswered(Unanswered),
 }
 
-/// Looks the key up, and holds what it finds until the transaction ends.
+macro_rules! find {
+    () => {
+        "SELECT id, conversation_id, fingerprint, status, lease_until, period_start, counted, key_counted, billed
+         FROM turns
+         WHERE key_id = $1 AND idempotency_key = $2 AND organization_id = $3 AND COALESCE(visitor, '') = $4"
+    };
+}
+
+/// Looks the key up among those of the same API key and visitor, and holds what it finds until the transaction ends.
 pub(super) async fn find(db: &mut Conn<'_>, turn: &NewTurn, by: &Idempotency) -> Result<Earlier, sqlx::Error> {
-    let sql = db.pick(
-        "SELECT id, conversation_id, fingerprint, status, lease_until, period_start, counted, key_counted, billed
-         FROM turns WHERE key_id = $1 AND idempotency_key = $2 AND organization_id = $3",
-        "SELECT id, conversation_id, fingerprint, status, lease_until, period_start, counted, key_counted, billed
-         FROM turns WHERE key_id = $1 AND idempotency_key = $2 AND organization_id = $3 FOR UPDATE",
-    );
-    let found = row!(db, TurnRow, sql, Id(turn.key.0), by.key.as_str(), Id(turn.organization.0))?;
+    let sql = db.pick(concat!(find!(), ""), concat!(find!(), " FOR UPDATE"));
+    let visitor = turn.visitor.as_deref().unwrap_or_default();
+    let found = row!(db, TurnRow, sql, Id(turn.key.0), by.key.as_str(), Id(turn.organization.0), Text(visitor))?;
     let Some(found) = found else { return Ok(Earlier::None) };
     found.judge(by, turn.now)
 }

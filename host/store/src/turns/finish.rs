@@ -5,7 +5,7 @@ use resly_core::{model::FinishReason, turn::store::FinishedTurn};
 use crate::{
     billing::Kind,
     sql::{Conn, row, together},
-    types::{Id, Json, Text, Time},
+    types::{Count, Id, Json, Text, Time},
     usage::{self, row_id},
 };
 
@@ -41,7 +41,8 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
         db,
         (i64,),
         [
-            "UPDATE messages SET content = $3, status = $4, citations = $5, steps = $6, finish_reason = $12
+            "UPDATE messages SET content = $3, status = $4, citations = $5, steps = $6, input_tokens = $12,
+                 output_tokens = $13, finish_reason = $14
              WHERE id = $1 AND organization_id = $2",
             "INSERT INTO billing_events
                  (id, organization_id, kind, meter, quantity, period_start, subject_id, created_at)
@@ -59,6 +60,8 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
             quantity,
             ended.period_start,
             Time(turn.now),
+            Count(turn.usage.input),
+            Count(turn.usage.output),
             turn.finish.map(FinishReason::name)
         )
     )?;

@@ -11,6 +11,7 @@ mod open;
 
 use async_trait::async_trait;
 use resly_core::{
+    approval::Person,
     conversation::Message,
     error::StoreError,
     id::{ConversationId, KeyId, MessageId, OrganizationId},
@@ -95,13 +96,8 @@ impl TurnStore for Store {
         self.read_message(organization, id).await
     }
 
-    async fn find_conversation(
-        &self,
-        organization: OrganizationId,
-        key: KeyId,
-        name: &str,
-    ) -> Result<Option<ConversationId>, StoreError> {
-        self.look_up_conversation(organization, key, name).await
+    async fn find_conversation(&self, person: &Person, name: &str) -> Result<Option<ConversationId>, StoreError> {
+        self.look_up_conversation(person, name).await
     }
 
     async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError> {

@@ -134,7 +134,7 @@ both! {
         assert!(store.put_account(own.clone(), 1, tokens(4), at(0)).await.unwrap());
         let found = store.connection(org, connection.id).await.unwrap().unwrap();
         assert_eq!((found.revision, found.tested_at), (2, None), "another account has to be tested anew");
-        store.set_connection_status(org, connection.id, ConnectionStatus::Enabled, at(9)).await.unwrap();
+        store.set_connection_status(org, connection.id, ConnectionStatus::Enabled).await.unwrap();
         assert!(store.put_account(anna.clone(), 2, tokens(2), at(0)).await.unwrap());
         let status = async || store.connection(org, connection.id).await.unwrap().unwrap().status;
         assert_eq!(status().await, ConnectionStatus::Enabled, "a visitor's account is that visitor's");

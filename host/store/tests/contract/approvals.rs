@@ -73,11 +73,11 @@ fn provider_data(text: &str) -> ProviderData {
 }
 
 fn person(organization: OrganizationId, key: KeyId) -> Person {
-    Person { organization, key, kind: KeyKind::Secret }
+    Person { organization, key, kind: KeyKind::Secret, visitor: Some("v".to_owned()) }
 }
 
-fn verdict(approval: &Approval, person: Person, verdict: Verdict, seconds: u64) -> Decision {
-    Decision { id: approval.id, person, verdict, now: at(seconds) }
+fn verdict(approval: &Approval, person: &Person, verdict: Verdict, seconds: u64) -> Decision {
+    Decision { id: approval.id, person: person.clone(), verdict, now: at(seconds) }
 }
 
 both! {
@@ -86,14 +86,14 @@ both! {
         let asking = KeyId(uuid());
         let approval = asked(&store, org, asking).await;
         let me = person(org, asking);
-        assert_eq!(store.approval(me, approval.id).await.unwrap().unwrap(), approval);
+        assert_eq!(store.approval(&me, approval.id).await.unwrap().unwrap(), approval);
         // Nothing came of what wasn't approved.
         let output = Outcome::Output(json!({"a": "\0"}));
         store.settle_approval(org, approval.id, output.clone()).await.unwrap();
-        assert_eq!(store.approval(me, approval.id).await.unwrap().unwrap(), approval);
+        assert_eq!(store.approval(&me, approval.id).await.unwrap().unwrap(), approval);
 
         let other = person(org, KeyId(uuid()));
-        let yes = verdict(&approval, other, Verdict::Approve, 5);
+        let yes = verdict(&approval, &other, Verdict::Approve, 5);
         let Decided::First(decided) = store.decide_approval(yes.clone()).await.unwrap() else { panic!() };
         assert_eq!((decided.state, decided.decided_by, decided.decided_at), (ApprovalState::Approved, Some(other.key), Some(at(5))));
         // A host that dies here leaves it approved, and nobody is told to execute it again.
@@ -102,7 +102,7 @@ both! {
         store.settle_approval(org, approval.id, output.clone()).await.unwrap();
         let late = Outcome::Error { kind: "upstream".to_owned(), message: "late".to_owned(), remedy: None };
         store.settle_approval(org, approval.id, late).await.unwrap();
-        let settled = store.approval(me, approval.id).await.unwrap().unwrap();
+        let settled = store.approval(&me, approval.id).await.unwrap().unwrap();
         assert_eq!((settled.state, settled.outcome), (ApprovalState::Executed, Some(output)));
         assert_eq!(settled.input, approval.input);
     }
@@ -113,13 +113,13 @@ both! {
         let approval = asked(&store, org, asking).await;
         let me = person(org, asking);
         let no = Verdict::Decline { reason: Some("too\0 dear".to_owned()) };
-        let Decided::First(decided) = store.decide_approval(verdict(&approval, me, no, 5)).await.unwrap() else { panic!() };
+        let Decided::First(decided) = store.decide_approval(verdict(&approval, &me, no, 5)).await.unwrap() else { panic!() };
         assert_eq!((decided.state, decided.reason.as_deref()), (ApprovalState::Declined, Some("too\u{fffd} dear")));
-        let yes = store.decide_approval(verdict(&approval, me, Verdict::Approve, 6)).await.unwrap();
+        let yes = store.decide_approval(verdict(&approval, &me, Verdict::Approve, 6)).await.unwrap();
         assert!(matches!(yes, Decided::Before(before) if before == decided));
 
         let late = asked(&store, org, asking).await;
-        let yes = store.decide_approval(verdict(&late, me, Verdict::Approve, LIFETIME.as_secs())).await.unwrap();
+        let yes = store.decide_approval(verdict(&late, &me, Verdict::Approve, LIFETIME.as_secs())).await.unwrap();
         assert!(matches!(yes, Decided::First(expired) if expired.state == ApprovalState::Expired));
     }
 
@@ -129,7 +129,7 @@ both! {
         let approval = asked(&store, org, asking).await;
         let deciding = (0..20).map(|at| {
             let said = if at % 2 == 0 { Verdict::Approve } else { Verdict::Decline { reason: None } };
-            let (store, decision) = (store.clone(), verdict(&approval, person(org, asking), said, 1));
+            let (store, decision) = (store.clone(), verdict(&approval, &person(org, asking), said, 1));
             spawn(async move { store.decide_approval(decision).await.unwrap() })
         });
         let decided: Vec<Decided> = join_all(deciding).await.into_iter().map(Result::unwrap).collect();
@@ -150,19 +150,34 @@ both! {
         let elsewhere = organization(&store, &[]).await;
         let page = |key| Person { kind: KeyKind::Publishable, ..person(org, key) };
         for who in [person(elsewhere, asking), page(KeyId(uuid()))] {
-            assert!(store.approval(who, approval.id).await.unwrap().is_none());
-            let decided = store.decide_approval(verdict(&approval, who, Verdict::Approve, 1)).await.unwrap();
+            assert!(store.approval(&who, approval.id).await.unwrap().is_none());
+            let decided = store.decide_approval(verdict(&approval, &who, Verdict::Approve, 1)).await.unwrap();
             assert!(matches!(decided, Decided::Unknown));
         }
-        let unknown = Decision { id: ApprovalId(uuid()), ..verdict(&approval, page(asking), Verdict::Approve, 1) };
+        let unknown = Decision { id: ApprovalId(uuid()), ..verdict(&approval, &page(asking), Verdict::Approve, 1) };
         assert!(matches!(store.decide_approval(unknown).await.unwrap(), Decided::Unknown));
-        assert_eq!(store.approval(page(asking), approval.id).await.unwrap().unwrap().state, ApprovalState::Pending);
+        assert_eq!(store.approval(&page(asking), approval.id).await.unwrap().unwrap().state, ApprovalState::Pending);
         // A key of the same lineage, and any secret one, may.
         let rotated = NewKey { kind: KeyKind::Publishable, ..key(org) };
         let next = rotated.id;
         store.rotate_key(org, asking, successor(&rotated), at(60)).await.unwrap();
-        assert!(store.approval(page(next), approval.id).await.unwrap().is_some());
-        assert!(store.approval(person(org, KeyId(uuid())), approval.id).await.unwrap().is_some());
+        assert!(store.approval(&page(next), approval.id).await.unwrap().is_some());
+        assert!(store.approval(&person(org, KeyId(uuid())), approval.id).await.unwrap().is_some());
+    }
+
+    async fn what_was_asked_of_a_visitor_is_decided_by_that_visitor(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let asking = KeyId(uuid());
+        let approval = Approval { id: ApprovalId(uuid()), visitor: Some("alice".to_owned()), ..asked(&store, org, asking).await };
+        store.create_approvals(vec![approval.clone()]).await.unwrap();
+        let of = |visitor: Option<&str>| Person { visitor: visitor.map(str::to_owned), ..person(org, asking) };
+        for who in [of(None), of(Some("bob"))] {
+            assert!(store.approval(&who, approval.id).await.unwrap().is_none());
+            let decided = store.decide_approval(verdict(&approval, &who, Verdict::Approve, 1)).await.unwrap();
+            assert!(matches!(decided, Decided::Unknown));
+        }
+        let decided = store.decide_approval(verdict(&approval, &of(Some("alice")), Verdict::Approve, 1)).await.unwrap();
+        assert!(matches!(decided, Decided::First(_)));
     }
 
     async fn an_organization_lists_its_own_and_they_are_kept_as_long_as_its_log(backend: Backend) {
@@ -181,9 +196,9 @@ both! {
         store.create_approvals(approvals[1..].to_vec()).await.unwrap();
         let elsewhere = organization(&store, &[]).await;
         asked(&store, elsewhere, KeyId(uuid())).await;
-        store.decide_approval(verdict(&approvals[1], person(org, asking), Verdict::Approve, 61)).await.unwrap();
+        store.decide_approval(verdict(&approvals[1], &person(org, asking), Verdict::Approve, 61)).await.unwrap();
         let no = Verdict::Decline { reason: Some("no".to_owned()) };
-        store.decide_approval(verdict(&approvals[2], person(org, KeyId(uuid())), no, 121)).await.unwrap();
+        store.decide_approval(verdict(&approvals[2], &person(org, KeyId(uuid())), no, 121)).await.unwrap();
 
         let all = || ApprovalQuery { limit: 10, ..ApprovalQuery::default() };
         let list = async |query, seconds| store.approvals(org, query, at(seconds)).await.unwrap();

@@ -7,10 +7,11 @@ use std::{
 };
 
 use resly_core::{
+    approval::Person,
     conversation::{ClientMessage, MessageStatus, Role},
     id::{ConversationId, KeyId, MessageId, OrganizationId},
     meter::{Limits, Meter, UsageReport},
-    model::FinishReason,
+    model::{FinishReason, TokenUsage},
     principal::{KeyKind, Scope},
     time::Timestamp,
     turn::store::{
@@ -177,6 +178,7 @@ pub fn answer(organization: OrganizationId, answer: MessageId, text: &str) -> Fi
         finish: Some(FinishReason::Length),
         citations: vec![],
         steps: vec![],
+        usage: TokenUsage::default(),
         refund: false,
         now: at(1),
     }
@@ -205,5 +207,11 @@ pub async fn used(store: &Store, organization: OrganizationId, meter: Meter) -> 
 /// The texts of a conversation, as its readers see them.
 pub async fn texts(store: &Store, organization: OrganizationId, id: ConversationId) -> Vec<String> {
     let conversation = store.conversation(organization, id).await.unwrap().unwrap();
-    conversation.messages.into_iter().map(|message| message.content).collect()
+    let live = conversation.messages.into_iter().filter(|message| message.superseded_at.is_none());
+    live.map(|message| message.content).collect()
+}
+
+/// Whoever holds a secret key, for a visitor.
+pub fn person(organization: OrganizationId, key: KeyId, visitor: Option<&str>) -> Person {
+    Person { organization, key, kind: KeyKind::Secret, visitor: visitor.map(str::to_owned) }
 }

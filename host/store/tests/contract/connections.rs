@@ -46,7 +46,7 @@ both! {
         assert_eq!((found.settings, found.credentials, found.revision), (new.settings.clone(), new.credentials.clone(), 1));
         assert_eq!((found.mappings, found.policy, found.created_at), (new.mappings.clone(), new.policy, at(0)));
         assert!(store.enabled_connections(org).await.unwrap().is_empty());
-        assert!(store.set_connection_status(org, new.id, ConnectionStatus::Enabled, at(9)).await.unwrap());
+        assert!(store.set_connection_status(org, new.id, ConnectionStatus::Enabled).await.unwrap());
         let enabled = store.enabled_connections(org).await.unwrap();
         assert_eq!((enabled.len(), enabled[0].revision), (1, 1), "a status changes nothing that a credential is bound to");
 
@@ -109,7 +109,7 @@ both! {
         };
         let changed = store.update_connection(org, new.id, renewed.clone()).await.unwrap().unwrap();
         assert_eq!(changed.status, ConnectionStatus::Installed);
-        store.set_connection_status(org, new.id, ConnectionStatus::Disabled, at(9)).await.unwrap();
+        store.set_connection_status(org, new.id, ConnectionStatus::Disabled).await.unwrap();
         let disabled = ConnectionChange { seen: Some(3), ..renewed };
         let changed = store.update_connection(org, new.id, disabled).await.unwrap().unwrap();
         assert_eq!(changed.status, ConnectionStatus::Disabled);
@@ -127,7 +127,7 @@ both! {
         };
         refuse().await;
         assert_eq!((seen().await.status, pass().await), (ConnectionStatus::NeedsAuth, ConnectionStatus::Installed));
-        store.set_connection_status(org, new.id, ConnectionStatus::Enabled, at(9)).await.unwrap();
+        store.set_connection_status(org, new.id, ConnectionStatus::Enabled).await.unwrap();
         refuse().await;
         assert_eq!((seen().await.status, pass().await), (ConnectionStatus::NeedsAuth, ConnectionStatus::Enabled));
 
@@ -147,8 +147,8 @@ both! {
         store.update_connection(org, new.id, moved).await.unwrap().unwrap();
         assert_eq!(pass().await, ConnectionStatus::Installed);
 
-        store.set_connection_status(org, new.id, ConnectionStatus::Enabled, at(9)).await.unwrap();
-        store.set_connection_status(org, new.id, ConnectionStatus::Disabled, at(9)).await.unwrap();
+        store.set_connection_status(org, new.id, ConnectionStatus::Enabled).await.unwrap();
+        store.set_connection_status(org, new.id, ConnectionStatus::Disabled).await.unwrap();
         refuse().await;
         assert_eq!((seen().await.status, pass().await), (ConnectionStatus::Disabled, ConnectionStatus::Disabled));
     }
@@ -161,7 +161,7 @@ both! {
         assert!(store.connection(stranger, new.id).await.unwrap().is_none());
         assert!(store.enabled_connections(stranger).await.unwrap().is_empty());
         assert!(store.list_connections(stranger).await.unwrap().is_empty());
-        assert!(!store.set_connection_status(stranger, new.id, ConnectionStatus::Disabled, at(9)).await.unwrap());
+        assert!(!store.set_connection_status(stranger, new.id, ConnectionStatus::Disabled).await.unwrap());
         let change = ConnectionChange { name: Some("mine".to_owned()), ..ConnectionChange::default() };
         assert!(store.update_connection(stranger, new.id, change).await.unwrap().is_none());
         assert!(store.delete_connection(stranger, new.id, at(0)).await.unwrap().is_none());

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use resly_core::{
     alert::{AlertKind, AlertState, Event},
     connector::{
-        connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner},
+        connection::{Connection, ConnectionStatus, Environment, Owner},
         health::{DueCheck, Evidence, HealthState, HealthStore, Observed, Schedule},
         reason::Reason,
     },
     id::{OrganizationId, WebhookId},
 };
-use resly_store::{AlertQuery, ConnectionChange, CredentialsEnd, DeliveryState, Store, Tried, Webhook};
+use resly_store::{AlertQuery, ConnectionChange, CredentialsExpiry, DeliveryState, Store, Tried, Webhook};
 use serde_json::Value;
 
 use crate::{
@@ -188,7 +188,7 @@ both! {
         store.observe(seen(&other, Evidence::Good, 2)).await.unwrap();
         store.observe(seen(&other, bad(Reason::NeedsAuth), 3)).await.unwrap();
         assert_eq!(store.alerts(org, open()).await.unwrap().len(), 1, "it came back");
-        store.set_connection_status(org, other.id, ConnectionStatus::Disabled, at(4)).await.unwrap();
+        assert!(store.disable_connection(org, other.id, at(4)).await.unwrap());
         assert!(store.alerts(org, open()).await.unwrap().is_empty());
     }
 
@@ -197,8 +197,8 @@ both! {
         let new = enabled(&store, org).await;
         let ends = async |day: Option<u64>| {
             let ends = day.map(|day| at(day * DAY));
-            let credentials_end = Some(CredentialsEnd { ends, now: at(0) });
-            let change = ConnectionChange { credentials_end, ..ConnectionChange::default() };
+            let expiry = Some(CredentialsExpiry { ends, now: at(0) });
+            let change = ConnectionChange { expiry, ..ConnectionChange::default() };
             store.update_connection(org, new.id, change).await.unwrap().unwrap();
         };
         let warned = async |day: u64| {

@@ -104,7 +104,7 @@ both! {
         store.finish_turn(refund(org, second.answer)).await.unwrap();
         assert_eq!(used(&store, org, Meter::Messages).await, 0);
         backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
-        assert!(store.message(org, first.answer).await.unwrap().is_none());
+        assert!(store.message(org, first.answer).await.unwrap().unwrap().superseded_at.is_some());
     }
 
     async fn it_is_run_again_in_a_conversation_that_went_on(backend: Backend) {

@@ -6,7 +6,6 @@ use resly_core::{
     knowledge::Citation,
     meter::{LimitOf, LimitReached, Meter},
     model::FinishReason,
-    page::Cursor,
     turn::store::{BeginTurnError, ConversationRef, FinishedTurn, NewTicket, NewTurn, TurnStore},
 };
 use resly_store::Cursor;
@@ -14,8 +13,8 @@ use serde_json::json;
 
 use crate::{
     backend::{
-        Backend, accept, answer, assistant, at, key, organization, question, refund, refusal, successor, texts, used,
-        user, uuid,
+        Backend, accept, answer, assistant, at, key, organization, person, question, refund, refusal, successor, texts,
+        used, user, uuid,
     },
     both,
 };
@@ -97,16 +96,16 @@ both! {
         // Names are a key's own.
         let elsewhere = accept(&store, named(&other, "one")).await;
         assert_ne!(elsewhere.conversation, first.conversation);
-        let found = store.find_conversation(org, mine.id, "chat-1").await.unwrap();
+        let found = store.find_conversation(&person(org, mine.id, None), "chat-1").await.unwrap();
         assert_eq!(found, Some(first.conversation));
-        let found = store.find_conversation(org, other.id, &first.conversation.to_string()).await.unwrap();
+        let found = store.find_conversation(&person(org, other.id, None), &first.conversation.to_string()).await.unwrap();
         assert_eq!(found, Some(first.conversation));
-        assert_eq!(store.find_conversation(org, mine.id, "chat-2").await.unwrap(), None);
+        assert_eq!(store.find_conversation(&person(org, mine.id, None), "chat-2").await.unwrap(), None);
 
         // ... and of the keys that it is rotated to.
         let new = key(org);
         store.rotate_key(org, mine.id, successor(&new), at(10)).await.unwrap();
-        assert_eq!(store.find_conversation(org, new.id, "chat-1").await.unwrap(), Some(first.conversation));
+        assert_eq!(store.find_conversation(&person(org, new.id, None), "chat-1").await.unwrap(), Some(first.conversation));
         assert_eq!(accept(&store, named(&new, "four")).await.conversation, first.conversation);
     }
 
@@ -126,7 +125,8 @@ both! {
         let edited = accept(&store, go_on(vec![user("a"), assistant("A"), user("c")])).await;
         assert_eq!(edited.history.len(), 3);
         assert_eq!(texts(&store, org, first.conversation).await, ["a", "A", "c", ""]);
-        assert!(store.message(org, second.answer).await.unwrap().is_none(), "what was replaced is not shown");
+        let replaced = store.message(org, second.answer).await.unwrap().unwrap();
+        assert!(replaced.superseded_at.is_some() && replaced.content == "B", "what was replaced stays readable");
         assert_eq!(backend.number("SELECT COUNT(*) FROM messages WHERE superseded_at IS NOT NULL").await, 2);
 
         // The same question again: the question stays, the answer is new.
@@ -155,7 +155,7 @@ both! {
                 NewTurn { conversation: ConversationRef::Id(id), ..question(stranger, KeyId(uuid()), vec![user("?")]) };
             assert!(matches!(refusal(&store, turn).await, BeginTurnError::NoConversation));
             assert!(store.conversation(stranger, id).await.unwrap().is_none());
-            assert_eq!(store.find_conversation(stranger, KeyId(uuid()), &id.to_string()).await.unwrap(), None);
+            assert_eq!(store.find_conversation(&person(stranger, KeyId(uuid()), None), &id.to_string()).await.unwrap(), None);
         }
         assert!(store.message(stranger, turn.answer).await.unwrap().is_none());
         store.finish_turn(answer(stranger, turn.answer, "forged")).await.unwrap();

@@ -122,7 +122,9 @@ impl Fake {
             finish: None,
             citations: vec![],
             steps: vec![],
+            usage: None,
             created_at: now,
+            superseded_at: None,
         };
         let id = MessageId(Uuid::from_u128(before.len() as u128 + 100));
         before.push(said(id, Role::User, question));
@@ -153,7 +155,9 @@ impl TurnStore for Fake {
             finish: None,
             citations: vec![],
             steps: vec![],
+            usage: None,
             created_at: turn.now,
+            superseded_at: None,
         }));
         let (conversation, answer) = (ConversationId(Uuid::from_u128(5)), turn.answer);
         Ok(BeginTurn::Accepted(AcceptedTurn { conversation, answer, history, remaining: None }))
@@ -182,12 +186,7 @@ impl TurnStore for Fake {
         Ok(None)
     }
 
-    async fn find_conversation(
-        &self,
-        _: OrganizationId,
-        _: KeyId,
-        _: &str,
-    ) -> Result<Option<ConversationId>, StoreError> {
+    async fn find_conversation(&self, _: &Person, _: &str) -> Result<Option<ConversationId>, StoreError> {
         Ok(None)
     }
 
@@ -230,7 +229,6 @@ impl ConnectionStore for Fake {
         _: OrganizationId,
         _: ConnectionId,
         _: ConnectionStatus,
-        _: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(true)
     }
@@ -277,8 +275,9 @@ impl ApprovalStore for Fake {
         Ok(())
     }
 
-    async fn approval(&self, _: Person, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
-        Ok(self.approvals().into_iter().find(|approval| approval.id == id))
+    async fn approval(&self, person: &Person, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+        let theirs = |approval: &Approval| approval.visitor.is_none() || approval.visitor == person.visitor;
+        Ok(self.approvals().into_iter().find(|approval| approval.id == id && theirs(approval)))
     }
 
     async fn decide_approval(&self, decision: Decision) -> Result<Decided, StoreError> {

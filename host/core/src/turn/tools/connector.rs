@@ -186,10 +186,9 @@ impl Toolbox<'_> {
             return Err(ToolError::new("repeated", message));
         }
         let wish = Wish {
-            person: Person::from(self.principal),
+            person: Person::new(self.principal, self.visitor),
             conversation: self.accepted.conversation,
             message: self.accepted.answer,
-            visitor: self.visitor.map(str::to_owned),
             call: id.to_owned(),
             input: request.input.clone(),
         };

@@ -160,7 +160,7 @@ pub async fn create(
         created_at: now,
         revision: 1,
     };
-    app.store.create_connection_until(connection.clone(), request.credentials_expire_at).await?;
+    app.store.create_connection(connection.clone(), request.credentials_expire_at).await?;
     Ok((StatusCode::CREATED, Json(shown(&app, &connection).await?)))
 }
 

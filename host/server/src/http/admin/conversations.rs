@@ -6,13 +6,13 @@ use axum::{
     Json,
     extract::{Path, State},
 };
+use resly_core::conversation::Message;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     app::App,
     http::{
-        chat::object,
         guard::Admin,
         page,
         problem::Problem,
@@ -54,7 +54,7 @@ pub async fn list(
     Ok(Json(json!({"conversations": conversations, "next": next})))
 }
 
-/// One conversation with its messages, oldest first.
+/// One conversation with its messages, oldest first. What an edit or a new answer replaced has `superseded_at`.
 #[utoipa::path(get, path = "/api/admin/conversations/{id}", tag = "admin", operation_id = "getConversation",
     params(("id" = String, Path, description = "The conversation's id")),
     responses((status = 200, description = "The conversation", body = Object),
@@ -68,6 +68,15 @@ pub async fn get(
     let missing = || Problem::not_found("there is no such conversation");
     let id = id.parse().map_err(|_| missing())?;
     let found = app.store.conversation(principal.organization, id).await?.ok_or_else(missing)?;
-    let messages: Vec<Value> = found.messages.into_iter().map(object).collect();
+    let messages: Vec<Value> = found.messages.iter().map(message).collect();
     Ok(Json(json!({"id": found.id, "visitor": found.visitor, "created_at": found.created_at, "messages": messages})))
+}
+
+fn message(message: &Message) -> Value {
+    let Message { id, client_id, role, content, status, citations, steps, usage, created_at, superseded_at, .. } =
+        message;
+    let usage = usage.map(|usage| json!({"input_tokens": usage.input, "output_tokens": usage.output}));
+    json!({"id": id, "conversation_id": message.conversation_id, "client_id": client_id, "role": role,
+        "content": content, "status": status, "citations": citations, "steps": steps, "usage": usage,
+        "created_at": created_at, "superseded": superseded_at.is_some(), "superseded_at": superseded_at})
 }

@@ -9,7 +9,6 @@ use resly_core::{
         reason::Reason,
         sandbox::FaultKind,
     },
-    page::Cursor,
     time::Timestamp,
 };
 use resly_store::{LogPage, LogQuery, LoggedCall};
@@ -20,7 +19,7 @@ use crate::{
     app::App,
     http::{
         guard::Admin,
-        page::{self, Page},
+        page,
         problem::Problem,
         query::{self, Query},
     },
@@ -86,7 +85,8 @@ pub async fn list(
     Ok(Json(json!({"logs": logs, "next": next, "today": today})))
 }
 
-fn query(parameters: LogParameters, page: Page) -> Result<LogQuery, Problem> {
+fn query(parameters: LogParameters) -> Result<LogQuery, Problem> {
+    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let to: Option<Timestamp> = query::id_or_time("to", parameters.to.as_deref())?;
     if parameters.q.as_ref().is_some_and(|text| text.chars().count() > LONGEST) {
         return Err(query::wrong("q", &format!("has at most {LONGEST} characters")));
@@ -111,7 +111,7 @@ fn query(parameters: LogParameters, page: Page) -> Result<LogQuery, Problem> {
         to,
         before: page.before,
         text: parameters.q.filter(|text| !text.trim().is_empty()),
-        limit: page.rows(),
+        limit: page.limit,
     })
 }
 

@@ -6,14 +6,15 @@ use axum::{
     Json,
     extract::{Path, State},
 };
+use http::Uri;
 use resly_core::{
-    approval::{Approval, Outcome, Person, Verdict},
+    approval::{Approval, Outcome, Verdict},
     id::ApprovalId,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parse;
+use super::{parse, person};
 use crate::{
     app::App,
     http::{body, guard::Chatter, problem::Problem},
@@ -24,12 +25,17 @@ use crate::{
 pub struct Body {
     approved: bool,
     reason: Option<String>,
+    #[serde(rename = "visitorId")]
+    visitor_id: Option<String>,
 }
 
 /// A call that a person was asked to confirm, with what became of it.
 #[utoipa::path(
     get, path = "/api/chat/approvals/{id}", tag = "chat", operation_id = "getApproval",
-    params(("id" = String, Path, description = "From the answer that asks")),
+    params(
+        ("id" = String, Path, description = "From the answer that asks"),
+        ("visitorId" = Option<String>, Query, description = "The visitor who was asked, when one was"),
+    ),
     responses(
         (status = 200, description = "The approval", body = crate::http::schema::Approval),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json"),
@@ -39,8 +45,9 @@ pub async fn find(
     State(app): State<Arc<App>>,
     Chatter(principal): Chatter,
     Path(id): Path<String>,
+    uri: Uri,
 ) -> Result<Json<Value>, Problem> {
-    let found = app.turns.approvals.find(Person::from(&*principal), id_of(&id)?).await?;
+    let found = app.turns.approvals.find(&person(&principal, uri.query())?, id_of(&id)?).await?;
     Ok(Json(object(&found.ok_or_else(missing)?)))
 }
 
@@ -49,7 +56,10 @@ pub async fn find(
 /// The answer comes when the call has ended. A repeat changes nothing and tells the approval as it is: a call is made once.
 #[utoipa::path(
     post, path = "/api/chat/approvals/{id}", tag = "chat", operation_id = "decideApproval",
-    params(("id" = String, Path, description = "From the answer that asks")),
+    params(
+        ("id" = String, Path, description = "From the answer that asks"),
+        ("visitorId" = Option<String>, Query, description = "The visitor who was asked, when one was"),
+    ),
     request_body = crate::http::schema::Verdict,
     responses(
         (status = 200, description = "The approval as it is now", body = crate::http::schema::Approval),
@@ -60,6 +70,7 @@ pub async fn decide(
     State(app): State<Arc<App>>,
     Chatter(principal): Chatter,
     Path(id): Path<String>,
+    uri: Uri,
     body::Json(body): body::Json<Body>,
 ) -> Result<Json<Value>, Problem> {
     let verdict = if body.approved {
@@ -67,7 +78,11 @@ pub async fn decide(
     } else {
         Verdict::Decline { reason: body.reason.as_deref().and_then(parse::reason) }
     };
-    let decided = app.turns.approvals.decide(Person::from(&*principal), id_of(&id)?, verdict).await?;
+    let mut person = person(&principal, uri.query())?;
+    if let Some(visitor) = body.visitor_id.as_deref().filter(|visitor| !visitor.is_empty()) {
+        person.visitor = Some(parse::name("visitorId", visitor)?.to_owned());
+    }
+    let decided = app.turns.approvals.decide(&person, id_of(&id)?, verdict).await?;
     Ok(Json(object(&decided.ok_or_else(missing)?)))
 }
 

@@ -7,10 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, Uri};
-use resly_core::{principal::Principal, turn::live::LiveTurn};
+use resly_core::{approval::Person, turn::live::LiveTurn};
 
 use super::{
     format::Format,
+    person,
     post::{answer, identify},
 };
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     get, path = "/api/chat/{id}/stream", tag = "chat", operation_id = "resumeChat",
     params(
         ("id" = String, Path, description = "The conversation's id, or the client's name for it"),
+        ("visitorId" = Option<String>, Query, description = "The visitor whose conversation it is, when it has one"),
         ("format" = Option<String>, Query, description = "As for `POST /api/chat`"),
     ),
     responses(
@@ -43,7 +45,7 @@ pub async fn resume(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let format = Format::choose(uri.query(), &headers)?;
-    let Some(live) = find(&app, &principal, &id).await? else {
+    let Some(live) = find(&app, &person(&principal, uri.query())?, &id).await? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     let mut response = answer(&live, format, false).await?;
@@ -54,7 +56,10 @@ pub async fn resume(
 /// Cancels the answer in progress. What was written until then is kept.
 #[utoipa::path(
     delete, path = "/api/chat/{id}/stream", tag = "chat", operation_id = "cancelChat",
-    params(("id" = String, Path, description = "The conversation's id, or the client's name for it")),
+    params(
+        ("id" = String, Path, description = "The conversation's id, or the client's name for it"),
+        ("visitorId" = Option<String>, Query, description = "The visitor whose conversation it is, when it has one"),
+    ),
     responses(
         (status = 204, description = "It is stopped, or nothing was in progress"),
         (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json"),
@@ -64,20 +69,16 @@ pub async fn cancel(
     State(app): State<Arc<App>>,
     Chatter(principal): Chatter,
     Path(id): Path<String>,
+    uri: Uri,
 ) -> Result<StatusCode, Problem> {
-    if let Some(live) = find(&app, &principal, &id).await? {
+    if let Some(live) = find(&app, &person(&principal, uri.query())?, &id).await? {
         live.cancel();
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The turn that is running in a conversation. One that isn't this organization's is one that isn't.
-async fn find(app: &App, principal: &Principal, id: &str) -> Result<Option<Arc<LiveTurn>>, Problem> {
-    if let Ok(conversation) = id.parse()
-        && let Some(live) = app.turns.live.find(principal.organization, conversation)
-    {
-        return Ok(Some(live));
-    }
-    let conversation = app.turns.store.find_conversation(principal.organization, principal.key, id).await?;
-    Ok(conversation.and_then(|conversation| app.turns.live.find(principal.organization, conversation)))
+/// The turn that is running in a conversation. One of another organization, visitor or publishable key is one that isn't.
+async fn find(app: &App, person: &Person, id: &str) -> Result<Option<Arc<LiveTurn>>, Problem> {
+    let conversation = app.turns.store.find_conversation(person, id).await?;
+    Ok(conversation.and_then(|conversation| app.turns.live.find(person.organization, conversation)))
 }

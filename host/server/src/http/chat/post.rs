@@ -192,7 +192,7 @@ fn replay(given: Replay, format: Format) -> Response {
         Format::Text => unbuffered(text::replay(given)),
         Format::Ui => unbuffered(ui::replay(&given)),
         Format::Json => {
-            let mut response = Response::new(Body::from(whole::replay(given).to_string()));
+            let mut response = Response::new(Body::from(whole::replay(&given).to_string()));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             response
         }

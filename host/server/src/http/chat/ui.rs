@@ -27,7 +27,7 @@ use resly_core::{
 use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::approvals;
+use super::{approvals, whole};
 
 /// What keeps proxies from closing a connection while a model thinks.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -53,7 +53,8 @@ pub fn replay(given: &Replay) -> Response {
         writer.event(event);
     }
     writer.text(&message.content);
-    writer.end(message.status, &message.citations, message.finish, json!({}));
+    let usage = message.usage.map(whole::usage);
+    writer.end(message.status, &message.citations, message.finish, json!({"usage": usage}));
     respond(Body::from(writer.take()))
 }
 
@@ -176,8 +177,7 @@ impl Writer {
             }
             TurnEvent::Finished(ending) => {
                 let Ending { status, citations, usage, finish, .. } = &*ending;
-                let usage = json!({"inputTokens": usage.input, "outputTokens": usage.output});
-                self.end(*status, citations, Some(*finish), json!({"usage": usage}));
+                self.end(*status, citations, Some(*finish), json!({"usage": whole::usage(*usage)}));
                 return Over(true);
             }
             TurnEvent::Failed(failure) => {
@@ -322,6 +322,7 @@ mod tests {
                 status: MessageStatus::Complete,
                 text: String::new(),
                 citations: vec![citation],
+                steps: vec![],
                 finish: FinishReason::Length,
                 usage: TokenUsage::default(),
                 timing: Timing::default(),

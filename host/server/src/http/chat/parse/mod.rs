@@ -30,6 +30,7 @@ use crate::http::problem::{Mistake, Problem};
 pub const MESSAGES_CAP: usize = 1_000;
 /// Bytes of an id or a name.
 const NAME_CAP: usize = 200;
+const NO_NAME: &str = "at most 200 bytes without control characters";
 
 /// A body that makes sense.
 #[derive(Debug, PartialEq, Eq)]
@@ -146,13 +147,22 @@ pub fn chat_body(json: Value) -> Result<ChatBody, Problem> {
     Ok(ChatBody { system, messages, verdicts, conversation_id, visitor_id, name })
 }
 
+/// A name or an id, as any part of a request may give one.
+pub fn name<'t>(field: &str, text: &'t str) -> Result<&'t str, Problem> {
+    if is_name(text) { Ok(text) } else { Err(Problem::invalid_at(field, NO_NAME)) }
+}
+
+fn is_name(text: &str) -> bool {
+    text.len() <= NAME_CAP && !text.chars().any(char::is_control)
+}
+
 /// A short text, or nothing (`null` counts as nothing).
 fn text_field(body: &mut Map<String, Value>, name: &str, mistakes: &mut Vec<Mistake>) -> Option<String> {
     match body.remove(name)? {
         Value::Null => None,
         Value::String(text) if text.is_empty() => None,
-        Value::String(text) if text.len() > NAME_CAP || text.chars().any(char::is_control) => {
-            mistakes.push(Mistake::new(name, format!("at most {NAME_CAP} bytes without control characters")));
+        Value::String(text) if !is_name(&text) => {
+            mistakes.push(Mistake::new(name, NO_NAME));
             None
         }
         Value::String(text) => Some(text),

@@ -1,0 +1,169 @@
+//! How a client's history is matched with the stored one: what stays, and what is new.
+//!
+//! Messages with ids are matched by id alone. Words decide only where ids don't, and where they leave a doubt, what the
+//! client sent is appended: only a known id, or a whole history, can say that something was replaced.
+
+use std::collections::HashMap;
+
+use super::{ClientMessage, Message, Role};
+
+/// What a client's history changes in the stored one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// How many of the stored messages stay, from the start. What follows them is superseded.
+    pub keep: usize,
+    /// Where the new messages start in the client's history.
+    pub new_from: usize,
+}
+
+/// Matches a client's history with the stored one.
+///
+/// - The last message with a known id is the anchor. A user's message with other words is an edit of that very message. When
+///   the anchor is the last message of all, its answer is asked for again. What follows the anchor is new.
+/// - Without a known id, a body whose beginning is the end of the stored conversation brings what comes after that.
+/// - A body that begins where the stored conversation begins and holds an assistant's message is a whole history: where it
+///   differs, it is an edit.
+/// - Everything else is appended.
+///
+/// Answers that a client leaves out, as one does that shows no failed answers, or sends the user's messages only, stay.
+pub fn merge(stored: &[Message], sent: &[ClientMessage]) -> Merge {
+    let merged = match last_known(stored, sent) {
+        Some((at, position)) => after_anchor(stored, sent, at, position),
+        None => by_words(stored, sent),
+    };
+    debug_assert!(merged.keep <= stored.len() && merged.new_from <= sent.len());
+    merged
+}
+
+fn has_id(stored: &Message, id: &str) -> bool {
+    stored.client_id.as_deref() == Some(id) || stored.id.to_string() == id
+}
+
+/// The last sent message that is stored, under the client's id or the id that the host answered with, and its place there.
+fn last_known(stored: &[Message], sent: &[ClientMessage]) -> Option<(usize, usize)> {
+    if stored.is_empty() || sent.iter().all(|message| message.id.is_none()) {
+        return None;
+    }
+    let mut places = HashMap::new();
+    for (position, message) in stored.iter().enumerate() {
+        places.insert(message.id.to_string(), position);
+    }
+    // The client's own ids win: an answer that goes on from another one is known by that one's id.
+    for (position, message) in stored.iter().enumerate() {
+        if let Some(id) = &message.client_id {
+            places.insert(id.clone(), position);
+        }
+    }
+    sent.iter().enumerate().rev().find_map(|(at, message)| {
+        let position = *places.get(message.id.as_deref()?)?;
+        (stored[position].role == message.role).then_some((at, position))
+    })
+}
+
+fn after_anchor(stored: &[Message], sent: &[ClientMessage], at: usize, position: usize) -> Merge {
+    // A known id with other words is an edit. The assistant's words are the host's to keep.
+    if sent[at].role == Role::User && stored[position].content != sent[at].text {
+        return Merge { keep: position, new_from: at };
+    }
+    let (mut keep, mut new_from) = (position + 1, at + 1);
+    while let (Some(have), Some(message)) = (stored.get(keep), sent.get(new_from)) {
+        match (have.role, message.role) {
+            // The client's own rendition of an answer, under an id of its own or none.
+            (Role::Assistant, Role::Assistant) => new_from += 1,
+            (Role::Assistant, Role::User) => {}
+            (Role::User, Role::User) if message.id.is_none() && have.content == message.text => new_from += 1,
+            (Role::User, _) => break,
+        }
+        keep += 1;
+    }
+    // A body that ends with what is stored asks for a new answer to it.
+    if new_from == sent.len() || is_whole(stored, sent) {
+        return Merge { keep, new_from };
+    }
+    Merge { keep: stored.len(), new_from }
+}
+
+/// Whether a body begins where the stored conversation begins, and knows what the assistant said.
+fn is_whole(stored: &[Message], sent: &[ClientMessage]) -> bool {
+    let (Some(first), Some(message)) = (stored.first(), sent.first()) else { return false };
+    let begins = match &message.id {
+        Some(id) if has_id(first, id) => true,
+        Some(_) if first.client_id.is_some() => false,
+        _ => first.role == message.role && first.content.trim() == message.text.trim(),
+    };
+    begins && sent.iter().any(|message| message.role == Role::Assistant)
+}
+
+fn by_words(stored: &[Message], sent: &[ClientMessage]) -> Merge {
+    // What most clients send: there is nothing to compare, since the last message is always new.
+    if stored.is_empty() || sent.len() < 2 {
+        return Merge { keep: stored.len(), new_from: 0 };
+    }
+    let words = Words::of(stored, sent);
+    if let Some(new_from) = words.common_end() {
+        return Merge { keep: stored.len(), new_from };
+    }
+    if is_whole(stored, sent) {
+        let (keep, new_from) = words.common_beginning();
+        return Merge { keep, new_from };
+    }
+    Merge { keep: stored.len(), new_from: 0 }
+}
+
+/// Both histories with a number for each text, so that long texts are compared once.
+struct Words<'m> {
+    stored: Vec<(&'m Message, usize)>,
+    sent: Vec<(&'m ClientMessage, usize)>,
+}
+
+impl<'m> Words<'m> {
+    fn of(stored: &'m [Message], sent: &'m [ClientMessage]) -> Self {
+        let mut numbers: HashMap<&str, usize> = HashMap::new();
+        let mut number = |text: &'m str| {
+            let next = numbers.len();
+            *numbers.entry(text.trim()).or_insert(next)
+        };
+        Self {
+            stored: stored.iter().map(|message| (message, number(&message.content))).collect(),
+            sent: sent.iter().map(|message| (message, number(&message.text))).collect(),
+        }
+    }
+
+    /// Whether it is the same message. Two different ids never are.
+    fn same(&self, have: usize, at: usize) -> bool {
+        let ((stored, words), (sent, same)) = (self.stored[have], self.sent[at]);
+        let ids_differ = stored.client_id.is_some() && sent.id.is_some();
+        stored.role == sent.role && words == same && !ids_differ
+    }
+
+    /// Walks both histories side by side, past answers that the client leaves out, until they differ or one ends.
+    fn walk(&self, mut have: usize, mut at: usize) -> (usize, usize) {
+        while have < self.stored.len() && at < self.sent.len() {
+            if self.same(have, at) {
+                at += 1;
+            } else if (self.stored[have].0.role, self.sent[at].0.role) != (Role::Assistant, Role::User) {
+                break;
+            }
+            have += 1;
+        }
+        (have, at)
+    }
+
+    /// The end of the stored history with which the sent one begins, the longest one: how many sent messages that is. The
+    /// last one sent is never part of it.
+    fn common_end(&self) -> Option<usize> {
+        // As many stored messages as the sent ones can meet, with an answer left out for each.
+        let first = self.stored.len().saturating_sub(2 * self.sent.len());
+        (first..self.stored.len()).filter(|have| self.same(*have, 0)).find_map(|start| {
+            let (have, at) = self.walk(start, 0);
+            (have == self.stored.len() && at < self.sent.len()).then_some(at)
+        })
+    }
+
+    fn common_beginning(&self) -> (usize, usize) {
+        self.walk(0, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests;
