@@ -44,9 +44,13 @@ const data = mkdtempSync(join(tmpdir(), 'resly-stop-'));
 before(async () => {
   model.listen(0, '127.0.0.1');
   await once(model, 'listening');
-  const env = { ...process.env, RESLY_MODEL_URL: `http://127.0.0.1:${model.address().port}/v1`, RESLY_MODEL: 'scripted' };
+  // The suite's own variables are no settings of a host.
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RESLY_')));
+  const env = { ...inherited, RESLY_MODEL_URL: `http://127.0.0.1:${model.address().port}/v1`, RESLY_MODEL: 'scripted' };
   host = spawn(binary, ['demo', '--listen', '127.0.0.1:0', '--data', data], { env, stdio: ['ignore', 'pipe', 'ignore'] });
-  const [line] = await once(createInterface({ input: host.stdout }), 'line');
+  const ended = once(host, 'exit').then(([code]) => { throw new Error(`the host ended with ${code}`); });
+  const [line] = await Promise.race([once(createInterface({ input: host.stdout }), 'line'), ended]);
+  ended.catch(() => {});
   ({ url, api_key: key } = JSON.parse(line));
 });
 

@@ -18,7 +18,7 @@ use resly_core::{id::OrganizationId, meter::Limits, principal::Scope};
 use resly_sandbox::{CompileBudget, Compiler};
 use resly_server::{
     app::App,
-    compose::{ComposeError, Doubles, compose},
+    compose::{Doubles, compose},
     config::{Config, Sources},
     http::router::router,
     keyring::KeySpec,
@@ -45,6 +45,9 @@ pub struct TestApp {
     running: Running,
 }
 
+/// Why a host did not start: its configuration, or its parts.
+pub type StartError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A host in process, on a port of the system's choice. It ends when this is dropped.
 pub struct Running {
     pub app: Arc<App>,
@@ -56,7 +59,7 @@ pub struct Running {
 
 impl Running {
     /// On data that may be there already, with settings by the names of their variables.
-    pub async fn start(data: &Path, settings: &[(&str, &str)]) -> Result<Self, ComposeError> {
+    pub async fn start(data: &Path, settings: &[(&str, &str)]) -> Result<Self, StartError> {
         Self::compiling(data, settings, None).await
     }
 
@@ -65,14 +68,13 @@ impl Running {
         data: &Path,
         settings: &[(&str, &str)],
         budget: Option<CompileBudget>,
-    ) -> Result<Self, ComposeError> {
+    ) -> Result<Self, StartError> {
         let environment = |name: &str| {
             let found = settings.iter().find(|(have, _)| *have == name);
             found.map(|(_, value)| (*value).to_owned())
         };
         let flags = BTreeMap::from([("data".to_owned(), data.display().to_string())]);
-        let config =
-            Config::read(&Sources { flags, environment: &environment, variables: vec![], file: None }).unwrap();
+        let config = Config::read(&Sources { flags, environment: &environment, variables: vec![], file: None })?;
         let compiler = budget.map_or(Compiler::InProcess, |_| Compiler::Child { program: binary() });
         let clock = Arc::new(TestClock::default());
         let doubles = Doubles {

@@ -218,7 +218,7 @@ pub(crate) async fn of(
         db,
         AccountRow,
         "SELECT visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
-                claimed_until, authorized_at
+                claimed_until, renewal_failure, authorized_at
          FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 ORDER BY visitor",
         Id(connection.0),
         Id(organization.0)

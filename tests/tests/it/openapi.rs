@@ -188,7 +188,7 @@ async fn others_send_json_repeated_names_and_their_own_media_types() {
     let asked = service.received().pop().unwrap();
     assert_eq!(
         String::from_utf8(asked.body.clone()).unwrap(),
-        "Body=Hi&MediaUrl=https%3A%2F%2Fa.example%2F1.png&MediaUrl=https%3A%2F%2Fa.example%2F2.png&To=%2B15550001"
+        "To=%2B15550001&Body=Hi&MediaUrl=https%3A%2F%2Fa.example%2F1.png&MediaUrl=https%3A%2F%2Fa.example%2F2.png"
     );
     assert!(asked.header("authorization").unwrap().starts_with("Basic "));
 }

@@ -61,7 +61,7 @@ impl Place {
         self.try_start(master).await.map_err(|error| error.to_string()).unwrap()
     }
 
-    async fn try_start(&self, master: &str) -> Result<Running, resly_server::compose::ComposeError> {
+    async fn try_start(&self, master: &str) -> Result<Running, resly_tests::app::StartError> {
         let mut settings = vec![("RESLY_MASTER_KEY", master), ("RESLY_EGRESS_ALLOW", self.allow.as_str())];
         settings.extend(self.database.as_deref().map(|url| ("RESLY_DATABASE_URL", url)));
         Running::start(self.data.path(), &settings).await

@@ -200,7 +200,7 @@ fn max_tokens(text: &str) -> Result<u32, String> {
 }
 
 /// Reads master keys as the vault will. Older ones may be weak: they may be about to be replaced.
-fn master_key(text: &str, production: bool) -> Result<(), resly_egress::MasterKeyError> {
+fn master_key(text: &str, production: bool) -> Result<(), String> {
     let source = MasterKeySource {
         key: Some(text.to_owned().into()),
         file: None,
@@ -208,7 +208,10 @@ fn master_key(text: &str, production: bool) -> Result<(), resly_egress::MasterKe
         production,
         rotating: true,
     };
-    MasterKeys::load(&source).map(drop)
+    // The setting's name stands before every mistake.
+    let told =
+        |error: resly_egress::MasterKeyError| error.to_string().trim_start_matches("RESLY_MASTER_KEY: ").to_owned();
+    MasterKeys::load(&source).map(drop).map_err(told)
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

@@ -92,7 +92,7 @@ both! {
         assert_eq!(full.resets_at, "2026-11-01T00:00:00Z".parse().unwrap());
 
         let logs = store.logs(org, all()).await.unwrap().calls;
-        assert_eq!(logs.len(), 2);
+        assert_eq!(logs.len(), 3);
         let logged = &logs.iter().find(|log| log.call.id == id).unwrap().call;
         assert_eq!(logged.cost, done.cost);
         assert_eq!(logged.log[0].message, "careful\u{fffd}");

@@ -208,6 +208,7 @@ fn view(key: &KeySummary) -> Value {
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
+    _: Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let keys = app.store.list_keys(principal.organization).await?;

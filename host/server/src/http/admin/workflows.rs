@@ -12,7 +12,7 @@ use resly_core::{
     id::{ConnectionId, OrganizationId, WorkflowId},
     workflow::{Workflow, WorkflowStore},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -27,7 +27,8 @@ use crate::{
 };
 
 /// How a rule is written. It is read member by member, so that every mistake is told at once.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "utoipa's derive reads it")]
 pub struct WorkflowRequest {
     name: String,
@@ -190,8 +191,12 @@ fn member<T: DeserializeOwned>(
 ) -> Option<T> {
     match members.remove(name)? {
         Value::Null => None,
-        value => serde_json::from_value(value)
-            .map_err(|_| mistakes.push(Mistake::new(name, format!("{expected} is expected"))))
+        value => serde_path_to_error::deserialize(value)
+            .map_err(|error: serde_path_to_error::Error<serde_json::Error>| {
+                let within = error.path().to_string();
+                let path = if within == "." { name.to_owned() } else { format!("{name}{within}") };
+                mistakes.push(Mistake::new(path, format!("{expected} is expected")));
+            })
             .ok(),
     }
 }

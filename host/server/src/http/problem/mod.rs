@@ -39,14 +39,15 @@ impl Mistake {
 pub struct Problem {
     kind: &'static Kind,
     detail: Cow<'static, str>,
-    members: Map<String, Value>,
+    // Boxed, so that a result with a problem stays small.
+    members: Box<Map<String, Value>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     limit: Option<LimitReached>,
 }
 
 impl Problem {
     pub fn new(kind: &'static Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), members: Map::new(), headers: Vec::new(), limit: None }
+        Self { kind, detail: detail.into(), members: Box::default(), headers: Vec::new(), limit: None }
     }
 
     /// Something that the client can't help: the cause goes to the log only.
