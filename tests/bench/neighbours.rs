@@ -59,7 +59,7 @@ pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
         let of = format!("chat, {RATE}/s, beside {CALLS} calls at once that flood with {name}");
         table.row(&of, "whole answer, p99", format!("alone {alone:.1} ms, meanwhile {meanwhile:.1} ms"));
         let failed: usize = pairs.iter().map(|(alone, meanwhile)| alone.failed + meanwhile.failed).sum();
-        table.note(format!("{of}: {failed} chats failed; {} floods a round", calls as u64 / ROUNDS as u64));
+        table.note(format!("{of}: {failed} chats failed; {} floods a round", calls / ROUNDS as u64));
     }
     Ok(())
 }
