@@ -132,7 +132,7 @@ async fn what_waits_to_be_read_is_bounded_and_keeps_nobody_else_waiting() {
 async fn a_request_brings_a_bounded_number_of_new_messages() {
     let app = TestApp::start().await;
     let history = |count: usize| {
-        let role = |n: usize| if n % 2 == 0 { "user" } else { "assistant" };
+        let role = |n: usize| if n.is_multiple_of(2) { "user" } else { "assistant" };
         (0..count)
             .map(|n| json!({"id": format!("m{n}"), "role": role(n), "content": format!("{n}")}))
             .collect::<Vec<_>>()
