@@ -35,6 +35,9 @@ const MARKDOWN: Options = Options::ENABLE_TABLES
 )]
 pub struct TooMany;
 
+/// What a model is told beside an answer from fixtures.
+pub const SAMPLE_DATA: &str = "sample data of the connector's sandbox: it is nobody's own; say so";
+
 /// What the call is, on one line: plain text, not Markdown. What the sandbox answers is no customer's own data, so it is
 /// marked wherever the call is named: in citations, steps, answers and questions.
 pub fn title(connection: &str, action: &str, environment: Environment) -> String {

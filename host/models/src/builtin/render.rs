@@ -1,6 +1,7 @@
 //! Showing what a tool returned: JSON as text that a person reads.
 
 use resly_core::{
+    approval::render::SAMPLE_DATA,
     connector::fault::for_customer,
     model::{ModelMessage, ModelRequest},
 };
@@ -33,7 +34,9 @@ fn result(tool: &str, content: &str) -> String {
     // Behind the value stand the host's and the connector's notes: that it was cut, that there is more.
     let mut values = serde_json::Deserializer::from_str(body).into_iter::<Value>();
     let Some(Ok(value)) = values.next() else { return format!("Nothing came back that I can show{cite}.") };
-    let noted = !body[values.byte_offset()..].trim().is_empty();
+    // That it is sample data stands in the title.
+    let notes = body[values.byte_offset()..].lines();
+    let noted = notes.filter(|note| !note.contains(SAMPLE_DATA)).any(|note| !note.trim().is_empty());
     if let Some(error) = value.get("error").and_then(Value::as_str) {
         return for_customer(error).to_owned();
     }

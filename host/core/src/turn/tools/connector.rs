@@ -19,9 +19,6 @@ use crate::{
 
 pub(in crate::turn) const CALL_CONNECTOR: &str = "call_connector";
 
-/// What a model is told of an answer from fixtures.
-const SAMPLE_DATA: &str = "sample data of the connector's sandbox: it is nobody's own; say so";
-
 #[derive(Deserialize)]
 struct ConnectorArguments {
     #[serde(default, alias = "connector")]
@@ -145,7 +142,7 @@ impl Toolbox<'_> {
                 Ok(report) => {
                     notes = report.notes();
                     if offered.environment == Environment::Sandbox {
-                        notes.push(SAMPLE_DATA.to_owned());
+                        notes.push(render::SAMPLE_DATA.to_owned());
                     }
                     report.result.map_err(ToolError::from)
                 }
