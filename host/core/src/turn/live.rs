@@ -57,7 +57,7 @@ pub enum TurnEvent {
 pub struct Ending {
     pub status: MessageStatus,
     pub text: String,
-    /// What the text cites; everything that was offered when it names no number.
+    /// What the text cites, by the numbers that it names.
     pub citations: Vec<Citation>,
     /// Why it ended. Anything but `Stop` and `ToolCalls` means that it is cut.
     pub finish: FinishReason,

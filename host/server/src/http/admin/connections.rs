@@ -284,7 +284,7 @@ pub async fn change(
         environment: patch.environment,
         expiry: ends.map(|ends| CredentialsExpiry { ends, now: app.clock.now() }),
     };
-    // What an admin approved, or a chat waits for, is void after a change: none, where there is none.
+    // Every change raises the revision, which voids pending approvals, so a patch that changes nothing returns early.
     if change.is_none(&connection) {
         return Ok(Json(shown(&app, &connection).await?));
     }
