@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
-use resly_core::connector::{manifest::Manifest, pack::pack};
+use resly_manifest::{Manifest, package::pack};
 use resly_tests::bombs;
 use serde_json::json;
 

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
-use resly_core::connector::{manifest::Manifest, pack::pack};
+use resly_manifest::{Manifest, package::pack};
 use serde_json::{Value, json};
 
 use crate::{

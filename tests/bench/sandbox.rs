@@ -13,11 +13,11 @@ use bytes::Bytes;
 use resly_core::{
     connector::{
         fixture::Fixtures,
-        manifest::Manifest,
-        sandbox::{Allowance, Digest, Invocation, Sandbox},
+        sandbox::{Invocation, Sandbox},
     },
     id::OrganizationId,
 };
+use resly_manifest::{Allowance, Digest, Manifest};
 use resly_plugin_mapping::jq;
 use resly_plugin_shopify::api;
 use resly_sandbox::bench::{Bench, map};

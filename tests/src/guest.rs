@@ -6,12 +6,13 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{Allowance, CallState, ComponentSource, Digest, Invocation, Outcome, Sandbox, StateRefusal},
+    connector::sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, StateRefusal},
     error::StoreError,
     id::OrganizationId,
     outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
     time::SystemClock,
 };
+use resly_manifest::{Allowance, Digest};
 use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
 use resly_server::random::OsRandom;
 use serde_json::{Value, json};

@@ -7,11 +7,11 @@ use resly_core::{
     connector::{account::RenewalFailureKind, fault::Remedy},
     outbound::{OutboundFailure, OutboundReason},
 };
+use resly_vault::VaultError;
 
 use crate::{
     oauth::{AccountSpec, OAuthError},
     policy::{grant::GrantError, target::TargetError},
-    vault::VaultError,
     wire::{
         body::BodyError,
         client::{WayError, WireError},

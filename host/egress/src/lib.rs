@@ -21,7 +21,6 @@
 //! (`RESLY_EGRESS_ROUTE`) is dialled elsewhere; both use clients, and so connection pools, of their own.
 
 mod config;
-mod credentials;
 mod egress;
 mod failure;
 mod oauth;
@@ -29,12 +28,10 @@ mod policy;
 #[cfg(test)]
 mod rebinding;
 mod session;
-mod vault;
 mod webhook;
 mod wire;
 
 pub use config::{EgressConfig, EgressError};
-pub use credentials::{Credentials, CredentialsError};
 pub use egress::Egress;
 pub use oauth::{AccountSpec, AppClient, Keeper, OAuthError, Said, account_binding, endpoints};
 pub use policy::{
@@ -46,12 +43,5 @@ pub use policy::{
     target::{Target, TargetError},
 };
 pub use session::{CredentialSource, Session, SessionSpec};
-pub use vault::{
-    Binding, Holder, MasterKeyError, MasterKeySource, MasterKeys, ParseKeyError, Rewrapped, Rotation, Vault,
-    VaultError, VaultStore, WeakKeyError, WrappedStore, Wrapping,
-};
 pub use webhook::{Message, SendError, mint_webhook_secret, webhook_binding};
-pub use wire::{
-    redact::{MARK, SHORTEST},
-    retry::RetryPolicy,
-};
+pub use wire::{redact::MARK, retry::RetryPolicy};

@@ -14,11 +14,11 @@ use std::{
 
 use async_trait::async_trait;
 use resly_core::{
-    connector::manifest::Auth,
     id::{ConnectionId, OrganizationId},
     outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
     time::Random,
 };
+use resly_manifest::Auth;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::json;
 use tokio::{

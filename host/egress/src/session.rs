@@ -17,19 +17,17 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use resly_core::{
-    connector::{
-        connection::SealedCredentials,
-        manifest::{Auth, Manifest},
-    },
+    connector::connection::SealedCredentials,
     id::{ConnectionId, OrganizationId},
     outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
 };
+use resly_manifest::{Auth, Manifest};
+use resly_vault::{Binding, Credentials, Vault};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use self::credential::Credential;
 use crate::{
-    credentials::Credentials,
     egress::{BreakerKey, Egress, lock},
     failure,
     oauth::{AccountSpec, Keeper},
@@ -37,7 +35,6 @@ use crate::{
         grant::{GrantError, Grants},
         target::Target,
     },
-    vault::{Binding, Vault},
     wire::{client::Way, decode, headers, inject},
 };
 

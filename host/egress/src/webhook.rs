@@ -14,16 +14,15 @@ use resly_core::{
     id::{ConnectionId, OrganizationId, WebhookId},
     time::{Random, Timestamp},
 };
+use resly_vault::{Binding, Credentials};
 use secrecy::SecretString;
 use sha2::Sha256;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::{
-    credentials::Credentials,
     egress::Egress,
     policy::target::{Target, TargetError},
-    vault::Binding,
     wire::client::{Outgoing, WayError, WireError},
 };
 

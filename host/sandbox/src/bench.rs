@@ -7,9 +7,10 @@ use std::{
 };
 
 use resly_core::{
-    connector::sandbox::{Allowance, Digest, Invocation, Outcome},
+    connector::sandbox::{Invocation, Outcome},
     id::OrganizationId,
 };
+use resly_manifest::{Allowance, Digest};
 use wasmtime::Store;
 
 use crate::{

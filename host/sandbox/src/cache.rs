@@ -13,7 +13,8 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit, Mac};
-use resly_core::{connector::sandbox::Digest, time::Random};
+use resly_core::time::Random;
+use resly_manifest::Digest;
 use sha2::Sha256;
 
 use crate::{error::SandboxError, trusted::Artefact};

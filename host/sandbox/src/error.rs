@@ -1,9 +1,7 @@
 //! What can be wrong with a component, and with the sandbox itself.
 
-use resly_core::{
-    connector::{manifest::Mistake, signature::SignatureError},
-    error::StoreError,
-};
+use resly_core::error::StoreError;
+use resly_manifest::{Mistake, signature::SignatureError};
 
 /// A component can't be had or can't be run. The texts are for the person who uploads it.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -8,12 +8,13 @@ use std::{
 use resly_core::{
     connector::{
         fuel::FuelReserve,
-        sandbox::{Allowance, CallState, Cost, Fault},
+        sandbox::{CallState, Cost, Fault},
     },
     id::OrganizationId,
     outbound::Outbound,
     time::{Clock, Random},
 };
+use resly_manifest::Allowance;
 use wasmtime::{Engine, Store, StoreContextMut, component::ResourceTable};
 use wasmtime_wasi::WasiCtx;
 

@@ -4,10 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use resly_core::{
-    connector::sandbox::{ComponentSource, Digest},
-    id::OrganizationId,
-};
+use resly_core::{connector::sandbox::ComponentSource, id::OrganizationId};
+use resly_manifest::Digest;
 use uuid::Uuid;
 use wasmtime::{
     Engine,

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use resly_core::connector::{
-    manifest::{Manifest, check},
-    pack::SECTION,
+use resly_manifest::{
+    Manifest, check,
+    package::SECTION,
     signature::{self, PublicKey, SignatureError},
 };
 use wasmparser::{Parser, Payload};
@@ -65,7 +65,7 @@ fn sections<'p>(packed: &'p [u8], name: &str) -> Result<Vec<Section<'p>>, Manife
 
 #[cfg(test)]
 mod tests {
-    use resly_core::connector::{pack::pack, signature::SigningKey};
+    use resly_manifest::{package::pack, signature::SigningKey};
     use serde_json::json;
 
     use super::*;

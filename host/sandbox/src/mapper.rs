@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Instant};
 use resly_core::{
     connector::{
         fuel::FuelReserve,
-        sandbox::{Allowance, Cost, Digest, FaultKind, Mapped, Unmapped},
+        sandbox::{Cost, FaultKind, Mapped, Unmapped},
     },
     id::OrganizationId,
 };
+use resly_manifest::{Allowance, Digest};
 use tokio::sync::OnceCell;
 use wasmtime::Engine;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use moka::{future::Cache, policy::EvictionPolicy};
-use resly_core::{connector::sandbox::Digest, id::OrganizationId};
+use resly_core::id::OrganizationId;
+use resly_manifest::Digest;
 
 use crate::{
     error::ComponentError,

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use resly_core::{
     connector::{
         fuel::FuelReserve,
-        sandbox::{Allowance, ComponentSource, Cost, Digest, Invocation, Mapped, Outcome, Sandbox, Unmapped},
+        sandbox::{ComponentSource, Cost, Invocation, Mapped, Outcome, Sandbox, Unmapped},
     },
     id::OrganizationId,
 };
+use resly_manifest::{Allowance, Digest};
 use tokio::{runtime::Handle, time::timeout};
 use wasmtime::Engine;
 

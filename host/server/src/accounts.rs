@@ -8,12 +8,13 @@ use resly_core::{
         account::{Account, AccountKey, AccountStore},
         connection::{Connection, Environment, Installable, Origin, Owner},
         fault::Remedy,
-        manifest::{Auth, OAuth},
     },
     error::StoreError,
 };
-use resly_egress::{AccountSpec, AppClient, Credentials, Keeper, OAuthError};
+use resly_egress::{AccountSpec, AppClient, Keeper, OAuthError};
+use resly_manifest::{Auth, OAuth};
 use resly_store::Store;
+use resly_vault::Credentials;
 use tokio::time::timeout;
 
 use crate::outside;

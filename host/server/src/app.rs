@@ -16,9 +16,10 @@ use resly_core::{
     time::{Clock, Random},
     turn::Turns,
 };
-use resly_egress::{Egress, Wrapping};
+use resly_egress::Egress;
 use resly_sandbox::{ComponentError, WasmSandbox};
 use resly_store::Store;
+use resly_vault::Wrapping;
 
 use crate::{
     accounts::Accounts,

@@ -15,15 +15,16 @@ use resly_core::{
         approval::{Approval, Asking, remarks},
         call::{CallReport, CallRequest, Caller},
         connection::{Connection, Environment, Origin},
-        manifest::{Mistake, Reading, SideEffect},
-        openapi::{self, ImportError, Wanted},
-        pack,
-        sandbox::Digest,
         trial::Rehearsal,
     },
     id::{ConnectionId, KeyId, OrganizationId},
     json::without_bom,
     meter::Limits,
+};
+use resly_manifest::{
+    Digest, Mistake, Reading, SideEffect,
+    openapi::{self, ImportError, Wanted},
+    package,
 };
 use resly_store::{Decision, Kept, NewConnectorVersion, NewOrganization, VersionState};
 use serde_json::{Map, Value, json};
@@ -178,7 +179,7 @@ pub fn pack(component: &Path, manifest_file: &Path, out: Option<&Path>, key: Opt
     let text = std::fs::read_to_string(manifest_file)
         .with_context(|| format!("the manifest {} can't be read", manifest_file.display()))?;
     let manifest = written(manifest_file, text)?.sound().map_err(|mistakes| told_of(&mistakes))?;
-    let mut packed = pack::pack(&wasm, &manifest)?;
+    let mut packed = package::pack(&wasm, &manifest)?;
     if let Some(key) = key {
         packed = signing::sign(&packed, key)?;
     }

@@ -3,12 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use resly_core::connector::{
-    connection::{Installable, Origin},
-    manifest::{Manifest, from_toml},
-    pack::pack,
-    sandbox::Digest,
-};
+use resly_core::connector::connection::{Installable, Origin};
+use resly_manifest::{Digest, Manifest, from_toml, package::pack};
 
 static MAPPING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mapping.wasm"));
 static HTTP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/http.wasm"));

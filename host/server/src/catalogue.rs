@@ -8,14 +8,13 @@ use resly_core::{
     connector::{
         approval::{Approval, Asking, Difference, difference},
         connection::{Catalogue, Installable, Origin},
-        manifest::Manifest,
-        sandbox::{ComponentSource, Digest},
-        signature::PublicKey,
+        sandbox::ComponentSource,
     },
     error::StoreError,
     id::{KeyId, OrganizationId},
     time::Timestamp,
 };
+use resly_manifest::{Digest, Manifest, signature::PublicKey};
 use resly_store::{Store, StoredConnector, Trust, VersionState};
 use semver::Version;
 

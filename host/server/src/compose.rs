@@ -11,16 +11,16 @@ use resly_core::{
     connector::{
         call::Connectors,
         connection::{Catalogue, ConnectionStore},
-        manifest::{Auth, Manifest},
         offer::Offers,
-        sandbox::{ComponentSource, Digest, Sandbox},
+        sandbox::{ComponentSource, Sandbox},
     },
     knowledge::{Embedder, library::Library},
     model::Model,
     time::{Clock, Random, SystemClock},
     turn::{TurnLimits, Turns, live::LiveTurns},
 };
-use resly_egress::{Credentials, Egress, EgressConfig, Keeper, Resolve, SystemResolver, Vault};
+use resly_egress::{Egress, EgressConfig, Keeper, Resolve, SystemResolver};
+use resly_manifest::{Auth, Digest, Manifest};
 use resly_models::{
     builtin::Builtin,
     embed::{
@@ -30,6 +30,7 @@ use resly_models::{
     openai::{OpenAi, OpenAiConfig},
 };
 use resly_sandbox::{CompileBudget, Compiler, SandboxConfig, WasmSandbox};
+use resly_vault::{Credentials, Vault};
 use secrecy::ExposeSecret;
 
 use crate::{

@@ -38,7 +38,7 @@ pub fn problems() -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use resly_core::connector::manifest::SCHEMA;
+    use resly_manifest::SCHEMA;
     use serde_json::Value;
 
     use super::page;

@@ -10,8 +10,9 @@ use resly_core::{
     id::{OrganizationId, WebhookId},
     time::{Clock, Random, Timestamp},
 };
-use resly_egress::{Credentials, Egress, Message, Vault, VaultError, mint_webhook_secret, webhook_binding};
+use resly_egress::{Egress, Message, mint_webhook_secret, webhook_binding};
 use resly_store::{DueDelivery, Store, Tried, Webhook};
+use resly_vault::{Credentials, Vault, VaultError};
 use secrecy::SecretString;
 use serde_json::json;
 

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use resly_core::{
     connector::{
         connection::{Connection, ConnectionStatus, Environment, Owner, Policy},
-        manifest::{Auth, AuthType, Grant, Manifest},
-        schema::{self, Difference},
+        schema_check,
     },
     id::{ConnectionId, OrganizationId},
     time::Timestamp,
 };
-use resly_egress::Credentials;
+use resly_manifest::{Auth, AuthType, Grant, Manifest, json_schema::Difference};
+use resly_vault::Credentials;
 use serde_json::{Map, Value};
 
 use crate::http::problem::Mistake;
@@ -80,7 +80,7 @@ pub fn fit_settings(manifest: &Manifest, settings: &Value) -> Vec<Mistake> {
     if !settings.is_object() {
         return vec![Mistake::new("settings", "an object is expected")];
     }
-    if let Err(differences) = schema::validate(&manifest.settings, settings) {
+    if let Err(differences) = schema_check::validate(&manifest.settings, settings) {
         let mistake = |difference: &Difference| Mistake::new(difference.under("settings"), difference.message.clone());
         return differences.iter().map(mistake).collect();
     }

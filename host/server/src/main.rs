@@ -3,7 +3,7 @@
 use std::{io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use resly_core::connector::openapi::Wanted;
+use resly_manifest::openapi::Wanted;
 use resly_server::{
     app::App,
     author::{self, Ran},

@@ -9,18 +9,16 @@ use resly_core::{
         account::AccountKey,
         call::Outside,
         connection::{Connection, Installable, SealedCredentials},
-        manifest::Action,
-        sandbox::{Allowance, Fault, FaultKind},
+        sandbox::{Fault, FaultKind},
     },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
     outbound::{Outbound, Rehearse},
 };
-use resly_egress::{
-    Binding, CredentialSource, Credentials, Egress, Holder, Rewrapped, Session, SessionSpec, Vault, VaultError,
-    VaultStore, WrappedStore, account_binding,
-};
+use resly_egress::{CredentialSource, Egress, Session, SessionSpec, account_binding};
+use resly_manifest::{Action, Allowance};
 use resly_store::{NewWrapping, Store, WrappedFor};
+use resly_vault::{Binding, Credentials, Holder, Rewrapped, Vault, VaultError, VaultStore, WrappedStore};
 
 use crate::accounts::Accounts;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use resly_core::{error::StoreError, time::Random};
-use resly_egress::{MasterKeyError, MasterKeySource, MasterKeys, VaultError, Wrapping};
 use resly_store::{OpenError, Store, StoreConfig};
+use resly_vault::{MasterKeyError, MasterKeySource, MasterKeys, VaultError, Wrapping};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use zeroize::Zeroizing;
 

@@ -7,10 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use resly_core::{
-    connector::signature::{PublicKey, SigningKey},
-    time::Random,
-};
+use resly_core::time::Random;
+use resly_manifest::signature::{PublicKey, SigningKey};
 use zeroize::Zeroizing;
 
 /// How WebAssembly begins.

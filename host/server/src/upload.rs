@@ -3,10 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use resly_core::{
-    connector::{approval::Asking, manifest::Mistake, sandbox::Digest},
-    error::StoreError,
-};
+use resly_core::{connector::approval::Asking, error::StoreError};
+use resly_manifest::{Digest, Mistake};
 use resly_sandbox::{ComponentError, ManifestError};
 use resly_store::{Compiling, LEASE};
 use tokio::{task::JoinHandle, time::sleep};

@@ -6,14 +6,12 @@ use resly_core::{
     connector::{
         approval::{Approval, Asking, at_first},
         connection::Origin,
-        manifest::Manifest,
-        sandbox::Digest,
-        signature::PublicKey,
     },
     error::StoreError,
     id::{ConnectionId, KeyId, OrganizationId},
     time::Timestamp,
 };
+use resly_manifest::{Digest, Manifest, signature::PublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -1,7 +1,8 @@
 //! The code of uploads, by its digest: kept once, whoever uploads it, in parts, so that no other write waits for the whole.
 
 use bytes::{Bytes, BytesMut};
-use resly_core::{connector::sandbox::Digest, error::StoreError, time::Timestamp};
+use resly_core::{error::StoreError, time::Timestamp};
+use resly_manifest::Digest;
 use tokio::time::{Instant, sleep};
 
 use crate::{

@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use resly_core::{
-    connector::account::{Account, AccountKey, AccountStore},
-    connector::connection::{
-        BeginCallError, CallRecord, Connection, ConnectionStatus, ConnectionStore, Environment, FuelGrant, Policy,
-        SealedCredentials,
+    connector::{
+        account::{Account, AccountKey, AccountStore},
+        connection::{
+            BeginCallError, CallRecord, Connection, ConnectionStatus, ConnectionStore, Environment, FuelGrant, Policy,
+            SealedCredentials,
+        },
     },
-    connector::manifest::AuthType,
     error::StoreError,
     id::{CallId, ConnectionId, OrganizationId},
     time::Timestamp,
 };
+use resly_manifest::AuthType;
 use serde_json::Value;
 
 use crate::{

@@ -1,11 +1,11 @@
 //! Publishers: whose signatures an organization trusts, and whether it takes uploads of nobody else.
 
 use resly_core::{
-    connector::signature::PublicKey,
     error::StoreError,
     id::{OrganizationId, PublisherId},
     time::Timestamp,
 };
+use resly_manifest::signature::PublicKey;
 
 use crate::{
     Store,

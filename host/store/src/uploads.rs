@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use resly_core::{
-    connector::{approval::Approval, sandbox::Digest},
+    connector::approval::Approval,
     error::StoreError,
     id::{ConnectionId, KeyId, OrganizationId},
     time::Timestamp,
 };
+use resly_manifest::Digest;
 
 use crate::{
     Store,

@@ -5,11 +5,8 @@ use std::{cell::RefCell, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use mail_parser::{Address, MessageParser};
 use proptest::prelude::*;
-use resly_core::connector::{
-    fixture,
-    manifest::{self, Auth, Manifest, SideEffect},
-    schema::Schema,
-};
+use resly_core::connector::fixture;
+use resly_manifest::{Auth, Manifest, SideEffect, json_schema::Schema};
 use resly_sdk::{
     Call, FaultKind, Result,
     http::{Failure, Reason, Request, Response},
@@ -86,7 +83,7 @@ fn addresses(address: Option<&Address>) -> Vec<(String, String)> {
 #[test]
 fn the_manifest_has_no_mistakes_and_asks_for_sending_alone() {
     let manifest = gmail();
-    assert_eq!(manifest::check(&manifest), []);
+    assert_eq!(resly_manifest::check(&manifest), []);
     let Auth::Oauth2(oauth) = &manifest.auth else { panic!("Gmail knows OAuth 2.0 only") };
     assert_eq!(oauth.scopes, ["https://www.googleapis.com/auth/gmail.send"]);
     assert!(oauth.pkce && manifest.auth_alternatives.is_empty());

@@ -1,5 +1,5 @@
 //! An action's definition, as the host hands it over. The host has checked it against the same grammar when the
-//! connector was posted (`host/core/src/connector/manifest/check/declarative.rs`).
+//! connector was posted (`host/manifest/src/manifest/check/declarative.rs`).
 
 use resly_sdk::{FaultKind, serde};
 use serde::{Deserialize, Deserializer};

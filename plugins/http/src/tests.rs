@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::VecDeque};
 
-use resly_core::connector::manifest::{Manifest, check};
+use resly_manifest::{Manifest, check};
 use resly_plugin_mapping::jq;
 use resly_sdk::{
     Call, Fault, FaultKind, Result,

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use resly_core::connector::manifest::{Action, Manifest, from_toml};
+use resly_manifest::{Action, Manifest, from_toml};
 use resly_plugin_mapping::jq;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn body(manifest: &Manifest, action: &Action) -> Value {
     let method = request["method"].as_str().unwrap_or("GET");
     let path = request["url"].as_str().unwrap().replace("https://api.stripe.com", "");
     let begins = path.split("{{").next().unwrap().to_owned();
-    let fits = |fixture: &&resly_core::connector::manifest::Fixture| {
+    let fits = |fixture: &&resly_manifest::Fixture| {
         let (matcher, response) = (&fixture.matcher, &fixture.response);
         let same_path = matcher
             .path

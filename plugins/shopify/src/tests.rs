@@ -2,11 +2,8 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use resly_core::connector::{
-    fixture,
-    manifest::{self, Auth, AuthType, Manifest},
-    schema::Schema,
-};
+use resly_core::connector::fixture;
+use resly_manifest::{Auth, AuthType, Manifest, json_schema::Schema};
 use resly_sdk::{Call, FaultKind, Result, http::Response};
 use serde_json::{Value, json};
 
@@ -47,7 +44,7 @@ fn names(output: &Value) -> Vec<&str> {
 
 #[test]
 fn the_manifest_has_no_mistakes() {
-    assert_eq!(manifest::check(&shopify()), []);
+    assert_eq!(resly_manifest::check(&shopify()), []);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A declarative connector's action, checked and then made into its first request as the sandbox would make it: the
 //! runner gives a request or a fault for whatever `check` lets through, and inputs stay in their place.
 
-use resly_core::connector::manifest::{Manifest, check};
+use resly_manifest::{Manifest, check};
 use resly_plugin_http::first_request;
 use resly_sdk::Call;
 use serde_json::{Value, json};

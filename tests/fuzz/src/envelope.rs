@@ -9,7 +9,7 @@ use resly_core::{
     id::{ConnectionId, OrganizationId},
     time::Random,
 };
-use resly_egress::{Binding, MasterKeys, Vault, VaultStore};
+use resly_vault::{Binding, MasterKeys, Vault, VaultStore};
 use uuid::Uuid;
 
 /// 32 bytes that are nobody's: 1, 2, 3 and so on.

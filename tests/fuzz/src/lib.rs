@@ -6,9 +6,9 @@ mod envelope;
 mod openapi;
 mod url_policy;
 
-pub use self::{definition::definition, envelope::envelope, openapi::openapi, url_policy::url_policy};
+use resly_manifest::{Manifest, check};
 
-use resly_core::connector::manifest::{Manifest, check};
+pub use self::{definition::definition, envelope::envelope, openapi::openapi, url_policy::url_policy};
 
 /// A manifest as JSON, and as TOML: it is refused, or it is sound and stays the same when it is written and read again.
 pub fn manifest(data: &[u8]) {

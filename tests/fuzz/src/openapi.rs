@@ -1,8 +1,8 @@
 //! An OpenAPI document, as JSON or YAML: it is refused, or its operations are listed, and what is said to be supported
 //! becomes a definition without a mistake.
 
-use resly_core::connector::{
-    manifest::from_value,
+use resly_manifest::{
+    from_value,
     openapi::{ImportError, Imported, Wanted, import, list, read},
 };
 

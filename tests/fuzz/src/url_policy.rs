@@ -10,12 +10,12 @@ use std::{
 
 use async_trait::async_trait;
 use resly_core::{
-    connector::manifest::Manifest,
     id::{ConnectionId, OrganizationId},
     outbound::{OutboundRequest, Rehearse},
     time::Random,
 };
 use resly_egress::{CredentialSource, Egress, EgressConfig, Resolve, SessionSpec, guard, parse_allow, parse_routes};
+use resly_manifest::Manifest;
 use serde_json::json;
 use url::{Host, Url};
 use uuid::Uuid;

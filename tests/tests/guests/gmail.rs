@@ -6,18 +6,19 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use resly_core::{
     connector::{
         fixture::Fixtures,
-        manifest::Manifest,
         sandbox::{FaultKind, Outcome},
     },
     id::ConnectionId,
     outbound::Outbound,
 };
-use resly_egress::{CredentialSource, Credentials, Egress, EgressConfig, SessionSpec, SystemResolver, parse_routes};
+use resly_egress::{CredentialSource, Egress, EgressConfig, SessionSpec, SystemResolver, parse_routes};
+use resly_manifest::Manifest;
 use resly_server::random::OsRandom;
 use resly_tests::{
     guest::{GuestCall, Guests, ORGANIZATION, Says},
     service::{Received, ScriptedService},
 };
+use resly_vault::Credentials;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

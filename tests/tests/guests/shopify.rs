@@ -5,11 +5,11 @@ use std::sync::Arc;
 use resly_core::{
     connector::{
         fixture::Fixtures,
-        manifest::Manifest,
         sandbox::{FaultKind, Outcome},
     },
     outbound::Outbound,
 };
+use resly_manifest::Manifest;
 use resly_tests::guest::{GuestCall, Guests, Says};
 use serde_json::{Value, json};
 

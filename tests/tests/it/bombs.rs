@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use reqwest::{Response, StatusCode};
-use resly_core::connector::{manifest::Manifest, pack::pack};
+use resly_manifest::{Manifest, package::pack};
 use resly_sandbox::CompileBudget;
 use resly_tests::{
     app::TestApp,

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use resly_core::connector::openapi::{Wanted, import, list};
+use resly_manifest::openapi::{Wanted, import, list};
 use resly_tests::{app::TestApp, service::ScriptedService};
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 use std::{path::Path, process::Output};
 
 use reqwest::{Response, StatusCode};
-use resly_core::connector::{manifest::Manifest, pack::pack};
+use resly_manifest::{Manifest, package::pack};
 use resly_tests::{
     app::{TestApp, binary},
     guest,

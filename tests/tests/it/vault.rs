@@ -19,7 +19,6 @@ use resly_core::{
     principal::{KeyKind, Scope},
     time::{Clock, Random, SystemClock},
 };
-use resly_egress::MasterKeys;
 use resly_server::{key::Pepper, random::OsRandom};
 use resly_store::{NewKey, NewOrganization, Store, StoreConfig};
 use resly_tests::{
@@ -27,6 +26,7 @@ use resly_tests::{
     postgres,
     service::ScriptedService,
 };
+use resly_vault::MasterKeys;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},

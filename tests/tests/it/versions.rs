@@ -6,11 +6,7 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{Router, extract::State, http::Uri};
 use futures::future::join_all;
 use reqwest::{Method, StatusCode};
-use resly_core::connector::{
-    manifest::{Auth, Manifest, SideEffect},
-    pack::pack,
-    signature::SigningKey,
-};
+use resly_manifest::{Auth, Manifest, SideEffect, package::pack, signature::SigningKey};
 use resly_tests::{app::TestApp, guest};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore};

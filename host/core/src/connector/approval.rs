@@ -1,14 +1,11 @@
 //! Whether a version may be installed: an uploaded one only when an admin has approved what its manifest asks for, or has
 //! approved as much of another version before.
 
+use resly_manifest::{Auth, Change, Changes, Manifest, compare, signature::PublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    connection::Origin,
-    manifest::{Auth, Change, Changes, Manifest, compare},
-    signature::PublicKey,
-};
+use super::connection::Origin;
 
 const HTTP: &str = "resly:connector/http@";
 

@@ -16,9 +16,9 @@ use std::{
 };
 
 use moka::sync::Cache;
+use resly_manifest::{Action, Allowance};
 use serde_json::Value;
 
-pub(crate) use self::invocation::allowance;
 pub(super) use self::output::MAPPING_FUEL;
 pub use self::{
     admit::Admitted,
@@ -36,9 +36,8 @@ use super::{
     fixture::Fixtures,
     fuel::FuelReserve,
     health::Schedule,
-    manifest::Action,
     recent::Recent,
-    sandbox::{Allowance, Fault, FaultKind, Invocation, Outcome, Sandbox, StateStore},
+    sandbox::{Fault, FaultKind, Invocation, Outcome, Sandbox, StateStore},
 };
 use crate::{
     id::{CallId, OrganizationId},
@@ -170,7 +169,7 @@ impl Connectors {
         if let Some(output) = recent.as_ref().and_then(|key| self.recent.find(key, action, self.clock.now())) {
             return self.log(request, &connection, CallReport::known(&output)).await;
         }
-        let allowance = allowance(manifest);
+        let allowance = Allowance::of(manifest);
         let outbound: Arc<dyn Outbound> = match connection.environment {
             Environment::Sandbox => {
                 let policy = self.outside.rehearse(&connection, &prepared.installable, &allowance);

@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
+use resly_manifest::{Auth, AuthType, Digest, Manifest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
     account::AccountKey,
     health::HealthStore,
-    manifest::{Auth, AuthType, Manifest},
     reason::Reason,
-    sandbox::{Cost, Digest, LogLine},
+    sandbox::{Cost, LogLine},
     trial::TrialStore,
 };
 use crate::{

@@ -7,13 +7,11 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use resly_manifest::{Fixture, FixtureMatch, Manifest};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{
-    manifest::{Fixture, FixtureMatch, Manifest},
-    sandbox::{Fault, FaultKind},
-};
+use super::sandbox::{Fault, FaultKind};
 use crate::{
     json::{same, without_bom},
     outbound::{LOGGED_PATH, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse, Rehearse},
@@ -83,7 +81,7 @@ impl Fixtures {
         let path = &url.path()[..url.path().floor_char_boundary(LOGGED_PATH)];
         let mut entry = json!({"method": method, "host": host, "path": path});
         let request = Request::new(method, &url, body);
-        let found = self.manifest.fixtures.iter().find(|fixture| fixture.matcher.matches(&request));
+        let found = self.manifest.fixtures.iter().find(|fixture| matches(&fixture.matcher, &request));
         let Some(Fixture { response, .. }) = found else {
             let message = format!(
                 "the sandbox has no fixture for {method} {host}{path}: add one to the connector's manifest, call with an \
@@ -132,16 +130,14 @@ impl<'a> Request<'a> {
     }
 }
 
-impl FixtureMatch {
-    fn matches(&self, request: &Request<'_>) -> bool {
-        let Request { method, url, query, body, json } = request;
-        self.method.as_ref().is_none_or(|want| want.eq_ignore_ascii_case(method))
-            && self.host.as_ref().is_none_or(|host| url.host_str() == Some(host))
-            && self.path.as_ref().is_none_or(|path| path_fits(path, url.path()))
-            && self.query.iter().all(|(name, value)| query.iter().any(|(n, v)| n == name && v == value))
-            && self.json.as_ref().is_none_or(|want| json.as_ref().is_some_and(|have| contains(have, want)))
-            && self.body_contains.as_ref().is_none_or(|want| body.contains(want))
-    }
+fn matches(matcher: &FixtureMatch, request: &Request<'_>) -> bool {
+    let Request { method, url, query, body, json } = request;
+    matcher.method.as_ref().is_none_or(|want| want.eq_ignore_ascii_case(method))
+        && matcher.host.as_ref().is_none_or(|host| url.host_str() == Some(host))
+        && matcher.path.as_ref().is_none_or(|path| path_fits(path, url.path()))
+        && matcher.query.iter().all(|(name, value)| query.iter().any(|(n, v)| n == name && v == value))
+        && matcher.json.as_ref().is_none_or(|want| json.as_ref().is_some_and(|have| contains(have, want)))
+        && matcher.body_contains.as_ref().is_none_or(|want| body.contains(want))
 }
 
 /// A segment `*` stands for any one.

@@ -4,11 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
+use resly_manifest::SideEffect;
 
 use super::{
     call::{CallError, Connectors},
     connection::{Connection, Environment, Owner, Writes},
-    manifest::SideEffect,
 };
 use crate::{
     error::StoreError,

@@ -4,13 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use moka::sync::Cache;
+use resly_manifest::{Action, Digest, SideEffect};
 use serde_json::Value;
 
-use super::{
-    connection::{Connection, Environment},
-    manifest::{Action, SideEffect},
-    sandbox::Digest,
-};
+use super::connection::{Connection, Environment};
 use crate::{id::ConnectionId, json, time::Timestamp};
 
 /// Outputs in memory, over all organizations.

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use resly_manifest::{Allowance, Digest};
 use serde::{Deserialize, Serialize};
 
 pub use super::fault::{Fault, FaultKind, Remedy};
@@ -15,79 +16,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// SHA-256 of a component's bytes: what it is known by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest(pub [u8; 32]);
-
-impl Digest {
-    pub fn of(bytes: &[u8]) -> Self {
-        use sha2::Digest as _;
-        Self(sha2::Sha256::digest(bytes).into())
-    }
-}
-
-impl std::fmt::Display for Digest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
-    }
-}
-
-impl std::fmt::Debug for Digest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
-
 /// Where a component's bytes come from when they aren't compiled yet.
 #[async_trait]
 pub trait ComponentSource: Send + Sync + 'static {
     /// `None` when there is no such component.
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
-}
-
-/// What one call may use. Every field is a hard bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
-    /// wasmtime's fuel units, for the guest and the mappings it asks for together; where there is a [`FuelReserve`], what
-    /// the call starts with.
-    pub fuel: u64,
-    /// Wall clock, waiting for services included.
-    pub deadline: Duration,
-    /// All linear memories of the call together.
-    pub memory_bytes: usize,
-    pub http_calls: u32,
-    /// All response bodies of the call together, decoded.
-    pub response_bytes: usize,
-    /// The result's JSON text.
-    pub output_bytes: usize,
-    pub log_lines: usize,
-}
-
-impl Allowance {
-    /// What a manifest may ask for at most.
-    pub const MOST: Self = Self {
-        fuel: 2_000_000_000,
-        deadline: Duration::from_secs(60),
-        memory_bytes: 32 << 20,
-        http_calls: 64,
-        response_bytes: 4 << 20,
-        output_bytes: 1 << 20,
-        log_lines: 100,
-    };
-}
-
-impl Default for Allowance {
-    fn default() -> Self {
-        Self {
-            fuel: 200_000_000,
-            deadline: Duration::from_secs(20),
-            memory_bytes: 32 << 20,
-            http_calls: 16,
-            response_bytes: 4 << 20,
-            output_bytes: 1 << 20,
-            log_lines: 100,
-        }
-    }
 }
 
 /// One call of an action.

@@ -1,7 +1,7 @@
 //! The answer of a token endpoint as services write it: JSON (RFC 6749, section 5.1) or a form, with its members in the
 //! standard's place or nested.
 
-use resly_core::connector::manifest::TokenPointers;
+use resly_manifest::TokenPointers;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 

@@ -1,6 +1,6 @@
 //! The addresses of an authorization server, with a connection's settings filled in.
 
-use resly_core::connector::manifest::OAuth;
+use resly_manifest::OAuth;
 use serde_json::Value;
 use url::Url;
 

@@ -1,6 +1,7 @@
 //! What an expired access token looks like: status 401, and whatever else the manifest says (`expired_when`).
 
-use resly_core::{connector::manifest::ExpiredWhen, json};
+use resly_core::json;
+use resly_manifest::ExpiredWhen;
 use serde_json::Value;
 
 /// Whether a response says that the access token has expired.

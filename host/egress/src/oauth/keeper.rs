@@ -17,10 +17,11 @@ use resly_core::{
     connector::{
         account::{Account, AccountKey, AccountStore, Claim, RenewalFailure, RenewalFailureKind, Renewed},
         connection::SealedCredentials,
-        manifest::{CallbackHmac, Grant, OAuth},
     },
     time::{Clock, Random},
 };
+use resly_manifest::{CallbackHmac, Grant, OAuth};
+use resly_vault::{Binding, Credentials, Vault};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::{
@@ -34,11 +35,7 @@ use super::{
     request::{self, Ask},
     tokens::Tokens,
 };
-use crate::{
-    credentials::Credentials,
-    egress::Egress,
-    vault::{Binding, Vault},
-};
+use crate::egress::Egress;
 
 /// How long a claim lasts: longer than a request for tokens and keeping what it gave may take.
 const LEASE: Duration = Duration::from_secs(40);

@@ -5,13 +5,9 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use resly_core::{
-    connector::{
-        account::RenewalFailureKind,
-        manifest::{ClientAuth, OAuth},
-    },
-    error::StoreError,
-};
+use resly_core::{connector::account::RenewalFailureKind, error::StoreError};
+use resly_manifest::{ClientAuth, OAuth};
+use resly_vault::{Credentials, VaultError};
 use serde_json::Value;
 use tokio::time::Instant;
 use url::form_urlencoded::{self, Serializer};
@@ -19,9 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{REVOKE_TIME, TOKEN_TIME, answer::Answer, endpoint, tokens::Tokens};
 use crate::{
-    credentials::Credentials,
     egress::Egress,
-    vault::VaultError,
     wire::{
         body::{self, Bounds},
         client::{Outgoing, WireError},

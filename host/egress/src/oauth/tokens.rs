@@ -2,15 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use resly_core::{
-    connector::{account::AccountTerms, manifest::OAuth},
-    time::Timestamp,
-};
+use resly_core::{connector::account::AccountTerms, time::Timestamp};
+use resly_manifest::OAuth;
+use resly_vault::Credentials;
 use secrecy::SecretString;
 use serde_json::Value;
 
 use super::answer::{Answer, Member};
-use crate::credentials::Credentials;
 
 /// An access token is renewed this long before it ends, or in the last quarter of a shorter life.
 const AHEAD: Duration = Duration::from_secs(60);

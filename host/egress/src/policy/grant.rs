@@ -5,7 +5,7 @@
 //! the scheme's own is meant. A prefix is matched on whole segments of the normalised path.
 
 use percent_encoding::percent_decode_str;
-use resly_core::connector::manifest::Manifest;
+use resly_manifest::Manifest;
 use serde_json::Value;
 use url::Host;
 

@@ -3,10 +3,8 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use resly_core::{
-    connector::manifest::Auth,
-    outbound::{OutboundFailure, OutboundReason, OutboundResponse},
-};
+use resly_core::outbound::{OutboundFailure, OutboundReason, OutboundResponse};
+use resly_manifest::Auth;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 

@@ -12,10 +12,8 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
+use resly_vault::SHORTEST_SECRET;
 use zeroize::Zeroizing;
-
-/// The shortest secret that is looked for, in bytes.
-pub const SHORTEST: usize = 4;
 
 /// The shortest part of a secret that is looked for without the rest: a shorter one may be a word.
 const PART: usize = 16;
@@ -52,7 +50,7 @@ pub fn add(secret: &[u8], forms: &mut Vec<Form>) {
     let mut add = |bytes: Vec<u8>, before: bool, after: bool| {
         let mut bytes = Zeroizing::new(bytes);
         bytes.make_ascii_lowercase();
-        if bytes.len() >= SHORTEST && !forms.iter().any(|form| *form.bytes == *bytes) {
+        if bytes.len() >= SHORTEST_SECRET && !forms.iter().any(|form| *form.bytes == *bytes) {
             forms.push(Form { bytes, before, after });
         }
     };

@@ -1,7 +1,7 @@
 //! Headers: which a guest may send, and which it gets to see.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use resly_core::connector::manifest::{ApiKeyPlace, Auth};
+use resly_manifest::{ApiKeyPlace, Auth};
 
 use super::redact::Redactor;
 

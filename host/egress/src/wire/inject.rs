@@ -1,13 +1,13 @@
 //! The credential's way onto the wire: a header or a query parameter, added after the request has left the guest.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use resly_core::connector::manifest::{ApiKeyPlace, Auth};
+use resly_manifest::{ApiKeyPlace, Auth};
+use resly_vault::Credentials;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::headers;
-use crate::credentials::Credentials;
 
 /// Why a connection's credential can't be used. The text is for the admin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -12,9 +12,10 @@
 
 use std::borrow::Cow;
 
+use resly_vault::SHORTEST_SECRET;
+
 use bytes::Bytes;
 
-pub use super::forms::SHORTEST;
 use super::{
     forms::{self, Form},
     views::View,
@@ -66,7 +67,7 @@ impl Redactor {
     /// `None` when no secret is long enough to look for.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
         let mut forms = Vec::new();
-        for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
+        for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET) {
             forms::add(secret, &mut forms);
         }
         let window = forms.iter().map(|form| form.bytes.len()).min()?;

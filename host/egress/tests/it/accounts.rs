@@ -18,10 +18,8 @@ use resly_core::{
     outbound::{Outbound, OutboundReason},
     time::{Clock, Random, Timestamp},
 };
-use resly_egress::{
-    AccountSpec, AppClient, CredentialSource, Credentials, Egress, Keeper, MasterKeys, SessionSpec, Vault,
-    account_binding,
-};
+use resly_egress::{AccountSpec, AppClient, CredentialSource, Egress, Keeper, SessionSpec, account_binding};
+use resly_vault::{Credentials, MasterKeys, Vault};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -13,7 +13,8 @@ use resly_core::{
     id::{ConnectionId, OrganizationId},
     outbound::{Outbound, OutboundReason},
 };
-use resly_egress::{Binding, CredentialSource, Credentials, MasterKeys, SessionSpec, Vault, VaultStore};
+use resly_egress::{CredentialSource, SessionSpec};
+use resly_vault::{Binding, Credentials, MasterKeys, Vault, VaultStore};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

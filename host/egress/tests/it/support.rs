@@ -20,15 +20,15 @@ use axum::{
 };
 use bytes::Bytes;
 use resly_core::{
-    connector::manifest::Manifest,
     id::{ConnectionId, OrganizationId},
     outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
     time::Random,
 };
 use resly_egress::{
-    CredentialSource, Credentials, Egress, EgressConfig, Resolve, RetryPolicy, Session, SessionSpec, parse_allow,
-    parse_routes,
+    CredentialSource, Egress, EgressConfig, Resolve, RetryPolicy, Session, SessionSpec, parse_allow, parse_routes,
 };
+use resly_manifest::Manifest;
+use resly_vault::Credentials;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use resly_core::connector::schema::Schema;
+use resly_manifest::json_schema::Schema;
 use serde_json::{Map, Value};
 
 use super::action::spaced;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{Allowance, Fault, FaultKind},
+    connector::sandbox::{Fault, FaultKind},
     outbound::{OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
 };
+use resly_manifest::Allowance;
 use wasmtime::{StoreContextMut, component::Linker};
 
 use crate::{

@@ -1,6 +1,7 @@
 //! `mapping`: jq, run in a mapper's own store on what is left of the caller's fuel, time and memory.
 
-use resly_core::connector::sandbox::{Allowance, FaultKind, Unmapped};
+use resly_core::connector::sandbox::{FaultKind, Unmapped};
+use resly_manifest::Allowance;
 use wasmtime::{StoreContextMut, component::Linker};
 
 use crate::{

@@ -2,7 +2,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 
-use resly_core::connector::sandbox::{Allowance, FaultKind};
+use resly_core::connector::sandbox::FaultKind;
+use resly_manifest::Allowance;
 
 use crate::{
     guest::invoke,

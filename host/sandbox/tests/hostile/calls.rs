@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use resly_core::connector::sandbox::{Allowance, Digest, FaultKind, LogLevel, Outcome, Sandbox};
+use resly_core::connector::sandbox::{FaultKind, LogLevel, Outcome, Sandbox};
+use resly_manifest::{Allowance, Digest};
 
 use crate::{
     guest::{invoke, module},

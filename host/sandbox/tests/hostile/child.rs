@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, path::PathBuf, process::Stdio, time::Duration};
 
-use resly_core::connector::sandbox::Allowance;
+use resly_manifest::Allowance;
 use resly_sandbox::{CompileBudget, Compiler, ComponentError};
 use tokio::io::AsyncWriteExt;
 

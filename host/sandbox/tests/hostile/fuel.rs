@@ -8,8 +8,9 @@ use std::sync::{
 use async_trait::async_trait;
 use resly_core::connector::{
     fuel::{FuelReserve, FuelSource},
-    sandbox::{Allowance, FaultKind, Invocation, Outcome, Sandbox},
+    sandbox::{FaultKind, Invocation, Outcome, Sandbox},
 };
+use resly_manifest::Allowance;
 
 use crate::{
     guest::{Guest, invoke},

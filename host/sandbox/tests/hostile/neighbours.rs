@@ -3,7 +3,8 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use futures::future::join_all;
-use resly_core::connector::sandbox::{Allowance, FaultKind};
+use resly_core::connector::sandbox::FaultKind;
+use resly_manifest::Allowance;
 
 use crate::{
     guest::invoke,

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use resly_core::connector::sandbox::{Allowance, FaultKind};
+use resly_core::connector::sandbox::FaultKind;
+use resly_manifest::Allowance;
 use resly_sandbox::ComponentError;
 
 use crate::{

@@ -13,14 +13,13 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{
-        Allowance, CallState, ComponentSource, Digest, Fault, FaultKind, Invocation, Outcome, Sandbox, StateRefusal,
-    },
+    connector::sandbox::{CallState, ComponentSource, Fault, FaultKind, Invocation, Outcome, Sandbox, StateRefusal},
     error::StoreError,
     id::OrganizationId,
     outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
     time::{Clock, Random, Timestamp},
 };
+use resly_manifest::{Allowance, Digest};
 use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
 use tempfile::TempDir;
 use tokio::sync::{Notify, RwLock};

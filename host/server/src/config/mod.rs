@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use ipnet::IpNet;
 use resly_core::connector::health::Schedule;
-use resly_egress::{MasterKeySource, MasterKeys};
+use resly_vault::{MasterKeySource, MasterKeys};
 use secrecy::SecretString;
 use url::Url;
 
@@ -210,7 +210,7 @@ fn master_key(text: &str, production: bool) -> Result<(), String> {
     };
     // The setting's name stands before every mistake.
     let told =
-        |error: resly_egress::MasterKeyError| error.to_string().trim_start_matches("RESLY_MASTER_KEY: ").to_owned();
+        |error: resly_vault::MasterKeyError| error.to_string().trim_start_matches("RESLY_MASTER_KEY: ").to_owned();
     MasterKeys::load(&source).map(drop).map_err(told)
 }
 

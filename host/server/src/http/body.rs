@@ -13,11 +13,8 @@ use bytes::{Bytes, BytesMut};
 use http::{Extensions, HeaderMap, HeaderValue, header, request::Parts};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use resly_core::{
-    id::OrganizationId,
-    json::without_bom,
-    json_weight::{Unweighed, weigh},
-};
+use resly_core::{id::OrganizationId, json::without_bom};
+use resly_manifest::json_weight::{Unweighed, weigh};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Mistake, Problem, kinds};
@@ -37,7 +34,7 @@ pub const BODY_TIME: Duration = Duration::from_secs(15);
 
 /// A body below this is parsed where it arrives, and not weighed: the most that it can become is small.
 const SMALL: usize = 4 << 10;
-/// What a body may weigh once it is parsed: see [`resly_core::json_weight`].
+/// What a body may weigh once it is parsed: see [`resly_manifest::json_weight`].
 const WEIGHT_CAP: usize = 48 << 20;
 const LARGE_WEIGHT_CAP: usize = 256 << 20;
 /// When a client that found no memory or no turn may try again, in seconds.

@@ -11,11 +11,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use resly_core::connector::{
-    connection::{Connection, ConnectionStatus, ConnectionStore},
-    manifest::OAuth,
-};
+use resly_core::connector::connection::{Connection, ConnectionStatus, ConnectionStore};
 use resly_egress::{AccountSpec, OAuthError};
+use resly_manifest::OAuth;
 use resly_store::OauthFlow;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};

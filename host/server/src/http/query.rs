@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, str::FromStr};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use resly_core::mask;
+use resly_manifest::mask;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Visitor},

@@ -7,12 +7,10 @@ use resly_core::{
     connector::{
         approval::{Approval, Asking},
         connection::{Connection, ConnectionStatus, Environment, Origin, Owner, Policy},
-        manifest::Manifest,
-        sandbox::Digest,
-        signature::PublicKey,
     },
     id::{ConnectionId, KeyId, OrganizationId, PublisherId},
 };
+use resly_manifest::{Digest, Manifest, signature::PublicKey};
 use resly_store::{
     COMPILING_MOST, Compiling, ConnectionChange, Decided, Decision, Kept, MANIFESTS_MOST, NewConnectorVersion,
     Publisher, Removed, Store, UPLOADS_MOST, VersionState,

@@ -4,10 +4,10 @@ use resly_core::{
     connector::connection::{
         Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy, SealedCredentials,
     },
-    connector::manifest::AuthType,
     id::{ConnectionId, OrganizationId, WorkflowId},
     workflow::{Workflow, WorkflowStore},
 };
+use resly_manifest::AuthType;
 use resly_store::{ConnectionChange, CredentialsExpiry};
 use serde_json::json;
 

@@ -14,10 +14,8 @@ use axum::{
     routing::post,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use resly_core::{
-    connector::{manifest::Manifest, pack::pack},
-    time::Random,
-};
+use resly_core::time::Random;
+use resly_manifest::{Manifest, package::pack};
 use resly_server::random::OsRandom;
 use resly_tests::{
     app::binary,

@@ -4,7 +4,7 @@ use std::{fmt::Debug, marker::PhantomData};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use resly_core::time::Random;
-use resly_egress::{CredentialSource, Credentials, MasterKeySource, MasterKeys, SessionSpec, Vault, Wrapping};
+use resly_egress::{CredentialSource, SessionSpec};
 use resly_models::{embed::openai::OpenAiEmbedder, openai::OpenAi};
 use resly_server::{
     config::{Config, Upstream},
@@ -14,6 +14,7 @@ use resly_server::{
 };
 use resly_store::StoreConfig;
 use resly_tests::canary::{Canaries, secret};
+use resly_vault::{Credentials, MasterKeySource, MasterKeys, Vault, Wrapping};
 use serde::Serialize;
 
 /// Whether a type has a trait: the constant of its own, which needs the trait, is found before that of the other.

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use resly_manifest::{Action, Auth, SideEffect};
+
 use super::{CallError, CallRequest, Caller, Connectors, Prepared};
 use crate::{
     connector::{
         account::AccountKey,
         connection::{Connection, ConnectionStatus, Environment, Owner, Writes},
-        manifest::{Action, Auth, SideEffect},
         sandbox::{Fault, FaultKind, Remedy},
     },
     error::StoreError,

@@ -3,36 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use resly_manifest::{Action, Allowance};
 use serde_json::{Value, json};
 
 use super::{CallRequest, Connectors, Prepared};
 use crate::{
     connector::{
         connection::{Connection, Owner},
-        manifest::{Action, Manifest},
-        sandbox::{Allowance, CallState, Invocation, StateRefusal, StateStore},
+        sandbox::{CallState, Invocation, StateRefusal, StateStore},
     },
     error::StoreError,
     id::{CallId, ConnectionId, OrganizationId},
     outbound::Outbound,
     time::{Clock, Timestamp},
 };
-
-/// What the manifest asks for, within what the host gives.
-pub(crate) fn allowance(manifest: &Manifest) -> Allowance {
-    let (usual, most, asked) = (Allowance::default(), Allowance::MOST, manifest.limits);
-    let size = |asked: Option<u64>, usual: usize, most: usize| {
-        asked.map_or(usual, |asked| usize::try_from(asked).map_or(most, |asked| asked.min(most)))
-    };
-    Allowance {
-        fuel: asked.fuel.map_or(usual.fuel, |fuel| fuel.min(most.fuel)),
-        deadline: asked.timeout_ms.map_or(usual.deadline, |ms| Duration::from_millis(ms.into()).min(most.deadline)),
-        memory_bytes: size(asked.memory_bytes, usual.memory_bytes, most.memory_bytes),
-        http_calls: asked.http_calls.map_or(usual.http_calls, |calls| calls.min(most.http_calls)),
-        response_bytes: size(asked.response_bytes, usual.response_bytes, most.response_bytes),
-        ..usual
-    }
-}
 
 impl Connectors {
     #[expect(clippy::too_many_arguments, reason = "these are what one invocation is made of")]

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use resly_manifest::{Action, Allowance};
 use serde_json::Value;
 
 use super::{Connectors, Prepared};
 use crate::connector::{
     connection::Connection,
     fuel::FuelReserve,
-    manifest::Action,
-    sandbox::{Allowance, Fault, FaultKind, Outcome, Remedy, Unmapped},
+    sandbox::{Fault, FaultKind, Outcome, Remedy, Unmapped},
 };
 
 pub(in crate::connector) const MAPPING_FUEL: u64 = 50_000_000;

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 
+use resly_manifest::{
+    Action,
+    json_schema::{Schema, in_words},
+};
 use serde_json::Value;
 
 use super::CallError;
 use crate::connector::{
     connection::Installable,
-    manifest::Action,
     sandbox::{Fault, FaultKind},
-    schema::{Schema, in_words},
+    schema_check,
 };
 
 /// A connector with its schemas compiled.
@@ -39,13 +42,13 @@ impl Prepared {
     }
 
     pub(in crate::connector) fn bad_input(&self, action: &str, input: &Value) -> Option<Fault> {
-        let differences = self.input.get(action)?.check(input).err()?;
+        let differences = schema_check::check(self.input.get(action)?, input).err()?;
         let message = format!("the input doesn't fit the action's schema: {}", in_words(&differences));
         Some(Fault::new(FaultKind::InvalidInput, message))
     }
 
     pub(super) fn bad_output(&self, action: &str, output: &Value) -> Option<Fault> {
-        let differences = self.output.get(action)?.check(output).err()?;
+        let differences = schema_check::check(self.output.get(action)?, output).err()?;
         let message = format!("the output doesn't fit the action's schema: {}", in_words(&differences));
         Some(Fault::new(FaultKind::Output, message))
     }

@@ -6,14 +6,14 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use resly_manifest::{Action, Allowance, Digest, Manifest, Mistake};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
     connector::{
         call::Connectors,
-        manifest::{Action, Manifest, Mistake},
-        sandbox::{Allowance, CallState, Digest, Fault, FaultKind, Invocation, StateRefusal, Unmapped},
+        sandbox::{CallState, Fault, FaultKind, Invocation, StateRefusal, Unmapped},
     },
     error::StoreError,
     id::OrganizationId,

@@ -6,6 +6,7 @@ mod rehearsal;
 mod sample;
 
 use async_trait::async_trait;
+use resly_manifest::Allowance;
 
 pub use self::{
     rehearsal::{Rehearsal, Staged},
@@ -13,7 +14,7 @@ pub use self::{
 };
 use super::{
     call::{Connectors, MAPPING_FUEL},
-    sandbox::{Allowance, Mapped},
+    sandbox::Mapped,
 };
 use crate::{
     error::StoreError,

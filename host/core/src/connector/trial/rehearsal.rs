@@ -9,11 +9,12 @@ use std::{
 };
 
 use async_trait::async_trait;
+use resly_manifest::Allowance;
 use serde_json::Value;
 
 use crate::{
     connector::{
-        call::{CallError, CallRequest, Connectors, Prepared, allowance},
+        call::{CallError, CallRequest, Connectors, Prepared},
         connection::Connection,
         sandbox::{CallState, Cost, Fault, Invocation, LogLine, StateRefusal},
     },
@@ -62,7 +63,7 @@ impl Connectors {
         if let Some(fault) = prepared.bad_input(&action.id, &request.input) {
             return Ok(refused(fault));
         }
-        let allowance = allowance(manifest);
+        let allowance = Allowance::of(manifest);
         let stage = Arc::new(Stage {
             rehearse: self.outside.rehearse(connection, &prepared.installable, &allowance),
             staged: Mutex::default(),

@@ -8,6 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
+use resly_manifest::{Action, Allowance, Digest, Manifest};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -19,7 +20,6 @@ use crate::{
         connection::*,
         fixture::Fixtures,
         health::{DueCheck, HealthStore, Observed},
-        manifest::{Action, Manifest},
         offer::Offers,
         sandbox::*,
         trial::{ActionSample, TrialStore},

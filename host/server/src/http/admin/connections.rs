@@ -12,12 +12,12 @@ use resly_core::{
     connector::{
         account::Account,
         connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy},
-        manifest::{Auth, AuthType, Manifest},
     },
     id::ConnectionId,
     principal::Principal,
     time::Timestamp,
 };
+use resly_manifest::{Auth, AuthType, Manifest};
 use resly_store::{ConnectionChange, CredentialsExpiry};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};

@@ -13,10 +13,10 @@ use resly_core::{
     connector::{
         approval::{Asking, remarks},
         connection::Origin,
-        manifest::{Auth, Manifest, Mistake},
     },
     id::OrganizationId,
 };
+use resly_manifest::{Auth, Manifest, Mistake};
 use resly_store::{Compiling, Kept, NewConnectorVersion, Trust, VersionState};
 use serde_json::{Value, json};
 

@@ -13,10 +13,12 @@ use resly_core::{
     connector::{
         call::{CallRequest, Caller, Prepared},
         connection::{Environment, Installable, Origin},
-        manifest::{Manifest, Mistake, Reading, SCHEMA},
-        openapi::{self, ImportError, Wanted},
     },
     id::{ConnectionId, OrganizationId},
+};
+use resly_manifest::{
+    Manifest, Mistake, Reading, SCHEMA,
+    openapi::{self, ImportError, Wanted},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};

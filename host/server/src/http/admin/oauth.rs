@@ -10,11 +10,11 @@ use resly_core::{
     connector::{
         account::AccountKey,
         connection::{Connection, Owner},
-        manifest::Grant,
     },
     principal::Principal,
 };
 use resly_egress::OAuthError;
+use resly_manifest::Grant;
 use resly_store::OauthFlow;
 use serde_json::{Value, json};
 

@@ -7,10 +7,8 @@ use axum::{
     extract::{Path, State},
 };
 use http::StatusCode;
-use resly_core::{
-    connector::signature::PublicKey,
-    id::{OrganizationId, PublisherId},
-};
+use resly_core::id::{OrganizationId, PublisherId};
+use resly_manifest::signature::PublicKey;
 use resly_store::{Publisher, Trust};
 use serde::Deserialize;
 use serde_json::{Value, json};

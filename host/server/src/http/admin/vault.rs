@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
-use resly_egress::{Rotation, VaultError};
+use resly_vault::{Rotation, VaultError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

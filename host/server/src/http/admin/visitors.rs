@@ -12,10 +12,10 @@ use resly_core::{
     connector::{
         account::{AccountKey, AccountStore, AccountTerms, Renewed},
         connection::{Connection, Owner},
-        manifest::Auth,
     },
     principal::Principal,
 };
+use resly_manifest::Auth;
 use serde_json::Value;
 
 use super::{connections, oauth};

@@ -13,7 +13,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, header};
-use resly_core::{mask, meter::LimitReached};
+use resly_core::meter::LimitReached;
+use resly_manifest::mask;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

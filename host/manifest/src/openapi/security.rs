@@ -9,7 +9,7 @@ use super::{
     names::line,
     parameters::Carriers,
 };
-use crate::connector::manifest::{endpoint, is_host_header, is_token};
+use crate::manifest::{endpoint, is_host_header, is_token};
 
 const MOST_SCOPES: usize = 50;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::connector::manifest::from_value;
+use crate::manifest::from_value;
 
 /// DESIGN's wire example.
 fn example() -> Value {

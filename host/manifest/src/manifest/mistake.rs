@@ -101,7 +101,7 @@ impl FromIterator<Mistake> for Mistakes {
 }
 
 /// A pointer's next step (RFC 6901, section 3).
-pub(in crate::connector) fn step(path: &str, name: &str) -> String {
+pub(crate) fn step(path: &str, name: &str) -> String {
     format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 

@@ -16,7 +16,7 @@ use super::{
     check::check,
     mistake::{MOST, Mistake, Mistakes, step},
 };
-use crate::connector::schema;
+use crate::json_schema;
 
 /// The JSON Schema (2020-12) of a definition, for editors and for the shape's check.
 pub const SCHEMA: &str = include_str!("schema.json");
@@ -145,14 +145,14 @@ fn told(error: &ValidationError, whole: &Value) -> Vec<Misshape> {
             unexpected.iter().map(unknown).collect()
         }
         ValidationErrorKind::Type { kind } => {
-            let types: Vec<String> = schema::types(kind).into_iter().filter(|name| name != "null").collect();
+            let types: Vec<String> = json_schema::types(kind).into_iter().filter(|name| name != "null").collect();
             one(path, format!("this has to be {}", types.join(" or ")))
         }
         ValidationErrorKind::Enum { options } => {
             let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             one(path, format!("this is one of {}", options.join(", ")))
         }
-        _ => one(path, schema::words(error)),
+        _ => one(path, json_schema::words(error)),
     }
 }
 

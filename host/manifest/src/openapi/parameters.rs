@@ -9,7 +9,7 @@ use super::{
     names::{line, member, unique},
     schema::{Inlined, Use, inline},
 };
-use crate::connector::manifest::{is_host_header, is_member, is_token};
+use crate::manifest::{is_host_header, is_member, is_token};
 
 /// How deep the members of a `deepObject` are spelled out, and how many.
 const DEEP: usize = 3;

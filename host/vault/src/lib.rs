@@ -5,6 +5,7 @@
 //! master key it needs, so master keys can be rotated: new ones wrap, old ones still unwrap, and [`Wrapping::rotate`] moves
 //! what is there from one to the other without touching a record.
 
+mod credentials;
 mod file;
 mod master;
 mod seal;
@@ -24,11 +25,10 @@ use resly_core::{
 use secrecy::SecretBox;
 use zeroize::Zeroizing;
 
+pub use credentials::{Credentials, CredentialsError, SHORTEST_SECRET};
 pub use file::{MasterKeyError, MasterKeySource};
 pub use master::{MasterKeys, ParseKeyError, WeakKeyError};
 pub use wrapping::{Holder, Rewrapped, Rotation, WrappedStore, Wrapping};
-
-use crate::credentials::Credentials;
 
 /// How long an opened organization key is remembered.
 const REMEMBERED: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use resly_core::connector::manifest::Auth;
+use resly_manifest::Auth;
 use uuid::Uuid;
 
 use super::*;

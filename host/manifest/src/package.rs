@@ -1,7 +1,7 @@
 //! Packing: a component and its manifest as one file, the manifest in a custom section after it
 //! (WebAssembly Core Specification, "Custom Section": id 0, size, name, contents).
 
-use super::manifest::Manifest;
+use crate::manifest::Manifest;
 
 /// The custom section's name. Its contents are the manifest as JSON.
 pub const SECTION: &str = "resly:manifest";

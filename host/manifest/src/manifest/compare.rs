@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Action, Auth, AuthType, Manifest, SideEffect, check::hosts::HostPattern};
-use crate::connector::{call::allowance, sandbox::Allowance};
+use crate::allowance::Allowance;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -271,7 +271,7 @@ fn action_members(path: &str, approved: &Action, asked: &Action, changes: &mut C
 
 fn limits(approved: &Manifest, asked: &Manifest, before: &Value, after: &Value, changes: &mut Changes) {
     // What a call really gets: the host's default for what isn't asked for, within the host's own caps.
-    let (had, has) = (allowance(approved), allowance(asked));
+    let (had, has) = (Allowance::of(approved), Allowance::of(asked));
     let object = |limits: &Value| limits.as_object().cloned().unwrap_or_default();
     for (name, before, after) in differing(&object(before), &object(after)) {
         let grown = |of: fn(&Allowance) -> u128| of(&has) > of(&had);

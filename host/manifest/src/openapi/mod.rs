@@ -28,8 +28,8 @@ use self::{
     names::{connector_id, line, plain, snake, unique},
     servers::Server,
 };
-use super::manifest::{Mistake, Mistakes, from_value, is_version};
 use crate::json_weight::{Unweighed, weigh};
+use crate::manifest::{Mistake, Mistakes, from_value, is_version};
 
 /// What a connector may have, and what a definition may be posted with.
 const MOST_ACTIONS: usize = 256;

@@ -6,7 +6,7 @@ use std::fmt;
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use serde_json::Value;
 
-use crate::{connector::manifest::step, mask};
+use crate::{manifest::step, mask};
 
 /// No more of what stands in an alternative's way, and no more alternatives, are told.
 const MISSED: usize = 3;
@@ -22,7 +22,7 @@ pub struct Difference {
 
 impl Difference {
     /// Of the whole value.
-    pub(super) fn of_all(message: String) -> Self {
+    pub fn of_all(message: String) -> Self {
         Self { path: String::new(), message }
     }
 
@@ -60,7 +60,7 @@ pub fn in_words(differences: &[Difference]) -> String {
 }
 
 /// What a schema says of a value. Of alternatives it tells each: what stands in the way of it.
-pub(in crate::connector) fn words(error: &ValidationError) -> String {
+pub(crate) fn words(error: &ValidationError) -> String {
     let said = said(error);
     let context = match error.kind() {
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => context,
@@ -107,7 +107,7 @@ fn missed(error: &ValidationError, here: &str) -> String {
 }
 
 /// The types that a schema asks for, with their articles.
-pub(in crate::connector) fn types(kind: &TypeKind) -> Vec<String> {
+pub(crate) fn types(kind: &TypeKind) -> Vec<String> {
     let names: Vec<&str> = match kind {
         TypeKind::Single(single) => vec![single.as_str()],
         TypeKind::Multiple(several) => several.iter().map(|one| one.as_str()).collect(),
@@ -126,7 +126,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::connector::schema::validate;
+    use crate::json_schema::validate;
 
     fn told(schema: &Value, value: &Value) -> String {
         in_words(&validate(schema, value).unwrap_err())

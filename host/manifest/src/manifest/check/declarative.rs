@@ -13,7 +13,7 @@ use super::{
     names::{is_host_header, is_printable, is_token},
     step, text_setting,
 };
-use crate::connector::manifest::{Action, ApiKeyPlace, Auth, Manifest};
+use crate::manifest::{Action, ApiKeyPlace, Auth, Manifest};
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 const FAULTS: [&str; 6] = ["invalid-input", "not-found", "upstream", "needs-auth", "rate-limited", "internal"];

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use self::names::{is_action_id, is_connector_id, is_printable, plain_text};
-pub(in crate::connector) use self::{
+pub(crate) use self::{
     hosts::{HostPattern, endpoint},
     names::{is_host_header, is_member, is_token, is_version},
 };
@@ -20,9 +20,9 @@ use super::{
     Action, ApiKeyPlace, Auth, Fixture, Grant, Manifest, OAuth, RequestedLimits, Retry, SideEffect,
     mistake::{Mistake, Mistakes, step},
 };
-use crate::connector::{
-    sandbox::Allowance,
-    schema::{self, check_schema},
+use crate::{
+    allowance::Allowance,
+    json_schema::{self, check_schema},
 };
 
 /// What stands beside ids in paths under `/api/admin/connectors`.
@@ -66,7 +66,7 @@ pub fn check(manifest: &Manifest) -> Vec<Mistake> {
 fn beyond(manifest: &Manifest) -> Option<Mistake> {
     let outputs = manifest.actions.iter().filter_map(|action| action.output.as_ref());
     let inputs = manifest.actions.iter().map(|action| &action.input);
-    let patterns = inputs.chain(outputs).chain([&manifest.settings]).map(schema::count_patterns).sum();
+    let patterns = inputs.chain(outputs).chain([&manifest.settings]).map(json_schema::count_patterns).sum();
     let counts = [
         ("/hosts", manifest.hosts.len(), MOST_HOSTS, "hosts"),
         ("/auth_hosts", manifest.auth_hosts.len(), MOST_HOSTS, "hosts"),
@@ -368,11 +368,11 @@ fn test(manifest: &Manifest, mistakes: &mut Mistakes) {
     let input = if test.input.is_null() { &nothing } else { &test.input };
     // A schema that isn't one is told of where it stands.
     if check_schema(&action.input).is_ok()
-        && let Err(differences) = schema::validate(&action.input, input)
+        && let Err(differences) = json_schema::validate(&action.input, input)
     {
         mistakes.add(
             "/test/input",
-            format!("it doesn't fit the input schema of `{}`: {}", action.id, schema::in_words(&differences)),
+            format!("it doesn't fit the input schema of `{}`: {}", action.id, json_schema::in_words(&differences)),
         );
     }
 }

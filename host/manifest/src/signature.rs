@@ -10,7 +10,7 @@ use data_encoding::BASE64;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{pack::append_section, sandbox::Digest};
+use crate::{digest::Digest, package::append_section};
 
 /// The custom section's name.
 pub const SECTION: &str = "resly:signature";

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use resly_core::connector::manifest::{ApiKeyPlace, Auth};
+use resly_manifest::{ApiKeyPlace, Auth};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-#[cfg(test)]
-use crate::wire::redact::Redactor;
-use crate::wire::redact::SHORTEST;
-
+/// What is shorter than this is not looked for in texts: it would be found everywhere. In bytes.
+pub const SHORTEST_SECRET: usize = 4;
 /// The most bytes of a credential.
 const BYTES: usize = 16 << 10;
 
@@ -80,31 +78,24 @@ impl Credentials {
         Ok(())
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(ExposeSecret::expose_secret)
     }
 
     /// The user name and password as Basic authentication has them (RFC 7617).
-    pub(crate) fn basic(&self) -> Option<Zeroizing<String>> {
+    pub fn basic(&self) -> Option<Zeroizing<String>> {
         let pair = Zeroizing::new(format!("{}:{}", self.get("username")?, self.get("password")?));
         Some(Zeroizing::new(STANDARD.encode(pair.as_bytes())))
     }
 
     /// From secrets, as they are.
-    pub(crate) fn of_secrets(fields: BTreeMap<String, SecretString>) -> Self {
+    pub fn of_secrets(fields: BTreeMap<String, SecretString>) -> Self {
         Self { fields }
     }
 
-    /// What takes these out of texts; `None` when all are too short to be looked for.
-    #[cfg(test)]
-    fn redactor(&self) -> Option<Redactor> {
-        let secrets = self.secrets();
-        Redactor::new(secrets.iter().map(|secret| secret.as_slice()))
-    }
-
     /// Everything in them that nobody else may see.
-    pub(crate) fn secrets(&self) -> Vec<Zeroizing<Vec<u8>>> {
-        let proof = self.get("password").is_some_and(|password| password.len() >= SHORTEST);
+    pub fn secrets(&self) -> Vec<Zeroizing<Vec<u8>>> {
+        let proof = self.get("password").is_some_and(|password| password.len() >= SHORTEST_SECRET);
         let secret = |name: &str| match name {
             // Some services take a key as the user name and no password.
             "username" => !proof,
@@ -169,11 +160,15 @@ mod tests {
 
     #[test]
     fn a_user_name_is_a_secret_only_where_it_proves_something() {
-        let named = of(json!({"username": "anna@example.com", "password": "correct horse"})).redactor().unwrap();
-        assert_eq!(named.text("anna@example.com: correct horse"), "anna@example.com: [redacted]");
-        assert_eq!(named.text(&STANDARD.encode("anna@example.com:correct horse")), "[redacted]");
-        let keyed = of(json!({"username": "sk_live_12345678", "password": ""})).redactor().unwrap();
-        assert_eq!(keyed.text("key sk_live_12345678"), "key [redacted]");
+        let secrets = |value| -> Vec<String> {
+            let secrets = of(value).secrets();
+            secrets.iter().map(|secret| String::from_utf8(secret.to_vec()).unwrap()).collect()
+        };
+        let pair = STANDARD.encode("anna@example.com:correct horse");
+        let named = secrets(json!({"username": "anna@example.com", "password": "correct horse"}));
+        assert_eq!(named, ["correct horse", pair.as_str()]);
+        let keyed = secrets(json!({"username": "sk_live_12345678", "password": ""}));
+        assert!(keyed.contains(&"sk_live_12345678".to_owned()), "{keyed:?}");
     }
 
     #[test]

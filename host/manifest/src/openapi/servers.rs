@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::names::{line, member};
-use crate::connector::manifest::{HostPattern, is_member};
+use crate::manifest::{HostPattern, is_member};
 
 /// A server, ready for URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The manifest: what a connector is and what it asks for, read by an admin before any of it runs.
 //!
 //! The same shape serves compiled connectors (`connector.toml`, packed into the component) and declarative ones (JSON
-//! or TOML, whose actions carry `request` and `response`). `host/core/src/connector/manifest/read.rs` reads it and
+//! or TOML, whose actions carry `request` and `response`). `host/manifest/src/manifest/read.rs` reads it and
 //! `check.rs` beside it validates it whole.
 
 mod check;
@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use check::check;
-pub(in crate::connector) use check::{HostPattern, endpoint, is_host_header, is_member, is_token, is_version};
+pub(crate) use check::{HostPattern, endpoint, is_host_header, is_member, is_token, is_version};
 pub use compare::{Change, Changes, compare};
-pub(in crate::connector) use mistake::step;
+pub(crate) use mistake::step;
 pub use mistake::{Mistake, Mistakes};
 pub use read::{Reading, SCHEMA, from_toml, from_value};
 

@@ -1,0 +1,36 @@
+//! Checks against JSON Schemas, kept off the async workers when they take long.
+
+use resly_manifest::json_schema::{Difference, Differences, Schema};
+use serde_json::Value;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// Checks a value. Other tasks of this worker go on meanwhile, if the runtime has more than one thread.
+pub fn check(schema: &Schema, value: &Value) -> Result<(), Differences> {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) if schema.is_long(value) => tokio::task::block_in_place(|| schema.check(value)),
+        _ => schema.check(value),
+    }
+}
+
+/// Checks one value against a schema that is used once.
+pub fn validate(schema: &Value, value: &Value) -> Result<(), Differences> {
+    check(&Schema::new(schema).map_err(|error| vec![Difference::of_all(error)])?, value)
+}
+
+#[cfg(test)]
+mod tests {
+    use resly_manifest::json_schema::in_words;
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_long_check_says_the_same_on_a_worker() {
+        let schema = Schema::new(&json!({"items": {"type": "integer", "minimum": 0}})).unwrap();
+        let mut values = vec![json!(1); 100_000];
+        assert_eq!(check(&schema, &json!(values)), Ok(()));
+        values[99_999] = json!("x");
+        let said = check(&schema, &json!(values)).unwrap_err();
+        assert_eq!(in_words(&said), "/99999: it is not of type \"integer\"");
+    }
+}
