@@ -15,15 +15,14 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use resly_core::{id::OrganizationId, meter::Limits, principal::Scope};
+use resly_http::Api;
 use resly_sandbox::{CompileBudget, Compiler};
 use resly_server::{
-    app::App,
     compose::{Doubles, compose},
     config::{Config, Sources},
-    http::router::router,
-    keyring::KeySpec,
     serve::serve,
 };
+use resly_service::{App, keyring::KeySpec};
 use resly_store::NewOrganization;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -38,6 +37,7 @@ pub struct TestApp {
     pub key: String,
     /// Of the same organization, with every scope.
     pub admin: String,
+    api: Api,
     app: Arc<App>,
     organization: OrganizationId,
     base: String,
@@ -50,6 +50,7 @@ pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A host in process, on a port of the system's choice. It ends when this is dropped.
 pub struct Running {
+    pub api: Api,
     pub app: Arc<App>,
     pub base: String,
     clock: Arc<TestClock>,
@@ -84,12 +85,13 @@ impl Running {
             jobs: false,
             ..Doubles::default()
         };
-        let app = compose(&config, doubles).await?;
+        let api = compose(&config, doubles).await?;
+        let app = Arc::clone(&api.app);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(serve(Arc::clone(&app), router(Arc::clone(&app)), listener, stopped));
-        Ok(Self { app, base, clock, stop, serving })
+        let serving = tokio::spawn(serve(api.clone(), listener, stopped));
+        Ok(Self { api, app, base, clock, stop, serving })
     }
 
     /// Ends it as a signal would, and waits for that.
@@ -202,7 +204,7 @@ impl TestApp {
         settings.extend(public_url.as_deref().map(|url| ("RESLY_PUBLIC_URL", url)));
         settings.extend(more.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let running = Running::compiling(data.path(), &settings, compile_budget).await.unwrap();
-        let app = Arc::clone(&running.app);
+        let (api, app) = (running.api.clone(), Arc::clone(&running.app));
         let (organization, key, admin) = match twin {
             Some((_, organization, key, admin)) => (organization, key, admin),
             None => {
@@ -213,7 +215,7 @@ impl TestApp {
             }
         };
         let base = running.base.clone();
-        Self { client: client(), model, key, admin, app, organization, base, data, running }
+        Self { client: client(), model, key, admin, api, app, organization, base, data, running }
     }
 
     /// Where the host listens.
@@ -311,6 +313,11 @@ impl TestApp {
     /// What the host as it runs holds, for what no client can ask for.
     pub fn host(&self) -> &App {
         &self.app
+    }
+
+    /// What only HTTP needs of it.
+    pub fn api(&self) -> &Api {
+        &self.api
     }
 
     /// Puts the host's clock forward.

@@ -10,7 +10,7 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use resly_core::time::Random;
-use resly_server::random::OsRandom;
+use resly_service::random::OsRandom;
 
 /// How many bytes of a secret are looked for together: less could be chance, more would miss what was cut off.
 const PIECE: usize = 12;

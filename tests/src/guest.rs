@@ -14,7 +14,7 @@ use resly_core::{
 };
 use resly_manifest::{Allowance, Digest};
 use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
-use resly_server::random::OsRandom;
+use resly_service::random::OsRandom;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -21,23 +21,22 @@ use resly_core::{
     json::without_bom,
     meter::Limits,
 };
+use resly_http::admin::trials;
 use resly_manifest::{
     Digest, Mistake, Reading, SideEffect,
     openapi::{self, ImportError, Wanted},
     package,
 };
+use resly_service::{
+    App,
+    definition::{self, Source, Unusable},
+    install, upload,
+};
 use resly_store::{Decision, Kept, NewConnectorVersion, NewOrganization, VersionState};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{
-    app::App,
-    definition::{self, Source, Unusable},
-    http::admin::trials,
-    install, signing,
-    signing::WASM,
-    upload,
-};
+use crate::signing::{self, WASM};
 
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 

@@ -20,6 +20,12 @@ use resly_core::{
     turn::{TurnLimits, Turns, live::LiveTurns},
 };
 use resly_egress::{Egress, EgressConfig, Keeper, Resolve, SystemResolver};
+use resly_http::{
+    Api,
+    body::Readers,
+    body_memory::{self, BodyMemory},
+    edge::{admission::Admission, descriptors},
+};
 use resly_manifest::{Auth, Digest, Manifest};
 use resly_models::{
     builtin::Builtin,
@@ -30,27 +36,25 @@ use resly_models::{
     openai::{OpenAi, OpenAiConfig},
 };
 use resly_sandbox::{CompileBudget, Compiler, SandboxConfig, WasmSandbox};
-use resly_vault::{Credentials, Vault};
-use secrecy::ExposeSecret;
-
-use crate::{
+use resly_service::{
+    App,
     accounts::Accounts,
-    app::App,
-    body_memory::{self, BodyMemory},
     bundled::Bundle,
     catalogue::Connectables,
-    config::{Config, OauthClients},
-    demo,
-    edge::{admission::Admission, descriptors},
     hooks::Hooks,
-    http::{body::Readers, console::SignIns},
     keyring::Keyring,
-    metrics::Metrics,
     origins::Origins,
     outside::{Gate, Safe, WrappedKeys},
     random::OsRandom,
     rates::Rates,
+};
+use resly_vault::{Credentials, Vault};
+use secrecy::ExposeSecret;
+
+use crate::{
+    config::{Config, OauthClients},
     secrets::{self, SecretsError},
+    serve,
 };
 
 /// What a test may put in the place of the real thing.
@@ -99,7 +103,7 @@ pub enum ComposeError {
     #[error("the embedder: {0}")]
     Embedder(resly_models::ConfigError),
     #[error(transparent)]
-    Bundle(#[from] crate::bundled::BundleError),
+    Bundle(#[from] resly_service::bundled::BundleError),
     #[error(transparent)]
     Sandbox(#[from] resly_sandbox::SandboxError),
     #[error("RESLY_OAUTH_CLIENTS: `{0}` is no bundled connector that authorizes by OAuth; those are: {1}")]
@@ -111,7 +115,7 @@ pub enum ComposeError {
 }
 
 /// Puts a host together.
-pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, ComposeError> {
+pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeError> {
     make_private(&config.data)
         .map_err(|error| ComposeError::Data { path: config.data.display().to_string(), error })?;
     let Doubles { clock, random, model, embedder, resolver, compiler, compile_budget, limits, jobs } = doubles;
@@ -197,8 +201,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         live: Arc::new(LiveTurns::default()),
     };
     let public_url =
-        config.public_url.as_ref().map_or_else(OnceLock::new, |url| demo::url(Some(url), config.listen).into());
-    Ok(Arc::new(App {
+        config.public_url.as_ref().map_or_else(OnceLock::new, |url| serve::url(Some(url), config.listen).into());
+    let app = Arc::new(App {
         accounts,
         egress,
         data: config.data.clone(),
@@ -207,12 +211,6 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         keyring: Keyring::new(store.clone(), pepper, Arc::clone(&clock), Arc::clone(&random)),
         origins: Origins::new(store.clone()),
         rates: Rates::new(store.clone(), Arc::clone(&clock)),
-        sign_ins: SignIns::default(),
-        metrics: Metrics::default(),
-        readers: Arc::new(Readers::start().map_err(ComposeError::Threads)?),
-        body_memory: BodyMemory::new(body_memory::MOST),
-        trusted_proxies: config.trusted_proxies.clone(),
-        admission: Admission::new(config.edge.clone(), descriptors::limit()),
         hooks,
         schedule: config.health_checks,
         jobs,
@@ -226,7 +224,16 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Arc<App>, Comp
         catalogue,
         library,
         sandbox,
-    }))
+    });
+    Ok(Api {
+        app,
+        sign_ins: Arc::default(),
+        metrics: Arc::default(),
+        trusted_proxies: config.trusted_proxies.clone().into(),
+        admission: Admission::new(config.edge.clone(), descriptors::limit()),
+        readers: Arc::new(Readers::start().map_err(ComposeError::Threads)?),
+        body_memory: Arc::new(BodyMemory::new(body_memory::MOST)),
+    })
 }
 
 /// The operator's clients, each of a bundled connector that has a use for it.

@@ -7,10 +7,10 @@ use resly_core::{
     meter::Limits,
     principal::Scope,
 };
+use resly_http::{Api, handbook};
+use resly_service::{App, install, keyring::KeySpec};
 use resly_store::NewOrganization;
 use serde_json::json;
-
-use crate::{app::App, handbook, install, keyring::KeySpec};
 
 const ORGANIZATION: &str = "demo";
 const SMALL_CAP: u64 = 2;
@@ -34,7 +34,8 @@ pub enum DemoError {
 }
 
 /// Sets the demo up, or finds it, and makes new keys for it. `progress` is told what takes long.
-pub async fn prepare(app: &App, url: &str, progress: &(dyn Fn(String) + Sync)) -> Result<Demo, DemoError> {
+pub async fn prepare(api: &Api, url: &str, progress: &(dyn Fn(String) + Sync)) -> Result<Demo, DemoError> {
+    let app = &*api.app;
     app.prepare_connectors(progress).await.map_err(|error| DemoError::Part {
         what: "a bundled connector can't be prepared",
         detail: error.to_string(),
@@ -55,7 +56,7 @@ pub async fn prepare(app: &App, url: &str, progress: &(dyn Fn(String) + Sync)) -
         api_key: app.keyring.create(key("demo", &both, None)).await?.expose().to_owned(),
         admin_key: app.keyring.create(key("demo admin", &all, None)).await?.expose().to_owned(),
         small_key: app.keyring.create(key("demo, capped", &both, Some(SMALL_CAP))).await?.expose().to_owned(),
-        console_url: format!("{url}/console?token={}", app.sign_ins.invite(app, organization)),
+        console_url: format!("{url}/console?token={}", api.sign_ins.invite(app, organization)),
     })
 }
 
@@ -170,14 +171,5 @@ impl Demo {
              2. A question, answered through a connector (Shopify, from its fixtures):\n\n  {order}\n\n\
              3. A key that may send {SMALL_CAP} messages, and then hits its limit:\n\n  for i in 1 2 3; do {limited}; echo; done\n\n"
         )
-    }
-}
-
-/// Where the host is reached: as it was told, or where it listens.
-pub fn url(public: Option<&url::Url>, listening: std::net::SocketAddr) -> String {
-    match public {
-        Some(public) => public.as_str().trim_end_matches('/').to_owned(),
-        None if listening.ip().is_unspecified() => format!("http://127.0.0.1:{}", listening.port()),
-        None => format!("http://{listening}"),
     }
 }

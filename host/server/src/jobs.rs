@@ -3,9 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use resly_service::{App, checks, upload};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
-
-use crate::{app::App, checks, upload};
 
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);

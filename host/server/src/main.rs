@@ -3,20 +3,16 @@
 use std::{io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use resly_http::{Api, edge::descriptors, openapi};
 use resly_manifest::openapi::Wanted;
 use resly_server::{
-    app::App,
     author::{self, Ran},
     cli::{self, ConnectorVerb, Verb},
     compose::{self, Doubles},
     config::Config,
-    demo,
-    edge::descriptors,
-    http::{openapi, router::router},
-    logging, new_key,
-    random::OsRandom,
-    secrets, serve, signing, vault,
+    demo, logging, new_key, secrets, serve, signing, vault,
 };
+use resly_service::random::OsRandom;
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
@@ -94,18 +90,19 @@ fn run() -> anyhow::Result<()> {
     ended
 }
 
-async fn start(config: &Config) -> anyhow::Result<(Arc<App>, TcpListener)> {
-    let app = compose::compose(config, Doubles::default()).await?;
+async fn start(config: &Config) -> anyhow::Result<(Api, TcpListener)> {
+    let api = compose::compose(config, Doubles::default()).await?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("can't listen on {}; choose another address with --listen", config.listen))?;
-    Ok((app, listener))
+    Ok((api, listener))
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = serve::stop_signal()?;
-    let (app, listener) = start(&config).await?;
-    let url = demo::url(config.public_url.as_ref(), listener.local_addr()?);
+    let (api, listener) = start(&config).await?;
+    let app = Arc::clone(&api.app);
+    let url = serve::url(config.public_url.as_ref(), listener.local_addr()?);
     tracing::info!(%url, store = app.store.kind(), model = app.turns.model.name(), "listening");
     if !app.store.has_organizations().await? {
         tracing::warn!("there is no organization yet: {}", new_key::how_to_begin(&config));
@@ -118,7 +115,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             }
         }
     });
-    serve::serve(Arc::clone(&app), router(app), listener, stop).await;
+    serve::serve(api, listener, stop).await;
     ahead.abort();
     Ok(())
 }
@@ -129,11 +126,12 @@ async fn run_demo(config: Config) -> anyhow::Result<()> {
         "`resly demo` makes keys and prints them, which RESLY_PRODUCTION=1 forbids; use `resly serve`"
     );
     let stop = serve::stop_signal()?;
-    let (app, listener) = start(&config).await?;
-    let url = demo::url(config.public_url.as_ref(), listener.local_addr()?);
-    let demo = demo::prepare(&app, &url, &|line| say(&line)).await?;
+    let (api, listener) = start(&config).await?;
+    let app = Arc::clone(&api.app);
+    let url = serve::url(config.public_url.as_ref(), listener.local_addr()?);
+    let demo = demo::prepare(&api, &url, &|line| say(&line)).await?;
     let model = app.turns.model.name().to_owned();
-    let serving = tokio::spawn(serve::serve(Arc::clone(&app), router(app), listener, stop));
+    let serving = tokio::spawn(serve::serve(api, listener, stop));
     print(&format!("{}\n", demo.line(&url)))?;
     say(&demo.welcome(&url, &model));
     serving.await.context("the server failed")
@@ -158,7 +156,7 @@ fn packed(file: &Path) -> anyhow::Result<()> {
 async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
     let (ConnectorVerb::Check { file } | ConnectorVerb::Run { file, .. }) = &verb else { return Ok(()) };
     let given = author::read(file)?;
-    let app = compose::compose(&config, Doubles::default()).await?;
+    let app = compose::compose(&config, Doubles::default()).await?.app;
     let ended = match verb {
         ConnectorVerb::Run { action, input, settings, credentials, dry_run, .. } => {
             let parsed =

@@ -10,16 +10,14 @@ use resly_core::{
     principal::Scope,
     time::{Clock, Random, SystemClock},
 };
+use resly_service::{
+    keyring::{KeySpec, Keyring},
+    random::OsRandom,
+};
 use resly_store::{NewOrganization, OpenError, Store};
 use serde_json::{Value, json};
 
-use crate::{
-    compose::make_private,
-    config::Config,
-    keyring::{KeySpec, Keyring},
-    random::OsRandom,
-    secrets,
-};
+use crate::{compose::make_private, config::Config, secrets};
 
 /// What key is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use resly_core::{error::StoreError, time::Random};
+use resly_service::{key::Pepper, outside::WrappedKeys};
 use resly_store::{OpenError, Store, StoreConfig};
 use resly_vault::{MasterKeyError, MasterKeySource, MasterKeys, VaultError, Wrapping};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use zeroize::Zeroizing;
 
-use crate::{config::Config, key::Pepper, outside::WrappedKeys};
+use crate::config::Config;
 
 /// The name of what API keys are hashed with.
 const PEPPERS: &str = "api key peppers";

@@ -1,8 +1,16 @@
 //! The server: accepts connections, speaks HTTP/1.1 and HTTP/2 in the clear, and drains when it is told to end.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, time::Duration};
 
-use axum::Router;
+use resly_http::{
+    Api,
+    edge::{
+        connection::{self, Shared},
+        descriptors::{AcceptFault, accept_fault, back_off},
+    },
+    router,
+};
+use resly_service::App;
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -10,15 +18,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    app::App,
-    demo,
-    edge::{
-        connection::{self, Shared},
-        descriptors::{AcceptFault, accept_fault, back_off},
-    },
-    jobs,
-};
+use crate::jobs;
 
 // Containers are usually killed 10 s after they were told to end: all of this together is under 9 s.
 /// What open requests get before their answers are interrupted.
@@ -31,18 +31,15 @@ const CLOSE: Duration = Duration::from_millis(500);
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// Serves, and does what a host does unasked, until `stop` says so; then drains.
-pub async fn serve(app: Arc<App>, router: Router, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    let router = router::router(api.clone());
+    let Api { app, admission, .. } = api;
     if let Ok(address) = listener.local_addr() {
-        app.public_url.get_or_init(|| demo::url(None, address));
+        app.public_url.get_or_init(|| url(None, address));
     }
     let mut jobs = jobs::start(&app);
     let connections = TaskTracker::new();
-    let shared = Shared {
-        router,
-        admission: Arc::clone(&app.admission),
-        draining: CancellationToken::new(),
-        cut: CancellationToken::new(),
-    };
+    let shared = Shared { router, admission, draining: CancellationToken::new(), cut: CancellationToken::new() };
     tokio::select! {
         () = accept(&listener, &shared, &connections) => {}
         () = asked(&mut stop) => {}
@@ -115,6 +112,15 @@ async fn bounded(part: &'static str, end: impl Future) {
 /// Waits until the process is asked to end; a signal that can't come any more counts as one.
 async fn asked(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Where the host is reached: as it was told, or where it listens.
+pub fn url(public: Option<&url::Url>, listening: SocketAddr) -> String {
+    match public {
+        Some(public) => public.as_str().trim_end_matches('/').to_owned(),
+        None if listening.ip().is_unspecified() => format!("http://127.0.0.1:{}", listening.port()),
+        None => format!("http://{listening}"),
+    }
 }
 
 /// Says when the process is asked to end (SIGTERM, or Ctrl-C). A second signal ends it at once.

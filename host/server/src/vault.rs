@@ -9,13 +9,13 @@ use std::{
 
 use anyhow::{Context, bail};
 use resly_core::time::Random;
+use resly_http::admin::vault::VaultKeys;
+use resly_service::random::OsRandom;
 use resly_store::OpenError;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     config::Config,
-    http::admin::vault::VaultKeys,
-    random::OsRandom,
     secrets::{self, SecretsError},
 };
 

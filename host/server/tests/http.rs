@@ -20,14 +20,13 @@ use resly_core::{
     model::{FinishReason, Model, ModelError, ModelEvent, ModelRequest, ModelStream, TokenUsage},
     principal::{KeyKind, Scope},
 };
+use resly_http::{Api, router::router};
 use resly_sandbox::Compiler;
 use resly_server::{
-    app::App,
     compose::{Doubles, compose},
     config::{Config, Sources},
-    http::router::router,
-    keyring::KeySpec,
 };
+use resly_service::{App, keyring::KeySpec};
 use resly_store::NewOrganization;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -81,6 +80,7 @@ fn broken() -> Result<ModelEvent, ModelError> {
 }
 
 struct Host {
+    api: Api,
     app: Arc<App>,
     router: Router,
     model: Arc<Scripted>,
@@ -107,13 +107,15 @@ impl Host {
         let model = Arc::new(Scripted::default());
         let compiler = Some(Compiler::InProcess);
         let doubles = Doubles { model: Some(model.clone()), embedder, compiler, ..Doubles::default() };
-        let app = compose(&config, doubles).await.unwrap();
+        let api = compose(&config, doubles).await.unwrap();
+        let app = Arc::clone(&api.app);
         let now = app.clock.now();
         let organization = OrganizationId(app.random.uuid(now));
         let new = NewOrganization { id: organization, name: "test".into(), limits: Limits::new(), now };
         app.store.create_organization(new).await.unwrap();
         let mut host = Self {
-            router: router(app.clone()),
+            router: router(api.clone()),
+            api,
             app,
             model,
             organization,
@@ -418,7 +420,7 @@ async fn a_connector_definition_is_validated_whole_and_never_changes() {
 #[tokio::test]
 async fn a_sign_in_link_works_once() {
     let host = Host::start().await;
-    let token = host.app.sign_ins.invite(&host.app, host.organization);
+    let token = host.api.sign_ins.invite(&host.app, host.organization);
     let path = format!("/console?token={token}");
     assert_eq!(host.get("", &path).await.status(), StatusCode::OK);
     assert_eq!(host.get("", &path).await.status(), StatusCode::FORBIDDEN);

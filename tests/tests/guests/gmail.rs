@@ -13,7 +13,7 @@ use resly_core::{
 };
 use resly_egress::{CredentialSource, Egress, EgressConfig, SessionSpec, SystemResolver, parse_routes};
 use resly_manifest::Manifest;
-use resly_server::random::OsRandom;
+use resly_service::random::OsRandom;
 use resly_tests::{
     guest::{GuestCall, Guests, ORGANIZATION, Says},
     service::{Received, ScriptedService},

@@ -1,6 +1,6 @@
 //! What an admin gets wrong: each mistake is told by name and place, and changes nothing.
 
-use resly_server::http::openapi;
+use resly_http::openapi;
 use resly_tests::{
     app::TestApp,
     crm::{account, connected, definition, installed},

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use resly_core::time::Timestamp;
-use resly_server::checks;
+use resly_service::checks;
 use resly_tests::{
     app::TestApp,
     crm::{SECRET, account, installed},

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use futures::future::join_all;
 use resly_core::id::OrganizationId;
-use resly_server::body_memory::MOST;
+use resly_http::body_memory::MOST;
 use resly_tests::app::TestApp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -31,7 +31,7 @@ async fn occupied(app: &TestApp) -> mpsc::Sender<()> {
     let held = std::sync::Arc::new(std::sync::Mutex::new(held));
     let threads = (std::thread::available_parallelism().map_or(1, usize::from) / 4).max(1);
     for n in 0..threads {
-        let (readers, held, started) = (app.host().readers.clone(), held.clone(), started.clone());
+        let (readers, held, started) = (app.api().readers.clone(), held.clone(), started.clone());
         tokio::spawn(async move {
             let organization = OrganizationId(Uuid::from_u128(n as u128));
             let work = move || {
@@ -75,7 +75,7 @@ async fn a_body_that_would_expand_is_refused_before_it_is_parsed() {
         let detail = problem.to_string();
         assert!(detail.contains("MiB of memory"), "{path}: {detail}");
     }
-    assert_eq!(app.host().body_memory.taken(), 0, "all of it came back");
+    assert_eq!(app.api().body_memory.taken(), 0, "all of it came back");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,7 +88,7 @@ async fn what_waits_to_be_read_is_bounded_and_keeps_nobody_else_waiting() {
     let flood = join_all(imports);
     let meanwhile = async {
         // Until the flood has taken all that one organization may.
-        while app.host().body_memory.taken() + (15 << 20) <= MOST / 2 {
+        while app.api().body_memory.taken() + (15 << 20) <= MOST / 2 {
             tokio::task::yield_now().await;
         }
         // Large for a chat, and read on another thread than what is heavy.
@@ -97,7 +97,7 @@ async fn what_waits_to_be_read_is_bounded_and_keeps_nobody_else_waiting() {
             app.model.says([resly_tests::model::Reply::text("Yes.")]);
             assert_eq!(send(&app, &stranger, "/api/chat?format=json", body).await.status(), 200);
         }
-        assert!(app.host().body_memory.taken() <= MOST / 2 + (2 << 20));
+        assert!(app.api().body_memory.taken() <= MOST / 2 + (2 << 20));
         // Another organization's document is taken in, and waits for its turn.
         let small = json!({"document": {"openapi": "3.0.0", "paths": {}}}).to_string();
         let mut import = Box::pin(send(&app, &abroad, "/api/admin/connectors/import", small));
@@ -125,7 +125,7 @@ async fn what_waits_to_be_read_is_bounded_and_keeps_nobody_else_waiting() {
     }
     assert!(refused >= 8 && read >= 1, "{refused} refused, {read} read");
     app.idle().await;
-    assert_eq!(app.host().body_memory.taken(), 0);
+    assert_eq!(app.api().body_memory.taken(), 0);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use resly_server::checks;
+use resly_service::checks;
 use resly_tests::{
     app::TestApp,
     crm::{account, definition, installed},

@@ -19,7 +19,7 @@ use resly_core::{
     principal::{KeyKind, Scope},
     time::{Clock, Random, SystemClock},
 };
-use resly_server::{key::Pepper, random::OsRandom};
+use resly_service::{key::Pepper, random::OsRandom};
 use resly_store::{NewKey, NewOrganization, Store, StoreConfig};
 use resly_tests::{
     app::{Running, binary, client, make_organization, mint, share_compiled},

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use ipnet::IpNet;
 use resly_core::connector::health::Schedule;
+use resly_http::edge::Limits;
 use resly_vault::{MasterKeySource, MasterKeys};
 use secrecy::SecretString;
 use url::Url;
@@ -14,7 +15,6 @@ use url::Url;
 pub use clients::{OauthClient, OauthClients};
 pub use layers::{Environment, SETTINGS, Setting, variable};
 
-use crate::edge::Limits;
 use layers::Layers;
 
 /// A language model or an embedder behind an OpenAI-compatible API.

@@ -16,7 +16,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use resly_core::time::Random;
 use resly_manifest::{Manifest, package::pack};
-use resly_server::random::OsRandom;
+use resly_service::random::OsRandom;
 use resly_tests::{
     app::binary,
     canary::{Canaries, secret},

@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use resly_core::time::Random;
 use resly_egress::{CredentialSource, SessionSpec};
 use resly_models::{embed::openai::OpenAiEmbedder, openai::OpenAi};
-use resly_server::{
-    config::{Config, Upstream},
+use resly_server::config::{Config, Upstream};
+use resly_service::{
     key::{NewSecret, Pepper},
     keyring::Keyring,
     random::OsRandom,

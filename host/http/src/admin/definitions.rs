@@ -1,0 +1,210 @@
+//! `/api/admin/connectors/{check,dry-run,import}`: a declarative definition before it is stored.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{header, request::Parts};
+use resly_core::{
+    connector::{
+        call::{CallRequest, Caller, Prepared},
+        connection::{Environment, Installable, Origin},
+    },
+    id::{ConnectionId, OrganizationId},
+};
+use resly_manifest::{
+    Manifest, Mistake, Reading, SCHEMA,
+    openapi::{self, ImportError, Wanted},
+};
+use resly_service::{
+    App, FieldError,
+    definition::{self, Source, Unusable},
+    install,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::trials;
+use crate::{
+    Api,
+    body::{self, Admission},
+    guard::Admin,
+    problem::{Problem, fault_problem, kinds},
+};
+
+/// A definition out of a body, by its media type: JSON or TOML.
+pub(super) async fn reading(parts: &Parts, bytes: Bytes) -> Result<Reading, Problem> {
+    let json = match body::media_type(&parts.headers)?.as_deref() {
+        None | Some("application/json") => true,
+        Some("application/toml") => false,
+        Some(other) => {
+            return Err(Problem::new(
+                &kinds::UNSUPPORTED_MEDIA_TYPE,
+                format!(
+                    "a definition is application/json or application/toml, a packed component for \
+                     /api/admin/connectors is application/wasm; this is {other:.100}"
+                ),
+            ));
+        }
+    };
+    let read = move || {
+        if json {
+            return Ok(Source::Json(body::parse_weighed(&bytes)?).read());
+        }
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| Problem::new(&kinds::INVALID_CONNECTOR, "the definition is not UTF-8"))?;
+        Ok(Source::Toml(text.to_owned()).read())
+    };
+    Admission::of(&parts.extensions)?.examine(read).await?
+}
+
+/// The definition, if it can be taken in.
+pub(super) async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, Problem> {
+    definition::usable(app, organization, reading).await.map_err(|unusable| match unusable {
+        Unusable::Mistakes(mistakes) => invalid(&mistakes),
+        Unusable::Unexamined(fault) => fault_problem(&fault),
+    })
+}
+
+pub(super) fn invalid(mistakes: &[Mistake]) -> Problem {
+    let detail = match mistakes {
+        [only] => only.to_string(),
+        many => format!("{} mistakes; see `errors`", many.len()),
+    };
+    Problem::new(&kinds::INVALID_CONNECTOR, detail).with("errors", json!(mistakes))
+}
+
+/// The JSON Schema of a definition, for editors.
+pub async fn schema() -> ([(http::HeaderName, &'static str); 1], &'static str) {
+    ([(header::CONTENT_TYPE, "application/schema+json")], SCHEMA)
+}
+
+/// Tells every mistake of a declarative definition, as JSON or TOML. Nothing is stored.
+#[utoipa::path(post, path = "/api/admin/connectors/check", tag = "admin", operation_id = "checkDefinition",
+    request_body(content((Object = "application/json"), (String = "application/toml"))),
+    responses((status = 200, description = "`{ok, errors: [{path, message}]}`; paths are JSON Pointers", body = crate::schema::CheckResult),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn check(State(api): State<Api>, Admin(principal): Admin, request: Request) -> Result<Json<Value>, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = body::read(body, &parts, body::BODY_CAP).await?;
+    let reading = reading(&parts, bytes).await?;
+    match definition::usable(&api.app, principal.organization, reading).await {
+        Ok(_) => Ok(Json(json!({"ok": true, "errors": []}))),
+        Err(Unusable::Mistakes(mistakes)) => Ok(Json(json!({"ok": false, "errors": mistakes}))),
+        Err(Unusable::Unexamined(fault)) => Err(fault_problem(&fault)),
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRequest {
+    /// An OpenAPI document, 3.0 or 3.1; its YAML, or its JSON, as a text does too.
+    #[schema(value_type = Object)]
+    document: Value,
+    /// By `operationId` or `GET /path`. Without them, the answer lists the operations.
+    operations: Option<Vec<String>>,
+    /// The connector's; made from the document's title when absent.
+    id: Option<String>,
+    name: Option<String>,
+    version: Option<String>,
+    /// Where the service is, in place of the document's servers.
+    server: Option<String>,
+}
+
+/// Makes a definition of an OpenAPI document's operations, or lists what there is to choose. Nothing is stored or fetched.
+#[utoipa::path(post, path = "/api/admin/connectors/import", tag = "admin", operation_id = "importOpenApi",
+    request_body = ImportRequest,
+    responses((status = 200, description = "`{definition, warnings}`, which can be posted to `/api/admin/connectors`; without `operations`, `{title, version, operations: [{id, method, path, summary, supported, reason?}], more}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn import(
+    Admin(_): Admin,
+    body::LargeJson { bytes, admission }: body::LargeJson,
+) -> Result<Response, Problem> {
+    // The document is parsed, looked through and dropped there: what leaves the thread is the answer's text.
+    let answer = admission.examine(move || {
+        let ImportRequest { document, operations, id, name, version, server } = body::parse_large(&bytes)?;
+        drop(bytes);
+        let document = match document {
+            Value::String(text) => openapi::read(&text).map_err(|error| import_problem(&error))?,
+            document => document,
+        };
+        let answer = match operations {
+            None => openapi::list(document, server.as_deref()).map(|listing| json!(listing)),
+            Some(operations) => {
+                let wanted = Wanted { operations, id, name, version, server };
+                openapi::import(document, &wanted).map(|imported| json!(imported))
+            }
+        };
+        answer.map(|answer| answer.to_string()).map_err(|error| import_problem(&error))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer.await??).into_response())
+}
+
+fn import_problem(error: &ImportError) -> Problem {
+    let problem = Problem::new(&kinds::IMPORT_FAILED, error.to_string());
+    match error {
+        ImportError::Asked(mistakes) | ImportError::Unsound(mistakes) => problem.with("errors", json!(mistakes)),
+        ImportError::NotOpenApi(message) => problem.with("errors", json!([{"path": "/document", "message": message}])),
+        ImportError::TooMany | ImportError::TooLarge { .. } => {
+            problem.with("errors", json!([{"path": "/operations", "message": error.to_string()}]))
+        }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DryRunRequest {
+    /// The definition; its TOML as a text does too.
+    #[schema(value_type = Object)]
+    definition: Value,
+    /// What a connection would be set to.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    settings: Option<Value>,
+    /// The action's id.
+    action: String,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    input: Option<Value>,
+}
+
+/// Shows the first request that an action of a definition would send. Nothing is stored, dialled or counted.
+#[utoipa::path(post, path = "/api/admin/connectors/dry-run", tag = "admin", operation_id = "dryRunDefinition",
+    request_body = DryRunRequest,
+    responses((status = 200, description = "The request, with the credential masked", body = crate::schema::DryRun),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn dry_run(
+    State(api): State<Api>,
+    Admin(principal): Admin,
+    body::Json(asked): body::Json<DryRunRequest>,
+) -> Result<Json<Value>, Problem> {
+    let app = &api.app;
+    let organization = principal.organization;
+    let definition = Source::within(asked.definition);
+    let reading = api.readers.examine(organization, move || definition.read()).await?;
+    let manifest = usable(&api.app, organization, reading).await?;
+    let settings = install::with_defaults(&manifest, asked.settings.unwrap_or_else(|| json!({})));
+    let mistakes: Vec<FieldError> = install::check_settings(&manifest, &settings);
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid(mistakes));
+    }
+    let now = app.clock.now();
+    let id = ConnectionId(app.random.uuid(now));
+    let connection = install::draft(id, organization, &manifest, settings, Environment::Production, now);
+    let installable =
+        Installable { manifest: Arc::new(manifest), component: app.catalogue.runner(), origin: Origin::Declarative };
+    let request = CallRequest {
+        organization,
+        connection: id,
+        action: asked.action,
+        input: asked.input.unwrap_or_else(|| json!({})),
+        caller: Caller::Admin { key: principal.key },
+        visitor: None,
+    };
+    trials::shown(app.connectors.rehearse(&connection, &Prepared::new(installable), request).await?).map(Json)
+}

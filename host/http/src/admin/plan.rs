@@ -1,0 +1,86 @@
+//! `/api/admin/plan`: the organization's limits. An admin reads them, an operator sets them.
+
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
+
+use axum::{Json, extract::State};
+use resly_core::meter::Meter;
+use resly_service::App;
+use resly_store::Plan;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    body,
+    guard::{Admin, Operator},
+    problem::Problem,
+    query::{Nothing, Query},
+};
+
+/// Ten years.
+const MOST_LOG_DAYS: u32 = 3650;
+const LOG_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 40;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanChange {
+    /// By meter (`messages`, `embeddings`, `connector_calls`, `fuel`); `null` is unlimited. What isn't named stays.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    limits: BTreeMap<Meter, Option<u64>>,
+    /// For how many days the log of connector calls is kept: 1 to 3,650.
+    log_days: Option<u32>,
+    /// How many bytes a day the log takes in each environment before it is sampled: 1 MiB to 1 TiB.
+    log_bytes_per_day: Option<u64>,
+}
+
+/// The plan and its limits.
+#[utoipa::path(get, path = "/api/admin/plan", tag = "admin", operation_id = "getPlan",
+    responses((status = 200, description = "`{name, limits, log_days, log_bytes_per_day, subscription_ends_at}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(view(&app.store.plan(principal.organization).await?)))
+}
+
+/// Sets limits, which hold from the next request on, and how long logs are kept.
+#[utoipa::path(patch, path = "/api/admin/plan", tag = "admin", operation_id = "changePlan",
+    request_body = PlanChange,
+    responses((status = 200, description = "The plan as it is now", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Operator(principal): Operator,
+    body::Json(request): body::Json<PlanChange>,
+) -> Result<Json<Value>, Problem> {
+    if let Some((meter, _)) = request.limits.iter().find(|(_, limit)| limit.is_some_and(|l| i64::try_from(l).is_err()))
+    {
+        return Err(Problem::invalid_at(format!("limits.{}", meter.name()), "at most 2^63-1; null is unlimited"));
+    }
+    if let Some(days) = request.log_days {
+        if !(1..=MOST_LOG_DAYS).contains(&days) {
+            return Err(Problem::invalid_at("log_days", format!("1 to {MOST_LOG_DAYS} days")));
+        }
+        app.store.set_log_days(principal.organization, days).await?;
+    }
+    if let Some(bytes) = request.log_bytes_per_day {
+        if !LOG_BYTES.contains(&bytes) {
+            let expected = format!("{} to {} bytes", LOG_BYTES.start(), LOG_BYTES.end());
+            return Err(Problem::invalid_at("log_bytes_per_day", expected));
+        }
+        app.store.set_log_bytes(principal.organization, bytes).await?;
+    }
+    let plan = app.store.set_limits(principal.organization, &request.limits, app.clock.now()).await?;
+    Ok(Json(view(&plan)))
+}
+
+fn view(plan: &Plan) -> Value {
+    let limits: BTreeMap<Meter, Option<u64>> =
+        Meter::ALL.into_iter().map(|meter| (meter, plan.limits.get(&meter).copied())).collect();
+    json!({"name": plan.name, "limits": limits, "log_days": plan.log_days,
+        "log_bytes_per_day": plan.log_bytes_per_day,
+        "subscription_ends_at": plan.subscription_ends_at})
+}

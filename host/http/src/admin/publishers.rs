@@ -1,0 +1,123 @@
+//! `/api/admin/publishers`: whose signatures of uploads this organization trusts, and whether it takes no others.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use http::StatusCode;
+use resly_core::id::{OrganizationId, PublisherId};
+use resly_manifest::signature::PublicKey;
+use resly_service::App;
+use resly_store::{Publisher, Trust};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    body,
+    guard::Admin,
+    problem::{Problem, kinds},
+    query::{Nothing, Query},
+};
+
+/// More would be a list that nobody looks through.
+const MOST: usize = 100;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublisherRequest {
+    /// For people: 1 to 100 characters.
+    name: String,
+    /// An Ed25519 key: 32 bytes in Base64, as `resly connector keygen` prints it.
+    public_key: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishersPatch {
+    /// Whether an upload has to be signed by one of the publishers, to be taken in and to be installed.
+    required: bool,
+}
+
+/// Whom this organization trusts.
+#[utoipa::path(get, path = "/api/admin/publishers", tag = "admin", operation_id = "listPublishers",
+    responses((status = 200, description = "`{required, publishers: [{id, name, public_key, created_at}]}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
+    all(&app, principal.organization).await
+}
+
+/// Trusts another publisher.
+#[utoipa::path(post, path = "/api/admin/publishers", tag = "admin", operation_id = "addPublisher",
+    request_body = PublisherRequest,
+    responses((status = 201, description = "The publisher", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    body::Json(PublisherRequest { name, public_key }): body::Json<PublisherRequest>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    if name.trim().is_empty() || name.chars().count() > 100 {
+        return Err(Problem::invalid_at("name", "1 to 100 characters are expected"));
+    }
+    let key = public_key.parse().and_then(PublicKey::trustworthy);
+    let public_key = key.map_err(|error| Problem::invalid_at("public_key", error.to_string()))?;
+    let trust = app.store.trust(principal.organization).await?;
+    if trust.publishers.len() >= MOST {
+        return Err(Problem::new(&kinds::CONFLICT, format!("there are {MOST} publishers; delete one first")));
+    }
+    let now = app.clock.now();
+    let publisher = Publisher { id: PublisherId(app.random.uuid(now)), name, public_key, created_at: now };
+    if !app.store.add_publisher(principal.organization, publisher.clone()).await? {
+        return Err(Problem::new(&kinds::CONFLICT, "there is a publisher with this key already"));
+    }
+    Ok((StatusCode::CREATED, Json(view(&publisher))))
+}
+
+/// Says whether uploads have to be signed by a publisher that is trusted.
+#[utoipa::path(patch, path = "/api/admin/publishers", tag = "admin", operation_id = "requirePublisher",
+    request_body = PublishersPatch,
+    responses((status = 200, description = "`{required, publishers}` as it is now", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    body::Json(patch): body::Json<PublishersPatch>,
+) -> Result<Json<Value>, Problem> {
+    app.store.require_publisher(principal.organization, patch.required).await?;
+    all(&app, principal.organization).await
+}
+
+/// Trusts a publisher no more. What is installed goes on; where a trusted publisher is required, nothing of this one's can
+/// be installed, moved to or enabled any more.
+#[utoipa::path(delete, path = "/api/admin/publishers/{id}", tag = "admin", operation_id = "deletePublisher",
+    params(("id" = String, Path, description = "The publisher's id")),
+    responses((status = 204, description = "It is gone"),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let missing = || Problem::not_found("there is no such publisher");
+    let id = id.parse().map_err(|_| missing())?;
+    let deleted = app.store.delete_publisher(principal.organization, id).await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+}
+
+async fn all(app: &App, organization: OrganizationId) -> Result<Json<Value>, Problem> {
+    let Trust { required, publishers } = app.store.trust(organization).await?;
+    let publishers: Vec<Value> = publishers.iter().map(view).collect();
+    Ok(Json(json!({"required": required, "publishers": publishers})))
+}
+
+fn view(publisher: &Publisher) -> Value {
+    let Publisher { id, name, public_key, created_at } = publisher;
+    json!({"id": id, "name": name, "public_key": public_key, "created_at": created_at})
+}

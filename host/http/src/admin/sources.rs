@@ -1,0 +1,120 @@
+//! `/api/admin/sources`: what the organization knows.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use http::StatusCode;
+use resly_core::knowledge::{
+    KnowledgeStore,
+    library::{Library, NewText},
+};
+use resly_service::{App, FieldError};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    body,
+    guard::Admin,
+    problem::Problem,
+    query::{Nothing, Query},
+};
+
+/// What a source takes in memory while it is added, in bodies of its size.
+const COPIES: usize = 4;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceRequest {
+    title: String,
+    /// At most 16 MiB with the rest of the body.
+    text: String,
+    /// `text/plain` (the default) or `text/markdown`.
+    content_type: Option<String>,
+    /// Where people read it; citations link to it.
+    url: Option<String>,
+}
+
+/// Adds a source. It is cut, embedded and indexed before the answer.
+#[utoipa::path(post, path = "/api/admin/sources", tag = "admin", operation_id = "createSource",
+    request_body = SourceRequest,
+    responses((status = 201, description = "`{id, chunks}`", body = crate::schema::CreatedSource),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    body::LargeJson { bytes, admission }: body::LargeJson,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    // The text, its passages, their vectors.
+    admission.reserve(bytes.len().saturating_mul(COPIES))?;
+    let cut = admission.examine(move || {
+        let new = checked(body::parse_large(&bytes)?)?;
+        drop(bytes);
+        let chunks = Library::cut(&new);
+        Ok::<_, Problem>((new, chunks))
+    });
+    let (new, chunks) = cut.await??;
+    let added = app.library.add_cut(principal.organization, new, chunks).await?;
+    Ok((StatusCode::CREATED, Json(json!({"id": added.id, "chunks": added.chunks}))))
+}
+
+fn checked(request: SourceRequest) -> Result<NewText, Problem> {
+    let SourceRequest { title, text, content_type, url } = request;
+    let mut mistakes = Vec::new();
+    if title.trim().is_empty() || title.chars().count() > 300 {
+        mistakes.push(FieldError::new("title", "1 to 300 characters are expected"));
+    }
+    if text.trim().is_empty() {
+        mistakes.push(FieldError::new("text", "it is empty"));
+    }
+    let content_type = content_type.as_deref().unwrap_or("text/plain");
+    let media = content_type.split(';').next().unwrap_or_default().trim();
+    let media = match media {
+        "text/plain" | "text/markdown" => media,
+        _ => {
+            mistakes.push(FieldError::new("content_type", "`text/plain` or `text/markdown` is expected"));
+            media
+        }
+    };
+    if let Some(url) = &url
+        && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+    {
+        mistakes.push(FieldError::new("url", "an http or https URL is expected"));
+    }
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid(mistakes));
+    }
+    let text = text.trim_start_matches('\u{feff}').to_owned();
+    Ok(NewText { title, text, content_type: media.to_owned(), url })
+}
+
+/// The organization's sources, newest first.
+#[utoipa::path(get, path = "/api/admin/sources", tag = "admin", operation_id = "listSources",
+    responses((status = 200, description = "`{sources: [...]}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!({"sources": app.store.list_sources(principal.organization).await?})))
+}
+
+/// Deletes a source with its passages.
+#[utoipa::path(delete, path = "/api/admin/sources/{id}", tag = "admin", operation_id = "deleteSource",
+    params(("id" = String, Path, description = "The source's id")),
+    responses((status = 204, description = "It is gone"),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let missing = || Problem::not_found("there is no such source");
+    let id = id.parse().map_err(|_| missing())?;
+    let deleted = app.library.remove(principal.organization, id).await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+}

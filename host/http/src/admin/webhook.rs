@@ -1,0 +1,198 @@
+//! `/api/admin/webhook`: where an organization is told of its alerts.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use resly_core::{alert::Event, id::WebhookId};
+use resly_service::{App, FieldError};
+use resly_store::{Delivery, Webhook};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    body,
+    guard::Admin,
+    page,
+    problem::Problem,
+    query::{Nothing, Query},
+};
+
+const LONGEST_URL: usize = 2048;
+/// How long a secret that was replaced signs too, when nothing else is said, and at most.
+const OVERLAP_S: u64 = 24 * 3600;
+const LONGEST_OVERLAP_S: u64 = 7 * 24 * 3600;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookRequest {
+    /// https, at a public address, unless an operator lists the host.
+    url: String,
+    /// Of `connection.needs_auth`, `connection.failing`, `connection.recovered`, `credential.expiring`; all when absent.
+    events: Option<Vec<String>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateRequest {
+    /// For how long messages are signed with the old secret as well, in seconds: a day when absent, a week at most.
+    overlap_s: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub struct DeliveryParameters {
+    before: Option<String>,
+    limit: Option<String>,
+}
+
+/// Sets the webhook, or changes where the one there is leads. The secret is shown when it is made, and never again.
+#[utoipa::path(put, path = "/api/admin/webhook", tag = "admin", operation_id = "setWebhook",
+    request_body = WebhookRequest,
+    responses((status = 200, description = "It was there and is changed: `{id, url, events, created_at}`", body = Object),
+        (status = 201, description = "It is new: the same, with its `secret`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn put(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    body::Json(request): body::Json<WebhookRequest>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let mut mistakes = Vec::new();
+    if request.url.len() > LONGEST_URL {
+        mistakes.push(FieldError::new("url", format!("at most {LONGEST_URL} bytes")));
+    } else if let Err(error) = app.hooks.egress.check_webhook_url(&request.url) {
+        mistakes.push(FieldError::new("url", error.to_string()));
+    }
+    let events = request.events.map(|events| chosen(&events, &mut mistakes));
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid(mistakes));
+    }
+    let organization = principal.organization;
+    let now = app.clock.now();
+    let id = WebhookId(app.random.uuid(now));
+    let (shown, secret) = app.hooks.mint(organization, id).await.map_err(|error| Problem::internal(&error))?;
+    let webhook = Webhook { id, url: request.url, events, secret, previous: None, created_at: now };
+    let kept = app.store.put_webhook(organization, webhook).await?;
+    let mut answer = view(&kept);
+    if kept.id != id {
+        return Ok((StatusCode::OK, Json(answer)));
+    }
+    answer["secret"] = shown.expose_secret().into();
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// What a webhook is to be told of. What is sent only when it is asked for can't be chosen.
+fn chosen(events: &[String], mistakes: &mut Vec<FieldError>) -> Vec<Event> {
+    let choice = || Event::CHOICE.map(Event::name).join(", ");
+    if events.is_empty() {
+        mistakes.push(FieldError::new("events", format!("one or more of {} are expected", choice())));
+    }
+    let mut known = Vec::new();
+    for (at, name) in events.iter().enumerate() {
+        match Event::chosen(name) {
+            Some(event) => known.push(event),
+            None => mistakes.push(FieldError::new(format!("events[{at}]"), format!("one of {} is expected", choice()))),
+        }
+    }
+    known
+}
+
+/// The webhook, without its secret.
+#[utoipa::path(get, path = "/api/admin/webhook", tag = "admin", operation_id = "getWebhook",
+    responses((status = 200, description = "`{id, url, events, previous_secret_until, created_at}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
+    let webhook = app.store.webhook(principal.organization).await?;
+    Ok(Json(view(&webhook.ok_or_else(missing)?)))
+}
+
+/// Removes the webhook; what was still to be told is given up.
+#[utoipa::path(delete, path = "/api/admin/webhook", tag = "admin", operation_id = "deleteWebhook",
+    responses((status = 204, description = "It is gone"),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn delete(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<StatusCode, Problem> {
+    let deleted = app.store.delete_webhook(principal.organization, app.clock.now()).await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+}
+
+/// Makes a new secret. The old one signs as well until `previous_secret_until`.
+#[utoipa::path(post, path = "/api/admin/webhook/rotate", tag = "admin", operation_id = "rotateWebhookSecret",
+    request_body(content = Option<RotateRequest>),
+    responses((status = 200, description = "`{secret, previous_secret_until}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn rotate(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    body::Json(request): body::Json<RotateRequest>,
+) -> Result<Json<Value>, Problem> {
+    let overlap = request.overlap_s.unwrap_or(OVERLAP_S);
+    if overlap > LONGEST_OVERLAP_S {
+        return Err(Problem::invalid_at("overlap_s", format!("at most {LONGEST_OVERLAP_S}, a week")));
+    }
+    let organization = principal.organization;
+    let webhook = app.store.webhook(organization).await?.ok_or_else(missing)?;
+    let (shown, secret) = app.hooks.mint(organization, webhook.id).await.map_err(|error| Problem::internal(&error))?;
+    let until = app.clock.now().plus(Duration::from_secs(overlap));
+    if !app.store.rotate_webhook_secret(organization, webhook.id, secret, until).await? {
+        return Err(missing());
+    }
+    Ok(Json(json!({"secret": shown.expose_secret(), "previous_secret_until": until})))
+}
+
+/// Sends a `webhook.test` at once, and tells how that went.
+#[utoipa::path(post, path = "/api/admin/webhook/test", tag = "admin", operation_id = "testWebhook",
+    responses((status = 200, description = "`{ok: true, status}` or `{ok: false, status, message}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+    let tested = app.hooks.test(principal.organization).await?.ok_or_else(missing)?;
+    Ok(Json(match tested.error {
+        None => json!({"ok": true, "status": tested.status}),
+        Some(message) => json!({"ok": false, "status": tested.status, "message": message}),
+    }))
+}
+
+/// What was, or is to be, told to the webhook, newest first.
+#[utoipa::path(get, path = "/api/admin/webhook/deliveries", tag = "admin", operation_id = "listWebhookDeliveries",
+    params(
+        ("before" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
+    ),
+    responses((status = 200, description = "`{deliveries: [...], next}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn deliveries(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Query(parameters): Query<DeliveryParameters>,
+) -> Result<Json<Value>, Problem> {
+    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
+    let mut found = app.store.deliveries(principal.organization, page.before, page.limit + 1).await?;
+    let more = page::cut(&mut found, page.limit);
+    let next = page::next(&found, more, |delivery| (delivery.created_at, delivery.id.0));
+    let deliveries: Vec<Value> = found.iter().map(delivery_view).collect();
+    Ok(Json(json!({"deliveries": deliveries, "next": next})))
+}
+
+fn missing() -> Problem {
+    Problem::not_found("no webhook is set; set one with PUT /api/admin/webhook")
+}
+
+fn view(webhook: &Webhook) -> Value {
+    let until = webhook.previous.as_ref().map(|(_, until)| *until);
+    json!({
+        "id": webhook.id, "url": webhook.url, "events": webhook.events, "previous_secret_until": until,
+        "created_at": webhook.created_at,
+    })
+}
+
+fn delivery_view(delivery: &Delivery) -> Value {
+    json!({
+        "id": delivery.id, "type": delivery.event, "alert": delivery.alert, "state": delivery.state,
+        "tries": delivery.tries, "next_try_at": delivery.next_try_at, "last_status": delivery.last_status,
+        "last_error": delivery.last_error, "created_at": delivery.created_at, "ended_at": delivery.ended_at,
+    })
+}

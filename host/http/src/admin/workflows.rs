@@ -1,0 +1,200 @@
+//! `/api/admin/workflows`: what is done when a customer's message matches.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use http::StatusCode;
+use resly_core::{
+    connector::connection::ConnectionStore,
+    id::{ConnectionId, OrganizationId, WorkflowId},
+    workflow::{Workflow, WorkflowStore},
+};
+use resly_service::{App, FieldError};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    body,
+    guard::Admin,
+    problem::Problem,
+    query::{Nothing, Query},
+};
+
+/// How a rule is written. It is read member by member, so that every mistake is told at once.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "utoipa's derive reads it")]
+pub struct WorkflowRequest {
+    name: String,
+    /// 1 to 50 words or phrases; any of them in a message is a match.
+    triggers: Vec<String>,
+    /// The connection that a match is about.
+    #[schema(value_type = Option<String>)]
+    connection: Option<ConnectionId>,
+    /// The action of that connection that a match asks for.
+    action: Option<String>,
+    /// What a match adds to the model's instructions.
+    instructions: Option<String>,
+    enabled: Option<bool>,
+}
+
+/// Adds a rule.
+#[utoipa::path(post, path = "/api/admin/workflows", tag = "admin", operation_id = "createWorkflow",
+    request_body = WorkflowRequest,
+    responses((status = 201, description = "The rule", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    body::Json(request): body::Json<Value>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let now = app.clock.now();
+    let id = WorkflowId(app.random.uuid(now));
+    let organization = principal.organization;
+    let workflow = check(&app, organization, id, request).await?;
+    let view = json!(workflow);
+    app.store.put_workflow(organization, workflow).await?;
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Replaces a rule.
+#[utoipa::path(put, path = "/api/admin/workflows/{id}", tag = "admin", operation_id = "replaceWorkflow",
+    params(("id" = String, Path, description = "The rule's id")),
+    request_body = WorkflowRequest,
+    responses((status = 200, description = "The rule", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn replace(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+    body::Json(request): body::Json<Value>,
+) -> Result<Json<Value>, Problem> {
+    let organization = principal.organization;
+    let id: WorkflowId = id.parse().map_err(|_| missing())?;
+    let old = app.store.workflows(organization).await?.into_iter().find(|workflow| workflow.id == id);
+    let created_at = old.ok_or_else(missing)?.created_at;
+    let workflow = Workflow { created_at, ..check(&app, organization, id, request).await? };
+    let view = json!(workflow);
+    if !app.store.put_workflow(organization, workflow).await? {
+        return Err(missing());
+    }
+    Ok(Json(view))
+}
+
+/// The organization's rules.
+#[utoipa::path(get, path = "/api/admin/workflows", tag = "admin", operation_id = "listWorkflows",
+    responses((status = 200, description = "`{workflows: [...]}`", body = Object),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<Nothing>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!({"workflows": app.store.workflows(principal.organization).await?})))
+}
+
+/// Deletes a rule.
+#[utoipa::path(delete, path = "/api/admin/workflows/{id}", tag = "admin", operation_id = "deleteWorkflow",
+    params(("id" = String, Path, description = "The rule's id")),
+    responses((status = 204, description = "It is gone"),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id = id.parse().map_err(|_| missing())?;
+    let deleted = app.store.delete_workflow(principal.organization, id).await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+}
+
+fn missing() -> Problem {
+    Problem::not_found("there is no such workflow")
+}
+
+async fn check(app: &App, organization: OrganizationId, id: WorkflowId, request: Value) -> Result<Workflow, Problem> {
+    let Value::Object(mut members) = request else {
+        return Err(Problem::invalid_at("$", "an object is expected"));
+    };
+    let mut mistakes = Vec::new();
+    let name: String = member(&mut members, "name", "a text", &mut mistakes).unwrap_or_default();
+    let triggers: Vec<String> = member(&mut members, "triggers", "a list of texts", &mut mistakes).unwrap_or_default();
+    let connection: Option<String> = member(&mut members, "connection", "an id", &mut mistakes);
+    let action: Option<String> = member(&mut members, "action", "a text", &mut mistakes);
+    let instructions: Option<String> = member(&mut members, "instructions", "a text", &mut mistakes);
+    let enabled: Option<bool> = member(&mut members, "enabled", "true or false", &mut mistakes);
+    let unknown = members.keys().take(8).map(|name| {
+        FieldError::new(
+            name,
+            "there is no such member: `name`, `triggers`, `connection`, `action`, `instructions`, `enabled`",
+        )
+    });
+    mistakes.extend(unknown);
+    let wrong = |path: &str, mistakes: &[FieldError]| mistakes.iter().any(|mistake| mistake.path == path);
+    if !wrong("name", &mistakes) && (name.trim().is_empty() || name.len() > 200) {
+        mistakes.push(FieldError::new("name", "1 to 200 bytes are expected"));
+    }
+    if !wrong("triggers", &mistakes) && (triggers.is_empty() || triggers.len() > 50) {
+        mistakes.push(FieldError::new("triggers", "1 to 50 are expected"));
+    }
+    for (at, trigger) in triggers.iter().enumerate().take(50) {
+        if trigger.trim().is_empty() || trigger.len() > 200 {
+            mistakes.push(FieldError::new(format!("triggers[{at}]"), "1 to 200 bytes are expected"));
+        }
+    }
+    if instructions.as_ref().is_some_and(|text| text.len() > 8_000) {
+        mistakes.push(FieldError::new("instructions", "at most 8,000 bytes are expected"));
+    }
+    let unread = wrong("connection", &mistakes) || wrong("instructions", &mistakes);
+    if connection.is_none() && instructions.is_none() && !unread {
+        mistakes.push(FieldError::new("$", "a rule needs a `connection`, `instructions`, or both"));
+    }
+    let wanted = connection.as_deref().map(str::parse::<ConnectionId>);
+    match wanted {
+        None if action.is_some() && !wrong("connection", &mistakes) => {
+            mistakes.push(FieldError::new("connection", "missing: `action` is an action of one"))
+        }
+        None => {}
+        Some(Err(_)) => mistakes.push(FieldError::new("connection", "there is no such connection")),
+        Some(Ok(wanted)) => match app.store.connection(organization, wanted).await? {
+            None => mistakes.push(FieldError::new("connection", "there is no such connection")),
+            Some(connection) => {
+                let prepared = app.connectors.prepare(&connection).await?;
+                if let Some(action) = &action
+                    && prepared.installable.manifest.action(action).is_none()
+                {
+                    mistakes.push(FieldError::new("action", "the connection's connector has no such action"));
+                }
+            }
+        },
+    }
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid(mistakes));
+    }
+    let (connection, enabled) = (connection.and_then(|id| id.parse().ok()), enabled.unwrap_or(true));
+    let created_at = app.clock.now();
+    Ok(Workflow { id, name, triggers, connection, action, instructions, enabled, created_at })
+}
+
+/// Takes a member out of a body; `null` is none. What doesn't fit is told at its name.
+fn member<T: DeserializeOwned>(
+    members: &mut Map<String, Value>,
+    name: &str,
+    expected: &str,
+    mistakes: &mut Vec<FieldError>,
+) -> Option<T> {
+    match members.remove(name)? {
+        Value::Null => None,
+        value => serde_path_to_error::deserialize(value)
+            .map_err(|error: serde_path_to_error::Error<serde_json::Error>| {
+                let within = error.path().to_string();
+                let path = if within == "." { name.to_owned() } else { format!("{name}{within}") };
+                mistakes.push(FieldError::new(path, format!("{expected} is expected")));
+            })
+            .ok(),
+    }
+}

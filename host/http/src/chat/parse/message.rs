@@ -1,0 +1,120 @@
+//! One message of a history, in each of the shapes that clients send.
+
+use resly_core::conversation::{ClientMessage, Role};
+use resly_service::FieldError;
+use serde_json::Value;
+
+use super::{NAME_CAP, kind};
+
+/// What a message is to the host.
+pub(super) enum Said {
+    /// Instruction, not conversation.
+    System(String),
+    Message(ClientMessage),
+}
+
+pub(super) fn message(at: usize, item: Value, mistakes: &mut Vec<FieldError>) -> Option<Said> {
+    let path = |field: &str| format!("messages[{at}]{field}");
+    let Value::Object(mut item) = item else {
+        mistakes.push(FieldError::new(path(""), format!("an object is expected, not {}", kind(&item))));
+        return None;
+    };
+    let before = mistakes.len();
+    let id = match item.remove("id") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(id)) if id.is_empty() => None,
+        Some(Value::String(id)) if id.len() <= NAME_CAP && !id.chars().any(char::is_control) => Some(id),
+        Some(Value::String(_)) => {
+            mistakes.push(FieldError::new(path(".id"), format!("at most {NAME_CAP} bytes without control characters")));
+            None
+        }
+        Some(other) => {
+            mistakes.push(FieldError::new(path(".id"), format!("a text is expected, not {}", kind(&other))));
+            None
+        }
+    };
+    let role = match item.remove("role") {
+        Some(Value::String(role)) => match role.as_str() {
+            "user" => Some(Some(Role::User)),
+            "assistant" => Some(Some(Role::Assistant)),
+            "system" => Some(None),
+            other => {
+                let other: String = other.chars().take(40).collect();
+                mistakes.push(FieldError::new(
+                    path(".role"),
+                    format!("`{other}` is none of `user`, `assistant`, `system`"),
+                ));
+                None
+            }
+        },
+        Some(other) => {
+            mistakes.push(FieldError::new(path(".role"), format!("a text is expected, not {}", kind(&other))));
+            None
+        }
+        None => {
+            mistakes.push(FieldError::new(path(".role"), "missing: one of `user`, `assistant`, `system`"));
+            None
+        }
+    };
+    let text = match (item.remove("parts"), item.remove("content")) {
+        (Some(Value::Array(parts)), _) => ui_parts(at, parts, mistakes),
+        (None | Some(Value::Null), Some(Value::String(text))) => text,
+        (None | Some(Value::Null), Some(Value::Array(parts))) => content_parts(at, parts, mistakes),
+        (Some(other), _) if !other.is_null() => {
+            mistakes.push(FieldError::new(path(".parts"), format!("a list is expected, not {}", kind(&other))));
+            String::new()
+        }
+        (_, Some(other)) => {
+            let problem = format!("a text or a list of text parts is expected, not {}", kind(&other));
+            mistakes.push(FieldError::new(path(".content"), problem));
+            String::new()
+        }
+        (_, None) => {
+            mistakes.push(FieldError::new(path(".content"), "missing: a text, or `parts`"));
+            String::new()
+        }
+    };
+    if mistakes.len() > before {
+        return None;
+    }
+    Some(match role? {
+        Some(role) => Said::Message(ClientMessage { id, role, text }),
+        None => Said::System(text),
+    })
+}
+
+/// `content: [{type: "text", text}]`: anything but text would be silently lost, so it is refused.
+fn content_parts(at: usize, parts: Vec<Value>, mistakes: &mut Vec<FieldError>) -> String {
+    let mut all = String::new();
+    for (part_at, part) in parts.into_iter().enumerate() {
+        let path = |field: &str| format!("messages[{at}].content[{part_at}]{field}");
+        match part.get("type").and_then(Value::as_str) {
+            Some("text" | "input_text" | "output_text") => match part.get("text") {
+                Some(Value::String(text)) => all.push_str(text),
+                _ => mistakes.push(FieldError::new(path(".text"), "a text is expected")),
+            },
+            Some(_) => mistakes.push(FieldError::new(path(".type"), "only parts of type `text` are taken")),
+            None => mistakes.push(FieldError::new(path(""), "`{\"type\": \"text\", \"text\": …}` is expected")),
+        }
+    }
+    all
+}
+
+/// The AI SDK's parts. Its clients send an answer back with everything that came with it (steps, tools, sources,
+/// reasoning): the text is the message, the rest is ours already. A file of the user's would be lost, so it is refused.
+fn ui_parts(at: usize, parts: Vec<Value>, mistakes: &mut Vec<FieldError>) -> String {
+    let mut all = String::new();
+    for (part_at, part) in parts.into_iter().enumerate() {
+        let path = |field: &str| format!("messages[{at}].parts[{part_at}]{field}");
+        match part.get("type").and_then(Value::as_str) {
+            Some("text") => match part.get("text") {
+                Some(Value::String(text)) => all.push_str(text),
+                _ => mistakes.push(FieldError::new(path(".text"), "a text is expected")),
+            },
+            Some("file") => mistakes.push(FieldError::new(path(".type"), "files aren't taken")),
+            Some(_) => {}
+            None => mistakes.push(FieldError::new(path(".type"), "missing: a part has a type, such as `text`")),
+        }
+    }
+    all
+}

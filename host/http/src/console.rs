@@ -1,0 +1,151 @@
+//! `/console`: for now, a page that says what can be done without one, and shows, by a one-time sign-in link, how the
+//! organization stands.
+
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    extract::{Query, State},
+    response::Response,
+};
+use http::StatusCode;
+use resly_core::{id::OrganizationId, time::Timestamp};
+use resly_service::App;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::{
+    Api,
+    plain::{self, escape},
+    problem::Problem,
+};
+
+const VALID: Duration = Duration::from_secs(24 * 3600);
+
+/// Sign-in links that were made and not used: by the token's hash. They live as long as the process at most.
+#[derive(Default)]
+pub struct SignIns(Mutex<HashMap<[u8; 32], (OrganizationId, Timestamp)>>);
+
+impl SignIns {
+    /// A new token.
+    pub fn invite(&self, app: &App, organization: OrganizationId) -> String {
+        let mut bytes = [0; 24];
+        app.random.fill(&mut bytes);
+        let token = data_encoding::BASE64URL_NOPAD.encode(&bytes);
+        let until = app.clock.now().plus(VALID);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(hash(&token), (organization, until));
+        token
+    }
+
+    /// Uses a token up.
+    fn redeem(&self, token: &str, now: Timestamp) -> Option<OrganizationId> {
+        let mut invited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        invited.retain(|_, (_, until)| *until > now);
+        invited.remove(&hash(token)).map(|(organization, _)| organization)
+    }
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+#[derive(Deserialize)]
+pub struct ConsoleParameters {
+    token: Option<String>,
+    /// As an authorization's end has them (`oauth.rs`).
+    connection: Option<String>,
+    oauth: Option<String>,
+    test: Option<String>,
+    reason: Option<String>,
+}
+
+pub async fn page(State(api): State<Api>, Query(parameters): Query<ConsoleParameters>) -> Result<Response, Problem> {
+    if let Some(ending) = ending(&parameters) {
+        return Ok(html(StatusCode::OK, &ending));
+    }
+    let Some(token) = parameters.token else {
+        return Ok(html(StatusCode::OK, "<p>Open the sign-in link that the host printed when it started.</p>"));
+    };
+    let app = &api.app;
+    let Some(organization) = api.sign_ins.redeem(&token, app.clock.now()) else {
+        let used = "<p>This sign-in link was used already, or has expired. Start the host again for a new one.</p>";
+        return Ok(html(StatusCode::FORBIDDEN, used));
+    };
+    let usage = app.store.usage(organization, app.clock.now()).await?;
+    let connections = app.store.list_connections(organization).await?;
+    let mut body = "<p>Signed in.</p><h2>This month</h2><table><tr><th>Meter<th>Used<th>Limit".to_owned();
+    for (meter, reading) in &usage.meters {
+        let limit = reading.limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+        let _ = write!(body, "<tr><td>{}<td>{}<td>{limit}", meter.name(), reading.used);
+    }
+    body.push_str("</table><h2>Connections</h2><ul>");
+    for connection in connections {
+        let (name, connector) = (escape(&connection.name), escape(&connection.connector));
+        let (environment, status) = (connection.environment.name(), connection.status.name());
+        let _ = write!(body, "<li>{name} ({connector}): {environment}, {status}");
+    }
+    body.push_str("</ul>");
+    Ok(html(StatusCode::OK, &body))
+}
+
+fn html(status: StatusCode, body: &str) -> Response {
+    let about = "<h2>The console</h2><p>The web console isn't part of this version. Everything it will do is in the \
+                 <a href=\"/openapi.json\">API</a> under <code>/api/admin</code>; the <a href=\"/docs\">handbook</a> \
+                 shows how.</p>";
+    plain::page(status, &format!("{body}{about}"))
+}
+
+/// How an authorization that just came back has ended.
+fn ending(parameters: &ConsoleParameters) -> Option<String> {
+    let connection = escape(parameters.connection.as_deref().unwrap_or_default());
+    let tested = match parameters.test.as_deref() {
+        Some("passed") => " and its test passed. Enable it, unless it was enabled before",
+        Some("failed") => ", but its test failed. <code>POST …/test</code> says why",
+        _ => "",
+    };
+    let why = match parameters.reason.as_deref() {
+        Some("access_denied") => "The service says that access was denied.",
+        Some("service_error") => {
+            "The service refused, with an error that the host's log has. Check the app's scopes and redirect address at \
+             the service, then start again."
+        }
+        Some("no_code") => {
+            "The service sent no code. Check that the app is of a kind that authorizes, then start again."
+        }
+        Some("issuer") => "The answer came from another service than the connector's.",
+        Some("signature") => "The answer is not signed with the app's secret. Check the secret, then start again.",
+        Some("changed") => "The connection was changed in the meantime. Start again.",
+        Some("client_refused") => "The service refused the app's client. Check its id and secret.",
+        Some("code_refused") => "The service doesn't take the code that it gave, or it came too late. Start again.",
+        Some("redirect_refused") => {
+            "The service refused the redirect address. Register this host's there, exactly, then start again."
+        }
+        Some("scopes_refused") => {
+            "The service refused a scope. Allow the app the connector's scopes at the service, then start again."
+        }
+        Some("tokens_refused") => {
+            "The service gave no tokens, with an error that the host's log has. Mend what it names, then start again."
+        }
+        Some("token_url_refused") => {
+            "This host may not call the connector's token_url: it isn't public, or it is plain http. Correct the \
+             connector or its settings, or have an operator list the host in RESLY_EGRESS_ALLOW."
+        }
+        Some("token_url_wrong") => {
+            "What answers at the connector's token_url is no token endpoint. Correct the address in the connector."
+        }
+        Some("answer_unusable") => {
+            "The service's answer held no tokens that the connector can use. The host's log says why; the connector's \
+             token_types and token_pointers say how the answer is read."
+        }
+        Some("service_unavailable") => "The service is out of reach or busy. Start again in a moment.",
+        _ => "Start again; the host's log has the cause.",
+    };
+    match parameters.oauth.as_deref()? {
+        "connected" => Some(format!("<p>Connection <code>{connection}</code> is authorized{tested}.</p>")),
+        _ => Some(format!("<p>Connection <code>{connection}</code> is not authorized. {why}</p>")),
+    }
+}

@@ -1,0 +1,214 @@
+//! What a connection is doing, as its socket, its requests and its responses report it, and from when on it is overdue.
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+use super::{Limits, head::HeadScan};
+
+#[derive(Debug)]
+pub struct Activity {
+    state: Mutex<State>,
+    /// An answer whose end only the connection's end tells isn't whole yet: a close has to be a reset (HTTP/1.0).
+    reset: AtomicBool,
+    /// The last request's body wasn't read to its end.
+    unread: AtomicBool,
+    /// The host needs the connection's descriptor.
+    pub evicted: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Many requests at once (HTTP/2): incoming bytes don't tell that a request begins.
+    multiplexed: bool,
+    /// Requests whose response isn't over.
+    exchanges: usize,
+    /// Those of them that wait for the host, and not for the client.
+    host_busy: usize,
+    /// The last progress.
+    since: Instant,
+    /// A request has begun, and its head isn't whole.
+    head_started: bool,
+    /// The socket has taken no byte since then.
+    blocked: Option<Instant>,
+    scan: HeadScan,
+    /// Requests that hyper has given out.
+    requests: u64,
+}
+
+/// What the heads of a connection say about the request that hyper gives out now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    Clear,
+    /// It gave both a length and a transfer coding.
+    Conflict,
+    /// Its head came amid a body: what it gave isn't known.
+    Unknown,
+}
+
+impl Activity {
+    pub fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                multiplexed: false,
+                exchanges: 0,
+                host_busy: 0,
+                since: Instant::now(),
+                head_started: true,
+                blocked: None,
+                scan: HeadScan::default(),
+                requests: 0,
+            }),
+            reset: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            evicted: Notify::new(),
+        }
+    }
+
+    pub fn multiplex(&self) {
+        let mut state = self.state();
+        state.multiplexed = true;
+        state.head_started = false;
+        state.since = Instant::now();
+    }
+
+    pub fn bytes_read(&self, bytes: &[u8]) {
+        let mut state = self.state();
+        if state.multiplexed || bytes.is_empty() {
+            return;
+        }
+        if state.exchanges == 0 && !state.head_started {
+            state.head_started = true;
+            state.since = Instant::now();
+        }
+        state.scan.read(bytes);
+    }
+
+    pub fn bytes_written(&self) {
+        let mut state = self.state();
+        state.blocked = None;
+        // A response may be over for hyper long before its client has read it.
+        if !state.head_started {
+            state.since = Instant::now();
+        }
+    }
+
+    pub fn write_blocked(&self) {
+        self.state().blocked.get_or_insert_with(Instant::now);
+    }
+
+    pub fn request_started(&self) -> Framing {
+        let mut state = self.state();
+        state.exchanges += 1;
+        state.host_busy += 1;
+        state.head_started = false;
+        state.since = Instant::now();
+        state.requests += 1;
+        if state.scan.conflict() {
+            Framing::Conflict
+        } else if !state.multiplexed && state.requests > state.scan.heads() {
+            Framing::Unknown
+        } else {
+            Framing::Clear
+        }
+    }
+
+    pub fn host_waits_for_client(&self) {
+        let mut state = self.state();
+        state.host_busy = state.host_busy.saturating_sub(1);
+        state.since = Instant::now();
+    }
+
+    pub fn client_waits_for_host(&self) {
+        self.state().host_busy += 1;
+    }
+
+    pub fn request_ended(&self) {
+        let mut state = self.state();
+        state.exchanges = state.exchanges.saturating_sub(1);
+        state.since = Instant::now();
+        if state.exchanges == 0 && !state.multiplexed {
+            state.scan.next_request();
+        }
+    }
+
+    /// Whether the connection can be closed without anybody losing an answer, and since when.
+    pub fn idle_since(&self) -> Option<Instant> {
+        let state = self.state();
+        (state.exchanges == 0 && state.blocked.is_none()).then_some(state.since)
+    }
+
+    /// When the connection is overdue, unless something happens; `None` while the host itself is at work.
+    pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        let state = self.state();
+        if let Some(blocked) = state.blocked {
+            return Some(blocked + limits.idle_time);
+        }
+        match (state.host_busy, state.head_started) {
+            (0, true) => Some(state.since + limits.head_time),
+            (0, false) => Some(state.since + limits.idle_time),
+            _ => None,
+        }
+    }
+
+    /// Whether the client was still sending the request line.
+    pub fn in_request_line(&self) -> bool {
+        self.state().scan.in_request_line()
+    }
+
+    pub fn needs_reset(&self) -> bool {
+        self.reset.load(Relaxed)
+    }
+
+    pub fn set_reset(&self, reset: bool) {
+        self.reset.store(reset, Relaxed);
+    }
+
+    pub fn has_unread(&self) -> bool {
+        self.unread.load(Relaxed)
+    }
+
+    pub fn set_unread(&self, unread: bool) {
+        self.unread.store(unread, Relaxed);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while it was held leaves plain data that is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_overdue_by_what_it_does() {
+        let limits = Limits::default();
+        let activity = Activity::new();
+        let due = |activity: &Activity| {
+            activity.deadline(&limits).map(|at| (at - Instant::now()).as_secs_f64().round() as u64)
+        };
+        assert_eq!(due(&activity), Some(10), "nothing was sent");
+        activity.bytes_read(b"GET / HT");
+        assert_eq!(due(&activity), Some(10), "the time of the first head begins with the connection");
+        activity.bytes_read(b"TP/1.1\r\n\r\n");
+        assert_eq!(activity.request_started(), Framing::Clear);
+        assert_eq!(due(&activity), None, "the host is at work");
+        activity.host_waits_for_client();
+        assert_eq!(due(&activity), Some(75), "the client doesn't take its answer");
+        activity.client_waits_for_host();
+        activity.write_blocked();
+        assert_eq!(due(&activity), Some(75), "the client doesn't read");
+        activity.bytes_written();
+        assert_eq!(due(&activity), None);
+        activity.host_waits_for_client();
+        activity.request_ended();
+        assert_eq!(due(&activity), Some(75), "idle");
+        activity.bytes_read(b"G");
+        assert_eq!(due(&activity), Some(10), "the next head has begun");
+    }
+}

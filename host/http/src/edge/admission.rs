@@ -1,0 +1,231 @@
+//! Which connections are served: so many in total and so many of one address. What comes beyond that gets a short visit,
+//! in which health checks are answered and everything else is told to come back later.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Limits, activity::Activity, descriptors};
+
+/// How many connections beyond the limits are visited at once; one more ends the oldest visit.
+const VISITS: usize = 32;
+/// A connection that has been idle for less isn't closed for another.
+const FRESH: Duration = Duration::from_secs(1);
+/// How often connections are looked through for idle ones, at most.
+const EVICT_EVERY: Duration = Duration::from_millis(100);
+
+/// Counts a host's connections.
+pub struct Admission {
+    pub limits: Limits,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    open: HashMap<u64, Arc<Activity>>,
+    by_address: HashMap<IpAddr, usize>,
+    visits: VecDeque<(u64, CancellationToken)>,
+    next: u64,
+    refused: u64,
+    evicted_at: Option<Instant>,
+}
+
+/// How a connection is served.
+pub enum Admitted {
+    /// As any other, as long as this is held.
+    Guest(Place),
+    /// Beyond the limits: until the token is cancelled.
+    Visitor(Visit, Beyond),
+}
+
+/// Which limit a connection is beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    Total,
+    Address,
+}
+
+impl Admission {
+    /// `open_files` is the process's limit of them.
+    pub fn new(mut limits: Limits, open_files: Option<u64>) -> Arc<Self> {
+        limits.connections = descriptors::connections_within(open_files, limits.connections);
+        // One address can't keep out all others.
+        limits.connections_per_address = limits.connections_per_address.min(limits.connections.div_ceil(2));
+        Arc::new(Self { limits, table: Mutex::default() })
+    }
+
+    /// How many connections are open.
+    pub fn open(&self) -> usize {
+        let table = self.table();
+        table.open.len() + table.visits.len()
+    }
+
+    /// How many connections were beyond the limits.
+    pub fn refused(&self) -> u64 {
+        self.table().refused
+    }
+
+    pub fn admit(self: &Arc<Self>, peer: Option<IpAddr>, activity: &Arc<Activity>) -> Admitted {
+        let mut table = self.table();
+        table.next += 1;
+        let id = table.next;
+        let address = peer.map(client_of).filter(|address| !self.is_trusted(*address));
+        let of_address = address.and_then(|address| table.by_address.get(&address)).copied().unwrap_or(0);
+        let beyond = if of_address >= self.limits.connections_per_address {
+            Beyond::Address
+        } else if table.open.len() >= self.limits.connections {
+            Self::evict(&mut table, self.limits.connections.div_ceil(64), Instant::now());
+            Beyond::Total
+        } else {
+            if let Some(address) = address {
+                *table.by_address.entry(address).or_default() += 1;
+            }
+            table.open.insert(id, Arc::clone(activity));
+            return Admitted::Guest(Place { admission: Arc::clone(self), id, address });
+        };
+        table.refused += 1;
+        while table.visits.len() >= VISITS {
+            if let Some((_, oldest)) = table.visits.pop_front() {
+                oldest.cancel();
+            }
+        }
+        let ended = CancellationToken::new();
+        table.visits.push_back((id, ended.clone()));
+        Admitted::Visitor(Visit { admission: Arc::clone(self), id, ended }, beyond)
+    }
+
+    /// Closes a few of the connections that do nothing, since there are no descriptors left.
+    pub fn make_room(&self) {
+        Self::evict(&mut self.table(), 16, Instant::now());
+    }
+
+    /// Closes the connections that have been idle for the longest.
+    fn evict(table: &mut Table, count: usize, now: Instant) {
+        if table.evicted_at.is_some_and(|at| now - at < EVICT_EVERY) {
+            return;
+        }
+        table.evicted_at = Some(now);
+        let idle = |activity: &Arc<Activity>| Some((activity.idle_since()?, Arc::clone(activity)));
+        let mut idle: Vec<_> = table.open.values().filter_map(idle).collect();
+        idle.retain(|(since, _)| now - *since >= FRESH);
+        idle.sort_by_key(|(since, _)| *since);
+        for (_, activity) in idle.into_iter().take(count) {
+            activity.evicted.notify_one();
+        }
+    }
+
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        self.limits.trusted_proxies.iter().any(|network| network.contains(&address))
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // A panic while it was held leaves plain data that is still whole.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection's place among those that are open.
+pub struct Place {
+    admission: Arc<Admission>,
+    id: u64,
+    address: Option<IpAddr>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut table = self.admission.table();
+        table.open.remove(&self.id);
+        let Some(address) = self.address else { return };
+        if let Some(count) = table.by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                table.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+/// A connection beyond the limits.
+pub struct Visit {
+    admission: Arc<Admission>,
+    id: u64,
+    pub ended: CancellationToken,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.admission.table().visits.retain(|(id, _)| *id != self.id);
+    }
+}
+
+/// What counts as one client: an IPv4 address, or the network that an IPv6 subscriber gets at least.
+fn client_of(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admission(connections: usize, connections_per_address: usize) -> Arc<Admission> {
+        let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+        Admission::new(Limits { connections, connections_per_address, trusted_proxies, ..Limits::default() }, None)
+    }
+
+    fn come(admission: &Arc<Admission>, from: &str) -> Admitted {
+        admission.admit(Some(from.parse().unwrap()), &Arc::new(Activity::new()))
+    }
+
+    fn beyond(admitted: &Admitted) -> Option<Beyond> {
+        match admitted {
+            Admitted::Guest(_) => None,
+            Admitted::Visitor(_, beyond) => Some(*beyond),
+        }
+    }
+
+    #[tokio::test]
+    async fn one_address_has_a_share_and_proxies_have_all() {
+        let admission = admission(8, 2);
+        let kept = [come(&admission, "192.0.2.1"), come(&admission, "::ffff:192.0.2.1")];
+        assert!(kept.iter().all(|admitted| beyond(admitted).is_none()));
+        assert_eq!(beyond(&come(&admission, "192.0.2.1")), Some(Beyond::Address));
+        let network = [come(&admission, "2001:db8::1"), come(&admission, "2001:db8::2")];
+        assert_eq!(beyond(&come(&admission, "2001:db8::ffff:3")), Some(Beyond::Address), "one /64 is one client");
+        let proxies: Vec<_> = (0..4).map(|_| come(&admission, "10.0.0.1")).collect();
+        assert!(proxies.iter().all(|admitted| beyond(admitted).is_none()));
+        assert_eq!(beyond(&come(&admission, "10.0.0.1")), Some(Beyond::Total));
+        drop((kept, network, proxies));
+        assert_eq!((admission.open(), admission.table().by_address.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn the_oldest_visit_and_the_longest_idle_end_first() {
+        let admission = admission(2, 2);
+        let idle = Arc::new(Activity::new());
+        let _first = admission.admit(Some("192.0.2.1".parse().unwrap()), &idle);
+        let _second = come(&admission, "192.0.2.2");
+        let visits: Vec<_> = (0..=VISITS).map(|_| come(&admission, "192.0.2.3")).collect();
+        let ended = |admitted: &Admitted| match admitted {
+            Admitted::Guest(_) => panic!("it is beyond the limit"),
+            Admitted::Visitor(visit, _) => visit.ended.is_cancelled(),
+        };
+        assert!(ended(&visits[0]) && !visits[1..].iter().any(ended));
+        Admission::evict(&mut admission.table(), 1, Instant::now() + FRESH);
+        idle.evicted.notified().await;
+    }
+
+    #[test]
+    fn the_limits_fit_the_open_files() {
+        let limits = &Admission::new(Limits::default(), Some(512)).limits;
+        assert_eq!((limits.connections, limits.connections_per_address), (384, 192));
+    }
+}

@@ -1,0 +1,48 @@
+//! The edge: from an accepted TCP connection to a request that the router may see, and back.
+//!
+//! - [`admission`] counts connections and decides which are served.
+//! - [`connection`] serves one connection: it finds out the protocol's version, drives hyper and ends what is overdue.
+//! - [`activity`] is what a connection is doing, and from when on it is overdue.
+//! - [`io`] is the socket as hyper sees it.
+//! - [`head`] looks at the heads of HTTP/1 requests for what hyper doesn't tell.
+//! - [`exchange`] is one request and its response: it refuses malformed requests and counts both bodies.
+
+pub mod activity;
+pub mod admission;
+pub mod connection;
+pub mod descriptors;
+pub mod exchange;
+pub mod head;
+pub mod io;
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// What connections may cost.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Open connections in total. The open files that the process may have can lower it.
+    pub connections: usize,
+    /// Open connections of one client address (a /64 of IPv6).
+    pub connections_per_address: usize,
+    /// From a connection's start, or a request's first byte, to the end of the request's head.
+    pub head_time: Duration,
+    /// How long a connection may do nothing between requests, and how long a client may leave an answer unread.
+    pub idle_time: Duration,
+    /// Proxies, which open connections for many clients: the limit per address isn't theirs.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_address: 1_024,
+            head_time: Duration::from_secs(10),
+            // Longer than common proxies keep an idle connection (nginx and AWS: 60 s), so that they close it first.
+            idle_time: Duration::from_secs(75),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}

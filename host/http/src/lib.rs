@@ -1,0 +1,35 @@
+//! The HTTP surface. [`router`] is its table of contents.
+//!
+//! A handler extracts, calls a use case and answers. To add an endpoint: one file with its request, its handler and its
+//! OpenAPI note, one line in [`router`], one in [`openapi`], then `resly openapi > host/http/openapi.json`. A new way to
+//! fail is a row in `problem/kinds.rs` and an arm in `problem/from_domain.rs`.
+
+pub mod admin;
+pub mod body;
+pub mod body_memory;
+pub mod chat;
+mod client;
+pub mod console;
+mod docs;
+pub mod edge;
+pub mod fair_pool;
+mod guard;
+pub mod handbook;
+mod health;
+mod messages;
+pub mod metrics;
+mod oauth;
+pub mod openapi;
+mod page;
+mod plain;
+pub mod problem;
+mod query;
+mod rate_limit;
+mod rates;
+pub mod rejection;
+pub mod router;
+mod schema;
+mod search;
+mod state;
+
+pub use state::Api;

@@ -1,0 +1,251 @@
+//! The mapper: each domain error's problem, in one place.
+
+use resly_core::{
+    connector::{
+        call::{CallError, CallReport},
+        sandbox::{Fault, FaultKind},
+    },
+    error::{EmbedError, StoreError},
+    knowledge::{RetrieveError, library::AddError},
+    meter::LimitReached,
+    turn::{failure::TurnFailure, store::BeginTurnError},
+};
+use resly_service::{NoPublicUrl, catalogue::Unavailable};
+use resly_store::KeyChangeError;
+use resly_vault::VaultError;
+use serde_json::json;
+
+use super::{Kind, Problem, kinds};
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<NoPublicUrl> for Problem {
+    fn from(error: NoPublicUrl) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => {
+                tracing::error!(%error, "the store is unavailable");
+                Self::new(&kinds::STORE_UNAVAILABLE, "the database can't be reached right now; try again shortly")
+                    .retry_after(2)
+            }
+            StoreError::Full { .. } => {
+                tracing::error!(%error, "the database's disk is full");
+                Self::new(
+                    &kinds::DISK_FULL,
+                    "the disk under the database is full, so nothing can be stored; an operator has to make room",
+                )
+                .retry_after(60)
+            }
+            StoreError::Broken { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(unavailable: Unavailable) -> Self {
+        let detail = unavailable.to_string();
+        match unavailable {
+            Unavailable::Missing => Self::invalid_at("connector", detail),
+            Unavailable::NoVersion(_) => Self::invalid_at("version", detail),
+            Unavailable::Compiling(_) | Unavailable::Refused { .. } => Self::new(&kinds::CONNECTOR_NOT_READY, detail),
+            Unavailable::Pending(_) | Unavailable::Rejected(_) => Self::new(&kinds::CONNECTOR_UNAPPROVED, detail),
+            Unavailable::Untrusted(_) => Self::new(&kinds::UNTRUSTED_PUBLISHER, detail),
+            Unavailable::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeyChangeError> for Problem {
+    fn from(error: KeyChangeError) -> Self {
+        let detail = error.to_string();
+        match error {
+            KeyChangeError::Missing => Self::not_found("there is no such key"),
+            KeyChangeError::Expired => Self::new(&kinds::KEY_EXPIRED, detail),
+            KeyChangeError::LastAdmin => Self::new(&kinds::LAST_ADMIN_KEY, detail),
+            KeyChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LimitReached> for Problem {
+    fn from(limit: LimitReached) -> Self {
+        Self::limit(limit)
+    }
+}
+
+impl From<BeginTurnError> for Problem {
+    fn from(error: BeginTurnError) -> Self {
+        match error {
+            BeginTurnError::Limit(limit) => Self::limit(limit),
+            BeginTurnError::NoConversation => Self::not_found("there is no such conversation"),
+            BeginTurnError::NoApproval => Self::not_found("there is no such approval"),
+            error @ BeginTurnError::TooManyNew { .. } => Self::invalid_at("messages", error.to_string()),
+            BeginTurnError::InFlight => {
+                Self::new(&kinds::REQUEST_IN_FLIGHT, "a request with this idempotency key is still being answered")
+                    .retry_after(1)
+            }
+            BeginTurnError::KeyReused => {
+                Self::new(&kinds::KEY_REUSED, "this idempotency key was used for a request with another body")
+            }
+            BeginTurnError::SubscriptionEnded => {
+                Self::new(&kinds::SUBSCRIPTION_ENDED, "the organization's subscription has ended")
+            }
+            BeginTurnError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The kind of a turn's failure.
+pub fn failure_kind(failure: &TurnFailure) -> &'static Kind {
+    match failure {
+        TurnFailure::ModelUnreachable => &kinds::MODEL_UNREACHABLE,
+        TurnFailure::ModelBusy { .. } => &kinds::MODEL_BUSY,
+        TurnFailure::ModelUnavailable { .. } => &kinds::MODEL_UNAVAILABLE,
+        TurnFailure::ModelRefused => &kinds::MODEL_REFUSED,
+        TurnFailure::ModelStalled => &kinds::MODEL_STALLED,
+        TurnFailure::ModelBroken => &kinds::MODEL_BROKEN,
+        TurnFailure::ToolLoop => &kinds::TOOL_LOOP,
+        TurnFailure::Deadline => &kinds::TURN_DEADLINE,
+        TurnFailure::HostStopping => &kinds::HOST_STOPPING,
+        TurnFailure::Store => &kinds::STORE_UNAVAILABLE,
+        TurnFailure::Internal => &kinds::INTERNAL,
+    }
+}
+
+impl From<TurnFailure> for Problem {
+    fn from(failure: TurnFailure) -> Self {
+        let problem = Self::new(failure_kind(&failure), failure.to_string());
+        match failure {
+            TurnFailure::ModelBusy { retry_after_s } => problem.retry_after(retry_after_s.unwrap_or(10)),
+            TurnFailure::ModelUnavailable { retry_after_s } => problem.retry_after(retry_after_s.unwrap_or(5)),
+            TurnFailure::Store | TurnFailure::HostStopping => problem.retry_after(2),
+            _ => problem,
+        }
+    }
+}
+
+impl From<EmbedError> for Problem {
+    fn from(error: EmbedError) -> Self {
+        tracing::error!(%error, "the embedder failed");
+        Self::new(&kinds::EMBEDDER_UNAVAILABLE, "text could not be turned into vectors right now; try again shortly")
+    }
+}
+
+impl From<RetrieveError> for Problem {
+    fn from(error: RetrieveError) -> Self {
+        match error {
+            RetrieveError::Store(error) => error.into(),
+            RetrieveError::Embed(error) => error.into(),
+        }
+    }
+}
+
+impl From<AddError> for Problem {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::Empty | AddError::TooLarge { .. } => Self::invalid_at("text", error.to_string()),
+            AddError::Limit(limit) => Self::limit(limit),
+            AddError::Embed(error) => error.into(),
+            AddError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::NoConnection => Self::not_found("there is no such connection"),
+            CallError::NoAction { .. } => Self::new(&kinds::NOT_FOUND, error.to_string()),
+            CallError::NoConnector { .. } => Self::new(&kinds::CONNECTOR_FAILED, error.to_string()),
+            CallError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The problem of a call that gave a fault, with what the call cost.
+pub fn call_problem(fault: &Fault, report: &CallReport) -> Problem {
+    if let Some(limit) = &report.limit {
+        return Problem::limit(limit.clone());
+    }
+    if let Some(set_aside) = &report.set_aside {
+        let problem = Problem::new(&kinds::LIMIT_SET_ASIDE, set_aside.to_string());
+        return problem.with("limit", json!(set_aside)).with("retryable", true).retry_after(1);
+    }
+    fault_problem(fault)
+        .with("fuel", report.cost.fuel)
+        .with("http_calls", report.cost.http_calls)
+        .with("duration_ms", report.cost.duration_ms())
+        .with("log", json!(report.log))
+}
+
+/// The problem of a fault that came of no counted call.
+pub fn fault_problem(fault: &Fault) -> Problem {
+    let problem = Problem::new(fault_kind(fault.kind), fault.for_admin())
+        .with("fault", json!({"kind": fault.kind, "retryable": fault.retryable}))
+        .with("reason", fault.kind.reason().name())
+        .with("what_to_do", fault.kind.reason().what_to_do());
+    match fault.kind {
+        FaultKind::Busy => problem.retry_after(1),
+        FaultKind::RateLimited => problem.retry_after(10),
+        _ => problem,
+    }
+}
+
+fn fault_kind(kind: FaultKind) -> &'static Kind {
+    match kind {
+        FaultKind::InvalidInput => &kinds::CONNECTOR_INVALID_INPUT,
+        FaultKind::NotFound => &kinds::CONNECTOR_NOT_FOUND,
+        FaultKind::Upstream | FaultKind::CircuitOpen => &kinds::CONNECTOR_UPSTREAM,
+        FaultKind::NeedsAuth => &kinds::CONNECTOR_NEEDS_AUTH,
+        FaultKind::RateLimited => &kinds::CONNECTOR_RATE_LIMITED,
+        FaultKind::Denied => &kinds::CONNECTOR_DENIED,
+        FaultKind::Busy => &kinds::CONNECTOR_BUSY,
+        FaultKind::Deadline => &kinds::CONNECTOR_DEADLINE,
+        FaultKind::Fuel | FaultKind::Memory | FaultKind::TooLarge => &kinds::CONNECTOR_LIMIT,
+        // Without the limit at hand, it is still a limit.
+        FaultKind::Limit => &kinds::LIMIT_REACHED,
+        FaultKind::Internal | FaultKind::Trap | FaultKind::Output | FaultKind::Component | FaultKind::Mapping => {
+            &kinds::CONNECTOR_FAILED
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failures_slug_is_its_problems() {
+        let all = [
+            TurnFailure::ModelUnreachable,
+            TurnFailure::ModelBusy { retry_after_s: None },
+            TurnFailure::ModelUnavailable { retry_after_s: None },
+            TurnFailure::ModelRefused,
+            TurnFailure::ModelStalled,
+            TurnFailure::ModelBroken,
+            TurnFailure::ToolLoop,
+            TurnFailure::Deadline,
+            TurnFailure::HostStopping,
+            TurnFailure::Store,
+            TurnFailure::Internal,
+        ];
+        for failure in all {
+            assert_eq!(failure_kind(&failure).slug, failure.slug());
+        }
+    }
+
+    #[test]
+    fn a_broken_store_shows_nothing_of_itself() {
+        let broken = StoreError::Broken { doing: "load", detail: "column secret_hash".into() };
+        assert!(!Problem::from(broken).to_json().to_string().contains("secret_hash"));
+    }
+}

@@ -1,0 +1,169 @@
+//! Problems: RFC 9457 `application/problem+json`, and the one place where domain errors become HTTP.
+//!
+//! A handler returns `Result<_, Problem>`. Domain errors convert by `From` in [`from_domain`]. What a client can't act on is
+//! [`Problem::internal`]: fixed text to the client, the cause to the log under the same id.
+
+mod from_domain;
+pub mod kinds;
+
+use std::borrow::Cow;
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue, header};
+use resly_core::meter::LimitReached;
+use resly_service::FieldError;
+use serde_json::{Map, Value, json};
+
+pub use from_domain::{call_problem, failure_kind, fault_problem};
+pub use kinds::Kind;
+
+/// An answer that says what went wrong and what to do next.
+#[derive(Debug)]
+pub struct Problem {
+    kind: &'static Kind,
+    detail: Cow<'static, str>,
+    // Boxed, so that a result with a problem stays small.
+    members: Box<Map<String, Value>>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    limit: Option<LimitReached>,
+}
+
+impl Problem {
+    pub fn new(kind: &'static Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, detail: detail.into(), members: Box::default(), headers: Vec::new(), limit: None }
+    }
+
+    /// Something that the client can't help: the cause goes to the log only.
+    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        let id = uuid::Uuid::from_bytes(incident());
+        tracing::error!(incident = %id, %cause, "a request failed");
+        Self::new(&kinds::INTERNAL, "the request could not be completed; the host's log has the cause")
+            .with("instance", format!("urn:uuid:{id}"))
+    }
+
+    pub fn not_found(what: &'static str) -> Self {
+        Self::new(&kinds::NOT_FOUND, what)
+    }
+
+    /// A request whose JSON is well-formed but wrong.
+    pub fn invalid(mistakes: Vec<FieldError>) -> Self {
+        let detail = match mistakes.as_slice() {
+            [only] => format!("{}: {}", only.path, only.message),
+            many => {
+                format!("{} mistakes; the first is at {}", many.len(), many.first().map_or("", |m| m.path.as_str()))
+            }
+        };
+        Self::new(&kinds::INVALID_REQUEST, detail).with("errors", json!(mistakes))
+    }
+
+    pub fn invalid_at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError::new(path, message)])
+    }
+
+    /// A hard cap: carries `Retry-After` and the rate limit fields.
+    pub fn limit(limit: LimitReached) -> Self {
+        let mut problem = Self::new(&kinds::LIMIT_REACHED, limit.to_string());
+        problem.members.insert("limit".to_owned(), json!(limit));
+        problem.members.insert("retryable".to_owned(), json!(false));
+        problem.limit = Some(limit);
+        problem
+    }
+
+    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(member.to_owned(), value.into());
+        self
+    }
+
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Tells when trying again makes sense.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    pub fn kind(&self) -> &'static Kind {
+        self.kind
+    }
+
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The problem's JSON, as it is sent.
+    pub fn to_json(&self) -> Value {
+        let mut body = Map::new();
+        body.insert("type".to_owned(), json!(format!("/docs/problems/{}", self.kind.slug)));
+        body.insert("title".to_owned(), json!(self.kind.title));
+        body.insert("status".to_owned(), json!(self.kind.status.as_u16()));
+        body.insert("detail".to_owned(), json!(self.detail));
+        body.extend(self.members.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Value::Object(body)
+    }
+}
+
+/// An id to find the cause in the log by. It protects nothing, so a failing generator may leave it zero.
+fn incident() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        tracing::error!("the operating system gives no random bytes");
+    }
+    *uuid::Builder::from_random_bytes(bytes).as_uuid().as_bytes()
+}
+
+/// Carried beside the response, so that the outer layer, which has the clock, adds the fields that count in seconds.
+#[derive(Clone)]
+pub struct LimitHit(pub LimitReached);
+
+impl IntoResponse for Problem {
+    fn into_response(mut self) -> Response {
+        let body = self.to_json().to_string();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.kind.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in self.headers.drain(..) {
+            headers.append(name, value);
+        }
+        if let Some(limit) = self.limit.take() {
+            response.extensions_mut().insert(LimitHit(limit));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_unique_and_titles_are_sentences() {
+        let mut slugs: Vec<_> = kinds::ALL.iter().map(|kind| kind.slug).collect();
+        slugs.sort_unstable();
+        slugs.dedup();
+        assert_eq!(slugs.len(), kinds::ALL.len());
+        for kind in kinds::ALL {
+            assert!(
+                kind.slug.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b.is_ascii_digit()),
+                "{}",
+                kind.slug
+            );
+            assert!(kind.status.is_client_error() || kind.status.is_server_error());
+            assert!(kind.explanation.ends_with('.'), "{}", kind.slug);
+        }
+    }
+
+    #[test]
+    fn an_internal_problem_says_nothing_of_its_cause() {
+        let json = Problem::internal(&"password=hunter2").to_json();
+        assert!(!json.to_string().contains("hunter2"));
+        assert_eq!(json["status"], 500);
+        assert_eq!(json["type"], "/docs/problems/internal");
+    }
+}

@@ -1,0 +1,396 @@
+//! The shapes of answers, for the OpenAPI document. Handlers write most of them as JSON by hand; a test sends requests
+//! through the router and holds the answers against these.
+#![expect(dead_code, reason = "these types are read by utoipa's derive, not built")]
+
+use std::collections::BTreeMap;
+
+use utoipa::ToSchema;
+
+/// A question with its history, as `{role, content}` messages or as the AI SDK's UI messages.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct ChatRequest {
+    /// At most 1,000. The last one is the user's, or the assistant's with a person's answers to what it asks to confirm.
+    messages: Vec<ChatMessage>,
+    /// From `X-Conversation-Id`: goes on with that conversation.
+    conversation_id: Option<String>,
+    /// Your own id for the person who asks. A conversation that has a visitor needs it each time.
+    visitor_id: Option<String>,
+    /// Your own name for the conversation, under this key and visitor.
+    id: Option<String>,
+}
+
+#[derive(ToSchema)]
+pub struct ChatMessage {
+    /// Your own id for the message.
+    id: Option<String>,
+    /// `user`, `assistant`, or, with a secret key, `system`.
+    role: String,
+    /// A text, or a list of `{type: "text", text}`.
+    content: Option<String>,
+    /// The AI SDK's parts, in place of `content`.
+    parts: Option<Vec<MessagePart>>,
+}
+
+#[derive(ToSchema)]
+pub struct MessagePart {
+    r#type: String,
+    text: Option<String>,
+}
+
+/// A message with what came with it.
+#[derive(ToSchema)]
+pub struct Answer {
+    id: String,
+    #[schema(rename = "conversationId")]
+    conversation_id: String,
+    /// `user` or `assistant`.
+    role: String,
+    content: String,
+    /// `streaming`, `complete`, `cancelled`, `failed` or `interrupted`.
+    status: String,
+    /// Why an answer ended: `stop`, `tool-calls` when it asks to confirm something, or, when it is cut, `length`,
+    /// `content-filter` or `other`.
+    #[schema(rename = "finishReason")]
+    finish_reason: Option<String>,
+    citations: Vec<Citation>,
+    /// What the answer was made with: the tool calls, without their output, and what was left out of the history.
+    steps: Vec<Step>,
+    /// `null` while an answer is being written, and for the user's messages.
+    usage: Option<TokenUsage>,
+    /// What the answer asks to confirm; only in the answer itself.
+    approvals: Option<Vec<Asked>>,
+    /// Only at `GET /api/messages/{id}`.
+    created_at: Option<String>,
+    /// When an edit or a new answer took this message's place; only at `GET /api/messages/{id}`.
+    #[schema(rename = "supersededAt")]
+    superseded_at: Option<String>,
+}
+
+/// Tokens as the model's provider counted them; zero when it didn't say.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct TokenUsage {
+    input_tokens: u64,
+    output_tokens: u64,
+}
+
+/// What an answer asks a person to confirm.
+#[derive(ToSchema)]
+pub struct Asked {
+    id: String,
+    /// Connection and action.
+    title: String,
+    /// All that the person has to know, as the host wrote it from the call's own input.
+    text: String,
+    expires_at: String,
+}
+
+/// A call that a person was asked to confirm.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct Approval {
+    id: String,
+    /// `pending`, `approved` (the call is being made, or its host died meanwhile), `declined`, `expired`, `executed` or
+    /// `failed`.
+    state: String,
+    title: String,
+    text: String,
+    /// The connection's id.
+    connection: String,
+    action: String,
+    /// What the action is called with, whole.
+    input: serde_json::Value,
+    conversation_id: String,
+    /// The answer that asks.
+    message_id: String,
+    /// Your own id for the person who was asked.
+    visitor_id: Option<String>,
+    #[schema(rename = "created_at")]
+    created_at: String,
+    #[schema(rename = "expires_at")]
+    expires_at: String,
+    #[schema(rename = "decided_at")]
+    decided_at: Option<String>,
+    /// Why it was declined.
+    reason: Option<String>,
+    /// What came of the call: `{"output": …}` or `{"error": {"kind", "message"}}`.
+    outcome: Option<serde_json::Value>,
+}
+
+/// What a person says.
+#[derive(ToSchema)]
+pub struct Verdict {
+    approved: bool,
+    /// Told to the model when it is a no.
+    reason: Option<String>,
+    /// The visitor who was asked, when one was.
+    #[schema(rename = "visitorId")]
+    visitor_id: Option<String>,
+}
+
+#[derive(ToSchema)]
+pub struct Step {
+    tool: String,
+    ok: bool,
+    reason: Option<String>,
+    /// The approval that the call waits for or came from; in a stored message.
+    approval: Option<String>,
+    /// `{connection, visitor}` when this visitor has to connect an account first.
+    authorize: Option<BTreeMap<String, String>>,
+    /// `{messages, tokens}` of the step `history`: what the model wasn't sent of a long conversation.
+    omitted: Option<BTreeMap<String, u64>>,
+}
+
+/// What an answer rests on.
+#[derive(ToSchema)]
+pub struct Citation {
+    /// As in the text's `[1]`.
+    n: u32,
+    title: String,
+    url: Option<String>,
+    /// The knowledge source, or the connection that was called.
+    source_id: String,
+    snippet: String,
+}
+
+#[derive(ToSchema)]
+pub struct SearchResults {
+    results: Vec<Passage>,
+}
+
+#[derive(ToSchema)]
+pub struct Passage {
+    id: String,
+    source_id: String,
+    title: String,
+    /// The headings above it, such as `Billing › Refunds`.
+    section: String,
+    url: Option<String>,
+    text: String,
+    /// Comparable within one answer only.
+    score: f32,
+}
+
+/// RFC 9457. `type` is a path on this host, where the problem is explained.
+#[derive(ToSchema)]
+pub struct Problem {
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: String,
+    /// Every mistake of a request that is well-formed but wrong.
+    errors: Option<Vec<FieldError>>,
+    /// Which limit of the plan was reached.
+    limit: Option<Limit>,
+    /// Which query parameter is wrong, and what it, or the route, allows.
+    parameter: Option<String>,
+    allowed: Option<Vec<String>>,
+}
+
+#[derive(ToSchema)]
+pub struct FieldError {
+    path: String,
+    message: String,
+}
+
+#[derive(ToSchema)]
+pub struct Limit {
+    meter: String,
+    limit: u64,
+    used: u64,
+    resets_at: String,
+}
+
+#[derive(ToSchema)]
+pub struct CreatedKey {
+    id: String,
+    /// Shown this once.
+    key: String,
+}
+
+#[derive(ToSchema)]
+pub struct CreatedSource {
+    id: String,
+    chunks: u32,
+}
+
+#[derive(ToSchema)]
+pub struct Connection {
+    id: String,
+    connector: String,
+    version: String,
+    name: String,
+    /// `sandbox` or `production`.
+    environment: String,
+    /// `installed`, `enabled`, `disabled` or `needs_auth`.
+    status: String,
+    settings: BTreeMap<String, serde_json::Value>,
+    has_credentials: bool,
+    /// Whether an account is authorized (OAuth), since when, for what, and when that ends unless a person renews it.
+    authorized: bool,
+    authorized_at: Option<String>,
+    scopes: Option<Vec<String>>,
+    expires_at: Option<String>,
+    /// When the credentials end, as far as an admin said so.
+    credentials_expire_at: Option<String>,
+    /// `unknown`, `healthy`, `degraded`, `failing` or `needs_auth`.
+    health: String,
+    /// Grows with each change.
+    revision: u64,
+    created_at: String,
+}
+
+#[derive(ToSchema)]
+pub struct ConnectionHealth {
+    /// `unknown`, `healthy`, `degraded`, `failing` or `needs_auth`.
+    state: String,
+    /// Why it isn't healthy, as in the log.
+    reason: Option<String>,
+    what_to_do: Option<String>,
+    /// What the last failed call said.
+    message: Option<String>,
+    /// When it came into this state.
+    since: Option<String>,
+    /// When the newest call told something.
+    checked_at: Option<String>,
+    /// `null` when it isn't checked on the schedule; then the next member says why.
+    next_check_at: Option<String>,
+    not_checked_because: Option<String>,
+    failures_in_a_row: u32,
+    /// The connection's.
+    status: String,
+    breaker: Breaker,
+    /// Of the last 50 in production.
+    calls: u32,
+    failures: u32,
+    last_call: Option<serde_json::Value>,
+}
+
+/// The circuit breaker of the host that was asked.
+#[derive(ToSchema)]
+pub struct Breaker {
+    /// `closed`, or `open`: requests fail at once.
+    state: String,
+    open_until: Option<String>,
+}
+
+#[derive(ToSchema)]
+pub struct ActionResult {
+    output: serde_json::Value,
+    fuel: u64,
+    http_calls: u32,
+    duration_ms: f64,
+    log: Vec<LogLine>,
+    /// `sandbox`: the output is sample data from the connector's fixtures.
+    environment: String,
+}
+
+#[derive(ToSchema)]
+pub struct LogLine {
+    level: String,
+    message: String,
+}
+
+#[derive(ToSchema)]
+pub struct TestResult {
+    ok: bool,
+    /// `sandbox`: nothing was asked of the service.
+    environment: Option<String>,
+    /// As in the log.
+    reason: Option<String>,
+    /// What an admin does next.
+    what_to_do: Option<String>,
+    /// The fault's kind: finer than the reason.
+    fault: Option<String>,
+    message: Option<String>,
+    duration_ms: Option<f64>,
+}
+
+#[derive(ToSchema)]
+pub struct Usage {
+    period: UsagePeriod,
+    /// By meter: `messages`, `embeddings`, `connector_calls`, `fuel`.
+    meters: BTreeMap<String, Reading>,
+    /// What was used in the `sandbox` environment: toward no limit and no bill.
+    sandbox: BTreeMap<String, u64>,
+    /// What connectors and sources made the host keep this month, in bytes, by environment: toward no limit.
+    stored_bytes: BTreeMap<String, u64>,
+}
+
+#[derive(ToSchema)]
+pub struct UsagePeriod {
+    start: String,
+    end: String,
+}
+
+#[derive(ToSchema)]
+pub struct Reading {
+    used: u64,
+    /// `null` is unlimited.
+    limit: Option<u64>,
+    /// Of `fuel`: what is set aside for calls that are running, beside what is used.
+    reserved: Option<u64>,
+}
+
+/// What is wrong with a definition.
+#[derive(ToSchema)]
+pub struct CheckResult {
+    ok: bool,
+    errors: Vec<DefinitionMistake>,
+}
+
+#[derive(ToSchema)]
+pub struct DefinitionMistake {
+    /// A JSON Pointer (RFC 6901) into the definition.
+    path: String,
+    message: String,
+}
+
+/// What a call would send first.
+#[derive(ToSchema)]
+pub struct DryRun {
+    /// `{method, url, headers: [{name, value}], body}` as it would leave, with `[masked]` in the credential's place; `null`
+    /// when the action ended without a request.
+    #[schema(value_type = Option<Object>)]
+    request: Option<()>,
+    /// False when policy refuses the request, which is then as the connector wrote it.
+    allowed: Option<bool>,
+    /// Such as `https://api.example.com:443`.
+    would_send_to: Option<String>,
+    /// Where the credential goes, such as `header x-api-key: [masked]`.
+    credential: Option<String>,
+    /// `{reason, message}`, when it isn't allowed.
+    #[schema(value_type = Option<Object>)]
+    refused: Option<()>,
+    fuel: u64,
+    log: Vec<LogLine>,
+}
+
+/// The last output of an action, before the connection's mapping.
+#[derive(ToSchema)]
+pub struct Sample {
+    #[schema(value_type = Object)]
+    output: (),
+    /// Of the whole output.
+    bytes: u64,
+    /// Lists and texts were cut to the 64 KiB that are kept.
+    cut: bool,
+    at: String,
+}
+
+/// What a jq filter makes of an output.
+#[derive(ToSchema)]
+pub struct MappingPreview {
+    #[schema(value_type = Object)]
+    input: (),
+    #[schema(value_type = Object)]
+    output: (),
+    bytes_before: u64,
+    bytes_after: u64,
+    /// How much of it a model is shown.
+    model_bytes: u64,
+    fuel: u64,
+    /// Whether the kept output was cut before the filter saw it.
+    sample_cut: bool,
+}

@@ -1,0 +1,60 @@
+//! `POST /api/search`: ranked passages for a query.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use resly_service::{App, FieldError};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{body::Json, guard::Searcher, problem::Problem, rate_limit};
+
+const QUERY_CAP: usize = 4_000;
+const LIMIT_CAP: usize = 50;
+
+#[derive(Deserialize, ToSchema)]
+pub struct SearchRequest {
+    /// At most 4,000 characters.
+    query: String,
+    /// 1 to 50; 10 when absent.
+    limit: Option<usize>,
+}
+
+/// Searches the organization's knowledge. Counts one message.
+#[utoipa::path(
+    post, path = "/api/search", tag = "search", operation_id = "search",
+    request_body = SearchRequest,
+    responses(
+        (status = 200, description = "The best passages, best first", body = crate::schema::SearchResults),
+        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn handle(
+    State(app): State<Arc<App>>,
+    Searcher(principal): Searcher,
+    Json(request): Json<SearchRequest>,
+) -> Result<Response, Problem> {
+    let limit = request.limit.unwrap_or(10);
+    let mut mistakes = Vec::new();
+    if request.query.trim().is_empty() || request.query.chars().count() > QUERY_CAP {
+        mistakes.push(FieldError::new("query", format!("1 to {QUERY_CAP} characters are expected")));
+    }
+    if !(1..=LIMIT_CAP).contains(&limit) {
+        mistakes.push(FieldError::new("limit", format!("1 to {LIMIT_CAP} is expected")));
+    }
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid(mistakes));
+    }
+    // Found first and counted after: a search that fails adds nothing, one that a limit refuses shows nothing.
+    let passages = app.turns.retriever.retrieve(principal.organization, &request.query, limit).await?;
+    let now = app.clock.now();
+    let (organization, key) = (principal.organization, principal.key);
+    let remaining = app.turns.store.count_search(organization, key, principal.message_cap, now).await?;
+    let mut response = axum::Json(json!({"results": passages})).into_response();
+    rate_limit::insert(response.headers_mut(), remaining, now);
+    Ok(response)
+}

@@ -1,0 +1,60 @@
+//! What the handlers have: the use cases' parts, and those that only HTTP needs.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use resly_core::id::OrganizationId;
+use resly_service::App;
+
+use crate::{
+    body::{Admission, Readers},
+    body_memory::BodyMemory,
+    console::SignIns,
+    edge,
+    metrics::{self, Gauge, Metrics},
+};
+
+/// The state of the router. A handler that needs no more than the use cases' parts asks for `State<Arc<App>>`.
+#[derive(Clone)]
+pub struct Api {
+    pub app: Arc<App>,
+    pub sign_ins: Arc<SignIns>,
+    pub metrics: Arc<Metrics>,
+    pub trusted_proxies: Arc<[ipnet::IpNet]>,
+    /// Counts open connections.
+    pub admission: Arc<edge::admission::Admission>,
+    pub readers: Arc<Readers>,
+    pub body_memory: Arc<BodyMemory>,
+}
+
+impl FromRef<Api> for Arc<App> {
+    fn from_ref(api: &Api) -> Self {
+        Self::clone(&api.app)
+    }
+}
+
+impl Api {
+    /// What a request of this organization may take of the host.
+    pub fn admission(&self, organization: OrganizationId) -> Admission {
+        let share = Arc::new(self.body_memory.share(organization));
+        Admission { organization, share, readers: Arc::clone(&self.readers) }
+    }
+
+    /// Everything that is counted, in Prometheus' format.
+    pub fn metrics_text(&self) -> String {
+        let sandbox = self.app.sandbox.stats();
+        let gauge = |name, help, value| Gauge { name, help, value };
+        self.metrics.text(&[
+            gauge("resly_turns_running", "Answers being written.", self.app.turns.live.count() as u64),
+            gauge("resly_connections_open", "Open connections.", self.admission.open() as u64),
+            gauge("resly_connections_beyond", "Connections beyond the limits, so far.", self.admission.refused()),
+            gauge("resly_sandbox_running", "Connector instances.", u64::from(sandbox.running)),
+            gauge("resly_sandbox_mapping", "Mapper instances.", u64::from(sandbox.mapping)),
+            gauge("resly_sandbox_queued", "Calls that wait for an instance.", sandbox.queued as u64),
+            gauge("resly_sandbox_compiling", "Components being compiled.", sandbox.compiling as u64),
+            gauge("resly_sandbox_code_bytes", "Compiled code in memory.", sandbox.code_bytes),
+            gauge("resly_body_bytes", "Memory taken by request bodies.", self.body_memory.taken() as u64),
+            gauge("process_resident_memory_bytes", "Resident memory.", metrics::resident_bytes()),
+        ])
+    }
+}

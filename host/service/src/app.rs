@@ -1,0 +1,100 @@
+//! What use cases work on: every part of a running host, put together by [`resly_server::compose`].
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use resly_core::{
+    connector::{call::Connectors, connection::SealedCredentials, health::Schedule},
+    id::{ConnectionId, OrganizationId},
+    knowledge::library::Library,
+    time::{Clock, Random},
+    turn::Turns,
+};
+use resly_egress::Egress;
+use resly_sandbox::{ComponentError, WasmSandbox};
+use resly_store::Store;
+use resly_vault::{VaultError, Wrapping};
+
+use crate::{
+    accounts::Accounts, catalogue::Connectables, hooks::Hooks, keyring::Keyring, origins::Origins, outside::Safe,
+    rates::Rates,
+};
+
+/// Nobody knows yet what the world calls this host.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("this host isn't listening and has no RESLY_PUBLIC_URL")]
+pub struct NoPublicUrl;
+
+/// A running host, without what belongs to one way of calling it.
+pub struct App {
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub store: Store,
+    pub turns: Turns,
+    pub connectors: Connectors,
+    pub catalogue: Arc<Connectables>,
+    pub library: Library,
+    pub sandbox: Arc<WasmSandbox>,
+    pub safe: Arc<Safe>,
+    pub accounts: Arc<Accounts>,
+    pub egress: Arc<Egress>,
+    /// Where SQLite, keys and caches are.
+    pub data: PathBuf,
+    /// The bundled connectors are being compiled.
+    pub preparing: AtomicBool,
+    /// What the world calls this host: as configured, else where it listens.
+    pub public_url: OnceLock<String>,
+    pub wrapping: Wrapping,
+    pub keyring: Keyring,
+    pub origins: Origins,
+    pub rates: Rates,
+    pub hooks: Hooks,
+    /// When connections are checked; never when `None`.
+    pub schedule: Option<Schedule>,
+    /// Whether [`resly_server::jobs`] run by themselves.
+    pub jobs: bool,
+}
+
+impl App {
+    /// Seals what an admin sent as a connection's credentials.
+    pub async fn seal(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        credentials: BTreeMap<String, String>,
+    ) -> Result<SealedCredentials, VaultError> {
+        self.safe.seal(organization, connection, credentials).await
+    }
+
+    /// What the world calls this host, without a slash at its end.
+    pub fn public_url(&self) -> Result<&str, NoPublicUrl> {
+        self.public_url.get().map(String::as_str).ok_or(NoPublicUrl)
+    }
+
+    /// Makes the bundled connectors ready, so that the first question doesn't wait for a compiler. `progress` is told
+    /// before each.
+    pub async fn prepare_connectors(&self, progress: &(dyn Fn(String) + Sync)) -> Result<(), ComponentError> {
+        self.preparing.store(true, Ordering::Relaxed);
+        let prepared = self.prepare_each(progress).await;
+        self.preparing.store(false, Ordering::Relaxed);
+        prepared
+    }
+
+    async fn prepare_each(&self, progress: &(dyn Fn(String) + Sync)) -> Result<(), ComponentError> {
+        let components = self.catalogue.bundle().components();
+        let count = components.len() + 1;
+        progress(format!("preparing connector 1 of {count}: mapping (compiled once, then kept)"));
+        self.sandbox.prepare_mapper().await?;
+        for (at, (name, digest, bytes)) in components.into_iter().enumerate() {
+            progress(format!("preparing connector {} of {count}: {name}", at + 2));
+            self.sandbox.prepare(digest, &bytes).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! Looks, when it is time, whether the connections that chats use work: the test of their manifest, called by the host.
+//!
+//! What a check tells is taken in where every call's news is (`core/src/connector/health.rs`). It is logged with the caller
+//! `health`, counts toward no meter and no bill, and has the bounds that any call of that connector has. A host makes
+//! [`AT_ONCE`] at a time, so that customers' calls find places; which host makes which is settled by a lease.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use resly_core::{
+    connector::{
+        call::{CallError, CallRequest, Caller},
+        connection::{CallerKind, ConnectionStore},
+        health::{DueCheck, Evidence, HealthStore},
+    },
+    error::StoreError,
+};
+use serde_json::json;
+
+use crate::App;
+
+/// Checks that one host makes at a time.
+const AT_ONCE: u32 = 4;
+/// How long a check may outlive its host. A call takes a minute at most.
+const LEASE: Duration = Duration::from_secs(180);
+/// When to look again after a check that told nothing: the host was full, say.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// Makes every check that is due; how many. Does nothing where the operator wants none.
+pub async fn run_due(app: &App) -> Result<usize, StoreError> {
+    let mut made = 0;
+    while app.schedule.is_some() {
+        let now = app.clock.now();
+        let due = app.store.take_due_checks(now, now.plus(LEASE), AT_ONCE).await?;
+        if due.is_empty() {
+            break;
+        }
+        made += due.len();
+        for ended in join_all(due.into_iter().map(|check| look(app, check))).await {
+            ended?;
+        }
+    }
+    Ok(made)
+}
+
+async fn look(app: &App, check: DueCheck) -> Result<(), StoreError> {
+    match told(app, check).await {
+        Ok(true) => return Ok(()),
+        Ok(false) => {}
+        Err(CallError::Store(error)) => return Err(error),
+        Err(error) => tracing::warn!(%error, connection = %check.connection, "a connection can't be checked"),
+    }
+    app.store.put_off_check(check, app.clock.now().plus(AGAIN)).await
+}
+
+/// Whether the check told anything of the connection. One whose manifest has no test is called by nobody, and waits for
+/// what traffic tells.
+async fn told(app: &App, check: DueCheck) -> Result<bool, CallError> {
+    let DueCheck { organization, connection } = check;
+    let connection = app.store.connection(organization, connection).await?.ok_or(CallError::NoConnection)?;
+    let prepared = app.connectors.prepare(&connection).await?;
+    let Some(test) = prepared.installable.manifest.test.clone() else {
+        let every = app.schedule.unwrap_or_default().every;
+        app.store.put_off_check(check, app.clock.now().plus(every)).await?;
+        return Ok(true);
+    };
+    let request = CallRequest {
+        organization,
+        connection: connection.id,
+        action: test.action,
+        input: if test.input.is_null() { json!({}) } else { test.input },
+        visitor: None,
+        caller: Caller::Health,
+    };
+    let report = app.connectors.call(request).await?;
+    let result = report.result.as_ref().map(drop);
+    Ok(Evidence::of(CallerKind::Health, connection.owner, result).is_some())
+}

@@ -1,0 +1,90 @@
+//! A declarative definition on its way in: read, checked whole, and examined in the sandbox, for the API and for authors.
+
+use resly_core::{connector::sandbox::Fault, id::OrganizationId};
+use resly_manifest::{Auth, Manifest, Mistake, Mistakes, Reading, from_toml, from_value};
+use serde_json::Value;
+
+use crate::App;
+
+/// Why a definition can't be taken in.
+#[derive(Debug)]
+pub enum Unusable {
+    /// Every mistake, at its path.
+    Mistakes(Vec<Mistake>),
+    /// It could not be examined right now.
+    Unexamined(Fault),
+}
+
+/// A definition as it was written.
+#[derive(Debug)]
+pub enum Source {
+    Json(Value),
+    Toml(String),
+}
+
+impl Source {
+    /// A definition within a JSON body: its TOML is a text there.
+    pub fn within(document: Value) -> Self {
+        match document {
+            Value::String(toml) => Self::Toml(toml),
+            document => Self::Json(document),
+        }
+    }
+
+    /// For a thread that may block: schemas are compiled, and a definition may have many.
+    pub fn read(self) -> Reading {
+        match self {
+            Self::Json(document) => from_value(document),
+            Self::Toml(text) => from_toml(&text),
+        }
+    }
+}
+
+/// The addresses of a manifest's OAuth that speak plain http, which this host would refuse at the first authorization.
+pub fn plain_http(app: &App, manifest: &Manifest) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for (nth, auth) in manifest.auths().enumerate() {
+        let Auth::Oauth2(oauth) = auth else { continue };
+        let path = match nth.checked_sub(1) {
+            None => "/auth".to_owned(),
+            Some(nth) => format!("/auth_alternatives/{nth}"),
+        };
+        let urls = [
+            ("authorize_url", oauth.authorize_url.as_deref()),
+            ("token_url", Some(oauth.token_url.as_str())),
+            ("revoke_url", oauth.revoke_url.as_deref()),
+        ];
+        for (name, url) in urls {
+            if let Some(why) = url.and_then(|url| app.egress.refuses_plain_http(url)) {
+                mistakes.push(Mistake::new(format!("{path}/{name}"), why));
+            }
+        }
+    }
+    mistakes
+}
+
+/// The definition, if it is without a mistake: in its shape, in what it says, in its filters and in its templates.
+pub async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, Unusable> {
+    let Reading { manifest, mistakes } = reading;
+    let Some(manifest) = manifest else { return Err(Unusable::Mistakes(mistakes)) };
+    let mut mistakes: Mistakes = mistakes.into_iter().collect();
+    for mistake in plain_http(app, &manifest) {
+        if !mistakes.cover(&mistake.path) {
+            mistakes.extend([mistake]);
+        }
+    }
+    // What is wrong already is not told twice, and a stand-in not at all.
+    for (at, _) in manifest.actions.iter().enumerate().filter(|(_, action)| action.request.is_none()) {
+        let path = format!("/actions/{at}/request");
+        if !mistakes.cover(&path) {
+            mistakes.add(path, "missing: a declarative connector states the request of each action");
+        }
+    }
+    let examined = app.connectors.examine(organization, app.catalogue.runner(), &manifest).await;
+    for mistake in examined.map_err(Unusable::Unexamined)? {
+        if !mistakes.cover(&mistake.path) {
+            mistakes.extend([mistake]);
+        }
+    }
+    if mistakes.is_empty() { Ok(manifest) } else { Err(Unusable::Mistakes(mistakes.told())) }
+}

@@ -1,0 +1,188 @@
+//! What makes a connection fit its connector: settings, hosts and credentials.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use resly_core::{
+    connector::{
+        connection::{Connection, ConnectionStatus, Environment, Owner, Policy},
+        schema_check,
+    },
+    id::{ConnectionId, OrganizationId},
+    time::Timestamp,
+};
+use resly_manifest::{Auth, AuthType, Grant, Manifest, json_schema::Difference};
+use resly_vault::Credentials;
+use serde_json::{Map, Value};
+
+use crate::FieldError;
+
+/// The settings with the schema's top-level defaults filled in.
+pub fn with_defaults(manifest: &Manifest, mut settings: Value) -> Value {
+    let properties = manifest.settings.get("properties").and_then(Value::as_object);
+    if let (Some(properties), Some(settings)) = (properties, settings.as_object_mut()) {
+        for (name, schema) in properties {
+            if let Some(default) = schema.get("default")
+                && !settings.contains_key(name)
+            {
+                settings.insert(name.clone(), default.clone());
+            }
+        }
+    }
+    settings
+}
+
+/// Every mistake in the settings that somebody gives: those that there aren't, and how the others don't fit.
+pub fn check_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> {
+    /// No more than a schema's differences.
+    const TOLD: usize = 8;
+    let (Some(settings), Some(names)) = (settings.as_object(), setting_names(manifest)) else {
+        return fit_settings(manifest, settings);
+    };
+    let given = settings.clone().into_iter();
+    let (known, unknown): (Map<_, _>, Map<_, _>) = given.partition(|(name, _)| names.contains(name.as_str()));
+    let message = if names.is_empty() {
+        "this connector has no settings; leave it out".to_owned()
+    } else {
+        let names: Vec<&str> = names.into_iter().collect();
+        format!("there is no such setting; this connector's are: {}", names.join(", "))
+    };
+    let unknown = unknown.keys().take(TOLD).map(|name| FieldError::new(format!("settings.{name}"), message.clone()));
+    unknown.chain(fit_settings(manifest, &Value::Object(known))).collect()
+}
+
+/// The names that settings may have, where the schema says no more of them than its `properties`.
+fn setting_names(manifest: &Manifest) -> Option<BTreeSet<&str>> {
+    const ELSEWHERE: [&str; 11] = [
+        "patternProperties",
+        "unevaluatedProperties",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "if",
+        "then",
+        "else",
+        "dependentSchemas",
+        "$ref",
+        "$dynamicRef",
+    ];
+    let schema = &manifest.settings;
+    let open = schema.get("additionalProperties").is_some_and(|more| more != &Value::Bool(false));
+    if open || ELSEWHERE.iter().any(|word| schema.get(word).is_some()) {
+        return None;
+    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    Some(properties.into_iter().flat_map(Map::keys).map(String::as_str).collect())
+}
+
+/// Every mistake in settings as they are: against the schema, and where they make a host. Those that a connection has may
+/// come from another version, whose schema had more of them.
+pub fn fit_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> {
+    if !settings.is_object() {
+        return vec![FieldError::new("settings", "an object is expected")];
+    }
+    if let Err(differences) = schema_check::validate(&manifest.settings, settings) {
+        let mistake =
+            |difference: &Difference| FieldError::new(difference.under("settings"), difference.message.clone());
+        return differences.iter().map(mistake).collect();
+    }
+    match resly_egress::check_settings(manifest, settings) {
+        Ok(_) => Vec::new(),
+        Err(error) => vec![FieldError::new("settings", error.to_string())],
+    }
+}
+
+/// The way of authentication that an admin chose, if the connector offers it.
+pub fn choose_auth(manifest: &Manifest, chosen: Option<AuthType>) -> Result<&Auth, FieldError> {
+    manifest.auth_of(chosen).ok_or_else(|| {
+        let offered: Vec<&str> = manifest.auths().map(|auth| auth.kind().name()).collect();
+        FieldError::new("auth", format!("this connector authenticates by: {}", offered.join(", ")))
+    })
+}
+
+/// Whether visitors can have accounts of their own by this way of authentication, and none is set for all of them.
+pub fn check_owner(owner: Owner, auth: &Auth, has_credentials: bool) -> Option<FieldError> {
+    if owner == Owner::Visitor && has_credentials && !matches!(auth, Auth::Oauth2(_)) {
+        let message = "each visitor brings credentials of their own: PUT …/visitors/{visitor}/credentials";
+        return Some(FieldError::new("credentials", message));
+    }
+    let alone = match auth {
+        Auth::None => true,
+        Auth::Oauth2(oauth) => oauth.grant == Grant::ClientCredentials,
+        _ => false,
+    };
+    (owner == Owner::Visitor && alone).then(|| {
+        FieldError::new("owner", "this connector asks nobody for an account, so visitors can't bring their own")
+    })
+}
+
+/// Every mistake in the credentials: exactly the fields that this way of authentication needs.
+pub fn check_credentials(manifest: &Manifest, auth: &Auth, credentials: &BTreeMap<String, String>) -> Vec<FieldError> {
+    let fields = auth.fields();
+    let at = |field: &str| format!("credentials.{field}");
+    let unknown = credentials.keys().filter(|name| !fields.contains(&name.as_str())).map(|name| {
+        let wanted = if fields.is_empty() { "none".to_owned() } else { fields.join(", ") };
+        let other = manifest.auths().find(|other| other.fields().contains(&name.as_str()));
+        let instead = other.map(|other| format!("; for `{name}`, say `\"auth\": \"{}\"`", other.kind().name()));
+        let instead = instead.unwrap_or_default();
+        FieldError::new(at(name), format!("this connector's credentials are: {wanted}{instead}"))
+    });
+    let unfit = Credentials::new(credentials.clone()).check(auth).err();
+    let unfit =
+        unfit.map(|error| FieldError::new(error.field().map_or("credentials".to_owned(), at), error.to_string()));
+    unknown.chain(unfit).collect()
+}
+
+/// What decides where a credential goes: the manifest, the way of authentication, the settings.
+pub type Course<'a> = (&'a Manifest, &'a Auth, &'a Value);
+
+/// Whether a change of settings (or of the version) leads a credential to other hosts, or there in another way.
+pub fn leads_elsewhere(before: Course<'_>, after: Course<'_>) -> bool {
+    if !same_way(before, after) || before.0.auth_hosts != after.0.auth_hosts {
+        return true;
+    }
+    let hosts = |(manifest, _, settings): Course<'_>| resly_egress::check_settings(manifest, settings).ok();
+    match (hosts(before), hosts(after)) {
+        (Some(before), Some(after)) => before != after,
+        _ => true,
+    }
+}
+
+/// Whether a credential is used in the same way. Of OAuth, what else is asked for (scopes, say) may change: tokens and
+/// client go to the same places as before.
+fn same_way((_, before, settings): Course<'_>, (_, after, new_settings): Course<'_>) -> bool {
+    let (Auth::Oauth2(old), Auth::Oauth2(new)) = (before, after) else { return before == after };
+    let same = (&old.header, &old.prefix, old.grant, &old.issuer) == (&new.header, &new.prefix, new.grant, &new.issuer);
+    match (resly_egress::endpoints(old, settings), resly_egress::endpoints(new, new_settings)) {
+        (Ok(old), Ok(new)) => same && old == new,
+        _ => false,
+    }
+}
+
+/// A connection as it is before anybody configures more of it.
+pub fn draft(
+    id: ConnectionId,
+    organization: OrganizationId,
+    manifest: &Manifest,
+    settings: Value,
+    environment: Environment,
+    now: Timestamp,
+) -> Connection {
+    Connection {
+        id,
+        organization,
+        connector: manifest.id.clone(),
+        version: manifest.version.clone(),
+        name: manifest.name.clone(),
+        environment,
+        status: ConnectionStatus::Installed,
+        settings,
+        auth: None,
+        owner: Owner::Organization,
+        credentials: None,
+        policy: Policy::default(),
+        mappings: BTreeMap::new(),
+        tested_at: None,
+        created_at: now,
+        revision: 1,
+    }
+}

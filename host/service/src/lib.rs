@@ -1,0 +1,24 @@
+//! Use cases: what a request, a command or a job means. Called alike by the API, the command line, the jobs and the demo.
+//!
+//! No axum here, and no HTTP status: errors are the domain's, and who calls decides how they are shown. [`App`] holds the
+//! parts that a use case works on; `resly_server::compose` puts them together.
+
+pub mod accounts;
+mod app;
+pub mod bundled;
+pub mod catalogue;
+pub mod checks;
+pub mod definition;
+mod field_error;
+pub mod hooks;
+pub mod install;
+pub mod key;
+pub mod keyring;
+pub mod origins;
+pub mod outside;
+pub mod random;
+pub mod rates;
+pub mod upload;
+
+pub use app::{App, NoPublicUrl};
+pub use field_error::FieldError;
