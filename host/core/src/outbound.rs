@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 
 use crate::connector::fault::{Fault, Remedy};
@@ -29,6 +30,24 @@ pub struct OutboundResponse {
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
     pub truncated: bool,
+}
+
+impl OutboundResponse {
+    /// How long the service asks to wait before the next request.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let header = |name| self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str());
+        parse_retry_after(header("retry-after")?, header("date"))
+    }
+}
+
+/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date, which is read against the response's own `Date` so that
+/// the two clocks needn't agree.
+pub fn parse_retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let parse = |text: &str| DateTimeParser::new().parse_timestamp(text.trim()).ok();
+    Some(Duration::try_from(parse(value)?.duration_since(parse(date?)?)).unwrap_or_default())
 }
 
 /// Why a request got no response; the cases of `http.reason` in `wit/connector.wit`.

@@ -1,6 +1,9 @@
 //! One call of a connector, on a guest thread: a fresh store, the guest, what it said, what it cost.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use resly_core::connector::sandbox::{Cost, Fault, FaultKind, Invocation, Outcome};
 use wasmtime::{Engine, Store};
@@ -95,6 +98,9 @@ fn check(output: String, guest: &Guest) -> Result<String, Fault> {
     }
 }
 
+/// The longest wait that a caller sits out: of a fault after which the service asks for more, nobody is told to try again.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 /// A fault that the guest itself reports.
 fn own_fault(said: action::Fault, guest: &Guest) -> Fault {
     let kind = match said.kind {
@@ -106,7 +112,8 @@ fn own_fault(said: action::Fault, guest: &Guest) -> Fault {
         action::FaultKind::Internal => FaultKind::Internal,
     };
     let message = fault::message(&said.message, |text| guest.redact(text));
-    Fault::new(kind, message).retryable(said.retryable)
+    let in_time = guest.requested_wait.is_none_or(|wait| wait <= LONGEST_WAIT);
+    Fault::new(kind, message).retryable(said.retryable && in_time)
 }
 
 /// Why a guest failed: what the host refused of its last request, since a guest has no word for that and tells it as its

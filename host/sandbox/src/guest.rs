@@ -54,6 +54,8 @@ pub struct Guest {
     pub response_bytes: usize,
     /// What the host refused of its last request.
     pub refusal: Option<Fault>,
+    /// How long the service asks to wait, in its answer to the last request.
+    pub requested_wait: Option<Duration>,
     /// Absent in a mapper, which has no outside and remembers nothing.
     pub connector: Option<Connector>,
     pub shared: Arc<Shared>,
@@ -90,6 +92,7 @@ impl Guest {
             http_calls: 0,
             response_bytes: 0,
             refusal: None,
+            requested_wait: None,
             connector,
             shared,
             table,

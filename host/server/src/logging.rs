@@ -33,7 +33,7 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), LogError> {
 }
 
 /// Tells of a bug in one line, as long as there is no log: an operator can do nothing with the advice to set RUST_BACKTRACE.
-pub fn tell_of_panics() {
+pub fn report_panics() {
     panic::set_hook(Box::new(|panic| {
         use std::io::Write;
         let (place, message) = (place(panic), panic.payload_as_str().unwrap_or("no message"));
@@ -44,4 +44,51 @@ pub fn tell_of_panics() {
 
 fn place(panic: &panic::PanicHookInfo<'_>) -> String {
     panic.location().map_or_else(|| "a place unknown".to_owned(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, process::Command};
+
+    use super::*;
+
+    /// Set for the process that fails.
+    const FAIL: &str = "FAIL_WITH_A_LOG";
+
+    /// What a process writes to standard error that fails after `with_log` was set.
+    fn stderr_of_panic(with_log: &str) -> String {
+        let child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "--ignored", "--nocapture", "logging::tests::fails"])
+            .env(FAIL, with_log)
+            .env("RUST_BACKTRACE", "1")
+            .output()
+            .unwrap();
+        assert!(!child.status.success());
+        String::from_utf8(child.stderr).unwrap()
+    }
+
+    #[test]
+    #[ignore = "the others run it in a process of its own"]
+    fn fails() {
+        match env::var(FAIL).unwrap().as_str() {
+            "json" => start("error", LogFormat::Json).unwrap(),
+            "text" => start("error", LogFormat::Text).unwrap(),
+            _ => report_panics(),
+        }
+        panic!("the tank is empty");
+    }
+
+    #[test]
+    fn a_panic_is_one_line_without_advice_for_developers() {
+        for (with_log, expected) in [
+            ("none", "resly: a bug: it failed at host/server/src/logging.rs:"),
+            ("text", "place=\"host/server/src/logging.rs:"),
+            ("json", "\"place\":\"host/server/src/logging.rs:"),
+        ] {
+            let stderr = stderr_of_panic(with_log);
+            let lines: Vec<&str> = stderr.lines().filter(|line| line.contains("the tank is empty")).collect();
+            assert!(matches!(*lines, [line] if line.contains(expected)), "{with_log}: {stderr}");
+            assert!(!stderr.contains("RUST_BACKTRACE") && !stderr.contains("stack backtrace"), "{with_log}: {stderr}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use resly_service::random::OsRandom;
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
-    logging::tell_of_panics();
+    logging::report_panics();
     // The compile child: nothing of the host may run in it, not even the command line's parser.
     if std::env::args_os().nth(1).is_some_and(|verb| verb == "compile") {
         return resly_sandbox::compile_main();

@@ -153,6 +153,13 @@ async fn an_answer_counts_until_it_is_written() {
     let conversation = header(&first, "x-conversation-id").to_owned();
     drop(first);
     refused(chat(&app, &key, "anna").await, "too-many-streams", "visitor").await;
+    // Following it counts, too, for the visitor whom the query names.
+    let follow = |visitor: &str| {
+        let path = app.url(&format!("/api/chat/{conversation}/stream?visitorId={visitor}"));
+        app.client.get(path).bearer_auth(&key).header("origin", SHOP).send()
+    };
+    refused(follow("anna").await.unwrap(), "too-many-streams", "visitor").await;
+    assert_eq!(follow("dave").await.unwrap().status(), 204, "another has nothing to follow");
     let second = chat(&app, &key, "bob").await;
     assert_eq!(second.status(), 200);
     refused(chat(&app, &key, "carol").await, "too-many-streams", "key").await;

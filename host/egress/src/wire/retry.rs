@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Method, header};
-use jiff::{Timestamp, fmt::rfc2822};
-use resly_core::time::Random;
+use resly_core::{outbound::parse_retry_after, time::Random};
 
 /// How often and how soon.
 #[derive(Clone, Copy, Debug)]
@@ -44,16 +43,10 @@ pub fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
     matches!(*method, Method::GET | Method::HEAD) || headers.contains_key("idempotency-key")
 }
 
-/// `Retry-After` (RFC 9110 10.2.3): seconds, or a date, which is read against the response's own `Date` so that the
-/// two clocks needn't agree.
+/// How long a response asks to wait before the next request.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()));
-    }
-    let at = |text: &str| -> Option<Timestamp> { rfc2822::DateTimeParser::new().parse_timestamp(text).ok() };
-    let (then, now) = (at(text)?, at(headers.get(header::DATE)?.to_str().ok()?)?);
-    Some(Duration::try_from(then.duration_since(now)).unwrap_or_default())
+    let text = |name| headers.get(name)?.to_str().ok();
+    parse_retry_after(text(header::RETRY_AFTER)?, text(header::DATE))
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use resly_core::{approval::Person, turn::live::LiveTurn};
 use resly_service::App;
 
@@ -15,7 +15,7 @@ use super::{
     person,
     post::{answer, identify},
 };
-use crate::{guard::Chatter, problem::Problem};
+use crate::{guard::Chatter, problem::Problem, rates::RateGate};
 
 /// Resumes a stream in progress.
 ///
@@ -39,11 +39,13 @@ pub async fn resume(
     State(app): State<Arc<App>>,
     Chatter(principal): Chatter,
     Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let format = Format::choose(uri.query(), &headers)?;
-    let Some(live) = find(&app, &person(&principal, uri.query())?, &id).await? else {
+    let query = request.uri().query();
+    let format = Format::choose(query, request.headers())?;
+    let person = person(&principal, query)?;
+    RateGate::pass_visitor(request.extensions(), person.visitor.as_deref()).await?;
+    let Some(live) = find(&app, &person, &id).await? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     let mut response = answer(&live, format, false).await?;

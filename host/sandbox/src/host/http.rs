@@ -24,6 +24,7 @@ pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 async fn send(mut store: StoreContextMut<'_, Guest>, request: Request) -> wasmtime::Result<Result<Response, Failure>> {
+    store.data_mut().requested_wait = None;
     let result = exchange(&mut store, request).await?;
     let guest = store.data_mut();
     guest.refusal = refusal(&result, &guest.allowance);
@@ -93,6 +94,7 @@ async fn exchange(
     match connector.outbound.send(request).await {
         Ok(response) => {
             let guest = store.data_mut();
+            guest.requested_wait = response.retry_after();
             let response = within(response, allowance.response_bytes - guest.response_bytes);
             guest.response_bytes += response.body.len();
             charge(store, response.body.len())?;

@@ -289,6 +289,22 @@ async fn dropping_a_call_ends_its_guest() {
 }
 
 #[tokio::test]
+async fn nobody_is_told_to_try_again_when_the_service_asks_for_days() {
+    let rig = Rig::new();
+    let guest = rig.add(&module(
+        r#"(data (i32.const 1024) "come back after the holidays")
+        (func (export "invoke") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+          (call $fetch)
+          (call $fail (i32.const 4) (i32.const 1024) (i32.const 28)))"#,
+    ));
+    for (wait, retryable) in [(0, true), (30, true), (3600, true), (3601, false), (3 * 86_400, false)] {
+        rig.outside.retry_after.store(wait, Ordering::Relaxed);
+        let outcome = rig.call_as(1, guest, Allowance::default()).await;
+        assert_eq!(fault(&outcome, FaultKind::RateLimited).retryable, retryable, "{wait} s");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_can_not_be_called() {
     let rig = Rig::new();
     let outcome = rig.call_as(1, Digest::of(b"nothing"), Allowance::default()).await;

@@ -150,6 +150,8 @@ impl ComponentSource for Components {
 pub struct Outside {
     pub body: AtomicU64,
     pub silent: std::sync::atomic::AtomicBool,
+    /// What `retry-after` says, in seconds; absent when 0.
+    pub retry_after: AtomicU64,
     pub asked: Notify,
     pub dropped: Arc<Notify>,
 }
@@ -164,7 +166,9 @@ impl Outbound for Outside {
             return std::future::pending().await;
         }
         let body = vec![b'x'; usize::try_from(self.body.load(Ordering::Relaxed)).unwrap()];
-        Ok(OutboundResponse { status: 200, headers: Vec::new(), body: body.into(), truncated: false })
+        let wait = Some(self.retry_after.load(Ordering::Relaxed)).filter(|wait| *wait > 0);
+        let headers = wait.map(|wait| ("retry-after".to_owned(), wait.to_string())).into_iter().collect();
+        Ok(OutboundResponse { status: 200, headers, body: body.into(), truncated: false })
     }
 
     fn redact(&self, text: &str) -> String {
