@@ -32,6 +32,7 @@ mod oauth;
 mod oauth_answers;
 mod openapi;
 mod operator;
+mod pages;
 mod plain_words;
 mod proxies;
 mod rates;

@@ -1,5 +1,6 @@
 //! The HTTP surface. [`router`] is its table of contents.
 
+mod accept;
 pub mod admin;
 pub mod body;
 pub mod chat;
