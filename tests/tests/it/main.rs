@@ -16,6 +16,7 @@ mod connectors;
 mod customers;
 mod declarative;
 mod definitions;
+mod documented;
 mod edge;
 mod environments;
 mod fuel;
