@@ -4,6 +4,7 @@
 //! OpenAPI note, one line in [`router`], one in [`openapi`], then `resly openapi > host/http/openapi.json`. A new way to
 //! fail is a row in `problem/kinds.rs` and an arm in `problem/from_domain.rs`.
 
+mod accept;
 pub mod admin;
 pub mod body;
 pub mod body_memory;

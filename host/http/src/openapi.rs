@@ -9,7 +9,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{admin, chat, health, messages, search};
+use super::{admin, chat, docs, health, messages, search};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,7 +39,7 @@ use super::{admin, chat, health, messages, search};
         admin::logs::list, admin::approvals::list, admin::usage::get, admin::plan::get, admin::plan::change,
         admin::conversations::list, admin::conversations::get, admin::tickets::list,
         admin::vault::get, admin::vault::rotate,
-        health::alive, health::ready, health::metrics,
+        health::alive, health::ready, health::metrics, docs::home, docs::index, docs::page, docs::problem,
     ),
     tags(
         (name = "chat", description = "Ask, follow, cancel, confirm; keys with the scope `chat`"),

@@ -78,7 +78,8 @@ async fn ingest(
     let have = app.store.list_sources(organization).await?;
     for page in handbook::PAGES {
         let (title, name, text) = (page.title(), page.name, page.text);
-        let link = format!("{url}/docs/{name}");
+        // The page's headings have anchors, so a citation leads to its section.
+        let link = format!("{url}/docs/{name}#");
         if let Some(source) = have.iter().find(|source| source.title == title) {
             let known = app.store.source_text(organization, source.id).await?;
             if source.url.as_ref() == Some(&link) && known.as_deref() == Some(text) {

@@ -15,6 +15,7 @@ use moka::{
 
 use super::{
     AddSourceError, EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, Passage, RetrieveError, Retriever,
+    anchor::section_url,
     chunk::{Chunk, chunk},
     fuse::fuse,
     index::VectorIndex,
@@ -316,6 +317,7 @@ impl Retriever for Library {
         passages.sort_by_key(|passage| rank(passage.id));
         for passage in &mut passages {
             passage.score = fused.get(rank(passage.id)).map_or(0.0, |(_, score)| *score);
+            passage.url = passage.url.take().map(|url| section_url(&url, &passage.section));
         }
         Ok(passages)
     }

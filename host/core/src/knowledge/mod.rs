@@ -1,5 +1,6 @@
 //! What a company knows: sources, passages and citations, and the ports that find them.
 
+pub mod anchor;
 pub mod chunk;
 pub mod fuse;
 mod index;

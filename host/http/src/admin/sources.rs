@@ -34,7 +34,7 @@ pub struct SourceRequest {
     text: String,
     /// `text/plain` (the default) or `text/markdown`.
     content_type: Option<String>,
-    /// Where people read it; citations link to it.
+    /// Where people read it; citations link to it. When it ends in `#`, they link to the section by its heading's anchor.
     url: Option<String>,
 }
 

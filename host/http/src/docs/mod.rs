@@ -1,0 +1,88 @@
+//! `/`, and `/docs`: the handbook that the binary carries, with `/docs/problems`, where a problem's `type` leads. Browsers get
+//! pages, programs Markdown.
+
+mod answer;
+mod layout;
+
+use axum::{
+    extract::Path,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use self::answer::{Form, MARKDOWN};
+use super::{
+    accept::prefers_html,
+    problem::{Problem, kinds},
+};
+
+/// Where to go from here: a page for browsers, JSON for programs.
+#[utoipa::path(get, path = "/", tag = "host", operation_id = "home", security(()),
+    responses((status = 200, description = "Where to go from here: an HTML page for who prefers `text/html`, else an object of paths",
+        content((std::collections::BTreeMap<String, String> = "application/json"), (String = "text/html"))),
+        (status = 304, description = "It is what `If-None-Match` names")))]
+pub async fn home(headers: HeaderMap) -> Response {
+    let form = if prefers_html(&headers, "application/json") { Form::Html } else { Form::Json };
+    answer::home(form, &headers)
+}
+
+/// The handbook's pages.
+#[utoipa::path(get, path = "/docs", tag = "host", operation_id = "handbook", security(()),
+    responses((status = 200, description = "The list of the handbook's pages: Markdown, or HTML for who prefers `text/html`",
+        content((String = "text/markdown"), (String = "text/html"))),
+        (status = 304, description = "It is what `If-None-Match` names")))]
+pub async fn index(headers: HeaderMap) -> Response {
+    handbook("", &headers)
+}
+
+/// One page of the handbook.
+#[utoipa::path(get, path = "/docs/{page}", tag = "host", operation_id = "handbookPage", security(()),
+    params(("page" = String, Path, description = "A page's name, or `problems`; with `.md` at its end it is Markdown, whatever `Accept` says")),
+    responses((status = 200, description = "Markdown, or HTML for who prefers `text/html`",
+        content((String = "text/markdown"), (String = "text/html"))),
+        (status = 304, description = "It is what `If-None-Match` names"),
+        (status = "default", description = "A problem (RFC 9457), or a page for who prefers `text/html`", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn page(Path(page): Path<String>, headers: HeaderMap) -> Response {
+    handbook(&page, &headers)
+}
+
+/// One problem: what it means and what to do next.
+#[utoipa::path(get, path = "/docs/problems/{slug}", tag = "host", operation_id = "problemPage", security(()),
+    params(("slug" = String, Path, description = "The end of a problem's `type`; with `.md` at its end the answer is Markdown, whatever `Accept` says")),
+    responses((status = 200, description = "Markdown, or HTML for who prefers `text/html`",
+        content((String = "text/markdown"), (String = "text/html"))),
+        (status = 304, description = "It is what `If-None-Match` names"),
+        (status = "default", description = "A problem (RFC 9457), or a page for who prefers `text/html`", body = crate::schema::Problem, content_type = "application/problem+json")))]
+pub async fn problem(Path(slug): Path<String>, headers: HeaderMap) -> Response {
+    handbook(&format!("problems/{slug}"), &headers)
+}
+
+/// What is at no path: a page for browsers, else a problem. The path isn't repeated: keys are pasted into the wrong places,
+/// too.
+pub async fn not_found(headers: HeaderMap) -> Response {
+    let detail = "nothing answers at this path; /openapi.json lists what does";
+    missing(prefers_html(&headers, "application/problem+json"), detail)
+}
+
+fn handbook(path: &str, headers: &HeaderMap) -> Response {
+    let (name, form) = match path.strip_suffix(".md") {
+        Some(name) => (name, Form::Markdown),
+        None if prefers_html(headers, MARKDOWN) => (path, Form::Html),
+        None => (path, Form::Markdown),
+    };
+    let page = answer::handbook(name, form, headers);
+    page.unwrap_or_else(|| missing(form == Form::Html, "the handbook has no such page; /docs lists those it has"))
+}
+
+fn missing(html: bool, detail: &'static str) -> Response {
+    let mut response = if html {
+        let mut page = (StatusCode::NOT_FOUND, layout::not_found()).into_response();
+        layout::protect(page.headers_mut());
+        page.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        page
+    } else {
+        Problem::new(&kinds::NOT_FOUND, detail).into_response()
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
