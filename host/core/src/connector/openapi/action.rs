@@ -68,6 +68,16 @@ impl<'d> Plan<'d> {
         if !placed.query.is_empty() {
             request.insert("query".to_owned(), Value::Object(placed.query));
         }
+        let separators =
+            [("query", placed.separators.query), ("headers", placed.separators.headers), ("form", body.separators)];
+        let separators: Map<String, Value> = separators
+            .into_iter()
+            .filter(|(_, lists)| !lists.is_empty())
+            .map(|(place, lists)| (place.to_owned(), Value::Object(lists)))
+            .collect();
+        if !separators.is_empty() {
+            request.insert("separators".to_owned(), Value::Object(separators));
+        }
         let Answer { accept, output, example } = answer::of(document, operation);
         let mut headers = placed.headers;
         headers.extend(accept.map(|accept| ("accept".to_owned(), json!(accept))));

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use super::{
     document::{Document, Operation},
     names::line,
-    parameters::{Input, Shape, shape_of},
+    parameters::{Input, properties, separator},
     schema::{Use, inline},
+    shape::{Shape, shape_of},
 };
 
 /// What a request's body is.
@@ -14,6 +15,8 @@ use super::{
 pub struct Body {
     /// As `request` has them: `body`, `body_type`, `list_style`.
     pub members: Map<String, Value>,
+    /// What stands between the items of a form's lists that are one value.
+    pub separators: Map<String, Value>,
     /// When it isn't the one that its type stands for.
     pub content_type: Option<String>,
 }
@@ -64,7 +67,7 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
         schema["type"] = json!("object");
     }
     let value = input.add("body", schema, required);
-    let mut members = Map::new();
+    let (mut members, mut separators) = (Map::new(), Map::new());
     members.insert("body".to_owned(), json!(format!("{{{{ input.{value} }}}}")));
     match kind {
         Kind::Json => {}
@@ -74,6 +77,7 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
             if repeats_lists(document, media) {
                 members.insert("list_style".to_owned(), json!("repeat"));
             }
+            separators = self::separators(document, media);
         }
     }
     let usual = match kind {
@@ -84,7 +88,7 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
     let content_type = (essence(name) != usual && !name.contains('*')).then(|| name.to_owned());
     let content_type =
         content_type.filter(|name| name.len() <= 200 && name.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'{'));
-    Ok(Body { members, content_type })
+    Ok(Body { members, separators, content_type })
 }
 
 /// The content type that is sent: JSON before a form before plain text.
@@ -122,8 +126,22 @@ fn repeats_lists(document: &Document, media: &Value) -> bool {
         .into_iter()
         .flatten()
         .any(|(_, encoding)| encoding.get("style").is_some_and(|style| style == "deepObject"));
-    let schema = media.get("schema").map(|schema| document.resolve(schema));
-    let properties = schema.and_then(Result::ok).and_then(|schema| schema.get("properties")?.as_object());
-    let lists = properties.into_iter().flatten().any(|(_, property)| shape_of(document, property, 0) == Shape::List);
+    let schema = media.get("schema").unwrap_or(&Value::Null);
+    let lists = properties(document, schema).iter().any(|(_, property)| shape_of(document, property, 0) == Shape::List);
     lists && !deep
+}
+
+/// The separators that `encoding` gives a form's lists.
+fn separators(document: &Document, media: &Value) -> Map<String, Value> {
+    let Some(encodings) = media.get("encoding").and_then(Value::as_object) else { return Map::new() };
+    let schema = media.get("schema").unwrap_or(&Value::Null);
+    let joined = properties(document, schema).into_iter().filter_map(|(name, property)| {
+        let encoding = encodings.get(&name)?;
+        let style = encoding.get("style").and_then(Value::as_str).unwrap_or("form");
+        let explode = encoding.get("explode").and_then(Value::as_bool).unwrap_or(style == "form");
+        let may_be_list = matches!(shape_of(document, property, 0), Shape::List | Shape::Any);
+        let separator = separator(style).filter(|_| may_be_list && !explode)?;
+        Some((name, json!(separator)))
+    });
+    joined.collect()
 }

@@ -15,6 +15,7 @@ mod parameters;
 mod schema;
 mod security;
 mod servers;
+mod shape;
 mod swagger;
 mod yaml;
 

@@ -1,5 +1,7 @@
 //! From small documents to definitions, and from hostile ones to nothing worse than an error.
 
+mod lists;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -76,8 +78,9 @@ fn operations_become_actions() {
         get["request"],
         json!({"method": "GET",
         "url": "https://{{ settings.region }}.pets.example.com/v1/pets/{{ input.petId }}",
-        "query": {"per-page": "{{ input.per_page }}", "tags": "{{ input.tags }}", "ids": "{{ input.ids | join(\",\") }}",
+        "query": {"per-page": "{{ input.per_page }}", "tags": "{{ input.tags }}", "ids": "{{ input.ids }}",
             "born[gt]": "{{ input.born.gt }}", "born[lt]": "{{ input.born.lt }}"},
+        "separators": {"query": {"ids": ","}},
         "headers": {"X-Trace": "{{ input.X_Trace }}", "accept": "application/vnd.pets+json"}})
     );
     assert_eq!(get["input"]["required"], json!(["petId"]));
