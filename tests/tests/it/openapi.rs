@@ -270,3 +270,30 @@ async fn a_yaml_document_s_examples_answer_in_the_sandbox() {
         assert_eq!(told["errors"][0]["path"], "/document", "{told}");
     }
 }
+
+/// A host speaks plain http where its operator says so, as it does at a call; an import tells before one.
+#[tokio::test]
+async fn a_server_that_could_not_be_called_is_refused_in_the_import() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let listed = format!("http://{}", service.address);
+    let path = "/api/admin/connectors/import";
+    let document = |servers: Value| {
+        json!({"openapi": "3.1.0", "info": {"title": "Pets"}, "servers": servers,
+        "paths": {"/pets": {"get": {"operationId": "pets"}}}})
+    };
+    let plain = json!({"url": "http://pets.example.com"});
+    let listing = app.admin_post(path, &json!({"document": document(json!([plain]))})).await;
+    let reason = listing["operations"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("`http://pets.example.com`: plain http is refused"), "{reason}");
+    let asked = json!({"document": document(json!([])), "operations": ["pets"], "server": "http://127.0.0.1:1"});
+    let (status, told) = post(&app, path, &asked).await;
+    assert_eq!((status, &told["errors"][0]["path"]), (422, &json!("/server")), "{told}");
+    for (servers, url) in [
+        (json!([plain, {"url": "https://pets.example.com"}]), "https://pets.example.com/pets".to_owned()),
+        (json!([plain, {"url": listed}]), format!("{listed}/pets")),
+    ] {
+        let made = app.admin_post(path, &json!({"document": document(servers), "operations": ["pets"]})).await;
+        assert_eq!(made["definition"]["actions"][0]["request"]["url"], url);
+    }
+}

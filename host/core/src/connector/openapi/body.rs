@@ -100,6 +100,10 @@ fn choose<'d>(document: &'d Document, content: &'d Map<String, Value>) -> Option
         let schema = media.get("schema").unwrap_or(&Value::Null);
         matches!(shape_of(document, schema, 0), Shape::Object | Shape::Any)
     };
+    let has_members = |media: &Value| {
+        let schema = media.get("schema").unwrap_or(&Value::Null);
+        matches!(shape_of(document, schema, 0), Shape::Object | Shape::List)
+    };
     of(Kind::Json, &|name| name == "application/json")
         .or_else(|| of(Kind::Json, &|name| is_json(name)))
         .or_else(|| {
@@ -107,6 +111,8 @@ fn choose<'d>(document: &'d Document, content: &'d Map<String, Value>) -> Option
         })
         .or_else(|| of(Kind::Json, &|name| name == "*/*" || name == "application/*"))
         .or_else(|| of(Kind::Text, &|name| name == "text/plain"))
+        // Any other text is sent as it is, if its schema doesn't say that it is made of members.
+        .or_else(|| of(Kind::Text, &|name| name.starts_with("text/")).filter(|(_, media, _)| !has_members(media)))
 }
 
 /// A media type without its parameters, in lower case.

@@ -107,7 +107,10 @@ fn path(
     parameters: &[&Map<String, Value>],
     input: &mut Input,
 ) -> Result<String, String> {
-    let bad = |c: char| "#\\".contains(c) || c.is_whitespace() || c.is_control();
+    if operation.path.contains('#') {
+        return Err("its path has a `#`, and what comes after one is never sent".to_owned());
+    }
+    let bad = |c: char| c == '\\' || c.is_whitespace() || c.is_control();
     if !operation.path.starts_with('/') || operation.path.contains(bad) || operation.path.contains("{{") {
         return Err("its path is none that a URL can have".to_owned());
     }

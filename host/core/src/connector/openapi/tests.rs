@@ -125,7 +125,7 @@ fn what_cannot_be_asked_is_refused_plainly() {
         ("matrix", "`x`"),
         ("cookie", "cookie"),
         ("far", "outside the document"),
-        ("fragment", "path"),
+        ("fragment", "`#`"),
         ("elsewhere", "`ftp`"),
         ("options", "OPTIONS"),
     ] {
@@ -250,6 +250,19 @@ fn a_get_that_needs_a_body_is_not_supported() {
     }
     let made = imported(paths, &["may"]);
     assert!(made.warnings.iter().any(|warning| warning.contains("body is left out")), "{:?}", made.warnings);
+}
+
+#[test]
+fn a_text_of_any_type_is_sent_as_it_is() {
+    let body =
+        |kind: &str, schema: Value| json!({"requestBody": {"required": true, "content": {kind: {"schema": schema}}}});
+    let paths = json!({"/csv": {"post": body("text/csv", json!({"type": "string"}))}, "/html": {"post": body("text/html", json!({}))},
+        "/xml": {"post": body("text/xml", json!({"type": "object", "properties": {"a": {}}}))}});
+    let listing = list(document(paths.clone()), None).unwrap();
+    let supported: Vec<bool> = listing.operations.iter().map(|choice| choice.supported).collect();
+    assert_eq!(supported, [true, true, false]);
+    let request = imported(paths, &["POST /csv"]).definition["actions"][0]["request"].clone();
+    assert_eq!((&request["body_type"], &request["headers"]["content-type"]), (&json!("text"), &json!("text/csv")));
 }
 
 #[test]
