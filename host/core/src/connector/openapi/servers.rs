@@ -98,6 +98,9 @@ fn read(server: &Value, plain_http: PlainHttp<'_>) -> Result<Server, String> {
     if scheme == "http"
         && let Some(why) = plain_http(&format!("http://{rest}"))
     {
+        if let Some(url) = over_https(url, variables) {
+            return read(&json!({"url": url, "variables": variables}), plain_http);
+        }
         return Err(format!("the server `{shown}`: {why}; give `server` with an address that begins with `https://`"));
     }
     let in_path = |name: &str| variables.get(name).is_some_and(is_segment);
@@ -112,6 +115,13 @@ fn read(server: &Value, plain_http: PlainHttp<'_>) -> Result<Server, String> {
     }
     let prefix = if settings.is_empty() && HostPattern::parse(&format!("{host}{path}")).is_ok() { path } else { "" };
     Ok(Server { host: format!("{host}{prefix}"), base: format!("{scheme}://{host}{path}"), settings })
+}
+
+/// The address over https, when its scheme is a variable that may be `https` although it is not by default.
+fn over_https(url: &str, variables: &Map<String, Value>) -> Option<String> {
+    let (name, rest) = url.strip_prefix('{')?.split_once("}://")?;
+    let options = variables.get(name)?.get("enum").and_then(Value::as_array);
+    options.is_none_or(|options| options.iter().any(|option| option == "https")).then(|| format!("https://{rest}"))
 }
 
 /// A host with a variable for one whole label, and two labels at least behind it, as a pattern with a setting.
@@ -212,7 +222,7 @@ mod tests {
             json!({"url": "HTTP://a.example.com"}),
             json!({"url": "http://a.example.com:8080"}),
             json!({"url": "http://{shop}.example.com", "variables": {"shop": {"default": "demo"}}}),
-            json!({"url": "{scheme}://a.example.com", "variables": {"scheme": {"default": "http"}}}),
+            json!({"url": "{scheme}://a.example.com", "variables": {"scheme": {"default": "http", "enum": ["http"]}}}),
         ] {
             let why = choose(Some(&json!([server])), &loopback_only).unwrap_err();
             let url = server["url"].as_str().unwrap();
@@ -221,6 +231,12 @@ mod tests {
         }
         let both = json!([{"url": "http://a.example.com"}, {"url": "https://b.example.com"}]);
         assert_eq!(choose(Some(&both), &loopback_only).unwrap().base, "https://b.example.com");
+        // The scheme may be https, if the host refuses what it is by default.
+        for scheme in [json!({"default": "http"}), json!({"default": "http", "enum": ["http", "https"]})] {
+            let server = json!([{"url": "{scheme}://a.example.com/v1", "variables": {"scheme": scheme}}]);
+            assert_eq!(choose(Some(&server), &loopback_only).unwrap().base, "https://a.example.com/v1");
+            assert_eq!(choose(Some(&server), &|_| None).unwrap().base, "http://a.example.com/v1");
+        }
         let seen = std::cell::RefCell::new(Vec::new());
         let listed = |url: &str| {
             seen.borrow_mut().push(url.to_owned());
