@@ -49,8 +49,7 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
     let content = body.get("content").and_then(Value::as_object);
     let chosen = content.and_then(|content| choose(document, content));
     let Some((name, media, kind)) = chosen else {
-        let names: Vec<String> = content.into_iter().flatten().take(4).map(|(name, _)| line(name, 60)).collect();
-        let message = format!("its body is {}; JSON, forms and plain text are sent", names.join(", "));
+        let message = refusal(content.into_iter().flatten().map(|(name, _)| name.as_str()));
         // A body that nothing says is needed may be all that the operation is about, as uploads are.
         return if content.is_none_or(Map::is_empty) { Ok(Body::default()) } else { Err(message) };
     };
@@ -89,6 +88,17 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
     let content_type =
         content_type.filter(|name| name.len() <= 200 && name.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'{'));
     Ok(Body { members, separators, content_type })
+}
+
+/// Why a body of these content types isn't sent.
+fn refusal<'d>(names: impl Iterator<Item = &'d str>) -> String {
+    let names: Vec<&str> = names.take(4).collect();
+    if names.iter().any(|name| essence(name) == "application/x-www-form-urlencoded") {
+        return "its body is a form whose schema is no object, so its fields have no names".to_owned();
+    }
+    let shown =
+        names.iter().map(|name| if name.is_empty() { "of a type without a name".to_owned() } else { line(name, 60) });
+    format!("its body is {}; JSON, forms and texts are sent", shown.collect::<Vec<_>>().join(", "))
 }
 
 /// The content type that is sent: JSON before a form before plain text.

@@ -110,6 +110,8 @@ fn operations_become_actions() {
 fn what_cannot_be_asked_is_refused_plainly() {
     let paths = json!({
         "/upload": {"post": {"operationId": "upload", "requestBody": {"content": {"multipart/form-data": {}}}}},
+        "/form": {"post": {"operationId": "form", "requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": {"type": "string"}}}}}},
+        "/nameless": {"post": {"operationId": "nameless", "requestBody": {"content": {"": {}}}}},
         "/matrix/{x}": {"get": {"operationId": "matrix", "parameters": [{"name": "x", "in": "path", "style": "matrix", "schema": {"type": "string"}}]}},
         "/cookie": {"get": {"operationId": "cookie", "parameters": [{"name": "s", "in": "cookie", "required": true}]}},
         "/far": {"get": {"operationId": "far", "parameters": [{"$ref": "https://evil.example/p.json"}]}},
@@ -122,6 +124,8 @@ fn what_cannot_be_asked_is_refused_plainly() {
         |id: &str| listing.operations.iter().find(|choice| choice.id == id).unwrap().reason.clone().unwrap_or_default();
     for (id, part) in [
         ("upload", "multipart/form-data"),
+        ("form", "no object"),
+        ("nameless", "without a name"),
         ("matrix", "`x`"),
         ("cookie", "cookie"),
         ("far", "outside the document"),
