@@ -224,7 +224,12 @@ fn connector() -> Command {
         .subcommand(
             Command::new("import")
                 .about("Makes a definition of an OpenAPI document's operations; without --operation, lists them")
-                .arg(Arg::new("file").required(true).value_name("FILE").help("OpenAPI 3.0 or 3.1, as JSON or YAML"))
+                .arg(
+                    Arg::new("file")
+                        .required(true)
+                        .value_name("FILE")
+                        .help("OpenAPI 3.0, 3.1 or 3.2, or Swagger 2.0, as JSON or YAML"),
+                )
                 .arg(
                     Arg::new("operation")
                         .long("operation")

@@ -1,6 +1,8 @@
 //! An action's definition, as the host hands it over. The host has checked it against the same grammar when the
 //! connector was posted (`host/manifest/src/manifest/check/declarative.rs`).
 
+use std::collections::BTreeMap;
+
 use resly_sdk::{FaultKind, serde};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -40,8 +42,47 @@ pub struct RequestRule {
     /// How a form writes lists.
     #[serde(default, deserialize_with = "or_default")]
     pub list_style: ListStyle,
+    /// The lists that are sent as one value.
+    #[serde(default, deserialize_with = "or_default")]
+    pub separators: Separators,
     #[serde(default)]
     pub timeout_ms: Option<u32>,
+}
+
+/// What stands between the items of a list that is one value, by the name of what it is the value of.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Separators {
+    #[serde(deserialize_with = "or_default")]
+    pub query: BTreeMap<String, Separator>,
+    #[serde(deserialize_with = "or_default")]
+    pub headers: BTreeMap<String, Separator>,
+    /// A form's members.
+    #[serde(deserialize_with = "or_default")]
+    pub form: BTreeMap<String, Separator>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Separator {
+    #[serde(rename = ",")]
+    Comma,
+    #[serde(rename = " ")]
+    Space,
+    #[serde(rename = "|")]
+    Pipe,
+    #[serde(rename = "\t")]
+    Tab,
+}
+
+impl Separator {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Comma => ",",
+            Self::Space => " ",
+            Self::Pipe => "|",
+            Self::Tab => "\t",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

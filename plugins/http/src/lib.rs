@@ -6,6 +6,7 @@ mod check;
 mod definition;
 mod expression;
 mod link;
+mod list;
 mod next;
 mod pages;
 mod request;

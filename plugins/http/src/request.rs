@@ -2,28 +2,37 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use resly_sdk::{Fault, Result, http::Request};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     Scope,
-    definition::{BodyType, ListStyle, RequestRule},
-    template::{Piece, Templates, pieces, plain},
+    definition::{BodyType, ListStyle, RequestRule, Separator},
+    list,
+    template::{Piece, Templates, pieces, plain, required},
 };
 
 /// All but the unreserved characters (RFC 3986, section 2.3).
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 pub fn build(rule: &RequestRule, scope: &Scope) -> Result<Request> {
     let templates = Templates::new(&scope.0);
     let method = rule.method.as_deref().unwrap_or("GET").to_ascii_uppercase();
     let mut request = Request::new(method, url(&rule.url, &templates)?);
     for (name, value) in &rule.query {
-        for value in scalars(templates.value(value)?, name)? {
-            add_query(&mut request.url, name, &value);
+        let values = scalars(templates.value(value)?, name)?;
+        match rule.separators.query.get(name) {
+            Some(_) if values.is_empty() => {}
+            Some(separator) => add_encoded(&mut request.url, name, &list::encoded(&values, *separator, name)?),
+            None => values.iter().for_each(|value| add_query(&mut request.url, name, value)),
         }
     }
     for (name, value) in &rule.headers {
-        for value in scalars(templates.value(value)?, name)? {
+        let values = scalars(templates.value(value)?, name)?;
+        let values = match rule.separators.headers.get(name) {
+            Some(separator) if !values.is_empty() => vec![list::plain(&values, *separator, name)?],
+            _ => values,
+        };
+        for value in values {
             if !value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) {
                 let message = format!("the header `{name}` holds printable ASCII only, and no line breaks");
                 return Err(Fault::invalid_input(message));
@@ -49,17 +58,22 @@ fn url(template: &str, templates: &Templates) -> Result<String> {
         match piece {
             Piece::Literal(literal) => url.push_str(literal),
             Piece::Expression(expression) => {
-                let value = templates.required(expression)?;
                 if in_authority(&url) {
-                    url.push_str(&label(expression, value)?);
+                    url.push_str(&label(expression, templates.required(expression)?)?);
                     continue;
                 }
-                // A segment of dots alone would climb the path, and encoding doesn't take that from it.
                 let in_path = !url.contains('?');
+                let value = match templates.evaluate(expression)? {
+                    Some(list @ Value::Array(_)) if in_path => {
+                        list::encoded(&scalars(Some(list), expression.trim())?, Separator::Comma, expression.trim())?
+                    }
+                    value => utf8_percent_encode(&required(expression, value)?, ENCODED).to_string(),
+                };
+                // A segment of dots alone would climb the path, and encoding doesn't take that from it.
                 if value.is_empty() || (in_path && value.bytes().all(|byte| byte == b'.')) {
                     return Err(Fault::invalid_input(format!("`{}` can't be `{value}` here", expression.trim())));
                 }
-                url.extend(utf8_percent_encode(&value, ENCODED));
+                url.push_str(&value);
             }
         }
     }
@@ -94,11 +108,16 @@ fn scalars(value: Option<Value>, name: &str) -> Result<Vec<String>> {
 
 /// Adds a query parameter before the fragment, if there is one.
 pub fn add_query(url: &mut String, name: &str, value: &str) {
+    add_encoded(url, name, &utf8_percent_encode(value, ENCODED).to_string());
+}
+
+/// Adds a query parameter whose value is encoded already.
+fn add_encoded(url: &mut String, name: &str, value: &str) {
     let fragment = url.find('#').map(|at| url.split_off(at)).unwrap_or_default();
     url.push(if url.contains('?') { '&' } else { '?' });
     url.extend(utf8_percent_encode(name, ENCODED));
     url.push('=');
-    url.extend(utf8_percent_encode(value, ENCODED));
+    url.push_str(value);
     url.push_str(&fragment);
 }
 
@@ -130,10 +149,13 @@ fn decoded(name: &str) -> String {
 }
 
 fn body(rule: &RequestRule, templates: &Templates, request: Request) -> Result<Request> {
-    if rule.body.is_null() {
-        return Ok(request);
-    }
-    let Some(value) = templates.value(&rule.body)? else { return Ok(request) };
+    let value = if rule.body.is_null() { None } else { templates.value(&rule.body)? };
+    let value = match value {
+        Some(value) => value,
+        // A form with nothing in it is still a form: services refuse a request that doesn't say so.
+        None if rule.body_type == BodyType::Form && takes_body(&request) => Value::Object(Map::new()),
+        None => return Ok(request),
+    };
     let typed = has(&request, "content-type");
     let (content_type, bytes) = match rule.body_type {
         BodyType::Json => ("application/json", serde_json::to_vec(&value)?),
@@ -145,18 +167,34 @@ fn body(rule: &RequestRule, templates: &Templates, request: Request) -> Result<R
             let Value::Object(members) = &value else {
                 return Err(Fault::invalid_input("a form is an object of names and values"));
             };
-            let mut pairs = Vec::new();
-            for (name, value) in members {
-                flatten(name, value, rule.list_style, &mut pairs);
-            }
-            let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
-            let form: Vec<String> =
-                pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-            ("application/x-www-form-urlencoded", form.join("&").into_bytes())
+            ("application/x-www-form-urlencoded", form(members, rule)?.into_bytes())
         }
     };
     let request = if typed { request } else { request.header("content-type", content_type) };
     Ok(request.body(bytes))
+}
+
+/// Whether a request may have a body (RFC 9110, section 9.3).
+fn takes_body(request: &Request) -> bool {
+    !matches!(request.method.as_str(), "GET" | "HEAD")
+}
+
+fn form(members: &Map<String, Value>, rule: &RequestRule) -> Result<String> {
+    let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+    let mut fields = Vec::new();
+    for (name, value) in members {
+        if let (Some(separator), Value::Array(_)) = (rule.separators.form.get(name), value) {
+            let items = scalars(Some(value.clone()), name)?;
+            if !items.is_empty() {
+                fields.push(format!("{}={}", encode(name), list::encoded(&items, *separator, name)?));
+            }
+            continue;
+        }
+        let mut pairs = Vec::new();
+        flatten(name, value, rule.list_style, &mut pairs);
+        fields.extend(pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))));
+    }
+    Ok(fields.join("&"))
 }
 
 /// `{"a": {"b": [1], "c": [{"d": 2}]}}` as `a[b][]=1` and `a[c][0][d]=2`.

@@ -184,15 +184,9 @@ impl<'s> Templates<'s> {
         Ok(text)
     }
 
-    /// A scalar expression's text, for a URL; undefined and null are mistakes, and so are lists and objects.
+    /// A scalar expression's text, for a URL.
     pub fn required(&self, expression: &str) -> Result<String> {
-        match self.evaluate(expression)? {
-            None | Some(Value::Null) => Err(missing(expression)),
-            Some(value) => plain(&value).ok_or_else(|| {
-                let message = format!("`{}` has to be a text, a number or a truth value here", expression.trim());
-                Fault::invalid_input(message)
-            }),
-        }
+        required(expression, self.evaluate(expression)?)
     }
 
     /// A value of a tree: a whole-value expression keeps its native type, and is left out (`None`) when undefined.
@@ -230,6 +224,17 @@ impl<'s> Templates<'s> {
             }
             other => other.clone(),
         }))
+    }
+}
+
+/// The text of an expression's value; undefined and null are mistakes, and so are lists and objects.
+pub fn required(expression: &str, value: Option<Value>) -> Result<String> {
+    match value {
+        None | Some(Value::Null) => Err(missing(expression)),
+        Some(value) => plain(&value).ok_or_else(|| {
+            let message = format!("`{}` has to be a text, a number or a truth value here", expression.trim());
+            Fault::invalid_input(message)
+        }),
     }
 }
 

@@ -131,7 +131,7 @@ fn a_value_cannot_climb_the_path_or_choose_the_host() {
     for shop in ["evil.com/", "a.b", "-a", "a@b", "", "a:1"] {
         assert!(play(&definition, json!({}), json!({"shop": shop}), vec![]).output.is_err(), "{shop}");
     }
-    for value in [json!(null), json!([1]), json!({"a": 1})] {
+    for value in [json!(null), json!([]), json!([".."]), json!([""]), json!([[1]]), json!({"a": 1})] {
         let played = get("https://a.example/{{ input.x }}", json!({"x": value}));
         assert_eq!(played.fault().kind, FaultKind::InvalidInput);
     }
@@ -177,6 +177,62 @@ fn a_header_holds_no_line_break() {
         let played = play(&definition, json!({"a": value}), json!({}), vec![]);
         assert!(played.fault().kind == FaultKind::InvalidInput && played.requests.is_empty());
     }
+}
+
+/// Sends one request of lists; the request, or the fault.
+fn lists(request: Value, items: Value) -> Result<Request> {
+    let mut played =
+        play(&json!({"request": request}), json!({"ids": items}), json!({}), vec![json_response(200, &json!(1))]);
+    played.output.map(|_| played.requests.remove(0))
+}
+
+#[test]
+fn a_list_s_separator_differs_from_an_item_s_own() {
+    let joined = |separator: &str| {
+        json!({"url": "https://a.example/x", "query": {"ids": "{{ input.ids }}"},
+        "separators": {"query": {"ids": separator}}})
+    };
+    let url = |separator: &str, items: Value| lists(joined(separator), items).map(|request| request.url);
+    assert_eq!(url(",", json!(["a,b", "c d"])).unwrap(), "https://a.example/x?ids=a%2Cb,c%20d");
+    assert_eq!(url("|", json!(["a,b", 2])).unwrap(), "https://a.example/x?ids=a%2Cb%7C2");
+    assert_eq!(url(" ", json!(["a", "b"])).unwrap(), "https://a.example/x?ids=a%20b");
+    assert_eq!(url("\t", json!(["a", "b"])).unwrap(), "https://a.example/x?ids=a%09b");
+    // One value is no list, and none is nothing.
+    assert_eq!(url(",", json!("a,b")).unwrap(), "https://a.example/x?ids=a%2Cb");
+    assert_eq!(url(",", json!([])).unwrap(), "https://a.example/x");
+    assert_eq!(url(",", json!(null)).unwrap(), "https://a.example/x");
+    for (separator, item) in [(" ", "a b"), ("|", "a|b"), ("\t", "a\tb")] {
+        let fault = url(separator, json!([item, "c"])).unwrap_err();
+        assert!(fault.kind == FaultKind::InvalidInput && fault.message.contains("`ids`"), "{}", fault.message);
+    }
+    // In the path, where a list always is one segment.
+    let path = json!({"url": "https://a.example/{{ input.ids }}/x"});
+    let url = |items: Value| lists(path.clone(), items).map(|request| request.url);
+    assert_eq!(url(json!(["a,b", "c/d", "."])).unwrap(), "https://a.example/a%2Cb,c%2Fd,./x");
+    // A header has no encoding.
+    let header = json!({"url": "https://a.example/", "headers": {"X-Ids": "{{ input.ids }}"}, "separators": {"headers": {"X-Ids": ","}}});
+    let sent = lists(header.clone(), json!(["a", "b"])).unwrap();
+    assert!(sent.headers.contains(&("X-Ids".to_owned(), "a,b".to_owned())), "{:?}", sent.headers);
+    let fault = lists(header, json!(["a,b", "c"])).unwrap_err();
+    assert!(fault.kind == FaultKind::InvalidInput && fault.message.contains("`X-Ids`"), "{}", fault.message);
+    // A form.
+    let form = json!({"method": "POST", "url": "https://a.example/", "body_type": "form", "list_style": "repeat",
+        "body": {"ids": "{{ input.ids }}", "all": "{{ input.ids }}"}, "separators": {"form": {"ids": ","}}});
+    let sent = lists(form, json!(["a,b", "c"])).unwrap();
+    assert_eq!(String::from_utf8(sent.body.unwrap()).unwrap(), "ids=a%2Cb,c&all=a%2Cb&all=c");
+}
+
+#[test]
+fn a_form_without_a_body_is_a_form() {
+    let form = |method: &str, body: Value| json!({"method": method, "url": "https://a.example/", "body_type": "form", "body": body});
+    for body in [json!(null), json!("{{ input.none }}"), json!({"a": "{{ input.none }}"}), json!({})] {
+        let sent = lists(form("POST", body), json!([])).unwrap();
+        assert_eq!(sent.body.as_deref(), Some(&[][..]));
+        let kind = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
+        assert!(sent.headers.contains(&kind), "{:?}", sent.headers);
+    }
+    let sent = lists(form("GET", json!(null)), json!([])).unwrap();
+    assert_eq!(sent.body, None);
 }
 
 #[test]

@@ -270,3 +270,65 @@ async fn a_yaml_document_s_examples_answer_in_the_sandbox() {
         assert_eq!(told["errors"][0]["path"], "/document", "{told}");
     }
 }
+
+/// A host speaks plain http where its operator says so, as it does at a call; an import tells before one.
+#[tokio::test]
+async fn a_server_that_could_not_be_called_is_refused_in_the_import() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let listed = format!("http://{}", service.address);
+    let path = "/api/admin/connectors/import";
+    let document = |servers: Value| {
+        json!({"openapi": "3.1.0", "info": {"title": "Pets"}, "servers": servers,
+        "paths": {"/pets": {"get": {"operationId": "pets"}}}})
+    };
+    let plain = json!({"url": "http://pets.example.com"});
+    let listing = app.admin_post(path, &json!({"document": document(json!([plain]))})).await;
+    let reason = listing["operations"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("`http://pets.example.com`: plain http is refused"), "{reason}");
+    let asked = json!({"document": document(json!([])), "operations": ["pets"], "server": "http://127.0.0.1:1"});
+    let (status, told) = post(&app, path, &asked).await;
+    assert_eq!((status, &told["errors"][0]["path"]), (422, &json!("/server")), "{told}");
+    for (servers, url) in [
+        (json!([plain, {"url": "https://pets.example.com"}]), "https://pets.example.com/pets".to_owned()),
+        (json!([plain, {"url": listed}]), format!("{listed}/pets")),
+    ] {
+        let made = app.admin_post(path, &json!({"document": document(servers), "operations": ["pets"]})).await;
+        assert_eq!(made["definition"]["actions"][0]["request"]["url"], url);
+    }
+}
+
+/// Two items are two items, and what holds the separator is not sent where the service would take it for more.
+#[tokio::test]
+async fn a_list_arrives_with_as_many_items_as_it_has() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    let list = |name: &str, place: &str, format: &str| {
+        json!({"name": name, "in": place, "type": "array", "required": place == "path",
+        "items": {"type": "string"}, "collectionFormat": format})
+    };
+    let document = json!({"swagger": "2.0", "info": {"title": "Lists"}, "host": service.address.to_string(), "schemes": ["http"],
+        "consumes": ["application/x-www-form-urlencoded"], "paths": {"/x/{p}": {"post": {"operationId": "send", "parameters": [
+            list("p", "path", "csv"), list("q", "query", "csv"), list("X-H", "header", "csv"), list("f", "formData", "pipes")]}}}});
+    let imported = json!({"document": document, "operations": ["send"]});
+    let imported = app.admin_post("/api/admin/connectors/import", &imported).await;
+    app.admin_post("/api/admin/connectors", &imported["definition"]).await;
+    let body = json!({"connector": "lists", "environment": "production", "auth": "none"});
+    let id = app.admin_post("/api/admin/connections", &body).await["id"].as_str().unwrap().to_owned();
+    service.answers("/x/a%2Cb,c", 200, json!({}));
+    let both = ["a,b", "c"];
+    call(&app, &id, "send", json!({"p": both, "q": both, "X_H": ["a", "b"], "body": {"f": both}})).await;
+    let asked = service.received().pop().unwrap();
+    assert_eq!(asked.target, "/x/a%2Cb,c?q=a%2Cb,c");
+    assert_eq!(asked.header("x-h"), Some("a,b"));
+    assert_eq!(String::from_utf8(asked.body).unwrap(), "f=a%2Cb%7Cc");
+    let none = json!({"p": both});
+    call(&app, &id, "send", none).await;
+    let asked = service.received().pop().unwrap();
+    assert_eq!((asked.header("content-type"), asked.body.len()), (Some("application/x-www-form-urlencoded"), 0));
+
+    let path = format!("/api/admin/connections/{id}/actions/send");
+    let (status, told) = post(&app, &path, &json!({"p": both, "X_H": both})).await;
+    assert!(status == 422 && told.to_string().contains("`X-H`"), "{status}: {told}");
+    assert_eq!(service.received().len(), 2, "nothing was sent");
+}

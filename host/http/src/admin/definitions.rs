@@ -103,7 +103,7 @@ pub async fn check(State(api): State<Api>, Admin(principal): Admin, request: Req
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportRequest {
-    /// An OpenAPI document, 3.0 or 3.1; its YAML, or its JSON, as a text does too.
+    /// An OpenAPI document (3.0, 3.1 or 3.2, or Swagger 2.0); its YAML, or its JSON, as a text does too.
     #[schema(value_type = Object)]
     document: Value,
     /// By `operationId` or `GET /path`. Without them, the answer lists the operations.
@@ -122,11 +122,13 @@ pub struct ImportRequest {
     responses((status = 200, description = "`{definition, warnings}`, which can be posted to `/api/admin/connectors`; without `operations`, `{title, version, operations: [{id, method, path, summary, supported, reason?}], more}`", body = Object),
         (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
 pub async fn import(
+    State(app): State<Arc<App>>,
     Admin(_): Admin,
     body::LargeJson { bytes, admission }: body::LargeJson,
 ) -> Result<Response, Problem> {
     // The document is parsed, looked through and dropped there: what leaves the thread is the answer's text.
     let answer = admission.examine(move || {
+        let plain_http = |url: &str| app.egress.refuses_plain_http(url);
         let ImportRequest { document, operations, id, name, version, server } = body::parse_large(&bytes)?;
         drop(bytes);
         let document = match document {
@@ -134,10 +136,10 @@ pub async fn import(
             document => document,
         };
         let answer = match operations {
-            None => openapi::list(document, server.as_deref()).map(|listing| json!(listing)),
+            None => openapi::list_for(document, server.as_deref(), &plain_http).map(|listing| json!(listing)),
             Some(operations) => {
                 let wanted = Wanted { operations, id, name, version, server };
-                openapi::import(document, &wanted).map(|imported| json!(imported))
+                openapi::import_for(document, &wanted, &plain_http).map(|imported| json!(imported))
             }
         };
         answer.map(|answer| answer.to_string()).map_err(|error| import_problem(&error))

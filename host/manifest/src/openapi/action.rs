@@ -8,8 +8,16 @@ use super::{
     document::{Document, Operation},
     names::{line, plain},
     parameters::{self, Carriers, Input, Placed},
-    servers::{self, Server},
+    servers::{self, PlainHttp, Server},
 };
+
+/// Where operations may be called.
+#[derive(Clone, Copy)]
+pub struct Servers<'a> {
+    /// In place of the document's.
+    pub given: Option<&'a Server>,
+    pub plain_http: PlainHttp<'a>,
+}
 
 /// An operation that can be imported.
 pub struct Plan<'d> {
@@ -26,7 +34,7 @@ impl<'d> Plan<'d> {
     pub fn new(
         document: &'d Document,
         operation: Operation<'d>,
-        server: Option<&Server>,
+        servers: Servers<'_>,
         carriers: &Carriers,
     ) -> Result<Self, String> {
         if !matches!(operation.method, "get" | "head" | "post" | "put" | "patch" | "delete") {
@@ -35,14 +43,14 @@ impl<'d> Plan<'d> {
                 line(&operation.method.to_ascii_uppercase(), 20)
             ));
         }
-        let server = match server {
+        let server = match servers.given {
             Some(server) => server.clone(),
             None => {
                 // An empty list says nothing of its own.
                 let named = [operation.value, operation.item, document.root()].into_iter();
                 let named = named.filter_map(|of| of.get("servers"));
                 let mut named = named.filter(|servers| servers.as_array().is_none_or(|list| !list.is_empty()));
-                servers::choose(named.next())?
+                servers::choose(named.next(), servers.plain_http)?
             }
         };
         let mut input = Input::default();
@@ -67,6 +75,16 @@ impl<'d> Plan<'d> {
         request.insert("url".to_owned(), json!(format!("{}{}", server.base, placed.path)));
         if !placed.query.is_empty() {
             request.insert("query".to_owned(), Value::Object(placed.query));
+        }
+        let separators =
+            [("query", placed.separators.query), ("headers", placed.separators.headers), ("form", body.separators)];
+        let separators: Map<String, Value> = separators
+            .into_iter()
+            .filter(|(_, lists)| !lists.is_empty())
+            .map(|(place, lists)| (place.to_owned(), Value::Object(lists)))
+            .collect();
+        if !separators.is_empty() {
+            request.insert("separators".to_owned(), Value::Object(separators));
         }
         let Answer { accept, output, example } = answer::of(document, operation);
         let mut headers = placed.headers;

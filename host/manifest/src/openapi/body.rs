@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use super::{
     document::{Document, Operation},
     names::line,
-    parameters::{Input, Shape, shape_of},
+    parameters::{Input, properties, separator},
     schema::{Use, inline},
+    shape::{Shape, shape_of},
 };
 
 /// What a request's body is.
@@ -14,6 +15,8 @@ use super::{
 pub struct Body {
     /// As `request` has them: `body`, `body_type`, `list_style`.
     pub members: Map<String, Value>,
+    /// What stands between the items of a form's lists that are one value.
+    pub separators: Map<String, Value>,
     /// When it isn't the one that its type stands for.
     pub content_type: Option<String>,
 }
@@ -46,8 +49,7 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
     let content = body.get("content").and_then(Value::as_object);
     let chosen = content.and_then(|content| choose(document, content));
     let Some((name, media, kind)) = chosen else {
-        let names: Vec<String> = content.into_iter().flatten().take(4).map(|(name, _)| line(name, 60)).collect();
-        let message = format!("its body is {}; JSON, forms and plain text are sent", names.join(", "));
+        let message = refusal(content.into_iter().flatten().map(|(name, _)| name.as_str()));
         // A body that nothing says is needed may be all that the operation is about, as uploads are.
         return if content.is_none_or(Map::is_empty) { Ok(Body::default()) } else { Err(message) };
     };
@@ -64,7 +66,7 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
         schema["type"] = json!("object");
     }
     let value = input.add("body", schema, required);
-    let mut members = Map::new();
+    let (mut members, mut separators) = (Map::new(), Map::new());
     members.insert("body".to_owned(), json!(format!("{{{{ input.{value} }}}}")));
     match kind {
         Kind::Json => {}
@@ -74,6 +76,7 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
             if repeats_lists(document, media) {
                 members.insert("list_style".to_owned(), json!("repeat"));
             }
+            separators = self::separators(document, media);
         }
     }
     let usual = match kind {
@@ -84,7 +87,18 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
     let content_type = (essence(name) != usual && !name.contains('*')).then(|| name.to_owned());
     let content_type =
         content_type.filter(|name| name.len() <= 200 && name.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'{'));
-    Ok(Body { members, content_type })
+    Ok(Body { members, separators, content_type })
+}
+
+/// Why a body of these content types isn't sent.
+fn refusal<'d>(names: impl Iterator<Item = &'d str>) -> String {
+    let names: Vec<&str> = names.take(4).collect();
+    if names.iter().any(|name| essence(name) == "application/x-www-form-urlencoded") {
+        return "its body is a form whose schema is no object, so its fields have no names".to_owned();
+    }
+    let shown =
+        names.iter().map(|name| if name.is_empty() { "of a type without a name".to_owned() } else { line(name, 60) });
+    format!("its body is {}; JSON, forms and texts are sent", shown.collect::<Vec<_>>().join(", "))
 }
 
 /// The content type that is sent: JSON before a form before plain text.
@@ -96,6 +110,10 @@ fn choose<'d>(document: &'d Document, content: &'d Map<String, Value>) -> Option
         let schema = media.get("schema").unwrap_or(&Value::Null);
         matches!(shape_of(document, schema, 0), Shape::Object | Shape::Any)
     };
+    let has_members = |media: &Value| {
+        let schema = media.get("schema").unwrap_or(&Value::Null);
+        matches!(shape_of(document, schema, 0), Shape::Object | Shape::List)
+    };
     of(Kind::Json, &|name| name == "application/json")
         .or_else(|| of(Kind::Json, &|name| is_json(name)))
         .or_else(|| {
@@ -103,6 +121,8 @@ fn choose<'d>(document: &'d Document, content: &'d Map<String, Value>) -> Option
         })
         .or_else(|| of(Kind::Json, &|name| name == "*/*" || name == "application/*"))
         .or_else(|| of(Kind::Text, &|name| name == "text/plain"))
+        // Any other text is sent as it is, if its schema doesn't say that it is made of members.
+        .or_else(|| of(Kind::Text, &|name| name.starts_with("text/")).filter(|(_, media, _)| !has_members(media)))
 }
 
 /// A media type without its parameters, in lower case.
@@ -122,8 +142,22 @@ fn repeats_lists(document: &Document, media: &Value) -> bool {
         .into_iter()
         .flatten()
         .any(|(_, encoding)| encoding.get("style").is_some_and(|style| style == "deepObject"));
-    let schema = media.get("schema").map(|schema| document.resolve(schema));
-    let properties = schema.and_then(Result::ok).and_then(|schema| schema.get("properties")?.as_object());
-    let lists = properties.into_iter().flatten().any(|(_, property)| shape_of(document, property, 0) == Shape::List);
+    let schema = media.get("schema").unwrap_or(&Value::Null);
+    let lists = properties(document, schema).iter().any(|(_, property)| shape_of(document, property, 0) == Shape::List);
     lists && !deep
+}
+
+/// The separators that `encoding` gives a form's lists.
+fn separators(document: &Document, media: &Value) -> Map<String, Value> {
+    let Some(encodings) = media.get("encoding").and_then(Value::as_object) else { return Map::new() };
+    let schema = media.get("schema").unwrap_or(&Value::Null);
+    let joined = properties(document, schema).into_iter().filter_map(|(name, property)| {
+        let encoding = encodings.get(&name)?;
+        let style = encoding.get("style").and_then(Value::as_str).unwrap_or("form");
+        let explode = encoding.get("explode").and_then(Value::as_bool).unwrap_or(style == "form");
+        let may_be_list = matches!(shape_of(document, property, 0), Shape::List | Shape::Any);
+        let separator = separator(style).filter(|_| may_be_list && !explode)?;
+        Some((name, json!(separator)))
+    });
+    joined.collect()
 }

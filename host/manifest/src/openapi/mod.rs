@@ -15,6 +15,7 @@ mod parameters;
 mod schema;
 mod security;
 mod servers;
+mod shape;
 mod swagger;
 mod yaml;
 
@@ -24,9 +25,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::{
+    action::Servers,
     document::{Document, MOST_OPERATIONS, Operation},
     names::{connector_id, line, plain, snake, unique},
-    servers::Server,
+    servers::{PlainHttp, Server, loopback_only},
 };
 use crate::json_weight::{Unweighed, weigh};
 use crate::manifest::{Mistake, Mistakes, from_value, is_version};
@@ -121,14 +123,23 @@ pub fn read(text: &str) -> Result<Value, ImportError> {
 /// # Errors
 /// When it is no document that is read, or `server` is no address.
 pub fn list(document: Value, server: Option<&str>) -> Result<Listing, ImportError> {
+    list_for(document, server, &loopback_only)
+}
+
+/// As [`list`], for a host that says itself which `http` addresses can be called.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_for(document: Value, server: Option<&str>, plain_http: PlainHttp<'_>) -> Result<Listing, ImportError> {
     let document = Document::new(document)?;
-    let server = server.map(servers::of).transpose();
+    let server = server.map(|server| servers::of(server, plain_http)).transpose();
     let server = server.map_err(|message| ImportError::Asked(vec![Mistake::new("/server", message)]))?;
     let operations = document.operations();
     let more = operations.len() == MOST_OPERATIONS;
     let carriers = parameters::Carriers::default();
+    let servers = Servers { given: server.as_ref(), plain_http };
     let choices = operations.iter().map(|operation| {
-        let reason = action::Plan::new(&document, *operation, server.as_ref(), &carriers).err();
+        let reason = action::Plan::new(&document, *operation, servers, &carriers).err();
         Choice {
             id: operation.name(),
             method: operation.method.to_ascii_uppercase(),
@@ -160,24 +171,33 @@ fn summary(operation: &Operation<'_>) -> String {
 /// # Errors
 /// Why there is none: everything that is in the way.
 pub fn import(document: Value, wanted: &Wanted) -> Result<Imported, ImportError> {
+    import_for(document, wanted, &loopback_only)
+}
+
+/// As [`import`], for a host that says itself which `http` addresses can be called.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_for(document: Value, wanted: &Wanted, plain_http: PlainHttp<'_>) -> Result<Imported, ImportError> {
     let document = Document::new(document)?;
     if wanted.operations.len() > MOST_ACTIONS {
         return Err(ImportError::TooMany);
     }
     let mut mistakes = Mistakes::default();
     let server = wanted.server.as_deref().map(|server| {
-        servers::of(server).unwrap_or_else(|message| {
+        servers::of(server, plain_http).unwrap_or_else(|message| {
             mistakes.add("/server", message);
             Server::stand_in()
         })
     });
+    let servers = Servers { given: server.as_ref(), plain_http };
     let (places, chosen) = choose(&document, &wanted.operations, &mut mistakes);
     let security::Ways { mut ways, carriers, mut warnings } = security::ways(&document, &chosen);
     let mut taken = BTreeSet::new();
     let (mut actions, mut hosts, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     let mut schemas = serde_json::Map::new();
     for (at, operation) in places.into_iter().zip(&chosen) {
-        let plan = match action::Plan::new(&document, *operation, server.as_ref(), &carriers) {
+        let plan = match action::Plan::new(&document, *operation, servers, &carriers) {
             Ok(plan) => plan,
             Err(message) => {
                 mistakes.add(format!("/operations/{at}"), format!("`{}`: {message}", line(&operation.name(), 100)));

@@ -8,6 +8,7 @@ use super::{
     document::{Document, Operation},
     names::{line, member, unique},
     schema::{Inlined, Use, inline},
+    shape::{Shape, parts, shape_of},
 };
 use crate::manifest::{is_host_header, is_member, is_token};
 
@@ -50,6 +51,14 @@ pub struct Placed {
     pub path: String,
     pub query: Map<String, Value>,
     pub headers: Map<String, Value>,
+    pub separators: Separators,
+}
+
+/// What stands between the items of lists that are one value, as `request.separators` has it.
+#[derive(Default)]
+pub struct Separators {
+    pub query: Map<String, Value>,
+    pub headers: Map<String, Value>,
 }
 
 /// Names that carry the connection's credential, which the host adds itself.
@@ -57,16 +66,6 @@ pub struct Placed {
 pub struct Carriers {
     pub headers: Vec<String>,
     pub query: Vec<String>,
-}
-
-/// What a value looks like, as far as placing it asks.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    Scalar,
-    List,
-    Object,
-    /// Several of these, or it isn't said.
-    Any,
 }
 
 /// Places every parameter.
@@ -87,8 +86,8 @@ pub fn place(
         let (Some(name), Some(place)) = (text(parameter, "name"), text(parameter, "in")) else { continue };
         let required = parameter.get("required") == Some(&Value::Bool(true));
         let told = match place.as_str() {
-            "query" => query(document, parameter, &name, required, carriers, input, &mut placed.query),
-            "header" => header(document, parameter, &name, required, carriers, input, &mut placed.headers),
+            "query" => query(document, parameter, &name, required, carriers, input, &mut placed),
+            "header" => header(document, parameter, &name, required, carriers, input, &mut placed),
             "path" => Ok(()),
             _ => Err(format!("the {} parameter `{}` can't be sent", line(&place, 20), line(&name, 60))),
         };
@@ -108,7 +107,10 @@ fn path(
     parameters: &[&Map<String, Value>],
     input: &mut Input,
 ) -> Result<String, String> {
-    let bad = |c: char| "#\\".contains(c) || c.is_whitespace() || c.is_control();
+    if operation.path.contains('#') {
+        return Err("its path has a `#`, and what comes after one is never sent".to_owned());
+    }
+    let bad = |c: char| c == '\\' || c.is_whitespace() || c.is_control();
     if !operation.path.starts_with('/') || operation.path.contains(bad) || operation.path.contains("{{") {
         return Err("its path is none that a URL can have".to_owned());
     }
@@ -125,6 +127,7 @@ fn path(
             || (json!({"type": "string"}), Shape::Scalar),
             |parameter| (described(document, parameter, input), shape_of(document, schema_of(parameter), 0)),
         );
+        // A list is one segment, which the runner writes with commas.
         let style = declared.and_then(|parameter| parameter.get("style")?.as_str()).unwrap_or("simple");
         if style != "simple" || shape == Shape::Object {
             return Err(format!("the path parameter `{}` isn't a plain value", line(name, 60)));
@@ -132,7 +135,7 @@ fn path(
         // A name that stands twice is one input.
         let value = values.entry(name).or_insert_with(|| format!("input.{}", input.add(name, schema, true)));
         made.push_str(before);
-        made.push_str(&if shape == Shape::List { joined(value, ",") } else { format!("{{{{ {value} }}}}") });
+        made.push_str(&format!("{{{{ {value} }}}}"));
         rest = after;
     }
     made.push_str(rest);
@@ -149,8 +152,9 @@ fn query(
     required: bool,
     carriers: &Carriers,
     input: &mut Input,
-    query: &mut Map<String, Value>,
+    placed: &mut Placed,
 ) -> Result<(), String> {
+    let Placed { query, separators, .. } = placed;
     if name.is_empty() || carriers.query.iter().any(|carrier| carrier.eq_ignore_ascii_case(name)) {
         return Ok(());
     }
@@ -170,9 +174,6 @@ fn query(
         return Ok(());
     }
     let separator = match style {
-        "form" => ",",
-        "spaceDelimited" => " ",
-        "pipeDelimited" => "|",
         "deepObject" => {
             let value = placed_as(document, parameter, name, required, input);
             let mut deep = Deep { document, query, cut: false };
@@ -182,7 +183,8 @@ fn query(
             }
             return Ok(());
         }
-        style => return Err(format!("the query parameter `{shown}` is in the style `{}`", line(style, 30))),
+        style => separator(style)
+            .ok_or_else(|| format!("the query parameter `{shown}` is in the style `{}`", line(style, 30)))?,
     };
     if shape == Shape::Object {
         if style != "form" || !explode {
@@ -201,15 +203,11 @@ fn query(
         return Ok(());
     }
     let value = placed_as(document, parameter, name, required, input);
-    let template = match shape {
-        Shape::List if !explode => joined(&value, separator),
-        Shape::Any if !explode => {
-            format!("{{{{ ({value} | join(\"{separator}\")) if {value} is sequence else {value} }}}}")
-        }
-        // A list repeats the name.
-        _ => format!("{{{{ {value} }}}}"),
-    };
-    query.insert(name.to_owned(), json!(template));
+    // A list repeats the name, unless there is a separator.
+    if !explode && shape != Shape::Scalar {
+        separators.query.insert(name.to_owned(), json!(separator));
+    }
+    query.insert(name.to_owned(), json!(format!("{{{{ {value} }}}}")));
     Ok(())
 }
 
@@ -220,8 +218,9 @@ fn header(
     required: bool,
     carriers: &Carriers,
     input: &mut Input,
-    headers: &mut Map<String, Value>,
+    placed: &mut Placed,
 ) -> Result<(), String> {
+    let Placed { headers, separators, .. } = placed;
     // What OpenAPI says to ignore, what carries the credential, and what the host sets.
     let ignored = ["accept", "content-type", "authorization", "accept-encoding"];
     let lower = name.to_ascii_lowercase();
@@ -233,9 +232,14 @@ fn header(
     if !is_token(name) || shape == Shape::Object || headers.keys().any(|known| known.eq_ignore_ascii_case(name)) {
         return Err(format!("the header `{}` can't be sent", line(name, 60)));
     }
+    let style = parameter.get("style").and_then(Value::as_str).unwrap_or("simple");
+    let separator = separator(style)
+        .ok_or_else(|| format!("the header `{}` is in the style `{}`", line(name, 60), line(style, 30)))?;
     let value = placed_as(document, parameter, name, required, input);
-    let template = if shape == Shape::List { joined(&value, ",") } else { format!("{{{{ {value} }}}}") };
-    headers.insert(name.to_owned(), json!(template));
+    if shape != Shape::Scalar {
+        separators.headers.insert(name.to_owned(), json!(separator));
+    }
+    headers.insert(name.to_owned(), json!(format!("{{{{ {value} }}}}")));
     Ok(())
 }
 
@@ -305,8 +309,15 @@ fn within(value: &str, name: &str) -> Option<String> {
     plain.then(|| format!("{value}[\"{name}\"]"))
 }
 
-fn joined(value: &str, separator: &str) -> String {
-    format!("{{{{ {value} | join(\"{separator}\") }}}}")
+/// What stands between the items of a list that is one value, by its style. `tabDelimited` is Swagger's `tsv`.
+pub fn separator(style: &str) -> Option<&'static str> {
+    match style {
+        "form" | "simple" => Some(","),
+        "spaceDelimited" => Some(" "),
+        "pipeDelimited" => Some("|"),
+        "tabDelimited" => Some("\t"),
+        _ => None,
+    }
 }
 
 fn schema_of(parameter: &Map<String, Value>) -> &Value {
@@ -330,7 +341,7 @@ fn described(document: &Document, parameter: &Map<String, Value>, input: &mut In
 }
 
 /// The properties that a schema declares, in its branches too.
-fn properties<'d>(document: &'d Document, schema: &'d Value) -> Vec<(String, &'d Value)> {
+pub fn properties<'d>(document: &'d Document, schema: &'d Value) -> Vec<(String, &'d Value)> {
     fn gather<'d>(document: &'d Document, schema: &'d Value, depth: usize, found: &mut Vec<(String, &'d Value)>) {
         let Ok(schema) = document.resolve(schema) else { return };
         for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
@@ -347,46 +358,4 @@ fn properties<'d>(document: &'d Document, schema: &'d Value) -> Vec<(String, &'d
     let mut found = Vec::new();
     gather(document, schema, 0, &mut found);
     found
-}
-
-fn parts(schema: &Value) -> impl Iterator<Item = &Value> {
-    ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|name| schema.get(name)?.as_array()).flatten()
-}
-
-/// What values of a schema look like.
-pub fn shape_of(document: &Document, schema: &Value, depth: usize) -> Shape {
-    let Ok(schema) = document.resolve(schema) else { return Shape::Any };
-    let one = |name: &str| match name {
-        "array" => Shape::List,
-        "object" => Shape::Object,
-        _ => Shape::Scalar,
-    };
-    match schema.get("type") {
-        Some(Value::String(name)) => return one(name),
-        Some(Value::Array(names)) => {
-            return agreed(names.iter().filter_map(Value::as_str).filter(|name| *name != "null").map(one));
-        }
-        _ => {}
-    }
-    if schema.get("properties").is_some() {
-        return Shape::Object;
-    }
-    if schema.get("items").is_some() {
-        return Shape::List;
-    }
-    if schema.get("enum").is_some() {
-        return Shape::Scalar;
-    }
-    if depth >= 4 {
-        return Shape::Any;
-    }
-    agreed(parts(schema).take(16).map(|part| shape_of(document, part, depth + 1)))
-}
-
-/// What all of them are.
-fn agreed(mut shapes: impl Iterator<Item = Shape>) -> Shape {
-    match shapes.next() {
-        Some(first) if shapes.all(|shape| shape == first) => first,
-        _ => Shape::Any,
-    }
 }

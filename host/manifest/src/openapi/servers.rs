@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::names::{line, member};
-use crate::manifest::{HostPattern, is_member};
+use crate::manifest::{HostPattern, endpoint, is_member};
 
 /// A server, ready for URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,16 +28,26 @@ impl Server {
     }
 }
 
-/// The first server in a list that can be used.
+/// Why a plain `http` address can't be called, if it can't.
+pub type PlainHttp<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Plain http is for loopback, as it is for the addresses of a definition's OAuth. A host that has settings of its own may
+/// say something else.
+pub fn loopback_only(url: &str) -> Option<String> {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    endpoint(&format!("http://{host}/")).err().map(|_| "plain http is refused".to_owned())
+}
+
+/// The first server in a list that can be used; one of `https` before one of `http`.
 ///
 /// # Errors
 /// Why none can.
-pub fn choose(servers: Option<&Value>) -> Result<Server, String> {
+pub fn choose(servers: Option<&Value>, plain_http: PlainHttp<'_>) -> Result<Server, String> {
     let servers = servers.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut why = "the document names no server: give `server`, such as `https://api.example.com/v1`".to_owned();
     let mut plain: Option<Server> = None;
     for server in servers.iter().take(50) {
-        match read(server) {
+        match read(server, plain_http) {
             Ok(server) if server.base.starts_with("https://") => return Ok(server),
             Ok(server) => plain = plain.or(Some(server)),
             Err(message) => why = message,
@@ -50,11 +60,11 @@ pub fn choose(servers: Option<&Value>) -> Result<Server, String> {
 ///
 /// # Errors
 /// Why it can't be used.
-pub fn of(url: &str) -> Result<Server, String> {
-    read(&json!({"url": url}))
+pub fn of(url: &str, plain_http: PlainHttp<'_>) -> Result<Server, String> {
+    read(&json!({"url": url}), plain_http)
 }
 
-fn read(server: &Value) -> Result<Server, String> {
+fn read(server: &Value, plain_http: PlainHttp<'_>) -> Result<Server, String> {
     let url = server.get("url").and_then(Value::as_str).unwrap_or_default();
     let nothing = Map::new();
     let variables = server.get("variables").and_then(Value::as_object).unwrap_or(&nothing);
@@ -85,6 +95,14 @@ fn read(server: &Value) -> Result<Server, String> {
         Ok(_) => host,
         Err(message) => return Err(format!("the server `{shown}` has no host that can be granted: {message}")),
     };
+    if scheme == "http"
+        && let Some(why) = plain_http(&format!("http://{rest}"))
+    {
+        if let Some(url) = over_https(url, variables) {
+            return read(&json!({"url": url, "variables": variables}), plain_http);
+        }
+        return Err(format!("the server `{shown}`: {why}; give `server` with an address that begins with `https://`"));
+    }
     let in_path = |name: &str| variables.get(name).is_some_and(is_segment);
     let plain = filled(path, variables, &|_| false)?.0;
     let (path, used) = filled(path, variables, &in_path)?;
@@ -97,6 +115,13 @@ fn read(server: &Value) -> Result<Server, String> {
     }
     let prefix = if settings.is_empty() && HostPattern::parse(&format!("{host}{path}")).is_ok() { path } else { "" };
     Ok(Server { host: format!("{host}{prefix}"), base: format!("{scheme}://{host}{path}"), settings })
+}
+
+/// The address over https, when its scheme is a variable that may be `https` although it is not by default.
+fn over_https(url: &str, variables: &Map<String, Value>) -> Option<String> {
+    let (name, rest) = url.strip_prefix('{')?.split_once("}://")?;
+    let options = variables.get(name)?.get("enum").and_then(Value::as_array);
+    options.is_none_or(|options| options.iter().any(|option| option == "https")).then(|| format!("https://{rest}"))
 }
 
 /// A host with a variable for one whole label, and two labels at least behind it, as a pattern with a setting.
@@ -174,7 +199,7 @@ mod tests {
     use super::*;
 
     fn one(server: Value) -> Server {
-        choose(Some(&json!([server]))).unwrap()
+        choose(Some(&json!([server])), &loopback_only).unwrap()
     }
 
     #[test]
@@ -186,8 +211,46 @@ mod tests {
         assert_eq!(server.base, "https://api.example.com:8443/v1/x");
         // An https server is preferred to an http one.
         let both = json!([{"url": "http://a.example.com"}, {"url": "/x"}, {"url": "https://b.example.com"}]);
-        assert_eq!(choose(Some(&both)).unwrap().host, "b.example.com");
-        assert_eq!(of("http://127.0.0.1:9000/v1").unwrap().base, "http://127.0.0.1:9000/v1");
+        assert_eq!(choose(Some(&both), &loopback_only).unwrap().host, "b.example.com");
+        assert_eq!(of("http://127.0.0.1:9000/v1", &loopback_only).unwrap().base, "http://127.0.0.1:9000/v1");
+    }
+
+    #[test]
+    fn plain_http_is_refused_where_it_is_written() {
+        for server in [
+            json!({"url": "http://a.example.com/v1"}),
+            json!({"url": "HTTP://a.example.com"}),
+            json!({"url": "http://a.example.com:8080"}),
+            json!({"url": "http://{shop}.example.com", "variables": {"shop": {"default": "demo"}}}),
+            json!({"url": "{scheme}://a.example.com", "variables": {"scheme": {"default": "http", "enum": ["http"]}}}),
+        ] {
+            let why = choose(Some(&json!([server])), &loopback_only).unwrap_err();
+            let url = server["url"].as_str().unwrap();
+            assert!(why.contains(&format!("`{url}`: plain http is refused")) && why.contains("`https://`"), "{why}");
+            assert!(choose(Some(&json!([server])), &|_| None).is_ok(), "a host may allow it");
+        }
+        let both = json!([{"url": "http://a.example.com"}, {"url": "https://b.example.com"}]);
+        assert_eq!(choose(Some(&both), &loopback_only).unwrap().base, "https://b.example.com");
+        // The scheme may be https, if the host refuses what it is by default.
+        for scheme in [json!({"default": "http"}), json!({"default": "http", "enum": ["http", "https"]})] {
+            let server = json!([{"url": "{scheme}://a.example.com/v1", "variables": {"scheme": scheme}}]);
+            assert_eq!(choose(Some(&server), &loopback_only).unwrap().base, "https://a.example.com/v1");
+            assert_eq!(choose(Some(&server), &|_| None).unwrap().base, "http://a.example.com/v1");
+        }
+        let seen = std::cell::RefCell::new(Vec::new());
+        let listed = |url: &str| {
+            seen.borrow_mut().push(url.to_owned());
+            None
+        };
+        of("http://{x}.a.example/v1", &listed).unwrap_err();
+        assert!(
+            choose(Some(&json!([{"url": "http://{x}.a.example/v1", "variables": {"x": {"default": "eu"}}}])), &listed)
+                .is_ok()
+        );
+        assert_eq!(*seen.borrow(), ["http://eu.a.example/v1"], "asked with its defaults");
+        for local in ["http://127.0.0.1:9000/v1", "http://localhost/v1", "http://[::1]:80"] {
+            assert_eq!(loopback_only(local), None, "{local}");
+        }
     }
 
     #[test]
@@ -214,9 +277,9 @@ mod tests {
             (json!({"url": "https://{x"}), "without its"),
             (json!({}), "no absolute address"),
         ] {
-            let why = choose(Some(&json!([server]))).unwrap_err();
+            let why = choose(Some(&json!([server])), &loopback_only).unwrap_err();
             assert!(why.contains(part), "{server}: {why}");
         }
-        assert!(choose(None).unwrap_err().contains("names no server"));
+        assert!(choose(None, &loopback_only).unwrap_err().contains("names no server"));
     }
 }

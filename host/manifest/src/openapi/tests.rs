@@ -1,5 +1,7 @@
 //! From small documents to definitions, and from hostile ones to nothing worse than an error.
 
+mod lists;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -76,8 +78,9 @@ fn operations_become_actions() {
         get["request"],
         json!({"method": "GET",
         "url": "https://{{ settings.region }}.pets.example.com/v1/pets/{{ input.petId }}",
-        "query": {"per-page": "{{ input.per_page }}", "tags": "{{ input.tags }}", "ids": "{{ input.ids | join(\",\") }}",
+        "query": {"per-page": "{{ input.per_page }}", "tags": "{{ input.tags }}", "ids": "{{ input.ids }}",
             "born[gt]": "{{ input.born.gt }}", "born[lt]": "{{ input.born.lt }}"},
+        "separators": {"query": {"ids": ","}},
         "headers": {"X-Trace": "{{ input.X_Trace }}", "accept": "application/vnd.pets+json"}})
     );
     assert_eq!(get["input"]["required"], json!(["petId"]));
@@ -107,6 +110,8 @@ fn operations_become_actions() {
 fn what_cannot_be_asked_is_refused_plainly() {
     let paths = json!({
         "/upload": {"post": {"operationId": "upload", "requestBody": {"content": {"multipart/form-data": {}}}}},
+        "/form": {"post": {"operationId": "form", "requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": {"type": "string"}}}}}},
+        "/nameless": {"post": {"operationId": "nameless", "requestBody": {"content": {"": {}}}}},
         "/matrix/{x}": {"get": {"operationId": "matrix", "parameters": [{"name": "x", "in": "path", "style": "matrix", "schema": {"type": "string"}}]}},
         "/cookie": {"get": {"operationId": "cookie", "parameters": [{"name": "s", "in": "cookie", "required": true}]}},
         "/far": {"get": {"operationId": "far", "parameters": [{"$ref": "https://evil.example/p.json"}]}},
@@ -119,10 +124,12 @@ fn what_cannot_be_asked_is_refused_plainly() {
         |id: &str| listing.operations.iter().find(|choice| choice.id == id).unwrap().reason.clone().unwrap_or_default();
     for (id, part) in [
         ("upload", "multipart/form-data"),
+        ("form", "no object"),
+        ("nameless", "without a name"),
         ("matrix", "`x`"),
         ("cookie", "cookie"),
         ("far", "outside the document"),
-        ("fragment", "path"),
+        ("fragment", "`#`"),
         ("elsewhere", "`ftp`"),
         ("options", "OPTIONS"),
     ] {
@@ -247,6 +254,19 @@ fn a_get_that_needs_a_body_is_not_supported() {
     }
     let made = imported(paths, &["may"]);
     assert!(made.warnings.iter().any(|warning| warning.contains("body is left out")), "{:?}", made.warnings);
+}
+
+#[test]
+fn a_text_of_any_type_is_sent_as_it_is() {
+    let body =
+        |kind: &str, schema: Value| json!({"requestBody": {"required": true, "content": {kind: {"schema": schema}}}});
+    let paths = json!({"/csv": {"post": body("text/csv", json!({"type": "string"}))}, "/html": {"post": body("text/html", json!({}))},
+        "/xml": {"post": body("text/xml", json!({"type": "object", "properties": {"a": {}}}))}});
+    let listing = list(document(paths.clone()), None).unwrap();
+    let supported: Vec<bool> = listing.operations.iter().map(|choice| choice.supported).collect();
+    assert_eq!(supported, [true, true, false]);
+    let request = imported(paths, &["POST /csv"]).definition["actions"][0]["request"].clone();
+    assert_eq!((&request["body_type"], &request["headers"]["content-type"]), (&json!("text"), &json!("text/csv")));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{
     Mistakes,
     hosts::{Authority, HostPattern},
     names::{is_host_header, is_printable, is_token},
-    step, text_setting,
+    separators, step, text_setting,
 };
 use crate::manifest::{Action, ApiKeyPlace, Auth, Manifest};
 
@@ -53,7 +53,8 @@ struct Scope<'m> {
 
 impl Scope<'_> {
     fn request(&self, path: &str, request: &Value, hosts: &[HostPattern], mistakes: &mut Mistakes) {
-        let known = ["method", "url", "query", "headers", "body", "body_type", "list_style", "timeout_ms"];
+        let known =
+            ["method", "url", "query", "headers", "body", "body_type", "list_style", "separators", "timeout_ms"];
         let Some(request) = members(path, request, &known, mistakes) else { return };
         if let Some(method) = request.get("method") {
             let known = method.as_str().is_some_and(|method| METHODS.iter().any(|m| m.eq_ignore_ascii_case(method)));
@@ -79,6 +80,7 @@ impl Scope<'_> {
             headers.iter().for_each(|(name, value)| self.header(&format!("{path}/headers"), name, value, mistakes));
         }
         self.body(path, request, mistakes);
+        separators::check(path, request, mistakes);
         positive(path, request, "timeout_ms", u64::from(u32::MAX), mistakes);
     }
 
@@ -436,7 +438,7 @@ fn pagination(path: &str, rule: &Value, mistakes: &mut Mistakes) {
 }
 
 /// An object's members, with a mistake for each that isn't known.
-fn members<'v>(
+pub(super) fn members<'v>(
     path: &str,
     value: &'v Value,
     known: &[&str],

@@ -69,6 +69,7 @@ fn the_example_has_no_mistake() {
             json!({"type": "cursor", "cursor": ".next", "param": "after", "items": ".items", "max_pages": 3}),
         ),
         ("/actions/0/pagination", json!({"type": "page", "param": "page", "start": 0})),
+        ("/actions/0/request/separators", json!({"query": {"expand": ","}, "headers": {"accept": "|"}, "form": null})),
         ("/actions/0/request/query", json!({"a": ["{{ input.id }}", 1], "b": null, "c": true})),
     ] {
         assert_eq!(with(pointer, value.clone()), [], "{pointer}: {value}");
@@ -231,4 +232,15 @@ fn a_manifest_that_costs_too_much_is_not_looked_at_closely() {
         endless["$defs"][level.to_string()] = json!({"allOf": [next, next]});
     }
     told("/settings", endless, "/settings", "10000 places");
+}
+
+#[test]
+fn separators_are_known_and_of_lists_that_there_are() {
+    let at = "/actions/0/request/separators";
+    told(at, json!([]), at, "an object");
+    told(at, json!({"path": {}}), &format!("{at}/path"), "unknown");
+    told(at, json!({"query": [","]}), &format!("{at}/query"), "an object");
+    told(at, json!({"query": {"expand": ";"}}), &format!("{at}/query/expand"), "a comma");
+    told(at, json!({"query": {"ids": ","}}), &format!("{at}/query/ids"), "no `ids`");
+    told(at, json!({"form": {"ids": ","}}), &format!("{at}/form/ids"), "no `ids`");
 }
