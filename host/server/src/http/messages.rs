@@ -17,7 +17,6 @@ use crate::app::App;
     params(("id" = String, Path, description = "From `X-Message-Id`")),
     responses(
         (status = 200, description = "The message", body = crate::http::schema::Answer),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn get(

@@ -1,4 +1,6 @@
-//! `/openapi.json`, generated from the handlers; the committed `host/server/openapi.json` is held to it by a test.
+//! `/openapi.json`, generated from the routes; the committed `host/server/openapi.json` is held to it by a test.
+//!
+//! [`router`](super::router) registers each operation together with its route. Here is what is said once for all of them.
 
 use std::sync::OnceLock;
 
@@ -6,10 +8,14 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        ContentBuilder, PathItem, Ref, ResponseBuilder,
+        path::Operation,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 
-use super::{admin, chat, health, messages, search};
+use super::{router, schema::Problem};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,29 +24,7 @@ use super::{admin, chat, health, messages, search};
         description = "Answers customers from what a company knows and from the services it runs on. Errors are RFC 9457 problems.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    paths(
-        chat::post::handle, chat::follow::resume, chat::follow::cancel, chat::approvals::find,
-        chat::approvals::decide, messages::get, search::handle,
-        admin::keys::create, admin::keys::list, admin::keys::get, admin::keys::change, admin::keys::rotate,
-        admin::keys::delete,
-        admin::connectors::list, admin::connectors::get, admin::connectors::create,
-        admin::versions::approve, admin::versions::reject, admin::versions::delete,
-        admin::publishers::list, admin::publishers::create, admin::publishers::change, admin::publishers::delete,
-        admin::definitions::check, admin::definitions::dry_run, admin::definitions::import,
-        admin::connections::create, admin::connections::list, admin::connections::get, admin::connections::change,
-        admin::connections::delete, admin::connections::enable, admin::connections::disable,
-        admin::health::get, admin::alerts::list, admin::alerts::resolve, admin::webhook::put,
-        admin::webhook::get, admin::webhook::delete, admin::webhook::rotate, admin::webhook::test,
-        admin::webhook::deliveries, admin::oauth::start,
-        admin::visitors::get, admin::visitors::start, admin::visitors::put, admin::visitors::delete, admin::actions::test, admin::actions::call,
-        admin::trials::dry_run, admin::trials::sample, admin::trials::preview,
-        admin::sources::create, admin::sources::list, admin::sources::delete,
-        admin::workflows::create, admin::workflows::list, admin::workflows::replace, admin::workflows::delete,
-        admin::logs::list, admin::approvals::list, admin::usage::get, admin::plan::get, admin::plan::change,
-        admin::conversations::list, admin::conversations::get, admin::tickets::list,
-        admin::vault::get, admin::vault::rotate,
-        health::alive, health::ready, health::metrics,
-    ),
+    components(schemas(Problem)),
     tags(
         (name = "chat", description = "Ask, follow, cancel, confirm; keys with the scope `chat`"),
         (name = "search", description = "Search the organization's knowledge; keys with the scope `search`"),
@@ -50,7 +34,7 @@ use super::{admin, chat, health, messages, search};
     security(("key" = [])),
     modifiers(&Keys),
 )]
-struct Document;
+pub(super) struct Document;
 
 struct Keys;
 
@@ -69,11 +53,26 @@ impl Modify for Keys {
 pub fn document() -> &'static str {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
+        let mut document = router::operations();
+        document.paths.paths.values_mut().flat_map(operations).for_each(answer_problems);
         // A document made of plain structs always serializes.
-        let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+        let mut text = document.to_pretty_json().unwrap_or_default();
         text.push('\n');
         text
     })
+}
+
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, patch, .. } = path;
+    [get, put, post, delete, patch].into_iter().flatten()
+}
+
+/// Every operation may answer with a problem.
+fn answer_problems(operation: &mut Operation) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let problem =
+        ResponseBuilder::new().description("A problem (RFC 9457)").content("application/problem+json", content).build();
+    operation.responses.responses.entry("default".to_owned()).or_insert_with(|| problem.into());
 }
 
 pub async fn get() -> Response {

@@ -35,7 +35,6 @@ pub struct SearchRequest {
     request_body = SearchRequest,
     responses(
         (status = 200, description = "The best passages, best first", body = crate::http::schema::SearchResults),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn handle(

@@ -48,8 +48,7 @@ pub struct By {
     params(("id" = String, Path, description = "The connection's id"), ("action" = String, Path, description = "The action's id"),
         ("visitor" = Option<String>, Query, description = "Whose account, where each visitor has one")),
     request_body = Object,
-    responses((status = 200, description = "`{output, fuel, http_calls, duration_ms, log}`", body = crate::http::schema::ActionResult),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{output, fuel, http_calls, duration_ms, log}`", body = crate::http::schema::ActionResult)))]
 pub async fn call(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -77,8 +76,7 @@ pub async fn call(
 #[utoipa::path(post, path = "/api/admin/connections/{id}/test", tag = "admin", operation_id = "testConnection",
     params(("id" = String, Path, description = "The connection's id"),
         ("visitor" = Option<String>, Query, description = "Whose account, where each visitor has one")),
-    responses((status = 200, description = "`{ok: true, environment, duration_ms}` or `{ok: false, reason, what_to_do, message}`", body = crate::http::schema::TestResult),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{ok: true, environment, duration_ms}` or `{ok: false, reason, what_to_do, message}`", body = crate::http::schema::TestResult)))]
 pub async fn test(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

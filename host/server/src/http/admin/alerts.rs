@@ -37,8 +37,7 @@ pub struct AlertParameters {
         ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
-    responses((status = 200, description = "`{alerts: [...], next}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{alerts: [...], next}`", body = Object)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -61,8 +60,7 @@ pub async fn list(
 /// Takes an alert off the list of open ones. It comes back when its cause does.
 #[utoipa::path(post, path = "/api/admin/alerts/{id}/resolve", tag = "admin", operation_id = "resolveAlert",
     params(("id" = String, Path, description = "The alert's id")),
-    responses((status = 200, description = "The alert as it is now", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The alert as it is now", body = Object)))]
 pub async fn resolve(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

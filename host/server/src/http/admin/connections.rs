@@ -106,8 +106,7 @@ pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 /// Installs a connector.
 #[utoipa::path(post, path = "/api/admin/connections", tag = "admin", operation_id = "createConnection",
     request_body = InstallRequest,
-    responses((status = 201, description = "The connection", body = crate::http::schema::Connection),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The connection", body = crate::http::schema::Connection)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -166,8 +165,7 @@ pub async fn create(
 
 /// The organization's connections.
 #[utoipa::path(get, path = "/api/admin/connections", tag = "admin", operation_id = "listConnections",
-    responses((status = 200, description = "`{connections: [...]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{connections: [...]}`", body = Object)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -188,8 +186,7 @@ pub async fn list(
 /// One connection.
 #[utoipa::path(get, path = "/api/admin/connections/{id}", tag = "admin", operation_id = "getConnection",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "The connection", body = crate::http::schema::Connection),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connection", body = crate::http::schema::Connection)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -203,8 +200,7 @@ pub async fn get(
 #[utoipa::path(patch, path = "/api/admin/connections/{id}", tag = "admin", operation_id = "changeConnection",
     params(("id" = String, Path, description = "The connection's id")),
     request_body = ConnectionPatch,
-    responses((status = 200, description = "The connection as it is now", body = crate::http::schema::Connection),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connection as it is now", body = crate::http::schema::Connection)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -305,8 +301,7 @@ pub async fn change(
 #[utoipa::path(delete, path = "/api/admin/connections/{id}", tag = "admin", operation_id = "deleteConnection",
     params(("id" = String, Path, description = "The connection's id")),
     responses((status = 204, description = "It is gone, and its tokens are revoked"),
-        (status = 200, description = "It is gone; the service did not confirm that its tokens are revoked: `{revocation: {confirmed: false, message}}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+        (status = 200, description = "It is gone; the service did not confirm that its tokens are revoked: `{revocation: {confirmed: false, message}}`", body = Object)))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -327,8 +322,7 @@ pub async fn delete(
 /// Offers the connection to chats.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/enable", tag = "admin", operation_id = "enableConnection",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "The connection", body = crate::http::schema::Connection),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connection", body = crate::http::schema::Connection)))]
 pub async fn enable(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -368,8 +362,7 @@ pub async fn enable(
 /// Takes the connection away from chats; an admin can still call it.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/disable", tag = "admin", operation_id = "disableConnection",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "The connection", body = crate::http::schema::Connection),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connection", body = crate::http::schema::Connection)))]
 pub async fn disable(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

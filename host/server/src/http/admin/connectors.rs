@@ -40,8 +40,7 @@ const QUICK: Duration = Duration::from_secs(3);
 /// The connectors that can be installed: the bundled ones and the organization's own, with versions that are being
 /// compiled or were refused.
 #[utoipa::path(get, path = "/api/admin/connectors", tag = "admin", operation_id = "listConnectors",
-    responses((status = 200, description = "`{connectors: [...]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{connectors: [...]}`", body = Object)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -62,8 +61,7 @@ pub struct Which {
 #[utoipa::path(get, path = "/api/admin/connectors/{id}", tag = "admin", operation_id = "getConnector",
     params(("id" = String, Path, description = "The connector's id"),
         ("version" = Option<String>, Query, description = "A version; the newest that is ready when left out")),
-    responses((status = 200, description = "The connector; `state` is `ready`, `compiling` or `refused`, the last with a `reason`; `approval` is `not_needed`, `pending`, `approved` or `rejected`; `changes` are those against an approved version: `{against, wider, other}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connector; `state` is `ready`, `compiling` or `refused`, the last with a `reason`; `approval` is `not_needed`, `pending`, `approved` or `rejected`; `changes` are those against an approved version: `{against, wider, other}`", body = Object)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -112,8 +110,7 @@ pub(super) async fn show(
     request_body(content((Object = "application/json"), (String = "application/toml"), (Vec<u8> = "application/wasm"))),
     responses((status = 201, description = "The connector", body = Object),
         (status = 200, description = "The same component was there already", body = Object),
-        (status = 202, description = "The component is being compiled; `Location` tells how that goes", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+        (status = 202, description = "The component is being compiled; `Location` tells how that goes", body = Object)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -32,8 +32,7 @@ pub struct PageParameters {
         ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
-    responses((status = 200, description = "`{conversations: [...], next}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{conversations: [...], next}`", body = Object)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -57,8 +56,7 @@ pub async fn list(
 /// One conversation with its messages, oldest first. What an edit or a new answer replaced has `superseded_at`.
 #[utoipa::path(get, path = "/api/admin/conversations/{id}", tag = "admin", operation_id = "getConversation",
     params(("id" = String, Path, description = "The conversation's id")),
-    responses((status = 200, description = "The conversation", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The conversation", body = Object)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -84,8 +84,7 @@ pub async fn schema() -> ([(http::HeaderName, &'static str); 1], &'static str) {
 /// Tells every mistake of a declarative definition, as JSON or TOML. Nothing is stored.
 #[utoipa::path(post, path = "/api/admin/connectors/check", tag = "admin", operation_id = "checkDefinition",
     request_body(content((Object = "application/json"), (String = "application/toml"))),
-    responses((status = 200, description = "`{ok, errors: [{path, message}]}`; paths are JSON Pointers", body = crate::http::schema::CheckResult),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{ok, errors: [{path, message}]}`; paths are JSON Pointers", body = crate::http::schema::CheckResult)))]
 pub async fn check(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -120,8 +119,7 @@ pub struct ImportRequest {
 /// Makes a definition of an OpenAPI document's operations, or lists what there is to choose. Nothing is stored or fetched.
 #[utoipa::path(post, path = "/api/admin/connectors/import", tag = "admin", operation_id = "importOpenApi",
     request_body = ImportRequest,
-    responses((status = 200, description = "`{definition, warnings}`, which can be posted to `/api/admin/connectors`; without `operations`, `{title, version, operations: [{id, method, path, summary, supported, reason?}], more}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{definition, warnings}`, which can be posted to `/api/admin/connectors`; without `operations`, `{title, version, operations: [{id, method, path, summary, supported, reason?}], more}`", body = Object)))]
 pub async fn import(
     Admin(_): Admin,
     body::LargeJson { bytes, admission }: body::LargeJson,
@@ -177,8 +175,7 @@ pub struct DryRunRequest {
 /// Shows the first request that an action of a definition would send. Nothing is stored, dialled or counted.
 #[utoipa::path(post, path = "/api/admin/connectors/dry-run", tag = "admin", operation_id = "dryRunDefinition",
     request_body = DryRunRequest,
-    responses((status = 200, description = "The request, with the credential masked", body = crate::http::schema::DryRun),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The request, with the credential masked", body = crate::http::schema::DryRun)))]
 pub async fn dry_run(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -33,8 +33,7 @@ use crate::{
 /// How the connection is: what the newest calls in production told, the circuit breaker, the last 50 of those calls.
 #[utoipa::path(get, path = "/api/admin/connections/{id}/health", tag = "admin", operation_id = "getConnectionHealth",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "How it is", body = crate::http::schema::ConnectionHealth),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "How it is", body = crate::http::schema::ConnectionHealth)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -98,8 +98,7 @@ pub struct RotateRequest {
 /// Makes a key. Its text is in this answer only.
 #[utoipa::path(post, path = "/api/admin/keys", tag = "admin", operation_id = "createKey",
     request_body = NewKeyRequest,
-    responses((status = 201, description = "`{id, key}`", body = crate::http::schema::CreatedKey),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "`{id, key}`", body = crate::http::schema::CreatedKey)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -182,8 +181,7 @@ fn grants_within(principal: &Principal, scopes: &[Scope]) -> Result<(), Problem>
 
 /// The organization's keys, without their secrets.
 #[utoipa::path(get, path = "/api/admin/keys", tag = "admin", operation_id = "listKeys",
-    responses((status = 200, description = "`{keys: [...]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{keys: [...]}`", body = Object)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -203,8 +201,7 @@ fn view(key: &KeySummary) -> Value {
 /// One key, without its secret.
 #[utoipa::path(get, path = "/api/admin/keys/{id}", tag = "admin", operation_id = "getKey",
     params(("id" = String, Path, description = "The key's id")),
-    responses((status = 200, description = "The key", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The key", body = Object)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -220,8 +217,7 @@ pub async fn get(
 #[utoipa::path(patch, path = "/api/admin/keys/{id}", tag = "admin", operation_id = "changeKey",
     params(("id" = String, Path, description = "The key's id")),
     request_body = KeyPatch,
-    responses((status = 200, description = "The key as it is now", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The key as it is now", body = Object)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -258,8 +254,7 @@ fn read_change(principal: &Principal, key: &StoredKey, patch: KeyPatch, now: Tim
 #[utoipa::path(post, path = "/api/admin/keys/{id}/rotate", tag = "admin", operation_id = "rotateKey",
     params(("id" = String, Path, description = "The key's id")),
     request_body(content = Option<RotateRequest>),
-    responses((status = 200, description = "`{id, key}`", body = crate::http::schema::CreatedKey),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{id, key}`", body = crate::http::schema::CreatedKey)))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -281,8 +276,7 @@ pub async fn rotate(
 /// Deletes a key. It stops working within a second, everywhere. The last key that may administer the organization stays.
 #[utoipa::path(delete, path = "/api/admin/keys/{id}", tag = "admin", operation_id = "deleteKey",
     params(("id" = String, Path, description = "The key's id")),
-    responses((status = 204, description = "It is gone"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is gone")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

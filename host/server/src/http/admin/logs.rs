@@ -64,8 +64,7 @@ pub struct LogParameters {
         ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent. A page ends earlier when its calls hold more than 2 MiB"),
     ),
-    responses((status = 200, description = "`{logs: [...], next, today}`; `today` has the bytes that the log took in each environment, their limit, and how many calls were left out or shortened beyond it", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{logs: [...], next, today}`; `today` has the bytes that the log took in each environment, their limit, and how many calls were left out or shortened beyond it", body = Object)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -35,8 +35,7 @@ const VALID: Duration = Duration::from_secs(600);
 /// Begins an authorization; also of a connection that has one, to authorize it again in place.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/oauth/start", tag = "admin", operation_id = "startAuthorization",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "`{authorize_url, expires_at}`: open it in the browser of who owns the account", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{authorize_url, expires_at}`: open it in the browser of who owns the account", body = Object)))]
 pub async fn start(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -38,8 +38,7 @@ pub struct PlanChange {
 
 /// The plan and its limits.
 #[utoipa::path(get, path = "/api/admin/plan", tag = "admin", operation_id = "getPlan",
-    responses((status = 200, description = "`{name, limits, log_days, log_bytes_per_day, subscription_ends_at}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{name, limits, log_days, log_bytes_per_day, subscription_ends_at}`", body = Object)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -51,8 +50,7 @@ pub async fn get(
 /// Sets limits, which hold from the next request on, and how long logs are kept.
 #[utoipa::path(patch, path = "/api/admin/plan", tag = "admin", operation_id = "changePlan",
     request_body = PlanChange,
-    responses((status = 200, description = "The plan as it is now", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The plan as it is now", body = Object)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Operator(principal): Operator,

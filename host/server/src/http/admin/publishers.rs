@@ -47,8 +47,7 @@ pub struct PublishersPatch {
 
 /// Whom this organization trusts.
 #[utoipa::path(get, path = "/api/admin/publishers", tag = "admin", operation_id = "listPublishers",
-    responses((status = 200, description = "`{required, publishers: [{id, name, public_key, created_at}]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{required, publishers: [{id, name, public_key, created_at}]}`", body = Object)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -60,8 +59,7 @@ pub async fn list(
 /// Trusts another publisher.
 #[utoipa::path(post, path = "/api/admin/publishers", tag = "admin", operation_id = "addPublisher",
     request_body = PublisherRequest,
-    responses((status = 201, description = "The publisher", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The publisher", body = Object)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -87,8 +85,7 @@ pub async fn create(
 /// Says whether uploads have to be signed by a publisher that is trusted.
 #[utoipa::path(patch, path = "/api/admin/publishers", tag = "admin", operation_id = "requirePublisher",
     request_body = PublishersPatch,
-    responses((status = 200, description = "`{required, publishers}` as it is now", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{required, publishers}` as it is now", body = Object)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -102,8 +99,7 @@ pub async fn change(
 /// be installed, moved to or enabled any more.
 #[utoipa::path(delete, path = "/api/admin/publishers/{id}", tag = "admin", operation_id = "deletePublisher",
     params(("id" = String, Path, description = "The publisher's id")),
-    responses((status = 204, description = "It is gone"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is gone")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -43,8 +43,7 @@ pub struct SourceRequest {
 /// Adds a source. It is cut, embedded and indexed before the answer.
 #[utoipa::path(post, path = "/api/admin/sources", tag = "admin", operation_id = "createSource",
     request_body = SourceRequest,
-    responses((status = 201, description = "`{id, chunks}`", body = crate::http::schema::CreatedSource),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "`{id, chunks}`", body = crate::http::schema::CreatedSource)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -95,8 +94,7 @@ fn checked(request: SourceRequest) -> Result<NewText, Problem> {
 
 /// The organization's sources, newest first.
 #[utoipa::path(get, path = "/api/admin/sources", tag = "admin", operation_id = "listSources",
-    responses((status = 200, description = "`{sources: [...]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{sources: [...]}`", body = Object)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -108,8 +106,7 @@ pub async fn list(
 /// Deletes a source with its passages.
 #[utoipa::path(delete, path = "/api/admin/sources/{id}", tag = "admin", operation_id = "deleteSource",
     params(("id" = String, Path, description = "The source's id")),
-    responses((status = 204, description = "It is gone"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is gone")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -36,8 +36,7 @@ use crate::{
 #[utoipa::path(post, path = "/api/admin/connections/{id}/actions/{action}/dry-run", tag = "admin", operation_id = "dryRunAction",
     params(("id" = String, Path, description = "The connection's id"), ("action" = String, Path, description = "The action's id")),
     request_body = Object,
-    responses((status = 200, description = "The request, with the credential masked", body = crate::http::schema::DryRun),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The request, with the credential masked", body = crate::http::schema::DryRun)))]
 pub async fn dry_run(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -113,8 +112,7 @@ fn reason(reason: OutboundReason) -> &'static str {
 /// The last output of an action before the connection's mapping, from an admin's calls and tests and from the sandbox.
 #[utoipa::path(get, path = "/api/admin/connections/{id}/actions/{action}/sample", tag = "admin", operation_id = "getSample",
     params(("id" = String, Path, description = "The connection's id"), ("action" = String, Path, description = "The action's id")),
-    responses((status = 200, description = "`{output, at, cut, bytes}`", body = crate::http::schema::Sample),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{output, at, cut, bytes}`", body = crate::http::schema::Sample)))]
 pub async fn sample(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -172,8 +170,7 @@ pub struct Preview {
 #[utoipa::path(post, path = "/api/admin/connections/{id}/actions/{action}/mapping/preview", tag = "admin", operation_id = "previewMapping",
     params(("id" = String, Path, description = "The connection's id"), ("action" = String, Path, description = "The action's id")),
     request_body = PreviewRequest,
-    responses((status = 200, description = "`{input, output, bytes_before, bytes_after, model_bytes, fuel, sample_cut}`", body = crate::http::schema::MappingPreview),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{input, output, bytes_before, bytes_after, model_bytes, fuel, sample_cut}`", body = crate::http::schema::MappingPreview)))]
 pub async fn preview(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -16,8 +16,7 @@ use crate::{
 
 /// The month's meters: `{period, meters, sandbox}`.
 #[utoipa::path(get, path = "/api/admin/usage", tag = "admin", operation_id = "getUsage",
-    responses((status = 200, description = "The meters", body = crate::http::schema::Usage),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The meters", body = crate::http::schema::Usage)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

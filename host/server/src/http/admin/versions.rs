@@ -44,8 +44,7 @@ pub struct DecisionRequest {
     operation_id = "approveConnectorVersion",
     params(("id" = String, Path, description = "The connector's id"), ("version" = String, Path, description = "Its version")),
     request_body(content = Option<DecisionRequest>),
-    responses((status = 200, description = "The connector", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connector", body = Object)))]
 pub async fn approve(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -61,8 +60,7 @@ pub async fn approve(
     params(("id" = String, Path, description = "The connector's id"), ("version" = String, Path, description = "Its version")),
     request_body(content = Option<DecisionRequest>),
     responses((status = 200, description = "The connector", body = Object),
-        (status = 409, description = "Connections use it: `connections` lists them", body = crate::http::schema::Problem, content_type = "application/problem+json"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "Connections use it: `connections` lists them", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn reject(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -112,8 +110,7 @@ async fn decide(
     operation_id = "deleteConnectorVersion",
     params(("id" = String, Path, description = "The connector's id"), ("version" = String, Path, description = "Its version")),
     responses((status = 204, description = "It is gone"),
-        (status = 409, description = "Connections use it: `connections` lists them", body = crate::http::schema::Problem, content_type = "application/problem+json"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "Connections use it: `connections` lists them", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -37,8 +37,7 @@ const LONGEST: usize = 200;
 /// Whether a visitor has connected an account.
 #[utoipa::path(get, path = "/api/admin/connections/{id}/visitors/{visitor}", tag = "admin", operation_id = "getVisitorAccount",
     params(("id" = String, Path, description = "The connection's id"), ("visitor" = String, Path, description = "What chats call the visitor (`visitorId`)")),
-    responses((status = 200, description = "`{visitor, authorized, authorized_at, scopes, expires_at}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{visitor, authorized, authorized_at, scopes, expires_at}`", body = Object)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -52,8 +51,7 @@ pub async fn get(
 /// Begins a visitor's authorization: the company's app sends its visitor to the link.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/visitors/{visitor}/oauth/start", tag = "admin", operation_id = "startVisitorAuthorization",
     params(("id" = String, Path, description = "The connection's id"), ("visitor" = String, Path, description = "What chats call the visitor (`visitorId`)")),
-    responses((status = 200, description = "`{authorize_url, expires_at}`: for the visitor's own browser", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{authorize_url, expires_at}`: for the visitor's own browser", body = Object)))]
 pub async fn start(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -67,8 +65,7 @@ pub async fn start(
 #[utoipa::path(put, path = "/api/admin/connections/{id}/visitors/{visitor}/credentials", tag = "admin", operation_id = "putVisitorCredentials",
     params(("id" = String, Path, description = "The connection's id"), ("visitor" = String, Path, description = "What chats call the visitor (`visitorId`)")),
     request_body = Object,
-    responses((status = 200, description = "`{visitor, authorized, authorized_at, scopes, expires_at}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{visitor, authorized, authorized_at, scopes, expires_at}`", body = Object)))]
 pub async fn put(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -97,8 +94,7 @@ pub async fn put(
 #[utoipa::path(delete, path = "/api/admin/connections/{id}/visitors/{visitor}", tag = "admin", operation_id = "deleteVisitorAccount",
     params(("id" = String, Path, description = "The connection's id"), ("visitor" = String, Path, description = "What chats call the visitor (`visitorId`)")),
     responses((status = 204, description = "It is gone, and its tokens are revoked"),
-        (status = 200, description = "It is gone; the service did not confirm that its tokens are revoked: `{revocation: {confirmed: false, message}}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+        (status = 200, description = "It is gone; the service did not confirm that its tokens are revoked: `{revocation: {confirmed: false, message}}`", body = Object)))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -53,8 +53,7 @@ pub struct DeliveryParameters {
 #[utoipa::path(put, path = "/api/admin/webhook", tag = "admin", operation_id = "setWebhook",
     request_body = WebhookRequest,
     responses((status = 200, description = "It was there and is changed: `{id, url, events, created_at}`", body = Object),
-        (status = 201, description = "It is new: the same, with its `secret`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+        (status = 201, description = "It is new: the same, with its `secret`", body = Object)))]
 pub async fn put(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -102,8 +101,7 @@ fn chosen(events: &[String], mistakes: &mut Vec<Mistake>) -> Vec<Event> {
 
 /// The webhook, without its secret.
 #[utoipa::path(get, path = "/api/admin/webhook", tag = "admin", operation_id = "getWebhook",
-    responses((status = 200, description = "`{id, url, events, previous_secret_until, created_at}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{id, url, events, previous_secret_until, created_at}`", body = Object)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -115,8 +113,7 @@ pub async fn get(
 
 /// Removes the webhook; what was still to be told is given up.
 #[utoipa::path(delete, path = "/api/admin/webhook", tag = "admin", operation_id = "deleteWebhook",
-    responses((status = 204, description = "It is gone"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is gone")))]
 pub async fn delete(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<StatusCode, Problem> {
     let deleted = app.store.delete_webhook(principal.organization, app.clock.now()).await?;
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
@@ -125,8 +122,7 @@ pub async fn delete(State(app): State<Arc<App>>, Admin(principal): Admin) -> Res
 /// Makes a new secret. The old one signs as well until `previous_secret_until`.
 #[utoipa::path(post, path = "/api/admin/webhook/rotate", tag = "admin", operation_id = "rotateWebhookSecret",
     request_body(content = Option<RotateRequest>),
-    responses((status = 200, description = "`{secret, previous_secret_until}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{secret, previous_secret_until}`", body = Object)))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -148,8 +144,7 @@ pub async fn rotate(
 
 /// Sends a `webhook.test` at once, and tells how that went.
 #[utoipa::path(post, path = "/api/admin/webhook/test", tag = "admin", operation_id = "testWebhook",
-    responses((status = 200, description = "`{ok: true, status}` or `{ok: false, status, message}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{ok: true, status}` or `{ok: false, status, message}`", body = Object)))]
 pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
     let tested = app.hooks.test(principal.organization).await?.ok_or_else(missing)?;
     Ok(Json(match tested.error {
@@ -164,8 +159,7 @@ pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Resul
         ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
-    responses((status = 200, description = "`{deliveries: [...], next}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{deliveries: [...], next}`", body = Object)))]
 pub async fn deliveries(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

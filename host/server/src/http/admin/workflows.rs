@@ -47,8 +47,7 @@ pub struct WorkflowRequest {
 /// Adds a rule.
 #[utoipa::path(post, path = "/api/admin/workflows", tag = "admin", operation_id = "createWorkflow",
     request_body = WorkflowRequest,
-    responses((status = 201, description = "The rule", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The rule", body = Object)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -67,8 +66,7 @@ pub async fn create(
 #[utoipa::path(put, path = "/api/admin/workflows/{id}", tag = "admin", operation_id = "replaceWorkflow",
     params(("id" = String, Path, description = "The rule's id")),
     request_body = WorkflowRequest,
-    responses((status = 200, description = "The rule", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The rule", body = Object)))]
 pub async fn replace(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -89,8 +87,7 @@ pub async fn replace(
 
 /// The organization's rules.
 #[utoipa::path(get, path = "/api/admin/workflows", tag = "admin", operation_id = "listWorkflows",
-    responses((status = 200, description = "`{workflows: [...]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "`{workflows: [...]}`", body = Object)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -102,8 +99,7 @@ pub async fn list(
 /// Deletes a rule.
 #[utoipa::path(delete, path = "/api/admin/workflows/{id}", tag = "admin", operation_id = "deleteWorkflow",
     params(("id" = String, Path, description = "The rule's id")),
-    responses((status = 204, description = "It is gone"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is gone")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -38,7 +38,6 @@ pub struct Body {
     ),
     responses(
         (status = 200, description = "The approval", body = crate::http::schema::Approval),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn find(
@@ -63,7 +62,6 @@ pub async fn find(
     request_body = crate::http::schema::Verdict,
     responses(
         (status = 200, description = "The approval as it is now", body = crate::http::schema::Approval),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn decide(

@@ -34,7 +34,6 @@ use crate::{
             (String = "text/plain"), (String = "text/event-stream"), (crate::http::schema::Answer = "application/json"),
         )),
         (status = 204, description = "Nothing is in progress"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn resume(
@@ -62,7 +61,6 @@ pub async fn resume(
     ),
     responses(
         (status = 204, description = "It is stopped, or nothing was in progress"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn cancel(

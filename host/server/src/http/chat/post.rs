@@ -65,7 +65,6 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
             ("X-Approvals" = String, description = "Ids of what the answer asks to confirm, with commas between (text only)"),
             ("RateLimit" = String, description = "What is left of the tightest limit on messages"),
         )),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::http::schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn handle(
