@@ -9,6 +9,7 @@ mod docs;
 mod guard;
 mod health;
 mod messages;
+mod names;
 mod oauth;
 pub mod openapi;
 mod page;

@@ -210,12 +210,6 @@ pub struct CreatedKey {
 }
 
 #[derive(ToSchema)]
-pub struct CreatedSource {
-    id: String,
-    chunks: u32,
-}
-
-#[derive(ToSchema)]
 pub struct Connection {
     id: String,
     connector: String,

@@ -1,0 +1,48 @@
+//! The schemas of the domain's enums for the OpenAPI document: the domain itself knows nothing of OpenAPI.
+//!
+//! A view names one with `#[schema(value_type = names::HealthState)]`.
+
+use serde::Serialize;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident = $domain:ty { $($variant:ident),+ $(,)? })+) => {$(
+        $(#[$doc])*
+        pub enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                // A variant that is missing in this file doesn't compile.
+                let _ = |value: $domain| match value { $(<$domain>::$variant => (),)+ };
+                one_of(&[$(<$domain>::$variant),+])
+            }
+        }
+
+        impl ToSchema for $name {}
+    )+};
+}
+
+names! {
+    AlertKind = resly_core::alert::AlertKind { NeedsAuth, ConnectionFailing, CredentialExpiring }
+    AlertState = resly_core::alert::AlertState { Open, Resolved }
+    DeliveryState = resly_store::DeliveryState { Pending, Delivered, Failed }
+    Event = resly_core::alert::Event {
+        ConnectionNeedsAuth, ConnectionFailing, ConnectionRecovered, CredentialExpiring, WebhookTest,
+    }
+    MessageStatus = resly_core::conversation::MessageStatus { Streaming, Complete, Cancelled, Failed, Interrupted }
+    Meter = resly_core::meter::Meter { Messages, Embeddings, ConnectorCalls, Fuel }
+    Reason = resly_core::connector::reason::Reason {
+        RequestConfiguration, NeedsAuth, Upstream, RateLimited, Mapping, Denied, Limit, Internal,
+    }
+    Role = resly_core::conversation::Role { User, Assistant }
+    Severity = resly_core::alert::Severity { Warning, Critical }
+}
+
+/// A text that is one of these, as serde writes them.
+fn one_of<T: Serialize>(variants: &[T]) -> RefOr<Schema> {
+    let names = variants.iter().map(serde_json::to_value).filter_map(Result::ok);
+    Schema::from(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))).into()
+}
