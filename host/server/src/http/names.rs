@@ -28,16 +28,25 @@ macro_rules! names {
 names! {
     AlertKind = resly_core::alert::AlertKind { NeedsAuth, ConnectionFailing, CredentialExpiring }
     AlertState = resly_core::alert::AlertState { Open, Resolved }
+    AuthType = resly_core::connector::manifest::AuthType { None, ApiKey, Bearer, Basic, Oauth2 }
+    CallerKind = resly_core::connector::connection::CallerKind { Admin, Chat, Health }
+    ConnectionStatus = resly_core::connector::connection::ConnectionStatus { Installed, Enabled, Disabled, NeedsAuth }
     DeliveryState = resly_store::DeliveryState { Pending, Delivered, Failed }
+    Environment = resly_core::connector::connection::Environment { Sandbox, Production }
     Event = resly_core::alert::Event {
         ConnectionNeedsAuth, ConnectionFailing, ConnectionRecovered, CredentialExpiring, WebhookTest,
     }
+    HealthState = resly_core::connector::health::HealthState { Unknown, Healthy, Degraded, Failing, NeedsAuth }
+    KeyKind = resly_core::principal::KeyKind { Secret, Publishable }
+    LogLevel = resly_core::connector::sandbox::LogLevel { Debug, Info, Warn, Error }
     MessageStatus = resly_core::conversation::MessageStatus { Streaming, Complete, Cancelled, Failed, Interrupted }
     Meter = resly_core::meter::Meter { Messages, Embeddings, ConnectorCalls, Fuel }
+    Owner = resly_core::connector::connection::Owner { Organization, Visitor }
     Reason = resly_core::connector::reason::Reason {
         RequestConfiguration, NeedsAuth, Upstream, RateLimited, Mapping, Denied, Limit, Internal,
     }
     Role = resly_core::conversation::Role { User, Assistant }
+    Scope = resly_core::principal::Scope { Chat, Search, Admin, Operator }
     Severity = resly_core::alert::Severity { Warning, Critical }
 }
 

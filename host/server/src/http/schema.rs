@@ -203,73 +203,6 @@ pub struct Limit {
 }
 
 #[derive(ToSchema)]
-pub struct CreatedKey {
-    id: String,
-    /// Shown this once.
-    key: String,
-}
-
-#[derive(ToSchema)]
-pub struct Connection {
-    id: String,
-    connector: String,
-    version: String,
-    name: String,
-    /// `sandbox` or `production`.
-    environment: String,
-    /// `installed`, `enabled`, `disabled` or `needs_auth`.
-    status: String,
-    settings: BTreeMap<String, serde_json::Value>,
-    has_credentials: bool,
-    /// Whether an account is authorized (OAuth), since when, for what, and when that ends unless a person renews it.
-    authorized: bool,
-    authorized_at: Option<String>,
-    scopes: Option<Vec<String>>,
-    expires_at: Option<String>,
-    /// When the credentials end, as far as an admin said so.
-    credentials_expire_at: Option<String>,
-    /// `unknown`, `healthy`, `degraded`, `failing` or `needs_auth`.
-    health: String,
-    /// Grows with each change.
-    revision: u64,
-    created_at: String,
-}
-
-#[derive(ToSchema)]
-pub struct ConnectionHealth {
-    /// `unknown`, `healthy`, `degraded`, `failing` or `needs_auth`.
-    state: String,
-    /// Why it isn't healthy, as in the log.
-    reason: Option<String>,
-    what_to_do: Option<String>,
-    /// What the last failed call said.
-    message: Option<String>,
-    /// When it came into this state.
-    since: Option<String>,
-    /// When the newest call told something.
-    checked_at: Option<String>,
-    /// `null` when it isn't checked on the schedule; then the next member says why.
-    next_check_at: Option<String>,
-    not_checked_because: Option<String>,
-    failures_in_a_row: u32,
-    /// The connection's.
-    status: String,
-    breaker: Breaker,
-    /// Of the last 50 in production.
-    calls: u32,
-    failures: u32,
-    last_call: Option<serde_json::Value>,
-}
-
-/// The circuit breaker of the host that was asked.
-#[derive(ToSchema)]
-pub struct Breaker {
-    /// `closed`, or `open`: requests fail at once.
-    state: String,
-    open_until: Option<String>,
-}
-
-#[derive(ToSchema)]
 pub struct ActionResult {
     output: serde_json::Value,
     fuel: u64,
@@ -299,32 +232,6 @@ pub struct TestResult {
     fault: Option<String>,
     message: Option<String>,
     duration_ms: Option<f64>,
-}
-
-#[derive(ToSchema)]
-pub struct Usage {
-    period: UsagePeriod,
-    /// By meter: `messages`, `embeddings`, `connector_calls`, `fuel`.
-    meters: BTreeMap<String, Reading>,
-    /// What was used in the `sandbox` environment: toward no limit and no bill.
-    sandbox: BTreeMap<String, u64>,
-    /// What connectors and sources made the host keep this month, in bytes, by environment: toward no limit.
-    stored_bytes: BTreeMap<String, u64>,
-}
-
-#[derive(ToSchema)]
-pub struct UsagePeriod {
-    start: String,
-    end: String,
-}
-
-#[derive(ToSchema)]
-pub struct Reading {
-    used: u64,
-    /// `null` is unlimited.
-    limit: Option<u64>,
-    /// Of `fuel`: what is set aside for calls that are running, beside what is used.
-    reserved: Option<u64>,
 }
 
 /// What is wrong with a definition.
