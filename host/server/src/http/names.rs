@@ -36,11 +36,16 @@ names! {
     Event = resly_core::alert::Event {
         ConnectionNeedsAuth, ConnectionFailing, ConnectionRecovered, CredentialExpiring, WebhookTest,
     }
+    FaultKind = resly_core::connector::fault::FaultKind {
+        InvalidInput, NotFound, Upstream, NeedsAuth, RateLimited, Internal, Trap, Fuel, Deadline, Memory, TooLarge,
+        Output, Busy, Component, Mapping, Denied, Limit, CircuitOpen,
+    }
     HealthState = resly_core::connector::health::HealthState { Unknown, Healthy, Degraded, Failing, NeedsAuth }
     KeyKind = resly_core::principal::KeyKind { Secret, Publishable }
     LogLevel = resly_core::connector::sandbox::LogLevel { Debug, Info, Warn, Error }
     MessageStatus = resly_core::conversation::MessageStatus { Streaming, Complete, Cancelled, Failed, Interrupted }
     Meter = resly_core::meter::Meter { Messages, Embeddings, ConnectorCalls, Fuel }
+    Origin = resly_core::connector::connection::Origin { Bundled, Declarative, Uploaded }
     Owner = resly_core::connector::connection::Owner { Organization, Visitor }
     Reason = resly_core::connector::reason::Reason {
         RequestConfiguration, NeedsAuth, Upstream, RateLimited, Mapping, Denied, Limit, Internal,
@@ -48,6 +53,9 @@ names! {
     Role = resly_core::conversation::Role { User, Assistant }
     Scope = resly_core::principal::Scope { Chat, Search, Admin, Operator }
     Severity = resly_core::alert::Severity { Warning, Critical }
+    SideEffect = resly_core::connector::manifest::SideEffect { Read, Write }
+    VersionApproval = resly_core::connector::approval::Approval { NotNeeded, Pending, Approved, Rejected }
+    VersionState = resly_store::VersionState { Ready, Compiling, Refused, Deleted }
 }
 
 /// A text that is one of these, as serde writes them.

@@ -14,15 +14,15 @@ use resly_core::{
         call::{CallRequest, Caller, Prepared},
         connection::{Environment, Installable, Origin},
         manifest::{Manifest, Mistake, Reading, SCHEMA},
-        openapi::{self, ImportError, Wanted},
+        openapi::{self, Choice, ImportError, Imported, Listing, Wanted},
     },
     id::{ConnectionId, OrganizationId},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::trials;
+use super::trials::DryRun;
 use crate::{
     app::App,
     definition::{self, Source, Unusable},
@@ -81,21 +81,42 @@ pub async fn schema() -> ([(http::HeaderName, &'static str); 1], &'static str) {
     ([(header::CONTENT_TYPE, "application/schema+json")], SCHEMA)
 }
 
+/// What is wrong with a definition.
+#[derive(Serialize, ToSchema)]
+pub struct CheckResult {
+    ok: bool,
+    errors: Vec<DefinitionMistake>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct DefinitionMistake {
+    /// A JSON Pointer (RFC 6901) into the definition.
+    path: String,
+    message: String,
+}
+
+impl From<Vec<Mistake>> for CheckResult {
+    fn from(mistakes: Vec<Mistake>) -> Self {
+        let told = |Mistake { path, message }: Mistake| DefinitionMistake { path, message };
+        Self { ok: mistakes.is_empty(), errors: mistakes.into_iter().map(told).collect() }
+    }
+}
+
 /// Tells every mistake of a declarative definition, as JSON or TOML. Nothing is stored.
 #[utoipa::path(post, path = "/api/admin/connectors/check", tag = "admin", operation_id = "checkDefinition",
-    request_body(content((Object = "application/json"), (String = "application/toml"))),
-    responses((status = 200, description = "`{ok, errors: [{path, message}]}`; paths are JSON Pointers", body = crate::http::schema::CheckResult)))]
+    request_body(description = "The definition (`/schemas/connector.json`)", content((BTreeMap<String, Value> = "application/json"), (String = "application/toml"))),
+    responses((status = 200, description = "What is wrong with it", body = CheckResult)))]
 pub async fn check(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<CheckResult>, Problem> {
     let (parts, body) = request.into_parts();
     let bytes = body::read(body, &parts, body::BODY_CAP).await?;
     let reading = reading(&parts, bytes).await?;
     match definition::usable(&app, principal.organization, reading).await {
-        Ok(_) => Ok(Json(json!({"ok": true, "errors": []}))),
-        Err(Unusable::Mistakes(mistakes)) => Ok(Json(json!({"ok": false, "errors": mistakes}))),
+        Ok(_) => Ok(Json(Vec::new().into())),
+        Err(Unusable::Mistakes(mistakes)) => Ok(Json(mistakes.into())),
         Err(Unusable::Unexamined(fault)) => Err(fault_problem(&fault)),
     }
 }
@@ -104,7 +125,6 @@ pub async fn check(
 #[serde(deny_unknown_fields)]
 pub struct ImportRequest {
     /// An OpenAPI document, 3.0 or 3.1; its YAML, or its JSON, as a text does too.
-    #[schema(value_type = Object)]
     document: Value,
     /// By `operationId` or `GET /path`. Without them, the answer lists the operations.
     operations: Option<Vec<String>>,
@@ -116,10 +136,70 @@ pub struct ImportRequest {
     server: Option<String>,
 }
 
+/// A definition, or, when no operations were chosen, what there is to choose.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ImportAnswer {
+    Definition(ImportedDefinition),
+    Operations(ImportableOperations),
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ImportedDefinition {
+    /// It can be posted to `/api/admin/connectors`.
+    #[schema(value_type = Object)]
+    definition: Value,
+    /// What an admin should look at.
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ImportableOperations {
+    title: String,
+    version: String,
+    operations: Vec<ImportableOperation>,
+    /// There are more operations than are listed.
+    more: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ImportableOperation {
+    /// What it is chosen by.
+    id: String,
+    method: String,
+    path: String,
+    summary: String,
+    supported: bool,
+    /// Why it isn't supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl From<Imported> for ImportAnswer {
+    fn from(Imported { definition, warnings }: Imported) -> Self {
+        Self::Definition(ImportedDefinition { definition, warnings })
+    }
+}
+
+impl From<Listing> for ImportAnswer {
+    fn from(Listing { title, version, operations, more }: Listing) -> Self {
+        let operation = |Choice { id, method, path, summary, supported, reason }: Choice| ImportableOperation {
+            id,
+            method,
+            path,
+            summary,
+            supported,
+            reason,
+        };
+        let operations = operations.into_iter().map(operation).collect();
+        Self::Operations(ImportableOperations { title, version, operations, more })
+    }
+}
+
 /// Makes a definition of an OpenAPI document's operations, or lists what there is to choose. Nothing is stored or fetched.
 #[utoipa::path(post, path = "/api/admin/connectors/import", tag = "admin", operation_id = "importOpenApi",
     request_body = ImportRequest,
-    responses((status = 200, description = "`{definition, warnings}`, which can be posted to `/api/admin/connectors`; without `operations`, `{title, version, operations: [{id, method, path, summary, supported, reason?}], more}`", body = Object)))]
+    responses((status = 200, description = "The definition; without `operations`, those there are", body = ImportAnswer)))]
 pub async fn import(
     Admin(_): Admin,
     body::LargeJson { bytes, admission }: body::LargeJson,
@@ -133,13 +213,14 @@ pub async fn import(
             document => document,
         };
         let answer = match operations {
-            None => openapi::list(document, server.as_deref()).map(|listing| json!(listing)),
+            None => openapi::list(document, server.as_deref()).map(ImportAnswer::from),
             Some(operations) => {
                 let wanted = Wanted { operations, id, name, version, server };
-                openapi::import(document, &wanted).map(|imported| json!(imported))
+                openapi::import(document, &wanted).map(ImportAnswer::from)
             }
         };
-        answer.map(|answer| answer.to_string()).map_err(|error| import_problem(&error))
+        let answer = answer.map_err(|error| import_problem(&error))?;
+        serde_json::to_string(&answer).map_err(|error| Problem::internal(&error))
     });
     Ok(([(header::CONTENT_TYPE, "application/json")], answer.await??).into_response())
 }
@@ -159,7 +240,6 @@ fn import_problem(error: &ImportError) -> Problem {
 #[serde(deny_unknown_fields)]
 pub struct DryRunRequest {
     /// The definition; its TOML as a text does too.
-    #[schema(value_type = Object)]
     definition: Value,
     /// What a connection would be set to.
     #[serde(default)]
@@ -175,12 +255,12 @@ pub struct DryRunRequest {
 /// Shows the first request that an action of a definition would send. Nothing is stored, dialled or counted.
 #[utoipa::path(post, path = "/api/admin/connectors/dry-run", tag = "admin", operation_id = "dryRunDefinition",
     request_body = DryRunRequest,
-    responses((status = 200, description = "The request, with the credential masked", body = crate::http::schema::DryRun)))]
+    responses((status = 200, description = "The request, with the credential masked", body = DryRun)))]
 pub async fn dry_run(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     body::Json(asked): body::Json<DryRunRequest>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<DryRun>, Problem> {
     let organization = principal.organization;
     let definition = Source::within(asked.definition);
     let reading = app.readers.examine(organization, move || definition.read()).await?;
@@ -203,5 +283,5 @@ pub async fn dry_run(
         caller: Caller::Admin { key: principal.key },
         visitor: None,
     };
-    trials::shown(app.connectors.rehearse(&connection, &Prepared::new(installable), request).await?).map(Json)
+    DryRun::new(app.connectors.rehearse(&connection, &Prepared::new(installable), request).await?).map(Json)
 }

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::connectors::show;
+use super::connectors::{show, view::Connector};
 use crate::{
     app::App,
     http::{
@@ -44,13 +44,13 @@ pub struct DecisionRequest {
     operation_id = "approveConnectorVersion",
     params(("id" = String, Path, description = "The connector's id"), ("version" = String, Path, description = "Its version")),
     request_body(content = Option<DecisionRequest>),
-    responses((status = 200, description = "The connector", body = Object)))]
+    responses((status = 200, description = "The connector", body = Connector)))]
 pub async fn approve(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, version)): Path<(String, String)>,
     body::Json(request): body::Json<DecisionRequest>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Connector>, Problem> {
     decide(&app, &principal, (id, version), request, Approval::Approved).await
 }
 
@@ -59,14 +59,14 @@ pub async fn approve(
     operation_id = "rejectConnectorVersion",
     params(("id" = String, Path, description = "The connector's id"), ("version" = String, Path, description = "Its version")),
     request_body(content = Option<DecisionRequest>),
-    responses((status = 200, description = "The connector", body = Object),
+    responses((status = 200, description = "The connector", body = Connector),
         (status = 409, description = "Connections use it: `connections` lists them", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
 pub async fn reject(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, version)): Path<(String, String)>,
     body::Json(request): body::Json<DecisionRequest>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Connector>, Problem> {
     decide(&app, &principal, (id, version), request, Approval::Rejected).await
 }
 
@@ -76,7 +76,7 @@ async fn decide(
     (id, version): (String, String),
     request: DecisionRequest,
     approval: Approval,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Connector>, Problem> {
     let organization = principal.organization;
     let versions = app.catalogue.versions(organization, &id).await?;
     let found = versions.iter().find(|listed| listed.installable.manifest.version == version).ok_or_else(missing)?;
