@@ -6,9 +6,8 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use serde_json::Value;
 
-use super::{chat::object, guard::Chatter, problem::Problem};
+use super::{chat::Answer, guard::Chatter, problem::Problem};
 use crate::app::App;
 
 /// One message with its citations, steps and tokens; also one that was superseded.
@@ -16,16 +15,16 @@ use crate::app::App;
     get, path = "/api/messages/{id}", tag = "chat", operation_id = "getMessage",
     params(("id" = String, Path, description = "From `X-Message-Id`")),
     responses(
-        (status = 200, description = "The message", body = crate::http::schema::Answer),
+        (status = 200, description = "The message", body = Answer),
     ),
 )]
 pub async fn get(
     State(app): State<Arc<App>>,
     Chatter(principal): Chatter,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Answer>, Problem> {
     let missing = || Problem::not_found("there is no such message");
     let id = id.parse().map_err(|_| missing())?;
     let message = app.turns.store.message(principal.organization, id).await?.ok_or_else(missing)?;
-    Ok(Json(object(&message)))
+    Ok(Json(Answer::stored(&message)))
 }

@@ -28,6 +28,7 @@ macro_rules! names {
 names! {
     AlertKind = resly_core::alert::AlertKind { NeedsAuth, ConnectionFailing, CredentialExpiring }
     AlertState = resly_core::alert::AlertState { Open, Resolved }
+    ApprovalState = resly_core::approval::ApprovalState { Pending, Approved, Declined, Expired, Executed, Failed }
     AuthType = resly_core::connector::manifest::AuthType { None, ApiKey, Bearer, Basic, Oauth2 }
     CallerKind = resly_core::connector::connection::CallerKind { Admin, Chat, Health }
     ConnectionStatus = resly_core::connector::connection::ConnectionStatus { Installed, Enabled, Disabled, NeedsAuth }
@@ -40,6 +41,7 @@ names! {
         InvalidInput, NotFound, Upstream, NeedsAuth, RateLimited, Internal, Trap, Fuel, Deadline, Memory, TooLarge,
         Output, Busy, Component, Mapping, Denied, Limit, CircuitOpen,
     }
+    FinishReason = resly_core::model::FinishReason { Stop, ToolCalls, Length, ContentFilter, Other }
     HealthState = resly_core::connector::health::HealthState { Unknown, Healthy, Degraded, Failing, NeedsAuth }
     KeyKind = resly_core::principal::KeyKind { Secret, Publishable }
     LogLevel = resly_core::connector::sandbox::LogLevel { Debug, Info, Warn, Error }

@@ -13,6 +13,7 @@ use super::{
     format::Format,
     person,
     post::{answer, identify},
+    whole,
 };
 use crate::{
     app::App,
@@ -31,7 +32,7 @@ use crate::{
     ),
     responses(
         (status = 200, description = "The answer from its beginning, then as it comes", content(
-            (String = "text/plain"), (String = "text/event-stream"), (crate::http::schema::Answer = "application/json"),
+            (String = "text/plain"), (String = "text/event-stream"), (whole::Answer = "application/json"),
         )),
         (status = 204, description = "Nothing is in progress"),
     ),

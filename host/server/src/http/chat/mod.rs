@@ -13,7 +13,7 @@ mod whole;
 use resly_core::approval::Person;
 use resly_core::principal::Principal;
 
-pub use whole::object;
+pub use whole::Answer;
 
 use crate::http::problem::Problem;
 
