@@ -20,5 +20,4 @@ mod rate_limit;
 mod rates;
 pub mod rejection;
 pub mod router;
-mod schema;
 mod search;

@@ -44,6 +44,7 @@ names! {
     FinishReason = resly_core::model::FinishReason { Stop, ToolCalls, Length, ContentFilter, Other }
     HealthState = resly_core::connector::health::HealthState { Unknown, Healthy, Degraded, Failing, NeedsAuth }
     KeyKind = resly_core::principal::KeyKind { Secret, Publishable }
+    LimitOf = resly_core::meter::LimitOf { Plan, Key }
     LogLevel = resly_core::connector::sandbox::LogLevel { Debug, Info, Warn, Error }
     MessageStatus = resly_core::conversation::MessageStatus { Streaming, Complete, Cancelled, Failed, Interrupted }
     Meter = resly_core::meter::Meter { Messages, Embeddings, ConnectorCalls, Fuel }

@@ -15,7 +15,10 @@ use utoipa::{
     },
 };
 
-use super::{router, schema::Problem};
+use super::{
+    problem::members::{Members, ProblemBody},
+    router,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,7 +27,7 @@ use super::{router, schema::Problem};
         description = "Answers customers from what a company knows and from the services it runs on. Errors are RFC 9457 problems.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(Problem)),
+    components(schemas(ProblemBody, Members)),
     tags(
         (name = "chat", description = "Ask, follow, cancel, confirm; keys with the scope `chat`"),
         (name = "search", description = "Search the organization's knowledge; keys with the scope `search`"),
@@ -83,7 +86,45 @@ pub async fn get() -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
     use super::document;
+
+    /// What may be any JSON, or any object: members of schemas, and bodies of operations.
+    const FREE_FORM: &[&str] = &[
+        "ActionResult.output",
+        "Answer.steps",
+        "Approval.input",
+        "ApprovalOutcome.output",
+        "Connection.settings",
+        "ConnectionPatch.settings",
+        "ConnectorAction.input",
+        "ConnectorAction.output",
+        "ConnectorChange.after",
+        "ConnectorChange.before",
+        "ConversationMessage.steps",
+        "DryRun.output",
+        "DryRunRequest.definition",
+        "DryRunRequest.input",
+        "DryRunRequest.settings",
+        "ImportRequest.document",
+        "ImportedDefinition.definition",
+        "InstallRequest.settings",
+        "ListedConnector.auth",
+        "ListedConnector.auth_alternatives",
+        "ListedConnector.settings",
+        "LoggedCall.requests",
+        "MappingPreview.input",
+        "MappingPreview.output",
+        "PreviewRequest.sample",
+        "Sample.output",
+        "callAction request",
+        "checkDefinition request",
+        "createConnector request",
+        "dryRunAction request",
+    ];
 
     #[test]
     fn the_committed_document_is_fresh() {
@@ -93,5 +134,44 @@ mod tests {
             committed == document(),
             "host/server/openapi.json is stale: write it anew with `resly openapi > host/server/openapi.json`"
         );
+    }
+
+    #[test]
+    fn only_what_is_free_form_has_no_type() {
+        let document: Value = serde_json::from_str(document()).unwrap();
+        let mut found = BTreeSet::new();
+        for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap()) {
+            let id = operation.1["operationId"].as_str().unwrap();
+            let answers = operation.1["responses"].as_object().unwrap();
+            for (status, answer) in answers.iter().chain([(&"request".to_owned(), &operation.1["requestBody"])]) {
+                for content in answer["content"].as_object().into_iter().flat_map(|content| content.values()) {
+                    untyped(&content["schema"], &format!("{id} {status}"), &mut found);
+                }
+            }
+        }
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            untyped(schema, name, &mut found);
+        }
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        assert_eq!(found, FREE_FORM);
+    }
+
+    /// The places in a schema where anything is allowed.
+    fn untyped(schema: &Value, at: &str, found: &mut BTreeSet<String>) {
+        const TYPES: [&str; 4] = ["type", "$ref", "allOf", "oneOf"];
+        let members = schema["properties"].as_object();
+        let rest = schema.get("additionalProperties");
+        let object = schema["type"] == "object" || schema["type"][0] == "object";
+        let is_map = rest.is_some_and(|rest| rest.is_object());
+        if !TYPES.iter().any(|name| schema.get(name).is_some()) || (object && members.is_none() && !is_map) {
+            found.insert(at.to_owned());
+        }
+        for (name, member) in members.into_iter().flatten() {
+            untyped(member, &format!("{at}.{name}"), found);
+        }
+        let lists = ["allOf", "oneOf"].into_iter().flat_map(|name| schema[name].as_array().into_iter().flatten());
+        for part in lists.chain(schema.get("items")).chain(rest.filter(|_| is_map)) {
+            untyped(part, at, found);
+        }
     }
 }

@@ -73,7 +73,13 @@ pub(super) fn invalid(mistakes: &[Mistake]) -> Problem {
         [only] => only.to_string(),
         many => format!("{} mistakes; see `errors`", many.len()),
     };
-    Problem::new(&kinds::INVALID_CONNECTOR, detail).with("errors", json!(mistakes))
+    Problem::new(&kinds::INVALID_CONNECTOR, detail).with(|members| members.errors = Some(errors(mistakes)))
+}
+
+/// A definition's mistakes as a problem tells them. They hold no secrets: a definition has none.
+fn errors(mistakes: &[Mistake]) -> Vec<problem::Mistake> {
+    let told = |Mistake { path, message }: Mistake| problem::Mistake { path, message };
+    mistakes.iter().cloned().map(told).collect()
 }
 
 /// The JSON Schema of a definition, for editors.
@@ -227,13 +233,13 @@ pub async fn import(
 
 fn import_problem(error: &ImportError) -> Problem {
     let problem = Problem::new(&kinds::IMPORT_FAILED, error.to_string());
-    match error {
-        ImportError::Asked(mistakes) | ImportError::Unsound(mistakes) => problem.with("errors", json!(mistakes)),
-        ImportError::NotOpenApi(message) => problem.with("errors", json!([{"path": "/document", "message": message}])),
-        ImportError::TooMany | ImportError::TooLarge { .. } => {
-            problem.with("errors", json!([{"path": "/operations", "message": error.to_string()}]))
-        }
-    }
+    let one = |path: &str, message: String| vec![problem::Mistake { path: path.to_owned(), message }];
+    let errors = match error {
+        ImportError::Asked(mistakes) | ImportError::Unsound(mistakes) => errors(mistakes),
+        ImportError::NotOpenApi(message) => one("/document", message.clone()),
+        ImportError::TooMany | ImportError::TooLarge { .. } => one("/operations", error.to_string()),
+    };
+    problem.with(|members| members.errors = Some(errors))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -122,7 +122,7 @@ impl From<resly_store::LoggedCall> for LoggedCall {
 }
 
 /// What a connector said.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LogLine {
     #[schema(value_type = names::LogLevel)]
     level: LogLevel,

@@ -18,7 +18,7 @@ use resly_core::{
     time::Timestamp,
 };
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 
 use super::{connections, logs::LogLine};
@@ -271,9 +271,10 @@ pub async fn preview(
     let output = match mapped.result {
         Ok(output) => output,
         Err(Unmapped::Filter { message, offset }) => {
-            return Err(Problem::new(&kinds::MAPPING_FAILED, message)
-                .with("offset", json!(offset))
-                .with("fuel", mapped.cost.fuel));
+            return Err(Problem::new(&kinds::MAPPING_FAILED, message).with(|members| {
+                members.offset = Some(offset);
+                members.fuel = Some(mapped.cost.fuel);
+            }));
         }
         Err(Unmapped::Fault(fault)) => return Err(fault_problem(&fault)),
     };

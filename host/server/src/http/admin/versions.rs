@@ -14,7 +14,6 @@ use resly_core::{
 };
 use resly_store::{Decided, Decision, Removed, VersionState};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::connectors::{show, view::Connector};
@@ -23,7 +22,7 @@ use crate::{
     http::{
         body,
         guard::Admin,
-        problem::{Problem, kinds},
+        problem::{Problem, kinds, members::UsingConnection},
     },
 };
 
@@ -60,7 +59,7 @@ pub async fn approve(
     params(("id" = String, Path, description = "The connector's id"), ("version" = String, Path, description = "Its version")),
     request_body(content = Option<DecisionRequest>),
     responses((status = 200, description = "The connector", body = Connector),
-        (status = 409, description = "Connections use it: `connections` lists them", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "Connections use it: `connections` lists them", body = crate::http::problem::members::ProblemBody, content_type = "application/problem+json")))]
 pub async fn reject(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -110,7 +109,7 @@ async fn decide(
     operation_id = "deleteConnectorVersion",
     params(("id" = String, Path, description = "The connector's id"), ("version" = String, Path, description = "Its version")),
     responses((status = 204, description = "It is gone"),
-        (status = 409, description = "Connections use it: `connections` lists them", body = crate::http::schema::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "Connections use it: `connections` lists them", body = crate::http::problem::members::ProblemBody, content_type = "application/problem+json")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -133,6 +132,6 @@ fn missing() -> Problem {
 fn in_use(connections: Vec<(ConnectionId, String)>) -> Problem {
     let names: Vec<String> = connections.iter().map(|(_, name)| format!("`{name}`")).collect();
     let detail = format!("{} use it; move them to another version, or delete them, first", names.join(", "));
-    let connections: Vec<Value> = connections.iter().map(|(id, name)| json!({"id": id, "name": name})).collect();
-    Problem::new(&kinds::CONNECTOR_IN_USE, detail).with("connections", connections)
+    let using = connections.into_iter().map(|(id, name)| UsingConnection { id, name }).collect();
+    Problem::new(&kinds::CONNECTOR_IN_USE, detail).with(|members| members.connections = Some(using))
 }
