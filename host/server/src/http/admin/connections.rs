@@ -52,7 +52,7 @@ pub struct InstallRequest {
     #[schema(value_type = names::Environment)]
     environment: Environment,
     /// What the connector's settings schema asks for.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     settings: Option<Value>,
     /// One of the connector's ways of authentication, by type; its usual one when absent.
     #[schema(value_type = Option<names::AuthType>)]
@@ -79,7 +79,7 @@ pub struct ConnectionPatch {
     version: Option<String>,
     #[schema(value_type = Option<names::Environment>)]
     environment: Option<Environment>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     settings: Option<Value>,
     /// Another of the connector's ways of authentication. What was stored for the one before is dropped.
     #[schema(value_type = Option<names::AuthType>)]

@@ -91,7 +91,7 @@ pub struct ConversationMessage {
     citations: Vec<MessageCitation>,
     /// The tool calls, without their output: `{tool, ok}` and, where they apply, `connection`, `action`, `reason`,
     /// `approval`.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<BTreeMap<String, Value>>)]
     steps: Vec<Value>,
     /// `null` while an answer is being written, and for the user's messages.
     usage: Option<MessageUsage>,

@@ -153,7 +153,7 @@ pub enum ImportAnswer {
 #[derive(Serialize, ToSchema)]
 pub struct ImportedDefinition {
     /// It can be posted to `/api/admin/connectors`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     definition: Value,
     /// What an admin should look at.
     warnings: Vec<String>,
@@ -249,12 +249,12 @@ pub struct DryRunRequest {
     definition: Value,
     /// What a connection would be set to.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     settings: Option<Value>,
     /// The action's id.
     action: String,
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     input: Option<Value>,
 }
 

@@ -84,7 +84,7 @@ pub struct LoggedCall {
     duration_ms: f64,
     log: Vec<LogLine>,
     /// Each with `method`, `host`, `path` and how it ended; never a query, a header or a body.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<BTreeMap<String, Value>>)]
     requests: Vec<Value>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,

@@ -42,7 +42,7 @@ pub struct Answer {
     /// What the answer was made with: the tool calls, without their output, as `{tool, ok}` and, where they apply,
     /// `connection`, `action`, `title`, `reason`, `approval`, `authorize`; and, as the step `history`, what was left out of
     /// it: `{tool, ok, omitted: {messages, tokens}}`.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<BTreeMap<String, Value>>)]
     steps: Vec<Value>,
     /// `null` while an answer is being written, and for the user's messages.
     usage: Option<TokenUsage>,

@@ -31,7 +31,7 @@ pub struct Connection {
     #[schema(value_type = names::ConnectionStatus)]
     status: ConnectionStatus,
     /// As the connector's settings schema has them.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     settings: Value,
     /// Which of the connector's ways of authentication it uses; `null` is its usual one.
     #[schema(value_type = Option<names::AuthType>)]

@@ -66,16 +66,16 @@ pub struct ListedConnector {
     approval: Approval,
     hosts: Vec<String>,
     /// How the service wants to be convinced, as the definition has it (`/schemas/connector.json`).
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     auth: Auth,
     /// Other ways that a connection may choose.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<BTreeMap<String, Value>>)]
     auth_alternatives: Vec<Auth>,
     auth_hosts: Vec<String>,
     /// The members of a connection's `credentials`.
     credentials: &'static [&'static str],
     /// A JSON Schema.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     settings: Value,
     actions: Vec<ConnectorAction>,
     /// Whether the manifest names an action to test with.
@@ -151,10 +151,10 @@ pub struct ConnectorAction {
     /// For how many seconds an output is remembered.
     cache_s: u32,
     /// A JSON Schema.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     input: Value,
     /// A JSON Schema.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     output: Option<Value>,
 }
 
