@@ -28,7 +28,7 @@ const ROOM: u64 = 16 << 20;
 /// The process can answer: its store does, there is room on its disk, and the bundled connectors are compiled.
 #[utoipa::path(get, path = "/readyz", tag = "host", operation_id = "readyz", security(()),
     responses((status = 200, description = "`ok`", body = String, content_type = "text/plain"),
-        (status = 503, description = "The store can't be reached, the disk is full, or bundled connectors are still compiled", body = crate::schema::Problem, content_type = "application/problem+json")))]
+        (status = 503, description = "The store can't be reached, the disk is full, or bundled connectors are still compiled", body = crate::problem::members::ProblemBody, content_type = "application/problem+json")))]
 pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     app.store.ping().await?;
     let room = free_bytes(&app.data);

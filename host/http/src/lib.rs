@@ -19,6 +19,7 @@ pub mod handbook;
 mod health;
 mod messages;
 pub mod metrics;
+mod names;
 mod oauth;
 pub mod openapi;
 mod page;
@@ -29,7 +30,7 @@ mod rate_limit;
 mod rates;
 pub mod rejection;
 pub mod router;
-mod schema;
+
 mod search;
 mod state;
 

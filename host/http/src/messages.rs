@@ -7,26 +7,24 @@ use axum::{
     extract::{Path, State},
 };
 use resly_service::App;
-use serde_json::Value;
 
-use super::{chat::object, guard::Chatter, problem::Problem};
+use super::{chat::Answer, guard::Chatter, problem::Problem};
 
 /// One message with its citations, steps and tokens; also one that was superseded.
 #[utoipa::path(
     get, path = "/api/messages/{id}", tag = "chat", operation_id = "getMessage",
     params(("id" = String, Path, description = "From `X-Message-Id`")),
     responses(
-        (status = 200, description = "The message", body = crate::schema::Answer),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The message", body = Answer),
     ),
 )]
 pub async fn get(
     State(app): State<Arc<App>>,
     Chatter(principal): Chatter,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Answer>, Problem> {
     let missing = || Problem::not_found("there is no such message");
     let id = id.parse().map_err(|_| missing())?;
     let message = app.turns.store.message(principal.organization, id).await?.ok_or_else(missing)?;
-    Ok(Json(object(&message)))
+    Ok(Json(Answer::stored(&message)))
 }

@@ -1,4 +1,6 @@
-//! `/openapi.json`, generated from the handlers; the committed `host/http/openapi.json` is held to it by a test.
+//! `/openapi.json`, generated from the routes; the committed `host/http/openapi.json` is held to it by a test.
+//!
+//! [`router`](super::router) registers each operation together with its route. Here is what is said once for all of them.
 
 use std::sync::OnceLock;
 
@@ -6,10 +8,17 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        ContentBuilder, PathItem, Ref, ResponseBuilder,
+        path::Operation,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 
-use super::{admin, chat, docs, health, messages, search};
+use super::{
+    problem::members::{Members, ProblemBody},
+    router,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,29 +27,7 @@ use super::{admin, chat, docs, health, messages, search};
         description = "Answers customers from what a company knows and from the services it runs on. Errors are RFC 9457 problems.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    paths(
-        chat::post::handle, chat::follow::resume, chat::follow::cancel, chat::approvals::find,
-        chat::approvals::decide, messages::get, search::handle,
-        admin::keys::create, admin::keys::list, admin::keys::get, admin::keys::change, admin::keys::rotate,
-        admin::keys::delete,
-        admin::connectors::list, admin::connectors::get, admin::connectors::create,
-        admin::versions::approve, admin::versions::reject, admin::versions::delete,
-        admin::publishers::list, admin::publishers::create, admin::publishers::change, admin::publishers::delete,
-        admin::definitions::check, admin::definitions::dry_run, admin::definitions::import,
-        admin::connections::create, admin::connections::list, admin::connections::get, admin::connections::change,
-        admin::connections::delete, admin::connections::enable, admin::connections::disable,
-        admin::health::get, admin::alerts::list, admin::alerts::resolve, admin::webhook::put,
-        admin::webhook::get, admin::webhook::delete, admin::webhook::rotate, admin::webhook::test,
-        admin::webhook::deliveries, admin::oauth::start,
-        admin::visitors::get, admin::visitors::start, admin::visitors::put, admin::visitors::delete, admin::actions::test, admin::actions::call,
-        admin::trials::dry_run, admin::trials::sample, admin::trials::preview,
-        admin::sources::create, admin::sources::list, admin::sources::delete,
-        admin::workflows::create, admin::workflows::list, admin::workflows::replace, admin::workflows::delete,
-        admin::logs::list, admin::approvals::list, admin::usage::get, admin::plan::get, admin::plan::change,
-        admin::conversations::list, admin::conversations::get, admin::tickets::list,
-        admin::vault::get, admin::vault::rotate,
-        health::alive, health::ready, health::metrics, docs::home, docs::index, docs::page, docs::problem,
-    ),
+    components(schemas(ProblemBody, Members)),
     tags(
         (name = "chat", description = "Ask, follow, cancel, confirm; keys with the scope `chat`"),
         (name = "search", description = "Search the organization's knowledge; keys with the scope `search`"),
@@ -50,7 +37,7 @@ use super::{admin, chat, docs, health, messages, search};
     security(("key" = [])),
     modifiers(&Keys),
 )]
-struct Document;
+pub(super) struct Document;
 
 struct Keys;
 
@@ -69,11 +56,26 @@ impl Modify for Keys {
 pub fn document() -> &'static str {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
+        let mut document = router::operations();
+        document.paths.paths.values_mut().flat_map(operations).for_each(answer_problems);
         // A document made of plain structs always serializes.
-        let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+        let mut text = document.to_pretty_json().unwrap_or_default();
         text.push('\n');
         text
     })
+}
+
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, patch, .. } = path;
+    [get, put, post, delete, patch].into_iter().flatten()
+}
+
+/// Every operation may answer with a problem.
+fn answer_problems(operation: &mut Operation) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let problem =
+        ResponseBuilder::new().description("A problem (RFC 9457)").content("application/problem+json", content).build();
+    operation.responses.responses.entry("default".to_owned()).or_insert_with(|| problem.into());
 }
 
 pub async fn get() -> Response {
@@ -84,7 +86,45 @@ pub async fn get() -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
     use super::document;
+
+    /// What may be any JSON, or any object: members of schemas, and bodies of operations.
+    const FREE_FORM: &[&str] = &[
+        "ActionResult.output",
+        "Answer.steps",
+        "Approval.input",
+        "ApprovalOutcome.output",
+        "Connection.settings",
+        "ConnectionPatch.settings",
+        "ConnectorAction.input",
+        "ConnectorAction.output",
+        "ConnectorChange.after",
+        "ConnectorChange.before",
+        "ConversationMessage.steps",
+        "DryRun.output",
+        "DryRunRequest.definition",
+        "DryRunRequest.input",
+        "DryRunRequest.settings",
+        "ImportRequest.document",
+        "ImportedDefinition.definition",
+        "InstallRequest.settings",
+        "ListedConnector.auth",
+        "ListedConnector.auth_alternatives",
+        "ListedConnector.settings",
+        "LoggedCall.requests",
+        "MappingPreview.input",
+        "MappingPreview.output",
+        "PreviewRequest.sample",
+        "Sample.output",
+        "callAction request",
+        "checkDefinition request",
+        "createConnector request",
+        "dryRunAction request",
+    ];
 
     #[test]
     fn the_committed_document_is_fresh() {
@@ -94,5 +134,44 @@ mod tests {
             committed == document(),
             "host/http/openapi.json is stale: write it anew with `resly openapi > host/http/openapi.json`"
         );
+    }
+
+    #[test]
+    fn only_what_is_free_form_has_no_type() {
+        let document: Value = serde_json::from_str(document()).unwrap();
+        let mut found = BTreeSet::new();
+        for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap()) {
+            let id = operation.1["operationId"].as_str().unwrap();
+            let answers = operation.1["responses"].as_object().unwrap();
+            for (status, answer) in answers.iter().chain([(&"request".to_owned(), &operation.1["requestBody"])]) {
+                for content in answer["content"].as_object().into_iter().flat_map(|content| content.values()) {
+                    untyped(&content["schema"], &format!("{id} {status}"), &mut found);
+                }
+            }
+        }
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            untyped(schema, name, &mut found);
+        }
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        assert_eq!(found, FREE_FORM);
+    }
+
+    /// The places in a schema where anything is allowed.
+    fn untyped(schema: &Value, at: &str, found: &mut BTreeSet<String>) {
+        const TYPES: [&str; 4] = ["type", "$ref", "allOf", "oneOf"];
+        let members = schema["properties"].as_object();
+        let rest = schema.get("additionalProperties");
+        let object = schema["type"] == "object" || schema["type"][0] == "object";
+        let is_map = rest.is_some_and(|rest| rest.is_object());
+        if !TYPES.iter().any(|name| schema.get(name).is_some()) || (object && members.is_none() && !is_map) {
+            found.insert(at.to_owned());
+        }
+        for (name, member) in members.into_iter().flatten() {
+            untyped(member, &format!("{at}.{name}"), found);
+        }
+        let lists = ["allOf", "oneOf"].into_iter().flat_map(|name| schema[name].as_array().into_iter().flatten());
+        for part in lists.chain(schema.get("items")).chain(rest.filter(|_| is_map)) {
+            untyped(part, at, found);
+        }
     }
 }

@@ -11,7 +11,7 @@ use serde::{
     de::{DeserializeOwned, Visitor},
     forward_to_deserialize_any,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::problem::{Problem, kinds};
 
@@ -41,7 +41,7 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
         if !known.contains(&name.as_str()) {
             let known_are = if known.is_empty() { "no parameters".to_owned() } else { listed(known) };
             let unknown = wrong(name, &format!("is unknown; this route takes {known_are}"));
-            return Err(unknown.with("allowed", json!(known)));
+            return Err(unknown.with(|members| members.allowed = Some(known.to_vec())));
         }
         if !seen.insert(name) {
             return Err(wrong(name, "is there more than once"));
@@ -83,7 +83,7 @@ impl<'de> Deserializer<'de> for Texts<'_> {
 pub fn wrong(name: &str, what: &str) -> Problem {
     let name: String = mask::secrets(name).chars().take(100).collect();
     let detail = format!("the query parameter `{name}` {what}");
-    Problem::new(&kinds::INVALID_HEADER, detail).with("parameter", name)
+    Problem::new(&kinds::INVALID_HEADER, detail).with(|members| members.parameter = Some(name))
 }
 
 /// An id or a time.
@@ -102,8 +102,8 @@ pub fn choice<T: Copy>(
     let Some(text) = text else { return Ok(None) };
     let found = all.iter().copied().find(|one| name_of(*one) == text);
     found.map(Some).ok_or_else(|| {
-        let allowed: Vec<&str> = all.iter().map(|one| name_of(*one)).collect();
-        wrong(name, &format!("is one of {}", listed(&allowed))).with("allowed", json!(allowed))
+        let allowed: Vec<&'static str> = all.iter().map(|one| name_of(*one)).collect();
+        wrong(name, &format!("is one of {}", listed(&allowed))).with(|members| members.allowed = Some(allowed))
     })
 }
 
@@ -113,6 +113,8 @@ fn listed(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[derive(Debug, Deserialize)]

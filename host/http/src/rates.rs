@@ -14,10 +14,9 @@ use resly_service::{
     keyring::Identity,
     rates::{Caller, RateExceeded, RateLeft, StreamPermit, Subject},
 };
-use serde_json::json;
 
 use super::{
-    problem::{Problem, kinds},
+    problem::{Problem, kinds, members::ReachedRate},
     rate_limit,
 };
 
@@ -111,17 +110,27 @@ impl RateGate {
             RateExceeded::Requests { subject, limit, resets_at } => {
                 let now = self.app.clock.now();
                 let left = RateLeft { subject, limit, remaining: 0, resets_at };
-                let rate = json!({"subject": subject.name(), "requests_per_minute": limit, "resets_at": resets_at});
+                let rate = ReachedRate {
+                    subject: subject.name(),
+                    requests_per_minute: Some(limit),
+                    resets_at: Some(resets_at),
+                    streams: None,
+                };
                 let problem = Problem::new(&kinds::RATE_LIMITED, format!("{detail}: {}", advice(subject)));
                 let seconds = rate_limit::seconds_until(resets_at, now).max(1);
                 let fields = rate_limit::rate_fields(left, now);
                 let problem = fields.into_iter().fold(problem, |problem, (name, value)| problem.header(name, value));
-                problem.with("rate", rate).with("retryable", true).retry_after(seconds)
+                problem.with(|members| members.tell_rate(rate)).retry_after(seconds)
             }
             RateExceeded::Streams { subject, limit } => {
-                let rate = json!({"subject": subject.name(), "streams": limit});
+                let rate = ReachedRate {
+                    subject: subject.name(),
+                    requests_per_minute: None,
+                    resets_at: None,
+                    streams: Some(limit),
+                };
                 let problem = Problem::new(&kinds::TOO_MANY_STREAMS, format!("{detail}: {}", advice(subject)));
-                problem.with("rate", rate).with("retryable", true).retry_after(STREAMS_RETRY_S)
+                problem.with(|members| members.tell_rate(rate)).retry_after(STREAMS_RETRY_S)
             }
         }
     }

@@ -7,9 +7,11 @@ use axum::{
     extract::{MatchedPath, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get, post, put},
+    routing::get,
 };
 use futures::FutureExt;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api, admin, chat, console, docs, guard, health, messages, oauth, openapi,
@@ -19,89 +21,128 @@ use super::{
 
 /// Everything the host answers.
 pub fn router(api: Api) -> Router {
-    let admin = Router::new()
-        .route("/keys", post(admin::keys::create).get(admin::keys::list))
-        .route("/keys/{id}", get(admin::keys::get).patch(admin::keys::change).delete(admin::keys::delete))
-        .route("/keys/{id}/rotate", post(admin::keys::rotate))
-        .route("/connectors", get(admin::connectors::list).post(admin::connectors::create))
-        .route("/connectors/check", post(admin::definitions::check))
-        .route("/connectors/import", post(admin::definitions::import))
-        .route("/connectors/dry-run", post(admin::definitions::dry_run))
-        .route("/connectors/{id}", get(admin::connectors::get))
-        .route("/connectors/{id}/versions/{version}", delete(admin::versions::delete))
-        .route("/connectors/{id}/versions/{version}/approve", post(admin::versions::approve))
-        .route("/connectors/{id}/versions/{version}/reject", post(admin::versions::reject))
-        .route(
-            "/publishers",
-            get(admin::publishers::list).post(admin::publishers::create).patch(admin::publishers::change),
-        )
-        .route("/publishers/{id}", delete(admin::publishers::delete))
-        .route("/connections", post(admin::connections::create).get(admin::connections::list))
-        .route(
-            "/connections/{id}",
-            get(admin::connections::get).patch(admin::connections::change).delete(admin::connections::delete),
-        )
-        .route("/connections/{id}/test", post(admin::actions::test))
-        .route("/connections/{id}/oauth/start", post(admin::oauth::start))
-        .route("/connections/{id}/visitors/{visitor}", get(admin::visitors::get).delete(admin::visitors::delete))
-        .route("/connections/{id}/visitors/{visitor}/credentials", put(admin::visitors::put))
-        .route("/connections/{id}/visitors/{visitor}/oauth/start", post(admin::visitors::start))
-        .route("/connections/{id}/enable", post(admin::connections::enable))
-        .route("/connections/{id}/disable", post(admin::connections::disable))
-        .route("/connections/{id}/health", get(admin::health::get))
-        .route("/connections/{id}/actions/{action}", post(admin::actions::call))
-        .route("/connections/{id}/actions/{action}/dry-run", post(admin::trials::dry_run))
-        .route("/connections/{id}/actions/{action}/sample", get(admin::trials::sample))
-        .route("/connections/{id}/actions/{action}/mapping/preview", post(admin::trials::preview))
-        .route("/sources", post(admin::sources::create).get(admin::sources::list))
-        .route("/sources/{id}", delete(admin::sources::delete))
-        .route("/workflows", post(admin::workflows::create).get(admin::workflows::list))
-        .route("/workflows/{id}", put(admin::workflows::replace).delete(admin::workflows::delete))
-        .route("/logs", get(admin::logs::list))
-        .route("/approvals", get(admin::approvals::list))
-        .route("/alerts", get(admin::alerts::list))
-        .route("/alerts/{id}/resolve", post(admin::alerts::resolve))
-        .route("/webhook", get(admin::webhook::get).put(admin::webhook::put).delete(admin::webhook::delete))
-        .route("/webhook/rotate", post(admin::webhook::rotate))
-        .route("/webhook/test", post(admin::webhook::test))
-        .route("/webhook/deliveries", get(admin::webhook::deliveries))
-        .route("/usage", get(admin::usage::get))
-        .route("/plan", get(admin::plan::get).patch(admin::plan::change))
-        .route("/vault", get(admin::vault::get))
-        .route("/vault/rotate", post(admin::vault::rotate))
-        .route("/conversations", get(admin::conversations::list))
-        .route("/conversations/{id}", get(admin::conversations::get))
-        .route("/tickets", get(admin::tickets::list));
-
-    let routes = Router::new()
-        .route("/chat", post(chat::post::handle))
-        .route("/chat/{id}/stream", get(chat::follow::resume).delete(chat::follow::cancel))
-        .route("/chat/approvals/{id}", get(chat::approvals::find).post(chat::approvals::decide))
-        .route("/messages/{id}", get(messages::get))
-        .route("/search", post(search::handle))
-        .nest("/admin", admin)
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn_with_state(api.clone(), guard::guard));
-
+    let guarded = middleware::from_fn_with_state(api.clone(), guard::guard);
+    let (routes, _) = self::api().split_for_parts();
+    let (host, _) = host().split_for_parts();
     Router::new()
-        .nest("/api", routes)
-        .route("/", get(docs::home))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/openapi.json", get(openapi::get))
-        .route("/schemas/connector.json", get(admin::definitions::schema))
-        .route("/docs", get(docs::index))
-        .route("/docs/{page}", get(docs::page))
-        .route("/docs/problems/{slug}", get(docs::problem))
-        .route("/console", get(console::page))
-        .route("/oauth/begin/{nonce}", get(oauth::begin))
-        .route(oauth::REDIRECT, get(oauth::callback))
+        .merge(routes.method_not_allowed_fallback(method_not_allowed).layer(guarded.clone()))
+        .nest("/api", Router::new().fallback(not_found).layer(guarded))
+        .merge(host)
+        .merge(pages())
         .fallback(docs::not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(api.clone(), measure))
         .with_state(api)
+}
+
+/// The OpenAPI document's operations: those of the routes themselves.
+pub fn operations() -> utoipa::openapi::OpenApi {
+    OpenApiRouter::with_openapi(openapi::Document::openapi()).merge(api()).merge(host()).into_openapi()
+}
+
+/// What needs a key. The path of a route is in its handler's `#[utoipa::path]`, and nowhere else.
+fn api() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().merge(chat()).merge(organization()).merge(connectors()).merge(connections())
+}
+
+fn chat() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(chat::post::handle))
+        .routes(routes!(chat::follow::resume, chat::follow::cancel))
+        .routes(routes!(chat::approvals::find, chat::approvals::decide))
+        .routes(routes!(messages::get))
+        .routes(routes!(search::handle))
+}
+
+/// What an admin sees and sets of the organization.
+fn organization() -> OpenApiRouter<Api> {
+    use admin::{
+        alerts, approvals, conversations, keys, logs, plan, sources, tickets, usage, vault, webhook, workflows,
+    };
+
+    OpenApiRouter::default()
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::get, keys::change, keys::delete))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(sources::create, sources::list))
+        .routes(routes!(sources::delete))
+        .routes(routes!(workflows::create, workflows::list))
+        .routes(routes!(workflows::replace, workflows::delete))
+        .routes(routes!(logs::list))
+        .routes(routes!(approvals::list))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::resolve))
+        .routes(routes!(webhook::get, webhook::put, webhook::delete))
+        .routes(routes!(webhook::rotate))
+        .routes(routes!(webhook::test))
+        .routes(routes!(webhook::deliveries))
+        .routes(routes!(usage::get))
+        .routes(routes!(plan::get, plan::change))
+        .routes(routes!(vault::get))
+        .routes(routes!(vault::rotate))
+        .routes(routes!(conversations::list))
+        .routes(routes!(conversations::get))
+        .routes(routes!(tickets::list))
+}
+
+/// The catalogue.
+fn connectors() -> OpenApiRouter<Api> {
+    use admin::{connectors, definitions, publishers, versions};
+
+    OpenApiRouter::default()
+        .routes(routes!(connectors::list, connectors::create))
+        .routes(routes!(connectors::get))
+        .routes(routes!(definitions::check))
+        .routes(routes!(definitions::import))
+        .routes(routes!(definitions::dry_run))
+        .routes(routes!(versions::delete))
+        .routes(routes!(versions::approve))
+        .routes(routes!(versions::reject))
+        .routes(routes!(publishers::list, publishers::create, publishers::change))
+        .routes(routes!(publishers::delete))
+}
+
+/// What is installed of it.
+fn connections() -> OpenApiRouter<Api> {
+    use admin::{actions, connections, health, oauth, trials, visitors};
+
+    OpenApiRouter::default()
+        .routes(routes!(connections::create, connections::list))
+        .routes(routes!(connections::get, connections::change, connections::delete))
+        .routes(routes!(connections::enable))
+        .routes(routes!(connections::disable))
+        .routes(routes!(health::get))
+        .routes(routes!(oauth::start))
+        .routes(routes!(visitors::get, visitors::delete))
+        .routes(routes!(visitors::put))
+        .routes(routes!(visitors::start))
+        .routes(routes!(actions::test))
+        .routes(routes!(actions::call))
+        .routes(routes!(trials::dry_run))
+        .routes(routes!(trials::sample))
+        .routes(routes!(trials::preview))
+}
+
+/// For whoever runs the host.
+fn host() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(docs::home))
+        .routes(routes!(docs::index))
+        .routes(routes!(docs::page))
+        .routes(routes!(docs::problem))
+}
+
+/// What people and tools read, and no client of the API calls: these alone have no operation.
+fn pages() -> Router<Api> {
+    Router::new()
+        .route("/openapi.json", get(openapi::get))
+        .route("/schemas/connector.json", get(admin::definitions::schema))
+        .route("/console", get(console::page))
+        .route("/oauth/begin/{nonce}", get(oauth::begin))
+        .route(oauth::REDIRECT, get(oauth::callback))
 }
 
 /// The path isn't repeated: keys are pasted into the wrong places, too.

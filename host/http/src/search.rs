@@ -6,9 +6,12 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use resly_core::{
+    id::{PassageId, SourceId},
+    knowledge,
+};
 use resly_service::{App, FieldError};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{body::Json, guard::Searcher, problem::Problem, rate_limit};
@@ -24,13 +27,41 @@ pub struct SearchRequest {
     limit: Option<usize>,
 }
 
+#[derive(Serialize, ToSchema)]
+pub struct SearchResults {
+    /// Best first.
+    results: Vec<Passage>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Passage {
+    #[schema(value_type = String, format = "uuid")]
+    id: PassageId,
+    #[schema(value_type = String, format = "uuid")]
+    source_id: SourceId,
+    title: String,
+    /// The headings above it, such as `Billing › Refunds`.
+    section: String,
+    url: Option<String>,
+    text: String,
+    /// Comparable within one answer only.
+    score: f32,
+}
+
+impl From<knowledge::Passage> for Passage {
+    fn from(passage: knowledge::Passage) -> Self {
+        let knowledge::Passage { id, source_id, title, section, url, text, score } = passage;
+        Self { id, source_id, title, section, url, text, score }
+    }
+}
+
 /// Searches the organization's knowledge. Counts one message.
 #[utoipa::path(
     post, path = "/api/search", tag = "search", operation_id = "search",
     request_body = SearchRequest,
     responses(
-        (status = 200, description = "The best passages, best first", body = crate::schema::SearchResults),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The best passages, best first", body = SearchResults),
     ),
 )]
 pub async fn handle(
@@ -54,7 +85,8 @@ pub async fn handle(
     let now = app.clock.now();
     let (organization, key) = (principal.organization, principal.key);
     let remaining = app.turns.store.count_search(organization, key, principal.message_cap, now).await?;
-    let mut response = axum::Json(json!({"results": passages})).into_response();
+    let mut response =
+        axum::Json(SearchResults { results: passages.into_iter().map(Passage::from).collect() }).into_response();
     rate_limit::insert(response.headers_mut(), remaining, now);
     Ok(response)
 }

@@ -21,7 +21,7 @@ use resly_core::{
     json::without_bom,
     meter::Limits,
 };
-use resly_http::admin::trials;
+use resly_http::admin::trials::DryRun;
 use resly_manifest::{
     Digest, Mistake, Reading, SideEffect,
     openapi::{self, ImportError, Wanted},
@@ -370,8 +370,8 @@ pub async fn run(app: &Arc<App>, given: Given, trial: Trial) -> anyhow::Result<R
 
 /// A dry run, for a person: the request on its own, and what it took.
 pub fn told_dry(rehearsal: Rehearsal) -> (Option<String>, String) {
-    match trials::shown(rehearsal) {
-        Ok(shown) => (Some(format!("{shown:#}\n")), "nothing was sent\n".to_owned()),
+    match DryRun::new(rehearsal) {
+        Ok(dry_run) => (Some(format!("{:#}\n", json!(dry_run))), "nothing was sent\n".to_owned()),
         Err(problem) => (None, format!("{}: {}\n", problem.kind().slug, problem.detail())),
     }
 }

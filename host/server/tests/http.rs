@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -231,7 +231,7 @@ async fn an_unknown_caller_is_told_which_way_they_are_unknown() {
         assert_eq!(problem["type"], "/docs/problems/unauthenticated");
         details.push(problem["detail"].as_str().unwrap().to_owned());
     }
-    let distinct: std::collections::BTreeSet<_> = details.iter().collect();
+    let distinct: BTreeSet<_> = details.iter().collect();
     assert_eq!(distinct.len(), 4, "{details:#?}");
 }
 
@@ -443,8 +443,51 @@ async fn the_host_explains_itself() {
         metrics.contains("resly_request_duration_seconds_count{route=\"/healthz\",method=\"GET\",status=\"200\"} 1")
     );
     assert_eq!(host.get(&host.key, "/api/nothing").await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(host.get("", "/api/nothing").await.status(), StatusCode::UNAUTHORIZED, "who has no key learns no path");
     let wrong = host.get(&host.key, "/api/chat").await;
     assert_eq!(wrong.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(header(wrong.headers(), "allow"), "POST");
     assert_eq!(problem(wrong).await["type"], "/docs/problems/method-not-allowed");
+}
+
+/// What people and tools read: routes that no client of the API calls, and that have no operation.
+const PAGES: [&str; 9] = [
+    "/console",
+    "/docs",
+    "/docs/problems",
+    "/docs/problems/{slug}",
+    "/docs/{page}",
+    "/oauth/begin/{nonce}",
+    "/oauth/callback",
+    "/openapi.json",
+    "/schemas/connector.json",
+];
+
+/// The paths of the router, as its `Debug` shows them: axum has no other way to list them.
+fn paths(router: &Router) -> BTreeSet<String> {
+    let shown = format!("{router:?}");
+    let own = shown.split("fallback_router").next().unwrap();
+    own.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/')).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn every_route_has_an_operation() {
+    let host = Host::start().await;
+    let document: Value = serde_json::from_str(&text(host.get("", "/openapi.json").await).await).unwrap();
+    let operations = document["paths"].as_object().unwrap();
+    let routes = paths(&host.router);
+    assert!(routes.len() > 40, "{routes:?}");
+    let undocumented: Vec<&String> = routes.iter().filter(|path| !operations.contains_key(*path)).collect();
+    assert_eq!(undocumented, PAGES, "register a route with `routes!`");
+
+    for (path, item) in operations {
+        let path = path.replace(['{', '}'], "");
+        let trace = request(Method::TRACE, &path, &host.admin).body(Body::empty()).unwrap();
+        let response = host.send(trace).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        let allow = header(response.headers(), "allow").split(',').map(str::to_ascii_lowercase);
+        let allowed: BTreeSet<String> = allow.filter(|method| method != "head").collect();
+        let documented: BTreeSet<String> = item.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(allowed, documented, "{path}");
+    }
 }

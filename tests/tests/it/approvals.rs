@@ -56,7 +56,7 @@ async fn in_json_the_answer_asks_and_a_yes_does_it_once() {
     let approval = &answer["approvals"][0];
     assert_eq!(approval["title"], "Our accounts: Close an account");
     assert_eq!(approval["text"], "`Our accounts: Close an account`\n- `id: \"1\"`");
-    assert!(approval["expires_at"].is_string());
+    assert!(approval["expiresAt"].is_string());
     assert!(accounts.closed().is_empty());
     assert_eq!(app.used("connector_calls").await, calls, "nothing was called, so nothing is counted");
     let found = app.get(&path(approval)).await;
@@ -66,7 +66,7 @@ async fn in_json_the_answer_asks_and_a_yes_does_it_once() {
     let conversation = answer["conversationId"].as_str().unwrap();
     let answer = app.answer(going_on(conversation, "Yes.")).await;
     assert_eq!(answer["content"], "It is closed [1].");
-    assert_eq!(answer["citations"][0]["source_id"], connection.as_str());
+    assert_eq!(answer["citations"][0]["sourceId"], connection.as_str());
     let closed = accounts.closed();
     assert_eq!(closed.len(), 1);
     assert_eq!((closed[0].method.as_str(), closed[0].target.as_str()), ("POST", "/accounts/1/close"));

@@ -188,7 +188,7 @@ async fn admins_see_what_was_asked_who_decided_and_what_came_of_it() {
     assert_eq!((&listed[0]["id"], &listed[0]["decided_by"]), (&second["approvals"][0]["id"], &Value::Null));
     let done = &listed[1];
     assert_eq!((&done["title"], &done["text"]), (&first["approvals"][0]["title"], &first["approvals"][0]["text"]));
-    assert_eq!((&done["connection"], &done["conversation"]), (&json!(connection), &first["conversationId"]));
+    assert_eq!((&done["connection"], &done["conversation_id"]), (&json!(connection), &first["conversationId"]));
     assert_eq!((&done["decided_by"], &done["decided_by_name"]), (&done["key"], &done["key_name"]));
     assert!(done["key_name"].is_string() && done["decided_at"].is_string());
     assert_eq!(done["outcome"]["output"]["state"], "closed");

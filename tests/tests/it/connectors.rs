@@ -19,7 +19,7 @@ async fn a_declarative_connector_answers_a_customer() {
     app.model.says([Reply::connector("crm", "get_account", json!({"id": "1"})), Reply::text("Acme is on Pro [1].")]);
     let answer = app.answer(json!({"messages": [{"role": "user", "content": "Which plan is Acme on?"}]})).await;
     assert_eq!(answer["content"], "Acme is on Pro [1].");
-    assert_eq!(answer["citations"][0]["source_id"], id.as_str());
+    assert_eq!(answer["citations"][0]["sourceId"], id.as_str());
 
     let received = service.received();
     let request = received.last().unwrap();

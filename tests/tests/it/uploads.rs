@@ -94,7 +94,7 @@ async fn an_uploaded_component_answers_a_customer() {
         Reply::text("It is on its way [1]."),
     ]);
     let answer = app.answer(json!({"messages": [{"role": "user", "content": "Where is order #1001?"}]})).await;
-    assert_eq!(answer["citations"][0]["source_id"], id);
+    assert_eq!(answer["citations"][0]["sourceId"], id);
     assert!(app.logs().await.iter().any(|row| row["connector"] == "our-shop" && row["status"] == "ok"));
 }
 

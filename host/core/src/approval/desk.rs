@@ -11,7 +11,7 @@ use super::{
 use crate::{
     connector::{
         call::{Admitted, CallError, CallRequest, Caller, Connectors},
-        fault::{self, Fault, FaultKind},
+        fault::{Fault, FaultKind},
     },
     error::StoreError,
     id::{ApprovalId, ConversationId, KeyId, MessageId},
@@ -182,24 +182,6 @@ impl Outcome {
         match self {
             Self::Output(_) => ApprovalState::Executed,
             Self::Error { .. } => ApprovalState::Failed,
-        }
-    }
-
-    /// The outcome as an admin reads it.
-    pub fn for_admin(&self) -> Value {
-        match self {
-            Self::Output(output) => json!({"output": output}),
-            Self::Error { kind, message, remedy } => {
-                json!({"error": {"kind": kind, "message": fault::for_admin(message, *remedy)}})
-            }
-        }
-    }
-
-    /// The outcome as a customer reads it.
-    pub fn for_customer(&self) -> Value {
-        match self {
-            Self::Output(output) => json!({"output": output}),
-            Self::Error { kind, .. } => json!({"error": {"kind": kind, "message": fault::for_customer(kind)}}),
         }
     }
 }

@@ -9,25 +9,67 @@ use axum::{
 use resly_core::{
     connector::{
         call::{CallReport, CallRequest, Caller},
-        connection::Connection,
+        connection::{Connection, Environment},
+        fault::FaultKind,
     },
     id::KeyId,
 };
 use resly_service::App;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
-use super::connections;
+use super::{connections, logs::LogLine};
 use crate::{
     body,
     guard::Admin,
+    names,
     problem::{Problem, call_problem},
     query::Query,
 };
 
 /// How long an answer waits for what is noted beside it.
 const NOTE_TIME: Duration = Duration::from_secs(5);
+
+/// What a call gave.
+#[derive(Serialize, ToSchema)]
+pub struct ActionResult {
+    output: Value,
+    fuel: u64,
+    http_calls: u32,
+    duration_ms: f64,
+    log: Vec<LogLine>,
+    /// `sandbox`: the output is sample data from the connector's fixtures.
+    #[schema(value_type = names::Environment)]
+    environment: Environment,
+}
+
+#[derive(Default, Serialize, ToSchema)]
+pub struct TestResult {
+    ok: bool,
+    /// `sandbox`: nothing was asked of the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<names::Environment>)]
+    environment: Option<Environment>,
+    /// As in the log; `no_test` when the manifest names no action to test with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// What an admin does next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what_to_do: Option<&'static str>,
+    /// The fault's kind: finer than the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<names::FaultKind>)]
+    fault: Option<FaultKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    /// Whether the same may work in a moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retryable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<f64>,
+}
 
 /// Whose account a call by hand uses, where each visitor has one.
 #[derive(Deserialize)]
@@ -45,29 +87,28 @@ pub struct By {
 #[utoipa::path(post, path = "/api/admin/connections/{id}/actions/{action}", tag = "admin", operation_id = "callAction",
     params(("id" = String, Path, description = "The connection's id"), ("action" = String, Path, description = "The action's id"),
         ("visitor" = Option<String>, Query, description = "Whose account, where each visitor has one")),
-    request_body = Object,
-    responses((status = 200, description = "`{output, fuel, http_calls, duration_ms, log}`", body = crate::schema::ActionResult),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    request_body(content = BTreeMap<String, Value>, description = "The action's input"),
+    responses((status = 200, description = "What it gave", body = ActionResult)))]
 pub async fn call(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, action)): Path<(String, String)>,
     Query(whose): Query<Whose>,
     body::Json(input): body::Json<Value>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ActionResult>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
     let by = By { key: principal.key, visitor: whose.visitor };
     let report = run(&app, by, &connection, action, input).await?;
-    match &report.result {
-        Ok(output) => Ok(Json(json!({
-            "output": output,
-            "fuel": report.cost.fuel,
-            "http_calls": report.cost.http_calls,
-            "duration_ms": report.cost.duration_ms(),
-            "log": report.log,
-            "environment": connection.environment,
-        }))),
-        Err(fault) => Err(call_problem(fault, &report)),
+    match report.result {
+        Ok(output) => Ok(Json(ActionResult {
+            output,
+            fuel: report.cost.fuel,
+            http_calls: report.cost.http_calls,
+            duration_ms: report.cost.duration_ms(),
+            log: LogLine::all(report.log),
+            environment: connection.environment,
+        })),
+        Err(ref fault) => Err(call_problem(fault, &report)),
     }
 }
 
@@ -75,27 +116,40 @@ pub async fn call(
 #[utoipa::path(post, path = "/api/admin/connections/{id}/test", tag = "admin", operation_id = "testConnection",
     params(("id" = String, Path, description = "The connection's id"),
         ("visitor" = Option<String>, Query, description = "Whose account, where each visitor has one")),
-    responses((status = 200, description = "`{ok: true, environment, duration_ms}` or `{ok: false, reason, what_to_do, message}`", body = crate::schema::TestResult),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "How it went", body = TestResult)))]
 pub async fn test(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
     Query(whose): Query<Whose>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<TestResult>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
     let by = By { key: principal.key, visitor: whose.visitor };
     let Some(report) = tested(&app, by, &connection).await? else {
-        return Ok(Json(json!({"ok": false, "reason": "no_test",
-            "message": "this connector's manifest names no action to test with; call one of its actions instead"})));
+        return Ok(Json(TestResult {
+            reason: Some("no_test"),
+            message: Some(
+                "this connector's manifest names no action to test with; call one of its actions instead".to_owned(),
+            ),
+            ..TestResult::default()
+        }));
     };
-    let duration_ms = report.cost.duration_ms();
+    let duration_ms = Some(report.cost.duration_ms());
     Ok(Json(match &report.result {
-        Ok(_) => json!({"ok": true, "environment": connection.environment, "duration_ms": duration_ms}),
+        Ok(_) => {
+            TestResult { ok: true, environment: Some(connection.environment), duration_ms, ..TestResult::default() }
+        }
         Err(fault) => {
             let reason = fault.kind.reason();
-            json!({"ok": false, "reason": reason, "what_to_do": reason.what_to_do(), "fault": fault.kind,
-                "message": fault.for_admin(), "retryable": fault.retryable, "duration_ms": duration_ms})
+            TestResult {
+                reason: Some(reason.name()),
+                what_to_do: Some(reason.what_to_do()),
+                fault: Some(fault.kind),
+                message: Some(fault.for_admin()),
+                retryable: Some(fault.retryable),
+                duration_ms,
+                ..TestResult::default()
+            }
         }
     }))
 }

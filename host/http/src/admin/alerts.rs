@@ -6,15 +6,20 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use resly_core::{alert::AlertState, id::AlertId};
+use resly_core::{
+    alert::{AlertKind, AlertState, Severity},
+    connector::reason::Reason,
+    id::{AlertId, ConnectionId},
+    time::Timestamp,
+};
 use resly_service::App;
-use resly_store::{Alert, AlertQuery};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use resly_store::AlertQuery;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
-    page,
+    names, page,
     problem::Problem,
     query::{self, Query},
 };
@@ -27,6 +32,48 @@ pub struct AlertParameters {
     limit: Option<String>,
 }
 
+#[derive(Serialize, ToSchema)]
+pub struct Alert {
+    #[schema(value_type = String, format = "uuid")]
+    id: AlertId,
+    #[schema(value_type = Option<String>, format = "uuid")]
+    connection: Option<ConnectionId>,
+    #[schema(value_type = names::AlertKind)]
+    kind: AlertKind,
+    #[schema(value_type = names::Severity)]
+    severity: Severity,
+    #[schema(value_type = names::AlertState)]
+    state: AlertState,
+    title: String,
+    /// What happened.
+    message: Option<String>,
+    /// As in the log.
+    #[schema(value_type = Option<names::Reason>)]
+    reason: Option<Reason>,
+    /// What an admin does next.
+    what_to_do: &'static str,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    resolved_at: Option<Timestamp>,
+}
+
+impl From<resly_store::Alert> for Alert {
+    fn from(alert: resly_store::Alert) -> Self {
+        let resly_store::Alert { id, connection, kind, severity, state, title, message, .. } = alert;
+        let resly_store::Alert { reason, created_at, resolved_at, .. } = alert;
+        let what_to_do = kind.what_to_do(reason);
+        Self { id, connection, kind, severity, state, title, message, reason, what_to_do, created_at, resolved_at }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Alerts {
+    alerts: Vec<Alert>,
+    /// `before` of the next page; `null` on the last.
+    next: Option<String>,
+}
+
 /// The alerts, newest first.
 #[utoipa::path(get, path = "/api/admin/alerts", tag = "admin", operation_id = "listAlerts",
     params(
@@ -35,13 +82,12 @@ pub struct AlertParameters {
         ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
-    responses((status = 200, description = "`{alerts: [...], next}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "A page, newest first", body = Alerts)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Query(parameters): Query<AlertParameters>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Alerts>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let query = AlertQuery {
         state: query::choice("state", parameters.state.as_deref(), &AlertState::ALL, AlertState::name)?,
@@ -52,31 +98,20 @@ pub async fn list(
     let mut found = app.store.alerts(principal.organization, query).await?;
     let more = page::cut(&mut found, page.limit);
     let next = page::next(&found, more, |alert| (alert.created_at, alert.id.0));
-    let alerts: Vec<Value> = found.iter().map(view).collect();
-    Ok(Json(json!({"alerts": alerts, "next": next})))
+    Ok(Json(Alerts { alerts: found.into_iter().map(Alert::from).collect(), next }))
 }
 
 /// Takes an alert off the list of open ones. It comes back when its cause does.
 #[utoipa::path(post, path = "/api/admin/alerts/{id}/resolve", tag = "admin", operation_id = "resolveAlert",
     params(("id" = String, Path, description = "The alert's id")),
-    responses((status = 200, description = "The alert as it is now", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The alert as it is now", body = Alert)))]
 pub async fn resolve(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Alert>, Problem> {
     let missing = || Problem::not_found("there is no such alert");
     let id: AlertId = id.parse().map_err(|_| missing())?;
     let resolved = app.store.resolve_alert(principal.organization, id, app.clock.now()).await?;
-    Ok(Json(view(&resolved.ok_or_else(missing)?)))
-}
-
-fn view(alert: &Alert) -> Value {
-    json!({
-        "id": alert.id, "connection": alert.connection, "kind": alert.kind, "severity": alert.severity,
-        "state": alert.state, "title": alert.title, "message": alert.message, "reason": alert.reason,
-        "what_to_do": alert.kind.what_to_do(alert.reason), "created_at": alert.created_at,
-        "resolved_at": alert.resolved_at,
-    })
+    Ok(Json(resolved.ok_or_else(missing)?.into()))
 }

@@ -3,15 +3,21 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use resly_core::approval::{ApprovalState, Outcome};
+use resly_core::{
+    approval::{ApprovalState, Outcome},
+    id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId},
+    time::Timestamp,
+};
 use resly_service::App;
-use resly_store::{ApprovalQuery, ListedApproval};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use resly_store::ApprovalQuery;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::{
+    chat::approvals::ApprovalOutcome,
     guard::Admin,
-    page,
+    names, page,
     problem::Problem,
     query::{self, Query},
 };
@@ -27,6 +33,90 @@ pub struct ApprovalParameters {
     limit: Option<String>,
 }
 
+/// A call that a person was asked to confirm. Its members have the names that they have in the chat's API, in snake case.
+#[derive(Serialize, ToSchema)]
+pub struct ListedApproval {
+    #[schema(value_type = String, format = "uuid")]
+    id: ApprovalId,
+    /// `approved`: the call is being made, or its host died meanwhile.
+    #[schema(value_type = names::ApprovalState)]
+    state: ApprovalState,
+    title: String,
+    /// What the person saw.
+    text: String,
+    #[schema(value_type = String, format = "uuid")]
+    connection: ConnectionId,
+    action: String,
+    #[schema(value_type = String, format = "uuid")]
+    conversation_id: ConversationId,
+    /// The answer that asks.
+    #[schema(value_type = String, format = "uuid")]
+    message_id: MessageId,
+    visitor_id: Option<String>,
+    /// The key under which the model was asked.
+    #[schema(value_type = String, format = "uuid")]
+    key: KeyId,
+    /// Also when the key has been deleted.
+    key_name: Option<String>,
+    /// The key that decided.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    decided_by: Option<KeyId>,
+    decided_by_name: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    decided_at: Option<Timestamp>,
+    /// Why it was declined.
+    reason: Option<String>,
+    /// What came of the call, without an output that is long.
+    outcome: Option<ApprovalOutcome>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+impl From<resly_store::ListedApproval> for ListedApproval {
+    fn from(listed: resly_store::ListedApproval) -> Self {
+        let resly_store::ListedApproval { approval, key_name, decided_by_name } = listed;
+        Self {
+            id: approval.id,
+            state: approval.state,
+            title: approval.title,
+            text: approval.text,
+            connection: approval.connection,
+            action: approval.action,
+            conversation_id: approval.conversation,
+            message_id: approval.message,
+            visitor_id: approval.visitor,
+            key: approval.key,
+            key_name,
+            decided_by: approval.decided_by,
+            decided_by_name,
+            decided_at: approval.decided_at,
+            reason: approval.reason,
+            outcome: approval.outcome.map(|outcome| ApprovalOutcome::for_admin(shortened(outcome))),
+            created_at: approval.created_at,
+            expires_at: approval.expires_at,
+        }
+    }
+}
+
+/// An outcome, without an output that is long.
+fn shortened(outcome: Outcome) -> Outcome {
+    let Outcome::Output(output) = &outcome else { return outcome };
+    let bytes = output.to_string().len();
+    if bytes <= SHOWN_BYTES {
+        return outcome;
+    }
+    Outcome::Output(json!({"cut": format!("the output has {bytes} bytes; GET /api/chat/approvals/{{id}} has it")}))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ListedApprovals {
+    approvals: Vec<ListedApproval>,
+    /// `before` of the next page; `null` on the last.
+    next: Option<String>,
+}
+
 /// The approvals: what a person saw (`text`), under which key they were asked and decided, and what came of it.
 #[utoipa::path(get, path = "/api/admin/approvals", tag = "admin", operation_id = "listApprovals",
     params(
@@ -35,13 +125,12 @@ pub struct ApprovalParameters {
         ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
-    responses((status = 200, description = "`{approvals: [...], next}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "A page, newest first", body = ListedApprovals)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Query(parameters): Query<ApprovalParameters>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ListedApprovals>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let query = ApprovalQuery {
         state: query::choice("state", parameters.state.as_deref(), &ApprovalState::ALL, ApprovalState::name)?,
@@ -52,31 +141,5 @@ pub async fn list(
     let mut found = app.store.approvals(principal.organization, query, app.clock.now()).await?;
     let more = page::cut(&mut found, page.limit);
     let next = page::next(&found, more, |listed| (listed.approval.created_at, listed.approval.id.0));
-    let approvals: Vec<Value> = found.iter().map(view).collect();
-    Ok(Json(json!({"approvals": approvals, "next": next})))
-}
-
-fn view(ListedApproval { approval, key_name, decided_by_name }: &ListedApproval) -> Value {
-    json!({
-        "id": approval.id, "state": approval.state, "title": approval.title, "text": approval.text,
-        "connection": approval.connection, "action": approval.action, "conversation": approval.conversation,
-        "message": approval.message, "visitor": approval.visitor, "key": approval.key, "key_name": key_name,
-        "decided_by": approval.decided_by, "decided_by_name": decided_by_name, "decided_at": approval.decided_at,
-        "reason": approval.reason, "outcome": approval.outcome.as_ref().map(shown),
-        "created_at": approval.created_at, "expires_at": approval.expires_at,
-    })
-}
-
-/// An outcome, without an output that is long.
-fn shown(outcome: &Outcome) -> Value {
-    match outcome {
-        Outcome::Output(output) => {
-            let bytes = output.to_string().len();
-            if bytes <= SHOWN_BYTES {
-                return json!(outcome);
-            }
-            json!({"output": {"cut": format!("the output has {bytes} bytes; GET /api/chat/approvals/{{id}} has it")}})
-        }
-        Outcome::Error { .. } => outcome.for_admin(),
-    }
+    Ok(Json(ListedApprovals { approvals: found.into_iter().map(ListedApproval::from).collect(), next }))
 }

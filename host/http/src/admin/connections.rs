@@ -1,5 +1,7 @@
 //! `/api/admin/connections`: install a connector, configure it, switch it on and off, take it out.
 
+pub(super) mod view;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
@@ -9,29 +11,24 @@ use axum::{
 };
 use http::StatusCode;
 use resly_core::{
-    connector::{
-        account::Account,
-        connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy},
-    },
+    connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner},
     id::ConnectionId,
     principal::Principal,
     time::Timestamp,
 };
 use resly_manifest::{Auth, AuthType, Manifest};
-use resly_service::{
-    App, FieldError,
-    accounts::{self, Revocation},
-    install,
-};
+use resly_service::{App, FieldError, accounts::Revocation, install};
 use resly_store::{ConnectionChange, CredentialsExpiry};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use self::view::{Disconnected, Policy};
 use super::health::Beside;
 use crate::{
     body,
     guard::Admin,
+    names,
     problem::{Problem, fault_problem, kinds},
     query::{Nothing, Query},
 };
@@ -46,25 +43,24 @@ pub struct InstallRequest {
     /// For people; the connector's name when absent.
     name: Option<String>,
     /// `sandbox` (fixtures, no network) or `production`.
-    #[schema(value_type = String)]
+    #[schema(value_type = names::Environment)]
     environment: Environment,
     /// What the connector's settings schema asks for.
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     settings: Option<Value>,
     /// One of the connector's ways of authentication, by type; its usual one when absent.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<names::AuthType>)]
     auth: Option<AuthType>,
     /// Whose account it is: `organization` (when absent), or `visitor` for each visitor's own.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<names::Owner>)]
     owner: Owner,
     /// `{api_key}`, `{token}`, `{username, password}` or `{client_id, client_secret}`. They never come back.
-    #[schema(value_type = Option<Object>)]
     credentials: Option<BTreeMap<String, String>>,
     /// RFC 3339: when the credentials end, if the service said so. An alert is raised two weeks ahead.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     credentials_expire_at: Option<Timestamp>,
     /// What is allowed beyond reading with a secret key.
-    #[schema(value_type = Option<Object>)]
     policy: Option<Policy>,
     /// jq filters by action, applied to the output before the model sees it.
     mappings: Option<BTreeMap<String, String>>,
@@ -75,25 +71,30 @@ pub struct InstallRequest {
 pub struct ConnectionPatch {
     name: Option<String>,
     version: Option<String>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<names::Environment>)]
     environment: Option<Environment>,
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     settings: Option<Value>,
     /// Another of the connector's ways of authentication. What was stored for the one before is dropped.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<names::AuthType>)]
     auth: Option<AuthType>,
     /// New ones, or `null` to forget those there are.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     credentials: Option<Option<BTreeMap<String, String>>>,
     /// RFC 3339: when the credentials end; `null` for never, as it is for new ones when absent.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     credentials_expire_at: Option<Option<Timestamp>>,
-    #[schema(value_type = Option<Object>)]
     policy: Option<Policy>,
     mappings: Option<BTreeMap<String, String>>,
     /// The `revision` that the change was made from: a 409 when the connection has changed since.
     revision: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Connections {
+    connections: Vec<view::Connection>,
 }
 
 /// Tells `null` from absent.
@@ -106,13 +107,12 @@ pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 /// Installs a connector.
 #[utoipa::path(post, path = "/api/admin/connections", tag = "admin", operation_id = "createConnection",
     request_body = InstallRequest,
-    responses((status = 201, description = "The connection", body = crate::schema::Connection),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The connection", body = view::Connection)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     body::Json(request): body::Json<InstallRequest>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<view::Connection>), Problem> {
     let organization = principal.organization;
     let installable = app.catalogue.choose(organization, &request.connector, request.version.as_deref()).await?;
     let manifest = installable.manifest;
@@ -154,63 +154,58 @@ pub async fn create(
         auth: request.auth,
         owner: request.owner,
         credentials,
-        policy: request.policy.unwrap_or_default(),
+        policy: request.policy.unwrap_or_default().into(),
         mappings,
         tested_at: None,
         created_at: now,
         revision: 1,
     };
     app.store.create_connection(connection.clone(), request.credentials_expire_at).await?;
-    Ok((StatusCode::CREATED, Json(shown(&app, &connection).await?)))
+    Ok((StatusCode::CREATED, Json(shown(&app, connection).await?)))
 }
 
 /// The organization's connections.
 #[utoipa::path(get, path = "/api/admin/connections", tag = "admin", operation_id = "listConnections",
-    responses((status = 200, description = "`{connections: [...]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connections", body = Connections)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Connections>, Problem> {
     let connections = app.store.list_connections(principal.organization).await?;
     let accounts = app.store.own_accounts(principal.organization).await?;
     let beside = Beside::of(&app, principal.organization).await?;
-    let view = |connection: &Connection| {
-        let mut view = view(connection, accounts.get(&connection.id));
-        beside.add(connection, &mut view);
-        view
+    let view = |connection: Connection| {
+        let account = accounts.get(&connection.id);
+        view::Connection::new(connection, account, &beside)
     };
-    let connections: Vec<Value> = connections.iter().map(view).collect();
-    Ok(Json(json!({"connections": connections})))
+    Ok(Json(Connections { connections: connections.into_iter().map(view).collect() }))
 }
 
 /// One connection.
 #[utoipa::path(get, path = "/api/admin/connections/{id}", tag = "admin", operation_id = "getConnection",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "The connection", body = crate::schema::Connection),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connection", body = view::Connection)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(shown(&app, &find(&app, &principal, &id).await?).await?))
+) -> Result<Json<view::Connection>, Problem> {
+    Ok(Json(shown(&app, find(&app, &principal, &id).await?).await?))
 }
 
 /// Changes a connection. Settings that lead to other hosts drop the credentials, unless new ones come along.
 #[utoipa::path(patch, path = "/api/admin/connections/{id}", tag = "admin", operation_id = "changeConnection",
     params(("id" = String, Path, description = "The connection's id")),
     request_body = ConnectionPatch,
-    responses((status = 200, description = "The connection as it is now", body = crate::schema::Connection),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connection as it is now", body = view::Connection)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
     body::Json(patch): body::Json<ConnectionPatch>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<view::Connection>, Problem> {
     let organization = principal.organization;
     let connection = find(&app, &principal, &id).await?;
     let prepared = app.connectors.prepare(&connection).await?;
@@ -278,7 +273,7 @@ pub async fn change(
         credentials,
         untested: elsewhere || moved,
         unauthorized,
-        policy: patch.policy,
+        policy: patch.policy.map(Into::into),
         mappings: patch.mappings,
         version: patch.version,
         environment: patch.environment,
@@ -286,7 +281,7 @@ pub async fn change(
     };
     // Every change raises the revision, which voids pending approvals, so a patch that changes nothing returns early.
     if change.is_none(&connection) {
-        return Ok(Json(shown(&app, &connection).await?));
+        return Ok(Json(shown(&app, connection).await?));
     }
     let changed = app.store.update_connection(organization, connection.id, change).await?;
     let Some(changed) = changed else {
@@ -294,19 +289,18 @@ pub async fn change(
         return Err(changed_meanwhile());
     };
     let revocation = app.accounts.revoke(&connection, &prepared.installable, accounts).await;
-    let mut view = shown(&app, &changed).await?;
-    if let Revocation::Unconfirmed(message) = revocation {
-        view["revocation"] = json!({"confirmed": false, "message": message});
-    }
-    Ok(Json(view))
+    let view = shown(&app, changed).await?;
+    Ok(Json(match revocation {
+        Revocation::Done => view,
+        Revocation::Unconfirmed(message) => view.with_revocation(message),
+    }))
 }
 
 /// Takes a connection out, with its credentials.
 #[utoipa::path(delete, path = "/api/admin/connections/{id}", tag = "admin", operation_id = "deleteConnection",
     params(("id" = String, Path, description = "The connection's id")),
     responses((status = 204, description = "It is gone, and its tokens are revoked"),
-        (status = 200, description = "It is gone; the service did not confirm that its tokens are revoked: `{revocation: {confirmed: false, message}}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+        (status = 200, description = "It is gone; the service did not confirm that its tokens are revoked", body = Disconnected)))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -327,13 +321,12 @@ pub async fn delete(
 /// Offers the connection to chats.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/enable", tag = "admin", operation_id = "enableConnection",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "The connection", body = crate::schema::Connection),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connection", body = view::Connection)))]
 pub async fn enable(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<view::Connection>, Problem> {
     let connection = find(&app, &principal, &id).await?;
     let prepared = app.connectors.prepare(&connection).await?;
     // What an organization trusts may have changed since it was installed.
@@ -362,24 +355,23 @@ pub async fn enable(
         find(&app, &principal, &id).await?;
         return Err(changed_meanwhile());
     }
-    Ok(Json(shown(&app, &Connection { status: ConnectionStatus::Enabled, ..connection }).await?))
+    Ok(Json(shown(&app, Connection { status: ConnectionStatus::Enabled, ..connection }).await?))
 }
 
 /// Takes the connection away from chats; an admin can still call it.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/disable", tag = "admin", operation_id = "disableConnection",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "The connection", body = crate::schema::Connection),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connection", body = view::Connection)))]
 pub async fn disable(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<view::Connection>, Problem> {
     let connection = find(&app, &principal, &id).await?;
     if !app.store.disable_connection(connection.organization, connection.id, app.clock.now()).await? {
         return Err(missing());
     }
-    Ok(Json(shown(&app, &Connection { status: ConnectionStatus::Disabled, ..connection }).await?))
+    Ok(Json(shown(&app, Connection { status: ConnectionStatus::Disabled, ..connection }).await?))
 }
 
 fn changed_meanwhile() -> Problem {
@@ -437,43 +429,13 @@ async fn examine_mappings(
 pub(super) fn revoked(revocation: Revocation) -> Response {
     match revocation {
         Revocation::Done => StatusCode::NO_CONTENT.into_response(),
-        Revocation::Unconfirmed(message) => {
-            Json(json!({"revocation": {"confirmed": false, "message": message}})).into_response()
-        }
+        Revocation::Unconfirmed(message) => Json(Disconnected::unconfirmed(message)).into_response(),
     }
 }
 
 /// A connection as it is now, with what is known of its account.
-async fn shown(app: &App, connection: &Connection) -> Result<Value, Problem> {
-    let mut view = view(connection, app.accounts.own(connection).await?.as_ref());
-    Beside::of(app, connection.organization).await?.add(connection, &mut view);
-    Ok(view)
-}
-
-/// What is known of an account in the clear.
-pub(super) fn account_view(account: Option<&Account>) -> Value {
-    let scopes = account.and_then(|account| account.terms.scope.as_deref());
-    // A space is the standard's; some services write commas.
-    let scopes: Option<Vec<&str>> =
-        scopes.map(|text| text.split([' ', ',']).filter(|scope| !scope.is_empty()).collect());
-    json!({
-        "authorized": account.is_some(), "authorized_at": account.map(|account| account.authorized_at),
-        "expires_at": account.and_then(accounts::ends_at), "scopes": scopes,
-    })
-}
-
-/// A connection as an admin sees it: whether there are credentials, never what they are.
-fn view(connection: &Connection, account: Option<&Account>) -> Value {
-    let mut view = json!({
-        "id": connection.id, "connector": connection.connector, "version": connection.version,
-        "name": connection.name, "environment": connection.environment, "status": connection.status,
-        "settings": connection.settings, "auth": connection.auth, "owner": connection.owner,
-        "tested_at": connection.tested_at, "policy": connection.policy, "mappings": connection.mappings,
-        "has_credentials": connection.credentials.is_some(), "revision": connection.revision,
-        "created_at": connection.created_at,
-    });
-    if let (Value::Object(view), Value::Object(account)) = (&mut view, account_view(account)) {
-        view.extend(account);
-    }
-    view
+async fn shown(app: &App, connection: Connection) -> Result<view::Connection, Problem> {
+    let account = app.accounts.own(&connection).await?;
+    let beside = Beside::of(app, connection.organization).await?;
+    Ok(view::Connection::new(connection, account.as_ref(), &beside))
 }

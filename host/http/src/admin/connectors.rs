@@ -1,5 +1,7 @@
 //! `/api/admin/connectors`: the catalogue, and what an organization adds to it.
 
+pub(super) mod view;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{
@@ -10,22 +12,19 @@ use axum::{
 use bytes::Bytes;
 use http::{StatusCode, header};
 use resly_core::{
-    connector::{
-        approval::{Asking, remarks},
-        connection::Origin,
-    },
+    connector::{approval::Asking, connection::Origin},
     id::OrganizationId,
 };
-use resly_manifest::{Auth, Manifest, Mistake};
+use resly_manifest::{Manifest, Mistake};
 use resly_service::{
     App,
     catalogue::{Listed, Unavailable},
     definition,
     upload::{self, LookError},
 };
-use resly_store::{Compiling, Kept, NewConnectorVersion, Trust, VersionState};
-use serde_json::{Value, json};
+use resly_store::{Compiling, Kept, NewConnectorVersion, VersionState};
 
+use self::view::{Connector, Connectors};
 use super::definitions;
 use crate::{
     Api, body,
@@ -40,17 +39,15 @@ const QUICK: Duration = Duration::from_secs(3);
 /// The connectors that can be installed: the bundled ones and the organization's own, with versions that are being
 /// compiled or were refused.
 #[utoipa::path(get, path = "/api/admin/connectors", tag = "admin", operation_id = "listConnectors",
-    responses((status = 200, description = "`{connectors: [...]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connectors", body = Connectors)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Connectors>, Problem> {
     let all = app.catalogue.all(principal.organization).await?;
     let trust = app.store.trust(principal.organization).await?;
-    let connectors: Vec<Value> = all.iter().map(|listed| view(listed, &trust)).collect();
-    Ok(Json(json!({"connectors": connectors})))
+    Ok(Json(Connectors::new(&all, &trust)))
 }
 
 #[derive(serde::Deserialize)]
@@ -62,14 +59,13 @@ pub struct Which {
 #[utoipa::path(get, path = "/api/admin/connectors/{id}", tag = "admin", operation_id = "getConnector",
     params(("id" = String, Path, description = "The connector's id"),
         ("version" = Option<String>, Query, description = "A version; the newest that is ready when left out")),
-    responses((status = 200, description = "The connector; `state` is `ready`, `compiling` or `refused`, the last with a `reason`; `approval` is `not_needed`, `pending`, `approved` or `rejected`; `changes` are those against an approved version: `{against, wider, other}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connector", body = Connector)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
     Query(Which { version }): Query<Which>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Connector>, Problem> {
     show(&app, principal.organization, &id, version.as_deref()).await.map(|(shown, _)| Json(shown))
 }
 
@@ -79,7 +75,7 @@ pub(super) async fn show(
     organization: OrganizationId,
     id: &str,
     version: Option<&str>,
-) -> Result<(Value, VersionState), Problem> {
+) -> Result<(Connector, VersionState), Problem> {
     let versions = app.catalogue.versions(organization, id).await?;
     let trust = app.store.trust(organization).await?;
     let found = match version {
@@ -92,15 +88,7 @@ pub(super) async fn show(
         }
     };
     let found = found.ok_or_else(|| Problem::not_found("there is no such connector"))?;
-    let mut shown = view(found, &trust);
-    shown["changes"] = json!(found.changes(&versions));
-    let summary = |listed: &Listed| {
-        json!({"version": listed.installable.manifest.version, "origin": listed.installable.origin,
-            "state": listed.state, "reason": listed.reason, "approval": listed.approval,
-            "created_at": listed.created_at})
-    };
-    shown["versions"] = versions.iter().map(summary).collect();
-    Ok((shown, found.state))
+    Ok((Connector::new(found, &versions, &trust), found.state))
 }
 
 /// Adds a connector: a declarative definition as JSON or TOML, or a packed component (`application/wasm`).
@@ -109,11 +97,10 @@ pub(super) async fn show(
 /// answer is 202, and `GET /api/admin/connectors/{id}?version=…` tells when it is ready or why it was refused. Before it
 /// can be installed an admin approves what it asks for, unless as much of it was approved before.
 #[utoipa::path(post, path = "/api/admin/connectors", tag = "admin", operation_id = "createConnector",
-    request_body(content((Object = "application/json"), (String = "application/toml"), (Vec<u8> = "application/wasm"))),
-    responses((status = 201, description = "The connector", body = Object),
-        (status = 200, description = "The same component was there already", body = Object),
-        (status = 202, description = "The component is being compiled; `Location` tells how that goes", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    request_body(description = "A definition (`/schemas/connector.json`), or a packed component", content((BTreeMap<String, Value> = "application/json"), (String = "application/toml"), (String = "application/wasm"))),
+    responses((status = 201, description = "The connector", body = Connector),
+        (status = 200, description = "The same component was there already", body = Connector),
+        (status = 202, description = "The component is being compiled; `Location` tells how that goes", body = Connector)))]
 pub async fn create(State(api): State<Api>, Admin(principal): Admin, request: Request) -> Result<Response, Problem> {
     let app = &api.app;
     let (parts, body) = request.into_parts();
@@ -206,63 +193,11 @@ async fn upload(api: &Api, organization: OrganizationId, wasm: Bytes) -> Result<
             let place = format!("/api/admin/connectors/{id}?version={version}");
             Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(shown)).into_response())
         }
-        VersionState::Refused => Err(invalid(shown["reason"].as_str().unwrap_or_default().to_owned())),
+        VersionState::Refused => Err(invalid(shown.listed.reason.unwrap_or_default())),
         VersionState::Ready | VersionState::Deleted => Ok((answer, Json(shown)).into_response()),
     }
 }
 
 fn refused(error: &LookError) -> Problem {
     definitions::invalid(&error.mistakes())
-}
-
-/// A connector as an admin reads it before anything of it runs.
-fn view(listed: &Listed, trust: &Trust) -> Value {
-    let Listed { installable, state, reason, approval, imports, .. } = listed;
-    let Manifest {
-        id,
-        name,
-        version,
-        author,
-        description,
-        hosts,
-        auth,
-        auth_alternatives,
-        auth_hosts,
-        settings,
-        actions,
-        test,
-        ..
-    } = &*installable.manifest;
-    let actions: Vec<Value> = actions
-        .iter()
-        .map(|action| {
-            json!({"id": action.id, "title": action.title, "description": action.description,
-                "side_effect": action.side_effect, "idempotent": action.idempotent, "cache_s": action.cache_s,
-                "input": action.input, "output": action.output})
-        })
-        .collect();
-    let mut shown = json!({"id": id, "name": name, "version": version, "author": author, "description": description,
-        "origin": installable.origin, "state": state, "reason": reason, "approval": approval, "hosts": hosts,
-        "auth": auth, "auth_alternatives": auth_alternatives, "auth_hosts": auth_hosts,
-        "credentials": Auth::fields(auth), "settings": settings, "actions": actions, "testable": test.is_some(),
-        "redirects": installable.manifest.redirects, "limits": installable.manifest.limits,
-        "has_fixtures": !installable.manifest.fixtures.is_empty(), "created_at": listed.created_at});
-    if installable.origin == Origin::Uploaded {
-        shown["imports"] = json!(imports);
-        shown["remarks"] = json!(remarks(&installable.manifest, imports));
-        shown["sha256"] = json!(installable.component.to_string());
-        shown["signature"] = signature(listed, trust);
-        shown["decision"] = json!({"by": listed.decided_by, "at": listed.decided_at,
-            "reason": listed.approval_reason});
-    }
-    shown
-}
-
-/// Whose signature an upload carries. What carries a wrong one is never kept.
-fn signature(listed: &Listed, trust: &Trust) -> Value {
-    let Some(signer) = &listed.signer else { return json!({"state": "none"}) };
-    match trust.publisher(signer) {
-        Some(publisher) => json!({"state": "valid", "publisher": publisher.name, "public_key": signer}),
-        None => json!({"state": "untrusted", "public_key": signer}),
-    }
 }

@@ -6,14 +6,22 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use resly_core::conversation::Message;
+use resly_core::{
+    conversation::{Message as StoredMessage, MessageStatus, Role},
+    id::{ConversationId, MessageId},
+    knowledge::Citation as StoredCitation,
+    model::TokenUsage as StoredUsage,
+    time::Timestamp,
+};
 use resly_service::App;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use resly_store::ConversationSummary;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
-    page,
+    names, page,
     problem::Problem,
     query::{Nothing, Query},
 };
@@ -24,57 +32,161 @@ pub struct PageParameters {
     limit: Option<String>,
 }
 
+/// A conversation without its messages.
+#[derive(Serialize, ToSchema)]
+pub struct ListedConversation {
+    #[schema(value_type = String, format = "uuid")]
+    id: ConversationId,
+    visitor: Option<String>,
+    first_question: Option<String>,
+    /// How many there are.
+    messages: u64,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl From<ConversationSummary> for ListedConversation {
+    fn from(summary: ConversationSummary) -> Self {
+        let ConversationSummary { id, visitor, first_question, messages, created_at, updated_at } = summary;
+        Self { id, visitor, first_question, messages, created_at, updated_at }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Conversations {
+    conversations: Vec<ListedConversation>,
+    /// `before` of the next page; `null` on the last.
+    next: Option<String>,
+}
+
+/// A conversation with its messages.
+#[derive(Serialize, ToSchema)]
+pub struct Conversation {
+    #[schema(value_type = String, format = "uuid")]
+    id: ConversationId,
+    visitor: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Oldest first.
+    messages: Vec<ConversationMessage>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ConversationMessage {
+    #[schema(value_type = String, format = "uuid")]
+    id: MessageId,
+    #[schema(value_type = String, format = "uuid")]
+    conversation_id: ConversationId,
+    /// The client's own id for it.
+    client_id: Option<String>,
+    #[schema(value_type = names::Role)]
+    role: Role,
+    content: String,
+    #[schema(value_type = names::MessageStatus)]
+    status: MessageStatus,
+    citations: Vec<MessageCitation>,
+    /// The tool calls, without their output: `{tool, ok}` and, where they apply, `connection`, `action`, `reason`,
+    /// `approval`.
+    #[schema(value_type = Vec<BTreeMap<String, Value>>)]
+    steps: Vec<Value>,
+    /// `null` while an answer is being written, and for the user's messages.
+    usage: Option<MessageUsage>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Whether an edit or a new answer took its place.
+    superseded: bool,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    superseded_at: Option<Timestamp>,
+}
+
+impl From<StoredMessage> for ConversationMessage {
+    fn from(message: StoredMessage) -> Self {
+        let StoredMessage { id, conversation_id, client_id, role, content, status, .. } = message;
+        let StoredMessage { citations, steps, usage, created_at, superseded_at, .. } = message;
+        let citations = citations.into_iter().map(MessageCitation::from).collect();
+        let (usage, superseded) = (usage.map(MessageUsage::from), superseded_at.is_some());
+        Self {
+            id,
+            conversation_id,
+            client_id,
+            role,
+            content,
+            status,
+            citations,
+            steps,
+            usage,
+            created_at,
+            superseded,
+            superseded_at,
+        }
+    }
+}
+
+/// What an answer rests on.
+#[derive(Serialize, ToSchema)]
+pub struct MessageCitation {
+    /// As in the text's `[1]`.
+    n: u32,
+    title: String,
+    url: Option<String>,
+    /// The knowledge source, or the connection that was called.
+    source_id: String,
+    snippet: String,
+}
+
+impl From<StoredCitation> for MessageCitation {
+    fn from(StoredCitation { n, title, url, source_id, snippet }: StoredCitation) -> Self {
+        Self { n, title, url, source_id, snippet }
+    }
+}
+
+/// Tokens as the model's provider counted them.
+#[derive(Serialize, ToSchema)]
+pub struct MessageUsage {
+    input_tokens: u64,
+    output_tokens: u64,
+}
+
+impl From<StoredUsage> for MessageUsage {
+    fn from(StoredUsage { input, output }: StoredUsage) -> Self {
+        Self { input_tokens: input, output_tokens: output }
+    }
+}
+
 /// The organization's conversations, newest first, without their messages.
 #[utoipa::path(get, path = "/api/admin/conversations", tag = "admin", operation_id = "listConversations",
     params(
         ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
-    responses((status = 200, description = "`{conversations: [...], next}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "A page, newest first", body = Conversations)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Query(parameters): Query<PageParameters>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Conversations>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let mut found = app.store.list_conversations(principal.organization, page.before, page.limit + 1).await?;
     let more = page::cut(&mut found, page.limit);
     let next = page::next(&found, more, |conversation| (conversation.created_at, conversation.id.0));
-    let conversations: Vec<Value> = found
-        .iter()
-        .map(|conversation| {
-            json!({"id": conversation.id, "visitor": conversation.visitor,
-                "first_question": conversation.first_question, "messages": conversation.messages,
-                "created_at": conversation.created_at, "updated_at": conversation.updated_at})
-        })
-        .collect();
-    Ok(Json(json!({"conversations": conversations, "next": next})))
+    Ok(Json(Conversations { conversations: found.into_iter().map(ListedConversation::from).collect(), next }))
 }
 
 /// One conversation with its messages, oldest first. What an edit or a new answer replaced has `superseded_at`.
 #[utoipa::path(get, path = "/api/admin/conversations/{id}", tag = "admin", operation_id = "getConversation",
     params(("id" = String, Path, description = "The conversation's id")),
-    responses((status = 200, description = "The conversation", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The conversation", body = Conversation)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Conversation>, Problem> {
     let missing = || Problem::not_found("there is no such conversation");
     let id = id.parse().map_err(|_| missing())?;
     let found = app.store.conversation(principal.organization, id).await?.ok_or_else(missing)?;
-    let messages: Vec<Value> = found.messages.iter().map(message).collect();
-    Ok(Json(json!({"id": found.id, "visitor": found.visitor, "created_at": found.created_at, "messages": messages})))
-}
-
-fn message(message: &Message) -> Value {
-    let Message { id, client_id, role, content, status, citations, steps, usage, created_at, superseded_at, .. } =
-        message;
-    let usage = usage.map(|usage| json!({"input_tokens": usage.input, "output_tokens": usage.output}));
-    json!({"id": id, "conversation_id": message.conversation_id, "client_id": client_id, "role": role,
-        "content": content, "status": status, "citations": citations, "steps": steps, "usage": usage,
-        "created_at": created_at, "superseded": superseded_at.is_some(), "superseded_at": superseded_at})
+    let messages = found.messages.into_iter().map(ConversationMessage::from).collect();
+    Ok(Json(Conversation { id: found.id, visitor: found.visitor, created_at: found.created_at, messages }))
 }

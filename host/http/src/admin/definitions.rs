@@ -18,23 +18,23 @@ use resly_core::{
 };
 use resly_manifest::{
     Manifest, Mistake, Reading, SCHEMA,
-    openapi::{self, ImportError, Wanted},
+    openapi::{self, Choice, ImportError, Imported, Listing, Wanted},
 };
 use resly_service::{
     App, FieldError,
     definition::{self, Source, Unusable},
     install,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::trials;
+use super::trials::DryRun;
 use crate::{
     Api,
     body::{self, Admission},
     guard::Admin,
-    problem::{Problem, fault_problem, kinds},
+    problem::{Problem, fault_problem, kinds, members::InvalidMember},
 };
 
 /// A definition out of a body, by its media type: JSON or TOML.
@@ -76,7 +76,8 @@ pub(super) fn invalid(mistakes: &[Mistake]) -> Problem {
         [only] => only.to_string(),
         many => format!("{} mistakes; see `errors`", many.len()),
     };
-    Problem::new(&kinds::INVALID_CONNECTOR, detail).with("errors", json!(mistakes))
+    Problem::new(&kinds::INVALID_CONNECTOR, detail)
+        .with(|members| members.errors = Some(mistakes.iter().map(InvalidMember::from).collect()))
 }
 
 /// The JSON Schema of a definition, for editors.
@@ -84,18 +85,35 @@ pub async fn schema() -> ([(http::HeaderName, &'static str); 1], &'static str) {
     ([(header::CONTENT_TYPE, "application/schema+json")], SCHEMA)
 }
 
+/// What is wrong with a definition.
+#[derive(Serialize, ToSchema)]
+pub struct CheckResult {
+    ok: bool,
+    /// Their paths are JSON Pointers (RFC 6901) into the definition.
+    errors: Vec<InvalidMember>,
+}
+
+impl From<Vec<Mistake>> for CheckResult {
+    fn from(mistakes: Vec<Mistake>) -> Self {
+        Self { ok: mistakes.is_empty(), errors: mistakes.iter().map(InvalidMember::from).collect() }
+    }
+}
+
 /// Tells every mistake of a declarative definition, as JSON or TOML. Nothing is stored.
 #[utoipa::path(post, path = "/api/admin/connectors/check", tag = "admin", operation_id = "checkDefinition",
-    request_body(content((Object = "application/json"), (String = "application/toml"))),
-    responses((status = 200, description = "`{ok, errors: [{path, message}]}`; paths are JSON Pointers", body = crate::schema::CheckResult),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
-pub async fn check(State(api): State<Api>, Admin(principal): Admin, request: Request) -> Result<Json<Value>, Problem> {
+    request_body(description = "The definition (`/schemas/connector.json`)", content((BTreeMap<String, Value> = "application/json"), (String = "application/toml"))),
+    responses((status = 200, description = "What is wrong with it", body = CheckResult)))]
+pub async fn check(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    request: Request,
+) -> Result<Json<CheckResult>, Problem> {
     let (parts, body) = request.into_parts();
     let bytes = body::read(body, &parts, body::BODY_CAP).await?;
     let reading = reading(&parts, bytes).await?;
-    match definition::usable(&api.app, principal.organization, reading).await {
-        Ok(_) => Ok(Json(json!({"ok": true, "errors": []}))),
-        Err(Unusable::Mistakes(mistakes)) => Ok(Json(json!({"ok": false, "errors": mistakes}))),
+    match definition::usable(&app, principal.organization, reading).await {
+        Ok(_) => Ok(Json(Vec::new().into())),
+        Err(Unusable::Mistakes(mistakes)) => Ok(Json(mistakes.into())),
         Err(Unusable::Unexamined(fault)) => Err(fault_problem(&fault)),
     }
 }
@@ -104,7 +122,6 @@ pub async fn check(State(api): State<Api>, Admin(principal): Admin, request: Req
 #[serde(deny_unknown_fields)]
 pub struct ImportRequest {
     /// An OpenAPI document (3.0, 3.1 or 3.2, or Swagger 2.0); its YAML, or its JSON, as a text does too.
-    #[schema(value_type = Object)]
     document: Value,
     /// By `operationId` or `GET /path`. Without them, the answer lists the operations.
     operations: Option<Vec<String>>,
@@ -116,11 +133,70 @@ pub struct ImportRequest {
     server: Option<String>,
 }
 
+/// A definition, or, when no operations were chosen, what there is to choose.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ImportAnswer {
+    Definition(ImportedDefinition),
+    Operations(ImportableOperations),
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ImportedDefinition {
+    /// It can be posted to `/api/admin/connectors`.
+    #[schema(value_type = BTreeMap<String, Value>)]
+    definition: Value,
+    /// What an admin should look at.
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ImportableOperations {
+    title: String,
+    version: String,
+    operations: Vec<ImportableOperation>,
+    /// There are more operations than are listed.
+    more: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ImportableOperation {
+    /// What it is chosen by.
+    id: String,
+    method: String,
+    path: String,
+    summary: String,
+    supported: bool,
+    /// Why it isn't supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl From<Imported> for ImportAnswer {
+    fn from(Imported { definition, warnings }: Imported) -> Self {
+        Self::Definition(ImportedDefinition { definition, warnings })
+    }
+}
+
+impl From<Listing> for ImportAnswer {
+    fn from(Listing { title, version, operations, more }: Listing) -> Self {
+        let operation = |Choice { id, method, path, summary, supported, reason }: Choice| ImportableOperation {
+            id,
+            method,
+            path,
+            summary,
+            supported,
+            reason,
+        };
+        let operations = operations.into_iter().map(operation).collect();
+        Self::Operations(ImportableOperations { title, version, operations, more })
+    }
+}
+
 /// Makes a definition of an OpenAPI document's operations, or lists what there is to choose. Nothing is stored or fetched.
 #[utoipa::path(post, path = "/api/admin/connectors/import", tag = "admin", operation_id = "importOpenApi",
     request_body = ImportRequest,
-    responses((status = 200, description = "`{definition, warnings}`, which can be posted to `/api/admin/connectors`; without `operations`, `{title, version, operations: [{id, method, path, summary, supported, reason?}], more}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The definition; without `operations`, those there are", body = ImportAnswer)))]
 pub async fn import(
     State(app): State<Arc<App>>,
     Admin(_): Admin,
@@ -128,68 +204,69 @@ pub async fn import(
 ) -> Result<Response, Problem> {
     // The document is parsed, looked through and dropped there: what leaves the thread is the answer's text.
     let answer = admission.examine(move || {
-        let plain_http = |url: &str| app.egress.refuses_plain_http(url);
         let ImportRequest { document, operations, id, name, version, server } = body::parse_large(&bytes)?;
         drop(bytes);
+        let plain_http = |url: &str| app.egress.refuses_plain_http(url);
         let document = match document {
             Value::String(text) => openapi::read(&text).map_err(|error| import_problem(&error))?,
             document => document,
         };
         let answer = match operations {
-            None => openapi::list_for(document, server.as_deref(), &plain_http).map(|listing| json!(listing)),
+            None => openapi::list_for(document, server.as_deref(), &plain_http).map(ImportAnswer::from),
             Some(operations) => {
                 let wanted = Wanted { operations, id, name, version, server };
-                openapi::import_for(document, &wanted, &plain_http).map(|imported| json!(imported))
+                openapi::import_for(document, &wanted, &plain_http).map(ImportAnswer::from)
             }
         };
-        answer.map(|answer| answer.to_string()).map_err(|error| import_problem(&error))
+        let answer = answer.map_err(|error| import_problem(&error))?;
+        serde_json::to_string(&answer).map_err(|error| Problem::internal(&error))
     });
     Ok(([(header::CONTENT_TYPE, "application/json")], answer.await??).into_response())
 }
 
 fn import_problem(error: &ImportError) -> Problem {
     let problem = Problem::new(&kinds::IMPORT_FAILED, error.to_string());
-    match error {
-        ImportError::Asked(mistakes) | ImportError::Unsound(mistakes) => problem.with("errors", json!(mistakes)),
-        ImportError::NotOpenApi(message) => problem.with("errors", json!([{"path": "/document", "message": message}])),
-        ImportError::TooMany | ImportError::TooLarge { .. } => {
-            problem.with("errors", json!([{"path": "/operations", "message": error.to_string()}]))
+    let one = |path: &str, message: String| vec![InvalidMember { path: path.to_owned(), message }];
+    let errors = match error {
+        ImportError::Asked(mistakes) | ImportError::Unsound(mistakes) => {
+            mistakes.iter().map(InvalidMember::from).collect()
         }
-    }
+        ImportError::NotOpenApi(message) => one("/document", message.clone()),
+        ImportError::TooMany | ImportError::TooLarge { .. } => one("/operations", error.to_string()),
+    };
+    problem.with(|members| members.errors = Some(errors))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DryRunRequest {
     /// The definition; its TOML as a text does too.
-    #[schema(value_type = Object)]
     definition: Value,
     /// What a connection would be set to.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     settings: Option<Value>,
     /// The action's id.
     action: String,
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     input: Option<Value>,
 }
 
 /// Shows the first request that an action of a definition would send. Nothing is stored, dialled or counted.
 #[utoipa::path(post, path = "/api/admin/connectors/dry-run", tag = "admin", operation_id = "dryRunDefinition",
     request_body = DryRunRequest,
-    responses((status = 200, description = "The request, with the credential masked", body = crate::schema::DryRun),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The request, with the credential masked", body = DryRun)))]
 pub async fn dry_run(
     State(api): State<Api>,
     Admin(principal): Admin,
     body::Json(asked): body::Json<DryRunRequest>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<DryRun>, Problem> {
     let app = &api.app;
     let organization = principal.organization;
     let definition = Source::within(asked.definition);
     let reading = api.readers.examine(organization, move || definition.read()).await?;
-    let manifest = usable(&api.app, organization, reading).await?;
+    let manifest = usable(&app, organization, reading).await?;
     let settings = install::with_defaults(&manifest, asked.settings.unwrap_or_else(|| json!({})));
     let mistakes: Vec<FieldError> = install::check_settings(&manifest, &settings);
     if !mistakes.is_empty() {
@@ -208,5 +285,5 @@ pub async fn dry_run(
         caller: Caller::Admin { key: principal.key },
         visitor: None,
     };
-    trials::shown(app.connectors.rehearse(&connection, &Prepared::new(installable), request).await?).map(Json)
+    DryRun::new(app.connectors.rehearse(&connection, &Prepared::new(installable), request).await?).map(Json)
 }

@@ -19,26 +19,75 @@ use resly_core::{
 };
 use resly_service::App;
 use resly_store::LogQuery;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{connections, logs};
+use super::{connections, logs::LoggedCall};
 use crate::{
     guard::Admin,
+    names,
     problem::Problem,
     query::{Nothing, Query},
 };
 
+#[derive(Serialize, ToSchema)]
+pub struct ConnectionHealth {
+    #[schema(value_type = names::HealthState)]
+    state: HealthState,
+    /// Why it isn't healthy, as in the log.
+    #[schema(value_type = Option<names::Reason>)]
+    reason: Option<Reason>,
+    /// What an admin does next.
+    what_to_do: Option<&'static str>,
+    /// What the last failed call said.
+    message: Option<String>,
+    /// When it came into this state.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// When the newest call told something.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    checked_at: Option<Timestamp>,
+    /// `null` when it isn't checked on the schedule; then the member `not_checked_because` says why.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_check_at: Option<Timestamp>,
+    failures_in_a_row: u32,
+    not_checked_because: Option<&'static str>,
+    /// The connection's.
+    #[schema(value_type = names::ConnectionStatus)]
+    status: ConnectionStatus,
+    breaker: Breaker,
+    /// Of the last 50 in production.
+    calls: usize,
+    failures: usize,
+    last_call: Option<LoggedCall>,
+}
+
+/// The circuit breaker of the host that was asked.
+#[derive(Serialize, ToSchema)]
+pub struct Breaker {
+    state: BreakerState,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    open_until: Option<Timestamp>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BreakerState {
+    Closed,
+    /// Requests fail at once.
+    Open,
+}
+
 /// How the connection is: what the newest calls in production told, the circuit breaker, the last 50 of those calls.
 #[utoipa::path(get, path = "/api/admin/connections/{id}/health", tag = "admin", operation_id = "getConnectionHealth",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "How it is", body = crate::schema::ConnectionHealth),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "How it is", body = ConnectionHealth)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ConnectionHealth>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
     let health = app.store.health(connection.organization, connection.id).await?;
     // What fixtures answered tells nothing of the service.
@@ -50,17 +99,26 @@ pub async fn get(
     let failures = calls.iter().filter(|logged| !fine.contains(&logged.call.status.as_str())).count();
     let open = app.hooks.egress.open_for(connection.id).map(|wait| app.clock.now().plus(wait));
     let unchecked = unchecked(&app, &connection).await;
-    let mut view = view(health.as_ref());
-    if unchecked.is_some() {
-        view["next_check_at"] = Value::Null;
-    }
-    view["not_checked_because"] = json!(unchecked);
-    view["status"] = json!(connection.status);
-    view["breaker"] = json!({"state": if open.is_some() { "open" } else { "closed" }, "open_until": open});
-    view["calls"] = json!(calls.len());
-    view["failures"] = json!(failures);
-    view["last_call"] = json!(calls.first().map(logs::view));
-    Ok(Json(view))
+    let reason = health.as_ref().and_then(|health| health.reason);
+    Ok(Json(ConnectionHealth {
+        state: health.as_ref().map_or(HealthState::Unknown, |health| health.state),
+        reason,
+        what_to_do: reason.map(Reason::what_to_do),
+        since: health.as_ref().map(|health| health.since),
+        checked_at: health.as_ref().and_then(|health| health.checked_at),
+        next_check_at: health.as_ref().map(|health| health.next_check_at).filter(|_| unchecked.is_none()),
+        failures_in_a_row: health.as_ref().map_or(0, |health| health.failures),
+        message: health.and_then(|health: Health| health.message),
+        not_checked_because: unchecked,
+        status: connection.status,
+        breaker: Breaker {
+            state: if open.is_some() { BreakerState::Open } else { BreakerState::Closed },
+            open_until: open,
+        },
+        calls: calls.len(),
+        failures,
+        last_call: calls.into_iter().next().map(LoggedCall::from),
+    }))
 }
 
 /// Why the connection isn't looked at on the schedule (`checks.rs`), when it isn't.
@@ -82,18 +140,6 @@ async fn unchecked(app: &App, connection: &Connection) -> Option<&'static str> {
     untestable.then_some("the connector's manifest names no action to test with: calls tell how it is")
 }
 
-fn view(health: Option<&Health>) -> Value {
-    let reason = health.and_then(|health| health.reason);
-    json!({
-        "state": health.map_or(HealthState::Unknown, |health| health.state),
-        "reason": reason, "what_to_do": reason.map(Reason::what_to_do),
-        "message": health.and_then(|health| health.message.as_ref()),
-        "since": health.map(|health| health.since), "checked_at": health.and_then(|health| health.checked_at),
-        "next_check_at": health.map(|health| health.next_check_at),
-        "failures_in_a_row": health.map_or(0, |health| health.failures),
-    })
-}
-
 /// What is known of an organization's connections beside what they are.
 pub struct Beside {
     states: HashMap<ConnectionId, HealthState>,
@@ -107,9 +153,13 @@ impl Beside {
         Ok(Self { states, ends })
     }
 
-    /// Adds it to a connection's view.
-    pub fn add(&self, connection: &Connection, view: &mut Value) {
-        view["health"] = json!(self.states.get(&connection.id).copied().unwrap_or_default());
-        view["credentials_expire_at"] = json!(self.ends.get(&connection.id));
+    /// How a connection is.
+    pub fn state(&self, connection: ConnectionId) -> HealthState {
+        self.states.get(&connection).copied().unwrap_or_default()
+    }
+
+    /// When a connection's credentials end, as far as an admin said so.
+    pub fn credentials_end(&self, connection: ConnectionId) -> Option<Timestamp> {
+        self.ends.get(&connection).copied()
     }
 }

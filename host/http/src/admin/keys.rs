@@ -1,6 +1,7 @@
 //! `/api/admin/keys`: make, list, change, rotate and delete API keys.
 
 mod rates;
+mod view;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,16 +17,19 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_service::{App, FieldError, keyring::KeySpec, origins::parse_origin};
-use resly_store::{KeyChange, KeySummary, StoredKey};
+use resly_store::{KeyChange, StoredKey};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use self::rates::RatesPatch;
+use self::{
+    rates::RatesPatch,
+    view::{CreatedKey, Key, Keys},
+};
 use super::connections::present;
 use crate::{
     body,
     guard::Admin,
+    names,
     problem::{Problem, kinds},
     query::{Nothing, Query},
 };
@@ -39,11 +43,11 @@ pub struct NewKeyRequest {
     /// 1 to 100 characters, for people.
     name: String,
     /// `chat`, `search`, `admin`, and, for operators, `operator`.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<names::Scope>)]
     scopes: Vec<Scope>,
     /// `secret` (the default) or `publishable`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<names::KeyKind>)]
     kind: Option<KeyKind>,
     /// For a publishable key: the origins it may be used from, such as `https://shop.example`. Wildcards are refused.
     #[serde(default)]
@@ -53,12 +57,11 @@ pub struct NewKeyRequest {
     message_cap: Option<u64>,
     /// RFC 3339: when the key ends by itself.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// `{key, visitor, address}`, each with `requests_per_minute` and `streams`; `null` is unlimited, and what isn't named
     /// has the default of the key's kind.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
     rate_limits: Option<RatesPatch>,
 }
 
@@ -66,7 +69,7 @@ pub struct NewKeyRequest {
 #[serde(deny_unknown_fields)]
 pub struct KeyPatch {
     name: Option<String>,
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<names::Scope>>)]
     scopes: Option<Vec<Scope>>,
     /// All of a publishable key's origins, in the place of those it has.
     origins: Option<Vec<String>>,
@@ -76,17 +79,17 @@ pub struct KeyPatch {
     message_cap: Option<Option<u64>>,
     /// RFC 3339; `null` for never. A key that was rotated ends with its overlap at the latest.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Option<Timestamp>>,
     /// What isn't named stays; `null` is the defaults of the key's kind.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<RatesPatch>)]
     rate_limits: Option<Option<RatesPatch>>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RotateRequest {
+pub struct RotateKeyRequest {
     /// How long the old key goes on working, in seconds; an hour when absent.
     overlap_s: Option<u64>,
 }
@@ -94,17 +97,16 @@ pub struct RotateRequest {
 /// Makes a key. Its text is in this answer only.
 #[utoipa::path(post, path = "/api/admin/keys", tag = "admin", operation_id = "createKey",
     request_body = NewKeyRequest,
-    responses((status = 201, description = "`{id, key}`", body = crate::schema::CreatedKey),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The key", body = CreatedKey)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     body::Json(request): body::Json<NewKeyRequest>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
     let spec = spec(&principal, request, app.clock.now())?;
     let secret = app.keyring.create(spec).await?;
     app.origins.forget();
-    Ok((StatusCode::CREATED, Json(json!({"id": secret.id, "key": secret.expose()}))))
+    Ok((StatusCode::CREATED, Json(CreatedKey::from(&secret))))
 }
 
 fn spec(principal: &Principal, request: NewKeyRequest, now: Timestamp) -> Result<KeySpec, Problem> {
@@ -178,57 +180,47 @@ fn grants_within(principal: &Principal, scopes: &[Scope]) -> Result<(), Problem>
 
 /// The organization's keys, without their secrets.
 #[utoipa::path(get, path = "/api/admin/keys", tag = "admin", operation_id = "listKeys",
-    responses((status = 200, description = "`{keys: [...]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The keys", body = Keys)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Keys>, Problem> {
     let keys = app.store.list_keys(principal.organization).await?;
-    Ok(Json(json!({"keys": keys.iter().map(view).collect::<Vec<_>>()})))
-}
-
-fn view(key: &KeySummary) -> Value {
-    let rate_limits = key.rate_limits.unwrap_or_else(|| RateLimits::usual(key.kind));
-    json!({"id": key.id, "name": key.name, "kind": key.kind, "scopes": key.scopes, "origins": key.origins,
-        "message_cap": key.message_cap, "rate_limits": rate_limits, "created_at": key.created_at,
-        "expires_at": key.expires_at, "last_used_at": key.last_used_at})
+    Ok(Json(Keys::new(keys)))
 }
 
 /// One key, without its secret.
 #[utoipa::path(get, path = "/api/admin/keys/{id}", tag = "admin", operation_id = "getKey",
     params(("id" = String, Path, description = "The key's id")),
-    responses((status = 200, description = "The key", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The key", body = Key)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Key>, Problem> {
     let keys = app.store.list_keys(principal.organization).await?;
-    let key = keys.iter().find(|key| key.id.to_string() == id.to_ascii_lowercase());
-    Ok(Json(view(key.ok_or_else(|| Problem::not_found("there is no such key"))?)))
+    let key = keys.into_iter().find(|key| key.id.to_string() == id.to_ascii_lowercase());
+    Ok(Json(key.ok_or_else(|| Problem::not_found("there is no such key"))?.into()))
 }
 
 /// Changes a key. What isn't named stays; the change holds within a second, everywhere.
 #[utoipa::path(patch, path = "/api/admin/keys/{id}", tag = "admin", operation_id = "changeKey",
     params(("id" = String, Path, description = "The key's id")),
     request_body = KeyPatch,
-    responses((status = 200, description = "The key as it is now", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The key as it is now", body = Key)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
     body::Json(patch): body::Json<KeyPatch>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Key>, Problem> {
     let key = own_key(&app, &principal, &id).await?;
     let change = read_change(&principal, &key, patch, app.clock.now())?;
     let changed = app.keyring.change(principal.organization, key.principal.key, change).await?;
     app.origins.forget();
-    Ok(Json(view(&changed)))
+    Ok(Json(changed.into()))
 }
 
 fn read_change(principal: &Principal, key: &StoredKey, patch: KeyPatch, now: Timestamp) -> Result<KeyChange, Problem> {
@@ -253,15 +245,14 @@ fn read_change(principal: &Principal, key: &StoredKey, patch: KeyPatch, now: Tim
 /// Puts a new key in an old one's place. Both work until the overlap is over. A key that has expired stays so.
 #[utoipa::path(post, path = "/api/admin/keys/{id}/rotate", tag = "admin", operation_id = "rotateKey",
     params(("id" = String, Path, description = "The key's id")),
-    request_body(content = Option<RotateRequest>),
-    responses((status = 200, description = "`{id, key}`", body = crate::schema::CreatedKey),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    request_body(content = Option<RotateKeyRequest>),
+    responses((status = 200, description = "The key", body = CreatedKey)))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
-    body::Json(request): body::Json<RotateRequest>,
-) -> Result<Json<Value>, Problem> {
+    body::Json(request): body::Json<RotateKeyRequest>,
+) -> Result<Json<CreatedKey>, Problem> {
     let overlap_s = request.overlap_s.unwrap_or(USUAL_OVERLAP_S);
     if overlap_s > LONGEST_OVERLAP_S {
         return Err(Problem::invalid_at("overlap_s", format!("0 to {LONGEST_OVERLAP_S} is expected")));
@@ -271,14 +262,13 @@ pub async fn rotate(
     let (organization, kind) = (principal.organization, old.principal.kind);
     let secret = app.keyring.rotate(organization, old.principal.key, kind, overlap).await?;
     app.origins.forget();
-    Ok(Json(json!({"id": secret.id, "key": secret.expose()})))
+    Ok(Json(CreatedKey::from(&secret)))
 }
 
 /// Deletes a key. It stops working within a second, everywhere. The last key that may administer the organization stays.
 #[utoipa::path(delete, path = "/api/admin/keys/{id}", tag = "admin", operation_id = "deleteKey",
     params(("id" = String, Path, description = "The key's id")),
-    responses((status = 204, description = "It is gone"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is gone")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -303,6 +293,7 @@ async fn own_key(app: &App, principal: &Principal, id: &str) -> Result<StoredKey
 #[cfg(test)]
 mod tests {
     use resly_core::id::OrganizationId;
+    use serde_json::{Value, json};
     use uuid::Uuid;
 
     use super::*;

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use resly_core::{
     connector::{
-        connection::{CallerKind, Environment},
+        connection::{CallRecord, CallerKind, Environment},
         reason::Reason,
-        sandbox::FaultKind,
+        sandbox::{self, FaultKind, LogLevel},
     },
+    id::{CallId, ConnectionId, ConversationId, KeyId},
     time::Timestamp,
 };
 use resly_service::App;
-use resly_store::{LogPage, LogQuery, LoggedCall};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use resly_store::{LogPage, LogQuery};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
-    page,
+    names, page,
     problem::Problem,
     query::{self, Query},
 };
@@ -44,6 +46,124 @@ pub struct LogParameters {
     limit: Option<String>,
 }
 
+/// A call of a connector.
+#[derive(Serialize, ToSchema)]
+pub struct LoggedCall {
+    #[schema(value_type = String, format = "uuid")]
+    id: CallId,
+    #[schema(value_type = String, format = "uuid")]
+    connection: ConnectionId,
+    connector: String,
+    version: String,
+    action: String,
+    #[schema(value_type = names::Environment)]
+    environment: Environment,
+    #[schema(value_type = names::CallerKind)]
+    caller: CallerKind,
+    #[schema(value_type = Option<String>, format = "uuid")]
+    key: Option<KeyId>,
+    /// Also when the key has been deleted.
+    key_name: Option<String>,
+    #[schema(value_type = Option<String>, format = "uuid")]
+    conversation: Option<ConversationId>,
+    /// `ok`, or the fault's kind.
+    status: String,
+    /// Why it failed.
+    #[schema(value_type = Option<names::Reason>)]
+    reason: Option<Reason>,
+    /// What an admin does next.
+    what_to_do: Option<&'static str>,
+    message: Option<String>,
+    /// Answered from the host's memory: the service wasn't called.
+    cached: bool,
+    fuel: u64,
+    http_calls: u32,
+    response_bytes: u64,
+    duration_ms: f64,
+    log: Vec<LogLine>,
+    /// Each with `method`, `host`, `path` and how it ended; never a query, a header or a body.
+    #[schema(value_type = Vec<BTreeMap<String, Value>>)]
+    requests: Vec<Value>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<resly_store::LoggedCall> for LoggedCall {
+    fn from(resly_store::LoggedCall { call, key_name }: resly_store::LoggedCall) -> Self {
+        let CallRecord { id, connection, connector, version, action, environment, caller, key, .. } = call;
+        let CallRecord { conversation, status, reason, message, cached, cost, log, requests, created_at, .. } = call;
+        Self {
+            id,
+            connection,
+            connector,
+            version,
+            action,
+            environment,
+            caller,
+            key,
+            key_name,
+            conversation,
+            status,
+            reason,
+            what_to_do: reason.map(Reason::what_to_do),
+            message,
+            cached,
+            fuel: cost.fuel,
+            http_calls: cost.http_calls,
+            response_bytes: cost.response_bytes,
+            duration_ms: cost.duration_ms(),
+            log: LogLine::all(log),
+            requests,
+            created_at,
+        }
+    }
+}
+
+/// What a connector said.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LogLine {
+    #[schema(value_type = names::LogLevel)]
+    level: LogLevel,
+    message: String,
+}
+
+impl LogLine {
+    pub fn all(log: Vec<sandbox::LogLine>) -> Vec<Self> {
+        log.into_iter().map(|sandbox::LogLine { level, message }| Self { level, message }).collect()
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Logs {
+    logs: Vec<LoggedCall>,
+    /// `before` of the next page; `null` on the last.
+    next: Option<String>,
+    today: LogDays,
+}
+
+/// What the log took today.
+#[derive(Serialize, ToSchema)]
+pub struct LogDays {
+    sandbox: LogDay,
+    production: LogDay,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct LogDay {
+    bytes: u64,
+    /// Beyond it, calls are left out or shortened.
+    limit: u64,
+    /// How many were.
+    left_out: u64,
+}
+
+impl From<resly_store::LogDay> for LogDay {
+    fn from(day: resly_store::LogDay) -> Self {
+        let resly_store::LogDay { bytes, limit, left_out, .. } = day;
+        Self { bytes, limit, left_out }
+    }
+}
+
 /// The log of connector calls. It holds no query, header, body or credential.
 #[utoipa::path(get, path = "/api/admin/logs", tag = "admin", operation_id = "listLogs",
     params(
@@ -62,25 +182,17 @@ pub struct LogParameters {
         ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent. A page ends earlier when its calls hold more than 2 MiB"),
     ),
-    responses((status = 200, description = "`{logs: [...], next, today}`; `today` has the bytes that the log took in each environment, their limit, and how many calls were left out or shortened beyond it", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "A page, newest first", body = Logs)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Query(parameters): Query<LogParameters>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Logs>, Problem> {
     let LogPage { calls, more } = app.store.logs(principal.organization, query(parameters)?).await?;
     let next = page::next(&calls, more, |logged| (logged.call.created_at, logged.call.id.0));
-    let logs: Vec<Value> = calls.iter().map(view).collect();
-    let today = app.store.log_today(principal.organization, app.clock.now()).await?;
-    let today: Map<String, Value> = today
-        .iter()
-        .map(|day| {
-            let used = json!({"bytes": day.bytes, "limit": day.limit, "left_out": day.left_out});
-            (day.environment.name().to_owned(), used)
-        })
-        .collect();
-    Ok(Json(json!({"logs": logs, "next": next, "today": today})))
+    let logs = calls.into_iter().map(LoggedCall::from).collect();
+    let [sandbox, production] = app.store.log_today(principal.organization, app.clock.now()).await?;
+    Ok(Json(Logs { logs, next, today: LogDays { sandbox: sandbox.into(), production: production.into() } }))
 }
 
 fn query(parameters: LogParameters) -> Result<LogQuery, Problem> {
@@ -110,17 +222,5 @@ fn query(parameters: LogParameters) -> Result<LogQuery, Problem> {
         before: page.before,
         text: parameters.q.filter(|text| !text.trim().is_empty()),
         limit: page.limit,
-    })
-}
-
-pub(super) fn view(LoggedCall { call, key_name }: &LoggedCall) -> Value {
-    json!({
-        "id": call.id, "connection": call.connection, "connector": call.connector, "version": call.version,
-        "action": call.action, "environment": call.environment, "caller": call.caller, "key": call.key,
-        "key_name": key_name, "conversation": call.conversation, "status": call.status, "reason": call.reason,
-        "what_to_do": call.reason.map(Reason::what_to_do), "message": call.message, "cached": call.cached,
-        "fuel": call.cost.fuel, "http_calls": call.cost.http_calls, "response_bytes": call.cost.response_bytes,
-        "duration_ms": call.cost.duration_ms(), "log": call.log,
-        "requests": call.requests, "created_at": call.created_at,
     })
 }

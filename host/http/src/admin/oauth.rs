@@ -12,12 +12,14 @@ use resly_core::{
         connection::{Connection, Owner},
     },
     principal::Principal,
+    time::Timestamp,
 };
 use resly_egress::OAuthError;
 use resly_manifest::Grant;
 use resly_service::{App, accounts};
 use resly_store::OauthFlow;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::connections;
 use crate::{
@@ -29,16 +31,23 @@ use crate::{
 /// How long a person has to agree.
 const VALID: Duration = Duration::from_secs(600);
 
+#[derive(Serialize, ToSchema)]
+pub struct AuthorizationLink {
+    /// For the browser of who owns the account.
+    authorize_url: String,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
 /// Begins an authorization; also of a connection that has one, to authorize it again in place.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/oauth/start", tag = "admin", operation_id = "startAuthorization",
     params(("id" = String, Path, description = "The connection's id")),
-    responses((status = 200, description = "`{authorize_url, expires_at}`: open it in the browser of who owns the account", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The link to open", body = AuthorizationLink)))]
 pub async fn start(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<AuthorizationLink>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
     if connection.owner == Owner::Visitor {
         return Err(Problem::invalid_at(
@@ -55,7 +64,7 @@ pub(super) async fn begin(
     principal: &Principal,
     connection: &Connection,
     visitor: Option<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<AuthorizationLink>, Problem> {
     let prepared = app.connectors.prepare(connection).await?;
     let installable = &prepared.installable;
     let Some(oauth) = accounts::oauth(connection, installable) else {
@@ -84,7 +93,8 @@ pub(super) async fn begin(
     if !app.store.create_oauth_flow(hash(&nonce), flow).await? {
         return Err(Problem::not_found("there is no such connection"));
     }
-    Ok(Json(json!({"authorize_url": format!("{public}/oauth/begin/{}", nonce.as_str()), "expires_at": expires_at})))
+    let authorize_url = format!("{public}/oauth/begin/{}", nonce.as_str());
+    Ok(Json(AuthorizationLink { authorize_url, expires_at }))
 }
 
 /// What an admin is told of an authorization that can't begin.

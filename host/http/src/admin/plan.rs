@@ -3,16 +3,15 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use axum::{Json, extract::State};
-use resly_core::meter::Meter;
+use resly_core::{meter::Meter, time::Timestamp};
 use resly_service::App;
-use resly_store::Plan;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     body,
     guard::{Admin, Operator},
+    names,
     problem::Problem,
     query::{Nothing, Query},
 };
@@ -26,7 +25,7 @@ const LOG_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 40;
 pub struct PlanChange {
     /// By meter (`messages`, `embeddings`, `connector_calls`, `fuel`); `null` is unlimited. What isn't named stays.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<names::Meter, Option<u64>>>)]
     limits: BTreeMap<Meter, Option<u64>>,
     /// For how many days the log of connector calls is kept: 1 to 3,650.
     log_days: Option<u32>,
@@ -34,28 +33,49 @@ pub struct PlanChange {
     log_bytes_per_day: Option<u64>,
 }
 
+#[derive(Serialize, ToSchema)]
+pub struct Plan {
+    name: String,
+    /// By meter, for a month; `null` is unlimited.
+    #[schema(value_type = BTreeMap<names::Meter, Option<u64>>)]
+    limits: BTreeMap<Meter, Option<u64>>,
+    /// For how many days the log of connector calls is kept.
+    log_days: u32,
+    /// How many bytes a day the log takes in each environment before it is sampled.
+    log_bytes_per_day: u64,
+    /// From then on chats and searches are refused.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    subscription_ends_at: Option<Timestamp>,
+}
+
+impl From<resly_store::Plan> for Plan {
+    fn from(plan: resly_store::Plan) -> Self {
+        let resly_store::Plan { name, limits, log_days, log_bytes_per_day, subscription_ends_at } = plan;
+        let limits = Meter::ALL.into_iter().map(|meter| (meter, limits.get(&meter).copied())).collect();
+        Self { name, limits, log_days, log_bytes_per_day, subscription_ends_at }
+    }
+}
+
 /// The plan and its limits.
 #[utoipa::path(get, path = "/api/admin/plan", tag = "admin", operation_id = "getPlan",
-    responses((status = 200, description = "`{name, limits, log_days, log_bytes_per_day, subscription_ends_at}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The plan", body = Plan)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(view(&app.store.plan(principal.organization).await?)))
+) -> Result<Json<Plan>, Problem> {
+    Ok(Json(app.store.plan(principal.organization).await?.into()))
 }
 
 /// Sets limits, which hold from the next request on, and how long logs are kept.
 #[utoipa::path(patch, path = "/api/admin/plan", tag = "admin", operation_id = "changePlan",
     request_body = PlanChange,
-    responses((status = 200, description = "The plan as it is now", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The plan as it is now", body = Plan)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Operator(principal): Operator,
     body::Json(request): body::Json<PlanChange>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Plan>, Problem> {
     if let Some((meter, _)) = request.limits.iter().find(|(_, limit)| limit.is_some_and(|l| i64::try_from(l).is_err()))
     {
         return Err(Problem::invalid_at(format!("limits.{}", meter.name()), "at most 2^63-1; null is unlimited"));
@@ -74,13 +94,5 @@ pub async fn change(
         app.store.set_log_bytes(principal.organization, bytes).await?;
     }
     let plan = app.store.set_limits(principal.organization, &request.limits, app.clock.now()).await?;
-    Ok(Json(view(&plan)))
-}
-
-fn view(plan: &Plan) -> Value {
-    let limits: BTreeMap<Meter, Option<u64>> =
-        Meter::ALL.into_iter().map(|meter| (meter, plan.limits.get(&meter).copied())).collect();
-    json!({"name": plan.name, "limits": limits, "log_days": plan.log_days,
-        "log_bytes_per_day": plan.log_bytes_per_day,
-        "subscription_ends_at": plan.subscription_ends_at})
+    Ok(Json(plan.into()))
 }

@@ -7,12 +7,14 @@ use axum::{
     extract::{Path, State},
 };
 use http::StatusCode;
-use resly_core::id::{OrganizationId, PublisherId};
+use resly_core::{
+    id::{OrganizationId, PublisherId},
+    time::Timestamp,
+};
 use resly_manifest::signature::PublicKey;
 use resly_service::App;
-use resly_store::{Publisher, Trust};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use resly_store::Trust;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -41,28 +43,54 @@ pub struct PublishersPatch {
     required: bool,
 }
 
+#[derive(Serialize, ToSchema)]
+pub struct Publisher {
+    #[schema(value_type = String, format = "uuid")]
+    id: PublisherId,
+    /// For people.
+    name: String,
+    /// An Ed25519 key in Base64.
+    #[schema(value_type = String)]
+    public_key: PublicKey,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<resly_store::Publisher> for Publisher {
+    fn from(publisher: resly_store::Publisher) -> Self {
+        let resly_store::Publisher { id, name, public_key, created_at } = publisher;
+        Self { id, name, public_key, created_at }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Publishers {
+    /// Whether an upload has to be signed by one of them.
+    required: bool,
+    /// Oldest first.
+    publishers: Vec<Publisher>,
+}
+
 /// Whom this organization trusts.
 #[utoipa::path(get, path = "/api/admin/publishers", tag = "admin", operation_id = "listPublishers",
-    responses((status = 200, description = "`{required, publishers: [{id, name, public_key, created_at}]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The publishers", body = Publishers)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Publishers>, Problem> {
     all(&app, principal.organization).await
 }
 
 /// Trusts another publisher.
 #[utoipa::path(post, path = "/api/admin/publishers", tag = "admin", operation_id = "addPublisher",
     request_body = PublisherRequest,
-    responses((status = 201, description = "The publisher", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The publisher", body = Publisher)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     body::Json(PublisherRequest { name, public_key }): body::Json<PublisherRequest>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Publisher>), Problem> {
     if name.trim().is_empty() || name.chars().count() > 100 {
         return Err(Problem::invalid_at("name", "1 to 100 characters are expected"));
     }
@@ -73,23 +101,22 @@ pub async fn create(
         return Err(Problem::new(&kinds::CONFLICT, format!("there are {MOST} publishers; delete one first")));
     }
     let now = app.clock.now();
-    let publisher = Publisher { id: PublisherId(app.random.uuid(now)), name, public_key, created_at: now };
+    let publisher = resly_store::Publisher { id: PublisherId(app.random.uuid(now)), name, public_key, created_at: now };
     if !app.store.add_publisher(principal.organization, publisher.clone()).await? {
         return Err(Problem::new(&kinds::CONFLICT, "there is a publisher with this key already"));
     }
-    Ok((StatusCode::CREATED, Json(view(&publisher))))
+    Ok((StatusCode::CREATED, Json(publisher.into())))
 }
 
 /// Says whether uploads have to be signed by a publisher that is trusted.
 #[utoipa::path(patch, path = "/api/admin/publishers", tag = "admin", operation_id = "requirePublisher",
     request_body = PublishersPatch,
-    responses((status = 200, description = "`{required, publishers}` as it is now", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The publishers, as it is now", body = Publishers)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     body::Json(patch): body::Json<PublishersPatch>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Publishers>, Problem> {
     app.store.require_publisher(principal.organization, patch.required).await?;
     all(&app, principal.organization).await
 }
@@ -98,8 +125,7 @@ pub async fn change(
 /// be installed, moved to or enabled any more.
 #[utoipa::path(delete, path = "/api/admin/publishers/{id}", tag = "admin", operation_id = "deletePublisher",
     params(("id" = String, Path, description = "The publisher's id")),
-    responses((status = 204, description = "It is gone"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is gone")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -111,13 +137,7 @@ pub async fn delete(
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
 }
 
-async fn all(app: &App, organization: OrganizationId) -> Result<Json<Value>, Problem> {
+async fn all(app: &App, organization: OrganizationId) -> Result<Json<Publishers>, Problem> {
     let Trust { required, publishers } = app.store.trust(organization).await?;
-    let publishers: Vec<Value> = publishers.iter().map(view).collect();
-    Ok(Json(json!({"required": required, "publishers": publishers})))
-}
-
-fn view(publisher: &Publisher) -> Value {
-    let Publisher { id, name, public_key, created_at } = publisher;
-    json!({"id": id, "name": name, "public_key": public_key, "created_at": created_at})
+    Ok(Json(Publishers { required, publishers: publishers.into_iter().map(Publisher::from).collect() }))
 }

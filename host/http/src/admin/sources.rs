@@ -7,13 +7,16 @@ use axum::{
     extract::{Path, State},
 };
 use http::StatusCode;
-use resly_core::knowledge::{
-    KnowledgeStore,
-    library::{Library, NewText},
+use resly_core::{
+    id::SourceId,
+    knowledge::{
+        self, KnowledgeStore,
+        library::{Library, NewText},
+    },
+    time::Timestamp,
 };
 use resly_service::{App, FieldError};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -38,16 +41,49 @@ pub struct SourceRequest {
     url: Option<String>,
 }
 
+#[derive(Serialize, ToSchema)]
+pub struct CreatedSource {
+    #[schema(value_type = String, format = "uuid")]
+    id: SourceId,
+    /// Passages that it was cut into.
+    chunks: u32,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Source {
+    #[schema(value_type = String, format = "uuid")]
+    id: SourceId,
+    title: String,
+    url: Option<String>,
+    content_type: String,
+    /// Passages that it was cut into.
+    chunks: u32,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<knowledge::Source> for Source {
+    fn from(source: knowledge::Source) -> Self {
+        let knowledge::Source { id, title, url, content_type, chunks, created_at } = source;
+        Self { id, title, url, content_type, chunks, created_at }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Sources {
+    /// Newest first.
+    sources: Vec<Source>,
+}
+
 /// Adds a source. It is cut, embedded and indexed before the answer.
 #[utoipa::path(post, path = "/api/admin/sources", tag = "admin", operation_id = "createSource",
     request_body = SourceRequest,
-    responses((status = 201, description = "`{id, chunks}`", body = crate::schema::CreatedSource),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The source", body = CreatedSource)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     body::LargeJson { bytes, admission }: body::LargeJson,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<CreatedSource>), Problem> {
     // The text, its passages, their vectors.
     admission.reserve(bytes.len().saturating_mul(COPIES))?;
     let cut = admission.examine(move || {
@@ -58,7 +94,7 @@ pub async fn create(
     });
     let (new, chunks) = cut.await??;
     let added = app.library.add_cut(principal.organization, new, chunks).await?;
-    Ok((StatusCode::CREATED, Json(json!({"id": added.id, "chunks": added.chunks}))))
+    Ok((StatusCode::CREATED, Json(CreatedSource { id: added.id, chunks: added.chunks })))
 }
 
 fn checked(request: SourceRequest) -> Result<NewText, Problem> {
@@ -93,21 +129,20 @@ fn checked(request: SourceRequest) -> Result<NewText, Problem> {
 
 /// The organization's sources, newest first.
 #[utoipa::path(get, path = "/api/admin/sources", tag = "admin", operation_id = "listSources",
-    responses((status = 200, description = "`{sources: [...]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The sources", body = Sources)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({"sources": app.store.list_sources(principal.organization).await?})))
+) -> Result<Json<Sources>, Problem> {
+    let sources = app.store.list_sources(principal.organization).await?;
+    Ok(Json(Sources { sources: sources.into_iter().map(Source::from).collect() }))
 }
 
 /// Deletes a source with its passages.
 #[utoipa::path(delete, path = "/api/admin/sources/{id}", tag = "admin", operation_id = "deleteSource",
     params(("id" = String, Path, description = "The source's id")),
-    responses((status = 204, description = "It is gone"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is gone")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use resly_core::{
+    id::{ConversationId, TicketId},
+    time::Timestamp,
+};
 use resly_service::App;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{guard::Admin, page, problem::Problem, query::Query};
 
@@ -15,29 +19,49 @@ pub struct TicketParameters {
     limit: Option<String>,
 }
 
+#[derive(Serialize, ToSchema)]
+pub struct Ticket {
+    #[schema(value_type = String, format = "uuid")]
+    id: TicketId,
+    #[schema(value_type = Option<String>, format = "uuid")]
+    conversation: Option<ConversationId>,
+    subject: String,
+    body: String,
+    /// `open` until somebody who reads the table says otherwise.
+    status: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<resly_store::Ticket> for Ticket {
+    fn from(ticket: resly_store::Ticket) -> Self {
+        let resly_store::Ticket { id, conversation, subject, body, status, created_at } = ticket;
+        Self { id, conversation, subject, body, status, created_at }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Tickets {
+    tickets: Vec<Ticket>,
+    /// `before` of the next page; `null` on the last.
+    next: Option<String>,
+}
+
 /// The newest tickets.
 #[utoipa::path(get, path = "/api/admin/tickets", tag = "admin", operation_id = "listTickets",
     params(
         ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
-    responses((status = 200, description = "`{tickets: [...], next}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "A page, newest first", body = Tickets)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Query(parameters): Query<TicketParameters>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Tickets>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let mut found = app.store.list_tickets(principal.organization, page.before, page.limit + 1).await?;
     let more = page::cut(&mut found, page.limit);
     let next = page::next(&found, more, |ticket| (ticket.created_at, ticket.id.0));
-    let tickets: Vec<Value> = found
-        .iter()
-        .map(|ticket| {
-            json!({"id": ticket.id, "conversation": ticket.conversation, "subject": ticket.subject,
-                "body": ticket.body, "status": ticket.status, "created_at": ticket.created_at})
-        })
-        .collect();
-    Ok(Json(json!({"tickets": tickets, "next": next})))
+    Ok(Json(Tickets { tickets: found.into_iter().map(Ticket::from).collect(), next }))
 }

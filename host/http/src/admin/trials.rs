@@ -6,6 +6,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
+use bytes::Bytes;
 use resly_core::{
     connector::{
         call::{CallError, CallReport, CallRequest, Caller},
@@ -18,10 +19,10 @@ use resly_core::{
 };
 use resly_service::App;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 
-use super::connections;
+use super::{connections, logs::LogLine};
 use crate::{
     body,
     guard::Admin,
@@ -33,15 +34,14 @@ use crate::{
 /// limit.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/actions/{action}/dry-run", tag = "admin", operation_id = "dryRunAction",
     params(("id" = String, Path, description = "The connection's id"), ("action" = String, Path, description = "The action's id")),
-    request_body = Object,
-    responses((status = 200, description = "The request, with the credential masked", body = crate::schema::DryRun),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    request_body(content = BTreeMap<String, Value>, description = "The action's input"),
+    responses((status = 200, description = "The request, with the credential masked", body = DryRun)))]
 pub async fn dry_run(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, action)): Path<(String, String)>,
     body::Json(input): body::Json<Value>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<DryRun>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
     let prepared = app.connectors.prepare(&connection).await?;
     let request = CallRequest {
@@ -52,47 +52,112 @@ pub async fn dry_run(
         caller: Caller::Admin { key: principal.key },
         visitor: None,
     };
-    shown(app.connectors.rehearse(&connection, &prepared, request).await?).map(Json)
+    DryRun::new(app.connectors.rehearse(&connection, &prepared, request).await?).map(Json)
 }
 
-/// A dry run as it is answered.
-pub fn shown(rehearsal: Rehearsal) -> Result<Value, Problem> {
-    let Rehearsal { request, result, cost, log } = rehearsal;
-    let mut shown = json!({"fuel": cost.fuel, "log": log});
-    match (request, result) {
-        (Some(staged), _) => add_request(&mut shown, staged),
-        (None, Ok(output)) => {
-            shown["request"] = Value::Null;
-            shown["output"] = output;
-            shown["message"] = json!("the action ended without a request");
-        }
-        (None, Err(fault)) => {
-            let report =
-                CallReport { result: Err(fault.clone()), limit: None, set_aside: None, cached: false, cost, log };
-            return Err(call_problem(&fault, &report));
+/// What a call would send first.
+#[derive(Serialize, ToSchema)]
+pub struct DryRun {
+    fuel: u64,
+    log: Vec<LogLine>,
+    /// As it would leave, with `[masked]` in the credential's place; `null` when the action ended without a request.
+    request: Option<OutboundRequest>,
+    /// False when policy refuses the request, which is then as the connector wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed: Option<bool>,
+    /// Such as `https://api.example.com:443`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_send_to: Option<String>,
+    /// Where the credential goes, such as `header x-api-key: [masked]`; `null` when none would go along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    credential: Option<Option<String>>,
+    /// Why it isn't allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<RefusedRequest>,
+    /// What the action gave without a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct OutboundRequest {
+    method: String,
+    url: String,
+    headers: Vec<Header>,
+    body: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Header {
+    name: String,
+    value: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RefusedRequest {
+    /// `denied`, `needs_auth`, `quota`, `timeout`, `too_large`, `network` or `invalid`.
+    reason: &'static str,
+    message: String,
+}
+
+impl DryRun {
+    /// # Errors
+    /// When the action failed before it sent anything.
+    pub fn new(rehearsal: Rehearsal) -> Result<Self, Problem> {
+        let Rehearsal { request, result, cost, log } = rehearsal;
+        let ended = Self {
+            fuel: cost.fuel,
+            log: Vec::new(),
+            request: None,
+            allowed: None,
+            would_send_to: None,
+            credential: None,
+            refused: None,
+            output: None,
+            message: None,
+        };
+        match (request, result) {
+            (Some(staged), _) => Ok(Self { log: LogLine::all(log), ..ended.with_request(staged) }),
+            (None, Ok(output)) => Ok(Self {
+                log: LogLine::all(log),
+                output: Some(output),
+                message: Some("the action ended without a request"),
+                ..ended
+            }),
+            (None, Err(fault)) => {
+                let report =
+                    CallReport { result: Err(fault.clone()), limit: None, set_aside: None, cached: false, cost, log };
+                Err(call_problem(&fault, &report))
+            }
         }
     }
-    Ok(shown)
+
+    fn with_request(self, Staged { asked, departure }: Staged) -> Self {
+        match departure {
+            Ok(leaving) => Self {
+                request: Some(OutboundRequest::new(leaving.method, leaving.url, leaving.headers, leaving.body)),
+                allowed: Some(true),
+                would_send_to: Some(leaving.to),
+                credential: Some(leaving.credential),
+                ..self
+            },
+            Err(failure) => Self {
+                request: Some(OutboundRequest::new(asked.method, asked.url, asked.headers, asked.body)),
+                allowed: Some(false),
+                refused: Some(RefusedRequest { reason: reason(failure.reason), message: failure.message }),
+                ..self
+            },
+        }
+    }
 }
 
-fn add_request(shown: &mut Value, Staged { asked, departure }: Staged) {
-    let (method, url, headers, body) = match &departure {
-        Ok(leaving) => (&leaving.method, &leaving.url, &leaving.headers, &leaving.body),
-        Err(_) => (&asked.method, &asked.url, &asked.headers, &asked.body),
-    };
-    let headers: Vec<Value> = headers.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
-    let text = body.as_ref().map(|body| String::from_utf8_lossy(body).into_owned());
-    shown["request"] = json!({"method": method, "url": url, "headers": headers, "body": text});
-    match departure {
-        Ok(leaving) => {
-            shown["allowed"] = json!(true);
-            shown["would_send_to"] = json!(leaving.to);
-            shown["credential"] = json!(leaving.credential);
-        }
-        Err(failure) => {
-            shown["allowed"] = json!(false);
-            shown["refused"] = json!({"reason": reason(failure.reason), "message": failure.message});
-        }
+impl OutboundRequest {
+    fn new(method: String, url: String, headers: Vec<(String, String)>, body: Option<Bytes>) -> Self {
+        let headers = headers.into_iter().map(|(name, value)| Header { name, value }).collect();
+        Self { method, url, headers, body: body.map(|body| String::from_utf8_lossy(&body).into_owned()) }
     }
 }
 
@@ -111,8 +176,7 @@ fn reason(reason: OutboundReason) -> &'static str {
 /// The last output of an action before the connection's mapping, from an admin's calls and tests and from the sandbox.
 #[utoipa::path(get, path = "/api/admin/connections/{id}/actions/{action}/sample", tag = "admin", operation_id = "getSample",
     params(("id" = String, Path, description = "The connection's id"), ("action" = String, Path, description = "The action's id")),
-    responses((status = 200, description = "`{output, at, cut, bytes}`", body = crate::schema::Sample),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The output", body = Sample)))]
 pub async fn sample(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -127,13 +191,16 @@ pub async fn sample(
     Ok(Json(Sample { output: raw(sample.output)?, bytes, cut, at }))
 }
 
-#[derive(Serialize)]
+/// The last output of an action, before the connection's mapping.
+#[derive(Serialize, ToSchema)]
 pub struct Sample {
+    #[schema(value_type = Value)]
     output: Box<RawValue>,
     /// Of the whole output.
     bytes: u64,
     /// Lists and texts were cut to what is kept.
     cut: bool,
+    #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
 }
 
@@ -144,7 +211,7 @@ pub struct PreviewRequest {
     filter: Option<String>,
     /// What to apply it to; the action's last output when absent.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     sample: Option<Box<RawValue>>,
 }
 
@@ -153,9 +220,12 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawVal
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
-#[derive(Serialize)]
-pub struct Preview {
+/// What a jq filter makes of an output.
+#[derive(Serialize, ToSchema)]
+pub struct MappingPreview {
+    #[schema(value_type = Value)]
     input: Box<RawValue>,
+    #[schema(value_type = Value)]
     output: Box<RawValue>,
     bytes_before: usize,
     bytes_after: usize,
@@ -170,14 +240,13 @@ pub struct Preview {
 #[utoipa::path(post, path = "/api/admin/connections/{id}/actions/{action}/mapping/preview", tag = "admin", operation_id = "previewMapping",
     params(("id" = String, Path, description = "The connection's id"), ("action" = String, Path, description = "The action's id")),
     request_body = PreviewRequest,
-    responses((status = 200, description = "`{input, output, bytes_before, bytes_after, model_bytes, fuel, sample_cut}`", body = crate::schema::MappingPreview),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "What comes out", body = MappingPreview)))]
 pub async fn preview(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, action)): Path<(String, String)>,
     body::Json(asked): body::Json<PreviewRequest>,
-) -> Result<Json<Preview>, Problem> {
+) -> Result<Json<MappingPreview>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
     require_action(&app, &connection, &action).await?;
     let Some(filter) = asked.filter.or_else(|| connection.mappings.get(&action).cloned()) else {
@@ -200,13 +269,14 @@ pub async fn preview(
     let output = match mapped.result {
         Ok(output) => output,
         Err(Unmapped::Filter { message, offset }) => {
-            return Err(Problem::new(&kinds::MAPPING_FAILED, message)
-                .with("offset", json!(offset))
-                .with("fuel", mapped.cost.fuel));
+            return Err(Problem::new(&kinds::MAPPING_FAILED, message).with(|members| {
+                members.offset = Some(offset);
+                members.fuel = Some(mapped.cost.fuel);
+            }));
         }
         Err(Unmapped::Fault(fault)) => return Err(fault_problem(&fault)),
     };
-    Ok(Json(Preview {
+    Ok(Json(MappingPreview {
         bytes_before: input.get().len(),
         bytes_after: output.len(),
         model_bytes: output.len().min(app.turns.limits.tool_output_bytes),

@@ -1,25 +1,81 @@
 //! `GET /api/admin/usage`: what was used this month, and where it ends.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
-use resly_core::meter::UsageReport;
+use resly_core::{
+    meter::{self, Meter, UsageReport},
+    time::{Period, Timestamp},
+};
 use resly_service::App;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
+    names,
     problem::Problem,
     query::{Nothing, Query},
 };
 
-/// The month's meters: `{period, meters, sandbox}`.
+/// What was used in a month.
+#[derive(Serialize, ToSchema)]
+pub struct Usage {
+    period: UsagePeriod,
+    #[schema(value_type = BTreeMap<names::Meter, Reading>)]
+    meters: BTreeMap<Meter, Reading>,
+    /// What was used in the `sandbox` environment: toward no limit and no bill.
+    #[schema(value_type = BTreeMap<names::Meter, u64>)]
+    sandbox: BTreeMap<Meter, u64>,
+    stored_bytes: StoredBytes,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct UsagePeriod {
+    #[schema(value_type = String, format = DateTime)]
+    start: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    end: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Reading {
+    used: u64,
+    /// `null` is unlimited.
+    limit: Option<u64>,
+    /// Of `fuel`: what is set aside for calls that are running, beside what is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved: Option<u64>,
+}
+
+/// What connectors and sources made the host keep this month, by environment: toward no limit.
+#[derive(Serialize, ToSchema)]
+pub struct StoredBytes {
+    production: u64,
+    sandbox: u64,
+}
+
+impl From<UsageReport> for Usage {
+    fn from(report: UsageReport) -> Self {
+        let UsageReport { period: Period { start, end }, meters, sandbox, stored_bytes } = report;
+        let reading = |meter::Reading { used, limit, reserved }: meter::Reading| Reading { used, limit, reserved };
+        let meter::StoredBytes { production, sandbox: tried } = stored_bytes;
+        Self {
+            period: UsagePeriod { start, end },
+            meters: meters.into_iter().map(|(meter, read)| (meter, reading(read))).collect(),
+            sandbox,
+            stored_bytes: StoredBytes { production, sandbox: tried },
+        }
+    }
+}
+
+/// The month's meters.
 #[utoipa::path(get, path = "/api/admin/usage", tag = "admin", operation_id = "getUsage",
-    responses((status = 200, description = "The meters", body = crate::schema::Usage),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The meters", body = Usage)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
-) -> Result<Json<UsageReport>, Problem> {
-    Ok(Json(app.store.usage(principal.organization, app.clock.now()).await?))
+) -> Result<Json<Usage>, Problem> {
+    Ok(Json(app.store.usage(principal.organization, app.clock.now()).await?.into()))
 }

@@ -44,8 +44,7 @@ impl From<Rotation> for VaultKeys {
 
 /// Which master keys are in use.
 #[utoipa::path(get, path = "/api/admin/vault", tag = "host", operation_id = "getVault",
-    responses((status = 200, description = "The master keys in use", body = VaultKeys),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The master keys in use", body = VaultKeys)))]
 pub async fn get(State(app): State<Arc<App>>, _: Operator, _: Query<Nothing>) -> Result<Json<VaultKeys>, Problem> {
     Ok(Json(app.wrapping.status().await.map_err(problem)?.into()))
 }
@@ -53,8 +52,7 @@ pub async fn get(State(app): State<Arc<App>>, _: Operator, _: Query<Nothing>) ->
 /// Wraps every organization's key, and the host's own secrets, under the newest master key, while everything goes on.
 /// It can be repeated at will, and when it was cut off it goes on where it was.
 #[utoipa::path(post, path = "/api/admin/vault/rotate", tag = "host", operation_id = "rotateVault",
-    responses((status = 200, description = "The master keys in use afterwards", body = VaultKeys),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The master keys in use afterwards", body = VaultKeys)))]
 pub async fn rotate(State(app): State<Arc<App>>, _: Operator) -> Result<Json<VaultKeys>, Problem> {
     let rotation = app.wrapping.rotate().await.map_err(problem)?;
     tracing::info!(newest = rotation.newest, moved = rotation.moved, in_use = ?rotation.in_use, "master keys rotated");

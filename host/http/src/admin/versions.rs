@@ -15,14 +15,13 @@ use resly_core::{
 use resly_service::App;
 use resly_store::{Decided, Decision, Removed, VersionState};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::connectors::show;
+use super::connectors::{show, view::Connector};
 use crate::{
     body,
     guard::Admin,
-    problem::{Problem, kinds},
+    problem::{Problem, kinds, members::UsingConnection},
 };
 
 const REASON: usize = 1_000;
@@ -42,14 +41,13 @@ pub struct DecisionRequest {
     operation_id = "approveConnectorVersion",
     params(("id" = String, Path, description = "The connector's id"), ("version" = String, Path, description = "Its version")),
     request_body(content = Option<DecisionRequest>),
-    responses((status = 200, description = "The connector", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connector", body = Connector)))]
 pub async fn approve(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, version)): Path<(String, String)>,
     body::Json(request): body::Json<DecisionRequest>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Connector>, Problem> {
     decide(&app, &principal, (id, version), request, Approval::Approved).await
 }
 
@@ -58,15 +56,14 @@ pub async fn approve(
     operation_id = "rejectConnectorVersion",
     params(("id" = String, Path, description = "The connector's id"), ("version" = String, Path, description = "Its version")),
     request_body(content = Option<DecisionRequest>),
-    responses((status = 200, description = "The connector", body = Object),
-        (status = 409, description = "Connections use it: `connections` lists them", body = crate::schema::Problem, content_type = "application/problem+json"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The connector", body = Connector),
+        (status = 409, description = "Connections use it: `connections` lists them", body = crate::problem::members::ProblemBody, content_type = "application/problem+json")))]
 pub async fn reject(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, version)): Path<(String, String)>,
     body::Json(request): body::Json<DecisionRequest>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Connector>, Problem> {
     decide(&app, &principal, (id, version), request, Approval::Rejected).await
 }
 
@@ -76,7 +73,7 @@ async fn decide(
     (id, version): (String, String),
     request: DecisionRequest,
     approval: Approval,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Connector>, Problem> {
     let organization = principal.organization;
     let versions = app.catalogue.versions(organization, &id).await?;
     let found = versions.iter().find(|listed| listed.installable.manifest.version == version).ok_or_else(missing)?;
@@ -110,8 +107,7 @@ async fn decide(
     operation_id = "deleteConnectorVersion",
     params(("id" = String, Path, description = "The connector's id"), ("version" = String, Path, description = "Its version")),
     responses((status = 204, description = "It is gone"),
-        (status = 409, description = "Connections use it: `connections` lists them", body = crate::schema::Problem, content_type = "application/problem+json"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "Connections use it: `connections` lists them", body = crate::problem::members::ProblemBody, content_type = "application/problem+json")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -134,6 +130,6 @@ fn missing() -> Problem {
 fn in_use(connections: Vec<(ConnectionId, String)>) -> Problem {
     let names: Vec<String> = connections.iter().map(|(_, name)| format!("`{name}`")).collect();
     let detail = format!("{} use it; move them to another version, or delete them, first", names.join(", "));
-    let connections: Vec<Value> = connections.iter().map(|(id, name)| json!({"id": id, "name": name})).collect();
-    Problem::new(&kinds::CONNECTOR_IN_USE, detail).with("connections", connections)
+    let using = connections.into_iter().map(|(id, name)| UsingConnection { id, name }).collect();
+    Problem::new(&kinds::CONNECTOR_IN_USE, detail).with(|members| members.connections = Some(using))
 }

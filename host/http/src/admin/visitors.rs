@@ -14,12 +14,20 @@ use resly_core::{
         connection::{Connection, Owner},
     },
     principal::Principal,
+    time::Timestamp,
 };
 use resly_manifest::Auth;
 use resly_service::{App, accounts::Revocation, install};
-use serde_json::Value;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{connections, oauth};
+use super::{
+    connections::{
+        self,
+        view::{Authorization, Disconnected},
+    },
+    oauth::{self, AuthorizationLink},
+};
 use crate::{
     body,
     guard::Admin,
@@ -30,17 +38,30 @@ use crate::{
 /// As long as a chat's `visitorId` may be.
 const LONGEST: usize = 200;
 
+#[derive(Serialize, ToSchema)]
+pub struct VisitorAccount {
+    /// Whether the visitor has connected an account.
+    authorized: bool,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    authorized_at: Option<Timestamp>,
+    /// When that ends unless the visitor renews it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// What the visitor agreed to.
+    scopes: Option<Vec<String>>,
+    visitor: Option<String>,
+}
+
 /// Whether a visitor has connected an account.
 #[utoipa::path(get, path = "/api/admin/connections/{id}/visitors/{visitor}", tag = "admin", operation_id = "getVisitorAccount",
     params(("id" = String, Path, description = "The connection's id"), ("visitor" = String, Path, description = "What chats call the visitor (`visitorId`)")),
-    responses((status = 200, description = "`{visitor, authorized, authorized_at, scopes, expires_at}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The account", body = VisitorAccount)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
     Path((id, visitor)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<VisitorAccount>, Problem> {
     let (_, key) = find(&app, &principal, &id, visitor).await?;
     shown(&app, &key).await
 }
@@ -48,13 +69,12 @@ pub async fn get(
 /// Begins a visitor's authorization: the company's app sends its visitor to the link.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/visitors/{visitor}/oauth/start", tag = "admin", operation_id = "startVisitorAuthorization",
     params(("id" = String, Path, description = "The connection's id"), ("visitor" = String, Path, description = "What chats call the visitor (`visitorId`)")),
-    responses((status = 200, description = "`{authorize_url, expires_at}`: for the visitor's own browser", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The link, for the visitor's own browser", body = AuthorizationLink)))]
 pub async fn start(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, visitor)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<AuthorizationLink>, Problem> {
     let (connection, key) = find(&app, &principal, &id, visitor).await?;
     oauth::begin(&app, &principal, &connection, key.visitor).await
 }
@@ -62,15 +82,14 @@ pub async fn start(
 /// Keeps a visitor's key, token, or user name and password, for services without OAuth.
 #[utoipa::path(put, path = "/api/admin/connections/{id}/visitors/{visitor}/credentials", tag = "admin", operation_id = "putVisitorCredentials",
     params(("id" = String, Path, description = "The connection's id"), ("visitor" = String, Path, description = "What chats call the visitor (`visitorId`)")),
-    request_body = Object,
-    responses((status = 200, description = "`{visitor, authorized, authorized_at, scopes, expires_at}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    request_body(content = BTreeMap<String, String>, description = "`{api_key}`, `{token}` or `{username, password}`"),
+    responses((status = 200, description = "The account", body = VisitorAccount)))]
 pub async fn put(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, visitor)): Path<(String, String)>,
     body::Json(credentials): body::Json<BTreeMap<String, String>>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<VisitorAccount>, Problem> {
     let (connection, key) = find(&app, &principal, &id, visitor).await?;
     let prepared = app.connectors.prepare(&connection).await?;
     let auth = connection.auth_in(&prepared.installable.manifest);
@@ -93,8 +112,7 @@ pub async fn put(
 #[utoipa::path(delete, path = "/api/admin/connections/{id}/visitors/{visitor}", tag = "admin", operation_id = "deleteVisitorAccount",
     params(("id" = String, Path, description = "The connection's id"), ("visitor" = String, Path, description = "What chats call the visitor (`visitorId`)")),
     responses((status = 204, description = "It is gone, and its tokens are revoked"),
-        (status = 200, description = "It is gone; the service did not confirm that its tokens are revoked: `{revocation: {confirmed: false, message}}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+        (status = 200, description = "It is gone; the service did not confirm that its tokens are revoked", body = Disconnected)))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -131,9 +149,8 @@ async fn find(
     Ok((connection, key))
 }
 
-async fn shown(app: &App, key: &AccountKey) -> Result<Json<Value>, Problem> {
+async fn shown(app: &App, key: &AccountKey) -> Result<Json<VisitorAccount>, Problem> {
     let account = app.store.account(key).await?.filter(|account| account.sealed.is_some());
-    let mut view = connections::account_view(account.as_ref());
-    view["visitor"] = key.visitor.clone().into();
-    Ok(Json(view))
+    let Authorization { authorized, authorized_at, expires_at, scopes } = Authorization::of(account.as_ref());
+    Ok(Json(VisitorAccount { authorized, authorized_at, expires_at, scopes, visitor: key.visitor.clone() }))
 }

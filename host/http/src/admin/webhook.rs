@@ -4,18 +4,21 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
 use http::StatusCode;
-use resly_core::{alert::Event, id::WebhookId};
+use resly_core::{
+    alert::Event,
+    id::{AlertId, DeliveryId, WebhookId},
+    time::Timestamp,
+};
 use resly_service::{App, FieldError};
-use resly_store::{Delivery, Webhook};
+use resly_store::{DeliveryState, Webhook as StoredWebhook};
 use secrecy::ExposeSecret;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     body,
     guard::Admin,
-    page,
+    names, page,
     problem::Problem,
     query::{Nothing, Query},
 };
@@ -36,9 +39,93 @@ pub struct WebhookRequest {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RotateRequest {
+pub struct RotateSecretRequest {
     /// For how long messages are signed with the old secret as well, in seconds: a day when absent, a week at most.
     overlap_s: Option<u64>,
+}
+
+/// Where alerts are sent. Its secret is shown once only.
+#[derive(Serialize, ToSchema)]
+pub struct Webhook {
+    #[schema(value_type = String, format = "uuid")]
+    id: WebhookId,
+    url: String,
+    /// `null` is all of them.
+    #[schema(value_type = Option<Vec<names::Event>>)]
+    events: Option<Vec<Event>>,
+    /// When the secret that was replaced stops signing.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    previous_secret_until: Option<Timestamp>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Only in the answer that makes the webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+impl From<StoredWebhook> for Webhook {
+    fn from(StoredWebhook { id, url, events, previous, created_at, .. }: StoredWebhook) -> Self {
+        let previous_secret_until = previous.map(|(_, until)| until);
+        Self { id, url, events, previous_secret_until, created_at, secret: None }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RotatedSecret {
+    /// Shown this once.
+    secret: String,
+    /// When the secret before it stops signing.
+    #[schema(value_type = String, format = DateTime)]
+    previous_secret_until: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WebhookTest {
+    ok: bool,
+    /// What the webhook's server answered with.
+    status: Option<u16>,
+    /// Why it didn't work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+/// A message to the webhook.
+#[derive(Serialize, ToSchema)]
+pub struct Delivery {
+    #[schema(value_type = String, format = "uuid")]
+    id: DeliveryId,
+    #[schema(value_type = names::Event)]
+    r#type: Event,
+    #[schema(value_type = Option<String>, format = "uuid")]
+    alert: Option<AlertId>,
+    #[schema(value_type = names::DeliveryState)]
+    state: DeliveryState,
+    tries: u32,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_try_at: Option<Timestamp>,
+    /// Of the newest answer.
+    last_status: Option<u16>,
+    /// Why the newest try failed.
+    last_error: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Timestamp>,
+}
+
+impl From<resly_store::Delivery> for Delivery {
+    fn from(delivery: resly_store::Delivery) -> Self {
+        let resly_store::Delivery { id, event, alert, state, tries, next_try_at, .. } = delivery;
+        let resly_store::Delivery { last_status, last_error, created_at, ended_at, .. } = delivery;
+        Self { id, r#type: event, alert, state, tries, next_try_at, last_status, last_error, created_at, ended_at }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Deliveries {
+    deliveries: Vec<Delivery>,
+    /// `before` of the next page; `null` on the last.
+    next: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -50,14 +137,13 @@ pub struct DeliveryParameters {
 /// Sets the webhook, or changes where the one there is leads. The secret is shown when it is made, and never again.
 #[utoipa::path(put, path = "/api/admin/webhook", tag = "admin", operation_id = "setWebhook",
     request_body = WebhookRequest,
-    responses((status = 200, description = "It was there and is changed: `{id, url, events, created_at}`", body = Object),
-        (status = 201, description = "It is new: the same, with its `secret`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "It was there and is changed", body = Webhook),
+        (status = 201, description = "It is new, and comes with its `secret`", body = Webhook)))]
 pub async fn put(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     body::Json(request): body::Json<WebhookRequest>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Webhook>), Problem> {
     let mut mistakes = Vec::new();
     if request.url.len() > LONGEST_URL {
         mistakes.push(FieldError::new("url", format!("at most {LONGEST_URL} bytes")));
@@ -72,14 +158,13 @@ pub async fn put(
     let now = app.clock.now();
     let id = WebhookId(app.random.uuid(now));
     let (shown, secret) = app.hooks.mint(organization, id).await.map_err(|error| Problem::internal(&error))?;
-    let webhook = Webhook { id, url: request.url, events, secret, previous: None, created_at: now };
-    let kept = app.store.put_webhook(organization, webhook).await?;
-    let mut answer = view(&kept);
+    let webhook = StoredWebhook { id, url: request.url, events, secret, previous: None, created_at: now };
+    let kept = Webhook::from(app.store.put_webhook(organization, webhook).await?);
     if kept.id != id {
-        return Ok((StatusCode::OK, Json(answer)));
+        return Ok((StatusCode::OK, Json(kept)));
     }
-    answer["secret"] = shown.expose_secret().into();
-    Ok((StatusCode::CREATED, Json(answer)))
+    let secret = Some(shown.expose_secret().to_owned());
+    Ok((StatusCode::CREATED, Json(Webhook { secret, ..kept })))
 }
 
 /// What a webhook is to be told of. What is sent only when it is asked for can't be chosen.
@@ -100,21 +185,19 @@ fn chosen(events: &[String], mistakes: &mut Vec<FieldError>) -> Vec<Event> {
 
 /// The webhook, without its secret.
 #[utoipa::path(get, path = "/api/admin/webhook", tag = "admin", operation_id = "getWebhook",
-    responses((status = 200, description = "`{id, url, events, previous_secret_until, created_at}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The webhook", body = Webhook)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Webhook>, Problem> {
     let webhook = app.store.webhook(principal.organization).await?;
-    Ok(Json(view(&webhook.ok_or_else(missing)?)))
+    Ok(Json(webhook.ok_or_else(missing)?.into()))
 }
 
 /// Removes the webhook; what was still to be told is given up.
 #[utoipa::path(delete, path = "/api/admin/webhook", tag = "admin", operation_id = "deleteWebhook",
-    responses((status = 204, description = "It is gone"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is gone")))]
 pub async fn delete(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<StatusCode, Problem> {
     let deleted = app.store.delete_webhook(principal.organization, app.clock.now()).await?;
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
@@ -122,14 +205,13 @@ pub async fn delete(State(app): State<Arc<App>>, Admin(principal): Admin) -> Res
 
 /// Makes a new secret. The old one signs as well until `previous_secret_until`.
 #[utoipa::path(post, path = "/api/admin/webhook/rotate", tag = "admin", operation_id = "rotateWebhookSecret",
-    request_body(content = Option<RotateRequest>),
-    responses((status = 200, description = "`{secret, previous_secret_until}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    request_body(content = Option<RotateSecretRequest>),
+    responses((status = 200, description = "The new secret", body = RotatedSecret)))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    body::Json(request): body::Json<RotateRequest>,
-) -> Result<Json<Value>, Problem> {
+    body::Json(request): body::Json<RotateSecretRequest>,
+) -> Result<Json<RotatedSecret>, Problem> {
     let overlap = request.overlap_s.unwrap_or(OVERLAP_S);
     if overlap > LONGEST_OVERLAP_S {
         return Err(Problem::invalid_at("overlap_s", format!("at most {LONGEST_OVERLAP_S}, a week")));
@@ -141,19 +223,15 @@ pub async fn rotate(
     if !app.store.rotate_webhook_secret(organization, webhook.id, secret, until).await? {
         return Err(missing());
     }
-    Ok(Json(json!({"secret": shown.expose_secret(), "previous_secret_until": until})))
+    Ok(Json(RotatedSecret { secret: shown.expose_secret().to_owned(), previous_secret_until: until }))
 }
 
 /// Sends a `webhook.test` at once, and tells how that went.
 #[utoipa::path(post, path = "/api/admin/webhook/test", tag = "admin", operation_id = "testWebhook",
-    responses((status = 200, description = "`{ok: true, status}` or `{ok: false, status, message}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
-pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<Value>, Problem> {
+    responses((status = 200, description = "How it went", body = WebhookTest)))]
+pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<WebhookTest>, Problem> {
     let tested = app.hooks.test(principal.organization).await?.ok_or_else(missing)?;
-    Ok(Json(match tested.error {
-        None => json!({"ok": true, "status": tested.status}),
-        Some(message) => json!({"ok": false, "status": tested.status, "message": message}),
-    }))
+    Ok(Json(WebhookTest { ok: tested.error.is_none(), status: tested.status, message: tested.error }))
 }
 
 /// What was, or is to be, told to the webhook, newest first.
@@ -162,37 +240,19 @@ pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Resul
         ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
-    responses((status = 200, description = "`{deliveries: [...], next}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "A page, newest first", body = Deliveries)))]
 pub async fn deliveries(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Query(parameters): Query<DeliveryParameters>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Deliveries>, Problem> {
     let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let mut found = app.store.deliveries(principal.organization, page.before, page.limit + 1).await?;
     let more = page::cut(&mut found, page.limit);
     let next = page::next(&found, more, |delivery| (delivery.created_at, delivery.id.0));
-    let deliveries: Vec<Value> = found.iter().map(delivery_view).collect();
-    Ok(Json(json!({"deliveries": deliveries, "next": next})))
+    Ok(Json(Deliveries { deliveries: found.into_iter().map(Delivery::from).collect(), next }))
 }
 
 fn missing() -> Problem {
     Problem::not_found("no webhook is set; set one with PUT /api/admin/webhook")
-}
-
-fn view(webhook: &Webhook) -> Value {
-    let until = webhook.previous.as_ref().map(|(_, until)| *until);
-    json!({
-        "id": webhook.id, "url": webhook.url, "events": webhook.events, "previous_secret_until": until,
-        "created_at": webhook.created_at,
-    })
-}
-
-fn delivery_view(delivery: &Delivery) -> Value {
-    json!({
-        "id": delivery.id, "type": delivery.event, "alert": delivery.alert, "state": delivery.state,
-        "tries": delivery.tries, "next_try_at": delivery.next_try_at, "last_status": delivery.last_status,
-        "last_error": delivery.last_error, "created_at": delivery.created_at, "ended_at": delivery.ended_at,
-    })
 }

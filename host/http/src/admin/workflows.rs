@@ -10,11 +10,12 @@ use http::StatusCode;
 use resly_core::{
     connector::connection::ConnectionStore,
     id::{ConnectionId, OrganizationId, WorkflowId},
-    workflow::{Workflow, WorkflowStore},
+    time::Timestamp,
+    workflow::{Workflow as StoredWorkflow, WorkflowStore},
 };
 use resly_service::{App, FieldError};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
@@ -42,21 +43,52 @@ pub struct WorkflowRequest {
     enabled: Option<bool>,
 }
 
+/// A rule.
+#[derive(Serialize, ToSchema)]
+pub struct Workflow {
+    #[schema(value_type = String, format = "uuid")]
+    id: WorkflowId,
+    name: String,
+    /// Any of them in a message, without regard to case, is a match.
+    triggers: Vec<String>,
+    /// What a match is about.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    connection: Option<ConnectionId>,
+    /// The action of that connection that a match asks for.
+    action: Option<String>,
+    /// What a match adds to the model's instructions.
+    instructions: Option<String>,
+    enabled: bool,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<StoredWorkflow> for Workflow {
+    fn from(workflow: StoredWorkflow) -> Self {
+        let StoredWorkflow { id, name, triggers, connection, action, instructions, enabled, created_at } = workflow;
+        Self { id, name, triggers, connection, action, instructions, enabled, created_at }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Workflows {
+    workflows: Vec<Workflow>,
+}
+
 /// Adds a rule.
 #[utoipa::path(post, path = "/api/admin/workflows", tag = "admin", operation_id = "createWorkflow",
     request_body = WorkflowRequest,
-    responses((status = 201, description = "The rule", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The rule", body = Workflow)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     body::Json(request): body::Json<Value>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Workflow>), Problem> {
     let now = app.clock.now();
     let id = WorkflowId(app.random.uuid(now));
     let organization = principal.organization;
     let workflow = check(&app, organization, id, request).await?;
-    let view = json!(workflow);
+    let view = workflow.clone().into();
     app.store.put_workflow(organization, workflow).await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
@@ -65,20 +97,19 @@ pub async fn create(
 #[utoipa::path(put, path = "/api/admin/workflows/{id}", tag = "admin", operation_id = "replaceWorkflow",
     params(("id" = String, Path, description = "The rule's id")),
     request_body = WorkflowRequest,
-    responses((status = 200, description = "The rule", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The rule", body = Workflow)))]
 pub async fn replace(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
     body::Json(request): body::Json<Value>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Workflow>, Problem> {
     let organization = principal.organization;
     let id: WorkflowId = id.parse().map_err(|_| missing())?;
     let old = app.store.workflows(organization).await?.into_iter().find(|workflow| workflow.id == id);
     let created_at = old.ok_or_else(missing)?.created_at;
-    let workflow = Workflow { created_at, ..check(&app, organization, id, request).await? };
-    let view = json!(workflow);
+    let workflow = StoredWorkflow { created_at, ..check(&app, organization, id, request).await? };
+    let view = workflow.clone().into();
     if !app.store.put_workflow(organization, workflow).await? {
         return Err(missing());
     }
@@ -87,21 +118,20 @@ pub async fn replace(
 
 /// The organization's rules.
 #[utoipa::path(get, path = "/api/admin/workflows", tag = "admin", operation_id = "listWorkflows",
-    responses((status = 200, description = "`{workflows: [...]}`", body = Object),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The rules", body = Workflows)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     _: Query<Nothing>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({"workflows": app.store.workflows(principal.organization).await?})))
+) -> Result<Json<Workflows>, Problem> {
+    let workflows = app.store.workflows(principal.organization).await?;
+    Ok(Json(Workflows { workflows: workflows.into_iter().map(Workflow::from).collect() }))
 }
 
 /// Deletes a rule.
 #[utoipa::path(delete, path = "/api/admin/workflows/{id}", tag = "admin", operation_id = "deleteWorkflow",
     params(("id" = String, Path, description = "The rule's id")),
-    responses((status = 204, description = "It is gone"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is gone")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
@@ -116,7 +146,12 @@ fn missing() -> Problem {
     Problem::not_found("there is no such workflow")
 }
 
-async fn check(app: &App, organization: OrganizationId, id: WorkflowId, request: Value) -> Result<Workflow, Problem> {
+async fn check(
+    app: &App,
+    organization: OrganizationId,
+    id: WorkflowId,
+    request: Value,
+) -> Result<StoredWorkflow, Problem> {
     let Value::Object(mut members) = request else {
         return Err(Problem::invalid_at("$", "an object is expected"));
     };
@@ -177,7 +212,7 @@ async fn check(app: &App, organization: OrganizationId, id: WorkflowId, request:
     }
     let (connection, enabled) = (connection.and_then(|id| id.parse().ok()), enabled.unwrap_or(true));
     let created_at = app.clock.now();
-    Ok(Workflow { id, name, triggers, connection, action, instructions, enabled, created_at })
+    Ok(StoredWorkflow { id, name, triggers, connection, action, instructions, enabled, created_at })
 }
 
 /// Takes a member out of a body; `null` is none. What doesn't fit is told at its name.

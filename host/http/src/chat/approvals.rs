@@ -8,23 +8,145 @@ use axum::{
 };
 use http::Uri;
 use resly_core::{
-    approval::{Approval, Outcome, Verdict},
-    id::ApprovalId,
+    approval::{self, ApprovalState, Outcome, Verdict},
+    connector::fault,
+    id::{ApprovalId, ConnectionId, ConversationId, MessageId},
+    time::Timestamp,
 };
 use resly_service::App;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{parse, person};
-use crate::{body, guard::Chatter, problem::Problem};
+use crate::{body, guard::Chatter, names, problem::Problem};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Body {
+/// What a person says.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerdictRequest {
     approved: bool,
+    /// Told to the model when it is a no.
     reason: Option<String>,
-    #[serde(rename = "visitorId")]
+    /// The visitor who was asked, when one was.
     visitor_id: Option<String>,
+}
+
+/// What an answer asks a person to confirm.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestedApproval {
+    #[schema(value_type = String, format = "uuid")]
+    id: ApprovalId,
+    /// Connection and action.
+    title: String,
+    /// All that the person has to know, as the host wrote it from the call's own input.
+    text: String,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+impl From<&approval::Approval> for RequestedApproval {
+    fn from(approval: &approval::Approval) -> Self {
+        let (title, text) = (approval.title.clone(), approval.text.clone());
+        Self { id: approval.id, title, text, expires_at: approval.expires_at }
+    }
+}
+
+/// A call that a person was asked to confirm.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    #[schema(value_type = String, format = "uuid")]
+    id: ApprovalId,
+    /// `approved`: the call is being made, or its host died meanwhile.
+    #[schema(value_type = names::ApprovalState)]
+    state: ApprovalState,
+    title: String,
+    text: String,
+    #[schema(value_type = String, format = "uuid")]
+    connection: ConnectionId,
+    action: String,
+    /// What the action is called with, whole.
+    input: Value,
+    #[schema(value_type = String, format = "uuid")]
+    conversation_id: ConversationId,
+    /// The answer that asks.
+    #[schema(value_type = String, format = "uuid")]
+    message_id: MessageId,
+    /// Your own id for the person who was asked.
+    visitor_id: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    decided_at: Option<Timestamp>,
+    /// Why it was declined.
+    reason: Option<String>,
+    /// What came of the call.
+    outcome: Option<ApprovalOutcome>,
+}
+
+impl From<approval::Approval> for Approval {
+    fn from(approval: approval::Approval) -> Self {
+        Self {
+            id: approval.id,
+            state: approval.state,
+            title: approval.title,
+            text: approval.text,
+            connection: approval.connection,
+            action: approval.action,
+            input: approval.input,
+            conversation_id: approval.conversation,
+            message_id: approval.message,
+            visitor_id: approval.visitor,
+            created_at: approval.created_at,
+            expires_at: approval.expires_at,
+            decided_at: approval.decided_at,
+            reason: approval.reason,
+            outcome: approval.outcome.map(ApprovalOutcome::for_customer),
+        }
+    }
+}
+
+/// What came of a call that was confirmed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ApprovalOutcome {
+    Output(Value),
+    Error(ApprovalError),
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ApprovalError {
+    /// The fault's.
+    kind: String,
+    message: String,
+}
+
+impl ApprovalOutcome {
+    /// As a customer reads it.
+    pub fn for_customer(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Output(output) => Self::Output(output),
+            Outcome::Error { kind, .. } => {
+                let message = fault::for_customer(&kind).to_owned();
+                Self::Error(ApprovalError { kind, message })
+            }
+        }
+    }
+
+    /// As an admin reads it.
+    pub fn for_admin(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Output(output) => Self::Output(output),
+            Outcome::Error { kind, message, remedy } => {
+                let message = fault::for_admin(&message, remedy);
+                Self::Error(ApprovalError { kind, message })
+            }
+        }
+    }
 }
 
 /// A call that a person was asked to confirm, with what became of it.
@@ -35,8 +157,7 @@ pub struct Body {
         ("visitorId" = Option<String>, Query, description = "The visitor who was asked, when one was"),
     ),
     responses(
-        (status = 200, description = "The approval", body = crate::schema::Approval),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The approval", body = Approval),
     ),
 )]
 pub async fn find(
@@ -44,9 +165,9 @@ pub async fn find(
     Chatter(principal): Chatter,
     Path(id): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Approval>, Problem> {
     let found = app.turns.approvals.find(&person(&principal, uri.query())?, id_of(&id)?).await?;
-    Ok(Json(object(&found.ok_or_else(missing)?)))
+    Ok(Json(found.ok_or_else(missing)?.into()))
 }
 
 /// Confirms a call, which is then made, or declines it.
@@ -58,10 +179,9 @@ pub async fn find(
         ("id" = String, Path, description = "From the answer that asks"),
         ("visitorId" = Option<String>, Query, description = "The visitor who was asked, when one was"),
     ),
-    request_body = crate::schema::Verdict,
+    request_body = VerdictRequest,
     responses(
-        (status = 200, description = "The approval as it is now", body = crate::schema::Approval),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The approval as it is now", body = Approval),
     ),
 )]
 pub async fn decide(
@@ -69,8 +189,8 @@ pub async fn decide(
     Chatter(principal): Chatter,
     Path(id): Path<String>,
     uri: Uri,
-    body::Json(body): body::Json<Body>,
-) -> Result<Json<Value>, Problem> {
+    body::Json(body): body::Json<VerdictRequest>,
+) -> Result<Json<Approval>, Problem> {
     let verdict = if body.approved {
         Verdict::Approve
     } else {
@@ -81,33 +201,7 @@ pub async fn decide(
         person.visitor = Some(parse::name("visitorId", visitor)?.to_owned());
     }
     let decided = app.turns.approvals.decide(&person, id_of(&id)?, verdict).await?;
-    Ok(Json(object(&decided.ok_or_else(missing)?)))
-}
-
-/// What an answer says of an approval.
-pub(super) fn asked(approval: &Approval) -> Value {
-    let Approval { id, title, text, expires_at, .. } = approval;
-    json!({"id": id, "title": title, "text": text, "expires_at": expires_at})
-}
-
-fn object(approval: &Approval) -> Value {
-    json!({
-        "id": approval.id,
-        "state": approval.state,
-        "title": approval.title,
-        "text": approval.text,
-        "connection": approval.connection,
-        "action": approval.action,
-        "input": approval.input,
-        "conversationId": approval.conversation,
-        "messageId": approval.message,
-        "visitorId": approval.visitor,
-        "created_at": approval.created_at,
-        "expires_at": approval.expires_at,
-        "decided_at": approval.decided_at,
-        "reason": approval.reason,
-        "outcome": approval.outcome.as_ref().map(Outcome::for_customer),
-    })
+    Ok(Json(decided.ok_or_else(missing)?.into()))
 }
 
 /// What is no id at all is one that never was.

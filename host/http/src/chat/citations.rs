@@ -1,18 +1,46 @@
-//! `X-Citations`: an answer's citations as JSON in ASCII, small enough for a header field.
+//! Citations as clients of a chat get them; and `X-Citations`, the same as JSON in ASCII, small enough for a header field.
 
 use std::io;
 
 use http::{HeaderName, HeaderValue};
-use resly_core::knowledge::Citation;
+use resly_core::knowledge;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
+use utoipa::ToSchema;
 
 pub const X_CITATIONS: HeaderName = HeaderName::from_static("x-citations");
+/// What an answer rests on.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[cfg_attr(test, derive(PartialEq, serde::Deserialize))]
+#[serde(rename_all = "camelCase")]
+pub struct Citation {
+    /// As in the text's `[1]`.
+    n: u32,
+    title: String,
+    url: Option<String>,
+    /// The knowledge source, or the connection that was called.
+    source_id: String,
+    snippet: String,
+}
+
+impl Citation {
+    pub fn all(citations: &[knowledge::Citation]) -> Vec<Self> {
+        citations.iter().map(Self::from).collect()
+    }
+}
+
+impl From<&knowledge::Citation> for Citation {
+    fn from(citation: &knowledge::Citation) -> Self {
+        let knowledge::Citation { n, title, url, source_id, snippet } = citation.clone();
+        Self { n, title, url, source_id, snippet }
+    }
+}
+
 /// Many proxies and clients refuse more.
 const CAP: usize = 4096;
 
 /// The field's value. What doesn't fit is left out from the end; `GET /api/messages/{id}` has it all.
-pub fn header(citations: &[Citation]) -> HeaderValue {
+pub fn header(citations: &[knowledge::Citation]) -> HeaderValue {
     let mut all = vec![b'['];
     for citation in citations {
         let before = all.len();
@@ -20,7 +48,7 @@ pub fn header(citations: &[Citation]) -> HeaderValue {
             all.push(b',');
         }
         let mut serializer = serde_json::Serializer::with_formatter(&mut all, Ascii);
-        if citation.serialize(&mut serializer).is_err() || all.len() >= CAP {
+        if Citation::from(citation).serialize(&mut serializer).is_err() || all.len() >= CAP {
             all.truncate(before);
             break;
         }
@@ -54,8 +82,8 @@ impl Formatter for Ascii {
 mod tests {
     use super::*;
 
-    fn citation(n: u32, title: &str, snippet: String) -> Citation {
-        Citation { n, title: title.into(), url: None, source_id: "s".into(), snippet }
+    fn citation(n: u32, title: &str, snippet: String) -> knowledge::Citation {
+        knowledge::Citation { n, title: title.into(), url: None, source_id: "s".into(), snippet }
     }
 
     #[test]
@@ -64,7 +92,8 @@ mod tests {
         let value = header(&citations);
         let text = value.to_str().unwrap();
         assert!(text.contains("Gr\\u00f6\\u00dfe \\ud83d\\ude00\\u007f\\n"));
-        assert_eq!(serde_json::from_str::<Vec<Citation>>(text).unwrap(), citations);
+        assert_eq!(serde_json::from_str::<Vec<Citation>>(text).unwrap(), Citation::all(&citations));
+        assert!(text.contains("\"sourceId\":\"s\""), "{text}");
         assert_eq!(header(&[]), "[]");
     }
 
@@ -75,6 +104,6 @@ mod tests {
         assert!(value.len() <= CAP, "{}", value.len());
         let read: Vec<Citation> = serde_json::from_slice(value.as_bytes()).unwrap();
         assert!(!read.is_empty() && read.len() < 9);
-        assert_eq!(read, citations[..read.len()]);
+        assert_eq!(read, Citation::all(&citations[..read.len()]));
     }
 }

@@ -14,6 +14,7 @@ use super::{
     format::Format,
     person,
     post::{answer, identify},
+    whole,
 };
 use crate::{guard::Chatter, problem::Problem, rates::RateGate};
 
@@ -29,10 +30,9 @@ use crate::{guard::Chatter, problem::Problem, rates::RateGate};
     ),
     responses(
         (status = 200, description = "The answer from its beginning, then as it comes", content(
-            (String = "text/plain"), (String = "text/event-stream"), (crate::schema::Answer = "application/json"),
+            (String = "text/plain"), (String = "text/event-stream"), (whole::Answer = "application/json"),
         )),
         (status = 204, description = "Nothing is in progress"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn resume(
@@ -62,7 +62,6 @@ pub async fn resume(
     ),
     responses(
         (status = 204, description = "It is stopped, or nothing was in progress"),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn cancel(

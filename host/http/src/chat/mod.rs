@@ -10,7 +10,7 @@ mod text;
 mod ui;
 mod whole;
 
-pub use whole::object;
+pub use whole::Answer;
 
 use resly_core::{approval::Person, principal::Principal};
 

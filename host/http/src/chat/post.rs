@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Body,
     extract::{Request, State},
     response::Response,
 };
@@ -50,12 +49,12 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
         ("format" = Option<String>, Query, description = "`text`, `ui` or `json`; wins over `Accept`"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats of the same request get the same answer, counted once"),
     ),
-    request_body = crate::schema::ChatRequest,
+    request_body = parse::ChatRequest,
     responses(
         (status = 200, description = "The answer", content(
             (String = "text/plain"),
             (String = "text/event-stream"),
-            (crate::schema::Answer = "application/json"),
+            (whole::Answer = "application/json"),
         ), headers(
             ("X-Conversation-Id" = String, description = "Send it back as `conversationId` to go on"),
             ("X-Message-Id" = String, description = "For `GET /api/messages/{id}`"),
@@ -63,7 +62,6 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
             ("X-Approvals" = String, description = "Ids of what the answer asks to confirm, with commas between (text only)"),
             ("RateLimit" = String, description = "What is left of the tightest limit on messages"),
         )),
-        (status = "default", description = "A problem (RFC 9457)", body = crate::schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn handle(
@@ -81,7 +79,7 @@ pub async fn handle(
     let start = app.turns.start(turn_request(&principal, chat, format, idempotency_key)?).await?;
     let started = match start {
         Start::Running(started) => started,
-        Start::Replay(given) => return Ok(replay(given, format)),
+        Start::Replay(given) => return replay(given, format),
     };
     RateGate::hold(&parts.extensions, &started.live);
     let mut response = answer(&started.live, format, wants_trailers(&parts.headers)).await?;
@@ -184,20 +182,16 @@ fn wants_trailers(headers: &HeaderMap) -> bool {
         .any(|coding| coding.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("trailers")))
 }
 
-fn replay(given: Replay, format: Format) -> Response {
+fn replay(given: Replay, format: Format) -> Result<Response, Problem> {
     let (conversation, id) = (given.message.conversation_id, given.message.id);
     let mut response = match format {
         Format::Text => unbuffered(text::replay(given)),
         Format::Ui => unbuffered(ui::replay(&given)),
-        Format::Json => {
-            let mut response = Response::new(Body::from(whole::replay(&given).to_string()));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        }
+        Format::Json => whole::Answer::replayed(&given).respond()?,
     };
     identify(response.headers_mut(), conversation, id);
     response.headers_mut().insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
-    response
+    Ok(response)
 }
 
 #[cfg(test)]

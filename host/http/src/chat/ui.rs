@@ -16,18 +16,19 @@ use http::{HeaderName, HeaderValue, header};
 use http_body::Frame;
 use resly_core::{
     conversation::MessageStatus,
-    id::{ConversationId, MessageId},
-    knowledge::Citation,
+    id::{ApprovalId, ConversationId, MessageId},
+    knowledge,
     model::FinishReason,
     turn::{
         live::{Ending, LiveTurn, TurnEvent},
         replay::Replay,
     },
 };
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::{approvals, whole};
+use super::{approvals::RequestedApproval, citations::Citation, whole::TokenUsage};
 
 /// What keeps proxies from closing a connection while a model thinks.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -53,8 +54,8 @@ pub fn replay(given: &Replay) -> Response {
         writer.event(event);
     }
     writer.text(&message.content);
-    let usage = message.usage.map(whole::usage);
-    writer.end(message.status, &message.citations, message.finish, json!({"usage": usage}));
+    let usage = message.usage.map(TokenUsage::from);
+    writer.end(message.status, &message.citations, message.finish, usage);
     respond(Body::from(writer.take()))
 }
 
@@ -64,6 +65,103 @@ fn respond(body: Body) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(HeaderName::from_static("x-vercel-ai-ui-message-stream"), HeaderValue::from_static("v1"));
     response
+}
+
+/// A chunk of the stream, as the protocol names it. `text-delta` is written by hand.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+enum Chunk<'c> {
+    Start {
+        message_id: &'c str,
+        message_metadata: StartMetadata,
+    },
+    StartStep,
+    FinishStep,
+    TextStart {
+        id: String,
+    },
+    TextEnd {
+        id: String,
+    },
+    ToolInputAvailable {
+        tool_call_id: &'c str,
+        tool_name: &'c str,
+        input: &'c Value,
+        dynamic: bool,
+    },
+    ToolOutputAvailable {
+        tool_call_id: &'c str,
+        output: &'c Value,
+        dynamic: bool,
+    },
+    ToolOutputError {
+        tool_call_id: &'c str,
+        error_text: &'c str,
+        dynamic: bool,
+    },
+    ToolOutputDenied {
+        tool_call_id: &'c str,
+    },
+    ToolApprovalRequest {
+        approval_id: ApprovalId,
+        tool_call_id: &'c str,
+    },
+    DataApproval {
+        id: ApprovalId,
+        data: RequestedApproval,
+    },
+    SourceUrl {
+        source_id: String,
+        url: &'c str,
+        title: &'c str,
+        provider_metadata: ProviderMetadata<'c>,
+    },
+    SourceDocument {
+        source_id: String,
+        media_type: &'static str,
+        title: &'c str,
+        provider_metadata: ProviderMetadata<'c>,
+    },
+    Error {
+        error_text: String,
+    },
+    Finish {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        finish_reason: Option<FinishReason>,
+        message_metadata: FinishMetadata,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StartMetadata {
+    conversation_id: ConversationId,
+    message_id: MessageId,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FinishMetadata {
+    usage: Option<TokenUsage>,
+    conversation_id: ConversationId,
+    message_id: MessageId,
+    status: MessageStatus,
+    citations: Vec<Citation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<FinishReason>,
+}
+
+#[derive(Serialize)]
+struct ProviderMetadata<'c> {
+    resly: CitationMetadata<'c>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CitationMetadata<'c> {
+    n: u32,
+    source_id: &'c str,
+    snippet: &'c str,
 }
 
 /// Writes chunks into a buffer.
@@ -92,18 +190,20 @@ impl Writer {
     fn new(conversation: ConversationId, message: MessageId, continues: Option<&str>) -> Self {
         let buffer = Vec::with_capacity(512);
         let mut writer = Self { buffer, conversation, message, texts: 0, text_open: false, step: Step::Earlier };
-        let metadata = json!({"conversationId": conversation, "messageId": message});
         let name = continues.map_or_else(|| message.to_string(), str::to_owned);
-        writer.chunk(&json!({"type": "start", "messageId": name, "messageMetadata": metadata}));
+        writer.chunk(&Chunk::Start {
+            message_id: &name,
+            message_metadata: StartMetadata { conversation_id: conversation, message_id: message },
+        });
         if continues.is_none() {
             writer.next_step();
         }
         writer
     }
 
-    fn chunk(&mut self, chunk: &Value) {
+    fn chunk(&mut self, chunk: &Chunk<'_>) {
         self.buffer.extend_from_slice(b"data: ");
-        // Writing a `Value` to memory can't fail.
+        // Writing plain structs to memory can't fail.
         let _ = serde_json::to_writer(&mut self.buffer, chunk);
         self.buffer.extend_from_slice(b"\n\n");
     }
@@ -118,7 +218,7 @@ impl Writer {
         if !self.text_open {
             self.texts += 1;
             self.text_open = true;
-            self.chunk(&json!({"type": "text-start", "id": format!("text-{}", self.texts)}));
+            self.chunk(&Chunk::TextStart { id: format!("text-{}", self.texts) });
         }
         // The one chunk there are many of: written without building a tree.
         self.buffer.extend_from_slice(b"data: {\"type\":\"text-delta\",\"id\":\"text-");
@@ -130,18 +230,18 @@ impl Writer {
 
     fn close_text(&mut self) {
         if std::mem::take(&mut self.text_open) {
-            self.chunk(&json!({"type": "text-end", "id": format!("text-{}", self.texts)}));
+            self.chunk(&Chunk::TextEnd { id: format!("text-{}", self.texts) });
         }
     }
 
     fn next_step(&mut self) {
         if self.step == Step::RoundOver {
             self.close_text();
-            self.chunk(&json!({"type": "finish-step"}));
+            self.chunk(&Chunk::FinishStep);
         }
         if self.step != Step::Open {
             self.step = Step::Open;
-            self.chunk(&json!({"type": "start-step"}));
+            self.chunk(&Chunk::StartStep);
         }
     }
 
@@ -155,34 +255,36 @@ impl Writer {
             }
             TurnEvent::ToolStarted { id, name, input } => {
                 self.close_text();
-                self.chunk(&json!({"type": "tool-input-available", "toolCallId": id, "toolName": name,
-                    "input": input, "dynamic": true}));
+                self.chunk(&Chunk::ToolInputAvailable {
+                    tool_call_id: &id,
+                    tool_name: &name,
+                    input: &input,
+                    dynamic: true,
+                });
             }
             TurnEvent::ToolFinished { id, ok: true, output, .. } => {
-                self.chunk(&json!({"type": "tool-output-available", "toolCallId": id, "output": output,
-                    "dynamic": true}));
+                self.chunk(&Chunk::ToolOutputAvailable { tool_call_id: &id, output: &output, dynamic: true });
             }
             TurnEvent::ToolFinished { id, ok: false, output, .. } => {
                 let error = output.get("message").and_then(Value::as_str).unwrap_or("the tool failed");
-                self.chunk(&json!({"type": "tool-output-error", "toolCallId": id, "errorText": error,
-                    "dynamic": true}));
+                self.chunk(&Chunk::ToolOutputError { tool_call_id: &id, error_text: error, dynamic: true });
             }
-            TurnEvent::ToolDenied { id, .. } => self.chunk(&json!({"type": "tool-output-denied", "toolCallId": id})),
+            TurnEvent::ToolDenied { id, .. } => self.chunk(&Chunk::ToolOutputDenied { tool_call_id: &id }),
             TurnEvent::ApprovalAsked(approval) => {
                 // The SDK looks for a person's answers in the last step, so the question belongs to this one.
                 self.step = Step::Open;
-                self.chunk(&json!({"type": "tool-approval-request", "approvalId": approval.id,
-                    "toolCallId": approval.call}));
-                self.chunk(&json!({"type": "data-approval", "id": approval.id, "data": approvals::asked(&approval)}));
+                self.chunk(&Chunk::ToolApprovalRequest { approval_id: approval.id, tool_call_id: &approval.call });
+                let data = RequestedApproval::from(&*approval);
+                self.chunk(&Chunk::DataApproval { id: approval.id, data });
             }
             TurnEvent::Finished(ending) => {
                 let Ending { status, citations, usage, finish, .. } = &*ending;
-                self.end(*status, citations, Some(*finish), json!({"usage": whole::usage(*usage)}));
+                self.end(*status, citations, Some(*finish), Some((*usage).into()));
                 return Over(true);
             }
             TurnEvent::Failed(failure) => {
                 self.close_text();
-                self.chunk(&json!({"type": "error", "errorText": failure.to_string()}));
+                self.chunk(&Chunk::Error { error_text: failure.to_string() });
                 return Over(true);
             }
         }
@@ -192,37 +294,33 @@ impl Writer {
     fn end(
         &mut self,
         status: MessageStatus,
-        citations: &[Citation],
+        citations: &[knowledge::Citation],
         finish: Option<FinishReason>,
-        mut metadata: Value,
+        usage: Option<TokenUsage>,
     ) {
         if self.step == Step::Earlier {
             self.next_step();
         }
         self.close_text();
         for citation in citations {
-            let Citation { n, title, url, source_id, snippet } = citation;
-            let ours = json!({"resly": {"n": n, "source_id": source_id, "snippet": snippet}});
-            let id = format!("citation-{n}");
+            let knowledge::Citation { n, title, url, source_id, snippet } = citation;
+            let provider_metadata = ProviderMetadata { resly: CitationMetadata { n: *n, source_id, snippet } };
+            let source_id = format!("citation-{n}");
             self.chunk(&match url {
-                Some(url) => json!({"type": "source-url", "sourceId": id, "url": url, "title": title,
-                    "providerMetadata": ours}),
-                None => json!({"type": "source-document", "sourceId": id, "mediaType": "text/plain",
-                    "title": title, "providerMetadata": ours}),
+                Some(url) => Chunk::SourceUrl { source_id, url, title, provider_metadata },
+                None => Chunk::SourceDocument { source_id, media_type: "text/plain", title, provider_metadata },
             });
         }
-        self.chunk(&json!({"type": "finish-step"}));
-        metadata["conversationId"] = json!(self.conversation);
-        metadata["messageId"] = json!(self.message);
-        metadata["status"] = json!(status);
-        metadata["citations"] = json!(citations);
-        let mut chunk = json!({"type": "finish"});
-        if let Some(finish) = finish {
-            metadata["finishReason"] = json!(finish);
-            chunk["finishReason"] = json!(finish);
-        }
-        chunk["messageMetadata"] = metadata;
-        self.chunk(&chunk);
+        self.chunk(&Chunk::FinishStep);
+        let message_metadata = FinishMetadata {
+            usage,
+            conversation_id: self.conversation,
+            message_id: self.message,
+            status,
+            citations: Citation::all(citations),
+            finish_reason: finish,
+        };
+        self.chunk(&Chunk::Finish { finish_reason: finish, message_metadata });
         self.buffer.extend_from_slice(b"data: [DONE]\n\n");
     }
 
@@ -274,6 +372,7 @@ mod tests {
         model::TokenUsage,
         turn::{failure::TurnFailure, live::Timing},
     };
+    use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
@@ -303,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_turn_with_a_tool_is_two_steps() {
-        let citation = Citation {
+        let citation = knowledge::Citation {
             n: 1,
             title: "t".into(),
             url: Some("https://a.example".into()),

@@ -8,17 +8,107 @@ use http::{HeaderName, HeaderValue, header};
 use resly_core::{
     conversation::{Message, MessageStatus, Role},
     id::{ConversationId, MessageId},
-    knowledge::Citation,
-    model::{FinishReason, TokenUsage},
+    model::{self, FinishReason},
+    time::Timestamp,
     turn::{
         live::{LiveTurn, TurnEvent},
         replay::Replay,
     },
 };
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::{approvals, text::server_timing};
-use crate::problem::Problem;
+use super::{approvals::RequestedApproval, citations::Citation, text::server_timing};
+use crate::{names, problem::Problem};
+
+/// A message with what came with it: the same members whether it comes live, is repeated or was stored.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    #[schema(value_type = String, format = "uuid")]
+    id: MessageId,
+    #[schema(value_type = String, format = "uuid")]
+    conversation_id: ConversationId,
+    #[schema(value_type = names::Role)]
+    role: Role,
+    content: String,
+    #[schema(value_type = names::MessageStatus)]
+    status: MessageStatus,
+    /// Why an answer ended, once it has.
+    #[schema(value_type = Option<names::FinishReason>)]
+    finish_reason: Option<FinishReason>,
+    citations: Vec<Citation>,
+    /// What the answer was made with: the tool calls, without their output, as `{tool, ok}` and, where they apply,
+    /// `connection`, `action`, `title`, `reason`, `approval`, `authorize`; and, as the step `history`, what was left out of
+    /// it: `{tool, ok, omitted: {messages, tokens}}`.
+    #[schema(value_type = Vec<BTreeMap<String, Value>>)]
+    steps: Vec<Value>,
+    /// `null` while an answer is being written, and for the user's messages.
+    usage: Option<TokenUsage>,
+    /// What the answer asks to confirm; only in the answer itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approvals: Option<Vec<RequestedApproval>>,
+    /// Only at `GET /api/messages/{id}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    created_at: Option<Timestamp>,
+    /// When an edit or a new answer took this message's place, or `null`; only at `GET /api/messages/{id}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    superseded_at: Option<Option<Timestamp>>,
+}
+
+/// Tokens as the model's provider counted them; zero when it didn't say.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenUsage {
+    input_tokens: u64,
+    output_tokens: u64,
+}
+
+impl From<model::TokenUsage> for TokenUsage {
+    fn from(model::TokenUsage { input, output }: model::TokenUsage) -> Self {
+        Self { input_tokens: input, output_tokens: output }
+    }
+}
+
+impl Answer {
+    fn of(message: &Message) -> Self {
+        Self {
+            id: message.id,
+            conversation_id: message.conversation_id,
+            role: message.role,
+            content: message.content.clone(),
+            status: message.status,
+            finish_reason: message.finish,
+            citations: Citation::all(&message.citations),
+            steps: message.steps.clone(),
+            usage: message.usage.map(TokenUsage::from),
+            approvals: None,
+            created_at: None,
+            superseded_at: None,
+        }
+    }
+
+    /// A stored message, with its times.
+    pub fn stored(message: &Message) -> Self {
+        let (created_at, superseded_at) = (Some(message.created_at), Some(message.superseded_at));
+        Self { created_at, superseded_at, ..Self::of(message) }
+    }
+
+    /// An answer that was given before, with what still waits for a person.
+    pub fn replayed(given: &Replay) -> Self {
+        Self { approvals: Some(given.pending().map(RequestedApproval::from).collect()), ..Self::of(&given.message) }
+    }
+
+    pub fn respond(&self) -> Result<Response, Problem> {
+        let body = serde_json::to_vec(self).map_err(|error| Problem::internal(&error))?;
+        let mut response = Response::new(Body::from(body));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+}
 
 /// Waits for the end.
 pub async fn wait(live: &Arc<LiveTurn>) -> Result<Response, Problem> {
@@ -26,95 +116,30 @@ pub async fn wait(live: &Arc<LiveTurn>) -> Result<Response, Problem> {
     let mut asked = Vec::new();
     let ending = loop {
         match events.next().await {
-            Some(TurnEvent::ApprovalAsked(approval)) => asked.push(approvals::asked(&approval)),
+            Some(TurnEvent::ApprovalAsked(approval)) => asked.push(RequestedApproval::from(&*approval)),
             Some(TurnEvent::Finished(ending)) => break ending,
             Some(TurnEvent::Failed(failure)) => return Err(failure.into()),
             Some(_) => {}
             None => return Err(Problem::internal(&"a turn's events ended without an end")),
         }
     };
-    let mut body = render(Parts {
+    let answer = Answer {
         id: live.message,
-        conversation: live.conversation,
+        conversation_id: live.conversation,
         role: Role::Assistant,
-        content: &ending.text,
+        content: ending.text.clone(),
         status: ending.status,
-        finish: Some(ending.finish),
-        citations: &ending.citations,
-        steps: &ending.steps,
-        usage: Some(ending.usage),
-    });
-    body["approvals"] = json!(asked);
-    let mut response = Response::new(Body::from(body.to_string()));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        finish_reason: Some(ending.finish),
+        citations: Citation::all(&ending.citations),
+        steps: ending.steps.clone(),
+        usage: Some(ending.usage.into()),
+        approvals: Some(asked),
+        created_at: None,
+        superseded_at: None,
+    };
+    let mut response = answer.respond()?;
     if let Some(timing) = server_timing(&ending.timing) {
-        headers.insert(HeaderName::from_static("server-timing"), timing);
+        response.headers_mut().insert(HeaderName::from_static("server-timing"), timing);
     }
     Ok(response)
-}
-
-/// An answer that was given before, with what still waits for a person.
-pub fn replay(given: &Replay) -> Value {
-    let asked: Vec<_> = given.pending().map(approvals::asked).collect();
-    let mut body = render(Parts::of(&given.message));
-    body["approvals"] = json!(asked);
-    body
-}
-
-/// A stored message, in the same shape, with its times.
-pub fn object(message: &Message) -> Value {
-    let mut body = render(Parts::of(message));
-    body["created_at"] = json!(message.created_at);
-    body["supersededAt"] = json!(message.superseded_at);
-    body
-}
-
-/// What the live, the repeated and the stored answer have in common, so that they can't differ.
-struct Parts<'m> {
-    id: MessageId,
-    conversation: ConversationId,
-    role: Role,
-    content: &'m str,
-    status: MessageStatus,
-    finish: Option<FinishReason>,
-    citations: &'m [Citation],
-    steps: &'m [Value],
-    usage: Option<TokenUsage>,
-}
-
-impl<'m> Parts<'m> {
-    fn of(message: &'m Message) -> Self {
-        Self {
-            id: message.id,
-            conversation: message.conversation_id,
-            role: message.role,
-            content: &message.content,
-            status: message.status,
-            finish: message.finish,
-            citations: &message.citations,
-            steps: &message.steps,
-            usage: message.usage,
-        }
-    }
-}
-
-fn render(parts: Parts<'_>) -> Value {
-    let Parts { id, conversation, role, content, status, finish, citations, steps, usage } = parts;
-    json!({
-        "id": id,
-        "conversationId": conversation,
-        "role": role,
-        "content": content,
-        "status": status,
-        "finishReason": finish,
-        "citations": citations,
-        "steps": steps,
-        "usage": usage.map(self::usage),
-    })
-}
-
-/// The tokens of an answer.
-pub fn usage(usage: TokenUsage) -> Value {
-    json!({"inputTokens": usage.input, "outputTokens": usage.output})
 }

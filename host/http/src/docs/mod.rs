@@ -41,7 +41,7 @@ pub async fn index(headers: HeaderMap) -> Response {
     responses((status = 200, description = "Markdown, or HTML for who prefers `text/html`",
         content((String = "text/markdown"), (String = "text/html"))),
         (status = 304, description = "It is what `If-None-Match` names"),
-        (status = "default", description = "A problem (RFC 9457), or a page for who prefers `text/html`", body = crate::schema::Problem, content_type = "application/problem+json")))]
+        (status = "default", description = "A problem (RFC 9457), or a page for who prefers `text/html`", body = crate::problem::members::ProblemBody, content_type = "application/problem+json")))]
 pub async fn page(Path(page): Path<String>, headers: HeaderMap) -> Response {
     handbook(&page, &headers)
 }
@@ -52,7 +52,7 @@ pub async fn page(Path(page): Path<String>, headers: HeaderMap) -> Response {
     responses((status = 200, description = "Markdown, or HTML for who prefers `text/html`",
         content((String = "text/markdown"), (String = "text/html"))),
         (status = 304, description = "It is what `If-None-Match` names"),
-        (status = "default", description = "A problem (RFC 9457), or a page for who prefers `text/html`", body = crate::schema::Problem, content_type = "application/problem+json")))]
+        (status = "default", description = "A problem (RFC 9457), or a page for who prefers `text/html`", body = crate::problem::members::ProblemBody, content_type = "application/problem+json")))]
 pub async fn problem(Path(slug): Path<String>, headers: HeaderMap) -> Response {
     handbook(&format!("problems/{slug}"), &headers)
 }

@@ -13,9 +13,9 @@ use resly_core::{
 use resly_service::{NoPublicUrl, catalogue::Unavailable};
 use resly_store::KeyChangeError;
 use resly_vault::VaultError;
-use serde_json::json;
 
-use super::{Kind, Problem, kinds};
+use super::{Kind, Problem, kinds, members::ProblemFault};
+use crate::admin::logs::LogLine;
 
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
@@ -178,21 +178,29 @@ pub fn call_problem(fault: &Fault, report: &CallReport) -> Problem {
     }
     if let Some(set_aside) = &report.set_aside {
         let problem = Problem::new(&kinds::LIMIT_SET_ASIDE, set_aside.to_string());
-        return problem.with("limit", json!(set_aside)).with("retryable", true).retry_after(1);
+        return problem
+            .with(|members| {
+                members.limit = Some(set_aside.into());
+                members.retryable = Some(true);
+            })
+            .retry_after(1);
     }
-    fault_problem(fault)
-        .with("fuel", report.cost.fuel)
-        .with("http_calls", report.cost.http_calls)
-        .with("duration_ms", report.cost.duration_ms())
-        .with("log", json!(report.log))
+    fault_problem(fault).with(|members| {
+        members.fuel = Some(report.cost.fuel);
+        members.http_calls = Some(report.cost.http_calls);
+        members.duration_ms = Some(report.cost.duration_ms());
+        members.log = Some(LogLine::all(report.log.clone()));
+    })
 }
 
 /// The problem of a fault that came of no counted call.
 pub fn fault_problem(fault: &Fault) -> Problem {
-    let problem = Problem::new(fault_kind(fault.kind), fault.for_admin())
-        .with("fault", json!({"kind": fault.kind, "retryable": fault.retryable}))
-        .with("reason", fault.kind.reason().name())
-        .with("what_to_do", fault.kind.reason().what_to_do());
+    let (reason, told) = (fault.kind.reason(), ProblemFault { kind: fault.kind, retryable: fault.retryable });
+    let problem = Problem::new(fault_kind(fault.kind), fault.for_admin()).with(|members| {
+        members.fault = Some(told);
+        members.reason = Some(reason);
+        members.what_to_do = Some(reason.what_to_do());
+    });
     match fault.kind {
         FaultKind::Busy => problem.retry_after(1),
         FaultKind::RateLimited => problem.retry_after(10),

@@ -5,6 +5,7 @@
 
 mod from_domain;
 pub mod kinds;
+pub mod members;
 
 use std::borrow::Cow;
 
@@ -15,8 +16,9 @@ use axum::{
 use http::{HeaderName, HeaderValue, header};
 use resly_core::meter::LimitReached;
 use resly_service::FieldError;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use self::members::{InvalidMember, Members, ProblemBody};
 pub use from_domain::{call_problem, failure_kind, fault_problem};
 pub use kinds::Kind;
 
@@ -26,7 +28,7 @@ pub struct Problem {
     kind: &'static Kind,
     detail: Cow<'static, str>,
     // Boxed, so that a result with a problem stays small.
-    members: Box<Map<String, Value>>,
+    members: Box<Members>,
     headers: Vec<(HeaderName, HeaderValue)>,
     limit: Option<LimitReached>,
 }
@@ -41,7 +43,7 @@ impl Problem {
         let id = uuid::Uuid::from_bytes(incident());
         tracing::error!(incident = %id, %cause, "a request failed");
         Self::new(&kinds::INTERNAL, "the request could not be completed; the host's log has the cause")
-            .with("instance", format!("urn:uuid:{id}"))
+            .with(|members| members.instance = Some(format!("urn:uuid:{id}")))
     }
 
     pub fn not_found(what: &'static str) -> Self {
@@ -56,7 +58,8 @@ impl Problem {
                 format!("{} mistakes; the first is at {}", many.len(), many.first().map_or("", |m| m.path.as_str()))
             }
         };
-        Self::new(&kinds::INVALID_REQUEST, detail).with("errors", json!(mistakes))
+        Self::new(&kinds::INVALID_REQUEST, detail)
+            .with(|members| members.errors = Some(mistakes.into_iter().map(InvalidMember::from).collect()))
     }
 
     pub fn invalid_at(path: impl Into<String>, message: impl Into<String>) -> Self {
@@ -66,14 +69,15 @@ impl Problem {
     /// A hard cap: carries `Retry-After` and the rate limit fields.
     pub fn limit(limit: LimitReached) -> Self {
         let mut problem = Self::new(&kinds::LIMIT_REACHED, limit.to_string());
-        problem.members.insert("limit".to_owned(), json!(limit));
-        problem.members.insert("retryable".to_owned(), json!(false));
+        problem.members.limit = Some((&limit).into());
+        problem.members.retryable = Some(false);
         problem.limit = Some(limit);
         problem
     }
 
-    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(member.to_owned(), value.into());
+    /// Tells more.
+    pub fn with(mut self, tell: impl FnOnce(&mut Members)) -> Self {
+        tell(&mut self.members);
         self
     }
 
@@ -97,13 +101,8 @@ impl Problem {
 
     /// The problem's JSON, as it is sent.
     pub fn to_json(&self) -> Value {
-        let mut body = Map::new();
-        body.insert("type".to_owned(), json!(format!("/docs/problems/{}", self.kind.slug)));
-        body.insert("title".to_owned(), json!(self.kind.title));
-        body.insert("status".to_owned(), json!(self.kind.status.as_u16()));
-        body.insert("detail".to_owned(), json!(self.detail));
-        body.extend(self.members.iter().map(|(name, value)| (name.clone(), value.clone())));
-        Value::Object(body)
+        // Plain structs always serialize.
+        serde_json::to_value(ProblemBody::new(self.kind, &self.detail, &self.members)).unwrap_or_default()
     }
 }
 

@@ -3,27 +3,33 @@
 use resly_core::rate::{RateLimit, RateLimits};
 use resly_service::FieldError;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::super::connections::present;
 
 /// The most that one can be; `null` is more.
 const MOST: u32 = 1_000_000;
 
-/// Rates to change. What isn't named stays.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// Rates to change; `null` is unlimited. What isn't named stays.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RatesPatch {
+    #[serde(default)]
     key: RatePatch,
+    #[serde(default)]
     visitor: RatePatch,
+    #[serde(default)]
     address: RatePatch,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct RatePatch {
-    #[serde(deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
     requests_per_minute: Option<Option<u32>>,
-    #[serde(deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
     streams: Option<Option<u32>>,
 }
 

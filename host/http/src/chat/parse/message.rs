@@ -2,9 +2,49 @@
 
 use resly_core::conversation::{ClientMessage, Role};
 use resly_service::FieldError;
+use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{NAME_CAP, kind};
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "utoipa's derive reads it")]
+pub struct ChatMessage {
+    /// Your own id for the message.
+    id: Option<String>,
+    role: ChatRole,
+    content: Option<ChatContent>,
+    /// The AI SDK's parts, in place of `content`.
+    parts: Option<Vec<ChatPart>>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "utoipa's derive reads it")]
+pub enum ChatRole {
+    User,
+    Assistant,
+    /// With a secret key.
+    System,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "utoipa's derive reads it")]
+pub enum ChatContent {
+    Text(String),
+    /// Of the type `text` only.
+    Parts(Vec<ChatPart>),
+}
+
+/// A part of a message. Those of the AI SDK have other members, too.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "utoipa's derive reads it")]
+pub struct ChatPart {
+    r#type: String,
+    text: Option<String>,
+}
 
 /// What a message is to the host.
 pub(super) enum Said {

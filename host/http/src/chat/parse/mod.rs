@@ -19,10 +19,11 @@ use resly_core::{
 use resly_service::FieldError;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 pub use self::verdict::reason;
 use self::{
-    message::{Said, message},
+    message::{ChatMessage, Said, message},
     verdict::verdicts_of,
 };
 use crate::problem::Problem;
@@ -32,6 +33,22 @@ pub const MESSAGES_CAP: usize = 1_000;
 /// Bytes of an id or a name.
 const NAME_CAP: usize = 200;
 const NO_NAME: &str = "at most 200 bytes without control characters";
+
+/// A question with its history, as `{role, content}` messages or as the AI SDK's UI messages. It is read member by member,
+/// so that every mistake is told at once.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "utoipa's derive reads it")]
+pub struct ChatRequest {
+    /// At most 1,000. The last one is the user's, or the assistant's with a person's answers to what it asks to confirm.
+    messages: Vec<ChatMessage>,
+    /// From `X-Conversation-Id`: goes on with that conversation.
+    conversation_id: Option<String>,
+    /// Your own id for the person who asks. A conversation that has a visitor needs it each time.
+    visitor_id: Option<String>,
+    /// Your own name for the conversation, under this key and visitor.
+    id: Option<String>,
+}
 
 /// A body that makes sense.
 #[derive(Debug, PartialEq, Eq)]

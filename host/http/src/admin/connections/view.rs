@@ -1,0 +1,175 @@
+//! A connection as an admin sees it: whether there are credentials, never what they are.
+
+use std::collections::BTreeMap;
+
+use resly_core::{
+    connector::{
+        account::Account,
+        connection::{self, ConnectionStatus, Environment, Owner},
+        health::HealthState,
+    },
+    id::ConnectionId,
+    time::Timestamp,
+};
+use resly_manifest::AuthType;
+use resly_service::accounts;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::super::health::Beside;
+use crate::names;
+
+#[derive(Serialize, ToSchema)]
+pub struct Connection {
+    #[schema(value_type = String, format = "uuid")]
+    id: ConnectionId,
+    connector: String,
+    version: String,
+    name: String,
+    #[schema(value_type = names::Environment)]
+    environment: Environment,
+    #[schema(value_type = names::ConnectionStatus)]
+    status: ConnectionStatus,
+    /// As the connector's settings schema has them.
+    #[schema(value_type = BTreeMap<String, Value>)]
+    settings: Value,
+    /// Which of the connector's ways of authentication it uses; `null` is its usual one.
+    #[schema(value_type = Option<names::AuthType>)]
+    auth: Option<AuthType>,
+    /// Whose account it is.
+    #[schema(value_type = names::Owner)]
+    owner: Owner,
+    /// When it last passed a test in its environment, with the hosts that it has now.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    tested_at: Option<Timestamp>,
+    policy: Policy,
+    /// jq filters by action, applied to the output before the model sees it.
+    mappings: BTreeMap<String, String>,
+    has_credentials: bool,
+    /// Grows with each change.
+    revision: u64,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Whether an account is authorized (OAuth), since when, for what, and when that ends unless a person renews it.
+    authorized: bool,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    authorized_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    scopes: Option<Vec<String>>,
+    #[schema(value_type = names::HealthState)]
+    health: HealthState,
+    /// When the credentials end, as far as an admin said so.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    credentials_expire_at: Option<Timestamp>,
+    /// Only in the answer to a change that dropped an account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation: Option<UnconfirmedRevocation>,
+}
+
+impl Connection {
+    pub fn new(connection: connection::Connection, account: Option<&Account>, beside: &Beside) -> Self {
+        let connection::Connection { id, connector, version, name, environment, status, settings, auth, .. } =
+            connection;
+        let connection::Connection { owner, tested_at, policy, mappings, credentials, .. } = connection;
+        let Authorization { authorized, authorized_at, expires_at, scopes } = Authorization::of(account);
+        Self {
+            id,
+            connector,
+            version,
+            name,
+            environment,
+            status,
+            settings,
+            auth,
+            owner,
+            tested_at,
+            policy: policy.into(),
+            mappings,
+            has_credentials: credentials.is_some(),
+            revision: connection.revision,
+            created_at: connection.created_at,
+            authorized,
+            authorized_at,
+            expires_at,
+            scopes,
+            health: beside.state(id),
+            credentials_expire_at: beside.credentials_end(id),
+            revocation: None,
+        }
+    }
+
+    pub fn with_revocation(self, message: String) -> Self {
+        Self { revocation: Some(UnconfirmedRevocation { confirmed: false, message }), ..self }
+    }
+}
+
+/// What chats may do with a connection beyond reading with a secret key. What isn't named is `false`.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Actions with side effect `write` run without asking a person.
+    allow_writes: bool,
+    /// They don't run in a chat at all, whoever confirms; wins over `allow_writes`.
+    deny_writes: bool,
+    /// Chats under a publishable key, which anyone can read off a page, may call it.
+    allow_publishable: bool,
+}
+
+impl From<connection::Policy> for Policy {
+    fn from(policy: connection::Policy) -> Self {
+        let connection::Policy { allow_writes, deny_writes, allow_publishable } = policy;
+        Self { allow_writes, deny_writes, allow_publishable }
+    }
+}
+
+impl From<Policy> for connection::Policy {
+    fn from(Policy { allow_writes, deny_writes, allow_publishable }: Policy) -> Self {
+        Self { allow_writes, deny_writes, allow_publishable }
+    }
+}
+
+/// What is known of an account in the clear.
+pub struct Authorization {
+    pub authorized: bool,
+    pub authorized_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
+    pub scopes: Option<Vec<String>>,
+}
+
+impl Authorization {
+    pub fn of(account: Option<&Account>) -> Self {
+        let scopes = account.and_then(|account| account.terms.scope.as_deref());
+        // A space is the standard's; some services write commas.
+        let split = |text: &str| {
+            text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect::<Vec<String>>()
+        };
+        Self {
+            authorized: account.is_some(),
+            authorized_at: account.map(|account| account.authorized_at),
+            expires_at: account.and_then(accounts::ends_at),
+            scopes: scopes.map(split),
+        }
+    }
+}
+
+/// Tokens are forgotten here, and the service may still take them.
+#[derive(Serialize, ToSchema)]
+pub struct UnconfirmedRevocation {
+    /// Always `false`.
+    confirmed: bool,
+    message: String,
+}
+
+/// What is told of a disconnected account whose tokens the service may still take.
+#[derive(Serialize, ToSchema)]
+pub struct Disconnected {
+    revocation: UnconfirmedRevocation,
+}
+
+impl Disconnected {
+    pub fn unconfirmed(message: String) -> Self {
+        Self { revocation: UnconfirmedRevocation { confirmed: false, message } }
+    }
+}

@@ -1,0 +1,68 @@
+//! The schemas of the domain's enums for the OpenAPI document: the domain itself knows nothing of OpenAPI.
+//!
+//! A view names one with `#[schema(value_type = names::HealthState)]`.
+
+use serde::Serialize;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident = $domain:ty { $($variant:ident),+ $(,)? })+) => {$(
+        $(#[$doc])*
+        pub enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                // A variant that is missing in this file doesn't compile.
+                let _ = |value: $domain| match value { $(<$domain>::$variant => (),)+ };
+                one_of(&[$(<$domain>::$variant),+])
+            }
+        }
+
+        impl ToSchema for $name {}
+    )+};
+}
+
+names! {
+    AlertKind = resly_core::alert::AlertKind { NeedsAuth, ConnectionFailing, CredentialExpiring }
+    AlertState = resly_core::alert::AlertState { Open, Resolved }
+    ApprovalState = resly_core::approval::ApprovalState { Pending, Approved, Declined, Expired, Executed, Failed }
+    AuthType = resly_manifest::AuthType { None, ApiKey, Bearer, Basic, Oauth2 }
+    CallerKind = resly_core::connector::connection::CallerKind { Admin, Chat, Health }
+    ConnectionStatus = resly_core::connector::connection::ConnectionStatus { Installed, Enabled, Disabled, NeedsAuth }
+    DeliveryState = resly_store::DeliveryState { Pending, Delivered, Failed }
+    Environment = resly_core::connector::connection::Environment { Sandbox, Production }
+    Event = resly_core::alert::Event {
+        ConnectionNeedsAuth, ConnectionFailing, ConnectionRecovered, CredentialExpiring, WebhookTest,
+    }
+    FaultKind = resly_core::connector::fault::FaultKind {
+        InvalidInput, NotFound, Upstream, NeedsAuth, RateLimited, Internal, Trap, Fuel, Deadline, Memory, TooLarge,
+        Output, Busy, Component, Mapping, Denied, Limit, CircuitOpen,
+    }
+    FinishReason = resly_core::model::FinishReason { Stop, ToolCalls, Length, ContentFilter, Other }
+    HealthState = resly_core::connector::health::HealthState { Unknown, Healthy, Degraded, Failing, NeedsAuth }
+    KeyKind = resly_core::principal::KeyKind { Secret, Publishable }
+    LimitOf = resly_core::meter::LimitOf { Plan, Key }
+    LogLevel = resly_core::connector::sandbox::LogLevel { Debug, Info, Warn, Error }
+    MessageStatus = resly_core::conversation::MessageStatus { Streaming, Complete, Cancelled, Failed, Interrupted }
+    Meter = resly_core::meter::Meter { Messages, Embeddings, ConnectorCalls, Fuel }
+    Origin = resly_core::connector::connection::Origin { Bundled, Declarative, Uploaded }
+    Owner = resly_core::connector::connection::Owner { Organization, Visitor }
+    Reason = resly_core::connector::reason::Reason {
+        RequestConfiguration, NeedsAuth, Upstream, RateLimited, Mapping, Denied, Limit, Internal,
+    }
+    Role = resly_core::conversation::Role { User, Assistant }
+    Scope = resly_core::principal::Scope { Chat, Search, Admin, Operator }
+    Severity = resly_core::alert::Severity { Warning, Critical }
+    SideEffect = resly_manifest::SideEffect { Read, Write }
+    VersionApproval = resly_core::connector::approval::Approval { NotNeeded, Pending, Approved, Rejected }
+    VersionState = resly_store::VersionState { Ready, Compiling, Refused, Deleted }
+}
+
+/// A text that is one of these, as serde writes them.
+fn one_of<T: Serialize>(variants: &[T]) -> RefOr<Schema> {
+    let names = variants.iter().map(serde_json::to_value).filter_map(Result::ok);
+    Schema::from(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))).into()
+}

@@ -1,0 +1,173 @@
+//! A problem's JSON, as it is sent.
+
+use resly_core::{
+    connector::{fault::FaultKind, reason::Reason},
+    id::ConnectionId,
+    meter::{LimitOf, LimitReached, Meter, SetAside},
+    time::Timestamp,
+};
+use resly_manifest::Mistake;
+use resly_service::FieldError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{admin::logs::LogLine, names};
+
+/// RFC 9457. `type` is a path on this host, where the problem is explained.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'p> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'p str,
+    #[serde(flatten)]
+    members: &'p Members,
+}
+
+impl<'p> ProblemBody<'p> {
+    pub fn new(kind: &'static super::Kind, detail: &'p str, members: &'p Members) -> Self {
+        let (r#type, status) = (format!("/docs/problems/{}", kind.slug), kind.status.as_u16());
+        Self { r#type, title: kind.title, status, detail, members }
+    }
+}
+
+/// One mistake of a request.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InvalidMember {
+    /// Where it is.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl From<FieldError> for InvalidMember {
+    fn from(FieldError { path, message }: FieldError) -> Self {
+        Self { path, message }
+    }
+}
+
+impl From<&Mistake> for InvalidMember {
+    fn from(Mistake { path, message }: &Mistake) -> Self {
+        Self { path: path.clone(), message: message.clone() }
+    }
+}
+
+/// What a problem tells beside what it is.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = ProblemMembers)]
+pub struct Members {
+    /// An id by which the host's log tells the cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// Every mistake of a request that is well-formed but wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Vec<InvalidMember>>,
+    /// Which query parameter is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// What that parameter, or the route, allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Vec<&'static str>>,
+    /// Those that use the version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Vec<UsingConnection>>,
+    /// Which limit of the plan, or of the key, stands in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<ProblemLimit>,
+    /// Which rate of the key was reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<ReachedRate>,
+    /// Whether the same may work in a moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retryable: Option<bool>,
+    /// How a connector failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<ProblemFault>,
+    /// As in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<names::Reason>)]
+    pub reason: Option<Reason>,
+    /// What an admin does next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what_to_do: Option<&'static str>,
+    /// Where in a jq filter the mistake is, in bytes; `null` when that isn't known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub offset: Option<Option<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_calls: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Vec<LogLine>>,
+}
+
+impl Members {
+    /// A rate is below again before long.
+    pub fn tell_rate(&mut self, rate: ReachedRate) {
+        self.rate = Some(rate);
+        self.retryable = Some(true);
+    }
+}
+
+/// A connection that uses something.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UsingConnection {
+    #[schema(value_type = String, format = "uuid")]
+    pub id: ConnectionId,
+    pub name: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemFault {
+    #[schema(value_type = names::FaultKind)]
+    pub kind: FaultKind,
+    pub retryable: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemLimit {
+    /// Absent where the rest of a plan's limit is set aside for calls that are running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<names::LimitOf>)]
+    of: Option<LimitOf>,
+    #[schema(value_type = names::Meter)]
+    meter: Meter,
+    limit: u64,
+    used: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    resets_at: Option<Timestamp>,
+    /// What is set aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved: Option<u64>,
+}
+
+impl From<&LimitReached> for ProblemLimit {
+    fn from(&LimitReached { of, meter, limit, used, resets_at }: &LimitReached) -> Self {
+        Self { of: Some(of), meter, limit, used, resets_at: Some(resets_at), reserved: None }
+    }
+}
+
+impl From<&SetAside> for ProblemLimit {
+    fn from(&SetAside { meter, limit, used, reserved }: &SetAside) -> Self {
+        Self { of: None, meter, limit, used, resets_at: None, reserved: Some(reserved) }
+    }
+}
+
+/// How fast a key may be used.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReachedRate {
+    /// `key`, `visitor` or `address`.
+    pub subject: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub resets_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streams: Option<u64>,
+}
