@@ -7,6 +7,7 @@ pub mod browser;
 pub mod canary;
 pub mod clock;
 pub mod crm;
+pub mod demo;
 pub mod guest;
 pub mod mirror;
 pub mod model;

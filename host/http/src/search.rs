@@ -43,6 +43,7 @@ pub struct Passage {
     title: String,
     /// The headings above it, such as `Billing › Refunds`.
     section: String,
+    #[schema(required)]
     url: Option<String>,
     text: String,
     /// Comparable within one answer only.

@@ -36,7 +36,7 @@ pub struct AlertParameters {
 pub struct Alert {
     #[schema(value_type = String, format = "uuid")]
     id: AlertId,
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(required, value_type = Option<String>, format = "uuid")]
     connection: Option<ConnectionId>,
     #[schema(value_type = names::AlertKind)]
     kind: AlertKind,
@@ -46,15 +46,16 @@ pub struct Alert {
     state: AlertState,
     title: String,
     /// What happened.
+    #[schema(required)]
     message: Option<String>,
     /// As in the log.
-    #[schema(value_type = Option<names::Reason>)]
+    #[schema(required, value_type = Option<names::Reason>)]
     reason: Option<Reason>,
     /// What an admin does next.
     what_to_do: &'static str,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     resolved_at: Option<Timestamp>,
 }
 
@@ -71,6 +72,7 @@ impl From<resly_store::Alert> for Alert {
 pub struct Alerts {
     alerts: Vec<Alert>,
     /// `before` of the next page; `null` on the last.
+    #[schema(required)]
     next: Option<String>,
 }
 

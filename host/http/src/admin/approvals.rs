@@ -52,21 +52,26 @@ pub struct ListedApproval {
     /// The answer that asks.
     #[schema(value_type = String, format = "uuid")]
     message_id: MessageId,
+    #[schema(required)]
     visitor_id: Option<String>,
     /// The key under which the model was asked.
     #[schema(value_type = String, format = "uuid")]
     key: KeyId,
     /// Also when the key has been deleted.
+    #[schema(required)]
     key_name: Option<String>,
     /// The key that decided.
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(required, value_type = Option<String>, format = "uuid")]
     decided_by: Option<KeyId>,
+    #[schema(required)]
     decided_by_name: Option<String>,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     decided_at: Option<Timestamp>,
     /// Why it was declined.
+    #[schema(required)]
     reason: Option<String>,
     /// What came of the call, without an output that is long.
+    #[schema(required)]
     outcome: Option<ApprovalOutcome>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -114,6 +119,7 @@ fn shortened(outcome: Outcome) -> Outcome {
 pub struct ListedApprovals {
     approvals: Vec<ListedApproval>,
     /// `before` of the next page; `null` on the last.
+    #[schema(required)]
     next: Option<String>,
 }
 

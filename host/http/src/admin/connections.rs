@@ -1,107 +1,35 @@
 //! `/api/admin/connections`: install a connector, configure it, switch it on and off, take it out.
 
+mod request;
 pub(super) mod view;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use resly_service::{FieldError, App, install, accounts::Revocation};
+use resly_core::{connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment}, id::ConnectionId, principal::Principal};
+use resly_manifest::{Auth, Manifest};
+use resly_store::{ConnectionChange, CredentialsExpiry};
 use axum::{
     Json,
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use resly_core::{
-    connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment, Owner},
-    id::ConnectionId,
-    principal::Principal,
-    time::Timestamp,
-};
-use resly_manifest::{Auth, AuthType, Manifest};
-use resly_service::{App, FieldError, accounts::Revocation, install};
-use resly_store::{ConnectionChange, CredentialsExpiry};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
-use self::view::{Disconnected, Policy};
-use super::health::Beside;
-use crate::{
-    body,
-    guard::Admin,
-    names,
-    problem::{Problem, fault_problem, kinds},
-    query::{Nothing, Query},
+pub(super) use self::request::present;
+use self::{
+    request::{ConnectionPatch, InstallRequest},
+    view::Disconnected,
 };
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct InstallRequest {
-    /// The connector's id.
-    connector: String,
-    /// The newest when absent.
-    version: Option<String>,
-    /// For people; the connector's name when absent.
-    name: Option<String>,
-    /// `sandbox` (fixtures, no network) or `production`.
-    #[schema(value_type = names::Environment)]
-    environment: Environment,
-    /// What the connector's settings schema asks for.
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    settings: Option<Value>,
-    /// One of the connector's ways of authentication, by type; its usual one when absent.
-    #[schema(value_type = Option<names::AuthType>)]
-    auth: Option<AuthType>,
-    /// Whose account it is: `organization` (when absent), or `visitor` for each visitor's own.
-    #[serde(default)]
-    #[schema(value_type = Option<names::Owner>)]
-    owner: Owner,
-    /// `{api_key}`, `{token}`, `{username, password}` or `{client_id, client_secret}`. They never come back.
-    credentials: Option<BTreeMap<String, String>>,
-    /// RFC 3339: when the credentials end, if the service said so. An alert is raised two weeks ahead.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    credentials_expire_at: Option<Timestamp>,
-    /// What is allowed beyond reading with a secret key.
-    policy: Option<Policy>,
-    /// jq filters by action, applied to the output before the model sees it.
-    mappings: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ConnectionPatch {
-    name: Option<String>,
-    version: Option<String>,
-    #[schema(value_type = Option<names::Environment>)]
-    environment: Option<Environment>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    settings: Option<Value>,
-    /// Another of the connector's ways of authentication. What was stored for the one before is dropped.
-    #[schema(value_type = Option<names::AuthType>)]
-    auth: Option<AuthType>,
-    /// New ones, or `null` to forget those there are.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
-    credentials: Option<Option<BTreeMap<String, String>>>,
-    /// RFC 3339: when the credentials end; `null` for never, as it is for new ones when absent.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    credentials_expire_at: Option<Option<Timestamp>>,
-    policy: Option<Policy>,
-    mappings: Option<BTreeMap<String, String>>,
-    /// The `revision` that the change was made from: a 409 when the connection has changed since.
-    revision: Option<u64>,
-}
+use super::health::Beside;
+use crate::{body, guard::Admin, problem::{Problem, fault_problem, kinds}, query::{Nothing, Query}};
 
 #[derive(Serialize, ToSchema)]
 pub struct Connections {
     connections: Vec<view::Connection>,
-}
-
-/// Tells `null` from absent.
-pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// Installs a connector.

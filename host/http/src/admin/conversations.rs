@@ -37,7 +37,9 @@ pub struct PageParameters {
 pub struct ListedConversation {
     #[schema(value_type = String, format = "uuid")]
     id: ConversationId,
+    #[schema(required)]
     visitor: Option<String>,
+    #[schema(required)]
     first_question: Option<String>,
     /// How many there are.
     messages: u64,
@@ -58,6 +60,7 @@ impl From<ConversationSummary> for ListedConversation {
 pub struct Conversations {
     conversations: Vec<ListedConversation>,
     /// `before` of the next page; `null` on the last.
+    #[schema(required)]
     next: Option<String>,
 }
 
@@ -66,6 +69,7 @@ pub struct Conversations {
 pub struct Conversation {
     #[schema(value_type = String, format = "uuid")]
     id: ConversationId,
+    #[schema(required)]
     visitor: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -80,6 +84,7 @@ pub struct ConversationMessage {
     #[schema(value_type = String, format = "uuid")]
     conversation_id: ConversationId,
     /// The client's own id for it.
+    #[schema(required)]
     client_id: Option<String>,
     #[schema(value_type = names::Role)]
     role: Role,
@@ -92,12 +97,13 @@ pub struct ConversationMessage {
     #[schema(value_type = Vec<BTreeMap<String, Value>>)]
     steps: Vec<Value>,
     /// `null` while an answer is being written, and for the user's messages.
+    #[schema(required)]
     usage: Option<MessageUsage>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// Whether an edit or a new answer took its place.
     superseded: bool,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     superseded_at: Option<Timestamp>,
 }
 
@@ -130,6 +136,7 @@ pub struct MessageCitation {
     /// As in the text's `[1]`.
     n: u32,
     title: String,
+    #[schema(required)]
     url: Option<String>,
     /// The knowledge source, or the connection that was called.
     source_id: String,

@@ -35,22 +35,25 @@ pub struct ConnectionHealth {
     #[schema(value_type = names::HealthState)]
     state: HealthState,
     /// Why it isn't healthy, as in the log.
-    #[schema(value_type = Option<names::Reason>)]
+    #[schema(required, value_type = Option<names::Reason>)]
     reason: Option<Reason>,
     /// What an admin does next.
+    #[schema(required)]
     what_to_do: Option<&'static str>,
     /// What the last failed call said.
+    #[schema(required)]
     message: Option<String>,
     /// When it came into this state.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
     /// When the newest call told something.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     checked_at: Option<Timestamp>,
     /// `null` when it isn't checked on the schedule; then the member `not_checked_because` says why.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     next_check_at: Option<Timestamp>,
     failures_in_a_row: u32,
+    #[schema(required)]
     not_checked_because: Option<&'static str>,
     /// The connection's.
     #[schema(value_type = names::ConnectionStatus)]
@@ -59,6 +62,7 @@ pub struct ConnectionHealth {
     /// Of the last 50 in production.
     calls: usize,
     failures: usize,
+    #[schema(required)]
     last_call: Option<LoggedCall>,
 }
 
@@ -66,7 +70,7 @@ pub struct ConnectionHealth {
 #[derive(Serialize, ToSchema)]
 pub struct Breaker {
     state: BreakerState,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     open_until: Option<Timestamp>,
 }
 

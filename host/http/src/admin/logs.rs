@@ -60,19 +60,22 @@ pub struct LoggedCall {
     environment: Environment,
     #[schema(value_type = names::CallerKind)]
     caller: CallerKind,
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(required, value_type = Option<String>, format = "uuid")]
     key: Option<KeyId>,
     /// Also when the key has been deleted.
+    #[schema(required)]
     key_name: Option<String>,
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(required, value_type = Option<String>, format = "uuid")]
     conversation: Option<ConversationId>,
     /// `ok`, or the fault's kind.
     status: String,
     /// Why it failed.
-    #[schema(value_type = Option<names::Reason>)]
+    #[schema(required, value_type = Option<names::Reason>)]
     reason: Option<Reason>,
     /// What an admin does next.
+    #[schema(required)]
     what_to_do: Option<&'static str>,
+    #[schema(required)]
     message: Option<String>,
     /// Answered from the host's memory: the service wasn't called.
     cached: bool,
@@ -137,6 +140,7 @@ impl LogLine {
 pub struct Logs {
     logs: Vec<LoggedCall>,
     /// `before` of the next page; `null` on the last.
+    #[schema(required)]
     next: Option<String>,
     today: LogDays,
 }

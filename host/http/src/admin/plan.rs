@@ -44,7 +44,7 @@ pub struct Plan {
     /// How many bytes a day the log takes in each environment before it is sampled.
     log_bytes_per_day: u64,
     /// From then on chats and searches are refused.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     subscription_ends_at: Option<Timestamp>,
 }
 

@@ -54,6 +54,7 @@ pub struct Source {
     #[schema(value_type = String, format = "uuid")]
     id: SourceId,
     title: String,
+    #[schema(required)]
     url: Option<String>,
     content_type: String,
     /// Passages that it was cut into.

@@ -23,7 +23,7 @@ pub struct TicketParameters {
 pub struct Ticket {
     #[schema(value_type = String, format = "uuid")]
     id: TicketId,
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(required, value_type = Option<String>, format = "uuid")]
     conversation: Option<ConversationId>,
     subject: String,
     body: String,
@@ -44,6 +44,7 @@ impl From<resly_store::Ticket> for Ticket {
 pub struct Tickets {
     tickets: Vec<Ticket>,
     /// `before` of the next page; `null` on the last.
+    #[schema(required)]
     next: Option<String>,
 }
 

@@ -61,6 +61,7 @@ pub struct DryRun {
     fuel: u64,
     log: Vec<LogLine>,
     /// As it would leave, with `[masked]` in the credential's place; `null` when the action ended without a request.
+    #[schema(required)]
     request: Option<OutboundRequest>,
     /// False when policy refuses the request, which is then as the connector wrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +88,7 @@ pub struct OutboundRequest {
     method: String,
     url: String,
     headers: Vec<Header>,
+    #[schema(required)]
     body: Option<String>,
 }
 

@@ -42,6 +42,7 @@ pub struct UsagePeriod {
 pub struct Reading {
     used: u64,
     /// `null` is unlimited.
+    #[schema(required)]
     limit: Option<u64>,
     /// Of `fuel`: what is set aside for calls that are running, beside what is used.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -42,13 +42,15 @@ const LONGEST: usize = 200;
 pub struct VisitorAccount {
     /// Whether the visitor has connected an account.
     authorized: bool,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     authorized_at: Option<Timestamp>,
     /// When that ends unless the visitor renews it.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// What the visitor agreed to.
+    #[schema(required)]
     scopes: Option<Vec<String>>,
+    #[schema(required)]
     visitor: Option<String>,
 }
 

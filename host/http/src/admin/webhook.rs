@@ -51,10 +51,10 @@ pub struct Webhook {
     id: WebhookId,
     url: String,
     /// `null` is all of them.
-    #[schema(value_type = Option<Vec<names::Event>>)]
+    #[schema(required, value_type = Option<Vec<names::Event>>)]
     events: Option<Vec<Event>>,
     /// When the secret that was replaced stops signing.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     previous_secret_until: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -83,6 +83,7 @@ pub struct RotatedSecret {
 pub struct WebhookTest {
     ok: bool,
     /// What the webhook's server answered with.
+    #[schema(required)]
     status: Option<u16>,
     /// Why it didn't work.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,20 +97,22 @@ pub struct Delivery {
     id: DeliveryId,
     #[schema(value_type = names::Event)]
     r#type: Event,
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(required, value_type = Option<String>, format = "uuid")]
     alert: Option<AlertId>,
     #[schema(value_type = names::DeliveryState)]
     state: DeliveryState,
     tries: u32,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     next_try_at: Option<Timestamp>,
     /// Of the newest answer.
+    #[schema(required)]
     last_status: Option<u16>,
     /// Why the newest try failed.
+    #[schema(required)]
     last_error: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
 }
 
@@ -125,6 +128,7 @@ impl From<resly_store::Delivery> for Delivery {
 pub struct Deliveries {
     deliveries: Vec<Delivery>,
     /// `before` of the next page; `null` on the last.
+    #[schema(required)]
     next: Option<String>,
 }
 

@@ -52,11 +52,13 @@ pub struct Workflow {
     /// Any of them in a message, without regard to case, is a match.
     triggers: Vec<String>,
     /// What a match is about.
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(required, value_type = Option<String>, format = "uuid")]
     connection: Option<ConnectionId>,
     /// The action of that connection that a match asks for.
+    #[schema(required)]
     action: Option<String>,
     /// What a match adds to the model's instructions.
+    #[schema(required)]
     instructions: Option<String>,
     enabled: bool,
     #[schema(value_type = String, format = DateTime)]

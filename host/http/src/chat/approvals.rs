@@ -75,16 +75,19 @@ pub struct Approval {
     #[schema(value_type = String, format = "uuid")]
     message_id: MessageId,
     /// Your own id for the person who was asked.
+    #[schema(required)]
     visitor_id: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     decided_at: Option<Timestamp>,
     /// Why it was declined.
+    #[schema(required)]
     reason: Option<String>,
     /// What came of the call.
+    #[schema(required)]
     outcome: Option<ApprovalOutcome>,
 }
 

@@ -17,6 +17,7 @@ pub struct Citation {
     /// As in the text's `[1]`.
     n: u32,
     title: String,
+    #[schema(required)]
     url: Option<String>,
     /// The knowledge source, or the connection that was called.
     source_id: String,

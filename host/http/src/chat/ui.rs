@@ -1,6 +1,6 @@
 //! The AI SDK's UI message stream, version 1 ("AI SDK UI: Stream Protocols"), as server-sent events.
-//!
-//! Chunks carry exactly the fields that the protocol's schema names: its clients refuse others.
+
+mod chunk;
 
 use std::{
     pin::Pin,
@@ -16,7 +16,7 @@ use http::{HeaderName, HeaderValue, header};
 use http_body::Frame;
 use resly_core::{
     conversation::MessageStatus,
-    id::{ApprovalId, ConversationId, MessageId},
+    id::{ConversationId, MessageId},
     knowledge,
     model::FinishReason,
     turn::{
@@ -24,10 +24,10 @@ use resly_core::{
         replay::Replay,
     },
 };
-use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use self::chunk::{Chunk, CitationMetadata, FinishMetadata, ProviderMetadata, StartMetadata};
 use super::{approvals::RequestedApproval, citations::Citation, whole::TokenUsage};
 
 /// What keeps proxies from closing a connection while a model thinks.
@@ -65,103 +65,6 @@ fn respond(body: Body) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(HeaderName::from_static("x-vercel-ai-ui-message-stream"), HeaderValue::from_static("v1"));
     response
-}
-
-/// A chunk of the stream, as the protocol names it. `text-delta` is written by hand.
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-enum Chunk<'c> {
-    Start {
-        message_id: &'c str,
-        message_metadata: StartMetadata,
-    },
-    StartStep,
-    FinishStep,
-    TextStart {
-        id: String,
-    },
-    TextEnd {
-        id: String,
-    },
-    ToolInputAvailable {
-        tool_call_id: &'c str,
-        tool_name: &'c str,
-        input: &'c Value,
-        dynamic: bool,
-    },
-    ToolOutputAvailable {
-        tool_call_id: &'c str,
-        output: &'c Value,
-        dynamic: bool,
-    },
-    ToolOutputError {
-        tool_call_id: &'c str,
-        error_text: &'c str,
-        dynamic: bool,
-    },
-    ToolOutputDenied {
-        tool_call_id: &'c str,
-    },
-    ToolApprovalRequest {
-        approval_id: ApprovalId,
-        tool_call_id: &'c str,
-    },
-    DataApproval {
-        id: ApprovalId,
-        data: RequestedApproval,
-    },
-    SourceUrl {
-        source_id: String,
-        url: &'c str,
-        title: &'c str,
-        provider_metadata: ProviderMetadata<'c>,
-    },
-    SourceDocument {
-        source_id: String,
-        media_type: &'static str,
-        title: &'c str,
-        provider_metadata: ProviderMetadata<'c>,
-    },
-    Error {
-        error_text: String,
-    },
-    Finish {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        finish_reason: Option<FinishReason>,
-        message_metadata: FinishMetadata,
-    },
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StartMetadata {
-    conversation_id: ConversationId,
-    message_id: MessageId,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FinishMetadata {
-    usage: Option<TokenUsage>,
-    conversation_id: ConversationId,
-    message_id: MessageId,
-    status: MessageStatus,
-    citations: Vec<Citation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finish_reason: Option<FinishReason>,
-}
-
-#[derive(Serialize)]
-struct ProviderMetadata<'c> {
-    resly: CitationMetadata<'c>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CitationMetadata<'c> {
-    n: u32,
-    source_id: &'c str,
-    snippet: &'c str,
 }
 
 /// Writes chunks into a buffer.

@@ -36,7 +36,7 @@ pub struct Answer {
     #[schema(value_type = names::MessageStatus)]
     status: MessageStatus,
     /// Why an answer ended, once it has.
-    #[schema(value_type = Option<names::FinishReason>)]
+    #[schema(required, value_type = Option<names::FinishReason>)]
     finish_reason: Option<FinishReason>,
     citations: Vec<Citation>,
     /// What the answer was made with: the tool calls, without their output, as `{tool, ok}` and, where they apply,
@@ -45,6 +45,7 @@ pub struct Answer {
     #[schema(value_type = Vec<BTreeMap<String, Value>>)]
     steps: Vec<Value>,
     /// `null` while an answer is being written, and for the user's messages.
+    #[schema(required)]
     usage: Option<TokenUsage>,
     /// What the answer asks to confirm; only in the answer itself.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -35,13 +35,13 @@ pub struct Connection {
     #[schema(value_type = BTreeMap<String, Value>)]
     settings: Value,
     /// Which of the connector's ways of authentication it uses; `null` is its usual one.
-    #[schema(value_type = Option<names::AuthType>)]
+    #[schema(required, value_type = Option<names::AuthType>)]
     auth: Option<AuthType>,
     /// Whose account it is.
     #[schema(value_type = names::Owner)]
     owner: Owner,
     /// When it last passed a test in its environment, with the hosts that it has now.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     tested_at: Option<Timestamp>,
     policy: Policy,
     /// jq filters by action, applied to the output before the model sees it.
@@ -53,15 +53,16 @@ pub struct Connection {
     created_at: Timestamp,
     /// Whether an account is authorized (OAuth), since when, for what, and when that ends unless a person renews it.
     authorized: bool,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     authorized_at: Option<Timestamp>,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+    #[schema(required)]
     scopes: Option<Vec<String>>,
     #[schema(value_type = names::HealthState)]
     health: HealthState,
     /// When the credentials end, as far as an admin said so.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     credentials_expire_at: Option<Timestamp>,
     /// Only in the answer to a change that dropped an account.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -34,6 +34,7 @@ pub struct Connector {
     #[serde(flatten)]
     pub listed: ListedConnector,
     /// Against an approved version; `null` when none is approved.
+    #[schema(required)]
     changes: Option<ConnectorChanges>,
     versions: Vec<ConnectorVersion>,
 }
@@ -54,13 +55,16 @@ pub struct ListedConnector {
     id: String,
     name: String,
     version: String,
+    #[schema(required)]
     author: Option<String>,
+    #[schema(required)]
     description: Option<String>,
     #[schema(value_type = names::Origin)]
     origin: Origin,
     #[schema(value_type = names::VersionState)]
     state: VersionState,
     /// Why it was refused.
+    #[schema(required)]
     pub reason: Option<String>,
     #[schema(value_type = names::VersionApproval)]
     approval: Approval,
@@ -85,7 +89,7 @@ pub struct ListedConnector {
     limits: ConnectorLimits,
     has_fixtures: bool,
     /// `null` for what the binary carries.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     created_at: Option<Timestamp>,
     /// What the component imports; only of an upload.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,7 +158,7 @@ pub struct ConnectorAction {
     #[schema(value_type = BTreeMap<String, Value>)]
     input: Value,
     /// A JSON Schema.
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    #[schema(required, value_type = Option<BTreeMap<String, Value>>)]
     output: Option<Value>,
 }
 
@@ -225,11 +229,12 @@ impl ConnectorSignature {
 #[derive(Serialize, ToSchema)]
 pub struct ConnectorDecision {
     /// The admin's key.
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(required, value_type = Option<String>, format = "uuid")]
     by: Option<KeyId>,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     at: Option<Timestamp>,
     /// Why it was rejected.
+    #[schema(required)]
     reason: Option<String>,
 }
 
@@ -283,10 +288,11 @@ pub struct ConnectorVersion {
     #[schema(value_type = names::VersionState)]
     state: VersionState,
     /// Why it was refused.
+    #[schema(required)]
     reason: Option<String>,
     #[schema(value_type = names::VersionApproval)]
     approval: Approval,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     created_at: Option<Timestamp>,
 }
 

@@ -51,13 +51,14 @@ pub struct Key {
     /// Of a publishable key: where it may be used from.
     origins: Vec<String>,
     /// The most messages this key may spend in a month; `null` is as many as the plan has.
+    #[schema(required)]
     message_cap: Option<u64>,
     rate_limits: RateLimits,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
 }
 
@@ -91,8 +92,10 @@ impl From<rate::RateLimits> for RateLimits {
 #[derive(Serialize, ToSchema)]
 pub struct RateLimit {
     /// Requests under `/api` within a minute.
+    #[schema(required)]
     requests_per_minute: Option<u32>,
     /// Answers that are written or followed at the same time.
+    #[schema(required)]
     streams: Option<u32>,
 }
 
