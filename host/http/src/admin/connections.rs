@@ -5,16 +5,20 @@ pub(super) mod view;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use resly_service::{FieldError, App, install, accounts::Revocation};
-use resly_core::{connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment}, id::ConnectionId, principal::Principal};
-use resly_manifest::{Auth, Manifest};
-use resly_store::{ConnectionChange, CredentialsExpiry};
 use axum::{
     Json,
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
+use resly_core::{
+    connector::connection::{Connection, ConnectionStatus, ConnectionStore, Environment},
+    id::ConnectionId,
+    principal::Principal,
+};
+use resly_manifest::{Auth, Manifest};
+use resly_service::{App, FieldError, accounts::Revocation, install};
+use resly_store::{ConnectionChange, CredentialsExpiry};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -25,7 +29,12 @@ use self::{
     view::Disconnected,
 };
 use super::health::Beside;
-use crate::{body, guard::Admin, problem::{Problem, fault_problem, kinds}, query::{Nothing, Query}};
+use crate::{
+    body,
+    guard::Admin,
+    problem::{Problem, fault_problem, kinds},
+    query::{Nothing, Query},
+};
 
 #[derive(Serialize, ToSchema)]
 pub struct Connections {

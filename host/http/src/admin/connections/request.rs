@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use resly_core::{connector::connection::{Environment, Owner}, time::Timestamp};
+use resly_core::{
+    connector::connection::{Environment, Owner},
+    time::Timestamp,
+};
 use resly_manifest::AuthType;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
