@@ -451,17 +451,8 @@ async fn the_host_explains_itself() {
 }
 
 /// What people and tools read: routes that no client of the API calls, and that have no operation.
-const PAGES: [&str; 9] = [
-    "/console",
-    "/docs",
-    "/docs/problems",
-    "/docs/problems/{slug}",
-    "/docs/{page}",
-    "/oauth/begin/{nonce}",
-    "/oauth/callback",
-    "/openapi.json",
-    "/schemas/connector.json",
-];
+const PAGES: [&str; 5] =
+    ["/console", "/oauth/begin/{nonce}", "/oauth/callback", "/openapi.json", "/schemas/connector.json"];
 
 /// The paths of the router, as its `Debug` shows them: axum has no other way to list them.
 fn paths(router: &Router) -> BTreeSet<String> {

@@ -39,6 +39,7 @@ mod proxies;
 mod rates;
 mod real_binary;
 mod refusals;
+mod structure;
 mod typed_client;
 mod uploads;
 mod vault;
