@@ -29,8 +29,9 @@ use resly_manifest::{
 };
 use resly_service::{
     App,
+    connections::{self, fit},
     definition::{self, Source, Unusable},
-    install, upload,
+    upload,
 };
 use resly_store::{Decision, Kept, NewConnectorVersion, NewOrganization, VersionState};
 use serde_json::{Map, Value, json};
@@ -303,13 +304,13 @@ pub async fn run(app: &Arc<App>, given: Given, trial: Trial) -> anyhow::Result<R
     let content = Digest::of(&[serde_json::to_vec(&manifest)?.as_slice(), &component.0].concat()).to_string();
     let release = manifest.version.split('+').next().unwrap_or_default();
     manifest.version = format!("{release}+{}", content.get(..12).unwrap_or_default());
-    let settings = install::with_defaults(&manifest, trial.settings);
-    let mut mistakes = install::check_settings(&manifest, &settings);
+    let settings = fit::with_defaults(&manifest, trial.settings);
+    let mut mistakes = fit::check_settings(&manifest, &settings);
     let credentials: Option<std::collections::BTreeMap<String, String>> = trial.live.map(|fields| {
         fields.into_iter().map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned())).collect()
     });
     if let Some(credentials) = &credentials {
-        mistakes.extend(install::check_credentials(&manifest, &manifest.auth, credentials));
+        mistakes.extend(fit::check_credentials(&manifest, &manifest.auth, credentials));
     }
     let lines: String = mistakes.iter().map(|mistake| format!("\n  - {}: {}", mistake.path, mistake.message)).collect();
     ensure!(mistakes.is_empty(), "the connection would have mistakes:{lines}");
@@ -349,7 +350,7 @@ pub async fn run(app: &Arc<App>, given: Given, trial: Trial) -> anyhow::Result<R
         }
         None => None,
     };
-    let draft = install::draft(id, organization, &manifest, settings, environment, now);
+    let draft = connections::draft(id, organization, &manifest, settings, environment, now);
     let connection = Connection { credentials: sealed, ..draft };
     app.store.create_connection(connection.clone(), None).await?;
     let caller = Caller::Admin { key: KeyId(Uuid::nil()) };

@@ -1,14 +1,20 @@
 //! `resly demo`: an organization that shows what the host can do, on the handbook and on Shopify's fixtures.
 
+use std::collections::BTreeMap;
+
 use resly_core::{
-    connector::connection::{Connection, ConnectionStatus, Environment, Owner, Policy},
-    id::{ConnectionId, OrganizationId},
+    connector::connection::{Environment, Owner, Policy},
+    id::OrganizationId,
     knowledge::{KnowledgeStore, library::NewText},
     meter::Limits,
     principal::Scope,
 };
 use resly_http::{Api, handbook};
-use resly_service::{App, install, keyring::KeySpec};
+use resly_service::{
+    App,
+    connections::{self, ConnectionError, NewConnection},
+    keyring::KeySpec,
+};
 use resly_store::NewOrganization;
 use serde_json::json;
 
@@ -108,29 +114,25 @@ async fn install_shopify(app: &App, organization: OrganizationId) -> Result<(), 
     if !app.store.list_connections(organization).await?.is_empty() {
         return Ok(());
     }
-    let missing =
-        || DemoError::Part { what: "the demo shop can't be installed", detail: "no such connector".to_owned() };
-    let manifest = app.catalogue.bundle().installable("shopify").ok_or_else(missing)?.manifest;
-    let now = app.clock.now();
-    let connection = Connection {
-        id: ConnectionId(app.random.uuid(now)),
-        organization,
-        connector: manifest.id.clone(),
-        version: manifest.version.clone(),
-        name: "Demo shop".to_owned(),
+    let failed = |error: ConnectionError| DemoError::Part {
+        what: "the demo shop can't be installed",
+        detail: error.to_string(),
+    };
+    let shop = NewConnection {
+        connector: "shopify".to_owned(),
+        version: None,
+        name: Some("Demo shop".to_owned()),
         environment: Environment::Sandbox,
-        status: ConnectionStatus::Enabled,
-        settings: install::with_defaults(&manifest, json!({"shop": "resly-demo", "verify_email": false})),
+        settings: json!({"shop": "resly-demo", "verify_email": false}),
         auth: None,
         owner: Owner::Organization,
         credentials: None,
+        credentials_expire_at: None,
         policy: Policy::default(),
-        mappings: Default::default(),
-        tested_at: None,
-        created_at: now,
-        revision: 1,
+        mappings: BTreeMap::new(),
     };
-    app.store.create_connection(connection, None).await?;
+    let shop = connections::install(app, organization, shop).await.map_err(failed)?;
+    connections::enable(app, organization, shop.id).await.map_err(failed)?;
     Ok(())
 }
 

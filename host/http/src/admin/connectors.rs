@@ -110,7 +110,7 @@ pub async fn create(State(api): State<Api>, Admin(principal): Admin, request: Re
     }
     let bytes = body::read(body, &parts, body::BODY_CAP).await?;
     let reading = definitions::reading(&parts, bytes).await?;
-    let manifest = definitions::usable(&app, principal.organization, reading).await?;
+    let manifest = definitions::usable(app, principal.organization, reading).await?;
     let (id, version) = (manifest.id.clone(), manifest.version.clone());
     let new = NewConnectorVersion {
         organization: principal.organization,
@@ -122,8 +122,8 @@ pub async fn create(State(api): State<Api>, Admin(principal): Admin, request: Re
         state: VersionState::Ready,
         now: app.clock.now(),
     };
-    keep(&app, new).await?;
-    let (shown, _) = show(&app, principal.organization, &id, Some(&version)).await?;
+    keep(app, new).await?;
+    let (shown, _) = show(app, principal.organization, &id, Some(&version)).await?;
     Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
 

@@ -22,8 +22,8 @@ use resly_manifest::{
 };
 use resly_service::{
     App, FieldError,
+    connections::{self, fit},
     definition::{self, Source, Unusable},
-    install,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -266,15 +266,15 @@ pub async fn dry_run(
     let organization = principal.organization;
     let definition = Source::within(asked.definition);
     let reading = api.readers.examine(organization, move || definition.read()).await?;
-    let manifest = usable(&app, organization, reading).await?;
-    let settings = install::with_defaults(&manifest, asked.settings.unwrap_or_else(|| json!({})));
-    let mistakes: Vec<FieldError> = install::check_settings(&manifest, &settings);
+    let manifest = usable(app, organization, reading).await?;
+    let settings = fit::with_defaults(&manifest, asked.settings.unwrap_or_else(|| json!({})));
+    let mistakes: Vec<FieldError> = fit::check_settings(&manifest, &settings);
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
     }
     let now = app.clock.now();
     let id = ConnectionId(app.random.uuid(now));
-    let connection = install::draft(id, organization, &manifest, settings, Environment::Production, now);
+    let connection = connections::draft(id, organization, &manifest, settings, Environment::Production, now);
     let installable =
         Installable { manifest: Arc::new(manifest), component: app.catalogue.runner(), origin: Origin::Declarative };
     let request = CallRequest {

@@ -17,7 +17,7 @@ use resly_core::{
     outbound::OutboundReason,
     time::Timestamp,
 };
-use resly_service::App;
+use resly_service::{App, connections::filter_size};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
@@ -257,7 +257,7 @@ pub async fn preview(
             "a jq filter is needed: the connection has no mapping for this action",
         ));
     };
-    if let Some(message) = connections::filter_size(&filter) {
+    if let Some(message) = filter_size(&filter) {
         return Err(Problem::invalid_at("filter", message));
     }
     let (input, sample_cut) = match asked.sample {

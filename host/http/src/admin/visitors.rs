@@ -17,7 +17,7 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_manifest::Auth;
-use resly_service::{App, accounts::Revocation, install};
+use resly_service::{App, accounts::Revocation, connections::fit};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -98,7 +98,7 @@ pub async fn put(
     if matches!(auth, Auth::Oauth2(_)) {
         return Err(Problem::invalid_at("auth", "this connection authenticates by `oauth2`: use …/oauth/start"));
     }
-    let mistakes = install::check_credentials(&prepared.installable.manifest, auth, &credentials);
+    let mistakes = fit::check_credentials(&prepared.installable.manifest, auth, &credentials);
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
     }

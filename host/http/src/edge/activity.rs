@@ -50,6 +50,7 @@ pub enum Framing {
 }
 
 impl Activity {
+    #[expect(clippy::new_without_default, reason = "it begins now, which a default does not say")]
     pub fn new() -> Self {
         Self {
             state: Mutex::new(State {

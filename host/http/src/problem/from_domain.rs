@@ -10,7 +10,7 @@ use resly_core::{
     meter::LimitReached,
     turn::{failure::TurnFailure, store::BeginTurnError},
 };
-use resly_service::{NoPublicUrl, catalogue::Unavailable};
+use resly_service::{NoPublicUrl, catalogue::Unavailable, connections::ConnectionError};
 use resly_store::KeyChangeError;
 use resly_vault::VaultError;
 
@@ -60,6 +60,40 @@ impl From<Unavailable> for Problem {
             Unavailable::Pending(_) | Unavailable::Rejected(_) => Self::new(&kinds::CONNECTOR_UNAPPROVED, detail),
             Unavailable::Untrusted(_) => Self::new(&kinds::UNTRUSTED_PUBLISHER, detail),
             Unavailable::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConnectionError> for Problem {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::Missing => Self::not_found("there is no such connection"),
+            ConnectionError::Invalid(mistakes) => Self::invalid(mistakes),
+            ConnectionError::Unavailable(error) => error.into(),
+            ConnectionError::Connector(error) => error.into(),
+            ConnectionError::NoCredential(what, remedy) => {
+                let how = remedy.for_admin();
+                let detail = format!("in production this connection needs {what}: {how}; then test it, and enable it");
+                Self::new(&kinds::CONNECTOR_NEEDS_AUTH, detail)
+            }
+            ConnectionError::CredentialRefused => Self::new(
+                &kinds::CONNECTOR_NEEDS_AUTH,
+                "the service refused this connection's credential: renew it (PATCH its `credentials`, or authorize it with \
+                 POST /api/admin/connections/{id}/oauth/start), then test the connection; it goes back to chats when the \
+                 test passes",
+            ),
+            ConnectionError::Untested => Self::new(
+                &kinds::CONNECTION_UNTESTED,
+                "run POST /api/admin/connections/{id}/test first, and mend what it tells; without a test in the manifest, \
+                 call one of its actions",
+            ),
+            ConnectionError::ChangedMeanwhile => Self::new(
+                &kinds::CHANGED_MEANWHILE,
+                "the connection has been changed meanwhile; look at it and try again",
+            ),
+            ConnectionError::Unexamined(fault) => fault_problem(&fault),
+            ConnectionError::Vault(error) => error.into(),
+            ConnectionError::Store(error) => error.into(),
         }
     }
 }

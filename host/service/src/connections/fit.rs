@@ -2,14 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use resly_core::{
-    connector::{
-        connection::{Connection, ConnectionStatus, Environment, Owner, Policy},
-        schema_check,
-    },
-    id::{ConnectionId, OrganizationId},
-    time::Timestamp,
-};
+use resly_core::connector::{connection::Owner, schema_check};
 use resly_manifest::{Auth, AuthType, Grant, Manifest, json_schema::Difference};
 use resly_vault::Credentials;
 use serde_json::{Map, Value};
@@ -155,34 +148,5 @@ fn same_way((_, before, settings): Course<'_>, (_, after, new_settings): Course<
     match (resly_egress::endpoints(old, settings), resly_egress::endpoints(new, new_settings)) {
         (Ok(old), Ok(new)) => same && old == new,
         _ => false,
-    }
-}
-
-/// A connection as it is before anybody configures more of it.
-pub fn draft(
-    id: ConnectionId,
-    organization: OrganizationId,
-    manifest: &Manifest,
-    settings: Value,
-    environment: Environment,
-    now: Timestamp,
-) -> Connection {
-    Connection {
-        id,
-        organization,
-        connector: manifest.id.clone(),
-        version: manifest.version.clone(),
-        name: manifest.name.clone(),
-        environment,
-        status: ConnectionStatus::Installed,
-        settings,
-        auth: None,
-        owner: Owner::Organization,
-        credentials: None,
-        policy: Policy::default(),
-        mappings: BTreeMap::new(),
-        tested_at: None,
-        created_at: now,
-        revision: 1,
     }
 }

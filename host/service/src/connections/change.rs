@@ -1,0 +1,141 @@
+//! Changes a connection. A credential is bound to hosts: settings that lead to others drop it, unless a new one comes along.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use resly_core::{
+    connector::connection::{Connection, ConnectionStatus, Environment, Policy},
+    id::{ConnectionId, OrganizationId},
+    time::Timestamp,
+};
+use resly_manifest::{Auth, AuthType, Manifest};
+use resly_store::{ConnectionChange, CredentialsExpiry};
+use serde_json::Value;
+
+use super::{ConnectionError, check_name, find, fit, mappings, not_changed};
+use crate::{App, FieldError, accounts::Revocation};
+
+/// What an admin wants to be different; what is absent stays.
+#[derive(Default)]
+pub struct ConnectionPatch {
+    pub name: Option<String>,
+    pub version: Option<String>,
+    pub environment: Option<Environment>,
+    pub settings: Option<Value>,
+    /// Another of the connector's ways of authentication. What was stored for the one before is dropped.
+    pub auth: Option<AuthType>,
+    /// New ones in the clear, or `Some(None)` to forget those there are.
+    pub credentials: Option<Option<BTreeMap<String, String>>>,
+    /// When the credentials end; `Some(None)` for never, as it is for new ones when absent.
+    pub credentials_expire_at: Option<Option<Timestamp>>,
+    pub policy: Option<Policy>,
+    pub mappings: Option<BTreeMap<String, String>>,
+    /// The revision that the change was made from, if the caller knows it.
+    pub revision: Option<u64>,
+}
+
+/// A connection after a change.
+pub struct Changed {
+    pub connection: Connection,
+    /// How the accounts ended that the change disconnected.
+    pub revocation: Revocation,
+}
+
+/// Changes a connection in one transaction. A change from another revision than the connection's is refused.
+pub async fn change(
+    app: &App,
+    organization: OrganizationId,
+    id: ConnectionId,
+    patch: ConnectionPatch,
+) -> Result<Changed, ConnectionError> {
+    let connection = find(app, organization, id).await?;
+    let prepared = app.connectors.prepare(&connection).await?;
+    let before = Arc::clone(&prepared.installable.manifest);
+    let manifest = match &patch.version {
+        None => Arc::clone(&before),
+        Some(version) => app.catalogue.choose(organization, &connection.connector, Some(version)).await?.manifest,
+    };
+    let settings = patch.settings.clone().unwrap_or_else(|| connection.settings.clone());
+    let settings = fit::with_defaults(&manifest, settings);
+    let auth = check(app, &connection, &manifest, &patch, &settings).await?;
+
+    let old_target = (&*before, connection.auth_in(&before), &connection.settings);
+    let elsewhere = fit::leads_elsewhere(old_target, (&manifest, auth, &settings));
+    let credentials = match patch.credentials {
+        Some(Some(credentials)) => Some(Some(app.seal(organization, connection.id, credentials).await?)),
+        Some(None) => Some(None),
+        None => elsewhere.then_some(None),
+    };
+    let moved = patch.environment.is_some_and(|environment| environment != connection.environment);
+    // What was authorized was authorized for this client, at these hosts.
+    let oauth = |auth: &Auth| matches!(auth, Auth::Oauth2(_));
+    let unauthorized = elsewhere || (credentials.is_some() && (oauth(old_target.1) || oauth(auth)));
+    let accounts = if unauthorized { app.store.accounts(&connection).await? } else { Vec::new() };
+    // A client alone convinces nobody where a person has to agree.
+    let renewed = matches!(credentials, Some(Some(_))) && !auth.asks_a_person();
+    let dropped = (matches!(credentials, Some(None)) && connection.credentials.is_some())
+        || accounts.iter().any(|(key, _)| key.visitor.is_none());
+    let ends = patch.credentials_expire_at.or_else(|| credentials.is_some().then_some(None));
+    let production = patch.environment.unwrap_or(connection.environment) == Environment::Production;
+    let change = ConnectionChange {
+        renewed,
+        // Chats get it back once it has a credential, and has passed a test as it is now.
+        withdrawn: match production {
+            true if dropped && !renewed => Some(ConnectionStatus::NeedsAuth),
+            true if dropped || elsewhere || moved => Some(ConnectionStatus::Installed),
+            _ => None,
+        },
+        // Who wanted it in the sandbox didn't speak of the real service.
+        unwanted: production && moved,
+        seen: Some(patch.revision.unwrap_or(connection.revision)),
+        name: patch.name,
+        settings: Some(settings),
+        auth: patch.auth,
+        credentials,
+        untested: elsewhere || moved,
+        unauthorized,
+        policy: patch.policy,
+        mappings: patch.mappings,
+        version: patch.version,
+        environment: patch.environment,
+        expiry: ends.map(|ends| CredentialsExpiry { ends, now: app.clock.now() }),
+    };
+    // Every change raises the revision, which voids pending approvals, so a patch that changes nothing returns early.
+    if change.is_none(&connection) {
+        return Ok(Changed { connection, revocation: Revocation::Done });
+    }
+    let Some(changed) = app.store.update_connection(organization, id, change).await? else {
+        return Err(not_changed(app, organization, id).await);
+    };
+    let revocation = app.accounts.revoke(&connection, &prepared.installable, accounts).await;
+    Ok(Changed { connection: changed, revocation })
+}
+
+/// Tells every mistake at once; the way of authentication when there is none.
+async fn check<'m>(
+    app: &App,
+    connection: &Connection,
+    manifest: &'m Manifest,
+    patch: &ConnectionPatch,
+    settings: &Value,
+) -> Result<&'m Auth, ConnectionError> {
+    // Settings that stay may come from another version, whose schema had more of them.
+    let check_settings = if patch.settings.is_some() { fit::check_settings } else { fit::fit_settings };
+    let mut mistakes: Vec<FieldError> = check_settings(manifest, settings);
+    mistakes.extend(patch.name.as_deref().and_then(check_name));
+    mistakes.extend(mappings::check(manifest, patch.mappings.as_ref().unwrap_or(&connection.mappings)));
+    if let Some(new) = &patch.mappings {
+        mistakes.extend(mappings::examine(app, connection.organization, new).await?);
+    }
+    let new_credentials = patch.credentials.as_ref().and_then(Option::as_ref);
+    match fit::choose_auth(manifest, patch.auth.or(connection.auth)) {
+        Err(mistake) => mistakes.push(mistake),
+        Ok(auth) => {
+            mistakes.extend(fit::check_owner(connection.owner, auth, new_credentials.is_some()));
+            mistakes.extend(new_credentials.into_iter().flat_map(|new| fit::check_credentials(manifest, auth, new)));
+            if mistakes.is_empty() {
+                return Ok(auth);
+            }
+        }
+    }
+    Err(ConnectionError::Invalid(mistakes))
+}

@@ -1,0 +1,78 @@
+//! Connections: install a connector, change the connection, switch it on and off, take it out.
+
+mod change;
+mod enable;
+pub mod fit;
+mod install;
+mod mappings;
+mod revoke;
+
+use resly_core::{
+    connector::{
+        call::CallError,
+        connection::{Connection, ConnectionStore},
+        fault::{Fault, Remedy},
+    },
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+};
+use resly_vault::VaultError;
+
+pub use self::{
+    change::{Changed, ConnectionPatch, change},
+    enable::{disable, enable},
+    install::{NewConnection, draft, install},
+    mappings::filter_size,
+    revoke::revoke,
+};
+use crate::{App, FieldError, catalogue::Unavailable};
+
+/// Why something can't be done with a connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    #[error("there is no such connection")]
+    Missing,
+    #[error("{} mistakes in what was sent", .0.len())]
+    Invalid(Vec<FieldError>),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    #[error(transparent)]
+    Connector(#[from] CallError),
+    /// In production it has no credential. What is missing, and how an admin gets it.
+    #[error("in production this connection needs {0}")]
+    NoCredential(&'static str, Remedy),
+    #[error("the service refused this connection's credential")]
+    CredentialRefused,
+    #[error("in production a connection is tested before it is enabled")]
+    Untested,
+    #[error("the connection has been changed meanwhile")]
+    ChangedMeanwhile,
+    /// Its mappings couldn't be examined.
+    #[error("{}", .0.message)]
+    Unexamined(Fault),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One connection of an organization.
+pub async fn find(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<Connection, ConnectionError> {
+    app.store.connection(organization, id).await?.ok_or(ConnectionError::Missing)
+}
+
+/// Why a change that names a revision has found nothing to change.
+async fn not_changed(app: &App, organization: OrganizationId, id: ConnectionId) -> ConnectionError {
+    match find(app, organization, id).await {
+        Ok(_) => ConnectionError::ChangedMeanwhile,
+        Err(error) => error,
+    }
+}
+
+/// Characters of a name.
+const NAME: usize = 100;
+
+fn check_name(name: &str) -> Option<FieldError> {
+    let fits = !name.trim().is_empty() && name.chars().count() <= NAME;
+    (!fits).then(|| FieldError::new("name", "1 to 100 characters are expected"))
+}
