@@ -106,6 +106,57 @@ pub fn for_customer(kind: &str) -> &'static str {
     }
 }
 
+/// Whether a write that gave this kind of fault may have changed something all the same: it failed on its way, or what
+/// came back couldn't be read.
+pub fn may_be_done(kind: &str) -> bool {
+    let known = FaultKind::named(kind);
+    known.is_some_and(|kind| {
+        matches!(
+            kind,
+            FaultKind::Upstream
+                | FaultKind::Internal
+                | FaultKind::Trap
+                | FaultKind::Fuel
+                | FaultKind::Deadline
+                | FaultKind::Memory
+                | FaultKind::TooLarge
+                | FaultKind::Output
+                | FaultKind::Mapping
+        )
+    })
+}
+
+/// [`for_customer`] of a call that was to change something: it says whether that was done.
+pub fn write_for_customer(kind: &str) -> &'static str {
+    if may_be_done(kind) {
+        return "This failed, and I can't tell whether it was done all the same; please have it checked before it is \
+                tried again.";
+    }
+    match kind {
+        "declined" | "expired" | "unknown" | "repeated" => for_customer(kind),
+        "not_found" => "This was not done: what it is about was not found.",
+        "invalid_input" => "This was not done: the details weren't accepted; please check them.",
+        "needs_auth" => "This was not done: the account isn't connected.",
+        "denied" | "unknown_action" => "This was not done: I'm not allowed to do that here.",
+        "rate_limited" | "busy" | "limit" => {
+            "This was not done: the service is too busy right now; please try again later."
+        }
+        _ => "This was not done; please try again later.",
+    }
+}
+
+/// A fault's text for a model, of a call that was to change something: it says whether that was done.
+pub fn write_for_model(kind: &str, message: &str) -> String {
+    match kind {
+        // Their own texts say it.
+        "declined" | "expired" | "unknown" | "repeated" => message.to_owned(),
+        kind if may_be_done(kind) => format!(
+            "this failed, and it isn't known whether it was done; don't call it again until somebody has looked: {message}"
+        ),
+        _ => format!("this failed and was not done: {message}"),
+    }
+}
+
 /// What has to be done before a repeat can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -291,6 +342,9 @@ mod tests {
             let text = for_customer(kind);
             assert!(ADMIN_WORDS.iter().all(|word| !text.contains(word)), "{kind}: {text}");
             assert!(text.ends_with('.'), "{kind}: {text}");
+            let write = write_for_customer(kind);
+            assert!(ADMIN_WORDS.iter().all(|word| !write.contains(word)), "{kind}: {write}");
+            assert!(!write.contains("look") && write.ends_with('.'), "{kind}: {write}");
         }
         let said = "wasm trap: unreachable at api.example.com, see RESLY_EGRESS_ALLOW";
         for kind in FaultKind::ALL {
