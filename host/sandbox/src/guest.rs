@@ -54,6 +54,8 @@ pub struct Guest {
     pub response_bytes: usize,
     /// What the host refused of its last request.
     pub refusal: Option<Fault>,
+    /// How the service answered its last request; `None` when nothing came.
+    pub answered: Option<Answered>,
     /// How long the service asks to wait, in its answer to the last request.
     pub requested_wait: Option<Duration>,
     /// Absent in a mapper, which has no outside and remembers nothing.
@@ -62,6 +64,12 @@ pub struct Guest {
     pub(crate) table: ResourceTable,
     /// Made when a guest first asks for it, which most never do.
     pub(crate) wasi: Option<Box<WasiCtx>>,
+}
+
+/// An answer's status, and where it redirects to.
+pub struct Answered {
+    pub status: u16,
+    pub redirects_to: Option<String>,
 }
 
 /// What a connector has beyond a mapper.
@@ -92,6 +100,7 @@ impl Guest {
             http_calls: 0,
             response_bytes: 0,
             refusal: None,
+            answered: None,
             requested_wait: None,
             connector,
             shared,

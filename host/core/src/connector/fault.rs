@@ -67,9 +67,11 @@ pub fn for_model(kind: FaultKind, message: &str, remedy: Option<Remedy>) -> Stri
     }
     match kind {
         // What the connector says of the input and of its service.
-        FaultKind::InvalidInput | FaultKind::NotFound | FaultKind::Upstream | FaultKind::RateLimited => {
-            message.to_owned()
-        }
+        FaultKind::InvalidInput
+        | FaultKind::NotFound
+        | FaultKind::Upstream
+        | FaultKind::UnexpectedAnswer
+        | FaultKind::RateLimited => message.to_owned(),
         FaultKind::NeedsAuth => Remedy::COMPANY_CONNECTS.to_owned(),
         FaultKind::Denied => "this isn't allowed in this chat; don't call it again".to_owned(),
         FaultKind::Limit => "no more calls can be made for now; don't call it again".to_owned(),
@@ -114,6 +116,7 @@ pub fn may_be_done(kind: &str) -> bool {
         matches!(
             kind,
             FaultKind::Upstream
+                | FaultKind::UnexpectedAnswer
                 | FaultKind::Internal
                 | FaultKind::Trap
                 | FaultKind::Fuel
@@ -179,6 +182,8 @@ pub enum Remedy {
     MendMapping,
     /// The customer is asked anew, because the connection changed since.
     AskAgain,
+    /// The connector's author allows redirects, or names the right address.
+    AllowRedirects,
 }
 
 impl Remedy {
@@ -218,6 +223,10 @@ impl Remedy {
                  /api/admin/connections/{id}/actions/{action}/mapping/preview"
             }
             Self::AskAgain => "it has to be asked anew",
+            Self::AllowRedirects => {
+                "redirects aren't followed, because the connector's manifest doesn't set `redirects`; a login page means \
+                 that the service wants another credential or address"
+            }
         }
     }
 
@@ -232,7 +241,7 @@ impl Remedy {
                 Some("it isn't known whose account is meant; the customer can't mend that")
             }
             Self::AskAgain => Some("the connection or its account changed after this was asked; ask the customer anew"),
-            Self::MendMapping => None,
+            Self::MendMapping | Self::AllowRedirects => None,
         }
     }
 }
@@ -272,10 +281,12 @@ pub enum FaultKind {
     Limit,
     /// The breaker held its request back, because the connection's last ones failed.
     CircuitOpen,
+    /// The service answered, and its connector can't read that: a web page, another shape, a redirect.
+    UnexpectedAnswer,
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidInput,
         Self::NotFound,
         Self::Upstream,
@@ -294,6 +305,7 @@ impl FaultKind {
         Self::Denied,
         Self::Limit,
         Self::CircuitOpen,
+        Self::UnexpectedAnswer,
     ];
 
     /// The kind of this name, as [`Self::name`] has it.
@@ -322,6 +334,7 @@ impl FaultKind {
             Self::Denied => "denied",
             Self::Limit => "limit",
             Self::CircuitOpen => "circuit_open",
+            Self::UnexpectedAnswer => "unexpected_answer",
         }
     }
 }
@@ -351,7 +364,11 @@ mod tests {
             let text = Fault::new(kind, said).for_model();
             let own = matches!(
                 kind,
-                FaultKind::InvalidInput | FaultKind::NotFound | FaultKind::Upstream | FaultKind::RateLimited
+                FaultKind::InvalidInput
+                    | FaultKind::NotFound
+                    | FaultKind::Upstream
+                    | FaultKind::UnexpectedAnswer
+                    | FaultKind::RateLimited
             );
             assert!(own == (text == said), "{kind:?}: {text}");
             assert!(own || ADMIN_WORDS.iter().all(|word| !text.contains(word)), "{kind:?}: {text}");

@@ -1,0 +1,45 @@
+//! What an admin is told to do about a fault: what its cause needs, and nothing else.
+
+use resly_tests::{
+    app::TestApp,
+    crm::{account, installed},
+    service::ScriptedService,
+};
+use serde_json::{Value, json};
+
+async fn get(app: &TestApp, path: &str) -> Value {
+    app.send_as(&app.admin, "GET", path).await.json().await.unwrap()
+}
+
+/// A redirect that isn't followed, a login page and an empty body: the service works, and the definition doesn't fit it.
+#[tokio::test]
+async fn an_answer_that_the_definition_does_not_expect_is_a_reason_of_its_own() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "production").await;
+    let path = "/eu/api/accounts/1";
+    let test = async || app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
+    let unexpected = |told: &Value| {
+        assert_eq!((&told["reason"], &told["fault"]), (&json!("mapping"), &json!("unexpected_answer")), "{told}");
+        let what_to_do = told["what_to_do"].as_str().unwrap();
+        assert!(what_to_do.contains("mapping in the connector's definition"), "{told}");
+        assert!(what_to_do.contains("ask its author"), "{told}");
+    };
+    service.answers(path, 200, json!({"other": 1}));
+    unexpected(&test().await);
+    let seen = get(&app, &format!("/api/admin/connections/{id}/health")).await;
+    assert_eq!((&seen["state"], &seen["reason"]), (&json!("degraded"), &json!("mapping")), "{seen}");
+    service.answers(path, 302, json!("https://login.example.com/?next=secret"));
+    let told = test().await;
+    unexpected(&told);
+    let message = told["message"].as_str().unwrap();
+    assert!(message.contains("it redirects to login.example.com") && message.contains("`redirects`"), "{told}");
+    assert!(!message.contains("next="), "{told}");
+    service.answers_bytes(path, "text/html", b"<!doctype html><title>Sign in</title>");
+    unexpected(&test().await);
+    let listed = get(&app, "/api/admin/alerts?state=open").await;
+    let alerts = listed["alerts"].as_array().unwrap();
+    assert_eq!((alerts.len(), &alerts[0]["reason"]), (1, &json!("mapping")), "{alerts:?}");
+    assert!(!alerts[0]["what_to_do"].as_str().unwrap().contains("nothing needs changing"), "{alerts:?}");
+}
