@@ -43,3 +43,28 @@ async fn an_answer_that_the_definition_does_not_expect_is_a_reason_of_its_own() 
     assert_eq!((alerts.len(), &alerts[0]["reason"]), (1, &json!("mapping")), "{alerts:?}");
     assert!(!alerts[0]["what_to_do"].as_str().unwrap().contains("nothing needs changing"), "{alerts:?}");
 }
+
+#[tokio::test]
+async fn a_connections_own_mapping_that_finds_nothing_is_told() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    service.answers("/eu/api/accounts/1", 200, account());
+    let id = installed(&app, &service, "production").await;
+    let path = format!("/api/admin/connections/{id}");
+    let preview = format!("{path}/actions/get_account/mapping/preview");
+    for (filter, nothing) in [(".nme", true), ("{nme}", true), (".name", false)] {
+        let changed = app.client.patch(app.url(&path)).bearer_auth(&app.admin);
+        changed.json(&json!({"mappings": {"get_account": filter}})).send().await.unwrap().error_for_status().unwrap();
+        let test = app.admin_post(&format!("{path}/test"), &json!({})).await;
+        assert_eq!(test["ok"], true, "{filter}: {test}");
+        let called = app.admin_post(&format!("{path}/actions/get_account"), &json!({"id": "1"})).await;
+        let previewed = app.admin_post(&preview, &json!({"filter": filter})).await;
+        for (told, note) in
+            [(&test, &test["notes"][0]), (&called, &called["log"][0]["message"]), (&previewed, &previewed["notes"][0])]
+        {
+            let said = note.as_str().is_some_and(|note| note.contains("found nothing in the action's output"));
+            assert_eq!(said, nothing, "{filter}: {told}");
+        }
+        assert_eq!(test["notes"].to_string().contains("mapping for `get_account`"), nothing, "{filter}: {test}");
+    }
+}
