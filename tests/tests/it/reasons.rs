@@ -45,6 +45,20 @@ async fn an_answer_that_the_definition_does_not_expect_is_a_reason_of_its_own() 
 }
 
 #[tokio::test]
+async fn a_sandbox_connection_says_that_publishable_keys_are_not_offered_it() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    app.admin_post("/api/admin/connectors", &resly_tests::crm::definition(&service)).await;
+    for (environment, allow, noted) in [("sandbox", true, true), ("sandbox", false, false), ("production", true, false)]
+    {
+        let policy = json!({"allow_publishable": allow});
+        let body = json!({"connector": "crm", "environment": environment, "settings": {}, "policy": policy});
+        let made = app.admin_post("/api/admin/connections", &body).await;
+        assert_eq!(made["notes"].to_string().contains("allow_publishable"), noted, "{made}");
+    }
+}
+
+#[tokio::test]
 async fn a_connections_own_mapping_that_finds_nothing_is_told() {
     let service = ScriptedService::start().await.unwrap();
     let app = TestApp::with_egress_to(&service).await;
