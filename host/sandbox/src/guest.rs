@@ -50,7 +50,10 @@ pub struct Guest {
     pub limits: Limits,
     pub fuel: Fuel,
     pub log: CallLog,
+    /// What it asked to send, for its bound.
     pub http_calls: u32,
+    /// What of that was sent: the host refused the rest.
+    pub sent: u32,
     pub response_bytes: usize,
     /// What the host refused of its last request.
     pub refusal: Option<Fault>,
@@ -98,6 +101,7 @@ impl Guest {
             fuel: Fuel::new(allowance.fuel, None),
             log: CallLog::new(lines),
             http_calls: 0,
+            sent: 0,
             response_bytes: 0,
             refusal: None,
             answered: None,
@@ -158,7 +162,7 @@ pub fn cost(store: &Store<Guest>, started: Instant) -> Cost {
     let left = store.get_fuel().unwrap_or(0);
     Cost {
         fuel: guest.fuel.burnt(left),
-        http_calls: guest.http_calls,
+        http_calls: guest.sent,
         response_bytes: guest.response_bytes as u64,
         duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
     }

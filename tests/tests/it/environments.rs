@@ -191,6 +191,8 @@ async fn what_the_breaker_holds_back_is_no_failure_of_its_own() {
         before = health().await;
     };
     assert_eq!((&held["reason"], &held["fault"]["retryable"]), (&json!("upstream"), &json!(true)), "{held}");
+    let logged = &app.logs().await[0];
+    assert_eq!((&logged["http_calls"], &logged["requests"]), (&json!(0), &json!([])), "nothing was sent: {logged}");
     let after = health().await;
     for member in ["state", "failures", "message", "reason"] {
         assert_eq!(before[member], after[member], "{member}: {before} {after}");

@@ -103,7 +103,9 @@ async fn exchange(
         body: request.body.map(Bytes::from),
         timeout: Some(timeout),
     };
-    match connector.outbound.send(request).await {
+    let result = connector.outbound.send(request).await;
+    store.data_mut().sent += u32::from(was_sent(&result));
+    match result {
         Ok(response) => {
             let guest = store.data_mut();
             guest.requested_wait = response.retry_after();
@@ -113,6 +115,14 @@ async fn exchange(
             Ok(Ok(response))
         }
         Err(failure) => Ok(Err(failure)),
+    }
+}
+
+/// Whether something was dialled.
+fn was_sent(result: &Result<OutboundResponse, OutboundFailure>) -> bool {
+    match result {
+        Ok(_) => true,
+        Err(failure) => failure.sent || matches!(failure.reason, OutboundReason::Network | OutboundReason::Timeout),
     }
 }
 
