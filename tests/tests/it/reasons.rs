@@ -45,6 +45,19 @@ async fn an_answer_that_the_definition_does_not_expect_is_a_reason_of_its_own() 
 }
 
 #[tokio::test]
+async fn what_to_do_about_a_missing_key_says_only_what_applies() {
+    let service = ScriptedService::start().await.unwrap();
+    let app = TestApp::with_egress_to(&service).await;
+    app.admin_post("/api/admin/connectors", &resly_tests::crm::definition(&service)).await;
+    let body = json!({"connector": "crm", "environment": "production", "settings": {}});
+    let id = app.admin_post("/api/admin/connections", &body).await["id"].as_str().unwrap().to_owned();
+    let told = app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
+    let what_to_do = told["what_to_do"].as_str().unwrap();
+    assert!(what_to_do.contains("`credentials`"), "{told}");
+    assert!(!what_to_do.contains("oauth") && !what_to_do.contains("visitor"), "{told}");
+}
+
+#[tokio::test]
 async fn a_sandbox_connection_says_that_publishable_keys_are_not_offered_it() {
     let service = ScriptedService::start().await.unwrap();
     let app = TestApp::with_egress_to(&service).await;

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::AccountKey;
+pub use super::remedy::Remedy;
 
 /// Why a call gave nothing: what the guest said of itself, or what the host said of the guest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
@@ -43,6 +43,13 @@ impl Fault {
     /// What happened, and what an admin does about it.
     pub fn for_admin(&self) -> String {
         for_admin(&self.message, self.remedy)
+    }
+
+    /// What an admin does next: what this fault's remedy says, or all that its reason may need.
+    pub fn what_to_do(&self) -> &'static str {
+        let needs_auth = self.kind == FaultKind::NeedsAuth;
+        let own = self.remedy.filter(|_| needs_auth).and_then(Remedy::what_to_do);
+        own.unwrap_or_else(|| self.kind.reason().what_to_do())
     }
 
     /// What a model can act on: the connector's own words about the input, or a fixed sentence. It may repeat this to a
@@ -160,92 +167,6 @@ pub fn write_for_model(kind: &str, message: &str) -> String {
     }
 }
 
-/// What has to be done before a repeat can succeed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Remedy {
-    /// An admin authorizes the connection with OAuth.
-    Authorize,
-    /// An admin enters the connection's credentials.
-    SetCredentials,
-    /// An admin enters the client of the connection's OAuth app.
-    SetClient,
-    /// The visitor authorizes an account of their own.
-    AuthorizeVisitor,
-    /// The company's app hands in the visitor's credentials.
-    SetVisitorCredentials,
-    /// An admin who calls the action says whose account is meant.
-    NameVisitor,
-    /// The company's app says whose chat it is.
-    SendVisitorId,
-    /// An admin mends the connection's mapping of the action.
-    MendMapping,
-    /// The customer is asked anew, because the connection changed since.
-    AskAgain,
-    /// The connector's author allows redirects, or names the right address.
-    AllowRedirects,
-}
-
-impl Remedy {
-    const COMPANY_CONNECTS: &str = "the account isn't connected; only the company can connect it, the customer can't";
-
-    /// What connects this account.
-    pub fn connect(key: &AccountKey, oauth: bool) -> Self {
-        match (&key.visitor, oauth) {
-            (None, true) => Self::Authorize,
-            (None, false) => Self::SetCredentials,
-            (Some(_), true) => Self::AuthorizeVisitor,
-            (Some(_), false) => Self::SetVisitorCredentials,
-        }
-    }
-
-    /// What an admin does, with the route.
-    pub fn for_admin(self) -> &'static str {
-        match self {
-            Self::Authorize => {
-                "authorize it: POST /api/admin/connections/{id}/oauth/start, and open the link that comes back"
-            }
-            Self::SetCredentials => "set its `credentials` with PATCH /api/admin/connections/{id}",
-            Self::SetClient => {
-                "set its `client_id` and `client_secret` as `credentials` with PATCH /api/admin/connections/{id}"
-            }
-            Self::AuthorizeVisitor => {
-                "the visitor has to authorize one: POST /api/admin/connections/{id}/visitors/{visitor}/oauth/start, and \
-                 have them open the link that comes back"
-            }
-            Self::SetVisitorCredentials => {
-                "hand in the visitor's own: PUT /api/admin/connections/{id}/visitors/{visitor}/credentials"
-            }
-            Self::NameVisitor => "say whose with the query parameter `visitor`, as in `?visitor=anna`",
-            Self::SendVisitorId => "the chat's app has to send `visitorId`",
-            Self::MendMapping => {
-                "an admin has to mend it, and can try it first with POST \
-                 /api/admin/connections/{id}/actions/{action}/mapping/preview"
-            }
-            Self::AskAgain => "it has to be asked anew",
-            Self::AllowRedirects => {
-                "redirects aren't followed, because the connector's manifest doesn't set `redirects`; a login page means \
-                 that the service wants another credential or address"
-            }
-        }
-    }
-
-    /// What a chat can do; `None` where the fault's kind says enough.
-    fn for_chat(self) -> Option<&'static str> {
-        match self {
-            Self::Authorize | Self::SetCredentials | Self::SetClient => Some(Self::COMPANY_CONNECTS),
-            Self::AuthorizeVisitor | Self::SetVisitorCredentials => {
-                Some("the customer has to connect their account first")
-            }
-            Self::NameVisitor | Self::SendVisitorId => {
-                Some("it isn't known whose account is meant; the customer can't mend that")
-            }
-            Self::AskAgain => Some("the connection or its account changed after this was asked; ask the customer anew"),
-            Self::MendMapping | Self::AllowRedirects => None,
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
@@ -342,6 +263,7 @@ impl FaultKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connector::account::AccountKey;
 
     /// Words that only admins, operators and authors of connectors know.
     const ADMIN_WORDS: [&str; 12] =
