@@ -97,7 +97,10 @@ async fn the_sandbox_is_metered_apart_and_limited_by_nothing() {
     assert_eq!(other.status(), 422);
     let other: Value = other.json().await.unwrap();
     assert!(other["detail"].as_str().unwrap().contains("/eu/api/accounts/none%20such: add one"), "{other}");
-    assert_eq!((&other["reason"], &other["fault"]["kind"]), (&json!("request_configuration"), &json!("invalid_input")));
+    assert_eq!((&other["reason"], &other["fault"]["kind"]), (&json!("request_configuration"), &json!("no_fixture")));
+    assert_eq!((&other["type"], &other["http_calls"]), (&json!("/docs/problems/connector-no-fixture"), &json!(0)));
+    let whole = format!("GET http://{}/eu/api/accounts/none%20such: add", service.address);
+    assert!(other["detail"].as_str().unwrap().contains(&whole), "{other}");
     let mut missing = asked("/eu/api/accounts/none%20such");
     missing["error"] = json!("no fixture");
     assert_eq!(requests(&app.logs().await), json!([missing]), "what no fixture answers goes nowhere");

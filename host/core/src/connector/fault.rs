@@ -87,6 +87,7 @@ pub fn for_model(kind: FaultKind, message: &str, remedy: Option<Remedy>) -> Stri
             "the service isn't asked for a moment, because it failed; it may work later".to_owned()
         }
         FaultKind::Deadline => "the service took too long; it may work later".to_owned(),
+        FaultKind::NoFixture => "there is no sample data for this; ask for something else".to_owned(),
         FaultKind::Fuel | FaultKind::Memory | FaultKind::TooLarge => {
             "there is too much to read at once; ask for less".to_owned()
         }
@@ -105,6 +106,7 @@ pub fn for_customer(kind: &str) -> &'static str {
         "unknown" => "I don't know yet whether this was done.",
         "repeated" => "I asked you to confirm this already.",
         "not_found" => "I looked, and found nothing that matches.",
+        "no_fixture" => "I have no sample data for that.",
         "invalid_input" => "I couldn't look that up with what I have; please check the details, or give more of them.",
         "needs_auth" => "I can't look that up, because the account isn't connected.",
         "denied" | "unknown_action" => "I'm not allowed to do that here.",
@@ -145,6 +147,7 @@ pub fn write_for_customer(kind: &str) -> &'static str {
     match kind {
         "declined" | "expired" | "unknown" | "repeated" => for_customer(kind),
         "not_found" => "This was not done: what it is about was not found.",
+        "no_fixture" => "This was not done: there is no sample data for it.",
         "invalid_input" => "This was not done: the details weren't accepted; please check them.",
         "needs_auth" => "This was not done: the account isn't connected.",
         "denied" | "unknown_action" => "This was not done: I'm not allowed to do that here.",
@@ -204,10 +207,12 @@ pub enum FaultKind {
     CircuitOpen,
     /// The service answered, and its connector can't read that: a web page, another shape, a redirect.
     UnexpectedAnswer,
+    /// The sandbox has no sample answer for the request.
+    NoFixture,
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidInput,
         Self::NotFound,
         Self::Upstream,
@@ -227,6 +232,7 @@ impl FaultKind {
         Self::Limit,
         Self::CircuitOpen,
         Self::UnexpectedAnswer,
+        Self::NoFixture,
     ];
 
     /// The kind of this name, as [`Self::name`] has it.
@@ -256,6 +262,7 @@ impl FaultKind {
             Self::Limit => "limit",
             Self::CircuitOpen => "circuit_open",
             Self::UnexpectedAnswer => "unexpected_answer",
+            Self::NoFixture => "no_fixture",
         }
     }
 }

@@ -90,7 +90,7 @@ impl FaultKind {
     /// What stands behind it.
     pub fn reason(self) -> Reason {
         match self {
-            Self::InvalidInput | Self::NotFound => Reason::RequestConfiguration,
+            Self::InvalidInput | Self::NotFound | Self::NoFixture => Reason::RequestConfiguration,
             Self::NeedsAuth => Reason::NeedsAuth,
             Self::Upstream | Self::CircuitOpen => Reason::Upstream,
             Self::RateLimited => Reason::RateLimited,
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_is_listed() {
-        assert_eq!(FaultKind::UnexpectedAnswer as usize + 1, FaultKind::ALL.len());
+        assert_eq!(FaultKind::NoFixture as usize + 1, FaultKind::ALL.len());
         for (at, kind) in FaultKind::ALL.into_iter().enumerate() {
             assert_eq!((kind as usize, serde_json::to_value(kind).unwrap()), (at, kind.name().into()));
         }

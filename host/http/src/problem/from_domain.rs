@@ -212,6 +212,7 @@ fn fault_kind(kind: FaultKind) -> &'static Kind {
     match kind {
         FaultKind::InvalidInput => &kinds::CONNECTOR_INVALID_INPUT,
         FaultKind::NotFound => &kinds::CONNECTOR_NOT_FOUND,
+        FaultKind::NoFixture => &kinds::CONNECTOR_NO_FIXTURE,
         FaultKind::Upstream | FaultKind::UnexpectedAnswer | FaultKind::CircuitOpen => &kinds::CONNECTOR_UPSTREAM,
         FaultKind::NeedsAuth => &kinds::CONNECTOR_NEEDS_AUTH,
         FaultKind::RateLimited => &kinds::CONNECTOR_RATE_LIMITED,
