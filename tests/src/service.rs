@@ -63,6 +63,7 @@ impl ScriptedService {
     }
 
     /// What it answers on a path, from now on. Other paths are 404.
+    /// A redirect's body is where it leads to.
     pub fn answers(&self, path: &str, status: u16, body: Value) {
         lock(&self.script.answers).insert(path.to_owned(), (status, body));
     }
@@ -129,5 +130,9 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    let location = body.as_str().filter(|_| response.status().is_redirection()).map(HeaderValue::from_str);
+    if let Some(Ok(location)) = location {
+        response.headers_mut().insert("location", location);
+    }
     response
 }

@@ -39,7 +39,7 @@ names! {
     }
     FaultKind = resly_core::connector::fault::FaultKind {
         InvalidInput, NotFound, Upstream, NeedsAuth, RateLimited, Internal, Trap, Fuel, Deadline, Memory, TooLarge,
-        Output, Busy, Component, Mapping, Denied, Limit, CircuitOpen,
+        Output, Busy, Component, Mapping, Denied, Limit, CircuitOpen, UnexpectedAnswer, NoFixture,
     }
     FinishReason = resly_core::model::FinishReason { Stop, ToolCalls, Length, ContentFilter, Other }
     HealthState = resly_core::connector::health::HealthState { Unknown, Healthy, Degraded, Failing, NeedsAuth }

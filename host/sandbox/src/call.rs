@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use resly_core::connector::sandbox::{Cost, Fault, FaultKind, Invocation, Outcome};
+use resly_core::connector::sandbox::{Cost, Fault, FaultKind, Invocation, Outcome, Remedy};
 use wasmtime::{Engine, Store};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     },
     deadline::before,
     fault,
-    guest::{self, Guest, Shared, cost, store},
+    guest::{self, Answered, Guest, Shared, cost, store},
     loader::Loaded,
     slots::Slot,
 };
@@ -112,8 +112,29 @@ fn own_fault(said: action::Fault, guest: &Guest) -> Fault {
         action::FaultKind::Internal => FaultKind::Internal,
     };
     let message = fault::message(&said.message, |text| guest.redact(text));
+    if kind == FaultKind::Upstream
+        && !said.retryable
+        && let Some(answered) = &guest.answered
+        && let Some(fault) = unexpected(answered, &message)
+    {
+        return fault;
+    }
     let in_time = guest.requested_wait.is_none_or(|wait| wait <= LONGEST_WAIT);
     Fault::new(kind, message).retryable(said.retryable && in_time)
+}
+
+/// A fault of the service that a repeat doesn't mend, after an answer that reports no failure: the service works, and the
+/// guest can't read what it says. The WIT has no kind of its own for that.
+fn unexpected(answered: &Answered, message: &str) -> Option<Fault> {
+    match (answered.status, &answered.redirects_to) {
+        (200..300, _) => Some(Fault::new(FaultKind::UnexpectedAnswer, message)),
+        (300..400, None) => Some(Fault::new(FaultKind::UnexpectedAnswer, message)),
+        (300..400, Some(host)) => {
+            let message = format!("{message}; it redirects to {host}");
+            Some(Fault::new(FaultKind::UnexpectedAnswer, message).with_remedy(Remedy::AllowRedirects))
+        }
+        _ => None,
+    }
 }
 
 /// Why a guest failed: what the host refused of its last request, since a guest has no word for that and tells it as its
@@ -121,7 +142,12 @@ fn own_fault(said: action::Fault, guest: &Guest) -> Fault {
 fn cause(fault: Fault, guest: &Guest) -> Fault {
     let unfit = matches!(
         fault.kind,
-        FaultKind::Upstream | FaultKind::NeedsAuth | FaultKind::RateLimited | FaultKind::Internal | FaultKind::Trap
+        FaultKind::Upstream
+            | FaultKind::UnexpectedAnswer
+            | FaultKind::NeedsAuth
+            | FaultKind::RateLimited
+            | FaultKind::Internal
+            | FaultKind::Trap
     );
     match &guest.refusal {
         Some(refusal) if unfit => {

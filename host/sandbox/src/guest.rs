@@ -50,10 +50,15 @@ pub struct Guest {
     pub limits: Limits,
     pub fuel: Fuel,
     pub log: CallLog,
+    /// What it asked to send, for its bound.
     pub http_calls: u32,
+    /// What of that was sent: the host refused the rest.
+    pub sent: u32,
     pub response_bytes: usize,
     /// What the host refused of its last request.
     pub refusal: Option<Fault>,
+    /// How the service answered its last request; `None` when nothing came.
+    pub answered: Option<Answered>,
     /// How long the service asks to wait, in its answer to the last request.
     pub requested_wait: Option<Duration>,
     /// Absent in a mapper, which has no outside and remembers nothing.
@@ -62,6 +67,12 @@ pub struct Guest {
     pub(crate) table: ResourceTable,
     /// Made when a guest first asks for it, which most never do.
     pub(crate) wasi: Option<Box<WasiCtx>>,
+}
+
+/// An answer's status, and where it redirects to.
+pub struct Answered {
+    pub status: u16,
+    pub redirects_to: Option<String>,
 }
 
 /// What a connector has beyond a mapper.
@@ -90,8 +101,10 @@ impl Guest {
             fuel: Fuel::new(allowance.fuel, None),
             log: CallLog::new(lines),
             http_calls: 0,
+            sent: 0,
             response_bytes: 0,
             refusal: None,
+            answered: None,
             requested_wait: None,
             connector,
             shared,
@@ -149,7 +162,7 @@ pub fn cost(store: &Store<Guest>, started: Instant) -> Cost {
     let left = store.get_fuel().unwrap_or(0);
     Cost {
         fuel: guest.fuel.burnt(left),
-        http_calls: guest.http_calls,
+        http_calls: guest.sent,
         response_bytes: guest.response_bytes as u64,
         duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
     }

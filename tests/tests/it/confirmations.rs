@@ -207,3 +207,53 @@ async fn admins_see_what_was_asked_who_decided_and_what_came_of_it() {
     let theirs: Value = app.send_as(&stranger, "GET", "/api/admin/approvals").await.json().await.unwrap();
     assert_eq!(theirs, json!({"approvals": [], "next": null}));
 }
+
+/// `builtin` asked by a workflow's rule to close account 1, and then confirmed: its answer, and what is kept of it.
+async fn confirmed_by_builtin(status: u16, body: Value) -> (String, Value) {
+    let accounts = Accounts::start().await.unwrap();
+    let app = TestApp::built_in(&accounts.service).await;
+    let connection = accounts.install(&app, "accounts", json!({})).await;
+    let rule = json!({"name": "Closing", "triggers": ["close"], "connection": connection, "action": "close"});
+    app.admin_post("/api/admin/workflows", &rule).await;
+    accounts.service.answers("/accounts/1/close", status, body);
+    let answer = app.answer(said("Please close account 1")).await;
+    let asked = answer["approvals"][0]["id"].as_str().unwrap_or_default().to_owned();
+    let answer = app.answer(going_on(&answer["conversationId"], "Yes!")).await;
+    let approval = app.get(&format!("/api/chat/approvals/{asked}")).await;
+    (answer["content"].as_str().unwrap_or_default().to_owned(), approval)
+}
+
+#[tokio::test]
+async fn a_confirmed_write_that_failed_is_never_told_as_a_search() {
+    let refused = json!({"error": {"message": "no such account"}});
+    for (status, said) in [
+        (404, "This was not done: what it is about was not found."),
+        (422, "This was not done: the details weren't accepted; please check them."),
+        (401, "This was not done: the account isn't connected."),
+        (429, "This was not done: the service is too busy right now; please try again later."),
+        (500, "This failed, and I can't tell whether it was done all the same"),
+    ] {
+        let (content, approval) = confirmed_by_builtin(status, refused.clone()).await;
+        assert!(content.starts_with(said), "{status}: {content}");
+        assert_eq!(approval["state"], "failed", "{status}: {approval}");
+        assert!(content.starts_with(approval["outcome"]["error"]["message"].as_str().unwrap()), "{status}: {approval}");
+    }
+    let (content, approval) = confirmed_by_builtin(200, json!(null)).await;
+    assert_eq!(approval["state"], "executed", "{approval}");
+    assert!(content.contains("is done"), "{content}");
+}
+
+#[tokio::test]
+async fn a_model_is_told_whether_a_failed_write_was_done() {
+    let (app, accounts, _) = start().await;
+    for (status, done, words) in [(404, "no", "was not done"), (500, "unknown", "it isn't known whether it was done")] {
+        accounts.service.answers("/accounts/1/close", status, json!({"error": {"message": "no such account"}}));
+        let answer = asked(&app).await;
+        app.model.says([Reply::text("I am sorry.")]);
+        app.answer(going_on(&answer["conversationId"], "yes")).await;
+        let asked = app.model.asked().pop().unwrap();
+        let told = asked["messages"].as_array().unwrap().last().unwrap()["content"].to_string();
+        assert!(told.contains(words) && told.contains("no such account"), "{status}: {told}");
+        assert!(told.contains(&format!("\\\"done\\\":\\\"{done}")), "{status}: {told}");
+    }
+}

@@ -420,6 +420,7 @@ async fn a_body_is_read_by_its_charset_and_a_page_is_no_answer() {
     ] {
         service.answers_bytes("/blue/notes", kind, body.as_bytes());
         let (status, told) = problem(&app, &action, &json!({})).await;
-        assert_eq!((status, &told["fault"]["kind"]), (502, &json!("upstream")), "{body}: {told}");
+        assert_eq!((status, &told["fault"]["kind"]), (502, &json!("unexpected_answer")), "{body}: {told}");
+        assert_eq!(told["reason"], "mapping", "{told}");
     }
 }

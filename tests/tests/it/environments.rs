@@ -97,7 +97,10 @@ async fn the_sandbox_is_metered_apart_and_limited_by_nothing() {
     assert_eq!(other.status(), 422);
     let other: Value = other.json().await.unwrap();
     assert!(other["detail"].as_str().unwrap().contains("/eu/api/accounts/none%20such: add one"), "{other}");
-    assert_eq!((&other["reason"], &other["fault"]["kind"]), (&json!("request_configuration"), &json!("invalid_input")));
+    assert_eq!((&other["reason"], &other["fault"]["kind"]), (&json!("request_configuration"), &json!("no_fixture")));
+    assert_eq!((&other["type"], &other["http_calls"]), (&json!("/docs/problems/connector-no-fixture"), &json!(0)));
+    let whole = format!("GET http://{}/eu/api/accounts/none%20such: add", service.address);
+    assert!(other["detail"].as_str().unwrap().contains(&whole), "{other}");
     let mut missing = asked("/eu/api/accounts/none%20such");
     missing["error"] = json!("no fixture");
     assert_eq!(requests(&app.logs().await), json!([missing]), "what no fixture answers goes nowhere");
@@ -191,6 +194,8 @@ async fn what_the_breaker_holds_back_is_no_failure_of_its_own() {
         before = health().await;
     };
     assert_eq!((&held["reason"], &held["fault"]["retryable"]), (&json!("upstream"), &json!(true)), "{held}");
+    let logged = &app.logs().await[0];
+    assert_eq!((&logged["http_calls"], &logged["requests"]), (&json!(0), &json!([])), "nothing was sent: {logged}");
     let after = health().await;
     for member in ["state", "failures", "message", "reason"] {
         assert_eq!(before[member], after[member], "{member}: {before} {after}");

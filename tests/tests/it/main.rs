@@ -38,6 +38,7 @@ mod plain_words;
 mod proxies;
 mod rates;
 mod real_binary;
+mod reasons;
 mod refusals;
 mod structure;
 mod typed_client;

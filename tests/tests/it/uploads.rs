@@ -112,7 +112,7 @@ async fn a_missing_fixture_is_named_whatever_the_guest_makes_of_it() {
     let problem: Value = refused.json().await.unwrap();
     assert_eq!(problem["reason"], "request_configuration", "{problem}");
     let detail = problem["detail"].as_str().unwrap();
-    let asked = "no fixture for POST acme-demo.myshopify.com/admin/api/2026-10/graphql.json: add one";
+    let asked = "no fixture for POST https://acme-demo.myshopify.com/admin/api/2026-10/graphql.json: add one";
     assert!(detail.contains(asked), "{detail}");
     let tested = app.admin_post(&format!("/api/admin/connections/{id}/test"), &json!({})).await;
     assert_eq!((&tested["ok"], &tested["reason"]), (&json!(false), &json!("request_configuration")), "{tested}");

@@ -22,6 +22,7 @@ use serde_json::Value;
 pub(super) use self::output::MAPPING_FUEL;
 pub use self::{
     admit::Admitted,
+    output::{FOUND_NOTHING, found_nothing},
     prepared::Prepared,
     request::{CallError, CallReport, CallRequest, Caller},
 };

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::AccountKey;
+pub use super::remedy::Remedy;
 
 /// Why a call gave nothing: what the guest said of itself, or what the host said of the guest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
@@ -45,6 +45,13 @@ impl Fault {
         for_admin(&self.message, self.remedy)
     }
 
+    /// What an admin does next: what this fault's remedy says, or all that its reason may need.
+    pub fn what_to_do(&self) -> &'static str {
+        let needs_auth = self.kind == FaultKind::NeedsAuth;
+        let own = self.remedy.filter(|_| needs_auth).and_then(Remedy::what_to_do);
+        own.unwrap_or_else(|| self.kind.reason().what_to_do())
+    }
+
     /// What a model can act on: the connector's own words about the input, or a fixed sentence. It may repeat this to a
     /// customer, so it names no route, no setting and nothing of the host's insides.
     pub fn for_model(&self) -> String {
@@ -67,9 +74,11 @@ pub fn for_model(kind: FaultKind, message: &str, remedy: Option<Remedy>) -> Stri
     }
     match kind {
         // What the connector says of the input and of its service.
-        FaultKind::InvalidInput | FaultKind::NotFound | FaultKind::Upstream | FaultKind::RateLimited => {
-            message.to_owned()
-        }
+        FaultKind::InvalidInput
+        | FaultKind::NotFound
+        | FaultKind::Upstream
+        | FaultKind::UnexpectedAnswer
+        | FaultKind::RateLimited => message.to_owned(),
         FaultKind::NeedsAuth => Remedy::COMPANY_CONNECTS.to_owned(),
         FaultKind::Denied => "this isn't allowed in this chat; don't call it again".to_owned(),
         FaultKind::Limit => "no more calls can be made for now; don't call it again".to_owned(),
@@ -78,6 +87,7 @@ pub fn for_model(kind: FaultKind, message: &str, remedy: Option<Remedy>) -> Stri
             "the service isn't asked for a moment, because it failed; it may work later".to_owned()
         }
         FaultKind::Deadline => "the service took too long; it may work later".to_owned(),
+        FaultKind::NoFixture => "there is no sample data for this; ask for something else".to_owned(),
         FaultKind::Fuel | FaultKind::Memory | FaultKind::TooLarge => {
             "there is too much to read at once; ask for less".to_owned()
         }
@@ -96,6 +106,7 @@ pub fn for_customer(kind: &str) -> &'static str {
         "unknown" => "I don't know yet whether this was done.",
         "repeated" => "I asked you to confirm this already.",
         "not_found" => "I looked, and found nothing that matches.",
+        "no_fixture" => "I have no sample data for that.",
         "invalid_input" => "I couldn't look that up with what I have; please check the details, or give more of them.",
         "needs_auth" => "I can't look that up, because the account isn't connected.",
         "denied" | "unknown_action" => "I'm not allowed to do that here.",
@@ -106,83 +117,56 @@ pub fn for_customer(kind: &str) -> &'static str {
     }
 }
 
-/// What has to be done before a repeat can succeed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Remedy {
-    /// An admin authorizes the connection with OAuth.
-    Authorize,
-    /// An admin enters the connection's credentials.
-    SetCredentials,
-    /// An admin enters the client of the connection's OAuth app.
-    SetClient,
-    /// The visitor authorizes an account of their own.
-    AuthorizeVisitor,
-    /// The company's app hands in the visitor's credentials.
-    SetVisitorCredentials,
-    /// An admin who calls the action says whose account is meant.
-    NameVisitor,
-    /// The company's app says whose chat it is.
-    SendVisitorId,
-    /// An admin mends the connection's mapping of the action.
-    MendMapping,
-    /// The customer is asked anew, because the connection changed since.
-    AskAgain,
+/// Whether a write that gave this kind of fault may have changed something all the same: it failed on its way, or what
+/// came back couldn't be read.
+pub fn may_be_done(kind: &str) -> bool {
+    let known = FaultKind::named(kind);
+    known.is_some_and(|kind| {
+        matches!(
+            kind,
+            FaultKind::Upstream
+                | FaultKind::UnexpectedAnswer
+                | FaultKind::Internal
+                | FaultKind::Trap
+                | FaultKind::Fuel
+                | FaultKind::Deadline
+                | FaultKind::Memory
+                | FaultKind::TooLarge
+                | FaultKind::Output
+                | FaultKind::Mapping
+        )
+    })
 }
 
-impl Remedy {
-    const COMPANY_CONNECTS: &str = "the account isn't connected; only the company can connect it, the customer can't";
-
-    /// What connects this account.
-    pub fn connect(key: &AccountKey, oauth: bool) -> Self {
-        match (&key.visitor, oauth) {
-            (None, true) => Self::Authorize,
-            (None, false) => Self::SetCredentials,
-            (Some(_), true) => Self::AuthorizeVisitor,
-            (Some(_), false) => Self::SetVisitorCredentials,
-        }
+/// [`for_customer`] of a call that was to change something: it says whether that was done.
+pub fn write_for_customer(kind: &str) -> &'static str {
+    if may_be_done(kind) {
+        return "This failed, and I can't tell whether it was done all the same; please have it checked before it is \
+                tried again.";
     }
-
-    /// What an admin does, with the route.
-    pub fn for_admin(self) -> &'static str {
-        match self {
-            Self::Authorize => {
-                "authorize it: POST /api/admin/connections/{id}/oauth/start, and open the link that comes back"
-            }
-            Self::SetCredentials => "set its `credentials` with PATCH /api/admin/connections/{id}",
-            Self::SetClient => {
-                "set its `client_id` and `client_secret` as `credentials` with PATCH /api/admin/connections/{id}"
-            }
-            Self::AuthorizeVisitor => {
-                "the visitor has to authorize one: POST /api/admin/connections/{id}/visitors/{visitor}/oauth/start, and \
-                 have them open the link that comes back"
-            }
-            Self::SetVisitorCredentials => {
-                "hand in the visitor's own: PUT /api/admin/connections/{id}/visitors/{visitor}/credentials"
-            }
-            Self::NameVisitor => "say whose with the query parameter `visitor`, as in `?visitor=anna`",
-            Self::SendVisitorId => "the chat's app has to send `visitorId`",
-            Self::MendMapping => {
-                "an admin has to mend it, and can try it first with POST \
-                 /api/admin/connections/{id}/actions/{action}/mapping/preview"
-            }
-            Self::AskAgain => "it has to be asked anew",
+    match kind {
+        "declined" | "expired" | "unknown" | "repeated" => for_customer(kind),
+        "not_found" => "This was not done: what it is about was not found.",
+        "no_fixture" => "This was not done: there is no sample data for it.",
+        "invalid_input" => "This was not done: the details weren't accepted; please check them.",
+        "needs_auth" => "This was not done: the account isn't connected.",
+        "denied" | "unknown_action" => "This was not done: I'm not allowed to do that here.",
+        "rate_limited" | "busy" | "limit" => {
+            "This was not done: the service is too busy right now; please try again later."
         }
+        _ => "This was not done; please try again later.",
     }
+}
 
-    /// What a chat can do; `None` where the fault's kind says enough.
-    fn for_chat(self) -> Option<&'static str> {
-        match self {
-            Self::Authorize | Self::SetCredentials | Self::SetClient => Some(Self::COMPANY_CONNECTS),
-            Self::AuthorizeVisitor | Self::SetVisitorCredentials => {
-                Some("the customer has to connect their account first")
-            }
-            Self::NameVisitor | Self::SendVisitorId => {
-                Some("it isn't known whose account is meant; the customer can't mend that")
-            }
-            Self::AskAgain => Some("the connection or its account changed after this was asked; ask the customer anew"),
-            Self::MendMapping => None,
-        }
+/// A fault's text for a model, of a call that was to change something: it says whether that was done.
+pub fn write_for_model(kind: &str, message: &str) -> String {
+    match kind {
+        // Their own texts say it.
+        "declined" | "expired" | "unknown" | "repeated" => message.to_owned(),
+        kind if may_be_done(kind) => format!(
+            "this failed, and it isn't known whether it was done; don't call it again until somebody has looked: {message}"
+        ),
+        _ => format!("this failed and was not done: {message}"),
     }
 }
 
@@ -221,10 +205,14 @@ pub enum FaultKind {
     Limit,
     /// The breaker held its request back, because the connection's last ones failed.
     CircuitOpen,
+    /// The service answered, and its connector can't read that: a web page, another shape, a redirect.
+    UnexpectedAnswer,
+    /// The sandbox has no sample answer for the request.
+    NoFixture,
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidInput,
         Self::NotFound,
         Self::Upstream,
@@ -243,6 +231,8 @@ impl FaultKind {
         Self::Denied,
         Self::Limit,
         Self::CircuitOpen,
+        Self::UnexpectedAnswer,
+        Self::NoFixture,
     ];
 
     /// The kind of this name, as [`Self::name`] has it.
@@ -271,6 +261,8 @@ impl FaultKind {
             Self::Denied => "denied",
             Self::Limit => "limit",
             Self::CircuitOpen => "circuit_open",
+            Self::UnexpectedAnswer => "unexpected_answer",
+            Self::NoFixture => "no_fixture",
         }
     }
 }
@@ -278,6 +270,7 @@ impl FaultKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connector::account::AccountKey;
 
     /// Words that only admins, operators and authors of connectors know.
     const ADMIN_WORDS: [&str; 12] =
@@ -291,13 +284,20 @@ mod tests {
             let text = for_customer(kind);
             assert!(ADMIN_WORDS.iter().all(|word| !text.contains(word)), "{kind}: {text}");
             assert!(text.ends_with('.'), "{kind}: {text}");
+            let write = write_for_customer(kind);
+            assert!(ADMIN_WORDS.iter().all(|word| !write.contains(word)), "{kind}: {write}");
+            assert!(!write.contains("look") && write.ends_with('.'), "{kind}: {write}");
         }
         let said = "wasm trap: unreachable at api.example.com, see RESLY_EGRESS_ALLOW";
         for kind in FaultKind::ALL {
             let text = Fault::new(kind, said).for_model();
             let own = matches!(
                 kind,
-                FaultKind::InvalidInput | FaultKind::NotFound | FaultKind::Upstream | FaultKind::RateLimited
+                FaultKind::InvalidInput
+                    | FaultKind::NotFound
+                    | FaultKind::Upstream
+                    | FaultKind::UnexpectedAnswer
+                    | FaultKind::RateLimited
             );
             assert!(own == (text == said), "{kind:?}: {text}");
             assert!(own || ADMIN_WORDS.iter().all(|word| !text.contains(word)), "{kind:?}: {text}");

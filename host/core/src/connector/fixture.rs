@@ -54,7 +54,7 @@ impl Outbound for Fixtures {
     /// A guest is told that it may not send this, and what it makes of that (its own fault, the service's) is wrong.
     fn cause(&self) -> Option<Fault> {
         let message = self.asked().missing.clone()?;
-        Some(Fault::new(FaultKind::InvalidInput, message))
+        Some(Fault::new(FaultKind::NoFixture, message))
     }
 }
 
@@ -83,8 +83,9 @@ impl Fixtures {
         let request = Request::new(method, &url, body);
         let found = self.manifest.fixtures.iter().find(|fixture| matches(&fixture.matcher, &request));
         let Some(Fixture { response, .. }) = found else {
+            let origin = url.origin().ascii_serialization();
             let message = format!(
-                "the sandbox has no fixture for {method} {host}{path}: add one to the connector's manifest, call with an \
+                "the sandbox has no fixture for {method} {origin}{path}: add one to the connector's manifest, call with an \
                  input that it has one for, or use the production environment"
             );
             entry["error"] = "no fixture".into();

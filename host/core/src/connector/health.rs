@@ -110,7 +110,7 @@ impl Evidence {
         let Err(fault) = result else { return Some(Self::Good) };
         let tells = match fault.kind {
             FaultKind::NeedsAuth => owner == Owner::Organization,
-            FaultKind::Upstream | FaultKind::RateLimited | FaultKind::Deadline => true,
+            FaultKind::Upstream | FaultKind::UnexpectedAnswer | FaultKind::RateLimited | FaultKind::Deadline => true,
             // The host's own state, or the plan's. What the breaker holds back reaches no service: it tells nothing new.
             FaultKind::Busy | FaultKind::Limit | FaultKind::CircuitOpen => false,
             _ => caller == CallerKind::Health,
@@ -262,7 +262,13 @@ mod tests {
     #[test]
     fn only_what_is_about_the_connection_tells_of_it() {
         let told = |caller, kind| Evidence::of(caller, Owner::Organization, Err(&fault(kind))).is_some();
-        for kind in [FaultKind::Upstream, FaultKind::NeedsAuth, FaultKind::RateLimited, FaultKind::Deadline] {
+        for kind in [
+            FaultKind::Upstream,
+            FaultKind::UnexpectedAnswer,
+            FaultKind::NeedsAuth,
+            FaultKind::RateLimited,
+            FaultKind::Deadline,
+        ] {
             assert!(told(CallerKind::Chat, kind) && told(CallerKind::Health, kind), "{kind:?}");
         }
         for kind in [FaultKind::InvalidInput, FaultKind::NotFound, FaultKind::Trap, FaultKind::Mapping] {

@@ -13,6 +13,7 @@ pub mod health;
 pub mod offer;
 pub mod reason;
 mod recent;
+pub mod remedy;
 pub mod sandbox;
 pub mod schema_check;
 pub mod trial;

@@ -66,8 +66,10 @@ impl Reason {
                  the service raise its limit."
             }
             Self::Mapping => {
-                "Compare the service's answer with the action's output schema and the connection's mapping: one of them \
-                 expects another shape."
+                "The service answered, and not as the connector expects. Compare its answer with the mapping in the \
+                 connector's definition, with the action's output schema and with the connection's own mapping, and mend \
+                 the one that expects another shape; of a connector that isn't yours, ask its author. A login page or a \
+                 redirect means that the connection's settings or its credential lead elsewhere."
             }
             Self::Denied => {
                 "The connection's status or policy, the connector's hosts, or the operator's list of private hosts \
@@ -88,11 +90,11 @@ impl FaultKind {
     /// What stands behind it.
     pub fn reason(self) -> Reason {
         match self {
-            Self::InvalidInput | Self::NotFound => Reason::RequestConfiguration,
+            Self::InvalidInput | Self::NotFound | Self::NoFixture => Reason::RequestConfiguration,
             Self::NeedsAuth => Reason::NeedsAuth,
             Self::Upstream | Self::CircuitOpen => Reason::Upstream,
             Self::RateLimited => Reason::RateLimited,
-            Self::Mapping | Self::Output => Reason::Mapping,
+            Self::Mapping | Self::Output | Self::UnexpectedAnswer => Reason::Mapping,
             Self::Denied => Reason::Denied,
             Self::Limit | Self::Busy | Self::Fuel | Self::Deadline | Self::Memory | Self::TooLarge => Reason::Limit,
             Self::Internal | Self::Trap | Self::Component => Reason::Internal,
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_is_listed() {
-        assert_eq!(FaultKind::CircuitOpen as usize + 1, FaultKind::ALL.len());
+        assert_eq!(FaultKind::NoFixture as usize + 1, FaultKind::ALL.len());
         for (at, kind) in FaultKind::ALL.into_iter().enumerate() {
             assert_eq!((kind as usize, serde_json::to_value(kind).unwrap()), (at, kind.name().into()));
         }

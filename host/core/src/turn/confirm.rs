@@ -179,12 +179,13 @@ pub(super) fn ended(approval: &Approval, name: String, ok: bool, output: serde_j
 
 /// What came of an approval, as the result of its call.
 pub(super) fn result(approval: &Approval) -> Result<serde_json::Value, ToolError> {
-    let undone = |reason: &str, message: &str| Err(ToolError::new(reason, message));
+    // Only what changes something is asked.
+    let undone = |reason: &str, message: &str| Err(ToolError::new(reason, message).of_write(true));
     match (approval.state, &approval.outcome) {
         (_, Some(Outcome::Output(output))) => Ok(output.clone()),
         (_, Some(Outcome::Error { kind, message, remedy })) => {
             let kind = FaultKind::named(kind).unwrap_or(FaultKind::Internal);
-            Err(ToolError::new(kind.name(), fault::for_model(kind, message, *remedy)))
+            undone(kind.name(), &fault::for_model(kind, message, *remedy))
         }
         (ApprovalState::Declined, None) => {
             let why = approval.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();

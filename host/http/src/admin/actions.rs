@@ -39,6 +39,7 @@ pub struct ActionResult {
     fuel: u64,
     http_calls: u32,
     duration_ms: f64,
+    /// Those of level `warn` are what a model is told beside the output.
     log: Vec<LogLine>,
     /// `sandbox`: the output is sample data from the connector's fixtures.
     #[schema(value_type = names::Environment)]
@@ -69,6 +70,9 @@ pub struct TestResult {
     retryable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<f64>,
+    /// What to look at although it passed, such as a mapping that found nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// Whose account a call by hand uses, where each visitor has one.
@@ -136,14 +140,18 @@ pub async fn test(
     };
     let duration_ms = Some(report.cost.duration_ms());
     Ok(Json(match &report.result {
-        Ok(_) => {
-            TestResult { ok: true, environment: Some(connection.environment), duration_ms, ..TestResult::default() }
-        }
+        Ok(_) => TestResult {
+            ok: true,
+            environment: Some(connection.environment),
+            duration_ms,
+            notes: report.notes(),
+            ..TestResult::default()
+        },
         Err(fault) => {
             let reason = fault.kind.reason();
             TestResult {
                 reason: Some(reason.name()),
-                what_to_do: Some(reason.what_to_do()),
+                what_to_do: Some(fault.what_to_do()),
                 fault: Some(fault.kind),
                 message: Some(fault.for_admin()),
                 retryable: Some(fault.retryable),

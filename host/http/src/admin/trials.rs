@@ -9,7 +9,7 @@ use axum::{
 use bytes::Bytes;
 use resly_core::{
     connector::{
-        call::{CallError, CallReport, CallRequest, Caller},
+        call::{CallError, CallReport, CallRequest, Caller, FOUND_NOTHING, found_nothing},
         connection::Connection,
         sandbox::Unmapped,
         trial::{ActionSample, Rehearsal, Staged, TrialStore},
@@ -236,6 +236,9 @@ pub struct MappingPreview {
     fuel: u64,
     /// Whether the kept output was cut before the filter saw it.
     sample_cut: bool,
+    /// What to look at, such as a filter that found nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// Applies a jq filter to the action's last output, as the connection's mapping would be applied.
@@ -278,7 +281,10 @@ pub async fn preview(
         }
         Err(Unmapped::Fault(fault)) => return Err(fault_problem(&fault)),
     };
+    let parsed = |json: &str| serde_json::from_str::<Value>(json).unwrap_or_default();
+    let nothing = found_nothing(&parsed(input.get()), &parsed(&output));
     Ok(Json(MappingPreview {
+        notes: nothing.then(|| format!("the filter {FOUND_NOTHING}")).into_iter().collect(),
         bytes_before: input.get().len(),
         bytes_after: output.len(),
         model_bytes: output.len().min(app.turns.limits.tool_output_bytes),

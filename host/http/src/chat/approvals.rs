@@ -134,7 +134,7 @@ impl ApprovalOutcome {
         match outcome {
             Outcome::Output(output) => Self::Output(output),
             Outcome::Error { kind, .. } => {
-                let message = fault::for_customer(&kind).to_owned();
+                let message = fault::write_for_customer(&kind).to_owned();
                 Self::Error(ApprovalError { kind, message })
             }
         }

@@ -233,7 +233,7 @@ pub fn fault_problem(fault: &Fault) -> Problem {
     let problem = Problem::new(fault_kind(fault.kind), fault.for_admin()).with(|members| {
         members.fault = Some(told);
         members.reason = Some(reason);
-        members.what_to_do = Some(reason.what_to_do());
+        members.what_to_do = Some(fault.what_to_do());
     });
     match fault.kind {
         FaultKind::Busy => problem.retry_after(1),
@@ -246,7 +246,8 @@ fn fault_kind(kind: FaultKind) -> &'static Kind {
     match kind {
         FaultKind::InvalidInput => &kinds::CONNECTOR_INVALID_INPUT,
         FaultKind::NotFound => &kinds::CONNECTOR_NOT_FOUND,
-        FaultKind::Upstream | FaultKind::CircuitOpen => &kinds::CONNECTOR_UPSTREAM,
+        FaultKind::NoFixture => &kinds::CONNECTOR_NO_FIXTURE,
+        FaultKind::Upstream | FaultKind::UnexpectedAnswer | FaultKind::CircuitOpen => &kinds::CONNECTOR_UPSTREAM,
         FaultKind::NeedsAuth => &kinds::CONNECTOR_NEEDS_AUTH,
         FaultKind::RateLimited => &kinds::CONNECTOR_RATE_LIMITED,
         FaultKind::Denied => &kinds::CONNECTOR_DENIED,

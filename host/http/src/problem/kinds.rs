@@ -130,6 +130,8 @@ kinds! {
         "As many of this organization's uploads as may are being compiled or wait for it. Nothing was stored; try again after `Retry-After`.";
     CONNECTOR_INVALID_INPUT = "connector-invalid-input", UNPROCESSABLE_ENTITY, "The action's input is not valid",
         "The input doesn't satisfy the action's schema, or the connector refused it. `detail` tells what to change.";
+    CONNECTOR_NO_FIXTURE = "connector-no-fixture", UNPROCESSABLE_ENTITY, "The sandbox has no answer for this request",
+        "A connection in the `sandbox` environment is answered from the fixtures of the connector's manifest, and none fits the request that `detail` names. Add one, call with an input that it has one for, or use the `production` environment.";
     CONNECTOR_NOT_FOUND = "connector-not-found", NOT_FOUND, "The service has no such record",
         "The connector asked the service, which has nothing under what was given.";
     CONNECTOR_NEEDS_AUTH = "connector-needs-auth", FAILED_DEPENDENCY, "The connection's credential is missing or refused",

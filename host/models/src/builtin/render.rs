@@ -2,7 +2,7 @@
 
 use resly_core::{
     approval::render::SAMPLE_DATA,
-    connector::fault::for_customer,
+    connector::fault::{for_customer, write_for_customer},
     model::{ModelMessage, ModelRequest},
 };
 use serde_json::{Map, Value};
@@ -22,14 +22,14 @@ pub fn results(request: &ModelRequest) -> String {
     let after = request.messages.iter().rposition(|message| !matches!(message, ModelMessage::ToolResult { .. }));
     let last = &request.messages[after.map_or(0, |at| at + 1)..];
     let told = last.iter().filter_map(|message| match message {
-        ModelMessage::ToolResult { name, content, .. } => Some(result(name, content)),
+        ModelMessage::ToolResult { name, content, .. } => Some(result(request, name, content)),
         _ => None,
     });
     told.collect::<Vec<_>>().join("\n\n")
 }
 
-fn result(tool: &str, content: &str) -> String {
-    let Fenced { n, title, action, body } = unfence(content);
+fn result(request: &ModelRequest, tool: &str, content: &str) -> String {
+    let Fenced { n, title, connection, action, body } = unfence(content);
     let cite = n.map(|n| format!(" [{n}]")).unwrap_or_default();
     // Behind the value stand the host's and the connector's notes: that it was cut, that there is more.
     let mut values = serde_json::Deserializer::from_str(body).into_iter::<Value>();
@@ -38,7 +38,9 @@ fn result(tool: &str, content: &str) -> String {
     let notes = body[values.byte_offset()..].lines();
     let noted = notes.filter(|note| !note.contains(SAMPLE_DATA)).any(|note| !note.trim().is_empty());
     if let Some(error) = value.get("error").and_then(Value::as_str) {
-        return for_customer(error).to_owned();
+        // What was to change something says whether it is done.
+        let text = if value.get("done").is_some() { write_for_customer } else { for_customer };
+        return text(error).to_owned();
     }
     if tool == "create_ticket" {
         let id = value.get("ticket_id").and_then(Value::as_str).unwrap_or_default();
@@ -49,6 +51,13 @@ fn result(tool: &str, content: &str) -> String {
         ("", action) => heading(action),
         (title, _) => title.to_owned(),
     };
+    // A change that is answered with nothing is made.
+    let mut offered = request.tools.iter().flat_map(|tool| &tool.actions);
+    if is_nothing(&value)
+        && offered.any(|known| known.writes && known.connection == connection && known.action == action)
+    {
+        return format!("{from} is done{cite}.");
+    }
     if is_nothing(&value) {
         return format!("{from} found nothing{cite}.");
     }
@@ -63,12 +72,13 @@ struct Fenced<'a> {
     n: Option<u32>,
     /// Connection and action by their names.
     title: &'a str,
+    connection: &'a str,
     action: &'a str,
     body: &'a str,
 }
 
 fn unfence(content: &str) -> Fenced<'_> {
-    let whole = Fenced { n: None, title: "", action: "", body: content };
+    let whole = Fenced { n: None, title: "", connection: "", action: "", body: content };
     let Some(start) = content.find("<tool_result") else { return whole };
     let Some((attributes, body)) = content[start + "<tool_result".len()..].split_once('>') else { return whole };
     let body = body.rsplit_once("</tool_result").map_or(body, |(body, _)| body);
@@ -87,7 +97,13 @@ fn unfence(content: &str) -> Fenced<'_> {
         }
         ""
     };
-    Fenced { n: attribute("n").parse().ok(), title: attribute("title"), action: attribute("action"), body }
+    Fenced {
+        n: attribute("n").parse().ok(),
+        title: attribute("title"),
+        connection: attribute("connection"),
+        action: attribute("action"),
+        body,
+    }
 }
 
 /// The lines of a result, bounded.

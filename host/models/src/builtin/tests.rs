@@ -437,6 +437,15 @@ fn results_are_bounded_and_may_be_odd() {
         ("<tool_result>", "Nothing came back that I can show."),
         ("{\"error\":\"not_found\",\"message\":\"no order #9.\"}", "I looked, and found nothing that matches."),
         (
+            "{\"error\":\"not_found\",\"done\":\"no\",\"message\":\"this failed and was not done: no order #9.\"}",
+            "This was not done: what it is about was not found.",
+        ),
+        (
+            "{\"error\":\"upstream\",\"done\":\"unknown\",\"message\":\"\"}",
+            "This failed, and I can't tell whether it was done all the same; please have it checked before it is tried \
+             again.",
+        ),
+        (
             "<tool_result>{\"error\":\"busy\",\"message\":\"\"}</tool_result>",
             "The service is too busy right now; please try again later.",
         ),

@@ -8,12 +8,13 @@ use resly_core::{
     outbound::{OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
 };
 use resly_manifest::Allowance;
+use url::Url;
 use wasmtime::{StoreContextMut, component::Linker};
 
 use crate::{
     bindings::connector::resly::connector::http::{Failure, Header, Reason, Request, Response},
     fault,
-    guest::{Guest, charge},
+    guest::{Answered, Guest, charge},
     limits::{HTTP_BODY, HTTP_HEADER_BYTES, HTTP_HEADERS, HTTP_METHOD, HTTP_URL},
 };
 
@@ -24,11 +25,22 @@ pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 async fn send(mut store: StoreContextMut<'_, Guest>, request: Request) -> wasmtime::Result<Result<Response, Failure>> {
-    store.data_mut().requested_wait = None;
+    let guest = store.data_mut();
+    (guest.requested_wait, guest.answered) = (None, None);
+    let url = Url::parse(&request.url).ok();
     let result = exchange(&mut store, request).await?;
     let guest = store.data_mut();
     guest.refusal = refusal(&result, &guest.allowance);
+    guest.answered = result.as_ref().ok().map(|response| answered(response, url.as_ref()));
     Ok(result.map_err(Failure::from))
+}
+
+fn answered(response: &Response, url: Option<&Url>) -> Answered {
+    let location = response.headers.iter().find(|header| header.name == "location").map(|header| header.value.as_str());
+    let target =
+        location.filter(|_| matches!(response.status, 301 | 302 | 303 | 307 | 308)).and_then(|to| url?.join(to).ok());
+    let host = target.as_ref().and_then(Url::host_str);
+    Answered { status: response.status, redirects_to: host.map(str::to_owned) }
 }
 
 /// What the host didn't let through, as the call's caller is told.
@@ -91,7 +103,9 @@ async fn exchange(
         body: request.body.map(Bytes::from),
         timeout: Some(timeout),
     };
-    match connector.outbound.send(request).await {
+    let result = connector.outbound.send(request).await;
+    store.data_mut().sent += u32::from(was_sent(&result));
+    match result {
         Ok(response) => {
             let guest = store.data_mut();
             guest.requested_wait = response.retry_after();
@@ -101,6 +115,14 @@ async fn exchange(
             Ok(Ok(response))
         }
         Err(failure) => Ok(Err(failure)),
+    }
+}
+
+/// Whether something was dialled.
+fn was_sent(result: &Result<OutboundResponse, OutboundFailure>) -> bool {
+    match result {
+        Ok(_) => true,
+        Err(failure) => failure.sent || matches!(failure.reason, OutboundReason::Network | OutboundReason::Timeout),
     }
 }
 

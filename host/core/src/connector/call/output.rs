@@ -9,7 +9,7 @@ use super::{Connectors, Prepared};
 use crate::connector::{
     connection::Connection,
     fuel::FuelReserve,
-    sandbox::{Fault, FaultKind, Outcome, Remedy, Unmapped},
+    sandbox::{Fault, FaultKind, LogLevel, LogLine, Outcome, Remedy, Unmapped},
 };
 
 pub(in crate::connector) const MAPPING_FUEL: u64 = 50_000_000;
@@ -41,7 +41,31 @@ impl Connectors {
         outcome.cost.fuel += mapped.cost.fuel;
         outcome.cost.duration_us += mapped.cost.duration_us;
         let mapped = mapped.result.map_err(|unmapped| bad_mapping(&action.id, unmapped))?;
-        parse_output(&mapped)
+        let mapped = parse_output(&mapped)?;
+        if found_nothing(&output, &mapped) {
+            let message = format!("the connection's mapping for `{}` {FOUND_NOTHING}", action.id);
+            outcome.log.push(LogLine { level: LogLevel::Warn, message });
+        }
+        Ok(mapped)
+    }
+}
+
+/// What is said of a mapping that [found nothing](found_nothing).
+pub const FOUND_NOTHING: &str = "found nothing in the action's output: compare the two";
+
+/// Whether a mapping left nothing of an output that has something. A filter may mean to, so it is worth a note and is no
+/// fault.
+pub fn found_nothing(output: &Value, mapped: &Value) -> bool {
+    is_void(mapped) && !is_void(output)
+}
+
+/// Whether nothing but null is in it. An empty list is an answer.
+fn is_void(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => !items.is_empty() && items.iter().all(is_void),
+        Value::Object(members) => members.values().all(is_void),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
@@ -61,4 +85,23 @@ fn bad_mapping(action: &str, unmapped: Unmapped) -> Fault {
     }
     let message = format!("the connection's mapping for `{action}` failed: {}", fault.message);
     Fault { message, ..fault }.with_remedy(Remedy::MendMapping)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::found_nothing;
+
+    #[test]
+    fn a_mapping_finds_nothing_when_it_leaves_null_of_something() {
+        let output = json!({"name": "Acme", "notes": []});
+        for mapped in [json!(null), json!({"nme": null}), json!([{"a": null}]), json!({})] {
+            assert!(found_nothing(&output, &mapped), "{mapped}");
+            assert!(!found_nothing(&json!({"name": null}), &mapped), "{mapped}");
+        }
+        for mapped in [json!([]), json!({"name": "Acme", "nme": null}), json!(false), json!("")] {
+            assert!(!found_nothing(&output, &mapped), "{mapped}");
+        }
+    }
 }

@@ -150,6 +150,7 @@ impl Toolbox<'_> {
             },
             Err(refused) => Err(refused),
         };
+        let result = result.map_err(|error| error.of_write(offered.action.writes));
         // What the company's app, and not the model, needs to have this visitor connect their account.
         let visitor = self.visitor.filter(|_| offered.visitors);
         let authorize = visitor.map(|visitor| json!({"connection": offered.connection, "visitor": visitor}));

@@ -101,7 +101,7 @@ impl Toolbox<'_> {
     }
 
     pub(super) fn failed(&self, tool: &str, reason: &str, message: &str) -> ToolResult {
-        let error = ToolError::new(reason, message);
+        let error = ToolError::new(reason, message).of_write(tool == CREATE_TICKET);
         ToolResult {
             ok: false,
             content: fence(None, "error", [], &error.for_model(), &[], self.turns.limits.tool_output_bytes),
@@ -119,20 +119,37 @@ pub(super) struct ToolError {
     pub reason: String,
     /// What the model can act on.
     message: String,
+    /// Whether the call was to change something: then every text says whether it did.
+    write: bool,
 }
 
 impl ToolError {
     pub fn new(reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason: reason.into(), message: message.into() }
+        Self { reason: reason.into(), message: message.into(), write: false }
+    }
+
+    /// The same, of a call that was to change something.
+    #[must_use]
+    pub fn of_write(self, write: bool) -> Self {
+        Self { write, ..self }
     }
 
     fn for_model(&self) -> Value {
-        json!({"error": self.reason, "message": self.message})
+        if !self.write {
+            return json!({"error": self.reason, "message": self.message});
+        }
+        let done = if self.may_be_done() { "unknown" } else { "no" };
+        json!({"error": self.reason, "done": done, "message": fault::write_for_model(&self.reason, &self.message)})
+    }
+
+    fn may_be_done(&self) -> bool {
+        self.reason == "unknown" || fault::may_be_done(&self.reason)
     }
 
     /// What a client may show to a customer.
     pub fn for_client(&self) -> Value {
-        json!({"error": self.reason, "message": fault::for_customer(&self.reason)})
+        let text = if self.write { fault::write_for_customer } else { fault::for_customer };
+        json!({"error": self.reason, "message": text(&self.reason)})
     }
 }
 

@@ -67,7 +67,13 @@ pub struct Connection {
     /// Only in the answer to a change that dropped an account.
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation: Option<UnconfirmedRevocation>,
+    /// What of it has no effect as it is, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<&'static str>,
 }
+
+const SANDBOX_IS_NOT_PUBLIC: &str = "`allow_publishable` has no effect in the sandbox: chats under a publishable key are \
+                                     never offered sample data; use the production environment, or a secret key";
 
 impl Connection {
     pub fn new(connection: connection::Connection, account: Option<&Account>, beside: &Beside) -> Self {
@@ -75,6 +81,7 @@ impl Connection {
             connection;
         let connection::Connection { owner, tested_at, policy, mappings, credentials, .. } = connection;
         let Authorization { authorized, authorized_at, expires_at, scopes } = Authorization::of(account);
+        let unoffered = environment == Environment::Sandbox && policy.allow_publishable;
         Self {
             id,
             connector,
@@ -98,6 +105,7 @@ impl Connection {
             health: beside.state(id),
             credentials_expire_at: beside.credentials_end(id),
             revocation: None,
+            notes: unoffered.then_some(SANDBOX_IS_NOT_PUBLIC).into_iter().collect(),
         }
     }
 
