@@ -6,6 +6,7 @@ use std::{
 };
 
 use resly_core::connector::sandbox::{Cost, Fault, FaultKind, Invocation, Outcome, Remedy};
+use serde_json::Value;
 use wasmtime::{Engine, Store};
 
 use crate::{
@@ -90,11 +91,38 @@ fn check(output: String, guest: &Guest) -> Result<String, Fault> {
         return Err(fault::too_large(&format!("the connector's output has {} bytes of {most} allowed", output.len())));
     }
     match serde_json::from_str::<serde::de::IgnoredAny>(&output) {
-        Ok(_) => Ok(output),
+        Ok(_) => Ok(redacted(output, guest)),
         Err(error) => Err(fault::fault(
             FaultKind::Output,
             format!("the connector's output is not JSON: {error}; its author has to mend that"),
         )),
+    }
+}
+
+/// Output without the call's credential. The guest has decoded what the service sent, so a credential may show only now.
+fn redacted(output: String, guest: &Guest) -> String {
+    let text = guest.redact(&output);
+    if text == output || serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() {
+        return text;
+    }
+    // It stood where no string is, as a number: then texts, names and numbers are looked at one by one.
+    let Ok(value) = serde_json::from_str::<Value>(&output) else { return "null".to_owned() };
+    redact_value(value, guest).to_string()
+}
+
+fn redact_value(value: Value, guest: &Guest) -> Value {
+    match value {
+        Value::String(text) => Value::String(guest.redact(&text)),
+        Value::Number(number) => {
+            let text = number.to_string();
+            let redacted = guest.redact(&text);
+            if redacted == text { Value::Number(number) } else { Value::String(redacted) }
+        }
+        Value::Array(items) => items.into_iter().map(|item| redact_value(item, guest)).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (guest.redact(&name), redact_value(value, guest))).collect()
+        }
+        other => other,
     }
 }
 

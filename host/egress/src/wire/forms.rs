@@ -62,7 +62,8 @@ pub fn add(secret: &[u8], forms: &mut Vec<Form>) {
         false,
         false,
     );
-    // What a guest decodes by the response's charset. The others that it knows write ASCII as ASCII.
+    // What a guest decodes by the response's charset. The others that it knows write ASCII as ASCII, but for what
+    // `View::unshifted` takes out.
     let wide: Vec<u16> = String::from_utf8_lossy(secret).encode_utf16().collect();
     add(wide.iter().flat_map(|unit| unit.to_le_bytes()).collect(), false, false);
     add(wide.iter().flat_map(|unit| unit.to_be_bytes()).collect(), false, false);

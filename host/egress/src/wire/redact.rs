@@ -1,7 +1,7 @@
 //! Redaction: takes a credential out of what comes back, in every form a service may echo it in.
 //!
-//! What it looks for is in `wire/forms.rs`; a text is also read as `wire/views.rs` has it, so that references of HTML and
-//! wrapped lines hide nothing.
+//! What it looks for is in `wire/forms.rs`; a text is also read as `wire/views.rs` has it, so that references of HTML,
+//! escapes of JSON and wrapped lines hide nothing.
 //!
 //! The search is Wu and Manber's ("A fast algorithm for multi-pattern searching", 1994): one pass that skips ahead by
 //! nearly the shortest form, so a body costs less than a copy of it would. It is written out here because forms are
@@ -120,7 +120,8 @@ impl Redactor {
     fn replace(&self, text: &[u8], until: usize) -> Result<Option<Vec<u8>>, Costly> {
         let until = until.min(text.len());
         let mut found = self.matches(text)?;
-        for view in [View::decoded(text), View::unwrapped(text)].into_iter().flatten() {
+        let views = [View::decoded(text), View::unescaped(text), View::unshifted(text), View::unwrapped(text)];
+        for view in views.into_iter().flatten() {
             let seen = self.matches(&view.text)?;
             found.extend(seen.into_iter().map(|(start, end)| view.original(start, end)));
         }

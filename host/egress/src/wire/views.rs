@@ -1,5 +1,6 @@
 //! Other readings of a text, in which a secret shows that is written in pieces: with character references of HTML and XML
-//! decoded, and with line breaks taken out of words. What is found in a view is mapped back to the bytes it stands for.
+//! decoded, with the escapes of JSON decoded, without the escape sequences of ISO-2022, and with line breaks taken out of
+//! words. What is found in a view is mapped back to the bytes it stands for.
 
 use zeroize::Zeroizing;
 
@@ -37,6 +38,43 @@ impl View {
                 builder.edit(at, at + len, character.encode_utf8(&mut [0; 4]).as_bytes());
                 from = at + len;
             }
+        }
+        builder.finish()
+    }
+
+    /// The text with JSON's escapes of single characters decoded (RFC 8259, section 7): any of them may be escaped, alone, and
+    /// once more at each step where JSON is a string in JSON. `None` when it has none.
+    pub fn unescaped(text: &[u8]) -> Option<Self> {
+        let mut builder = Builder::new(text);
+        let mut from = 0;
+        while let Some(at) = memchr::memchr(b'\\', &text[from..]).map(|at| from + at) {
+            let slashes = text[at..].iter().take_while(|byte| **byte == b'\\').count();
+            from = at + slashes;
+            match text.get(from) {
+                Some(b'/') => builder.edit(at, from, b""),
+                Some(b'u') => {
+                    if let Some((len, character)) = units(&text[from..], slashes) {
+                        builder.edit(at, from + len, character.encode_utf8(&mut [0; 4]).as_bytes());
+                        from += len;
+                    }
+                }
+                _ => {}
+            }
+        }
+        builder.finish()
+    }
+
+    /// The text without the escape sequences by which ISO-2022 charsets change their state: they stand for nothing, so they
+    /// may stand within a word. `None` when it has none.
+    pub fn unshifted(text: &[u8]) -> Option<Self> {
+        const ESCAPE: u8 = 0x1b;
+        let mut builder = Builder::new(text);
+        let mut from = 0;
+        while let Some(at) = memchr::memchr(ESCAPE, &text[from..]).map(|at| from + at) {
+            // Intermediate bytes, then a final one (ECMA-35, section 13.1).
+            let intermediate = text[at + 1..].iter().take_while(|byte| matches!(byte, 0x20..=0x2f)).count();
+            from = (at + 2 + intermediate).min(text.len());
+            builder.edit(at, from, b"");
         }
         builder.finish()
     }
@@ -149,6 +187,26 @@ fn reference(text: &[u8]) -> Option<(usize, char)> {
     }
 }
 
+/// The character that `uXXXX` stands for, or a pair of such with as many backslashes between as before the first, and how
+/// long that is.
+fn units(text: &[u8], slashes: usize) -> Option<(usize, char)> {
+    let unit = |at: usize| -> Option<u32> {
+        let digits = text.get(at..at + 5)?.strip_prefix(b"u")?;
+        digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
+        u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let high = unit(0)?;
+    if let Some(character) = char::from_u32(high) {
+        return Some((5, character));
+    }
+    let second = 5 + slashes;
+    text[5..].get(..slashes)?.iter().all(|byte| *byte == b'\\').then_some(())?;
+    let low = unit(second)?;
+    let pair = (0xd800..0xdc00).contains(&high) && (0xdc00..0xe000).contains(&low);
+    let character = pair.then(|| char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)))??;
+    Some((second + 5, character))
+}
+
 /// Where the line break that starts at `at`, with the white space and the breaks after it, ends; `None` when there is none.
 fn line_break(text: &[u8], at: usize) -> Option<usize> {
     let mut end = at;
@@ -193,6 +251,31 @@ mod tests {
         ] {
             assert_eq!(decoded(text), plain, "{text}");
         }
+    }
+
+    #[test]
+    fn escapes_of_json_are_decoded_at_any_depth() {
+        for (text, plain) in [
+            (r"s\u0065cret", "secret"),
+            (r"\u0073\u0065cret", "secret"),
+            (r"s\\u0065cret and a\/b", "secret and a/b"),
+            (r"\uD83D\uDE00 \\ud83d\\ude00", "😀 😀"),
+            (r"\ud83d alone, \u00e", r"\ud83d alone, \u00e"),
+        ] {
+            let view = View::unescaped(text.as_bytes());
+            let read = view.map_or_else(|| text.to_owned(), |view| String::from_utf8_lossy(&view.text).into());
+            assert_eq!(read, plain, "{text}");
+        }
+        assert!(View::unescaped(br#"a line\n and a "quote\""#).is_none());
+    }
+
+    #[test]
+    fn a_charset_s_escape_sequences_stand_for_nothing() {
+        let view = View::unshifted(b"sec\x1b(Bret\x1b$B\x1b$(D").unwrap();
+        assert_eq!(&**view.text, b"secret");
+        assert_eq!(view.original(0, 6), (0, 9));
+        assert!(View::unshifted(b"plain").is_none());
+        assert!(View::unshifted(b"\x1b").is_some());
     }
 
     #[test]
