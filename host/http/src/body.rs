@@ -170,9 +170,9 @@ async fn read_within(
     if declared.is_some_and(|length| length > cap as u64) {
         return Err(too_large());
     }
-    // A client that can't be served is told before it sends.
-    let declared = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    reserve(declared)?;
+    // Memory is taken as the body arrives: what is announced and never sent keeps it from nobody.
+    let most = declared.and_then(|length| usize::try_from(length).ok()).map_or(cap, |length| length.min(cap));
+    let mut taken = 0;
     let reading = async {
         let mut body = body;
         let mut first: Option<Bytes> = None;
@@ -185,16 +185,17 @@ async fn read_within(
             if length > cap {
                 return Err(too_large());
             }
-            // Without a declared length the buffer doubles as it grows.
-            if length > declared {
-                reserve(length.next_power_of_two().min(cap))?;
+            // The buffer doubles as it grows.
+            if length > taken {
+                taken = length.next_power_of_two().min(most.max(length));
+                reserve(taken)?;
             }
             // Most bodies come in one piece, which then needs no copy.
             match &first {
                 None => first = Some(data),
                 Some(head) => {
                     if rest.is_empty() {
-                        rest.reserve(declared.max(length));
+                        rest.reserve(taken);
                         rest.extend_from_slice(head);
                         first = Some(Bytes::new());
                     }
@@ -508,13 +509,16 @@ mod tests {
         assert_eq!(read(pieces(4), 99).await.err().unwrap().kind().slug, "body-too-large");
         assert_eq!(read(Body::empty(), 99).await.unwrap(), "");
         assert_eq!(read(pieces(3), 9).await.err().unwrap().kind().slug, "host-busy");
-        // What is declared is taken before the first byte.
+        // What is announced takes nothing before it arrives.
         let declared = HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from_static("9"))]);
         let never = Body::new(http_body_util::StreamBody::new(futures::stream::pending::<
             Result<http_body::Frame<Bytes>, std::io::Error>,
         >()));
-        let refused = read_within(never, &declared, &share(9), 9, BODY_TIME).await.err().unwrap();
-        assert_eq!(refused.kind().slug, "host-busy");
+        let silent = share(0);
+        let given_up = read_within(never, &declared, &silent, 9, Duration::ZERO).await.err().unwrap();
+        assert_eq!(given_up.kind().slug, "body-timeout");
+        let sent = read_within(pieces(3), &declared, &share(99), 9, BODY_TIME).await.unwrap();
+        assert_eq!(sent, "abcabcabc");
     }
 
     #[tokio::test]

@@ -123,7 +123,7 @@ async fn what_waits_to_be_read_is_bounded_and_keeps_nobody_else_waiting() {
             other => panic!("{other}"),
         }
     }
-    assert!(refused >= 8 && read >= 1, "{refused} refused, {read} read");
+    assert!(refused >= 4 && read >= 1, "{refused} refused, {read} read");
     app.idle().await;
     assert_eq!(app.api().body_memory.taken(), 0);
 }

@@ -108,6 +108,26 @@ async fn each_subject_has_its_own_rate_and_the_tightest_is_told() {
 }
 
 #[tokio::test]
+async fn approvals_count_for_their_visitor() {
+    let app = TestApp::start().await;
+    let key = widget(&app, json!({"visitor": {"requests_per_minute": 2}})).await;
+    let ask = |query: &str, body: Option<Value>| {
+        let url = app.url(&format!("/api/chat/approvals/{}{query}", uuid::Uuid::nil()));
+        let request = match body {
+            Some(body) => app.client.post(url).json(&body),
+            None => app.client.get(url),
+        };
+        request.bearer_auth(&key).header("origin", SHOP).send()
+    };
+    assert_eq!(ask("?visitorId=bob", None).await.unwrap().status(), 404);
+    let verdict = json!({"approved": true, "visitorId": "bob"});
+    assert_eq!(ask("", Some(verdict.clone())).await.unwrap().status(), 404);
+    refused(ask("?visitorId=bob", None).await.unwrap(), "rate-limited", "visitor").await;
+    refused(ask("", Some(verdict)).await.unwrap(), "rate-limited", "visitor").await;
+    assert_eq!(ask("?visitorId=anna", None).await.unwrap().status(), 404);
+}
+
+#[tokio::test]
 async fn the_month_is_told_when_less_of_it_is_left() {
     let app = TestApp::start().await;
     app.limit(json!({"messages": 3})).await;

@@ -116,10 +116,13 @@ fn checked(request: SourceRequest) -> Result<NewText, Problem> {
             media
         }
     };
-    if let Some(url) = &url
-        && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
-    {
-        mistakes.push(FieldError::new("url", "an http or https URL is expected"));
+    // The parser takes line breaks out; citations show the text as it is.
+    let fits = |text: &str| {
+        let url = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        url && !text.chars().any(char::is_control)
+    };
+    if url.as_deref().is_some_and(|url| !fits(url)) {
+        mistakes.push(FieldError::new("url", "an http or https URL without control characters is expected"));
     }
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Request, State},
 };
-use http::Uri;
+use http::{Extensions, Uri};
 use resly_core::{
     approval::{self, ApprovalState, Outcome, Verdict},
     connector::fault,
@@ -19,7 +19,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{parse, person};
-use crate::{body, guard::Chatter, names, problem::Problem};
+use crate::{body, guard::Chatter, names, problem::Problem, rates::RateGate};
 
 /// What a person says.
 #[derive(Deserialize, ToSchema)]
@@ -167,9 +167,11 @@ pub async fn find(
     State(app): State<Arc<App>>,
     Chatter(principal): Chatter,
     Path(id): Path<String>,
-    uri: Uri,
+    request: Request,
 ) -> Result<Json<Approval>, Problem> {
-    let found = app.turns.approvals.find(&person(&principal, uri.query())?, id_of(&id)?).await?;
+    let person = person(&principal, request.uri().query())?;
+    RateGate::pass_visitor(request.extensions(), person.visitor.as_deref()).await?;
+    let found = app.turns.approvals.find(&person, id_of(&id)?).await?;
     Ok(Json(found.ok_or_else(missing)?.into()))
 }
 
@@ -192,6 +194,7 @@ pub async fn decide(
     Chatter(principal): Chatter,
     Path(id): Path<String>,
     uri: Uri,
+    extensions: Extensions,
     body::Json(body): body::Json<VerdictRequest>,
 ) -> Result<Json<Approval>, Problem> {
     let verdict = if body.approved {
@@ -203,6 +206,7 @@ pub async fn decide(
     if let Some(visitor) = body.visitor_id.as_deref().filter(|visitor| !visitor.is_empty()) {
         person.visitor = Some(parse::name("visitorId", visitor)?.to_owned());
     }
+    RateGate::pass_visitor(&extensions, person.visitor.as_deref()).await?;
     let decided = app.turns.approvals.decide(&person, id_of(&id)?, verdict).await?;
     Ok(Json(decided.ok_or_else(missing)?.into()))
 }

@@ -289,6 +289,27 @@ async fn dropping_a_call_ends_its_guest() {
 }
 
 #[tokio::test]
+async fn what_a_guest_returns_is_redacted_and_stays_json() {
+    let rig = Rig::new();
+    let returns = |json: &str| {
+        let (data, len) = (json.replace('"', "\\\""), json.len());
+        rig.add(&module(&format!(
+            r#"(data (i32.const 1024) "{data}")
+            (func (export "invoke") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+              (call $ok (i32.const 1024) (i32.const {len})))"#
+        )))
+    };
+    for (given, expected) in [
+        (format!(r#"{{"echo":"Bearer {SECRET}","n":[1,2.50]}}"#), r#"{"echo":"Bearer [redacted]","n":[1,2.50]}"#),
+        (format!(r#"{{"{SECRET}":true}}"#), r#"{"[redacted]":true}"#),
+        (r#"{"id":7}"#.to_owned(), r#"{"id":7}"#),
+    ] {
+        let outcome = rig.call_as(1, returns(&given), Allowance::default()).await;
+        assert_eq!(outcome.result.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_told_to_try_again_when_the_service_asks_for_days() {
     let rig = Rig::new();
     let guest = rig.add(&module(
