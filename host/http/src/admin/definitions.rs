@@ -232,7 +232,9 @@ fn import_problem(error: &ImportError) -> Problem {
             mistakes.iter().map(InvalidMember::from).collect()
         }
         ImportError::NotOpenApi(message) => one("/document", message.clone()),
-        ImportError::TooMany | ImportError::TooLarge { .. } => one("/operations", error.to_string()),
+        ImportError::TooMany | ImportError::TooLarge { .. } | ImportError::OverBudget { .. } => {
+            one("/operations", error.to_string())
+        }
     };
     problem.with(|members| members.errors = Some(errors))
 }

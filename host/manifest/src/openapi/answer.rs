@@ -107,7 +107,7 @@ struct Known<'d> {
 impl<'d> Known<'d> {
     fn of(&mut self, schema: &'d Value, depth: usize) -> Option<Value> {
         self.places += 1;
-        if self.places > MOST_PLACES || depth > DEPTH {
+        if !self.document.budget().take_places(1) || self.places > MOST_PLACES || depth > DEPTH {
             return None;
         }
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
@@ -144,6 +144,9 @@ impl<'d> Known<'d> {
             }
         }
         for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            if self.places > MOST_PLACES {
+                break;
+            }
             if property.get("writeOnly") == Some(&Value::Bool(true)) {
                 continue;
             }
@@ -164,7 +167,7 @@ impl<'d> Known<'d> {
 }
 
 /// What a value leaves of so many bytes; looks no further than they reach.
-fn left(value: &Value, bytes: usize) -> Option<usize> {
+pub fn left(value: &Value, bytes: usize) -> Option<usize> {
     let bytes = bytes.checked_sub(4)?;
     match value {
         Value::String(text) => bytes.checked_sub(text.len()),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ImportError, swagger};
+use super::{ImportError, MOST_BYTES, budget::Budget, swagger};
 
 /// How many references may lead to one another.
 const CHAIN: usize = 16;
@@ -15,6 +15,7 @@ const METHODS: [&str; 9] = ["get", "head", "post", "put", "patch", "delete", "op
 /// A document of OpenAPI 3.0, 3.1 or 3.2, or of Swagger 2.0 in that form.
 pub struct Document {
     root: Value,
+    budget: Budget,
 }
 
 /// An operation as the document has it.
@@ -29,9 +30,23 @@ pub struct Operation<'d> {
 }
 
 impl Document {
+    /// A document to import from.
+    ///
     /// # Errors
     /// When it is no OpenAPI document of a version that is read.
     pub fn new(root: Value) -> Result<Self, ImportError> {
+        Self::with_budget(root, Budget::import(MOST_BYTES))
+    }
+
+    /// A document whose operations are listed.
+    ///
+    /// # Errors
+    /// As [`Document::new`].
+    pub fn to_list(root: Value) -> Result<Self, ImportError> {
+        Self::with_budget(root, Budget::listing())
+    }
+
+    fn with_budget(root: Value, budget: Budget) -> Result<Self, ImportError> {
         let wrong = |message: &str| Err(ImportError::NotOpenApi(message.to_owned()));
         let known = |name: &str, versions: &[&str]| match version(root.get(name)?) {
             found if versions.iter().any(|known| is_of(&found, known)) => Some(Ok(())),
@@ -50,11 +65,16 @@ impl Document {
         if !root.get("paths").is_some_and(Value::is_object) {
             return wrong("the document has no `paths`");
         }
-        Ok(Self { root: if swagger.is_some() { swagger::convert(root) } else { root } })
+        Ok(Self { root: if swagger.is_some() { swagger::convert(root) } else { root }, budget })
     }
 
     pub fn root(&self) -> &Value {
         &self.root
+    }
+
+    /// What all that is done with the document may still spend.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// What a value is, through its references.
@@ -77,6 +97,9 @@ impl Document {
     /// Why it names nothing.
     pub fn follow(&self, reference: &str) -> Result<&Value, String> {
         let shown = || reference.chars().take(100).collect::<String>();
+        if !self.budget.take_text(reference) {
+            return Err("the document has more schemas than are looked at".to_owned());
+        }
         let Some(pointer) = reference.strip_prefix('#') else {
             return Err(format!("`{}` is outside the document; bundle the document into one first", shown()));
         };
@@ -153,6 +176,10 @@ impl<'d> Operation<'d> {
         for (nth, parameter) in own.enumerate() {
             if nth >= MOST_PARAMETERS {
                 return Err(format!("it has more than {MOST_PARAMETERS} parameters"));
+            }
+            // The comparison with those before it counts too.
+            if !document.budget.take_places(1 + found.len() / 16) {
+                break;
             }
             let parameter = document.resolve(parameter)?.as_object().ok_or("a parameter is no object")?;
             let same = |known: &&Map<String, Value>| {

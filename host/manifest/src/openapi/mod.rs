@@ -8,6 +8,7 @@
 mod action;
 mod answer;
 mod body;
+mod budget;
 mod document;
 mod fixtures;
 mod names;
@@ -40,6 +41,10 @@ const MOST_WARNINGS: usize = 100;
 /// What a document may weigh once it is parsed.
 const MOST_WEIGHT: usize = 256 << 20;
 
+/// Why an operation is listed as unsupported once the listing's budget is spent.
+const NOT_LOOKED_AT: &str =
+    "it wasn't looked at: the document's parameters and bodies are too large to look at all of its operations";
+
 /// Why there is no definition.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -52,6 +57,11 @@ pub enum ImportError {
     TooMany,
     #[error("the definition would have {bytes} bytes, and {MOST_BYTES} can be posted; choose fewer operations")]
     TooLarge { bytes: usize },
+    /// Found before the definition is made, which would take long and much memory.
+    #[error(
+        "with `{operation}` the chosen operations have larger schemas than one definition can hold; choose fewer operations"
+    )]
+    OverBudget { operation: String },
     /// The definition has mistakes: something in the document that the import doesn't know.
     #[error("the document says what a definition can't: choose other operations, or mend it")]
     Unsound(Vec<Mistake>),
@@ -131,7 +141,14 @@ pub fn list(document: Value, server: Option<&str>) -> Result<Listing, ImportErro
 /// # Errors
 /// As [`list`].
 pub fn list_for(document: Value, server: Option<&str>, plain_http: PlainHttp<'_>) -> Result<Listing, ImportError> {
-    let document = Document::new(document)?;
+    list_operations(&Document::to_list(document)?, server, plain_http)
+}
+
+fn list_operations(
+    document: &Document,
+    server: Option<&str>,
+    plain_http: PlainHttp<'_>,
+) -> Result<Listing, ImportError> {
     let server = server.map(|server| servers::of(server, plain_http)).transpose();
     let server = server.map_err(|message| ImportError::Asked(vec![Mistake::new("/server", message)]))?;
     let operations = document.operations();
@@ -139,7 +156,10 @@ pub fn list_for(document: Value, server: Option<&str>, plain_http: PlainHttp<'_>
     let carriers = parameters::Carriers::default();
     let servers = Servers { given: server.as_ref(), plain_http };
     let choices = operations.iter().map(|operation| {
-        let reason = action::Plan::new(&document, *operation, servers, &carriers).err();
+        let judged = |document: &Document| action::Plan::new(document, *operation, servers, &carriers).err();
+        let reason = if document.budget().is_exhausted() { None } else { judged(document) };
+        // Whatever was found after the budget's end may be wrong.
+        let reason = if document.budget().is_exhausted() { Some(NOT_LOOKED_AT.to_owned()) } else { reason };
         Choice {
             id: operation.name(),
             method: operation.method.to_ascii_uppercase(),
@@ -179,7 +199,10 @@ pub fn import(document: Value, wanted: &Wanted) -> Result<Imported, ImportError>
 /// # Errors
 /// As [`import`].
 pub fn import_for(document: Value, wanted: &Wanted, plain_http: PlainHttp<'_>) -> Result<Imported, ImportError> {
-    let document = Document::new(document)?;
+    import_operations(&Document::new(document)?, wanted, plain_http)
+}
+
+fn import_operations(document: &Document, wanted: &Wanted, plain_http: PlainHttp<'_>) -> Result<Imported, ImportError> {
     if wanted.operations.len() > MOST_ACTIONS {
         return Err(ImportError::TooMany);
     }
@@ -191,13 +214,18 @@ pub fn import_for(document: Value, wanted: &Wanted, plain_http: PlainHttp<'_>) -
         })
     });
     let servers = Servers { given: server.as_ref(), plain_http };
-    let (places, chosen) = choose(&document, &wanted.operations, &mut mistakes);
-    let security::Ways { mut ways, carriers, mut warnings } = security::ways(&document, &chosen);
+    let (places, chosen) = choose(document, &wanted.operations, &mut mistakes);
+    let security::Ways { mut ways, carriers, mut warnings } = security::ways(document, &chosen);
     let mut taken = BTreeSet::new();
     let (mut actions, mut hosts, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     let mut schemas = serde_json::Map::new();
     for (at, operation) in places.into_iter().zip(&chosen) {
-        let plan = match action::Plan::new(&document, *operation, servers, &carriers) {
+        let over_budget = || ImportError::OverBudget { operation: line(&operation.name(), 100) };
+        let plan = action::Plan::new(document, *operation, servers, &carriers);
+        if document.budget().is_exhausted() {
+            return Err(over_budget());
+        }
+        let plan = match plan {
             Ok(plan) => plan,
             Err(message) => {
                 mistakes.add(format!("/operations/{at}"), format!("`{}`: {message}", line(&operation.name(), 100)));
@@ -214,11 +242,16 @@ pub fn import_for(document: Value, wanted: &Wanted, plain_http: PlainHttp<'_>) -
             schemas.entry(name.clone()).or_insert(schema.clone());
         }
         warnings.extend(plan.warnings().iter().map(|warning| format!("{id}: {warning}")));
-        let (action, answer) = plan.action(&document, &id);
+        let (action, answer) = plan.action(document, &id);
+        // Its input was counted as it was made.
+        let rest = ["request", "output"].into_iter().filter_map(|name| action.get(name));
+        if !document.budget().take_bytes(rest.map(|part| part.to_string().len()).sum()) {
+            return Err(over_budget());
+        }
         actions.push(action);
         answers.push(answer);
     }
-    let mut definition = head(&document, wanted);
+    let mut definition = head(document, wanted);
     mistakes.extend(head_mistakes(&definition));
     if !mistakes.is_empty() {
         return Err(ImportError::Asked(mistakes.told()));

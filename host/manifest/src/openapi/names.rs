@@ -65,7 +65,8 @@ pub fn line(text: &str, most: usize) -> String {
 pub fn plain(text: &str, most: usize) -> String {
     let mut plain = String::new();
     let mut count = 0;
-    let mut rest = text;
+    // A text that is nearly all tags isn't read to its end.
+    let mut rest = &text[..text.floor_char_boundary(most.saturating_mul(64))];
     while let Some(letter) = rest.chars().next() {
         let tag =
             rest.strip_prefix('<').filter(|after| after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/'));

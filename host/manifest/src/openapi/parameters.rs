@@ -15,6 +15,8 @@ use crate::manifest::{is_host_header, is_member, is_token};
 /// How deep the members of a `deepObject` are spelled out, and how many.
 const DEEP: usize = 3;
 const MOST_QUERY: usize = 200;
+/// A name that grows by its members' ends here: a long one would be written out for each of them.
+const LONGEST: usize = 1_000;
 
 /// What an action's input is made of, as it grows.
 #[derive(Default)]
@@ -84,6 +86,7 @@ pub fn place(
     let mut placed = Placed { path: path(document, operation, &parameters, input)?, ..Placed::default() };
     for parameter in parameters {
         let (Some(name), Some(place)) = (text(parameter, "name"), text(parameter, "in")) else { continue };
+        document.budget().take_text(&name);
         let required = parameter.get("required") == Some(&Value::Bool(true));
         let told = match place.as_str() {
             "query" => query(document, parameter, &name, required, carriers, input, &mut placed),
@@ -119,6 +122,10 @@ fn path(
     let mut rest = operation.path;
     while let Some((before, after)) = rest.split_once('{') {
         let (name, after) = after.split_once('}').ok_or("its path has a `{` without its `}`")?;
+        // The search among the parameters counts too.
+        if !document.budget().take_places(1 + parameters.len() / 16) {
+            break;
+        }
         let declared = parameters.iter().find(|parameter| {
             parameter.get("in").is_some_and(|place| place == "path")
                 && parameter.get("name").is_some_and(|known| known == name)
@@ -252,7 +259,7 @@ struct Deep<'a> {
 
 impl Deep<'_> {
     fn place(&mut self, schema: &Value, name: &str, value: &str, depth: usize) {
-        if self.query.len() >= MOST_QUERY {
+        if self.query.len() >= MOST_QUERY || name.len() > LONGEST {
             self.cut = true;
             return;
         }
@@ -273,6 +280,9 @@ impl Deep<'_> {
             return;
         }
         for (member, schema) in members {
+            if !self.document.budget().take_places(1) {
+                return;
+            }
             match within(value, &member).filter(|_| depth < DEEP) {
                 Some(place) => self.place(schema, &format!("{name}[{member}]"), &place, depth + 1),
                 None => self.cut = true,
@@ -327,7 +337,7 @@ fn schema_of(parameter: &Map<String, Value>) -> &Value {
 
 /// A parameter's schema with its description. What was cut of it is told.
 fn described(document: &Document, parameter: &Map<String, Value>, input: &mut Input) -> Value {
-    let Inlined { mut schema, recursive, cut } = inline(document, schema_of(parameter), Use::Request);
+    let Inlined { mut schema, recursive, cut, .. } = inline(document, schema_of(parameter), Use::Request);
     if recursive || cut {
         let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default();
         let why = if recursive { "contains itself" } else { "is large" };
@@ -343,9 +353,16 @@ fn described(document: &Document, parameter: &Map<String, Value>, input: &mut In
 /// The properties that a schema declares, in its branches too.
 pub fn properties<'d>(document: &'d Document, schema: &'d Value) -> Vec<(String, &'d Value)> {
     fn gather<'d>(document: &'d Document, schema: &'d Value, depth: usize, found: &mut Vec<(String, &'d Value)>) {
+        if !document.budget().take_places(1) {
+            return;
+        }
         let Ok(schema) = document.resolve(schema) else { return };
         for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-            if found.len() < MOST_QUERY && !found.iter().any(|(known, _)| known == name) {
+            let budget = document.budget();
+            if found.len() >= MOST_QUERY || !budget.take_places(found.len() / 16) || !budget.take_text(name) {
+                return;
+            }
+            if !found.iter().any(|(known, _)| known == name) {
                 found.push((name.clone(), property));
             }
         }

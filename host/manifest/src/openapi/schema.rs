@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{document::Document, names::plain};
+use super::{answer::left, document::Document, names::plain};
 
 /// How much of one action's schemas is kept: bytes of JSON, and places looked at for it.
 const MOST_BYTES: usize = 24 << 10;
@@ -18,8 +18,11 @@ const DESCRIPTION: usize = 300;
 const MOST_ENUM: usize = 200;
 
 /// A schema out of a document.
+#[derive(Clone)]
 pub struct Inlined {
     pub schema: Value,
+    /// Of its JSON.
+    pub bytes: usize,
     /// A reference led back to itself, and was cut there.
     pub recursive: bool,
     /// It was too large, and was cut at some depth.
@@ -33,24 +36,50 @@ pub enum Use {
     Answer,
 }
 
-/// Inlines a schema. What can't be read lets anything pass.
+/// Inlines a schema, as far as the document's budget reaches. What can't be read lets anything pass.
 pub fn inline(document: &Document, schema: &Value, of: Use) -> Inlined {
+    let budget = document.budget();
+    if !budget.keeps() {
+        return Inlined { schema: json!({}), bytes: 2, recursive: false, cut: false };
+    }
+    // A reference with a description beside it makes another schema.
+    let only = |members: &Map<String, Value>| members.len() == 1 && of == Use::Request;
+    let named = schema.as_object().filter(|members| only(members)).and_then(|members| members.get("$ref")?.as_str());
+    let known = named.and_then(|reference| budget.known(reference));
+    let inlined = known.clone().unwrap_or_else(|| walk(document, schema, of));
+    if of == Use::Request {
+        budget.take_bytes(inlined.bytes);
+    }
+    if let Some(reference) = named.filter(|_| known.is_none()) {
+        budget.remember(reference, &inlined);
+    }
+    inlined
+}
+
+fn walk(document: &Document, schema: &Value, of: Use) -> Inlined {
     let mut recursive = false;
     for (nth, depth) in DEPTHS.into_iter().enumerate() {
-        let mut walk = Walk { document, of, places: 0, names: Vec::new(), recursive: false, cut: false, most: depth };
+        let mut walk =
+            Walk { document, of, places: 0, bytes: 0, names: Vec::new(), recursive: false, cut: false, most: depth };
         let inlined = walk.schema(schema, 0);
         recursive |= walk.recursive;
-        if walk.places <= MOST_PLACES && inlined.to_string().len() <= MOST_BYTES {
-            return Inlined { schema: inlined, recursive, cut: nth > 0 || walk.cut };
+        if document.budget().is_exhausted() {
+            break;
+        }
+        let bytes = if walk.is_over() { usize::MAX } else { inlined.to_string().len() };
+        if bytes <= MOST_BYTES {
+            return Inlined { schema: inlined, bytes, recursive, cut: nth > 0 || walk.cut };
         }
     }
-    Inlined { schema: json!({}), recursive, cut: true }
+    Inlined { schema: json!({}), bytes: 2, recursive, cut: true }
 }
 
 struct Walk<'d> {
     document: &'d Document,
     of: Use,
     places: usize,
+    /// Of JSON, roughly: what is made before the whole is measured.
+    bytes: usize,
     /// The references that lead here.
     names: Vec<&'d str>,
     recursive: bool,
@@ -59,9 +88,18 @@ struct Walk<'d> {
 }
 
 impl<'d> Walk<'d> {
+    /// What was made so far is given up for a shallower schema. The whole can be smaller than its parts, as far as a text
+    /// takes another's place, hence some room.
+    fn is_over(&self) -> bool {
+        self.places > MOST_PLACES || self.bytes > 2 * MOST_BYTES || self.document.budget().is_exhausted()
+    }
+
     fn schema(&mut self, schema: &'d Value, depth: usize) -> Value {
         self.places += 1;
-        if self.places > MOST_PLACES {
+        if self.is_over() {
+            return json!({});
+        }
+        if !self.document.budget().take_places(1) {
             return json!({});
         }
         let Some(members) = schema.as_object() else {
@@ -101,6 +139,7 @@ impl<'d> Walk<'d> {
             made.insert("description".to_owned(), description);
         }
         scalars(members, nullable, &mut made);
+        self.bytes += made.iter().map(|(name, value)| name.len() + weight(value)).sum::<usize>();
         let composed = ["properties", "items", "allOf", "anyOf", "oneOf", "additionalProperties"];
         if depth >= self.most && composed.iter().any(|name| members.contains_key(*name)) {
             self.cut = true;
@@ -120,6 +159,10 @@ impl<'d> Walk<'d> {
         if let Some(Value::Object(properties)) = members.get("properties") {
             let mut kept = Map::new();
             for (name, property) in properties {
+                if self.is_over() {
+                    break;
+                }
+                self.bytes += name.len();
                 if self.is_hidden(property) {
                     hidden.insert(name.as_str());
                 } else {
@@ -130,7 +173,8 @@ impl<'d> Walk<'d> {
         }
         if let Some(required) = members.get("required").and_then(Value::as_array) {
             let names = required.iter().filter_map(Value::as_str).filter(|name| !hidden.contains(name));
-            let names: BTreeSet<&str> = names.collect();
+            let names: BTreeSet<&str> = names.take(MOST_PLACES).collect();
+            self.bytes += names.iter().map(|name| name.len()).sum::<usize>();
             if !names.is_empty() {
                 made.insert("required".to_owned(), json!(names));
             }
@@ -164,11 +208,15 @@ impl<'d> Walk<'d> {
         let mut any: Vec<Value> = Vec::new();
         for name in ["anyOf", "oneOf"] {
             for branch in members.get(name).and_then(Value::as_array).into_iter().flatten() {
+                if self.is_over() {
+                    break;
+                }
                 any.push(self.schema(branch, depth + 1));
             }
         }
         let all: Vec<&Value> = members.get("allOf").and_then(Value::as_array).into_iter().flatten().collect();
-        let mut all: Vec<Value> = all.into_iter().map(|part| self.schema(part, depth + 1)).collect();
+        let mut all: Vec<Value> =
+            all.into_iter().take(MOST_PLACES + 1).map(|part| self.schema(part, depth + 1)).collect();
         if or_null && (!any.is_empty() || !all.is_empty()) {
             let null = json!({"type": "null"});
             if any.is_empty() {
@@ -240,6 +288,7 @@ fn scalars(members: &Map<String, Value>, nullable: bool, made: &mut Map<String, 
     }
     if let Some(Value::Array(options)) = members.get("enum")
         && (1..=MOST_ENUM).contains(&options.len())
+        && options.iter().try_fold(MOST_BYTES, |bytes, option| left(option, bytes)).is_some()
     {
         let mut distinct: Vec<Value> = Vec::new();
         for option in options.iter().chain(nullable.then_some(&Value::Null)) {
@@ -251,12 +300,28 @@ fn scalars(members: &Map<String, Value>, nullable: bool, made: &mut Map<String, 
     }
     for name in ["format", "const"] {
         let value = members.get(name).filter(|value| name == "const" || value.is_string());
-        if let Some(value) = value.filter(|value| value.to_string().len() <= DESCRIPTION) {
+        if let Some(value) = value.filter(|value| is_short(value, DESCRIPTION)) {
             made.insert(name.to_owned(), value.clone());
         }
     }
-    if let Some(default) = members.get("default").filter(|value| !value.is_null() && value.to_string().len() <= 100) {
+    if let Some(default) = members.get("default").filter(|value| !value.is_null() && is_short(value, 100)) {
         made.insert("default".to_owned(), default.clone());
+    }
+}
+
+/// Whether a value has at most so many bytes of JSON. A long one isn't written out to tell, nor is it compared.
+fn is_short(value: &Value, most: usize) -> bool {
+    // `left` counts four bytes for each value, which short ones don't have.
+    left(value, 4 * most).is_some() && value.to_string().len() <= most
+}
+
+/// The bytes of a value's texts, of one that is short already.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(members) => members.iter().map(|(name, member)| name.len() + weight(member)).sum(),
+        _ => 1,
     }
 }
 

@@ -21,6 +21,9 @@ pub fn parts(schema: &Value) -> impl Iterator<Item = &Value> {
 
 /// What values of a schema look like.
 pub fn shape_of(document: &Document, schema: &Value, depth: usize) -> Shape {
+    if !document.budget().take_places(1) {
+        return Shape::Any;
+    }
     let Ok(schema) = document.resolve(schema) else { return Shape::Any };
     let one = |name: &str| match name {
         "array" => Shape::List,

@@ -1,5 +1,6 @@
 //! From small documents to definitions, and from hostile ones to nothing worse than an error.
 
+mod budget;
 mod lists;
 
 use proptest::prelude::*;
