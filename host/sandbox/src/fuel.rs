@@ -112,8 +112,10 @@ pub fn burn(store: &mut StoreContextMut<'_, Guest>, fuel: u64) -> wasmtime::Resu
         return Err(Trap::OutOfFuel.into());
     }
     if store.data().fuel.is_low(left - fuel) {
-        // The callback comes as soon as the guest goes on.
+        // The callback comes as soon as the guest goes on. Compiled code has a copy of the old deadline, so the epoch moves on
+        // as well; the yields by fuel don't come here, since setting the fuel begins their interval anew.
         store.set_epoch_deadline(0);
+        store.engine().increment_epoch();
     }
     Ok(())
 }
