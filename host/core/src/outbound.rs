@@ -1,7 +1,7 @@
 //! The port through which a call reaches the outside. One object serves one call: what it may reach and with which
 //! credential is decided before the guest runs, and the guest's side of it never sees either.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -90,7 +90,7 @@ pub trait Outbound: Send + Sync + 'static {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure>;
 
     /// Takes the call's credential, in every form it may have taken, out of a text (a log line, a fault).
-    fn redact(&self, text: &str) -> String;
+    fn redact<'t>(&self, text: &'t str) -> Cow<'t, str>;
 
     /// What was asked so far, for the log: method, host, path and status; never a query, header or body.
     fn requests(&self) -> Vec<Value> {

@@ -6,6 +6,7 @@ mod rehearse;
 mod response;
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicUsize},
@@ -232,14 +233,14 @@ impl Session {
 impl Outbound for Session {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
         let result = self.exchange(request).await;
-        result.map_err(|failure| OutboundFailure { message: self.redact(&failure.message), ..failure })
+        result.map_err(|failure| OutboundFailure { message: self.redact(&failure.message).into_owned(), ..failure })
     }
 
     /// What was never opened can't be in a text.
-    fn redact(&self, text: &str) -> String {
+    fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let known = self.credential();
         let redactor = known.as_ref().and_then(|credential| credential.redactor.as_ref());
-        redactor.map_or_else(|| text.to_owned(), |redactor| redactor.text(text).into_owned())
+        redactor.map_or(Cow::Borrowed(text), |redactor| redactor.text(text))
     }
 
     fn requests(&self) -> Vec<Value> {

@@ -1,8 +1,7 @@
 //! The HTTP surface. [`router`] is its table of contents.
 //!
 //! A handler extracts, calls a use case and answers. To add an endpoint: one file with its request, its handler and its
-//! OpenAPI note, one line in [`router`], one in [`openapi`], then `resly openapi > host/http/openapi.json`. A new way to
-//! fail is a row in `problem/kinds.rs` and an arm in `problem/from_domain.rs`.
+//! `#[utoipa::path]`, one line in [`router`], then `resly openapi > host/http/openapi.json`. A new way to fail is a row in `problem/kinds.rs` and an arm in `problem/from_domain.rs`.
 
 mod accept;
 pub mod admin;

@@ -147,7 +147,7 @@ fn pages() -> Router<Api> {
 
 /// The path isn't repeated: keys are pasted into the wrong places, too.
 async fn not_found() -> Problem {
-    Problem::new(&kinds::NOT_FOUND, "nothing answers at this path; /openapi.json lists what does")
+    Problem::not_found(docs::NOTHING_HERE)
 }
 
 async fn method_not_allowed() -> Problem {

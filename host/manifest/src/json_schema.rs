@@ -39,28 +39,24 @@ impl Schema {
     }
 
     pub fn check(&self, value: &Value) -> Result<(), Differences> {
-        let Cost { size: Size { values, text }, steps, matched } = self.cost(value);
+        self.prepare(value)?.run()
+    }
+
+    /// A check that is known to end in time. What it takes is measured here, once.
+    ///
+    /// # Errors
+    /// When the value is too large to be checked.
+    pub fn prepare<'a>(&'a self, value: &'a Value) -> Result<Check<'a>, Differences> {
+        let Size { values, text } = size(value);
+        let Extent { places, patterns } = self.extent;
+        let (steps, matched) = (values.saturating_mul(places), text.saturating_mul(patterns));
         if steps > MOST_STEPS || matched > MOST_MATCHED {
-            let Extent { places, patterns } = self.extent;
             return Err(vec![Difference::of_all(format!(
                 "it is too large to be checked: it has {values} values and {text} bytes of text, its schema {places} places \
                  and {patterns} patterns"
             ))]);
         }
-        let differences = self.differences(value);
-        if differences.is_empty() { Ok(()) } else { Err(differences) }
-    }
-
-    /// Whether a check of this value takes so long that an async worker should be left to others meanwhile.
-    pub fn is_long(&self, value: &Value) -> bool {
-        let Cost { steps, matched, .. } = self.cost(value);
-        steps.max(matched) > LONG
-    }
-
-    fn cost(&self, value: &Value) -> Cost {
-        let size = size(value);
-        let Extent { places, patterns } = self.extent;
-        Cost { steps: size.values.saturating_mul(places), matched: size.text.saturating_mul(patterns), size }
+        Ok(Check { schema: self, value, is_long: steps.max(matched) > LONG })
     }
 
     fn differences(&self, value: &Value) -> Differences {
@@ -68,11 +64,23 @@ impl Schema {
     }
 }
 
-/// What a check takes: places of the schema times values, and patterns times bytes of text.
-struct Cost {
-    size: Size,
-    steps: u64,
-    matched: u64,
+/// A check of one value.
+pub struct Check<'a> {
+    schema: &'a Schema,
+    value: &'a Value,
+    is_long: bool,
+}
+
+impl Check<'_> {
+    /// Whether it takes so long that an async worker should be left to others meanwhile.
+    pub fn is_long(&self) -> bool {
+        self.is_long
+    }
+
+    pub fn run(&self) -> Result<(), Differences> {
+        let differences = self.schema.differences(self.value);
+        if differences.is_empty() { Ok(()) } else { Err(differences) }
+    }
 }
 
 #[derive(Default)]

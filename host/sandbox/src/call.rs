@@ -1,6 +1,7 @@
 //! One call of a connector, on a guest thread: a fresh store, the guest, what it said, what it cost.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -82,7 +83,7 @@ pub fn outcome(store: &Store<Guest>, answered: Result<Answer, ()>, started: Inst
         Ok(Ok(Err(said))) => Err(cause(own_fault(said, guest), guest)),
         Ok(Ok(Ok(output))) => check(output, guest),
     };
-    Outcome { result, cost: cost(store, started), log: guest.log.finish(|text| guest.redact(text)) }
+    Outcome { result, cost: cost(store, started), log: guest.log.finish(|text| guest.redact(text).into_owned()) }
 }
 
 fn check(output: String, guest: &Guest) -> Result<String, Fault> {
@@ -101,8 +102,8 @@ fn check(output: String, guest: &Guest) -> Result<String, Fault> {
 
 /// Output without the call's credential. The guest has decoded what the service sent, so a credential may show only now.
 fn redacted(output: String, guest: &Guest) -> String {
-    let text = guest.redact(&output);
-    if text == output || serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() {
+    let Cow::Owned(text) = guest.redact(&output) else { return output };
+    if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() {
         return text;
     }
     // It stood where no string is, as a number: then texts, names and numbers are looked at one by one.
@@ -112,16 +113,19 @@ fn redacted(output: String, guest: &Guest) -> String {
 
 fn redact_value(value: Value, guest: &Guest) -> Value {
     match value {
-        Value::String(text) => Value::String(guest.redact(&text)),
+        Value::String(text) => Value::String(guest.redact(&text).into_owned()),
         Value::Number(number) => {
             let text = number.to_string();
-            let redacted = guest.redact(&text);
-            if redacted == text { Value::Number(number) } else { Value::String(redacted) }
+            match guest.redact(&text) {
+                Cow::Owned(redacted) if redacted != text => Value::String(redacted),
+                _ => Value::Number(number),
+            }
         }
         Value::Array(items) => items.into_iter().map(|item| redact_value(item, guest)).collect(),
-        Value::Object(members) => {
-            members.into_iter().map(|(name, value)| (guest.redact(&name), redact_value(value, guest))).collect()
-        }
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| (guest.redact(&name).into_owned(), redact_value(value, guest)))
+            .collect(),
         other => other,
     }
 }
@@ -139,7 +143,7 @@ fn own_fault(said: action::Fault, guest: &Guest) -> Fault {
         action::FaultKind::RateLimited => FaultKind::RateLimited,
         action::FaultKind::Internal => FaultKind::Internal,
     };
-    let message = fault::message(&said.message, |text| guest.redact(text));
+    let message = fault::message(&said.message, |text| guest.redact(text).into_owned());
     if kind == FaultKind::Upstream
         && !said.retryable
         && let Some(answered) = &guest.answered
@@ -178,9 +182,10 @@ fn cause(fault: Fault, guest: &Guest) -> Fault {
             | FaultKind::Trap
     );
     match &guest.refusal {
-        Some(refusal) if unfit => {
-            Fault { message: fault::message(&refusal.message, |text| guest.redact(text)), ..refusal.clone() }
-        }
+        Some(refusal) if unfit => Fault {
+            message: fault::message(&refusal.message, |text| guest.redact(text).into_owned()),
+            ..refusal.clone()
+        },
         _ => fault,
     }
 }

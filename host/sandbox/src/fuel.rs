@@ -112,8 +112,9 @@ pub fn burn(store: &mut StoreContextMut<'_, Guest>, fuel: u64) -> wasmtime::Resu
         return Err(Trap::OutOfFuel.into());
     }
     if store.data().fuel.is_low(left - fuel) {
-        // The callback comes as soon as the guest goes on. Compiled code has a copy of the old deadline, so the epoch moves on
-        // as well; the yields by fuel don't come here, since setting the fuel begins their interval anew.
+        // The callback has to come as soon as the guest goes on. Compiled code compares the epoch with a copy of the old
+        // deadline, so a new deadline alone is seen one tick late: the epoch is moved on, too. A yield by fuel doesn't help,
+        // because every `set_fuel` begins its interval anew.
         store.set_epoch_deadline(0);
         store.engine().increment_epoch();
     }

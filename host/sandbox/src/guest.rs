@@ -1,6 +1,7 @@
 //! What a store holds: everything of one call, dropped with it.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -119,10 +120,10 @@ impl Guest {
         Self { fuel: Fuel::new(self.allowance.fuel, reserve), ..self }
     }
 
-    pub fn redact(&self, text: &str) -> String {
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match &self.connector {
             Some(connector) => connector.outbound.redact(text),
-            None => text.to_owned(),
+            None => Cow::Borrowed(text),
         }
     }
 

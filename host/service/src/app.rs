@@ -1,4 +1,4 @@
-//! What use cases work on: every part of a running host, put together by [`resly_server::compose`].
+//! What use cases work on: every part of a running host, put together by `resly_server::compose`.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use crate::{
     rates::Rates,
 };
 
-/// Nobody knows yet what the world calls this host.
+/// The address under which people reach this host is not known yet.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("this host isn't listening and has no RESLY_PUBLIC_URL")]
 pub struct NoPublicUrl;
@@ -57,7 +57,7 @@ pub struct App {
     pub hooks: Hooks,
     /// When connections are checked; never when `None`.
     pub schedule: Option<Schedule>,
-    /// Whether [`resly_server::jobs`] run by themselves.
+    /// Whether `resly_server::jobs` run by themselves.
     pub jobs: bool,
 }
 

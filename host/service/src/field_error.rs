@@ -1,4 +1,4 @@
-//! One mistake of what a caller sent.
+//! What is wrong with a request, member by member.
 
 use resly_manifest::mask;
 use serde::Serialize;
@@ -17,4 +17,13 @@ impl FieldError {
         let masked = |text: String| mask::secrets(&text).into_owned();
         Self { path: masked(path.into()), message: masked(message.into()) }
     }
+}
+
+/// Characters of a name that people give to something.
+const NAME: usize = 100;
+
+/// What is wrong with the member `name` of a request.
+pub fn check_name(name: &str) -> Option<FieldError> {
+    let fits = !name.trim().is_empty() && name.chars().count() <= NAME;
+    (!fits).then(|| FieldError::new("name", "1 to 100 characters are expected"))
 }

@@ -21,4 +21,4 @@ pub mod rates;
 pub mod upload;
 
 pub use app::{App, NoPublicUrl};
-pub use field_error::FieldError;
+pub use field_error::{FieldError, check_name};

@@ -39,17 +39,17 @@ pub struct ConnectionChange {
     pub version: Option<String>,
     pub environment: Option<Environment>,
     /// What was tested is no longer what there is.
-    pub untested: bool,
+    pub reset_test: bool,
     /// What was authorized is no longer what there is: every account of it is forgotten.
-    pub unauthorized: bool,
+    pub forget_accounts: bool,
     /// What waits for a credential has one.
-    pub renewed: bool,
+    pub credential_renewed: bool,
     /// What becomes of it when it is enabled. It comes back to chats once it has passed a test.
-    pub withdrawn: Option<ConnectionStatus>,
+    pub demote_to: Option<ConnectionStatus>,
     /// Nobody has said yet that chats should have it as it is now.
-    pub unwanted: bool,
+    pub needs_enabling: bool,
     /// The revision that the change was made from: at another one nothing is changed.
-    pub seen: Option<u64>,
+    pub expected_revision: Option<u64>,
     pub expiry: Option<CredentialsExpiry>,
 }
 
@@ -75,10 +75,10 @@ impl ConnectionChange {
             && same(self.mappings.as_ref(), &connection.mappings)
             && same(self.version.as_ref(), &connection.version)
             && same(self.environment.as_ref(), &connection.environment)
-            && !(self.untested || self.unauthorized || self.renewed || self.unwanted)
-            && self.withdrawn.is_none()
+            && !(self.reset_test || self.forget_accounts || self.credential_renewed || self.needs_enabling)
+            && self.demote_to.is_none()
             && self.expiry.is_none()
-            && same(self.seen.as_ref(), &connection.revision)
+            && same(self.expected_revision.as_ref(), &connection.revision)
     }
 }
 
@@ -186,16 +186,16 @@ async fn update(
         change.version.as_deref(),
         change.environment.map(Environment::name),
         change.auth.map(AuthType::name),
-        change.untested,
-        change.renewed,
-        change.withdrawn.map(ConnectionStatus::name),
-        change.seen.map(Count),
-        change.unwanted
+        change.reset_test,
+        change.credential_renewed,
+        change.demote_to.map(ConnectionStatus::name),
+        change.expected_revision.map(Count),
+        change.needs_enabling
     )?;
-    if updated.is_some() && change.unauthorized {
+    if updated.is_some() && change.forget_accounts {
         accounts::delete_all(db, organization, id).await?;
     }
-    if updated.is_some() && (change.unauthorized || change.untested || change.credentials.is_some()) {
+    if updated.is_some() && (change.forget_accounts || change.reset_test || change.credentials.is_some()) {
         health::forget(db, organization, id).await?;
     }
     if let Some(CredentialsExpiry { ends, now }) = change.expiry.filter(|_| updated.is_some()) {

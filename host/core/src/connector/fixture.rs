@@ -43,8 +43,8 @@ impl Outbound for Fixtures {
         self.answer(&request.method, &request.url, request.body.as_deref().unwrap_or_default())
     }
 
-    fn redact(&self, text: &str) -> String {
-        text.to_owned()
+    fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        Cow::Borrowed(text)
     }
 
     fn requests(&self) -> Vec<Value> {

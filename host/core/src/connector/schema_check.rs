@@ -6,9 +6,13 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Checks a value. Other tasks of this worker go on meanwhile, if the runtime has more than one thread.
 pub fn check(schema: &Schema, value: &Value) -> Result<(), Differences> {
+    let check = schema.prepare(value)?;
+    if !check.is_long() {
+        return check.run();
+    }
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) if schema.is_long(value) => tokio::task::block_in_place(|| schema.check(value)),
-        _ => schema.check(value),
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| check.run()),
+        _ => check.run(),
     }
 }
 

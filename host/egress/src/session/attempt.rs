@@ -114,7 +114,7 @@ impl Session {
 
     /// A path for people. It is cut after it was redacted: half a secret isn't found.
     pub(super) fn shown_path(&self, target: &Target) -> String {
-        let mut path = self.redact(target.url().path());
+        let mut path = self.redact(target.url().path()).into_owned();
         path.truncate(path.floor_char_boundary(LOGGED_PATH));
         path
     }

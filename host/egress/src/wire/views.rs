@@ -53,7 +53,7 @@ impl View {
             match text.get(from) {
                 Some(b'/') => builder.edit(at, from, b""),
                 Some(b'u') => {
-                    if let Some((len, character)) = units(&text[from..], slashes) {
+                    if let Some((len, character)) = escaped_character(&text[from..], slashes) {
                         builder.edit(at, from + len, character.encode_utf8(&mut [0; 4]).as_bytes());
                         from += len;
                     }
@@ -187,9 +187,9 @@ fn reference(text: &[u8]) -> Option<(usize, char)> {
     }
 }
 
-/// The character that `uXXXX` stands for, or a pair of such with as many backslashes between as before the first, and how
-/// long that is.
-fn units(text: &[u8], slashes: usize) -> Option<(usize, char)> {
+/// The character that `uXXXX` stands for, and the length of that. A character beyond U+FFFF is two of them, with as many
+/// backslashes before the second as before the first.
+fn escaped_character(text: &[u8], slashes: usize) -> Option<(usize, char)> {
     let unit = |at: usize| -> Option<u32> {
         let digits = text.get(at..at + 5)?.strip_prefix(b"u")?;
         digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;

@@ -16,7 +16,7 @@ use resly_core::{
     rate::RateLimits,
     time::Timestamp,
 };
-use resly_service::{App, FieldError, keyring::KeySpec, origins::parse_origin};
+use resly_service::{App, FieldError, check_name, keyring::KeySpec, origins::parse_origin};
 use resly_store::{KeyChange, StoredKey};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -113,7 +113,7 @@ fn spec(principal: &Principal, request: NewKeyRequest, now: Timestamp) -> Result
     let NewKeyRequest { name, scopes, kind, origins, message_cap, expires_at, rate_limits } = request;
     let kind = kind.unwrap_or(if origins.is_empty() { KeyKind::Secret } else { KeyKind::Publishable });
     let mut mistakes = Vec::new();
-    check_name(&name, &mut mistakes);
+    mistakes.extend(check_name(&name));
     let scopes = read_scopes(kind, scopes, &mut mistakes);
     let origins = read_origins(kind, &origins, &mut mistakes);
     check_expiry(expires_at, now, &mut mistakes);
@@ -124,12 +124,6 @@ fn spec(principal: &Principal, request: NewKeyRequest, now: Timestamp) -> Result
     grants_within(principal, &scopes)?;
     let organization = principal.organization;
     Ok(KeySpec { organization, name, kind, scopes, origins, message_cap, rate_limits, expires_at })
-}
-
-fn check_name(name: &str, mistakes: &mut Vec<FieldError>) {
-    if name.trim().is_empty() || name.chars().count() > 100 {
-        mistakes.push(FieldError::new("name", "1 to 100 characters are expected"));
-    }
 }
 
 fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp, mistakes: &mut Vec<FieldError>) {
@@ -228,7 +222,7 @@ fn read_change(principal: &Principal, key: &StoredKey, patch: KeyPatch, now: Tim
     let kind = key.principal.kind;
     let mut mistakes = Vec::new();
     if let Some(name) = &name {
-        check_name(name, &mut mistakes);
+        mistakes.extend(check_name(name));
     }
     let scopes = scopes.map(|scopes| read_scopes(kind, scopes, &mut mistakes));
     let origins = origins.map(|origins| read_origins(kind, &origins, &mut mistakes));

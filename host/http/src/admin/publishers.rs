@@ -12,7 +12,7 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_manifest::signature::PublicKey;
-use resly_service::App;
+use resly_service::{App, check_name};
 use resly_store::Trust;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -91,8 +91,8 @@ pub async fn create(
     Admin(principal): Admin,
     body::Json(PublisherRequest { name, public_key }): body::Json<PublisherRequest>,
 ) -> Result<(StatusCode, Json<Publisher>), Problem> {
-    if name.trim().is_empty() || name.chars().count() > 100 {
-        return Err(Problem::invalid_at("name", "1 to 100 characters are expected"));
+    if let Some(mistake) = check_name(&name) {
+        return Err(Problem::invalid(vec![mistake]));
     }
     let key = public_key.parse().and_then(PublicKey::trustworthy);
     let public_key = key.map_err(|error| Problem::invalid_at("public_key", error.to_string()))?;

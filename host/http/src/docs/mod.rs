@@ -57,11 +57,13 @@ pub async fn problem(Path(slug): Path<String>, headers: HeaderMap) -> Response {
     handbook(&format!("problems/{slug}"), &headers)
 }
 
+/// What a program is told of a path that nothing is at.
+pub const NOTHING_HERE: &str = "nothing answers at this path; /openapi.json lists what does";
+
 /// What is at no path: a page for browsers, else a problem. The path isn't repeated: keys are pasted into the wrong places,
 /// too.
 pub async fn not_found(headers: HeaderMap) -> Response {
-    let detail = "nothing answers at this path; /openapi.json lists what does";
-    missing(prefers_html(&headers, "application/problem+json"), detail)
+    missing(prefers_html(&headers, "application/problem+json"), NOTHING_HERE)
 }
 
 fn handbook(path: &str, headers: &HeaderMap) -> Response {

@@ -10,7 +10,7 @@ use resly_manifest::{Allowance, Digest};
 
 use crate::{
     guest::{invoke, module},
-    rig::{Rig, SECRET, fault, organization, short},
+    rig::{Rig, SECRET, SECRET_NUMBER, fault, organization, short},
 };
 
 #[tokio::test]
@@ -303,6 +303,11 @@ async fn what_a_guest_returns_is_redacted_and_stays_json() {
         (format!(r#"{{"echo":"Bearer {SECRET}","n":[1,2.50]}}"#), r#"{"echo":"Bearer [redacted]","n":[1,2.50]}"#),
         (format!(r#"{{"{SECRET}":true}}"#), r#"{"[redacted]":true}"#),
         (r#"{"id":7}"#.to_owned(), r#"{"id":7}"#),
+        // Where no string is, a mark would be no JSON.
+        (
+            format!(r#"{{"z":"Bearer {SECRET}","pin":[{SECRET_NUMBER},1.50]}}"#),
+            r#"{"z":"Bearer [redacted]","pin":["[redacted]",1.50]}"#,
+        ),
     ] {
         let outcome = rig.call_as(1, returns(&given), Allowance::default()).await;
         assert_eq!(outcome.result.unwrap(), expected);

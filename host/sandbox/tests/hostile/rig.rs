@@ -1,6 +1,7 @@
 //! A sandbox with doubles of everything around it.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     path::PathBuf,
     sync::{
@@ -28,6 +29,8 @@ use uuid::Uuid;
 use crate::guest::{Guest, MAPPER, parse};
 
 pub const SECRET: &str = "hunter2-hunter2";
+/// A secret that may stand in JSON as a number.
+pub const SECRET_NUMBER: &str = "4815162342";
 
 pub struct Rig {
     pub sandbox: Arc<WasmSandbox>,
@@ -171,8 +174,8 @@ impl Outbound for Outside {
         Ok(OutboundResponse { status: 200, headers, body: body.into(), truncated: false })
     }
 
-    fn redact(&self, text: &str) -> String {
-        text.replace(SECRET, "[redacted]")
+    fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        text.replace(SECRET, "[redacted]").replace(SECRET_NUMBER, "[redacted]").into()
     }
 }
 

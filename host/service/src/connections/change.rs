@@ -11,8 +11,8 @@ use resly_manifest::{Auth, AuthType, Manifest};
 use resly_store::{ConnectionChange, CredentialsExpiry};
 use serde_json::Value;
 
-use super::{ConnectionError, check_name, find, fit, mappings, not_changed};
-use crate::{App, FieldError, accounts::Revocation};
+use super::{ConnectionError, find, fit, mappings, not_changed};
+use crate::{App, FieldError, accounts::Revocation, check_name};
 
 /// What an admin wants to be different; what is absent stays.
 #[derive(Default)]
@@ -68,31 +68,31 @@ pub async fn change(
     let moved = patch.environment.is_some_and(|environment| environment != connection.environment);
     // What was authorized was authorized for this client, at these hosts.
     let oauth = |auth: &Auth| matches!(auth, Auth::Oauth2(_));
-    let unauthorized = elsewhere || (credentials.is_some() && (oauth(old_target.1) || oauth(auth)));
-    let accounts = if unauthorized { app.store.accounts(&connection).await? } else { Vec::new() };
+    let forget_accounts = elsewhere || (credentials.is_some() && (oauth(old_target.1) || oauth(auth)));
+    let accounts = if forget_accounts { app.store.accounts(&connection).await? } else { Vec::new() };
     // A client alone convinces nobody where a person has to agree.
-    let renewed = matches!(credentials, Some(Some(_))) && !auth.asks_a_person();
+    let credential_renewed = matches!(credentials, Some(Some(_))) && !auth.asks_a_person();
     let dropped = (matches!(credentials, Some(None)) && connection.credentials.is_some())
         || accounts.iter().any(|(key, _)| key.visitor.is_none());
     let ends = patch.credentials_expire_at.or_else(|| credentials.is_some().then_some(None));
     let production = patch.environment.unwrap_or(connection.environment) == Environment::Production;
     let change = ConnectionChange {
-        renewed,
+        credential_renewed,
         // Chats get it back once it has a credential, and has passed a test as it is now.
-        withdrawn: match production {
-            true if dropped && !renewed => Some(ConnectionStatus::NeedsAuth),
+        demote_to: match production {
+            true if dropped && !credential_renewed => Some(ConnectionStatus::NeedsAuth),
             true if dropped || elsewhere || moved => Some(ConnectionStatus::Installed),
             _ => None,
         },
         // Who wanted it in the sandbox didn't speak of the real service.
-        unwanted: production && moved,
-        seen: Some(patch.revision.unwrap_or(connection.revision)),
+        needs_enabling: production && moved,
+        expected_revision: Some(patch.revision.unwrap_or(connection.revision)),
         name: patch.name,
         settings: Some(settings),
         auth: patch.auth,
         credentials,
-        untested: elsewhere || moved,
-        unauthorized,
+        reset_test: elsewhere || moved,
+        forget_accounts,
         policy: patch.policy,
         mappings: patch.mappings,
         version: patch.version,
@@ -110,7 +110,7 @@ pub async fn change(
     Ok(Changed { connection: changed, revocation })
 }
 
-/// Tells every mistake at once; the way of authentication when there is none.
+/// Checks a patch whole. Returns the way of authentication, or every mistake.
 async fn check<'m>(
     app: &App,
     connection: &Connection,

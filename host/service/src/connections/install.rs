@@ -10,8 +10,8 @@ use resly_core::{
 use resly_manifest::{AuthType, Manifest};
 use serde_json::Value;
 
-use super::{ConnectionError, check_name, fit, mappings};
-use crate::{App, FieldError};
+use super::{ConnectionError, fit, mappings};
+use crate::{App, FieldError, check_name};
 
 /// What an admin chose.
 pub struct NewConnection {

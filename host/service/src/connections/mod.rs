@@ -68,11 +68,3 @@ async fn not_changed(app: &App, organization: OrganizationId, id: ConnectionId) 
         Err(error) => error,
     }
 }
-
-/// Characters of a name.
-const NAME: usize = 100;
-
-fn check_name(name: &str) -> Option<FieldError> {
-    let fits = !name.trim().is_empty() && name.chars().count() <= NAME;
-    (!fits).then(|| FieldError::new("name", "1 to 100 characters are expected"))
-}

@@ -168,7 +168,7 @@ both! {
         assert!(!remembers("crm/anna").await && remembers("crm/berta").await);
         assert_eq!(store.oauth_flow([4; 32], at(1)).await.unwrap(), None, "what she was asked for is moot");
         assert!(store.account(&anna).await.unwrap().is_none() && store.account(&berta).await.unwrap().is_some());
-        let change = ConnectionChange { unauthorized: true, ..ConnectionChange::default() };
+        let change = ConnectionChange { forget_accounts: true, ..ConnectionChange::default() };
         store.update_connection(stranger, connection.id, change.clone()).await.unwrap();
         assert_eq!(store.accounts(&connection).await.unwrap().len(), 2, "another organization changes nothing");
         store.update_connection(org, connection.id, change).await.unwrap();

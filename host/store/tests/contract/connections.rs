@@ -63,12 +63,12 @@ both! {
             environment: Some(Environment::Sandbox),
             name: None,
             auth: Some(AuthType::Basic),
-            untested: true,
-            renewed: false,
-            withdrawn: None,
-            unwanted: false,
-            seen: Some(2),
-            unauthorized: true,
+            reset_test: true,
+            credential_renewed: false,
+            demote_to: None,
+            needs_enabling: false,
+            expected_revision: Some(2),
+            forget_accounts: true,
             expiry: Some(CredentialsExpiry { ends: Some(at(99)), now: at(1) }),
         };
         let changed = store.update_connection(org, new.id, change).await.unwrap().unwrap();
@@ -92,9 +92,9 @@ both! {
         let change = |seen| ConnectionChange {
             settings: Some(json!({"region": "us"})),
             credentials: Some(None),
-            unauthorized: true,
-            withdrawn: Some(ConnectionStatus::NeedsAuth),
-            seen: Some(seen),
+            forget_accounts: true,
+            demote_to: Some(ConnectionStatus::NeedsAuth),
+            expected_revision: Some(seen),
             ..ConnectionChange::default()
         };
         assert!(store.update_connection(org, new.id, change(2)).await.unwrap().is_none());
@@ -105,12 +105,12 @@ both! {
         assert_eq!((changed.status, changed.revision), (ConnectionStatus::NeedsAuth, 2));
         // Only what is enabled is taken from chats, and only what waits for a credential is renewed.
         let renewed = ConnectionChange {
-            renewed: true, withdrawn: Some(ConnectionStatus::Installed), seen: Some(2), ..ConnectionChange::default()
+            credential_renewed: true, demote_to: Some(ConnectionStatus::Installed), expected_revision: Some(2), ..ConnectionChange::default()
         };
         let changed = store.update_connection(org, new.id, renewed.clone()).await.unwrap().unwrap();
         assert_eq!(changed.status, ConnectionStatus::Installed);
         store.set_connection_status(org, new.id, ConnectionStatus::Disabled).await.unwrap();
-        let disabled = ConnectionChange { seen: Some(3), ..renewed };
+        let disabled = ConnectionChange { expected_revision: Some(3), ..renewed };
         let changed = store.update_connection(org, new.id, disabled).await.unwrap().unwrap();
         assert_eq!(changed.status, ConnectionStatus::Disabled);
     }
@@ -134,7 +134,7 @@ both! {
         // What was refused, or passed, was the one before.
         let old = seen().await;
         let elsewhere = ConnectionChange {
-            untested: true, withdrawn: Some(ConnectionStatus::Installed), ..ConnectionChange::default()
+            reset_test: true, demote_to: Some(ConnectionStatus::Installed), ..ConnectionChange::default()
         };
         store.update_connection(org, new.id, elsewhere).await.unwrap().unwrap();
         store.set_connection_tested(&old, at(9)).await.unwrap();
@@ -142,7 +142,7 @@ both! {
         assert_eq!((seen().await.status, seen().await.tested_at), (ConnectionStatus::Installed, None));
         assert_eq!(pass().await, ConnectionStatus::Enabled);
         let moved = ConnectionChange {
-            unwanted: true, withdrawn: Some(ConnectionStatus::Installed), ..ConnectionChange::default()
+            needs_enabling: true, demote_to: Some(ConnectionStatus::Installed), ..ConnectionChange::default()
         };
         store.update_connection(org, new.id, moved).await.unwrap().unwrap();
         assert_eq!(pass().await, ConnectionStatus::Installed);

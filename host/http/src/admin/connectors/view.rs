@@ -8,7 +8,7 @@ use resly_core::{
     id::KeyId,
     time::Timestamp,
 };
-use resly_manifest::{Auth, Manifest, RequestedLimits, SideEffect, signature::PublicKey};
+use resly_manifest::{Action, Auth, RequestedLimits, SideEffect, signature::PublicKey};
 use resly_service::catalogue::Listed;
 use resly_store::{Trust, VersionState};
 use serde::Serialize;
@@ -110,7 +110,7 @@ pub struct ListedConnector {
 
 impl ListedConnector {
     fn new(listed: &Listed, trust: &Trust) -> Self {
-        let manifest = Manifest::clone(&listed.installable.manifest);
+        let manifest = &*listed.installable.manifest;
         let origin = listed.installable.origin;
         let uploaded = (origin == Origin::Uploaded).then_some(listed);
         Self {
@@ -118,25 +118,25 @@ impl ListedConnector {
             testable: manifest.test.is_some(),
             has_fixtures: !manifest.fixtures.is_empty(),
             imports: uploaded.map(|listed| listed.imports.clone()),
-            remarks: uploaded.map(|listed| remarks(&manifest, &listed.imports)),
+            remarks: uploaded.map(|listed| remarks(manifest, &listed.imports)),
             sha256: uploaded.map(|listed| listed.installable.component.to_string()),
             signature: uploaded.map(|listed| ConnectorSignature::new(listed, trust)),
             decision: uploaded.map(ConnectorDecision::new),
-            id: manifest.id,
-            name: manifest.name,
-            version: manifest.version,
-            author: manifest.author,
-            description: manifest.description,
+            id: manifest.id.clone(),
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            author: manifest.author.clone(),
+            description: manifest.description.clone(),
             origin,
             state: listed.state,
             reason: listed.reason.clone(),
             approval: listed.approval,
-            hosts: manifest.hosts,
-            auth: manifest.auth,
-            auth_alternatives: manifest.auth_alternatives,
-            auth_hosts: manifest.auth_hosts,
-            settings: manifest.settings,
-            actions: manifest.actions.into_iter().map(ConnectorAction::from).collect(),
+            hosts: manifest.hosts.clone(),
+            auth: manifest.auth.clone(),
+            auth_alternatives: manifest.auth_alternatives.clone(),
+            auth_hosts: manifest.auth_hosts.clone(),
+            settings: manifest.settings.clone(),
+            actions: manifest.actions.iter().map(ConnectorAction::from).collect(),
             redirects: manifest.redirects,
             limits: manifest.limits.into(),
             created_at: listed.created_at,
@@ -162,11 +162,18 @@ pub struct ConnectorAction {
     output: Option<Value>,
 }
 
-impl From<resly_manifest::Action> for ConnectorAction {
-    fn from(action: resly_manifest::Action) -> Self {
-        let resly_manifest::Action { id, title, description, side_effect, idempotent, cache_s, input, output, .. } =
-            action;
-        Self { id, title, description, side_effect, idempotent, cache_s, input, output }
+impl From<&Action> for ConnectorAction {
+    fn from(action: &Action) -> Self {
+        Self {
+            id: action.id.clone(),
+            title: action.title.clone(),
+            description: action.description.clone(),
+            side_effect: action.side_effect,
+            idempotent: action.idempotent,
+            cache_s: action.cache_s,
+            input: action.input.clone(),
+            output: action.output.clone(),
+        }
     }
 }
 
