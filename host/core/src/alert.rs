@@ -165,7 +165,7 @@ pub struct NewAlert {
 
 /// What a change of health means for alerts.
 #[derive(Clone, Debug)]
-pub enum HealthNews {
+pub enum HealthChange {
     Raise(NewAlert),
     /// Whatever was open about the connection's health is over.
     Recovered,
@@ -173,18 +173,18 @@ pub enum HealthNews {
 
 /// What is news in a connection's health. `offered` is whether chats could use it: what an admin is still setting up
 /// raises nothing.
-pub fn health_news(before: &Health, after: &Health, subject: &Subject, offered: bool) -> Option<HealthNews> {
+pub fn health_news(before: &Health, after: &Health, subject: &Subject, offered: bool) -> Option<HealthChange> {
     if before.state == after.state {
         return None;
     }
     let (kind, title) = match after.state {
-        HealthState::Healthy => return Some(HealthNews::Recovered),
+        HealthState::Healthy => return Some(HealthChange::Recovered),
         HealthState::NeedsAuth => (AlertKind::NeedsAuth, "the service refused the credential"),
         HealthState::Failing => (AlertKind::ConnectionFailing, "it keeps failing"),
         HealthState::Unknown | HealthState::Degraded => return None,
     };
     offered.then(|| {
-        HealthNews::Raise(NewAlert {
+        HealthChange::Raise(NewAlert {
             kind,
             cause: health_cause(kind, subject.connection),
             title: format!("{}: {title}", subject.name),
@@ -262,10 +262,10 @@ mod tests {
         start.plus(Duration::from_secs(seconds))
     }
 
-    fn raised(news: Option<HealthNews>) -> Option<AlertKind> {
+    fn raised(news: Option<HealthChange>) -> Option<AlertKind> {
         match news? {
-            HealthNews::Raise(alert) => Some(alert.kind),
-            HealthNews::Recovered => None,
+            HealthChange::Raise(alert) => Some(alert.kind),
+            HealthChange::Recovered => None,
         }
     }
 
@@ -284,7 +284,7 @@ mod tests {
         let after = before.after(bad(Reason::NeedsAuth), Schedule::default(), 0, at(6));
         assert_eq!(raised(health_news(&before, &after, &subject(), true)), Some(AlertKind::NeedsAuth));
         let healthy = after.after(Evidence::Good, Schedule::default(), 0, at(7));
-        assert!(matches!(health_news(&after, &healthy, &subject(), false), Some(HealthNews::Recovered)));
+        assert!(matches!(health_news(&after, &healthy, &subject(), false), Some(HealthChange::Recovered)));
         assert!(health_news(&healthy, &healthy, &subject(), true).is_none());
     }
 

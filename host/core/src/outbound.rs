@@ -68,7 +68,7 @@ pub enum OutboundReason {
 #[error("{message}")]
 pub struct OutboundFailure {
     pub reason: OutboundReason,
-    /// Safe for the guest, the log and the admin: what happened, without a secret.
+    /// CredentialSealer for the guest, the log and the admin: what happened, without a secret.
     pub message: String,
     /// What an admin or a visitor has to do first. The guest doesn't learn of it.
     pub remedy: Option<Remedy>,
@@ -107,7 +107,7 @@ pub trait Outbound: Send + Sync + 'static {
 /// A request as it would leave: every header that the host adds for the connector is there, with a mark in the credential's
 /// place. What frames the message (`host`, `content-length`) isn't among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Departure {
+pub struct StagedRequest {
     pub method: String,
     pub url: String,
     pub headers: Vec<(String, String)>,
@@ -119,7 +119,7 @@ pub struct Departure {
 }
 
 /// The outside without a way out: the whole policy of a call, as far as it needs no network and no secret.
-pub trait Rehearse: Send + Sync + 'static {
+pub trait DryRunPolicy: Send + Sync + 'static {
     /// The request as it would leave, or why it wouldn't.
-    fn rehearse(&self, request: &OutboundRequest) -> Result<Departure, OutboundFailure>;
+    fn dry_run(&self, request: &OutboundRequest) -> Result<StagedRequest, OutboundFailure>;
 }

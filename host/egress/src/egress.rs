@@ -18,7 +18,7 @@ use crate::{
     session::{Session, SessionSpec},
     wire::{
         breaker::Breaker,
-        client::{Clients, WayError},
+        client::{Clients, TransportError},
     },
 };
 
@@ -73,7 +73,7 @@ impl Egress {
     pub fn refuses_plain_http(&self, url: &str) -> Option<String> {
         let target = Target::parse(url).ok().filter(|target| !target.is_https())?;
         match self.clients.way(&target) {
-            Err(error @ WayError::PlainHttp) => Some(error.to_string()),
+            Err(error @ TransportError::PlainHttp) => Some(error.to_string()),
             _ => None,
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     policy::{grant::GrantError, target::TargetError},
     wire::{
         body::BodyError,
-        client::{WayError, WireError},
+        client::{TransportError, WireError},
         headers::HeaderError,
         inject::InjectError,
     },
@@ -37,7 +37,7 @@ pub fn bad_settings(error: &GrantError) -> OutboundFailure {
     refused(OutboundReason::Denied, format!("{error}; an admin has to correct the connection's settings"))
 }
 
-pub fn no_way(host: &str, error: WayError) -> OutboundFailure {
+pub fn no_way(host: &str, error: TransportError) -> OutboundFailure {
     refused(OutboundReason::Denied, format!("{host}: {error}"))
 }
 

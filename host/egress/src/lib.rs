@@ -33,7 +33,7 @@ mod wire;
 
 pub use config::{EgressConfig, EgressError};
 pub use egress::Egress;
-pub use oauth::{AccountSpec, AppClient, Keeper, OAuthError, Said, account_binding, endpoints};
+pub use oauth::{AccountSpec, AppClient, OAuthError, ServiceError, TokenRefresher, account_binding, endpoints};
 pub use policy::{
     allow::{AllowError, AllowedHost, parse as parse_allow},
     grant::{GrantError, GrantedHost, check_settings},

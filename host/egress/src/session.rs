@@ -2,7 +2,7 @@
 
 mod attempt;
 mod credential;
-mod rehearse;
+mod dry_run;
 mod response;
 
 use std::{
@@ -31,12 +31,12 @@ use self::credential::Credential;
 use crate::{
     egress::{BreakerKey, Egress, lock},
     failure,
-    oauth::{AccountSpec, Keeper},
+    oauth::{AccountSpec, TokenRefresher},
     policy::{
         grant::{GrantError, Grants},
         target::Target,
     },
-    wire::{client::Way, decode, headers, inject},
+    wire::{client::Transport, decode, headers, inject},
 };
 
 /// The most bytes of a request's body.
@@ -53,7 +53,7 @@ pub enum CredentialSource {
     /// Known already: to try credentials before they are stored.
     Plain(Credentials),
     /// What authorizing obtained, renewed when it is about to end or the service says that it has.
-    Account { keeper: Arc<Keeper>, who: Arc<AccountSpec> },
+    Account { keeper: Arc<TokenRefresher>, who: Arc<AccountSpec> },
 }
 
 /// What one call may do outside.
@@ -201,7 +201,7 @@ impl Session {
     }
 
     /// The policy for one hop: grants, scheme, address. Whether the credential goes along, besides.
-    fn permit(&self, hop: &Hop) -> Result<(Way, bool), OutboundFailure> {
+    fn permit(&self, hop: &Hop) -> Result<(Transport, bool), OutboundFailure> {
         let grants = self.grants.get_or_init(|| Grants::resolve(&self.spec.manifest, &self.spec.settings));
         let grants = grants.as_ref().map_err(failure::bad_settings)?;
         let target = &hop.target;
@@ -219,7 +219,7 @@ impl Session {
     }
 
     /// The whole policy for one hop, and the credential that goes along.
-    async fn admit(&self, hop: &Hop, until: Instant) -> Result<(Way, Option<Arc<Credential>>), OutboundFailure> {
+    async fn admit(&self, hop: &Hop, until: Instant) -> Result<(Transport, Option<Arc<Credential>>), OutboundFailure> {
         let (way, authenticated) = self.permit(hop)?;
         if !authenticated {
             return Ok((way, None));

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::{
     egress::Egress,
     policy::target::{Target, TargetError},
-    wire::client::{Outgoing, WayError, WireError},
+    wire::client::{Outgoing, TransportError, WireError},
 };
 
 /// The field of a secret's record, and its shape.
@@ -46,13 +46,13 @@ pub struct Message<'m> {
     pub body: &'m str,
 }
 
-/// Why a message didn't arrive. Safe for the admin: it names no address.
+/// Why a message didn't arrive. CredentialSealer for the admin: it names no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     #[error("the webhook's URL can't be called: {0}")]
     Url(#[from] TargetError),
     #[error("the webhook's URL can't be called: {0}")]
-    Way(#[from] WayError),
+    Transport(#[from] TransportError),
     #[error("the webhook could not be reached: {0}")]
     Wire(#[from] WireError),
     #[error("the webhook's secret is not what this host makes; rotate it")]

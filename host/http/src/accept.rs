@@ -5,11 +5,11 @@ use http::{HeaderMap, header};
 /// Whether the client prefers HTML to `other`. A browser does: it names `text/html`. Of equal weights the type that is named
 /// more exactly wins, then `other`, so that `*/*` and no `Accept` at all mean `other`.
 pub fn prefers_html(headers: &HeaderMap, other: &str) -> bool {
-    wish(headers, "text/html") > wish(headers, other)
+    preference(headers, "text/html") > preference(headers, other)
 }
 
 /// The weight in thousandths and the exactness of the most exact range that holds a media type.
-fn wish(headers: &HeaderMap, media: &str) -> (u16, u8) {
+fn preference(headers: &HeaderMap, media: &str) -> (u16, u8) {
     let any = media.split_once('/').map_or("", |(kind, _)| kind);
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut best = (0, 0);

@@ -14,7 +14,7 @@ use http::{Extensions, HeaderMap, HeaderValue, header, request::Parts};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use resly_core::{id::OrganizationId, json::without_bom};
-use resly_manifest::json_weight::{Unweighed, weigh};
+use resly_manifest::json_weight::{WeighError, weigh};
 use resly_service::FieldError;
 use serde::de::DeserializeOwned;
 
@@ -130,8 +130,8 @@ fn weight(bytes: &[u8], most: usize) -> Result<usize, Problem> {
     let Ok(text) = std::str::from_utf8(without_bom(bytes)) else { return Ok(0) };
     match weigh(text, most) {
         Ok(weight) => Ok(weight),
-        Err(Unweighed::NotJson) => Ok(0),
-        Err(error @ Unweighed::TooHeavy { .. }) => {
+        Err(WeighError::NotJson) => Ok(0),
+        Err(error @ WeighError::TooHeavy { .. }) => {
             Err(Problem::new(&kinds::BODY_TOO_LARGE, format!("the body can't be taken: {error}; send less at once")))
         }
     }

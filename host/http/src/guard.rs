@@ -192,7 +192,7 @@ macro_rules! callers {
 
 callers! {
     /// A caller who may chat.
-    Chatter = Chat, "chat";
+    ChatKey = Chat, "chat";
     /// A caller who may search.
     Searcher = Search, "search";
     /// A caller who may administer one organization.

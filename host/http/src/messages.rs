@@ -8,7 +8,7 @@ use axum::{
 };
 use resly_service::App;
 
-use super::{chat::Answer, guard::Chatter, problem::Problem};
+use super::{chat::Answer, guard::ChatKey, problem::Problem};
 
 /// One message with its citations, steps and tokens; also one that was superseded.
 #[utoipa::path(
@@ -20,7 +20,7 @@ use super::{chat::Answer, guard::Chatter, problem::Problem};
 )]
 pub async fn get(
     State(app): State<Arc<App>>,
-    Chatter(principal): Chatter,
+    ChatKey(principal): ChatKey,
     Path(id): Path<String>,
 ) -> Result<Json<Answer>, Problem> {
     let missing = || Problem::not_found("there is no such message");

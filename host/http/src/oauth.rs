@@ -94,7 +94,7 @@ pub struct Answer {
 }
 
 /// How an authorization ended.
-enum Ending {
+enum AuthorizationOutcome {
     /// Whether the connection's test passed, when there is one.
     Connected(Option<bool>),
     Failed(&'static str),
@@ -128,7 +128,7 @@ pub async fn callback(
         let (app, flow) = (Arc::clone(&app), flow.clone());
         async move { finish(&app, &flow, &answer, &query.unwrap_or_default()).await }
     });
-    let ending = task.await.unwrap_or(Ending::Failed("internal"));
+    let ending = task.await.unwrap_or(AuthorizationOutcome::Failed("internal"));
     let public = app.public_url().unwrap_or_default();
     let forget = set_cookie(public, &name, "", 0);
     match &flow.account.visitor {
@@ -137,11 +137,11 @@ pub async fn callback(
     }
 }
 
-async fn finish(app: &App, flow: &OauthFlow, answer: &Answer, query: &str) -> Ending {
+async fn finish(app: &App, flow: &OauthFlow, answer: &Answer, query: &str) -> AuthorizationOutcome {
     let (connection, spec) = match place(app, flow).await {
         Ok(Some(placed)) => placed,
-        Ok(None) => return Ending::Failed("changed"),
-        Err(_) => return Ending::Failed("internal"),
+        Ok(None) => return AuthorizationOutcome::Failed("changed"),
+        Err(_) => return AuthorizationOutcome::Failed("internal"),
     };
     let code = match spec.oauth.as_deref().map(|oauth| accept(oauth, answer)) {
         Some(Ok(code)) => code,
@@ -152,18 +152,18 @@ async fn finish(app: &App, flow: &OauthFlow, answer: &Answer, query: &str) -> En
             tracing::warn!(reason, error = ?said(&answer.error), description = ?said(&answer.error_description),
                 organization = %connection.organization, connection = %connection.id,
                 "a service gave no code for an authorization");
-            return Ending::Failed(reason);
+            return AuthorizationOutcome::Failed(reason);
         }
-        None => return Ending::Failed("changed"),
+        None => return AuthorizationOutcome::Failed("changed"),
     };
     let failed = |error: OAuthError| {
         tracing::warn!(%error, organization = %connection.organization, connection = %connection.id,
             "a service gave no tokens for an authorization");
-        Ending::Failed(reason(&error))
+        AuthorizationOutcome::Failed(reason(&error))
     };
-    match app.accounts.keeper.vouches(&spec, query).await {
+    match app.accounts.keeper.verify_callback(&spec, query).await {
         Ok(true) => {}
-        Ok(false) => return Ending::Failed("signature"),
+        Ok(false) => return AuthorizationOutcome::Failed("signature"),
         Err(error) => return failed(error),
     }
     let redirect = format!("{}{REDIRECT}", app.public_url().unwrap_or_default());
@@ -173,13 +173,13 @@ async fn finish(app: &App, flow: &OauthFlow, answer: &Answer, query: &str) -> En
     };
     match app.store.put_account(flow.account.clone(), flow.revision, tokens, app.clock.now()).await {
         Ok(true) => {}
-        Ok(false) => return Ending::Failed("changed"),
+        Ok(false) => return AuthorizationOutcome::Failed("changed"),
         Err(error) => {
             tracing::error!(%error, connection = %connection.id, "tokens could not be kept");
-            return Ending::Failed("internal");
+            return AuthorizationOutcome::Failed("internal");
         }
     }
-    Ending::Connected(tested(app, flow).await)
+    AuthorizationOutcome::Connected(tested(app, flow).await)
 }
 
 /// Why a service's tokens couldn't be had, as the console and the handbook name it.
@@ -226,7 +226,7 @@ async fn tested(app: &App, flow: &OauthFlow) -> Option<bool> {
     if flow.account.visitor.is_some() && !waits {
         return None;
     }
-    let by = actions::By { key: flow.key, visitor: flow.account.visitor.clone() };
+    let by = actions::ManualCaller { key: flow.key, visitor: flow.account.visitor.clone() };
     match actions::tested(app, by, &connection).await {
         Ok(Some(report)) => Some(report.result.is_ok()),
         Ok(None) => None,
@@ -235,7 +235,7 @@ async fn tested(app: &App, flow: &OauthFlow) -> Option<bool> {
 }
 
 /// Where the console shows how it ended.
-fn console(public: &str, flow: &OauthFlow, ending: &Ending) -> String {
+fn console(public: &str, flow: &OauthFlow, ending: &AuthorizationOutcome) -> String {
     let id = flow.account.connection.to_string();
     let Ok(mut url) = Url::parse(public).and_then(|public| public.join("/console")) else {
         return "/console".to_owned();
@@ -243,11 +243,11 @@ fn console(public: &str, flow: &OauthFlow, ending: &Ending) -> String {
     let mut query = url.query_pairs_mut();
     query.append_pair("connection", &id);
     match ending {
-        Ending::Connected(tested) => {
+        AuthorizationOutcome::Connected(tested) => {
             let tested = tested.map_or("none", |passed| if passed { "passed" } else { "failed" });
             query.append_pair("oauth", "connected").append_pair("test", tested);
         }
-        Ending::Failed(reason) => {
+        AuthorizationOutcome::Failed(reason) => {
             query.append_pair("oauth", "failed").append_pair("reason", reason);
         }
     }
@@ -255,15 +255,15 @@ fn console(public: &str, flow: &OauthFlow, ending: &Ending) -> String {
     url.into()
 }
 
-fn visitor_page(ending: &Ending) -> Response {
+fn visitor_page(ending: &AuthorizationOutcome) -> Response {
     match ending {
-        Ending::Connected(_) => {
+        AuthorizationOutcome::Connected(_) => {
             plain::page(StatusCode::OK, "<p>Your account is connected. You can close this page.</p>")
         }
-        Ending::Failed("access_denied") => {
+        AuthorizationOutcome::Failed("access_denied") => {
             plain::page(StatusCode::OK, "<p>Your account was not connected. You can close this page.</p>")
         }
-        Ending::Failed(_) => plain::page(
+        AuthorizationOutcome::Failed(_) => plain::page(
             StatusCode::BAD_GATEWAY,
             "<p>Your account could not be connected. Go back to where you came from, and try again.</p>",
         ),

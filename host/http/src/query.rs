@@ -21,7 +21,7 @@ pub struct Query<T>(pub T);
 
 /// What a route without parameters takes.
 #[derive(Deserialize)]
-pub struct Nothing {}
+pub struct NoParameters {}
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
@@ -127,7 +127,7 @@ mod tests {
     fn what_is_unknown_or_there_twice_is_refused_by_name() {
         let well: Two = read("state=open%20&limit=1").unwrap();
         assert_eq!((well.state.as_deref(), well.limit.as_deref()), (Some("open "), Some("1")));
-        assert!(read::<Two>("").unwrap().state.is_none() && read::<Nothing>("").is_ok());
+        assert!(read::<Two>("").unwrap().state.is_none() && read::<NoParameters>("").is_ok());
 
         let problem = read::<Two>("stat=open").unwrap_err().to_json();
         assert_eq!((&problem["status"], &problem["parameter"]), (&json!(400), &json!("stat")), "{problem}");
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(problem["detail"], said, "what it was set to isn't repeated");
         let twice = read::<Two>("limit=1&limit=2").unwrap_err().to_json();
         assert_eq!((&twice["parameter"], &twice["status"]), (&json!("limit"), &json!(400)), "{twice}");
-        let none = read::<Nothing>("all=1").err().unwrap().to_json();
+        let none = read::<NoParameters>("all=1").err().unwrap().to_json();
         assert_eq!(none["detail"], "the query parameter `all` is unknown; this route takes no parameters");
     }
 

@@ -76,16 +76,16 @@ impl RateGate {
         if passed.is_err() {
             let address = gate.state().address.map(Subject::Address);
             for subject in address.into_iter().chain([Subject::Key]) {
-                gate.app.rates.give_back(gate.caller(), subject).await;
+                gate.app.rates.refund(gate.caller(), subject).await;
             }
         }
         passed
     }
 
     /// An answer counts until it is written, whether its client stays or not.
-    pub fn hold(extensions: &Extensions, live: &LiveTurn) {
+    pub fn keep_until_end(extensions: &Extensions, live: &LiveTurn) {
         if let Some(gate) = extensions.get::<Arc<Self>>() {
-            live.hold(gate.state().permits.clone());
+            live.keep_until_end(gate.state().permits.clone());
         }
     }
 
@@ -96,7 +96,11 @@ impl RateGate {
         if let Some(left) = left {
             rate_limit::insert_rate(&mut parts.headers, left, self.app.clock.now());
         }
-        let body = if permits.is_empty() || body.is_end_stream() { body } else { Body::new(Held { body, permits }) };
+        let body = if permits.is_empty() || body.is_end_stream() {
+            body
+        } else {
+            Body::new(BodyWithPermits { body, permits })
+        };
         Response::from_parts(parts, body)
     }
 
@@ -145,13 +149,13 @@ fn advice(subject: RateSubject) -> &'static str {
 }
 
 /// A response's body with the permits of its answer.
-struct Held {
+struct BodyWithPermits {
     body: Body,
     #[expect(dead_code, reason = "what they are kept for is their end")]
     permits: Vec<Arc<StreamPermit>>,
 }
 
-impl http_body::Body for Held {
+impl http_body::Body for BodyWithPermits {
     type Data = bytes::Bytes;
     type Error = axum::Error;
 

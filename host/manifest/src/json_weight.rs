@@ -25,7 +25,7 @@ const BEYOND: &str = "parsed, it takes more memory than it may";
 
 /// Why a text has no weight.
 #[derive(Debug, thiserror::Error)]
-pub enum Unweighed {
+pub enum WeighError {
     #[error("it holds so many values that, parsed, it would take more than {} MiB of memory", most >> 20)]
     TooHeavy { most: usize },
     /// It is no JSON; whoever parses it tells more.
@@ -38,14 +38,14 @@ pub enum Unweighed {
 ///
 /// # Errors
 /// When that is more than `most`, or the text is no JSON.
-pub fn weigh(text: &str, most: usize) -> Result<usize, Unweighed> {
+pub fn weigh(text: &str, most: usize) -> Result<usize, WeighError> {
     let mut scale = Scale { weight: 0, most };
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = Weighed(&mut scale).deserialize(&mut reader).and_then(|()| reader.end());
     match read {
         Ok(()) => Ok(scale.weight),
-        Err(_) if scale.weight > most => Err(Unweighed::TooHeavy { most }),
-        Err(_) => Err(Unweighed::NotJson),
+        Err(_) if scale.weight > most => Err(WeighError::TooHeavy { most }),
+        Err(_) => Err(WeighError::NotJson),
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
         // Each has a megabyte or two as a text.
         for element in ["0", "[]", "{\"\":0}", "\"\"", "null", "[[[0]]]", "1e1", "true"] {
             let text = list(element, (2 * MIB) / (element.len() + 1));
-            assert!(matches!(weigh(&text, 16 * MIB), Err(Unweighed::TooHeavy { .. })), "{element}");
+            assert!(matches!(weigh(&text, 16 * MIB), Err(WeighError::TooHeavy { .. })), "{element}");
         }
         let honest =
             list(r#"{"name": "a name of some length", "description": "and some words about what it is"}"#, 9_000);
@@ -185,9 +185,9 @@ mod tests {
     #[test]
     fn what_is_no_json_has_no_weight() {
         for text in ["", "[0", "[0] 1", "{\"a\"}", "nul"] {
-            assert!(matches!(weigh(text, MIB), Err(Unweighed::NotJson)), "{text}");
+            assert!(matches!(weigh(text, MIB), Err(WeighError::NotJson)), "{text}");
         }
-        assert!(matches!(weigh(&"[".repeat(1_000), MIB), Err(Unweighed::NotJson)));
+        assert!(matches!(weigh(&"[".repeat(1_000), MIB), Err(WeighError::NotJson)));
         assert!(weigh(" {\"a\": [1, \"\\u00e9\"]} ", MIB).is_ok());
     }
 }

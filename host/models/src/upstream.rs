@@ -36,7 +36,7 @@ pub(crate) struct Upstream {
     client: Client,
     endpoint: Url,
     headers: HeaderMap,
-    pub teller: Teller,
+    pub teller: LogSanitizer,
     clock: Arc<dyn Clock>,
     /// Host and port, for errors.
     pub at: String,
@@ -70,7 +70,7 @@ impl Upstream {
             headers.insert(AUTHORIZATION, value);
         }
         let client = client(endpoint.scheme() == "https", connect_timeout)?;
-        Ok(Self { client, endpoint, headers, teller: Teller(key), clock: Arc::new(SystemClock), at })
+        Ok(Self { client, endpoint, headers, teller: LogSanitizer(key), clock: Arc::new(SystemClock), at })
     }
 
     /// The host's name alone.
@@ -99,12 +99,12 @@ impl Upstream {
             text.push_str(&inner.to_string());
             cause = inner.source();
         }
-        self.tell(&text)
+        self.sanitize(&text)
     }
 
     /// A text of the provider's, made fit for a log.
-    pub fn tell(&self, text: &str) -> String {
-        self.teller.tell(text)
+    pub fn sanitize(&self, text: &str) -> String {
+        self.teller.sanitize(text)
     }
 
     /// How long a response asks to wait.
@@ -131,10 +131,10 @@ impl Upstream {
 
 /// Makes what a provider says fit for a log: capped, on one line, without the provider's key, which some repeat.
 #[derive(Clone, Default)]
-pub(crate) struct Teller(Option<SecretString>);
+pub(crate) struct LogSanitizer(Option<SecretString>);
 
-impl Teller {
-    pub fn tell(&self, text: &str) -> String {
+impl LogSanitizer {
+    pub fn sanitize(&self, text: &str) -> String {
         let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if let Some(key) = &self.0 {
             let key = key.expose_secret();

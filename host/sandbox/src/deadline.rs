@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use crate::fuel::Care;
+use crate::fuel::PauseCheck;
 
 /// The deadline came first.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Elapsed;
 
 /// Awaits a future until the deadline. The clock is asked before the future is: a guest that never waits would
 /// otherwise get one more turn after its deadline.
-pub async fn before<T>(deadline: Instant, care: &Care, future: impl Future<Output = T>) -> Result<T, Elapsed> {
+pub async fn before<T>(deadline: Instant, care: &PauseCheck, future: impl Future<Output = T>) -> Result<T, Elapsed> {
     let mut future = pin!(future);
     let mut timer = pin!(tokio::time::sleep_until(deadline.into()));
     let mut waits = false;

@@ -79,8 +79,8 @@ impl Fuel {
     }
 
     /// How the guest's reserve is looked after while it is polled.
-    pub fn care(&self, engine: &Engine) -> Care {
-        Care(self.reserve.as_ref().map(|growing| (engine.clone(), Arc::clone(&growing.pulse))))
+    pub fn care(&self, engine: &Engine) -> PauseCheck {
+        PauseCheck(self.reserve.as_ref().map(|growing| (engine.clone(), Arc::clone(&growing.pulse))))
     }
 }
 
@@ -140,9 +140,9 @@ pub fn at_epoch(mut store: StoreContextMut<'_, Guest>) -> wasmtime::Result<Updat
 }
 
 /// Sees to it that a guest is looked at when it goes on after a pause.
-pub struct Care(Option<(Engine, Arc<Pulse>)>);
+pub struct PauseCheck(Option<(Engine, Arc<Pulse>)>);
 
-impl Care {
+impl PauseCheck {
     /// To be called before a guest that had paused is polled.
     pub fn resume(&self) {
         if let Some((engine, pulse)) = &self.0

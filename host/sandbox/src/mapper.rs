@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use resly_core::{
     connector::{
         fuel::FuelReserve,
-        sandbox::{Cost, FaultKind, Mapped, Unmapped},
+        sandbox::{Cost, FaultKind, Mapped, MappingFailure},
     },
     id::OrganizationId,
 };
@@ -59,7 +59,7 @@ impl Mapper {
         reserve: Option<Arc<FuelReserve>>,
         deadline: Instant,
     ) -> Mapped {
-        let refused = |fault| Mapped { result: Err(Unmapped::Fault(fault)), cost: Cost::default() };
+        let refused = |fault| Mapped { result: Err(MappingFailure::Fault(fault)), cost: Cost::default() };
         let pre = match self.pre().await {
             Ok(pre) => pre,
             Err(error) => return refused(fault::component(&error)),
@@ -83,16 +83,16 @@ impl Mapper {
         .await;
         let cost = cost(&store, started);
         let result = match result {
-            Err(_) => Err(Unmapped::Fault(fault::deadline(&allowance))),
-            Ok(Err(error)) => Err(Unmapped::Fault(fault::of(&error, store.data()))),
+            Err(_) => Err(MappingFailure::Fault(fault::deadline(&allowance))),
+            Ok(Err(error)) => Err(MappingFailure::Fault(fault::of(&error, store.data()))),
             Ok(Ok(Err(failure))) => {
                 let message = prefix(&failure.message, crate::limits::FAULT_MESSAGE).to_owned();
-                Err(Unmapped::Filter { message, offset: failure.offset })
+                Err(MappingFailure::Filter { message, offset: failure.offset })
             }
             Ok(Ok(Ok(output))) if output.len() > allowance.output_bytes => {
                 let what =
                     format!("the mapping's output has {} bytes of {} allowed", output.len(), allowance.output_bytes);
-                Err(Unmapped::Fault(fault::too_large(&what)))
+                Err(MappingFailure::Fault(fault::too_large(&what)))
             }
             Ok(Ok(Ok(output))) => Ok(output),
         };

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use resly_core::{
     connector::{
         fuel::FuelReserve,
-        sandbox::{ComponentSource, Cost, Invocation, Mapped, Outcome, Sandbox, Unmapped},
+        sandbox::{ComponentSource, Cost, Invocation, Mapped, MappingFailure, Outcome, Sandbox},
     },
     id::OrganizationId,
 };
@@ -193,7 +193,7 @@ impl Sandbox for WasmSandbox {
         };
         let ended = || {
             let fault = fault::busy("the host is shutting down");
-            Mapped { result: Err(Unmapped::Fault(fault)), cost: Cost::default() }
+            Mapped { result: Err(MappingFailure::Fault(fault)), cost: Cost::default() }
         };
         self.executor.spawn(organization, run).await.unwrap_or_else(ended)
     }

@@ -26,13 +26,13 @@ struct Pool {
 
 struct Inner {
     free: u32,
-    organizations: HashMap<OrganizationId, Holder>,
+    organizations: HashMap<OrganizationId, OrganizationSlots>,
     /// Organizations of which someone waits, in the order of their turns.
     turns: VecDeque<OrganizationId>,
 }
 
 #[derive(Default)]
-struct Holder {
+struct OrganizationSlots {
     held: u32,
     waiting: VecDeque<oneshot::Sender<Slot>>,
 }
@@ -46,7 +46,7 @@ pub struct Slot {
 /// As many of the organization wait as may.
 #[derive(Debug, thiserror::Error)]
 #[error("too many calls of this organization are waiting")]
-pub struct Full;
+pub struct QueueFull;
 
 impl Slots {
     pub fn new(total: u32, queue: usize) -> Self {
@@ -55,7 +55,7 @@ impl Slots {
     }
 
     /// Takes a place, or waits for one. Dropping the future leaves the queue.
-    pub async fn acquire(&self, organization: OrganizationId) -> Result<Slot, Full> {
+    pub async fn acquire(&self, organization: OrganizationId) -> Result<Slot, QueueFull> {
         let place = {
             let mut inner = self.0.lock();
             let Inner { free, organizations, turns } = &mut *inner;
@@ -69,7 +69,7 @@ impl Slots {
                 holder.waiting.retain(|waiting| !waiting.is_closed());
             }
             if holder.waiting.len() >= self.0.queue {
-                return Err(Full);
+                return Err(QueueFull);
             }
             if holder.waiting.is_empty() && !turns.contains(&organization) {
                 turns.push_back(organization);
@@ -79,7 +79,7 @@ impl Slots {
             place
         };
         // The sender is dropped unused only when the pool itself is.
-        place.await.map_err(|_| Full)
+        place.await.map_err(|_| QueueFull)
     }
 
     pub fn taken(&self) -> u32 {
@@ -92,7 +92,7 @@ impl Slots {
     }
 }
 
-impl Holder {
+impl OrganizationSlots {
     fn may_take(&self, free: u32) -> bool {
         free > 0 && self.held < free * SHARE
     }
@@ -190,7 +190,7 @@ mod tests {
         let mut impatient = Box::pin(slots.acquire(organization(1)));
         let mut patient = Box::pin(slots.acquire(organization(1)));
         assert!(poll(&mut impatient).is_none() && poll(&mut patient).is_none());
-        assert!(matches!(slots.acquire(organization(1)).now_or_never(), Some(Err(Full))));
+        assert!(matches!(slots.acquire(organization(1)).now_or_never(), Some(Err(QueueFull))));
         let mut other = Box::pin(slots.acquire(organization(2)));
         assert!(poll(&mut other).is_none());
         drop(impatient);

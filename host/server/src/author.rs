@@ -12,10 +12,10 @@ use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use resly_core::{
     connector::{
-        approval::{Approval, Asking, remarks},
+        approval::{Approval, RequestedGrants, remarks},
         call::{CallReport, CallRequest, Caller},
         connection::{Connection, Environment, Origin},
-        trial::Rehearsal,
+        trial::DryRunReport,
     },
     id::{ConnectionId, KeyId, OrganizationId},
     json::without_bom,
@@ -24,16 +24,16 @@ use resly_core::{
 use resly_http::admin::trials::DryRun;
 use resly_manifest::{
     Digest, Mistake, Reading, SideEffect,
-    openapi::{self, ImportError, Wanted},
+    openapi::{self, ImportError, ImportOptions},
     package,
 };
 use resly_service::{
     App,
     connections::{self, fit},
-    definition::{self, Source, Unusable},
+    definition::{self, DefinitionError, Source},
     upload,
 };
-use resly_store::{Decision, Kept, NewConnectorVersion, NewOrganization, VersionState};
+use resly_store::{Decision, NewConnectorVersion, NewOrganization, SavedVersion, VersionState};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ const STACK: &str = "target.wasm32-wasip2.rustflags=[\"-Clink-arg=-zstack-size=1
 
 /// A connector as a host would take it in.
 pub struct Postable {
-    pub asking: Asking,
+    pub asking: RequestedGrants,
     /// What a component imports.
     pub imports: Vec<String>,
     /// A packed component; nothing for a declarative definition.
@@ -64,18 +64,18 @@ pub struct Postable {
 }
 
 /// What a file holds, as far as reading it tells.
-pub enum Given {
+pub enum InputFile {
     Component(Postable),
     Definition(Reading),
 }
 
 /// Reads a packed component, or a definition as TOML or JSON.
-pub fn read(file: &Path) -> anyhow::Result<Given> {
+pub fn read(file: &Path) -> anyhow::Result<InputFile> {
     let bytes = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
     if bytes.starts_with(WASM) {
-        let looked = upload::look(&bytes)?;
+        let looked = upload::inspect(&bytes)?;
         let postable = Postable { asking: looked.asking, imports: looked.imports, wasm: Some(bytes.into()) };
-        return Ok(Given::Component(postable));
+        return Ok(InputFile::Component(postable));
     }
     let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", file.display()))?;
     let reading = written(file, text)?;
@@ -88,7 +88,7 @@ pub fn read(file: &Path) -> anyhow::Result<Given> {
             listed(&reading.mistakes)
         );
     }
-    Ok(Given::Definition(reading))
+    Ok(InputFile::Definition(reading))
 }
 
 /// A definition by its file's name: JSON, or TOML.
@@ -102,7 +102,7 @@ fn written(file: &Path, text: String) -> anyhow::Result<Reading> {
     Ok(source.read())
 }
 
-fn told_of(mistakes: &[Mistake]) -> anyhow::Error {
+fn mistakes_error(mistakes: &[Mistake]) -> anyhow::Error {
     anyhow::anyhow!("the manifest has mistakes:{}", listed(mistakes))
 }
 
@@ -111,7 +111,7 @@ fn listed(mistakes: &[Mistake]) -> String {
 }
 
 /// A definition of an OpenAPI document's operations, or a list of them when none is chosen; and what to say besides.
-pub fn import(file: &Path, wanted: Wanted) -> anyhow::Result<(String, String)> {
+pub fn import(file: &Path, wanted: ImportOptions) -> anyhow::Result<(String, String)> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
     let document = openapi::read(&text)?;
     let told = |error: ImportError| match &error {
@@ -178,7 +178,7 @@ pub fn pack(component: &Path, manifest_file: &Path, out: Option<&Path>, key: Opt
     resly_sandbox::precheck(&wasm)?;
     let text = std::fs::read_to_string(manifest_file)
         .with_context(|| format!("the manifest {} can't be read", manifest_file.display()))?;
-    let manifest = written(manifest_file, text)?.sound().map_err(|mistakes| told_of(&mistakes))?;
+    let manifest = written(manifest_file, text)?.into_manifest().map_err(|mistakes| mistakes_error(&mistakes))?;
     let mut packed = package::pack(&wasm, &manifest)?;
     if let Some(key) = key {
         packed = signing::sign(&packed, key)?;
@@ -225,7 +225,7 @@ pub fn build(folder: &Path, out: Option<&Path>, key: Option<&Path>) -> anyhow::R
 }
 
 /// What to run.
-pub struct Trial {
+pub struct ActionCall {
     pub action: String,
     pub input: Value,
     pub settings: Value,
@@ -236,36 +236,38 @@ pub struct Trial {
 }
 
 /// What running an action gave.
-pub enum Ran {
+pub enum ActionRun {
     Called(CallReport),
-    Rehearsed(Box<Rehearsal>),
+    DryRun(Box<DryRunReport>),
 }
 
 /// Compiles a component as an upload would be compiled, and examines a definition as a post would be examined, so that
 /// whatever a host refuses is refused here, with every mistake at once.
-pub async fn take_in(app: &App, given: Given) -> anyhow::Result<Postable> {
+pub async fn admit_file(app: &App, given: InputFile) -> anyhow::Result<Postable> {
     let reading = match given {
-        Given::Component(postable) => {
+        InputFile::Component(postable) => {
             if let Some(wasm) = &postable.wasm {
                 app.sandbox.prepare(Digest::of(wasm), wasm).await.context("a host would refuse this component")?;
             }
             return Ok(postable);
         }
-        Given::Definition(reading) => reading,
+        InputFile::Definition(reading) => reading,
     };
     // A host of an author's own has nothing compiled yet, and filters are parsed within seconds.
     app.sandbox.prepare_mapper().await.context("the definition could not be examined")?;
     let manifest =
         definition::usable(app, OrganizationId(Uuid::nil()), reading).await.map_err(|unusable| match unusable {
-            Unusable::Mistakes(mistakes) => told_of(&mistakes),
-            Unusable::Unexamined(fault) => anyhow::Error::new(fault).context("the definition could not be examined"),
+            DefinitionError::Mistakes(mistakes) => mistakes_error(&mistakes),
+            DefinitionError::Unexamined(fault) => {
+                anyhow::Error::new(fault).context("the definition could not be examined")
+            }
         })?;
-    Ok(Postable { asking: Asking { manifest, signer: None }, imports: Vec::new(), wasm: None })
+    Ok(Postable { asking: RequestedGrants { manifest, signer: None }, imports: Vec::new(), wasm: None })
 }
 
 /// What a host would take in, and what its admin is asked to approve.
 pub fn summary(postable: &Postable) -> String {
-    let Asking { manifest, signer } = &postable.asking;
+    let RequestedGrants { manifest, signer } = &postable.asking;
     let list = |texts: Vec<&str>| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
     let writes = manifest.actions.iter().filter(|action| action.side_effect == SideEffect::Write);
     let signature = match (&postable.wasm, signer) {
@@ -287,8 +289,8 @@ pub fn summary(postable: &Postable) -> String {
 }
 
 /// Installs a connector in this host and calls one of its actions, as an admin of a host would.
-pub async fn run(app: &Arc<App>, given: Given, trial: Trial) -> anyhow::Result<Ran> {
-    let Postable { asking: Asking { mut manifest, signer }, imports, wasm } = take_in(app, given).await?;
+pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow::Result<ActionRun> {
+    let Postable { asking: RequestedGrants { mut manifest, signer }, imports, wasm } = admit_file(app, given).await?;
     let now = app.clock.now();
     let organization = match app.store.organization_named(ORGANIZATION).await? {
         Some(organization) => organization,
@@ -317,7 +319,7 @@ pub async fn run(app: &Arc<App>, given: Given, trial: Trial) -> anyhow::Result<R
 
     let new = NewConnectorVersion {
         organization,
-        asking: Asking { manifest: manifest.clone(), signer },
+        asking: RequestedGrants { manifest: manifest.clone(), signer },
         origin: if wasm.is_some() { Origin::Uploaded } else { Origin::Declarative },
         component,
         wasm,
@@ -326,7 +328,7 @@ pub async fn run(app: &Arc<App>, given: Given, trial: Trial) -> anyhow::Result<R
         now,
     };
     ensure!(
-        matches!(app.store.put_connector(new).await?, Kept::As { .. }),
+        matches!(app.store.put_connector(new).await?, SavedVersion::As { .. }),
         "this version is there with another content"
     );
     // The author looks at what it asks for by writing it.
@@ -359,26 +361,26 @@ pub async fn run(app: &Arc<App>, given: Given, trial: Trial) -> anyhow::Result<R
     let ran = if trial.dry_run {
         let prepared = app.connectors.prepare(&connection).await?;
         app.connectors
-            .rehearse(&connection, &prepared, request)
+            .dry_run(&connection, &prepared, request)
             .await
-            .map(|rehearsal| Ran::Rehearsed(Box::new(rehearsal)))
+            .map(|dry_run| ActionRun::DryRun(Box::new(dry_run)))
     } else {
-        app.connectors.call(request).await.map(Ran::Called)
+        app.connectors.call(request).await.map(ActionRun::Called)
     };
     app.store.delete_connection(organization, id, app.clock.now()).await?;
     Ok(ran?)
 }
 
 /// A dry run, for a person: the request on its own, and what it took.
-pub fn told_dry(rehearsal: Rehearsal) -> (Option<String>, String) {
-    match DryRun::new(rehearsal) {
+pub fn render_dry_run(dry_run: DryRunReport) -> (Option<String>, String) {
+    match DryRun::new(dry_run) {
         Ok(dry_run) => (Some(format!("{:#}\n", json!(dry_run))), "nothing was sent\n".to_owned()),
         Err(problem) => (None, format!("{}: {}\n", problem.kind().slug, problem.detail())),
     }
 }
 
 /// What a call gave, for a person: the output on its own, and what it took.
-pub fn told(report: &CallReport) -> (Option<String>, String) {
+pub fn render_report(report: &CallReport) -> (Option<String>, String) {
     let output = report.result.as_ref().ok().map(|output| format!("{output:#}\n"));
     let mut lines: String = report.log.iter().map(|line| format!("log: {}\n", json!(line))).collect();
     let cost = &report.cost;

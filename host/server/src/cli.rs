@@ -8,7 +8,7 @@ use resly_core::principal::Scope;
 
 use crate::{
     config::{Config, ConfigError, SETTINGS, Sources},
-    new_key::Wanted,
+    new_key::KeyOptions,
 };
 
 /// What to do.
@@ -21,7 +21,7 @@ pub enum Verb {
         organization: String,
     },
     /// Makes a key of an organization that there is.
-    NewKey(Wanted),
+    NewKey(KeyOptions),
     OpenApi,
     Connector(ConnectorVerb),
     /// Tells which master keys are in use, or moves everything to the newest.
@@ -337,7 +337,7 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
     let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let verb = match name {
         "vault" => Verb::Vault { rotate },
-        "key" => Verb::NewKey(Wanted {
+        "key" => Verb::NewKey(KeyOptions {
             organization: text("organization").unwrap_or_default(),
             name: text("name").unwrap_or_default(),
             scopes: matches.get_many::<String>("scopes").into_iter().flatten().filter_map(|name| scope(name)).collect(),

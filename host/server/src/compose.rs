@@ -9,9 +9,9 @@ use std::{
 use resly_core::{
     approval::Approvals,
     connector::{
+        available::AvailableActions,
         call::Connectors,
         connection::{Catalogue, ConnectionStore},
-        offer::Offers,
         sandbox::{ComponentSource, Sandbox},
     },
     knowledge::{Embedder, library::Library},
@@ -19,7 +19,7 @@ use resly_core::{
     time::{Clock, Random, SystemClock},
     turn::{TurnLimits, Turns, live::LiveTurns},
 };
-use resly_egress::{Egress, EgressConfig, Keeper, Resolve, SystemResolver};
+use resly_egress::{Egress, EgressConfig, Resolve, SystemResolver, TokenRefresher};
 use resly_http::{
     Api,
     body::Readers,
@@ -40,13 +40,13 @@ use resly_service::{
     App,
     accounts::Accounts,
     bundled::Bundle,
-    catalogue::Connectables,
-    hooks::Hooks,
+    catalogue::ConnectorCatalog,
     keyring::Keyring,
     origins::Origins,
-    outside::{Gate, Safe, WrappedKeys},
+    outbound::{CredentialSealer, EgressFactory, WrappedKeys},
     random::OsRandom,
     rates::Rates,
+    webhooks::WebhookDispatcher,
 };
 use resly_vault::{Credentials, Vault};
 use secrecy::ExposeSecret;
@@ -125,7 +125,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
     let mac_key = keys.derive_newest("resly compiled components v1");
 
-    let catalogue = Arc::new(Connectables::new(Bundle::open()?, store.clone()));
+    let catalogue = Arc::new(ConnectorCatalog::new(Bundle::open()?, store.clone()));
     let compiler = match compiler {
         Some(compiler) => compiler,
         None => Compiler::Child { program: std::env::current_exe().map_err(ComposeError::Program)? },
@@ -148,7 +148,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
         Arc::clone(&random),
     )?;
-    let keeper = Arc::new(Keeper::new(
+    let keeper = Arc::new(TokenRefresher::new(
         Arc::clone(&egress),
         Arc::clone(&vault),
         Arc::new(store.clone()),
@@ -163,12 +163,16 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Arc::clone(&catalogue) as Arc<dyn Catalogue>,
         Arc::clone(&sandbox) as Arc<dyn Sandbox>,
         Arc::new(store.clone()),
-        Arc::new(Gate { egress: Arc::clone(&egress), vault: Arc::clone(&vault), accounts: Arc::clone(&accounts) }),
+        Arc::new(EgressFactory {
+            egress: Arc::clone(&egress),
+            vault: Arc::clone(&vault),
+            accounts: Arc::clone(&accounts),
+        }),
         Arc::clone(&clock),
         Arc::clone(&random),
     )
     .on_schedule(config.health_checks.unwrap_or_default());
-    let hooks = Hooks {
+    let hooks = WebhookDispatcher {
         store: store.clone(),
         egress: Arc::clone(&egress),
         vault: Arc::clone(&vault),
@@ -189,7 +193,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         },
         retriever: Arc::new(library.clone()),
         approvals: Approvals::new(Arc::new(store.clone()), connectors.clone(), Arc::clone(&clock), Arc::clone(&random)),
-        offers: Offers::new(connectors.clone(), Arc::new(store.clone())),
+        offers: AvailableActions::new(connectors.clone(), Arc::new(store.clone())),
         connectors: connectors.clone(),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
@@ -214,7 +218,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         hooks,
         schedule: config.health_checks,
         jobs,
-        safe: Arc::new(Safe::new(vault)),
+        safe: Arc::new(CredentialSealer::new(vault)),
         wrapping,
         clock,
         random,

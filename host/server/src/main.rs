@@ -4,9 +4,9 @@ use std::{io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use resly_http::{Api, edge::descriptors, openapi};
-use resly_manifest::openapi::Wanted;
+use resly_manifest::openapi::ImportOptions;
 use resly_server::{
-    author::{self, Ran},
+    author::{self, ActionRun},
     cli::{self, ConnectorVerb, Verb},
     compose::{self, Doubles},
     config::Config,
@@ -49,8 +49,12 @@ fn run() -> anyhow::Result<()> {
             return packed(&author::pack(component, manifest, out.as_deref(), key.as_deref())?);
         }
         Verb::Connector(ConnectorVerb::Import { file, operations, server, id, out, force }) => {
-            let wanted =
-                Wanted { operations: operations.clone(), id: id.clone(), server: server.clone(), ..Wanted::default() };
+            let wanted = ImportOptions {
+                operations: operations.clone(),
+                id: id.clone(),
+                server: server.clone(),
+                ..ImportOptions::default()
+            };
             let (text, lines) = author::import(file, wanted)?;
             say(lines.trim_end());
             return match out {
@@ -141,7 +145,7 @@ async fn run_demo(config: Config) -> anyhow::Result<()> {
 async fn keys(config: Config, rotate: bool) -> anyhow::Result<()> {
     let keys = vault::run(&config, rotate).await?;
     print(&format!("{}\n", serde_json::to_string(&keys)?))?;
-    say(&vault::told(&keys, rotate));
+    say(&vault::render_report(&keys, rotate));
     anyhow::ensure!(keys.done || !rotate, "older master keys are still needed");
     Ok(())
 }
@@ -169,7 +173,7 @@ async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
                 }
                 None => None,
             };
-            let trial = author::Trial {
+            let trial = author::ActionCall {
                 action,
                 input: parsed("--input", &input)?,
                 settings: parsed("--settings", &settings)?,
@@ -177,8 +181,8 @@ async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
                 dry_run,
             };
             let (output, lines) = match author::run(&app, given, trial).await? {
-                Ran::Called(report) => author::told(&report),
-                Ran::Rehearsed(rehearsal) => author::told_dry(*rehearsal),
+                ActionRun::Called(report) => author::render_report(&report),
+                ActionRun::DryRun(dry_run) => author::render_dry_run(*dry_run),
             };
             say(lines.trim_end());
             match output {
@@ -186,7 +190,7 @@ async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
                 None => Err(anyhow::anyhow!("the call failed")),
             }
         }
-        _ => author::take_in(&app, given).await.map(|postable| say(&author::summary(&postable))),
+        _ => author::admit_file(&app, given).await.map(|postable| say(&author::summary(&postable))),
     };
     app.store.close().await;
     ended

@@ -21,7 +21,7 @@ use crate::{compose::make_private, config::Config, secrets};
 
 /// What key is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct KeyOptions {
     /// The organization's name, or its id.
     pub organization: String,
     pub name: String,
@@ -64,8 +64,8 @@ pub fn how_to_begin(config: &Config) -> String {
 }
 
 /// Makes the key. What it gives is shown once.
-pub async fn create(config: &Config, wanted: Wanted) -> anyhow::Result<Value> {
-    let Wanted { organization, name, scopes } = wanted;
+pub async fn create(config: &Config, wanted: KeyOptions) -> anyhow::Result<Value> {
+    let KeyOptions { organization, name, scopes } = wanted;
     ensure!(!name.trim().is_empty() && name.chars().count() <= 100, "--name: 1 to 100 characters are expected");
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let store = Store::open_beside(&secrets::store_config(config)).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use resly_core::{error::StoreError, time::Random};
-use resly_service::{key::Pepper, outside::WrappedKeys};
+use resly_service::{key::Pepper, outbound::WrappedKeys};
 use resly_store::{OpenError, Store, StoreConfig};
 use resly_vault::{MasterKeyError, MasterKeySource, MasterKeys, VaultError, Wrapping};
 use rustix::process::{Resource, Rlimit, setrlimit};

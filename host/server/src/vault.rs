@@ -78,7 +78,7 @@ fn client() -> reqwest::Result<reqwest::Client> {
 }
 
 /// What a person should do next.
-pub fn told(keys: &VaultKeys, rotated: bool) -> String {
+pub fn render_report(keys: &VaultKeys, rotated: bool) -> String {
     let newest = &keys.newest;
     let mut lines = Vec::new();
     if rotated {
@@ -123,12 +123,14 @@ mod tests {
     fn a_person_is_told_what_to_do_next() {
         let removable = vec!["k1".to_owned()];
         let done = VaultKeys { done: true, removable, ..keys(&[("k2", 4)]) };
-        assert!(told(&done, true).contains("nothing needs `k1` any more"));
-        assert!(told(&VaultKeys { done: true, ..keys(&[("k2", 4)]) }, false).contains("only master key"));
-        let waiting = told(&keys(&[("k1", 2), ("k2", 1)]), false);
+        assert!(render_report(&done, true).contains("nothing needs `k1` any more"));
+        assert!(render_report(&VaultKeys { done: true, ..keys(&[("k2", 4)]) }, false).contains("only master key"));
+        let waiting = render_report(&keys(&[("k1", 2), ("k2", 1)]), false);
         assert!(waiting.contains("`k1` is still needed by 2") && waiting.contains("resly vault rotate"), "{waiting}");
-        let missing = told(&VaultKeys { missing: vec!["k0".to_owned()], ..keys(&[("k0", 1)]) }, true);
+        let missing = render_report(&VaultKeys { missing: vec!["k0".to_owned()], ..keys(&[("k0", 1)]) }, true);
         assert!(missing.contains("not given `k0`") && missing.contains("moved 3"), "{missing}");
-        assert!(told(&VaultKeys { unreadable: 1, ..keys(&[("k2", 1)]) }, true).contains("keep every master key"));
+        assert!(
+            render_report(&VaultKeys { unreadable: 1, ..keys(&[("k2", 1)]) }, true).contains("keep every master key")
+        );
     }
 }

@@ -11,13 +11,13 @@ use resly_core::{
     },
     error::StoreError,
 };
-use resly_egress::{AccountSpec, AppClient, Keeper, OAuthError};
+use resly_egress::{AccountSpec, AppClient, OAuthError, TokenRefresher};
 use resly_manifest::{Auth, OAuth};
 use resly_store::Store;
 use resly_vault::Credentials;
 use tokio::time::timeout;
 
-use crate::outside;
+use crate::outbound;
 
 /// How many revocations of one connection go on at a time, and how long all of them may take.
 const AT_ONCE: usize = 8;
@@ -34,14 +34,14 @@ pub enum Revocation {
 
 /// The accounts of all organizations on this host.
 pub struct Accounts {
-    pub keeper: Arc<Keeper>,
+    pub keeper: Arc<TokenRefresher>,
     store: Store,
     /// The operator's clients, by bundled connector.
     shared: BTreeMap<String, Arc<Credentials>>,
 }
 
 impl Accounts {
-    pub fn new(keeper: Arc<Keeper>, store: Store, shared: BTreeMap<String, Arc<Credentials>>) -> Self {
+    pub fn new(keeper: Arc<TokenRefresher>, store: Store, shared: BTreeMap<String, Arc<Credentials>>) -> Self {
         Self { keeper, store, shared }
     }
 
@@ -71,7 +71,7 @@ impl Accounts {
     fn client(&self, connection: &Connection, installable: &Installable) -> AppClient {
         match (&connection.credentials, installable.origin) {
             (Some(sealed), _) => {
-                AppClient::Sealed(sealed.clone(), outside::binding(connection.organization, connection.id))
+                AppClient::Sealed(sealed.clone(), outbound::binding(connection.organization, connection.id))
             }
             (None, Origin::Bundled) => self
                 .shared

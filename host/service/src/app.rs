@@ -22,8 +22,8 @@ use resly_store::Store;
 use resly_vault::{VaultError, Wrapping};
 
 use crate::{
-    accounts::Accounts, catalogue::Connectables, hooks::Hooks, keyring::Keyring, origins::Origins, outside::Safe,
-    rates::Rates,
+    accounts::Accounts, catalogue::ConnectorCatalog, keyring::Keyring, origins::Origins, outbound::CredentialSealer,
+    rates::Rates, webhooks::WebhookDispatcher,
 };
 
 /// The address under which people reach this host is not known yet.
@@ -38,10 +38,10 @@ pub struct App {
     pub store: Store,
     pub turns: Turns,
     pub connectors: Connectors,
-    pub catalogue: Arc<Connectables>,
+    pub catalogue: Arc<ConnectorCatalog>,
     pub library: Library,
     pub sandbox: Arc<WasmSandbox>,
-    pub safe: Arc<Safe>,
+    pub safe: Arc<CredentialSealer>,
     pub accounts: Arc<Accounts>,
     pub egress: Arc<Egress>,
     /// Where SQLite, keys and caches are.
@@ -54,7 +54,7 @@ pub struct App {
     pub keyring: Keyring,
     pub origins: Origins,
     pub rates: Rates,
-    pub hooks: Hooks,
+    pub hooks: WebhookDispatcher,
     /// When connections are checked; never when `None`.
     pub schedule: Option<Schedule>,
     /// Whether `resly_server::jobs` run by themselves.

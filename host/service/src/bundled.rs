@@ -96,7 +96,7 @@ impl Bundle {
 impl Bundled {
     fn read(connector: &'static str, manifest: &str, wasm: Option<&'static [u8]>) -> Result<Self, BundleError> {
         let wrong = |detail: String| BundleError { connector, detail };
-        let manifest = from_toml(manifest).sound().map_err(|mistakes| {
+        let manifest = from_toml(manifest).into_manifest().map_err(|mistakes| {
             let lines: Vec<String> =
                 mistakes.iter().map(|mistake| format!("{}: {}", mistake.path, mistake.message)).collect();
             wrong(lines.join("; "))

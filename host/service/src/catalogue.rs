@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
     connector::{
-        approval::{Approval, Asking, Difference, difference},
+        approval::{Approval, Difference, RequestedGrants, difference},
         connection::{Catalogue, Installable, Origin},
         sandbox::ComponentSource,
     },
@@ -21,7 +21,7 @@ use semver::Version;
 use crate::bundled::Bundle;
 
 /// A version in the catalogue, whether or not it can be installed.
-pub struct Listed {
+pub struct CatalogEntry {
     pub installable: Installable,
     pub state: VersionState,
     /// Why it was refused.
@@ -41,7 +41,7 @@ pub struct Listed {
 
 /// Why a version can't be installed.
 #[derive(Debug, thiserror::Error)]
-pub enum Unavailable {
+pub enum NotInstallable {
     #[error("there is no such connector in the catalogue; `GET /api/admin/connectors` lists those there are")]
     Missing,
     #[error("there is no such version of this connector; there are: {}", .0.join(", "))]
@@ -67,12 +67,12 @@ pub enum Unavailable {
 }
 
 /// Every connector that an organization can install.
-pub struct Connectables {
+pub struct ConnectorCatalog {
     bundle: Bundle,
     store: Store,
 }
 
-impl Connectables {
+impl ConnectorCatalog {
     pub fn new(bundle: Bundle, store: Store) -> Self {
         Self { bundle, store }
     }
@@ -91,18 +91,18 @@ impl Connectables {
     }
 
     /// All versions of all connectors: the bundled ones first.
-    pub async fn all(&self, organization: OrganizationId) -> Result<Vec<Listed>, StoreError> {
+    pub async fn all(&self, organization: OrganizationId) -> Result<Vec<CatalogEntry>, StoreError> {
         let own = self.store.list_connectors(organization).await?;
-        let bundled = self.bundle.installables().map(Listed::bundled);
+        let bundled = self.bundle.installables().map(CatalogEntry::bundled);
         Ok(bundled.chain(own.into_iter().map(|stored| self.listed(stored))).collect())
     }
 
     /// All versions of one connector, the newest first.
-    pub async fn versions(&self, organization: OrganizationId, id: &str) -> Result<Vec<Listed>, StoreError> {
-        let bundled = self.bundle.installable(id).map(Listed::bundled);
+    pub async fn versions(&self, organization: OrganizationId, id: &str) -> Result<Vec<CatalogEntry>, StoreError> {
+        let bundled = self.bundle.installable(id).map(CatalogEntry::bundled);
         let own = self.store.connector_versions(organization, id).await?;
         let own = own.into_iter().map(|stored| self.listed(stored));
-        let mut versions: Vec<Listed> = bundled.into_iter().chain(own).collect();
+        let mut versions: Vec<CatalogEntry> = bundled.into_iter().chain(own).collect();
         versions.sort_by_cached_key(|listed| Reverse(version_order(&listed.installable.manifest.version)));
         Ok(versions)
     }
@@ -113,7 +113,7 @@ impl Connectables {
         organization: OrganizationId,
         id: &str,
         version: Option<&str>,
-    ) -> Result<Installable, Unavailable> {
+    ) -> Result<Installable, NotInstallable> {
         if let Some(bundled) = self.bundle.installable(id) {
             // The binary carries one version of each.
             return Ok(bundled);
@@ -122,7 +122,7 @@ impl Connectables {
         let have: Vec<String> = versions.iter().map(|listed| listed.installable.manifest.version.clone()).collect();
         versions.retain(|listed| version.is_none_or(|version| listed.installable.manifest.version == version));
         if versions.is_empty() && !have.is_empty() {
-            return Err(Unavailable::NoVersion(have));
+            return Err(NotInstallable::NoVersion(have));
         }
         let trust = self.store.trust(organization).await?;
         let mut newest = None;
@@ -132,14 +132,14 @@ impl Connectables {
                 Err(unavailable) => newest = newest.or(Some(unavailable)),
             }
         }
-        Err(newest.unwrap_or(Unavailable::Missing))
+        Err(newest.unwrap_or(NotInstallable::Missing))
     }
 
-    fn listed(&self, stored: StoredConnector) -> Listed {
-        let Asking { manifest, signer } = stored.asking;
+    fn listed(&self, stored: StoredConnector) -> CatalogEntry {
+        let RequestedGrants { manifest, signer } = stored.asking;
         // The runner changes with the host, not with the definition.
         let component = if stored.origin == Origin::Declarative { self.runner() } else { stored.component };
-        Listed {
+        CatalogEntry {
             installable: Installable { manifest: Arc::new(manifest), component, origin: stored.origin },
             state: stored.state,
             reason: stored.reason,
@@ -154,7 +154,7 @@ impl Connectables {
     }
 }
 
-impl Listed {
+impl CatalogEntry {
     fn bundled(installable: Installable) -> Self {
         Self {
             installable,
@@ -171,16 +171,16 @@ impl Listed {
     }
 
     /// Whether it may be installed.
-    pub fn check(&self, trust: &Trust) -> Result<(), Unavailable> {
+    pub fn check(&self, trust: &Trust) -> Result<(), NotInstallable> {
         let version = || self.installable.manifest.version.clone();
         let reason = || self.reason.clone().unwrap_or_default();
         match (self.state, self.approval) {
-            (VersionState::Deleted, _) => Err(Unavailable::Missing),
-            (VersionState::Compiling, _) => Err(Unavailable::Compiling(version())),
-            (VersionState::Refused, _) => Err(Unavailable::Refused { version: version(), reason: reason() }),
-            (VersionState::Ready, Approval::Pending) => Err(Unavailable::Pending(version())),
-            (VersionState::Ready, Approval::Rejected) => Err(Unavailable::Rejected(version())),
-            _ if !self.is_trusted(trust) => Err(Unavailable::Untrusted(version())),
+            (VersionState::Deleted, _) => Err(NotInstallable::Missing),
+            (VersionState::Compiling, _) => Err(NotInstallable::Compiling(version())),
+            (VersionState::Refused, _) => Err(NotInstallable::Refused { version: version(), reason: reason() }),
+            (VersionState::Ready, Approval::Pending) => Err(NotInstallable::Pending(version())),
+            (VersionState::Ready, Approval::Rejected) => Err(NotInstallable::Rejected(version())),
+            _ if !self.is_trusted(trust) => Err(NotInstallable::Untrusted(version())),
             _ => Ok(()),
         }
     }
@@ -201,12 +201,12 @@ impl Listed {
             .filter(|other| other.state != VersionState::Refused && other.created_at < self.created_at)
             .collect();
         before.sort_by_key(|other| Reverse(other.created_at));
-        let approved: Vec<Asking> = before.into_iter().map(Self::asking).collect();
+        let approved: Vec<RequestedGrants> = before.into_iter().map(Self::asking).collect();
         difference(&approved, &self.asking())
     }
 
-    fn asking(&self) -> Asking {
-        Asking { manifest: Manifest::clone(&self.installable.manifest), signer: self.signer }
+    fn asking(&self) -> RequestedGrants {
+        RequestedGrants { manifest: Manifest::clone(&self.installable.manifest), signer: self.signer }
     }
 }
 
@@ -216,7 +216,7 @@ fn version_order(version: &str) -> Option<Version> {
 }
 
 #[async_trait]
-impl Catalogue for Connectables {
+impl Catalogue for ConnectorCatalog {
     async fn find(
         &self,
         organization: OrganizationId,
@@ -234,7 +234,7 @@ impl Catalogue for Connectables {
 }
 
 #[async_trait]
-impl ComponentSource for Connectables {
+impl ComponentSource for ConnectorCatalog {
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
         match self.bundle.component(digest) {
             Some(bytes) => Ok(Some(bytes)),

@@ -36,15 +36,15 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
             break;
         }
         made += due.len();
-        for ended in join_all(due.into_iter().map(|check| look(app, check))).await {
+        for ended in join_all(due.into_iter().map(|check| check_connection(app, check))).await {
             ended?;
         }
     }
     Ok(made)
 }
 
-async fn look(app: &App, check: DueCheck) -> Result<(), StoreError> {
-    match told(app, check).await {
+async fn check_connection(app: &App, check: DueCheck) -> Result<(), StoreError> {
+    match run_check(app, check).await {
         Ok(true) => return Ok(()),
         Ok(false) => {}
         Err(CallError::Store(error)) => return Err(error),
@@ -55,7 +55,7 @@ async fn look(app: &App, check: DueCheck) -> Result<(), StoreError> {
 
 /// Whether the check told anything of the connection. One whose manifest has no test is called by nobody, and waits for
 /// what traffic tells.
-async fn told(app: &App, check: DueCheck) -> Result<bool, CallError> {
+async fn run_check(app: &App, check: DueCheck) -> Result<bool, CallError> {
     let DueCheck { organization, connection } = check;
     let connection = app.store.connection(organization, connection).await?.ok_or(CallError::NoConnection)?;
     let prepared = app.connectors.prepare(&connection).await?;

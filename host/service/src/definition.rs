@@ -8,7 +8,7 @@ use crate::App;
 
 /// Why a definition can't be taken in.
 #[derive(Debug)]
-pub enum Unusable {
+pub enum DefinitionError {
     /// Every mistake, at its path.
     Mistakes(Vec<Mistake>),
     /// It could not be examined right now.
@@ -64,9 +64,9 @@ pub fn plain_http(app: &App, manifest: &Manifest) -> Vec<Mistake> {
 }
 
 /// The definition, if it is without a mistake: in its shape, in what it says, in its filters and in its templates.
-pub async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, Unusable> {
+pub async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, DefinitionError> {
     let Reading { manifest, mistakes } = reading;
-    let Some(manifest) = manifest else { return Err(Unusable::Mistakes(mistakes)) };
+    let Some(manifest) = manifest else { return Err(DefinitionError::Mistakes(mistakes)) };
     let mut mistakes: Mistakes = mistakes.into_iter().collect();
     for mistake in plain_http(app, &manifest) {
         if !mistakes.cover(&mistake.path) {
@@ -81,10 +81,10 @@ pub async fn usable(app: &App, organization: OrganizationId, reading: Reading) -
         }
     }
     let examined = app.connectors.examine(organization, app.catalogue.runner(), &manifest).await;
-    for mistake in examined.map_err(Unusable::Unexamined)? {
+    for mistake in examined.map_err(DefinitionError::Unexamined)? {
         if !mistakes.cover(&mistake.path) {
             mistakes.extend([mistake]);
         }
     }
-    if mistakes.is_empty() { Ok(manifest) } else { Err(Unusable::Mistakes(mistakes.told())) }
+    if mistakes.is_empty() { Ok(manifest) } else { Err(DefinitionError::Mistakes(mistakes.into_list())) }
 }

@@ -11,14 +11,14 @@ pub mod checks;
 pub mod connections;
 pub mod definition;
 mod field_error;
-pub mod hooks;
 pub mod key;
 pub mod keyring;
 pub mod origins;
-pub mod outside;
+pub mod outbound;
 pub mod random;
 pub mod rates;
 pub mod upload;
+pub mod webhooks;
 
 pub use app::{App, NoPublicUrl};
 pub use field_error::{FieldError, check_name};

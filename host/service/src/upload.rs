@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use resly_core::{connector::approval::Asking, error::StoreError};
+use resly_core::{connector::approval::RequestedGrants, error::StoreError};
 use resly_manifest::{Digest, Mistake};
 use resly_sandbox::{ComponentError, ManifestError};
 use resly_store::{Compiling, LEASE};
@@ -16,22 +16,22 @@ const RENEW_EVERY: Duration = Duration::from_secs(LEASE.as_secs() / 3);
 
 /// What a packed file says of itself.
 #[derive(Debug)]
-pub struct Looked {
-    pub asking: Asking,
+pub struct InspectedUpload {
+    pub asking: RequestedGrants,
     pub component: Digest,
     pub imports: Vec<String>,
 }
 
 /// A file that no host takes.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
+pub enum InspectError {
     #[error(transparent)]
     Component(#[from] ComponentError),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
 }
 
-impl LookError {
+impl InspectError {
     /// Each mistake at its path.
     pub fn mistakes(&self) -> Vec<Mistake> {
         match self {
@@ -42,12 +42,16 @@ impl LookError {
 }
 
 /// Reads a packed file without running or compiling anything of it. Work in proportion to its size, for a blocking thread.
-pub fn look(wasm: &[u8]) -> Result<Looked, LookError> {
+pub fn inspect(wasm: &[u8]) -> Result<InspectedUpload, InspectError> {
     let checked = resly_sandbox::precheck(wasm)?;
     let manifest = resly_sandbox::read_manifest(wasm)?;
     let signer = resly_sandbox::read_signature(wasm)?;
     checked.expect_connector()?;
-    Ok(Looked { asking: Asking { manifest, signer }, component: Digest::of(wasm), imports: checked.imports })
+    Ok(InspectedUpload {
+        asking: RequestedGrants { manifest, signer },
+        component: Digest::of(wasm),
+        imports: checked.imports,
+    })
 }
 
 /// Compiles a version that was kept as compiling, on a task of its own, and says in the store how that went.

@@ -112,7 +112,7 @@ pub(crate) async fn raise(
     let Some((id,)) = raised else { return Ok(()) };
     let id = AlertId(id.0);
     let data = alert_data(id, alert.kind, &alert.title, alert.reason, subject);
-    tell(db, organization, alert.kind.event(), Some(id), data, now).await
+    queue_event(db, organization, alert.kind.event(), Some(id), data, now).await
 }
 
 /// Ends what is open about a connection's health, and says so if anything was.
@@ -139,10 +139,10 @@ pub(crate) async fn recovered(
         return Ok(());
     }
     let data = json!({"alerts": ended, "connection": subject.data()});
-    tell(db, organization, Event::ConnectionRecovered, None, data, now).await
+    queue_event(db, organization, Event::ConnectionRecovered, None, data, now).await
 }
 
-async fn tell(
+async fn queue_event(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     event: Event,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use resly_core::{
-    approval::{Approval, ApprovalState, ApprovalStore, Decided, Decision, Outcome, Person, Verdict},
+    approval::{Approval, ApprovalState, ApprovalStore, ChatClient, Decided, Decision, Outcome, Verdict},
     error::StoreError,
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
     principal::KeyKind,
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Store,
-    error::{Halt, failed, unexpected},
+    error::{OperationError, failed, unexpected},
     page::{self, Cursor},
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Text, Time, named},
@@ -148,7 +148,7 @@ const LIST: &str = concat!(
      ORDER BY created_at DESC, id DESC LIMIT $7"
 );
 
-async fn find(db: &mut Conn<'_>, person: &Person, id: ApprovalId) -> Result<Option<Approval>, sqlx::Error> {
+async fn find(db: &mut Conn<'_>, person: &ChatClient, id: ApprovalId) -> Result<Option<Approval>, sqlx::Error> {
     let found = row!(
         db,
         ApprovalRow,
@@ -263,7 +263,7 @@ impl ApprovalStore for Store {
         .await
     }
 
-    async fn approval(&self, person: &Person, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+    async fn approval(&self, person: &ChatClient, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
         let doing = "find an approval";
         let mut reader = self.reader(doing).await?;
         find(&mut reader.conn(), person, id).await.map_err(failed(doing))
@@ -271,7 +271,7 @@ impl ApprovalStore for Store {
 
     async fn decide_approval(&self, decision: Decision) -> Result<Decided, StoreError> {
         self.write("decide an approval", move |mut db| {
-            Box::pin(async move { Ok::<_, Halt<StoreError>>(decide(&mut db, &decision).await?) })
+            Box::pin(async move { Ok::<_, OperationError<StoreError>>(decide(&mut db, &decision).await?) })
         })
         .await
     }

@@ -15,10 +15,10 @@ use resly_core::{
 
 use crate::{
     billing::{self, Kind},
-    error::{Halt, unexpected},
+    error::{OperationError, unexpected},
     logs,
     sql::{Conn, execute, row},
-    stored::Kept,
+    stored::LogDetail,
     types::{Count, Id, Time},
     usage::{self, PRODUCTION, Refusal, SANDBOX, row_id},
 };
@@ -66,7 +66,7 @@ pub(crate) struct NewCall {
 }
 
 /// Counts the call and sets fuel aside: both or neither.
-pub(crate) async fn begin(db: &mut Conn<'_>, call: &NewCall) -> Result<FuelGrant, Halt<BeginCallError>> {
+pub(crate) async fn begin(db: &mut Conn<'_>, call: &NewCall) -> Result<FuelGrant, OperationError<BeginCallError>> {
     let (organization, now) = (call.organization, call.now);
     if call.environment == Environment::Sandbox {
         usage::count_sandbox(db, organization, Meter::ConnectorCalls, 1, now).await?;
@@ -103,7 +103,7 @@ pub(crate) async fn extend(
     organization: OrganizationId,
     more: u64,
     now: Timestamp,
-) -> Result<u64, Halt<BeginCallError>> {
+) -> Result<u64, OperationError<BeginCallError>> {
     let reserved = row!(
         db,
         (Time, Count),
@@ -118,9 +118,11 @@ pub(crate) async fn extend(
     let Some((granted,)) = granted else {
         return Err(match no_fuel(db, organization, period.0).await? {
             // All of it is its own: what it has, it is about to burn.
-            Halt::Refused(BeginCallError::SetAside(SetAside { meter, limit, reserved, .. })) if reserved <= own.0 => {
+            OperationError::Refused(BeginCallError::SetAside(SetAside { meter, limit, reserved, .. }))
+                if reserved <= own.0 =>
+            {
                 let resets_at = Period::containing(period.0).end;
-                Halt::Refused(BeginCallError::Limit(LimitReached {
+                OperationError::Refused(BeginCallError::Limit(LimitReached {
                     of: LimitOf::Plan,
                     meter,
                     limit,
@@ -146,9 +148,9 @@ async fn no_fuel(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     at: Timestamp,
-) -> Result<Halt<BeginCallError>, sqlx::Error> {
-    let refused = limit_only(usage::why_not(db, organization, Meter::Fuel, at).await?);
-    let Halt::Refused(BeginCallError::Limit(LimitReached { meter, limit, used, .. })) = refused else {
+) -> Result<OperationError<BeginCallError>, sqlx::Error> {
+    let refused = limit_only(usage::refusal_reason(db, organization, Meter::Fuel, at).await?);
+    let OperationError::Refused(BeginCallError::Limit(LimitReached { meter, limit, used, .. })) = refused else {
         return Ok(refused);
     };
     let reserved = row!(
@@ -161,20 +163,20 @@ async fn no_fuel(
     )?;
     let reserved = reserved.map_or(0, |(reserved,)| reserved.0);
     if used < limit && reserved > 0 {
-        return Ok(Halt::Refused(BeginCallError::SetAside(SetAside { meter, limit, used, reserved })));
+        return Ok(OperationError::Refused(BeginCallError::SetAside(SetAside { meter, limit, used, reserved })));
     }
     Ok(refused)
 }
 
 /// Only messages depend on a subscription, so a call is refused by a limit or not at all.
-fn limit_only(halt: Halt<Refusal>) -> Halt<BeginCallError> {
+fn limit_only(halt: OperationError<Refusal>) -> OperationError<BeginCallError> {
     match halt {
-        Halt::Refused(Refusal::Limit(limit)) => Halt::Refused(BeginCallError::Limit(limit)),
-        Halt::Refused(Refusal::SubscriptionEnded) => {
-            Halt::Database(unexpected("a connector call was refused for its subscription"))
+        OperationError::Refused(Refusal::Limit(limit)) => OperationError::Refused(BeginCallError::Limit(limit)),
+        OperationError::Refused(Refusal::SubscriptionEnded) => {
+            OperationError::Database(unexpected("a connector call was refused for its subscription"))
         }
-        Halt::Database(error) => Halt::Database(error),
-        Halt::Lost(detail) => Halt::Lost(detail),
+        OperationError::Database(error) => OperationError::Database(error),
+        OperationError::CommitFailure(detail) => OperationError::CommitFailure(detail),
     }
 }
 
@@ -196,7 +198,7 @@ struct Ended {
 }
 
 /// Writes the log row, counts what was burnt and frees what was set aside. `None` when that was done before.
-async fn end(db: &mut Conn<'_>, kept: &Kept) -> Result<Option<Ended>, sqlx::Error> {
+async fn end(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<Ended>, sqlx::Error> {
     let record = &kept.record;
     let mut log_bytes = None;
     if kept.written {
@@ -225,7 +227,7 @@ async fn end(db: &mut Conn<'_>, kept: &Kept) -> Result<Option<Ended>, sqlx::Erro
 }
 
 /// Writes the log row and settles what was set aside. The day's bytes of the log, when it was written.
-pub(crate) async fn finish(db: &mut Conn<'_>, kept: &Kept) -> Result<Option<u64>, sqlx::Error> {
+pub(crate) async fn finish(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<u64>, sqlx::Error> {
     let record = &kept.record;
     let Some(Ended { period, open, log_bytes, .. }) = end(db, kept).await? else { return Ok(None) };
     if record.environment == Environment::Sandbox {
@@ -244,7 +246,7 @@ pub(crate) async fn finish(db: &mut Conn<'_>, kept: &Kept) -> Result<Option<u64>
 }
 
 /// The same for a call that never ran: it isn't counted after all, unless its lease ended, when it was billed.
-pub(crate) async fn give_back(db: &mut Conn<'_>, kept: &Kept) -> Result<Option<u64>, sqlx::Error> {
+pub(crate) async fn refund_call(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<u64>, sqlx::Error> {
     let record = &kept.record;
     let Some(Ended { period, environment, open, log_bytes }) = end(db, kept).await? else { return Ok(None) };
     if !open && record.environment == Environment::Production {

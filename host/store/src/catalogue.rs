@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use resly_core::{
     connector::{
-        approval::{Approval, Asking, at_first},
+        approval::{Approval, RequestedGrants, at_first},
         connection::Origin,
     },
     error::StoreError,
@@ -47,7 +47,7 @@ pub enum VersionState {
 pub struct NewConnectorVersion {
     pub organization: OrganizationId,
     /// The manifest, and whose valid signature the file carries.
-    pub asking: Asking,
+    pub asking: RequestedGrants,
     pub origin: Origin,
     /// What runs it.
     pub component: Digest,
@@ -61,7 +61,7 @@ pub struct NewConnectorVersion {
 
 /// What became of a version that was to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum SavedVersion {
     /// It is there, now or since before.
     As { state: VersionState, approval: Approval },
     /// That id and version is another content.
@@ -74,7 +74,7 @@ pub enum Kept {
 
 /// Whether a version is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Removed {
+pub enum VersionRemoval {
     Gone,
     Missing,
     /// Connections use it: their ids and names.
@@ -83,7 +83,7 @@ pub enum Removed {
 
 #[derive(Clone, Debug)]
 pub struct StoredConnector {
-    pub asking: Asking,
+    pub asking: RequestedGrants,
     pub origin: Origin,
     pub component: Digest,
     pub imports: Vec<String>,
@@ -117,7 +117,7 @@ struct ConnectorRow {
 impl ConnectorRow {
     fn stored(self) -> Result<StoredConnector, sqlx::Error> {
         Ok(StoredConnector {
-            asking: Asking { manifest: self.manifest.0, signer: signer(self.signer)? },
+            asking: RequestedGrants { manifest: self.manifest.0, signer: signer(self.signer)? },
             origin: named(self.origin)?,
             component: digest(self.component)?,
             imports: self.imports.0,
@@ -142,7 +142,7 @@ fn signer(bytes: Option<Vec<u8>>) -> Result<Option<PublicKey>, sqlx::Error> {
 }
 
 /// The approved uploads of a connector, newest first.
-async fn approved(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Vec<Asking>, sqlx::Error> {
+async fn approved(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Vec<RequestedGrants>, sqlx::Error> {
     let Manifest { id, version, .. } = &new.asking.manifest;
     let found = rows!(
         db,
@@ -155,12 +155,19 @@ async fn approved(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Vec<As
         id.as_str(),
         version.as_str()
     )?;
-    found.into_iter().map(|(manifest, key)| Ok(Asking { manifest: manifest.0, signer: signer(key)? })).collect()
+    found
+        .into_iter()
+        .map(|(manifest, key)| Ok(RequestedGrants { manifest: manifest.0, signer: signer(key)? }))
+        .collect()
 }
 
 /// Whether the organization has no room for another version, whose manifest has so many bytes, or none for another that is
 /// to be compiled.
-async fn is_full(db: &mut Conn<'_>, new: &NewConnectorVersion, manifest: usize) -> Result<Option<Kept>, sqlx::Error> {
+async fn is_full(
+    db: &mut Conn<'_>,
+    new: &NewConnectorVersion,
+    manifest: usize,
+) -> Result<Option<SavedVersion>, sqlx::Error> {
     // Two of its uploads are counted one after the other.
     let lock = db.pick(
         "SELECT id FROM organizations WHERE id = $1",
@@ -181,7 +188,7 @@ async fn is_full(db: &mut Conn<'_>, new: &NewConnectorVersion, manifest: usize) 
         version.as_str()
     )?;
     let Some((Count(versions), Count(uploads), Count(compiling), Count(bytes))) = others else { return Ok(None) };
-    let too_many = |what, most| Ok(Some(Kept::TooMany { what, most }));
+    let too_many = |what, most| Ok(Some(SavedVersion::TooMany { what, most }));
     if versions >= VERSIONS_MOST {
         return too_many("versions of connectors", VERSIONS_MOST);
     }
@@ -192,11 +199,11 @@ async fn is_full(db: &mut Conn<'_>, new: &NewConnectorVersion, manifest: usize) 
         return too_many("bytes of definitions and manifests", MANIFESTS_MOST);
     }
     let is_full = new.state == VersionState::Compiling && compiling >= COMPILING_MOST;
-    Ok(is_full.then_some(Kept::QueueFull))
+    Ok(is_full.then_some(SavedVersion::QueueFull))
 }
 
-async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Kept, sqlx::Error> {
-    let Asking { manifest, signer } = &new.asking;
+async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<SavedVersion, sqlx::Error> {
+    let RequestedGrants { manifest, signer } = &new.asking;
     let compiling = new.state == VersionState::Compiling;
     // What the version is, to tell another content under the same name: databases may write JSON in another way.
     let mut content = manifest.identity().map_err(|error| sqlx::Error::Encode(error.into()))?;
@@ -250,10 +257,10 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Kept, sqlx:
         manifest.version.as_str()
     )?;
     match stored.filter(|(stored, ..)| *stored == content.0) {
-        Some((_, state, approval)) => Ok(Kept::As { state: named(state)?, approval: named(approval)? }),
+        Some((_, state, approval)) => Ok(SavedVersion::As { state: named(state)?, approval: named(approval)? }),
         None => {
             components::forget(db, &new.component.0).await?;
-            Ok(Kept::Different)
+            Ok(SavedVersion::Different)
         }
     }
 }
@@ -282,10 +289,10 @@ async fn delete(
     organization: OrganizationId,
     id: &str,
     version: &str,
-) -> Result<Removed, sqlx::Error> {
+) -> Result<VersionRemoval, sqlx::Error> {
     let users = users(db, organization, id, version).await?;
     if !users.is_empty() {
-        return Ok(Removed::InUse(users));
+        return Ok(VersionRemoval::InUse(users));
     }
     let deleted = row!(
         db,
@@ -297,9 +304,9 @@ async fn delete(
         id,
         version
     )?;
-    let Some((component,)) = deleted else { return Ok(Removed::Missing) };
+    let Some((component,)) = deleted else { return Ok(VersionRemoval::Missing) };
     components::forget(db, &component).await?;
-    Ok(Removed::Gone)
+    Ok(VersionRemoval::Gone)
 }
 
 impl Store {
@@ -308,7 +315,7 @@ impl Store {
     ///
     /// An upload that asks for more than the approved versions of its connector waits for approval, which is decided in
     /// the same transaction. Code is kept once, whoever uploads it.
-    pub async fn put_connector(&self, new: NewConnectorVersion) -> Result<Kept, StoreError> {
+    pub async fn put_connector(&self, new: NewConnectorVersion) -> Result<SavedVersion, StoreError> {
         if let Some(wasm) = &new.wasm {
             self.put_parts(new.component, wasm, new.now).await?;
         }
@@ -321,7 +328,7 @@ impl Store {
         organization: OrganizationId,
         id: String,
         version: String,
-    ) -> Result<Removed, StoreError> {
+    ) -> Result<VersionRemoval, StoreError> {
         self.write("delete a connector's version", move |mut db| {
             Box::pin(async move { Ok(delete(&mut db, organization, &id, &version).await?) })
         })

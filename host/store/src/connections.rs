@@ -316,7 +316,7 @@ impl Store {
         .await
     }
 
-    /// Offers it to chats, if it is still at the revision at which that was found to be allowed.
+    /// AvailableActions it to chats, if it is still at the revision at which that was found to be allowed.
     pub async fn enable_connection(&self, seen: &Connection) -> Result<bool, StoreError> {
         let (organization, id, revision) = (Id(seen.organization.0), Id(seen.id.0), Count(seen.revision));
         self.write("enable a connection", move |mut db| {
@@ -458,7 +458,7 @@ impl ConnectionStore for Store {
 
     async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError> {
         let counted = record.environment == Environment::Production;
-        let kept = self.kept(record, counted).await?;
+        let kept = self.log_detail(record, counted).await?;
         let (organization, environment, at) =
             (kept.record.organization, kept.record.environment, kept.record.created_at);
         let log_bytes = self.write("settle a connector call", move |mut db| {
@@ -470,18 +470,18 @@ impl ConnectionStore for Store {
 
     async fn give_back_call(&self, record: CallRecord) -> Result<(), StoreError> {
         let counted = record.environment == Environment::Production;
-        let kept = self.kept(record, counted).await?;
+        let kept = self.log_detail(record, counted).await?;
         let (organization, environment, at) =
             (kept.record.organization, kept.record.environment, kept.record.created_at);
         let log_bytes = self.write("give a connector call back", move |mut db| {
-            Box::pin(async move { Ok(calls::give_back(&mut db, &kept).await?) })
+            Box::pin(async move { Ok(calls::refund_call(&mut db, &kept).await?) })
         });
         self.note_log_bytes(organization, environment, at, log_bytes.await?);
         Ok(())
     }
 
     async fn log_call(&self, record: CallRecord) -> Result<(), StoreError> {
-        let kept = self.kept(record, false).await?;
+        let kept = self.log_detail(record, false).await?;
         if !kept.written {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Conversations and their visitors: found or made for a turn, listed for an admin.
 
 use resly_core::{
-    approval::Person,
+    approval::ChatClient,
     conversation::Message,
     error::StoreError,
     id::{ConversationId, KeyId, OrganizationId},
@@ -54,7 +54,7 @@ struct SummaryRow {
 }
 
 /// A conversation that a turn has taken hold of.
-pub(crate) struct Held {
+pub(crate) struct LockedConversation {
     pub id: ConversationId,
     /// The first of the positions that were set aside for the turn.
     pub position: i64,
@@ -74,7 +74,7 @@ pub(crate) async fn make(
     visitor: Option<Id>,
     places: i64,
     now: Timestamp,
-) -> Result<Option<Held>, sqlx::Error> {
+) -> Result<Option<LockedConversation>, sqlx::Error> {
     let held = row!(
         db,
         (Id, i64),
@@ -93,7 +93,11 @@ pub(crate) async fn make(
         places,
         Time(now)
     )?;
-    Ok(held.map(|(held, next)| Held { id: ConversationId(held.0), position: next - places, is_new: held.0 == id.0 }))
+    Ok(held.map(|(held, next)| LockedConversation {
+        id: ConversationId(held.0),
+        position: next - places,
+        is_new: held.0 == id.0,
+    }))
 }
 
 /// Takes hold of a conversation, for `places` more messages: whoever else comes waits until the transaction ends. `None`
@@ -101,14 +105,14 @@ pub(crate) async fn make(
 ///
 /// One without a visitor becomes the visitor's who goes on with it. It loses its name then: that belongs to a client which
 /// names no visitor, and would lead it here.
-pub(crate) async fn hold(
+pub(crate) async fn lock(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     id: ConversationId,
     visitor: Option<Id>,
     places: i64,
     now: Timestamp,
-) -> Result<Option<Held>, sqlx::Error> {
+) -> Result<Option<LockedConversation>, sqlx::Error> {
     let held = row!(
         db,
         (i64,),
@@ -122,7 +126,7 @@ pub(crate) async fn hold(
         Time(now),
         visitor
     )?;
-    Ok(held.map(|(next,)| Held { id, position: next - places, is_new: false }))
+    Ok(held.map(|(next,)| LockedConversation { id, position: next - places, is_new: false }))
 }
 
 /// The visitor's row, made when it is the first visit.
@@ -249,7 +253,7 @@ impl Store {
     /// A conversation by the client's name under its key's lineage and visitor, or else by its id.
     pub(crate) async fn look_up_conversation(
         &self,
-        person: &Person,
+        person: &ChatClient,
         name: &str,
     ) -> Result<Option<ConversationId>, StoreError> {
         let doing = "find a conversation";

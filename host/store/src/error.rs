@@ -4,60 +4,60 @@ use resly_core::error::StoreError;
 
 /// Why an operation ended without a result. Nothing that it did is kept.
 #[derive(Debug)]
-pub(crate) enum Halt<E> {
+pub(crate) enum OperationError<E> {
     /// By the rules: a limit, an id that isn't there.
     Refused(E),
     Database(sqlx::Error),
     /// It went well, but the commit that it shared with others did not.
-    Lost(Lost),
+    CommitFailure(CommitFailure),
 }
 
 /// Why a commit that was shared failed, or didn't come about.
 #[derive(Clone, Debug)]
-pub(crate) struct Lost {
+pub(crate) struct CommitFailure {
     pub detail: String,
     /// There is no room on the disk.
     pub full: bool,
 }
 
-impl From<&str> for Lost {
+impl From<&str> for CommitFailure {
     fn from(detail: &str) -> Self {
         Self { detail: detail.to_owned(), full: false }
     }
 }
 
-impl From<&sqlx::Error> for Lost {
+impl From<&sqlx::Error> for CommitFailure {
     fn from(error: &sqlx::Error) -> Self {
         Self { detail: error.to_string(), full: is_full(error) }
     }
 }
 
-impl<E> From<sqlx::Error> for Halt<E> {
+impl<E> From<sqlx::Error> for OperationError<E> {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
     }
 }
 
-impl<E> Halt<E> {
+impl<E> OperationError<E> {
     /// The same halt with another refusal.
-    pub fn refused_as<F>(self, refusal: impl FnOnce(E) -> F) -> Halt<F> {
+    pub fn refused_as<F>(self, refusal: impl FnOnce(E) -> F) -> OperationError<F> {
         match self {
-            Self::Refused(refused) => Halt::Refused(refusal(refused)),
-            Self::Database(error) => Halt::Database(error),
-            Self::Lost(lost) => Halt::Lost(lost),
+            Self::Refused(refused) => OperationError::Refused(refusal(refused)),
+            Self::Database(error) => OperationError::Database(error),
+            Self::CommitFailure(lost) => OperationError::CommitFailure(lost),
         }
     }
 
     /// As the port's error.
-    pub fn told(self, doing: &'static str) -> E
+    pub fn into_port_error(self, doing: &'static str) -> E
     where
         E: From<StoreError>,
     {
         match self {
             Self::Refused(refused) => refused,
             Self::Database(error) => E::from(store_error(doing, &error)),
-            Self::Lost(Lost { detail, full: true }) => E::from(StoreError::Full { doing, detail }),
-            Self::Lost(Lost { detail, .. }) => E::from(StoreError::Unavailable { doing, detail }),
+            Self::CommitFailure(CommitFailure { detail, full: true }) => E::from(StoreError::Full { doing, detail }),
+            Self::CommitFailure(CommitFailure { detail, .. }) => E::from(StoreError::Unavailable { doing, detail }),
         }
     }
 }

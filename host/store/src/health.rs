@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use resly_core::{
-    alert::{HealthNews, Subject, health_news},
+    alert::{HealthChange, Subject, health_news},
     connector::{
-        health::{DueCheck, Health, HealthState, HealthStore, Observed},
+        health::{DueCheck, Health, HealthObservation, HealthState, HealthStore},
         reason::Reason,
     },
     error::StoreError,
@@ -62,8 +62,8 @@ pub(crate) async fn subject(
     found.map(subject).transpose()
 }
 
-async fn observe(db: &mut Conn<'_>, observed: Observed) -> Result<(), sqlx::Error> {
-    let Observed { organization, connection, evidence, offered, schedule, chance, now } = observed;
+async fn observe(db: &mut Conn<'_>, observed: HealthObservation) -> Result<(), sqlx::Error> {
+    let HealthObservation { organization, connection, evidence, offered, schedule, chance, now } = observed;
     let Some(subject) = subject(db, organization, connection).await? else { return Ok(()) };
     execute!(
         db,
@@ -100,8 +100,8 @@ async fn observe(db: &mut Conn<'_>, observed: Observed) -> Result<(), sqlx::Erro
     )?;
     match health_news(&before, &after, &subject, offered) {
         None => Ok(()),
-        Some(HealthNews::Raise(alert)) => alerts::raise(db, organization, &subject, &alert, now).await,
-        Some(HealthNews::Recovered) => alerts::recovered(db, organization, &subject, now).await,
+        Some(HealthChange::Raise(alert)) => alerts::raise(db, organization, &subject, &alert, now).await,
+        Some(HealthChange::Recovered) => alerts::recovered(db, organization, &subject, now).await,
     }
 }
 
@@ -196,7 +196,7 @@ impl Store {
 
 #[async_trait]
 impl HealthStore for Store {
-    async fn observe(&self, observed: Observed) -> Result<(), StoreError> {
+    async fn observe(&self, observed: HealthObservation) -> Result<(), StoreError> {
         // While all goes well, this is all that a call costs.
         let known = self.health(observed.organization, observed.connection).await?;
         if known.is_some_and(|health| health.is_old_news(&observed.evidence, observed.now)) {

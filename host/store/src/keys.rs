@@ -13,7 +13,7 @@ use resly_core::{
 
 use crate::{
     Store,
-    error::{Halt, failed},
+    error::{OperationError, failed},
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time, name_of, named},
 };
@@ -198,12 +198,12 @@ impl Administers {
 }
 
 /// An organization's keys that aren't deleted, held until the transaction ends: who changes them waits.
-struct Held {
+struct LockedKeys {
     keys: Vec<KeyRow>,
     now: Timestamp,
 }
 
-impl Held {
+impl LockedKeys {
     async fn of(db: &mut Conn<'_>, organization: OrganizationId, now: Timestamp) -> Result<Self, sqlx::Error> {
         let lock = db.pick(
             "SELECT id FROM organizations WHERE id = $1",
@@ -221,28 +221,28 @@ impl Held {
         Ok(Self { keys, now })
     }
 
-    fn find(&self, id: KeyId) -> Result<&KeyRow, Halt<KeyChangeError>> {
-        self.keys.iter().find(|key| key.id.0 == id.0).ok_or(Halt::Refused(KeyChangeError::Missing))
+    fn find(&self, id: KeyId) -> Result<&KeyRow, OperationError<KeyChangeError>> {
+        self.keys.iter().find(|key| key.id.0 == id.0).ok_or(OperationError::Refused(KeyChangeError::Missing))
     }
 
     /// The same for a key that still works.
-    fn find_working(&self, id: KeyId) -> Result<&KeyRow, Halt<KeyChangeError>> {
+    fn find_working(&self, id: KeyId) -> Result<&KeyRow, OperationError<KeyChangeError>> {
         let key = self.find(id)?;
         if key.expires_at.is_some_and(|at| at.0 <= self.now) {
-            return Err(Halt::Refused(KeyChangeError::Expired));
+            return Err(OperationError::Refused(KeyChangeError::Expired));
         }
         Ok(key)
     }
 
     /// Refuses to make `key` worth `after` to admins when no other key is worth what it was.
-    fn keeps_an_admin(&self, key: &KeyRow, after: Administers) -> Result<(), Halt<KeyChangeError>> {
+    fn keeps_an_admin(&self, key: &KeyRow, after: Administers) -> Result<(), OperationError<KeyChangeError>> {
         let worth = |key: &KeyRow| Administers::of(&key.scopes.0, key.expires_at.map(|at| at.0), self.now);
         let before = worth(key);
         let others = self.keys.iter().filter(|other| other.id != key.id).map(worth).max();
         if after >= before || others >= Some(before) {
             return Ok(());
         }
-        Err(Halt::Refused(KeyChangeError::LastAdmin))
+        Err(OperationError::Refused(KeyChangeError::LastAdmin))
     }
 }
 
@@ -253,8 +253,8 @@ async fn rotate(
     old: KeyId,
     new: &Successor,
     old_expires_at: Timestamp,
-) -> Result<(), Halt<KeyChangeError>> {
-    let held = Held::of(db, organization, new.now).await?;
+) -> Result<(), OperationError<KeyChangeError>> {
+    let held = LockedKeys::of(db, organization, new.now).await?;
     held.find_working(old)?;
     execute!(
         db,
@@ -289,8 +289,8 @@ async fn change(
     id: KeyId,
     change: &KeyChange,
     now: Timestamp,
-) -> Result<KeySummary, Halt<KeyChangeError>> {
-    let held = Held::of(db, organization, now).await?;
+) -> Result<KeySummary, OperationError<KeyChangeError>> {
+    let held = LockedKeys::of(db, organization, now).await?;
     let key = held.find_working(id)?;
     let scopes = change.scopes.as_ref().unwrap_or(&key.scopes.0);
     let expires_at = change.expires_at.unwrap_or(key.expires_at.map(|at| at.0));
@@ -327,7 +327,7 @@ async fn change(
         change.expires_at.is_some(),
         change.expires_at.flatten().map(Time)
     )?;
-    let changed = changed.ok_or(Halt::Refused(KeyChangeError::Missing))?;
+    let changed = changed.ok_or(OperationError::Refused(KeyChangeError::Missing))?;
     Ok(changed.summary()?)
 }
 
@@ -336,8 +336,8 @@ async fn delete(
     organization: OrganizationId,
     id: KeyId,
     now: Timestamp,
-) -> Result<(), Halt<KeyChangeError>> {
-    let held = Held::of(db, organization, now).await?;
+) -> Result<(), OperationError<KeyChangeError>> {
+    let held = LockedKeys::of(db, organization, now).await?;
     held.keeps_an_admin(held.find(id)?, Administers::No)?;
     execute!(
         db,

@@ -85,7 +85,8 @@ pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
     catalogue::{
-        Kept, MANIFESTS_MOST, NewConnectorVersion, Removed, StoredConnector, UPLOADS_MOST, VERSIONS_MOST, VersionState,
+        MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST, VERSIONS_MOST,
+        VersionRemoval, VersionState,
     },
     connections::{ConnectionChange, CredentialsExpiry},
     conversations::{ConversationRecord, ConversationSummary},
@@ -102,10 +103,10 @@ pub use self::{
     tickets::Ticket,
     uploads::{COMPILING_MOST, Compiling, Decided, Decision, LEASE},
     vault::{NewWrapping, WrappedFor},
-    webhooks::{Delivery, DeliveryState, DueDelivery, Tried, Webhook},
+    webhooks::{Delivery, DeliveryAttempt, DeliveryState, DueDelivery, Webhook},
 };
 use self::{
-    error::{Halt, failed},
+    error::{OperationError, failed},
     sql::Conn,
     writer::Writer,
 };
@@ -199,19 +200,19 @@ impl Store {
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
-        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, Halt<E>>> + Send + 'static,
+        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>> + Send + 'static,
     {
         let outcome = match &self.backend {
             Backend::Sqlite { writer, .. } => writer.write(operation).await,
             Backend::Postgres { pool, own_server } => transact(pool, *own_server, operation).await,
         };
-        outcome.map_err(|halt| halt.told(doing))
+        outcome.map_err(|halt| halt.into_port_error(doing))
     }
 }
 
-async fn transact<T, E, F>(pool: &PgPool, named: bool, operation: F) -> Result<T, Halt<E>>
+async fn transact<T, E, F>(pool: &PgPool, named: bool, operation: F) -> Result<T, OperationError<E>>
 where
-    F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, Halt<E>>>,
+    F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>>,
 {
     let mut transaction = pool.begin().await?;
     let outcome = operation(Conn::Postgres { conn: &mut transaction, named }).await;

@@ -17,7 +17,7 @@ use crate::{
     error::failed,
     page::{self, Cursor},
     sql::{Conn, execute, rows},
-    stored::{self, Kept},
+    stored::{self, LogDetail},
     types::{Count, Id, Json, Text, Time, named},
 };
 
@@ -124,7 +124,7 @@ impl LogRow {
 }
 
 /// Writes the row of one call and counts its bytes. The day's bytes of the log then, or `None` when it is there already.
-pub(crate) async fn insert(db: &mut Conn<'_>, kept: &Kept) -> Result<Option<u64>, sqlx::Error> {
+pub(crate) async fn insert(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<u64>, sqlx::Error> {
     let record = &kept.record;
     let inserted = execute!(
         db,

@@ -36,13 +36,13 @@ pub(crate) struct MessageRow {
 }
 
 /// A message and its place in the conversation.
-pub(crate) struct Placed {
+pub(crate) struct PositionedMessage {
     pub position: i64,
     pub message: Message,
 }
 
 impl MessageRow {
-    pub fn placed(self) -> Result<Placed, sqlx::Error> {
+    pub fn placed(self) -> Result<PositionedMessage, sqlx::Error> {
         let message = Message {
             id: MessageId(self.id.0),
             conversation_id: ConversationId(self.conversation_id.0),
@@ -60,7 +60,7 @@ impl MessageRow {
             created_at: self.created_at.0,
             superseded_at: self.superseded_at.map(|at| at.0),
         };
-        Ok(Placed { position: self.position, message })
+        Ok(PositionedMessage { position: self.position, message })
     }
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn live(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     conversation: ConversationId,
-) -> Result<Vec<Placed>, sqlx::Error> {
+) -> Result<Vec<PositionedMessage>, sqlx::Error> {
     let found = rows!(db, MessageRow, LIVE, Id(conversation.0), Id(organization.0))?;
     found.into_iter().map(MessageRow::placed).collect()
 }

@@ -60,7 +60,7 @@ struct Day {
 }
 
 /// What the log keeps of a call.
-pub(crate) struct Kept {
+pub(crate) struct LogDetail {
     pub record: CallRecord,
     /// Whether there is to be a row: always of a call that is counted toward the plan.
     pub written: bool,
@@ -69,7 +69,7 @@ pub(crate) struct Kept {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keep {
+enum LogDetailLevel {
     Whole,
     /// Whole, as one of those that there were since.
     Sample(u64),
@@ -78,23 +78,23 @@ enum Keep {
 }
 
 impl Day {
-    fn choose(&mut self, whole: u64, short: u64, counted: bool, now: Timestamp) -> Keep {
+    fn choose(&mut self, whole: u64, short: u64, counted: bool, now: Timestamp) -> LogDetailLevel {
         if self.bytes.saturating_add(whole) <= self.limit {
             self.bytes += whole;
-            return Keep::Whole;
+            return LogDetailLevel::Whole;
         }
         if self.sampled_at.is_none_or(|at| now.since(at) >= SAMPLED_EVERY) {
             self.bytes = self.bytes.saturating_add(whole);
             self.sampled_at = Some(now);
-            return Keep::Sample(std::mem::take(&mut self.untold));
+            return LogDetailLevel::Sample(std::mem::take(&mut self.untold));
         }
         self.left_out += 1;
         self.untold += 1;
         if !counted && self.bytes.saturating_add(short) > self.limit.saturating_mul(2) {
-            return Keep::Nothing;
+            return LogDetailLevel::Nothing;
         }
         self.bytes = self.bytes.saturating_add(short);
-        Keep::Short
+        LogDetailLevel::Short
     }
 }
 
@@ -212,7 +212,7 @@ pub(crate) async fn add_of(
 }
 
 /// Counts a row of the log that was written; the day's bytes of the log as they are now.
-pub(crate) async fn add_log(db: &mut Conn<'_>, kept: &Kept) -> Result<u64, sqlx::Error> {
+pub(crate) async fn add_log(db: &mut Conn<'_>, kept: &LogDetail) -> Result<u64, sqlx::Error> {
     let record = &kept.record;
     add(db, record.organization, record.environment, kept.bytes, Some(kept.left_out), record.created_at).await
 }
@@ -229,7 +229,7 @@ pub struct LogDay {
 
 impl Store {
     /// What the log keeps of a call: all of it, or what is left where the day's bytes are used up.
-    pub(crate) async fn kept(&self, mut record: CallRecord, counted: bool) -> Result<Kept, StoreError> {
+    pub(crate) async fn log_detail(&self, mut record: CallRecord, counted: bool) -> Result<LogDetail, StoreError> {
         let key = (record.organization, record.environment);
         let start = day_of(record.created_at);
         if self.log_budget.lock().get(&key).is_none_or(|day| day.start != start) {
@@ -242,16 +242,16 @@ impl Store {
             match days.get_mut(&key) {
                 Some(day) => {
                     let keep = day.choose(whole, short, counted, record.created_at);
-                    let written = keep != Keep::Nothing;
+                    let written = keep != LogDetailLevel::Nothing;
                     (keep, if written { std::mem::take(&mut day.left_out) } else { 0 }, day.limit)
                 }
                 // It was forgotten in between.
-                None => (Keep::Whole, 0, 0),
+                None => (LogDetailLevel::Whole, 0, 0),
             }
         };
         match keep {
-            Keep::Short => shorten(&mut record),
-            Keep::Sample(untold) => record.log.push(LogLine {
+            LogDetailLevel::Short => shorten(&mut record),
+            LogDetailLevel::Sample(untold) => record.log.push(LogLine {
                 level: LogLevel::Warn,
                 message: format!(
                     "the log has its {} KiB for today: one call a minute is kept whole, and {untold} since the last one \
@@ -259,14 +259,14 @@ impl Store {
                     limit >> 10
                 ),
             }),
-            Keep::Whole | Keep::Nothing => {}
+            LogDetailLevel::Whole | LogDetailLevel::Nothing => {}
         }
         let bytes = match keep {
-            Keep::Nothing => 0,
-            Keep::Short => short,
-            Keep::Whole | Keep::Sample(_) => whole,
+            LogDetailLevel::Nothing => 0,
+            LogDetailLevel::Short => short,
+            LogDetailLevel::Whole | LogDetailLevel::Sample(_) => whole,
         };
-        Ok(Kept { record, written: keep != Keep::Nothing, bytes, left_out })
+        Ok(LogDetail { record, written: keep != LogDetailLevel::Nothing, bytes, left_out })
     }
 
     /// Takes in what the day has after a write, other hosts' calls included.
@@ -373,16 +373,19 @@ mod tests {
     fn a_day_is_whole_then_sampled_and_always_has_what_is_counted() {
         let mut day = Day { start: at(0), bytes: 0, limit: 1_000, left_out: 0, untold: 0, sampled_at: None };
         let mut choose = |counted, second| day.choose(400, 100, counted, at(second));
-        assert_eq!([choose(false, 0), choose(false, 0)], [Keep::Whole, Keep::Whole]);
-        assert_eq!(choose(false, 0), Keep::Sample(0));
+        assert_eq!([choose(false, 0), choose(false, 0)], [LogDetailLevel::Whole, LogDetailLevel::Whole]);
+        assert_eq!(choose(false, 0), LogDetailLevel::Sample(0));
         // 1,200 of 2,000: eight short ones fit, and then only what is counted has a row.
         for _ in 0..8 {
-            assert_eq!(choose(false, 1), Keep::Short);
+            assert_eq!(choose(false, 1), LogDetailLevel::Short);
         }
-        assert_eq!([choose(false, 2), choose(true, 2), choose(false, 59)], [Keep::Nothing, Keep::Short, Keep::Nothing]);
-        assert_eq!(choose(false, 60), Keep::Sample(11));
-        assert_eq!(choose(false, 119), Keep::Nothing);
-        assert_eq!(choose(false, 120), Keep::Sample(1));
+        assert_eq!(
+            [choose(false, 2), choose(true, 2), choose(false, 59)],
+            [LogDetailLevel::Nothing, LogDetailLevel::Short, LogDetailLevel::Nothing]
+        );
+        assert_eq!(choose(false, 60), LogDetailLevel::Sample(11));
+        assert_eq!(choose(false, 119), LogDetailLevel::Nothing);
+        assert_eq!(choose(false, 120), LogDetailLevel::Sample(1));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     Store,
-    error::{Halt, failed, unexpected},
+    error::{OperationError, failed, unexpected},
     organizations::limit_column,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Time},
@@ -73,7 +73,7 @@ pub(crate) async fn count(
     meter: Meter,
     quantity: u64,
     now: Timestamp,
-) -> Result<Counted, Halt<Refusal>> {
+) -> Result<Counted, OperationError<Refusal>> {
     let period = Time(Period::containing(now).start);
     let counted = row!(
         db,
@@ -88,7 +88,7 @@ pub(crate) async fn count(
     )?;
     match counted {
         Some((used, limit)) => Ok(Counted { used: used.0, limit: limit.map(|limit| limit.0) }),
-        None => Err(why_not(db, organization, meter, now).await?),
+        None => Err(refusal_reason(db, organization, meter, now).await?),
     }
 }
 
@@ -117,19 +117,19 @@ pub(crate) async fn count_sandbox(
 }
 
 /// The reason that a count, or a reservation, changed no row.
-pub(crate) async fn why_not(
+pub(crate) async fn refusal_reason(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     meter: Meter,
     now: Timestamp,
-) -> Result<Halt<Refusal>, sqlx::Error> {
+) -> Result<OperationError<Refusal>, sqlx::Error> {
     let period = Period::containing(now);
     let plan = row!(db, (Option<Count>, Option<Time>), limit_column(meter), Id(organization.0))?;
     let Some((limit, ends)) = plan else {
         return Err(unexpected(format!("there is no organization {organization}")));
     };
     if meter == Meter::Messages && ends.is_some_and(|ends| ends.0 <= now) {
-        return Ok(Halt::Refused(Refusal::SubscriptionEnded));
+        return Ok(OperationError::Refused(Refusal::SubscriptionEnded));
     }
     let used = row!(
         db,
@@ -143,7 +143,13 @@ pub(crate) async fn why_not(
     let used = used.map_or(0, |(used,)| used.0);
     // A limit that was lifted a moment ago leaves the count as the nearest truth.
     let limit = limit.map_or(used, |limit| limit.0);
-    Ok(Halt::Refused(Refusal::Limit(LimitReached { of: LimitOf::Plan, meter, limit, used, resets_at: period.end })))
+    Ok(OperationError::Refused(Refusal::Limit(LimitReached {
+        of: LimitOf::Plan,
+        meter,
+        limit,
+        used,
+        resets_at: period.end,
+    })))
 }
 
 /// Counts one message against the key's own cap, which its whole lineage shares.
@@ -153,7 +159,7 @@ pub(crate) async fn count_for_key(
     key: KeyId,
     cap: u64,
     now: Timestamp,
-) -> Result<Counted, Halt<Refusal>> {
+) -> Result<Counted, OperationError<Refusal>> {
     let period = Period::containing(now);
     let counted = row!(
         db,
@@ -180,7 +186,7 @@ pub(crate) async fn count_for_key(
     )?;
     let used = used.map_or(0, |(used,)| used.0);
     let (of, meter, resets_at) = (LimitOf::Key, Meter::Messages, period.end);
-    Err(Halt::Refused(Refusal::Limit(LimitReached { of, meter, limit: cap, used, resets_at })))
+    Err(OperationError::Refused(Refusal::Limit(LimitReached { of, meter, limit: cap, used, resets_at })))
 }
 
 /// Counts one message against the key and the organization: both or neither. What is left of the tighter.
@@ -190,7 +196,7 @@ pub(crate) async fn count_message(
     key: KeyId,
     cap: Option<u64>,
     now: Timestamp,
-) -> Result<Option<Remaining>, Halt<Refusal>> {
+) -> Result<Option<Remaining>, OperationError<Refusal>> {
     let of_key = match cap {
         Some(cap) => Some(count_for_key(db, organization, key, cap, now).await?),
         None => None,

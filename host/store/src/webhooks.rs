@@ -75,7 +75,7 @@ pub struct DueDelivery {
 
 /// How a try went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tried {
+pub struct DeliveryAttempt {
     pub status: Option<u16>,
     pub error: Option<String>,
     /// When to try again, after an error; it is given up when there is no such moment.
@@ -222,7 +222,7 @@ async fn settle(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     id: DeliveryId,
-    tried: &Tried,
+    tried: &DeliveryAttempt,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let state = match (&tried.error, tried.again_at) {
@@ -361,7 +361,7 @@ impl Store {
         &self,
         organization: OrganizationId,
         id: DeliveryId,
-        tried: Tried,
+        tried: DeliveryAttempt,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.write("settle a webhook's delivery", move |mut db| {

@@ -21,7 +21,7 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    error::{Halt, Lost, unexpected},
+    error::{CommitFailure, OperationError, unexpected},
     sql::Conn,
 };
 
@@ -38,38 +38,41 @@ trait Job: Send {
     /// Runs it; whether what it did is to be kept.
     fn run<'c>(&'c mut self, conn: &'c mut SqliteConnection) -> BoxFuture<'c, bool>;
     /// Answers the caller, once it is known whether the group's commit failed.
-    fn answer(self: Box<Self>, failure: Option<&Lost>);
+    fn answer(self: Box<Self>, failure: Option<&CommitFailure>);
 }
 
 struct Task<T, E, F> {
     operation: Option<F>,
-    outcome: Option<Result<T, Halt<E>>>,
-    reply: oneshot::Sender<Result<T, Halt<E>>>,
+    outcome: Option<Result<T, OperationError<E>>>,
+    reply: oneshot::Sender<Result<T, OperationError<E>>>,
 }
 
 impl<T, E, F> Job for Task<T, E, F>
 where
     T: Send,
     E: Send,
-    F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, Halt<E>>> + Send,
+    F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>> + Send,
 {
     fn run<'c>(&'c mut self, conn: &'c mut SqliteConnection) -> BoxFuture<'c, bool> {
         let operation = self.operation.take();
         Box::pin(async move {
             let Some(operation) = operation else { return false };
             let outcome = AssertUnwindSafe(async { operation(Conn::Sqlite(conn)).await }).catch_unwind().await;
-            let outcome = outcome.unwrap_or_else(|_| Err(Halt::Database(unexpected("the operation panicked"))));
+            let outcome =
+                outcome.unwrap_or_else(|_| Err(OperationError::Database(unexpected("the operation panicked"))));
             let keep = outcome.is_ok();
             self.outcome = Some(outcome);
             keep
         })
     }
 
-    fn answer(self: Box<Self>, failure: Option<&Lost>) {
+    fn answer(self: Box<Self>, failure: Option<&CommitFailure>) {
         let outcome = match (self.outcome, failure) {
-            (Some(Ok(_)), Some(lost)) => Err(Halt::Lost(lost.clone())),
+            (Some(Ok(_)), Some(lost)) => Err(OperationError::CommitFailure(lost.clone())),
             (Some(outcome), _) => outcome,
-            (None, lost) => Err(Halt::Lost(lost.cloned().unwrap_or_else(|| "it was not run".into()))),
+            (None, lost) => {
+                Err(OperationError::CommitFailure(lost.cloned().unwrap_or_else(|| "it was not run".into())))
+            }
         };
         // A caller who went away doesn't undo what was committed.
         self.reply.send(outcome).ok();
@@ -98,16 +101,19 @@ impl Writer {
     }
 
     /// Runs one operation in the next group; returns once it is on the disk.
-    pub async fn write<T, E, F>(&self, operation: F) -> Result<T, Halt<E>>
+    pub async fn write<T, E, F>(&self, operation: F) -> Result<T, OperationError<E>>
     where
         T: Send + 'static,
         E: Send + 'static,
-        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, Halt<E>>> + Send + 'static,
+        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let task = Task { operation: Some(operation), outcome: None, reply };
-        self.0.send(Message::Run(Box::new(task))).await.map_err(|_| Halt::Lost("the store is closed".into()))?;
-        answer.await.unwrap_or_else(|_| Err(Halt::Lost("the writer ended".into())))
+        self.0
+            .send(Message::Run(Box::new(task)))
+            .await
+            .map_err(|_| OperationError::CommitFailure("the store is closed".into()))?;
+        answer.await.unwrap_or_else(|_| Err(OperationError::CommitFailure("the writer ended".into())))
     }
 
     /// Ends the thread after what is queued already; returns once the file is closed.
@@ -170,7 +176,7 @@ async fn group(
     }
     let failure = result.err().map(|error| {
         tracing::error!(%error, operations = jobs.len(), "a group of writes could not be committed");
-        Lost::from(&error)
+        CommitFailure::from(&error)
     });
     if failure.is_some() {
         // SQLite may have rolled back already, and then there is nothing to roll back.

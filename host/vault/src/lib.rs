@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 pub use credentials::{Credentials, CredentialsError, SHORTEST_SECRET};
 pub use file::{MasterKeyError, MasterKeySource};
 pub use master::{MasterKeys, ParseKeyError, WeakKeyError};
-pub use wrapping::{Holder, Rewrapped, Rotation, WrappedStore, Wrapping};
+pub use wrapping::{Rewrapped, Rotation, SecretOwner, WrappedStore, Wrapping};
 
 /// How long an opened organization key is remembered.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -101,7 +101,7 @@ impl Vault {
     }
 
     async fn organization_key(&self, organization: OrganizationId) -> Result<Arc<Key>, VaultError> {
-        let holder = Holder::Organization(organization);
+        let holder = SecretOwner::Organization(organization);
         let key = self.opened.try_get_with(organization, async {
             let wrapped = match self.store.vault_key(organization).await? {
                 Some(wrapped) => wrapped,

@@ -11,13 +11,18 @@ use resly_core::time::Random;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Holder, Key, MasterKeys, VaultError};
+use super::{Key, MasterKeys, SecretOwner, VaultError};
 
 const FORM: u8 = 1;
 const NONCE: usize = 24;
 
 /// Wraps `secret` under the newest master key, for `holder` alone.
-pub fn wrap(keys: &MasterKeys, holder: &Holder, secret: &[u8], random: &dyn Random) -> Result<Vec<u8>, VaultError> {
+pub fn wrap(
+    keys: &MasterKeys,
+    holder: &SecretOwner,
+    secret: &[u8],
+    random: &dyn Random,
+) -> Result<Vec<u8>, VaultError> {
     let (id, master) = keys.newest();
     let length = u8::try_from(id.len()).map_err(|_| VaultError::UnknownForm)?;
     let mut wrapped = vec![FORM, length];
@@ -26,7 +31,7 @@ pub fn wrap(keys: &MasterKeys, holder: &Holder, secret: &[u8], random: &dyn Rand
     Ok(wrapped)
 }
 
-pub fn unwrap(keys: &MasterKeys, holder: &Holder, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+pub fn unwrap(keys: &MasterKeys, holder: &SecretOwner, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let id = wrapped_by(wrapped)?;
     let master = keys.find(id).ok_or_else(|| VaultError::NoMasterKey(id.to_owned()))?;
     decrypt(master, &wrapping_data(holder, id), &wrapped[2 + id.len()..])
@@ -57,12 +62,14 @@ pub fn open_record(key: &Key, data: &[u8], sealed: &[u8]) -> Result<Zeroizing<Ve
 }
 
 /// An organization's id is of fixed width and a host secret's name holds no NUL: no two holders have the same bytes.
-fn wrapping_data(holder: &Holder, id: &str) -> Vec<u8> {
+fn wrapping_data(holder: &SecretOwner, id: &str) -> Vec<u8> {
     match holder {
-        Holder::Organization(organization) => {
+        SecretOwner::Organization(organization) => {
             [b"resly organization key v1\0".as_slice(), organization.0.as_bytes(), id.as_bytes()].concat()
         }
-        Holder::Host(name) => [b"resly host secret v1\0".as_slice(), name.as_bytes(), b"\0", id.as_bytes()].concat(),
+        SecretOwner::Host(name) => {
+            [b"resly host secret v1\0".as_slice(), name.as_bytes(), b"\0", id.as_bytes()].concat()
+        }
     }
 }
 

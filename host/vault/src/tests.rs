@@ -59,8 +59,8 @@ impl WrappedStore for Memory {
         let mut moved = 0;
         for Rewrapped { holder, old, new } in rewrapped {
             let kept = match &holder {
-                Holder::Organization(organization) => keys.get_mut(organization).unwrap(),
-                Holder::Host(name) => secrets.get_mut(name).unwrap(),
+                SecretOwner::Organization(organization) => keys.get_mut(organization).unwrap(),
+                SecretOwner::Host(name) => secrets.get_mut(name).unwrap(),
             };
             if *kept == old {
                 *kept = new;

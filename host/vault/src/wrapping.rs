@@ -16,7 +16,7 @@ const PAGE: u32 = 200;
 
 /// Whose secret is wrapped; it unwraps for the same holder only.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holder {
+pub enum SecretOwner {
     Organization(OrganizationId),
     /// The host's own, by its name, which holds no NUL.
     Host(String),
@@ -25,7 +25,7 @@ pub enum Holder {
 /// Wrapped bytes, to be put in the place of those that were read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rewrapped {
-    pub holder: Holder,
+    pub holder: SecretOwner,
     pub old: Vec<u8>,
     pub new: Vec<u8>,
 }
@@ -86,7 +86,7 @@ impl Wrapping {
 
     /// A secret of the host's own, the same on all hosts that share the store; when there is none yet, it is `fresh`.
     pub async fn host_secret(&self, name: &str, fresh: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let holder = Holder::Host(name.to_owned());
+        let holder = SecretOwner::Host(name.to_owned());
         let wrapped = match self.store.host_secret(name).await? {
             Some(wrapped) => wrapped,
             None => {
@@ -123,7 +123,7 @@ impl Wrapping {
 
     /// Moves all that can be moved to the newest master key, and tells how things stand then.
     ///
-    /// Safe beside other hosts, and to be called again after it was cut off: what is inside stays the same, a page is
+    /// CredentialSealer beside other hosts, and to be called again after it was cut off: what is inside stays the same, a page is
     /// moved or not, and nothing is replaced that changed since it was read. What a host that doesn't have the newest
     /// key makes meanwhile is left for the next call.
     pub async fn rotate(&self) -> Result<Rotation, VaultError> {
@@ -141,7 +141,7 @@ impl Wrapping {
 
     /// Under the newest master key; `None` when it is already, and when it can't be opened here, which
     /// [`Self::status`] tells.
-    fn rewrapped(&self, holder: Holder, old: Vec<u8>) -> Option<Rewrapped> {
+    fn rewrapped(&self, holder: SecretOwner, old: Vec<u8>) -> Option<Rewrapped> {
         if seal::wrapped_by(&old).ok()? == self.keys.newest().0 {
             return None;
         }
@@ -159,15 +159,15 @@ struct Pages {
 }
 
 impl Pages {
-    async fn next(&mut self, store: &dyn WrappedStore) -> Result<Option<Vec<(Holder, Vec<u8>)>>, StoreError> {
+    async fn next(&mut self, store: &dyn WrappedStore) -> Result<Option<Vec<(SecretOwner, Vec<u8>)>>, StoreError> {
         if !self.began {
             self.began = true;
             let own = store.host_secrets().await?;
-            return Ok(Some(own.into_iter().map(|(name, wrapped)| (Holder::Host(name), wrapped)).collect()));
+            return Ok(Some(own.into_iter().map(|(name, wrapped)| (SecretOwner::Host(name), wrapped)).collect()));
         }
         let page = store.vault_keys(self.after, PAGE).await?;
         let Some((last, _)) = page.last() else { return Ok(None) };
         self.after = Some(*last);
-        Ok(Some(page.into_iter().map(|(of, wrapped)| (Holder::Organization(of), wrapped)).collect()))
+        Ok(Some(page.into_iter().map(|(of, wrapped)| (SecretOwner::Organization(of), wrapped)).collect()))
     }
 }

@@ -8,7 +8,7 @@ use resly_plugin_mapping::jq;
 use serde_json::{Value, json};
 
 fn stripe() -> Manifest {
-    from_toml(include_str!("../../stripe/connector.toml")).sound().unwrap()
+    from_toml(include_str!("../../stripe/connector.toml")).into_manifest().unwrap()
 }
 
 fn map(action: &Action, body: &Value) -> Result<Value, String> {

@@ -3,7 +3,7 @@
 
 use resly_manifest::{
     from_value,
-    openapi::{ImportError, Imported, Wanted, import, list, read},
+    openapi::{ImportError, ImportOptions, Imported, import, list, read},
 };
 
 pub fn openapi(data: &[u8]) {
@@ -16,9 +16,9 @@ pub fn openapi(data: &[u8]) {
         return;
     }
     let named = operations.len();
-    match import(document, &Wanted { operations, ..Wanted::default() }) {
+    match import(document, &ImportOptions { operations, ..ImportOptions::default() }) {
         Ok(Imported { definition, .. }) => {
-            let manifest = from_value(definition).sound().expect("an import is a sound definition");
+            let manifest = from_value(definition).into_manifest().expect("an import is a sound definition");
             assert!((1..=named).contains(&manifest.actions.len()));
             assert!(manifest.fixtures.len() <= named);
         }

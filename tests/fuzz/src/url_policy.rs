@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use resly_core::{
     id::{ConnectionId, OrganizationId},
-    outbound::{OutboundRequest, Rehearse},
+    outbound::{DryRunPolicy, OutboundRequest},
     time::Random,
 };
 use resly_egress::{CredentialSource, Egress, EgressConfig, Resolve, SessionSpec, guard, parse_allow, parse_routes};
@@ -74,9 +74,9 @@ pub fn url_policy(data: &[u8]) {
         body: None,
         timeout: None,
     };
-    let Ok(departure) = session.rehearse(&request) else { return };
-    let url = Url::parse(&departure.url).expect("what leaves is a URL");
-    assert_eq!(url.as_str(), departure.url, "it reads the same to whoever reads it next");
+    let Ok(staged) = session.dry_run(&request) else { return };
+    let url = Url::parse(&staged.url).expect("what leaves is a URL");
+    assert_eq!(url.as_str(), staged.url, "it reads the same to whoever reads it next");
     assert_eq!(url.scheme(), "https");
     assert!(url.username().is_empty() && url.password().is_none());
     match url.host().expect("what leaves has a host") {
@@ -89,6 +89,6 @@ pub fn url_policy(data: &[u8]) {
         Host::Ipv6(address) => assert!(guard::check(address.into()).is_ok(), "{address}"),
     }
     let printable = |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
-    assert!(departure.method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-'));
-    assert!(departure.headers.iter().all(|(name, value)| printable(name) && printable(value)));
+    assert!(staged.method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-'));
+    assert!(staged.headers.iter().all(|(name, value)| printable(name) && printable(value)));
 }

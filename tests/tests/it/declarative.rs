@@ -179,7 +179,7 @@ async fn a_dry_run_needs_no_stored_definition() {
 }
 
 #[tokio::test]
-async fn a_bundled_component_rehearses_too() {
+async fn a_bundled_component_runs_dry_too() {
     let app = TestApp::start().await;
     let body = json!({"connector": "shopify", "environment": "production", "settings": {"shop": "acme", "verify_email": false}});
     let id = app.admin_post("/api/admin/connections", &body).await["id"].as_str().unwrap().to_owned();
@@ -303,7 +303,7 @@ async fn what_was_cut_on_the_way_to_a_model_is_said() {
     assert!(told["detail"].as_str().unwrap().contains("larger than a call may read"), "{told}");
 }
 
-/// The handbook's example is posted, tried and rehearsed as the page says, and gives what the page shows.
+/// The handbook's example is posted, tried and dry_run as the page says, and gives what the page shows.
 #[tokio::test]
 async fn the_handbook_s_example_does_what_it_says() {
     let page = include_str!("../../../docs/declarative-connectors.md");
@@ -315,12 +315,12 @@ async fn the_handbook_s_example_does_what_it_says() {
     let told = app.admin_post("/api/admin/connectors/check", &definition).await;
     assert_eq!(told, json!({"ok": true, "errors": []}));
     let asked = json!({"definition": definition, "settings": {}, "action": "get_account", "input": {"id": "1"}});
-    let mut rehearsed = app.admin_post("/api/admin/connectors/dry-run", &asked).await;
+    let mut dry_run = app.admin_post("/api/admin/connectors/dry-run", &asked).await;
     // Fuel is as many instructions as this build of the runner takes: the page's number only has to be near.
-    let (fuel, on_page) = (rehearsed["fuel"].as_u64().unwrap(), shown["fuel"].as_u64().unwrap());
+    let (fuel, on_page) = (dry_run["fuel"].as_u64().unwrap(), shown["fuel"].as_u64().unwrap());
     assert!(fuel < 2 * on_page && on_page < 2 * fuel, "{fuel} is not the page's {on_page}");
-    rehearsed["fuel"] = shown["fuel"].clone();
-    assert_eq!(rehearsed, shown);
+    dry_run["fuel"] = shown["fuel"].clone();
+    assert_eq!(dry_run, shown);
 
     app.admin_post("/api/admin/connectors", &definition).await;
     let made = app.admin_post("/api/admin/connections", &json!({"connector": "crm", "environment": "sandbox"})).await;

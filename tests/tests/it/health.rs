@@ -34,7 +34,7 @@ async fn alerts(app: &TestApp, state: &str) -> Vec<Value> {
 }
 
 /// Has the host look at what is due, so much later.
-async fn look(app: &TestApp, later: Duration) -> usize {
+async fn inspect(app: &TestApp, later: Duration) -> usize {
     app.later(later);
     checks::run_due(app.host()).await.unwrap()
 }
@@ -79,12 +79,12 @@ async fn an_enabled_connection_is_checked_on_schedule_and_nobody_pays() {
         (&json!("healthy"), &Value::Null, &json!("enabled"))
     );
     let requests = service.received().len();
-    assert_eq!(look(&app, MINUTE).await, 0, "the test was a check");
+    assert_eq!(inspect(&app, MINUTE).await, 0, "the test was a check");
     let usage = get(&app, "/api/admin/usage").await;
     app.limit(json!({"connector_calls": usage["meters"]["connector_calls"]["used"], "fuel": 1})).await;
 
-    assert_eq!(look(&app, 20 * MINUTE).await, 1);
-    assert_eq!(look(&app, Duration::ZERO).await, 0);
+    assert_eq!(inspect(&app, 20 * MINUTE).await, 1);
+    assert_eq!(inspect(&app, Duration::ZERO).await, 0);
     assert_eq!(service.received().len(), requests + 1);
     assert_eq!(service.received().last().unwrap().header("x-api-key"), Some(SECRET));
     let log = get(&app, "/api/admin/logs?caller=health").await["logs"].clone();
@@ -104,7 +104,7 @@ async fn an_enabled_connection_is_checked_on_schedule_and_nobody_pays() {
 
     // What chats can't use isn't looked at.
     app.admin_post(&format!("/api/admin/connections/{id}/disable"), &json!({})).await;
-    assert_eq!(look(&app, 60 * MINUTE).await, 0);
+    assert_eq!(inspect(&app, 60 * MINUTE).await, 0);
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn the_sandbox_is_never_checked() {
     let service = ScriptedService::start().await.unwrap();
     let app = TestApp::with_egress_to(&service).await;
     let id = installed(&app, &service, "sandbox").await;
-    assert_eq!(look(&app, 60 * MINUTE).await, 0);
+    assert_eq!(inspect(&app, 60 * MINUTE).await, 0);
     let seen = health(&app, &id).await;
     assert_eq!((&seen["state"], &seen["next_check_at"]), (&json!("unknown"), &Value::Null));
     assert!(seen["not_checked_because"].as_str().unwrap().contains("sandbox"), "{seen}");
@@ -148,7 +148,7 @@ async fn visitors_accounts_are_not_checked_and_health_says_so() {
     assert!(send(&app, "PUT", &format!("{path}/visitors/anna/credentials"), &theirs).await.0 < 300);
     app.admin_post(&format!("{path}/test?visitor=anna"), &json!({})).await;
     app.admin_post(&format!("{path}/enable"), &json!({})).await;
-    assert_eq!(look(&app, 60 * MINUTE).await, 0);
+    assert_eq!(inspect(&app, 60 * MINUTE).await, 0);
     let seen = health(&app, &id).await;
     assert_eq!((&seen["state"], &seen["next_check_at"]), (&json!("healthy"), &Value::Null), "{seen}");
     assert!(seen["not_checked_because"].as_str().unwrap().contains("visitor"), "{seen}");
@@ -167,7 +167,7 @@ async fn a_service_that_is_down_is_looked_at_sooner_and_told_once() {
     let secret = made["secret"].as_str().unwrap().to_owned();
 
     service.answers("/eu/api/accounts/1", 500, json!({"message": "customer anna@example.com broke it"}));
-    assert_eq!(look(&app, 20 * MINUTE).await, 1);
+    assert_eq!(inspect(&app, 20 * MINUTE).await, 1);
     let seen = health(&app, &id).await;
     assert_eq!(
         (&seen["state"], &seen["reason"], &seen["failures_in_a_row"]),
@@ -175,12 +175,12 @@ async fn a_service_that_is_down_is_looked_at_sooner_and_told_once() {
     );
     assert!(seen["what_to_do"].as_str().unwrap().contains("status page"), "{seen}");
     assert!(alerts(&app, "open").await.is_empty());
-    assert_eq!(look(&app, MINUTE * 3 / 2).await, 1, "sooner than usual");
-    assert_eq!(look(&app, MINUTE / 2).await, 0, "but not at once");
-    assert_eq!(look(&app, MINUTE * 3).await, 1);
+    assert_eq!(inspect(&app, MINUTE * 3 / 2).await, 1, "sooner than usual");
+    assert_eq!(inspect(&app, MINUTE / 2).await, 0, "but not at once");
+    assert_eq!(inspect(&app, MINUTE * 3).await, 1);
     let seen = health(&app, &id).await;
     assert_eq!((&seen["state"], &seen["failures_in_a_row"]), (&json!("failing"), &json!(3)));
-    look(&app, 20 * MINUTE).await;
+    inspect(&app, 20 * MINUTE).await;
     let open = alerts(&app, "open").await;
     assert_eq!(open.len(), 1, "one for its cause: {open:?}");
     assert_eq!(
@@ -189,7 +189,7 @@ async fn a_service_that_is_down_is_looked_at_sooner_and_told_once() {
     );
 
     service.answers("/eu/api/accounts/1", 200, account());
-    look(&app, 20 * MINUTE).await;
+    inspect(&app, 20 * MINUTE).await;
     assert_eq!(health(&app, &id).await["state"], "healthy");
     assert!(alerts(&app, "open").await.is_empty());
     assert_eq!(alerts(&app, "resolved").await.len(), 1);
@@ -228,7 +228,7 @@ async fn a_refused_credential_is_an_alert_until_another_one_works() {
     assert_eq!((open.len(), &open[0]["kind"]), (1, &json!("needs_auth")));
     assert!(open[0]["what_to_do"].as_str().unwrap().contains("Renew"), "{open:?}");
     assert!(!open[0].to_string().contains(SECRET) && !seen.to_string().contains(SECRET));
-    assert_eq!(look(&app, 60 * MINUTE).await, 0, "a person has to act");
+    assert_eq!(inspect(&app, 60 * MINUTE).await, 0, "a person has to act");
 
     service.answers("/eu/api/accounts/1", 200, account());
     let path = format!("/api/admin/connections/{id}");
@@ -290,7 +290,7 @@ async fn a_webhook_is_tried_again_tested_rotated_and_removed() {
     let (_, tested) = send(&app, "POST", "/api/admin/webhook/test", &json!({})).await;
     assert_eq!((&tested["ok"], &tested["status"]), (&json!(false), &json!(404)));
     service.answers("/eu/api/accounts/1", 401, json!({}));
-    look(&app, 20 * MINUTE).await;
+    inspect(&app, 20 * MINUTE).await;
     assert_eq!(app.host().hooks.deliver_due().await.unwrap(), 1);
     service.answers("/hook", 302, json!({}));
     assert_eq!(app.host().hooks.deliver_due().await.unwrap(), 0, "not at once");

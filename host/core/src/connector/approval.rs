@@ -29,7 +29,7 @@ impl Approval {
 
 /// What a version asks for, and who vouches for it.
 #[derive(Clone, Debug)]
-pub struct Asking {
+pub struct RequestedGrants {
     pub manifest: Manifest,
     /// Whose valid signature the file carries.
     pub signer: Option<PublicKey>,
@@ -46,7 +46,7 @@ pub struct Difference {
 
 /// Compares a version with those that are approved, newest first: the first that it asks no more than, else the newest.
 /// `None` when none is.
-pub fn difference(approved: &[Asking], asked: &Asking) -> Option<Difference> {
+pub fn difference(approved: &[RequestedGrants], asked: &RequestedGrants) -> Option<Difference> {
     let mut differences = approved.iter().map(|approved| {
         let mut changes = compare(&approved.manifest, &asked.manifest);
         // An unsigned version says nothing about who made it, so whoever signs the next one takes nothing away.
@@ -70,7 +70,7 @@ pub fn difference(approved: &[Asking], asked: &Asking) -> Option<Difference> {
 }
 
 /// What a new version's approval begins as.
-pub fn at_first(origin: Origin, approved: &[Asking], asked: &Asking) -> Approval {
+pub fn at_first(origin: Origin, approved: &[RequestedGrants], asked: &RequestedGrants) -> Approval {
     match origin {
         Origin::Bundled | Origin::Declarative => Approval::NotNeeded,
         Origin::Uploaded => match difference(approved, asked) {
@@ -101,19 +101,19 @@ pub fn remarks(manifest: &Manifest, imports: &[String]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn asking(version: &str, hosts: &[&str], signer: Option<u8>) -> Asking {
+    fn asking(version: &str, hosts: &[&str], signer: Option<u8>) -> RequestedGrants {
         let manifest = serde_json::from_value(json!({
             "id": "crm", "name": "CRM", "version": version, "hosts": hosts,
             "actions": [{"id": "get", "title": "Get", "description": "Gets."}]
         }))
         .unwrap();
-        Asking { manifest, signer: signer.map(|n| PublicKey([n; 32])) }
+        RequestedGrants { manifest, signer: signer.map(|n| PublicKey([n; 32])) }
     }
 
     #[test]
     fn an_upload_waits_until_as_much_was_approved() {
         let asked = asking("2.0.0", &["a.example"], None);
-        let first = |approved: &[Asking]| at_first(Origin::Uploaded, approved, &asked);
+        let first = |approved: &[RequestedGrants]| at_first(Origin::Uploaded, approved, &asked);
         assert_eq!(first(&[]), Approval::Pending);
         assert_eq!(first(&[asking("1.0.0", &["b.example"], None)]), Approval::Pending);
         assert_eq!(first(&[asking("1.0.0", &["a.example", "b.example"], None)]), Approval::NotNeeded);

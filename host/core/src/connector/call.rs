@@ -42,7 +42,7 @@ use super::{
 };
 use crate::{
     id::{CallId, OrganizationId},
-    outbound::{Outbound, Rehearse},
+    outbound::{DryRunPolicy, Outbound},
     time::{Clock, Random, Timestamp},
 };
 
@@ -51,7 +51,7 @@ const LEASE: Duration = Duration::from_secs(300);
 
 /// Opens the way to the outside for one call in the `production` environment, bound to the connection's hosts and
 /// credential, which is the visitor's where visitors have their own. Nothing is dialled and no secret is opened until the guest asks for the first request.
-pub trait Outside: Send + Sync + 'static {
+pub trait OutboundFactory: Send + Sync + 'static {
     /// A fault when the connection has nothing to go with.
     fn open(
         &self,
@@ -63,7 +63,12 @@ pub trait Outside: Send + Sync + 'static {
     ) -> Result<Arc<dyn Outbound>, Fault>;
 
     /// The same, to see what would leave.
-    fn rehearse(&self, connection: &Connection, installable: &Installable, allowance: &Allowance) -> Arc<dyn Rehearse>;
+    fn dry_run(
+        &self,
+        connection: &Connection,
+        installable: &Installable,
+        allowance: &Allowance,
+    ) -> Arc<dyn DryRunPolicy>;
 }
 
 #[derive(Clone)]
@@ -72,7 +77,7 @@ pub struct Connectors {
     catalogue: Arc<dyn Catalogue>,
     pub(super) sandbox: Arc<dyn Sandbox>,
     state: Arc<dyn StateStore>,
-    pub(super) outside: Arc<dyn Outside>,
+    pub(super) outside: Arc<dyn OutboundFactory>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     prepared: Cache<(OrganizationId, String, String), Arc<Prepared>>,
@@ -89,7 +94,7 @@ impl Connectors {
         catalogue: Arc<dyn Catalogue>,
         sandbox: Arc<dyn Sandbox>,
         state: Arc<dyn StateStore>,
-        outside: Arc<dyn Outside>,
+        outside: Arc<dyn OutboundFactory>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
@@ -173,7 +178,7 @@ impl Connectors {
         let allowance = Allowance::of(manifest);
         let outbound: Arc<dyn Outbound> = match connection.environment {
             Environment::Sandbox => {
-                let policy = self.outside.rehearse(&connection, &prepared.installable, &allowance);
+                let policy = self.outside.dry_run(&connection, &prepared.installable, &allowance);
                 Arc::new(Fixtures::within(Arc::clone(manifest), policy))
             }
             Environment::Production => {

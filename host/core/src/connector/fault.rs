@@ -119,7 +119,7 @@ pub fn for_customer(kind: &str) -> &'static str {
 
 /// Whether a write that gave this kind of fault may have changed something all the same: it failed on its way, or what
 /// came back couldn't be read.
-pub fn may_be_done(kind: &str) -> bool {
+pub fn may_have_run(kind: &str) -> bool {
     let known = FaultKind::named(kind);
     known.is_some_and(|kind| {
         matches!(
@@ -140,7 +140,7 @@ pub fn may_be_done(kind: &str) -> bool {
 
 /// [`for_customer`] of a call that was to change something: it says whether that was done.
 pub fn write_for_customer(kind: &str) -> &'static str {
-    if may_be_done(kind) {
+    if may_have_run(kind) {
         return "This failed, and I can't tell whether it was done all the same; please have it checked before it is \
                 tried again.";
     }
@@ -163,7 +163,7 @@ pub fn write_for_model(kind: &str, message: &str) -> String {
     match kind {
         // Their own texts say it.
         "declined" | "expired" | "unknown" | "repeated" => message.to_owned(),
-        kind if may_be_done(kind) => format!(
+        kind if may_have_run(kind) => format!(
             "this failed, and it isn't known whether it was done; don't call it again until somebody has looked: {message}"
         ),
         _ => format!("this failed and was not done: {message}"),

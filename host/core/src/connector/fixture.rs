@@ -14,14 +14,16 @@ use url::Url;
 use super::sandbox::{Fault, FaultKind};
 use crate::{
     json::{same, without_bom},
-    outbound::{LOGGED_PATH, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse, Rehearse},
+    outbound::{
+        DryRunPolicy, LOGGED_PATH, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse,
+    },
 };
 
 /// Answers one call from the fixtures of a manifest.
 pub struct Fixtures {
     manifest: Arc<Manifest>,
     /// What production would refuse is refused here, too.
-    policy: Option<Arc<dyn Rehearse>>,
+    policy: Option<Arc<dyn DryRunPolicy>>,
     asked: Mutex<Asked>,
 }
 
@@ -36,7 +38,7 @@ struct Asked {
 #[async_trait]
 impl Outbound for Fixtures {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
-        if let Some(Err(refused)) = self.policy.as_ref().map(|policy| policy.rehearse(&request)) {
+        if let Some(Err(refused)) = self.policy.as_ref().map(|policy| policy.dry_run(&request)) {
             self.asked().requests.push(json!({"method": request.method, "error": "refused"}));
             return Err(refused);
         }
@@ -64,7 +66,7 @@ impl Fixtures {
     }
 
     /// The same, for requests that a policy allows.
-    pub fn within(manifest: Arc<Manifest>, policy: Arc<dyn Rehearse>) -> Self {
+    pub fn within(manifest: Arc<Manifest>, policy: Arc<dyn DryRunPolicy>) -> Self {
         Self { policy: Some(policy), ..Self::new(manifest) }
     }
 

@@ -168,7 +168,7 @@ impl Health {
 
 /// One call's news, for the store.
 #[derive(Clone, Debug)]
-pub struct Observed {
+pub struct HealthObservation {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
     pub evidence: Evidence,
@@ -190,7 +190,7 @@ pub struct DueCheck {
 #[async_trait]
 pub trait HealthStore: Send + Sync + 'static {
     /// Takes in a call's news, and raises or resolves alerts, in one transaction.
-    async fn observe(&self, observed: Observed) -> Result<(), StoreError>;
+    async fn observe(&self, observed: HealthObservation) -> Result<(), StoreError>;
     /// Takes at most `most` connections that are enabled in production and due, so that no other host looks at them until
     /// `lease_until`.
     async fn take_due_checks(

@@ -4,13 +4,13 @@
 
 pub mod account;
 pub mod approval;
+pub mod available;
 pub mod call;
 pub mod connection;
 pub mod fault;
 pub mod fixture;
 pub mod fuel;
 pub mod health;
-pub mod offer;
 pub mod reason;
 mod recent;
 pub mod remedy;

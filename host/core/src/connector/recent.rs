@@ -25,7 +25,7 @@ pub(super) struct Key {
 }
 
 #[derive(Clone)]
-struct Kept {
+struct CachedAnswer {
     at: Timestamp,
     output: Arc<Value>,
     bytes: u32,
@@ -33,11 +33,11 @@ struct Kept {
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Recent(Cache<Key, Kept>);
+pub(super) struct Recent(Cache<Key, CachedAnswer>);
 
 impl Recent {
     pub fn new() -> Self {
-        let weight = |_: &Key, kept: &Kept| kept.bytes.saturating_add(128);
+        let weight = |_: &Key, kept: &CachedAnswer| kept.bytes.saturating_add(128);
         Self(Cache::builder().max_capacity(MOST_BYTES).weigher(weight).build())
     }
 
@@ -67,7 +67,7 @@ impl Recent {
 
     pub fn keep(&self, key: Key, output: &Value, now: Timestamp) {
         let bytes = u32::try_from(output.to_string().len()).unwrap_or(u32::MAX);
-        self.0.insert(key, Kept { at: now, output: Arc::new(output.clone()), bytes });
+        self.0.insert(key, CachedAnswer { at: now, output: Arc::new(output.clone()), bytes });
     }
 }
 

@@ -132,26 +132,26 @@ impl Outcome {
 #[derive(Debug)]
 pub struct Mapped {
     /// The output's JSON text.
-    pub result: Result<String, Unmapped>,
+    pub result: Result<String, MappingFailure>,
     pub cost: Cost,
 }
 
 impl From<Mapped> for Outcome {
     fn from(mapped: Mapped) -> Self {
-        Self { result: mapped.result.map_err(Unmapped::into_fault), cost: mapped.cost, log: Vec::new() }
+        Self { result: mapped.result.map_err(MappingFailure::into_fault), cost: mapped.cost, log: Vec::new() }
     }
 }
 
 /// Why a mapping gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unmapped {
+pub enum MappingFailure {
     /// The filter is wrong, when there is an `offset` in bytes of where; else it is wrong for this input.
     Filter { message: String, offset: Option<u32> },
     /// The mapper itself was ended.
     Fault(Fault),
 }
 
-impl Unmapped {
+impl MappingFailure {
     /// As the fault of a call whose output was to be mapped.
     pub fn into_fault(self) -> Fault {
         match self {

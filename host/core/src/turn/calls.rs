@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::{
     live::TurnEvent,
     run::{Run, micros},
-    tools::{Ran, Toolbox},
+    tools::{ToolOutcome, Toolbox},
 };
 use crate::{
     approval::{Approval, round::RoundCall},
-    connector::offer::Offer,
+    connector::available::Offer,
     model::ToolCall,
 };
 
@@ -114,9 +114,9 @@ impl Run {
 
 impl Toolbox<'_> {
     /// What a call gets that is more than a round may have.
-    fn over_limit(&self, call: &ToolCall) -> Ran {
+    fn over_limit(&self, call: &ToolCall) -> ToolOutcome {
         let most = self.turns.limits.calls_per_round;
         let message = format!("only the first {most} calls of a round are made; call it again if it is needed");
-        Ran::Done(self.failed(&call.name, "too_many_calls", &message))
+        ToolOutcome::Done(self.failed(&call.name, "too_many_calls", &message))
     }
 }

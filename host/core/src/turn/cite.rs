@@ -20,7 +20,7 @@ impl Citations {
     }
 
     /// Takes up what an earlier part of the answer was offered, under the numbers that it had there.
-    pub fn take_up(&mut self, earlier: &[Citation]) {
+    pub fn resume_numbers(&mut self, earlier: &[Citation]) {
         for citation in earlier {
             if self.0.iter().all(|have| have.n != citation.n) {
                 self.0.push(citation.clone());
@@ -102,8 +102,8 @@ mod tests {
             before.add("t".into(), None, "s".into(), text);
         }
         let mut citations = Citations::default();
-        citations.take_up(&before.by_numbers(&[3]));
-        citations.take_up(&before.by_numbers(&[3]));
+        citations.resume_numbers(&before.by_numbers(&[3]));
+        citations.resume_numbers(&before.by_numbers(&[3]));
         assert_eq!(citations.add("t".into(), None, "s".into(), "z"), 3);
         assert_eq!(citations.add("t".into(), None, "s".into(), "w"), 4);
         assert_eq!(citations.offered().len(), 2);

@@ -15,13 +15,13 @@ use super::{
 };
 use crate::{
     approval::{
-        Approval, ApprovalState, Outcome, Person, Verdict,
+        Approval, ApprovalState, ChatClient, Outcome, Verdict,
         round::{self, Round, RoundCall},
         words::{self, Reply},
     },
     connector::{
+        available::Offer,
         fault::{self, FaultKind},
-        offer::Offer,
     },
     conversation::{Message, Role},
     id::ApprovalId,
@@ -80,7 +80,7 @@ impl Run {
     ) -> Result<bool, TurnFailure> {
         let Some(pending) = Pending::of(&self.accepted.history) else { return Ok(false) };
         let reply = pending.reply();
-        let person = Person::new(&self.request.principal, self.request.visitor.as_deref());
+        let person = ChatClient::new(&self.request.principal, self.request.visitor.as_deref());
         let (mut round, mut decided) = (Round::default(), Vec::new());
         for id in pending.approvals {
             let started = self.turns.clock.now();
@@ -95,20 +95,20 @@ impl Run {
                 found
             };
             for call in &approval.round.calls {
-                self.citations.take_up(&call.citations);
+                self.citations.resume_numbers(&call.citations);
             }
             if !approval.round.is_empty() {
                 round = std::mem::take(&mut approval.round);
             }
             let call = tool_call(&approval, offer);
-            let result = self.tell(&approval, &call, offer, reply.is_none() || fresh);
+            let result = self.show_approval(&approval, &call, offer, reply.is_none() || fresh);
             decided.push(RoundCall::new(approval.call.clone(), call, Some(result.content), Vec::new()));
             self.timing.tools_us += micros(self.turns.clock.now().since(started));
             self.renew().await;
         }
         let answered = !decided.is_empty() && reply != Some(Reply::Unclear);
         let by_words = answered && reply.is_some();
-        tell_of(answered_round(round, decided), by_words, messages);
+        show_round(answered_round(round, decided), by_words, messages);
         Ok(answered)
     }
 
@@ -127,13 +127,13 @@ impl Run {
 
     /// Records what came of an approval, and shows it to the client: in an answer that goes on after its client answered,
     /// whatever it is, and else when the call was made.
-    fn tell(&mut self, approval: &Approval, call: &ToolCall, offer: &Arc<Offer>, show: bool) -> ToolResult {
+    fn show_approval(&mut self, approval: &Approval, call: &ToolCall, offer: &Arc<Offer>, show: bool) -> ToolResult {
         let made = matches!(approval.state, ApprovalState::Executed | ApprovalState::Failed);
         let continues = self.live.continues.is_some();
         let called = Called::of(approval, offer);
         let known = self.citations.offered().len();
         let cap = self.turns.limits.tool_output_bytes;
-        let mut result = tools::told(&call.name, &called, result(approval), &[], cap, &mut self.citations);
+        let mut result = tools::render_result(&call.name, &called, result(approval), &[], cap, &mut self.citations);
         if self.citations.offered().len() > known {
             self.tell_citations();
         }
@@ -216,7 +216,7 @@ fn answered_round(mut round: Round, decided: Vec<RoundCall>) -> Round {
 }
 
 /// Shows the model its calls where it made them, or, when the customer's last words decided, after these.
-fn tell_of(round: Round, by_words: bool, messages: &mut Vec<ModelMessage>) {
+fn show_round(round: Round, by_words: bool, messages: &mut Vec<ModelMessage>) {
     if round.is_empty() {
         return;
     }

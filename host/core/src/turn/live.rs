@@ -120,7 +120,7 @@ impl LiveTurn {
     }
 
     /// Keeps something until the turn ends, whoever follows it: a permit, say.
-    pub fn hold(&self, what: impl Send + 'static) {
+    pub fn keep_until_end(&self, what: impl Send + 'static) {
         let mut held = lock(&self.held);
         if !self.has_ended() {
             held.push(Box::new(what));
@@ -193,19 +193,19 @@ impl LiveTurns {
         }
     }
 
-    pub(super) fn enter(self: &Arc<Self>, live: Arc<LiveTurn>) -> Presence {
+    pub(super) fn enter(self: &Arc<Self>, live: Arc<LiveTurn>) -> LiveTurnGuard {
         lock(&self.0).insert(live.conversation, Arc::clone(&live));
-        Presence { turns: Arc::clone(self), live }
+        LiveTurnGuard { turns: Arc::clone(self), live }
     }
 }
 
 /// A turn's place among the running ones. However the turn goes, its readers see an end.
-pub(super) struct Presence {
+pub(super) struct LiveTurnGuard {
     turns: Arc<LiveTurns>,
     pub(super) live: Arc<LiveTurn>,
 }
 
-impl Drop for Presence {
+impl Drop for LiveTurnGuard {
     fn drop(&mut self) {
         if !self.live.has_ended() {
             self.live.push(TurnEvent::Failed(TurnFailure::Internal));

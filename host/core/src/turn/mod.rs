@@ -24,8 +24,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 use crate::{
-    approval::{Approvals, Person, Verdict},
-    connector::{call::Connectors, offer::Offers},
+    approval::{Approvals, ChatClient, Verdict},
+    connector::{available::AvailableActions, call::Connectors},
     conversation::{ClientMessage, Message, Role},
     id::{ApprovalId, ConversationId, MessageId},
     knowledge::{Passage, RetrieveError, Retriever},
@@ -130,7 +130,7 @@ pub struct Turns {
     pub retriever: Arc<dyn Retriever>,
     pub connectors: Connectors,
     pub approvals: Approvals,
-    pub offers: Offers,
+    pub offers: AvailableActions,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub limits: TurnLimits,
@@ -146,7 +146,7 @@ impl Turns {
         let continues = self.continued(&request).await?;
         let accepted = match self.store.begin_turn(self.new_turn(&request, continues)).await? {
             BeginTurn::Replay(message) => {
-                let person = Person::new(&request.principal, request.visitor.as_deref());
+                let person = ChatClient::new(&request.principal, request.visitor.as_deref());
                 return Ok(Start::Replay(Replay::of(message, &self.approvals, &person).await?));
             }
             BeginTurn::Accepted(accepted) => accepted,
@@ -189,7 +189,7 @@ impl Turns {
     /// The answer that a client's verdicts are about, and its conversation: one answer asked for all of them, in the
     /// conversation that the client means.
     async fn continued(&self, request: &TurnRequest) -> Result<Option<(ConversationId, MessageId)>, BeginTurnError> {
-        let person = Person::new(&request.principal, request.visitor.as_deref());
+        let person = ChatClient::new(&request.principal, request.visitor.as_deref());
         let mut asked = None;
         for (id, _) in &request.verdicts {
             let approval = self.approvals.find(&person, *id).await?;

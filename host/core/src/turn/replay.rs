@@ -10,7 +10,7 @@ use super::{
     tools::CALL_CONNECTOR,
 };
 use crate::{
-    approval::{Approval, ApprovalState, Approvals, Person},
+    approval::{Approval, ApprovalState, Approvals, ChatClient},
     conversation::Message,
     error::StoreError,
 };
@@ -23,7 +23,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    pub(super) async fn of(message: Message, approvals: &Approvals, person: &Person) -> Result<Self, StoreError> {
+    pub(super) async fn of(message: Message, approvals: &Approvals, person: &ChatClient) -> Result<Self, StoreError> {
         let mut found = Vec::new();
         for id in asked_by(&message) {
             found.extend(approvals.find(person, id).await?);

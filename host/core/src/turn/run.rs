@@ -11,7 +11,7 @@ use super::{
     dialogue::{self, Omitted},
     draft::Draft,
     failure::TurnFailure,
-    live::{Ending, LiveTurn, Presence, Stop, Timing, TurnEvent},
+    live::{Ending, LiveTurn, LiveTurnGuard, Stop, Timing, TurnEvent},
     prompt::instructions,
     store::{AcceptedTurn, FinishedTurn},
     tools,
@@ -92,7 +92,7 @@ impl Run {
     }
 
     /// Runs to the end, whatever the end is. `_presence` gives the readers one even if this panics.
-    pub(super) async fn run_on(mut self, _presence: Presence) {
+    pub(super) async fn run_on(mut self, _presence: LiveTurnGuard) {
         let live = Arc::clone(&self.live);
         let answered = tokio::select! {
             biased;

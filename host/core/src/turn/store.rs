@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
-    approval::Person,
+    approval::ChatClient,
     conversation::{ClientMessage, Message, MessageStatus},
     error::StoreError,
     id::{ConversationId, KeyId, MessageId, OrganizationId, TicketId},
@@ -163,6 +163,6 @@ pub trait TurnStore: Send + Sync + 'static {
     async fn message(&self, organization: OrganizationId, id: MessageId) -> Result<Option<Message>, StoreError>;
     /// The conversation that a client names, by its own name for it under its key and visitor, or by id: one of its key,
     /// or one in which a turn of its key runs. A secret key reaches those of all keys. A visitor's is that visitor's alone.
-    async fn find_conversation(&self, person: &Person, name: &str) -> Result<Option<ConversationId>, StoreError>;
+    async fn find_conversation(&self, person: &ChatClient, name: &str) -> Result<Option<ConversationId>, StoreError>;
     async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError>;
 }

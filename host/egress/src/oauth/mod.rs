@@ -8,16 +8,16 @@ mod answer;
 mod callback;
 mod endpoint;
 mod expired;
-mod keeper;
 mod pkce;
+mod refresher;
 mod request;
 mod tokens;
 
 pub use endpoint::endpoints;
 pub(crate) use expired::says_expired;
-pub(crate) use keeper::Held;
-pub use keeper::{AccountSpec, AppClient, Keeper, account_binding};
-pub use request::{OAuthError, Said};
+pub(crate) use refresher::OpenedAccount;
+pub use refresher::{AccountSpec, AppClient, TokenRefresher, account_binding};
+pub use request::{OAuthError, ServiceError};
 
 use std::time::Duration;
 

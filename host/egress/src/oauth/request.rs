@@ -28,12 +28,12 @@ const ANSWER: usize = 256 << 10;
 
 /// An error as a service named it, without secrets and within bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct ServiceError {
     pub code: String,
     description: String,
 }
 
-impl std::fmt::Display for Said {
+impl std::fmt::Display for ServiceError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.description.as_str() {
             "" => write!(f, "`{}`", self.code),
@@ -52,13 +52,13 @@ pub enum OAuthError {
     #[error("there is no client of an app: enter the connection's `client_id` and `client_secret`")]
     NoClient,
     #[error("the service has ended the authorization ({0})")]
-    Ended(Said),
+    Ended(ServiceError),
     #[error("the service refused the app's client ({0}); check the `client_id` and `client_secret`")]
-    Client(Said),
+    Client(ServiceError),
     #[error("the service refused the redirect URI ({0}); register this host's, exactly, at the service")]
-    Redirect(Said),
+    Redirect(ServiceError),
     #[error("the service refused to give tokens: {0}")]
-    Refused(Said),
+    Refused(ServiceError),
     /// Something else than a token endpoint answered.
     #[error(
         "{host} answered with status {status} and no OAuth error, so the address that was asked is no token endpoint: \
@@ -82,7 +82,7 @@ pub enum OAuthError {
 
 /// What tokens are asked for with.
 #[derive(Clone, Copy)]
-pub enum Ask<'a> {
+pub enum TokenRequest<'a> {
     Code {
         code: &'a str,
         verifier: Option<&'a str>,
@@ -117,34 +117,34 @@ pub async fn tokens(
     oauth: &OAuth,
     settings: &Value,
     client: &Credentials,
-    ask: Ask<'_>,
+    ask: TokenRequest<'_>,
 ) -> Result<Tokens, OAuthError> {
     let mut pairs: Vec<(&str, &str)> = match ask {
-        Ask::Code { code, verifier, redirect_uri } => {
+        TokenRequest::Code { code, verifier, redirect_uri } => {
             let verifier = verifier.map(|verifier| ("code_verifier", verifier));
             let code = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)];
             code.into_iter().chain(verifier).collect()
         }
-        Ask::Refresh(token) => vec![("grant_type", "refresh_token"), ("refresh_token", token)],
-        Ask::Client => vec![("grant_type", "client_credentials")],
+        TokenRequest::Refresh(token) => vec![("grant_type", "refresh_token"), ("refresh_token", token)],
+        TokenRequest::Client => vec![("grant_type", "client_credentials")],
     };
     let scope = oauth.scopes.join(&oauth.scope_separator);
-    if matches!(ask, Ask::Client) && !scope.is_empty() {
+    if matches!(ask, TokenRequest::Client) && !scope.is_empty() {
         pairs.push(("scope", &scope));
     }
     pairs.extend(oauth.token_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let (sent, verifier) = match ask {
-        Ask::Code { code, verifier, .. } => (Some(code), verifier),
-        Ask::Refresh(token) => (Some(token), None),
-        Ask::Client => (None, None),
+        TokenRequest::Code { code, verifier, .. } => (Some(code), verifier),
+        TokenRequest::Refresh(token) => (Some(token), None),
+        TokenRequest::Client => (None, None),
     };
     let secrets = [sent, verifier, client.get("client_secret")];
     let host = endpoint::resolve(&oauth.token_url, settings)?.host_text().to_string();
     let (status, answer, retry_after) =
         post(egress, oauth, settings, client, &oauth.token_url, &pairs, TOKEN_TIME).await?;
-    let renewal = matches!(ask, Ask::Refresh(_));
+    let renewal = matches!(ask, TokenRequest::Refresh(_));
     let answer = Answer::parse(&answer);
-    let said = answer.as_ref().and_then(|answer| said(answer, oauth, renewal, secrets.into_iter().flatten()));
+    let said = answer.as_ref().and_then(|answer| error_of(answer, oauth, renewal, secrets.into_iter().flatten()));
     match (status, said) {
         (status, None) if status.is_success() => {
             let answer = answer.ok_or(OAuthError::Answer("it is neither the JSON object of RFC 6749 nor a form"))?;
@@ -171,7 +171,7 @@ pub async fn revoke(
         return Ok(());
     }
     let secrets = [token].into_iter().chain(client.get("client_secret"));
-    let said = Answer::parse(&answer).and_then(|answer| said(&answer, oauth, false, secrets));
+    let said = Answer::parse(&answer).and_then(|answer| error_of(&answer, oauth, false, secrets));
     Err(refusal(&host, status, said, retry_after))
 }
 
@@ -237,14 +237,19 @@ fn basic(id: &str, secret: &str) -> Option<HeaderValue> {
 }
 
 /// The error in an answer. Some services send one under status 200.
-fn said<'a>(answer: &Answer, oauth: &OAuth, renewal: bool, secrets: impl Iterator<Item = &'a str>) -> Option<Said> {
+fn error_of<'a>(
+    answer: &Answer,
+    oauth: &OAuth,
+    renewal: bool,
+    secrets: impl Iterator<Item = &'a str>,
+) -> Option<ServiceError> {
     let (code, description) = answer.error(&oauth.token_pointers, renewal)?;
     let redactor = redact::Redactor::new(secrets.map(str::as_bytes));
     let clean = |text: &str, most: usize| {
         let text = redactor.as_ref().map_or(text.into(), |redactor| redactor.text(text));
         text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(most).collect::<String>()
     };
-    Some(Said { code: clean(code, 60), description: clean(description, 200) })
+    Some(ServiceError { code: clean(code, 60), description: clean(description, 200) })
 }
 
 /// The standard's code first (RFC 6749, section 5.2), then GitHub's and Slack's own for the same.
@@ -264,7 +269,7 @@ const REDIRECT_CODES: [&str; 3] = ["redirect_uri_mismatch", "bad_redirect_uri", 
 const PASSING_CODES: [&str; 5] =
     ["temporarily_unavailable", "server_error", "slow_down", "ratelimited", "rate_limited"];
 
-fn refusal(host: &str, status: StatusCode, said: Option<Said>, retry_after: Option<Duration>) -> OAuthError {
+fn refusal(host: &str, status: StatusCode, said: Option<ServiceError>, retry_after: Option<Duration>) -> OAuthError {
     let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
     let code = said.as_ref().map(|said| said.code.as_str());
     match (code, said.clone()) {
@@ -274,7 +279,7 @@ fn refusal(host: &str, status: StatusCode, said: Option<Said>, retry_after: Opti
         (Some(code), _) if PASSING_CODES.contains(&code) => unavailable(status, retry_after),
         _ if passing => unavailable(status, retry_after),
         (None, _) if status == StatusCode::UNAUTHORIZED => {
-            OAuthError::Client(Said { code: "status 401".to_owned(), description: String::new() })
+            OAuthError::Client(ServiceError { code: "status 401".to_owned(), description: String::new() })
         }
         // Nothing that takes requests for tokens answers so, whatever its body says.
         _ if status.is_redirection() || matches!(status.as_u16(), 404 | 405 | 410) => {
@@ -296,15 +301,15 @@ mod tests {
 
     use super::*;
 
-    fn told(answer: &Value, secrets: &[&str]) -> Option<Said> {
+    fn error_member(answer: &Value, secrets: &[&str]) -> Option<ServiceError> {
         let oauth: OAuth = serde_json::from_value(json!({"token_url": "https://a.example/token"})).unwrap();
-        said(&Answer::parse(answer.to_string().as_bytes())?, &oauth, false, secrets.iter().copied())
+        error_of(&Answer::parse(answer.to_string().as_bytes())?, &oauth, false, secrets.iter().copied())
     }
 
     #[test]
     fn what_a_service_says_is_told_without_its_secrets() {
         let answer = json!({"error": "invalid_grant", "error_description": "refresh token rt-1234567 is\r\n gone"});
-        let said = told(&answer, &["rt-1234567"]);
+        let said = error_member(&answer, &["rt-1234567"]);
         let refusal = refusal("a.example", StatusCode::BAD_REQUEST, said, None);
         assert!(matches!(refusal, OAuthError::Ended(_)));
         assert!(refusal.to_string().contains("refresh token [redacted] is gone"), "{refusal}");
@@ -313,7 +318,7 @@ mod tests {
     #[test]
     fn a_refusal_has_its_kind() {
         let of = |status: u16, answer: Value| {
-            refusal("a.example", StatusCode::from_u16(status).unwrap(), told(&answer, &[]), None)
+            refusal("a.example", StatusCode::from_u16(status).unwrap(), error_member(&answer, &[]), None)
         };
         assert!(matches!(of(401, json!({"error": "invalid_client"})), OAuthError::Client(_)));
         assert!(matches!(of(200, json!({"ok": false, "error": "bad_code"})), OAuthError::Refused(_)));

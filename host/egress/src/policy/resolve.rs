@@ -38,7 +38,7 @@ pub(crate) struct NotPublic;
 /// A name has no address.
 #[derive(Debug, thiserror::Error)]
 #[error("the name could not be resolved")]
-pub(crate) struct Unresolved;
+pub(crate) struct ResolveError;
 
 /// A resolver as a reqwest client uses it.
 pub(crate) struct Resolver {
@@ -66,10 +66,10 @@ impl reqwest::dns::Resolve for Resolver {
         Box::pin(async move {
             let addresses = match inner.resolve(name.as_str()).await {
                 Ok(addresses) if !addresses.is_empty() => addresses,
-                Ok(_) => return Err(Unresolved.into()),
+                Ok(_) => return Err(ResolveError.into()),
                 Err(error) => {
                     tracing::debug!(name = name.as_str(), %error, "not resolved");
-                    return Err(Unresolved.into());
+                    return Err(ResolveError.into());
                 }
             };
             if let Some(guard) = guard {

@@ -14,7 +14,7 @@ use crate::{
     failure,
     policy::target::Target,
     wire::{
-        client::{Outgoing, Way, WireError},
+        client::{Outgoing, Transport, WireError},
         retry,
     },
 };
@@ -60,7 +60,7 @@ impl Session {
     async fn once(
         &self,
         hop: &Hop,
-        way: &Way,
+        way: &Transport,
         credential: Option<&Credential>,
         until: Instant,
     ) -> Result<Result<reqwest::Response, WireError>, OutboundFailure> {

@@ -12,7 +12,7 @@ use super::{CredentialSource, Hop, Session};
 use crate::{
     egress::lock,
     failure,
-    oauth::{self, Held},
+    oauth::{self, OpenedAccount},
     wire::{
         inject::{InjectError, Injection},
         redact::Redactor,
@@ -44,11 +44,11 @@ impl Session {
         let CredentialSource::Account { keeper, who } = &self.spec.credentials else { return Ok(()) };
         let used = hop.carries.as_ref().map_or(0, |credential| credential.version);
         let held = timeout_at(until, keeper.renew(who, used)).await.map_err(|_| failure::late())?;
-        self.hold(held.map_err(|error| failure::unauthorized(&error, who))?).map(drop)
+        self.use_account(held.map_err(|error| failure::unauthorized(&error, who))?).map(drop)
     }
 
     /// Uses an account's tokens from now on. What was used before stays a secret.
-    fn hold(&self, held: Held) -> Result<Arc<Credential>, OutboundFailure> {
+    fn use_account(&self, held: OpenedAccount) -> Result<Arc<Credential>, OutboundFailure> {
         let injection = Injection::new(&self.spec.auth, &held.tokens);
         let injection = injection.map_err(|error| failure::bad_credential(&error))?;
         let secrets = held.tokens.secrets().into_iter().chain(held.client.iter().flat_map(|client| client.secrets()));
@@ -79,7 +79,7 @@ impl Session {
         let opened;
         let credentials = match &self.spec.credentials {
             CredentialSource::Account { keeper, who } => {
-                return self.hold(keeper.fresh(who).await.map_err(|error| failure::unauthorized(&error, who))?);
+                return self.use_account(keeper.fresh(who).await.map_err(|error| failure::unauthorized(&error, who))?);
             }
             CredentialSource::None => {
                 let message = "the connection has no credentials; an admin has to enter them";

@@ -18,7 +18,7 @@ use crate::{
     policy::{
         allow::AllowedHost,
         guard::{Guard, Refused},
-        resolve::{NotPublic, Resolve, Resolver, Unresolved},
+        resolve::{NotPublic, Resolve, ResolveError, Resolver},
         route::Route,
         target::Target,
     },
@@ -30,7 +30,7 @@ const HEADER_LIST: u32 = 64 << 10;
 
 /// How a target is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Transport {
     /// Through the address guard.
     Public,
     /// Wherever it is: the operator listed it.
@@ -41,7 +41,7 @@ pub enum Way {
 
 /// Why there is no way to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WayError {
+pub enum TransportError {
     #[error("plain http is refused: use https, or have an operator list the host and port in RESLY_EGRESS_ALLOW")]
     PlainHttp,
     #[error("{0} can't be called: only public addresses can, unless an operator lists the host in RESLY_EGRESS_ALLOW")]
@@ -57,7 +57,7 @@ pub enum WireError {
     )]
     NotPublic,
     #[error("the name could not be resolved; check the host name")]
-    Unresolved,
+    ResolveError,
     #[error("no connection could be made in time")]
     ConnectTimeout,
     #[error("the connection failed: {0}")]
@@ -140,32 +140,37 @@ impl Clients {
     }
 
     /// Decides how a target is reached, as far as that can be told before its name is resolved.
-    pub fn way(&self, target: &Target) -> Result<Way, WayError> {
+    pub fn way(&self, target: &Target) -> Result<Transport, TransportError> {
         let (host, port) = (target.host(), target.port());
         let listed = self.allow.iter().any(|allowed| allowed.covers(&host, port));
         if !target.is_https() && !listed {
-            return Err(WayError::PlainHttp);
+            return Err(TransportError::PlainHttp);
         }
         if let Some(route) = self.routes.iter().find(|route| route.covers(&host, port)) {
-            return Ok(Way::Routed(route.clone()));
+            return Ok(Transport::Routed(route.clone()));
         }
         if listed {
-            return Ok(Way::Listed);
+            return Ok(Transport::Listed);
         }
         // The client's resolver is never asked about a literal.
         match target.literal() {
-            Some(address) => (self.guard)(address).map(|()| Way::Public).map_err(WayError::Address),
-            None => Ok(Way::Public),
+            Some(address) => (self.guard)(address).map(|()| Transport::Public).map_err(TransportError::Address),
+            None => Ok(Transport::Public),
         }
     }
 
     /// Sends one request and returns when the response's head is there.
-    pub async fn send(&self, way: &Way, outgoing: Outgoing, until: Instant) -> Result<reqwest::Response, WireError> {
+    pub async fn send(
+        &self,
+        way: &Transport,
+        outgoing: Outgoing,
+        until: Instant,
+    ) -> Result<reqwest::Response, WireError> {
         let Outgoing { method, url, mut headers, body } = outgoing;
         let (client, url) = match way {
-            Way::Public => (Some(&self.public), url),
-            Way::Listed => (self.listed.as_ref(), url),
-            Way::Routed(route) => {
+            Transport::Public => (Some(&self.public), url),
+            Transport::Listed => (self.listed.as_ref(), url),
+            Transport::Routed(route) => {
                 let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
                 let asked = format!("{}{port}", url.host_str().unwrap_or_default());
                 headers.insert(header::HOST, HeaderValue::from_str(&asked).map_err(|_| WireError::Unsendable)?);
@@ -259,8 +264,8 @@ fn classify(error: &reqwest::Error) -> WireError {
         if cause.is::<NotPublic>() {
             return WireError::NotPublic;
         }
-        if cause.is::<Unresolved>() {
-            return WireError::Unresolved;
+        if cause.is::<ResolveError>() {
+            return WireError::ResolveError;
         }
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             return WireError::Tls(tls.to_string());

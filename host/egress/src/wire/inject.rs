@@ -73,20 +73,20 @@ impl Injection {
 }
 
 /// Where a credential of this kind goes, and what stands before it there.
-pub enum Place<'a> {
+pub enum CredentialPlace<'a> {
     Header { name: &'a str, prefix: &'a str },
     Query { name: &'a str, prefix: &'a str },
 }
 
-pub fn place(auth: &Auth) -> Option<Place<'_>> {
-    let authorization = |prefix| Place::Header { name: "authorization", prefix };
+pub fn place(auth: &Auth) -> Option<CredentialPlace<'_>> {
+    let authorization = |prefix| CredentialPlace::Header { name: "authorization", prefix };
     Some(match auth {
         Auth::None => return None,
-        Auth::ApiKey { place: ApiKeyPlace::Header, name, prefix } => Place::Header { name, prefix },
-        Auth::ApiKey { place: ApiKeyPlace::Query, name, prefix } => Place::Query { name, prefix },
+        Auth::ApiKey { place: ApiKeyPlace::Header, name, prefix } => CredentialPlace::Header { name, prefix },
+        Auth::ApiKey { place: ApiKeyPlace::Query, name, prefix } => CredentialPlace::Query { name, prefix },
         Auth::Bearer => authorization("Bearer "),
         Auth::Basic => authorization("Basic "),
-        Auth::Oauth2(oauth) => Place::Header { name: &oauth.header, prefix: &oauth.prefix },
+        Auth::Oauth2(oauth) => CredentialPlace::Header { name: &oauth.header, prefix: &oauth.prefix },
     })
 }
 

@@ -17,7 +17,7 @@ use resly_vault::SHORTEST_SECRET;
 use bytes::Bytes;
 
 use super::{
-    forms::{self, Form},
+    secret_encodings::{self, Form},
     views::View,
 };
 
@@ -68,7 +68,7 @@ impl Redactor {
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
         let mut forms = Vec::new();
         for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET) {
-            forms::add(secret, &mut forms);
+            secret_encodings::add(secret, &mut forms);
         }
         let window = forms.iter().map(|form| form.bytes.len()).min()?;
         let longest = forms.iter().map(|form| form.bytes.len()).max()?;

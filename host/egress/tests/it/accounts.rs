@@ -18,7 +18,7 @@ use resly_core::{
     outbound::{Outbound, OutboundReason},
     time::{Clock, Random, Timestamp},
 };
-use resly_egress::{AccountSpec, AppClient, CredentialSource, Egress, Keeper, SessionSpec, account_binding};
+use resly_egress::{AccountSpec, AppClient, CredentialSource, Egress, SessionSpec, TokenRefresher, account_binding};
 use resly_vault::{Credentials, MasterKeys, Vault};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -160,7 +160,7 @@ struct World {
     memory: Arc<Memory>,
     egress: Arc<Egress>,
     vault: Arc<Vault>,
-    keeper: Arc<Keeper>,
+    keeper: Arc<TokenRefresher>,
     clock: Arc<Noon>,
     who: Arc<AccountSpec>,
     host: String,
@@ -178,8 +178,13 @@ impl World {
         let vault = Arc::new(Vault::new(Arc::new(keys), Arc::new(OneKey::default()), Arc::clone(&random)));
         let clock = Arc::new(Noon::default());
         let store = Arc::clone(&memory) as Arc<dyn AccountStore>;
-        let keeper =
-            Keeper::new(Arc::clone(&egress), Arc::clone(&vault), store, Arc::clone(&clock) as Arc<dyn Clock>, random);
+        let keeper = TokenRefresher::new(
+            Arc::clone(&egress),
+            Arc::clone(&vault),
+            store,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            random,
+        );
         let oauth = json!({"authorize_url": "https://a.test/a", "token_url": format!("http://{host}/token"),
             "revoke_url": format!("http://{host}/revoke"), "expired_when": {"status": 403, "body_contains": "expired"}});
         let client: Value = json!({"client_id": "app", "client_secret": CLIENT_SECRET});

@@ -77,12 +77,12 @@ pub struct TestResult {
 
 /// Whose account a call by hand uses, where each visitor has one.
 #[derive(Deserialize)]
-pub struct Whose {
+pub struct AccountOwner {
     visitor: Option<String>,
 }
 
 /// Who calls by hand, and with whose account.
-pub struct By {
+pub struct ManualCaller {
     pub key: KeyId,
     pub visitor: Option<String>,
 }
@@ -97,11 +97,11 @@ pub async fn call(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path((id, action)): Path<(String, String)>,
-    Query(whose): Query<Whose>,
+    Query(whose): Query<AccountOwner>,
     body::Json(input): body::Json<Value>,
 ) -> Result<Json<ActionResult>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
-    let by = By { key: principal.key, visitor: whose.visitor };
+    let by = ManualCaller { key: principal.key, visitor: whose.visitor };
     let report = run(&app, by, &connection, action, input).await?;
     match report.result {
         Ok(output) => Ok(Json(ActionResult {
@@ -125,10 +125,10 @@ pub async fn test(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
-    Query(whose): Query<Whose>,
+    Query(whose): Query<AccountOwner>,
 ) -> Result<Json<TestResult>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
-    let by = By { key: principal.key, visitor: whose.visitor };
+    let by = ManualCaller { key: principal.key, visitor: whose.visitor };
     let Some(report) = tested(&app, by, &connection).await? else {
         return Ok(Json(TestResult {
             reason: Some("no_test"),
@@ -163,13 +163,19 @@ pub async fn test(
 }
 
 /// Calls the action that the manifest names as its test; `None` when it names none.
-pub async fn tested(app: &App, by: By, connection: &Connection) -> Result<Option<CallReport>, Problem> {
+pub async fn tested(app: &App, by: ManualCaller, connection: &Connection) -> Result<Option<CallReport>, Problem> {
     let prepared = app.connectors.prepare(connection).await?;
     let Some(test) = prepared.installable.manifest.test.clone() else { return Ok(None) };
     run(app, by, connection, test.action, test.input).await.map(Some)
 }
 
-async fn run(app: &App, by: By, connection: &Connection, action: String, input: Value) -> Result<CallReport, Problem> {
+async fn run(
+    app: &App,
+    by: ManualCaller,
+    connection: &Connection,
+    action: String,
+    input: Value,
+) -> Result<CallReport, Problem> {
     let request = CallRequest {
         organization: connection.organization,
         connection: connection.id,

@@ -25,12 +25,12 @@ use self::{
     request::{ConnectionPatch, InstallRequest},
     view::Disconnected,
 };
-use super::health::Beside;
+use super::health::ConnectionExtras;
 use crate::{
     body,
     guard::Admin,
     problem::Problem,
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -48,7 +48,7 @@ pub async fn create(
     body::Json(request): body::Json<InstallRequest>,
 ) -> Result<(StatusCode, Json<view::Connection>), Problem> {
     let connection = connections::install(&app, principal.organization, request.into()).await?;
-    Ok((StatusCode::CREATED, Json(shown(&app, connection).await?)))
+    Ok((StatusCode::CREATED, Json(view(&app, connection).await?)))
 }
 
 /// The organization's connections.
@@ -57,11 +57,11 @@ pub async fn create(
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
 ) -> Result<Json<Connections>, Problem> {
     let connections = app.store.list_connections(principal.organization).await?;
     let accounts = app.store.own_accounts(principal.organization).await?;
-    let beside = Beside::of(&app, principal.organization).await?;
+    let beside = ConnectionExtras::of(&app, principal.organization).await?;
     let view = |connection: Connection| {
         let account = accounts.get(&connection.id);
         view::Connection::new(connection, account, &beside)
@@ -76,10 +76,10 @@ pub async fn list(
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
     Path(id): Path<String>,
 ) -> Result<Json<view::Connection>, Problem> {
-    Ok(Json(shown(&app, find(&app, &principal, &id).await?).await?))
+    Ok(Json(view(&app, find(&app, &principal, &id).await?).await?))
 }
 
 /// Changes a connection. Settings that lead to other hosts drop the credentials, unless new ones come along.
@@ -94,7 +94,7 @@ pub async fn change(
     body::Json(patch): body::Json<ConnectionPatch>,
 ) -> Result<Json<view::Connection>, Problem> {
     let changed = connections::change(&app, principal.organization, parse(&id)?, patch.into()).await?;
-    let view = shown(&app, changed.connection).await?;
+    let view = view(&app, changed.connection).await?;
     Ok(Json(match changed.revocation {
         Revocation::Done => view,
         Revocation::Unconfirmed(message) => view.with_revocation(message),
@@ -123,7 +123,7 @@ pub async fn enable(
     Admin(principal): Admin,
     Path(id): Path<String>,
 ) -> Result<Json<view::Connection>, Problem> {
-    Ok(Json(shown(&app, connections::enable(&app, principal.organization, parse(&id)?).await?).await?))
+    Ok(Json(view(&app, connections::enable(&app, principal.organization, parse(&id)?).await?).await?))
 }
 
 /// Takes the connection away from chats; an admin can still call it.
@@ -135,7 +135,7 @@ pub async fn disable(
     Admin(principal): Admin,
     Path(id): Path<String>,
 ) -> Result<Json<view::Connection>, Problem> {
-    Ok(Json(shown(&app, connections::disable(&app, principal.organization, parse(&id)?).await?).await?))
+    Ok(Json(view(&app, connections::disable(&app, principal.organization, parse(&id)?).await?).await?))
 }
 
 /// A connection of the caller's organization, by its id in the path.
@@ -157,8 +157,8 @@ pub(super) fn revoked(revocation: Revocation) -> Response {
 }
 
 /// A connection as it is now, with what is known of its account.
-async fn shown(app: &App, connection: Connection) -> Result<view::Connection, Problem> {
+async fn view(app: &App, connection: Connection) -> Result<view::Connection, Problem> {
     let account = app.accounts.own(&connection).await?;
-    let beside = Beside::of(app, connection.organization).await?;
+    let beside = ConnectionExtras::of(app, connection.organization).await?;
     Ok(view::Connection::new(connection, account.as_ref(), &beside))
 }

@@ -12,17 +12,17 @@ use axum::{
 use bytes::Bytes;
 use http::{StatusCode, header};
 use resly_core::{
-    connector::{approval::Asking, connection::Origin},
+    connector::{approval::RequestedGrants, connection::Origin},
     id::OrganizationId,
 };
 use resly_manifest::{Manifest, Mistake};
 use resly_service::{
     App,
-    catalogue::{Listed, Unavailable},
+    catalogue::{CatalogEntry, NotInstallable},
     definition,
-    upload::{self, LookError},
+    upload::{self, InspectError},
 };
-use resly_store::{Compiling, Kept, NewConnectorVersion, VersionState};
+use resly_store::{Compiling, NewConnectorVersion, SavedVersion, VersionState};
 
 use self::view::{Connector, Connectors};
 use super::definitions;
@@ -30,7 +30,7 @@ use crate::{
     Api, body,
     guard::Admin,
     problem::{Problem, kinds},
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 /// What can be compiled within this time is answered when it is done.
@@ -43,7 +43,7 @@ const QUICK: Duration = Duration::from_secs(3);
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
 ) -> Result<Json<Connectors>, Problem> {
     let all = app.catalogue.all(principal.organization).await?;
     let trust = app.store.trust(principal.organization).await?;
@@ -51,7 +51,7 @@ pub async fn list(
 }
 
 #[derive(serde::Deserialize)]
-pub struct Which {
+pub struct VersionQuery {
     version: Option<String>,
 }
 
@@ -64,7 +64,7 @@ pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
     Path(id): Path<String>,
-    Query(Which { version }): Query<Which>,
+    Query(VersionQuery { version }): Query<VersionQuery>,
 ) -> Result<Json<Connector>, Problem> {
     show(&app, principal.organization, &id, version.as_deref()).await.map(|(shown, _)| Json(shown))
 }
@@ -81,7 +81,7 @@ pub(super) async fn show(
     let found = match version {
         Some(version) => versions.iter().find(|listed| listed.installable.manifest.version == version),
         None => {
-            let first = |fits: fn(&Listed) -> bool| versions.iter().find(|listed| fits(listed));
+            let first = |fits: fn(&CatalogEntry) -> bool| versions.iter().find(|listed| fits(listed));
             first(|listed| listed.state == VersionState::Ready && listed.approval.allows())
                 .or_else(|| first(|listed| listed.state == VersionState::Ready))
                 .or(versions.first())
@@ -114,7 +114,7 @@ pub async fn create(State(api): State<Api>, Admin(principal): Admin, request: Re
     let (id, version) = (manifest.id.clone(), manifest.version.clone());
     let new = NewConnectorVersion {
         organization: principal.organization,
-        asking: Asking { manifest, signer: None },
+        asking: RequestedGrants { manifest, signer: None },
         origin: Origin::Declarative,
         component: app.catalogue.runner(),
         wasm: None,
@@ -136,13 +136,13 @@ async fn keep(app: &App, new: NewConnectorVersion) -> Result<VersionState, Probl
     }
     let another = format!("`{id}` {version} is, or was, another content; give this one a higher version");
     match app.store.put_connector(new).await? {
-        Kept::As { state, .. } => Ok(state),
-        Kept::Different => Err(conflict(another)),
-        Kept::TooMany { what, most } => Err(Problem::new(
+        SavedVersion::As { state, .. } => Ok(state),
+        SavedVersion::Different => Err(conflict(another)),
+        SavedVersion::TooMany { what, most } => Err(Problem::new(
             &kinds::TOO_MANY_VERSIONS,
             format!("an organization keeps at most {most} {what}, and this would be more; delete old versions"),
         )),
-        Kept::QueueFull => Err(Problem::new(
+        SavedVersion::QueueFull => Err(Problem::new(
             &kinds::COMPILE_QUEUE_FULL,
             format!("{} components of this organization are being compiled already", resly_store::COMPILING_MOST),
         )
@@ -158,8 +158,8 @@ fn invalid(message: String) -> Problem {
 async fn upload(api: &Api, organization: OrganizationId, wasm: Bytes) -> Result<Response, Problem> {
     let app = &api.app;
     let bytes = wasm.clone();
-    let looked = api.readers.examine(organization, move || upload::look(&bytes)).await?;
-    let upload::Looked { asking, component, imports } = looked.map_err(|error| refused(&error))?;
+    let looked = api.readers.examine(organization, move || upload::inspect(&bytes)).await?;
+    let upload::InspectedUpload { asking, component, imports } = looked.map_err(|error| refused(&error))?;
     let mistakes = definition::plain_http(app, &asking.manifest);
     if !mistakes.is_empty() {
         return Err(definitions::invalid(&mistakes));
@@ -168,7 +168,7 @@ async fn upload(api: &Api, organization: OrganizationId, wasm: Bytes) -> Result<
     let (id, version) = (id.clone(), version.clone());
     let trust = app.store.trust(organization).await?;
     if trust.required && asking.signer.is_none_or(|signer| trust.publisher(&signer).is_none()) {
-        return Err(Unavailable::Untrusted(version).into());
+        return Err(NotInstallable::Untrusted(version).into());
     }
     let new = NewConnectorVersion {
         organization,
@@ -198,6 +198,6 @@ async fn upload(api: &Api, organization: OrganizationId, wasm: Bytes) -> Result<
     }
 }
 
-fn refused(error: &LookError) -> Problem {
+fn refused(error: &InspectError) -> Problem {
     definitions::invalid(&error.mistakes())
 }

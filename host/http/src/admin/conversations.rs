@@ -23,7 +23,7 @@ use crate::{
     guard::Admin,
     names, page,
     problem::Problem,
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 #[derive(Deserialize)]
@@ -188,7 +188,7 @@ pub async fn list(
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
     Path(id): Path<String>,
 ) -> Result<Json<Conversation>, Problem> {
     let missing = || Problem::not_found("there is no such conversation");

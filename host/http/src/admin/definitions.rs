@@ -18,12 +18,12 @@ use resly_core::{
 };
 use resly_manifest::{
     Manifest, Mistake, Reading, SCHEMA,
-    openapi::{self, Choice, ImportError, Imported, Listing, Wanted},
+    openapi::{self, ImportError, ImportOptions, Imported, OperationList, OperationSummary},
 };
 use resly_service::{
     App, FieldError,
     connections::{self, fit},
-    definition::{self, Source, Unusable},
+    definition::{self, DefinitionError, Source},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -66,8 +66,8 @@ pub(super) async fn reading(parts: &Parts, bytes: Bytes) -> Result<Reading, Prob
 /// The definition, if it can be taken in.
 pub(super) async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, Problem> {
     definition::usable(app, organization, reading).await.map_err(|unusable| match unusable {
-        Unusable::Mistakes(mistakes) => invalid(&mistakes),
-        Unusable::Unexamined(fault) => fault_problem(&fault),
+        DefinitionError::Mistakes(mistakes) => invalid(&mistakes),
+        DefinitionError::Unexamined(fault) => fault_problem(&fault),
     })
 }
 
@@ -113,8 +113,8 @@ pub async fn check(
     let reading = reading(&parts, bytes).await?;
     match definition::usable(&app, principal.organization, reading).await {
         Ok(_) => Ok(Json(Vec::new().into())),
-        Err(Unusable::Mistakes(mistakes)) => Ok(Json(mistakes.into())),
-        Err(Unusable::Unexamined(fault)) => Err(fault_problem(&fault)),
+        Err(DefinitionError::Mistakes(mistakes)) => Ok(Json(mistakes.into())),
+        Err(DefinitionError::Unexamined(fault)) => Err(fault_problem(&fault)),
     }
 }
 
@@ -178,15 +178,10 @@ impl From<Imported> for ImportAnswer {
     }
 }
 
-impl From<Listing> for ImportAnswer {
-    fn from(Listing { title, version, operations, more }: Listing) -> Self {
-        let operation = |Choice { id, method, path, summary, supported, reason }: Choice| ImportableOperation {
-            id,
-            method,
-            path,
-            summary,
-            supported,
-            reason,
+impl From<OperationList> for ImportAnswer {
+    fn from(OperationList { title, version, operations, more }: OperationList) -> Self {
+        let operation = |OperationSummary { id, method, path, summary, supported, reason }: OperationSummary| {
+            ImportableOperation { id, method, path, summary, supported, reason }
         };
         let operations = operations.into_iter().map(operation).collect();
         Self::Operations(ImportableOperations { title, version, operations, more })
@@ -214,7 +209,7 @@ pub async fn import(
         let answer = match operations {
             None => openapi::list_for(document, server.as_deref(), &plain_http).map(ImportAnswer::from),
             Some(operations) => {
-                let wanted = Wanted { operations, id, name, version, server };
+                let wanted = ImportOptions { operations, id, name, version, server };
                 openapi::import_for(document, &wanted, &plain_http).map(ImportAnswer::from)
             }
         };
@@ -287,5 +282,5 @@ pub async fn dry_run(
         caller: Caller::Admin { key: principal.key },
         visitor: None,
     };
-    DryRun::new(app.connectors.rehearse(&connection, &Prepared::new(installable), request).await?).map(Json)
+    DryRun::new(app.connectors.dry_run(&connection, &Prepared::new(installable), request).await?).map(Json)
 }

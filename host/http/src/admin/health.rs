@@ -27,7 +27,7 @@ use crate::{
     guard::Admin,
     names,
     problem::Problem,
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -89,7 +89,7 @@ pub enum BreakerState {
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
     Path(id): Path<String>,
 ) -> Result<Json<ConnectionHealth>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
@@ -145,12 +145,12 @@ async fn unchecked(app: &App, connection: &Connection) -> Option<&'static str> {
 }
 
 /// What is known of an organization's connections beside what they are.
-pub struct Beside {
+pub struct ConnectionExtras {
     states: HashMap<ConnectionId, HealthState>,
     ends: HashMap<ConnectionId, Timestamp>,
 }
 
-impl Beside {
+impl ConnectionExtras {
     pub async fn of(app: &App, organization: OrganizationId) -> Result<Self, StoreError> {
         let states = app.store.health_states(organization).await?.into_iter().collect();
         let ends = app.store.credential_expiries(organization).await?.into_iter().collect();

@@ -31,7 +31,7 @@ use crate::{
     guard::Admin,
     names,
     problem::{Problem, kinds},
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 const LONGEST_OVERLAP_S: u64 = 30 * 24 * 3600;
@@ -178,7 +178,7 @@ fn grants_within(principal: &Principal, scopes: &[Scope]) -> Result<(), Problem>
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
 ) -> Result<Json<Keys>, Problem> {
     let keys = app.store.list_keys(principal.organization).await?;
     Ok(Json(Keys::new(keys)))
@@ -191,7 +191,7 @@ pub async fn list(
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
     Path(id): Path<String>,
 ) -> Result<Json<Key>, Problem> {
     let keys = app.store.list_keys(principal.organization).await?;

@@ -13,7 +13,7 @@ use crate::{
     guard::{Admin, Operator},
     names,
     problem::Problem,
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 /// Ten years.
@@ -62,7 +62,7 @@ impl From<resly_store::Plan> for Plan {
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
 ) -> Result<Json<Plan>, Problem> {
     Ok(Json(app.store.plan(principal.organization).await?.into()))
 }

@@ -21,7 +21,7 @@ use crate::{
     body,
     guard::Admin,
     problem::{Problem, kinds},
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 /// More would be a list that nobody looks through.
@@ -77,7 +77,7 @@ pub struct Publishers {
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
 ) -> Result<Json<Publishers>, Problem> {
     all(&app, principal.organization).await
 }

@@ -23,7 +23,7 @@ use crate::{
     body,
     guard::Admin,
     problem::Problem,
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 /// What a source takes in memory while it is added, in bodies of its size.
@@ -137,7 +137,7 @@ fn checked(request: SourceRequest) -> Result<NewText, Problem> {
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
 ) -> Result<Json<Sources>, Problem> {
     let sources = app.store.list_sources(principal.organization).await?;
     Ok(Json(Sources { sources: sources.into_iter().map(Source::from).collect() }))

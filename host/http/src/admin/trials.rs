@@ -11,8 +11,8 @@ use resly_core::{
     connector::{
         call::{CallError, CallReport, CallRequest, Caller, FOUND_NOTHING, found_nothing},
         connection::Connection,
-        sandbox::Unmapped,
-        trial::{ActionSample, Rehearsal, Staged, TrialStore},
+        sandbox::MappingFailure,
+        trial::{ActionSample, DryRunReport, ShownRequest, TrialStore},
     },
     outbound::OutboundReason,
     time::Timestamp,
@@ -27,7 +27,7 @@ use crate::{
     body,
     guard::Admin,
     problem::{Problem, call_problem, fault_problem, kinds},
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 /// Shows the first request that a call would send, with the credential masked. Nothing is dialled or counted toward a
@@ -52,7 +52,7 @@ pub async fn dry_run(
         caller: Caller::Admin { key: principal.key },
         visitor: None,
     };
-    DryRun::new(app.connectors.rehearse(&connection, &prepared, request).await?).map(Json)
+    DryRun::new(app.connectors.dry_run(&connection, &prepared, request).await?).map(Json)
 }
 
 /// What a call would send first.
@@ -108,8 +108,8 @@ pub struct RefusedRequest {
 impl DryRun {
     /// # Errors
     /// When the action failed before it sent anything.
-    pub fn new(rehearsal: Rehearsal) -> Result<Self, Problem> {
-        let Rehearsal { request, result, cost, log } = rehearsal;
+    pub fn new(dry_run: DryRunReport) -> Result<Self, Problem> {
+        let DryRunReport { request, result, cost, log } = dry_run;
         let ended = Self {
             fuel: cost.fuel,
             log: Vec::new(),
@@ -137,8 +137,8 @@ impl DryRun {
         }
     }
 
-    fn with_request(self, Staged { asked, departure }: Staged) -> Self {
-        match departure {
+    fn with_request(self, ShownRequest { asked, staged }: ShownRequest) -> Self {
+        match staged {
             Ok(leaving) => Self {
                 request: Some(OutboundRequest::new(leaving.method, leaving.url, leaving.headers, leaving.body)),
                 allowed: Some(true),
@@ -182,12 +182,12 @@ fn reason(reason: OutboundReason) -> &'static str {
 pub async fn sample(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
     Path((id, action)): Path<(String, String)>,
 ) -> Result<Json<Sample>, Problem> {
     let connection = connections::find(&app, &principal, &id).await?;
     require_action(&app, &connection, &action).await?;
-    let sample = kept(&app, &connection, &action).await?;
+    let sample = stored_sample(&app, &connection, &action).await?;
     let bytes = sample.cut_from.unwrap_or(sample.output.len() as u64);
     let (cut, at) = (sample.cut_from.is_some(), sample.at);
     Ok(Json(Sample { output: raw(sample.output)?, bytes, cut, at }))
@@ -212,13 +212,13 @@ pub struct PreviewRequest {
     /// A jq filter; the connection's own mapping when absent.
     filter: Option<String>,
     /// What to apply it to; the action's last output when absent.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Value>)]
     sample: Option<Box<RawValue>>,
 }
 
 /// What is given is given, `null` too: it is JSON as any other.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
@@ -266,20 +266,20 @@ pub async fn preview(
     let (input, sample_cut) = match asked.sample {
         Some(sample) => (sample, false),
         None => {
-            let ActionSample { output, cut_from, .. } = kept(&app, &connection, &action).await?;
+            let ActionSample { output, cut_from, .. } = stored_sample(&app, &connection, &action).await?;
             (raw(output)?, cut_from.is_some())
         }
     };
     let mapped = app.connectors.preview(principal.organization, &filter, input.get()).await?;
     let output = match mapped.result {
         Ok(output) => output,
-        Err(Unmapped::Filter { message, offset }) => {
+        Err(MappingFailure::Filter { message, offset }) => {
             return Err(Problem::new(&kinds::MAPPING_FAILED, message).with(|members| {
                 members.offset = Some(offset);
                 members.fuel = Some(mapped.cost.fuel);
             }));
         }
-        Err(Unmapped::Fault(fault)) => return Err(fault_problem(&fault)),
+        Err(MappingFailure::Fault(fault)) => return Err(fault_problem(&fault)),
     };
     let parsed = |json: &str| serde_json::from_str::<Value>(json).unwrap_or_default();
     let nothing = found_nothing(&parsed(input.get()), &parsed(&output));
@@ -300,7 +300,7 @@ async fn require_action(app: &App, connection: &Connection, action: &str) -> Res
     prepared.action(action).map(|_| ()).map_err(|error: CallError| error.into())
 }
 
-async fn kept(app: &App, connection: &Connection, action: &str) -> Result<ActionSample, Problem> {
+async fn stored_sample(app: &App, connection: &Connection, action: &str) -> Result<ActionSample, Problem> {
     let found = app.store.sample(connection.organization, connection.id, action).await?;
     found.ok_or_else(|| {
         Problem::not_found("there is no output of this action yet: call it, or give a `sample` to the preview")

@@ -15,7 +15,7 @@ use crate::{
     guard::Admin,
     names,
     problem::Problem,
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 /// What was used in a month.
@@ -76,7 +76,7 @@ impl From<UsageReport> for Usage {
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
 ) -> Result<Json<Usage>, Problem> {
     Ok(Json(app.store.usage(principal.organization, app.clock.now()).await?.into()))
 }

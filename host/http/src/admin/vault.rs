@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::{
     guard::Operator,
     problem::Problem,
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 /// Master keys by their ids, never themselves.
@@ -45,7 +45,7 @@ impl From<Rotation> for VaultKeys {
 /// Which master keys are in use.
 #[utoipa::path(get, path = "/api/admin/vault", tag = "host", operation_id = "getVault",
     responses((status = 200, description = "The master keys in use", body = VaultKeys)))]
-pub async fn get(State(app): State<Arc<App>>, _: Operator, _: Query<Nothing>) -> Result<Json<VaultKeys>, Problem> {
+pub async fn get(State(app): State<Arc<App>>, _: Operator, _: Query<NoParameters>) -> Result<Json<VaultKeys>, Problem> {
     Ok(Json(app.wrapping.status().await.map_err(problem)?.into()))
 }
 

@@ -13,7 +13,7 @@ use resly_core::{
     principal::Principal,
 };
 use resly_service::App;
-use resly_store::{Decided, Decision, Removed, VersionState};
+use resly_store::{Decided, Decision, VersionRemoval, VersionState};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -117,9 +117,9 @@ pub async fn delete(
         return Err(Problem::new(&kinds::CONFLICT, format!("`{id}` is a bundled connector and comes with the host")));
     }
     match app.store.delete_connector(principal.organization, id, version).await? {
-        Removed::Gone => Ok(StatusCode::NO_CONTENT),
-        Removed::Missing => Err(missing()),
-        Removed::InUse(connections) => Err(in_use(connections)),
+        VersionRemoval::Gone => Ok(StatusCode::NO_CONTENT),
+        VersionRemoval::Missing => Err(missing()),
+        VersionRemoval::InUse(connections) => Err(in_use(connections)),
     }
 }
 

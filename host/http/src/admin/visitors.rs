@@ -32,7 +32,7 @@ use crate::{
     body,
     guard::Admin,
     problem::{Problem, kinds},
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 /// As long as a chat's `visitorId` may be.
@@ -61,11 +61,11 @@ pub struct VisitorAccount {
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
     Path((id, visitor)): Path<(String, String)>,
 ) -> Result<Json<VisitorAccount>, Problem> {
     let (_, key) = find(&app, &principal, &id, visitor).await?;
-    shown(&app, &key).await
+    view(&app, &key).await
 }
 
 /// Begins a visitor's authorization: the company's app sends its visitor to the link.
@@ -107,7 +107,7 @@ pub async fn put(
     if !app.store.put_account(key.clone(), connection.revision, new, app.clock.now()).await? {
         return Err(Problem::new(&kinds::CONFLICT, "the connection was changed at the same moment; try again"));
     }
-    shown(&app, &key).await
+    view(&app, &key).await
 }
 
 /// Disconnects a visitor's account, here and, where the service revokes tokens, there.
@@ -151,7 +151,7 @@ async fn find(
     Ok((connection, key))
 }
 
-async fn shown(app: &App, key: &AccountKey) -> Result<Json<VisitorAccount>, Problem> {
+async fn view(app: &App, key: &AccountKey) -> Result<Json<VisitorAccount>, Problem> {
     let account = app.store.account(key).await?.filter(|account| account.sealed.is_some());
     let Authorization { authorized, authorized_at, expires_at, scopes } = Authorization::of(account.as_ref());
     Ok(Json(VisitorAccount { authorized, authorized_at, expires_at, scopes, visitor: key.visitor.clone() }))

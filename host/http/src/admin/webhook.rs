@@ -20,7 +20,7 @@ use crate::{
     guard::Admin,
     names, page,
     problem::Problem,
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 const LONGEST_URL: usize = 2048;
@@ -154,7 +154,7 @@ pub async fn put(
     } else if let Err(error) = app.hooks.egress.check_webhook_url(&request.url) {
         mistakes.push(FieldError::new("url", error.to_string()));
     }
-    let events = request.events.map(|events| chosen(&events, &mut mistakes));
+    let events = request.events.map(|events| read_events(&events, &mut mistakes));
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
     }
@@ -172,7 +172,7 @@ pub async fn put(
 }
 
 /// What a webhook is to be told of. What is sent only when it is asked for can't be chosen.
-fn chosen(events: &[String], mistakes: &mut Vec<FieldError>) -> Vec<Event> {
+fn read_events(events: &[String], mistakes: &mut Vec<FieldError>) -> Vec<Event> {
     let choice = || Event::CHOICE.map(Event::name).join(", ");
     if events.is_empty() {
         mistakes.push(FieldError::new("events", format!("one or more of {} are expected", choice())));
@@ -193,7 +193,7 @@ fn chosen(events: &[String], mistakes: &mut Vec<FieldError>) -> Vec<Event> {
 pub async fn get(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
 ) -> Result<Json<Webhook>, Problem> {
     let webhook = app.store.webhook(principal.organization).await?;
     Ok(Json(webhook.ok_or_else(missing)?.into()))

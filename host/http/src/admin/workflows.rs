@@ -22,7 +22,7 @@ use crate::{
     body,
     guard::Admin,
     problem::Problem,
-    query::{Nothing, Query},
+    query::{NoParameters, Query},
 };
 
 /// How a rule is written. It is read member by member, so that every mistake is told at once.
@@ -124,7 +124,7 @@ pub async fn replace(
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<Nothing>,
+    _: Query<NoParameters>,
 ) -> Result<Json<Workflows>, Problem> {
     let workflows = app.store.workflows(principal.organization).await?;
     Ok(Json(Workflows { workflows: workflows.into_iter().map(Workflow::from).collect() }))

@@ -19,7 +19,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{parse, person};
-use crate::{body, guard::Chatter, names, problem::Problem, rates::RateGate};
+use crate::{body, guard::ChatKey, names, problem::Problem, rates::RateGate};
 
 /// What a person says.
 #[derive(Deserialize, ToSchema)]
@@ -165,7 +165,7 @@ impl ApprovalOutcome {
 )]
 pub async fn find(
     State(app): State<Arc<App>>,
-    Chatter(principal): Chatter,
+    ChatKey(principal): ChatKey,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Json<Approval>, Problem> {
@@ -191,7 +191,7 @@ pub async fn find(
 )]
 pub async fn decide(
     State(app): State<Arc<App>>,
-    Chatter(principal): Chatter,
+    ChatKey(principal): ChatKey,
     Path(id): Path<String>,
     uri: Uri,
     extensions: Extensions,

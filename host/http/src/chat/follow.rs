@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, Uri};
-use resly_core::{approval::Person, turn::live::LiveTurn};
+use resly_core::{approval::ChatClient, turn::live::LiveTurn};
 use resly_service::App;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     post::{answer, identify},
     whole,
 };
-use crate::{guard::Chatter, problem::Problem, rates::RateGate};
+use crate::{guard::ChatKey, problem::Problem, rates::RateGate};
 
 /// Resumes a stream in progress.
 ///
@@ -37,7 +37,7 @@ use crate::{guard::Chatter, problem::Problem, rates::RateGate};
 )]
 pub async fn resume(
     State(app): State<Arc<App>>,
-    Chatter(principal): Chatter,
+    ChatKey(principal): ChatKey,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -66,7 +66,7 @@ pub async fn resume(
 )]
 pub async fn cancel(
     State(app): State<Arc<App>>,
-    Chatter(principal): Chatter,
+    ChatKey(principal): ChatKey,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
@@ -77,7 +77,7 @@ pub async fn cancel(
 }
 
 /// The turn that is running in a conversation. One of another organization, visitor or publishable key is one that isn't.
-async fn find(app: &App, person: &Person, id: &str) -> Result<Option<Arc<LiveTurn>>, Problem> {
+async fn find(app: &App, person: &ChatClient, id: &str) -> Result<Option<Arc<LiveTurn>>, Problem> {
     let conversation = app.turns.store.find_conversation(person, id).await?;
     Ok(conversation.and_then(|conversation| app.turns.live.find(person.organization, conversation)))
 }

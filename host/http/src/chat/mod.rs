@@ -12,14 +12,14 @@ mod whole;
 
 pub use whole::Answer;
 
-use resly_core::{approval::Person, principal::Principal};
+use resly_core::{approval::ChatClient, principal::Principal};
 
 use crate::problem::Problem;
 
 /// Who asks for something outside of a chat's body: the key's holder, for the visitor that `?visitorId=` names.
-fn person(principal: &Principal, query: Option<&str>) -> Result<Person, Problem> {
+fn person(principal: &Principal, query: Option<&str>) -> Result<ChatClient, Problem> {
     let named = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .find_map(|(name, value)| (name == "visitorId").then_some(value));
     let visitor = named.map(|visitor| parse::name("visitorId", &visitor).map(str::to_owned)).transpose()?;
-    Ok(Person::new(principal, visitor.filter(|visitor| !visitor.is_empty()).as_deref()))
+    Ok(ChatClient::new(principal, visitor.filter(|visitor| !visitor.is_empty()).as_deref()))
 }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     body::{self, Admission},
-    guard::Chatter,
+    guard::ChatKey,
     problem::{Problem, kinds},
     rate_limit,
     rates::RateGate,
@@ -66,7 +66,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 )]
 pub async fn handle(
     State(app): State<Arc<App>>,
-    Chatter(principal): Chatter,
+    ChatKey(principal): ChatKey,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
@@ -81,7 +81,7 @@ pub async fn handle(
         Start::Running(started) => started,
         Start::Replay(given) => return replay(given, format),
     };
-    RateGate::hold(&parts.extensions, &started.live);
+    RateGate::keep_until_end(&parts.extensions, &started.live);
     let mut response = answer(&started.live, format, wants_trailers(&parts.headers)).await?;
     identify(response.headers_mut(), started.conversation, started.message);
     rate_limit::insert(response.headers_mut(), started.remaining, app.clock.now());

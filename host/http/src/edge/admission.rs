@@ -39,14 +39,14 @@ struct Table {
 /// How a connection is served.
 pub enum Admitted {
     /// As any other, as long as this is held.
-    Guest(Place),
+    Guest(ConnectionPlace),
     /// Beyond the limits: until the token is cancelled.
-    Visitor(Visit, Beyond),
+    Visitor(Visit, ExceededLimit),
 }
 
 /// Which limit a connection is beyond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beyond {
+pub enum ExceededLimit {
     Total,
     Address,
 }
@@ -78,16 +78,16 @@ impl Admission {
         let address = peer.map(client_of).filter(|address| !self.is_trusted(*address));
         let of_address = address.and_then(|address| table.by_address.get(&address)).copied().unwrap_or(0);
         let beyond = if of_address >= self.limits.connections_per_address {
-            Beyond::Address
+            ExceededLimit::Address
         } else if table.open.len() >= self.limits.connections {
             Self::evict(&mut table, self.limits.connections.div_ceil(64), Instant::now());
-            Beyond::Total
+            ExceededLimit::Total
         } else {
             if let Some(address) = address {
                 *table.by_address.entry(address).or_default() += 1;
             }
             table.open.insert(id, Arc::clone(activity));
-            return Admitted::Guest(Place { admission: Arc::clone(self), id, address });
+            return Admitted::Guest(ConnectionPlace { admission: Arc::clone(self), id, address });
         };
         table.refused += 1;
         while table.visits.len() >= VISITS {
@@ -131,13 +131,13 @@ impl Admission {
 }
 
 /// A connection's place among those that are open.
-pub struct Place {
+pub struct ConnectionPlace {
     admission: Arc<Admission>,
     id: u64,
     address: Option<IpAddr>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         let mut table = self.admission.table();
         table.open.remove(&self.id);
@@ -185,7 +185,7 @@ mod tests {
         admission.admit(Some(from.parse().unwrap()), &Arc::new(Activity::new()))
     }
 
-    fn beyond(admitted: &Admitted) -> Option<Beyond> {
+    fn exceeded_limit(admitted: &Admitted) -> Option<ExceededLimit> {
         match admitted {
             Admitted::Guest(_) => None,
             Admitted::Visitor(_, beyond) => Some(*beyond),
@@ -196,13 +196,17 @@ mod tests {
     async fn one_address_has_a_share_and_proxies_have_all() {
         let admission = admission(8, 2);
         let kept = [come(&admission, "192.0.2.1"), come(&admission, "::ffff:192.0.2.1")];
-        assert!(kept.iter().all(|admitted| beyond(admitted).is_none()));
-        assert_eq!(beyond(&come(&admission, "192.0.2.1")), Some(Beyond::Address));
+        assert!(kept.iter().all(|admitted| exceeded_limit(admitted).is_none()));
+        assert_eq!(exceeded_limit(&come(&admission, "192.0.2.1")), Some(ExceededLimit::Address));
         let network = [come(&admission, "2001:db8::1"), come(&admission, "2001:db8::2")];
-        assert_eq!(beyond(&come(&admission, "2001:db8::ffff:3")), Some(Beyond::Address), "one /64 is one client");
+        assert_eq!(
+            exceeded_limit(&come(&admission, "2001:db8::ffff:3")),
+            Some(ExceededLimit::Address),
+            "one /64 is one client"
+        );
         let proxies: Vec<_> = (0..4).map(|_| come(&admission, "10.0.0.1")).collect();
-        assert!(proxies.iter().all(|admitted| beyond(admitted).is_none()));
-        assert_eq!(beyond(&come(&admission, "10.0.0.1")), Some(Beyond::Total));
+        assert!(proxies.iter().all(|admitted| exceeded_limit(admitted).is_none()));
+        assert_eq!(exceeded_limit(&come(&admission, "10.0.0.1")), Some(ExceededLimit::Total));
         drop((kept, network, proxies));
         assert_eq!((admission.open(), admission.table().by_address.len()), (0, 0));
     }

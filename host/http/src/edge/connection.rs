@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Limits,
     activity::Activity,
-    admission::{Admission, Admitted, Beyond},
+    admission::{Admission, Admitted, ExceededLimit},
     exchange::Exchange,
     io::Io,
 };
@@ -81,7 +81,7 @@ async fn run(
     shared: &Shared,
     activity: &Arc<Activity>,
     limits: &Limits,
-    beyond: Option<Beyond>,
+    beyond: Option<ExceededLimit>,
 ) {
     let stream = Arc::new(stream);
     let first = tokio::select! {
@@ -136,7 +136,7 @@ where
     C::Error: std::fmt::Display,
 {
     let mut connection = pin!(connection);
-    // Looked at when it is due: most connections have moved on by then.
+    // InspectedUpload at when it is due: most connections have moved on by then.
     let mut look = pin!(sleep_until(Instant::now() + limits.head_time));
     let mut ending = None;
     loop {

@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use super::{
     activity::{Activity, Framing},
-    admission::Beyond,
+    admission::ExceededLimit,
 };
 use crate::problem::{Problem, kinds};
 
@@ -37,13 +37,13 @@ pub struct Exchange {
     pub router: Router,
     pub peer: Option<SocketAddr>,
     pub activity: Arc<Activity>,
-    pub beyond: Option<Beyond>,
+    pub beyond: Option<ExceededLimit>,
 }
 
 impl Exchange {
     pub async fn answer(self, mut request: Request<Incoming>) -> Result<Response, std::convert::Infallible> {
         let Self { router, peer, activity, beyond } = self;
-        let counted = Counted::start(&activity);
+        let counted = ExchangeGuard::start(&activity);
         let version = request.version();
         if let Some(peer) = peer {
             request.extensions_mut().insert(ConnectInfo(peer));
@@ -123,25 +123,25 @@ fn is_chunked(headers: &HeaderMap) -> bool {
     values.next().is_none() && only.is_some_and(|only| only.trim().eq_ignore_ascii_case("chunked"))
 }
 
-/// Beyond the limits, only health checks are answered.
-fn crowded<B>(request: &Request<B>, beyond: Beyond) -> Option<Problem> {
+/// ExceededLimit the limits, only health checks are answered.
+fn crowded<B>(request: &Request<B>, beyond: ExceededLimit) -> Option<Problem> {
     if PROBES.contains(&request.uri().path()) {
         return None;
     }
     let detail = match beyond {
-        Beyond::Total => "this host has as many connections open as it may; try again shortly",
-        Beyond::Address => "this address has as many connections open as it may; close some, or share them",
+        ExceededLimit::Total => "this host has as many connections open as it may; try again shortly",
+        ExceededLimit::Address => "this address has as many connections open as it may; close some, or share them",
     };
     Some(Problem::new(&kinds::TOO_MANY_CONNECTIONS, detail).retry_after(2))
 }
 
 /// One exchange, from its request's head to its response's end.
-struct Counted {
+struct ExchangeGuard {
     activity: Arc<Activity>,
     framing: Framing,
 }
 
-impl Counted {
+impl ExchangeGuard {
     fn start(activity: &Arc<Activity>) -> Self {
         Self { framing: activity.request_started(), activity: Arc::clone(activity) }
     }
@@ -189,7 +189,7 @@ impl http_body::Body for RequestBody {
 /// A response's body, which reports who waits for whom.
 struct ResponseBody {
     inner: Body,
-    counted: Counted,
+    counted: ExchangeGuard,
     /// The client waits for the host.
     waits: bool,
     whole: bool,
@@ -245,7 +245,7 @@ impl Drop for ResponseBody {
     }
 }
 
-impl Drop for Counted {
+impl Drop for ExchangeGuard {
     fn drop(&mut self) {
         self.activity.request_ended();
     }

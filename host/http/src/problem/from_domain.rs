@@ -10,7 +10,7 @@ use resly_core::{
     meter::LimitReached,
     turn::{failure::TurnFailure, store::BeginTurnError},
 };
-use resly_service::{NoPublicUrl, catalogue::Unavailable, connections::ConnectionError};
+use resly_service::{NoPublicUrl, catalogue::NotInstallable, connections::ConnectionError};
 use resly_store::KeyChangeError;
 use resly_vault::VaultError;
 
@@ -50,16 +50,18 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<Unavailable> for Problem {
-    fn from(unavailable: Unavailable) -> Self {
+impl From<NotInstallable> for Problem {
+    fn from(unavailable: NotInstallable) -> Self {
         let detail = unavailable.to_string();
         match unavailable {
-            Unavailable::Missing => Self::invalid_at("connector", detail),
-            Unavailable::NoVersion(_) => Self::invalid_at("version", detail),
-            Unavailable::Compiling(_) | Unavailable::Refused { .. } => Self::new(&kinds::CONNECTOR_NOT_READY, detail),
-            Unavailable::Pending(_) | Unavailable::Rejected(_) => Self::new(&kinds::CONNECTOR_UNAPPROVED, detail),
-            Unavailable::Untrusted(_) => Self::new(&kinds::UNTRUSTED_PUBLISHER, detail),
-            Unavailable::Store(error) => error.into(),
+            NotInstallable::Missing => Self::invalid_at("connector", detail),
+            NotInstallable::NoVersion(_) => Self::invalid_at("version", detail),
+            NotInstallable::Compiling(_) | NotInstallable::Refused { .. } => {
+                Self::new(&kinds::CONNECTOR_NOT_READY, detail)
+            }
+            NotInstallable::Pending(_) | NotInstallable::Rejected(_) => Self::new(&kinds::CONNECTOR_UNAPPROVED, detail),
+            NotInstallable::Untrusted(_) => Self::new(&kinds::UNTRUSTED_PUBLISHER, detail),
+            NotInstallable::Store(error) => error.into(),
         }
     }
 }
@@ -69,7 +71,7 @@ impl From<ConnectionError> for Problem {
         match error {
             ConnectionError::Missing => Self::not_found("there is no such connection"),
             ConnectionError::Invalid(mistakes) => Self::invalid(mistakes),
-            ConnectionError::Unavailable(error) => error.into(),
+            ConnectionError::NotInstallable(error) => error.into(),
             ConnectionError::Connector(error) => error.into(),
             ConnectionError::NoCredential(what, remedy) => {
                 let how = remedy.for_admin();

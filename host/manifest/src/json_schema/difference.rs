@@ -61,7 +61,7 @@ pub fn in_words(differences: &[Difference]) -> String {
 
 /// What a schema says of a value. Of alternatives it tells each: what stands in the way of it.
 pub(crate) fn words(error: &ValidationError) -> String {
-    let said = said(error);
+    let said = describe_shallow(error);
     let context = match error.kind() {
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => context,
         _ => return said,
@@ -76,7 +76,7 @@ pub(crate) fn words(error: &ValidationError) -> String {
 }
 
 /// The same without the alternatives: those within others are too many to tell.
-fn said(error: &ValidationError) -> String {
+fn describe_shallow(error: &ValidationError) -> String {
     match error.kind() {
         ValidationErrorKind::AnyOf { .. } => "it fits none of the alternatives".to_owned(),
         ValidationErrorKind::OneOfNotValid { .. } => "it has to fit one of the alternatives, and fits none".to_owned(),
@@ -102,7 +102,7 @@ fn missed(error: &ValidationError, here: &str) -> String {
             format!("{place} has to be one of {}", options.collect::<Vec<_>>().join(", "))
         }
         ValidationErrorKind::Constant { expected_value } => format!("{place} has to be {expected_value}"),
-        _ => format!("{place}: {}", said(error)),
+        _ => format!("{place}: {}", describe_shallow(error)),
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::json_schema::validate;
 
-    fn told(schema: &Value, value: &Value) -> String {
+    fn describe(schema: &Value, value: &Value) -> String {
         in_words(&validate(schema, value).unwrap_err())
     }
 
@@ -152,7 +152,7 @@ mod tests {
             {"type": "object", "required": ["customer_id"]},
             {"type": "string"}]}}});
         assert_eq!(
-            told(&either, &json!({"who": {"phone": "hunter2"}})),
+            describe(&either, &json!({"who": {"phone": "hunter2"}})),
             "/who: it fits none of the alternatives: it needs `email`, or it needs `customer_id`, or it has to be a \
              string"
         );
@@ -160,17 +160,17 @@ mod tests {
             {"properties": {"kind": {"const": "card"}, "last4": {"type": "string"}}, "required": ["kind", "last4"]},
             {"properties": {"kind": {"enum": ["bank", "cash"]}}, "required": ["kind"]}]});
         assert_eq!(
-            told(&one, &json!({"kind": "hunter2", "last4": 1234})),
+            describe(&one, &json!({"kind": "hunter2", "last4": 1234})),
             "the value: it has to fit one of the alternatives, and fits none: /kind has to be \"card\" and /last4 has \
              to be a string, or /kind has to be one of \"bank\", \"cash\""
         );
         let both = json!({"oneOf": [{"type": "string"}, {"minLength": 1}]});
         assert_eq!(
-            told(&both, &json!("hunter2")),
+            describe(&both, &json!("hunter2")),
             "the value: it has to fit one of the alternatives, and fits more than one"
         );
         let nested = json!({"anyOf": [{"type": "array", "items": {"anyOf": [{"type": "null"}]}}]});
-        let said = told(&nested, &json!(["hunter2"]));
+        let said = describe(&nested, &json!(["hunter2"]));
         assert!(said.ends_with("/0: it fits none of the alternatives"), "{said}");
         assert!(!said.contains("hunter2"), "{said}");
     }

@@ -44,7 +44,7 @@ const DESCRIPTION: usize = 4_000;
 /// Every mistake in a manifest; empty when there is none.
 pub fn check(manifest: &Manifest) -> Vec<Mistake> {
     let mut mistakes = Mistakes::default();
-    if let Some(mistake) = beyond(manifest) {
+    if let Some(mistake) = too_costly(manifest) {
         return vec![mistake];
     }
     head(manifest, &mut mistakes);
@@ -60,11 +60,11 @@ pub fn check(manifest: &Manifest) -> Vec<Mistake> {
         retry(rule, &mut mistakes);
     }
     limits(manifest.limits, &mut mistakes);
-    mistakes.told()
+    mistakes.into_list()
 }
 
 /// What makes a manifest too costly to look at more closely.
-fn beyond(manifest: &Manifest) -> Option<Mistake> {
+fn too_costly(manifest: &Manifest) -> Option<Mistake> {
     let outputs = manifest.actions.iter().filter_map(|action| action.output.as_ref());
     let inputs = manifest.actions.iter().map(|action| &action.input);
     let patterns = inputs.chain(outputs).chain([&manifest.settings]).map(json_schema::count_patterns).sum();

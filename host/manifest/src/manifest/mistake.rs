@@ -73,7 +73,7 @@ impl Mistakes {
     }
 
     /// All of them, as a person may read them.
-    pub fn told(self) -> Vec<Mistake> {
+    pub fn into_list(self) -> Vec<Mistake> {
         self.0.into_iter().map(Mistake::masked).collect()
     }
 }
@@ -117,7 +117,7 @@ mod tests {
             mistakes.add(format!("/{n}/{long}"), long.clone());
         }
         assert!(mistakes.cover("/anywhere"), "one of them says that there are more");
-        let told = mistakes.told();
+        let told = mistakes.into_list();
         assert_eq!(told.len(), MOST + 1);
         assert!(told.iter().all(|mistake| mistake.path.chars().count() <= LONGEST + 1));
         assert!(told.iter().all(|mistake| mistake.message.chars().count() <= LONGEST + 1));

@@ -33,7 +33,7 @@ pub struct Reading {
 impl Reading {
     /// # Errors
     /// Every mistake.
-    pub fn sound(self) -> Result<Manifest, Vec<Mistake>> {
+    pub fn into_manifest(self) -> Result<Manifest, Vec<Mistake>> {
         match self.manifest {
             Some(manifest) if self.mistakes.is_empty() => Ok(manifest),
             _ => Err(self.mistakes),
@@ -66,7 +66,7 @@ pub fn from_value(mut document: Value) -> Reading {
     let manifest: Option<Manifest> = serde_json::from_value(mended).ok();
     let further = manifest.as_ref().map(check).unwrap_or_default();
     mistakes.extend(further.into_iter().filter(|mistake| !follows_from(&paths, &mistake.path)));
-    Reading { manifest, mistakes: mistakes.told() }
+    Reading { manifest, mistakes: mistakes.into_list() }
 }
 
 /// The same out of TOML. Paths are JSON Pointers there too.
@@ -110,7 +110,7 @@ fn misshapen(document: &Value) -> Vec<Misshape> {
     let Some((validator, schema)) = &*VALIDATOR else { return Vec::new() };
     let mut found: Vec<Misshape> = Vec::new();
     for error in validator.iter_errors(document).take(MOST) {
-        for misshape in told(&error, schema) {
+        for misshape in into_list(&error, schema) {
             let path = &misshape.mistake.path;
             // One object alone may have any number of unknown members.
             if found.len() > MOST {
@@ -130,7 +130,7 @@ fn is_checked_elsewhere(path: &str) -> bool {
 }
 
 /// What the schema says, in this manifest's words.
-fn told(error: &ValidationError, whole: &Value) -> Vec<Misshape> {
+fn into_list(error: &ValidationError, whole: &Value) -> Vec<Misshape> {
     let path = error.instance_path().to_string();
     let one = |path: String, message: String| vec![Misshape { mistake: Mistake::new(path, message), unknown: false }];
     match error.kind() {
@@ -187,7 +187,7 @@ fn mend(document: &mut Value, path: &str, unknown: bool) {
     let Some((parent, name)) = path.rsplit_once('/') else { return };
     let steps: Vec<&str> = path.split('/').skip(1).collect();
     let name = name.replace("~1", "/").replace("~0", "~");
-    let stand_in = if unknown { None } else { stand_in(&steps) };
+    let stand_in = if unknown { None } else { placeholder(&steps) };
     match document.pointer_mut(parent) {
         Some(Value::Object(members)) => set(members, name, stand_in),
         Some(Value::Array(items)) => {
@@ -206,7 +206,7 @@ fn set(members: &mut Map<String, Value>, name: String, value: Option<Value>) {
     }
 }
 
-fn stand_in(steps: &[&str]) -> Option<Value> {
+fn placeholder(steps: &[&str]) -> Option<Value> {
     Some(match steps {
         ["id" | "name"] | ["actions", _, "title" | "description"] | [.., "scopes", _] => json!("x"),
         ["version"] => json!("0.0.0"),

@@ -7,7 +7,7 @@ use super::{
     body::{self, Body},
     document::{Document, Operation},
     names::{line, plain},
-    parameters::{self, Carriers, Input, Placed},
+    parameters::{self, CredentialParameters, Input, ParameterPlaces},
     servers::{self, PlainHttp, Server},
 };
 
@@ -24,7 +24,7 @@ pub struct Plan<'d> {
     operation: Operation<'d>,
     pub server: Server,
     input: Input,
-    placed: Placed,
+    placed: ParameterPlaces,
     body: Body,
 }
 
@@ -35,7 +35,7 @@ impl<'d> Plan<'d> {
         document: &'d Document,
         operation: Operation<'d>,
         servers: Servers<'_>,
-        carriers: &Carriers,
+        carriers: &CredentialParameters,
     ) -> Result<Self, String> {
         if !matches!(operation.method, "get" | "head" | "post" | "put" | "patch" | "delete") {
             return Err(format!(

@@ -31,7 +31,7 @@ use self::{
     names::{connector_id, line, plain, snake, unique},
     servers::{PlainHttp, Server, loopback_only},
 };
-use crate::json_weight::{Unweighed, weigh};
+use crate::json_weight::{WeighError, weigh};
 use crate::manifest::{Mistake, Mistakes, from_value, is_version};
 
 /// What a connector may have, and what a definition may be posted with.
@@ -50,7 +50,7 @@ const NOT_LOOKED_AT: &str =
 pub enum ImportError {
     #[error("{0}")]
     NotOpenApi(String),
-    /// Of the chosen operations at `/operations/{n}`, of the rest of [`Wanted`] at its member.
+    /// Of the chosen operations at `/operations/{n}`, of the rest of [`ImportOptions`] at its member.
     #[error("what is asked for can't be imported")]
     Asked(Vec<Mistake>),
     #[error("at most {MOST_ACTIONS} operations make one connector; choose fewer")]
@@ -69,7 +69,7 @@ pub enum ImportError {
 
 /// What an importer asks for.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct ImportOptions {
     /// By `operationId` or `GET /path`.
     pub operations: Vec<String>,
     /// The connector's; made from the title when absent.
@@ -90,17 +90,17 @@ pub struct Imported {
 
 /// What can be imported.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Listing {
+pub struct OperationList {
     pub title: String,
     pub version: String,
-    pub operations: Vec<Choice>,
+    pub operations: Vec<OperationSummary>,
     /// There are more operations than are listed.
     pub more: bool,
 }
 
 /// An operation to choose.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Choice {
+pub struct OperationSummary {
     /// What it is chosen by.
     pub id: String,
     pub method: String,
@@ -119,7 +119,7 @@ pub struct Choice {
 pub fn read(text: &str) -> Result<Value, ImportError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with(['{', '[']) {
-        if let Err(error @ Unweighed::TooHeavy { .. }) = weigh(text, MOST_WEIGHT) {
+        if let Err(error @ WeighError::TooHeavy { .. }) = weigh(text, MOST_WEIGHT) {
             return Err(ImportError::NotOpenApi(format!("the document can't be taken: {error}")));
         }
         let wrong = |error| ImportError::NotOpenApi(format!("the document is not valid JSON: {error}"));
@@ -132,7 +132,7 @@ pub fn read(text: &str) -> Result<Value, ImportError> {
 ///
 /// # Errors
 /// When it is no document that is read, or `server` is no address.
-pub fn list(document: Value, server: Option<&str>) -> Result<Listing, ImportError> {
+pub fn list(document: Value, server: Option<&str>) -> Result<OperationList, ImportError> {
     list_for(document, server, &loopback_only)
 }
 
@@ -140,7 +140,11 @@ pub fn list(document: Value, server: Option<&str>) -> Result<Listing, ImportErro
 ///
 /// # Errors
 /// As [`list`].
-pub fn list_for(document: Value, server: Option<&str>, plain_http: PlainHttp<'_>) -> Result<Listing, ImportError> {
+pub fn list_for(
+    document: Value,
+    server: Option<&str>,
+    plain_http: PlainHttp<'_>,
+) -> Result<OperationList, ImportError> {
     list_operations(&Document::to_list(document)?, server, plain_http)
 }
 
@@ -148,19 +152,19 @@ fn list_operations(
     document: &Document,
     server: Option<&str>,
     plain_http: PlainHttp<'_>,
-) -> Result<Listing, ImportError> {
+) -> Result<OperationList, ImportError> {
     let server = server.map(|server| servers::of(server, plain_http)).transpose();
     let server = server.map_err(|message| ImportError::Asked(vec![Mistake::new("/server", message)]))?;
     let operations = document.operations();
     let more = operations.len() == MOST_OPERATIONS;
-    let carriers = parameters::Carriers::default();
+    let carriers = parameters::CredentialParameters::default();
     let servers = Servers { given: server.as_ref(), plain_http };
     let choices = operations.iter().map(|operation| {
         let judged = |document: &Document| action::Plan::new(document, *operation, servers, &carriers).err();
         let reason = if document.budget().is_exhausted() { None } else { judged(document) };
         // Whatever was found after the budget's end may be wrong.
         let reason = if document.budget().is_exhausted() { Some(NOT_LOOKED_AT.to_owned()) } else { reason };
-        Choice {
+        OperationSummary {
             id: operation.name(),
             method: operation.method.to_ascii_uppercase(),
             path: operation.path.to_owned(),
@@ -171,7 +175,7 @@ fn list_operations(
     });
     let info =
         |name: &str| document.root().pointer(&format!("/info/{name}")).and_then(Value::as_str).unwrap_or_default();
-    Ok(Listing {
+    Ok(OperationList {
         title: line(info("title"), 200),
         version: line(info("version"), 60),
         operations: choices.collect(),
@@ -190,7 +194,7 @@ fn summary(operation: &Operation<'_>) -> String {
 ///
 /// # Errors
 /// Why there is none: everything that is in the way.
-pub fn import(document: Value, wanted: &Wanted) -> Result<Imported, ImportError> {
+pub fn import(document: Value, wanted: &ImportOptions) -> Result<Imported, ImportError> {
     import_for(document, wanted, &loopback_only)
 }
 
@@ -198,11 +202,15 @@ pub fn import(document: Value, wanted: &Wanted) -> Result<Imported, ImportError>
 ///
 /// # Errors
 /// As [`import`].
-pub fn import_for(document: Value, wanted: &Wanted, plain_http: PlainHttp<'_>) -> Result<Imported, ImportError> {
+pub fn import_for(document: Value, wanted: &ImportOptions, plain_http: PlainHttp<'_>) -> Result<Imported, ImportError> {
     import_operations(&Document::new(document)?, wanted, plain_http)
 }
 
-fn import_operations(document: &Document, wanted: &Wanted, plain_http: PlainHttp<'_>) -> Result<Imported, ImportError> {
+fn import_operations(
+    document: &Document,
+    wanted: &ImportOptions,
+    plain_http: PlainHttp<'_>,
+) -> Result<Imported, ImportError> {
     if wanted.operations.len() > MOST_ACTIONS {
         return Err(ImportError::TooMany);
     }
@@ -210,12 +218,12 @@ fn import_operations(document: &Document, wanted: &Wanted, plain_http: PlainHttp
     let server = wanted.server.as_deref().map(|server| {
         servers::of(server, plain_http).unwrap_or_else(|message| {
             mistakes.add("/server", message);
-            Server::stand_in()
+            Server::placeholder()
         })
     });
     let servers = Servers { given: server.as_ref(), plain_http };
     let (places, chosen) = choose(document, &wanted.operations, &mut mistakes);
-    let security::Ways { mut ways, carriers, mut warnings } = security::ways(document, &chosen);
+    let security::AuthOptions { mut ways, carriers, mut warnings } = security::ways(document, &chosen);
     let mut taken = BTreeSet::new();
     let (mut actions, mut hosts, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     let mut schemas = serde_json::Map::new();
@@ -254,7 +262,7 @@ fn import_operations(document: &Document, wanted: &Wanted, plain_http: PlainHttp
     let mut definition = head(document, wanted);
     mistakes.extend(head_mistakes(&definition));
     if !mistakes.is_empty() {
-        return Err(ImportError::Asked(mistakes.told()));
+        return Err(ImportError::Asked(mistakes.into_list()));
     }
     definition["hosts"] = json!(hosts);
     definition["auth"] = ways.remove(0);
@@ -273,7 +281,7 @@ fn import_operations(document: &Document, wanted: &Wanted, plain_http: PlainHttp
 }
 
 /// Who the connector is, in the importer's words or the document's.
-fn head(document: &Document, wanted: &Wanted) -> Value {
+fn head(document: &Document, wanted: &ImportOptions) -> Value {
     let info =
         |name: &str| document.root().pointer(&format!("/info/{name}")).and_then(Value::as_str).unwrap_or_default();
     let title =

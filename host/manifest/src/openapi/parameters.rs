@@ -49,7 +49,7 @@ impl Input {
 
 /// Where values go.
 #[derive(Default)]
-pub struct Placed {
+pub struct ParameterPlaces {
     pub path: String,
     pub query: Map<String, Value>,
     pub headers: Map<String, Value>,
@@ -65,7 +65,7 @@ pub struct Separators {
 
 /// Names that carry the connection's credential, which the host adds itself.
 #[derive(Default)]
-pub struct Carriers {
+pub struct CredentialParameters {
     pub headers: Vec<String>,
     pub query: Vec<String>,
 }
@@ -77,13 +77,14 @@ pub struct Carriers {
 pub fn place(
     document: &Document,
     operation: Operation<'_>,
-    carriers: &Carriers,
+    carriers: &CredentialParameters,
     input: &mut Input,
-) -> Result<Placed, String> {
+) -> Result<ParameterPlaces, String> {
     let parameters = operation.parameters(document)?;
     let text =
         |parameter: &Map<String, Value>, name: &str| parameter.get(name).and_then(Value::as_str).map(str::to_owned);
-    let mut placed = Placed { path: path(document, operation, &parameters, input)?, ..Placed::default() };
+    let mut placed =
+        ParameterPlaces { path: path(document, operation, &parameters, input)?, ..ParameterPlaces::default() };
     for parameter in parameters {
         let (Some(name), Some(place)) = (text(parameter, "name"), text(parameter, "in")) else { continue };
         document.budget().take_text(&name);
@@ -157,11 +158,11 @@ fn query(
     parameter: &Map<String, Value>,
     name: &str,
     required: bool,
-    carriers: &Carriers,
+    carriers: &CredentialParameters,
     input: &mut Input,
-    placed: &mut Placed,
+    placed: &mut ParameterPlaces,
 ) -> Result<(), String> {
-    let Placed { query, separators, .. } = placed;
+    let ParameterPlaces { query, separators, .. } = placed;
     if name.is_empty() || carriers.query.iter().any(|carrier| carrier.eq_ignore_ascii_case(name)) {
         return Ok(());
     }
@@ -223,11 +224,11 @@ fn header(
     parameter: &Map<String, Value>,
     name: &str,
     required: bool,
-    carriers: &Carriers,
+    carriers: &CredentialParameters,
     input: &mut Input,
-    placed: &mut Placed,
+    placed: &mut ParameterPlaces,
 ) -> Result<(), String> {
-    let Placed { headers, separators, .. } = placed;
+    let ParameterPlaces { headers, separators, .. } = placed;
     // What OpenAPI says to ignore, what carries the credential, and what the host sets.
     let ignored = ["accept", "content-type", "authorization", "accept-encoding"];
     let lower = name.to_ascii_lowercase();

@@ -7,17 +7,17 @@ use serde_json::{Map, Value, json};
 use super::{
     document::{Document, Operation},
     names::line,
-    parameters::Carriers,
+    parameters::CredentialParameters,
 };
 use crate::manifest::{endpoint, is_host_header, is_token};
 
 const MOST_SCOPES: usize = 50;
 
 /// The ways that the chosen operations can authenticate.
-pub struct Ways {
+pub struct AuthOptions {
     /// As a definition has them, the usual one first, each of a type of its own.
     pub ways: Vec<Value>,
-    pub carriers: Carriers,
+    pub carriers: CredentialParameters,
     pub warnings: Vec<String>,
 }
 
@@ -28,7 +28,7 @@ struct Alternative<'d> {
 }
 
 /// What the chosen operations need.
-pub fn ways(document: &Document, chosen: &[Operation<'_>]) -> Ways {
+pub fn ways(document: &Document, chosen: &[Operation<'_>]) -> AuthOptions {
     let schemes = document.root().pointer("/components/securitySchemes").and_then(Value::as_object);
     let mut told = BTreeSet::new();
     let mut used: Vec<(&str, usize)> = Vec::new();
@@ -102,7 +102,7 @@ pub fn ways(document: &Document, chosen: &[Operation<'_>]) -> Ways {
     if ways.is_empty() {
         ways.push(json!({"type": "none"}));
     }
-    let mut carriers = Carriers::default();
+    let mut carriers = CredentialParameters::default();
     for way in &ways {
         let name = |member: &str| way[member].as_str().unwrap_or_default().to_owned();
         match (way["type"].as_str(), way["in"].as_str()) {
@@ -113,7 +113,7 @@ pub fn ways(document: &Document, chosen: &[Operation<'_>]) -> Ways {
     }
     // Tokens in the query are no way of ours, and nothing for a model to fill in.
     carriers.query.extend(["access_token".to_owned(), "oauth_token".to_owned()]);
-    Ways { ways, carriers, warnings }
+    AuthOptions { ways, carriers, warnings }
 }
 
 /// An operation's requirements: its own, else the document's.

@@ -23,7 +23,7 @@ pub struct Server {
 
 impl Server {
     /// Stands where an importer's own isn't one, so that the rest can be looked at.
-    pub fn stand_in() -> Self {
+    pub fn placeholder() -> Self {
         Self { host: "x.example".to_owned(), base: "https://x.example".to_owned(), settings: BTreeMap::new() }
     }
 }

@@ -6,7 +6,7 @@ mod lists;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{ImportError, Imported, Wanted, import, list, read};
+use super::{ImportError, ImportOptions, Imported, import, list, read};
 
 fn document(paths: Value) -> Value {
     json!({"openapi": "3.0.3", "info": {"title": "Pet <b>Shop</b>", "version": "2.1.0", "description": "All pets."},
@@ -25,8 +25,8 @@ fn document(paths: Value) -> Value {
         "security": [{"key": []}]})
 }
 
-fn wanted(operations: &[&str]) -> Wanted {
-    Wanted { operations: operations.iter().map(|&name| name.to_owned()).collect(), ..Wanted::default() }
+fn wanted(operations: &[&str]) -> ImportOptions {
+    ImportOptions { operations: operations.iter().map(|&name| name.to_owned()).collect(), ..ImportOptions::default() }
 }
 
 #[track_caller]
@@ -147,7 +147,7 @@ fn what_cannot_be_asked_is_refused_plainly() {
         assert!(matches!(import(document(paths.clone()), &wanted(&nothing)), Err(ImportError::Asked(_))));
     }
     // A server that is given takes the place of any other.
-    let there = Wanted { server: Some("http://127.0.0.1:9000/api".to_owned()), ..wanted(&["elsewhere"]) };
+    let there = ImportOptions { server: Some("http://127.0.0.1:9000/api".to_owned()), ..wanted(&["elsewhere"]) };
     let definition = import(document(paths), &there).unwrap().definition;
     assert_eq!(definition["actions"][0]["request"]["url"], "http://127.0.0.1:9000/api/elsewhere");
 }
@@ -158,7 +158,7 @@ fn everything_that_is_in_the_way_is_told_at_once() {
         "/upload": {"post": {"operationId": "upload", "requestBody": {"content": {"multipart/form-data": {}}}}},
         "/cookie": {"get": {"operationId": "cookie", "parameters": [{"name": "s", "in": "cookie", "required": true}]}},
         "/fine": {"get": {"operationId": "fine"}}});
-    let asked = Wanted {
+    let asked = ImportOptions {
         id: Some("Not an id".to_owned()),
         version: Some("one".to_owned()),
         server: Some("ftp://a.example".to_owned()),

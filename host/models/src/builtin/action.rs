@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use resly_core::model::{OfferedAction, ToolSpec};
 use serde_json::{Map, Value};
 
-use super::input::{self, Filled};
+use super::input::{self, FilledInput};
 use crate::words::{stems, topic, words};
 
 /// Actions whose input is worked out; the others match the question less.
@@ -55,7 +55,7 @@ pub fn choose(question: &str, tools: &[ToolSpec], quoted: bool) -> Choice {
     // The sort is stable: of equals, the one that was offered first.
     fits.sort_by_key(|fit| std::cmp::Reverse((fit.triggered, fit.phrased, fit.named * 2 + fit.described)));
     fits.truncate(TRIED);
-    let mut filled: Vec<(Fit<'_>, Filled)> = fits
+    let mut filled: Vec<(Fit<'_>, FilledInput)> = fits
         .into_iter()
         .map(|fit| {
             let known = stems(&format!("{} {}", fit.action.title, spaced(&fit.action.action))).collect();

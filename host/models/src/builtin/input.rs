@@ -11,7 +11,7 @@ use crate::words::{stems, words};
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Filled {
+pub struct FilledInput {
     pub input: Map<String, Value>,
     /// How many inputs were recognised by what they look like, rather than taken for want of anything else.
     pub sure: usize,
@@ -21,12 +21,12 @@ pub struct Filled {
 
 /// Fills an object schema from a question. `known` are the stems of the action's own name, which say what it does and
 /// not what to look for.
-pub fn fill(schema: &Value, known: &HashSet<String>, question: &str) -> Filled {
+pub fn fill(schema: &Value, known: &HashSet<String>, question: &str) -> FilledInput {
     let none = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
     let required = names(schema.get("required"));
     let text = Text::new(question);
-    let mut filled = Filled::default();
+    let mut filled = FilledInput::default();
     let mut sure: HashSet<&str> = HashSet::new();
     for (name, property) in properties {
         let must = required.contains(&name.as_str());

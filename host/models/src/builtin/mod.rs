@@ -93,7 +93,7 @@ fn reply(request: &ModelRequest) -> Reply {
         None => {}
     }
     let question = dialogue.last;
-    if wants_a_person(question) && request.tools.iter().any(|tool| tool.name == "create_ticket") {
+    if wants_human(question) && request.tools.iter().any(|tool| tool.name == "create_ticket") {
         return Reply::Call(ticket(request, question));
     }
     let quoted = quote::answer(question, &request.passages);
@@ -124,7 +124,7 @@ fn call(request: &ModelRequest, name: &str, arguments: String) -> ToolCall {
 }
 
 /// Whether the customer asks for a human being or a ticket.
-fn wants_a_person(question: &str) -> bool {
+fn wants_human(question: &str) -> bool {
     let words: Vec<String> = crate::words::words(question).map(|word| word.stem).collect();
     let has = |any: &[&str]| words.iter().any(|word| any.contains(&word.as_str()));
     let asks = has(&["talk", "speak", "contact", "connect", "chat", "reach", "need", "want", "get"]);

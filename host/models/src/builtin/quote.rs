@@ -62,7 +62,7 @@ pub fn answer(question: &str, passages: &[NumberedPassage]) -> Option<String> {
         if *score < best * NEAR || taken.len() == SENTENCES {
             break;
         }
-        if taken.iter().any(|other| alike(other, &own.stems)) {
+        if taken.iter().any(|other| nearly_equal(other, &own.stems)) {
             continue;
         }
         match chosen.iter().position(|(other, _)| other == passage) {
@@ -150,7 +150,7 @@ fn score(weights: &HashMap<String, f32>, passages: &[NumberedPassage], units: &[
             }
             // A heading speaks for every sentence under it, for the first of them most.
             let lead = if unit == 0 { 0.7 } else { 0.45 };
-            let score = (said + headed * lead) * rank * telling(own);
+            let score = (said + headed * lead) * rank * information(own);
             scored.push(Scored { passage: at, unit, score, covers: (said + headed) / total });
         }
     }
@@ -159,7 +159,7 @@ fn score(weights: &HashMap<String, f32>, passages: &[NumberedPassage], units: &[
 
 /// How likely a part answers anything: one of two words hardly does, a long one says other things too, and code without
 /// its sentence needs one.
-fn telling(unit: &Unit<'_>) -> f32 {
+fn information(unit: &Unit<'_>) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "a sentence has few words")]
     let words = unit.stems.len() as f32;
     let brief = (0.5 + words * 0.1).min(1.0);
@@ -168,7 +168,7 @@ fn telling(unit: &Unit<'_>) -> f32 {
 }
 
 /// Whether two sentences say nearly the same.
-fn alike(a: &HashSet<String>, b: &HashSet<String>) -> bool {
+fn nearly_equal(a: &HashSet<String>, b: &HashSet<String>) -> bool {
     let common = a.intersection(b).count();
     let all = a.len() + b.len() - common;
     all > 0 && common * 10 >= all * 8

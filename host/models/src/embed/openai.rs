@@ -103,7 +103,7 @@ impl OpenAiEmbedder {
             Err(failed) => return Err(failed.error),
         };
         let answer: Answer = serde_json::from_slice(without_bom(&answer)).map_err(|error| {
-            self.invalid(self.upstream.tell(&format!("{error} in {}", String::from_utf8_lossy(&answer))))
+            self.invalid(self.upstream.sanitize(&format!("{error} in {}", String::from_utf8_lossy(&answer))))
         })?;
         self.in_order(answer, texts.len())
     }
@@ -131,7 +131,7 @@ impl OpenAiEmbedder {
             let detail = format!(
                 "status {}: {}",
                 status.as_u16(),
-                self.upstream.tell(&reason(&self.upstream.refusal(response).await))
+                self.upstream.sanitize(&reason(&self.upstream.refusal(response).await))
             );
             return Err(Failed { error: self.unavailable(detail), retry_in });
         }

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     sse::{Event, Reader},
-    upstream::{Teller, Upstream, code, is_passing, reason},
+    upstream::{LogSanitizer, Upstream, code, is_passing, reason},
 };
 
 /// The largest answer that is taken in one piece from a server that doesn't stream.
@@ -51,7 +51,7 @@ pub fn read(response: Response, upstream: &Upstream, timeouts: Timeouts, until: 
         waits: timeouts.first_event,
         timeouts,
         events: VecDeque::new(),
-        said: Said { at: upstream.at.clone(), teller: upstream.teller.clone(), ..Said::default() },
+        said: AnswerSoFar { at: upstream.at.clone(), teller: upstream.teller.clone(), ..AnswerSoFar::default() },
         passing: false,
     }
 }
@@ -67,7 +67,7 @@ pub struct Answer {
     timeouts: Timeouts,
     /// What is ready to be passed on.
     events: VecDeque<Result<ModelEvent, ModelError>>,
-    said: Said,
+    said: AnswerSoFar,
     /// It ended with an error that asking again may help against.
     passing: bool,
 }
@@ -228,9 +228,9 @@ impl Answer {
 
 /// What the stream has said so far.
 #[derive(Default)]
-struct Said {
+struct AnswerSoFar {
     at: String,
-    teller: Teller,
+    teller: LogSanitizer,
     /// Text that is not passed on yet: what came in one piece goes on in one piece.
     text: String,
     thinking: Splitter,
@@ -246,7 +246,7 @@ struct Said {
     usage: TokenUsage,
 }
 
-impl Said {
+impl AnswerSoFar {
     fn event(&mut self, event: &Event) -> Result<Flow, ModelError> {
         if event.name() == "error" {
             return Err(self.in_band(&event.data()));
@@ -399,11 +399,11 @@ impl Said {
     fn in_band(&mut self, error: &str) -> ModelError {
         let status = code(error).and_then(|code| StatusCode::from_u16(code).ok());
         self.passing = !self.heard && status.is_some_and(is_passing);
-        ModelError::InBand { at: self.at.clone(), detail: self.teller.tell(&reason(error)) }
+        ModelError::InBand { at: self.at.clone(), detail: self.teller.sanitize(&reason(error)) }
     }
 
     fn protocol(&self, detail: String) -> ModelError {
-        ModelError::Protocol { at: self.at.clone(), detail: self.teller.tell(&detail) }
+        ModelError::Protocol { at: self.at.clone(), detail: self.teller.sanitize(&detail) }
     }
 }
 

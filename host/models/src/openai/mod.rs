@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use self::{
     answer::Answer,
     refused::{Field, Refused},
-    request::{Settings, TokenLimit, Written},
+    request::{EncodedRequest, Settings, TokenLimit},
     retry::Retrying,
 };
 use crate::upstream::{ConfigError, Upstream, is_passing, reason};
@@ -120,7 +120,7 @@ impl Server {
         let mut refusals = 0;
         loop {
             let written = request::body(&self.model, self.settings, &refused, request);
-            let Written { body, optional } = written.map_err(|error| {
+            let EncodedRequest { body, optional } = written.map_err(|error| {
                 let detail = format!("the request could not be written: {error}");
                 Failed::at_last(ModelError::Protocol { at: self.upstream.at.clone(), detail })
             })?;
@@ -170,7 +170,7 @@ impl Server {
             400 | 422 => refused::named(&refusal, optional),
             _ => Vec::new(),
         };
-        let detail = self.upstream.tell(&reason(&refusal));
+        let detail = self.upstream.sanitize(&reason(&refusal));
         let retry_after_s = retry_after.map(whole_seconds);
         let error = ModelError::Refused { at: at(), status: status.as_u16(), detail, retry_after_s };
         Err(Failed { error, retry_in, fields })

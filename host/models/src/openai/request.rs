@@ -151,12 +151,17 @@ struct Function<'a> {
 }
 
 /// A request, and which of its fields a server may refuse without making it pointless.
-pub struct Written {
+pub struct EncodedRequest {
     pub body: Vec<u8>,
     pub optional: Vec<Field>,
 }
 
-pub fn body(model: &str, settings: Settings, refused: &Refused, request: &ModelRequest) -> serde_json::Result<Written> {
+pub fn body(
+    model: &str,
+    settings: Settings,
+    refused: &Refused,
+    request: &ModelRequest,
+) -> serde_json::Result<EncodedRequest> {
     let mut optional = Vec::new();
     let system = prompt::system(&request.instructions, &request.passages);
     let mut messages = Vec::with_capacity(request.messages.len() + 1);
@@ -195,7 +200,7 @@ pub fn body(model: &str, settings: Settings, refused: &Refused, request: &ModelR
         tools,
     })?;
     optional.extend(limit);
-    Ok(Written { body, optional })
+    Ok(EncodedRequest { body, optional })
 }
 
 struct Writer<'r> {
@@ -269,7 +274,7 @@ mod tests {
     }
 
     fn written(limit: TokenLimit, request: &ModelRequest) -> Value {
-        let Written { body, .. } = body("m", settings(limit), &Refused::default(), request).unwrap();
+        let EncodedRequest { body, .. } = body("m", settings(limit), &Refused::default(), request).unwrap();
         serde_json::from_slice(&body).unwrap()
     }
 

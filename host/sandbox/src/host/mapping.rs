@@ -1,6 +1,6 @@
 //! `mapping`: jq, run in a mapper's own store on what is left of the caller's fuel, time and memory.
 
-use resly_core::connector::sandbox::{FaultKind, Unmapped};
+use resly_core::connector::sandbox::{FaultKind, MappingFailure};
 use resly_manifest::Allowance;
 use wasmtime::{StoreContextMut, component::Linker};
 
@@ -39,9 +39,9 @@ async fn apply(
     burn(&mut store, mapped.cost.fuel)?;
     match mapped.result {
         Ok(output) => Ok(Ok(output)),
-        Err(Unmapped::Filter { message, offset }) => Ok(Err(Failure { message, offset })),
+        Err(MappingFailure::Filter { message, offset }) => Ok(Err(Failure { message, offset })),
         // What the whole call has run out of ends the call; the rest is the filter's fault, and the caller may go on.
-        Err(Unmapped::Fault(fault)) => match fault.kind {
+        Err(MappingFailure::Fault(fault)) => match fault.kind {
             FaultKind::Fuel | FaultKind::Deadline | FaultKind::Busy | FaultKind::Component => Err(Stop(fault).into()),
             _ => Ok(Err(Failure { message: format!("the mapping failed: {}", fault.message), offset: None })),
         },

@@ -126,14 +126,14 @@ pub fn check_credentials(manifest: &Manifest, auth: &Auth, credentials: &BTreeMa
 }
 
 /// What decides where a credential goes: the manifest, the way of authentication, the settings.
-pub type Course<'a> = (&'a Manifest, &'a Auth, &'a Value);
+pub type CredentialTarget<'a> = (&'a Manifest, &'a Auth, &'a Value);
 
 /// Whether a change of settings (or of the version) leads a credential to other hosts, or there in another way.
-pub fn leads_elsewhere(before: Course<'_>, after: Course<'_>) -> bool {
+pub fn leads_elsewhere(before: CredentialTarget<'_>, after: CredentialTarget<'_>) -> bool {
     if !same_way(before, after) || before.0.auth_hosts != after.0.auth_hosts {
         return true;
     }
-    let hosts = |(manifest, _, settings): Course<'_>| resly_egress::check_settings(manifest, settings).ok();
+    let hosts = |(manifest, _, settings): CredentialTarget<'_>| resly_egress::check_settings(manifest, settings).ok();
     match (hosts(before), hosts(after)) {
         (Some(before), Some(after)) => before != after,
         _ => true,
@@ -142,7 +142,7 @@ pub fn leads_elsewhere(before: Course<'_>, after: Course<'_>) -> bool {
 
 /// Whether a credential is used in the same way. Of OAuth, what else is asked for (scopes, say) may change: tokens and
 /// client go to the same places as before.
-fn same_way((_, before, settings): Course<'_>, (_, after, new_settings): Course<'_>) -> bool {
+fn same_way((_, before, settings): CredentialTarget<'_>, (_, after, new_settings): CredentialTarget<'_>) -> bool {
     let (Auth::Oauth2(old), Auth::Oauth2(new)) = (before, after) else { return before == after };
     let same = (&old.header, &old.prefix, old.grant, &old.issuer) == (&new.header, &new.prefix, new.grant, &new.issuer);
     match (resly_egress::endpoints(old, settings), resly_egress::endpoints(new, new_settings)) {

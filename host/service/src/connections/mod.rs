@@ -25,7 +25,7 @@ pub use self::{
     mappings::filter_size,
     revoke::revoke,
 };
-use crate::{App, FieldError, catalogue::Unavailable};
+use crate::{App, FieldError, catalogue::NotInstallable};
 
 /// Why something can't be done with a connection.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum ConnectionError {
     #[error("{} mistakes in what was sent", .0.len())]
     Invalid(Vec<FieldError>),
     #[error(transparent)]
-    Unavailable(#[from] Unavailable),
+    NotInstallable(#[from] NotInstallable),
     #[error(transparent)]
     Connector(#[from] CallError),
     /// In production it has no credential. What is missing, and how an admin gets it.

@@ -135,9 +135,9 @@ impl Rates {
 
     /// Takes a request back that was counted and then refused for another subject, so that one of them can't use up what
     /// all share.
-    pub async fn give_back(&self, caller: Caller<'_>, subject: Subject<'_>) {
+    pub async fn refund(&self, caller: Caller<'_>, subject: Subject<'_>) {
         if let Some(window) = self.windows.get(&subject.hash(caller.key)) {
-            window.lock().await.give_back(self.clock.now());
+            window.lock().await.refund(self.clock.now());
         }
     }
 

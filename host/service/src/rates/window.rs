@@ -55,7 +55,7 @@ impl Window {
     }
 
     /// Takes one request back.
-    pub fn give_back(&mut self, now: Timestamp) {
+    pub fn refund(&mut self, now: Timestamp) {
         if self.ends_at.is_some_and(|end| now < end) {
             self.spent = self.spent.saturating_sub(1);
         }

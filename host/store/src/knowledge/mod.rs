@@ -14,7 +14,7 @@ use resly_core::{
 use crate::{
     Store,
     billing::{self, Kind},
-    error::{Halt, failed, unexpected},
+    error::{OperationError, failed, unexpected},
     sql::{Conn, execute, row, rows},
     stored,
     types::{Count, Id, Json, Text, Time},
@@ -31,7 +31,7 @@ fn from_bytes(bytes: &[u8]) -> Vec<f32> {
     values.iter().map(|value| f32::from_le_bytes(*value)).collect()
 }
 
-async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), Halt<AddSourceError>> {
+async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), OperationError<AddSourceError>> {
     let (organization, now) = (source.organization, source.created_at);
     execute!(
         db,
@@ -81,14 +81,14 @@ async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), Halt<AddSource
 }
 
 /// Only messages depend on a subscription, so a source is refused by a limit or not at all.
-fn limit_only(halt: Halt<Refusal>) -> Halt<AddSourceError> {
+fn limit_only(halt: OperationError<Refusal>) -> OperationError<AddSourceError> {
     match halt {
-        Halt::Refused(Refusal::Limit(limit)) => Halt::Refused(AddSourceError::Limit(limit)),
-        Halt::Refused(Refusal::SubscriptionEnded) => {
-            Halt::Database(unexpected("a source was refused for its subscription"))
+        OperationError::Refused(Refusal::Limit(limit)) => OperationError::Refused(AddSourceError::Limit(limit)),
+        OperationError::Refused(Refusal::SubscriptionEnded) => {
+            OperationError::Database(unexpected("a source was refused for its subscription"))
         }
-        Halt::Database(error) => Halt::Database(error),
-        Halt::Lost(detail) => Halt::Lost(detail),
+        OperationError::Database(error) => OperationError::Database(error),
+        OperationError::CommitFailure(detail) => OperationError::CommitFailure(detail),
     }
 }
 

@@ -9,20 +9,20 @@ use resly_core::{
 };
 
 use super::{
-    earlier::{self, CountedIn, Earlier, Unanswered},
-    open::{Place, open},
+    earlier::{self, CountedPeriod, Earlier, UnansweredTurn},
+    open::{TurnPlace, open},
     refused,
 };
 use crate::{
-    conversations::{self, Held},
-    error::{Halt, unexpected},
-    messages::{self, Placed},
+    conversations::{self, LockedConversation},
+    error::{OperationError, unexpected},
+    messages::{self, PositionedMessage},
     sql::{Conn, execute, row},
     types::{Id, Time, without_nul},
     usage,
 };
 
-type Outcome<T> = Result<T, Halt<BeginTurnError>>;
+type Outcome<T> = Result<T, OperationError<BeginTurnError>>;
 
 pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn> {
     let turn = storable(turn);
@@ -33,14 +33,14 @@ pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn
     if let Some(by) = &turn.idempotency {
         match earlier::find(db, &turn, by).await? {
             Earlier::None => {}
-            Earlier::Other => return Err(Halt::Refused(BeginTurnError::KeyReused)),
-            Earlier::InFlight => return Err(Halt::Refused(BeginTurnError::InFlight)),
+            Earlier::Other => return Err(OperationError::Refused(BeginTurnError::KeyReused)),
+            Earlier::InFlight => return Err(OperationError::Refused(BeginTurnError::InFlight)),
             Earlier::Answered(answer) => {
                 let message = messages::find(db, turn.organization, answer).await?;
                 let message = message.ok_or_else(|| unexpected("a turn without its answer"))?;
                 return Ok(BeginTurn::Replay(message));
             }
-            Earlier::Unanswered(earlier) => again = Some(earlier),
+            Earlier::UnansweredTurn(earlier) => again = Some(earlier),
         }
     }
     let (history, conversation, remaining) = match &again {
@@ -54,45 +54,48 @@ type Begun = (Vec<Message>, ConversationId, Option<Remaining>);
 
 async fn run(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Begun> {
     if let Some(answer) = turn.continues {
-        return go_on(db, turn, answer).await;
+        return continue_answer(db, turn, answer).await;
     }
     if turn.conversation == ConversationRef::New && turn.messages.len() == 1 {
         // What most turns are: everything is new, so nothing has to be looked at first.
         let visitor = visitor(db, turn).await?;
-        let history = all_said(turn, turn.new_conversation, &turn.messages)?;
-        let conversation = Place::New { id: turn.new_conversation, visitor };
+        let history = stored_messages(turn, turn.new_conversation, &turn.messages)?;
+        let conversation = TurnPlace::New { id: turn.new_conversation, visitor };
         let remaining = open(db, turn, conversation, history.last()).await?;
         return Ok((history, turn.new_conversation, remaining));
     }
-    let held = hold(db, turn, None).await?;
+    let held = lock(db, turn, None).await?;
     let stored = if held.is_new { Vec::new() } else { messages::live(db, turn.organization, held.id).await? };
-    let said = say(db, turn, &held, stored).await?;
-    let place = Place::Held { id: held.id, position: said.position, answers_as: None };
+    let said = store_history(db, turn, &held, stored).await?;
+    let place = TurnPlace::LockedConversation { id: held.id, position: said.position, answers_as: None };
     let remaining = open(db, turn, place, said.question.as_ref()).await?;
     Ok((said.history.into_iter().chain(said.question).collect(), held.id, remaining))
 }
 
 /// Goes on from an answer that is still there; what follows it is replaced.
-async fn go_on(db: &mut Conn<'_>, turn: &NewTurn, answer: MessageId) -> Outcome<Begun> {
-    let held = hold(db, turn, None).await?;
+async fn continue_answer(db: &mut Conn<'_>, turn: &NewTurn, answer: MessageId) -> Outcome<Begun> {
+    let held = lock(db, turn, None).await?;
     let mut stored = messages::live(db, turn.organization, held.id).await?;
     let at = stored.iter().position(|placed| placed.message.id == answer);
-    let at = at.ok_or(Halt::Refused(BeginTurnError::NoApproval))?;
+    let at = at.ok_or(OperationError::Refused(BeginTurnError::NoApproval))?;
     if let Some(next) = stored.get(at + 1) {
         messages::supersede_from(db, turn.organization, held.id, next.position, turn.now).await?;
         stored.truncate(at + 1);
     }
     let history: Vec<_> = stored.into_iter().map(|placed| placed.message).collect();
-    let place =
-        Place::Held { id: held.id, position: held.position, answers_as: history.last().map(Message::client_name) };
+    let place = TurnPlace::LockedConversation {
+        id: held.id,
+        position: held.position,
+        answers_as: history.last().map(Message::client_name),
+    };
     let remaining = open(db, turn, place, None).await?;
     Ok((history, held.id, remaining))
 }
 
-async fn run_again(db: &mut Conn<'_>, turn: &NewTurn, earlier: &Unanswered) -> Outcome<Begun> {
-    let held = hold(db, turn, Some(earlier)).await?;
+async fn run_again(db: &mut Conn<'_>, turn: &NewTurn, earlier: &UnansweredTurn) -> Outcome<Begun> {
+    let held = lock(db, turn, Some(earlier)).await?;
     let history = say_again(db, turn, &held, earlier).await?;
-    let now = CountedIn { period: Time(Period::containing(turn.now).start), for_key: turn.key_cap.is_some() };
+    let now = CountedPeriod { period: Time(Period::containing(turn.now).start), for_key: turn.key_cap.is_some() };
     take_over(db, turn, &held, earlier, earlier.counted.unwrap_or(now)).await?;
     let remaining = match earlier.counted {
         Some(_) => usage::remaining(db, turn.organization, turn.key, turn.key_cap, turn.now).await?,
@@ -126,7 +129,7 @@ fn storable(mut turn: NewTurn) -> NewTurn {
 }
 
 /// Finds or makes the conversation and sets positions aside for all that may be new.
-async fn hold(db: &mut Conn<'_>, turn: &NewTurn, again: Option<&Unanswered>) -> Outcome<Held> {
+async fn lock(db: &mut Conn<'_>, turn: &NewTurn, again: Option<&UnansweredTurn>) -> Outcome<LockedConversation> {
     let visitor = visitor(db, turn).await?;
     let places = i64::try_from(turn.messages.len()).unwrap_or(i64::MAX - 1) + 1;
     let existing = |id| (id, None);
@@ -138,9 +141,9 @@ async fn hold(db: &mut Conn<'_>, turn: &NewTurn, again: Option<&Unanswered>) -> 
     };
     let held = match name {
         Some(name) => conversations::make(db, turn.organization, id, turn.key, name, visitor, places, turn.now).await?,
-        None => conversations::hold(db, turn.organization, id, visitor, places, turn.now).await?,
+        None => conversations::lock(db, turn.organization, id, visitor, places, turn.now).await?,
     };
-    held.ok_or(Halt::Refused(BeginTurnError::NoConversation))
+    held.ok_or(OperationError::Refused(BeginTurnError::NoConversation))
 }
 
 async fn visitor(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Option<Id>> {
@@ -149,7 +152,7 @@ async fn visitor(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Option<Id>> {
 }
 
 /// What a client's history came to.
-struct Said {
+struct StoredHistory {
     /// All that is stored and stays.
     history: Vec<Message>,
     /// The last of what is new, which is still to be stored, with its answer.
@@ -158,7 +161,12 @@ struct Said {
 }
 
 /// Replaces what the client's history replaces, and stores what it brings, up to the question.
-async fn say(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, stored: Vec<Placed>) -> Outcome<Said> {
+async fn store_history(
+    db: &mut Conn<'_>,
+    turn: &NewTurn,
+    held: &LockedConversation,
+    stored: Vec<PositionedMessage>,
+) -> Outcome<StoredHistory> {
     let (positions, mut history): (Vec<_>, Vec<_>) =
         stored.into_iter().map(|placed| (placed.position, placed.message)).unzip();
     let merged = merge(&history, &turn.messages);
@@ -168,9 +176,9 @@ async fn say(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, stored: Vec<Placed>
     }
     let new = turn.messages.get(merged.new_from..).unwrap_or_default();
     if new.len() > NEW_MESSAGES_MOST {
-        return Err(Halt::Refused(BeginTurnError::TooManyNew { new: new.len() }));
+        return Err(OperationError::Refused(BeginTurnError::TooManyNew { new: new.len() }));
     }
-    let mut new = all_said(turn, held.id, new)?;
+    let mut new = stored_messages(turn, held.id, new)?;
     let question = new.pop();
     let mut position = held.position;
     for message in &new {
@@ -178,17 +186,21 @@ async fn say(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, stored: Vec<Placed>
         position += 1;
     }
     history.extend(new);
-    Ok(Said { history, question, position })
+    Ok(StoredHistory { history, question, position })
 }
 
-fn all_said(turn: &NewTurn, conversation: ConversationId, new: &[ClientMessage]) -> Outcome<Vec<Message>> {
+fn stored_messages(turn: &NewTurn, conversation: ConversationId, new: &[ClientMessage]) -> Outcome<Vec<Message>> {
     if turn.message_ids.len() < new.len() {
         return Err(unexpected("fewer message ids than messages").into());
     }
-    Ok(new.iter().zip(&turn.message_ids).map(|(message, id)| said(turn, conversation, message, *id)).collect())
+    Ok(new
+        .iter()
+        .zip(&turn.message_ids)
+        .map(|(message, id)| stored_message(turn, conversation, message, *id))
+        .collect())
 }
 
-fn said(turn: &NewTurn, conversation: ConversationId, message: &ClientMessage, id: MessageId) -> Message {
+fn stored_message(turn: &NewTurn, conversation: ConversationId, message: &ClientMessage, id: MessageId) -> Message {
     Message {
         id,
         conversation_id: conversation,
@@ -207,11 +219,16 @@ fn said(turn: &NewTurn, conversation: ConversationId, message: &ClientMessage, i
 
 pub(super) fn blank(turn: &NewTurn, conversation: ConversationId) -> Message {
     let nothing = ClientMessage { id: None, role: Role::Assistant, text: String::new() };
-    Message { status: MessageStatus::Streaming, ..said(turn, conversation, &nothing, turn.answer) }
+    Message { status: MessageStatus::Streaming, ..stored_message(turn, conversation, &nothing, turn.answer) }
 }
 
 /// The same request again: its messages are stored already, and a new answer takes the old one's place.
-async fn say_again(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, earlier: &Unanswered) -> Outcome<Vec<Message>> {
+async fn say_again(
+    db: &mut Conn<'_>,
+    turn: &NewTurn,
+    held: &LockedConversation,
+    earlier: &UnansweredTurn,
+) -> Outcome<Vec<Message>> {
     let replaced = row!(
         db,
         (i64,),
@@ -234,10 +251,10 @@ async fn say_again(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, earlier: &Una
         return Ok(stored.into_iter().map(|placed| placed.message).collect());
     }
     if turn.continues.is_some() {
-        return Err(Halt::Refused(BeginTurnError::NoApproval));
+        return Err(OperationError::Refused(BeginTurnError::NoApproval));
     }
     // The question was replaced in the meantime, so it is asked anew.
-    let said = say(db, turn, held, stored).await?;
+    let said = store_history(db, turn, held, stored).await?;
     let mut position = said.position;
     if let Some(question) = &said.question {
         messages::insert(db, turn.organization, question, position).await?;
@@ -252,9 +269,9 @@ async fn say_again(db: &mut Conn<'_>, turn: &NewTurn, held: &Held, earlier: &Una
 async fn take_over(
     db: &mut Conn<'_>,
     turn: &NewTurn,
-    held: &Held,
-    earlier: &Unanswered,
-    counting: CountedIn,
+    held: &LockedConversation,
+    earlier: &UnansweredTurn,
+    counting: CountedPeriod,
 ) -> Outcome<()> {
     execute!(
         db,

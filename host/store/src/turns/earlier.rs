@@ -27,16 +27,16 @@ struct TurnRow {
 }
 
 /// A turn that ended without an answer, and is run again.
-pub(super) struct Unanswered {
+pub(super) struct UnansweredTurn {
     pub answer: MessageId,
     pub conversation: ConversationId,
     /// What was counted for it and not given back stays counted: once.
-    pub counted: Option<CountedIn>,
+    pub counted: Option<CountedPeriod>,
     pub billed: bool,
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct CountedIn {
+pub(super) struct CountedPeriod {
     pub period: Time,
     pub for_key: bool,
 }
@@ -47,7 +47,7 @@ pub(super) enum Earlier {
     Other,
     InFlight,
     Answered(MessageId),
-    Unanswered(Unanswered),
+    UnansweredTurn(UnansweredTurn),
 }
 
 macro_rules! find {
@@ -80,10 +80,10 @@ impl TurnRow {
             "interrupted" | "failed" => true,
             other => return Err(unexpected(format!("a turn is `{other}`"))),
         };
-        Ok(Earlier::Unanswered(Unanswered {
+        Ok(Earlier::UnansweredTurn(UnansweredTurn {
             answer: MessageId(self.id.0),
             conversation: ConversationId(self.conversation_id.0),
-            counted: self.counted.then_some(CountedIn { period: self.period_start, for_key: self.key_counted }),
+            counted: self.counted.then_some(CountedPeriod { period: self.period_start, for_key: self.key_counted }),
             billed: self.counted && billed,
         }))
     }

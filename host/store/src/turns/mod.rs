@@ -11,7 +11,7 @@ mod open;
 
 use async_trait::async_trait;
 use resly_core::{
-    approval::Person,
+    approval::ChatClient,
     conversation::Message,
     error::StoreError,
     id::{ConversationId, KeyId, MessageId, OrganizationId},
@@ -23,7 +23,7 @@ use resly_core::{
 use crate::{
     Store,
     billing::{self, Kind},
-    error::Halt,
+    error::OperationError,
     sql::execute,
     tickets,
     types::{Id, Time},
@@ -86,7 +86,7 @@ impl TurnStore for Store {
                 let remaining = counted.map_err(|halt| halt.refused_as(refused))?;
                 let period = Time(Period::containing(now).start);
                 billing::enter(&mut db, organization, Kind::Search, Meter::Messages, 1, None, period, now).await?;
-                Ok::<_, Halt<BeginTurnError>>(remaining)
+                Ok::<_, OperationError<BeginTurnError>>(remaining)
             })
         })
         .await
@@ -96,7 +96,7 @@ impl TurnStore for Store {
         self.read_message(organization, id).await
     }
 
-    async fn find_conversation(&self, person: &Person, name: &str) -> Result<Option<ConversationId>, StoreError> {
+    async fn find_conversation(&self, person: &ChatClient, name: &str) -> Result<Option<ConversationId>, StoreError> {
         self.look_up_conversation(person, name).await
     }
 

@@ -10,7 +10,7 @@ use resly_core::{
 
 use super::{begin::blank, refused};
 use crate::{
-    error::Halt,
+    error::OperationError,
     messages,
     sql::{Conn, together},
     types::{Count, Id, Text, Time},
@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// Where a turn takes place.
-pub(super) enum Place {
+pub(super) enum TurnPlace {
     /// In a conversation that is made with it.
     New { id: ConversationId, visitor: Option<Id> },
     /// In a conversation that is held already, from that position on.
-    Held {
+    LockedConversation {
         id: ConversationId,
         position: i64,
         /// What the client will know the answer by, when it goes on from another one.
@@ -76,9 +76,9 @@ macro_rules! count {
 pub(super) async fn open(
     db: &mut Conn<'_>,
     turn: &NewTurn,
-    place: Place,
+    place: TurnPlace,
     question: Option<&Message>,
-) -> Result<Option<Remaining>, Halt<BeginTurnError>> {
+) -> Result<Option<Remaining>, OperationError<BeginTurnError>> {
     let of_key = match turn.key_cap {
         Some(cap) => Some(
             usage::count_for_key(db, turn.organization, turn.key, cap, turn.now)
@@ -89,8 +89,8 @@ pub(super) async fn open(
     };
     let period = Period::containing(turn.now);
     let (id, visitor, position) = match place {
-        Place::New { id, visitor } => (id, visitor, 0),
-        Place::Held { id, position, .. } => (id, None, position),
+        TurnPlace::New { id, visitor } => (id, visitor, 0),
+        TurnPlace::LockedConversation { id, position, .. } => (id, None, position),
     };
     macro_rules! run {
         ($($sql:expr),+) => {
@@ -119,10 +119,10 @@ pub(super) async fn open(
         };
     }
     let counted = match (&place, question) {
-        (Place::New { .. }, _) => run!(conversation!(), question_and_answer!(), turn!(), count!()),
-        (Place::Held { .. }, Some(_)) => run!(question_and_answer!(), turn!(), count!()),
+        (TurnPlace::New { .. }, _) => run!(conversation!(), question_and_answer!(), turn!(), count!()),
+        (TurnPlace::LockedConversation { .. }, Some(_)) => run!(question_and_answer!(), turn!(), count!()),
         // The same question again: only its answer is new.
-        (Place::Held { answers_as, .. }, None) => {
+        (TurnPlace::LockedConversation { answers_as, .. }, None) => {
             let blank = Message { client_id: answers_as.clone(), ..blank(turn, id) };
             messages::insert(db, turn.organization, &blank, position).await?;
             run!(turn!(), count!())
@@ -134,18 +134,18 @@ pub(super) async fn open(
             Ok(usage::tightest(of_key.iter().chain([&of_plan]), period))
         }
         None => {
-            let halt = usage::why_not(db, turn.organization, Meter::Messages, turn.now).await?;
+            let halt = usage::refusal_reason(db, turn.organization, Meter::Messages, turn.now).await?;
             Err(halt.refused_as(refused))
         }
     }
 }
 
 /// In PostgreSQL another host may have taken the idempotency key between the look and here.
-fn taken(error: sqlx::Error) -> Halt<BeginTurnError> {
+fn taken(error: sqlx::Error) -> OperationError<BeginTurnError> {
     match &error {
         sqlx::Error::Database(reason) if reason.constraint() == Some("turns_idempotency") => {
-            Halt::Refused(BeginTurnError::InFlight)
+            OperationError::Refused(BeginTurnError::InFlight)
         }
-        _ => Halt::Database(error),
+        _ => OperationError::Database(error),
     }
 }

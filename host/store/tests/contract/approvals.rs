@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use resly_core::{
     approval::{
-        Approval, ApprovalState, ApprovalStore, Decided, Decision, LIFETIME, Outcome, Person, Verdict,
+        Approval, ApprovalState, ApprovalStore, ChatClient, Decided, Decision, LIFETIME, Outcome, Verdict,
         round::{Round, RoundCall},
     },
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
@@ -72,11 +72,11 @@ fn provider_data(text: &str) -> ProviderData {
     ProviderData([("extra_content".to_owned(), json!({"signature": text}))].into_iter().collect())
 }
 
-fn person(organization: OrganizationId, key: KeyId) -> Person {
-    Person { organization, key, kind: KeyKind::Secret, visitor: Some("v".to_owned()) }
+fn person(organization: OrganizationId, key: KeyId) -> ChatClient {
+    ChatClient { organization, key, kind: KeyKind::Secret, visitor: Some("v".to_owned()) }
 }
 
-fn verdict(approval: &Approval, person: &Person, verdict: Verdict, seconds: u64) -> Decision {
+fn verdict(approval: &Approval, person: &ChatClient, verdict: Verdict, seconds: u64) -> Decision {
     Decision { id: approval.id, person: person.clone(), verdict, now: at(seconds) }
 }
 
@@ -148,7 +148,7 @@ both! {
         store.create_key(new).await.unwrap();
         let approval = asked(&store, org, asking).await;
         let elsewhere = organization(&store, &[]).await;
-        let page = |key| Person { kind: KeyKind::Publishable, ..person(org, key) };
+        let page = |key| ChatClient { kind: KeyKind::Publishable, ..person(org, key) };
         for who in [person(elsewhere, asking), page(KeyId(uuid()))] {
             assert!(store.approval(&who, approval.id).await.unwrap().is_none());
             let decided = store.decide_approval(verdict(&approval, &who, Verdict::Approve, 1)).await.unwrap();
@@ -170,7 +170,7 @@ both! {
         let asking = KeyId(uuid());
         let approval = Approval { id: ApprovalId(uuid()), visitor: Some("alice".to_owned()), ..asked(&store, org, asking).await };
         store.create_approvals(vec![approval.clone()]).await.unwrap();
-        let of = |visitor: Option<&str>| Person { visitor: visitor.map(str::to_owned), ..person(org, asking) };
+        let of = |visitor: Option<&str>| ChatClient { visitor: visitor.map(str::to_owned), ..person(org, asking) };
         for who in [of(None), of(Some("bob"))] {
             assert!(store.approval(&who, approval.id).await.unwrap().is_none());
             let decided = store.decide_approval(verdict(&approval, &who, Verdict::Approve, 1)).await.unwrap();

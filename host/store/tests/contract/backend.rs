@@ -7,7 +7,7 @@ use std::{
 };
 
 use resly_core::{
-    approval::Person,
+    approval::ChatClient,
     conversation::{ClientMessage, MessageStatus, Role},
     id::{ConversationId, KeyId, MessageId, OrganizationId},
     meter::{Limits, Meter, UsageReport},
@@ -212,6 +212,6 @@ pub async fn texts(store: &Store, organization: OrganizationId, id: Conversation
 }
 
 /// Whoever holds a secret key, for a visitor.
-pub fn person(organization: OrganizationId, key: KeyId, visitor: Option<&str>) -> Person {
-    Person { organization, key, kind: KeyKind::Secret, visitor: visitor.map(str::to_owned) }
+pub fn person(organization: OrganizationId, key: KeyId, visitor: Option<&str>) -> ChatClient {
+    ChatClient { organization, key, kind: KeyKind::Secret, visitor: visitor.map(str::to_owned) }
 }

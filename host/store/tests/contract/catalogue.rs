@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use resly_core::{
     connector::{
-        approval::{Approval, Asking},
+        approval::{Approval, RequestedGrants},
         connection::{Connection, ConnectionStatus, Environment, Origin, Owner, Policy},
     },
     id::{ConnectionId, KeyId, OrganizationId, PublisherId},
 };
 use resly_manifest::{Digest, Manifest, signature::PublicKey};
 use resly_store::{
-    COMPILING_MOST, Compiling, ConnectionChange, Decided, Decision, Kept, MANIFESTS_MOST, NewConnectorVersion,
-    Publisher, Removed, Store, UPLOADS_MOST, VersionState,
+    COMPILING_MOST, Compiling, ConnectionChange, Decided, Decision, MANIFESTS_MOST, NewConnectorVersion, Publisher,
+    SavedVersion, Store, UPLOADS_MOST, VersionRemoval, VersionState,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -32,8 +32,8 @@ fn manifest(description: &str) -> Manifest {
     .unwrap()
 }
 
-fn asking(manifest: Manifest) -> Asking {
-    Asking { manifest, signer: None }
+fn asking(manifest: Manifest) -> RequestedGrants {
+    RequestedGrants { manifest, signer: None }
 }
 
 /// An upload of `code`, as far as `state`.
@@ -72,8 +72,8 @@ fn decision(new: &NewConnectorVersion, approval: Approval) -> Decision {
     }
 }
 
-fn kept(state: VersionState, approval: Approval) -> Kept {
-    Kept::As { state, approval }
+fn kept(state: VersionState, approval: Approval) -> SavedVersion {
+    SavedVersion::As { state, approval }
 }
 
 async fn connect(store: &Store, organization: OrganizationId, version: &str) -> ConnectionId {
@@ -110,9 +110,9 @@ both! {
         let again = NewConnectorVersion { state: VersionState::Compiling, ..new.clone() };
         assert_eq!(store.put_connector(again).await.unwrap(), ready, "the same again is nothing new");
         let other = NewConnectorVersion { asking: asking(manifest("two")), ..new.clone() };
-        assert_eq!(store.put_connector(other.clone()).await.unwrap(), Kept::Different);
+        assert_eq!(store.put_connector(other.clone()).await.unwrap(), SavedVersion::Different);
         let other_code = NewConnectorVersion { component: Digest::of(b"x"), wasm: None, ..new.clone() };
-        assert_eq!(store.put_connector(other_code).await.unwrap(), Kept::Different);
+        assert_eq!(store.put_connector(other_code).await.unwrap(), SavedVersion::Different);
         assert_eq!(store.put_connector(NewConnectorVersion { organization: stranger, ..other }).await.unwrap(), ready);
 
         let found = store.connector(org, "crm", "1.0.0").await.unwrap().unwrap();
@@ -144,7 +144,7 @@ both! {
         let compiling = kept(VersionState::Compiling, Approval::Pending);
         assert_eq!(store.put_connector(new.clone()).await.unwrap(), compiling);
         let other = NewConnectorVersion { asking: asking(manifest("two")), ..new.clone() };
-        assert_eq!(store.put_connector(other.clone()).await.unwrap(), Kept::Different, "somebody compiles this one");
+        assert_eq!(store.put_connector(other.clone()).await.unwrap(), SavedVersion::Different, "somebody compiles this one");
         settle(stranger, None).await.unwrap();
         assert_eq!(state().await, (VersionState::Compiling, None));
         settle(org, Some("too many locals")).await.unwrap();
@@ -165,7 +165,7 @@ both! {
         let (store, org) = backend.with(&[]).await;
         let put = async |manifest: Manifest, code: &[u8]| {
             let new = upload(org, manifest, code, VersionState::Ready);
-            let Kept::As { approval, .. } = store.put_connector(new.clone()).await.unwrap() else { panic!("not kept") };
+            let SavedVersion::As { approval, .. } = store.put_connector(new.clone()).await.unwrap() else { panic!("not kept") };
             (new, approval)
         };
         let (first, approval) = put(version("1.0.0", &["a.example"]), b"1").await;
@@ -219,22 +219,22 @@ both! {
         let delete = |organization| store.delete_connector(organization, "crm".to_owned(), "1.0.0".to_owned());
         let connection = connect(&store, org, "1.0.0").await;
         let used = vec![(connection, "Ours".to_owned())];
-        assert_eq!(delete(org).await.unwrap(), Removed::InUse(used.clone()));
+        assert_eq!(delete(org).await.unwrap(), VersionRemoval::InUse(used.clone()));
         let rejected = decision(&new, Approval::Rejected);
         assert_eq!(store.decide_connector(rejected.clone()).await.unwrap(), Decided::InUse(used));
         let change = ConnectionChange { version: Some("1.1.0".to_owned()), ..ConnectionChange::default() };
         store.update_connection(org, connection, change).await.unwrap();
-        assert_eq!(delete(org).await.unwrap(), Removed::Gone);
-        assert_eq!(delete(org).await.unwrap(), Removed::Missing);
+        assert_eq!(delete(org).await.unwrap(), VersionRemoval::Gone);
+        assert_eq!(delete(org).await.unwrap(), VersionRemoval::Missing);
         assert_eq!(store.decide_connector(rejected).await.unwrap(), Decided::Missing);
         assert!(store.connector(org, "crm", "1.0.0").await.unwrap().is_none());
         assert!(store.list_connectors(org).await.unwrap().is_empty());
         assert_eq!(store.wasm(new.component).await.unwrap(), new.wasm, "another organization has the same code");
-        assert_eq!(delete(stranger).await.unwrap(), Removed::Gone);
+        assert_eq!(delete(stranger).await.unwrap(), VersionRemoval::Gone);
         assert_eq!(store.wasm(new.component).await.unwrap(), None);
 
         let other = upload(org, manifest("two"), b"code", VersionState::Ready);
-        assert_eq!(store.put_connector(other).await.unwrap(), Kept::Different, "its number stays taken");
+        assert_eq!(store.put_connector(other).await.unwrap(), SavedVersion::Different, "its number stays taken");
         let again = store.put_connector(new.clone()).await.unwrap();
         assert_eq!(again, kept(VersionState::Ready, Approval::Pending), "the same may come back, and is looked at again");
         assert_eq!(store.wasm(new.component).await.unwrap(), new.wasm);
@@ -248,10 +248,10 @@ both! {
         assert_eq!(store.wasm(new.component).await.unwrap(), new.wasm);
         // What is refused leaves nothing behind, and takes nothing of what is there.
         let other = upload(org, manifest("two"), &code[1..], VersionState::Ready);
-        assert_eq!(store.put_connector(other.clone()).await.unwrap(), Kept::Different);
+        assert_eq!(store.put_connector(other.clone()).await.unwrap(), SavedVersion::Different);
         assert_eq!(store.wasm(other.component).await.unwrap(), None);
         let same_code = upload(org, manifest("two"), &code, VersionState::Ready);
-        assert_eq!(store.put_connector(same_code).await.unwrap(), Kept::Different);
+        assert_eq!(store.put_connector(same_code).await.unwrap(), SavedVersion::Different);
         assert_eq!(store.wasm(new.component).await.unwrap(), new.wasm);
     }
 
@@ -285,27 +285,27 @@ both! {
             upload(organization, version(&format!("1.{n}.0"), &["a.example"]), &n.to_le_bytes(), VersionState::Ready)
         };
         for n in 0..UPLOADS_MOST {
-            assert!(matches!(store.put_connector(nth(org, n)).await.unwrap(), Kept::As { .. }), "{n}");
+            assert!(matches!(store.put_connector(nth(org, n)).await.unwrap(), SavedVersion::As { .. }), "{n}");
         }
         let more = nth(org, 1000);
-        let too_many = Kept::TooMany { what: "uploaded versions", most: UPLOADS_MOST };
+        let too_many = SavedVersion::TooMany { what: "uploaded versions", most: UPLOADS_MOST };
         assert_eq!(store.put_connector(more.clone()).await.unwrap(), too_many);
         assert_eq!(store.wasm(more.component).await.unwrap(), None, "nothing was stored");
-        assert!(matches!(store.put_connector(nth(org, 7)).await.unwrap(), Kept::As { .. }), "it is among them already");
-        assert!(matches!(store.put_connector(nth(stranger, 1000)).await.unwrap(), Kept::As { .. }));
+        assert!(matches!(store.put_connector(nth(org, 7)).await.unwrap(), SavedVersion::As { .. }), "it is among them already");
+        assert!(matches!(store.put_connector(nth(stranger, 1000)).await.unwrap(), SavedVersion::As { .. }));
         let definition =
             |n| NewConnectorVersion { origin: Origin::Declarative, wasm: None, ..nth(org, n) };
-        assert!(matches!(store.put_connector(definition(2000)).await.unwrap(), Kept::As { .. }), "there is room for others");
+        assert!(matches!(store.put_connector(definition(2000)).await.unwrap(), SavedVersion::As { .. }), "there is room for others");
         store.delete_connector(org, "crm".to_owned(), "1.8.0".to_owned()).await.unwrap();
-        assert!(matches!(store.put_connector(more).await.unwrap(), Kept::As { .. }));
+        assert!(matches!(store.put_connector(more).await.unwrap(), SavedVersion::As { .. }));
         assert_eq!(store.put_connector(nth(org, 8)).await.unwrap(), too_many, "what was deleted comes back as new");
 
         let mut large = definition(3000);
         let half = usize::try_from(MANIFESTS_MOST / 2).unwrap();
         large.asking.manifest.description = Some("x".repeat(half));
-        assert!(matches!(store.put_connector(large.clone()).await.unwrap(), Kept::As { .. }));
+        assert!(matches!(store.put_connector(large.clone()).await.unwrap(), SavedVersion::As { .. }));
         large.asking.manifest.version = "1.3001.0".to_owned();
-        let too_large = Kept::TooMany { what: "bytes of definitions and manifests", most: MANIFESTS_MOST };
+        let too_large = SavedVersion::TooMany { what: "bytes of definitions and manifests", most: MANIFESTS_MOST };
         assert_eq!(store.put_connector(large).await.unwrap(), too_large);
     }
 
@@ -340,12 +340,12 @@ both! {
             upload(organization, manifest, &n.to_le_bytes(), VersionState::Compiling)
         };
         for n in 0..COMPILING_MOST {
-            assert!(matches!(store.put_connector(nth(org, n)).await.unwrap(), Kept::As { .. }));
+            assert!(matches!(store.put_connector(nth(org, n)).await.unwrap(), SavedVersion::As { .. }));
         }
-        assert_eq!(store.put_connector(nth(org, 99)).await.unwrap(), Kept::QueueFull);
+        assert_eq!(store.put_connector(nth(org, 99)).await.unwrap(), SavedVersion::QueueFull);
         assert!(store.connector(org, "crm", "1.99.0").await.unwrap().is_none(), "nothing was stored");
-        assert!(matches!(store.put_connector(nth(org, 0)).await.unwrap(), Kept::As { .. }), "it is among them already");
-        assert!(matches!(store.put_connector(nth(stranger, 99)).await.unwrap(), Kept::As { .. }));
+        assert!(matches!(store.put_connector(nth(org, 0)).await.unwrap(), SavedVersion::As { .. }), "it is among them already");
+        assert!(matches!(store.put_connector(nth(stranger, 99)).await.unwrap(), SavedVersion::As { .. }));
     }
 
     async fn publishers_are_an_organizations_own(backend: Backend) {

@@ -6,12 +6,12 @@ use resly_core::{
     alert::{AlertKind, AlertState, Event},
     connector::{
         connection::{Connection, ConnectionStatus, Environment, Owner},
-        health::{DueCheck, Evidence, HealthState, HealthStore, Observed, Schedule},
+        health::{DueCheck, Evidence, HealthObservation, HealthState, HealthStore, Schedule},
         reason::Reason,
     },
     id::{OrganizationId, WebhookId},
 };
-use resly_store::{AlertQuery, ConnectionChange, CredentialsExpiry, DeliveryState, Store, Tried, Webhook};
+use resly_store::{AlertQuery, ConnectionChange, CredentialsExpiry, DeliveryAttempt, DeliveryState, Store, Webhook};
 use serde_json::Value;
 
 use crate::{
@@ -29,8 +29,8 @@ async fn enabled(store: &Store, org: OrganizationId) -> Connection {
     new
 }
 
-fn seen(connection: &Connection, evidence: Evidence, seconds: u64) -> Observed {
-    Observed {
+fn seen(connection: &Connection, evidence: Evidence, seconds: u64) -> HealthObservation {
+    HealthObservation {
         organization: connection.organization,
         connection: connection.id,
         evidence,
@@ -126,7 +126,7 @@ both! {
 
         let stranger = organization(&store, &[]).await;
         assert!(store.health(stranger, new.id).await.unwrap().is_none());
-        store.observe(Observed { organization: stranger, ..seen(&new, Evidence::Good, 25 * MINUTE) }).await.unwrap();
+        store.observe(HealthObservation { organization: stranger, ..seen(&new, Evidence::Good, 25 * MINUTE) }).await.unwrap();
         assert_eq!(store.health(org, new.id).await.unwrap().unwrap().state, HealthState::Degraded);
         let change = ConnectionChange { credentials: Some(None), ..ConnectionChange::default() };
         store.update_connection(org, new.id, change).await.unwrap();
@@ -177,7 +177,7 @@ both! {
     async fn what_is_being_set_up_raises_nothing_and_what_is_taken_away_is_over(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let new = enabled(&store, org).await;
-        store.observe(Observed { offered: false, ..seen(&new, bad(Reason::NeedsAuth), 0) }).await.unwrap();
+        store.observe(HealthObservation { offered: false, ..seen(&new, bad(Reason::NeedsAuth), 0) }).await.unwrap();
         assert!(store.alerts(org, open()).await.unwrap().is_empty());
         let other = enabled(&store, org).await;
         store.observe(seen(&other, bad(Reason::NeedsAuth), 0)).await.unwrap();
@@ -237,7 +237,7 @@ both! {
         let taken: Vec<_> = taken.collect();
         assert_eq!((taken.len(), taken[0].webhook.id, taken[0].tries), (1, made.id, 0));
         let id = taken[0].id;
-        let failed = |again| Tried { status: Some(500), error: Some("it answered 500".to_owned()), again_at: again };
+        let failed = |again| DeliveryAttempt { status: Some(500), error: Some("it answered 500".to_owned()), again_at: again };
         store.settle_delivery(org, id, failed(Some(at(60))), at(11)).await.unwrap();
         assert!(store.take_due_deliveries(at(59), at(200), 5).await.unwrap().is_empty());
         assert_eq!(store.take_due_deliveries(at(60), at(200), 5).await.unwrap()[0].tries, 1);
@@ -245,7 +245,7 @@ both! {
         let told = store.deliveries(org, None, 10).await.unwrap().remove(0);
         assert_eq!((told.state, told.tries, told.last_status), (DeliveryState::Failed, 2, Some(500)));
         assert_eq!((told.last_error.as_deref(), told.ended_at, told.next_try_at), (Some("it answered 500"), Some(at(61)), None));
-        let late = Tried { status: Some(200), error: None, again_at: None };
+        let late = DeliveryAttempt { status: Some(200), error: None, again_at: None };
         store.settle_delivery(org, id, late.clone(), at(70)).await.unwrap();
         assert_eq!(store.deliveries(org, None, 10).await.unwrap()[0].state, DeliveryState::Failed, "what ended has ended");
 

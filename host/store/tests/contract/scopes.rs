@@ -1,7 +1,7 @@
 //! What belongs to a key and a visitor: names, conversations, idempotency keys, approvals.
 
 use resly_core::{
-    approval::Person,
+    approval::ChatClient,
     id::KeyId,
     principal::KeyKind,
     turn::store::{BeginTurn, BeginTurnError, ConversationRef, NewTurn, TurnStore},
@@ -65,7 +65,7 @@ both! {
     async fn a_page_s_key_finds_what_runs_under_it(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let (server, page) = (KeyId(uuid()), KeyId(uuid()));
-        let pages = Person { kind: KeyKind::Publishable, ..person(org, page, None) };
+        let pages = ChatClient { kind: KeyKind::Publishable, ..person(org, page, None) };
         let first = accept(&store, question(org, server, vec![user("hi")])).await;
         let name = first.conversation.to_string();
         assert_eq!(store.find_conversation(&pages, &name).await.unwrap(), None);

@@ -65,7 +65,7 @@ pub async fn drive(run: &mut Run) {
     keys(run).await;
     webhook(run).await;
     knowledge(run).await;
-    look(run).await;
+    inspect(run).await;
 }
 
 /// Each way of echoing, from an admin and from a chat.
@@ -312,7 +312,7 @@ async fn knowledge(run: &mut Run) {
 }
 
 /// Everything that can be read.
-async fn look(run: &mut Run) {
+async fn inspect(run: &mut Run) {
     for target in [
         "/api/admin/connections",
         "/api/admin/connectors",

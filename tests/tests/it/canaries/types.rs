@@ -62,7 +62,7 @@ fn what_holds_a_secret_can_not_be_printed() {
         StoreConfig,
         OpenAi,
         OpenAiEmbedder,
-        resly_egress::Keeper,
+        resly_egress::TokenRefresher,
     );
 }
 

@@ -20,7 +20,7 @@ use crate::{
 /// A call that policy doesn't refuse, with an input that fits.
 pub struct Admitted {
     pub connection: Connection,
-    passed: Passed,
+    passed: AdmittedCall,
 }
 
 impl Admitted {
@@ -40,7 +40,7 @@ impl Admitted {
 }
 
 /// What a call that may be made is made with.
-pub(super) struct Passed {
+pub(super) struct AdmittedCall {
     pub needs_confirmation: bool,
     pub prepared: Arc<Prepared>,
     /// Where the action is in the manifest.
@@ -49,7 +49,7 @@ pub(super) struct Passed {
     pub account: Option<(Option<String>, Timestamp)>,
 }
 
-impl Passed {
+impl AdmittedCall {
     pub(super) fn action(&self) -> &Action {
         &self.prepared.installable.manifest.actions[self.action]
     }
@@ -73,7 +73,7 @@ impl Connectors {
         &self,
         connection: &Connection,
         request: &CallRequest,
-    ) -> Result<Result<Passed, Fault>, CallError> {
+    ) -> Result<Result<AdmittedCall, Fault>, CallError> {
         let prepared = self.prepare(connection).await?;
         let (at, action) = prepared.action(&request.action)?;
         let needs_confirmation = match policy(connection, action, request) {
@@ -88,7 +88,7 @@ impl Connectors {
             Ok(account) => account,
             Err(fault) => return Ok(Err(fault)),
         };
-        let passed = Passed { needs_confirmation, action: at, account, prepared: Arc::clone(&prepared) };
+        let passed = AdmittedCall { needs_confirmation, action: at, account, prepared: Arc::clone(&prepared) };
         // Which account is connected is no part of the connection, nor of its revision.
         let now = passed.account.as_ref().map(|(_, at)| *at);
         Ok(match request.caller {

@@ -96,7 +96,7 @@ impl FuelQueues {
             done => return done,
         };
         let queue = self.0.get_with(organization, Arc::default);
-        let Some(_place) = Place::take(&queue) else { return Err(BeginCallError::SetAside(refused)) };
+        let Some(_place) = QueuePlace::take(&queue) else { return Err(BeginCallError::SetAside(refused)) };
         let until = Instant::now() + PATIENCE;
         let Ok(_turn) = timeout_at(until, queue.turn.lock()).await else {
             return Err(BeginCallError::SetAside(refused));
@@ -118,9 +118,9 @@ impl FuelQueues {
 }
 
 /// A place among those that wait.
-struct Place<'q>(&'q Queue);
+struct QueuePlace<'q>(&'q Queue);
 
-impl<'q> Place<'q> {
+impl<'q> QueuePlace<'q> {
     fn take(queue: &'q Queue) -> Option<Self> {
         let place = Self(queue);
         // Counted before it is compared: two that come at once both see themselves.
@@ -128,7 +128,7 @@ impl<'q> Place<'q> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::AcqRel);
     }

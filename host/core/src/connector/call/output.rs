@@ -9,7 +9,7 @@ use super::{Connectors, Prepared};
 use crate::connector::{
     connection::Connection,
     fuel::FuelReserve,
-    sandbox::{Fault, FaultKind, LogLevel, LogLine, Outcome, Remedy, Unmapped},
+    sandbox::{Fault, FaultKind, LogLevel, LogLine, MappingFailure, Outcome, Remedy},
 };
 
 pub(in crate::connector) const MAPPING_FUEL: u64 = 50_000_000;
@@ -77,8 +77,8 @@ fn parse_output(text: &str) -> Result<Value, Fault> {
 }
 
 /// Whose filter it was, and what to do about it.
-fn bad_mapping(action: &str, unmapped: Unmapped) -> Fault {
-    let wrong = matches!(unmapped, Unmapped::Filter { .. });
+fn bad_mapping(action: &str, unmapped: MappingFailure) -> Fault {
+    let wrong = matches!(unmapped, MappingFailure::Filter { .. });
     let fault = unmapped.into_fault();
     if !wrong {
         return fault;

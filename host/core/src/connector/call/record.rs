@@ -6,7 +6,7 @@ use super::{CallError, CallReport, CallRequest, Caller, Connectors};
 use crate::{
     connector::{
         connection::{CallRecord, Connection, ConnectionStatus, Environment, Owner},
-        health::{Evidence, Observed},
+        health::{Evidence, HealthObservation},
         sandbox::{Fault, FaultKind, Outcome},
         trial::{self, ActionSample},
     },
@@ -64,7 +64,7 @@ impl Connectors {
         let Some(evidence) = Evidence::of(request.caller.kind(), connection.owner, result) else { return Ok(()) };
         let mut chance = [0];
         self.random.fill(&mut chance);
-        let observed = Observed {
+        let observed = HealthObservation {
             organization: connection.organization,
             connection: connection.id,
             evidence,

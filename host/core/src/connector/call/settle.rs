@@ -116,13 +116,13 @@ impl Settlements {
         };
         if begin {
             tracing::warn!(%error, "calls can't be settled now; they will be as soon as the database answers");
-            tokio::spawn(self.clone().tend());
+            tokio::spawn(self.clone().drain_queue());
         }
         Ok(())
     }
 
     /// Writes what waits, oldest first, until nothing does.
-    async fn tend(self) {
+    async fn drain_queue(self) {
         let (mut pause, mut settled) = (SOON, 0_u64);
         while let Some((ending, record)) = self.next() {
             match self.write(ending, record.clone()).await {

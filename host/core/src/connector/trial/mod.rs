@@ -1,15 +1,15 @@
 //! Trials: what an admin does to see what a call would do, or what a mapping would leave. Nothing of it counts toward a
 //! limit; the fuel is metered beside the sandbox environment's.
 
-mod examination;
-mod rehearsal;
+mod definition_check;
+mod dry_run;
 mod sample;
 
 use async_trait::async_trait;
 use resly_manifest::Allowance;
 
 pub use self::{
-    rehearsal::{Rehearsal, Staged},
+    dry_run::{DryRunReport, ShownRequest},
     sample::{ActionSample, LARGEST, fit},
 };
 use super::{

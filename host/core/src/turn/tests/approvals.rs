@@ -11,7 +11,7 @@ use super::{
     finish, text,
 };
 use crate::{
-    approval::{Approval, ApprovalState, LIFETIME, Outcome, Person, Verdict},
+    approval::{Approval, ApprovalState, ChatClient, LIFETIME, Outcome, Verdict},
     connector::connection::{ConnectionStatus, Environment, Owner, Policy},
     conversation::Role,
     id::{ApprovalId, ConversationId},
@@ -59,7 +59,7 @@ fn answer(events: &[TurnEvent]) -> &str {
 }
 
 /// What the model was told in its last round about its calls.
-fn told(world: &World) -> String {
+fn render_result(world: &World) -> String {
     let asked = world.model.asked();
     let results = asked.last().unwrap().messages.iter().filter_map(|message| match message {
         ModelMessage::ToolResult { content, .. } => Some(content.as_str()),
@@ -74,8 +74,8 @@ fn only(world: &World) -> Approval {
     approvals[0].clone()
 }
 
-fn person(world: &World) -> Person {
-    Person::new(&world.request(Delivery::Events).principal, None)
+fn person(world: &World) -> ChatClient {
+    ChatClient::new(&world.request(Delivery::Events).principal, None)
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn a_write_is_asked_for_and_made_after_a_yes_with_the_input_that_was_shown
     assert_eq!(answer(&events), "Then.");
     assert_eq!(world.sandbox.calls(), [("refund".to_owned(), r#"{"order":"7"}"#.to_owned())]);
     assert_eq!(only(&world).state, ApprovalState::Executed);
-    assert!(told(&world).contains("shipped"), "{}", told(&world));
+    assert!(render_result(&world).contains("shipped"), "{}", render_result(&world));
     let last = world.model.asked().pop().unwrap().messages;
     assert!(matches!(last[2], ModelMessage::Text { role: Role::User, .. }), "the result comes after the yes: {last:?}");
     assert!(events.iter().any(|event| matches!(event, TurnEvent::ToolFinished { ok: true, .. })));
@@ -126,7 +126,7 @@ async fn anything_but_a_clear_yes_leaves_it_undone() {
         says(&world, words).await;
         assert!(world.sandbox.calls().is_empty());
         assert_eq!((only(&world).state, only(&world).reason.as_deref()), (state, reason));
-        assert!(told(&world).contains("declined"));
+        assert!(render_result(&world).contains("declined"));
         // It can't be brought back.
         let again = world.turns.approvals.decide(&person(&world), only(&world).id, Verdict::Approve).await;
         assert_eq!(again.unwrap().unwrap().state, ApprovalState::Declined);
@@ -143,7 +143,7 @@ async fn a_yes_after_its_time_is_none() {
     assert_eq!(found.state, ApprovalState::Expired);
     says(&world, "yes").await;
     assert!(world.sandbox.calls().is_empty());
-    assert!(told(&world).contains("expired"));
+    assert!(render_result(&world).contains("expired"));
 }
 
 #[tokio::test]
@@ -215,7 +215,7 @@ async fn another_account_than_the_one_it_was_asked_for_is_not_written_to() {
             *world.store.authorized_at.lock().unwrap() = now;
             say("yes").await;
             assert_eq!(world.sandbox.calls().len(), made, "{owner:?} {now:?}");
-            assert!(told(&world).contains(why), "{owner:?} {now:?}: {}", told(&world));
+            assert!(render_result(&world).contains(why), "{owner:?} {now:?}: {}", render_result(&world));
         }
     }
 }
@@ -365,7 +365,7 @@ async fn a_client_s_verdicts_go_on_with_the_answer() {
             _ => false,
         });
         assert!(shown, "{events:?}");
-        assert_eq!(told(&world).contains("too dear"), made == 0);
+        assert_eq!(render_result(&world).contains("too dear"), made == 0);
         let last = world.model.asked().pop().unwrap().messages;
         assert!(
             matches!(&last[1], ModelMessage::ToolCalls { text, .. } if text.contains("please confirm")),
@@ -388,7 +388,7 @@ async fn what_was_decided_elsewhere_is_told_and_not_done_again() {
     assert_eq!(world.sandbox.calls().len(), 1);
     says(&world, "yes").await;
     assert_eq!(world.sandbox.calls().len(), 1);
-    assert!(told(&world).contains("shipped"));
+    assert!(render_result(&world).contains("shipped"));
 }
 
 #[tokio::test]
@@ -398,7 +398,7 @@ async fn a_fault_of_a_confirmed_call_is_its_end() {
     world.sandbox.fail_next();
     says(&world, "yes").await;
     assert_eq!(only(&world).state, ApprovalState::Failed);
-    assert!(told(&world).contains("upstream"));
+    assert!(render_result(&world).contains("upstream"));
     let again = world.turns.approvals.decide(&person(&world), only(&world).id, Verdict::Approve).await.unwrap();
     assert_eq!((again.unwrap().state, world.sandbox.calls().len()), (ApprovalState::Failed, 1));
 }
@@ -412,7 +412,7 @@ async fn bad_input_and_what_nobody_can_look_through_go_back_to_the_model() {
     ];
     let world = World::with_shop(Policy::default(), rounds);
     assert_eq!(answer(&says(&world, "Refund all").await), "No.");
-    assert!(world.store.approvals().is_empty() && told(&world).contains("more than 100 values"));
+    assert!(world.store.approvals().is_empty() && render_result(&world).contains("more than 100 values"));
 }
 
 #[tokio::test]
@@ -425,7 +425,7 @@ async fn what_a_turn_cuts_it_says() {
     let world = World::with_shop(Policy::default(), vec![calls, vec![text("Ok."), finish(FinishReason::Stop)]]);
     says(&world, "Why?").await;
     assert_eq!(world.sandbox.calls().len(), 8);
-    assert!(told(&world).contains("too_many_calls"));
+    assert!(render_result(&world).contains("too_many_calls"));
 
     let mut world = World::new(vec![vec![text("0123456789"), text("more"), finish(FinishReason::Stop)]]);
     world.turns.limits.answer_bytes = 8;

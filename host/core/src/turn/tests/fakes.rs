@@ -13,14 +13,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    approval::{self, Approval, ApprovalState, ApprovalStore, Approvals, Decided, Decision, Person, Verdict},
+    approval::{self, Approval, ApprovalState, ApprovalStore, Approvals, ChatClient, Decided, Decision, Verdict},
     connector::{
         account::AccountKey,
-        call::{Connectors, Outside},
+        available::AvailableActions,
+        call::{Connectors, OutboundFactory},
         connection::*,
         fixture::Fixtures,
-        health::{DueCheck, HealthStore, Observed},
-        offer::Offers,
+        health::{DueCheck, HealthObservation, HealthStore},
         sandbox::*,
         trial::{ActionSample, TrialStore},
     },
@@ -30,7 +30,7 @@ use crate::{
     knowledge::{Passage, RetrieveError, Retriever},
     meter::Remaining,
     model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream},
-    outbound::{Departure, Outbound, OutboundFailure, OutboundRequest, Rehearse},
+    outbound::{DryRunPolicy, Outbound, OutboundFailure, OutboundRequest, StagedRequest},
     principal::{KeyKind, Principal, Scope},
     time::{Clock, Random, Timestamp},
     turn::{Delivery, TurnLimits, TurnRequest, Turns, store::*},
@@ -186,7 +186,7 @@ impl TurnStore for Fake {
         Ok(None)
     }
 
-    async fn find_conversation(&self, _: &Person, _: &str) -> Result<Option<ConversationId>, StoreError> {
+    async fn find_conversation(&self, _: &ChatClient, _: &str) -> Result<Option<ConversationId>, StoreError> {
         Ok(None)
     }
 
@@ -197,7 +197,7 @@ impl TurnStore for Fake {
 
 #[async_trait]
 impl HealthStore for Fake {
-    async fn observe(&self, _: Observed) -> Result<(), StoreError> {
+    async fn observe(&self, _: HealthObservation) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -275,7 +275,7 @@ impl ApprovalStore for Fake {
         Ok(())
     }
 
-    async fn approval(&self, person: &Person, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+    async fn approval(&self, person: &ChatClient, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
         let theirs = |approval: &Approval| approval.visitor.is_none() || approval.visitor == person.visitor;
         Ok(self.approvals().into_iter().find(|approval| approval.id == id && theirs(approval)))
     }
@@ -438,7 +438,7 @@ impl Catalogue for FakeCatalogue {
 /// Where there is nothing: the sandbox answers every call by itself.
 struct NoOutside;
 
-impl Outside for NoOutside {
+impl OutboundFactory for NoOutside {
     fn open(
         &self,
         connection: &Connection,
@@ -451,16 +451,16 @@ impl Outside for NoOutside {
         Ok(Arc::new(Fixtures::new(Arc::clone(&installable.manifest))))
     }
 
-    fn rehearse(&self, _: &Connection, _: &Installable, _: &Allowance) -> Arc<dyn Rehearse> {
+    fn dry_run(&self, _: &Connection, _: &Installable, _: &Allowance) -> Arc<dyn DryRunPolicy> {
         Arc::new(AllowsAll)
     }
 }
 
 struct AllowsAll;
 
-impl Rehearse for AllowsAll {
-    fn rehearse(&self, request: &OutboundRequest) -> Result<Departure, OutboundFailure> {
-        Ok(Departure {
+impl DryRunPolicy for AllowsAll {
+    fn dry_run(&self, request: &OutboundRequest) -> Result<StagedRequest, OutboundFailure> {
+        Ok(StagedRequest {
             method: request.method.clone(),
             url: request.url.clone(),
             headers: Vec::new(),
@@ -553,7 +553,7 @@ impl World {
                 Arc::clone(&clock),
                 Arc::clone(&random),
             ),
-            offers: Offers::new(connectors.clone(), Arc::clone(&store) as _),
+            offers: AvailableActions::new(connectors.clone(), Arc::clone(&store) as _),
             connectors,
             clock,
             random,

@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Ran, ToolError, ToolResult, Toolbox, parse};
+use super::{ToolError, ToolOutcome, ToolResult, Toolbox, parse};
 use crate::{
-    approval::{Approval, Person, Wish, render},
+    approval::{Approval, ApprovalRequest, ChatClient, render},
     connector::{
+        available::{Offer, Offered},
         call::{CallRequest, Caller},
         connection::Environment,
-        offer::{Offer, Offered},
         sandbox::Fault,
     },
     id::ConnectionId,
@@ -70,7 +70,7 @@ pub(in crate::turn) struct ActionCall {
 }
 
 /// An action's output, or why there is none, as the result of `tool`.
-pub(in crate::turn) fn told(
+pub(in crate::turn) fn render_result(
     tool: &str,
     called: &Called,
     result: Result<Value, ToolError>,
@@ -113,10 +113,10 @@ impl Toolbox<'_> {
         offered.is_none_or(|offered| !offered.action.writes && !offered.action.confirmed)
     }
 
-    pub(super) async fn call_connector(&self, id: &str, call: &ToolCall, asked: &[Approval]) -> Ran {
+    pub(super) async fn call_connector(&self, id: &str, call: &ToolCall, asked: &[Approval]) -> ToolOutcome {
         let arguments = match parse::<ConnectorArguments>(call) {
             Ok(arguments) => arguments,
-            Err(message) => return Ran::Done(self.failed(&call.name, "invalid_input", &message)),
+            Err(message) => return ToolOutcome::Done(self.failed(&call.name, "invalid_input", &message)),
         };
         let kind = self.principal.kind;
         let Some(offered) = self.offer.find(kind, &arguments.connection, &arguments.action) else {
@@ -124,7 +124,7 @@ impl Toolbox<'_> {
                 "no connection `{}` with an action `{}` is offered here",
                 arguments.connection, arguments.action
             );
-            return Ran::Done(self.failed(&call.name, "unknown_action", &message));
+            return ToolOutcome::Done(self.failed(&call.name, "unknown_action", &message));
         };
         let request = CallRequest {
             organization: self.principal.organization,
@@ -137,7 +137,7 @@ impl Toolbox<'_> {
         let confirmed = if offered.action.confirmed { self.ask(id, &request, asked).await } else { Ok(None) };
         let mut notes = Vec::new();
         let result = match confirmed {
-            Ok(Some(approval)) => return Ran::Asks(Box::new(approval)),
+            Ok(Some(approval)) => return ToolOutcome::Asks(Box::new(approval)),
             Ok(None) => match self.turns.connectors.call(request).await {
                 Ok(report) => {
                     notes = report.notes();
@@ -154,13 +154,13 @@ impl Toolbox<'_> {
         // What the company's app, and not the model, needs to have this visitor connect their account.
         let visitor = self.visitor.filter(|_| offered.visitors);
         let authorize = visitor.map(|visitor| json!({"connection": offered.connection, "visitor": visitor}));
-        Ran::Called(Box::new(ActionCall { called: Called::offered(offered), result, notes, authorize }))
+        ToolOutcome::Called(Box::new(ActionCall { called: Called::offered(offered), result, notes, authorize }))
     }
 
     pub(super) fn render_action(&self, action: ActionCall, citations: &mut Citations) -> ToolResult {
         let ActionCall { called, result, notes, authorize } = action;
         let cap = self.turns.limits.tool_output_bytes;
-        let mut result = told(CALL_CONNECTOR, &called, result, &notes, cap, citations);
+        let mut result = render_result(CALL_CONNECTOR, &called, result, &notes, cap, citations);
         if let Some(authorize) = authorize.filter(|_| result.step["reason"] == "needs_auth") {
             result.output["authorize"] = authorize.clone();
             result.step["authorize"] = authorize;
@@ -183,8 +183,8 @@ impl Toolbox<'_> {
             let message = "the customer is asked to confirm this very call already; it is made once";
             return Err(ToolError::new("repeated", message));
         }
-        let wish = Wish {
-            person: Person::new(self.principal, self.visitor),
+        let wish = ApprovalRequest {
+            person: ChatClient::new(self.principal, self.visitor),
             conversation: self.accepted.conversation,
             message: self.accepted.answer,
             call: id.to_owned(),

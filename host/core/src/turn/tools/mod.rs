@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use self::connector::ActionCall;
 pub(super) use self::{
-    connector::{CALL_CONNECTOR, Called, asked_step, told},
+    connector::{CALL_CONNECTOR, Called, asked_step, render_result},
     specs::specs,
 };
 use super::{Turns, cite::Citations, prompt::fence, store::AcceptedTurn};
 use crate::{
     approval::Approval,
-    connector::{fault, offer::Offer},
+    connector::{available::Offer, fault},
     knowledge::Passage,
     model::ToolCall,
     principal::Principal,
@@ -27,7 +27,7 @@ const CREATE_TICKET: &str = "create_ticket";
 
 /// What came of a tool call. Calls run at the same time, and sources are numbered in the model's order: a result is
 /// [rendered](Toolbox::render) when its turn comes.
-pub(super) enum Ran {
+pub(super) enum ToolOutcome {
     Done(ToolResult),
     /// A connector's action was called.
     Called(Box<ActionCall>),
@@ -70,8 +70,8 @@ impl Toolbox<'_> {
     }
 
     /// Runs a tool. `id` is the host's id of the call; `asked` is what this answer asks a person to confirm already.
-    pub(super) async fn run(&self, id: &str, call: &ToolCall, asked: &[Approval]) -> Ran {
-        Ran::Done(match call.name.as_str() {
+    pub(super) async fn run(&self, id: &str, call: &ToolCall, asked: &[Approval]) -> ToolOutcome {
+        ToolOutcome::Done(match call.name.as_str() {
             CALL_CONNECTOR => return self.call_connector(id, call, asked).await,
             SEARCH_KNOWLEDGE => return self.search_knowledge(call).await,
             "search_connectors" => self.search_connectors(call),
@@ -81,12 +81,12 @@ impl Toolbox<'_> {
     }
 
     /// What a call gave, with numbers for what it may be cited by; the approval when it waits for a person.
-    pub(super) fn render(&self, ran: Ran, citations: &mut Citations) -> Result<ToolResult, Box<Approval>> {
+    pub(super) fn render(&self, ran: ToolOutcome, citations: &mut Citations) -> Result<ToolResult, Box<Approval>> {
         match ran {
-            Ran::Done(result) => Ok(result),
-            Ran::Called(action) => Ok(self.render_action(*action, citations)),
-            Ran::Found(passages) => Ok(self.render_passages(&passages, citations)),
-            Ran::Asks(approval) => Err(approval),
+            ToolOutcome::Done(result) => Ok(result),
+            ToolOutcome::Called(action) => Ok(self.render_action(*action, citations)),
+            ToolOutcome::Found(passages) => Ok(self.render_passages(&passages, citations)),
+            ToolOutcome::Asks(approval) => Err(approval),
         }
     }
 
@@ -138,12 +138,12 @@ impl ToolError {
         if !self.write {
             return json!({"error": self.reason, "message": self.message});
         }
-        let done = if self.may_be_done() { "unknown" } else { "no" };
+        let done = if self.may_have_run() { "unknown" } else { "no" };
         json!({"error": self.reason, "done": done, "message": fault::write_for_model(&self.reason, &self.message)})
     }
 
-    fn may_be_done(&self) -> bool {
-        self.reason == "unknown" || fault::may_be_done(&self.reason)
+    fn may_have_run(&self) -> bool {
+        self.reason == "unknown" || fault::may_have_run(&self.reason)
     }
 
     /// What a client may show to a customer.

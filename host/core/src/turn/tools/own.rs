@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Ran, SEARCH_KNOWLEDGE, ToolResult, Toolbox, parse};
+use super::{SEARCH_KNOWLEDGE, ToolOutcome, ToolResult, Toolbox, parse};
 use crate::{
-    connector::offer::Offered,
+    connector::available::Offered,
     id::TicketId,
     knowledge::Passage,
     model::ToolCall,
@@ -27,17 +27,17 @@ struct TicketArguments {
 }
 
 impl Toolbox<'_> {
-    pub(super) async fn search_knowledge(&self, call: &ToolCall) -> Ran {
+    pub(super) async fn search_knowledge(&self, call: &ToolCall) -> ToolOutcome {
         let query = match parse::<SearchArguments>(call) {
             Ok(arguments) => arguments.query,
-            Err(message) => return Ran::Done(self.failed(&call.name, "invalid_input", &message)),
+            Err(message) => return ToolOutcome::Done(self.failed(&call.name, "invalid_input", &message)),
         };
         let limit = self.turns.limits.passages;
         match self.turns.retriever.retrieve(self.principal.organization, &query, limit).await {
-            Ok(passages) => Ran::Found(passages),
+            Ok(passages) => ToolOutcome::Found(passages),
             Err(failure) => {
                 tracing::warn!(%failure, "a search for the model failed");
-                Ran::Done(self.failed(&call.name, "unavailable", "the search is not available right now"))
+                ToolOutcome::Done(self.failed(&call.name, "unavailable", "the search is not available right now"))
             }
         }
     }

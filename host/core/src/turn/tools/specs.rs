@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::CALL_CONNECTOR;
 use crate::{
-    connector::offer::{Offer, Offered},
+    connector::available::{Offer, Offered},
     model::ToolSpec,
     principal::Principal,
 };

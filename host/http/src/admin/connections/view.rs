@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::super::health::Beside;
+use super::super::health::ConnectionExtras;
 use crate::names;
 
 #[derive(Serialize, ToSchema)]
@@ -76,7 +76,7 @@ const SANDBOX_IS_NOT_PUBLIC: &str = "`allow_publishable` has no effect in the sa
                                      never offered sample data; use the production environment, or a secret key";
 
 impl Connection {
-    pub fn new(connection: connection::Connection, account: Option<&Account>, beside: &Beside) -> Self {
+    pub fn new(connection: connection::Connection, account: Option<&Account>, beside: &ConnectionExtras) -> Self {
         let connection::Connection { id, connector, version, name, environment, status, settings, auth, .. } =
             connection;
         let connection::Connection { owner, tested_at, policy, mappings, credentials, .. } = connection;

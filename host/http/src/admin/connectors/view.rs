@@ -9,7 +9,7 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_manifest::{Action, Auth, RequestedLimits, SideEffect, signature::PublicKey};
-use resly_service::catalogue::Listed;
+use resly_service::catalogue::CatalogEntry;
 use resly_store::{Trust, VersionState};
 use serde::Serialize;
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub struct Connectors {
 }
 
 impl Connectors {
-    pub fn new(all: &[Listed], trust: &Trust) -> Self {
+    pub fn new(all: &[CatalogEntry], trust: &Trust) -> Self {
         Self { connectors: all.iter().map(|listed| ListedConnector::new(listed, trust)).collect() }
     }
 }
@@ -40,7 +40,7 @@ pub struct Connector {
 }
 
 impl Connector {
-    pub fn new(found: &Listed, versions: &[Listed], trust: &Trust) -> Self {
+    pub fn new(found: &CatalogEntry, versions: &[CatalogEntry], trust: &Trust) -> Self {
         Self {
             listed: ListedConnector::new(found, trust),
             changes: found.changes(versions).map(ConnectorChanges::from),
@@ -109,7 +109,7 @@ pub struct ListedConnector {
 }
 
 impl ListedConnector {
-    fn new(listed: &Listed, trust: &Trust) -> Self {
+    fn new(listed: &CatalogEntry, trust: &Trust) -> Self {
         let manifest = &*listed.installable.manifest;
         let origin = listed.installable.origin;
         let uploaded = (origin == Origin::Uploaded).then_some(listed);
@@ -221,7 +221,7 @@ pub enum SignatureState {
 }
 
 impl ConnectorSignature {
-    fn new(listed: &Listed, trust: &Trust) -> Self {
+    fn new(listed: &CatalogEntry, trust: &Trust) -> Self {
         let publisher = listed.signer.as_ref().and_then(|signer| trust.publisher(signer));
         let state = match (&listed.signer, publisher) {
             (None, _) => SignatureState::None,
@@ -246,7 +246,7 @@ pub struct ConnectorDecision {
 }
 
 impl ConnectorDecision {
-    fn new(listed: &Listed) -> Self {
+    fn new(listed: &CatalogEntry) -> Self {
         Self { by: listed.decided_by, at: listed.decided_at, reason: listed.approval_reason.clone() }
     }
 }
@@ -303,8 +303,8 @@ pub struct ConnectorVersion {
     created_at: Option<Timestamp>,
 }
 
-impl From<&Listed> for ConnectorVersion {
-    fn from(listed: &Listed) -> Self {
+impl From<&CatalogEntry> for ConnectorVersion {
+    fn from(listed: &CatalogEntry) -> Self {
         Self {
             version: listed.installable.manifest.version.clone(),
             origin: listed.installable.origin,

@@ -47,13 +47,13 @@ pub struct ChatPart {
 }
 
 /// What a message is to the host.
-pub(super) enum Said {
+pub(super) enum MessageContent {
     /// Instruction, not conversation.
     System(String),
     Message(ClientMessage),
 }
 
-pub(super) fn message(at: usize, item: Value, mistakes: &mut Vec<FieldError>) -> Option<Said> {
+pub(super) fn message(at: usize, item: Value, mistakes: &mut Vec<FieldError>) -> Option<MessageContent> {
     let path = |field: &str| format!("messages[{at}]{field}");
     let Value::Object(mut item) = item else {
         mistakes.push(FieldError::new(path(""), format!("an object is expected, not {}", kind(&item))));
@@ -118,8 +118,8 @@ pub(super) fn message(at: usize, item: Value, mistakes: &mut Vec<FieldError>) ->
         return None;
     }
     Some(match role? {
-        Some(role) => Said::Message(ClientMessage { id, role, text }),
-        None => Said::System(text),
+        Some(role) => MessageContent::Message(ClientMessage { id, role, text }),
+        None => MessageContent::System(text),
     })
 }
 

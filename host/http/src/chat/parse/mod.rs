@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 
 pub use self::verdict::reason;
 use self::{
-    message::{ChatMessage, Said, message},
+    message::{ChatMessage, MessageContent, message},
     verdict::verdicts_of,
 };
 use crate::problem::Problem;
@@ -134,8 +134,8 @@ pub fn chat_body(json: Value) -> Result<ChatBody, Problem> {
                     verdicts = verdicts_of(at, &item, &mut mistakes);
                 }
                 match message(at, item, &mut mistakes) {
-                    Some(Said::System(text)) => system.push(text),
-                    Some(Said::Message(message)) => messages.push(message),
+                    Some(MessageContent::System(text)) => system.push(text),
+                    Some(MessageContent::Message(message)) => messages.push(message),
                     None => {}
                 }
                 if mistakes.len() >= 20 {

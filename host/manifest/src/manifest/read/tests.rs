@@ -35,9 +35,9 @@ fn the_schema_is_one_and_the_example_fits() {
     assert!(jsonschema::meta::is_valid(&schema));
     let mut document = example();
     document["$schema"] = json!("https://resly.example/schemas/connector.json");
-    let manifest = from_value(document).sound().unwrap();
+    let manifest = from_value(document).into_manifest().unwrap();
     // What a manifest is written as can be read again.
-    from_value(serde_json::to_value(&manifest).unwrap()).sound().unwrap();
+    from_value(serde_json::to_value(&manifest).unwrap()).into_manifest().unwrap();
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{
-    Document, ImportError, NOT_LOOKED_AT, Wanted, budget, import_operations, list_operations, servers::loopback_only,
+    Document, ImportError, ImportOptions, NOT_LOOKED_AT, budget, import_operations, list_operations,
+    servers::loopback_only,
 };
 use super::{document, wanted};
 
@@ -29,7 +30,7 @@ fn multiplied(operations: usize, schema: &Value, style: &str, schemas: Map<Strin
     document
 }
 
-fn all(operations: usize) -> Wanted {
+fn all(operations: usize) -> ImportOptions {
     let names: Vec<String> = (0..operations).map(|n| format!("get{n}")).collect();
     wanted(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }

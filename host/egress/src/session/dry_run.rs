@@ -1,21 +1,21 @@
 //! What a request would look like on the wire, without a wire: the policy and the credential's place, and no secret.
 
-use resly_core::outbound::{Departure, OutboundFailure, OutboundRequest, Rehearse};
+use resly_core::outbound::{DryRunPolicy, OutboundFailure, OutboundRequest, StagedRequest};
 use url::form_urlencoded;
 
 use super::Session;
-use crate::wire::inject::{Place, place};
+use crate::wire::inject::{CredentialPlace, place};
 
 /// What stands in a credential's place.
 const MASK: &str = "[masked]";
 
-impl Rehearse for Session {
+impl DryRunPolicy for Session {
     /// Nothing is resolved: that a name leads to a private address shows only when it is dialled.
-    fn rehearse(&self, request: &OutboundRequest) -> Result<Departure, OutboundFailure> {
+    fn dry_run(&self, request: &OutboundRequest) -> Result<StagedRequest, OutboundFailure> {
         let hop = self.first(request.clone())?;
         let (_, authenticated) = self.permit(&hop)?;
         let url = hop.target.url();
-        let mut departure = Departure {
+        let mut staged = StagedRequest {
             method: hop.method.as_str().to_owned(),
             url: url.to_string(),
             // What a guest may send is ASCII.
@@ -35,20 +35,20 @@ impl Rehearse for Session {
         };
         match place(&self.spec.auth).filter(|_| authenticated) {
             None => {}
-            Some(Place::Header { name, prefix }) => {
+            Some(CredentialPlace::Header { name, prefix }) => {
                 let name = name.to_ascii_lowercase();
                 let value = format!("{prefix}{MASK}");
-                departure.credential = Some(format!("header {name}: {value}"));
-                departure.headers.push((name, value));
+                staged.credential = Some(format!("header {name}: {value}"));
+                staged.headers.push((name, value));
             }
-            Some(Place::Query { name, prefix }) => {
+            Some(CredentialPlace::Query { name, prefix }) => {
                 let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
                 let pair = format!("{}={}{MASK}", encode(name), encode(prefix));
                 let separator = if url.query().is_some() { '&' } else { '?' };
-                departure.url = format!("{url}{separator}{pair}");
-                departure.credential = Some(format!("query parameter {pair}"));
+                staged.url = format!("{url}{separator}{pair}");
+                staged.credential = Some(format!("query parameter {pair}"));
             }
         }
-        Ok(departure)
+        Ok(staged)
     }
 }

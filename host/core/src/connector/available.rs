@@ -42,13 +42,13 @@ pub struct Offer {
 }
 
 #[derive(Clone)]
-pub struct Offers {
+pub struct AvailableActions {
     connectors: Connectors,
     workflows: Arc<dyn WorkflowStore>,
     cache: Cache<OrganizationId, Arc<Offer>>,
 }
 
-impl Offers {
+impl AvailableActions {
     pub fn new(connectors: Connectors, workflows: Arc<dyn WorkflowStore>) -> Self {
         let cache = Cache::builder().max_capacity(10_000).time_to_live(FRESH).build();
         Self { connectors, workflows, cache }

@@ -11,7 +11,7 @@ use resly_core::{
     time::{Clock, Random, Timestamp},
 };
 use resly_egress::{Egress, Message, mint_webhook_secret, webhook_binding};
-use resly_store::{DueDelivery, Store, Tried, Webhook};
+use resly_store::{DeliveryAttempt, DueDelivery, Store, Webhook};
 use resly_vault::{Credentials, Vault, VaultError};
 use secrecy::SecretString;
 use serde_json::json;
@@ -25,7 +25,7 @@ const GONE: u16 = 410;
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Hooks {
+pub struct WebhookDispatcher {
     pub store: Store,
     pub egress: Arc<Egress>,
     pub vault: Arc<Vault>,
@@ -40,7 +40,7 @@ pub struct Tested {
     pub error: Option<String>,
 }
 
-impl Hooks {
+impl WebhookDispatcher {
     /// A new secret: as it is shown once, and as it is kept.
     pub async fn mint(
         &self,
@@ -81,7 +81,7 @@ impl Hooks {
                 "a webhook's message was not taken"
             );
         }
-        self.store.settle_delivery(due.organization, due.id, Tried { status, error, again_at }, now).await
+        self.store.settle_delivery(due.organization, due.id, DeliveryAttempt { status, error, again_at }, now).await
     }
 
     /// Sends a message that tells nothing, once, and says how that went. `None` when there is no webhook.
@@ -91,7 +91,7 @@ impl Hooks {
         let begun = self.store.begin_delivery(organization, Event::WebhookTest, text, now.plus(LEASE), now).await?;
         let Some(due) = begun else { return Ok(None) };
         let (status, error) = self.send(&due).await;
-        let tried = Tried { status, error: error.clone(), again_at: None };
+        let tried = DeliveryAttempt { status, error: error.clone(), again_at: None };
         self.store.settle_delivery(organization, due.id, tried, self.clock.now()).await?;
         Ok(Some(Tested { status, error }))
     }

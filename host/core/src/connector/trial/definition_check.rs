@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     connector::{
         call::Connectors,
-        sandbox::{CallState, Fault, FaultKind, Invocation, StateRefusal, Unmapped},
+        sandbox::{CallState, Fault, FaultKind, Invocation, MappingFailure, StateRefusal},
     },
     error::StoreError,
     id::OrganizationId,
@@ -74,12 +74,12 @@ impl Connectors {
         let mapped = self.sandbox.map(organization, filter, "null", allowance).await;
         purse.pay(mapped.cost.fuel);
         match mapped.result {
-            Err(Unmapped::Filter { message, offset: Some(offset) }) => {
+            Err(MappingFailure::Filter { message, offset: Some(offset) }) => {
                 Ok(Some(format!("this is no jq filter: {message} (at byte {offset})")))
             }
-            Err(Unmapped::Fault(fault)) => nowhere(fault).map_or(Ok(None), Err),
+            Err(MappingFailure::Fault(fault)) => nowhere(fault).map_or(Ok(None), Err),
             // What a filter makes of null is nobody's concern.
-            Ok(_) | Err(Unmapped::Filter { offset: None, .. }) => Ok(None),
+            Ok(_) | Err(MappingFailure::Filter { offset: None, .. }) => Ok(None),
         }
     }
 
@@ -112,8 +112,8 @@ impl Connectors {
                 context: context.to_string(),
                 allowance,
                 reserve: None,
-                outbound: Arc::new(Nothing),
-                state: Arc::new(Nothing),
+                outbound: Arc::new(NoOutbound),
+                state: Arc::new(NoOutbound),
             })
             .await;
         purse.pay(outcome.cost.fuel);
@@ -180,10 +180,10 @@ fn filters(manifest: &Manifest) -> Vec<(String, &str)> {
 }
 
 /// No outside and no memory: what is examined asks for neither.
-struct Nothing;
+struct NoOutbound;
 
 #[async_trait]
-impl Outbound for Nothing {
+impl Outbound for NoOutbound {
     async fn send(&self, _: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
         let message = "there is no outside here".to_owned();
         Err(OutboundFailure::refused(OutboundReason::Denied, message))
@@ -195,7 +195,7 @@ impl Outbound for Nothing {
 }
 
 #[async_trait]
-impl CallState for Nothing {
+impl CallState for NoOutbound {
     async fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(None)
     }

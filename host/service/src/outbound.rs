@@ -7,18 +7,18 @@ use async_trait::async_trait;
 use resly_core::{
     connector::{
         account::AccountKey,
-        call::Outside,
+        call::OutboundFactory,
         connection::{Connection, Installable, SealedCredentials},
         sandbox::{Fault, FaultKind},
     },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
-    outbound::{Outbound, Rehearse},
+    outbound::{DryRunPolicy, Outbound},
 };
 use resly_egress::{CredentialSource, Egress, Session, SessionSpec, account_binding};
 use resly_manifest::{Action, Allowance};
 use resly_store::{NewWrapping, Store, WrappedFor};
-use resly_vault::{Binding, Credentials, Holder, Rewrapped, Vault, VaultError, VaultStore, WrappedStore};
+use resly_vault::{Binding, Credentials, Rewrapped, SecretOwner, Vault, VaultError, VaultStore, WrappedStore};
 
 use crate::accounts::Accounts;
 
@@ -26,11 +26,11 @@ use crate::accounts::Accounts;
 const VERSION: u32 = 1;
 
 /// The vault, on this host's store.
-pub struct Safe {
+pub struct CredentialSealer {
     vault: Arc<Vault>,
 }
 
-impl Safe {
+impl CredentialSealer {
     pub fn new(vault: Arc<Vault>) -> Self {
         Self { vault }
     }
@@ -60,13 +60,13 @@ pub fn binding(organization: OrganizationId, connection: ConnectionId) -> Bindin
 }
 
 /// Opens sessions of the one egress.
-pub struct Gate {
+pub struct EgressFactory {
     pub egress: Arc<Egress>,
     pub vault: Arc<Vault>,
     pub accounts: Arc<Accounts>,
 }
 
-impl Outside for Gate {
+impl OutboundFactory for EgressFactory {
     fn open(
         &self,
         connection: &Connection,
@@ -84,12 +84,17 @@ impl Outside for Gate {
         Ok(self.session(connection, installable, action.idempotent, visitor, allowance))
     }
 
-    fn rehearse(&self, connection: &Connection, installable: &Installable, allowance: &Allowance) -> Arc<dyn Rehearse> {
+    fn dry_run(
+        &self,
+        connection: &Connection,
+        installable: &Installable,
+        allowance: &Allowance,
+    ) -> Arc<dyn DryRunPolicy> {
         self.session(connection, installable, false, None, allowance)
     }
 }
 
-impl Gate {
+impl EgressFactory {
     fn session(
         &self,
         connection: &Connection,
@@ -164,8 +169,8 @@ impl WrappedStore for WrappedKeys {
     async fn rewrap(&self, rewrapped: Vec<Rewrapped>) -> Result<u64, StoreError> {
         let new = rewrapped.into_iter().map(|Rewrapped { holder, old, new }| {
             let of = match holder {
-                Holder::Organization(organization) => WrappedFor::Organization(organization),
-                Holder::Host(name) => WrappedFor::Host(name),
+                SecretOwner::Organization(organization) => WrappedFor::Organization(organization),
+                SecretOwner::Host(name) => WrappedFor::Host(name),
             };
             NewWrapping { of, old, new }
         });

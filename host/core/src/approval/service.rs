@@ -1,11 +1,11 @@
-//! Asking, deciding and executing: once for each approval, whoever decides it and however often.
+//! RequestedGrants, deciding and executing: once for each approval, whoever decides it and however often.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::{
-    Approval, ApprovalState, ApprovalStore, Decided, Decision, LIFETIME, Outcome, Person, Verdict, render,
+    Approval, ApprovalState, ApprovalStore, ChatClient, Decided, Decision, LIFETIME, Outcome, Verdict, render,
     round::{self, Round},
 };
 use crate::{
@@ -23,8 +23,8 @@ use crate::{
 const KEPT_BYTES: usize = 64 << 10;
 
 /// A write that a model asked for, and policy wants confirmed.
-pub struct Wish {
-    pub person: Person,
+pub struct ApprovalRequest {
+    pub person: ChatClient,
     pub conversation: ConversationId,
     /// The answer that asks.
     pub message: MessageId,
@@ -53,7 +53,7 @@ impl Approvals {
     }
 
     /// A wish as it can be put to a person; nothing is kept yet. A fault when nobody could see what they confirm.
-    pub fn draft(&self, wish: Wish, admitted: &Admitted) -> Result<Approval, Fault> {
+    pub fn draft(&self, wish: ApprovalRequest, admitted: &Admitted) -> Result<Approval, Fault> {
         let connection = &admitted.connection;
         let title = render::title(&connection.name, &admitted.action().title, connection.environment);
         let text = render::text(&title, &wish.input)
@@ -95,7 +95,7 @@ impl Approvals {
     }
 
     /// An approval as it is now; `None` for what this person may not know of, as for what never was.
-    pub async fn find(&self, person: &Person, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+    pub async fn find(&self, person: &ChatClient, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
         let found = self.store.approval(person, id).await?;
         Ok(found.map(|approval| approval.at(self.clock.now())))
     }
@@ -106,7 +106,7 @@ impl Approvals {
     /// It runs on a task of its own: a person who leaves doesn't leave a call that nobody knows the outcome of.
     pub async fn decide(
         &self,
-        person: &Person,
+        person: &ChatClient,
         id: ApprovalId,
         verdict: Verdict,
     ) -> Result<Option<Approval>, StoreError> {
@@ -118,7 +118,7 @@ impl Approvals {
 
     async fn decide_here(
         &self,
-        person: Person,
+        person: ChatClient,
         id: ApprovalId,
         verdict: Verdict,
     ) -> Result<Option<Approval>, StoreError> {
@@ -167,7 +167,9 @@ impl Approvals {
             }
         };
         // Should this fail, the approval stays `approved`, and is not executed again.
-        if let Err(failure) = self.store.settle_approval(approval.organization, approval.id, kept(&outcome)).await {
+        if let Err(failure) =
+            self.store.settle_approval(approval.organization, approval.id, stored_outcome(&outcome)).await
+        {
             tracing::error!(%failure, approval = %approval.id, "what came of a confirmed call could not be stored");
         }
         approval.state = outcome.state();
@@ -187,7 +189,7 @@ impl Outcome {
 }
 
 /// The outcome as it is stored.
-fn kept(outcome: &Outcome) -> Outcome {
+fn stored_outcome(outcome: &Outcome) -> Outcome {
     match outcome {
         Outcome::Output(output) => {
             let bytes = output.to_string().len();

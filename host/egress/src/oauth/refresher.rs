@@ -32,7 +32,7 @@ use url::Url;
 
 use super::{
     OAuthError, callback, endpoint, pkce,
-    request::{self, Ask},
+    request::{self, TokenRequest},
     tokens::Tokens,
 };
 use crate::egress::Egress;
@@ -87,14 +87,14 @@ impl AccountSpec {
 }
 
 /// An account's tokens and its client, opened.
-pub(crate) struct Held {
+pub(crate) struct OpenedAccount {
     pub tokens: Credentials,
     pub client: Option<Arc<Credentials>>,
     pub version: u64,
 }
 
 /// Renews accounts. There is one in a process.
-pub struct Keeper {
+pub struct TokenRefresher {
     egress: Arc<Egress>,
     vault: Arc<Vault>,
     store: Arc<dyn AccountStore>,
@@ -103,7 +103,7 @@ pub struct Keeper {
     flights: Cache<AccountKey, Arc<Mutex<()>>>,
 }
 
-impl Keeper {
+impl TokenRefresher {
     pub fn new(
         egress: Arc<Egress>,
         vault: Arc<Vault>,
@@ -160,7 +160,7 @@ impl Keeper {
     }
 
     /// Whether the service made the answer that a browser brought (its query), as far as the service says so.
-    pub async fn vouches(&self, who: &AccountSpec, query: &str) -> Result<bool, OAuthError> {
+    pub async fn verify_callback(&self, who: &AccountSpec, query: &str) -> Result<bool, OAuthError> {
         match who.oauth()?.callback_hmac {
             None => Ok(true),
             Some(CallbackHmac::Shopify) => {
@@ -183,7 +183,7 @@ impl Keeper {
         let verifier = self.vault.open(&binding("oauth verifier", &who.key), verifier).await?;
         let oauth = who.oauth()?;
         let verifier = verifier.get("verifier").filter(|_| oauth.pkce);
-        let ask = Ask::Code { code, verifier, redirect_uri };
+        let ask = TokenRequest::Code { code, verifier, redirect_uri };
         let tokens = request::tokens(&self.egress, oauth, &who.settings, &client, ask).await?;
         let terms = tokens.terms(false, None, self.clock.now());
         Ok(Renewed { sealed: self.seal(&who.key, &tokens.to_credentials()).await?, terms })
@@ -205,7 +205,7 @@ impl Keeper {
     }
 
     /// The account's tokens, renewed when they are about to end.
-    pub(crate) async fn fresh(self: &Arc<Self>, who: &Arc<AccountSpec>) -> Result<Held, OAuthError> {
+    pub(crate) async fn fresh(self: &Arc<Self>, who: &Arc<AccountSpec>) -> Result<OpenedAccount, OAuthError> {
         let account = self.store.account(&who.key).await?;
         match account {
             Some(account) if !self.is_due(&account) || self.must_do(&account) => self.open(who, &account).await,
@@ -214,7 +214,11 @@ impl Keeper {
     }
 
     /// Tokens other than those of version `used`, which have ended or were refused.
-    pub(crate) async fn renew(self: &Arc<Self>, who: &Arc<AccountSpec>, used: u64) -> Result<Held, OAuthError> {
+    pub(crate) async fn renew(
+        self: &Arc<Self>,
+        who: &Arc<AccountSpec>,
+        used: u64,
+    ) -> Result<OpenedAccount, OAuthError> {
         let flight = self.flights.get_with(who.key.clone(), Arc::default).lock_owned().await;
         let (keeper, who) = (Arc::clone(self), Arc::clone(who));
         // On a task of its own: a caller who gives up must not take tokens along that nobody else will get again.
@@ -229,7 +233,7 @@ impl Keeper {
     }
 
     /// Waits for the claim, or for who has it.
-    async fn take_turn(&self, who: &AccountSpec, used: u64) -> Result<Held, OAuthError> {
+    async fn take_turn(&self, who: &AccountSpec, used: u64) -> Result<OpenedAccount, OAuthError> {
         let until = Instant::now() + PATIENCE;
         loop {
             let account = self.store.account(&who.key).await?;
@@ -266,7 +270,12 @@ impl Keeper {
         }
     }
 
-    async fn renew_under(&self, who: &AccountSpec, account: Option<Account>, claim: Claim) -> Result<Held, OAuthError> {
+    async fn renew_under(
+        &self,
+        who: &AccountSpec,
+        account: Option<Account>,
+        claim: Claim,
+    ) -> Result<OpenedAccount, OAuthError> {
         let failed = match self.ask(who, account.as_ref()).await {
             Ok(renewed) => return self.keep(who, claim, renewed).await,
             Err(error) => error,
@@ -360,8 +369,8 @@ impl Keeper {
         let refresh = held.as_ref().and_then(|held| held.get("refresh_token"));
         let alone = who.is_alone();
         let ask = match refresh {
-            Some(refresh) if !alone => Ask::Refresh(refresh),
-            _ if alone => Ask::Client,
+            Some(refresh) if !alone => TokenRequest::Refresh(refresh),
+            _ if alone => TokenRequest::Client,
             _ => return Err(OAuthError::Expired),
         };
         let tokens = request::tokens(&self.egress, who.oauth()?, &who.settings, &client, ask).await?;
@@ -373,7 +382,7 @@ impl Keeper {
     }
 
     /// Keeps new tokens; they are lost to everybody otherwise.
-    async fn keep(&self, who: &AccountSpec, claim: Claim, new: (Tokens, Renewed)) -> Result<Held, OAuthError> {
+    async fn keep(&self, who: &AccountSpec, claim: Claim, new: (Tokens, Renewed)) -> Result<OpenedAccount, OAuthError> {
         let (tokens, renewed) = new;
         let mut tries = 1;
         let kept = loop {
@@ -389,7 +398,7 @@ impl Keeper {
         };
         if kept {
             let client = self.client(who).await?;
-            return Ok(Held { tokens: tokens.to_credentials(), client, version: claim.version + 1 });
+            return Ok(OpenedAccount { tokens: tokens.to_credentials(), client, version: claim.version + 1 });
         }
         match self.store.account(&who.key).await? {
             Some(account) => self.open(who, &account).await,
@@ -403,10 +412,10 @@ impl Keeper {
         }
     }
 
-    async fn open(&self, who: &AccountSpec, account: &Account) -> Result<Held, OAuthError> {
+    async fn open(&self, who: &AccountSpec, account: &Account) -> Result<OpenedAccount, OAuthError> {
         let sealed = account.sealed.as_ref().ok_or(OAuthError::NotAuthorized)?;
         let tokens = self.vault.open(&account_binding(&who.key), sealed).await?;
-        Ok(Held { tokens, client: self.client(who).await?, version: account.version })
+        Ok(OpenedAccount { tokens, client: self.client(who).await?, version: account.version })
     }
 
     async fn client(&self, who: &AccountSpec) -> Result<Option<Arc<Credentials>>, OAuthError> {

@@ -21,7 +21,9 @@ use crate::{
     },
     error::StoreError,
     id::CallId,
-    outbound::{Departure, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse, Rehearse},
+    outbound::{
+        DryRunPolicy, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse, StagedRequest,
+    },
 };
 
 /// What the guest is told of the request that it wanted to send.
@@ -29,9 +31,9 @@ const STAGED: &str = "this is a dry run: the request is shown and not sent";
 
 /// What a dry run showed.
 #[derive(Debug)]
-pub struct Rehearsal {
+pub struct DryRunReport {
     /// The first request; `None` when the action ended without one.
-    pub request: Option<Staged>,
+    pub request: Option<ShownRequest>,
     /// How the action ended. After a request, that says nothing: it got no answer.
     pub result: Result<Value, Fault>,
     pub cost: Cost,
@@ -40,11 +42,11 @@ pub struct Rehearsal {
 
 /// A request that was shown instead of sent.
 #[derive(Clone, Debug)]
-pub struct Staged {
+pub struct ShownRequest {
     /// As the connector wrote it.
     pub asked: OutboundRequest,
     /// As it would leave, or why it wouldn't.
-    pub departure: Result<Departure, OutboundFailure>,
+    pub staged: Result<StagedRequest, OutboundFailure>,
 }
 
 impl Connectors {
@@ -52,22 +54,23 @@ impl Connectors {
     ///
     /// # Errors
     /// When there is nothing to run, or the fuel could not be counted.
-    pub async fn rehearse(
+    pub async fn dry_run(
         &self,
         connection: &Connection,
         prepared: &Prepared,
         request: CallRequest,
-    ) -> Result<Rehearsal, CallError> {
+    ) -> Result<DryRunReport, CallError> {
         let manifest = &prepared.installable.manifest;
         let (_, action) = prepared.action(&request.action)?;
-        let refused = |fault| Rehearsal { request: None, result: Err(fault), cost: Cost::default(), log: Vec::new() };
+        let refused =
+            |fault| DryRunReport { request: None, result: Err(fault), cost: Cost::default(), log: Vec::new() };
         if let Some(fault) = prepared.bad_input(&action.id, &request.input) {
             return Ok(refused(fault));
         }
         let allowance = Allowance::of(manifest);
-        let stage = Arc::new(Stage {
-            rehearse: self.outside.rehearse(connection, &prepared.installable, &allowance),
-            staged: Mutex::default(),
+        let stage = Arc::new(DryRunOutbound {
+            policy: self.outside.dry_run(connection, &prepared.installable, &allowance),
+            first: Mutex::default(),
         });
         let outbound: Arc<dyn Outbound> = Arc::clone(&stage) as _;
         let now = self.clock.now();
@@ -85,29 +88,29 @@ impl Connectors {
         let outcome = self.sandbox.invoke(Invocation { state, ..invocation }).await;
         self.store.count_trial(request.organization, outcome.cost.fuel, now).await?;
         let result = outcome.result.map(|text| serde_json::from_str(&text).unwrap_or_default());
-        Ok(Rehearsal { request: stage.staged(), result, cost: outcome.cost, log: outcome.log })
+        Ok(DryRunReport { request: stage.first(), result, cost: outcome.cost, log: outcome.log })
     }
 }
 
-/// The outside of a dry run.
-struct Stage {
-    rehearse: Arc<dyn Rehearse>,
-    staged: Mutex<Option<Staged>>,
+/// The outside of a dry run. It keeps the first request and sends none.
+struct DryRunOutbound {
+    policy: Arc<dyn DryRunPolicy>,
+    first: Mutex<Option<ShownRequest>>,
 }
 
-impl Stage {
-    fn staged(&self) -> Option<Staged> {
-        self.staged.lock().unwrap_or_else(PoisonError::into_inner).take()
+impl DryRunOutbound {
+    fn first(&self) -> Option<ShownRequest> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 #[async_trait]
-impl Outbound for Stage {
+impl Outbound for DryRunOutbound {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
-        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
-        if staged.is_none() {
-            let departure = self.rehearse.rehearse(&request);
-            *staged = Some(Staged { asked: request, departure });
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.is_none() {
+            let staged = self.policy.dry_run(&request);
+            *first = Some(ShownRequest { asked: request, staged });
         }
         let message = STAGED.to_owned();
         Err(OutboundFailure::refused(OutboundReason::Denied, message))
