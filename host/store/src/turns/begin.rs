@@ -34,7 +34,9 @@ pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn
         match earlier::find(db, &turn, by).await? {
             Earlier::None => {}
             Earlier::Other => return Err(OperationError::Refused(BeginTurnError::KeyReused)),
-            Earlier::InFlight => return Err(OperationError::Refused(BeginTurnError::InFlight)),
+            Earlier::InFlight { answer, lease_left } => {
+                return Err(OperationError::Refused(BeginTurnError::InFlight { answer: Some(answer), lease_left }));
+            }
             Earlier::Answered(answer) => {
                 let message = messages::find(db, turn.organization, answer).await?;
                 let message = message.ok_or_else(|| unexpected("a turn without its answer"))?;
@@ -276,7 +278,7 @@ async fn take_over(
     execute!(
         db,
         "UPDATE turns SET id = $2, conversation_id = $3, status = 'streaming', lease_until = $4, period_start = $5,
-             counted = $6, key_counted = $7, billed = $8, created_at = $9
+             counted = $6, key_counted = $7, billed = $8, created_at = $9, cancel_requested = $10
          WHERE id = $1",
         Id(earlier.answer.0),
         Id(turn.answer.0),
@@ -286,7 +288,8 @@ async fn take_over(
         true,
         counting.for_key,
         earlier.billed,
-        Time(turn.now)
+        Time(turn.now),
+        false
     )?;
     Ok(())
 }

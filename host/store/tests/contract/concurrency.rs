@@ -57,7 +57,7 @@ both! {
         for outcome in join_all(asking).await {
             match outcome.unwrap() {
                 Ok(BeginTurn::Accepted(_)) => accepted += 1,
-                Err(BeginTurnError::InFlight) => {}
+                Err(BeginTurnError::InFlight { .. }) => {}
                 other => panic!("{other:?}"),
             }
         }

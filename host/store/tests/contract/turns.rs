@@ -71,6 +71,30 @@ both! {
         backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
     }
 
+    async fn an_answer_in_progress_can_be_asked_to_end(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let key = KeyId(uuid());
+        let turn = accept(&store, question(org, key, vec![user("hi")])).await;
+        let other = accept(&store, question(org, key, vec![user("hi")])).await;
+        let stranger = organization(&store, &[]).await;
+        let find = |org, now| store.answer_in_progress(org, turn.conversation, now);
+        assert_eq!(find(org, at(0)).await.unwrap(), Some(turn.answer));
+        assert_eq!(find(stranger, at(0)).await.unwrap(), None);
+        assert_eq!(find(org, at(9999)).await.unwrap(), None, "its host is gone");
+
+        store.request_cancel(stranger, turn.answer).await.unwrap();
+        assert_eq!(store.cancel_requests().await.unwrap(), []);
+        store.request_cancel(org, turn.answer).await.unwrap();
+        assert_eq!(store.cancel_requests().await.unwrap(), [turn.answer]);
+
+        store.finish_turn(answer(org, turn.answer, "half")).await.unwrap();
+        assert_eq!(store.cancel_requests().await.unwrap(), []);
+        assert_eq!(find(org, at(0)).await.unwrap(), None);
+        store.request_cancel(org, turn.answer).await.unwrap();
+        assert_eq!(store.cancel_requests().await.unwrap(), [], "it is over");
+        assert_eq!(store.answer_in_progress(org, other.conversation, at(0)).await.unwrap(), Some(other.answer));
+    }
+
     async fn a_conversation_goes_on_by_id_and_by_name(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let (mine, other) = (key(org), key(org));

@@ -190,6 +190,23 @@ impl TurnStore for Fake {
         Ok(None)
     }
 
+    async fn answer_in_progress(
+        &self,
+        _: OrganizationId,
+        _: ConversationId,
+        _: Timestamp,
+    ) -> Result<Option<MessageId>, StoreError> {
+        Ok(None)
+    }
+
+    async fn request_cancel(&self, _: OrganizationId, _: MessageId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn cancel_requests(&self) -> Result<Vec<MessageId>, StoreError> {
+        Ok(vec![])
+    }
+
     async fn create_ticket(&self, _: NewTicket) -> Result<(), StoreError> {
         Ok(())
     }
