@@ -27,7 +27,8 @@ pub mod problem;
 mod query;
 mod rate_limit;
 mod rates;
-pub mod rejection;
+pub mod refusal_log;
+mod rejection;
 pub mod router;
 
 mod search;

@@ -149,7 +149,7 @@ async fn finish(app: &App, flow: &OauthFlow, answer: &Answer, query: &str) -> Au
             // What the service says is a stranger's text: cut, and escaped by the log.
             let said =
                 |text: &Option<String>| text.as_deref().unwrap_or_default().chars().take(200).collect::<String>();
-            tracing::warn!(reason, error = ?said(&answer.error), description = ?said(&answer.error_description),
+            tracing::warn!(reason, error = said(&answer.error), description = said(&answer.error_description),
                 organization = %connection.organization, connection = %connection.id,
                 "a service gave no code for an authorization");
             return AuthorizationOutcome::Failed(reason);

@@ -237,6 +237,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         admission: Admission::new(config.edge.clone(), descriptors::limit()),
         readers: Arc::new(Readers::start().map_err(ComposeError::Threads)?),
         body_memory: Arc::new(BodyMemory::new(body_memory::MOST)),
+        refusals: Arc::default(),
     })
 }
 
