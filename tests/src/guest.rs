@@ -6,10 +6,12 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, StateRefusal},
+    connector::{
+        outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
+        sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, StateRefusal},
+    },
     error::StoreError,
     id::OrganizationId,
-    outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
     time::SystemClock,
 };
 use resly_manifest::{Allowance, Digest};

@@ -13,7 +13,6 @@ pub mod json;
 pub mod knowledge;
 pub mod meter;
 pub mod model;
-pub mod outbound;
 pub mod principal;
 pub mod rate;
 pub mod time;

@@ -14,8 +14,8 @@ use std::{
 
 use async_trait::async_trait;
 use resly_core::{
+    connector::outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
     id::{ConnectionId, OrganizationId},
-    outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
     time::Random,
 };
 use resly_manifest::Auth;

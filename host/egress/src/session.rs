@@ -18,9 +18,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use resly_core::{
-    connector::connection::SealedCredentials,
+    connector::{
+        account::SealedCredentials,
+        outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
+    },
     id::{ConnectionId, OrganizationId},
-    outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
 };
 use resly_manifest::{Auth, Manifest};
 use resly_vault::{Binding, Credentials, Vault};

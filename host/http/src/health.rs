@@ -14,8 +14,10 @@ use http::{HeaderValue, header};
 use resly_core::error::StoreError;
 use resly_service::App;
 
-use super::Api;
-use super::problem::{Problem, kinds};
+use super::{
+    Api,
+    problem::{Problem, kinds},
+};
 
 /// The process is up.
 #[utoipa::path(get, path = "/healthz", tag = "host", operation_id = "healthz", security(()),

@@ -11,7 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use resly_core::connector::connection::{Connection, ConnectionStatus, ConnectionStore};
+use resly_core::connector::{
+    call::ConnectionStore,
+    connection::{Connection, ConnectionStatus},
+};
 use resly_egress::{AccountSpec, OAuthError};
 use resly_manifest::OAuth;
 use resly_service::App;

@@ -10,8 +10,8 @@ use resly_core::{
     approval::Approvals,
     connector::{
         available::AvailableActions,
-        call::Connectors,
-        connection::{Catalogue, ConnectionStore},
+        call::{ConnectionStore, Connectors},
+        connection::Catalogue,
         sandbox::{ComponentSource, Sandbox},
     },
     knowledge::{Embedder, library::Library},

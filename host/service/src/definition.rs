@@ -1,6 +1,6 @@
 //! A declarative definition on its way in: read, checked whole, and examined in the sandbox, for the API and for authors.
 
-use resly_core::{connector::sandbox::Fault, id::OrganizationId};
+use resly_core::{connector::fault::Fault, id::OrganizationId};
 use resly_manifest::{Auth, Manifest, Mistake, Mistakes, Reading, from_toml, from_value};
 use serde_json::Value;
 

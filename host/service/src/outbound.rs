@@ -6,14 +6,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use resly_core::{
     connector::{
-        account::AccountKey,
+        account::{AccountKey, SealedCredentials},
         call::OutboundFactory,
-        connection::{Connection, Installable, SealedCredentials},
-        sandbox::{Fault, FaultKind},
+        connection::{Connection, Installable},
+        fault::{Fault, FaultKind},
+        outbound::{DryRunPolicy, Outbound},
     },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
-    outbound::{DryRunPolicy, Outbound},
 };
 use resly_egress::{CredentialSource, Egress, Session, SessionSpec, account_binding};
 use resly_manifest::{Action, Allowance};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use resly_core::{
-    connector::connection::SealedCredentials,
+    connector::account::SealedCredentials,
     error::StoreError,
     id::{ConnectionId, OrganizationId},
     time::Random,

@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use resly_core::{
+    connector::outbound::{DryRunPolicy, OutboundRequest},
     id::{ConnectionId, OrganizationId},
-    outbound::{DryRunPolicy, OutboundRequest},
     time::Random,
 };
 use resly_egress::{CredentialSource, Egress, EgressConfig, Resolve, SessionSpec, guard, parse_allow, parse_routes};

@@ -26,12 +26,12 @@ use tokio::task::JoinSet;
 use crate::{
     approval::{Approvals, ChatClient, Verdict},
     connector::{available::AvailableActions, call::Connectors},
-    conversation::{ClientMessage, Message, Role},
+    conversation::{ClientMessage, Message},
     error::StoreError,
     id::{ApprovalId, ConversationId, MessageId},
     knowledge::{Passage, RetrieveError, Retriever},
     meter::Remaining,
-    model::Model,
+    model::{Model, Role},
     principal::Principal,
     time::{Clock, Random},
 };

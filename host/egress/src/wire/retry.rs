@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Method, header};
-use resly_core::{outbound::parse_retry_after, time::Random};
+use resly_core::{connector::outbound::parse_retry_after, time::Random};
 
 /// How often and how soon.
 #[derive(Clone, Copy, Debug)]

@@ -12,10 +12,12 @@ use async_trait::async_trait;
 use axum::response::Response;
 use http::StatusCode;
 use resly_core::{
-    connector::account::{Account, AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, Renewed},
+    connector::{
+        account::{Account, AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, Renewed},
+        outbound::{Outbound, OutboundReason},
+    },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
-    outbound::{Outbound, OutboundReason},
     time::{Clock, Random, Timestamp},
 };
 use resly_egress::{AccountSpec, AppClient, CredentialSource, Egress, SessionSpec, TokenRefresher, account_binding};

@@ -8,10 +8,12 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use resly_core::{
-    connector::connection::SealedCredentials,
+    connector::{
+        account::SealedCredentials,
+        outbound::{Outbound, OutboundReason},
+    },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
-    outbound::{Outbound, OutboundReason},
 };
 use resly_egress::{CredentialSource, SessionSpec};
 use resly_vault::{Binding, Credentials, MasterKeys, Vault, VaultStore};

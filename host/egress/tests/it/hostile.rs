@@ -2,7 +2,7 @@
 
 use std::{io::Write, sync::Arc, time::Duration};
 
-use resly_core::outbound::{Outbound, OutboundFailure, OutboundReason, OutboundResponse};
+use resly_core::connector::outbound::{Outbound, OutboundFailure, OutboundReason, OutboundResponse};
 use resly_egress::{EgressConfig, SessionSpec};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -20,8 +20,8 @@ use axum::{
 };
 use bytes::Bytes;
 use resly_core::{
+    connector::outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
     id::{ConnectionId, OrganizationId},
-    outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
     time::Random,
 };
 use resly_egress::{

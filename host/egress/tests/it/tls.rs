@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::Request, response::Response};
-use resly_core::outbound::OutboundReason;
+use resly_core::connector::outbound::OutboundReason;
 use resly_egress::SessionSpec;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use resly_core::{
     connector::{
-        connection::{CallRecord, CallerKind, Environment},
+        call::CallRecord,
+        connection::{CallerKind, Environment},
+        fault::FaultKind,
         reason::Reason,
-        sandbox::{self, FaultKind, LogLevel},
+        sandbox::{self, LogLevel},
     },
     id::{CallId, ConnectionId, ConversationId, KeyId},
     time::Timestamp,

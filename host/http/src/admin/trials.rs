@@ -11,10 +11,11 @@ use resly_core::{
     connector::{
         call::{CallError, CallReport, CallRequest, Caller, FOUND_NOTHING, found_nothing},
         connection::Connection,
+        outbound::OutboundReason,
+        sample::{ActionSample, TrialStore},
         sandbox::MappingFailure,
-        trial::{ActionSample, DryRunReport, ShownRequest, TrialStore},
+        trial::{DryRunReport, ShownRequest},
     },
-    outbound::OutboundReason,
     time::Timestamp,
 };
 use resly_service::{App, connections::filter_size};

@@ -8,7 +8,7 @@ use axum::{
 };
 use http::StatusCode;
 use resly_core::{
-    connector::connection::ConnectionStore,
+    connector::call::ConnectionStore,
     id::{ConnectionId, OrganizationId, WorkflowId},
     time::Timestamp,
     workflow::{Workflow as StoredWorkflow, WorkflowStore},

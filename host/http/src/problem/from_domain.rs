@@ -3,7 +3,7 @@
 use resly_core::{
     connector::{
         call::{CallError, CallReport},
-        sandbox::{Fault, FaultKind},
+        fault::{Fault, FaultKind},
     },
     error::{EmbedError, StoreError},
     knowledge::{RetrieveError, library::AddError},

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use resly_core::{
-    connector::sandbox::{Fault, FaultKind},
+use resly_core::connector::{
+    fault::{Fault, FaultKind},
     outbound::{OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
 };
 use resly_manifest::Allowance;

@@ -1,6 +1,6 @@
 //! `mapping`: jq, run in a mapper's own store on what is left of the caller's fuel, time and memory.
 
-use resly_core::connector::sandbox::{FaultKind, MappingFailure};
+use resly_core::connector::{fault::FaultKind, sandbox::MappingFailure};
 use resly_manifest::Allowance;
 use wasmtime::{StoreContextMut, component::Linker};
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use resly_core::{
-    connector::sandbox::{Fault, FaultKind, StateRefusal},
+    connector::{
+        fault::{Fault, FaultKind},
+        sandbox::StateRefusal,
+    },
     error::StoreError,
 };
 use wasmtime::{StoreContextMut, component::Linker};

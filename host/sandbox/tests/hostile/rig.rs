@@ -14,10 +14,13 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{CallState, ComponentSource, Fault, FaultKind, Invocation, Outcome, Sandbox, StateRefusal},
+    connector::{
+        fault::{Fault, FaultKind},
+        outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
+        sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, StateRefusal},
+    },
     error::StoreError,
     id::OrganizationId,
-    outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
     time::{Clock, Random, Timestamp},
 };
 use resly_manifest::{Allowance, Digest};

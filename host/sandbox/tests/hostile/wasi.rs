@@ -1,6 +1,6 @@
 //! WASI is there and powerless; what isn't WASI or the connector's is refused by name.
 
-use resly_core::connector::sandbox::FaultKind;
+use resly_core::connector::fault::FaultKind;
 use resly_manifest::{Allowance, Digest};
 use resly_sandbox::ComponentError;
 

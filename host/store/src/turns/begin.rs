@@ -1,9 +1,10 @@
 //! Accepting a question: idempotency, conversation, messages, turn and count, in one transaction.
 
 use resly_core::{
-    conversation::{ClientMessage, Message, MessageStatus, Role, merge},
+    conversation::{ClientMessage, Message, MessageStatus, merge},
     id::{ConversationId, MessageId},
     meter::Remaining,
+    model::Role,
     time::Period,
     turn::store::{AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, NEW_MESSAGES_MOST, NewTurn},
 };

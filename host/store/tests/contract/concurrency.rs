@@ -2,7 +2,10 @@
 
 use futures::future::join_all;
 use resly_core::{
-    connector::connection::{BeginCallError, ConnectionStore, Environment},
+    connector::{
+        call::{BeginCallError, ConnectionStore},
+        connection::Environment,
+    },
     id::{CallId, KeyId, MessageId},
     meter::Meter,
     turn::store::{BeginTurn, BeginTurnError, ConversationRef, NewTurn, TurnStore},

@@ -1,7 +1,7 @@
 //! Crashes: what a dead process left is settled once, and nothing that was accepted is lost.
 
 use resly_core::{
-    connector::connection::{ConnectionStore, Environment},
+    connector::{call::ConnectionStore, connection::Environment},
     conversation::MessageStatus,
     id::{CallId, KeyId},
     meter::Meter,

@@ -1,11 +1,11 @@
 //! Turns: what is stored, what is counted, what is refused.
 
 use resly_core::{
-    conversation::{MessageStatus, Role},
+    conversation::MessageStatus,
     id::{ConversationId, KeyId, MessageId, TicketId},
     knowledge::Citation,
     meter::{LimitOf, LimitReached, Meter},
-    model::FinishReason,
+    model::{FinishReason, Role},
     turn::store::{BeginTurnError, ConversationRef, FinishedTurn, NewTicket, NewTurn, TurnStore},
 };
 use resly_store::Cursor;

@@ -13,9 +13,8 @@ use super::{
 use crate::{
     approval::{Approval, ApprovalState, ChatClient, LIFETIME, Outcome, Verdict},
     connector::connection::{ConnectionStatus, Environment, Owner, Policy},
-    conversation::Role,
     id::{ApprovalId, ConversationId},
-    model::{FinishReason, ModelMessage},
+    model::{FinishReason, ModelMessage, Role},
     time::Timestamp,
     turn::{
         Delivery, Start, TurnRequest,
