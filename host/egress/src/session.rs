@@ -110,8 +110,15 @@ struct Hop {
     carries: Option<Arc<Credential>>,
 }
 
+impl Egress {
+    /// Opens the outside for one call. Nothing is dialled and no credential opened before the first request.
+    pub fn session(self: &Arc<Self>, spec: SessionSpec) -> Arc<Session> {
+        Arc::new(Session::new(Arc::clone(self), spec))
+    }
+}
+
 impl Session {
-    pub(crate) fn new(egress: Arc<Egress>, spec: SessionSpec) -> Self {
+    fn new(egress: Arc<Egress>, spec: SessionSpec) -> Self {
         let visitor = match &spec.credentials {
             CredentialSource::Account { who, .. } => who.key.visitor.clone(),
             _ => None,

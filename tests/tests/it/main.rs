@@ -29,6 +29,7 @@ mod logs;
 mod metering;
 mod model_faults;
 mod model_rounds;
+mod modules;
 mod oauth;
 mod oauth_answers;
 mod openapi;

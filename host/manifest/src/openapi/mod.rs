@@ -11,6 +11,7 @@ mod body;
 mod budget;
 mod document;
 mod fixtures;
+mod media;
 mod names;
 mod parameters;
 mod schema;
