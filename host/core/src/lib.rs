@@ -15,6 +15,7 @@ pub mod meter;
 pub mod model;
 pub mod principal;
 pub mod rate;
+pub mod testing;
 pub mod time;
 pub mod turn;
 pub mod workflow;

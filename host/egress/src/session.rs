@@ -272,24 +272,17 @@ fn method(text: &str) -> Result<Method, OutboundFailure> {
 
 #[cfg(test)]
 mod tests {
-    use resly_core::time::Random;
+    use resly_core::testing::ConstantRandom;
     use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
     use crate::{EgressConfig, SystemResolver};
 
-    struct Zeros;
-
-    impl Random for Zeros {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(0);
-        }
-    }
-
     #[test]
     fn a_call_s_time_begins_with_its_first_request() {
-        let egress = Egress::new(EgressConfig::default(), Arc::new(SystemResolver), Arc::new(Zeros)).unwrap();
+        let egress =
+            Egress::new(EgressConfig::default(), Arc::new(SystemResolver), Arc::new(ConstantRandom(0))).unwrap();
         let manifest = json!({"id": "t", "name": "T", "version": "1.0.0", "actions": []});
         let session = egress.session(SessionSpec {
             organization: OrganizationId(Uuid::nil()),

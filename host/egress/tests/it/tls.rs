@@ -153,7 +153,11 @@ async fn http2_has_the_same_names_and_bounds() {
 fn authorities_that_are_none_stop_the_start() {
     for pem in [&b"not pem"[..], b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         let config = resly_egress::EgressConfig { extra_ca_pem: pem.to_vec(), ..Default::default() };
-        let made = resly_egress::Egress::new(config, Arc::new(Names::default()), Arc::new(crate::support::Zeros));
+        let made = resly_egress::Egress::new(
+            config,
+            Arc::new(Names::default()),
+            Arc::new(resly_core::testing::ConstantRandom(0)),
+        );
         let error = made.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("RESLY_EGRESS_CA"), "{error:?}");
     }

@@ -21,7 +21,7 @@ use resly_core::{
     },
     error::StoreError,
     id::OrganizationId,
-    time::{Clock, Random, Timestamp},
+    testing::{ManualClock, SequenceRandom},
 };
 use resly_manifest::{Allowance, Digest};
 use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
@@ -60,8 +60,8 @@ impl Rig {
             folder.path().join("code"),
             Compiler::InProcess,
             [7; 32],
-            Arc::new(StoppedClock),
-            Arc::new(Counter::default()),
+            Arc::<ManualClock>::default(),
+            Arc::new(SequenceRandom::default()),
         );
         config.guest_threads = 2;
         change(&mut config);
@@ -202,25 +202,5 @@ impl CallState for State {
     async fn set(&self, key: &str, value: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
         self.0.lock().unwrap().insert(key.to_owned(), value);
         Ok(Ok(()))
-    }
-}
-
-struct StoppedClock;
-
-impl Clock for StoppedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_700_000_000_000_000)
-    }
-}
-
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Random for Counter {
-    fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            let next = self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes();
-            chunk.copy_from_slice(&next[..chunk.len()]);
-        }
     }
 }
