@@ -13,6 +13,7 @@ pub mod definition;
 mod field_error;
 pub mod key;
 pub mod keyring;
+pub mod keys;
 pub mod origins;
 pub mod outbound;
 pub mod random;

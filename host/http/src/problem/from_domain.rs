@@ -10,7 +10,7 @@ use resly_core::{
     meter::LimitReached,
     turn::{failure::TurnFailure, store::BeginTurnError},
 };
-use resly_service::{NoPublicUrl, catalogue::NotInstallable, connections::ConnectionError};
+use resly_service::{NoPublicUrl, catalogue::NotInstallable, connections::ConnectionError, keys::KeyError};
 use resly_store::KeyChangeError;
 use resly_vault::VaultError;
 
@@ -96,6 +96,19 @@ impl From<ConnectionError> for Problem {
             ConnectionError::Unexamined(fault) => fault_problem(&fault),
             ConnectionError::Vault(error) => error.into(),
             ConnectionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeyError> for Problem {
+    fn from(error: KeyError) -> Self {
+        let detail = error.to_string();
+        match error {
+            KeyError::Missing => Self::not_found("there is no such key"),
+            KeyError::Invalid(mistakes) => Self::invalid(mistakes),
+            KeyError::OperatorOnly => Self::new(&kinds::INSUFFICIENT_SCOPE, detail),
+            KeyError::Refused(error) => error.into(),
+            KeyError::Store(error) => error.into(),
         }
     }
 }
