@@ -14,14 +14,17 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use resly_core::connector::connection::{Connection, ConnectionStatus, ConnectionStore};
 use resly_egress::{AccountSpec, OAuthError};
 use resly_manifest::OAuth;
-use resly_service::App;
+use resly_service::{
+    App,
+    actions::{self, ManualCaller},
+};
 use resly_store::OauthFlow;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{admin::actions, plain, problem::Problem};
+use super::{plain, problem::Problem};
 
 /// Under the host's public address, exactly: what the app's client is registered with.
 pub const REDIRECT: &str = "/oauth/callback";
@@ -226,9 +229,9 @@ async fn tested(app: &App, flow: &OauthFlow) -> Option<bool> {
     if flow.account.visitor.is_some() && !waits {
         return None;
     }
-    let by = actions::ManualCaller { key: flow.key, visitor: flow.account.visitor.clone() };
-    match actions::tested(app, by, &connection).await {
-        Ok(Some(report)) => Some(report.result.is_ok()),
+    let by = ManualCaller { organization, key: flow.key, visitor: flow.account.visitor.clone() };
+    match actions::test(app, by, connection.id).await {
+        Ok(Some(called)) => Some(called.report.result.is_ok()),
         Ok(None) => None,
         Err(_) => Some(false),
     }

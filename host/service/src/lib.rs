@@ -4,6 +4,7 @@
 //! parts that a use case works on; `resly_server::compose` puts them together.
 
 pub mod accounts;
+pub mod actions;
 mod app;
 pub mod bundled;
 pub mod catalogue;
@@ -14,6 +15,7 @@ mod field_error;
 pub mod key;
 pub mod keyring;
 pub mod keys;
+pub mod master_keys;
 pub mod origins;
 pub mod outbound;
 pub mod random;

@@ -29,7 +29,7 @@ use super::definitions;
 use crate::{
     Api, body,
     guard::Admin,
-    problem::{Problem, kinds},
+    problem::{Problem, invalid_connector, kinds},
     query::{NoParameters, Query},
 };
 
@@ -110,7 +110,7 @@ pub async fn create(State(api): State<Api>, Admin(principal): Admin, request: Re
     }
     let bytes = body::read(body, &parts, body::BODY_CAP).await?;
     let reading = definitions::reading(&parts, bytes).await?;
-    let manifest = definitions::usable(app, principal.organization, reading).await?;
+    let manifest = definition::usable(app, principal.organization, reading).await?;
     let (id, version) = (manifest.id.clone(), manifest.version.clone());
     let new = NewConnectorVersion {
         organization: principal.organization,
@@ -151,7 +151,7 @@ async fn keep(app: &App, new: NewConnectorVersion) -> Result<VersionState, Probl
 }
 
 fn invalid(message: String) -> Problem {
-    definitions::invalid(&[Mistake::new("", message)])
+    invalid_connector(&[Mistake::new("", message)])
 }
 
 /// Looks at a packed component without running anything of it, keeps it, and has it compiled.
@@ -162,7 +162,7 @@ async fn upload(api: &Api, organization: OrganizationId, wasm: Bytes) -> Result<
     let upload::InspectedUpload { asking, component, imports } = looked.map_err(|error| refused(&error))?;
     let mistakes = definition::plain_http(app, &asking.manifest);
     if !mistakes.is_empty() {
-        return Err(definitions::invalid(&mistakes));
+        return Err(invalid_connector(&mistakes));
     }
     let Manifest { id, version, .. } = &asking.manifest;
     let (id, version) = (id.clone(), version.clone());
@@ -199,5 +199,5 @@ async fn upload(api: &Api, organization: OrganizationId, wasm: Bytes) -> Result<
 }
 
 fn refused(error: &InspectError) -> Problem {
-    definitions::invalid(&error.mistakes())
+    invalid_connector(&error.mistakes())
 }

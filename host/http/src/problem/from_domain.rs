@@ -10,11 +10,22 @@ use resly_core::{
     meter::LimitReached,
     turn::{failure::TurnFailure, store::BeginTurnError},
 };
-use resly_service::{NoPublicUrl, catalogue::NotInstallable, connections::ConnectionError, keys::KeyError};
+use resly_manifest::Mistake;
+use resly_service::{
+    NoPublicUrl,
+    actions::ActionError,
+    catalogue::NotInstallable,
+    connections::ConnectionError,
+    definition::{DefinitionError, DryRunError},
+    keys::KeyError,
+};
 use resly_store::KeyChangeError;
 use resly_vault::VaultError;
 
-use super::{Kind, Problem, kinds, members::ProblemFault};
+use super::{
+    Kind, Problem, kinds,
+    members::{InvalidMember, ProblemFault},
+};
 use crate::admin::logs::LogLine;
 
 impl From<VaultError> for Problem {
@@ -96,6 +107,58 @@ impl From<ConnectionError> for Problem {
             ConnectionError::Unexamined(fault) => fault_problem(&fault),
             ConnectionError::Vault(error) => error.into(),
             ConnectionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ActionError> for Problem {
+    fn from(error: ActionError) -> Self {
+        match error {
+            ActionError::Connection(error) => error.into(),
+            ActionError::Call(error) => error.into(),
+            ActionError::Invalid(mistakes) => Self::invalid(mistakes),
+            ActionError::NoSample => {
+                Self::not_found("there is no output of this action yet: call it, or give a `sample` to the preview")
+            }
+            ActionError::Failed(fault, report) => call_problem(&fault, &report),
+            ActionError::Filter { message, offset, fuel } => {
+                Self::new(&kinds::MAPPING_FAILED, message).with(|members| {
+                    members.offset = Some(offset);
+                    members.fuel = Some(fuel);
+                })
+            }
+            ActionError::Mapper(fault) => fault_problem(&fault),
+            ActionError::Json(error) => Self::internal(&error),
+            ActionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DefinitionError> for Problem {
+    fn from(error: DefinitionError) -> Self {
+        match error {
+            DefinitionError::Mistakes(mistakes) => invalid_connector(&mistakes),
+            DefinitionError::Unexamined(fault) => fault_problem(&fault),
+        }
+    }
+}
+
+/// The problem of a connector that says something wrong of itself.
+pub fn invalid_connector(mistakes: &[Mistake]) -> Problem {
+    let detail = match mistakes {
+        [only] => only.to_string(),
+        many => format!("{} mistakes; see `errors`", many.len()),
+    };
+    Problem::new(&kinds::INVALID_CONNECTOR, detail)
+        .with(|members| members.errors = Some(mistakes.iter().map(InvalidMember::from).collect()))
+}
+
+impl From<DryRunError> for Problem {
+    fn from(error: DryRunError) -> Self {
+        match error {
+            DryRunError::Definition(error) => error.into(),
+            DryRunError::Settings(mistakes) => Self::invalid(mistakes),
+            DryRunError::Action(error) => error.into(),
         }
     }
 }
