@@ -10,9 +10,11 @@ use resly_core::{
     meter::LimitReached,
     turn::{failure::TurnFailure, store::BeginTurnError},
 };
+use resly_egress::OAuthError;
 use resly_manifest::Mistake;
 use resly_service::{
     NoPublicUrl,
+    accounts::AccountError,
     actions::ActionError,
     catalogue::NotInstallable,
     connections::ConnectionError,
@@ -130,6 +132,30 @@ impl From<ActionError> for Problem {
             ActionError::Mapper(fault) => fault_problem(&fault),
             ActionError::Json(error) => Self::internal(&error),
             ActionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AccountError::Connection(error) => error.into(),
+            AccountError::Call(error) => error.into(),
+            AccountError::VisitorsBringTheirs | AccountError::OneAccount => Self::invalid_at("owner", detail),
+            AccountError::BadVisitor => Self::invalid_at("visitor", detail),
+            AccountError::NotOauth | AccountError::OnlyOauth | AccountError::NobodyAgrees => {
+                Self::invalid_at("auth", detail)
+            }
+            AccountError::Invalid(mistakes) => Self::invalid(mistakes),
+            AccountError::ChangedMeanwhile => Self::new(&kinds::CONFLICT, detail),
+            AccountError::NoAccount => Self::not_found("this visitor has no account here"),
+            AccountError::OAuth(OAuthError::Vault(_) | OAuthError::Store(_)) => Self::internal(&detail),
+            AccountError::OAuth(OAuthError::Address(_)) => Self::invalid_at("settings", detail),
+            AccountError::OAuth(_) => Self::new(&kinds::CONNECTOR_NEEDS_AUTH, detail),
+            AccountError::NoPublicUrl(error) => error.into(),
+            AccountError::Vault(error) => error.into(),
+            AccountError::Store(error) => error.into(),
         }
     }
 }
