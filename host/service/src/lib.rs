@@ -10,6 +10,7 @@ pub mod bundled;
 pub mod catalogue;
 pub mod checks;
 pub mod connections;
+pub mod connectors;
 pub mod definition;
 mod field_error;
 pub mod key;

@@ -18,6 +18,7 @@ use resly_service::{
     actions::ActionError,
     catalogue::NotInstallable,
     connections::ConnectionError,
+    connectors::ConnectorError,
     definition::{DefinitionError, DryRunError},
     keys::KeyError,
 };
@@ -26,7 +27,7 @@ use resly_vault::VaultError;
 
 use super::{
     Kind, Problem, kinds,
-    members::{InvalidMember, ProblemFault},
+    members::{InvalidMember, ProblemFault, UsingConnection},
 };
 use crate::admin::logs::LogLine;
 
@@ -169,8 +170,35 @@ impl From<DefinitionError> for Problem {
     }
 }
 
+impl From<ConnectorError> for Problem {
+    fn from(error: ConnectorError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ConnectorError::Missing => Self::not_found("there is no such connector"),
+            ConnectorError::NoVersion => Self::not_found("there is no such version of this connector"),
+            ConnectorError::Definition(error) => error.into(),
+            ConnectorError::Component(mistakes) => invalid_connector(&mistakes),
+            ConnectorError::NotInstallable(error) => error.into(),
+            ConnectorError::IdTaken(_)
+            | ConnectorError::Bundled(_)
+            | ConnectorError::AnotherContent { .. }
+            | ConnectorError::NeedsNoApproval
+            | ConnectorError::AnotherFile(_) => Self::new(&kinds::CONFLICT, detail),
+            ConnectorError::TooMany { .. } => Self::new(&kinds::TOO_MANY_VERSIONS, detail),
+            ConnectorError::QueueFull => Self::new(&kinds::COMPILE_QUEUE_FULL, detail).retry_after(30),
+            ConnectorError::Refused(_) => Self::new(&kinds::CONNECTOR_NOT_READY, detail),
+            ConnectorError::Invalid(mistakes) => Self::invalid(mistakes),
+            ConnectorError::InUse(connections) => {
+                let using = connections.into_iter().map(|(id, name)| UsingConnection { id, name }).collect();
+                Self::new(&kinds::CONNECTOR_IN_USE, detail).with(|members| members.connections = Some(using))
+            }
+            ConnectorError::Store(error) => error.into(),
+        }
+    }
+}
+
 /// The problem of a connector that says something wrong of itself.
-pub fn invalid_connector(mistakes: &[Mistake]) -> Problem {
+fn invalid_connector(mistakes: &[Mistake]) -> Problem {
     let detail = match mistakes {
         [only] => only.to_string(),
         many => format!("{} mistakes; see `errors`", many.len()),

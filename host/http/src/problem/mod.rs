@@ -19,7 +19,7 @@ use resly_service::FieldError;
 use serde_json::Value;
 
 use self::members::{InvalidMember, Members, ProblemBody};
-pub use from_domain::{call_problem, failure_kind, fault_problem, invalid_connector};
+pub use from_domain::{call_problem, failure_kind, fault_problem};
 pub use kinds::Kind;
 
 /// An answer that says what went wrong and what to do next.
