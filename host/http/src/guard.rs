@@ -116,7 +116,7 @@ async fn some_key_allows(app: &App, origin: &HeaderValue) -> bool {
     if origin.len() > 300 {
         return false;
     }
-    app.origins.allowed(origin).await
+    app.keyring.origins().allowed(origin).await
 }
 
 async fn authenticate(app: &App, headers: &HeaderMap, origin: Option<&HeaderValue>) -> Result<Arc<Identity>, Problem> {

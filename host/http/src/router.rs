@@ -10,6 +10,7 @@ use axum::{
     routing::get,
 };
 use futures::FutureExt;
+use resly_service::accounts::authorization;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -142,7 +143,7 @@ fn pages() -> Router<Api> {
         .route("/schemas/connector.json", get(admin::definitions::schema))
         .route("/console", get(console::page))
         .route("/oauth/begin/{nonce}", get(oauth::begin))
-        .route(oauth::REDIRECT, get(oauth::callback))
+        .route(authorization::REDIRECT, get(oauth::callback))
 }
 
 /// The path isn't repeated: keys are pasted into the wrong places, too.

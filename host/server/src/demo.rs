@@ -13,7 +13,7 @@ use resly_http::{Api, handbook};
 use resly_service::{
     App,
     connections::{self, ConnectionError, NewConnection},
-    keyring::KeySpec,
+    keys::{self, Grantor, KeyError, NewKey},
 };
 use resly_store::NewOrganization;
 use serde_json::json;
@@ -35,6 +35,8 @@ pub struct Demo {
 pub enum DemoError {
     #[error(transparent)]
     Store(#[from] resly_core::error::StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error("{what}: {detail}")]
     Part { what: &'static str, detail: String },
 }
@@ -52,16 +54,17 @@ pub async fn prepare(api: &Api, url: &str, progress: &(dyn Fn(String) + Sync)) -
     };
     ingest(app, organization, url, progress).await?;
     install_shopify(app, organization).await?;
-    let key = |name: &str, scopes: &[Scope], message_cap| KeySpec {
-        message_cap,
-        ..KeySpec::secret(organization, name, scopes)
+    let key = async |name: &str, scopes: &[Scope], message_cap| {
+        let new = NewKey { name: name.to_owned(), scopes: scopes.to_vec(), message_cap, ..NewKey::default() };
+        let made = keys::create(&app.keyring, Grantor::Host(organization), new).await;
+        made.map(|secret| secret.expose().to_owned())
     };
     let both = [Scope::Chat, Scope::Search];
     let all = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
     Ok(Demo {
-        api_key: app.keyring.create(key("demo", &both, None)).await?.expose().to_owned(),
-        admin_key: app.keyring.create(key("demo admin", &all, None)).await?.expose().to_owned(),
-        small_key: app.keyring.create(key("demo, capped", &both, Some(SMALL_CAP))).await?.expose().to_owned(),
+        api_key: key("demo", &both, None).await?,
+        admin_key: key("demo admin", &all, None).await?,
+        small_key: key("demo, capped", &both, Some(SMALL_CAP)).await?,
         console_url: format!("{url}/console?token={}", api.sign_ins.invite(app, organization)),
     })
 }

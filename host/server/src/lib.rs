@@ -12,5 +12,4 @@ pub mod logging;
 pub mod new_key;
 pub mod secrets;
 pub mod serve;
-pub mod signing;
 pub mod vault;

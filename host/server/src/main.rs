@@ -7,11 +7,11 @@ use resly_core::time::{Clock, SystemClock};
 use resly_http::{Api, edge::descriptors, openapi};
 use resly_manifest::openapi::ImportOptions;
 use resly_server::{
-    author::{self, ActionRun},
+    author::{self, ActionRun, sign},
     cli::{self, ConnectorVerb, Verb},
     compose::{self, Doubles},
     config::{Config, LogFormat},
-    demo, logging, new_key, secrets, serve, signing, vault,
+    demo, logging, new_key, secrets, serve, vault,
 };
 use resly_service::random::OsRandom;
 use serde_json::json;
@@ -65,12 +65,12 @@ fn run() -> anyhow::Result<()> {
             };
         }
         Verb::Connector(ConnectorVerb::Keygen { out }) => {
-            let public = signing::keygen(out, &OsRandom)?;
+            let public = sign::keygen(out, &OsRandom)?;
             say(&format!("{} holds the secret; admins who trust you add this public key:", out.display()));
             return print(&format!("{public}\n"));
         }
         Verb::Connector(ConnectorVerb::Sign { file, key, out }) => {
-            let signed = signing::sign_file(file, key, out.as_deref())?;
+            let signed = sign::sign_file(file, key, out.as_deref())?;
             return print(&format!("{}\n", signed.display()));
         }
         _ => {}
@@ -184,7 +184,7 @@ async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
             };
             let (output, lines) = match author::run(&app, given, trial).await? {
                 ActionRun::Called(report) => author::render_report(&report),
-                ActionRun::DryRun(dry_run) => author::render_dry_run(*dry_run),
+                ActionRun::DryRun(dry_run) => author::render_dry_run(&dry_run),
             };
             say(lines.trim_end());
             match output {

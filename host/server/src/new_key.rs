@@ -11,7 +11,9 @@ use resly_core::{
     time::{Clock, Random, SystemClock},
 };
 use resly_service::{
-    keyring::{KeySpec, Keyring},
+    key::NewSecret,
+    keyring::Keyring,
+    keys::{self, Grantor, KeyError, NewKey},
     random::OsRandom,
 };
 use resly_store::{NewOrganization, OpenError, Store};
@@ -49,7 +51,7 @@ pub async fn init(config: &Config, name: &str) -> anyhow::Result<Value> {
     store.create_organization(new).await?;
     let keyring = Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random);
     let scopes = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
-    let key = keyring.create(KeySpec::secret(organization, "first", &scopes)).await?;
+    let key = make(&keyring, organization, "first".to_owned(), scopes.to_vec()).await?;
     store.close().await;
     Ok(json!({"organization": organization, "name": name, "admin_key": key.expose()}))
 }
@@ -66,7 +68,6 @@ pub fn how_to_begin(config: &Config) -> String {
 /// Makes the key. What it gives is shown once.
 pub async fn create(config: &Config, wanted: KeyOptions) -> anyhow::Result<Value> {
     let KeyOptions { organization, name, scopes } = wanted;
-    ensure!(!name.trim().is_empty() && name.chars().count() <= 100, "--name: 1 to 100 characters are expected");
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let store = Store::open_beside(&secrets::store_config(config)).await?;
     let keys = secrets::master_keys(config, false)?;
@@ -85,8 +86,25 @@ pub async fn create(config: &Config, wanted: KeyOptions) -> anyhow::Result<Value
     };
     let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
     let keyring = Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random);
-    let secret = keyring.create(KeySpec::secret(*id, &name, &scopes)).await?;
+    let secret = make(&keyring, *id, name, scopes.clone()).await?;
     let made = json!({"organization": id, "name": called, "id": secret.id, "key": secret.expose(), "scopes": scopes});
     store.close().await;
     Ok(made)
+}
+
+/// Makes a secret key; a mistake names the option that it is in.
+async fn make(
+    keyring: &Keyring,
+    organization: OrganizationId,
+    name: String,
+    scopes: Vec<Scope>,
+) -> anyhow::Result<NewSecret> {
+    let new = NewKey { name, scopes, ..NewKey::default() };
+    keys::create(keyring, Grantor::Host(organization), new).await.map_err(|error| match error {
+        KeyError::Invalid(mistakes) => {
+            let lines = mistakes.iter().map(|mistake| format!("--{}: {}", mistake.path, mistake.message));
+            anyhow::anyhow!(lines.collect::<Vec<_>>().join("\n"))
+        }
+        error => error.into(),
+    })
 }

@@ -1,5 +1,9 @@
 //! Accounts of connections: which client they are authorized for, whether there is one, and how they end.
 
+pub mod authorization;
+mod error;
+pub mod visitor;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::StreamExt;
@@ -17,6 +21,7 @@ use resly_store::Store;
 use resly_vault::Credentials;
 use tokio::time::timeout;
 
+pub use self::error::AccountError;
 use crate::outbound;
 
 /// How many revocations of one connection go on at a time, and how long all of them may take.

@@ -22,8 +22,8 @@ use resly_store::Store;
 use resly_vault::{VaultError, Wrapping};
 
 use crate::{
-    accounts::Accounts, catalogue::ConnectorCatalog, keyring::Keyring, origins::Origins, outbound::CredentialSealer,
-    rates::Rates, webhooks::WebhookDispatcher,
+    accounts::Accounts, catalogue::ConnectorCatalog, keyring::Keyring, outbound::CredentialSealer, rates::Rates,
+    webhooks::WebhookDispatcher,
 };
 
 /// The address under which people reach this host is not known yet.
@@ -52,7 +52,6 @@ pub struct App {
     pub public_url: OnceLock<String>,
     pub wrapping: Wrapping,
     pub keyring: Keyring,
-    pub origins: Origins,
     pub rates: Rates,
     pub hooks: WebhookDispatcher,
     /// When connections are checked; never when `None`.

@@ -21,6 +21,7 @@ use semver::Version;
 use crate::bundled::Bundle;
 
 /// A version in the catalogue, whether or not it can be installed.
+#[derive(Clone)]
 pub struct CatalogEntry {
     pub installable: Installable,
     pub state: VersionState,

@@ -1,18 +1,44 @@
 //! A declarative definition on its way in: read, checked whole, and examined in the sandbox, for the API and for authors.
 
-use resly_core::{connector::fault::Fault, id::OrganizationId};
+use std::sync::Arc;
+
+use resly_core::{
+    connector::{
+        call::Prepared,
+        connection::{Environment, Installable, Origin},
+        fault::Fault,
+    },
+    id::{ConnectionId, OrganizationId},
+};
 use resly_manifest::{Auth, Manifest, Mistake, Mistakes, Reading, from_toml, from_value};
 use serde_json::Value;
 
-use crate::App;
+use crate::{
+    App, FieldError,
+    actions::{self, ActionError, DryRun, ManualCaller},
+    connections::{self, fit},
+};
 
 /// Why a definition can't be taken in.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum DefinitionError {
     /// Every mistake, at its path.
+    #[error("{} mistakes in the definition", .0.len())]
     Mistakes(Vec<Mistake>),
     /// It could not be examined right now.
+    #[error("{}", .0.for_admin())]
     Unexamined(Fault),
+}
+
+/// Why a definition shows no request.
+#[derive(Debug, thiserror::Error)]
+pub enum DryRunError {
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    #[error("{} mistakes in the settings", .0.len())]
+    Settings(Vec<FieldError>),
+    #[error(transparent)]
+    Action(#[from] ActionError),
 }
 
 /// A definition as it was written.
@@ -87,4 +113,30 @@ pub async fn usable(app: &App, organization: OrganizationId, reading: Reading) -
         }
     }
     if mistakes.is_empty() { Ok(manifest) } else { Err(DefinitionError::Mistakes(mistakes.into_list())) }
+}
+
+/// What to run of a definition.
+pub struct DryRunSpec {
+    /// What a connection would be set to.
+    pub settings: Value,
+    pub action: String,
+    pub input: Value,
+}
+
+/// Shows the first request that an action of a definition would send. Nothing is stored, dialled or counted.
+pub async fn dry_run(app: &App, by: ManualCaller, reading: Reading, spec: DryRunSpec) -> Result<DryRun, DryRunError> {
+    let organization = by.organization;
+    let manifest = usable(app, organization, reading).await?;
+    let settings = fit::with_defaults(&manifest, spec.settings);
+    let mistakes = fit::check_settings(&manifest, &settings);
+    if !mistakes.is_empty() {
+        return Err(DryRunError::Settings(mistakes));
+    }
+    let now = app.clock.now();
+    let id = ConnectionId(app.random.uuid(now));
+    let connection = connections::draft(id, organization, &manifest, settings, Environment::Production, now);
+    let installable =
+        Installable { manifest: Arc::new(manifest), component: app.catalogue.runner(), origin: Origin::Declarative };
+    let prepared = Prepared::new(installable);
+    Ok(actions::dry_run_draft(app, by, &connection, &prepared, spec.action, spec.input).await?)
 }

@@ -37,7 +37,7 @@ pub struct ParsedKey<'a> {
 
 /// Why a text can't be a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub enum MalformedKey {
     #[error("it does not start with rsk_live_ or rpk_live_")]
     Prefix,
     #[error("it is not of the form rsk_live_<id>_<secret>_<checksum>")]
@@ -115,24 +115,24 @@ fn base32() -> &'static Encoding {
 }
 
 /// Reads a key, and refuses what can't be one before anything is looked up.
-pub fn parse(text: &str) -> Result<ParsedKey<'_>, KeyError> {
+pub fn parse(text: &str) -> Result<ParsedKey<'_>, MalformedKey> {
     let (kind, rest) = [KeyKind::Secret, KeyKind::Publishable]
         .into_iter()
         .find_map(|kind| Some((kind, text.strip_prefix(prefix(kind))?)))
-        .ok_or(KeyError::Prefix)?;
+        .ok_or(MalformedKey::Prefix)?;
     if rest.len() != ID_LEN + 1 + SECRET_LEN + 1 + CRC_LEN || !rest.is_ascii() {
-        return Err(KeyError::Shape);
+        return Err(MalformedKey::Shape);
     }
     let bytes = rest.as_bytes();
     if bytes[ID_LEN] != b'_' || bytes[ID_LEN + 1 + SECRET_LEN] != b'_' {
-        return Err(KeyError::Shape);
+        return Err(MalformedKey::Shape);
     }
     let signed = &text[..text.len() - CRC_LEN - 1];
     let crc = HEXLOWER.encode(&crc32fast::hash(signed.as_bytes()).to_be_bytes());
     if crc != rest[rest.len() - CRC_LEN..] {
-        return Err(KeyError::Checksum);
+        return Err(MalformedKey::Checksum);
     }
-    let id = Uuid::try_parse(&rest[..ID_LEN]).map_err(|_| KeyError::Shape)?;
+    let id = Uuid::try_parse(&rest[..ID_LEN]).map_err(|_| MalformedKey::Shape)?;
     Ok(ParsedKey { id: KeyId(id), kind, signed })
 }
 
@@ -166,13 +166,17 @@ mod tests {
     fn each_mistake_has_its_name() {
         let (_, key) = minted();
         let text = key.expose();
-        assert_eq!(parse("sk-123").err(), Some(KeyError::Prefix));
-        assert_eq!(parse(&text[..text.len() - 3]).err(), Some(KeyError::Shape));
+        assert_eq!(parse("sk-123").err(), Some(MalformedKey::Prefix));
+        assert_eq!(parse(&text[..text.len() - 3]).err(), Some(MalformedKey::Shape));
         let at = text.len() - 20;
         let swapped = if &text[at..=at] == "a" { "b" } else { "a" };
         let typo = format!("{}{swapped}{}", &text[..at], &text[at + 1..]);
-        assert_eq!(parse(&typo).err(), Some(KeyError::Checksum));
-        assert_eq!(parse(&text.replace("rsk_", "rpk_")).err(), Some(KeyError::Checksum), "the kind is part of the key");
+        assert_eq!(parse(&typo).err(), Some(MalformedKey::Checksum));
+        assert_eq!(
+            parse(&text.replace("rsk_", "rpk_")).err(),
+            Some(MalformedKey::Checksum),
+            "the kind is part of the key"
+        );
         assert!(parse(&"é".repeat(60)).is_err());
         assert!(parse(&format!("rsk_live_{}", "é".repeat(47))).is_err());
     }

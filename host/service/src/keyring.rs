@@ -17,7 +17,10 @@ use resly_core::{
 };
 use resly_store::{KeyChange, KeyChangeError, KeySummary, NewKey, Store, StoredKey, Successor};
 
-use crate::key::{self, KeyError, NewSecret, Pepper};
+use crate::{
+    key::{self, MalformedKey, NewSecret, Pepper},
+    origins::Origins,
+};
 
 /// What is left of the second that a deletion may take is for the read itself.
 const REMEMBERED: Duration = Duration::from_millis(800);
@@ -65,7 +68,7 @@ pub struct Identity {
 #[derive(Debug, thiserror::Error)]
 pub enum Unknown {
     #[error("the API key can't be right: {0}")]
-    Malformed(#[from] KeyError),
+    Malformed(#[from] MalformedKey),
     #[error("the API key is not known: it was deleted, has expired, or belongs to another host")]
     NoSuchKey,
     #[error(transparent)]
@@ -85,6 +88,7 @@ pub struct Keyring {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     remembered: Cache<KeyId, Option<Arc<Remembered>>>,
+    origins: Origins,
     /// When keys were last used, gathered for [`Keyring::flush`].
     used: Mutex<HashMap<KeyId, Timestamp>>,
 }
@@ -92,7 +96,22 @@ pub struct Keyring {
 impl Keyring {
     pub fn new(store: Store, pepper: Pepper, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         let remembered = Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build();
-        Self { store, pepper, clock, random, remembered, used: Mutex::default() }
+        let origins = Origins::new(store.clone());
+        Self { store, pepper, clock, random, remembered, origins, used: Mutex::default() }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The origins that publishable keys allow.
+    pub fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// A key that isn't deleted, as the store has it now.
+    pub(crate) async fn stored(&self, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
+        self.store.key_by_id(id).await
     }
 
     /// Who presents this key.
@@ -120,6 +139,7 @@ impl Keyring {
     pub async fn create(&self, spec: KeySpec) -> Result<NewSecret, StoreError> {
         let (secret, new) = self.mint(spec);
         self.store.create_key(new).await?;
+        self.origins.forget();
         Ok(secret)
     }
 
@@ -135,7 +155,7 @@ impl Keyring {
         let secret = self.pepper.mint(KeyId(self.random.uuid(now)), kind, &*self.random);
         let new = Successor { id: secret.id, secret_hash: secret.hash, now };
         self.store.rotate_key(organization, old, new, now.plus(overlap)).await?;
-        self.remembered.invalidate(&old).await;
+        self.forget(&old).await;
         Ok(secret)
     }
 
@@ -146,13 +166,13 @@ impl Keyring {
         change: KeyChange,
     ) -> Result<KeySummary, KeyChangeError> {
         let changed = self.store.change_key(organization, id, change, self.clock.now()).await?;
-        self.remembered.invalidate(&id).await;
+        self.forget(&id).await;
         Ok(changed)
     }
 
     pub async fn delete(&self, organization: OrganizationId, id: KeyId) -> Result<(), KeyChangeError> {
         self.store.delete_key(organization, id, self.clock.now()).await?;
-        self.remembered.invalidate(&id).await;
+        self.forget(&id).await;
         Ok(())
     }
 
@@ -165,6 +185,12 @@ impl Keyring {
         if let Err(error) = self.store.keys_used(used.into_iter().collect()).await {
             tracing::warn!(%error, "when keys were last used could not be stored");
         }
+    }
+
+    /// Has this host ask the store the next time: about the key, and about what origins keys allow.
+    async fn forget(&self, key: &KeyId) {
+        self.remembered.invalidate(key).await;
+        self.origins.forget();
     }
 
     fn mint(&self, spec: KeySpec) -> (NewSecret, NewKey) {

@@ -4,15 +4,19 @@
 //! parts that a use case works on; `resly_server::compose` puts them together.
 
 pub mod accounts;
+pub mod actions;
 mod app;
 pub mod bundled;
 pub mod catalogue;
 pub mod checks;
 pub mod connections;
+pub mod connectors;
 pub mod definition;
 mod field_error;
 pub mod key;
 pub mod keyring;
+pub mod keys;
+pub mod master_keys;
 pub mod origins;
 pub mod outbound;
 pub mod random;

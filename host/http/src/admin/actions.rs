@@ -1,23 +1,21 @@
 //! `/api/admin/connections/{id}/actions/{action}` and `…/test`: a call by hand.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json,
     extract::{Path, State},
 };
 use resly_core::{
-    connector::{
-        call::{CallReport, CallRequest, Caller},
-        connection::{Connection, Environment},
-        fault::FaultKind,
-    },
-    id::KeyId,
+    connector::{connection::Environment, fault::FaultKind},
+    principal::Principal,
 };
-use resly_service::App;
+use resly_service::{
+    App,
+    actions::{self, Called, ManualCaller},
+};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use tokio::time::timeout;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{connections, logs::LogLine};
@@ -28,9 +26,6 @@ use crate::{
     problem::{Problem, call_problem},
     query::Query,
 };
-
-/// How long an answer waits for what is noted beside it.
-const NOTE_TIME: Duration = Duration::from_secs(5);
 
 /// What a call gave.
 #[derive(Serialize, ToSchema)]
@@ -81,10 +76,8 @@ pub struct AccountOwner {
     visitor: Option<String>,
 }
 
-/// Who calls by hand, and with whose account.
-pub struct ManualCaller {
-    pub key: KeyId,
-    pub visitor: Option<String>,
+pub(super) fn caller(principal: &Principal, visitor: Option<String>) -> ManualCaller {
+    ManualCaller { organization: principal.organization, key: principal.key, visitor }
 }
 
 /// Calls an action with the body as its input.
@@ -100,9 +93,8 @@ pub async fn call(
     Query(whose): Query<AccountOwner>,
     body::Json(input): body::Json<Value>,
 ) -> Result<Json<ActionResult>, Problem> {
-    let connection = connections::find(&app, &principal, &id).await?;
-    let by = ManualCaller { key: principal.key, visitor: whose.visitor };
-    let report = run(&app, by, &connection, action, input).await?;
+    let by = caller(&principal, whose.visitor);
+    let Called { report, environment } = actions::call(&app, by, connections::parse(&id)?, action, input).await?;
     match report.result {
         Ok(output) => Ok(Json(ActionResult {
             output,
@@ -110,7 +102,7 @@ pub async fn call(
             http_calls: report.cost.http_calls,
             duration_ms: report.cost.duration_ms(),
             log: LogLine::all(report.log),
-            environment: connection.environment,
+            environment,
         })),
         Err(ref fault) => Err(call_problem(fault, &report)),
     }
@@ -127,9 +119,8 @@ pub async fn test(
     Path(id): Path<String>,
     Query(whose): Query<AccountOwner>,
 ) -> Result<Json<TestResult>, Problem> {
-    let connection = connections::find(&app, &principal, &id).await?;
-    let by = ManualCaller { key: principal.key, visitor: whose.visitor };
-    let Some(report) = tested(&app, by, &connection).await? else {
+    let tested = actions::test(&app, caller(&principal, whose.visitor), connections::parse(&id)?).await?;
+    let Some(Called { report, environment }) = tested else {
         return Ok(Json(TestResult {
             reason: Some("no_test"),
             message: Some(
@@ -142,7 +133,7 @@ pub async fn test(
     Ok(Json(match &report.result {
         Ok(_) => TestResult {
             ok: true,
-            environment: Some(connection.environment),
+            environment: Some(environment),
             duration_ms,
             notes: report.notes(),
             ..TestResult::default()
@@ -160,37 +151,4 @@ pub async fn test(
             }
         }
     }))
-}
-
-/// Calls the action that the manifest names as its test; `None` when it names none.
-pub async fn tested(app: &App, by: ManualCaller, connection: &Connection) -> Result<Option<CallReport>, Problem> {
-    let prepared = app.connectors.prepare(connection).await?;
-    let Some(test) = prepared.installable.manifest.test.clone() else { return Ok(None) };
-    run(app, by, connection, test.action, test.input).await.map(Some)
-}
-
-async fn run(
-    app: &App,
-    by: ManualCaller,
-    connection: &Connection,
-    action: String,
-    input: Value,
-) -> Result<CallReport, Problem> {
-    let request = CallRequest {
-        organization: connection.organization,
-        connection: connection.id,
-        action,
-        input: if input.is_null() { json!({}) } else { input },
-        caller: Caller::Admin { key: by.key },
-        visitor: by.visitor,
-    };
-    let report = app.connectors.call(request).await?;
-    if report.result.is_ok() {
-        // What the call gave is worth more than this note: a test can be made again.
-        let noted = timeout(NOTE_TIME, app.store.set_connection_tested(connection, app.clock.now())).await;
-        if !matches!(noted, Ok(Ok(_))) {
-            tracing::warn!(connection = %connection.id, "that a connection passed a test could not be noted");
-        }
-    }
-    Ok(report)
 }

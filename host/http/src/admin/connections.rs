@@ -144,7 +144,7 @@ pub(super) async fn find(app: &App, principal: &Principal, id: &str) -> Result<C
 }
 
 /// An id that no connection can have is one that there isn't.
-fn parse(id: &str) -> Result<ConnectionId, ConnectionError> {
+pub(super) fn parse(id: &str) -> Result<ConnectionId, ConnectionError> {
     id.parse().map_err(|_| ConnectionError::Missing)
 }
 

@@ -9,32 +9,24 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{header, request::Parts};
-use resly_core::{
-    connector::{
-        call::{CallRequest, Caller, Prepared},
-        connection::{Environment, Installable, Origin},
-    },
-    id::{ConnectionId, OrganizationId},
-};
 use resly_manifest::{
-    Manifest, Mistake, Reading, SCHEMA,
+    Mistake, Reading, SCHEMA,
     openapi::{self, ImportError, ImportOptions, Imported, OperationList, OperationSummary},
 };
 use resly_service::{
-    App, FieldError,
-    connections::{self, fit},
-    definition::{self, DefinitionError, Source},
+    App,
+    definition::{self, DefinitionError, DryRunSpec, Source},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::trials::DryRun;
+use super::{actions::caller, trials::DryRun};
 use crate::{
     Api,
     body::{self, Admission},
     guard::Admin,
-    problem::{Problem, fault_problem, kinds, members::InvalidMember},
+    problem::{Problem, kinds, members::InvalidMember},
 };
 
 /// A definition out of a body, by its media type: JSON or TOML.
@@ -61,23 +53,6 @@ pub(super) async fn reading(parts: &Parts, bytes: Bytes) -> Result<Reading, Prob
         Ok(Source::Toml(text.to_owned()).read())
     };
     Admission::of(&parts.extensions)?.examine(read).await?
-}
-
-/// The definition, if it can be taken in.
-pub(super) async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, Problem> {
-    definition::usable(app, organization, reading).await.map_err(|unusable| match unusable {
-        DefinitionError::Mistakes(mistakes) => invalid(&mistakes),
-        DefinitionError::Unexamined(fault) => fault_problem(&fault),
-    })
-}
-
-pub(super) fn invalid(mistakes: &[Mistake]) -> Problem {
-    let detail = match mistakes {
-        [only] => only.to_string(),
-        many => format!("{} mistakes; see `errors`", many.len()),
-    };
-    Problem::new(&kinds::INVALID_CONNECTOR, detail)
-        .with(|members| members.errors = Some(mistakes.iter().map(InvalidMember::from).collect()))
 }
 
 /// The JSON Schema of a definition, for editors.
@@ -114,7 +89,7 @@ pub async fn check(
     match definition::usable(&app, principal.organization, reading).await {
         Ok(_) => Ok(Json(Vec::new().into())),
         Err(DefinitionError::Mistakes(mistakes)) => Ok(Json(mistakes.into())),
-        Err(DefinitionError::Unexamined(fault)) => Err(fault_problem(&fault)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -259,28 +234,10 @@ pub async fn dry_run(
     Admin(principal): Admin,
     body::Json(asked): body::Json<DryRunRequest>,
 ) -> Result<Json<DryRun>, Problem> {
-    let app = &api.app;
-    let organization = principal.organization;
-    let definition = Source::within(asked.definition);
-    let reading = api.readers.examine(organization, move || definition.read()).await?;
-    let manifest = usable(app, organization, reading).await?;
-    let settings = fit::with_defaults(&manifest, asked.settings.unwrap_or_else(|| json!({})));
-    let mistakes: Vec<FieldError> = fit::check_settings(&manifest, &settings);
-    if !mistakes.is_empty() {
-        return Err(Problem::invalid(mistakes));
-    }
-    let now = app.clock.now();
-    let id = ConnectionId(app.random.uuid(now));
-    let connection = connections::draft(id, organization, &manifest, settings, Environment::Production, now);
-    let installable =
-        Installable { manifest: Arc::new(manifest), component: app.catalogue.runner(), origin: Origin::Declarative };
-    let request = CallRequest {
-        organization,
-        connection: id,
-        action: asked.action,
-        input: asked.input.unwrap_or_else(|| json!({})),
-        caller: Caller::Admin { key: principal.key },
-        visitor: None,
-    };
-    DryRun::new(app.connectors.dry_run(&connection, &Prepared::new(installable), request).await?).map(Json)
+    let DryRunRequest { definition, settings, action, input } = asked;
+    let definition = Source::within(definition);
+    let reading = api.readers.examine(principal.organization, move || definition.read()).await?;
+    let absent = || json!({});
+    let spec = DryRunSpec { settings: settings.unwrap_or_else(absent), action, input: input.unwrap_or_else(absent) };
+    Ok(Json(definition::dry_run(&api.app, caller(&principal, None), reading, spec).await?.into()))
 }

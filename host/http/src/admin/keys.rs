@@ -3,7 +3,7 @@
 mod rates;
 mod view;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -12,12 +12,13 @@ use axum::{
 use http::StatusCode;
 use resly_core::{
     id::KeyId,
-    principal::{KeyKind, Principal, Scope},
-    rate::RateLimits,
+    principal::{KeyKind, Scope},
     time::Timestamp,
 };
-use resly_service::{App, FieldError, check_name, keyring::KeySpec, origins::parse_origin};
-use resly_store::{KeyChange, StoredKey};
+use resly_service::{
+    App,
+    keys::{self, Grantor, KeyError, Overlap},
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -30,12 +31,9 @@ use crate::{
     body,
     guard::Admin,
     names,
-    problem::{Problem, kinds},
+    problem::Problem,
     query::{NoParameters, Query},
 };
-
-const LONGEST_OVERLAP_S: u64 = 30 * 24 * 3600;
-const USUAL_OVERLAP_S: u64 = 3600;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +63,14 @@ pub struct NewKeyRequest {
     rate_limits: Option<RatesPatch>,
 }
 
+impl From<NewKeyRequest> for keys::NewKey {
+    fn from(request: NewKeyRequest) -> Self {
+        let NewKeyRequest { name, scopes, kind, origins, message_cap, expires_at, rate_limits } = request;
+        let rate_limits = rate_limits.map(Into::into);
+        Self { name, scopes, kind, origins, message_cap, expires_at, rate_limits }
+    }
+}
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyPatch {
@@ -87,6 +93,14 @@ pub struct KeyPatch {
     rate_limits: Option<Option<RatesPatch>>,
 }
 
+impl From<KeyPatch> for keys::KeyPatch {
+    fn from(patch: KeyPatch) -> Self {
+        let KeyPatch { name, scopes, origins, message_cap, expires_at, rate_limits } = patch;
+        let rate_limits = rate_limits.map(|rates| rates.map(Into::into));
+        Self { name, scopes, origins, message_cap, expires_at, rate_limits }
+    }
+}
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateKeyRequest {
@@ -103,73 +117,8 @@ pub async fn create(
     Admin(principal): Admin,
     body::Json(request): body::Json<NewKeyRequest>,
 ) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
-    let spec = spec(&principal, request, app.clock.now())?;
-    let secret = app.keyring.create(spec).await?;
-    app.origins.forget();
+    let secret = keys::create(&app.keyring, Grantor::Key(&principal), request.into()).await?;
     Ok((StatusCode::CREATED, Json(CreatedKey::from(&secret))))
-}
-
-fn spec(principal: &Principal, request: NewKeyRequest, now: Timestamp) -> Result<KeySpec, Problem> {
-    let NewKeyRequest { name, scopes, kind, origins, message_cap, expires_at, rate_limits } = request;
-    let kind = kind.unwrap_or(if origins.is_empty() { KeyKind::Secret } else { KeyKind::Publishable });
-    let mut mistakes = Vec::new();
-    mistakes.extend(check_name(&name));
-    let scopes = read_scopes(kind, scopes, &mut mistakes);
-    let origins = read_origins(kind, &origins, &mut mistakes);
-    check_expiry(expires_at, now, &mut mistakes);
-    let rate_limits = rate_limits.map(|patch| patch.over(RateLimits::usual(kind), &mut mistakes));
-    if !mistakes.is_empty() {
-        return Err(Problem::invalid(mistakes));
-    }
-    grants_within(principal, &scopes)?;
-    let organization = principal.organization;
-    Ok(KeySpec { organization, name, kind, scopes, origins, message_cap, rate_limits, expires_at })
-}
-
-fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp, mistakes: &mut Vec<FieldError>) {
-    if expires_at.is_some_and(|at| at <= now) {
-        mistakes.push(FieldError::new("expires_at", "it is over already; a time in the future is expected"));
-    }
-}
-
-fn read_scopes(kind: KeyKind, mut scopes: Vec<Scope>, mistakes: &mut Vec<FieldError>) -> Vec<Scope> {
-    scopes.sort_by_key(|scope| *scope as u8);
-    scopes.dedup();
-    if scopes.is_empty() {
-        mistakes.push(FieldError::new("scopes", "at least one of `chat`, `search`, `admin` is expected"));
-    }
-    let open = |scope: &Scope| matches!(scope, Scope::Chat | Scope::Search);
-    if kind == KeyKind::Publishable && !scopes.iter().all(open) {
-        mistakes.push(FieldError::new("scopes", "a publishable key may only have `chat` and `search`"));
-    }
-    scopes
-}
-
-fn read_origins(kind: KeyKind, origins: &[String], mistakes: &mut Vec<FieldError>) -> Vec<String> {
-    match kind {
-        KeyKind::Secret if !origins.is_empty() => {
-            mistakes.push(FieldError::new("origins", "only a publishable key has origins"));
-        }
-        KeyKind::Publishable if origins.is_empty() => {
-            mistakes.push(FieldError::new("origins", "a publishable key needs the origins it may be used from"));
-        }
-        KeyKind::Secret | KeyKind::Publishable => {}
-    }
-    let read = origins.iter().enumerate().filter_map(|(at, origin)| {
-        parse_origin(origin).map_err(|error| mistakes.push(FieldError::new(format!("origins[{at}]"), error))).ok()
-    });
-    read.collect()
-}
-
-/// Nobody hands out, or lays hands on, more than they have.
-fn grants_within(principal: &Principal, scopes: &[Scope]) -> Result<(), Problem> {
-    if scopes.contains(&Scope::Operator) && !principal.may(Scope::Operator) {
-        return Err(Problem::new(
-            &kinds::INSUFFICIENT_SCOPE,
-            "only an operator's key may make, change, rotate or delete a key with the scope `operator`",
-        ));
-    }
-    Ok(())
 }
 
 /// The organization's keys, without their secrets.
@@ -194,9 +143,7 @@ pub async fn get(
     _: Query<NoParameters>,
     Path(id): Path<String>,
 ) -> Result<Json<Key>, Problem> {
-    let keys = app.store.list_keys(principal.organization).await?;
-    let key = keys.into_iter().find(|key| key.id.to_string() == id.to_ascii_lowercase());
-    Ok(Json(key.ok_or_else(|| Problem::not_found("there is no such key"))?.into()))
+    Ok(Json(keys::get(&app.keyring, principal.organization, parse(&id)?).await?.into()))
 }
 
 /// Changes a key. What isn't named stays; the change holds within a second, everywhere.
@@ -210,30 +157,8 @@ pub async fn change(
     Path(id): Path<String>,
     body::Json(patch): body::Json<KeyPatch>,
 ) -> Result<Json<Key>, Problem> {
-    let key = own_key(&app, &principal, &id).await?;
-    let change = read_change(&principal, &key, patch, app.clock.now())?;
-    let changed = app.keyring.change(principal.organization, key.principal.key, change).await?;
-    app.origins.forget();
+    let changed = keys::change(&app.keyring, Grantor::Key(&principal), parse(&id)?, patch.into()).await?;
     Ok(Json(changed.into()))
-}
-
-fn read_change(principal: &Principal, key: &StoredKey, patch: KeyPatch, now: Timestamp) -> Result<KeyChange, Problem> {
-    let KeyPatch { name, scopes, origins, message_cap, expires_at, rate_limits } = patch;
-    let kind = key.principal.kind;
-    let mut mistakes = Vec::new();
-    if let Some(name) = &name {
-        mistakes.extend(check_name(name));
-    }
-    let scopes = scopes.map(|scopes| read_scopes(kind, scopes, &mut mistakes));
-    let origins = origins.map(|origins| read_origins(kind, &origins, &mut mistakes));
-    check_expiry(expires_at.flatten(), now, &mut mistakes);
-    let rates = key.rate_limits.unwrap_or_else(|| RateLimits::usual(kind));
-    let rate_limits = rate_limits.map(|patch| patch.map(|patch| patch.over(rates, &mut mistakes)));
-    if !mistakes.is_empty() {
-        return Err(Problem::invalid(mistakes));
-    }
-    grants_within(principal, scopes.as_deref().unwrap_or_default())?;
-    Ok(KeyChange { name, scopes, origins, message_cap, rate_limits, expires_at })
 }
 
 /// Puts a new key in an old one's place. Both work until the overlap is over. A key that has expired stays so.
@@ -247,15 +172,8 @@ pub async fn rotate(
     Path(id): Path<String>,
     body::Json(request): body::Json<RotateKeyRequest>,
 ) -> Result<Json<CreatedKey>, Problem> {
-    let overlap_s = request.overlap_s.unwrap_or(USUAL_OVERLAP_S);
-    if overlap_s > LONGEST_OVERLAP_S {
-        return Err(Problem::invalid_at("overlap_s", format!("0 to {LONGEST_OVERLAP_S} is expected")));
-    }
-    let old = own_key(&app, &principal, &id).await?;
-    let overlap = Duration::from_secs(overlap_s);
-    let (organization, kind) = (principal.organization, old.principal.kind);
-    let secret = app.keyring.rotate(organization, old.principal.key, kind, overlap).await?;
-    app.origins.forget();
+    let overlap = Overlap::from_seconds(request.overlap_s)?;
+    let secret = keys::rotate(&app.keyring, Grantor::Key(&principal), parse(&id)?, overlap).await?;
     Ok(Json(CreatedKey::from(&secret)))
 }
 
@@ -268,81 +186,11 @@ pub async fn delete(
     Admin(principal): Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let key = own_key(&app, &principal, &id).await?;
-    app.keyring.delete(principal.organization, key.principal.key).await?;
-    app.origins.forget();
+    keys::delete(&app.keyring, Grantor::Key(&principal), parse(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A key of the caller's organization that the caller may lay hands on.
-async fn own_key(app: &App, principal: &Principal, id: &str) -> Result<StoredKey, Problem> {
-    let missing = || Problem::not_found("there is no such key");
-    let id: KeyId = id.parse().map_err(|_| missing())?;
-    let key = app.store.key_by_id(id).await?;
-    let key = key.filter(|key| key.principal.organization == principal.organization).ok_or_else(missing)?;
-    grants_within(principal, &key.principal.scopes)?;
-    Ok(key)
-}
-
-#[cfg(test)]
-mod tests {
-    use resly_core::id::OrganizationId;
-    use serde_json::{Value, json};
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn admin() -> Principal {
-        Principal {
-            organization: OrganizationId(Uuid::nil()),
-            key: KeyId(Uuid::nil()),
-            kind: KeyKind::Secret,
-            scopes: vec![Scope::Admin],
-            origins: vec![],
-            message_cap: None,
-        }
-    }
-
-    fn now() -> Timestamp {
-        "2026-10-10T12:00:00Z".parse().unwrap()
-    }
-
-    fn read(request: Value) -> Result<KeySpec, &'static str> {
-        spec(&admin(), serde_json::from_value(request).unwrap(), now()).map_err(|problem| problem.kind().slug)
-    }
-
-    #[test]
-    fn a_publishable_key_can_do_little_and_only_from_its_origins() {
-        let spec = read(json!({"name": "w", "scopes": ["chat"], "origins": ["https://Shop.example/"]})).unwrap();
-        assert_eq!((spec.kind, spec.origins), (KeyKind::Publishable, vec!["https://shop.example".to_owned()]));
-        assert!(
-            read(json!({"name": "w", "scopes": ["admin"], "kind": "publishable", "origins": ["https://a.example"]}))
-                .is_err()
-        );
-        assert!(read(json!({"name": "w", "scopes": ["chat"], "kind": "publishable"})).is_err());
-        assert!(
-            read(json!({"name": "w", "scopes": ["chat"], "kind": "secret", "origins": ["https://a.example"]})).is_err()
-        );
-    }
-
-    #[test]
-    fn a_publishable_key_has_rates_unless_an_admin_says_otherwise() {
-        let widget = |rates: Value| {
-            read(json!({"name": "w", "scopes": ["chat"], "origins": ["https://a.example"], "rate_limits": rates}))
-        };
-        assert_eq!(widget(Value::Null).unwrap().rate_limits, None, "the defaults");
-        let given = widget(json!({"key": {"requests_per_minute": 9}, "address": {"streams": null}})).unwrap();
-        let usual = RateLimits::usual(KeyKind::Publishable);
-        let rates = given.rate_limits.unwrap();
-        assert_eq!((rates.key.requests_per_minute, rates.key.streams), (Some(9), usual.key.streams));
-        assert_eq!((rates.address.streams, rates.visitor), (None, usual.visitor));
-        assert!(widget(json!({"key": {"requests_per_minute": 0}})).is_err());
-        assert!(read(json!({"name": "w", "scopes": ["chat"], "expires_at": "2026-10-10T11:59:59Z"})).is_err());
-    }
-
-    #[test]
-    fn an_admin_makes_no_operators() {
-        assert_eq!(read(json!({"name": "o", "scopes": ["operator"]})).err(), Some("insufficient-scope"));
-        assert_eq!(read(json!({"name": "", "scopes": []})).err(), Some("invalid-request"));
-    }
+/// An id that no key can have is one that there isn't.
+fn parse(id: &str) -> Result<KeyId, KeyError> {
+    id.parse().map_err(|_| KeyError::Missing)
 }

@@ -6,28 +6,20 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use bytes::Bytes;
-use resly_core::{
-    connector::{
-        call::{CallError, CallReport, CallRequest, Caller, FOUND_NOTHING, found_nothing},
-        connection::Connection,
-        outbound::OutboundReason,
-        sample::{ActionSample, TrialStore},
-        sandbox::MappingFailure,
-        trial::{DryRunReport, ShownRequest},
-    },
-    time::Timestamp,
+use resly_core::time::Timestamp;
+use resly_service::{
+    App,
+    actions::{self, ActionError, PreviewSpec},
 };
-use resly_service::{App, connections::filter_size};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 
-use super::{connections, logs::LogLine};
+use super::{actions::caller, connections, logs::LogLine};
 use crate::{
     body,
     guard::Admin,
-    problem::{Problem, call_problem, fault_problem, kinds},
+    problem::Problem,
     query::{NoParameters, Query},
 };
 
@@ -43,17 +35,8 @@ pub async fn dry_run(
     Path((id, action)): Path<(String, String)>,
     body::Json(input): body::Json<Value>,
 ) -> Result<Json<DryRun>, Problem> {
-    let connection = connections::find(&app, &principal, &id).await?;
-    let prepared = app.connectors.prepare(&connection).await?;
-    let request = CallRequest {
-        organization: principal.organization,
-        connection: connection.id,
-        action,
-        input,
-        caller: Caller::Admin { key: principal.key },
-        visitor: None,
-    };
-    DryRun::new(app.connectors.dry_run(&connection, &prepared, request).await?).map(Json)
+    let by = caller(&principal, None);
+    Ok(Json(actions::dry_run(&app, by, connections::parse(&id)?, action, input).await?.into()))
 }
 
 /// What a call would send first.
@@ -106,73 +89,28 @@ pub struct RefusedRequest {
     message: String,
 }
 
-impl DryRun {
-    /// # Errors
-    /// When the action failed before it sent anything.
-    pub fn new(dry_run: DryRunReport) -> Result<Self, Problem> {
-        let DryRunReport { request, result, cost, log } = dry_run;
-        let ended = Self {
-            fuel: cost.fuel,
-            log: Vec::new(),
-            request: None,
-            allowed: None,
-            would_send_to: None,
-            credential: None,
-            refused: None,
-            output: None,
-            message: None,
-        };
-        match (request, result) {
-            (Some(staged), _) => Ok(Self { log: LogLine::all(log), ..ended.with_request(staged) }),
-            (None, Ok(output)) => Ok(Self {
-                log: LogLine::all(log),
-                output: Some(output),
-                message: Some("the action ended without a request"),
-                ..ended
-            }),
-            (None, Err(fault)) => {
-                let report =
-                    CallReport { result: Err(fault.clone()), limit: None, set_aside: None, cached: false, cost, log };
-                Err(call_problem(&fault, &report))
-            }
-        }
-    }
-
-    fn with_request(self, ShownRequest { asked, staged }: ShownRequest) -> Self {
-        match staged {
-            Ok(leaving) => Self {
-                request: Some(OutboundRequest::new(leaving.method, leaving.url, leaving.headers, leaving.body)),
-                allowed: Some(true),
-                would_send_to: Some(leaving.to),
-                credential: Some(leaving.credential),
-                ..self
-            },
-            Err(failure) => Self {
-                request: Some(OutboundRequest::new(asked.method, asked.url, asked.headers, asked.body)),
-                allowed: Some(false),
-                refused: Some(RefusedRequest { reason: reason(failure.reason), message: failure.message }),
-                ..self
-            },
+impl From<actions::DryRun> for DryRun {
+    fn from(dry_run: actions::DryRun) -> Self {
+        let actions::DryRun { fuel, log, request, allowed, would_send_to, credential, refused, output, message } =
+            dry_run;
+        Self {
+            fuel,
+            log: LogLine::all(log),
+            request: request.map(Into::into),
+            allowed,
+            would_send_to,
+            credential,
+            refused: refused.map(|actions::RefusedRequest { reason, message }| RefusedRequest { reason, message }),
+            output,
+            message,
         }
     }
 }
 
-impl OutboundRequest {
-    fn new(method: String, url: String, headers: Vec<(String, String)>, body: Option<Bytes>) -> Self {
-        let headers = headers.into_iter().map(|(name, value)| Header { name, value }).collect();
-        Self { method, url, headers, body: body.map(|body| String::from_utf8_lossy(&body).into_owned()) }
-    }
-}
-
-fn reason(reason: OutboundReason) -> &'static str {
-    match reason {
-        OutboundReason::Denied => "denied",
-        OutboundReason::NeedsAuth => "needs_auth",
-        OutboundReason::Quota => "quota",
-        OutboundReason::Timeout => "timeout",
-        OutboundReason::TooLarge => "too_large",
-        OutboundReason::Network | OutboundReason::CircuitOpen => "network",
-        OutboundReason::Invalid => "invalid",
+impl From<actions::RequestShown> for OutboundRequest {
+    fn from(actions::RequestShown { method, url, headers, body }: actions::RequestShown) -> Self {
+        let headers = headers.into_iter().map(|actions::Header { name, value }| Header { name, value }).collect();
+        Self { method, url, headers, body }
     }
 }
 
@@ -186,12 +124,10 @@ pub async fn sample(
     _: Query<NoParameters>,
     Path((id, action)): Path<(String, String)>,
 ) -> Result<Json<Sample>, Problem> {
-    let connection = connections::find(&app, &principal, &id).await?;
-    require_action(&app, &connection, &action).await?;
-    let sample = stored_sample(&app, &connection, &action).await?;
+    let sample = actions::sample(&app, principal.organization, connections::parse(&id)?, &action).await?;
     let bytes = sample.cut_from.unwrap_or(sample.output.len() as u64);
     let (cut, at) = (sample.cut_from.is_some(), sample.at);
-    Ok(Json(Sample { output: raw(sample.output)?, bytes, cut, at }))
+    Ok(Json(Sample { output: RawValue::from_string(sample.output).map_err(ActionError::from)?, bytes, cut, at }))
 }
 
 /// The last output of an action, before the connection's mapping.
@@ -253,61 +189,52 @@ pub async fn preview(
     Path((id, action)): Path<(String, String)>,
     body::Json(asked): body::Json<PreviewRequest>,
 ) -> Result<Json<MappingPreview>, Problem> {
-    let connection = connections::find(&app, &principal, &id).await?;
-    require_action(&app, &connection, &action).await?;
-    let Some(filter) = asked.filter.or_else(|| connection.mappings.get(&action).cloned()) else {
-        return Err(Problem::invalid_at(
-            "filter",
-            "a jq filter is needed: the connection has no mapping for this action",
-        ));
-    };
-    if let Some(message) = filter_size(&filter) {
-        return Err(Problem::invalid_at("filter", message));
+    let spec = PreviewSpec { action, filter: asked.filter, sample: asked.sample };
+    let preview = actions::preview(&app, principal.organization, connections::parse(&id)?, spec).await?;
+    let actions::MappingPreview { input, output, model_bytes, fuel, sample_cut, notes } = preview;
+    let (bytes_before, bytes_after) = (input.get().len(), output.get().len());
+    Ok(Json(MappingPreview { input, output, bytes_before, bytes_after, model_bytes, fuel, sample_cut, notes }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn dry_run() -> actions::DryRun {
+        actions::DryRun {
+            fuel: 7,
+            log: Vec::new(),
+            request: Some(actions::RequestShown {
+                method: "GET".to_owned(),
+                url: "https://api.example.com/".to_owned(),
+                headers: vec![actions::Header { name: "accept".to_owned(), value: "*/*".to_owned() }],
+                body: None,
+            }),
+            allowed: Some(false),
+            would_send_to: Some("https://api.example.com:443".to_owned()),
+            credential: Some(None),
+            refused: Some(actions::RefusedRequest { reason: "denied", message: "no".to_owned() }),
+            output: Some(json!({"a": 1})),
+            message: Some("m"),
+        }
     }
-    let (input, sample_cut) = match asked.sample {
-        Some(sample) => (sample, false),
-        None => {
-            let ActionSample { output, cut_from, .. } = stored_sample(&app, &connection, &action).await?;
-            (raw(output)?, cut_from.is_some())
-        }
-    };
-    let mapped = app.connectors.preview(principal.organization, &filter, input.get()).await?;
-    let output = match mapped.result {
-        Ok(output) => output,
-        Err(MappingFailure::Filter { message, offset }) => {
-            return Err(Problem::new(&kinds::MAPPING_FAILED, message).with(|members| {
-                members.offset = Some(offset);
-                members.fuel = Some(mapped.cost.fuel);
-            }));
-        }
-        Err(MappingFailure::Fault(fault)) => return Err(fault_problem(&fault)),
-    };
-    let parsed = |json: &str| serde_json::from_str::<Value>(json).unwrap_or_default();
-    let nothing = found_nothing(&parsed(input.get()), &parsed(&output));
-    Ok(Json(MappingPreview {
-        notes: nothing.then(|| format!("the filter {FOUND_NOTHING}")).into_iter().collect(),
-        bytes_before: input.get().len(),
-        bytes_after: output.len(),
-        model_bytes: output.len().min(app.turns.limits.tool_output_bytes),
-        fuel: mapped.cost.fuel,
-        sample_cut,
-        input,
-        output: raw(output)?,
-    }))
-}
 
-async fn require_action(app: &App, connection: &Connection, action: &str) -> Result<(), Problem> {
-    let prepared = app.connectors.prepare(connection).await?;
-    prepared.action(action).map(|_| ()).map_err(|error: CallError| error.into())
-}
-
-async fn stored_sample(app: &App, connection: &Connection, action: &str) -> Result<ActionSample, Problem> {
-    let found = app.store.sample(connection.organization, connection.id, action).await?;
-    found.ok_or_else(|| {
-        Problem::not_found("there is no output of this action yet: call it, or give a `sample` to the preview")
-    })
-}
-
-fn raw(json: String) -> Result<Box<RawValue>, Problem> {
-    RawValue::from_string(json).map_err(|error| Problem::internal(&error))
+    #[test]
+    fn the_api_shows_a_dry_run_as_the_command_line_does() {
+        assert_eq!(json!(DryRun::from(dry_run())), json!(dry_run()));
+        let ended = || actions::DryRun {
+            request: None,
+            allowed: None,
+            would_send_to: None,
+            credential: None,
+            refused: None,
+            output: None,
+            message: None,
+            ..dry_run()
+        };
+        assert_eq!(json!(DryRun::from(ended())), json!(ended()));
+        assert_eq!(json!(ended()), json!({"fuel": 7, "log": [], "request": null}));
+    }
 }

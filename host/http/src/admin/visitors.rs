@@ -9,15 +9,13 @@ use axum::{
     response::Response,
 };
 use resly_core::{
-    connector::{
-        account::{AccountKey, AccountStore, AccountTerms, Renewed},
-        connection::{Connection, Owner},
-    },
-    principal::Principal,
+    connector::account::{Account, AccountKey},
     time::Timestamp,
 };
-use resly_manifest::Auth;
-use resly_service::{App, accounts::Revocation, connections::fit};
+use resly_service::{
+    App,
+    accounts::{authorization, visitor as accounts},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,17 +24,14 @@ use super::{
         self,
         view::{Authorization, Disconnected},
     },
-    oauth::{self, AuthorizationLink},
+    oauth::AuthorizationLink,
 };
 use crate::{
     body,
     guard::Admin,
-    problem::{Problem, kinds},
+    problem::Problem,
     query::{NoParameters, Query},
 };
-
-/// As long as a chat's `visitorId` may be.
-const LONGEST: usize = 200;
 
 #[derive(Serialize, ToSchema)]
 pub struct VisitorAccount {
@@ -64,8 +59,7 @@ pub async fn get(
     _: Query<NoParameters>,
     Path((id, visitor)): Path<(String, String)>,
 ) -> Result<Json<VisitorAccount>, Problem> {
-    let (_, key) = find(&app, &principal, &id, visitor).await?;
-    view(&app, &key).await
+    Ok(view(accounts::account(&app, principal.organization, connections::parse(&id)?, visitor).await?))
 }
 
 /// Begins a visitor's authorization: the company's app sends its visitor to the link.
@@ -77,8 +71,8 @@ pub async fn start(
     Admin(principal): Admin,
     Path((id, visitor)): Path<(String, String)>,
 ) -> Result<Json<AuthorizationLink>, Problem> {
-    let (connection, key) = find(&app, &principal, &id, visitor).await?;
-    oauth::begin(&app, &principal, &connection, key.visitor).await
+    let link = authorization::start_visitor(&app, &principal, connections::parse(&id)?, visitor).await?;
+    Ok(Json(link.into()))
 }
 
 /// Keeps a visitor's key, token, or user name and password, for services without OAuth.
@@ -92,22 +86,9 @@ pub async fn put(
     Path((id, visitor)): Path<(String, String)>,
     body::Json(credentials): body::Json<BTreeMap<String, String>>,
 ) -> Result<Json<VisitorAccount>, Problem> {
-    let (connection, key) = find(&app, &principal, &id, visitor).await?;
-    let prepared = app.connectors.prepare(&connection).await?;
-    let auth = connection.auth_in(&prepared.installable.manifest);
-    if matches!(auth, Auth::Oauth2(_)) {
-        return Err(Problem::invalid_at("auth", "this connection authenticates by `oauth2`: use …/oauth/start"));
-    }
-    let mistakes = fit::check_credentials(&prepared.installable.manifest, auth, &credentials);
-    if !mistakes.is_empty() {
-        return Err(Problem::invalid(mistakes));
-    }
-    let sealed = app.safe.seal_account(&key, credentials).await.map_err(|error| Problem::internal(&error))?;
-    let new = Renewed { sealed, terms: AccountTerms::default() };
-    if !app.store.put_account(key.clone(), connection.revision, new, app.clock.now()).await? {
-        return Err(Problem::new(&kinds::CONFLICT, "the connection was changed at the same moment; try again"));
-    }
-    view(&app, &key).await
+    let organization = principal.organization;
+    let kept = accounts::put_credentials(&app, organization, connections::parse(&id)?, visitor, credentials).await?;
+    Ok(view(kept))
 }
 
 /// Disconnects a visitor's account, here and, where the service revokes tokens, there.
@@ -120,39 +101,11 @@ pub async fn delete(
     Admin(principal): Admin,
     Path((id, visitor)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let (connection, key) = find(&app, &principal, &id, visitor).await?;
-    let account = app.store.delete_account(key.clone()).await?;
-    let account = account.ok_or_else(|| Problem::not_found("this visitor has no account here"))?;
-    // A connector that is gone from the catalogue can't say where its tokens are revoked.
-    let prepared = app.connectors.prepare(&connection).await.ok();
-    let spec =
-        prepared.and_then(|prepared| app.accounts.spec(&connection, &prepared.installable, key.visitor.as_deref()));
-    Ok(connections::revoked(match spec {
-        Some(spec) => app.accounts.revoke_one(&spec, &account).await,
-        None => Revocation::Done,
-    }))
+    let revocation = accounts::disconnect(&app, principal.organization, connections::parse(&id)?, visitor).await?;
+    Ok(connections::revoked(revocation))
 }
 
-async fn find(
-    app: &App,
-    principal: &Principal,
-    id: &str,
-    visitor: String,
-) -> Result<(Connection, AccountKey), Problem> {
-    let connection = connections::find(app, principal, id).await?;
-    if connection.owner != Owner::Visitor {
-        return Err(Problem::invalid_at("owner", "this connection has one account, the organization's own"));
-    }
-    if visitor.is_empty() || visitor.len() > LONGEST || visitor.chars().any(char::is_control) {
-        let message = format!("1 to {LONGEST} bytes without control characters, as a chat's `visitorId`");
-        return Err(Problem::invalid_at("visitor", message));
-    }
-    let key = AccountKey { organization: connection.organization, connection: connection.id, visitor: Some(visitor) };
-    Ok((connection, key))
-}
-
-async fn view(app: &App, key: &AccountKey) -> Result<Json<VisitorAccount>, Problem> {
-    let account = app.store.account(key).await?.filter(|account| account.sealed.is_some());
+fn view((key, account): (AccountKey, Option<Account>)) -> Json<VisitorAccount> {
     let Authorization { authorized, authorized_at, expires_at, scopes } = Authorization::of(account.as_ref());
-    Ok(Json(VisitorAccount { authorized, authorized_at, expires_at, scopes, visitor: key.visitor.clone() }))
+    Json(VisitorAccount { authorized, authorized_at, expires_at, scopes, visitor: key.visitor })
 }

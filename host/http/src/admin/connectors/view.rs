@@ -9,7 +9,7 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_manifest::{Action, Auth, RequestedLimits, SideEffect, signature::PublicKey};
-use resly_service::catalogue::CatalogEntry;
+use resly_service::{catalogue::CatalogEntry, connectors::FoundConnector};
 use resly_store::{Trust, VersionState};
 use serde::Serialize;
 use serde_json::Value;
@@ -32,18 +32,18 @@ impl Connectors {
 #[derive(Serialize, ToSchema)]
 pub struct Connector {
     #[serde(flatten)]
-    pub listed: ListedConnector,
+    listed: ListedConnector,
     /// Against an approved version; `null` when none is approved.
     #[schema(required)]
     changes: Option<ConnectorChanges>,
     versions: Vec<ConnectorVersion>,
 }
 
-impl Connector {
-    pub fn new(found: &CatalogEntry, versions: &[CatalogEntry], trust: &Trust) -> Self {
+impl From<&FoundConnector> for Connector {
+    fn from(FoundConnector { chosen, versions, trust }: &FoundConnector) -> Self {
         Self {
-            listed: ListedConnector::new(found, trust),
-            changes: found.changes(versions).map(ConnectorChanges::from),
+            listed: ListedConnector::new(chosen, trust),
+            changes: chosen.changes(versions).map(ConnectorChanges::from),
             versions: versions.iter().map(ConnectorVersion::from).collect(),
         }
     }

@@ -1,4 +1,4 @@
-//! Signing for authors: a key's file, and a packed connector's signature.
+//! `resly connector keygen` and `sign`: a key's file, and a packed connector's signature.
 
 use std::{
     io::Write,
@@ -11,8 +11,7 @@ use resly_core::time::Random;
 use resly_manifest::signature::{PublicKey, SigningKey};
 use zeroize::Zeroizing;
 
-/// How WebAssembly begins.
-pub const WASM: &[u8] = b"\0asm";
+use super::WASM;
 
 /// Makes a key and writes it to a new file that its owner alone can read; the public key, for those who trust it.
 pub fn keygen(file: &Path, random: &dyn Random) -> anyhow::Result<PublicKey> {

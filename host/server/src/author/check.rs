@@ -1,0 +1,62 @@
+//! `resly connector check`: what a host would say of a connector.
+
+use anyhow::Context;
+use resly_core::{
+    connector::approval::{RequestedGrants, remarks},
+    id::OrganizationId,
+};
+use resly_manifest::{Digest, SideEffect};
+use resly_service::{
+    App,
+    definition::{self, DefinitionError},
+};
+use uuid::Uuid;
+
+use super::{InputFile, Postable, mistakes_error};
+
+/// Compiles a component as an upload would be compiled, and examines a definition as a post would be examined, so that
+/// whatever a host refuses is refused here, with every mistake at once.
+pub async fn admit_file(app: &App, given: InputFile) -> anyhow::Result<Postable> {
+    let reading = match given {
+        InputFile::Component(postable) => {
+            if let Some(wasm) = &postable.wasm {
+                app.sandbox.prepare(Digest::of(wasm), wasm).await.context("a host would refuse this component")?;
+            }
+            return Ok(postable);
+        }
+        InputFile::Definition(reading) => reading,
+    };
+    // A host of an author's own has nothing compiled yet, and filters are parsed within seconds.
+    app.sandbox.prepare_mapper().await.context("the definition could not be examined")?;
+    let manifest =
+        definition::usable(app, OrganizationId(Uuid::nil()), reading).await.map_err(|unusable| match unusable {
+            DefinitionError::Mistakes(mistakes) => mistakes_error(&mistakes),
+            DefinitionError::Unexamined(fault) => {
+                anyhow::Error::new(fault).context("the definition could not be examined")
+            }
+        })?;
+    Ok(Postable { asking: RequestedGrants { manifest, signer: None }, imports: Vec::new(), wasm: None })
+}
+
+/// What a host would take in, and what its admin is asked to approve.
+pub fn summary(postable: &Postable) -> String {
+    let RequestedGrants { manifest, signer } = &postable.asking;
+    let list = |texts: Vec<&str>| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
+    let writes = manifest.actions.iter().filter(|action| action.side_effect == SideEffect::Write);
+    let signature = match (&postable.wasm, signer) {
+        (None, _) => "not for definitions".to_owned(),
+        (_, None) => "none; `resly connector sign` adds one".to_owned(),
+        (_, Some(signer)) => format!("valid, with the key {signer}"),
+    };
+    let mut lines = vec![
+        format!("a host would take `{}` {} in", manifest.id, manifest.version),
+        format!("  calls: {}", list(manifest.hosts.iter().map(String::as_str).collect())),
+        format!("  credential: {}", list(manifest.auths().map(|auth| auth.kind().name()).collect())),
+        format!("  actions that change something: {}", list(writes.map(|action| action.id.as_str()).collect())),
+        format!("  signature: {signature}"),
+    ];
+    if postable.wasm.is_some() {
+        lines.extend(remarks(manifest, &postable.imports).into_iter().map(|remark| format!("  note: {remark}")));
+    }
+    lines.join("\n")
+}

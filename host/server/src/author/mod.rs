@@ -1,0 +1,86 @@
+//! A connector author's tools, a file for each verb: begin a connector, build and pack it, sign it, import a definition, check
+//! it as a host does, run an action of it in the very host that will run it.
+
+mod build;
+mod check;
+mod import;
+mod new;
+mod pack;
+mod run;
+pub mod sign;
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use resly_core::{connector::approval::RequestedGrants, json::without_bom};
+use resly_manifest::{Mistake, Reading};
+use resly_service::{definition::Source, upload};
+
+pub use self::{
+    build::build,
+    check::{admit_file, summary},
+    import::{import, write},
+    new::scaffold,
+    pack::pack,
+    run::{ActionCall, ActionRun, render_dry_run, render_report, run},
+};
+
+/// How WebAssembly begins.
+const WASM: &[u8] = b"\0asm";
+
+/// A connector as a host would take it in.
+pub struct Postable {
+    pub asking: RequestedGrants,
+    /// What a component imports.
+    pub imports: Vec<String>,
+    /// A packed component; nothing for a declarative definition.
+    pub wasm: Option<Bytes>,
+}
+
+/// What a file holds, as far as reading it tells.
+pub enum InputFile {
+    Component(Postable),
+    Definition(Reading),
+}
+
+/// Reads a packed component, or a definition as TOML or JSON.
+pub fn read(file: &Path) -> anyhow::Result<InputFile> {
+    let bytes = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
+    if bytes.starts_with(WASM) {
+        let looked = upload::inspect(&bytes)?;
+        let postable = Postable { asking: looked.asking, imports: looked.imports, wasm: Some(bytes.into()) };
+        return Ok(InputFile::Component(postable));
+    }
+    let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", file.display()))?;
+    let reading = written(file, text)?;
+    let actions = reading.manifest.as_ref().map(|manifest| manifest.actions.as_slice()).unwrap_or_default();
+    if !actions.is_empty() && actions.iter().all(|action| action.request.is_none()) {
+        bail!(
+            "{} is the manifest of a compiled connector: an action without `request` needs a component; pack the two \
+             with `resly connector pack`{}",
+            file.display(),
+            listed(&reading.mistakes)
+        );
+    }
+    Ok(InputFile::Definition(reading))
+}
+
+/// A definition by its file's name: JSON, or TOML.
+fn written(file: &Path, text: String) -> anyhow::Result<Reading> {
+    let source = if file.extension().is_some_and(|extension| extension == "json") {
+        let wrong = || format!("{} is not a connector's manifest", file.display());
+        Source::Json(serde_json::from_slice(without_bom(text.as_bytes())).with_context(wrong)?)
+    } else {
+        Source::Toml(text)
+    };
+    Ok(source.read())
+}
+
+fn mistakes_error(mistakes: &[Mistake]) -> anyhow::Error {
+    anyhow::anyhow!("the manifest has mistakes:{}", listed(mistakes))
+}
+
+fn listed(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(|mistake| format!("\n  - {mistake}")).collect()
+}

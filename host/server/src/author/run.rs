@@ -1,0 +1,153 @@
+//! `resly connector run`: an action of a connector, called in a host of the author's own as in any other.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::ensure;
+use resly_core::{
+    connector::{
+        approval::{Approval, RequestedGrants},
+        call::CallReport,
+        connection::{Environment, Origin, Owner, Policy},
+        fault::Fault,
+    },
+    id::{KeyId, OrganizationId},
+    meter::Limits,
+};
+use resly_manifest::Digest;
+use resly_service::{
+    App, FieldError,
+    actions::{self, ActionError, DryRun, ManualCaller},
+    connections::{self, ConnectionError, NewConnection},
+};
+use resly_store::{Decision, NewConnectorVersion, NewOrganization, SavedVersion, VersionState};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{InputFile, Postable, admit_file};
+
+const ORGANIZATION: &str = "author";
+
+/// What to run.
+pub struct ActionCall {
+    pub action: String,
+    pub input: Value,
+    pub settings: Value,
+    /// Calls the service itself, with these credentials; without them, the manifest's fixtures answer.
+    pub live: Option<Map<String, Value>>,
+    /// Shows the first request instead of sending it.
+    pub dry_run: bool,
+}
+
+/// What running an action gave.
+pub enum ActionRun {
+    Called(CallReport),
+    /// What it would send, or why it failed before it sent anything.
+    DryRun(Result<Box<DryRun>, Box<Fault>>),
+}
+
+/// Installs a connector in this host and calls one of its actions, as an admin of a host would.
+pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow::Result<ActionRun> {
+    let Postable { asking: RequestedGrants { mut manifest, signer }, imports, wasm } = admit_file(app, given).await?;
+    let now = app.clock.now();
+    let organization = match app.store.organization_named(ORGANIZATION).await? {
+        Some(organization) => organization,
+        None => {
+            let id = OrganizationId(app.random.uuid(now));
+            let new = NewOrganization { id, name: ORGANIZATION.to_owned(), limits: Limits::new(), now };
+            app.store.create_organization(new).await?;
+            id
+        }
+    };
+    let component = wasm.as_ref().map_or_else(|| app.catalogue.runner(), |wasm| Digest::of(wasm));
+    // An author tries many contents under one version; a host keeps the first.
+    let content = Digest::of(&[serde_json::to_vec(&manifest)?.as_slice(), &component.0].concat()).to_string();
+    let release = manifest.version.split('+').next().unwrap_or_default();
+    manifest.version = format!("{release}+{}", content.get(..12).unwrap_or_default());
+    let new = NewConnectorVersion {
+        organization,
+        asking: RequestedGrants { manifest: manifest.clone(), signer },
+        origin: if wasm.is_some() { Origin::Uploaded } else { Origin::Declarative },
+        component,
+        wasm,
+        imports,
+        state: VersionState::Ready,
+        now,
+    };
+    ensure!(
+        matches!(app.store.put_connector(new).await?, SavedVersion::As { .. }),
+        "this version is there with another content"
+    );
+    // The author looks at what it asks for by writing it.
+    let decision = Decision {
+        organization,
+        connector: manifest.id.clone(),
+        version: manifest.version.clone(),
+        component,
+        approval: Approval::Approved,
+        reason: None,
+        by: KeyId(Uuid::nil()),
+        now,
+    };
+    app.store.decide_connector(decision).await?;
+    let credentials: Option<BTreeMap<String, String>> = trial.live.map(|fields| {
+        fields.into_iter().map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned())).collect()
+    });
+    let new = NewConnection {
+        connector: manifest.id,
+        version: Some(manifest.version),
+        name: None,
+        environment: if credentials.is_some() { Environment::Production } else { Environment::Sandbox },
+        settings: trial.settings,
+        auth: None,
+        owner: Owner::Organization,
+        credentials,
+        credentials_expire_at: None,
+        policy: Policy::default(),
+        mappings: BTreeMap::new(),
+    };
+    let connection = connections::install(app, organization, new).await.map_err(not_installed)?.id;
+    let by = ManualCaller { organization, key: KeyId(Uuid::nil()), visitor: None };
+    let (action, input) = (trial.action, trial.input);
+    let ran = if trial.dry_run {
+        match actions::dry_run(app, by, connection, action, input).await {
+            Err(ActionError::Failed(fault, _)) => Ok(ActionRun::DryRun(Err(fault))),
+            shown => shown.map(|shown| ActionRun::DryRun(Ok(Box::new(shown)))),
+        }
+    } else {
+        actions::call(app, by, connection, action, input).await.map(|called| ActionRun::Called(called.report))
+    };
+    app.store.delete_connection(organization, connection, app.clock.now()).await?;
+    Ok(ran?)
+}
+
+fn not_installed(error: ConnectionError) -> anyhow::Error {
+    match error {
+        ConnectionError::Invalid(mistakes) => {
+            let line = |mistake: &FieldError| format!("\n  - {}: {}", mistake.path, mistake.message);
+            let lines: String = mistakes.iter().map(line).collect();
+            anyhow::anyhow!("the connection would have mistakes:{lines}")
+        }
+        ConnectionError::Vault(error) => anyhow::anyhow!("the credentials can't be sealed: {error}"),
+        error => error.into(),
+    }
+}
+
+/// A dry run, for a person: the request on its own, and what it took.
+pub fn render_dry_run(dry_run: &Result<Box<DryRun>, Box<Fault>>) -> (Option<String>, String) {
+    match dry_run {
+        Ok(dry_run) => (Some(format!("{:#}\n", json!(dry_run))), "nothing was sent\n".to_owned()),
+        Err(fault) => (None, format!("{}: {}\n", fault.kind.name(), fault.for_admin())),
+    }
+}
+
+/// What a call gave, for a person: the output on its own, and what it took.
+pub fn render_report(report: &CallReport) -> (Option<String>, String) {
+    let output = report.result.as_ref().ok().map(|output| format!("{output:#}\n"));
+    let mut lines: String = report.log.iter().map(|line| format!("log: {}\n", json!(line))).collect();
+    let cost = &report.cost;
+    lines.push_str(&format!("{} fuel, {} HTTP calls, {} µs\n", cost.fuel, cost.http_calls, cost.duration_us));
+    if let Err(fault) = &report.result {
+        lines.push_str(&format!("{}: {}\n", fault.kind.name(), fault.for_admin()));
+    }
+    (output, lines)
+}

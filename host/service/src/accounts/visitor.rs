@@ -1,0 +1,102 @@
+//! One visitor's own account at a service. The company's app says who its visitor is; the visitor agrees in a browser, or the
+//! app hands in a key.
+
+use std::collections::BTreeMap;
+
+use resly_core::{
+    connector::{
+        account::{Account, AccountKey, AccountStore, AccountTerms, Renewed},
+        connection::{Connection, Owner},
+    },
+    id::{ConnectionId, OrganizationId},
+};
+use resly_manifest::Auth;
+
+use super::{AccountError, Revocation};
+use crate::{
+    App,
+    connections::{self, fit},
+};
+
+/// Bytes of a visitor's name, as many as a chat's `visitorId` may have.
+pub(super) const LONGEST: usize = 200;
+
+/// A visitor's account; `None` when the visitor has connected none.
+pub async fn account(
+    app: &App,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    visitor: String,
+) -> Result<(AccountKey, Option<Account>), AccountError> {
+    let (_, key) = find(app, organization, connection, visitor).await?;
+    stored(app, key).await
+}
+
+/// Keeps a visitor's key, token, or user name and password, for services without OAuth.
+pub async fn put_credentials(
+    app: &App,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    visitor: String,
+    credentials: BTreeMap<String, String>,
+) -> Result<(AccountKey, Option<Account>), AccountError> {
+    let (connection, key) = find(app, organization, connection, visitor).await?;
+    let prepared = app.connectors.prepare(&connection).await?;
+    let manifest = &prepared.installable.manifest;
+    let auth = connection.auth_in(manifest);
+    if matches!(auth, Auth::Oauth2(_)) {
+        return Err(AccountError::OnlyOauth);
+    }
+    let mistakes = fit::check_credentials(manifest, auth, &credentials);
+    if !mistakes.is_empty() {
+        return Err(AccountError::Invalid(mistakes));
+    }
+    let sealed = app.safe.seal_account(&key, credentials).await?;
+    let new = Renewed { sealed, terms: AccountTerms::default() };
+    if !app.store.put_account(key.clone(), connection.revision, new, app.clock.now()).await? {
+        return Err(AccountError::ChangedMeanwhile);
+    }
+    stored(app, key).await
+}
+
+/// Disconnects a visitor's account, here and, where the service revokes tokens, there.
+pub async fn disconnect(
+    app: &App,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    visitor: String,
+) -> Result<Revocation, AccountError> {
+    let (connection, key) = find(app, organization, connection, visitor).await?;
+    let account = app.store.delete_account(key.clone()).await?.ok_or(AccountError::NoAccount)?;
+    // A connector that is gone from the catalogue can't say where its tokens are revoked.
+    let prepared = app.connectors.prepare(&connection).await.ok();
+    let spec =
+        prepared.and_then(|prepared| app.accounts.spec(&connection, &prepared.installable, key.visitor.as_deref()));
+    Ok(match spec {
+        Some(spec) => app.accounts.revoke_one(&spec, &account).await,
+        None => Revocation::Done,
+    })
+}
+
+/// A connection whose visitors have accounts of their own, and the key of one of these.
+pub(super) async fn find(
+    app: &App,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    visitor: String,
+) -> Result<(Connection, AccountKey), AccountError> {
+    let connection = connections::find(app, organization, connection).await?;
+    if connection.owner != Owner::Visitor {
+        return Err(AccountError::OneAccount);
+    }
+    if visitor.is_empty() || visitor.len() > LONGEST || visitor.chars().any(char::is_control) {
+        return Err(AccountError::BadVisitor);
+    }
+    let key = AccountKey { organization: connection.organization, connection: connection.id, visitor: Some(visitor) };
+    Ok((connection, key))
+}
+
+async fn stored(app: &App, key: AccountKey) -> Result<(AccountKey, Option<Account>), AccountError> {
+    let account = app.store.account(&key).await?.filter(|account| account.sealed.is_some());
+    Ok((key, account))
+}

@@ -1,0 +1,33 @@
+//! Adds a declarative definition.
+
+use resly_core::{
+    connector::{approval::RequestedGrants, connection::Origin},
+    id::OrganizationId,
+};
+use resly_manifest::Reading;
+use resly_store::{NewConnectorVersion, VersionState};
+
+use super::{ConnectorError, FoundConnector, find, keep};
+use crate::{App, definition};
+
+/// Adds a definition. It can be installed at once: the host's own code runs it.
+pub async fn define(
+    app: &App,
+    organization: OrganizationId,
+    reading: Reading,
+) -> Result<FoundConnector, ConnectorError> {
+    let manifest = definition::usable(app, organization, reading).await?;
+    let (id, version) = (manifest.id.clone(), manifest.version.clone());
+    let new = NewConnectorVersion {
+        organization,
+        asking: RequestedGrants { manifest, signer: None },
+        origin: Origin::Declarative,
+        component: app.catalogue.runner(),
+        wasm: None,
+        imports: Vec::new(),
+        state: VersionState::Ready,
+        now: app.clock.now(),
+    };
+    keep(app, new).await?;
+    find(app, organization, &id, Some(&version)).await
+}

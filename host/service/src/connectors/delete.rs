@@ -1,0 +1,24 @@
+//! Deletes a version.
+
+use resly_core::id::OrganizationId;
+use resly_store::VersionRemoval;
+
+use super::ConnectorError;
+use crate::App;
+
+/// Deletes a version that no connection uses. Its number stays taken: it can only come back as the same content.
+pub async fn delete(
+    app: &App,
+    organization: OrganizationId,
+    connector: String,
+    version: String,
+) -> Result<(), ConnectorError> {
+    if app.catalogue.is_bundled(&connector) {
+        return Err(ConnectorError::Bundled(connector));
+    }
+    match app.store.delete_connector(organization, connector, version).await? {
+        VersionRemoval::Gone => Ok(()),
+        VersionRemoval::Missing => Err(ConnectorError::NoVersion),
+        VersionRemoval::InUse(connections) => Err(ConnectorError::InUse(connections)),
+    }
+}

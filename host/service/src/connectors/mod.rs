@@ -1,0 +1,122 @@
+//! What an organization adds to the catalogue: a definition, an upload, an admin's decision about an upload, its end.
+
+mod decide;
+mod define;
+mod delete;
+mod upload;
+
+use resly_core::{
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+};
+use resly_manifest::{Digest, Manifest, Mistake};
+use resly_store::{COMPILING_MOST, NewConnectorVersion, SavedVersion, Trust, VersionState};
+
+pub use self::{
+    decide::{VersionDecision, approve, reject},
+    define::define,
+    delete::delete,
+    upload::{Uploaded, upload},
+};
+use crate::{
+    App, FieldError,
+    catalogue::{CatalogEntry, NotInstallable},
+    definition::DefinitionError,
+    upload::InspectError,
+};
+
+/// Why something can't be done with a connector.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectorError {
+    #[error("there is no such connector")]
+    Missing,
+    #[error("there is no such version of this connector")]
+    NoVersion,
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// What an upload says of itself is wrong, or it couldn't be compiled.
+    #[error("{} mistakes in the component", .0.len())]
+    Component(Vec<Mistake>),
+    #[error(transparent)]
+    NotInstallable(#[from] NotInstallable),
+    #[error("`{0}` is a bundled connector; choose another id")]
+    IdTaken(String),
+    #[error("`{0}` is a bundled connector and comes with the host")]
+    Bundled(String),
+    #[error("`{id}` {version} is, or was, another content; give this one a higher version")]
+    AnotherContent { id: String, version: String },
+    #[error("an organization keeps at most {most} {what}, and this would be more; delete old versions")]
+    TooMany { what: &'static str, most: u64 },
+    #[error("{COMPILING_MOST} components of this organization are being compiled already")]
+    QueueFull,
+    #[error("only uploaded components are approved; this connector needs none")]
+    NeedsNoApproval,
+    #[error("this version was refused: {0}")]
+    Refused(String),
+    #[error("the file is another by now; its SHA-256 is {0}")]
+    AnotherFile(Digest),
+    #[error("{} mistakes in what was sent", .0.len())]
+    Invalid(Vec<FieldError>),
+    /// Connections use it: their ids and names.
+    #[error("{} use it; move them to another version, or delete them, first", names(.0))]
+    InUse(Vec<(ConnectionId, String)>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<InspectError> for ConnectorError {
+    fn from(error: InspectError) -> Self {
+        Self::Component(error.mistakes())
+    }
+}
+
+fn names(connections: &[(ConnectionId, String)]) -> String {
+    let names: Vec<String> = connections.iter().map(|(_, name)| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+/// One connector, with all of its versions.
+pub struct FoundConnector {
+    /// The version that was asked for.
+    pub chosen: CatalogEntry,
+    /// All of them, the newest first.
+    pub versions: Vec<CatalogEntry>,
+    /// Whom the organization trusts.
+    pub trust: Trust,
+}
+
+/// A version, or the newest that can be installed, with what versions there are.
+pub async fn find(
+    app: &App,
+    organization: OrganizationId,
+    id: &str,
+    version: Option<&str>,
+) -> Result<FoundConnector, ConnectorError> {
+    let versions = app.catalogue.versions(organization, id).await?;
+    let trust = app.store.trust(organization).await?;
+    let chosen = match version {
+        Some(version) => versions.iter().find(|listed| listed.installable.manifest.version == version),
+        None => {
+            let first = |fits: fn(&CatalogEntry) -> bool| versions.iter().find(|listed| fits(listed));
+            first(|listed| listed.state == VersionState::Ready && listed.approval.allows())
+                .or_else(|| first(|listed| listed.state == VersionState::Ready))
+                .or(versions.first())
+        }
+    };
+    Ok(FoundConnector { chosen: chosen.ok_or(ConnectorError::Missing)?.clone(), versions, trust })
+}
+
+/// Keeps a version, unless its id or its content is another's; how far it is.
+async fn keep(app: &App, new: NewConnectorVersion) -> Result<VersionState, ConnectorError> {
+    let Manifest { id, version, .. } = &new.asking.manifest;
+    let (id, version) = (id.clone(), version.clone());
+    if app.catalogue.is_bundled(&id) {
+        return Err(ConnectorError::IdTaken(id));
+    }
+    match app.store.put_connector(new).await? {
+        SavedVersion::As { state, .. } => Ok(state),
+        SavedVersion::Different => Err(ConnectorError::AnotherContent { id, version }),
+        SavedVersion::TooMany { what, most } => Err(ConnectorError::TooMany { what, most }),
+        SavedVersion::QueueFull => Err(ConnectorError::QueueFull),
+    }
+}

@@ -1,0 +1,49 @@
+//! Changes a key.
+
+use resly_core::{id::KeyId, principal::Scope, rate::RateLimits, time::Timestamp};
+use resly_store::{KeyChange, KeySummary, StoredKey};
+
+use super::{
+    Grantor, KeyError, RateLimitsPatch,
+    check::{check_expiry, read_origins, read_scopes},
+    find_for_change,
+};
+use crate::{check_name, keyring::Keyring};
+
+/// What an admin wants to be different; what is absent stays, and `Some(None)` lifts it.
+#[derive(Default)]
+pub struct KeyPatch {
+    pub name: Option<String>,
+    pub scopes: Option<Vec<Scope>>,
+    /// All of a publishable key's origins, in the place of those it has.
+    pub origins: Option<Vec<String>>,
+    pub message_cap: Option<Option<u64>>,
+    /// A key that was rotated ends with its overlap at the latest.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// `Some(None)` is the defaults of the key's kind.
+    pub rate_limits: Option<Option<RateLimitsPatch>>,
+}
+
+/// Changes a key that still works. The change holds within a second, everywhere.
+pub async fn change(keyring: &Keyring, by: Grantor<'_>, id: KeyId, patch: KeyPatch) -> Result<KeySummary, KeyError> {
+    let key = find_for_change(keyring, by, id).await?;
+    let change = read(by, &key, patch, keyring.now())?;
+    Ok(keyring.change(by.organization(), id, change).await?)
+}
+
+fn read(by: Grantor<'_>, key: &StoredKey, patch: KeyPatch, now: Timestamp) -> Result<KeyChange, KeyError> {
+    let KeyPatch { name, scopes, origins, message_cap, expires_at, rate_limits } = patch;
+    let kind = key.principal.kind;
+    let mut mistakes = Vec::new();
+    mistakes.extend(name.as_deref().and_then(check_name));
+    let scopes = scopes.map(|scopes| read_scopes(kind, scopes, &mut mistakes));
+    let origins = origins.map(|origins| read_origins(kind, &origins, &mut mistakes));
+    check_expiry(expires_at.flatten(), now, &mut mistakes);
+    let rates = key.rate_limits.unwrap_or_else(|| RateLimits::usual(kind));
+    let rate_limits = rate_limits.map(|patch| patch.map(|patch| patch.over(rates, &mut mistakes)));
+    if !mistakes.is_empty() {
+        return Err(KeyError::Invalid(mistakes));
+    }
+    by.require(scopes.as_deref().unwrap_or_default())?;
+    Ok(KeyChange { name, scopes, origins, message_cap, rate_limits, expires_at })
+}

@@ -1,0 +1,88 @@
+//! API keys: make one, change it, put another in its place, delete it. The API and the command line call the same
+//! functions, which work on the [`Keyring`] alone: the command line has a store, and no running host.
+
+mod change;
+mod check;
+mod create;
+mod delete;
+mod rates;
+mod rotate;
+
+use resly_core::{
+    error::StoreError,
+    id::{KeyId, OrganizationId},
+    principal::{Principal, Scope},
+};
+use resly_store::{KeyChangeError, KeySummary, StoredKey};
+
+pub use self::{
+    change::{KeyPatch, change},
+    create::{NewKey, create},
+    delete::delete,
+    rates::{RateLimitPatch, RateLimitsPatch},
+    rotate::{Overlap, rotate},
+};
+use crate::{FieldError, keyring::Keyring};
+
+/// Why something can't be done with a key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("there is no such key")]
+    Missing,
+    #[error("{} mistakes in what was sent", .0.len())]
+    Invalid(Vec<FieldError>),
+    #[error("only an operator's key may make, change, rotate or delete a key with the scope `operator`")]
+    OperatorOnly,
+    #[error(transparent)]
+    Refused(#[from] KeyChangeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who makes and changes keys.
+#[derive(Clone, Copy)]
+pub enum Grantor<'p> {
+    /// An admin's key. It grants no more than it has, in its own organization.
+    Key(&'p Principal),
+    /// Whoever has the host's data and its master key. Every scope is theirs to grant.
+    Host(OrganizationId),
+}
+
+impl Grantor<'_> {
+    fn organization(self) -> OrganizationId {
+        match self {
+            Self::Key(principal) => principal.organization,
+            Self::Host(organization) => organization,
+        }
+    }
+
+    /// Nobody hands out, or lays hands on, more than they have.
+    fn require(self, scopes: &[Scope]) -> Result<(), KeyError> {
+        match self {
+            Self::Key(principal) if scopes.contains(&Scope::Operator) && !principal.may(Scope::Operator) => {
+                Err(KeyError::OperatorOnly)
+            }
+            Self::Key(_) | Self::Host(_) => Ok(()),
+        }
+    }
+}
+
+/// One key of an organization, without its secret.
+pub async fn get(keyring: &Keyring, organization: OrganizationId, id: KeyId) -> Result<KeySummary, KeyError> {
+    let StoredKey { principal, name, rate_limits, created_at, expires_at, last_used_at, .. } =
+        find(keyring, organization, id).await?;
+    let Principal { key: id, kind, scopes, origins, message_cap, .. } = principal;
+    Ok(KeySummary { id, name, kind, scopes, origins, message_cap, rate_limits, created_at, expires_at, last_used_at })
+}
+
+async fn find(keyring: &Keyring, organization: OrganizationId, id: KeyId) -> Result<StoredKey, KeyError> {
+    let found = keyring.stored(id).await?;
+    found.filter(|key| key.principal.organization == organization).ok_or(KeyError::Missing)
+}
+
+/// A key that the grantor may change.
+async fn find_for_change(keyring: &Keyring, by: Grantor<'_>, id: KeyId) -> Result<StoredKey, KeyError> {
+    let key = find(keyring, by.organization(), id).await?;
+    by.require(&key.principal.scopes)?;
+    Ok(key)
+}
