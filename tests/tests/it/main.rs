@@ -40,6 +40,7 @@ mod rates;
 mod real_binary;
 mod reasons;
 mod refusals;
+mod released;
 mod structure;
 mod typed_client;
 mod uploads;
