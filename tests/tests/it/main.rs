@@ -41,6 +41,7 @@ mod rates;
 mod real_binary;
 mod reasons;
 mod refusals;
+mod released;
 mod several_hosts;
 mod structure;
 mod typed_client;

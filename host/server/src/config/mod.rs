@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use ipnet::IpNet;
 use resly_core::connector::health::Schedule;
 use resly_http::edge::Limits;
+use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
 use resly_vault::{MasterKeySource, MasterKeys};
 use secrecy::SecretString;
 use url::Url;
@@ -18,15 +19,6 @@ pub use clients::{OauthClient, OauthClients};
 pub use layers::{Environment, SETTINGS, Setting, variable};
 
 use layers::Layers;
-
-/// A language model or an embedder behind an OpenAI-compatible API.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// With `/v1`.
-    pub url: String,
-    pub model: String,
-    pub key: Option<SecretString>,
-}
 
 /// A valid configuration.
 #[derive(Clone)]
@@ -45,15 +37,13 @@ pub struct Config {
     /// `RESLY_PRODUCTION` itself.
     pub declared_production: bool,
     /// The built-in answerer without one.
-    pub model: Option<Upstream>,
-    /// The model's own without one.
-    pub model_temperature: Option<f64>,
+    pub model: Option<ModelConfig>,
     /// Tokens that the model may write in one round.
     pub model_max_tokens: Option<u32>,
     /// Tokens of a conversation's history that a model is sent.
     pub history_tokens: Option<u64>,
     /// The built-in embedder without one.
-    pub embedder: Option<Upstream>,
+    pub embedder: Option<EmbedderConfig>,
     pub master_key: Option<SecretString>,
     pub master_key_file: Option<PathBuf>,
     /// For `resly vault` beside a running host.
@@ -125,13 +115,6 @@ impl Config {
                 layers.origin("embedder_dir")
             ));
         }
-        layers.parsed("model_api", mistakes, |text| match text {
-            "openai" => Ok(()),
-            "anthropic" => {
-                Err("this build doesn't speak `anthropic` yet; use `openai`, or a gateway that speaks it".to_owned())
-            }
-            other => Err(format!("`{other}` is not `openai`")),
-        });
         let trusted_proxies: Vec<IpNet> = layers.parsed("trusted_proxies", mistakes, networks).unwrap_or_default();
         for name in ["model_temperature", "model_max_tokens"] {
             if layers.text(name).is_some() && layers.text("model_url").is_none() {
@@ -150,13 +133,12 @@ impl Config {
             database_direct_url,
             public_url: layers.parsed("public_url", mistakes, public_url),
             trusted_proxies,
-            model: upstream(layers, mistakes, "model_url", "model", "model_key"),
-            model_temperature: layers.parsed("model_temperature", mistakes, temperature),
+            model: model(layers, mistakes),
             model_max_tokens: layers.parsed("model_max_tokens", mistakes, max_tokens),
             history_tokens: layers.parsed("model_history_tokens", mistakes, |text| {
                 text.parse().map_err(|_| format!("`{text}` is not a number of tokens such as 16000"))
             }),
-            embedder: upstream(layers, mistakes, "embedder_url", "embedder", "embedder_key"),
+            embedder: embedder(layers, mistakes),
             master_key: layers.text("master_key").map(SecretString::from),
             master_key_file: layers.text("master_key_file").map(PathBuf::from),
             operator_key: layers.text("operator_key").map(SecretString::from),
@@ -283,13 +265,27 @@ fn pem(text: &str) -> Result<Vec<u8>, String> {
     std::fs::read(text).map_err(|error| format!("the file {text} can't be read: {error}"))
 }
 
-fn upstream(
+fn model(layers: &Layers, mistakes: &mut Vec<String>) -> Option<ModelConfig> {
+    // Each is read whatever the others are, so that every mistake is named.
+    let provider = layers.parsed("model_api", mistakes, str::parse).unwrap_or_default();
+    let temperature = layers.parsed("model_temperature", mistakes, temperature);
+    let endpoint = endpoint(layers, mistakes, "model_url", "model", "model_key")?;
+    Some(ModelConfig { provider, endpoint, temperature })
+}
+
+fn embedder(layers: &Layers, mistakes: &mut Vec<String>) -> Option<EmbedderConfig> {
+    let provider = layers.parsed("embedder_api", mistakes, str::parse).unwrap_or_default();
+    let endpoint = endpoint(layers, mistakes, "embedder_url", "embedder", "embedder_key")?;
+    Some(EmbedderConfig { provider, endpoint })
+}
+
+fn endpoint(
     layers: &Layers,
     mistakes: &mut Vec<String>,
     url: &'static str,
     model: &'static str,
     key: &'static str,
-) -> Option<Upstream> {
+) -> Option<Endpoint> {
     let parsed = layers.parsed(url, mistakes, |text| match Url::parse(text) {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(text.to_owned()),
         _ => Err(format!("`{text}` is not a URL such as https://api.openai.com/v1")),
@@ -304,5 +300,5 @@ fn upstream(
         mistakes.push(format!("{}: {} is needed with it", layers.origin(url), variable(model)));
         return None;
     };
-    Some(Upstream { url: parsed?, model: name.to_owned(), key: layers.text(key).map(SecretString::from) })
+    Some(Endpoint { url: parsed?, model: name.to_owned(), key: layers.text(key).map(SecretString::from) })
 }

@@ -70,10 +70,11 @@ fn the_model_s_temperature_and_token_cap_are_numbers_within_bounds() {
         read(&[], &[&model, more].concat(), None)
     };
     let config = with(&[("RESLY_MODEL_TEMPERATURE", "0.2"), ("RESLY_MODEL_MAX_TOKENS", "900")]).ok().unwrap();
-    assert_eq!((config.model_temperature, config.model_max_tokens), (Some(0.2), Some(900)));
+    let temperature = |config: &Config| config.model.as_ref().unwrap().temperature;
+    assert_eq!((temperature(&config), config.model_max_tokens), (Some(0.2), Some(900)));
     let file = "model_url = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"\nmodel_temperature = 0.5\nmodel_max_tokens = 12\n";
     let config = read(&[], &[], Some(file)).ok().unwrap();
-    assert_eq!((config.model_temperature, config.model_max_tokens), (Some(0.5), Some(12)));
+    assert_eq!((temperature(&config), config.model_max_tokens), (Some(0.5), Some(12)));
     for (name, bad) in [
         ("RESLY_MODEL_TEMPERATURE", "hot"),
         ("RESLY_MODEL_TEMPERATURE", "2.1"),
@@ -86,6 +87,15 @@ fn the_model_s_temperature_and_token_cap_are_numbers_within_bounds() {
     }
     let alone = read(&[], &[("RESLY_MODEL_TEMPERATURE", "1"), ("RESLY_MODEL_MAX_TOKENS", "5")], None);
     assert_eq!(alone.err().unwrap().len(), 2, "they need a model");
+}
+
+#[test]
+fn an_api_that_this_build_does_not_speak_is_a_mistake_that_names_those_it_does() {
+    for name in ["RESLY_MODEL_API", "RESLY_EMBEDDER_API"] {
+        assert!(read(&[], &[(name, "openai")], None).is_ok());
+        let mistakes = read(&[], &[(name, "anthropic")], None).err().unwrap();
+        assert_eq!(mistakes, [format!("{name}: there is no provider `anthropic`; this build has `openai`")]);
+    }
 }
 
 #[test]
