@@ -4,7 +4,7 @@ use std::{io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use resly_core::time::{Clock, SystemClock};
-use resly_http::{Api, edge::descriptors, openapi};
+use resly_http::{Api, edge::descriptors, router};
 use resly_manifest::openapi::ImportOptions;
 use resly_server::{
     author::{self, ActionRun, sign},
@@ -36,7 +36,7 @@ fn run() -> anyhow::Result<()> {
     let mut invocation = cli::read();
     let verb = std::mem::replace(&mut invocation.verb, Verb::OpenApi);
     if verb == Verb::OpenApi {
-        return print(openapi::document());
+        return print(router::openapi_document());
     }
     match &verb {
         Verb::Connector(ConnectorVerb::New { name }) => {

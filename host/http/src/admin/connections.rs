@@ -1,5 +1,6 @@
 //! `/api/admin/connections`: install a connector, configure it, switch it on and off, take it out.
 
+mod extras;
 mod request;
 pub(super) mod view;
 
@@ -22,10 +23,10 @@ use utoipa::ToSchema;
 
 pub(super) use self::request::present;
 use self::{
+    extras::ConnectionExtras,
     request::{ConnectionPatch, InstallRequest},
     view::Disconnected,
 };
-use super::health::ConnectionExtras;
 use crate::{
     body,
     guard::Admin,

@@ -1,6 +1,6 @@
 //! `GET /api/admin/connections/{id}/health`: how a connection is, why, and what to do; and what lists show of it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -13,8 +13,6 @@ use resly_core::{
         health::{Health, HealthState},
         reason::Reason,
     },
-    error::StoreError,
-    id::{ConnectionId, OrganizationId},
     time::Timestamp,
 };
 use resly_service::App;
@@ -142,28 +140,4 @@ async fn unchecked(app: &App, connection: &Connection) -> Option<&'static str> {
     let prepared = app.connectors.prepare(connection).await;
     let untestable = prepared.is_ok_and(|prepared| prepared.installable.manifest.test.is_none());
     untestable.then_some("the connector's manifest names no action to test with: calls tell how it is")
-}
-
-/// What is known of an organization's connections beside what they are.
-pub struct ConnectionExtras {
-    states: HashMap<ConnectionId, HealthState>,
-    ends: HashMap<ConnectionId, Timestamp>,
-}
-
-impl ConnectionExtras {
-    pub async fn of(app: &App, organization: OrganizationId) -> Result<Self, StoreError> {
-        let states = app.store.health_states(organization).await?.into_iter().collect();
-        let ends = app.store.credential_expiries(organization).await?.into_iter().collect();
-        Ok(Self { states, ends })
-    }
-
-    /// How a connection is.
-    pub fn state(&self, connection: ConnectionId) -> HealthState {
-        self.states.get(&connection).copied().unwrap_or_default()
-    }
-
-    /// When a connection's credentials end, as far as an admin said so.
-    pub fn credentials_end(&self, connection: ConnectionId) -> Option<Timestamp> {
-        self.ends.get(&connection).copied()
-    }
 }

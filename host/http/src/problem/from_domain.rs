@@ -29,7 +29,7 @@ use super::{
     Kind, Problem, kinds,
     members::{InvalidMember, ProblemFault, UsingConnection},
 };
-use crate::admin::logs::LogLine;
+use crate::log_line::LogLine;
 
 /// The most that a client is told to wait for an answer that another host writes, in seconds. That host may have died, and
 /// then its whole lease has to pass; but most often it is about to finish.

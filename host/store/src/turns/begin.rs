@@ -1,7 +1,7 @@
 //! Accepting a question: idempotency, conversation, messages, turn and count, in one transaction.
 
 use resly_core::{
-    conversation::{ClientMessage, Message, MessageStatus, merge},
+    conversation::{ClientMessage, Message, merge},
     id::{ConversationId, MessageId},
     meter::Remaining,
     model::Role,
@@ -13,6 +13,7 @@ use super::{
     earlier::{self, CountedPeriod, Earlier, UnansweredTurn},
     open::{TurnPlace, open},
     refused,
+    rows::{blank, stored_message},
 };
 use crate::{
     conversations::{self, LockedConversation},
@@ -201,28 +202,6 @@ fn stored_messages(turn: &NewTurn, conversation: ConversationId, new: &[ClientMe
         .zip(&turn.message_ids)
         .map(|(message, id)| stored_message(turn, conversation, message, *id))
         .collect())
-}
-
-fn stored_message(turn: &NewTurn, conversation: ConversationId, message: &ClientMessage, id: MessageId) -> Message {
-    Message {
-        id,
-        conversation_id: conversation,
-        client_id: message.id.clone(),
-        role: message.role,
-        content: message.text.clone(),
-        status: MessageStatus::Complete,
-        finish: None,
-        citations: Vec::new(),
-        steps: Vec::new(),
-        usage: None,
-        created_at: turn.now,
-        superseded_at: None,
-    }
-}
-
-pub(super) fn blank(turn: &NewTurn, conversation: ConversationId) -> Message {
-    let nothing = ClientMessage { id: None, role: Role::Assistant, text: String::new() };
-    Message { status: MessageStatus::Streaming, ..stored_message(turn, conversation, &nothing, turn.answer) }
 }
 
 /// The same request again: its messages are stored already, and a new answer takes the old one's place.

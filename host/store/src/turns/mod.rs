@@ -9,6 +9,7 @@ mod cancel;
 mod earlier;
 mod finish;
 mod open;
+mod rows;
 
 use async_trait::async_trait;
 use resly_core::{

@@ -10,7 +10,7 @@ use resly_core::{
     turn::store::{BeginTurnError, NewTurn},
 };
 
-use super::{begin::blank, refused};
+use super::{refused, rows::blank};
 use crate::{
     error::OperationError,
     messages,

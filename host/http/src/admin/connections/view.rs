@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::super::health::ConnectionExtras;
+use super::extras::ConnectionExtras;
 use crate::names;
 
 #[derive(Serialize, ToSchema)]
