@@ -53,6 +53,15 @@ pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
 
     let instant = "How do I rotate an API key? Answer instantly.";
     let (through_instant, direct_instant) = (through(instant), direct(instant));
+    // The paced model's timers have steps of a millisecond. What the host itself takes is seen without them.
+    let mut pairs = Vec::new();
+    for _ in 0..ROUNDS {
+        let direct = open_loop(&direct_instant, RATES[0], STRETCH).await?;
+        let through = open_loop(&through_instant, RATES[0], STRETCH).await?;
+        pairs.push((direct, through));
+    }
+    report(table, &format!("chat, instant answers, {}/s", RATES[0]), &pairs);
+
     let per_second = |seen: &Seen| seen.whole.len() as f64 / seen.elapsed.as_secs_f64();
     let mut rates: (Vec<f64>, Vec<f64>) = Default::default();
     let mut failed = 0;

@@ -89,6 +89,16 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
+/// An HTTP date in any of its three forms (RFC 9110, section 5.6.7), or one with a numeric zone, as mails have them: some
+/// services send that.
+pub fn parse_http_date(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(at) = httpdate::parse_http_date(text) {
+        return jiff::Timestamp::try_from(at).ok().map(Timestamp);
+    }
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok().map(Timestamp)
+}
+
 /// Unpredictable bytes, and identifiers made of them.
 pub trait Random: Send + Sync + 'static {
     fn fill(&self, bytes: &mut [u8]);
@@ -116,6 +126,20 @@ impl Clock for SystemClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_http_date_has_three_forms() {
+        let expected = Timestamp::from_micros(784_111_777_000_000);
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            " Sun, 06 Nov 1994 09:49:37 +0100",
+        ] {
+            assert_eq!(parse_http_date(text), Some(expected), "{text}");
+        }
+        assert_eq!(parse_http_date("soon"), None);
+    }
 
     #[test]
     fn a_period_is_a_calendar_month_in_utc() {

@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::fmt::rfc2822;
 use reqwest::{
     Client, Response, StatusCode,
     header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
-use resly_core::time::{Clock, SystemClock, Timestamp};
+use resly_core::time::{Clock, SystemClock, Timestamp, parse_http_date};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -208,12 +207,8 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     if let Some(seconds) = number(after) {
         return Some(duration(seconds));
     }
-    let at = |text: &str| -> Option<Timestamp> {
-        let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-        Some(Timestamp::from_micros(at.as_microsecond()))
-    };
-    let now = text(DATE.as_str()).and_then(at).unwrap_or(now);
-    Some(at(after)?.since(now))
+    let now = text(DATE.as_str()).and_then(parse_http_date).unwrap_or(now);
+    Some(parse_http_date(after)?.since(now))
 }
 
 /// Whether asking again may help.

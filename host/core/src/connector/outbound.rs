@@ -5,10 +5,10 @@ use std::{borrow::Cow, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 
-use crate::connector::fault::{Fault, Remedy};
+use super::fault::{Fault, Remedy};
+use crate::time::parse_http_date;
 
 /// The most bytes of a request's path that are logged.
 pub const LOGGED_PATH: usize = 512;
@@ -46,8 +46,7 @@ pub fn parse_retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse::<u32>() {
         return Some(Duration::from_secs(seconds.into()));
     }
-    let parse = |text: &str| DateTimeParser::new().parse_timestamp(text.trim()).ok();
-    Some(Duration::try_from(parse(value)?.duration_since(parse(date?)?)).unwrap_or_default())
+    Some(parse_http_date(value)?.since(parse_http_date(date?)?))
 }
 
 /// Why a request got no response; the cases of `http.reason` in `wit/connector.wit`.
