@@ -19,10 +19,14 @@ pub mod keys;
 pub mod master_keys;
 pub mod origins;
 pub mod outbound;
+pub mod plan;
+pub mod publishers;
 pub mod random;
 pub mod rates;
+pub mod sources;
 pub mod upload;
 pub mod webhooks;
+pub mod workflows;
 
 pub use app::{App, NoPublicUrl};
 pub use field_error::{FieldError, check_name};
