@@ -8,7 +8,8 @@ CARGO ?= cargo
 # As cargo and the server's build script see it.
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 TOOLS = $(TARGET)/tools
-GUESTS = mapping http shopify gmail
+# The folders that are crates; without one, a connector is declarative.
+GUESTS = $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
 # What the mapper is compared with: jq 1.8 as PyPI has it.
 JQ_VERSION = 1.13.0
 JQ = $(TOOLS)/jq-$(JQ_VERSION)/installed

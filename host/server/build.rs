@@ -33,6 +33,10 @@ fn sdk(root: &Path, out: &Path) {
     for folder in ["sdk/rust/src", "wit"] {
         println!("cargo::rerun-if-changed={}", root.join(folder).display());
         for file in fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
+            // The folders of `wit` have every released version; the SDK is built with the newest.
+            if file.path().is_dir() {
+                continue;
+            }
             let name = file.file_name().to_string_lossy().into_owned();
             println!("cargo::rerun-if-changed={}", file.path().display());
             files.push((format!("{folder}/{name}"), file.path()));

@@ -6,10 +6,12 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, StateRefusal},
+    connector::{
+        outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
+        sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, StateRefusal},
+    },
     error::StoreError,
     id::OrganizationId,
-    outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
     time::SystemClock,
 };
 use resly_manifest::{Allowance, Digest};
@@ -24,7 +26,7 @@ pub const ORGANIZATION: OrganizationId = OrganizationId(Uuid::nil());
 /// A sandbox with the bundled components in it.
 pub struct Guests {
     pub sandbox: Arc<WasmSandbox>,
-    digests: HashMap<&'static str, Digest>,
+    digests: HashMap<String, Digest>,
     _cache: tempfile::TempDir,
 }
 
@@ -85,12 +87,20 @@ pub fn component(name: &str) -> Result<Bytes> {
     Ok(bytes.into())
 }
 
+/// The folders of `plugins` that are crates.
+fn names() -> Result<Vec<String>> {
+    let plugins = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    let entries = fs::read_dir(plugins)?.collect::<std::io::Result<Vec<_>>>()?;
+    let crates = entries.iter().filter(|entry| entry.path().join("Cargo.toml").exists());
+    Ok(crates.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
 impl Guests {
     pub fn load() -> Result<Self> {
         let mut components = HashMap::new();
         let mut digests = HashMap::new();
-        for name in ["mapping", "http", "shopify", "gmail"] {
-            let bytes = component(name)?;
+        for name in names()? {
+            let bytes = component(&name)?;
             let digest = Digest::of(&bytes);
             digests.insert(name, digest);
             components.insert(digest, bytes);

@@ -10,26 +10,9 @@ use serde_json::Value;
 use crate::{
     id::{ConversationId, MessageId},
     knowledge::Citation,
-    model::{FinishReason, TokenUsage},
+    model::{FinishReason, Role, TokenUsage},
     time::Timestamp,
 };
-
-/// Who said it. What a client sends as `system` is instruction, not conversation, and is never stored as a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    User,
-    Assistant,
-}
-
-impl Role {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Assistant => "assistant",
-        }
-    }
-}
 
 /// One message of the history that a client sends.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,24 @@ use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{conversation::Role, knowledge::Passage};
+use crate::knowledge::Passage;
+
+/// Who said it. What a client sends as `system` is instruction, not conversation, and is never stored as a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    User,
+    Assistant,
+}
+
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+}
 
 /// What a model is asked.
 #[derive(Clone, Debug)]

@@ -15,7 +15,6 @@ use crate::{
         resolve::Resolve,
         target::Target,
     },
-    session::{Session, SessionSpec},
     wire::{
         breaker::Breaker,
         client::{Clients, TransportError},
@@ -56,11 +55,6 @@ impl Egress {
         let clients = Clients::new(&config, resolver, guard)?;
         let breakers = Cache::builder().max_capacity(BREAKERS).time_to_idle(BREAKER_IDLE).build();
         Ok(Arc::new(Self { clients, config, random, breakers }))
-    }
-
-    /// Opens the outside for one call. Nothing is dialled and no credential opened before the first request.
-    pub fn session(self: &Arc<Self>, spec: SessionSpec) -> Arc<Session> {
-        Arc::new(Session::new(Arc::clone(self), spec))
     }
 
     /// For how long a connection's requests still fail at once on this host, when they do.

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use resly_core::{
-    connector::{account::RenewalFailureKind, fault::Remedy},
+use resly_core::connector::{
+    account::RenewalFailureKind,
+    fault::Remedy,
     outbound::{OutboundFailure, OutboundReason},
 };
 use resly_vault::VaultError;

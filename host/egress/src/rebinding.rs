@@ -14,9 +14,9 @@ use std::{
 
 use async_trait::async_trait;
 use resly_core::{
+    connector::outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
     id::{ConnectionId, OrganizationId},
-    outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
-    time::Random,
+    testing::ConstantRandom,
 };
 use resly_manifest::Auth;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -54,14 +54,6 @@ impl Resolve for Rebinding {
     }
 }
 
-struct Zeros;
-
-impl Random for Zeros {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(0);
-    }
-}
-
 /// A service for `tls.test` on the one address, and a victim that counts who dials it on the other, on the same port.
 struct Rig {
     resolver: Arc<Rebinding>,
@@ -93,7 +85,7 @@ impl Rig {
             retry: RetryPolicy { base: Duration::from_millis(1), ..RetryPolicy::default() },
             ..EgressConfig::default()
         };
-        let egress = Egress::behind(guard, config, Arc::clone(&resolver) as _, Arc::new(Zeros)).unwrap();
+        let egress = Egress::behind(guard, config, Arc::clone(&resolver) as _, Arc::new(ConstantRandom(0))).unwrap();
         let manifest = json!({
             "id": "t", "name": "T", "version": "1.0.0", "actions": [], "redirects": true,
             "hosts": [format!("tls.test:{port}")],

@@ -18,9 +18,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use resly_core::{
-    connector::connection::SealedCredentials,
+    connector::{
+        account::SealedCredentials,
+        outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
+    },
     id::{ConnectionId, OrganizationId},
-    outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
 };
 use resly_manifest::{Auth, Manifest};
 use resly_vault::{Binding, Credentials, Vault};
@@ -108,8 +110,15 @@ struct Hop {
     carries: Option<Arc<Credential>>,
 }
 
+impl Egress {
+    /// Opens the outside for one call. Nothing is dialled and no credential opened before the first request.
+    pub fn session(self: &Arc<Self>, spec: SessionSpec) -> Arc<Session> {
+        Arc::new(Session::new(Arc::clone(self), spec))
+    }
+}
+
 impl Session {
-    pub(crate) fn new(egress: Arc<Egress>, spec: SessionSpec) -> Self {
+    fn new(egress: Arc<Egress>, spec: SessionSpec) -> Self {
         let visitor = match &spec.credentials {
             CredentialSource::Account { who, .. } => who.key.visitor.clone(),
             _ => None,
@@ -263,24 +272,17 @@ fn method(text: &str) -> Result<Method, OutboundFailure> {
 
 #[cfg(test)]
 mod tests {
-    use resly_core::time::Random;
+    use resly_core::testing::ConstantRandom;
     use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
     use crate::{EgressConfig, SystemResolver};
 
-    struct Zeros;
-
-    impl Random for Zeros {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(0);
-        }
-    }
-
     #[test]
     fn a_call_s_time_begins_with_its_first_request() {
-        let egress = Egress::new(EgressConfig::default(), Arc::new(SystemResolver), Arc::new(Zeros)).unwrap();
+        let egress =
+            Egress::new(EgressConfig::default(), Arc::new(SystemResolver), Arc::new(ConstantRandom(0))).unwrap();
         let manifest = json!({"id": "t", "name": "T", "version": "1.0.0", "actions": []});
         let session = egress.session(SessionSpec {
             organization: OrganizationId(Uuid::nil()),

@@ -26,7 +26,7 @@ use super::{
 };
 
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, RateLimit, RateLimit-Policy, Retry-After",
+    "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, Idempotent-Replayed, RateLimit, RateLimit-Policy, Retry-After",
 );
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, accept, idempotency-key");
@@ -54,10 +54,13 @@ pub async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> 
         }
         // Without a key there is nothing to hide: a page that may ask at all may also read why it got nothing.
         Err(problem) => {
-            let client = client::address(request.extensions(), request.headers(), &api.trusted_proxies);
-            // Not the path itself: keys are pasted into it, too.
-            let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-            tracing::info!(?client, route, reason = problem.detail(), "a request was turned away");
+            if let Some(left_out) = api.refusals.admit(app.clock.now()) {
+                let client = client::address(request.extensions(), request.headers(), &api.trusted_proxies);
+                let client = client.map(tracing::field::display);
+                // Not the path itself: keys are pasted into it, too.
+                let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+                tracing::info!(client, route, left_out, reason = problem.detail(), "a request was turned away");
+            }
             let foreign = problem.kind().slug == kinds::ORIGIN_NOT_ALLOWED.slug;
             let allowed = match &origin {
                 Some(origin) if !foreign => some_key_allows(app, origin).await,

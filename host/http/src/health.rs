@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use axum::{
@@ -10,10 +11,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header};
+use resly_core::error::StoreError;
 use resly_service::App;
 
-use super::Api;
-use super::problem::{Problem, kinds};
+use super::{
+    Api,
+    problem::{Problem, kinds},
+};
 
 /// The process is up.
 #[utoipa::path(get, path = "/healthz", tag = "host", operation_id = "healthz", security(()),
@@ -21,6 +25,9 @@ use super::problem::{Problem, kinds};
 pub async fn alive() -> &'static str {
     "ok\n"
 }
+
+/// How long the database may take to answer: load balancers ask every few seconds, and count silence as a failure.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What has to be free on the disk of the data folder: less is gone with the next checkpoint.
 const ROOM: u64 = 16 << 20;
@@ -30,7 +37,11 @@ const ROOM: u64 = 16 << 20;
     responses((status = 200, description = "`ok`", body = String, content_type = "text/plain"),
         (status = 503, description = "The store can't be reached, the disk is full, or bundled connectors are still compiled", body = crate::problem::members::ProblemBody, content_type = "application/problem+json")))]
 pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
-    app.store.ping().await?;
+    let answered = tokio::time::timeout(PATIENCE, app.store.ping()).await;
+    answered.unwrap_or_else(|_| {
+        let detail = format!("no answer within {} s", PATIENCE.as_secs());
+        Err(StoreError::Unavailable { doing: "see whether the database answers", detail })
+    })?;
     let room = free_bytes(&app.data);
     if room.is_some_and(|free| free < ROOM) {
         return Err(Problem::new(

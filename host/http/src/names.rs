@@ -53,7 +53,7 @@ names! {
     Reason = resly_core::connector::reason::Reason {
         RequestConfiguration, NeedsAuth, Upstream, RateLimited, Mapping, Denied, Limit, Internal,
     }
-    Role = resly_core::conversation::Role { User, Assistant }
+    Role = resly_core::model::Role { User, Assistant }
     Scope = resly_core::principal::Scope { Chat, Search, Admin, Operator }
     Severity = resly_core::alert::Severity { Warning, Critical }
     SideEffect = resly_manifest::SideEffect { Read, Write }

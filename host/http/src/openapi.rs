@@ -2,10 +2,6 @@
 //!
 //! [`router`](super::router) registers each operation together with its route. Here is what is said once for all of them.
 
-use std::sync::OnceLock;
-
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -15,10 +11,7 @@ use utoipa::{
     },
 };
 
-use super::{
-    problem::members::{Members, ProblemBody},
-    router,
-};
+use super::problem::members::{Members, ProblemBody};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -52,17 +45,13 @@ impl Modify for Keys {
     }
 }
 
-/// The document as it is served and committed.
-pub fn document() -> &'static str {
-    static DOCUMENT: OnceLock<String> = OnceLock::new();
-    DOCUMENT.get_or_init(|| {
-        let mut document = router::operations();
-        document.paths.paths.values_mut().flat_map(operations).for_each(answer_problems);
-        // A document made of plain structs always serializes.
-        let mut text = document.to_pretty_json().unwrap_or_default();
-        text.push('\n');
-        text
-    })
+/// The text of a document that has the routes' operations.
+pub(super) fn text(mut document: utoipa::openapi::OpenApi) -> String {
+    document.paths.paths.values_mut().flat_map(operations).for_each(answer_problems);
+    // A document made of plain structs always serializes.
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -78,19 +67,13 @@ fn answer_problems(operation: &mut Operation) {
     operation.responses.responses.entry("default".to_owned()).or_insert_with(|| problem.into());
 }
 
-pub async fn get() -> Response {
-    let mut response = document().into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use serde_json::Value;
 
-    use super::document;
+    use crate::router::openapi_document as document;
 
     /// What may be any JSON, or any object: members of schemas, and bodies of operations.
     const FREE_FORM: &[&str] = &[

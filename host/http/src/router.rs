@@ -1,6 +1,6 @@
 //! The API's table of contents.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::OnceLock};
 
 use axum::{
     Router,
@@ -10,6 +10,7 @@ use axum::{
     routing::get,
 };
 use futures::FutureExt;
+use http::header;
 use resly_service::accounts::authorization;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -36,9 +37,17 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// The OpenAPI document's operations: those of the routes themselves.
-pub fn operations() -> utoipa::openapi::OpenApi {
-    OpenApiRouter::with_openapi(openapi::Document::openapi()).merge(api()).merge(host()).into_openapi()
+/// The OpenAPI document, as it is served and committed: its operations are those of the routes themselves.
+pub fn openapi_document() -> &'static str {
+    static DOCUMENT: OnceLock<String> = OnceLock::new();
+    DOCUMENT.get_or_init(|| {
+        let routes = OpenApiRouter::with_openapi(openapi::Document::openapi()).merge(api()).merge(host());
+        openapi::text(routes.into_openapi())
+    })
+}
+
+async fn openapi_json() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], openapi_document())
 }
 
 /// What needs a key. The path of a route is in its handler's `#[utoipa::path]`, and nowhere else.
@@ -139,7 +148,7 @@ fn host() -> OpenApiRouter<Api> {
 /// What people and tools read, and no client of the API calls: these alone have no operation.
 fn pages() -> Router<Api> {
     Router::new()
-        .route("/openapi.json", get(openapi::get))
+        .route("/openapi.json", get(openapi_json))
         .route("/schemas/connector.json", get(admin::definitions::schema))
         .route("/console", get(console::page))
         .route("/oauth/begin/{nonce}", get(oauth::begin))

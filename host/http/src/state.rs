@@ -12,6 +12,7 @@ use crate::{
     console::SignIns,
     edge,
     metrics::{self, Gauge, Metrics},
+    refusal_log::RefusalLog,
 };
 
 /// The state of the router. A handler that needs no more than the use cases' parts asks for `State<Arc<App>>`.
@@ -25,6 +26,7 @@ pub struct Api {
     pub admission: Arc<edge::admission::Admission>,
     pub readers: Arc<Readers>,
     pub body_memory: Arc<BodyMemory>,
+    pub refusals: Arc<RefusalLog>,
 }
 
 impl FromRef<Api> for Arc<App> {

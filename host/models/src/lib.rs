@@ -1,14 +1,17 @@
 //! Language models and embedders: one module per provider, one SSE reader, one renderer for what goes before a dialogue.
 //!
 //! [`openai`] speaks to anything with `/v1/chat/completions`; [`builtin`] needs nothing at all, and is no language model.
-//! [`embed`] holds their counterparts for vectors. All of them are built once, by the composition root, and shared.
+//! [`embed`] holds their counterparts for vectors. [`provider`] has the table of them; [`model`] and [`embedder`] build what
+//! a configuration names, once, for the composition root, which shares it.
 
 pub mod builtin;
 pub mod embed;
 pub mod openai;
 pub mod prompt;
+pub mod provider;
 pub mod sse;
 mod upstream;
 mod words;
 
-pub use upstream::ConfigError;
+pub use provider::{EmbedderConfig, EmbedderProvider, Endpoint, ModelConfig, ModelProvider, embedder, model};
+pub use upstream::{Authentication, ConfigError};

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::fmt::rfc2822;
 use reqwest::{
     Client, Response, StatusCode,
-    header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
+    header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
 use resly_core::time::{Clock, SystemClock, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -31,6 +31,27 @@ pub enum ConfigError {
     Client(String),
 }
 
+/// How a request carries the key.
+#[derive(Clone, Debug)]
+pub enum Authentication {
+    /// `Authorization: Bearer <key>` (RFC 6750, 2.1).
+    Bearer,
+    /// The key alone in a header of the provider's, such as `x-api-key`.
+    Header(HeaderName),
+}
+
+impl Authentication {
+    fn header(&self, key: &SecretString) -> Result<(HeaderName, HeaderValue), ConfigError> {
+        let (name, text) = match self {
+            Self::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose_secret())),
+            Self::Header(name) => (name.clone(), key.expose_secret().to_owned()),
+        };
+        let mut value = HeaderValue::from_str(&text).map_err(|_| ConfigError::Key)?;
+        value.set_sensitive(true);
+        Ok((name, value))
+    }
+}
+
 /// One provider's HTTP side. The key never leaves it: not in errors, not in logs.
 pub(crate) struct Upstream {
     client: Client,
@@ -47,6 +68,7 @@ impl Upstream {
     pub fn new(
         base: &str,
         path: &[&str],
+        authentication: &Authentication,
         key: Option<SecretString>,
         connect_timeout: Duration,
     ) -> Result<Self, ConfigError> {
@@ -64,10 +86,8 @@ impl Upstream {
         let key = key.filter(|key| !key.expose_secret().is_empty());
         let mut headers = HeaderMap::new();
         if let Some(key) = &key {
-            let mut value =
-                HeaderValue::from_str(&format!("Bearer {}", key.expose_secret())).map_err(|_| ConfigError::Key)?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
+            let (name, value) = authentication.header(key)?;
+            headers.insert(name, value);
         }
         let client = client(endpoint.scheme() == "https", connect_timeout)?;
         Ok(Self { client, endpoint, headers, teller: LogSanitizer(key), clock: Arc::new(SystemClock), at })
@@ -240,7 +260,48 @@ fn without_secrets(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::{Router, routing::post};
+
     use super::*;
+
+    /// The headers that reach a server on loopback.
+    async fn headers(authentication: Authentication, key: Option<&str>) -> HeaderMap {
+        let (heard, mut hears) = tokio::sync::mpsc::channel(1);
+        let answer = move |headers: HeaderMap| async move { heard.send(headers).await.unwrap() };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}/v1", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, Router::new().route("/v1/chat", post(answer))).await });
+        let key = key.map(SecretString::from);
+        let upstream = Upstream::new(&base, &["chat"], &authentication, key, Duration::from_secs(5)).unwrap();
+        assert!(upstream.post(Vec::new(), "*/*").await.unwrap().status().is_success());
+        hears.recv().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_key_goes_where_the_provider_expects_it() {
+        let named = || Authentication::Header(HeaderName::from_static("x-api-key"));
+        let bearer = headers(Authentication::Bearer, Some("sk-1")).await;
+        assert_eq!(
+            (bearer.get(AUTHORIZATION).unwrap(), bearer.get("x-api-key")),
+            (&"Bearer sk-1".parse().unwrap(), None)
+        );
+        let alone = headers(named(), Some("sk-1")).await;
+        assert_eq!((alone.get(AUTHORIZATION), alone.get("x-api-key").unwrap()), (None, &"sk-1".parse().unwrap()));
+        for authentication in [Authentication::Bearer, named()] {
+            let without = headers(authentication, None).await;
+            assert!(!without.contains_key(AUTHORIZATION) && !without.contains_key("x-api-key"));
+        }
+    }
+
+    #[test]
+    fn a_key_that_no_header_may_carry_is_refused_and_not_repeated() {
+        for authentication in [Authentication::Bearer, Authentication::Header(HeaderName::from_static("x-api-key"))] {
+            let key = Some(SecretString::from("sk-1\nsk-2"));
+            let refused =
+                Upstream::new("http://127.0.0.1:1/v1", &[], &authentication, key, Duration::ZERO).err().unwrap();
+            assert!(matches!(refused, ConfigError::Key) && !refused.to_string().contains("sk-"));
+        }
+    }
 
     #[test]
     fn a_server_says_in_three_ways_how_long_to_wait() {

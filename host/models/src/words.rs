@@ -29,6 +29,11 @@ pub struct Word<'a> {
     pub stop: bool,
 }
 
+/// An identifier as words.
+pub fn spaced(id: &str) -> String {
+    id.replace(['_', '-', '.'], " ")
+}
+
 /// The words of a text in order.
 pub fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
     let stemmer = Stemmer::create(Algorithm::English);

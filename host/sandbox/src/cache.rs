@@ -50,8 +50,16 @@ impl Cache {
     pub fn load(&self, digest: Digest) -> Option<Artefact> {
         let mut file = Vec::new();
         fs::File::open(self.path(digest)).ok()?.take(MOST).read_to_end(&mut file).ok()?;
+        let Some((header, _)) = file.split_at_checked(HEADER) else {
+            tracing::warn!(%digest, "a compiled component in the cache is cut off; it is compiled anew");
+            return None;
+        };
+        if header[..HEADER - HASH] != *self.bound(digest) {
+            tracing::info!(%digest, "a compiled component in the cache is of another version or configuration; it is compiled anew");
+            return None;
+        }
         if !self.verify(digest, &file) {
-            tracing::warn!(%digest, "a compiled component in the cache is not this host's own or is out of date; it is compiled anew");
+            tracing::warn!(%digest, "a compiled component in the cache was not written by this host; it is compiled anew");
             return None;
         }
         file.drain(..HEADER);

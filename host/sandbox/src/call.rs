@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use resly_core::connector::sandbox::{Cost, Fault, FaultKind, Invocation, Outcome, Remedy};
+use resly_core::connector::{
+    fault::{Fault, FaultKind, Remedy},
+    sandbox::{Cost, Invocation, Outcome},
+};
 use serde_json::Value;
 use wasmtime::{Engine, Store};
 

@@ -1,6 +1,6 @@
 //! What the host says of a guest that didn't come back with an answer.
 
-use resly_core::connector::sandbox::{Fault, FaultKind};
+use resly_core::connector::fault::{Fault, FaultKind};
 use resly_manifest::Allowance;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;

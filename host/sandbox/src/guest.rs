@@ -8,11 +8,12 @@ use std::{
 
 use resly_core::{
     connector::{
+        fault::Fault,
         fuel::FuelReserve,
-        sandbox::{CallState, Cost, Fault},
+        outbound::Outbound,
+        sandbox::{CallState, Cost},
     },
     id::OrganizationId,
-    outbound::Outbound,
     time::{Clock, Random},
 };
 use resly_manifest::Allowance;

@@ -30,6 +30,7 @@ mod registry;
 mod sandbox;
 mod slots;
 mod trusted;
+mod versions;
 mod wasi;
 
 pub use compile::compile_main;
@@ -38,3 +39,4 @@ pub use error::{ComponentError, ManifestError, SandboxError};
 pub use manifest::{read_manifest, read_signature};
 pub use precheck::{Prechecked, precheck};
 pub use sandbox::{Prepared, Stats, WasmSandbox};
+pub use versions::{WIT_VERSIONS, WitVersion};

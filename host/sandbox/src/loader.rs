@@ -28,9 +28,9 @@ use crate::{
     engine::{MEMORIES_PER_COMPONENT, MEMORY_MOST, TABLE_ELEMENTS, TABLES_PER_COMPONENT},
     error::ComponentError,
     guest::Guest,
-    host,
-    precheck::{ACTION, MAPPING, precheck},
+    precheck::precheck,
     trusted::{self, Artefact},
+    versions::{self, ACTION, APPLY},
     wasi,
 };
 
@@ -71,7 +71,7 @@ impl Loader {
         let mut mappers = Linker::new(&engine);
         wasi::add_to_linker(&mut mappers)?;
         let mut connectors = mappers.clone();
-        host::add_to_linker(&mut connectors)?;
+        versions::add_to_linker(&mut connectors)?;
         Ok(Self { engine, cache: Arc::new(cache), compiler, source, connectors, mappers })
     }
 
@@ -98,7 +98,7 @@ impl Loader {
     pub async fn mapper(&self, digest: Digest) -> Result<MapperPre<Guest>, ComponentError> {
         let (component, _) = self.component(HOST, digest, None, Role::Mapper).await?;
         let pre = MapperPre::new(self.link(&self.mappers, &component)?).map_err(link)?;
-        check_function::<(&str, &str), (Result<String, Failure>,)>(&component, MAPPING, "apply")?;
+        check_function::<(&str, &str), (Result<String, Failure>,)>(&component, APPLY, "apply")?;
         Ok(pre)
     }
 
@@ -136,11 +136,11 @@ impl Loader {
             if Digest::of(&checked) != digest {
                 return Err(ComponentError::Host("the component is not the one that was asked for".to_owned()));
             }
-            let export = match role {
+            let interface = match role {
                 Role::Connector => ACTION,
-                Role::Mapper => MAPPING,
+                Role::Mapper => APPLY,
             };
-            precheck(&checked)?.expect_export(export)
+            precheck(&checked)?.expect_export(interface)
         })
         .await??;
         let artefact = self.compiler.compile(turn, bytes).await?;
@@ -186,14 +186,16 @@ where
 {
     let engine = component.engine();
     let types = component.component_type();
-    let function = match types.get_export(engine, interface).map(|export| export.ty) {
+    let exported = versions::full_names(interface).find_map(|name| types.get_export(engine, &name));
+    let function = match exported.map(|export| export.ty) {
         Some(ComponentItem::ComponentInstance(instance)) => match instance.get_export(engine, name) {
             Some(ComponentExtern { ty: ComponentItem::ComponentFunc(function), .. }) => Some(function),
             _ => None,
         },
         _ => None,
     };
-    let function = function.ok_or_else(|| ComponentError::Export(format!("{interface}#{name}")))?;
+    let function =
+        function.ok_or_else(|| ComponentError::Export(format!("{}#{name}", versions::newest_name(interface))))?;
     function
         .typecheck::<Params, Return>(&types.instance_type())
         .map_err(|error| ComponentError::Link(format!("`{name}` of `{interface}` has another type: {error:#}")))

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use resly_core::{
     connector::{
+        fault::FaultKind,
         fuel::FuelReserve,
-        sandbox::{Cost, FaultKind, Mapped, MappingFailure},
+        sandbox::{Cost, Mapped, MappingFailure},
     },
     id::OrganizationId,
 };

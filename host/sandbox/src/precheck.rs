@@ -4,13 +4,10 @@ use std::borrow::Cow;
 
 use wasmparser::{Encoding, Parser, Payload};
 
-use crate::error::ComponentError;
+use crate::{error::ComponentError, versions};
 
 /// Bytes of a component. Python's toolchain makes 18 MB.
 pub const COMPONENT_MOST: usize = 32 << 20;
-/// The export that makes a component a connector, and the one that makes it a mapper.
-pub const ACTION: &str = "resly:connector/action@1.0.0";
-pub const MAPPING: &str = "resly:connector/mapping@1.0.0";
 
 /// Bounds on the whole of a component. What toolchains make stays far below them.
 const SECTIONS: u64 = 10_000;
@@ -24,7 +21,6 @@ const ITEMS: u64 = 1_000_000;
 
 /// The packages of WASI 0.2's command world.
 const WASI: [&str; 6] = ["cli", "io", "clocks", "random", "filesystem", "sockets"];
-const INTERFACES: [&str; 4] = ["http", "mapping", "log", "state"];
 
 /// What the structure tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,15 +120,15 @@ pub fn precheck(bytes: &[u8]) -> Result<Prechecked, ComponentError> {
 impl Prechecked {
     /// Whether it has the export that makes it a connector.
     pub fn expect_connector(&self) -> Result<(), ComponentError> {
-        self.expect_export(ACTION)
+        self.expect_export(versions::ACTION)
     }
 
-    /// Whether it has the export that it is to be run by.
-    pub fn expect_export(&self, name: &str) -> Result<(), ComponentError> {
-        if self.exports.iter().any(|export| export == name) {
+    /// Whether it has the interface that it is to be run by, in any released version.
+    pub(crate) fn expect_export(&self, interface: &str) -> Result<(), ComponentError> {
+        if versions::full_names(interface).any(|name| self.exports.contains(&name)) {
             Ok(())
         } else {
-            Err(ComponentError::Export(name.to_owned()))
+            Err(ComponentError::Export(versions::newest_name(interface)))
         }
     }
 }
@@ -145,11 +141,7 @@ fn allow(name: &str) -> Result<(), ComponentError> {
     };
     let (package, interface) = rest.split_once('/').unwrap_or((rest, ""));
     match (namespace, package) {
-        ("resly", "connector") if version != "1.0.0" => {
-            refuse("this host has version 1.0.0 of the connector's interfaces; build with the SDK for that")
-        }
-        ("resly", "connector") if INTERFACES.contains(&interface) => Ok(()),
-        ("resly", "connector") => refuse("the interfaces for connectors are `http`, `mapping`, `log` and `state`"),
+        ("resly", "connector") => versions::check_import(interface, version).or_else(|advice| refuse(&advice)),
         ("wasi", "http") => refuse(
             "send requests through `resly:connector/http`, so that the host can check them and add the credential; with \
              ComponentizeJS, disable the `http` and `fetch-event` features",

@@ -10,8 +10,8 @@ use resly_core::{
     approval::Approvals,
     connector::{
         available::AvailableActions,
-        call::Connectors,
-        connection::{Catalogue, ConnectionStore},
+        call::{ConnectionStore, Connectors},
+        connection::Catalogue,
         sandbox::{ComponentSource, Sandbox},
     },
     knowledge::{Embedder, library::Library},
@@ -27,14 +27,6 @@ use resly_http::{
     edge::{admission::Admission, descriptors},
 };
 use resly_manifest::{Auth, Digest, Manifest};
-use resly_models::{
-    builtin::Builtin,
-    embed::{
-        builtin::BuiltinEmbedder,
-        openai::{OpenAiEmbedder, OpenAiEmbedderConfig},
-    },
-    openai::{OpenAi, OpenAiConfig},
-};
 use resly_sandbox::{CompileBudget, Compiler, SandboxConfig, WasmSandbox};
 use resly_service::{
     App,
@@ -181,14 +173,14 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
 
     let embedder = match embedder {
         Some(embedder) => embedder,
-        None => self::embedder(config)?,
+        None => resly_models::embedder(config.embedder.as_ref()).map_err(ComposeError::Embedder)?,
     };
     let library = Library::new(Arc::new(store.clone()), embedder, Arc::clone(&clock), Arc::clone(&random));
     let turns = Turns {
         store: Arc::new(store.clone()),
         model: match model {
             Some(model) => model,
-            None => self::model(config)?,
+            None => resly_models::model(config.model.as_ref()).map_err(ComposeError::Model)?,
         },
         retriever: Arc::new(library.clone()),
         approvals: Approvals::new(Arc::new(store.clone()), connectors.clone(), Arc::clone(&clock), Arc::clone(&random)),
@@ -235,6 +227,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         admission: Admission::new(config.edge.clone(), descriptors::limit()),
         readers: Arc::new(Readers::start().map_err(ComposeError::Threads)?),
         body_memory: Arc::new(BodyMemory::new(body_memory::MOST)),
+        refusals: Arc::default(),
     })
 }
 
@@ -252,21 +245,6 @@ fn shared_clients(clients: &OauthClients, bundle: &Bundle) -> Result<BTreeMap<St
         Ok((connector.clone(), Arc::new(Credentials::new(fields.into()))))
     });
     each.collect()
-}
-
-fn model(config: &Config) -> Result<Arc<dyn Model>, ComposeError> {
-    let Some(upstream) = &config.model else { return Ok(Arc::new(Builtin::new())) };
-    let openai = OpenAiConfig {
-        temperature: config.model_temperature,
-        ..OpenAiConfig::new(&upstream.url, &upstream.model, upstream.key.clone())
-    };
-    Ok(Arc::new(OpenAi::new(openai).map_err(ComposeError::Model)?))
-}
-
-fn embedder(config: &Config) -> Result<Arc<dyn Embedder>, ComposeError> {
-    let Some(upstream) = &config.embedder else { return Ok(Arc::new(BuiltinEmbedder::new())) };
-    let openai = OpenAiEmbedderConfig::new(&upstream.url, &upstream.model, upstream.key.clone());
-    Ok(Arc::new(OpenAiEmbedder::new(openai).map_err(ComposeError::Embedder)?))
 }
 
 /// Keys, data and compiled code are nobody else's business.

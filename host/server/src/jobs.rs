@@ -10,6 +10,8 @@ const RECOVER_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 /// How late a check or a message may be.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// How late an answer may be cancelled that another host was asked to cancel.
+const CANCEL_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts them all; they end when the set is dropped.
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
@@ -21,6 +23,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     jobs.spawn(every(Arc::clone(app), EXPIRE_EVERY, expire));
     jobs.spawn(every(Arc::clone(app), LOOK_EVERY, check));
     jobs.spawn(every(Arc::clone(app), LOOK_EVERY, deliver));
+    jobs.spawn(every(Arc::clone(app), CANCEL_EVERY, cancel));
     jobs
 }
 
@@ -39,7 +42,9 @@ async fn every(app: Arc<App>, period: Duration, job: impl AsyncFn(&Arc<App>)) {
 async fn recover(app: &Arc<App>) {
     app.keyring.flush().await;
     match app.store.recover(app.clock.now()).await {
-        Ok(recovered) => tracing::debug!(?recovered, "recovered what was left behind"),
+        Ok(recovered) => {
+            tracing::debug!(turns = recovered.turns, calls = recovered.calls, "recovered what was left behind")
+        }
         Err(error) => tracing::error!(%error, "what dead hosts left behind could not be recovered"),
     }
     if let Err(error) = app.store.forget_rates(app.clock.now()).await {
@@ -74,6 +79,13 @@ async fn expire(app: &Arc<App>) {
 async fn check(app: &Arc<App>) {
     if let Err(error) = checks::run_due(app).await {
         tracing::error!(%error, "connections could not be checked");
+    }
+}
+
+/// Cancels the answers that other hosts were asked to cancel.
+async fn cancel(app: &Arc<App>) {
+    if let Err(error) = app.turns.cancel_requested().await {
+        tracing::warn!(%error, "answers to cancel could not be looked for");
     }
 }
 

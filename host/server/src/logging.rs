@@ -1,6 +1,6 @@
 //! The log: to standard error, as text or as JSON. What a bug panics with goes there, too.
 
-use std::panic;
+use std::{panic, sync::OnceLock};
 
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -14,6 +14,19 @@ pub struct LogError {
     detail: String,
 }
 
+/// Of the log that was started.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// The log's format; before there is a log, that of the environment: what keeps a host from starting is read by the same
+/// programs as its log.
+pub fn format() -> LogFormat {
+    let of_environment = || match std::env::var("RESLY_LOG_FORMAT").as_deref().map(str::trim) {
+        Ok("json") => LogFormat::Json,
+        _ => LogFormat::Text,
+    };
+    FORMAT.get().copied().unwrap_or_else(of_environment)
+}
+
 /// Starts logging what `filter` asks for; `RUST_LOG` wins, as everywhere.
 pub fn start(filter: &str, format: LogFormat) -> Result<(), LogError> {
     let filter = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()).unwrap_or_else(|| filter.to_owned());
@@ -25,6 +38,7 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), LogError> {
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
     started.map_err(|error| wrong(error.to_string()))?;
+    let _ = FORMAT.set(format);
     panic::set_hook(Box::new(|panic| {
         let (place, message) = (place(panic), panic.payload_as_str().unwrap_or("no message"));
         tracing::error!(place, message, "a bug: a part of this host failed, and what it was at with it");

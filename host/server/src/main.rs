@@ -3,16 +3,18 @@
 use std::{io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use resly_http::{Api, edge::descriptors, openapi};
+use resly_core::time::{Clock, SystemClock};
+use resly_http::{Api, edge::descriptors, router};
 use resly_manifest::openapi::ImportOptions;
 use resly_server::{
     author::{self, ActionRun, sign},
     cli::{self, ConnectorVerb, Verb},
     compose::{self, Doubles},
-    config::Config,
+    config::{Config, LogFormat},
     demo, logging, new_key, secrets, serve, vault,
 };
 use resly_service::random::OsRandom;
+use serde_json::json;
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("resly: {error:#}"));
+            report(&error);
             ExitCode::FAILURE
         }
     }
@@ -34,7 +36,7 @@ fn run() -> anyhow::Result<()> {
     let mut invocation = cli::read();
     let verb = std::mem::replace(&mut invocation.verb, Verb::OpenApi);
     if verb == Verb::OpenApi {
-        return print(openapi::document());
+        return print(router::openapi_document());
     }
     match &verb {
         Verb::Connector(ConnectorVerb::New { name }) => {
@@ -194,6 +196,18 @@ async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
     };
     app.store.close().await;
     ended
+}
+
+/// Says why the process ends, in the log's format.
+fn report(error: &anyhow::Error) {
+    let line = match logging::format() {
+        LogFormat::Text => format!("resly: {error:#}"),
+        LogFormat::Json => {
+            let now = SystemClock.now().to_string();
+            json!({"timestamp": now, "level": "ERROR", "message": format!("{error:#}"), "target": "resly"}).to_string()
+        }
+    };
+    say(&line);
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

@@ -256,7 +256,8 @@ async fn a_publishable_key_works_on_its_own_origins_only() {
     assert_eq!(header(response.headers(), "access-control-allow-origin"), SHOP);
     assert_eq!(
         header(response.headers(), "access-control-expose-headers"),
-        "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, RateLimit, RateLimit-Policy, Retry-After"
+        "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, Idempotent-Replayed, RateLimit, \
+         RateLimit-Policy, Retry-After"
     );
     assert!(response.headers().get_all("vary").iter().any(|vary| vary == "Origin"));
 

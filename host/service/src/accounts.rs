@@ -14,15 +14,23 @@ use resly_core::{
         fault::Remedy,
     },
     error::StoreError,
+    id::{ConnectionId, OrganizationId},
 };
 use resly_egress::{AccountSpec, AppClient, OAuthError, TokenRefresher};
 use resly_manifest::{Auth, OAuth};
 use resly_store::Store;
-use resly_vault::Credentials;
+use resly_vault::{Binding, Credentials};
 use tokio::time::timeout;
 
 pub use self::error::AccountError;
-use crate::outbound;
+
+/// What the credentials of this shape are bound as.
+const VERSION: u32 = 1;
+
+/// What a connection's own credentials are bound to.
+pub fn binding(organization: OrganizationId, connection: ConnectionId) -> Binding {
+    Binding { organization, connection, field: "credentials".into(), version: VERSION }
+}
 
 /// How many revocations of one connection go on at a time, and how long all of them may take.
 const AT_ONCE: usize = 8;
@@ -75,9 +83,7 @@ impl Accounts {
     /// its `token_url` would.
     fn client(&self, connection: &Connection, installable: &Installable) -> AppClient {
         match (&connection.credentials, installable.origin) {
-            (Some(sealed), _) => {
-                AppClient::Sealed(sealed.clone(), outbound::binding(connection.organization, connection.id))
-            }
+            (Some(sealed), _) => AppClient::Sealed(sealed.clone(), binding(connection.organization, connection.id)),
             (None, Origin::Bundled) => self
                 .shared
                 .get(&installable.manifest.id)

@@ -10,7 +10,7 @@ use std::{
 };
 
 use resly_core::{
-    connector::{call::Connectors, connection::SealedCredentials, health::Schedule},
+    connector::{account::SealedCredentials, call::Connectors, health::Schedule},
     id::{ConnectionId, OrganizationId},
     knowledge::library::Library,
     time::{Clock, Random},

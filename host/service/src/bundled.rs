@@ -1,4 +1,4 @@
-//! The connectors that the binary carries.
+//! The connectors that the binary carries: each folder of `plugins` with a `connector.toml`, as `build.rs` found them.
 
 use std::sync::Arc;
 
@@ -8,11 +8,15 @@ use resly_manifest::{Digest, Manifest, from_toml, package::pack};
 
 static MAPPING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mapping.wasm"));
 static HTTP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/http.wasm"));
-static SHOPIFY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shopify.wasm"));
-static SHOPIFY_MANIFEST: &str = include_str!("../../../plugins/shopify/connector.toml");
-static GMAIL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gmail.wasm"));
-static GMAIL_MANIFEST: &str = include_str!("../../../plugins/gmail/connector.toml");
-static STRIPE_MANIFEST: &str = include_str!("../../../plugins/stripe/connector.toml");
+static CONNECTORS: &[Source] = include!(concat!(env!("OUT_DIR"), "/connectors.rs"));
+
+/// What a folder of `plugins` holds.
+struct Source {
+    folder: &'static str,
+    manifest: &'static str,
+    /// `None` for a declarative connector.
+    wasm: Option<&'static [u8]>,
+}
 
 /// A bundled manifest that can't be used: a mistake in this build.
 #[derive(Debug, thiserror::Error)]
@@ -42,11 +46,7 @@ impl Bundle {
         Ok(Self {
             mapper: Digest::of(MAPPING),
             runner: Digest::of(HTTP),
-            connectors: vec![
-                Bundled::read("shopify", SHOPIFY_MANIFEST, Some(SHOPIFY))?,
-                Bundled::read("stripe", STRIPE_MANIFEST, None)?,
-                Bundled::read("gmail", GMAIL_MANIFEST, Some(GMAIL))?,
-            ],
+            connectors: CONNECTORS.iter().map(Bundled::read).collect::<Result<_, _>>()?,
         })
     }
 
@@ -94,7 +94,8 @@ impl Bundle {
 }
 
 impl Bundled {
-    fn read(connector: &'static str, manifest: &str, wasm: Option<&'static [u8]>) -> Result<Self, BundleError> {
+    fn read(source: &Source) -> Result<Self, BundleError> {
+        let Source { folder: connector, manifest, wasm } = *source;
         let wrong = |detail: String| BundleError { connector, detail };
         let manifest = from_toml(manifest).into_manifest().map_err(|mistakes| {
             let lines: Vec<String> =
@@ -121,7 +122,20 @@ impl Bundled {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
     use super::*;
+
+    #[test]
+    fn every_folder_of_plugins_with_a_connector_toml_is_bundled() {
+        let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
+        let manifests = fs::read_dir(plugins).unwrap().map(|entry| entry.unwrap().path().join("connector.toml"));
+        let texts = manifests.filter(|file| file.exists()).map(|file| fs::read_to_string(file).unwrap());
+        let ids: BTreeSet<String> = texts.map(|text| from_toml(&text).into_manifest().unwrap().id).collect();
+        assert!(ids.contains("stripe") && ids.contains("gmail"), "with a crate and without one: {ids:?}");
+        let bundle = Bundle::open().unwrap();
+        assert_eq!(bundle.manifests().map(|manifest| manifest.id.clone()).collect::<BTreeSet<_>>(), ids);
+    }
 
     #[test]
     fn the_bundle_is_whole() {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use resly_core::{
     connector::{
-        call::{CallError, CallRequest, Caller},
-        connection::{CallerKind, ConnectionStore},
+        call::{CallError, CallRequest, Caller, ConnectionStore},
+        connection::CallerKind,
         health::{DueCheck, Evidence, HealthStore},
     },
     error::StoreError,

@@ -6,7 +6,7 @@ use resly_core::{
     connector::{
         call::Prepared,
         connection::{Environment, Installable, Origin},
-        sandbox::Fault,
+        fault::Fault,
     },
     id::{ConnectionId, OrganizationId},
 };

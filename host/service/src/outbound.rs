@@ -6,24 +6,21 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use resly_core::{
     connector::{
-        account::AccountKey,
+        account::{AccountKey, SealedCredentials},
         call::OutboundFactory,
-        connection::{Connection, Installable, SealedCredentials},
-        sandbox::{Fault, FaultKind},
+        connection::{Connection, Installable},
+        fault::{Fault, FaultKind},
+        outbound::{DryRunPolicy, Outbound},
     },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
-    outbound::{DryRunPolicy, Outbound},
 };
 use resly_egress::{CredentialSource, Egress, Session, SessionSpec, account_binding};
 use resly_manifest::{Action, Allowance};
 use resly_store::{NewWrapping, Store, WrappedFor};
-use resly_vault::{Binding, Credentials, Rewrapped, SecretOwner, Vault, VaultError, VaultStore, WrappedStore};
+use resly_vault::{Credentials, Rewrapped, SecretOwner, Vault, VaultError, VaultStore, WrappedStore};
 
-use crate::accounts::Accounts;
-
-/// What the credentials of this shape are bound as.
-const VERSION: u32 = 1;
+use crate::accounts::{Accounts, binding};
 
 /// The vault, on this host's store.
 pub struct CredentialSealer {
@@ -52,11 +49,6 @@ impl CredentialSealer {
     ) -> Result<SealedCredentials, VaultError> {
         self.vault.seal(&account_binding(key), &Credentials::new(credentials)).await
     }
-}
-
-/// What a connection's own credentials are bound to.
-pub fn binding(organization: OrganizationId, connection: ConnectionId) -> Binding {
-    Binding { organization, connection, field: "credentials".into(), version: VERSION }
 }
 
 /// Opens sessions of the one egress.

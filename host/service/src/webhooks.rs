@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use futures::future::join_all;
 use resly_core::{
     alert::{Event, payload, wait_after},
-    connector::connection::SealedCredentials,
+    connector::account::SealedCredentials,
     error::StoreError,
     id::{OrganizationId, WebhookId},
     time::{Clock, Random, Timestamp},

@@ -1,7 +1,7 @@
 //! What is done when a customer's message matches: add a rule, replace it.
 
 use resly_core::{
-    connector::{call::CallError, connection::ConnectionStore},
+    connector::call::{CallError, ConnectionStore},
     error::StoreError,
     id::{ConnectionId, OrganizationId, WorkflowId},
     workflow::{Workflow, WorkflowStore},

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use resly_core::{
     connector::{
-        account::{Account, AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, Renewed},
-        connection::{Connection, SealedCredentials},
+        account::{Account, AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, Renewed, SealedCredentials},
+        connection::Connection,
     },
     error::StoreError,
     id::{ConnectionId, OrganizationId},

@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use crate::{
     Store,
     error::failed,
-    health,
     page::{self, Cursor},
     sql::{Conn, execute, row, rows},
     types::{Id, Text, Time, named},
@@ -49,6 +48,24 @@ pub struct AlertQuery {
     pub connection: Option<ConnectionId>,
     pub before: Option<Cursor>,
     pub limit: u32,
+}
+
+/// A connection, as alerts name it.
+pub(crate) async fn subject(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    connection: ConnectionId,
+) -> Result<Option<Subject>, sqlx::Error> {
+    let found = row!(
+        db,
+        (String, String, String),
+        "SELECT name, connector, environment FROM connections WHERE id = $1 AND organization_id = $2",
+        Id(connection.0),
+        Id(organization.0)
+    )?;
+    let subject =
+        |(name, connector, environment)| Ok(Subject { connection, name, connector, environment: named(environment)? });
+    found.map(subject).transpose()
 }
 
 #[derive(sqlx::FromRow)]
@@ -235,7 +252,7 @@ async fn warn(db: &mut Conn<'_>, now: Timestamp) -> Result<u64, sqlx::Error> {
         )?;
         let (organization, connection) = (OrganizationId(organization.0), ConnectionId(connection.0));
         if told > 0
-            && let Some(subject) = health::subject(db, organization, connection).await?
+            && let Some(subject) = subject(db, organization, connection).await?
         {
             close(db, organization, connection, Some(AlertKind::CredentialExpiring), now).await?;
             raise(db, organization, &subject, &expiry(&subject, ends.0), now).await?;

@@ -7,7 +7,10 @@
 //! written in the same transaction, is what makes settling happen once.
 
 use resly_core::{
-    connector::connection::{BeginCallError, CallRecord, Environment, FuelGrant},
+    connector::{
+        call::{BeginCallError, CallRecord, FuelGrant},
+        connection::Environment,
+    },
     id::{CallId, OrganizationId},
     meter::{LimitOf, LimitReached, Meter, SetAside},
     time::{Period, Timestamp},

@@ -1,6 +1,8 @@
 //! The catalogue's own connectors: what organizations described or uploaded, by version, and the code by its digest.
 //! What becomes of an upload is in [`crate::uploads`].
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use resly_core::{
     connector::{
@@ -19,7 +21,6 @@ use crate::{
     error::failed,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, OrderedJson, Text, Time, name_of, named},
-    uploads::{COMPILING_MOST, LEASE},
 };
 
 /// What an organization keeps at most: uploads, each with up to 32 MiB of code; versions of any origin; and bytes of all their
@@ -28,6 +29,10 @@ pub const UPLOADS_MOST: u64 = 100;
 pub const VERSIONS_MOST: u64 = 2_000;
 pub const MANIFESTS_MOST: u64 = 16 << 20;
 
+/// How long a host that compiles a version has it to itself. It renews that in time, so a dead host's is soon over.
+pub const LEASE: Duration = Duration::from_secs(90);
+/// Versions of one organization that may be compiled or wait for it.
+pub const COMPILING_MOST: u64 = 32;
 /// How far a version has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

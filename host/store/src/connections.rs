@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use resly_core::{
     connector::{
-        account::{Account, AccountKey, AccountStore},
-        connection::{
-            BeginCallError, CallRecord, Connection, ConnectionStatus, ConnectionStore, Environment, FuelGrant, Policy,
-            SealedCredentials,
-        },
+        account::{Account, AccountKey, AccountStore, SealedCredentials},
+        call::{BeginCallError, CallRecord, ConnectionStore, FuelGrant},
+        connection::{Connection, ConnectionStatus, Environment, Policy},
     },
     error::StoreError,
     id::{CallId, ConnectionId, OrganizationId},

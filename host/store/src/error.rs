@@ -28,7 +28,7 @@ impl From<&str> for CommitFailure {
 
 impl From<&sqlx::Error> for CommitFailure {
     fn from(error: &sqlx::Error) -> Self {
-        Self { detail: error.to_string(), full: is_full(error) }
+        Self { detail: describe(error), full: is_full(error) }
     }
 }
 
@@ -39,7 +39,7 @@ impl<E> From<sqlx::Error> for OperationError<E> {
 }
 
 impl<E> OperationError<E> {
-    /// The same halt with another refusal.
+    /// The same error with another refusal.
     pub fn refused_as<F>(self, refusal: impl FnOnce(E) -> F) -> OperationError<F> {
         match self {
             Self::Refused(refused) => OperationError::Refused(refusal(refused)),
@@ -72,8 +72,16 @@ pub(crate) fn unexpected(what: impl Into<String>) -> sqlx::Error {
     sqlx::Error::Protocol(what.into())
 }
 
+/// What the database said, without the place in its own source that sqlx adds.
+pub(crate) fn describe(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
 fn store_error(doing: &'static str, error: &sqlx::Error) -> StoreError {
-    let detail = error.to_string();
+    let detail = describe(error);
     if is_full(error) {
         return StoreError::Full { doing, detail };
     }

@@ -1,7 +1,7 @@
 //! Authorizations that a person was sent to give: from the link that an admin got to the service's answer, on any host.
 
 use resly_core::{
-    connector::{account::AccountKey, connection::SealedCredentials},
+    connector::account::{AccountKey, SealedCredentials},
     error::StoreError,
     id::{ConnectionId, KeyId, OrganizationId},
     time::Timestamp,

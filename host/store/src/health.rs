@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use resly_core::{
-    alert::{HealthChange, Subject, health_news},
+    alert::{HealthChange, health_news},
     connector::{
         health::{DueCheck, Health, HealthObservation, HealthState, HealthStore},
         reason::Reason,
@@ -44,27 +44,9 @@ impl HealthRow {
     }
 }
 
-/// A connection, as alerts name it.
-pub(crate) async fn subject(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    connection: ConnectionId,
-) -> Result<Option<Subject>, sqlx::Error> {
-    let found = row!(
-        db,
-        (String, String, String),
-        "SELECT name, connector, environment FROM connections WHERE id = $1 AND organization_id = $2",
-        Id(connection.0),
-        Id(organization.0)
-    )?;
-    let subject =
-        |(name, connector, environment)| Ok(Subject { connection, name, connector, environment: named(environment)? });
-    found.map(subject).transpose()
-}
-
 async fn observe(db: &mut Conn<'_>, observed: HealthObservation) -> Result<(), sqlx::Error> {
     let HealthObservation { organization, connection, evidence, offered, schedule, chance, now } = observed;
-    let Some(subject) = subject(db, organization, connection).await? else { return Ok(()) };
+    let Some(subject) = alerts::subject(db, organization, connection).await? else { return Ok(()) };
     execute!(
         db,
         "INSERT INTO connection_health (id, organization_id, state, since, next_check_at, failures, created_at)

@@ -85,8 +85,8 @@ pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
     catalogue::{
-        MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST, VERSIONS_MOST,
-        VersionRemoval, VersionState,
+        COMPILING_MOST, LEASE, MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST,
+        VERSIONS_MOST, VersionRemoval, VersionState,
     },
     connections::{ConnectionChange, CredentialsExpiry},
     conversations::{ConversationRecord, ConversationSummary},
@@ -101,7 +101,7 @@ pub use self::{
     recover::Recovered,
     stored::LogDay,
     tickets::Ticket,
-    uploads::{COMPILING_MOST, Compiling, Decided, Decision, LEASE},
+    uploads::{Compiling, Decided, Decision},
     vault::{NewWrapping, WrappedFor},
     webhooks::{Delivery, DeliveryAttempt, DeliveryState, DueDelivery, Webhook},
 };

@@ -2,7 +2,8 @@
 
 use resly_core::{
     connector::{
-        connection::{CallRecord, CallerKind, Environment},
+        call::CallRecord,
+        connection::{CallerKind, Environment},
         reason::Reason,
         sandbox::{Cost, LogLine},
     },

@@ -19,7 +19,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Backend, Store, writer::Writer};
+use crate::{Backend, Store, error::describe, writer::Writer};
 
 /// The first version without the bug by which a WAL could be reset while it was read (3.51.3's release notes).
 const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
@@ -51,6 +51,8 @@ pub struct StoreConfig {
 pub enum OpenError {
     #[error("the data folder {} can't be used: {error}", path.display())]
     Folder { path: PathBuf, error: std::io::Error },
+    #[error("the data folder {} is a file; choose a folder", path.display())]
+    NoFolder { path: PathBuf },
     #[error("there is no database in {} yet: `resly init --organization NAME` makes one", path.display())]
     NoDatabase { path: PathBuf },
     #[error(
@@ -65,14 +67,29 @@ pub enum OpenError {
     OldSqlite { found: String },
     #[error("the database URL must start with postgres:// or postgresql://; leave it unset to use SQLite")]
     UnknownUrl,
-    #[error("the database URL is not valid: {0}")]
+    #[error("the database URL is not valid: {}", describe(.0))]
     BadUrl(sqlx::Error),
-    #[error("the database can't be opened: {0}")]
-    Connect(#[source] sqlx::Error),
-    #[error("the database's tables can't be brought up to date: {0}")]
-    Migrate(#[from] MigrateError),
+    // The cause is part of the text, and no source: whoever prints the chain would say it twice.
+    #[error("the database can't be opened: {}", describe(.0))]
+    Connect(sqlx::Error),
+    #[error("the database's tables can't be brought up to date: {}", migration_text(.0))]
+    Migrate(MigrateError),
     #[error("what an earlier process left unfinished can't be settled: {0}")]
-    Recover(#[source] StoreError),
+    Recover(StoreError),
+}
+
+impl From<MigrateError> for OpenError {
+    fn from(error: MigrateError) -> Self {
+        Self::Migrate(error)
+    }
+}
+
+fn migration_text(error: &MigrateError) -> String {
+    match error {
+        MigrateError::Execute(error) => describe(error),
+        MigrateError::ExecuteMigration(error, version) => format!("migration {version}: {}", describe(error)),
+        other => other.to_string(),
+    }
 }
 
 impl Store {
@@ -118,7 +135,7 @@ impl Store {
 
 async fn open_sqlite(config: &StoreConfig) -> Result<Store, OpenError> {
     let path = config.data_dir.as_path();
-    std::fs::create_dir_all(path).map_err(|error| OpenError::Folder { path: path.to_owned(), error })?;
+    std::fs::create_dir_all(path).map_err(|error| folder_error(path, error))?;
     let lock = lock_within(path, LOCK_PATIENCE).await?;
     open_locked(config, lock).await
 }
@@ -156,7 +173,7 @@ async fn open_locked(config: &StoreConfig, lock: File) -> Result<Store, OpenErro
 /// Starts readers and the writer, which keeps `lock` until it is closed.
 fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 'static) -> Result<Store, OpenError> {
     let path = config.data_dir.as_path();
-    let folder = |error| OpenError::Folder { path: path.to_owned(), error };
+    let folder = |error| folder_error(path, error);
     let readers = SqlitePoolOptions::new()
         .max_connections(config.read_connections.max(1))
         .acquire_timeout(ACQUIRE)
@@ -173,7 +190,7 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
 /// Takes the folder for this process; the operating system lets go of it when the process ends, however it ends.
 async fn lock_within(folder: &Path, patience: Duration) -> Result<File, OpenError> {
     let path = folder.join(LOCK);
-    let failed = |error| OpenError::Folder { path: path.clone(), error };
+    let failed = |error| folder_error(folder, error);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
     let step = Duration::from_millis(20);
     let mut waited = Duration::ZERO;
@@ -187,6 +204,17 @@ async fn lock_within(folder: &Path, patience: Duration) -> Result<File, OpenErro
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: folder.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
+    }
+}
+
+/// The folder as it was named, and not the file within it that could not be made.
+fn folder_error(path: &Path, error: std::io::Error) -> OpenError {
+    use std::io::ErrorKind::{AlreadyExists, NotADirectory};
+    let is_file = matches!(error.kind(), AlreadyExists | NotADirectory) && !path.is_dir();
+    if is_file {
+        OpenError::NoFolder { path: path.to_owned() }
+    } else {
+        OpenError::Folder { path: path.to_owned(), error }
     }
 }
 

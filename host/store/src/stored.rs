@@ -15,7 +15,8 @@ use std::{
 
 use resly_core::{
     connector::{
-        connection::{CallRecord, Environment},
+        call::CallRecord,
+        connection::Environment,
         sandbox::{LogLevel, LogLine},
     },
     error::StoreError,

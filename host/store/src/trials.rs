@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use resly_core::{
-    connector::trial::{ActionSample, TrialStore},
+    connector::sample::{ActionSample, TrialStore},
     error::StoreError,
     id::{ConnectionId, OrganizationId},
     meter::Meter,

@@ -1,7 +1,5 @@
 //! What becomes of an uploaded version: some host compiles it, under a lease, and an admin decides about it.
 
-use std::time::Duration;
-
 use resly_core::{
     connector::approval::Approval,
     error::StoreError,
@@ -12,15 +10,11 @@ use resly_manifest::Digest;
 
 use crate::{
     Store,
-    catalogue::{VersionState, digest, users},
+    catalogue::{LEASE, VersionState, digest, users},
     sql::{Conn, execute, rows},
     types::{Count, Id, Text, Time, name_of},
 };
 
-/// How long a host that compiles a version has it to itself. It renews that in time, so a dead host's is soon over.
-pub const LEASE: Duration = Duration::from_secs(90);
-/// Versions of one organization that may be compiled or wait for it.
-pub const COMPILING_MOST: u64 = 32;
 /// How often compiling a version may be cut off before it is refused: a component must not end host after host.
 const ATTEMPTS: u64 = 3;
 

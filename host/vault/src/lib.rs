@@ -17,7 +17,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use moka::future::Cache;
 use resly_core::{
-    connector::connection::SealedCredentials,
+    connector::account::SealedCredentials,
     error::StoreError,
     id::{ConnectionId, OrganizationId},
     time::Random,

@@ -1,13 +1,8 @@
 //! The vault, on a store in memory.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeMap, sync::Mutex};
 
+use resly_core::testing::SequenceRandom;
 use resly_manifest::Auth;
 use uuid::Uuid;
 
@@ -71,28 +66,15 @@ impl WrappedStore for Memory {
     }
 }
 
-/// Different bytes each time.
-#[derive(Default)]
-struct Counting(AtomicU64);
-
-impl Random for Counting {
-    fn fill(&self, bytes: &mut [u8]) {
-        let n = self.0.fetch_add(1, Ordering::Relaxed);
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = n.to_le_bytes()[at % 8] ^ u8::try_from(at % 251).unwrap();
-        }
-    }
-}
-
 const OLD: &str = "old:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA";
 const NEW: &str = "new:AgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICE";
 
 fn vault(keys: &str, store: &Arc<Memory>) -> Vault {
-    Vault::new(master(keys), Arc::clone(store) as _, Arc::new(Counting::default()))
+    Vault::new(master(keys), Arc::clone(store) as _, Arc::new(SequenceRandom::default()))
 }
 
 fn wrapping(keys: &str, store: &Arc<Memory>) -> Wrapping {
-    Wrapping::new(master(keys), Arc::clone(store) as _, Arc::new(Counting::default()))
+    Wrapping::new(master(keys), Arc::clone(store) as _, Arc::new(SequenceRandom::default()))
 }
 
 fn master(keys: &str) -> Arc<MasterKeys> {

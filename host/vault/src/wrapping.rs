@@ -3,7 +3,7 @@
 //! A secret of the host's own is random, made by whichever host starts first, and wrapped, so that nothing that is stored
 //! depends on a master key otherwise: once all is wrapped under the newest, an older one can be taken away.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use resly_core::{error::StoreError, id::OrganizationId, time::Random};
@@ -20,6 +20,15 @@ pub enum SecretOwner {
     Organization(OrganizationId),
     /// The host's own, by its name, which holds no NUL.
     Host(String),
+}
+
+impl fmt::Display for SecretOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Organization(organization) => write!(f, "organization {organization}"),
+            Self::Host(name) => write!(f, "host secret {name}"),
+        }
+    }
 }
 
 /// Wrapped bytes, to be put in the place of those that were read.
@@ -109,7 +118,7 @@ impl Wrapping {
                 match seal::unwrap(&self.keys, &holder, &wrapped) {
                     Ok(_) | Err(VaultError::NoMasterKey(_)) => {}
                     Err(error) => {
-                        tracing::error!(?holder, %error, "a wrapped key can't be opened");
+                        tracing::error!(%holder, %error, "a wrapped key can't be opened");
                         count.unreadable += 1;
                     }
                 }

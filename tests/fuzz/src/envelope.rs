@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use resly_core::{
-    connector::connection::SealedCredentials,
+    connector::account::SealedCredentials,
     error::StoreError,
     id::{ConnectionId, OrganizationId},
-    time::Random,
+    testing::ConstantRandom,
 };
 use resly_vault::{Binding, MasterKeys, Vault, VaultStore};
 use uuid::Uuid;
@@ -29,14 +29,6 @@ impl VaultStore for Kept {
     }
 }
 
-struct Sevens;
-
-impl Random for Sevens {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(7);
-    }
-}
-
 /// The first byte is the length of a wrapped key; the rest, a sealed record. Both also as texts of master keys.
 pub fn envelope(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
@@ -50,7 +42,7 @@ pub fn envelope(data: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
     for kept in [Some(wrapped.to_vec()), None] {
         let keys = MasterKeys::parse(MASTER).expect("the key is sound");
-        let vault = Vault::new(Arc::new(keys), Arc::new(Kept(kept)), Arc::new(Sevens));
+        let vault = Vault::new(Arc::new(keys), Arc::new(Kept(kept)), Arc::new(ConstantRandom(7)));
         let opened = runtime.block_on(vault.open(&binding, &SealedCredentials(sealed.to_vec())));
         assert!(opened.is_err(), "what nobody sealed has opened");
     }

@@ -10,9 +10,9 @@ use std::{
 
 use async_trait::async_trait;
 use resly_core::{
+    connector::outbound::{DryRunPolicy, OutboundRequest},
     id::{ConnectionId, OrganizationId},
-    outbound::{DryRunPolicy, OutboundRequest},
-    time::Random,
+    testing::ConstantRandom,
 };
 use resly_egress::{CredentialSource, Egress, EgressConfig, Resolve, SessionSpec, guard, parse_allow, parse_routes};
 use resly_manifest::Manifest;
@@ -30,16 +30,9 @@ impl Resolve for Nowhere {
     }
 }
 
-struct Zeros;
-
-impl Random for Zeros {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(0);
-    }
-}
-
 static EGRESS: LazyLock<Arc<Egress>> = LazyLock::new(|| {
-    Egress::new(EgressConfig::default(), Arc::new(Nowhere), Arc::new(Zeros)).expect("the clients can be made")
+    Egress::new(EgressConfig::default(), Arc::new(Nowhere), Arc::new(ConstantRandom(0)))
+        .expect("the clients can be made")
 });
 
 static MANIFEST: LazyLock<Arc<Manifest>> = LazyLock::new(|| {

@@ -4,12 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use resly_core::{
-    connector::{
-        fixture::Fixtures,
-        sandbox::{FaultKind, Outcome},
-    },
+    connector::{fault::FaultKind, fixture::Fixtures, outbound::Outbound, sandbox::Outcome},
     id::ConnectionId,
-    outbound::Outbound,
 };
 use resly_egress::{CredentialSource, Egress, EgressConfig, SessionSpec, SystemResolver, parse_routes};
 use resly_manifest::Manifest;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resly_core::connector::sandbox::{FaultKind, Outcome};
+use resly_core::connector::{fault::FaultKind, sandbox::Outcome};
 use resly_tests::guest::{GuestCall, Guests, Says};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! jq.
 
-use resly_core::connector::sandbox::FaultKind;
+use resly_core::connector::fault::FaultKind;
 use resly_plugin_mapping::jq::{DEEPEST, DEEPEST_FILTER};
 use resly_tests::guest::Guests;
 use serde_json::json;

@@ -2,13 +2,7 @@
 
 use std::sync::Arc;
 
-use resly_core::{
-    connector::{
-        fixture::Fixtures,
-        sandbox::{FaultKind, Outcome},
-    },
-    outbound::Outbound,
-};
+use resly_core::connector::{fault::FaultKind, fixture::Fixtures, outbound::Outbound, sandbox::Outcome};
 use resly_manifest::Manifest;
 use resly_tests::guest::{GuestCall, Guests, Says};
 use serde_json::{Value, json};

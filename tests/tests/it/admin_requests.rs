@@ -1,6 +1,6 @@
 //! What an admin gets wrong: each mistake is told by name and place, and changes nothing.
 
-use resly_http::openapi;
+use resly_http::router::openapi_document;
 use resly_tests::{
     app::TestApp,
     crm::{account, connected, definition, installed},
@@ -29,7 +29,7 @@ async fn patch(app: &TestApp, id: &str, change: &Value) -> (u16, Value) {
 #[tokio::test]
 async fn every_list_refuses_a_parameter_that_it_does_not_know() {
     let app = TestApp::start().await;
-    let document: Value = serde_json::from_str(openapi::document()).unwrap();
+    let document: Value = serde_json::from_str(openapi_document()).unwrap();
     let mut asked = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         if !path.starts_with("/api/admin/") || methods["get"].is_null() {
@@ -97,7 +97,7 @@ async fn a_body_may_be_left_out_where_nothing_has_to_be_in_it() {
 
 #[tokio::test]
 async fn no_body_has_members_that_nobody_reads() {
-    let document: Value = serde_json::from_str(openapi::document()).unwrap();
+    let document: Value = serde_json::from_str(openapi_document()).unwrap();
     let mut seen = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {

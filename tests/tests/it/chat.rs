@@ -216,7 +216,15 @@ async fn a_publishable_key_works_from_its_own_origin_only() {
     assert_eq!(good.status(), 200);
     assert_eq!(good.headers()["access-control-allow-origin"], "https://shop.example");
     let exposed = good.headers()["access-control-expose-headers"].to_str().unwrap().to_ascii_lowercase();
-    for name in ["x-conversation-id", "x-message-id", "x-citations", "ratelimit", "ratelimit-policy", "retry-after"] {
+    for name in [
+        "x-conversation-id",
+        "x-message-id",
+        "x-citations",
+        "idempotent-replayed",
+        "ratelimit",
+        "ratelimit-policy",
+        "retry-after",
+    ] {
         assert!(exposed.contains(name), "{exposed}");
     }
     let bad = from("https://evil.example").await.unwrap();

@@ -13,13 +13,13 @@ const LONGER: [(&str, usize); 34] = [
     ("host/core/src/knowledge/chunk.rs", 410),
     ("host/core/src/turn/tests/approvals.rs", 440),
     ("host/core/src/turn/tests/fakes.rs", 610),
-    ("host/egress/src/oauth/refresher.rs", 450),
-    ("host/egress/tests/it/accounts.rs", 450),
+    ("host/egress/src/oauth/refresher.rs", 460),
+    ("host/egress/tests/it/accounts.rs", 420),
     ("host/egress/tests/it/notations.rs", 430),
-    ("host/http/src/body.rs", 540),
+    ("host/http/src/problem/from_domain.rs", 440),
     ("host/manifest/src/manifest.rs", 480),
     ("host/manifest/src/manifest/check.rs", 440),
-    ("host/manifest/src/manifest/check/declarative.rs", 480),
+    ("host/manifest/src/manifest/check/declarative.rs", 460),
     ("host/manifest/src/manifest/compare.rs", 470),
     ("host/manifest/src/openapi/tests.rs", 450),
     ("host/models/src/builtin/input.rs", 420),
@@ -28,9 +28,9 @@ const LONGER: [(&str, usize); 34] = [
     ("host/models/src/openai/request.rs", 410),
     ("host/models/src/openai/tests.rs", 690),
     ("host/server/src/cli.rs", 410),
-    ("host/server/src/config/mod.rs", 430),
     ("host/server/tests/http.rs", 490),
     ("host/store/src/accounts.rs", 410),
+    ("host/store/src/catalogue.rs", 410),
     ("host/store/src/connections.rs", 500),
     ("host/store/src/keys.rs", 460),
     ("host/store/src/webhooks.rs", 410),
@@ -51,7 +51,7 @@ fn root() -> PathBuf {
 }
 
 /// Every source file below a folder of the repository, with its path from there.
-fn sources(folder: &str) -> Vec<(String, String)> {
+pub fn sources(folder: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -77,7 +77,7 @@ fn dependencies(crate_name: &str) -> Vec<String> {
     manifest["dependencies"].as_table().unwrap().keys().cloned().collect()
 }
 
-fn crates() -> Vec<String> {
+pub fn crates() -> Vec<String> {
     let folders = fs::read_dir(root().join("host")).unwrap().map(|entry| entry.unwrap().path());
     let crates = folders.filter(|folder| folder.join("Cargo.toml").exists());
     let mut names: Vec<String> =

@@ -5,12 +5,15 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::connection::SealedCredentials;
 use crate::{
     error::StoreError,
     id::{ConnectionId, OrganizationId},
     time::Timestamp,
 };
+
+/// Credentials as they rest: one AEAD record, opened by the vault alone. There is no way from here to a plain text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedCredentials(pub Vec<u8>);
 
 /// Whose account at the service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

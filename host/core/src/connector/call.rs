@@ -9,6 +9,7 @@ mod prepared;
 mod record;
 mod request;
 mod settle;
+mod store;
 
 use std::{
     sync::{Arc, Mutex},
@@ -25,6 +26,7 @@ pub use self::{
     output::{FOUND_NOTHING, found_nothing},
     prepared::Prepared,
     request::{CallError, CallReport, CallRequest, Caller},
+    store::{BeginCallError, CallRecord, ConnectionStore, FuelGrant},
 };
 use self::{
     admit::denied,
@@ -33,16 +35,17 @@ use self::{
     settle::{Ending, Settled, Settlements},
 };
 use super::{
-    connection::{BeginCallError, Catalogue, Connection, ConnectionStore, Environment, FuelGrant, Installable, Owner},
+    connection::{Catalogue, Connection, Environment, Installable, Owner},
+    fault::{Fault, FaultKind},
     fixture::Fixtures,
     fuel::FuelReserve,
     health::Schedule,
+    outbound::{DryRunPolicy, Outbound},
     recent::Recent,
-    sandbox::{Fault, FaultKind, Invocation, Outcome, Sandbox, StateStore},
+    sandbox::{Invocation, Outcome, Sandbox, StateStore},
 };
 use crate::{
     id::{CallId, OrganizationId},
-    outbound::{DryRunPolicy, Outbound},
     time::{Clock, Random, Timestamp},
 };
 

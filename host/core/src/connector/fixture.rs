@@ -11,12 +11,14 @@ use resly_manifest::{Fixture, FixtureMatch, Manifest};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::sandbox::{Fault, FaultKind};
 use crate::{
-    json::{same, without_bom},
-    outbound::{
-        DryRunPolicy, LOGGED_PATH, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse,
+    connector::{
+        fault::{Fault, FaultKind},
+        outbound::{
+            DryRunPolicy, LOGGED_PATH, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse,
+        },
     },
+    json::{same, without_bom},
 };
 
 /// Answers one call from the fixtures of a manifest.

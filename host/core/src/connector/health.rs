@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     connection::{CallerKind, Owner},
     reason::Reason,
-    sandbox::{Fault, FaultKind},
 };
 use crate::{
+    connector::fault::{Fault, FaultKind},
     error::StoreError,
     id::{ConnectionId, OrganizationId},
     time::Timestamp,

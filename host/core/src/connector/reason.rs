@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sandbox::FaultKind;
+use crate::connector::fault::FaultKind;
 
 /// What stands behind a fault, by who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -7,12 +7,14 @@ use bytes::Bytes;
 use resly_manifest::{Allowance, Digest};
 use serde::{Deserialize, Serialize};
 
-pub use super::fault::{Fault, FaultKind, Remedy};
-use super::fuel::FuelReserve;
+use super::{
+    fault::{Fault, FaultKind},
+    fuel::FuelReserve,
+    outbound::Outbound,
+};
 use crate::{
     error::StoreError,
     id::{ConnectionId, OrganizationId},
-    outbound::Outbound,
     time::Timestamp,
 };
 

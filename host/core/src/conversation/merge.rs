@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::{ClientMessage, Message, Role};
+use super::{ClientMessage, Message};
+use crate::model::Role;
 
 /// What a client's history changes in the stored one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,9 +23,9 @@ use crate::{
         available::Offer,
         fault::{self, FaultKind},
     },
-    conversation::{Message, Role},
+    conversation::Message,
     id::ApprovalId,
-    model::{ModelMessage, ProviderData, ToolCall},
+    model::{ModelMessage, ProviderData, Role, ToolCall},
 };
 
 /// Why a step of an answer wasn't done: a person has to confirm it first.

@@ -7,8 +7,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    conversation::{Message, Role},
-    model::ModelMessage,
+    conversation::Message,
+    model::{ModelMessage, Role},
 };
 
 /// What stands for the customer's first message when the assistant speaks first.

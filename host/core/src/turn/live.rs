@@ -181,9 +181,21 @@ impl LiveTurns {
         lock(&self.0).get(&conversation).filter(|live| live.organization == organization).cloned()
     }
 
+    /// Whether this host is writing an answer.
+    pub fn writes(&self, answer: MessageId) -> bool {
+        lock(&self.0).values().any(|live| live.message == answer)
+    }
+
     /// How many turns are running.
     pub fn count(&self) -> usize {
         lock(&self.0).len()
+    }
+
+    /// Cancels those of the answers that this host is writing.
+    pub fn cancel(&self, answers: &[MessageId]) {
+        for live in lock(&self.0).values().filter(|live| answers.contains(&live.message)) {
+            live.cancel();
+        }
     }
 
     /// Ends every running turn as interrupted, so that its readers learn that it isn't whole.

@@ -26,11 +26,12 @@ use tokio::task::JoinSet;
 use crate::{
     approval::{Approvals, ChatClient, Verdict},
     connector::{available::AvailableActions, call::Connectors},
-    conversation::{ClientMessage, Message, Role},
+    conversation::{ClientMessage, Message},
+    error::StoreError,
     id::{ApprovalId, ConversationId, MessageId},
     knowledge::{Passage, RetrieveError, Retriever},
     meter::Remaining,
-    model::Model,
+    model::{Model, Role},
     principal::Principal,
     time::{Clock, Random},
 };
@@ -144,7 +145,12 @@ impl Turns {
         // What is known about the question is looked up while the question is stored: neither waits for the other.
         let lookup = self.look_up(&request);
         let continues = self.continued(&request).await?;
-        let accepted = match self.store.begin_turn(self.new_turn(&request, continues)).await? {
+        let accepted = match self
+            .store
+            .begin_turn(self.new_turn(&request, continues))
+            .await
+            .map_err(|error| self.known_alive(error))?
+        {
             BeginTurn::Replay(message) => {
                 let person = ChatClient::new(&request.principal, request.visitor.as_deref());
                 return Ok(Start::Replay(Replay::of(message, &self.approvals, &person).await?));
@@ -164,6 +170,24 @@ impl Turns {
         let presence = self.live.enter(Arc::clone(&live));
         tokio::spawn(Run::new(self.clone(), request, accepted, live, lookup, timing).run_on(presence));
         Ok(Start::Running(started))
+    }
+
+    /// A request whose answer this host is writing needn't wait for the lease: the host is alive.
+    fn known_alive(&self, error: BeginTurnError) -> BeginTurnError {
+        match error {
+            BeginTurnError::InFlight { answer: Some(answer), .. } if self.live.writes(answer) => {
+                BeginTurnError::InFlight { answer: Some(answer), lease_left: Duration::ZERO }
+            }
+            error => error,
+        }
+    }
+
+    /// Cancels what customers asked other hosts to cancel, among the answers that this host writes.
+    pub async fn cancel_requested(&self) -> Result<(), StoreError> {
+        if self.live.count() > 0 {
+            self.live.cancel(&self.store.cancel_requests().await?);
+        }
+        Ok(())
     }
 
     /// The id of a model's call in streams, stored rounds and approvals.

@@ -21,9 +21,11 @@ use crate::{
         Approval, render,
         round::{self, Round},
     },
-    conversation::{MessageStatus, Role},
+    conversation::MessageStatus,
     error::StoreError,
-    model::{FinishReason, ModelError, ModelEvent, ModelRequest, NumberedPassage, ProviderData, TokenUsage, ToolCall},
+    model::{
+        FinishReason, ModelError, ModelEvent, ModelRequest, NumberedPassage, ProviderData, Role, TokenUsage, ToolCall,
+    },
     time::Timestamp,
 };
 

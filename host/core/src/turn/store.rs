@@ -1,5 +1,7 @@
 //! Where turns are kept: one method for each moment of a turn that must be one transaction.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -97,7 +99,12 @@ pub enum BeginTurnError {
     )]
     TooManyNew { new: usize },
     #[error("a request with this idempotency key is still being answered")]
-    InFlight,
+    InFlight {
+        /// The answer that is being written, where it is known.
+        answer: Option<MessageId>,
+        /// When its host counts as dead, unless it gives a sign of life before.
+        lease_left: Duration,
+    },
     #[error("this idempotency key was used for another request")]
     KeyReused,
     #[error("the organization's subscription has ended")]
@@ -164,5 +171,16 @@ pub trait TurnStore: Send + Sync + 'static {
     /// The conversation that a client names, by its own name for it under its key and visitor, or by id: one of its key,
     /// or one in which a turn of its key runs. A secret key reaches those of all keys. A visitor's is that visitor's alone.
     async fn find_conversation(&self, person: &ChatClient, name: &str) -> Result<Option<ConversationId>, StoreError>;
+    /// The newest answer of a conversation that a host is writing. One whose lease is over is nobody's.
+    async fn answer_in_progress(
+        &self,
+        organization: OrganizationId,
+        conversation: ConversationId,
+        now: Timestamp,
+    ) -> Result<Option<MessageId>, StoreError>;
+    /// Asks the host that writes an answer, whichever it is, to cancel it.
+    async fn request_cancel(&self, organization: OrganizationId, answer: MessageId) -> Result<(), StoreError>;
+    /// The answers in progress, on all hosts, that somebody asked to cancel.
+    async fn cancel_requests(&self) -> Result<Vec<MessageId>, StoreError>;
     async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError>;
 }

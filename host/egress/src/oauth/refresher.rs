@@ -14,9 +14,8 @@ use std::{sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 use resly_core::{
-    connector::{
-        account::{Account, AccountKey, AccountStore, Claim, RenewalFailure, RenewalFailureKind, Renewed},
-        connection::SealedCredentials,
+    connector::account::{
+        Account, AccountKey, AccountStore, Claim, RenewalFailure, RenewalFailureKind, Renewed, SealedCredentials,
     },
     time::{Clock, Random},
 };

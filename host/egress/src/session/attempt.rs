@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use resly_core::outbound::{LOGGED_PATH, Outbound, OutboundFailure, OutboundReason};
+use resly_core::connector::outbound::{LOGGED_PATH, Outbound, OutboundFailure, OutboundReason};
 use resly_manifest::Retry;
 use serde_json::json;
 use tokio::time::{Instant, sleep};

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use resly_core::outbound::{OutboundFailure, OutboundReason, OutboundResponse};
+use resly_core::connector::outbound::{OutboundFailure, OutboundReason, OutboundResponse};
 use resly_manifest::Auth;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;

@@ -1,6 +1,6 @@
 //! What a request would look like on the wire, without a wire: the policy and the credential's place, and no secret.
 
-use resly_core::outbound::{DryRunPolicy, OutboundFailure, OutboundRequest, StagedRequest};
+use resly_core::connector::outbound::{DryRunPolicy, OutboundFailure, OutboundRequest, StagedRequest};
 use url::form_urlencoded;
 
 use super::Session;

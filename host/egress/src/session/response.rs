@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
-use resly_core::outbound::{OutboundFailure, OutboundReason, OutboundResponse};
+use resly_core::connector::outbound::{OutboundFailure, OutboundReason, OutboundResponse};
 use tokio::time::Instant;
 
 use super::{Hop, Session};

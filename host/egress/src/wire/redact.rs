@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use super::{
     secret_encodings::{self, Form},
-    views::View,
+    views::{View, is_base64},
 };
 
 /// What stands in a secret's place.
@@ -193,10 +193,6 @@ fn lower(byte: u8) -> u8 {
 
 fn block(first: u8, second: u8) -> usize {
     ((usize::from(first) << 5) ^ usize::from(second)) & (BLOCKS - 1)
-}
-
-pub(super) fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Method, header};
-use resly_core::{outbound::parse_retry_after, time::Random};
+use resly_core::{connector::outbound::parse_retry_after, time::Random};
 
 /// How often and how soon.
 #[derive(Clone, Copy, Debug)]
@@ -52,14 +52,7 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Fixed(u8);
-
-    impl Random for Fixed {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(self.0);
-        }
-    }
+    use resly_core::testing::ConstantRandom;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
@@ -68,11 +61,11 @@ mod tests {
     #[test]
     fn the_wait_grows_and_is_spread() {
         let policy = RetryPolicy::default();
-        let millis = |nth, chance| policy.wait(nth, None, &Fixed(chance)).unwrap().as_millis();
+        let millis = |nth, chance| policy.wait(nth, None, &ConstantRandom(chance)).unwrap().as_millis();
         assert_eq!((millis(0, 0), millis(0, 255)), (50, 100));
         assert_eq!((millis(1, 0), millis(1, 255)), (100, 200));
-        assert_eq!(policy.wait(0, Some(Duration::from_secs(6)), &Fixed(0)), None);
-        assert!(policy.wait(0, Some(Duration::from_secs(5)), &Fixed(0)).unwrap() >= Duration::from_secs(5));
+        assert_eq!(policy.wait(0, Some(Duration::from_secs(6)), &ConstantRandom(0)), None);
+        assert!(policy.wait(0, Some(Duration::from_secs(5)), &ConstantRandom(0)).unwrap() >= Duration::from_secs(5));
     }
 
     #[test]

@@ -4,8 +4,6 @@
 
 use zeroize::Zeroizing;
 
-use super::redact::is_base64;
-
 /// Most nested `&amp;` before a reference's own name: what was escaped once more at each of that many steps.
 const NESTED: usize = 8;
 /// Digits of a numeric reference, leading zeros included.
@@ -118,6 +116,10 @@ impl View {
             }
         }
     }
+}
+
+pub(super) fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte)
 }
 
 struct Builder<'t> {

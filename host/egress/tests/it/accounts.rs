@@ -1,10 +1,7 @@
 //! Accounts: tokens are renewed once, by whoever has the claim; who comes late looks again; and none of it comes back.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -12,10 +9,13 @@ use async_trait::async_trait;
 use axum::response::Response;
 use http::StatusCode;
 use resly_core::{
-    connector::account::{Account, AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, Renewed},
+    connector::{
+        account::{Account, AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, Renewed},
+        outbound::{Outbound, OutboundReason},
+    },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
-    outbound::{Outbound, OutboundReason},
+    testing::{ManualClock, SequenceRandom},
     time::{Clock, Random, Timestamp},
 };
 use resly_egress::{AccountSpec, AppClient, CredentialSource, Egress, SessionSpec, TokenRefresher, account_binding};
@@ -30,38 +30,9 @@ use crate::{
 
 const CLIENT_SECRET: &str = "app-secret-55aa";
 
-/// Noon, until a test puts it forward.
-#[derive(Default)]
-struct Noon(AtomicI64);
-
-impl Noon {
-    fn passes(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::Relaxed);
-    }
-}
-
-impl Clock for Noon {
-    fn now(&self) -> Timestamp {
-        at(self.0.load(Ordering::Relaxed))
-    }
-}
-
 fn at(seconds: i64) -> Timestamp {
     let noon: Timestamp = "2026-10-10T12:00:00Z".parse().unwrap();
     Timestamp::from_micros(noon.micros() + seconds * 1_000_000)
-}
-
-/// Bytes that never repeat.
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Random for Counter {
-    fn fill(&self, bytes: &mut [u8]) {
-        let n = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        for (byte, from) in bytes.iter_mut().zip(n.iter().rev().cycle()) {
-            *byte = *from;
-        }
-    }
 }
 
 /// One account, as a store keeps it.
@@ -161,7 +132,7 @@ struct World {
     egress: Arc<Egress>,
     vault: Arc<Vault>,
     keeper: Arc<TokenRefresher>,
-    clock: Arc<Noon>,
+    clock: Arc<ManualClock>,
     who: Arc<AccountSpec>,
     host: String,
 }
@@ -174,9 +145,9 @@ impl World {
         let host = format!("a.test:{}", service.port());
         let egress = egress(&host, "");
         let keys = MasterKeys::parse("k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap();
-        let random: Arc<dyn Random> = Arc::new(Counter::default());
+        let random: Arc<dyn Random> = Arc::new(SequenceRandom::default());
         let vault = Arc::new(Vault::new(Arc::new(keys), Arc::new(OneKey::default()), Arc::clone(&random)));
-        let clock = Arc::new(Noon::default());
+        let clock = Arc::new(ManualClock::at(at(0)));
         let store = Arc::clone(&memory) as Arc<dyn AccountStore>;
         let keeper = TokenRefresher::new(
             Arc::clone(&egress),
@@ -385,10 +356,10 @@ async fn a_failed_renewal_is_shared_and_waits_as_long_as_the_service_asks() {
     world.memory.put(1, world.tokens(1, -90, -30).await);
     assert_eq!(all_fail(&world, 50).await, (OutboundReason::Network, Some(Duration::from_secs(120))));
     assert_eq!(world.asked("/token").len(), 1, "one request for fifty calls");
-    world.clock.passes(119);
+    world.clock.advance(Duration::from_secs(119));
     assert_eq!(all_fail(&world, 50).await, (OutboundReason::Network, Some(Duration::from_secs(1))));
     assert_eq!(world.asked("/token").len(), 1, "the service asked for two minutes");
-    world.clock.passes(1);
+    world.clock.advance(Duration::from_secs(1));
     all_fail(&world, 50).await;
     assert_eq!(world.asked("/token").len(), 2);
     assert!(world.asked("/api").is_empty());
@@ -408,7 +379,7 @@ async fn renewals_that_fail_again_wait_longer_and_one_that_works_ends_that() {
     for (nth, wait) in [5, 10, 20, 40, 80, 160, 300, 300].into_iter().enumerate() {
         let told = all_fail(&world, 3).await;
         assert_eq!((told.1, world.asked("/token").len()), (Some(Duration::from_secs(wait)), nth + 1));
-        world.clock.passes(i64::try_from(wait).unwrap());
+        world.clock.advance(Duration::from_secs(wait));
     }
     *works.lock().unwrap() = true;
     world.session().send(get(world.api())).await.unwrap();

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use proptest::prelude::*;
-use resly_core::outbound::OutboundReason;
+use resly_core::connector::outbound::OutboundReason;
 use resly_egress::{Target, guard};
 use url::Url;
 

@@ -4,7 +4,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use resly_core::outbound::{OutboundFailure, OutboundReason, OutboundResponse};
+use resly_core::connector::outbound::{OutboundFailure, OutboundReason, OutboundResponse};
 use resly_egress::{EgressConfig, SessionSpec};
 
 use crate::support::{Names, Service, egress, egress_with, get, manifest, none, once, raw, say, spec, text};
@@ -75,7 +75,7 @@ async fn the_bytes_are_the_whole_calls() {
     let send = || {
         let session = Arc::clone(&session);
         let request = get(format!("http://{host}/"));
-        async move { resly_core::outbound::Outbound::send(&*session, request).await }
+        async move { resly_core::connector::outbound::Outbound::send(&*session, request).await }
     };
     assert!(!send().await.unwrap().truncated);
     let second = send().await.unwrap();

@@ -8,17 +8,20 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use resly_core::{
-    connector::connection::SealedCredentials,
+    connector::{
+        account::SealedCredentials,
+        outbound::{Outbound, OutboundReason},
+    },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
-    outbound::{Outbound, OutboundReason},
+    testing::ConstantRandom,
 };
 use resly_egress::{CredentialSource, SessionSpec};
 use resly_vault::{Binding, Credentials, MasterKeys, Vault, VaultStore};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Received, Service, Zeros, egress, get, manifest, none, ok, once, plain, spec, text};
+use crate::support::{Received, Service, egress, get, manifest, none, ok, once, plain, spec, text};
 
 const SECRET: &str = "s3cr3t/+&=\"value of-the_key";
 
@@ -233,7 +236,7 @@ async fn a_sealed_credential_is_opened_for_its_own_connection_only() {
     let service = Service::start(|_| ok("")).await;
     let host = format!("a.test:{}", service.port());
     let keys = MasterKeys::parse("k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap();
-    let vault = Arc::new(Vault::new(Arc::new(keys), Arc::new(OneKey::default()), Arc::new(Zeros)));
+    let vault = Arc::new(Vault::new(Arc::new(keys), Arc::new(OneKey::default()), Arc::new(ConstantRandom(0))));
     let binding = |connection| Binding {
         organization: OrganizationId(Uuid::from_u128(1)),
         connection: ConnectionId(Uuid::from_u128(connection)),

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use resly_core::outbound::OutboundReason;
+use resly_core::connector::outbound::OutboundReason;
 
-use crate::support::{Names, Wire, egress_with, get, manifest, none, once, spec, text};
-use crate::tls;
+use crate::{
+    support::{Names, Wire, egress_with, get, manifest, none, once, spec, text},
+    tls,
+};
 
 /// `{}` stands for the port. What is asked for with the granted `good.test` is either what is named here, or refused.
 const URLS: [(&str, Option<&str>); 46] = [

@@ -2,7 +2,7 @@
 
 use std::{io::Write, sync::Arc, time::Duration};
 
-use resly_core::outbound::{Outbound, OutboundFailure, OutboundReason, OutboundResponse};
+use resly_core::connector::outbound::{Outbound, OutboundFailure, OutboundReason, OutboundResponse};
 use resly_egress::{EgressConfig, SessionSpec};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -301,7 +301,8 @@ async fn a_name_that_is_never_resolved_ends_with_the_connect_timeout() {
     }
     let mut config = EgressConfig { connect_timeout: Duration::from_millis(100), ..EgressConfig::default() };
     config.retry.retries = 0;
-    let egress = resly_egress::Egress::new(config, Arc::new(Never), Arc::new(crate::support::Zeros)).unwrap();
+    let egress =
+        resly_egress::Egress::new(config, Arc::new(Never), Arc::new(resly_core::testing::ConstantRandom(0))).unwrap();
     let failure = once(&egress, spec(manifest(&["slow.example"], none())), get("https://slow.example/")).await;
     let failure = failure.unwrap_err();
     assert_eq!((failure.reason, failure.sent), (OutboundReason::Timeout, false), "{failure:?}");

@@ -3,7 +3,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode;
-use resly_core::outbound::OutboundRequest;
+use resly_core::connector::outbound::OutboundRequest;
 use resly_egress::SessionSpec;
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use proptest::prelude::*;
-use resly_core::outbound::OutboundReason;
+use resly_core::connector::outbound::OutboundReason;
 use resly_egress::guard;
 
 use crate::support::{Names, egress_with, get, manifest, none, once, raw, spec};

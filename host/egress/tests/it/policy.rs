@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resly_core::outbound::{Outbound, OutboundReason, OutboundRequest};
+use resly_core::connector::outbound::{Outbound, OutboundReason, OutboundRequest};
 use serde_json::json;
 
 use crate::support::{Names, Service, egress, egress_with, get, manifest, none, ok, once, post, spec, text};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use resly_core::outbound::{Outbound, OutboundReason, OutboundRequest};
+use resly_core::connector::outbound::{Outbound, OutboundReason, OutboundRequest};
 use resly_egress::{EgressConfig, SessionSpec};
 use serde_json::{Map, Value, json};
 

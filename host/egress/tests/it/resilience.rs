@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use resly_core::outbound::{Outbound, OutboundReason};
+use resly_core::connector::outbound::{Outbound, OutboundReason};
 use resly_egress::SessionSpec;
 use serde_json::json;
 use uuid::Uuid;

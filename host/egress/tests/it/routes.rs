@@ -1,6 +1,6 @@
 //! Routes: dialled elsewhere, judged by the name as asked.
 
-use resly_core::outbound::{Outbound, OutboundReason};
+use resly_core::connector::outbound::{Outbound, OutboundReason};
 use resly_egress::SessionSpec;
 use serde_json::json;
 

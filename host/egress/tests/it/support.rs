@@ -20,9 +20,9 @@ use axum::{
 };
 use bytes::Bytes;
 use resly_core::{
+    connector::outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
     id::{ConnectionId, OrganizationId},
-    outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
-    time::Random,
+    testing::ConstantRandom,
 };
 use resly_egress::{
     CredentialSource, Egress, EgressConfig, Resolve, RetryPolicy, Session, SessionSpec, parse_allow, parse_routes,
@@ -229,14 +229,6 @@ impl Resolve for Names {
     }
 }
 
-pub struct Zeros;
-
-impl Random for Zeros {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(0);
-    }
-}
-
 /// An egress whose operator has listed `allow` and routed `routes`. Retries wait a millisecond.
 pub fn egress(allow: &str, routes: &str) -> Arc<Egress> {
     egress_with(allow, routes, Arc::new(Names::default()), |_| {})
@@ -255,7 +247,7 @@ pub fn egress_with(
         ..EgressConfig::default()
     };
     adjust(&mut config);
-    Egress::new(config, names, Arc::new(Zeros)).unwrap()
+    Egress::new(config, names, Arc::new(ConstantRandom(0))).unwrap()
 }
 
 pub fn manifest(hosts: &[&str], auth: Value) -> Value {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::Request, response::Response};
-use resly_core::outbound::OutboundReason;
+use resly_core::connector::outbound::OutboundReason;
 use resly_egress::SessionSpec;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
@@ -153,7 +153,11 @@ async fn http2_has_the_same_names_and_bounds() {
 fn authorities_that_are_none_stop_the_start() {
     for pem in [&b"not pem"[..], b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         let config = resly_egress::EgressConfig { extra_ca_pem: pem.to_vec(), ..Default::default() };
-        let made = resly_egress::Egress::new(config, Arc::new(Names::default()), Arc::new(crate::support::Zeros));
+        let made = resly_egress::Egress::new(
+            config,
+            Arc::new(Names::default()),
+            Arc::new(resly_core::testing::ConstantRandom(0)),
+        );
         let error = made.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("RESLY_EGRESS_CA"), "{error:?}");
     }

@@ -18,10 +18,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{connections, logs::LogLine};
+use super::connections;
 use crate::{
     body,
     guard::Admin,
+    log_line::LogLine,
     names,
     problem::{Problem, call_problem},
     query::Query,

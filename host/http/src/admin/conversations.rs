@@ -7,10 +7,10 @@ use axum::{
     extract::{Path, State},
 };
 use resly_core::{
-    conversation::{Message as StoredMessage, MessageStatus, Role},
+    conversation::{Message as StoredMessage, MessageStatus},
     id::{ConversationId, MessageId},
     knowledge::Citation as StoredCitation,
-    model::TokenUsage as StoredUsage,
+    model::{Role, TokenUsage as StoredUsage},
     time::Timestamp,
 };
 use resly_service::App;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use resly_core::{
     connector::{
-        connection::{CallRecord, CallerKind, Environment},
+        call::CallRecord,
+        connection::{CallerKind, Environment},
+        fault::FaultKind,
         reason::Reason,
-        sandbox::{self, FaultKind, LogLevel},
     },
     id::{CallId, ConnectionId, ConversationId, KeyId},
     time::Timestamp,
@@ -20,6 +21,7 @@ use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
+    log_line::LogLine,
     names, page,
     problem::Problem,
     query::{self, Query},
@@ -119,20 +121,6 @@ impl From<resly_store::LoggedCall> for LoggedCall {
             requests,
             created_at,
         }
-    }
-}
-
-/// What a connector said.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LogLine {
-    #[schema(value_type = names::LogLevel)]
-    level: LogLevel,
-    message: String,
-}
-
-impl LogLine {
-    pub fn all(log: Vec<sandbox::LogLine>) -> Vec<Self> {
-        log.into_iter().map(|sandbox::LogLine { level, message }| Self { level, message }).collect()
     }
 }
 

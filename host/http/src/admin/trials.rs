@@ -15,10 +15,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 
-use super::{actions::caller, connections, logs::LogLine};
+use super::{actions::caller, connections};
 use crate::{
     body,
     guard::Admin,
+    log_line::LogLine,
     problem::Problem,
     query::{NoParameters, Query},
 };

@@ -57,7 +57,12 @@ pub async fn get(State(app): State<Arc<App>>, _: Operator, _: Query<NoParameters
     responses((status = 200, description = "The master keys in use afterwards", body = VaultKeys)))]
 pub async fn rotate(State(app): State<Arc<App>>, _: Operator) -> Result<Json<VaultKeys>, Problem> {
     let rotation = master_keys::rotate(&app.wrapping).await.map_err(problem)?;
-    tracing::info!(newest = rotation.newest, moved = rotation.moved, in_use = ?rotation.in_use, "master keys rotated");
+    tracing::info!(
+        newest = rotation.newest,
+        moved = rotation.moved,
+        in_use = rotation.in_use.keys().cloned().collect::<Vec<_>>().join(", "),
+        "master keys rotated"
+    );
     Ok(Json(rotation.into()))
 }
 

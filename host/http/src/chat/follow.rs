@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, Uri};
-use resly_core::{approval::ChatClient, turn::live::LiveTurn};
+use resly_core::{approval::ChatClient, id::MessageId, turn::live::LiveTurn};
 use resly_service::App;
 
 use super::{
@@ -16,7 +16,11 @@ use super::{
     post::{answer, identify},
     whole,
 };
-use crate::{guard::ChatKey, problem::Problem, rates::RateGate};
+use crate::{
+    guard::ChatKey,
+    problem::{Problem, kinds},
+    rates::RateGate,
+};
 
 /// Resumes a stream in progress.
 ///
@@ -33,6 +37,7 @@ use crate::{guard::ChatKey, problem::Problem, rates::RateGate};
             (String = "text/plain"), (String = "text/event-stream"), (whole::Answer = "application/json"),
         )),
         (status = 204, description = "Nothing is in progress"),
+        (status = 409, description = "Another host writes the answer"),
     ),
 )]
 pub async fn resume(
@@ -45,8 +50,10 @@ pub async fn resume(
     let format = Format::choose(query, request.headers())?;
     let person = person(&principal, query)?;
     RateGate::pass_visitor(request.extensions(), person.visitor.as_deref()).await?;
-    let Some(live) = find(&app, &person, &id).await? else {
-        return Ok(StatusCode::NO_CONTENT.into_response());
+    let live = match find(&app, &person, &id).await? {
+        InProgress::Here(live) => live,
+        InProgress::Elsewhere(answer) => return Err(elsewhere(answer)),
+        InProgress::Nothing => return Ok(StatusCode::NO_CONTENT.into_response()),
     };
     let mut response = answer(&live, format, false).await?;
     identify(response.headers_mut(), live.conversation, live.message);
@@ -54,6 +61,8 @@ pub async fn resume(
 }
 
 /// Cancels the answer in progress. What was written until then is kept.
+///
+/// An answer that another host writes is cancelled within two seconds.
 #[utoipa::path(
     delete, path = "/api/chat/{id}/stream", tag = "chat", operation_id = "cancelChat",
     params(
@@ -61,7 +70,7 @@ pub async fn resume(
         ("visitorId" = Option<String>, Query, description = "The visitor whose conversation it is, when it has one"),
     ),
     responses(
-        (status = 204, description = "It is stopped, or nothing was in progress"),
+        (status = 204, description = "It is stopped or about to be, or nothing was in progress"),
     ),
 )]
 pub async fn cancel(
@@ -70,14 +79,42 @@ pub async fn cancel(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
-    if let Some(live) = find(&app, &person(&principal, uri.query())?, &id).await? {
-        live.cancel();
+    let person = person(&principal, uri.query())?;
+    match find(&app, &person, &id).await? {
+        InProgress::Here(live) => live.cancel(),
+        InProgress::Elsewhere(answer) => app.turns.store.request_cancel(person.organization, answer).await?,
+        InProgress::Nothing => {}
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Where a conversation's answer is being written.
+enum InProgress {
+    Here(Arc<LiveTurn>),
+    /// On another host of the same database.
+    Elsewhere(MessageId),
+    Nothing,
+}
+
 /// The turn that is running in a conversation. One of another organization, visitor or publishable key is one that isn't.
-async fn find(app: &App, person: &ChatClient, id: &str) -> Result<Option<Arc<LiveTurn>>, Problem> {
-    let conversation = app.turns.store.find_conversation(person, id).await?;
-    Ok(conversation.and_then(|conversation| app.turns.live.find(person.organization, conversation)))
+async fn find(app: &App, person: &ChatClient, id: &str) -> Result<InProgress, Problem> {
+    let (store, organization) = (&app.turns.store, person.organization);
+    let Some(conversation) = store.find_conversation(person, id).await? else { return Ok(InProgress::Nothing) };
+    if let Some(live) = app.turns.live.find(organization, conversation) {
+        return Ok(InProgress::Here(live));
+    }
+    let answer = store.answer_in_progress(organization, conversation, app.clock.now()).await?;
+    // A turn of this host is in the database a moment before it is in memory.
+    let live = app.turns.live.find(organization, conversation);
+    let here = live.map(InProgress::Here);
+    Ok(here.or(answer.map(InProgress::Elsewhere)).unwrap_or(InProgress::Nothing))
+}
+
+fn elsewhere(answer: MessageId) -> Problem {
+    let detail = format!(
+        "another host writes this answer, and only that host can stream it; once it is finished, read it with \
+         `GET /api/messages/{}`",
+        answer.0
+    );
+    Problem::new(&kinds::ANSWER_ELSEWHERE, detail)
 }

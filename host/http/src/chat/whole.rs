@@ -6,9 +6,9 @@ use axum::{body::Body, response::Response};
 use futures::StreamExt;
 use http::{HeaderName, HeaderValue, header};
 use resly_core::{
-    conversation::{Message, MessageStatus, Role},
+    conversation::{Message, MessageStatus},
     id::{ConversationId, MessageId},
-    model::{self, FinishReason},
+    model::{self, FinishReason, Role},
     time::Timestamp,
     turn::{
         live::{LiveTurn, TurnEvent},

@@ -19,7 +19,7 @@ pub fn raise_limit() {
     if current != maximum
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
     {
-        tracing::warn!(%error, ?current, ?maximum, "the limit of open files can't be raised");
+        tracing::warn!(%error, current, maximum, "the limit of open files can't be raised");
     }
 }
 

@@ -3,7 +3,7 @@
 use resly_core::{
     connector::{
         call::{CallError, CallReport},
-        sandbox::{Fault, FaultKind},
+        fault::{Fault, FaultKind},
     },
     error::{EmbedError, StoreError},
     knowledge::{RetrieveError, library::AddError},
@@ -14,7 +14,11 @@ use resly_store::KeyChangeError;
 use resly_vault::VaultError;
 
 use super::{Kind, Problem, kinds, members::ProblemFault};
-use crate::admin::logs::LogLine;
+use crate::log_line::LogLine;
+
+/// The most that a client is told to wait for an answer that another host writes, in seconds. That host may have died, and
+/// then its whole lease has to pass; but most often it is about to finish.
+const LONGEST_IN_FLIGHT: u128 = 30;
 
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
@@ -68,9 +72,10 @@ impl From<BeginTurnError> for Problem {
             BeginTurnError::NoConversation => Self::not_found("there is no such conversation"),
             BeginTurnError::NoApproval => Self::not_found("there is no such approval"),
             error @ BeginTurnError::TooManyNew { .. } => Self::invalid_at("messages", error.to_string()),
-            BeginTurnError::InFlight => {
+            BeginTurnError::InFlight { lease_left, .. } => {
+                let seconds = lease_left.as_millis().div_ceil(1000).clamp(1, LONGEST_IN_FLIGHT);
                 Self::new(&kinds::REQUEST_IN_FLIGHT, "a request with this idempotency key is still being answered")
-                    .retry_after(1)
+                    .retry_after(seconds as u64)
             }
             BeginTurnError::KeyReused => {
                 Self::new(&kinds::KEY_REUSED, "this idempotency key was used for a request with another body")
@@ -228,6 +233,15 @@ mod tests {
         ];
         for failure in all {
             assert_eq!(failure_kind(&failure).slug, failure.slug());
+        }
+    }
+
+    #[test]
+    fn a_request_in_flight_tells_the_rest_of_the_lease() {
+        for (left_ms, seconds) in [(0, "1"), (1, "1"), (1001, "2"), (12_000, "12"), (120_000, "30")] {
+            let lease_left = std::time::Duration::from_millis(left_ms);
+            let problem = Problem::from(BeginTurnError::InFlight { answer: None, lease_left });
+            assert_eq!(problem.headers, [(http::header::RETRY_AFTER, http::HeaderValue::from_static(seconds))]);
         }
     }
 

@@ -11,7 +11,7 @@ use resly_service::FieldError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{admin::logs::LogLine, names};
+use crate::{log_line::LogLine, names};
 
 /// RFC 9457. `type` is a path on this host, where the problem is explained.
 #[derive(Serialize, ToSchema)]

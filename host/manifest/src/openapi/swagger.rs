@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::media::is_json;
+
 /// What a reference chain is followed for.
 const CHAIN: usize = 16;
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
@@ -215,7 +217,7 @@ impl Shared {
             types.push("application/json".to_owned());
         }
         // The schema is one type's: the JSON one, if there is any.
-        let described = types.iter().position(|kind| super::body::is_json(kind)).unwrap_or(0);
+        let described = types.iter().position(|kind| is_json(kind)).unwrap_or(0);
         let mut content = Map::new();
         let mut schema = schema;
         for (at, kind) in types.into_iter().enumerate() {
@@ -246,7 +248,7 @@ fn body(parts: &[BodyPart], consumes: Vec<String>) -> Option<Value> {
         if types.is_empty() {
             types.push("application/json".to_owned());
         }
-        let described = types.iter().position(|kind| super::body::is_json(kind)).unwrap_or(0);
+        let described = types.iter().position(|kind| is_json(kind)).unwrap_or(0);
         let mut schema = Some(part.schema());
         let content = types.into_iter().enumerate().map(|(at, kind)| {
             let schema = if at == described { schema.take() } else { None };

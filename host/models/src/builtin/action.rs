@@ -6,7 +6,7 @@ use resly_core::model::{OfferedAction, ToolSpec};
 use serde_json::{Map, Value};
 
 use super::input::{self, FilledInput};
-use crate::words::{stems, topic, words};
+use crate::words::{spaced, stems, topic, words};
 
 /// Actions whose input is worked out; the others match the question less.
 const TRIED: usize = 12;
@@ -106,11 +106,6 @@ fn phrases(description: &str) -> Vec<String> {
     let examples = examples.split('.').next().unwrap_or_default().to_lowercase();
     let phrases = examples.split([',', ';', '?']).map(|phrase| phrase.trim().to_owned());
     phrases.filter(|phrase| phrase.split(' ').count() > 2).collect()
-}
-
-/// An identifier as words.
-pub fn spaced(id: &str) -> String {
-    id.replace(['_', '-', '.'], " ")
 }
 
 /// The customer speaks of one of these as their own: "my order", "our last order".

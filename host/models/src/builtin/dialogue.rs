@@ -2,8 +2,7 @@
 
 use resly_core::{
     approval::words::{self, Reply},
-    conversation::Role,
-    model::ModelMessage,
+    model::{ModelMessage, Role},
 };
 
 use crate::words::topic;

@@ -6,8 +6,7 @@ use std::collections::HashSet;
 use resly_manifest::json_schema::Schema;
 use serde_json::{Map, Value};
 
-use super::action::spaced;
-use crate::words::{stems, words};
+use crate::words::{spaced, stems, words};
 
 /// What was found.
 #[derive(Debug, Default)]

@@ -16,12 +16,9 @@ mod tests;
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use resly_core::{
-    conversation::Role,
-    model::{
-        FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ModelStream, ProviderData, TokenUsage,
-        ToolCall,
-    },
+use resly_core::model::{
+    FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ModelStream, ProviderData, Role,
+    TokenUsage, ToolCall,
 };
 use serde_json::json;
 

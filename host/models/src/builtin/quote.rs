@@ -202,7 +202,17 @@ fn quote(one: &NumberedPassage, units: &[Unit<'_>], mut chosen: Vec<usize>) -> S
     let flows = with.iter().all(|unit| !units[*unit].code && !is_item(&units[*unit].text));
     let n = one.n;
     if flows {
-        let text = with.iter().map(|unit| units[*unit].text.as_ref()).collect::<Vec<_>>().join(" ");
+        let mut text = String::new();
+        let mut before = None;
+        for unit in with {
+            text.push_str(match before {
+                None => "",
+                Some(before) if before + 1 == unit => " ",
+                Some(_) => " … ",
+            });
+            text.push_str(&units[unit].text);
+            before = Some(unit);
+        }
         return format!("From {from}: “{}” [{n}]", cut(&text));
     }
     let text = with.iter().map(|unit| units[*unit].text.as_ref()).collect::<Vec<_>>().join("\n");

@@ -7,7 +7,7 @@ use resly_core::{
 };
 use serde_json::{Map, Value};
 
-use super::action::spaced;
+use crate::words::spaced;
 
 /// Items that are shown of one list.
 const ITEMS: usize = 5;

@@ -15,7 +15,10 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::normalise;
-use crate::upstream::{ConfigError, Upstream, is_passing, reason};
+use crate::{
+    provider::{EmbedderConfig, Endpoint},
+    upstream::{Authentication, ConfigError, Upstream, is_passing, reason},
+};
 
 /// The largest answer to one batch.
 const LARGEST: usize = 64 << 20;
@@ -29,6 +32,7 @@ pub struct OpenAiEmbedderConfig {
     /// The model's name as the server knows it.
     pub model: String,
     pub key: Option<SecretString>,
+    pub authentication: Authentication,
     /// Texts in one request.
     pub batch: usize,
     pub connect_timeout: Duration,
@@ -44,6 +48,7 @@ impl OpenAiEmbedderConfig {
             url: url.into(),
             model: model.into(),
             key,
+            authentication: Authentication::Bearer,
             batch: 64,
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(30),
@@ -85,8 +90,15 @@ struct Failed {
 }
 
 impl OpenAiEmbedder {
+    pub(crate) fn from_config(config: &EmbedderConfig) -> Result<Self, ConfigError> {
+        let Endpoint { url, model, key } = config.endpoint.clone();
+        let authentication = config.provider.authentication();
+        Self::new(OpenAiEmbedderConfig { authentication, ..OpenAiEmbedderConfig::new(url, model, key) })
+    }
+
     pub fn new(config: OpenAiEmbedderConfig) -> Result<Self, ConfigError> {
-        let upstream = Upstream::new(&config.url, &["embeddings"], config.key.clone(), config.connect_timeout)?;
+        let OpenAiEmbedderConfig { url, key, authentication, connect_timeout, .. } = &config;
+        let upstream = Upstream::new(url, &["embeddings"], authentication, key.clone(), *connect_timeout)?;
         Ok(Self { name: format!("openai:{}", config.model), config, upstream, dimensions: AtomicUsize::new(0) })
     }
 

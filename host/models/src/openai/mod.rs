@@ -31,7 +31,10 @@ use self::{
     request::{EncodedRequest, Settings, TokenLimit},
     retry::Retrying,
 };
-use crate::upstream::{ConfigError, Upstream, is_passing, reason};
+use crate::{
+    provider::{Endpoint, ModelConfig},
+    upstream::{Authentication, ConfigError, Upstream, is_passing, reason},
+};
 
 /// How many requests may be refused for fields that are then left out, before the refusal counts.
 const MOST_REFUSALS: usize = 4;
@@ -44,6 +47,7 @@ pub struct OpenAiConfig {
     /// The model's name as the server knows it.
     pub model: String,
     pub key: Option<SecretString>,
+    pub authentication: Authentication,
     /// Sent with every request; the server's own when there is none.
     pub temperature: Option<f64>,
     pub timeouts: Timeouts,
@@ -51,7 +55,14 @@ pub struct OpenAiConfig {
 
 impl OpenAiConfig {
     pub fn new(url: impl Into<String>, model: impl Into<String>, key: Option<SecretString>) -> Self {
-        Self { url: url.into(), model: model.into(), key, temperature: None, timeouts: Timeouts::default() }
+        Self {
+            url: url.into(),
+            model: model.into(),
+            key,
+            authentication: Authentication::Bearer,
+            temperature: None,
+            timeouts: Timeouts::default(),
+        }
     }
 }
 
@@ -99,8 +110,20 @@ struct Server {
 }
 
 impl OpenAi {
+    pub(crate) fn from_config(config: &ModelConfig) -> Result<Self, ConfigError> {
+        let Endpoint { url, model, key } = config.endpoint.clone();
+        let authentication = config.provider.authentication();
+        Self::new(OpenAiConfig {
+            authentication,
+            temperature: config.temperature,
+            ..OpenAiConfig::new(url, model, key)
+        })
+    }
+
     pub fn new(config: OpenAiConfig) -> Result<Self, ConfigError> {
-        let upstream = Upstream::new(&config.url, &["chat", "completions"], config.key, config.timeouts.connect)?;
+        let OpenAiConfig { url, key, authentication, timeouts, .. } = &config;
+        let path = ["chat", "completions"];
+        let upstream = Upstream::new(url, &path, authentication, key.clone(), timeouts.connect)?;
         let token_limit = TokenLimit::of(upstream.host(), &config.model);
         let server = Server {
             settings: Settings { token_limit, temperature: config.temperature },

@@ -211,7 +211,7 @@ struct Writer<'r> {
 
 impl Writer<'_> {
     fn message<'a>(&mut self, message: &'a ModelMessage) -> Message<'a> {
-        use resly_core::conversation::Role;
+        use resly_core::model::Role;
         match message {
             ModelMessage::Text { role: Role::User, text } => Message::User { content: text },
             ModelMessage::Text { role: Role::Assistant, text } => Message::Assistant {
@@ -264,7 +264,7 @@ impl Writer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use resly_core::{conversation::Role, model::ToolSpec};
+    use resly_core::model::{Role, ToolSpec};
     use serde_json::json;
 
     use super::*;

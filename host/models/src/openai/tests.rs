@@ -17,11 +17,8 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use resly_core::{
-    conversation::Role,
-    model::{
-        FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ProviderData, TokenUsage, ToolCall,
-    },
+use resly_core::model::{
+    FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ProviderData, Role, TokenUsage, ToolCall,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};

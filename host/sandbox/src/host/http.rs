@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use resly_core::{
-    connector::sandbox::{Fault, FaultKind},
+use resly_core::connector::{
+    fault::{Fault, FaultKind},
     outbound::{OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
 };
 use resly_manifest::Allowance;
 use url::Url;
-use wasmtime::{StoreContextMut, component::Linker};
+use wasmtime::{StoreContextMut, component::LinkerInstance};
 
 use crate::{
     bindings::connector::resly::connector::http::{Failure, Header, Reason, Request, Response},
@@ -18,8 +18,8 @@ use crate::{
     limits::{HTTP_BODY, HTTP_HEADER_BYTES, HTTP_HEADERS, HTTP_METHOD, HTTP_URL},
 };
 
-pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    linker.instance("resly:connector/http@1.0.0")?.func_wrap_async("send", |store, (request,): (Request,)| {
+pub fn link(http: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    http.func_wrap_async("send", |store, (request,): (Request,)| {
         Box::new(async move { Ok((send(store, request).await?,)) })
     })
 }

@@ -3,7 +3,7 @@
 use resly_core::connector::sandbox::LogLevel;
 use wasmtime::{
     StoreContextMut,
-    component::{Linker, WasmStr},
+    component::{LinkerInstance, WasmStr},
 };
 
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
     guest::{Guest, charge},
 };
 
-pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    linker.instance("resly:connector/log@1.0.0")?.func_wrap("emit", emit)
+pub fn link(log: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    log.func_wrap("emit", emit)
 }
 
 /// The message stays in the guest until it is known that the log takes it, so a flood costs the host nothing.

@@ -1,8 +1,8 @@
 //! `mapping`: jq, run in a mapper's own store on what is left of the caller's fuel, time and memory.
 
-use resly_core::connector::sandbox::{FaultKind, MappingFailure};
+use resly_core::connector::{fault::FaultKind, sandbox::MappingFailure};
 use resly_manifest::Allowance;
-use wasmtime::{StoreContextMut, component::Linker};
+use wasmtime::{StoreContextMut, component::LinkerInstance};
 
 use crate::{
     bindings::connector::resly::connector::mapping::Failure,
@@ -12,12 +12,10 @@ use crate::{
     limits::MAPPING_FILTER,
 };
 
-pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    linker
-        .instance("resly:connector/mapping@1.0.0")?
-        .func_wrap_async("apply", |store, (filter, input): (String, String)| {
-            Box::new(async move { Ok((apply(store, filter, input).await?,)) })
-        })
+pub fn link(mapping: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    mapping.func_wrap_async("apply", |store, (filter, input): (String, String)| {
+        Box::new(async move { Ok((apply(store, filter, input).await?,)) })
+    })
 }
 
 async fn apply(

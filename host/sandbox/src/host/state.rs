@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use resly_core::{
-    connector::sandbox::{Fault, FaultKind, StateRefusal},
+    connector::{
+        fault::{Fault, FaultKind},
+        sandbox::StateRefusal,
+    },
     error::StoreError,
 };
-use wasmtime::{StoreContextMut, component::Linker};
+use wasmtime::{StoreContextMut, component::LinkerInstance};
 
 use crate::{
     bindings::connector::resly::connector::state::Refusal,
@@ -17,8 +20,7 @@ use crate::{
     slots::Slot,
 };
 
-pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut state = linker.instance("resly:connector/state@1.0.0")?;
+pub fn link(state: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     state.func_wrap_async("get", |store, (key,): (String,)| Box::new(async move { Ok((get(store, key).await?,)) }))?;
     state.func_wrap_async("set", |store, (key, value, ttl_s): (String, Vec<u8>, u32)| {
         Box::new(async move { Ok((set(store, key, value, ttl_s).await?,)) })

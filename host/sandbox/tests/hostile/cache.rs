@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 
-use resly_core::connector::sandbox::FaultKind;
+use resly_core::connector::fault::FaultKind;
 use resly_manifest::Allowance;
 
 use crate::{

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use resly_core::connector::sandbox::{FaultKind, LogLevel, Outcome, Sandbox};
+use resly_core::connector::{
+    fault::FaultKind,
+    sandbox::{LogLevel, Outcome, Sandbox},
+};
 use resly_manifest::{Allowance, Digest};
 
 use crate::{

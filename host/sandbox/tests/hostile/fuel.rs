@@ -7,8 +7,9 @@ use std::sync::{
 
 use async_trait::async_trait;
 use resly_core::connector::{
+    fault::FaultKind,
     fuel::{FuelReserve, FuelSource},
-    sandbox::{FaultKind, Invocation, Outcome, Sandbox},
+    sandbox::{Invocation, Outcome, Sandbox},
 };
 use resly_manifest::Allowance;
 

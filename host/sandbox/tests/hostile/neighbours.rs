@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use futures::future::join_all;
-use resly_core::connector::sandbox::FaultKind;
+use resly_core::connector::fault::FaultKind;
 use resly_manifest::Allowance;
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use resly_core::connector::sandbox::FaultKind;
+use resly_core::connector::fault::FaultKind;
 use resly_manifest::Allowance;
 use resly_sandbox::ComponentError;
 

@@ -14,11 +14,14 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{CallState, ComponentSource, Fault, FaultKind, Invocation, Outcome, Sandbox, StateRefusal},
+    connector::{
+        fault::{Fault, FaultKind},
+        outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
+        sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, StateRefusal},
+    },
     error::StoreError,
     id::OrganizationId,
-    outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
-    time::{Clock, Random, Timestamp},
+    testing::{ManualClock, SequenceRandom},
 };
 use resly_manifest::{Allowance, Digest};
 use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
@@ -57,8 +60,8 @@ impl Rig {
             folder.path().join("code"),
             Compiler::InProcess,
             [7; 32],
-            Arc::new(StoppedClock),
-            Arc::new(Counter::default()),
+            Arc::<ManualClock>::default(),
+            Arc::new(SequenceRandom::default()),
         );
         config.guest_threads = 2;
         change(&mut config);
@@ -199,25 +202,5 @@ impl CallState for State {
     async fn set(&self, key: &str, value: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
         self.0.lock().unwrap().insert(key.to_owned(), value);
         Ok(Ok(()))
-    }
-}
-
-struct StoppedClock;
-
-impl Clock for StoppedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_700_000_000_000_000)
-    }
-}
-
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Random for Counter {
-    fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            let next = self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes();
-            chunk.copy_from_slice(&next[..chunk.len()]);
-        }
     }
 }

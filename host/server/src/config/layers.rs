@@ -10,16 +10,42 @@ pub struct Setting {
     pub help: &'static str,
     /// Secrets have no flag: anyone on the machine could read it off the process list.
     pub secret: bool,
-    /// Whether it may be a table in `resly.toml`, which becomes JSON.
-    pub table: bool,
+    pub kind: Kind,
+}
+
+/// What a setting is in `resly.toml`. A text that reads as one will do, too: it is what variables and flags have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A text, or a list of texts, which is joined by commas.
+    Text,
+    Number,
+    /// `true` or `false`, or 1 or 0.
+    Switch,
+    /// A text or a table, which becomes JSON.
+    Table,
+}
+
+impl Kind {
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Text => "a text or a list of texts",
+            Self::Number => "a number",
+            Self::Switch => "true or false",
+            Self::Table => "a table or a text",
+        }
+    }
 }
 
 const fn open(name: &'static str, flag: &'static str, help: &'static str) -> Setting {
-    Setting { name, flag, help, secret: false, table: false }
+    Setting { name, flag, help, secret: false, kind: Kind::Text }
+}
+
+const fn number(name: &'static str, flag: &'static str, help: &'static str) -> Setting {
+    Setting { kind: Kind::Number, ..open(name, flag, help) }
 }
 
 const fn secret(name: &'static str, help: &'static str) -> Setting {
-    Setting { name, flag: "", help, secret: true, table: false }
+    Setting { secret: true, ..open(name, "", help) }
 }
 
 /// Every setting there is.
@@ -34,21 +60,25 @@ pub static SETTINGS: &[Setting] = &[
         "trusted-proxies",
         "Addresses or networks whose forwarded headers count, separated by commas",
     ),
-    open("production", "production", "1 refuses demo-grade settings; implied by a PostgreSQL store"),
+    Setting {
+        kind: Kind::Switch,
+        ..open("production", "production", "1 refuses demo-grade settings; implied by a PostgreSQL store")
+    },
     open("model_url", "model-url", "Base URL of a language model's API, with /v1; without it the built-in answerer"),
     open("model", "model", "The model's name"),
     secret("model_key", "The model's API key"),
-    open("model_api", "model-api", "openai (the default)"),
-    open("model_temperature", "model-temperature", "The model's temperature, 0 to 2; the model's own when unset"),
-    open("model_max_tokens", "model-max-tokens", "Tokens that the model may write in one round; 4096 when unset"),
-    open(
+    open("model_api", "model-api", "The API that the model's server speaks: openai (the default)"),
+    number("model_temperature", "model-temperature", "The model's temperature, 0 to 2; the model's own when unset"),
+    number("model_max_tokens", "model-max-tokens", "Tokens that the model may write in one round; 4096 when unset"),
+    number(
         "model_history_tokens",
         "model-history-tokens",
         "Tokens of a conversation's history that the model is sent, newest first; 16000 when unset",
     ),
-    open("embedder_url", "embedder-url", "Base URL of an OpenAI-compatible embeddings API, with /v1"),
+    open("embedder_url", "embedder-url", "Base URL of an embeddings API, with /v1; without it the built-in embedder"),
     open("embedder", "embedder", "The embedding model's name"),
     secret("embedder_key", "The embedder's API key"),
+    open("embedder_api", "embedder-api", "The API that the embedder's server speaks: openai (the default)"),
     open("embedder_dir", "embedder-dir", "A local embedding model's folder (not offered by this build)"),
     secret("master_key", "The vault's master key, as id:base64"),
     open("master_key_file", "master-key-file", "A file that holds the master key"),
@@ -61,18 +91,22 @@ pub static SETTINGS: &[Setting] = &[
     open("egress_ca", "egress-ca", "Extra certificate authorities for egress: a PEM file"),
     open("egress_route", "egress-route", "host=http://address:port,…: sends a host's traffic elsewhere"),
     Setting {
-        table: true,
+        kind: Kind::Table,
         ..secret("oauth_clients", "connector=client_id:client_secret,… of OAuth apps for all organizations")
     },
-    open("health_check_s", "health-check-s", "Seconds between two checks of a connection; 900 when unset, 0 for none"),
-    open("max_connections", "max-connections", "Open connections in total; 10000, or what the open files allow"),
-    open(
+    number(
+        "health_check_s",
+        "health-check-s",
+        "Seconds between two checks of a connection; 900 when unset, 0 for none",
+    ),
+    number("max_connections", "max-connections", "Open connections in total; 10000, or what the open files allow"),
+    number(
         "max_connections_per_address",
         "max-connections-per-address",
         "Open connections of one client address that is no trusted proxy; 1024",
     ),
-    open("head_timeout_s", "head-timeout-s", "Seconds that a request's head may take; 10"),
-    open("idle_timeout_s", "idle-timeout-s", "Seconds that a connection may do nothing; 75"),
+    number("head_timeout_s", "head-timeout-s", "Seconds that a request's head may take; 10"),
+    number("idle_timeout_s", "idle-timeout-s", "Seconds that a connection may do nothing; 75"),
     open("log", "log", "What to log, such as info or resly=debug"),
     open("log_format", "log-format", "text (the default) or json, one object a line"),
 ];
@@ -105,7 +139,7 @@ fn of_a_service(name: &str) -> bool {
 
 /// Whether a value may span lines.
 fn takes_lines(setting: &Setting) -> bool {
-    setting.table || matches!(setting.name, "master_key" | "egress_ca")
+    setting.kind == Kind::Table || matches!(setting.name, "master_key" | "egress_ca")
 }
 
 impl Layers {
@@ -149,10 +183,10 @@ impl Layers {
                 .get(setting.name)
                 .map(|value| (value.clone(), format!("--{}", setting.flag)))
                 .or_else(|| Some((environment(&variable(setting.name))?, variable(setting.name))))
-                .or_else(|| match plain(table.get(setting.name)?, setting.table) {
+                .or_else(|| match plain(setting, table.get(setting.name)?) {
                     Some(value) => Some((value, format!("{at}: {}", setting.name))),
                     None => {
-                        mistakes.push(format!("{at}: `{}` must be a text, a number or a list of texts", setting.name));
+                        mistakes.push(format!("{at}: `{}` must be {}", setting.name, setting.kind.expected()));
                         None
                     }
                 })
@@ -190,14 +224,16 @@ impl Layers {
     }
 }
 
-fn plain(value: &toml::Value, table: bool) -> Option<String> {
-    match value {
-        toml::Value::Table(entries) if table => serde_json::to_string(entries).ok(),
-        toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Float(number) => Some(number.to_string()),
-        toml::Value::Boolean(flag) => Some(u8::from(*flag).to_string()),
-        toml::Value::Array(items) => Some(items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>()?.join(",")),
+fn plain(setting: &Setting, value: &toml::Value) -> Option<String> {
+    match (setting.kind, value) {
+        (_, toml::Value::String(text)) => Some(text.clone()),
+        (Kind::Table, toml::Value::Table(entries)) => serde_json::to_string(entries).ok(),
+        (Kind::Number | Kind::Switch, toml::Value::Integer(number)) => Some(number.to_string()),
+        (Kind::Number, toml::Value::Float(number)) => Some(number.to_string()),
+        (Kind::Switch, toml::Value::Boolean(flag)) => Some(u8::from(*flag).to_string()),
+        (Kind::Text, toml::Value::Array(items)) => {
+            Some(items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>()?.join(","))
+        }
         _ => None,
     }
 }

@@ -2,12 +2,15 @@
 
 mod clients;
 mod layers;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use resly_core::connector::health::Schedule;
 use resly_http::edge::Limits;
+use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
 use resly_vault::{MasterKeySource, MasterKeys};
 use secrecy::SecretString;
 use url::Url;
@@ -16,15 +19,6 @@ pub use clients::{OauthClient, OauthClients};
 pub use layers::{Environment, SETTINGS, Setting, variable};
 
 use layers::Layers;
-
-/// A language model or an embedder behind an OpenAI-compatible API.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// With `/v1`.
-    pub url: String,
-    pub model: String,
-    pub key: Option<SecretString>,
-}
 
 /// A valid configuration.
 #[derive(Clone)]
@@ -43,15 +37,13 @@ pub struct Config {
     /// `RESLY_PRODUCTION` itself.
     pub declared_production: bool,
     /// The built-in answerer without one.
-    pub model: Option<Upstream>,
-    /// The model's own without one.
-    pub model_temperature: Option<f64>,
+    pub model: Option<ModelConfig>,
     /// Tokens that the model may write in one round.
     pub model_max_tokens: Option<u32>,
     /// Tokens of a conversation's history that a model is sent.
     pub history_tokens: Option<u64>,
     /// The built-in embedder without one.
-    pub embedder: Option<Upstream>,
+    pub embedder: Option<EmbedderConfig>,
     pub master_key: Option<SecretString>,
     pub master_key_file: Option<PathBuf>,
     /// For `resly vault` beside a running host.
@@ -123,13 +115,6 @@ impl Config {
                 layers.origin("embedder_dir")
             ));
         }
-        layers.parsed("model_api", mistakes, |text| match text {
-            "openai" => Ok(()),
-            "anthropic" => {
-                Err("this build doesn't speak `anthropic` yet; use `openai`, or a gateway that speaks it".to_owned())
-            }
-            other => Err(format!("`{other}` is not `openai`")),
-        });
         let trusted_proxies: Vec<IpNet> = layers.parsed("trusted_proxies", mistakes, networks).unwrap_or_default();
         for name in ["model_temperature", "model_max_tokens"] {
             if layers.text(name).is_some() && layers.text("model_url").is_none() {
@@ -148,13 +133,12 @@ impl Config {
             database_direct_url,
             public_url: layers.parsed("public_url", mistakes, public_url),
             trusted_proxies,
-            model: upstream(layers, mistakes, "model_url", "model", "model_key"),
-            model_temperature: layers.parsed("model_temperature", mistakes, temperature),
+            model: model(layers, mistakes),
             model_max_tokens: layers.parsed("model_max_tokens", mistakes, max_tokens),
             history_tokens: layers.parsed("model_history_tokens", mistakes, |text| {
                 text.parse().map_err(|_| format!("`{text}` is not a number of tokens such as 16000"))
             }),
-            embedder: upstream(layers, mistakes, "embedder_url", "embedder", "embedder_key"),
+            embedder: embedder(layers, mistakes),
             master_key: layers.text("master_key").map(SecretString::from),
             master_key_file: layers.text("master_key_file").map(PathBuf::from),
             operator_key: layers.text("operator_key").map(SecretString::from),
@@ -281,13 +265,27 @@ fn pem(text: &str) -> Result<Vec<u8>, String> {
     std::fs::read(text).map_err(|error| format!("the file {text} can't be read: {error}"))
 }
 
-fn upstream(
+fn model(layers: &Layers, mistakes: &mut Vec<String>) -> Option<ModelConfig> {
+    // Each is read whatever the others are, so that every mistake is named.
+    let provider = layers.parsed("model_api", mistakes, str::parse).unwrap_or_default();
+    let temperature = layers.parsed("model_temperature", mistakes, temperature);
+    let endpoint = endpoint(layers, mistakes, "model_url", "model", "model_key")?;
+    Some(ModelConfig { provider, endpoint, temperature })
+}
+
+fn embedder(layers: &Layers, mistakes: &mut Vec<String>) -> Option<EmbedderConfig> {
+    let provider = layers.parsed("embedder_api", mistakes, str::parse).unwrap_or_default();
+    let endpoint = endpoint(layers, mistakes, "embedder_url", "embedder", "embedder_key")?;
+    Some(EmbedderConfig { provider, endpoint })
+}
+
+fn endpoint(
     layers: &Layers,
     mistakes: &mut Vec<String>,
     url: &'static str,
     model: &'static str,
     key: &'static str,
-) -> Option<Upstream> {
+) -> Option<Endpoint> {
     let parsed = layers.parsed(url, mistakes, |text| match Url::parse(text) {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(text.to_owned()),
         _ => Err(format!("`{text}` is not a URL such as https://api.openai.com/v1")),
@@ -302,122 +300,5 @@ fn upstream(
         mistakes.push(format!("{}: {} is needed with it", layers.origin(url), variable(model)));
         return None;
     };
-    Some(Upstream { url: parsed?, model: name.to_owned(), key: layers.text(key).map(SecretString::from) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(flags: &[(&str, &str)], variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, Vec<String>> {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let variables: BTreeMap<String, String> = variables.iter().map(owned).collect();
-        Config::read(&Sources {
-            flags: flags.iter().map(owned).collect(),
-            environment: &|name| variables.get(name).cloned(),
-            variables: variables.keys().cloned().collect(),
-            file: file.map(|text| (PathBuf::from("resly.toml"), text.to_owned())),
-        })
-        .map_err(|error| error.0)
-    }
-
-    #[test]
-    fn a_flag_wins_over_a_variable_over_the_file() {
-        let file = Some("listen = \"127.0.0.1:1\"\ndata = \"from-file\"\nlog = \"warn\"\n");
-        let variables = [("RESLY_LISTEN", "127.0.0.1:2"), ("RESLY_DATA", "from-env"), ("RESLY_PUBLIC_URL", "")];
-        let config = read(&[("listen", "127.0.0.1:3")], &variables, file).ok().unwrap();
-        assert_eq!(config.listen.port(), 3);
-        assert_eq!(config.data, PathBuf::from("from-env"));
-        assert_eq!(config.log, "warn");
-        assert!(config.public_url.is_none(), "an empty variable is no value");
-    }
-
-    #[test]
-    fn every_mistake_is_named_at_once() {
-        let variables = [
-            ("RESLY_LISTEN", "nowhere"),
-            ("RESLY_DATABASE_URL", "mysql://user:hunter2@x"),
-            ("RESLY_PUBLIC_URL", "https://a.example/path"),
-            ("RESLY_MODEL", "gpt"),
-            ("RESLY_EMBEDDER_URL", "http://127.0.0.1:1/v1"),
-            ("RESLY_EMBEDDER_DIR", "/models"),
-            ("RESLY_PRODUCTION", "maybe"),
-            ("RESLY_TRUSTED_PROXIES", "10.0.0.0/8,here"),
-            ("RESLY_MASTER_KEY", "k1:hunter2"),
-            ("RESLY_LOG", "resly=loud,=="),
-            ("RESLY_LOG_FORMAT", "xml"),
-            ("RESLY_LISTN", "127.0.0.1:1"),
-            ("RESLY_MODEL_TEMPRATURE", "1"),
-            // What Kubernetes sets in every pod beside a service of this name.
-            ("RESLY_SERVICE_HOST", "10.0.0.1"),
-            ("RESLY_PORT_8080_TCP_ADDR", "10.0.0.1"),
-        ];
-        let mistakes = read(&[], &variables, Some("colour = \"red\"")).err().unwrap();
-        assert_eq!(mistakes.len(), 14, "{mistakes:#?}");
-        for variable in [
-            "RESLY_LISTEN",
-            "RESLY_DATABASE_URL",
-            "RESLY_PUBLIC_URL",
-            "RESLY_MODEL:",
-            "RESLY_EMBEDDER",
-            "colour",
-            "RESLY_MASTER_KEY",
-            "RESLY_LOG:",
-            "RESLY_LOG_FORMAT",
-            "RESLY_LISTN",
-            "RESLY_MODEL_TEMPRATURE",
-        ] {
-            assert!(mistakes.iter().any(|mistake| mistake.contains(variable)), "{variable}: {mistakes:#?}");
-        }
-        assert!(!mistakes.join("").contains("hunter2"));
-    }
-
-    #[test]
-    fn the_model_s_temperature_and_token_cap_are_numbers_within_bounds() {
-        let with = |more: &[(&'static str, &'static str)]| {
-            let model = [("RESLY_MODEL_URL", "http://127.0.0.1:1/v1"), ("RESLY_MODEL", "m")];
-            read(&[], &[&model, more].concat(), None)
-        };
-        let config = with(&[("RESLY_MODEL_TEMPERATURE", "0.2"), ("RESLY_MODEL_MAX_TOKENS", "900")]).ok().unwrap();
-        assert_eq!((config.model_temperature, config.model_max_tokens), (Some(0.2), Some(900)));
-        let file =
-            "model_url = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"\nmodel_temperature = 0.5\nmodel_max_tokens = 12\n";
-        let config = read(&[], &[], Some(file)).ok().unwrap();
-        assert_eq!((config.model_temperature, config.model_max_tokens), (Some(0.5), Some(12)));
-        for (name, bad) in [
-            ("RESLY_MODEL_TEMPERATURE", "hot"),
-            ("RESLY_MODEL_TEMPERATURE", "2.1"),
-            ("RESLY_MODEL_TEMPERATURE", "NaN"),
-            ("RESLY_MODEL_MAX_TOKENS", "0"),
-            ("RESLY_MODEL_MAX_TOKENS", "1.5"),
-        ] {
-            let mistakes = with(&[(name, bad)]).err().unwrap();
-            assert!(mistakes.len() == 1 && mistakes[0].contains(name), "{mistakes:?}");
-        }
-        let alone = read(&[], &[("RESLY_MODEL_TEMPERATURE", "1"), ("RESLY_MODEL_MAX_TOKENS", "5")], None);
-        assert_eq!(alone.err().unwrap().len(), 2, "they need a model");
-    }
-
-    #[test]
-    fn a_line_break_in_a_setting_is_told() {
-        for (name, value) in [
-            ("RESLY_PUBLIC_URL", "https://chat.example\n.com"),
-            ("RESLY_MODEL_URL", "https://api.example/\tv1"),
-            ("RESLY_DATA", "a\nb"),
-        ] {
-            let mistakes =
-                read(&[], &[(name, value), ("RESLY_MODEL", "m"), ("RESLY_LISTEN", "x")], None).err().unwrap();
-            let named = |name: &str| mistakes.iter().any(|mistake| mistake.starts_with(name));
-            assert!(named(name) && named("RESLY_LISTEN"), "beside every other: {mistakes:#?}");
-        }
-        let trimmed = read(&[], &[("RESLY_PUBLIC_URL", "https://chat.example\n")], None).ok().unwrap();
-        assert_eq!(trimmed.public_url.unwrap().as_str(), "https://chat.example/", "as files end");
-    }
-
-    #[test]
-    fn a_postgres_store_implies_production() {
-        let config = read(&[], &[("RESLY_DATABASE_URL", "postgres://u@db/resly")], None).ok().unwrap();
-        assert!(config.production && !config.declared_production);
-        assert!(!read(&[], &[], None).ok().unwrap().production);
-    }
+    Some(Endpoint { url: parsed?, model: name.to_owned(), key: layers.text(key).map(SecretString::from) })
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use resly_core::{
     connector::{
         account::AccountKey,
-        call::CallError,
-        connection::{Connection, ConnectionStore, Owner},
+        call::{CallError, ConnectionStore},
+        connection::{Connection, Owner},
     },
     error::StoreError,
     id::ConnectionId,

@@ -5,11 +5,11 @@ use resly_core::{
     connector::{
         call::{CallReport, CallRequest, Caller, Prepared},
         connection::Connection,
+        outbound::OutboundReason,
         sandbox::LogLine,
         trial::{DryRunReport, ShownRequest},
     },
     id::ConnectionId,
-    outbound::OutboundReason,
 };
 use serde::Serialize;
 use serde_json::Value;

@@ -3,8 +3,8 @@
 use resly_core::{
     connector::{
         call::{FOUND_NOTHING, found_nothing},
+        sample::ActionSample,
         sandbox::MappingFailure,
-        trial::ActionSample,
     },
     id::{ConnectionId, OrganizationId},
 };

@@ -3,7 +3,7 @@
 use resly_core::{
     connector::{
         connection::Connection,
-        trial::{ActionSample, TrialStore},
+        sample::{ActionSample, TrialStore},
     },
     id::{ConnectionId, OrganizationId},
 };

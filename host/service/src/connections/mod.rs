@@ -11,8 +11,8 @@ mod revoke;
 
 use resly_core::{
     connector::{
-        call::CallError,
-        connection::{Connection, ConnectionStore},
+        call::{CallError, ConnectionStore},
+        connection::Connection,
         fault::{Fault, Remedy},
     },
     error::StoreError,

@@ -1,9 +1,10 @@
 //! Accepting a question: idempotency, conversation, messages, turn and count, in one transaction.
 
 use resly_core::{
-    conversation::{ClientMessage, Message, MessageStatus, Role, merge},
+    conversation::{ClientMessage, Message, merge},
     id::{ConversationId, MessageId},
     meter::Remaining,
+    model::Role,
     time::Period,
     turn::store::{AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, NEW_MESSAGES_MOST, NewTurn},
 };
@@ -12,6 +13,7 @@ use super::{
     earlier::{self, CountedPeriod, Earlier, UnansweredTurn},
     open::{TurnPlace, open},
     refused,
+    rows::{blank, stored_message},
 };
 use crate::{
     conversations::{self, LockedConversation},
@@ -34,7 +36,9 @@ pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn
         match earlier::find(db, &turn, by).await? {
             Earlier::None => {}
             Earlier::Other => return Err(OperationError::Refused(BeginTurnError::KeyReused)),
-            Earlier::InFlight => return Err(OperationError::Refused(BeginTurnError::InFlight)),
+            Earlier::InFlight { answer, lease_left } => {
+                return Err(OperationError::Refused(BeginTurnError::InFlight { answer: Some(answer), lease_left }));
+            }
             Earlier::Answered(answer) => {
                 let message = messages::find(db, turn.organization, answer).await?;
                 let message = message.ok_or_else(|| unexpected("a turn without its answer"))?;
@@ -200,28 +204,6 @@ fn stored_messages(turn: &NewTurn, conversation: ConversationId, new: &[ClientMe
         .collect())
 }
 
-fn stored_message(turn: &NewTurn, conversation: ConversationId, message: &ClientMessage, id: MessageId) -> Message {
-    Message {
-        id,
-        conversation_id: conversation,
-        client_id: message.id.clone(),
-        role: message.role,
-        content: message.text.clone(),
-        status: MessageStatus::Complete,
-        finish: None,
-        citations: Vec::new(),
-        steps: Vec::new(),
-        usage: None,
-        created_at: turn.now,
-        superseded_at: None,
-    }
-}
-
-pub(super) fn blank(turn: &NewTurn, conversation: ConversationId) -> Message {
-    let nothing = ClientMessage { id: None, role: Role::Assistant, text: String::new() };
-    Message { status: MessageStatus::Streaming, ..stored_message(turn, conversation, &nothing, turn.answer) }
-}
-
 /// The same request again: its messages are stored already, and a new answer takes the old one's place.
 async fn say_again(
     db: &mut Conn<'_>,
@@ -276,7 +258,7 @@ async fn take_over(
     execute!(
         db,
         "UPDATE turns SET id = $2, conversation_id = $3, status = 'streaming', lease_until = $4, period_start = $5,
-             counted = $6, key_counted = $7, billed = $8, created_at = $9
+             counted = $6, key_counted = $7, billed = $8, created_at = $9, cancel_requested = $10
          WHERE id = $1",
         Id(earlier.answer.0),
         Id(turn.answer.0),
@@ -286,7 +268,8 @@ async fn take_over(
         true,
         counting.for_key,
         earlier.billed,
-        Time(turn.now)
+        Time(turn.now),
+        false
     )?;
     Ok(())
 }

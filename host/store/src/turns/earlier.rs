@@ -1,5 +1,7 @@
 //! What an idempotency key stands for already.
 
+use std::time::Duration;
+
 use resly_core::{
     id::{ConversationId, MessageId},
     time::Timestamp,
@@ -45,7 +47,10 @@ pub(super) enum Earlier {
     None,
     /// The key was used for something else.
     Other,
-    InFlight,
+    InFlight {
+        answer: MessageId,
+        lease_left: Duration,
+    },
     Answered(MessageId),
     UnansweredTurn(UnansweredTurn),
 }
@@ -74,7 +79,10 @@ impl TurnRow {
         }
         let billed = match self.status.as_str() {
             "complete" | "cancelled" => return Ok(Earlier::Answered(MessageId(self.id.0))),
-            "streaming" if self.lease_until.0 > now => return Ok(Earlier::InFlight),
+            "streaming" if self.lease_until.0 > now => {
+                let lease_left = self.lease_until.0.since(now);
+                return Ok(Earlier::InFlight { answer: MessageId(self.id.0), lease_left });
+            }
             // Its host died, and nobody has come to settle it yet.
             "streaming" => self.billed,
             "interrupted" | "failed" => true,

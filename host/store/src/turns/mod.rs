@@ -5,9 +5,11 @@
 //! happens twice.
 
 mod begin;
+mod cancel;
 mod earlier;
 mod finish;
 mod open;
+mod rows;
 
 use async_trait::async_trait;
 use resly_core::{
@@ -98,6 +100,23 @@ impl TurnStore for Store {
 
     async fn find_conversation(&self, person: &ChatClient, name: &str) -> Result<Option<ConversationId>, StoreError> {
         self.look_up_conversation(person, name).await
+    }
+
+    async fn answer_in_progress(
+        &self,
+        organization: OrganizationId,
+        conversation: ConversationId,
+        now: Timestamp,
+    ) -> Result<Option<MessageId>, StoreError> {
+        cancel::answer_in_progress(self, organization, conversation, now).await
+    }
+
+    async fn request_cancel(&self, organization: OrganizationId, answer: MessageId) -> Result<(), StoreError> {
+        cancel::request(self, organization, answer).await
+    }
+
+    async fn cancel_requests(&self) -> Result<Vec<MessageId>, StoreError> {
+        cancel::requests(self).await
     }
 
     async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError> {

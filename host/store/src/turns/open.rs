@@ -1,5 +1,7 @@
 //! The statements that open a turn, in as few trips as can be: this is what stands between a customer and the first word.
 
+use std::time::Duration;
+
 use resly_core::{
     conversation::Message,
     id::ConversationId,
@@ -8,7 +10,7 @@ use resly_core::{
     turn::store::{BeginTurnError, NewTurn},
 };
 
-use super::{begin::blank, refused};
+use super::{refused, rows::blank};
 use crate::{
     error::OperationError,
     messages,
@@ -144,7 +146,8 @@ pub(super) async fn open(
 fn taken(error: sqlx::Error) -> OperationError<BeginTurnError> {
     match &error {
         sqlx::Error::Database(reason) if reason.constraint() == Some("turns_idempotency") => {
-            OperationError::Refused(BeginTurnError::InFlight)
+            // It has just begun: how long it takes is unknown.
+            OperationError::Refused(BeginTurnError::InFlight { answer: None, lease_left: Duration::ZERO })
         }
         _ => OperationError::Database(error),
     }

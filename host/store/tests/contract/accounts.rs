@@ -2,8 +2,12 @@
 
 use resly_core::{
     connector::{
-        account::{AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, RenewalFailureKind, Renewed},
-        connection::{Connection, ConnectionStatus, ConnectionStore, SealedCredentials},
+        account::{
+            AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, RenewalFailureKind, Renewed,
+            SealedCredentials,
+        },
+        call::ConnectionStore,
+        connection::{Connection, ConnectionStatus},
         sandbox::StateStore,
     },
     id::{KeyId, OrganizationId},

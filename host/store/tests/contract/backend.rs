@@ -8,10 +8,10 @@ use std::{
 
 use resly_core::{
     approval::ChatClient,
-    conversation::{ClientMessage, MessageStatus, Role},
+    conversation::{ClientMessage, MessageStatus},
     id::{ConversationId, KeyId, MessageId, OrganizationId},
     meter::{Limits, Meter, UsageReport},
-    model::{FinishReason, TokenUsage},
+    model::{FinishReason, Role, TokenUsage},
     principal::{KeyKind, Scope},
     time::Timestamp,
     turn::store::{

@@ -2,7 +2,8 @@
 
 use resly_core::{
     connector::{
-        connection::{BeginCallError, CallRecord, CallerKind, ConnectionStore, Environment},
+        call::{BeginCallError, CallRecord, ConnectionStore},
+        connection::{CallerKind, Environment},
         reason::Reason,
         sandbox::{Cost, LogLevel, LogLine},
     },

@@ -2,7 +2,10 @@
 
 use futures::future::join_all;
 use resly_core::{
-    connector::connection::{BeginCallError, ConnectionStore, Environment},
+    connector::{
+        call::{BeginCallError, ConnectionStore},
+        connection::Environment,
+    },
     id::{CallId, KeyId, MessageId},
     meter::Meter,
     turn::store::{BeginTurn, BeginTurnError, ConversationRef, NewTurn, TurnStore},
@@ -57,7 +60,7 @@ both! {
         for outcome in join_all(asking).await {
             match outcome.unwrap() {
                 Ok(BeginTurn::Accepted(_)) => accepted += 1,
-                Err(BeginTurnError::InFlight) => {}
+                Err(BeginTurnError::InFlight { .. }) => {}
                 other => panic!("{other:?}"),
             }
         }

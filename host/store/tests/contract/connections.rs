@@ -1,8 +1,10 @@
 //! Connections, workflows.
 
 use resly_core::{
-    connector::connection::{
-        Connection, ConnectionStatus, ConnectionStore, Environment, Owner, Policy, SealedCredentials,
+    connector::{
+        account::SealedCredentials,
+        call::ConnectionStore,
+        connection::{Connection, ConnectionStatus, Environment, Owner, Policy},
     },
     id::{ConnectionId, OrganizationId, WorkflowId},
     workflow::{Workflow, WorkflowStore},

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use resly_core::{
-    conversation::{ClientMessage, Role},
+    conversation::ClientMessage,
     id::{ConversationId, KeyId, MessageId},
-    model::TokenUsage,
+    model::{Role, TokenUsage},
     turn::store::{ConversationRef, FinishedTurn, NewTurn, TurnStore},
 };
 

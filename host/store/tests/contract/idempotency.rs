@@ -25,7 +25,10 @@ both! {
         for (name, status) in [("a", MessageStatus::Complete), ("b", MessageStatus::Cancelled)] {
             let ask = || NewTurn { idempotency: idempotency(name, 1), ..question(org, key, vec![user("hi")]) };
             let turn = accept(&store, ask()).await;
-            assert!(matches!(refusal(&store, ask()).await, BeginTurnError::InFlight));
+            let BeginTurnError::InFlight { answer: writing, lease_left } = refusal(&store, ask()).await else {
+                panic!("it isn't answered yet")
+            };
+            assert_eq!((writing, lease_left), (Some(turn.answer), at(120).since(at(0))));
             store.finish_turn(FinishedTurn { status, ..answer(org, turn.answer, "hello") }).await.unwrap();
             let BeginTurn::Replay(message) = store.begin_turn(ask()).await.unwrap() else { panic!("no replay") };
             assert_eq!((message.id, message.content.as_str()), (turn.answer, "hello"));
@@ -65,7 +68,7 @@ both! {
         store.finish_turn(failed).await.unwrap();
         let third = accept(&store, asked(org, key)).await;
         assert_eq!(used(&store, org, Meter::Messages).await, 1);
-        assert!(matches!(refusal(&store, asked(org, key)).await, BeginTurnError::InFlight));
+        assert!(matches!(refusal(&store, asked(org, key)).await, BeginTurnError::InFlight { .. }));
         store.finish_turn(answer(org, third.answer, "hello")).await.unwrap();
         assert!(matches!(store.begin_turn(asked(org, key)).await.unwrap(), BeginTurn::Replay(_)));
         assert_eq!(texts(&store, org, first.conversation).await, ["hi", "hello"]);

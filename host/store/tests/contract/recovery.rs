@@ -1,7 +1,7 @@
 //! Crashes: what a dead process left is settled once, and nothing that was accepted is lost.
 
 use resly_core::{
-    connector::connection::{ConnectionStore, Environment},
+    connector::{call::ConnectionStore, connection::Environment},
     conversation::MessageStatus,
     id::{CallId, KeyId},
     meter::Meter,
@@ -159,5 +159,17 @@ async fn a_url_that_is_not_postgres_is_refused() {
         database_url: Some("postgres://nobody@127.0.0.1:1/x".to_owned()),
         ..backend.config()
     };
-    assert!(matches!(Store::open(&config).await.err(), Some(OpenError::Connect(_))));
+    let error = Store::open(&config).await.err().unwrap();
+    assert!(matches!(error, OpenError::Connect(_)));
+    assert!(std::error::Error::source(&error).is_none(), "whoever prints the chain says each thing once: {error}");
+}
+
+#[tokio::test]
+async fn a_data_folder_that_is_a_file_is_told_so() {
+    let backend = Backend::sqlite();
+    let file = backend.config().data_dir.join("notes.txt");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "").unwrap();
+    let error = Store::open(&resly_store::StoreConfig { data_dir: file, ..backend.config() }).await.err().unwrap();
+    assert!(matches!(error, OpenError::NoFolder { .. }), "{error}");
 }

@@ -88,7 +88,7 @@ both! {
         };
         for (visitor, of) in [(None, 1), (Some("alice"), 2), (Some("bob"), 3)] {
             let accepted = accept(&store, ask(visitor, of)).await;
-            assert!(matches!(refusal(&store, ask(visitor, of)).await, BeginTurnError::InFlight));
+            assert!(matches!(refusal(&store, ask(visitor, of)).await, BeginTurnError::InFlight { .. }));
             store.finish_turn(answer(org, accepted.answer, "ok")).await.unwrap();
             let BeginTurn::Replay(again) = store.begin_turn(ask(visitor, of)).await.unwrap() else { panic!() };
             assert_eq!(again.id, accepted.answer);

@@ -1,7 +1,7 @@
 //! What an admin's trials leave behind.
 
 use resly_core::{
-    connector::trial::{ActionSample, TrialStore},
+    connector::sample::{ActionSample, TrialStore},
     id::ConnectionId,
     meter::Meter,
 };

@@ -1,11 +1,11 @@
 //! Turns: what is stored, what is counted, what is refused.
 
 use resly_core::{
-    conversation::{MessageStatus, Role},
+    conversation::MessageStatus,
     id::{ConversationId, KeyId, MessageId, TicketId},
     knowledge::Citation,
     meter::{LimitOf, LimitReached, Meter},
-    model::FinishReason,
+    model::{FinishReason, Role},
     turn::store::{BeginTurnError, ConversationRef, FinishedTurn, NewTicket, NewTurn, TurnStore},
 };
 use resly_store::Cursor;
@@ -69,6 +69,30 @@ both! {
         assert_eq!(texts(&store, org, turn.conversation).await, ["hi", "first"]);
         assert_eq!(used(&store, org, Meter::Messages).await, 1);
         backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
+    }
+
+    async fn an_answer_in_progress_can_be_asked_to_end(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let key = KeyId(uuid());
+        let turn = accept(&store, question(org, key, vec![user("hi")])).await;
+        let other = accept(&store, question(org, key, vec![user("hi")])).await;
+        let stranger = organization(&store, &[]).await;
+        let find = |org, now| store.answer_in_progress(org, turn.conversation, now);
+        assert_eq!(find(org, at(0)).await.unwrap(), Some(turn.answer));
+        assert_eq!(find(stranger, at(0)).await.unwrap(), None);
+        assert_eq!(find(org, at(9999)).await.unwrap(), None, "its host is gone");
+
+        store.request_cancel(stranger, turn.answer).await.unwrap();
+        assert_eq!(store.cancel_requests().await.unwrap(), []);
+        store.request_cancel(org, turn.answer).await.unwrap();
+        assert_eq!(store.cancel_requests().await.unwrap(), [turn.answer]);
+
+        store.finish_turn(answer(org, turn.answer, "half")).await.unwrap();
+        assert_eq!(store.cancel_requests().await.unwrap(), []);
+        assert_eq!(find(org, at(0)).await.unwrap(), None);
+        store.request_cancel(org, turn.answer).await.unwrap();
+        assert_eq!(store.cancel_requests().await.unwrap(), [], "it is over");
+        assert_eq!(store.answer_in_progress(org, other.conversation, at(0)).await.unwrap(), Some(other.answer));
     }
 
     async fn a_conversation_goes_on_by_id_and_by_name(backend: Backend) {

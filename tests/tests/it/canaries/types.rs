@@ -5,8 +5,8 @@ use std::{fmt::Debug, marker::PhantomData};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use resly_core::time::Random;
 use resly_egress::{CredentialSource, SessionSpec};
-use resly_models::{embed::openai::OpenAiEmbedder, openai::OpenAi};
-use resly_server::config::{Config, Upstream};
+use resly_models::{Endpoint, embed::openai::OpenAiEmbedder, openai::OpenAi};
+use resly_server::config::Config;
 use resly_service::{
     key::{NewSecret, Pepper},
     keyring::Keyring,
@@ -89,7 +89,7 @@ fn what_can_be_printed_keeps_its_secret() {
         format!("{source:#?}"),
         format!("{:?}", MasterKeys::parse(&master).unwrap()),
         format!("{:?}", MasterKeys::parse(&format!("{master},{key}")).unwrap_err()),
-        format!("{:?}", Upstream { url: "http://x".into(), model: "m".into(), key: text() }),
+        format!("{:?}", Endpoint { url: "http://x".into(), model: "m".into(), key: text() }),
         format!("{:?}", resly_models::openai::OpenAiConfig::new("http://x", "m", text())),
     ];
     for text in printed {

@@ -10,7 +10,7 @@ use crate::{
     connector::{
         account::AccountKey,
         connection::{Connection, ConnectionStatus, Environment, Owner, Writes},
-        sandbox::{Fault, FaultKind, Remedy},
+        fault::{Fault, FaultKind, Remedy},
     },
     error::StoreError,
     principal::KeyKind,

@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     connector::{
-        connection::{BeginCallError, ConnectionStore},
+        call::{BeginCallError, ConnectionStore},
         fuel::FuelSource,
     },
     id::{CallId, ConnectionId, OrganizationId},

@@ -10,11 +10,11 @@ use super::{CallRequest, Connectors, Prepared};
 use crate::{
     connector::{
         connection::{Connection, Owner},
+        outbound::Outbound,
         sandbox::{CallState, Invocation, StateRefusal, StateStore},
     },
     error::StoreError,
     id::{CallId, ConnectionId, OrganizationId},
-    outbound::Outbound,
     time::{Clock, Timestamp},
 };
 

@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::{Connectors, Prepared};
 use crate::connector::{
     connection::Connection,
+    fault::{Fault, FaultKind, Remedy},
     fuel::FuelReserve,
-    sandbox::{Fault, FaultKind, LogLevel, LogLine, MappingFailure, Outcome, Remedy},
+    sandbox::{LogLevel, LogLine, MappingFailure, Outcome},
 };
 
 pub(in crate::connector) const MAPPING_FUEL: u64 = 50_000_000;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::CallError;
 use crate::connector::{
     connection::Installable,
-    sandbox::{Fault, FaultKind},
+    fault::{Fault, FaultKind},
     schema_check,
 };
 

@@ -5,10 +5,12 @@ use serde_json::Value;
 use super::{CallError, CallReport, CallRequest, Caller, Connectors};
 use crate::{
     connector::{
-        connection::{CallRecord, Connection, ConnectionStatus, Environment, Owner},
+        call::CallRecord,
+        connection::{Connection, ConnectionStatus, Environment, Owner},
+        fault::{Fault, FaultKind},
         health::{Evidence, HealthObservation},
-        sandbox::{Fault, FaultKind, Outcome},
-        trial::{self, ActionSample},
+        sample::{ActionSample, fit},
+        sandbox::Outcome,
     },
     error::StoreError,
     id::CallId,
@@ -92,7 +94,7 @@ impl Connectors {
         if customers && connection.environment == Environment::Production {
             return None;
         }
-        let (output, cut_from) = trial::fit(outcome.result.as_ref().ok()?);
+        let (output, cut_from) = fit(outcome.result.as_ref().ok()?);
         let (organization, action) = (request.organization, request.action.clone());
         Some(ActionSample { organization, connection: connection.id, action, output, cut_from, at: now })
     }

@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::{
     connector::{
         connection::CallerKind,
-        sandbox::{Cost, Fault, FaultKind, LogLevel, LogLine},
+        fault::{Fault, FaultKind},
+        sandbox::{Cost, LogLevel, LogLine},
     },
     error::StoreError,
     id::{ConnectionId, ConversationId, KeyId, OrganizationId},

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::fuel::FuelQueues;
 use crate::{
-    connector::connection::{CallRecord, ConnectionStore},
+    connector::call::{CallRecord, ConnectionStore},
     error::StoreError,
 };
 

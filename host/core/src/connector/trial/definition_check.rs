@@ -13,11 +13,12 @@ use serde_json::json;
 use crate::{
     connector::{
         call::Connectors,
-        sandbox::{CallState, Fault, FaultKind, Invocation, MappingFailure, StateRefusal},
+        fault::{Fault, FaultKind},
+        outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
+        sandbox::{CallState, Invocation, MappingFailure, StateRefusal},
     },
     error::StoreError,
     id::OrganizationId,
-    outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
 };
 
 /// For one filter, and for the templates of one action. A parse costs less than a tenth.

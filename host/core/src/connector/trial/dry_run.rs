@@ -17,13 +17,14 @@ use crate::{
     connector::{
         call::{CallError, CallRequest, Connectors, Prepared},
         connection::Connection,
-        sandbox::{CallState, Cost, Fault, Invocation, LogLine, StateRefusal},
+        fault::Fault,
+        outbound::{
+            DryRunPolicy, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse, StagedRequest,
+        },
+        sandbox::{CallState, Cost, Invocation, LogLine, StateRefusal},
     },
     error::StoreError,
     id::CallId,
-    outbound::{
-        DryRunPolicy, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse, StagedRequest,
-    },
 };
 
 /// What the guest is told of the request that it wanted to send.

@@ -3,39 +3,15 @@
 
 mod definition_check;
 mod dry_run;
-mod sample;
 
-use async_trait::async_trait;
 use resly_manifest::Allowance;
 
-pub use self::{
-    dry_run::{DryRunReport, ShownRequest},
-    sample::{ActionSample, LARGEST, fit},
-};
+pub use self::dry_run::{DryRunReport, ShownRequest};
 use super::{
     call::{Connectors, MAPPING_FUEL},
     sandbox::Mapped,
 };
-use crate::{
-    error::StoreError,
-    id::{ConnectionId, OrganizationId},
-    time::Timestamp,
-};
-
-/// What trials leave behind.
-#[async_trait]
-pub trait TrialStore: Send + Sync + 'static {
-    /// Keeps an action's last output; it takes the place of the one before.
-    async fn keep_sample(&self, sample: ActionSample) -> Result<(), StoreError>;
-    async fn sample(
-        &self,
-        organization: OrganizationId,
-        connection: ConnectionId,
-        action: &str,
-    ) -> Result<Option<ActionSample>, StoreError>;
-    /// Counts fuel in the `sandbox` environment, where nothing is limited.
-    async fn count_trial(&self, organization: OrganizationId, fuel: u64, now: Timestamp) -> Result<(), StoreError>;
-}
+use crate::{error::StoreError, id::OrganizationId};
 
 impl Connectors {
     /// Applies a filter to a JSON text, as a connection's mapping would be applied.

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -14,6 +14,7 @@ use super::*;
 use crate::{
     knowledge::{Source, StoredVector},
     meter::{LimitOf, LimitReached, Meter},
+    testing::{ManualClock, SequenceRandom},
     time::Timestamp,
 };
 
@@ -161,24 +162,9 @@ impl Embedder for Topics {
     }
 }
 
-struct Fixed;
-
-impl Clock for Fixed {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_000_000)
-    }
+fn now() -> Timestamp {
+    Timestamp::from_micros(1_000_000)
 }
-
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Random for Counter {
-    fn fill(&self, bytes: &mut [u8]) {
-        let next = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        bytes.iter_mut().rev().zip(next.iter().rev()).for_each(|(byte, next)| *byte = *next);
-    }
-}
-
 const ORG: OrganizationId = OrganizationId(Uuid::from_u128(1));
 const OTHER: OrganizationId = OrganizationId(Uuid::from_u128(2));
 
@@ -187,8 +173,8 @@ fn library() -> (Library, Arc<Fake>, Arc<Topics>) {
     let library = Library::new(
         Arc::clone(&store) as _,
         Arc::clone(&embedder) as _,
-        Arc::new(Fixed),
-        Arc::new(Counter::default()),
+        Arc::new(ManualClock::at(now())),
+        Arc::new(SequenceRandom::default()),
     );
     (library, store, embedder)
 }
@@ -254,7 +240,7 @@ async fn a_source_that_was_deleted_behind_its_back_is_not_found() {
     let (library, store, _) = library();
     let added = library.add(ORG, text("A", "You pay.")).await.unwrap();
     assert_eq!(titles(&library, ORG, "money").await.len(), 1);
-    store.delete_source(ORG, added.id, Fixed.now()).await.unwrap();
+    store.delete_source(ORG, added.id, now()).await.unwrap();
     assert!(titles(&library, ORG, "money").await.is_empty());
 }
 

@@ -13,9 +13,8 @@ use super::{
 use crate::{
     approval::{Approval, ApprovalState, ChatClient, LIFETIME, Outcome, Verdict},
     connector::connection::{ConnectionStatus, Environment, Owner, Policy},
-    conversation::Role,
     id::{ApprovalId, ConversationId},
-    model::{FinishReason, ModelMessage},
+    model::{FinishReason, ModelMessage, Role},
     time::Timestamp,
     turn::{
         Delivery, Start, TurnRequest,
@@ -138,7 +137,7 @@ async fn anything_but_a_clear_yes_leaves_it_undone() {
 async fn a_yes_after_its_time_is_none() {
     let world = world();
     says(&world, "Refund order 7").await;
-    world.clock.pass(LIFETIME);
+    world.clock.advance(LIFETIME);
     let found = world.turns.approvals.find(&person(&world), only(&world).id).await.unwrap().unwrap();
     assert_eq!(found.state, ApprovalState::Expired);
     says(&world, "yes").await;

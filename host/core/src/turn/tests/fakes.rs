@@ -17,21 +17,23 @@ use crate::{
     connector::{
         account::AccountKey,
         available::AvailableActions,
-        call::{Connectors, OutboundFactory},
+        call::{BeginCallError, CallRecord, ConnectionStore, Connectors, FuelGrant, OutboundFactory},
         connection::*,
+        fault::*,
         fixture::Fixtures,
         health::{DueCheck, HealthObservation, HealthStore},
+        outbound::{DryRunPolicy, Outbound, OutboundFailure, OutboundRequest, StagedRequest},
+        sample::{ActionSample, TrialStore},
         sandbox::*,
-        trial::{ActionSample, TrialStore},
     },
-    conversation::{ClientMessage, Message, MessageStatus, Role},
+    conversation::{ClientMessage, Message, MessageStatus},
     error::StoreError,
     id::*,
     knowledge::{Passage, RetrieveError, Retriever},
     meter::Remaining,
-    model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream},
-    outbound::{DryRunPolicy, Outbound, OutboundFailure, OutboundRequest, StagedRequest},
+    model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, Role},
     principal::{KeyKind, Principal, Scope},
+    testing::{ManualClock, SequenceRandom},
     time::{Clock, Random, Timestamp},
     turn::{Delivery, TurnLimits, TurnRequest, Turns, store::*},
     workflow::{Workflow, WorkflowStore},
@@ -188,6 +190,23 @@ impl TurnStore for Fake {
 
     async fn find_conversation(&self, _: &ChatClient, _: &str) -> Result<Option<ConversationId>, StoreError> {
         Ok(None)
+    }
+
+    async fn answer_in_progress(
+        &self,
+        _: OrganizationId,
+        _: ConversationId,
+        _: Timestamp,
+    ) -> Result<Option<MessageId>, StoreError> {
+        Ok(None)
+    }
+
+    async fn request_cancel(&self, _: OrganizationId, _: MessageId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn cancel_requests(&self) -> Result<Vec<MessageId>, StoreError> {
+        Ok(vec![])
     }
 
     async fn create_ticket(&self, _: NewTicket) -> Result<(), StoreError> {
@@ -488,40 +507,13 @@ impl Retriever for OnePassage {
     }
 }
 
-/// A clock that goes when it is told to.
-pub struct Still(Mutex<Timestamp>);
-
-impl Still {
-    pub fn pass(&self, duration: Duration) {
-        let mut now = self.0.lock().unwrap();
-        *now = now.plus(duration);
-    }
-}
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-}
-
-#[derive(Default)]
-struct Counting(Mutex<u8>);
-
-impl Random for Counting {
-    fn fill(&self, bytes: &mut [u8]) {
-        let mut next = self.0.lock().unwrap();
-        *next = next.wrapping_add(1);
-        bytes.fill(*next);
-    }
-}
-
 /// Everything that one test's turn touches.
 pub struct World {
     pub turns: Turns,
     pub model: Arc<Scripted>,
     pub store: Arc<Fake>,
     pub sandbox: Arc<FakeSandbox>,
-    pub clock: Arc<Still>,
+    pub clock: Arc<ManualClock>,
     pub kind: KeyKind,
 }
 
@@ -531,9 +523,9 @@ impl World {
         let model = Arc::new(Scripted { rounds: Mutex::new(rounds.into()), asked: Mutex::default() });
         let store = Arc::new(Fake::default());
         let sandbox = Arc::new(FakeSandbox::default());
-        let still = Arc::new(Still(Mutex::new(Timestamp::from_micros(1_700_000_000_000_000))));
+        let still = Arc::<ManualClock>::default();
         let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) =
-            (Arc::clone(&still) as _, Arc::new(Counting::default()));
+            (Arc::clone(&still) as _, Arc::new(SequenceRandom::default()));
         let connectors = Connectors::new(
             Arc::clone(&store) as _,
             Arc::new(FakeCatalogue),

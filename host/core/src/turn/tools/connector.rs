@@ -10,7 +10,7 @@ use crate::{
         available::{Offer, Offered},
         call::{CallRequest, Caller},
         connection::Environment,
-        sandbox::Fault,
+        fault::Fault,
     },
     id::ConnectionId,
     model::ToolCall,

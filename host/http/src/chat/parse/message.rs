@@ -1,6 +1,6 @@
 //! One message of a history, in each of the shapes that clients send.
 
-use resly_core::conversation::{ClientMessage, Role};
+use resly_core::{conversation::ClientMessage, model::Role};
 use resly_service::FieldError;
 use serde::Deserialize;
 use serde_json::Value;

@@ -11,11 +11,7 @@ mod message;
 mod tests;
 mod verdict;
 
-use resly_core::{
-    approval::Verdict,
-    conversation::{ClientMessage, Role},
-    id::ApprovalId,
-};
+use resly_core::{approval::Verdict, conversation::ClientMessage, id::ApprovalId, model::Role};
 use resly_service::FieldError;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};

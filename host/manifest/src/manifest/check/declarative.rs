@@ -11,6 +11,7 @@ use super::{
     Mistakes,
     hosts::{Authority, HostPattern},
     names::{is_host_header, is_printable, is_token},
+    object::members,
     separators, step, text_setting,
 };
 use crate::manifest::{Action, ApiKeyPlace, Auth, Manifest};
@@ -435,23 +436,6 @@ fn pagination(path: &str, rule: &Value, mistakes: &mut Mistakes) {
         &format!("{path}/start"),
         "the first page's number is 0 or more",
     );
-}
-
-/// An object's members, with a mistake for each that isn't known.
-pub(super) fn members<'v>(
-    path: &str,
-    value: &'v Value,
-    known: &[&str],
-    mistakes: &mut Mistakes,
-) -> Option<&'v Map<String, Value>> {
-    let Some(members) = value.as_object() else {
-        mistakes.add(path, "this has to be an object");
-        return None;
-    };
-    for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
-        mistakes.add(step(path, name), format!("unknown; here are known: {}", known.join(", ")));
-    }
-    Some(members)
 }
 
 fn filter(path: &str, rule: &Map<String, Value>, name: &str, mistakes: &mut Mistakes) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Mistakes, declarative::members, step};
+use super::{Mistakes, object::members, step};
 
 /// What may stand between the items of a list.
 const SEPARATORS: [&str; 4] = [",", " ", "|", "\t"];

@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{
-    Document, ImportError, ImportOptions, NOT_LOOKED_AT, budget, import_operations, list_operations,
-    servers::loopback_only,
+use super::{
+    super::{
+        Document, ImportError, ImportOptions, NOT_LOOKED_AT, budget, import_operations, list_operations,
+        servers::loopback_only,
+    },
+    document, wanted,
 };
-use super::{document, wanted};
 
 /// Objects of eight members, each of which is the next of them.
 fn chain(depth: usize) -> Map<String, Value> {

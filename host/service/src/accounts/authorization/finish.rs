@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use resly_core::{
-    connector::{
-        account::AccountKey,
-        connection::{ConnectionStatus, ConnectionStore},
-    },
+    connector::{account::AccountKey, call::ConnectionStore, connection::ConnectionStatus},
     error::StoreError,
 };
 use resly_egress::OAuthError;

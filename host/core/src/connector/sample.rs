@@ -1,8 +1,10 @@
 //! The last output of an action, kept so that an admin sees what a mapping would make of it.
 
+use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
+    error::StoreError,
     id::{ConnectionId, OrganizationId},
     time::Timestamp,
 };
@@ -21,6 +23,21 @@ pub struct ActionSample {
     /// How many bytes the output had, when it was cut to fit.
     pub cut_from: Option<u64>,
     pub at: Timestamp,
+}
+
+/// What trials leave behind.
+#[async_trait]
+pub trait TrialStore: Send + Sync + 'static {
+    /// Keeps an action's last output; it takes the place of the one before.
+    async fn keep_sample(&self, sample: ActionSample) -> Result<(), StoreError>;
+    async fn sample(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        action: &str,
+    ) -> Result<Option<ActionSample>, StoreError>;
+    /// Counts fuel in the `sandbox` environment, where nothing is limited.
+    async fn count_trial(&self, organization: OrganizationId, fuel: u64, now: Timestamp) -> Result<(), StoreError>;
 }
 
 /// An output as it is kept: whole, or with long lists and texts cut until it fits. It stays JSON, so that a filter can be

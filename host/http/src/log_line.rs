@@ -1,0 +1,21 @@
+//! A line that a connector logged, as answers and problems show it.
+
+use resly_core::connector::sandbox::{self, LogLevel};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::names;
+
+/// What a connector said.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LogLine {
+    #[schema(value_type = names::LogLevel)]
+    level: LogLevel,
+    message: String,
+}
+
+impl LogLine {
+    pub fn all(log: Vec<sandbox::LogLine>) -> Vec<Self> {
+        log.into_iter().map(|sandbox::LogLine { level, message }| Self { level, message }).collect()
+    }
+}

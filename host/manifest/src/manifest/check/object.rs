@@ -1,0 +1,22 @@
+//! An object of a definition that may have certain members only.
+
+use serde_json::{Map, Value};
+
+use super::{Mistakes, step};
+
+/// An object's members, with a mistake for each that isn't known.
+pub(super) fn members<'v>(
+    path: &str,
+    value: &'v Value,
+    known: &[&str],
+    mistakes: &mut Mistakes,
+) -> Option<&'v Map<String, Value>> {
+    let Some(members) = value.as_object() else {
+        mistakes.add(path, "this has to be an object");
+        return None;
+    };
+    for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+        mistakes.add(step(path, name), format!("unknown; here are known: {}", known.join(", ")));
+    }
+    Some(members)
+}

@@ -1,0 +1,61 @@
+//! Cancelling an answer on a host that doesn't write it: a flag on the turn's row, for which the writing host looks.
+
+use resly_core::{
+    error::StoreError,
+    id::{ConversationId, MessageId, OrganizationId},
+    time::Timestamp,
+};
+
+use crate::{
+    Store,
+    error::failed,
+    sql::{execute, row, rows},
+    types::{Id, Time},
+};
+
+pub(super) async fn answer_in_progress(
+    store: &Store,
+    organization: OrganizationId,
+    conversation: ConversationId,
+    now: Timestamp,
+) -> Result<Option<MessageId>, StoreError> {
+    let doing = "find an answer in progress";
+    let mut db = store.reader(doing).await?;
+    let found = row!(
+        db,
+        (Id,),
+        "SELECT id FROM turns
+         WHERE organization_id = $1 AND conversation_id = $2 AND status = 'streaming' AND lease_until > $3
+         ORDER BY created_at DESC, id DESC LIMIT 1",
+        Id(organization.0),
+        Id(conversation.0),
+        Time(now)
+    );
+    Ok(found.map_err(failed(doing))?.map(|(id,)| MessageId(id.0)))
+}
+
+pub(super) async fn request(store: &Store, organization: OrganizationId, answer: MessageId) -> Result<(), StoreError> {
+    store
+        .write("ask to cancel an answer", move |mut db| {
+            Box::pin(async move {
+                execute!(
+                    db,
+                    "UPDATE turns SET cancel_requested = $3
+                     WHERE id = $1 AND organization_id = $2 AND status = 'streaming'",
+                    Id(answer.0),
+                    Id(organization.0),
+                    true
+                )?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Turns in progress are few, and have an index: it is cheap to look every second.
+pub(super) async fn requests(store: &Store) -> Result<Vec<MessageId>, StoreError> {
+    let doing = "look for answers to cancel";
+    let mut db = store.reader(doing).await?;
+    let found = rows!(db, (Id,), "SELECT id FROM turns WHERE status = 'streaming' AND cancel_requested");
+    Ok(found.map_err(failed(doing))?.into_iter().map(|(id,)| MessageId(id.0)).collect())
+}
