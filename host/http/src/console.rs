@@ -14,7 +14,10 @@ use axum::{
 };
 use http::StatusCode;
 use resly_core::{id::OrganizationId, time::Timestamp};
-use resly_service::App;
+use resly_service::{
+    App,
+    overview::{self, Overview},
+};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -75,8 +78,7 @@ pub async fn page(State(api): State<Api>, Query(parameters): Query<ConsoleParame
         let used = "<p>This sign-in link was used already, or has expired. Start the host again for a new one.</p>";
         return Ok(html(StatusCode::FORBIDDEN, used));
     };
-    let usage = app.store.usage(organization, app.clock.now()).await?;
-    let connections = app.store.list_connections(organization).await?;
+    let Overview { usage, connections } = overview::get(app, organization).await?;
     let mut body = "<p>Signed in.</p><h2>This month</h2><table><tr><th>Meter<th>Used<th>Limit".to_owned();
     for (meter, reading) in &usage.meters {
         let limit = reading.limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());

@@ -4,7 +4,7 @@
 //! `#[utoipa::path]`, one line in [`router`], then `resly openapi > host/http/openapi.json`. A new way to fail is a row in `problem/kinds.rs` and an arm in `problem/from_domain.rs`.
 
 mod accept;
-pub mod admin;
+mod admin;
 pub mod body;
 pub mod body_memory;
 pub mod chat;

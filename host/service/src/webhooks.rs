@@ -1,5 +1,7 @@
 //! The organization's webhook: its secret, and the delivery of what waits to be told.
 
+mod settings;
+
 use std::{sync::Arc, time::Duration};
 
 use futures::future::join_all;
@@ -15,6 +17,8 @@ use resly_store::{DeliveryAttempt, DueDelivery, Store, Webhook};
 use resly_vault::{Credentials, Vault, VaultError};
 use secrecy::SecretString;
 use serde_json::json;
+
+pub use self::settings::{RotatedSecret, WebhookError, WebhookSet, WebhookSpec, rotate_secret, set};
 
 /// Messages that one host sends at a time.
 const AT_ONCE: u32 = 8;

@@ -94,7 +94,7 @@ pub use self::{
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     logs::{LogPage, LogQuery, LoggedCall},
     open::{OpenError, StoreConfig},
-    organizations::{NewOrganization, Plan},
+    organizations::{NewOrganization, Plan, PlanChange},
     page::Cursor,
     publishers::{Publisher, Trust},
     rates::{RateClaim, RateGrant},

@@ -37,6 +37,15 @@ pub struct Plan {
     pub subscription_ends_at: Option<Timestamp>,
 }
 
+/// What is to be different of a plan; what isn't named stays.
+#[derive(Clone, Debug, Default)]
+pub struct PlanChange {
+    /// `None` lifts a limit. The next count goes by them.
+    pub limits: BTreeMap<Meter, Option<u64>>,
+    pub log_days: Option<u32>,
+    pub log_bytes_per_day: Option<u64>,
+}
+
 #[derive(sqlx::FromRow)]
 struct PlanRow {
     plan: String,
@@ -80,11 +89,11 @@ pub(crate) fn limit_column(meter: Meter) -> &'static str {
 async fn change(
     db: &mut Conn<'_>,
     organization: OrganizationId,
-    changes: &BTreeMap<Meter, Option<u64>>,
+    change: &PlanChange,
     now: Timestamp,
 ) -> Result<Plan, sqlx::Error> {
-    let changed = |meter| changes.contains_key(&meter);
-    let limit = |meter| changes.get(&meter).copied().flatten().map(Count);
+    let changed = |meter| change.limits.contains_key(&meter);
+    let limit = |meter| change.limits.get(&meter).copied().flatten().map(Count);
     let plan = row!(
         db,
         PlanRow,
@@ -92,7 +101,9 @@ async fn change(
              limit_messages = CASE WHEN $2 THEN $3 ELSE limit_messages END,
              limit_embeddings = CASE WHEN $4 THEN $5 ELSE limit_embeddings END,
              limit_connector_calls = CASE WHEN $6 THEN $7 ELSE limit_connector_calls END,
-             limit_fuel = CASE WHEN $8 THEN $9 ELSE limit_fuel END
+             limit_fuel = CASE WHEN $8 THEN $9 ELSE limit_fuel END,
+             log_days = COALESCE($10, log_days),
+             log_bytes_per_day = COALESCE($11, log_bytes_per_day)
          WHERE id = $1
          RETURNING plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings,
                    limit_connector_calls, limit_fuel",
@@ -104,10 +115,12 @@ async fn change(
         changed(Meter::ConnectorCalls),
         limit(Meter::ConnectorCalls),
         changed(Meter::Fuel),
-        limit(Meter::Fuel)
+        limit(Meter::Fuel),
+        change.log_days.map(|days| Count(days.into())),
+        change.log_bytes_per_day.map(Count)
     )?;
     let plan = plan.ok_or_else(|| unexpected(format!("there is no organization {organization}")))?;
-    for (meter, limit) in changes {
+    for (meter, limit) in &change.limits {
         execute!(
             db,
             "UPDATE usage SET plan_limit = $4
@@ -192,34 +205,22 @@ impl Store {
             .ok_or_else(|| StoreError::Broken { doing, detail: format!("there is no organization {organization}") })
     }
 
-    /// Changes the limits that are named; `None` lifts one. The next count goes by them.
-    pub async fn set_limits(
+    /// Changes what is named of a plan.
+    pub async fn change_plan(
         &self,
         organization: OrganizationId,
-        changes: &BTreeMap<Meter, Option<u64>>,
+        what: PlanChange,
         now: Timestamp,
     ) -> Result<Plan, StoreError> {
-        let changes = changes.clone();
-        self.write("change the plan's limits", move |mut db| {
-            Box::pin(async move { Ok(change(&mut db, organization, &changes, now).await?) })
-        })
-        .await
-    }
-
-    /// Sets for how many days the log of connector calls is kept. False when there is no such organization.
-    pub async fn set_log_days(&self, organization: OrganizationId, days: u32) -> Result<bool, StoreError> {
-        self.write("change how long logs are kept", move |mut db| {
-            Box::pin(async move {
-                let changed = execute!(
-                    db,
-                    "UPDATE organizations SET log_days = $2 WHERE id = $1",
-                    Id(organization.0),
-                    Count(days.into())
-                )?;
-                Ok(changed > 0)
-            })
-        })
-        .await
+        let log_changes = what.log_bytes_per_day.is_some();
+        let changed = self.write("change the plan", move |mut db| {
+            Box::pin(async move { Ok(change(&mut db, organization, &what, now).await?) })
+        });
+        let plan = changed.await?;
+        if log_changes {
+            self.log_budget.forget(organization);
+        }
+        Ok(plan)
     }
 
     /// Sets, or lifts, the end of the subscription. False when there is no such organization.

@@ -324,20 +324,6 @@ impl Store {
         Ok(days)
     }
 
-    /// Sets how many bytes a day the log of connector calls takes in each environment before it is sampled. False when
-    /// there is no such organization.
-    pub async fn set_log_bytes(&self, organization: OrganizationId, bytes: u64) -> Result<bool, StoreError> {
-        let changed = self.write("change how much the log may take", move |mut db| {
-            Box::pin(async move {
-                let sql = "UPDATE organizations SET log_bytes_per_day = $2 WHERE id = $1";
-                Ok(execute!(db, sql, Id(organization.0), Count(bytes))? > 0)
-            })
-        });
-        let changed = changed.await?;
-        self.log_budget.forget(organization);
-        Ok(changed)
-    }
-
     pub(crate) async fn stored_bytes(
         &self,
         organization: OrganizationId,

@@ -122,6 +122,10 @@ async fn an_operator_says_how_long_logs_are_kept() {
     let changed: Value = plan(json!({"log_days": 7})).await.json().await.unwrap();
     assert_eq!((&changed["log_days"], &changed["limits"]["messages"]), (&json!(7), &Value::Null));
     assert_eq!(plan(json!({"log_days": 0})).await.status(), 422);
+    let refused: Value = plan(json!({"log_days": 9, "log_bytes_per_day": 1})).await.json().await.unwrap();
+    assert_eq!(refused["errors"][0]["path"], "log_bytes_per_day");
+    let after: Value = app.send_as(&app.admin, "GET", "/api/admin/plan").await.json().await.unwrap();
+    assert_eq!(after, changed, "a change with a mistake changes nothing");
     let admin = app.make_key(json!({"name": "admin", "scopes": ["admin"]})).await;
     let request = app.client.patch(app.url("/api/admin/plan")).bearer_auth(admin["key"].as_str().unwrap());
     assert_eq!(request.json(&json!({"log_days": 9})).send().await.unwrap().status(), 403);

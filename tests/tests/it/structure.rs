@@ -117,6 +117,52 @@ fn every_body_has_a_type() {
     }
 }
 
+/// The functions of a file, each from its signature to the next one's.
+fn functions(text: &str) -> Vec<String> {
+    let starts = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().take_while(|word| !word.contains('=')).take(4).collect();
+        words.contains(&"fn")
+    };
+    let mut functions = vec![String::new()];
+    for line in text.lines() {
+        if starts(line) {
+            functions.push(String::new());
+        }
+        if let Some(function) = functions.last_mut() {
+            function.push_str(line);
+            function.push('\n');
+        }
+    }
+    functions
+}
+
+#[test]
+fn a_handler_calls_the_store_once_at_most() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("host/http/src") {
+        for function in functions(&text) {
+            let joined: String = function.split_whitespace().collect();
+            if joined.matches(".store.").count() > 1 {
+                let signature = function.lines().next().unwrap_or_default();
+                wrong.push(format!(
+                    "{path}: {signature}: what takes several calls of the store is a use case of `service`"
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a command does for its person is a use case, which the API calls as well.
+#[test]
+fn commands_use_nothing_of_the_api() {
+    for (path, text) in sources("host/server/src") {
+        let serves = ["main.rs", "lib.rs", "compose.rs", "serve.rs", "demo.rs", "config/mod.rs"];
+        let command = !serves.iter().any(|file| path == format!("host/server/src/{file}"));
+        assert!(!(command && text.contains("resly_http")), "{path} uses the API's crate");
+    }
+}
+
 #[test]
 fn a_source_file_is_no_longer_than_it_may_be() {
     let mut wrong = Vec::new();

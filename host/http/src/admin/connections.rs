@@ -1,6 +1,5 @@
 //! `/api/admin/connections`: install a connector, configure it, switch it on and off, take it out.
 
-mod extras;
 mod request;
 pub(super) mod view;
 
@@ -12,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use resly_core::{connector::connection::Connection, id::ConnectionId, principal::Principal};
+use resly_core::{connector::connection::Connection, id::ConnectionId};
 use resly_service::{
     App,
     accounts::Revocation,
@@ -23,7 +22,6 @@ use utoipa::ToSchema;
 
 pub(super) use self::request::present;
 use self::{
-    extras::ConnectionExtras,
     request::{ConnectionPatch, InstallRequest},
     view::Disconnected,
 };
@@ -60,14 +58,8 @@ pub async fn list(
     Admin(principal): Admin,
     _: Query<NoParameters>,
 ) -> Result<Json<Connections>, Problem> {
-    let connections = app.store.list_connections(principal.organization).await?;
-    let accounts = app.store.own_accounts(principal.organization).await?;
-    let beside = ConnectionExtras::of(&app, principal.organization).await?;
-    let view = |connection: Connection| {
-        let account = accounts.get(&connection.id);
-        view::Connection::new(connection, account, &beside)
-    };
-    Ok(Json(Connections { connections: connections.into_iter().map(view).collect() }))
+    let described = connections::list(&app, principal.organization).await?;
+    Ok(Json(Connections { connections: described.into_iter().map(view::Connection::from).collect() }))
 }
 
 /// One connection.
@@ -80,7 +72,7 @@ pub async fn get(
     _: Query<NoParameters>,
     Path(id): Path<String>,
 ) -> Result<Json<view::Connection>, Problem> {
-    Ok(Json(view(&app, find(&app, &principal, &id).await?).await?))
+    Ok(Json(connections::get(&app, principal.organization, parse(&id)?).await?.into()))
 }
 
 /// Changes a connection. Settings that lead to other hosts drop the credentials, unless new ones come along.
@@ -139,11 +131,6 @@ pub async fn disable(
     Ok(Json(view(&app, connections::disable(&app, principal.organization, parse(&id)?).await?).await?))
 }
 
-/// A connection of the caller's organization, by its id in the path.
-pub(super) async fn find(app: &App, principal: &Principal, id: &str) -> Result<Connection, Problem> {
-    Ok(connections::find(app, principal.organization, parse(id)?).await?)
-}
-
 /// An id that no connection can have is one that there isn't.
 pub(super) fn parse(id: &str) -> Result<ConnectionId, ConnectionError> {
     id.parse().map_err(|_| ConnectionError::Missing)
@@ -159,7 +146,5 @@ pub(super) fn revoked(revocation: Revocation) -> Response {
 
 /// A connection as it is now, with what is known of its account.
 async fn view(app: &App, connection: Connection) -> Result<view::Connection, Problem> {
-    let account = app.accounts.own(&connection).await?;
-    let beside = ConnectionExtras::of(app, connection.organization).await?;
-    Ok(view::Connection::new(connection, account.as_ref(), &beside))
+    Ok(connections::describe(app, connection).await?.into())
 }

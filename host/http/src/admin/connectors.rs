@@ -35,8 +35,7 @@ pub async fn list(
     Admin(principal): Admin,
     _: Query<NoParameters>,
 ) -> Result<Json<Connectors>, Problem> {
-    let all = app.catalogue.all(principal.organization).await?;
-    let trust = app.store.trust(principal.organization).await?;
+    let (all, trust) = connectors::list(&app, principal.organization).await?;
     Ok(Json(Connectors::new(&all, &trust)))
 }
 

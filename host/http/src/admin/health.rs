@@ -1,4 +1,4 @@
-//! `GET /api/admin/connections/{id}/health`: how a connection is, why, and what to do; and what lists show of it.
+//! `GET /api/admin/connections/{id}/health`: how a connection is, why, and what to do.
 
 use std::sync::Arc;
 
@@ -8,15 +8,13 @@ use axum::{
 };
 use resly_core::{
     connector::{
-        connection::{Connection, ConnectionStatus, Environment, Owner},
-        fault::FaultKind,
+        connection::ConnectionStatus,
         health::{Health, HealthState},
         reason::Reason,
     },
     time::Timestamp,
 };
-use resly_service::App;
-use resly_store::LogQuery;
+use resly_service::{App, connections as use_cases};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -90,17 +88,8 @@ pub async fn get(
     _: Query<NoParameters>,
     Path(id): Path<String>,
 ) -> Result<Json<ConnectionHealth>, Problem> {
-    let connection = connections::find(&app, &principal, &id).await?;
-    let health = app.store.health(connection.organization, connection.id).await?;
-    // What fixtures answered tells nothing of the service.
-    let environment = Some(Environment::Production);
-    let query = LogQuery { connection: Some(connection.id), environment, limit: 50, ..LogQuery::default() };
-    let calls = app.store.logs(principal.organization, query).await?.calls;
-    // What the breaker held back reached no service.
-    let fine = ["ok", FaultKind::CircuitOpen.name()];
-    let failures = calls.iter().filter(|logged| !fine.contains(&logged.call.status.as_str())).count();
-    let open = app.hooks.egress.open_for(connection.id).map(|wait| app.clock.now().plus(wait));
-    let unchecked = unchecked(&app, &connection).await;
+    let found = use_cases::health(&app, principal.organization, connections::parse(&id)?).await?;
+    let use_cases::ConnectionHealth { status, health, unchecked, open_until, calls, failures, last_call } = found;
     let reason = health.as_ref().and_then(|health| health.reason);
     Ok(Json(ConnectionHealth {
         state: health.as_ref().map_or(HealthState::Unknown, |health| health.state),
@@ -112,32 +101,13 @@ pub async fn get(
         failures_in_a_row: health.as_ref().map_or(0, |health| health.failures),
         message: health.and_then(|health: Health| health.message),
         not_checked_because: unchecked,
-        status: connection.status,
+        status,
         breaker: Breaker {
-            state: if open.is_some() { BreakerState::Open } else { BreakerState::Closed },
-            open_until: open,
+            state: if open_until.is_some() { BreakerState::Open } else { BreakerState::Closed },
+            open_until,
         },
-        calls: calls.len(),
+        calls,
         failures,
-        last_call: calls.into_iter().next().map(LoggedCall::from),
+        last_call: last_call.map(LoggedCall::from),
     }))
-}
-
-/// Why the connection isn't looked at on the schedule (`checks.rs`), when it isn't.
-async fn unchecked(app: &App, connection: &Connection) -> Option<&'static str> {
-    if app.schedule.is_none() {
-        return Some("the operator has switched health checks off");
-    }
-    if connection.environment == Environment::Sandbox {
-        return Some("in the sandbox, fixtures answer: there is no service to look at");
-    }
-    if connection.owner == Owner::Visitor {
-        return Some("each visitor has an account of their own, so there is none to check with: calls tell how it is");
-    }
-    if connection.status != ConnectionStatus::Enabled {
-        return Some("the connection is not enabled");
-    }
-    let prepared = app.connectors.prepare(connection).await;
-    let untestable = prepared.is_ok_and(|prepared| prepared.installable.manifest.test.is_none());
-    untestable.then_some("the connector's manifest names no action to test with: calls tell how it is")
 }

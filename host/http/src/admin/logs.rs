@@ -13,7 +13,7 @@ use resly_core::{
     id::{CallId, ConnectionId, ConversationId, KeyId},
     time::Timestamp,
 };
-use resly_service::App;
+use resly_service::{App, logs};
 use resly_store::{LogPage, LogQuery};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -180,10 +180,10 @@ pub async fn list(
     Admin(principal): Admin,
     Query(parameters): Query<LogParameters>,
 ) -> Result<Json<Logs>, Problem> {
-    let LogPage { calls, more } = app.store.logs(principal.organization, query(parameters)?).await?;
+    let logs::Logs { page: LogPage { calls, more }, today: [sandbox, production] } =
+        logs::list(&app, principal.organization, query(parameters)?).await?;
     let next = page::next(&calls, more, |logged| (logged.call.created_at, logged.call.id.0));
     let logs = calls.into_iter().map(LoggedCall::from).collect();
-    let [sandbox, production] = app.store.log_today(principal.organization, app.clock.now()).await?;
     Ok(Json(Logs { logs, next, today: LogDays { sandbox: sandbox.into(), production: production.into() } }))
 }
 

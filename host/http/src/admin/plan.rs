@@ -1,10 +1,13 @@
 //! `/api/admin/plan`: the organization's limits. An admin reads them, an operator sets them.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
 use resly_core::{meter::Meter, time::Timestamp};
-use resly_service::App;
+use resly_service::{
+    App,
+    plan::{self, PlanPatch},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,10 +18,6 @@ use crate::{
     problem::Problem,
     query::{NoParameters, Query},
 };
-
-/// Ten years.
-const MOST_LOG_DAYS: u32 = 3650;
-const LOG_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 40;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -76,23 +75,7 @@ pub async fn change(
     Operator(principal): Operator,
     body::Json(request): body::Json<PlanChange>,
 ) -> Result<Json<Plan>, Problem> {
-    if let Some((meter, _)) = request.limits.iter().find(|(_, limit)| limit.is_some_and(|l| i64::try_from(l).is_err()))
-    {
-        return Err(Problem::invalid_at(format!("limits.{}", meter.name()), "at most 2^63-1; null is unlimited"));
-    }
-    if let Some(days) = request.log_days {
-        if !(1..=MOST_LOG_DAYS).contains(&days) {
-            return Err(Problem::invalid_at("log_days", format!("1 to {MOST_LOG_DAYS} days")));
-        }
-        app.store.set_log_days(principal.organization, days).await?;
-    }
-    if let Some(bytes) = request.log_bytes_per_day {
-        if !LOG_BYTES.contains(&bytes) {
-            let expected = format!("{} to {} bytes", LOG_BYTES.start(), LOG_BYTES.end());
-            return Err(Problem::invalid_at("log_bytes_per_day", expected));
-        }
-        app.store.set_log_bytes(principal.organization, bytes).await?;
-    }
-    let plan = app.store.set_limits(principal.organization, &request.limits, app.clock.now()).await?;
-    Ok(Json(plan.into()))
+    let PlanChange { limits, log_days, log_bytes_per_day } = request;
+    let patch = PlanPatch { limits, log_days, log_bytes_per_day };
+    Ok(Json(plan::change(&app, principal.organization, patch).await?.into()))
 }

@@ -7,12 +7,12 @@ use axum::{
     extract::{Path, State},
 };
 use http::StatusCode;
-use resly_core::{
-    id::{OrganizationId, PublisherId},
-    time::Timestamp,
-};
+use resly_core::{id::PublisherId, time::Timestamp};
 use resly_manifest::signature::PublicKey;
-use resly_service::{App, check_name};
+use resly_service::{
+    App,
+    publishers::{self, NewPublisher, PublisherError},
+};
 use resly_store::Trust;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,12 +20,9 @@ use utoipa::ToSchema;
 use crate::{
     body,
     guard::Admin,
-    problem::{Problem, kinds},
+    problem::Problem,
     query::{NoParameters, Query},
 };
-
-/// More would be a list that nobody looks through.
-const MOST: usize = 100;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -71,6 +68,12 @@ pub struct Publishers {
     publishers: Vec<Publisher>,
 }
 
+impl From<Trust> for Publishers {
+    fn from(Trust { required, publishers }: Trust) -> Self {
+        Self { required, publishers: publishers.into_iter().map(Publisher::from).collect() }
+    }
+}
+
 /// Whom this organization trusts.
 #[utoipa::path(get, path = "/api/admin/publishers", tag = "admin", operation_id = "listPublishers",
     responses((status = 200, description = "The publishers", body = Publishers)))]
@@ -79,7 +82,7 @@ pub async fn list(
     Admin(principal): Admin,
     _: Query<NoParameters>,
 ) -> Result<Json<Publishers>, Problem> {
-    all(&app, principal.organization).await
+    Ok(Json(app.store.trust(principal.organization).await?.into()))
 }
 
 /// Trusts another publisher.
@@ -91,21 +94,8 @@ pub async fn create(
     Admin(principal): Admin,
     body::Json(PublisherRequest { name, public_key }): body::Json<PublisherRequest>,
 ) -> Result<(StatusCode, Json<Publisher>), Problem> {
-    if let Some(mistake) = check_name(&name) {
-        return Err(Problem::invalid(vec![mistake]));
-    }
-    let key = public_key.parse().and_then(PublicKey::trustworthy);
-    let public_key = key.map_err(|error| Problem::invalid_at("public_key", error.to_string()))?;
-    let trust = app.store.trust(principal.organization).await?;
-    if trust.publishers.len() >= MOST {
-        return Err(Problem::new(&kinds::CONFLICT, format!("there are {MOST} publishers; delete one first")));
-    }
-    let now = app.clock.now();
-    let publisher = resly_store::Publisher { id: PublisherId(app.random.uuid(now)), name, public_key, created_at: now };
-    if !app.store.add_publisher(principal.organization, publisher.clone()).await? {
-        return Err(Problem::new(&kinds::CONFLICT, "there is a publisher with this key already"));
-    }
-    Ok((StatusCode::CREATED, Json(publisher.into())))
+    let added = publishers::add(&app, principal.organization, NewPublisher { name, public_key }).await?;
+    Ok((StatusCode::CREATED, Json(added.into())))
 }
 
 /// Says whether uploads have to be signed by a publisher that is trusted.
@@ -117,8 +107,7 @@ pub async fn change(
     Admin(principal): Admin,
     body::Json(patch): body::Json<PublishersPatch>,
 ) -> Result<Json<Publishers>, Problem> {
-    app.store.require_publisher(principal.organization, patch.required).await?;
-    all(&app, principal.organization).await
+    Ok(Json(publishers::require(&app, principal.organization, patch.required).await?.into()))
 }
 
 /// Trusts a publisher no more. What is installed goes on; where a trusted publisher is required, nothing of this one's can
@@ -131,13 +120,7 @@ pub async fn delete(
     Admin(principal): Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let missing = || Problem::not_found("there is no such publisher");
-    let id = id.parse().map_err(|_| missing())?;
+    let id = id.parse().map_err(|_| PublisherError::Missing)?;
     let deleted = app.store.delete_publisher(principal.organization, id).await?;
-    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
-}
-
-async fn all(app: &App, organization: OrganizationId) -> Result<Json<Publishers>, Problem> {
-    let Trust { required, publishers } = app.store.trust(organization).await?;
-    Ok(Json(Publishers { required, publishers: publishers.into_iter().map(Publisher::from).collect() }))
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(PublisherError::Missing.into()) }
 }

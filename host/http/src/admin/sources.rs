@@ -9,13 +9,13 @@ use axum::{
 use http::StatusCode;
 use resly_core::{
     id::SourceId,
-    knowledge::{
-        self, KnowledgeStore,
-        library::{Library, NewText},
-    },
+    knowledge::{self, KnowledgeStore},
     time::Timestamp,
 };
-use resly_service::{App, FieldError};
+use resly_service::{
+    App,
+    sources::{self, NewSource},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -88,47 +88,12 @@ pub async fn create(
     // The text, its passages, their vectors.
     admission.reserve(bytes.len().saturating_mul(COPIES))?;
     let cut = admission.examine(move || {
-        let new = checked(body::parse_large(&bytes)?)?;
+        let SourceRequest { title, text, content_type, url } = body::parse_large(&bytes)?;
         drop(bytes);
-        let chunks = Library::cut(&new);
-        Ok::<_, Problem>((new, chunks))
+        Ok::<_, Problem>(NewSource { title, text, content_type, url }.cut()?)
     });
-    let (new, chunks) = cut.await??;
-    let added = app.library.add_cut(principal.organization, new, chunks).await?;
+    let added = sources::add(&app, principal.organization, cut.await??).await?;
     Ok((StatusCode::CREATED, Json(CreatedSource { id: added.id, chunks: added.chunks })))
-}
-
-fn checked(request: SourceRequest) -> Result<NewText, Problem> {
-    let SourceRequest { title, text, content_type, url } = request;
-    let mut mistakes = Vec::new();
-    if title.trim().is_empty() || title.chars().count() > 300 {
-        mistakes.push(FieldError::new("title", "1 to 300 characters are expected"));
-    }
-    if text.trim().is_empty() {
-        mistakes.push(FieldError::new("text", "it is empty"));
-    }
-    let content_type = content_type.as_deref().unwrap_or("text/plain");
-    let media = content_type.split(';').next().unwrap_or_default().trim();
-    let media = match media {
-        "text/plain" | "text/markdown" => media,
-        _ => {
-            mistakes.push(FieldError::new("content_type", "`text/plain` or `text/markdown` is expected"));
-            media
-        }
-    };
-    // The parser takes line breaks out; citations show the text as it is.
-    let fits = |text: &str| {
-        let url = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-        url && !text.chars().any(char::is_control)
-    };
-    if url.as_deref().is_some_and(|url| !fits(url)) {
-        mistakes.push(FieldError::new("url", "an http or https URL without control characters is expected"));
-    }
-    if !mistakes.is_empty() {
-        return Err(Problem::invalid(mistakes));
-    }
-    let text = text.trim_start_matches('\u{feff}').to_owned();
-    Ok(NewText { title, text, content_type: media.to_owned(), url })
 }
 
 /// The organization's sources, newest first.

@@ -14,7 +14,7 @@ use resly_core::{
 };
 use resly_service::{
     App,
-    accounts::{authorization, visitor as accounts},
+    accounts::{authorization, visitor},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -59,7 +59,7 @@ pub async fn get(
     _: Query<NoParameters>,
     Path((id, visitor)): Path<(String, String)>,
 ) -> Result<Json<VisitorAccount>, Problem> {
-    Ok(view(accounts::account(&app, principal.organization, connections::parse(&id)?, visitor).await?))
+    Ok(view(visitor::account(&app, principal.organization, connections::parse(&id)?, visitor).await?))
 }
 
 /// Begins a visitor's authorization: the company's app sends its visitor to the link.
@@ -87,7 +87,7 @@ pub async fn put(
     body::Json(credentials): body::Json<BTreeMap<String, String>>,
 ) -> Result<Json<VisitorAccount>, Problem> {
     let organization = principal.organization;
-    let kept = accounts::put_credentials(&app, organization, connections::parse(&id)?, visitor, credentials).await?;
+    let kept = visitor::put_credentials(&app, organization, connections::parse(&id)?, visitor, credentials).await?;
     Ok(view(kept))
 }
 
@@ -101,7 +101,7 @@ pub async fn delete(
     Admin(principal): Admin,
     Path((id, visitor)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let revocation = accounts::disconnect(&app, principal.organization, connections::parse(&id)?, visitor).await?;
+    let revocation = visitor::disconnect(&app, principal.organization, connections::parse(&id)?, visitor).await?;
     Ok(connections::revoked(revocation))
 }
 

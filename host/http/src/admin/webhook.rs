@@ -1,6 +1,6 @@
 //! `/api/admin/webhook`: where an organization is told of its alerts.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use http::StatusCode;
@@ -9,7 +9,10 @@ use resly_core::{
     id::{AlertId, DeliveryId, WebhookId},
     time::Timestamp,
 };
-use resly_service::{App, FieldError};
+use resly_service::{
+    App,
+    webhooks::{self, WebhookError, WebhookSet, WebhookSpec},
+};
 use resly_store::{DeliveryState, Webhook as StoredWebhook};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -22,11 +25,6 @@ use crate::{
     problem::Problem,
     query::{NoParameters, Query},
 };
-
-const LONGEST_URL: usize = 2048;
-/// How long a secret that was replaced signs too, when nothing else is said, and at most.
-const OVERLAP_S: u64 = 24 * 3600;
-const LONGEST_OVERLAP_S: u64 = 7 * 24 * 3600;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -148,43 +146,11 @@ pub async fn put(
     Admin(principal): Admin,
     body::Json(request): body::Json<WebhookRequest>,
 ) -> Result<(StatusCode, Json<Webhook>), Problem> {
-    let mut mistakes = Vec::new();
-    if request.url.len() > LONGEST_URL {
-        mistakes.push(FieldError::new("url", format!("at most {LONGEST_URL} bytes")));
-    } else if let Err(error) = app.hooks.egress.check_webhook_url(&request.url) {
-        mistakes.push(FieldError::new("url", error.to_string()));
-    }
-    let events = request.events.map(|events| read_events(&events, &mut mistakes));
-    if !mistakes.is_empty() {
-        return Err(Problem::invalid(mistakes));
-    }
-    let organization = principal.organization;
-    let now = app.clock.now();
-    let id = WebhookId(app.random.uuid(now));
-    let (shown, secret) = app.hooks.mint(organization, id).await.map_err(|error| Problem::internal(&error))?;
-    let webhook = StoredWebhook { id, url: request.url, events, secret, previous: None, created_at: now };
-    let kept = Webhook::from(app.store.put_webhook(organization, webhook).await?);
-    if kept.id != id {
-        return Ok((StatusCode::OK, Json(kept)));
-    }
-    let secret = Some(shown.expose_secret().to_owned());
-    Ok((StatusCode::CREATED, Json(Webhook { secret, ..kept })))
-}
-
-/// What a webhook is to be told of. What is sent only when it is asked for can't be chosen.
-fn read_events(events: &[String], mistakes: &mut Vec<FieldError>) -> Vec<Event> {
-    let choice = || Event::CHOICE.map(Event::name).join(", ");
-    if events.is_empty() {
-        mistakes.push(FieldError::new("events", format!("one or more of {} are expected", choice())));
-    }
-    let mut known = Vec::new();
-    for (at, name) in events.iter().enumerate() {
-        match Event::chosen(name) {
-            Some(event) => known.push(event),
-            None => mistakes.push(FieldError::new(format!("events[{at}]"), format!("one of {} is expected", choice()))),
-        }
-    }
-    known
+    let spec = WebhookSpec { url: request.url, events: request.events };
+    let WebhookSet { webhook, secret } = webhooks::set(&app, principal.organization, spec).await?;
+    let status = if secret.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+    let secret = secret.map(|secret| secret.expose_secret().to_owned());
+    Ok((status, Json(Webhook { secret, ..webhook.into() })))
 }
 
 /// The webhook, without its secret.
@@ -196,7 +162,7 @@ pub async fn get(
     _: Query<NoParameters>,
 ) -> Result<Json<Webhook>, Problem> {
     let webhook = app.store.webhook(principal.organization).await?;
-    Ok(Json(webhook.ok_or_else(missing)?.into()))
+    Ok(Json(webhook.ok_or(WebhookError::Missing)?.into()))
 }
 
 /// Removes the webhook; what was still to be told is given up.
@@ -204,7 +170,7 @@ pub async fn get(
     responses((status = 204, description = "It is gone")))]
 pub async fn delete(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<StatusCode, Problem> {
     let deleted = app.store.delete_webhook(principal.organization, app.clock.now()).await?;
-    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(WebhookError::Missing.into()) }
 }
 
 /// Makes a new secret. The old one signs as well until `previous_secret_until`.
@@ -216,25 +182,16 @@ pub async fn rotate(
     Admin(principal): Admin,
     body::Json(request): body::Json<RotateSecretRequest>,
 ) -> Result<Json<RotatedSecret>, Problem> {
-    let overlap = request.overlap_s.unwrap_or(OVERLAP_S);
-    if overlap > LONGEST_OVERLAP_S {
-        return Err(Problem::invalid_at("overlap_s", format!("at most {LONGEST_OVERLAP_S}, a week")));
-    }
-    let organization = principal.organization;
-    let webhook = app.store.webhook(organization).await?.ok_or_else(missing)?;
-    let (shown, secret) = app.hooks.mint(organization, webhook.id).await.map_err(|error| Problem::internal(&error))?;
-    let until = app.clock.now().plus(Duration::from_secs(overlap));
-    if !app.store.rotate_webhook_secret(organization, webhook.id, secret, until).await? {
-        return Err(missing());
-    }
-    Ok(Json(RotatedSecret { secret: shown.expose_secret().to_owned(), previous_secret_until: until }))
+    let rotated = webhooks::rotate_secret(&app, principal.organization, request.overlap_s).await?;
+    let webhooks::RotatedSecret { secret, previous_until } = rotated;
+    Ok(Json(RotatedSecret { secret: secret.expose_secret().to_owned(), previous_secret_until: previous_until }))
 }
 
 /// Sends a `webhook.test` at once, and tells how that went.
 #[utoipa::path(post, path = "/api/admin/webhook/test", tag = "admin", operation_id = "testWebhook",
     responses((status = 200, description = "How it went", body = WebhookTest)))]
 pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<Json<WebhookTest>, Problem> {
-    let tested = app.hooks.test(principal.organization).await?.ok_or_else(missing)?;
+    let tested = app.hooks.test(principal.organization).await?.ok_or(WebhookError::Missing)?;
     Ok(Json(WebhookTest { ok: tested.error.is_none(), status: tested.status, message: tested.error }))
 }
 
@@ -255,8 +212,4 @@ pub async fn deliveries(
     let more = page::cut(&mut found, page.limit);
     let next = page::next(&found, more, |delivery| (delivery.created_at, delivery.id.0));
     Ok(Json(Deliveries { deliveries: found.into_iter().map(Delivery::from).collect(), next }))
-}
-
-fn missing() -> Problem {
-    Problem::not_found("no webhook is set; set one with PUT /api/admin/webhook")
 }

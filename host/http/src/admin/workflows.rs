@@ -8,12 +8,14 @@ use axum::{
 };
 use http::StatusCode;
 use resly_core::{
-    connector::call::ConnectionStore,
-    id::{ConnectionId, OrganizationId, WorkflowId},
+    id::{ConnectionId, WorkflowId},
     time::Timestamp,
     workflow::{Workflow as StoredWorkflow, WorkflowStore},
 };
-use resly_service::{App, FieldError};
+use resly_service::{
+    App, FieldError,
+    workflows::{self, WorkflowError, WorkflowSpec},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -86,13 +88,8 @@ pub async fn create(
     Admin(principal): Admin,
     body::Json(request): body::Json<Value>,
 ) -> Result<(StatusCode, Json<Workflow>), Problem> {
-    let now = app.clock.now();
-    let id = WorkflowId(app.random.uuid(now));
-    let organization = principal.organization;
-    let workflow = check(&app, organization, id, request).await?;
-    let view = workflow.clone().into();
-    app.store.put_workflow(organization, workflow).await?;
-    Ok((StatusCode::CREATED, Json(view)))
+    let created = workflows::create(&app, principal.organization, read(request)?).await?;
+    Ok((StatusCode::CREATED, Json(created.into())))
 }
 
 /// Replaces a rule.
@@ -106,16 +103,8 @@ pub async fn replace(
     Path(id): Path<String>,
     body::Json(request): body::Json<Value>,
 ) -> Result<Json<Workflow>, Problem> {
-    let organization = principal.organization;
-    let id: WorkflowId = id.parse().map_err(|_| missing())?;
-    let old = app.store.workflows(organization).await?.into_iter().find(|workflow| workflow.id == id);
-    let created_at = old.ok_or_else(missing)?.created_at;
-    let workflow = StoredWorkflow { created_at, ..check(&app, organization, id, request).await? };
-    let view = workflow.clone().into();
-    if !app.store.put_workflow(organization, workflow).await? {
-        return Err(missing());
-    }
-    Ok(Json(view))
+    let id = id.parse().map_err(|_| WorkflowError::Missing)?;
+    Ok(Json(workflows::replace(&app, principal.organization, id, read(request)?).await?.into()))
 }
 
 /// The organization's rules.
@@ -139,21 +128,13 @@ pub async fn delete(
     Admin(principal): Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let id = id.parse().map_err(|_| missing())?;
+    let id = id.parse().map_err(|_| WorkflowError::Missing)?;
     let deleted = app.store.delete_workflow(principal.organization, id).await?;
-    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(WorkflowError::Missing.into()) }
 }
 
-fn missing() -> Problem {
-    Problem::not_found("there is no such workflow")
-}
-
-async fn check(
-    app: &App,
-    organization: OrganizationId,
-    id: WorkflowId,
-    request: Value,
-) -> Result<StoredWorkflow, Problem> {
+/// A rule as it is written. What can't be read of it is told with what is found to be wrong with the rest.
+fn read(request: Value) -> Result<WorkflowSpec, Problem> {
     let Value::Object(mut members) = request else {
         return Err(Problem::invalid_at("$", "an object is expected"));
     };
@@ -171,50 +152,7 @@ async fn check(
         )
     });
     mistakes.extend(unknown);
-    let wrong = |path: &str, mistakes: &[FieldError]| mistakes.iter().any(|mistake| mistake.path == path);
-    if !wrong("name", &mistakes) && (name.trim().is_empty() || name.len() > 200) {
-        mistakes.push(FieldError::new("name", "1 to 200 bytes are expected"));
-    }
-    if !wrong("triggers", &mistakes) && (triggers.is_empty() || triggers.len() > 50) {
-        mistakes.push(FieldError::new("triggers", "1 to 50 are expected"));
-    }
-    for (at, trigger) in triggers.iter().enumerate().take(50) {
-        if trigger.trim().is_empty() || trigger.len() > 200 {
-            mistakes.push(FieldError::new(format!("triggers[{at}]"), "1 to 200 bytes are expected"));
-        }
-    }
-    if instructions.as_ref().is_some_and(|text| text.len() > 8_000) {
-        mistakes.push(FieldError::new("instructions", "at most 8,000 bytes are expected"));
-    }
-    let unread = wrong("connection", &mistakes) || wrong("instructions", &mistakes);
-    if connection.is_none() && instructions.is_none() && !unread {
-        mistakes.push(FieldError::new("$", "a rule needs a `connection`, `instructions`, or both"));
-    }
-    let wanted = connection.as_deref().map(str::parse::<ConnectionId>);
-    match wanted {
-        None if action.is_some() && !wrong("connection", &mistakes) => {
-            mistakes.push(FieldError::new("connection", "missing: `action` is an action of one"))
-        }
-        None => {}
-        Some(Err(_)) => mistakes.push(FieldError::new("connection", "there is no such connection")),
-        Some(Ok(wanted)) => match app.store.connection(organization, wanted).await? {
-            None => mistakes.push(FieldError::new("connection", "there is no such connection")),
-            Some(connection) => {
-                let prepared = app.connectors.prepare(&connection).await?;
-                if let Some(action) = &action
-                    && prepared.installable.manifest.action(action).is_none()
-                {
-                    mistakes.push(FieldError::new("action", "the connection's connector has no such action"));
-                }
-            }
-        },
-    }
-    if !mistakes.is_empty() {
-        return Err(Problem::invalid(mistakes));
-    }
-    let (connection, enabled) = (connection.and_then(|id| id.parse().ok()), enabled.unwrap_or(true));
-    let created_at = app.clock.now();
-    Ok(StoredWorkflow { id, name, triggers, connection, action, instructions, enabled, created_at })
+    Ok(WorkflowSpec { name, triggers, connection, action, instructions, enabled, unread: mistakes })
 }
 
 /// Takes a member out of a body; `null` is none. What doesn't fit is told at its name.

@@ -1,9 +1,11 @@
 //! Problems: RFC 9457 `application/problem+json`, and the one place where domain errors become HTTP.
 //!
-//! A handler returns `Result<_, Problem>`. Domain errors convert by `From` in [`from_domain`]. What a client can't act on is
+//! A handler returns `Result<_, Problem>`. Domain errors convert by `From` in [`from_domain`], those of use cases in
+//! [`from_service`]. What a client can't act on is
 //! [`Problem::internal`]: fixed text to the client, the cause to the log under the same id.
 
 mod from_domain;
+mod from_service;
 pub mod kinds;
 pub mod members;
 

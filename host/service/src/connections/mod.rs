@@ -1,8 +1,10 @@
 //! Connections: install a connector, change the connection, switch it on and off, take it out.
 
 mod change;
+mod describe;
 mod enable;
 pub mod fit;
+mod health;
 mod install;
 mod mappings;
 mod revoke;
@@ -20,7 +22,9 @@ use resly_vault::VaultError;
 
 pub use self::{
     change::{Changed, ConnectionPatch, change},
+    describe::{DescribedConnection, describe, get, list},
     enable::{disable, enable},
+    health::{ConnectionHealth, health},
     install::{NewConnection, draft, install},
     mappings::filter_size,
     revoke::revoke,

@@ -85,6 +85,12 @@ pub struct FoundConnector {
     pub trust: Trust,
 }
 
+/// All versions of all connectors: the bundled ones and the organization's own.
+pub async fn list(app: &App, organization: OrganizationId) -> Result<(Vec<CatalogEntry>, Trust), ConnectorError> {
+    let all = app.catalogue.all(organization).await?;
+    Ok((all, app.store.trust(organization).await?))
+}
+
 /// A version, or the newest that can be installed, with what versions there are.
 pub async fn find(
     app: &App,

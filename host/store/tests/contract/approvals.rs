@@ -11,7 +11,7 @@ use resly_core::{
     principal::KeyKind,
     turn::store::{BeginTurnError, ConversationRef, NewTurn, TurnStore},
 };
-use resly_store::{ApprovalQuery, Cursor, ListedApproval, NewKey, Store};
+use resly_store::{ApprovalQuery, Cursor, ListedApproval, NewKey, PlanChange, Store};
 use serde_json::json;
 use tokio::task::spawn;
 
@@ -221,7 +221,8 @@ both! {
         let page = ApprovalQuery { before: Some(Cursor::before(at(120))), limit: 1, ..ApprovalQuery::default() };
         assert_eq!(ids(&list(page, 200).await), of(&[1]));
 
-        assert!(store.set_log_days(elsewhere, 60).await.unwrap());
+        let days = PlanChange { log_days: Some(60), ..PlanChange::default() };
+        store.change_plan(elsewhere, days, at(0)).await.unwrap();
         assert_eq!(store.expire_logs(at(30 * DAY - 1)).await.unwrap(), 0);
         assert_eq!(store.expire_logs(at(30 * DAY + 90)).await.unwrap(), 2);
         assert_eq!(ids(&list(all(), 200).await), of(&[3, 2]));

@@ -18,7 +18,7 @@ use resly_core::{
         AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, FinishedTurn, Idempotency, NewTurn, TurnStore,
     },
 };
-use resly_store::{NewKey, NewOrganization, Store, StoreConfig, Successor};
+use resly_store::{NewKey, NewOrganization, PlanChange, Store, StoreConfig, Successor};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
@@ -108,6 +108,11 @@ pub fn at(seconds: u64) -> Timestamp {
 
 pub fn limits(limits: &[(Meter, u64)]) -> Limits {
     limits.iter().copied().collect::<BTreeMap<_, _>>()
+}
+
+/// A change of these limits alone; `None` lifts one.
+pub fn change_limits(limits: &[(Meter, Option<u64>)]) -> PlanChange {
+    PlanChange { limits: limits.iter().copied().collect(), ..PlanChange::default() }
 }
 
 pub async fn organization(store: &Store, of: &[(Meter, u64)]) -> OrganizationId {

@@ -10,11 +10,11 @@ use resly_core::{
     id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
     meter::{LimitReached, Meter, SetAside},
 };
-use resly_store::{Cursor, LogQuery, Store};
+use resly_store::{Cursor, LogQuery, PlanChange, Store};
 use serde_json::json;
 
 use crate::{
-    backend::{Backend, at, key, organization, used, uuid},
+    backend::{Backend, at, change_limits, key, organization, used, uuid},
     both,
 };
 
@@ -139,11 +139,11 @@ both! {
         begin(&store, org, CallId(uuid()), 10).await.unwrap();
         let full = limit(begin(&store, org, CallId(uuid()), 10).await);
         assert_eq!((full.meter, full.limit, full.used), (Meter::ConnectorCalls, 1, 1));
-        store.set_limits(org, &[(Meter::ConnectorCalls, None), (Meter::Fuel, Some(0))].into(), at(0)).await.unwrap();
+        store.change_plan(org, change_limits(&[(Meter::ConnectorCalls, None), (Meter::Fuel, Some(0))]), at(0)).await.unwrap();
         let full = limit(begin(&store, org, CallId(uuid()), 10).await);
         assert_eq!((full.meter, full.limit), (Meter::Fuel, 0));
         assert_eq!(used(&store, org, Meter::ConnectorCalls).await, 1, "both or neither");
-        store.set_limits(org, &[(Meter::Fuel, None)].into(), at(0)).await.unwrap();
+        store.change_plan(org, change_limits(&[(Meter::Fuel, None)]), at(0)).await.unwrap();
         assert_eq!(begin(&store, org, CallId(uuid()), 10).await.unwrap(), 10);
     }
 
@@ -205,7 +205,7 @@ both! {
 
         // What a dead host's call took is free again, too.
         let late = CallId(uuid());
-        store.set_limits(org, &[(Meter::Fuel, Some(2000))].into(), at(0)).await.unwrap();
+        store.change_plan(org, change_limits(&[(Meter::Fuel, Some(2000))]), at(0)).await.unwrap();
         begin(&store, org, late, 100).await.unwrap();
         assert_eq!(extend(late, 300).await.unwrap(), 300);
         store.recover(at(61)).await.unwrap();
@@ -306,7 +306,8 @@ both! {
         let (store, org) = backend.with(&[]).await;
         let longer = organization(&store, &[]).await;
         assert_eq!(store.plan(org).await.unwrap().log_days, 30);
-        assert!(store.set_log_days(longer, 60).await.unwrap());
+        let days = PlanChange { log_days: Some(60), ..PlanChange::default() };
+        store.change_plan(longer, days, at(0)).await.unwrap();
         assert_eq!(store.plan(longer).await.unwrap().log_days, 60);
         for of in [org, longer] {
             for day in [0, 20] {
@@ -325,7 +326,8 @@ both! {
     /// However much connectors write, a day's log has a bound, what is counted keeps a row, and the log says so.
     async fn a_day_of_the_log_is_bounded_in_bytes(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
-        assert!(store.set_log_bytes(org, 500_000).await.unwrap());
+        let bytes = |most| PlanChange { log_bytes_per_day: Some(most), ..PlanChange::default() };
+        store.change_plan(org, bytes(500_000), at(0)).await.unwrap();
         let loud = |environment, second| CallRecord {
             environment,
             log: vec![LogLine { level: LogLevel::Info, message: "x".repeat(60_000) }],
@@ -369,7 +371,7 @@ both! {
         let tomorrow = CallRecord { created_at: at(24 * 3600 + 1), ..loud(Environment::Production, 0) };
         store.log_call(tomorrow.clone()).await.unwrap();
         assert_eq!(store.logs(org, query.clone()).await.unwrap().calls[0].call.log[0].message.len(), 60_000);
-        store.set_log_bytes(org, 100_000_000).await.unwrap();
+        store.change_plan(org, bytes(100_000_000), at(0)).await.unwrap();
         store.log_call(CallRecord { id: CallId(uuid()), ..tomorrow }).await.unwrap();
         assert_eq!(store.logs(org, query).await.unwrap().calls[1].call.log[0].message.len(), 60_000);
     }

@@ -4,10 +4,10 @@ use resly_core::{
     id::OrganizationId,
     meter::{Meter, Reading},
 };
-use resly_store::NewOrganization;
+use resly_store::{NewOrganization, Plan, PlanChange};
 
 use crate::{
-    backend::{Backend, at, limits, uuid},
+    backend::{Backend, at, change_limits, limits, uuid},
     both,
 };
 
@@ -23,10 +23,13 @@ both! {
         assert_eq!(store.organization_named("acme").await.unwrap(), None);
         assert_eq!(store.plan(id).await.unwrap().limits, of);
 
-        let changes = [(Meter::Messages, None), (Meter::Embeddings, Some(7))].into();
-        let plan = store.set_limits(id, &changes, at(0)).await.unwrap();
+        let changes = change_limits(&[(Meter::Messages, None), (Meter::Embeddings, Some(7))]);
+        let plan = store.change_plan(id, changes, at(0)).await.unwrap();
         assert_eq!(plan.limits, limits(&[(Meter::Embeddings, 7), (Meter::Fuel, 1_000_000_000_000)]));
         assert_eq!(store.plan(id).await.unwrap(), plan);
+        let log = PlanChange { log_days: Some(60), log_bytes_per_day: Some(2 << 20), ..PlanChange::default() };
+        let changed = store.change_plan(id, log, at(0)).await.unwrap();
+        assert_eq!(changed, Plan { log_days: 60, log_bytes_per_day: 2 << 20, ..plan });
 
         let report = store.usage(id, at(0)).await.unwrap();
         assert_eq!(report.period.start, "2026-10-01T00:00:00Z".parse().unwrap());
@@ -40,7 +43,7 @@ both! {
         let nobody = OrganizationId(uuid());
         assert!(store.plan(nobody).await.is_err());
         assert!(store.usage(nobody, at(0)).await.is_err());
-        assert!(store.set_limits(nobody, &[(Meter::Fuel, None)].into(), at(0)).await.is_err());
+        assert!(store.change_plan(nobody, change_limits(&[(Meter::Fuel, None)]), at(0)).await.is_err());
         assert!(!store.set_subscription_end(nobody, None).await.unwrap());
     }
 

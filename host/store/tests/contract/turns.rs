@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::{
     backend::{
-        Backend, accept, answer, assistant, at, key, organization, person, question, refund, refusal, successor, texts,
-        used, user, uuid,
+        Backend, accept, answer, assistant, at, change_limits, key, organization, person, question, refund, refusal,
+        successor, texts, used, user, uuid,
     },
     both,
 };
@@ -219,11 +219,11 @@ both! {
         assert_eq!(used(&store, org, Meter::Messages).await, 2);
 
         // A plan that changes is the plan of the next question.
-        store.set_limits(org, &[(Meter::Messages, Some(3))].into(), at(0)).await.unwrap();
+        store.change_plan(org, change_limits(&[(Meter::Messages, Some(3))]), at(0)).await.unwrap();
         accept(&store, question(org, key, vec![user("5")])).await;
-        store.set_limits(org, &[(Meter::Messages, Some(0))].into(), at(0)).await.unwrap();
+        store.change_plan(org, change_limits(&[(Meter::Messages, Some(0))]), at(0)).await.unwrap();
         assert!(matches!(refusal(&store, question(org, key, vec![user("6")])).await, BeginTurnError::Limit(_)));
-        store.set_limits(org, &[(Meter::Messages, None)].into(), at(0)).await.unwrap();
+        store.change_plan(org, change_limits(&[(Meter::Messages, None)]), at(0)).await.unwrap();
         assert!(accept(&store, question(org, key, vec![user("7")])).await.remaining.is_none());
         store.finish_turn(answer(org, second.answer, "ok")).await.unwrap();
     }
@@ -249,7 +249,7 @@ both! {
         accept(&store, ask(new.id, 2)).await;
 
         // When the plan says no, the key has spent nothing.
-        store.set_limits(org, &[(Meter::Messages, Some(2))].into(), at(0)).await.unwrap();
+        store.change_plan(org, change_limits(&[(Meter::Messages, Some(2))]), at(0)).await.unwrap();
         assert!(matches!(refusal(&store, ask(new.id, 100)).await, BeginTurnError::Limit(_)));
         assert_eq!(backend.number("SELECT used FROM key_usage").await, 2);
     }

@@ -12,12 +12,11 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_manifest::AuthType;
-use resly_service::accounts;
+use resly_service::{accounts, connections::DescribedConnection};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::extras::ConnectionExtras;
 use crate::names;
 
 #[derive(Serialize, ToSchema)]
@@ -75,12 +74,19 @@ pub struct Connection {
 const SANDBOX_IS_NOT_PUBLIC: &str = "`allow_publishable` has no effect in the sandbox: chats under a publishable key are \
                                      never offered sample data; use the production environment, or a secret key";
 
+impl From<DescribedConnection> for Connection {
+    fn from(described: DescribedConnection) -> Self {
+        Self::new(described)
+    }
+}
+
 impl Connection {
-    pub fn new(connection: connection::Connection, account: Option<&Account>, beside: &ConnectionExtras) -> Self {
+    fn new(described: DescribedConnection) -> Self {
+        let DescribedConnection { connection, account, health, credentials_expire_at } = described;
         let connection::Connection { id, connector, version, name, environment, status, settings, auth, .. } =
             connection;
         let connection::Connection { owner, tested_at, policy, mappings, credentials, .. } = connection;
-        let Authorization { authorized, authorized_at, expires_at, scopes } = Authorization::of(account);
+        let Authorization { authorized, authorized_at, expires_at, scopes } = Authorization::of(account.as_ref());
         let unoffered = environment == Environment::Sandbox && policy.allow_publishable;
         Self {
             id,
@@ -102,8 +108,8 @@ impl Connection {
             authorized_at,
             expires_at,
             scopes,
-            health: beside.state(id),
-            credentials_expire_at: beside.credentials_end(id),
+            health,
+            credentials_expire_at,
             revocation: None,
             notes: unoffered.then_some(SANDBOX_IS_NOT_PUBLIC).into_iter().collect(),
         }

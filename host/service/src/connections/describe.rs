@@ -1,0 +1,70 @@
+//! Connections with what is known of them elsewhere: the organization's own account, their health, when credentials end.
+
+use std::collections::HashMap;
+
+use resly_core::{
+    connector::{account::Account, connection::Connection, health::HealthState},
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+    time::Timestamp,
+};
+
+use super::{ConnectionError, find};
+use crate::App;
+
+/// A connection, and what is known of it.
+pub struct DescribedConnection {
+    pub connection: Connection,
+    /// The organization's own, once it is authorized.
+    pub account: Option<Account>,
+    pub health: HealthState,
+    /// When its credentials end, as far as an admin said so.
+    pub credentials_expire_at: Option<Timestamp>,
+}
+
+/// The organization's connections.
+pub async fn list(app: &App, organization: OrganizationId) -> Result<Vec<DescribedConnection>, ConnectionError> {
+    let connections = app.store.list_connections(organization).await?;
+    let mut accounts = app.store.own_accounts(organization).await?;
+    let extras = Extras::of(app, organization).await?;
+    let described = connections.into_iter().map(|connection| {
+        let account = accounts.remove(&connection.id);
+        extras.describe(connection, account)
+    });
+    Ok(described.collect())
+}
+
+/// One connection.
+pub async fn get(
+    app: &App,
+    organization: OrganizationId,
+    id: ConnectionId,
+) -> Result<DescribedConnection, ConnectionError> {
+    describe(app, find(app, organization, id).await?).await
+}
+
+/// What is known of a connection.
+pub async fn describe(app: &App, connection: Connection) -> Result<DescribedConnection, ConnectionError> {
+    let account = app.accounts.own(&connection).await?;
+    let extras = Extras::of(app, connection.organization).await?;
+    Ok(extras.describe(connection, account))
+}
+
+struct Extras {
+    states: HashMap<ConnectionId, HealthState>,
+    ends: HashMap<ConnectionId, Timestamp>,
+}
+
+impl Extras {
+    async fn of(app: &App, organization: OrganizationId) -> Result<Self, StoreError> {
+        let states = app.store.health_states(organization).await?.into_iter().collect();
+        let ends = app.store.credential_expiries(organization).await?.into_iter().collect();
+        Ok(Self { states, ends })
+    }
+
+    fn describe(&self, connection: Connection, account: Option<Account>) -> DescribedConnection {
+        let health = self.states.get(&connection.id).copied().unwrap_or_default();
+        let credentials_expire_at = self.ends.get(&connection.id).copied();
+        DescribedConnection { connection, account, health, credentials_expire_at }
+    }
+}

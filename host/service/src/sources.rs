@@ -1,0 +1,82 @@
+//! Adds to what an organization knows.
+
+use resly_core::{
+    id::OrganizationId,
+    knowledge::{
+        chunk::Chunk,
+        library::{AddError, Added, Library, NewText},
+    },
+};
+
+use crate::{App, FieldError};
+
+/// Characters of a title.
+const TITLE: usize = 300;
+
+/// Why a source wasn't added.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error("{} mistakes in what was sent", .0.len())]
+    Invalid(Vec<FieldError>),
+    #[error(transparent)]
+    Add(#[from] AddError),
+}
+
+/// A text to know.
+pub struct NewSource {
+    pub title: String,
+    pub text: String,
+    /// `text/plain` when absent, or `text/markdown`.
+    pub content_type: Option<String>,
+    /// Where people read it. When it ends in `#`, citations link to the section by its heading's anchor.
+    pub url: Option<String>,
+}
+
+/// A source that was checked and cut into passages.
+pub struct CutSource {
+    text: NewText,
+    chunks: Vec<Chunk>,
+}
+
+impl NewSource {
+    /// Checks the source and cuts it. Of a large text that is work for a thread that may block.
+    pub fn cut(self) -> Result<CutSource, SourceError> {
+        let text = self.check()?;
+        let chunks = Library::cut(&text);
+        Ok(CutSource { text, chunks })
+    }
+
+    fn check(self) -> Result<NewText, SourceError> {
+        let Self { title, text, content_type, url } = self;
+        let mut mistakes = Vec::new();
+        if title.trim().is_empty() || title.chars().count() > TITLE {
+            mistakes.push(FieldError::new("title", format!("1 to {TITLE} characters are expected")));
+        }
+        if text.trim().is_empty() {
+            mistakes.push(FieldError::new("text", "it is empty"));
+        }
+        let content_type = content_type.as_deref().unwrap_or("text/plain");
+        let media = content_type.split(';').next().unwrap_or_default().trim();
+        if !matches!(media, "text/plain" | "text/markdown") {
+            mistakes.push(FieldError::new("content_type", "`text/plain` or `text/markdown` is expected"));
+        }
+        // The parser takes line breaks out; citations show the text as it is.
+        let fits = |text: &str| {
+            let url = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+            url && !text.chars().any(char::is_control)
+        };
+        if url.as_deref().is_some_and(|url| !fits(url)) {
+            mistakes.push(FieldError::new("url", "an http or https URL without control characters is expected"));
+        }
+        if !mistakes.is_empty() {
+            return Err(SourceError::Invalid(mistakes));
+        }
+        let text = text.trim_start_matches('\u{feff}').to_owned();
+        Ok(NewText { title, text, content_type: media.to_owned(), url })
+    }
+}
+
+/// Embeds and stores a source.
+pub async fn add(app: &App, organization: OrganizationId, source: CutSource) -> Result<Added, SourceError> {
+    Ok(app.library.add_cut(organization, source.text, source.chunks).await?)
+}

@@ -1,0 +1,113 @@
+//! Where an organization is told of its alerts: set the webhook, and give it another secret.
+
+use std::time::Duration;
+
+use resly_core::{
+    alert::Event,
+    error::StoreError,
+    id::{OrganizationId, WebhookId},
+    time::Timestamp,
+};
+use resly_store::Webhook;
+use resly_vault::VaultError;
+use secrecy::SecretString;
+
+use crate::{App, FieldError};
+
+const LONGEST_URL: usize = 2048;
+/// How long a secret that was replaced signs too, when nothing else is said, and at most.
+const OVERLAP_S: u64 = 24 * 3600;
+const LONGEST_OVERLAP_S: u64 = 7 * 24 * 3600;
+
+/// Why something can't be done with the webhook.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    #[error("no webhook is set; set one with PUT /api/admin/webhook")]
+    Missing,
+    #[error("{} mistakes in what was sent", .0.len())]
+    Invalid(Vec<FieldError>),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What an admin wants to be told, and where.
+pub struct WebhookSpec {
+    pub url: String,
+    /// By their names; all when absent.
+    pub events: Option<Vec<String>>,
+}
+
+/// The webhook as it is now.
+pub struct WebhookSet {
+    pub webhook: Webhook,
+    /// Of a new webhook. It is in this answer and nowhere else.
+    pub secret: Option<SecretString>,
+}
+
+/// Sets the webhook, or changes where the one there is leads: that one keeps its secret.
+pub async fn set(app: &App, organization: OrganizationId, spec: WebhookSpec) -> Result<WebhookSet, WebhookError> {
+    let WebhookSpec { url, events } = spec;
+    let mut mistakes = Vec::new();
+    if url.len() > LONGEST_URL {
+        mistakes.push(FieldError::new("url", format!("at most {LONGEST_URL} bytes")));
+    } else if let Err(error) = app.hooks.egress.check_webhook_url(&url) {
+        mistakes.push(FieldError::new("url", error.to_string()));
+    }
+    let events = events.map(|events| read_events(&events, &mut mistakes));
+    if !mistakes.is_empty() {
+        return Err(WebhookError::Invalid(mistakes));
+    }
+    let now = app.clock.now();
+    let id = WebhookId(app.random.uuid(now));
+    let (shown, secret) = app.hooks.mint(organization, id).await?;
+    let new = Webhook { id, url, events, secret, previous: None, created_at: now };
+    let webhook = app.store.put_webhook(organization, new).await?;
+    let secret = (webhook.id == id).then_some(shown);
+    Ok(WebhookSet { webhook, secret })
+}
+
+/// What a webhook is to be told of. What is sent only when it is asked for can't be chosen.
+fn read_events(events: &[String], mistakes: &mut Vec<FieldError>) -> Vec<Event> {
+    let choice = || Event::CHOICE.map(Event::name).join(", ");
+    if events.is_empty() {
+        mistakes.push(FieldError::new("events", format!("one or more of {} are expected", choice())));
+    }
+    let mut known = Vec::new();
+    for (at, name) in events.iter().enumerate() {
+        match Event::chosen(name) {
+            Some(event) => known.push(event),
+            None => mistakes.push(FieldError::new(format!("events[{at}]"), format!("one of {} is expected", choice()))),
+        }
+    }
+    known
+}
+
+/// A secret that was replaced.
+pub struct RotatedSecret {
+    /// The new one. It is in this answer and nowhere else.
+    pub secret: SecretString,
+    /// When the one before stops signing.
+    pub previous_until: Timestamp,
+}
+
+/// Makes a new secret. The old one signs as well for `overlap_s` seconds: a day when absent, a week at most.
+pub async fn rotate_secret(
+    app: &App,
+    organization: OrganizationId,
+    overlap_s: Option<u64>,
+) -> Result<RotatedSecret, WebhookError> {
+    let overlap = overlap_s.unwrap_or(OVERLAP_S);
+    if overlap > LONGEST_OVERLAP_S {
+        let mistake = FieldError::new("overlap_s", format!("at most {LONGEST_OVERLAP_S}, a week"));
+        return Err(WebhookError::Invalid(vec![mistake]));
+    }
+    let webhook = app.store.webhook(organization).await?.ok_or(WebhookError::Missing)?;
+    let (shown, secret) = app.hooks.mint(organization, webhook.id).await?;
+    let until = app.clock.now().plus(Duration::from_secs(overlap));
+    if !app.store.rotate_webhook_secret(organization, webhook.id, secret, until).await? {
+        return Err(WebhookError::Missing);
+    }
+    Ok(RotatedSecret { secret: shown, previous_until: until })
+}
