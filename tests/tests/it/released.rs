@@ -21,7 +21,8 @@ async fn act(app: &TestApp, connection: &str, action: &str, input: Value) -> (Va
 async fn a_component_of_every_released_version_runs() {
     for known in WIT_VERSIONS {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("released").join(known.version);
-        let read = |name: &str| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{folder:?}: {name}: {error}"));
+        let read =
+            |name: &str| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{folder:?}: {name}: {error}"));
         let wasm = read("component.wasm");
         let manifest: Manifest = toml::from_slice(&read("connector.toml")).unwrap();
 
