@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, StateRefusal},
+    connector::sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, SetStateError},
     error::StoreError,
     id::OrganizationId,
     outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
@@ -46,13 +46,8 @@ impl CallState for NoState {
         Ok(None)
     }
 
-    async fn set(
-        &self,
-        _: &str,
-        _: Vec<u8>,
-        _: Duration,
-    ) -> core::result::Result<core::result::Result<(), StateRefusal>, StoreError> {
-        Ok(Ok(()))
+    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> core::result::Result<(), SetStateError> {
+        Ok(())
     }
 }
 

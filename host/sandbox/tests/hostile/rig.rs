@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::sandbox::{CallState, ComponentSource, Fault, FaultKind, Invocation, Outcome, Sandbox, StateRefusal},
+    connector::sandbox::{CallState, ComponentSource, Fault, FaultKind, Invocation, Outcome, Sandbox, SetStateError},
     error::StoreError,
     id::OrganizationId,
     outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
@@ -196,9 +196,9 @@ impl CallState for State {
         Ok(self.0.lock().unwrap().get(key).cloned())
     }
 
-    async fn set(&self, key: &str, value: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
+    async fn set(&self, key: &str, value: Vec<u8>, _: Duration) -> Result<(), SetStateError> {
         self.0.lock().unwrap().insert(key.to_owned(), value);
-        Ok(Ok(()))
+        Ok(())
     }
 }
 

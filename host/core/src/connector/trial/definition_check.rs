@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     connector::{
         call::Connectors,
-        sandbox::{CallState, Fault, FaultKind, Invocation, MappingFailure, StateRefusal},
+        sandbox::{CallState, Fault, FaultKind, Invocation, MappingFailure, SetStateError},
     },
     error::StoreError,
     id::OrganizationId,
@@ -200,8 +200,8 @@ impl CallState for NoOutbound {
         Ok(None)
     }
 
-    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
-        Ok(Ok(()))
+    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<(), SetStateError> {
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     connector::{
         call::{CallError, CallRequest, Connectors, Prepared},
         connection::Connection,
-        sandbox::{CallState, Cost, Fault, Invocation, LogLine, StateRefusal},
+        sandbox::{CallState, Cost, Fault, Invocation, LogLine, SetStateError},
     },
     error::StoreError,
     id::CallId,
@@ -130,7 +130,7 @@ impl CallState for ReadOnly {
         self.0.get(key).await
     }
 
-    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
-        Ok(Ok(()))
+    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<(), SetStateError> {
+        Ok(())
     }
 }

@@ -172,7 +172,7 @@ impl Toolbox<'_> {
     /// call itself will say.
     async fn ask(&self, id: &str, request: &CallRequest, asked: &[Approval]) -> Result<Option<Approval>, ToolError> {
         let admitted = match self.turns.connectors.admit(request).await {
-            Ok(Ok(admitted)) if admitted.needs_confirmation() => admitted,
+            Ok(admitted) if admitted.needs_confirmation() => admitted,
             _ => return Ok(None),
         };
         let same = |approval: &Approval| {
