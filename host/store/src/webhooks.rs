@@ -13,7 +13,7 @@ use crate::{
     error::failed,
     page::{self, Cursor},
     sql::{Conn, execute, row, rows},
-    types::{Count, Id, Json, Text, Time, named},
+    types::{Count, Id, Json, Text, Time, name_of, named},
     usage::row_id,
 };
 
@@ -232,9 +232,9 @@ async fn settle(
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let state = match (&tried.error, tried.again_at) {
-        (None, _) => "delivered",
-        (Some(_), Some(_)) => "pending",
-        (Some(_), None) => "failed",
+        (None, _) => DeliveryState::Delivered,
+        (Some(_), Some(_)) => DeliveryState::Pending,
+        (Some(_), None) => DeliveryState::Failed,
     };
     execute!(
         db,
@@ -244,11 +244,11 @@ async fn settle(
          WHERE id = $1 AND organization_id = $2 AND state = 'pending'",
         Id(id.0),
         Id(organization.0),
-        state,
+        name_of(&state)?,
         tried.again_at.map(Time),
         tried.status.map(|status| Count(status.into())),
         tried.error.as_deref().map(Text),
-        (state != "pending").then_some(Time(now))
+        (state != DeliveryState::Pending).then_some(Time(now))
     )
     .map(drop)
 }

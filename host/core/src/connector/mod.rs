@@ -16,4 +16,5 @@ mod recent;
 pub mod remedy;
 pub mod sandbox;
 pub mod schema_check;
+pub mod tool_error;
 pub mod trial;
