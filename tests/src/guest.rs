@@ -8,7 +8,7 @@ use bytes::Bytes;
 use resly_core::{
     connector::{
         outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
-        sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, StateRefusal},
+        sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, SetStateError},
     },
     error::StoreError,
     id::OrganizationId,
@@ -48,13 +48,8 @@ impl CallState for NoState {
         Ok(None)
     }
 
-    async fn set(
-        &self,
-        _: &str,
-        _: Vec<u8>,
-        _: Duration,
-    ) -> core::result::Result<core::result::Result<(), StateRefusal>, StoreError> {
-        Ok(Ok(()))
+    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> core::result::Result<(), SetStateError> {
+        Ok(())
     }
 }
 

@@ -35,6 +35,14 @@ struct AccountRow {
     authorized_at: Time,
 }
 
+/// The columns of an [`AccountRow`].
+macro_rules! columns {
+    () => {
+        "visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
+         claimed_until, renewal_failure, authorized_at"
+    };
+}
+
 impl AccountRow {
     fn account(self) -> Account {
         Account {
@@ -180,9 +188,11 @@ async fn delete(db: &mut Conn<'_>, key: &AccountKey) -> Result<Option<Account>, 
     let deleted = row!(
         db,
         AccountRow,
-        "DELETE FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3
-         RETURNING visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version, claimed_until,
-                   renewal_failure, authorized_at",
+        concat!(
+            "DELETE FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3
+         RETURNING ",
+            columns!()
+        ),
         Id(key.connection.0),
         Id(key.organization.0),
         visitor_of(key)
@@ -217,9 +227,11 @@ pub(crate) async fn of(
     let found = rows!(
         db,
         AccountRow,
-        "SELECT visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
-                claimed_until, renewal_failure, authorized_at
-         FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 ORDER BY visitor",
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 ORDER BY visitor"
+        ),
         Id(connection.0),
         Id(organization.0)
     )?;
@@ -287,9 +299,11 @@ impl Store {
         let found = rows!(
             db,
             Keyed,
-            "SELECT connection_id, visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
-                    claimed_until, renewal_failure, authorized_at
-             FROM connection_accounts WHERE organization_id = $1 AND visitor = '' AND sealed IS NOT NULL",
+            concat!(
+                "SELECT connection_id, ",
+                columns!(),
+                " FROM connection_accounts WHERE organization_id = $1 AND visitor = '' AND sealed IS NOT NULL"
+            ),
             Id(organization.0)
         )
         .map_err(failed(doing))?;
@@ -312,9 +326,11 @@ impl AccountStore for Store {
         let found = row!(
             db,
             AccountRow,
-            "SELECT visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
-                    claimed_until, renewal_failure, authorized_at
-             FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3",
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3"
+            ),
             Id(key.connection.0),
             Id(key.organization.0),
             visitor_of(key)

@@ -82,6 +82,13 @@ struct AlertRow {
     resolved_at: Option<Time>,
 }
 
+/// The columns of an [`AlertRow`].
+macro_rules! columns {
+    () => {
+        "id, connection_id, kind, severity, state, title, message, reason, created_at, resolved_at"
+    };
+}
+
 impl AlertRow {
     fn alert(self) -> Result<Alert, sqlx::Error> {
         Ok(Alert {
@@ -280,11 +287,14 @@ impl Store {
         let found = rows!(
             db,
             AlertRow,
-            "SELECT id, connection_id, kind, severity, state, title, message, reason, created_at, resolved_at
-             FROM alerts
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM alerts
              WHERE organization_id = $1 AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR connection_id = $3)
                AND ($4 IS NULL OR (created_at, id) < ($4, $5))
-             ORDER BY created_at DESC, id DESC LIMIT $6",
+             ORDER BY created_at DESC, id DESC LIMIT $6"
+            ),
             Id(organization.0),
             query.state.map(AlertState::name),
             query.connection.map(|id| Id(id.0)),
@@ -308,10 +318,12 @@ impl Store {
                 let resolved = row!(
                     db,
                     AlertRow,
-                    "UPDATE alerts SET state = 'resolved', resolved_at = COALESCE(resolved_at, $3)
+                    concat!(
+                        "UPDATE alerts SET state = 'resolved', resolved_at = COALESCE(resolved_at, $3)
                      WHERE id = $1 AND organization_id = $2
-                     RETURNING id, connection_id, kind, severity, state, title, message, reason, created_at,
-                               resolved_at",
+                     RETURNING ",
+                        columns!()
+                    ),
                     Id(id.0),
                     Id(organization.0),
                     Time(now)

@@ -23,7 +23,7 @@ use crate::{
     sql::{Conn, execute, row},
     stored::LogDetail,
     types::{Count, Id, Time},
-    usage::{self, PRODUCTION, Refusal, SANDBOX, row_id},
+    usage::{self, Refusal, row_id},
 };
 
 /// The most fuel that one call can set aside, whatever it asks for: days of it, and far from what a counter can hold.
@@ -221,10 +221,7 @@ async fn end(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<Ended>, sqlx:
         .as_ref()
         .map_or_else(|| Time(Period::containing(record.created_at).start), |reservation| reservation.period_start);
     let open = reservation.filter(|reservation| !reservation.released);
-    let environment = match record.environment {
-        Environment::Production => PRODUCTION,
-        Environment::Sandbox => SANDBOX,
-    };
+    let environment = record.environment.name();
     burn(db, record, environment, open.as_ref().map_or(Count(0), |open| open.fuel), period).await?;
     Ok(Some(Ended { period, environment, open: open.is_some(), log_bytes }))
 }

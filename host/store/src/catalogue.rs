@@ -119,6 +119,14 @@ struct ConnectorRow {
     created_at: Time,
 }
 
+/// The columns of a [`ConnectorRow`].
+macro_rules! columns {
+    () => {
+        "manifest, signer, origin, component, imports, state, reason, approval, approval_reason, decided_by,
+         decided_at, created_at"
+    };
+}
+
 impl ConnectorRow {
     fn stored(self) -> Result<StoredConnector, sqlx::Error> {
         Ok(StoredConnector {
@@ -351,10 +359,12 @@ impl Store {
         let found = row!(
             db,
             ConnectorRow,
-            "SELECT manifest, signer, origin, component, imports, state, reason, approval, approval_reason, decided_by,
-                    decided_at, created_at
-             FROM connector_versions
-             WHERE organization_id = $1 AND connector = $2 AND version = $3 AND state <> 'deleted'",
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM connector_versions
+             WHERE organization_id = $1 AND connector = $2 AND version = $3 AND state <> 'deleted'"
+            ),
             Id(organization.0),
             id,
             version
@@ -387,11 +397,13 @@ impl Store {
         let found = rows!(
             db,
             ConnectorRow,
-            "SELECT manifest, signer, origin, component, imports, state, reason, approval, approval_reason, decided_by,
-                    decided_at, created_at
-             FROM connector_versions
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM connector_versions
              WHERE organization_id = $1 AND ($2 IS NULL OR connector = $2) AND state <> 'deleted'
-             ORDER BY connector, created_at, version",
+             ORDER BY connector, created_at, version"
+            ),
             Id(organization.0),
             id.map(Text)
         )

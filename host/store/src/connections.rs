@@ -100,6 +100,14 @@ struct ConnectionRow {
     created_at: Time,
 }
 
+/// The columns of a [`ConnectionRow`].
+macro_rules! columns {
+    () => {
+        "id, organization_id, connector, version, name, environment, status, settings, auth, owner,
+         credentials, policy, mappings, tested_at, revision, created_at"
+    };
+}
+
 impl ConnectionRow {
     fn connection(self) -> Result<Connection, sqlx::Error> {
         Ok(Connection {
@@ -160,7 +168,8 @@ async fn update(
     let updated = row!(
         db,
         ConnectionRow,
-        "UPDATE connections SET
+        concat!(
+            "UPDATE connections SET
              name = COALESCE($3, name), settings = COALESCE($4, settings),
              credentials = CASE WHEN $5 THEN $6 ELSE credentials END,
              policy = COALESCE($7, policy), mappings = COALESCE($8, mappings), version = COALESCE($9, version),
@@ -171,8 +180,9 @@ async fn update(
              wanted = CASE WHEN $16 THEN FALSE ELSE wanted END,
              revision = revision + 1
          WHERE id = $1 AND organization_id = $2 AND revision = COALESCE($15, revision)
-         RETURNING id, organization_id, connector, version, name, environment, status, settings, auth, owner, credentials,
-                   policy, mappings, tested_at, revision, created_at",
+         RETURNING ",
+            columns!()
+        ),
         Id(id.0),
         Id(organization.0),
         change.name.as_deref().map(Text),
@@ -241,9 +251,7 @@ impl Store {
         let found = rows!(
             db,
             ConnectionRow,
-            "SELECT id, organization_id, connector, version, name, environment, status, settings, auth, owner,
-                    credentials, policy, mappings, tested_at, revision, created_at
-             FROM connections WHERE organization_id = $1 ORDER BY created_at, id",
+            concat!("SELECT ", columns!(), " FROM connections WHERE organization_id = $1 ORDER BY created_at, id"),
             Id(organization.0)
         )
         .map_err(failed(doing))?;
@@ -367,9 +375,11 @@ impl ConnectionStore for Store {
         let found = rows!(
             db,
             ConnectionRow,
-            "SELECT id, organization_id, connector, version, name, environment, status, settings, auth, owner,
-                    credentials, policy, mappings, tested_at, revision, created_at
-             FROM connections WHERE organization_id = $1 AND status = 'enabled' ORDER BY created_at, id",
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM connections WHERE organization_id = $1 AND status = 'enabled' ORDER BY created_at, id"
+            ),
             Id(organization.0)
         )
         .map_err(failed(doing))?;
@@ -386,9 +396,7 @@ impl ConnectionStore for Store {
         let found = row!(
             db,
             ConnectionRow,
-            "SELECT id, organization_id, connector, version, name, environment, status, settings, auth, owner,
-                    credentials, policy, mappings, tested_at, revision, created_at
-             FROM connections WHERE id = $1 AND organization_id = $2",
+            concat!("SELECT ", columns!(), " FROM connections WHERE id = $1 AND organization_id = $2"),
             Id(id.0),
             Id(organization.0)
         )

@@ -39,6 +39,13 @@ struct FlowRow {
     expires_at: Time,
 }
 
+/// The columns of a [`FlowRow`].
+macro_rules! columns {
+    () => {
+        "organization_id, connection_id, visitor, revision, key_id, verifier, expires_at"
+    };
+}
+
 impl FlowRow {
     fn flow(self) -> OauthFlow {
         OauthFlow {
@@ -88,8 +95,7 @@ impl Store {
         let found = row!(
             db,
             FlowRow,
-            "SELECT organization_id, connection_id, visitor, revision, key_id, verifier, expires_at
-             FROM oauth_flows WHERE nonce_hash = $1 AND expires_at > $2",
+            concat!("SELECT ", columns!(), " FROM oauth_flows WHERE nonce_hash = $1 AND expires_at > $2"),
             nonce_hash.as_slice(),
             Time(now)
         );
@@ -133,8 +139,11 @@ impl Store {
                 let taken = row!(
                     db,
                     FlowRow,
-                    "DELETE FROM oauth_flows WHERE state_hash = $1 AND cookie_hash = $2 AND expires_at > $3
-                     RETURNING organization_id, connection_id, visitor, revision, key_id, verifier, expires_at",
+                    concat!(
+                        "DELETE FROM oauth_flows WHERE state_hash = $1 AND cookie_hash = $2 AND expires_at > $3
+                     RETURNING ",
+                        columns!()
+                    ),
                     state_hash.as_slice(),
                     cookie_hash.as_slice(),
                     Time(now)

@@ -30,6 +30,13 @@ struct HealthRow {
     failures: Count,
 }
 
+/// The columns of a [`HealthRow`].
+macro_rules! columns {
+    () => {
+        "state, reason, message, since, checked_at, next_check_at, failures"
+    };
+}
+
 impl HealthRow {
     fn health(self) -> Result<Health, sqlx::Error> {
         Ok(Health {
@@ -57,10 +64,8 @@ async fn observe(db: &mut Conn<'_>, observed: HealthObservation) -> Result<(), s
     )?;
     // Two hosts that saw it fail at once count one after the other.
     let sql = db.pick(
-        "SELECT state, reason, message, since, checked_at, next_check_at, failures FROM connection_health
-         WHERE id = $1",
-        "SELECT state, reason, message, since, checked_at, next_check_at, failures FROM connection_health
-         WHERE id = $1 FOR UPDATE",
+        concat!("SELECT ", columns!(), " FROM connection_health WHERE id = $1"),
+        concat!("SELECT ", columns!(), " FROM connection_health WHERE id = $1 FOR UPDATE"),
     );
     let Some(before) = row!(db, HealthRow, sql, Id(connection.0))? else { return Ok(()) };
     let before = before.health()?;
@@ -148,8 +153,7 @@ impl Store {
         let found = row!(
             db,
             HealthRow,
-            "SELECT state, reason, message, since, checked_at, next_check_at, failures FROM connection_health
-             WHERE id = $1 AND organization_id = $2",
+            concat!("SELECT ", columns!(), " FROM connection_health WHERE id = $1 AND organization_id = $2"),
             Id(connection.0),
             Id(organization.0)
         )

@@ -117,6 +117,14 @@ struct KeyRow {
     last_used_at: Option<Time>,
 }
 
+/// The columns of a [`KeyRow`].
+macro_rules! columns {
+    () => {
+        "id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
+         created_at, expires_at, last_used_at"
+    };
+}
+
 impl KeyRow {
     fn stored(self) -> Result<StoredKey, sqlx::Error> {
         let secret_hash = self.secret_hash.try_into();
@@ -213,9 +221,7 @@ impl LockedKeys {
         let keys = rows!(
             db,
             KeyRow,
-            "SELECT id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
-                    created_at, expires_at, last_used_at
-             FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL",
+            concat!("SELECT ", columns!(), " FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL"),
             Id(organization.0)
         )?;
         Ok(Self { keys, now })
@@ -298,7 +304,8 @@ async fn change(
     let changed = row!(
         db,
         KeyRow,
-        "UPDATE api_keys
+        concat!(
+            "UPDATE api_keys
          SET name = CASE WHEN $3 THEN $4 ELSE name END,
              scopes = CASE WHEN $5 THEN $6 ELSE scopes END,
              origins = CASE WHEN $7 THEN $8 ELSE origins END,
@@ -310,8 +317,9 @@ async fn change(
                                ELSE expires_at END,
              ends_at = CASE WHEN $13 THEN $14 ELSE ends_at END
          WHERE id = $1 AND organization_id = $2
-         RETURNING id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
-                   created_at, expires_at, last_used_at",
+         RETURNING ",
+            columns!()
+        ),
         Id(id.0),
         Id(organization.0),
         change.name.is_some(),
@@ -368,9 +376,7 @@ impl Store {
         let found = row!(
             db,
             KeyRow,
-            "SELECT id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
-                    created_at, expires_at, last_used_at
-             FROM api_keys WHERE id = $1 AND deleted_at IS NULL",
+            concat!("SELECT ", columns!(), " FROM api_keys WHERE id = $1 AND deleted_at IS NULL"),
             Id(id.0)
         )
         .map_err(failed(doing))?;
@@ -384,9 +390,11 @@ impl Store {
         let found = rows!(
             db,
             KeyRow,
-            "SELECT id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
-                    created_at, expires_at, last_used_at
-             FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL ORDER BY created_at DESC, id DESC",
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL ORDER BY created_at DESC, id DESC"
+            ),
             Id(organization.0)
         )
         .map_err(failed(doing))?;

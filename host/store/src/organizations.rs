@@ -58,6 +58,14 @@ struct PlanRow {
     limit_fuel: Option<Count>,
 }
 
+/// The columns of a [`PlanRow`].
+macro_rules! columns {
+    () => {
+        "plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings,
+         limit_connector_calls, limit_fuel"
+    };
+}
+
 impl From<PlanRow> for Plan {
     fn from(row: PlanRow) -> Self {
         let limits = [
@@ -97,7 +105,8 @@ async fn change(
     let plan = row!(
         db,
         PlanRow,
-        "UPDATE organizations SET
+        concat!(
+            "UPDATE organizations SET
              limit_messages = CASE WHEN $2 THEN $3 ELSE limit_messages END,
              limit_embeddings = CASE WHEN $4 THEN $5 ELSE limit_embeddings END,
              limit_connector_calls = CASE WHEN $6 THEN $7 ELSE limit_connector_calls END,
@@ -105,8 +114,9 @@ async fn change(
              log_days = COALESCE($10, log_days),
              log_bytes_per_day = COALESCE($11, log_bytes_per_day)
          WHERE id = $1
-         RETURNING plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings,
-                   limit_connector_calls, limit_fuel",
+         RETURNING ",
+            columns!()
+        ),
         Id(organization.0),
         changed(Meter::Messages),
         limit(Meter::Messages),
@@ -192,15 +202,9 @@ impl Store {
     pub async fn plan(&self, organization: OrganizationId) -> Result<Plan, StoreError> {
         let doing = "read the plan";
         let mut db = self.reader(doing).await?;
-        let plan = row!(
-            db,
-            PlanRow,
-            "SELECT plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings, limit_connector_calls,
-                    limit_fuel
-             FROM organizations WHERE id = $1",
-            Id(organization.0)
-        )
-        .map_err(failed(doing))?;
+        let plan =
+            row!(db, PlanRow, concat!("SELECT ", columns!(), " FROM organizations WHERE id = $1"), Id(organization.0))
+                .map_err(failed(doing))?;
         plan.map(Plan::from)
             .ok_or_else(|| StoreError::Broken { doing, detail: format!("there is no organization {organization}") })
     }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use resly_core::{
-    connector::sandbox::{StateRefusal, StateStore},
+    connector::sandbox::{SetStateError, StateStore},
     error::StoreError,
     id::{ConnectionId, OrganizationId},
     time::Timestamp,
@@ -10,7 +10,7 @@ use resly_core::{
 
 use crate::{
     Store,
-    error::failed,
+    error::{OperationError, failed},
     sql::{Conn, execute, row},
     stored,
     types::{Count, Id, Text, Time},
@@ -32,7 +32,7 @@ struct Entry {
     now: Timestamp,
 }
 
-async fn set(db: &mut Conn<'_>, entry: &Entry) -> Result<Result<(), StateRefusal>, sqlx::Error> {
+async fn set(db: &mut Conn<'_>, entry: &Entry) -> Result<(), OperationError<SetStateError>> {
     let (connection, connector) = (Id(entry.connection.0), Text(&entry.connector));
     if matches!(db, Conn::Postgres { .. }) {
         // Two calls of one connection must not both find room for the last entry.
@@ -56,7 +56,7 @@ async fn set(db: &mut Conn<'_>, entry: &Entry) -> Result<Result<(), StateRefusal
         Text(&entry.key)
     )?;
     if entry.expires_at <= entry.now {
-        return Ok(Ok(()));
+        return Ok(());
     }
     let others = db.pick(
         "SELECT COUNT(*), COALESCE(SUM(LENGTH(value) + LENGTH(CAST(key AS BLOB))), 0) FROM connector_state
@@ -68,10 +68,10 @@ async fn set(db: &mut Conn<'_>, entry: &Entry) -> Result<Result<(), StateRefusal
         row!(db, (Count, Count), others, connection, connector, Text(&entry.key))?.unwrap_or((Count(0), Count(0)));
     let new = entry.value.len().saturating_add(entry.key.len());
     if keys.0 >= KEYS {
-        return Ok(Err(StateRefusal::TooMany));
+        return Err(OperationError::Refused(SetStateError::TooMany));
     }
     if bytes.0.saturating_add(new as u64) > TOTAL_BYTES {
-        return Ok(Err(StateRefusal::TooLarge));
+        return Err(OperationError::Refused(SetStateError::TooLarge));
     }
     // Of a connection that was deleted in the meantime, nothing is kept.
     execute!(
@@ -88,7 +88,7 @@ async fn set(db: &mut Conn<'_>, entry: &Entry) -> Result<Result<(), StateRefusal
         Time(entry.expires_at)
     )?;
     stored::add_of(db, entry.organization, entry.connection, new, entry.now).await?;
-    Ok(Ok(()))
+    Ok(())
 }
 
 #[async_trait]
@@ -127,9 +127,9 @@ impl StateStore for Store {
         value: &[u8],
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Result<(), StateRefusal>, StoreError> {
+    ) -> Result<(), SetStateError> {
         if value.len() > VALUE_BYTES || key.len() > KEY_BYTES {
-            return Ok(Err(StateRefusal::TooLarge));
+            return Err(SetStateError::TooLarge);
         }
         let entry = Entry {
             organization,
@@ -140,7 +140,6 @@ impl StateStore for Store {
             expires_at,
             now,
         };
-        self.write("keep a connector's state", move |mut db| Box::pin(async move { Ok(set(&mut db, &entry).await?) }))
-            .await
+        self.write("keep a connector's state", move |mut db| Box::pin(async move { set(&mut db, &entry).await })).await
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rand::Rng;
 use resly_core::{
+    connector::connection::Environment,
     error::StoreError,
     id::{KeyId, OrganizationId},
     meter::{LimitOf, LimitReached, Meter, Reading, Remaining, UsageReport},
@@ -18,9 +19,6 @@ use crate::{
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Time},
 };
-
-pub(crate) const PRODUCTION: &str = "production";
-pub(crate) const SANDBOX: &str = "sandbox";
 
 /// Ids for rows that nothing refers to.
 struct RowIds;
@@ -285,22 +283,27 @@ impl Store {
             Time(period.start)
         )
         .map_err(failed(doing))?;
-        let used = |meter: Meter, environment: &str| {
-            counts.iter().find(|(m, e, ..)| m == meter.name() && e == environment).map_or(0, |(_, _, used, _)| used.0)
+        let used = |meter: Meter, environment: Environment| {
+            counts
+                .iter()
+                .find(|(m, e, ..)| m == meter.name() && e == environment.name())
+                .map_or(0, |(_, _, used, _)| used.0)
         };
         let reserved = |meter: Meter| {
-            let count = counts.iter().find(|(m, e, ..)| m == meter.name() && e == PRODUCTION);
+            let count = counts.iter().find(|(m, e, ..)| m == meter.name() && e == Environment::Production.name());
             (meter == Meter::Fuel).then(|| count.map_or(0, |(.., reserved)| reserved.0))
         };
         let meters: BTreeMap<_, _> = Meter::ALL
             .into_iter()
             .map(|meter| {
-                let (used, limit) = (used(meter, PRODUCTION), limits.get(&meter).copied());
+                let (used, limit) = (used(meter, Environment::Production), limits.get(&meter).copied());
                 (meter, Reading { used, limit, reserved: reserved(meter) })
             })
             .collect();
-        let sandbox =
-            [Meter::ConnectorCalls, Meter::Fuel].into_iter().map(|meter| (meter, used(meter, SANDBOX))).collect();
+        let sandbox = [Meter::ConnectorCalls, Meter::Fuel]
+            .into_iter()
+            .map(|meter| (meter, used(meter, Environment::Sandbox)))
+            .collect();
         drop(db);
         let stored_bytes = self.stored_bytes(organization, period).await?;
         Ok(UsageReport { period, meters, sandbox, stored_bytes })

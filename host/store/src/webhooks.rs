@@ -13,7 +13,7 @@ use crate::{
     error::failed,
     page::{self, Cursor},
     sql::{Conn, execute, row, rows},
-    types::{Count, Id, Json, Text, Time, named},
+    types::{Count, Id, Json, Text, Time, name_of, named},
     usage::row_id,
 };
 
@@ -93,6 +93,13 @@ struct WebhookRow {
     created_at: Time,
 }
 
+/// The columns of a [`WebhookRow`].
+macro_rules! columns {
+    () => {
+        "id, url, events, secret, previous_secret, previous_until, created_at"
+    };
+}
+
 impl From<WebhookRow> for Webhook {
     fn from(row: WebhookRow) -> Self {
         Self {
@@ -138,8 +145,7 @@ impl DeliveryRow {
     }
 }
 
-const FIND: &str = "SELECT id, url, events, secret, previous_secret, previous_until, created_at FROM webhooks
-    WHERE organization_id = $1";
+const FIND: &str = concat!("SELECT ", columns!(), " FROM webhooks WHERE organization_id = $1");
 
 async fn find(db: &mut Conn<'_>, organization: OrganizationId) -> Result<Option<Webhook>, sqlx::Error> {
     Ok(row!(db, WebhookRow, FIND, Id(organization.0))?.map(Webhook::from))
@@ -226,9 +232,9 @@ async fn settle(
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let state = match (&tried.error, tried.again_at) {
-        (None, _) => "delivered",
-        (Some(_), Some(_)) => "pending",
-        (Some(_), None) => "failed",
+        (None, _) => DeliveryState::Delivered,
+        (Some(_), Some(_)) => DeliveryState::Pending,
+        (Some(_), None) => DeliveryState::Failed,
     };
     execute!(
         db,
@@ -238,11 +244,11 @@ async fn settle(
          WHERE id = $1 AND organization_id = $2 AND state = 'pending'",
         Id(id.0),
         Id(organization.0),
-        state,
+        name_of(&state)?,
         tried.again_at.map(Time),
         tried.status.map(|status| Count(status.into())),
         tried.error.as_deref().map(Text),
-        (state != "pending").then_some(Time(now))
+        (state != DeliveryState::Pending).then_some(Time(now))
     )
     .map(drop)
 }
@@ -264,10 +270,13 @@ impl Store {
                 let kept = row!(
                     db,
                     WebhookRow,
-                    "INSERT INTO webhooks (id, organization_id, url, events, secret, created_at)
+                    concat!(
+                        "INSERT INTO webhooks (id, organization_id, url, events, secret, created_at)
                      VALUES ($1, $2, $3, $4, $5, $6)
                      ON CONFLICT (organization_id) DO UPDATE SET url = excluded.url, events = excluded.events
-                     RETURNING id, url, events, secret, previous_secret, previous_until, created_at",
+                     RETURNING ",
+                        columns!()
+                    ),
                     Id(webhook.id.0),
                     Id(organization.0),
                     webhook.url.as_str(),

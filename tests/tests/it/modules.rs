@@ -51,7 +51,7 @@ fn dependencies(crate_name: &str) -> BTreeMap<Path, BTreeSet<Path>> {
         .collect();
     let known: BTreeSet<Path> = files.iter().map(|(module, _)| module.clone()).collect();
     let uses = |module: &Path, text: &str| -> BTreeSet<Path> {
-        let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         let code: String =
             code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
         let mut found = BTreeSet::new();

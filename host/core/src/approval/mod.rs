@@ -18,7 +18,7 @@ use serde_json::Value;
 use self::round::Round;
 pub use self::service::{ApprovalRequest, Approvals};
 use crate::{
-    connector::fault::Remedy,
+    connector::fault::{FaultKind, Remedy},
     error::StoreError,
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
     principal::{KeyKind, Principal},
@@ -67,11 +67,18 @@ pub enum Outcome {
     Output(Value),
     /// The fault's parts. What an earlier version stored has no remedy.
     Error {
-        kind: String,
+        #[serde(deserialize_with = "stored_kind")]
+        kind: FaultKind,
         message: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remedy: Option<Remedy>,
     },
+}
+
+/// A kind that this version doesn't know is the host's own fault.
+fn stored_kind<'de, D: serde::Deserializer<'de>>(stored: D) -> Result<FaultKind, D::Error> {
+    let name = String::deserialize(stored)?;
+    Ok(FaultKind::named(&name).unwrap_or(FaultKind::Internal))
 }
 
 /// A write that a person was asked to confirm.

@@ -150,11 +150,7 @@ impl Approvals {
             },
             visitor: approval.visitor.clone(),
         };
-        let error = |fault: Fault| Outcome::Error {
-            kind: fault.kind.name().to_owned(),
-            message: fault.message,
-            remedy: fault.remedy,
-        };
+        let error = |fault: Fault| Outcome::Error { kind: fault.kind, message: fault.message, remedy: fault.remedy };
         let outcome = match self.connectors.call(request).await.map(|report| report.result) {
             Ok(Ok(output)) => Outcome::Output(output),
             Ok(Err(fault)) => error(fault),

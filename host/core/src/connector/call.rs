@@ -21,18 +21,18 @@ use resly_manifest::{Action, Allowance};
 use serde_json::Value;
 
 pub(super) use self::output::MAPPING_FUEL;
-pub use self::{
-    admit::Admitted,
-    output::{FOUND_NOTHING, found_nothing},
-    prepared::Prepared,
-    request::{CallError, CallReport, CallRequest, Caller},
-    store::{BeginCallError, CallRecord, ConnectionStore, FuelGrant},
-};
 use self::{
     admit::denied,
     fuel::{Extension, FuelQueues, UsualFuel},
     record::record,
     settle::{Ending, Settled, Settlements},
+};
+pub use self::{
+    admit::{AdmitError, Admitted},
+    output::{FOUND_NOTHING, found_nothing},
+    prepared::Prepared,
+    request::{CallError, CallReport, CallRequest, Caller},
+    store::{BeginCallError, CallRecord, ConnectionStore, FuelGrant},
 };
 use super::{
     connection::{Catalogue, Connection, Environment, Installable, Owner},
@@ -158,13 +158,14 @@ impl Connectors {
 
     async fn run(&self, request: &CallRequest) -> Result<CallReport, CallError> {
         let connection = self.connection(request).await?;
-        let passed = match self.check(&connection, request).await? {
+        let passed = match self.check(&connection, request).await {
             Ok(passed) if !passed.needs_confirmation => passed,
             Ok(_) => {
                 let fault = denied("this action changes something: a person has to confirm it");
                 return self.refuse(request, &connection, fault).await;
             }
-            Err(fault) => return self.refuse(request, &connection, fault).await,
+            Err(AdmitError::Refused(fault)) => return self.refuse(request, &connection, fault).await,
+            Err(AdmitError::Failed(error)) => return Err(error),
         };
         let (prepared, action, account) = (&passed.prepared, passed.action(), passed.account.clone());
         let manifest = &prepared.installable.manifest;

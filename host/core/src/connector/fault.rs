@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | admins | logs, tests, problems | [`Fault::for_admin`]: all of it, with routes and settings |
 //! | the model | the result of its tool call | [`Fault::for_model`]: what it can act on |
-//! | customers | answers of `builtin`, clients' events | [`for_customer`]: a fixed sentence for each kind |
+//! | customers | answers of `builtin`, clients' events | [`ToolErrorKind::for_customer`](super::tool_error::ToolErrorKind::for_customer): a fixed sentence for each kind |
 
 use serde::{Deserialize, Serialize};
 
@@ -94,79 +94,6 @@ pub fn for_model(kind: FaultKind, message: &str, remedy: Option<Remedy>) -> Stri
         FaultKind::Internal | FaultKind::Trap | FaultKind::Output | FaultKind::Component | FaultKind::Mapping => {
             "the call failed, and calling it again doesn't help; the company has been told".to_owned()
         }
-    }
-}
-
-/// The sentence that a customer reads about a call that gave nothing, by the fault's kind or a tool's own reason. It is
-/// fixed, so that nothing of a service, a connector or the host can stand in it.
-pub fn for_customer(kind: &str) -> &'static str {
-    match kind {
-        "declined" => "All right, I left it as it is.",
-        "expired" => "This was confirmed too late, so I left it as it is.",
-        "unknown" => "I don't know yet whether this was done.",
-        "repeated" => "I asked you to confirm this already.",
-        "not_found" => "I looked, and found nothing that matches.",
-        "no_fixture" => "I have no sample data for that.",
-        "invalid_input" => "I couldn't look that up with what I have; please check the details, or give more of them.",
-        "needs_auth" => "I can't look that up, because the account isn't connected.",
-        "denied" | "unknown_action" => "I'm not allowed to do that here.",
-        "rate_limited" | "busy" | "limit" => "The service is too busy right now; please try again later.",
-        "deadline" => "The service took too long to answer; please try again later.",
-        "fuel" | "memory" | "too_large" => "There is too much to look at; please ask for less at once.",
-        _ => "I couldn't look that up right now; please try again later.",
-    }
-}
-
-/// Whether a write that gave this kind of fault may have changed something all the same: it failed on its way, or what
-/// came back couldn't be read.
-pub fn may_have_run(kind: &str) -> bool {
-    let known = FaultKind::named(kind);
-    known.is_some_and(|kind| {
-        matches!(
-            kind,
-            FaultKind::Upstream
-                | FaultKind::UnexpectedAnswer
-                | FaultKind::Internal
-                | FaultKind::Trap
-                | FaultKind::Fuel
-                | FaultKind::Deadline
-                | FaultKind::Memory
-                | FaultKind::TooLarge
-                | FaultKind::Output
-                | FaultKind::Mapping
-        )
-    })
-}
-
-/// [`for_customer`] of a call that was to change something: it says whether that was done.
-pub fn write_for_customer(kind: &str) -> &'static str {
-    if may_have_run(kind) {
-        return "This failed, and I can't tell whether it was done all the same; please have it checked before it is \
-                tried again.";
-    }
-    match kind {
-        "declined" | "expired" | "unknown" | "repeated" => for_customer(kind),
-        "not_found" => "This was not done: what it is about was not found.",
-        "no_fixture" => "This was not done: there is no sample data for it.",
-        "invalid_input" => "This was not done: the details weren't accepted; please check them.",
-        "needs_auth" => "This was not done: the account isn't connected.",
-        "denied" | "unknown_action" => "This was not done: I'm not allowed to do that here.",
-        "rate_limited" | "busy" | "limit" => {
-            "This was not done: the service is too busy right now; please try again later."
-        }
-        _ => "This was not done; please try again later.",
-    }
-}
-
-/// A fault's text for a model, of a call that was to change something: it says whether that was done.
-pub fn write_for_model(kind: &str, message: &str) -> String {
-    match kind {
-        // Their own texts say it.
-        "declined" | "expired" | "unknown" | "repeated" => message.to_owned(),
-        kind if may_have_run(kind) => format!(
-            "this failed, and it isn't known whether it was done; don't call it again until somebody has looked: {message}"
-        ),
-        _ => format!("this failed and was not done: {message}"),
     }
 }
 
@@ -268,26 +195,16 @@ impl FaultKind {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::connector::account::AccountKey;
 
     /// Words that only admins, operators and authors of connectors know.
-    const ADMIN_WORDS: [&str; 12] =
+    pub const ADMIN_WORDS: [&str; 12] =
         ["/api/", "RESLY_", "wasm", "trap", "fuel", "manifest", "`", "{", "admin", "plan", "connector", "schema"];
 
     #[test]
-    fn customers_and_models_read_no_admin_words() {
-        let kinds = FaultKind::ALL.map(FaultKind::name);
-        let reasons = ["declined", "expired", "unknown", "repeated", "unknown_action", "unavailable", "anything"];
-        for kind in kinds.into_iter().chain(reasons) {
-            let text = for_customer(kind);
-            assert!(ADMIN_WORDS.iter().all(|word| !text.contains(word)), "{kind}: {text}");
-            assert!(text.ends_with('.'), "{kind}: {text}");
-            let write = write_for_customer(kind);
-            assert!(ADMIN_WORDS.iter().all(|word| !write.contains(word)), "{kind}: {write}");
-            assert!(!write.contains("look") && write.ends_with('.'), "{kind}: {write}");
-        }
+    fn models_read_no_admin_words() {
         let said = "wasm trap: unreachable at api.example.com, see RESLY_EGRESS_ALLOW";
         for kind in FaultKind::ALL {
             let text = Fault::new(kind, said).for_model();

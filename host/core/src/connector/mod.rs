@@ -18,4 +18,5 @@ pub mod remedy;
 pub mod sample;
 pub mod sandbox;
 pub mod schema_check;
+pub mod tool_error;
 pub mod trial;

@@ -45,7 +45,7 @@ pub struct Invocation {
 #[async_trait]
 pub trait CallState: Send + Sync + 'static {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
-    async fn set(&self, key: &str, value: Vec<u8>, ttl: Duration) -> Result<Result<(), StateRefusal>, StoreError>;
+    async fn set(&self, key: &str, value: Vec<u8>, ttl: Duration) -> Result<(), SetStateError>;
 }
 
 /// Where `CallState` is kept.
@@ -70,13 +70,18 @@ pub trait StateStore: Send + Sync + 'static {
         value: &[u8],
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Result<(), StateRefusal>, StoreError>;
+    ) -> Result<(), SetStateError>;
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StateRefusal {
+/// Why a value wasn't kept.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SetStateError {
+    #[error("the key or the value is larger than a connector may keep")]
     TooLarge,
+    #[error("the connection holds as many keys as it may")]
     TooMany,
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// What a call cost, whether it went well or not.

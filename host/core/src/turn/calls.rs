@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     approval::{Approval, round::RoundCall},
-    connector::available::Offer,
+    connector::{available::Offer, tool_error::ToolErrorKind},
     model::ToolCall,
 };
 
@@ -117,6 +117,6 @@ impl Toolbox<'_> {
     fn over_limit(&self, call: &ToolCall) -> ToolOutcome {
         let most = self.turns.limits.calls_per_round;
         let message = format!("only the first {most} calls of a round are made; call it again if it is needed");
-        ToolOutcome::Done(self.failed(&call.name, "too_many_calls", &message))
+        ToolOutcome::Done(self.failed(&call.name, ToolErrorKind::TooManyCalls, &message))
     }
 }

@@ -19,10 +19,7 @@ use crate::{
         round::{self, Round, RoundCall},
         words::{self, Reply},
     },
-    connector::{
-        available::Offer,
-        fault::{self, FaultKind},
-    },
+    connector::{available::Offer, fault, tool_error::ToolErrorKind},
     conversation::Message,
     id::ApprovalId,
     model::{ModelMessage, ProviderData, Role, ToolCall},
@@ -180,22 +177,22 @@ pub(super) fn ended(approval: &Approval, name: String, ok: bool, output: serde_j
 /// What came of an approval, as the result of its call.
 pub(super) fn result(approval: &Approval) -> Result<serde_json::Value, ToolError> {
     // Only what changes something is asked.
-    let undone = |reason: &str, message: &str| Err(ToolError::new(reason, message).of_write(true));
+    let undone = |kind: ToolErrorKind, message: &str| Err(ToolError::new(kind, message).of_write(true));
     match (approval.state, &approval.outcome) {
         (_, Some(Outcome::Output(output))) => Ok(output.clone()),
         (_, Some(Outcome::Error { kind, message, remedy })) => {
-            let kind = FaultKind::named(kind).unwrap_or(FaultKind::Internal);
-            undone(kind.name(), &fault::for_model(kind, message, *remedy))
+            undone(ToolErrorKind::Fault(*kind), &fault::for_model(*kind, message, *remedy))
         }
         (ApprovalState::Declined, None) => {
             let why = approval.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-            undone("declined", &format!("the customer didn't confirm this{why}; it was not done"))
+            undone(ToolErrorKind::Declined, &format!("the customer didn't confirm this{why}; it was not done"))
         }
-        (ApprovalState::Pending | ApprovalState::Expired, None) => {
-            undone("expired", "nobody confirmed this in time; it was not done. Call it again if it is still wanted")
-        }
+        (ApprovalState::Pending | ApprovalState::Expired, None) => undone(
+            ToolErrorKind::Expired,
+            "nobody confirmed this in time; it was not done. Call it again if it is still wanted",
+        ),
         (ApprovalState::Approved | ApprovalState::Executed | ApprovalState::Failed, None) => undone(
-            "unknown",
+            ToolErrorKind::Unknown,
             "this was confirmed, but what came of it isn't known yet; don't call it again until somebody has looked",
         ),
     }

@@ -9,7 +9,7 @@ use axum::{
 use http::{Extensions, Uri};
 use resly_core::{
     approval::{self, ApprovalState, Outcome, Verdict},
-    connector::fault,
+    connector::{fault, tool_error::ToolErrorKind},
     id::{ApprovalId, ConnectionId, ConversationId, MessageId},
     time::Timestamp,
 };
@@ -134,8 +134,8 @@ impl ApprovalOutcome {
         match outcome {
             Outcome::Output(output) => Self::Output(output),
             Outcome::Error { kind, .. } => {
-                let message = fault::write_for_customer(&kind).to_owned();
-                Self::Error(ApprovalError { kind, message })
+                let message = ToolErrorKind::Fault(kind).write_for_customer().to_owned();
+                Self::Error(ApprovalError { kind: kind.name().to_owned(), message })
             }
         }
     }
@@ -146,7 +146,7 @@ impl ApprovalOutcome {
             Outcome::Output(output) => Self::Output(output),
             Outcome::Error { kind, message, remedy } => {
                 let message = fault::for_admin(&message, remedy);
-                Self::Error(ApprovalError { kind, message })
+                Self::Error(ApprovalError { kind: kind.name().to_owned(), message })
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use resly_core::{
     approval::render::SAMPLE_DATA,
-    connector::fault::{for_customer, write_for_customer},
+    connector::tool_error::ToolErrorKind,
     model::{ModelMessage, ModelRequest},
 };
 use serde_json::{Map, Value};
@@ -39,8 +39,9 @@ fn result(request: &ModelRequest, tool: &str, content: &str) -> String {
     let noted = notes.filter(|note| !note.contains(SAMPLE_DATA)).any(|note| !note.trim().is_empty());
     if let Some(error) = value.get("error").and_then(Value::as_str) {
         // What was to change something says whether it is done.
-        let text = if value.get("done").is_some() { write_for_customer } else { for_customer };
-        return text(error).to_owned();
+        let kind = ToolErrorKind::from_name(error).unwrap_or(ToolErrorKind::Unavailable);
+        let text = if value.get("done").is_some() { kind.write_for_customer() } else { kind.for_customer() };
+        return text.to_owned();
     }
     if tool == "create_ticket" {
         let id = value.get("ticket_id").and_then(Value::as_str).unwrap_or_default();

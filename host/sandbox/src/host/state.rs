@@ -5,7 +5,7 @@ use std::time::Duration;
 use resly_core::{
     connector::{
         fault::{Fault, FaultKind},
-        sandbox::StateRefusal,
+        sandbox::SetStateError,
     },
     error::StoreError,
 };
@@ -56,12 +56,14 @@ async fn set(
     }
     let ttl = Duration::from_secs(ttl_s.min(STATE_TTL).into());
     let turn = turn(store.data()).await?;
-    let answer = connector.state.set(&key, value, ttl).await.map_err(unavailable)?;
+    let kept = connector.state.set(&key, value, ttl).await;
     drop(turn);
-    Ok(answer.map_err(|refusal| match refusal {
-        StateRefusal::TooLarge => Refusal::TooLarge,
-        StateRefusal::TooMany => Refusal::TooMany,
-    }))
+    match kept {
+        Ok(()) => Ok(Ok(())),
+        Err(SetStateError::TooLarge) => Ok(Err(Refusal::TooLarge)),
+        Err(SetStateError::TooMany) => Ok(Err(Refusal::TooMany)),
+        Err(SetStateError::Store(error)) => Err(unavailable(error)),
+    }
 }
 
 /// Waits until the organization may ask the database. Chats read over the same connections, so guests take few of them.

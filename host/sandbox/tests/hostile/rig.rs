@@ -17,7 +17,7 @@ use resly_core::{
     connector::{
         fault::{Fault, FaultKind},
         outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
-        sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, StateRefusal},
+        sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, SetStateError},
     },
     error::StoreError,
     id::OrganizationId,
@@ -199,8 +199,8 @@ impl CallState for State {
         Ok(self.0.lock().unwrap().get(key).cloned())
     }
 
-    async fn set(&self, key: &str, value: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
+    async fn set(&self, key: &str, value: Vec<u8>, _: Duration) -> Result<(), SetStateError> {
         self.0.lock().unwrap().insert(key.to_owned(), value);
-        Ok(Ok(()))
+        Ok(())
     }
 }

@@ -37,7 +37,7 @@ async fn a_component_that_is_no_connector_is_refused() {
     let digest = rig.components.add(parse("(component)"));
     let outcome = rig.call_as(1, digest, Allowance::default()).await;
     let fault = fault(&outcome, FaultKind::Component);
-    assert!(fault.message.contains("resly:connector/action@1.0.0"), "{}", fault.message);
+    assert!(fault.message.contains("resly:connector/action@"), "{}", fault.message);
 }
 
 #[tokio::test]

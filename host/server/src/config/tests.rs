@@ -1,3 +1,5 @@
+use resly_models::{EmbedderProvider, ModelProvider};
+
 use super::*;
 
 fn read(flags: &[(&str, &str)], variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, Vec<String>> {
@@ -91,10 +93,13 @@ fn the_model_s_temperature_and_token_cap_are_numbers_within_bounds() {
 
 #[test]
 fn an_api_that_this_build_does_not_speak_is_a_mistake_that_names_those_it_does() {
-    for name in ["RESLY_MODEL_API", "RESLY_EMBEDDER_API"] {
-        assert!(read(&[], &[(name, "openai")], None).is_ok());
-        let mistakes = read(&[], &[(name, "anthropic")], None).err().unwrap();
-        assert_eq!(mistakes, [format!("{name}: there is no provider `anthropic`; this build has `openai`")]);
+    for (name, known) in [("RESLY_MODEL_API", ModelProvider::NAMES), ("RESLY_EMBEDDER_API", EmbedderProvider::NAMES)] {
+        let mistakes = read(&[], &[(name, "opnai")], None).err().unwrap();
+        assert!(mistakes.len() == 1 && mistakes[0].starts_with(name) && mistakes[0].contains("`opnai`"));
+        for known in known {
+            assert!(read(&[], &[(name, known)], None).is_ok());
+            assert!(mistakes[0].contains(&format!("`{known}`")), "{mistakes:?}");
+        }
     }
 }
 

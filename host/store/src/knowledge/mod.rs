@@ -117,6 +117,15 @@ struct PassageRow {
     text: String,
 }
 
+/// Passages with their source's address; what follows is a list of their ids.
+macro_rules! passages {
+    () => {
+        "SELECT p.id, p.source_id, p.title, p.section, s.url, p.text
+         FROM passages p JOIN knowledge_sources s ON s.id = p.source_id
+         WHERE p.organization_id = $1 AND p.id IN "
+    };
+}
+
 #[async_trait]
 impl KnowledgeStore for Store {
     async fn add_source(&self, source: NewSource) -> Result<(), AddSourceError> {
@@ -220,12 +229,8 @@ impl KnowledgeStore for Store {
         let doing = "load passages";
         let mut db = self.reader(doing).await?;
         let sql = db.pick(
-            "SELECT p.id, p.source_id, p.title, p.section, s.url, p.text
-             FROM passages p JOIN knowledge_sources s ON s.id = p.source_id
-             WHERE p.organization_id = $1 AND p.id IN (SELECT value FROM json_each($2))",
-            "SELECT p.id, p.source_id, p.title, p.section, s.url, p.text
-             FROM passages p JOIN knowledge_sources s ON s.id = p.source_id
-             WHERE p.organization_id = $1 AND p.id IN (SELECT value::uuid FROM jsonb_array_elements_text($2))",
+            concat!(passages!(), "(SELECT value FROM json_each($2))"),
+            concat!(passages!(), "(SELECT value::uuid FROM jsonb_array_elements_text($2))"),
         );
         let found = rows!(db, PassageRow, sql, Id(organization.0), Json(ids)).map_err(failed(doing))?;
         let passage = |row: PassageRow| Passage {

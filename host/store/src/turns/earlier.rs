@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use resly_core::{
+    conversation::MessageStatus,
     id::{ConversationId, MessageId},
     time::Timestamp,
     turn::store::{Idempotency, NewTurn},
 };
 
 use crate::{
-    error::unexpected,
     sql::{Conn, row},
-    types::{Id, Text, Time},
+    types::{Id, Text, Time, named},
 };
 
 /// The turn that a key was used for.
@@ -77,16 +77,15 @@ impl TurnRow {
         if self.fingerprint.as_deref() != Some(by.fingerprint.as_slice()) {
             return Ok(Earlier::Other);
         }
-        let billed = match self.status.as_str() {
-            "complete" | "cancelled" => return Ok(Earlier::Answered(MessageId(self.id.0))),
-            "streaming" if self.lease_until.0 > now => {
+        let billed = match named(self.status)? {
+            MessageStatus::Complete | MessageStatus::Cancelled => return Ok(Earlier::Answered(MessageId(self.id.0))),
+            MessageStatus::Streaming if self.lease_until.0 > now => {
                 let lease_left = self.lease_until.0.since(now);
                 return Ok(Earlier::InFlight { answer: MessageId(self.id.0), lease_left });
             }
             // Its host died, and nobody has come to settle it yet.
-            "streaming" => self.billed,
-            "interrupted" | "failed" => true,
-            other => return Err(unexpected(format!("a turn is `{other}`"))),
+            MessageStatus::Streaming => self.billed,
+            MessageStatus::Interrupted | MessageStatus::Failed => true,
         };
         Ok(Earlier::UnansweredTurn(UnansweredTurn {
             answer: MessageId(self.id.0),

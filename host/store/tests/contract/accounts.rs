@@ -155,7 +155,7 @@ both! {
         assert!(!store.claim_account(&foreign, claim(1), at(0), at(9)).await.unwrap());
 
         let remember = async |scope: &str| {
-            store.set_state(org, connection.id, scope, "k", b"v", at(900), at(0)).await.unwrap().unwrap();
+            store.set_state(org, connection.id, scope, "k", b"v", at(900), at(0)).await.unwrap();
         };
         remember("crm/anna").await;
         remember("crm/berta").await;

@@ -6,6 +6,7 @@ use resly_core::{
         Approval, ApprovalState, ApprovalStore, ChatClient, Decided, Decision, LIFETIME, Outcome, Verdict,
         round::{Round, RoundCall},
     },
+    connector::fault::FaultKind,
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
     model::{ProviderData, ToolCall},
     principal::KeyKind,
@@ -100,7 +101,7 @@ both! {
         let Decided::Before(again) = store.decide_approval(yes).await.unwrap() else { panic!() };
         assert_eq!(again, decided);
         store.settle_approval(org, approval.id, output.clone()).await.unwrap();
-        let late = Outcome::Error { kind: "upstream".to_owned(), message: "late".to_owned(), remedy: None };
+        let late = Outcome::Error { kind: FaultKind::Upstream, message: "late".to_owned(), remedy: None };
         store.settle_approval(org, approval.id, late).await.unwrap();
         let settled = store.approval(&me, approval.id).await.unwrap().unwrap();
         assert_eq!((settled.state, settled.outcome), (ApprovalState::Executed, Some(output)));

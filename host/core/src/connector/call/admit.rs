@@ -39,6 +39,22 @@ impl Admitted {
     }
 }
 
+/// Why a call isn't made.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmitError {
+    /// By policy, for its input, or for want of an account.
+    #[error(transparent)]
+    Refused(#[from] Fault),
+    #[error(transparent)]
+    Failed(#[from] CallError),
+}
+
+impl From<StoreError> for AdmitError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// What a call that may be made is made with.
 pub(super) struct AdmittedCall {
     pub needs_confirmation: bool,
@@ -58,10 +74,10 @@ impl AdmittedCall {
 impl Connectors {
     /// What policy and the input's schema say of a call, by the connection as it is now. Nothing runs, and nothing is
     /// counted.
-    pub async fn admit(&self, request: &CallRequest) -> Result<Result<Admitted, Fault>, CallError> {
+    pub async fn admit(&self, request: &CallRequest) -> Result<Admitted, AdmitError> {
         let connection = self.connection(request).await?;
         let passed = self.check(&connection, request).await?;
-        Ok(passed.map(|passed| Admitted { connection, passed }))
+        Ok(Admitted { connection, passed })
     }
 
     pub(super) async fn connection(&self, request: &CallRequest) -> Result<Connection, CallError> {
@@ -73,31 +89,25 @@ impl Connectors {
         &self,
         connection: &Connection,
         request: &CallRequest,
-    ) -> Result<Result<AdmittedCall, Fault>, CallError> {
+    ) -> Result<AdmittedCall, AdmitError> {
         let prepared = self.prepare(connection).await?;
         let (at, action) = prepared.action(&request.action)?;
-        let needs_confirmation = match policy(connection, action, request) {
-            Ok(when) => when == Writes::WhenConfirmed,
-            Err(fault) => return Ok(Err(fault)),
-        };
+        let needs_confirmation = policy(connection, action, request)? == Writes::WhenConfirmed;
         if let Some(fault) = prepared.bad_input(&request.action, &request.input) {
-            return Ok(Err(fault));
+            return Err(fault.into());
         }
         let auth = connection.auth_in(&prepared.installable.manifest);
-        let account = match self.account(connection, auth, request).await? {
-            Ok(account) => account,
-            Err(fault) => return Ok(Err(fault)),
-        };
+        let account = self.account(connection, auth, request).await?;
         let passed = AdmittedCall { needs_confirmation, action: at, account, prepared: Arc::clone(&prepared) };
         // Which account is connected is no part of the connection, nor of its revision.
         let now = passed.account.as_ref().map(|(_, at)| *at);
-        Ok(match request.caller {
+        match request.caller {
             Caller::Confirmed { authorized_at, .. } if authorized_at != now => {
                 let fault = denied("the account at the service was connected anew after this was asked");
-                Err(fault.with_remedy(Remedy::AskAgain))
+                Err(fault.with_remedy(Remedy::AskAgain).into())
             }
             _ => Ok(passed),
-        })
+        }
     }
 
     /// The account that a call uses: a visitor's, of a connection whose visitors have their own, or the organization's,
@@ -107,13 +117,13 @@ impl Connectors {
         connection: &Connection,
         auth: &Auth,
         request: &CallRequest,
-    ) -> Result<Result<Option<(Option<String>, Timestamp)>, Fault>, StoreError> {
+    ) -> Result<Option<(Option<String>, Timestamp)>, AdmitError> {
         let oauth = matches!(auth, Auth::Oauth2(_));
         let own = connection.owner == Owner::Organization;
         if connection.environment == Environment::Sandbox || (own && !auth.asks_a_person()) {
-            return Ok(Ok(None));
+            return Ok(None);
         }
-        let missing = |message: &str, remedy| Ok(Err(Fault::new(FaultKind::NeedsAuth, message).with_remedy(remedy)));
+        let missing = |message: &str, remedy| Err(Fault::new(FaultKind::NeedsAuth, message).with_remedy(remedy).into());
         if !own && request.visitor.is_none() {
             return missing("this connection uses each visitor's own account", Remedy::NameVisitor);
         }
@@ -123,7 +133,7 @@ impl Connectors {
             let who = if own { "no account is connected" } else { "this visitor hasn't connected an account" };
             return missing(who, Remedy::connect(&key, oauth));
         };
-        Ok(Ok(Some((key.visitor, at))))
+        Ok(Some((key.visitor, at)))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     connector::{
         connection::{Connection, Owner},
         outbound::Outbound,
-        sandbox::{CallState, Invocation, StateRefusal, StateStore},
+        sandbox::{CallState, Invocation, SetStateError, StateStore},
     },
     error::StoreError,
     id::{CallId, ConnectionId, OrganizationId},
@@ -108,7 +108,7 @@ impl CallState for ScopedState {
         self.store.get_state(self.organization, self.connection, &self.connector, key, now).await
     }
 
-    async fn set(&self, key: &str, value: Vec<u8>, ttl: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
+    async fn set(&self, key: &str, value: Vec<u8>, ttl: Duration) -> Result<(), SetStateError> {
         let now = self.clock.now();
         let until = now.plus(ttl);
         self.store.set_state(self.organization, self.connection, &self.connector, key, &value, until, now).await

@@ -15,7 +15,7 @@ use crate::{
         call::Connectors,
         fault::{Fault, FaultKind},
         outbound::{Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse},
-        sandbox::{CallState, Invocation, MappingFailure, StateRefusal},
+        sandbox::{CallState, Invocation, MappingFailure, SetStateError},
     },
     error::StoreError,
     id::OrganizationId,
@@ -201,8 +201,8 @@ impl CallState for NoOutbound {
         Ok(None)
     }
 
-    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
-        Ok(Ok(()))
+    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<(), SetStateError> {
+        Ok(())
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
         outbound::{
             DryRunPolicy, Outbound, OutboundFailure, OutboundReason, OutboundRequest, OutboundResponse, StagedRequest,
         },
-        sandbox::{CallState, Cost, Invocation, LogLine, StateRefusal},
+        sandbox::{CallState, Cost, Invocation, LogLine, SetStateError},
     },
     error::StoreError,
     id::CallId,
@@ -131,7 +131,7 @@ impl CallState for ReadOnly {
         self.0.get(key).await
     }
 
-    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<Result<(), StateRefusal>, StoreError> {
-        Ok(Ok(()))
+    async fn set(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<(), SetStateError> {
+        Ok(())
     }
 }

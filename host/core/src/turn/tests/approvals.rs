@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     approval::{Approval, ApprovalState, ChatClient, LIFETIME, Outcome, Verdict},
-    connector::connection::{ConnectionStatus, Environment, Owner, Policy},
+    connector::{
+        connection::{ConnectionStatus, Environment, Owner, Policy},
+        fault::FaultKind,
+    },
     id::{ApprovalId, ConversationId},
     model::{FinishReason, ModelMessage, Role},
     time::Timestamp,
@@ -188,7 +191,7 @@ async fn what_was_changed_since_it_was_shown_is_not_done() {
         let approval = only(&world);
         assert_eq!(approval.state, ApprovalState::Failed);
         let Some(Outcome::Error { kind, message, .. }) = approval.outcome else { panic!("{approval:?}") };
-        assert!(kind == "denied" && message.contains(why), "{message}");
+        assert!(kind == FaultKind::Denied && message.contains(why), "{message}");
     }
 }
 

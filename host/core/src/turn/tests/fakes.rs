@@ -366,8 +366,8 @@ impl StateStore for Fake {
         _: &[u8],
         _: Timestamp,
         _: Timestamp,
-    ) -> Result<Result<(), StateRefusal>, StoreError> {
-        Ok(Ok(()))
+    ) -> Result<(), SetStateError> {
+        Ok(())
     }
 }
 

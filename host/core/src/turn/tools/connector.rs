@@ -10,7 +10,8 @@ use crate::{
         available::{Offer, Offered},
         call::{CallRequest, Caller},
         connection::Environment,
-        fault::Fault,
+        fault::{Fault, FaultKind},
+        tool_error::ToolErrorKind,
     },
     id::ConnectionId,
     model::ToolCall,
@@ -83,7 +84,7 @@ pub(in crate::turn) fn render_result(
             let n = citations.add(called.title.clone(), None, called.id.to_string(), &output.to_string());
             (output, None, None, Some(n))
         }
-        Err(error) => (error.for_client(), Some(error.for_model()), Some(error.reason), None),
+        Err(error) => (error.for_client(), Some(error.for_model()), Some(error.kind.name()), None),
     };
     let connection = called.connection.as_deref().map(|connection| ("connection", connection));
     let names = connection.into_iter().chain([("action", called.action.as_str()), ("title", called.title.as_str())]);
@@ -116,7 +117,7 @@ impl Toolbox<'_> {
     pub(super) async fn call_connector(&self, id: &str, call: &ToolCall, asked: &[Approval]) -> ToolOutcome {
         let arguments = match parse::<ConnectorArguments>(call) {
             Ok(arguments) => arguments,
-            Err(message) => return ToolOutcome::Done(self.failed(&call.name, "invalid_input", &message)),
+            Err(message) => return ToolOutcome::Done(self.failed(&call.name, FaultKind::InvalidInput, &message)),
         };
         let kind = self.principal.kind;
         let Some(offered) = self.offer.find(kind, &arguments.connection, &arguments.action) else {
@@ -124,7 +125,7 @@ impl Toolbox<'_> {
                 "no connection `{}` with an action `{}` is offered here",
                 arguments.connection, arguments.action
             );
-            return ToolOutcome::Done(self.failed(&call.name, "unknown_action", &message));
+            return ToolOutcome::Done(self.failed(&call.name, ToolErrorKind::UnknownAction, &message));
         };
         let request = CallRequest {
             organization: self.principal.organization,
@@ -161,7 +162,7 @@ impl Toolbox<'_> {
         let ActionCall { called, result, notes, authorize } = action;
         let cap = self.turns.limits.tool_output_bytes;
         let mut result = render_result(CALL_CONNECTOR, &called, result, &notes, cap, citations);
-        if let Some(authorize) = authorize.filter(|_| result.step["reason"] == "needs_auth") {
+        if let Some(authorize) = authorize.filter(|_| result.step["reason"] == FaultKind::NeedsAuth.name()) {
             result.output["authorize"] = authorize.clone();
             result.step["authorize"] = authorize;
         }
@@ -172,7 +173,7 @@ impl Toolbox<'_> {
     /// call itself will say.
     async fn ask(&self, id: &str, request: &CallRequest, asked: &[Approval]) -> Result<Option<Approval>, ToolError> {
         let admitted = match self.turns.connectors.admit(request).await {
-            Ok(Ok(admitted)) if admitted.needs_confirmation() => admitted,
+            Ok(admitted) if admitted.needs_confirmation() => admitted,
             _ => return Ok(None),
         };
         let same = |approval: &Approval| {
@@ -181,7 +182,7 @@ impl Toolbox<'_> {
         };
         if asked.iter().any(same) {
             let message = "the customer is asked to confirm this very call already; it is made once";
-            return Err(ToolError::new("repeated", message));
+            return Err(ToolError::new(ToolErrorKind::Repeated, message));
         }
         let wish = ApprovalRequest {
             person: ChatClient::new(self.principal, self.visitor),
@@ -196,11 +197,11 @@ impl Toolbox<'_> {
 
 impl From<Fault> for ToolError {
     fn from(fault: Fault) -> Self {
-        Self::new(fault.kind.name(), fault.for_model())
+        Self::new(fault.kind, fault.for_model())
     }
 }
 
 fn not_made(failure: &dyn std::fmt::Display, connection: ConnectionId) -> ToolError {
     tracing::warn!(%failure, %connection, "a connector call could not be made");
-    ToolError::new("internal", "the call could not be made")
+    ToolError::new(FaultKind::Internal, "the call could not be made")
 }

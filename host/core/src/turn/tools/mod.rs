@@ -16,7 +16,7 @@ pub(super) use self::{
 use super::{Turns, cite::Citations, prompt::fence, store::AcceptedTurn};
 use crate::{
     approval::Approval,
-    connector::{available::Offer, fault},
+    connector::{available::Offer, tool_error::ToolErrorKind},
     knowledge::Passage,
     model::ToolCall,
     principal::Principal,
@@ -76,7 +76,11 @@ impl Toolbox<'_> {
             SEARCH_KNOWLEDGE => return self.search_knowledge(call).await,
             "search_connectors" => self.search_connectors(call),
             CREATE_TICKET => self.create_ticket(call).await,
-            other => self.failed(other, "unknown_tool", "there is no such tool; use only those that were offered"),
+            other => self.failed(
+                other,
+                ToolErrorKind::UnknownTool,
+                "there is no such tool; use only those that were offered",
+            ),
         })
     }
 
@@ -100,13 +104,13 @@ impl Toolbox<'_> {
         }
     }
 
-    pub(super) fn failed(&self, tool: &str, reason: &str, message: &str) -> ToolResult {
-        let error = ToolError::new(reason, message).of_write(tool == CREATE_TICKET);
+    pub(super) fn failed(&self, tool: &str, kind: impl Into<ToolErrorKind>, message: &str) -> ToolResult {
+        let error = ToolError::new(kind, message).of_write(tool == CREATE_TICKET);
         ToolResult {
             ok: false,
             content: fence(None, "error", [], &error.for_model(), &[], self.turns.limits.tool_output_bytes),
             output: error.for_client(),
-            step: json!({"tool": tool, "ok": false, "reason": reason}),
+            step: json!({"tool": tool, "ok": false, "reason": error.kind.name()}),
             cites: Vec::new(),
         }
     }
@@ -115,8 +119,7 @@ impl Toolbox<'_> {
 /// Why a tool gave nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ToolError {
-    /// A fault's kind, or the tool's own reason.
-    pub reason: String,
+    pub kind: ToolErrorKind,
     /// What the model can act on.
     message: String,
     /// Whether the call was to change something: then every text says whether it did.
@@ -124,8 +127,8 @@ pub(super) struct ToolError {
 }
 
 impl ToolError {
-    pub fn new(reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason: reason.into(), message: message.into(), write: false }
+    pub fn new(kind: impl Into<ToolErrorKind>, message: impl Into<String>) -> Self {
+        Self { kind: kind.into(), message: message.into(), write: false }
     }
 
     /// The same, of a call that was to change something.
@@ -136,20 +139,16 @@ impl ToolError {
 
     fn for_model(&self) -> Value {
         if !self.write {
-            return json!({"error": self.reason, "message": self.message});
+            return json!({"error": self.kind.name(), "message": self.message});
         }
-        let done = if self.may_have_run() { "unknown" } else { "no" };
-        json!({"error": self.reason, "done": done, "message": fault::write_for_model(&self.reason, &self.message)})
-    }
-
-    fn may_have_run(&self) -> bool {
-        self.reason == "unknown" || fault::may_have_run(&self.reason)
+        let done = if self.kind.may_have_run() { "unknown" } else { "no" };
+        json!({"error": self.kind.name(), "done": done, "message": self.kind.write_for_model(&self.message)})
     }
 
     /// What a client may show to a customer.
     pub fn for_client(&self) -> Value {
-        let text = if self.write { fault::write_for_customer } else { fault::for_customer };
-        json!({"error": self.reason, "message": text(&self.reason)})
+        let text = if self.write { self.kind.write_for_customer() } else { self.kind.for_customer() };
+        json!({"error": self.kind.name(), "message": text})
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{SEARCH_KNOWLEDGE, ToolOutcome, ToolResult, Toolbox, parse};
 use crate::{
-    connector::available::Offered,
+    connector::{available::Offered, fault::FaultKind, tool_error::ToolErrorKind},
     id::TicketId,
     knowledge::Passage,
     model::ToolCall,
@@ -30,14 +30,18 @@ impl Toolbox<'_> {
     pub(super) async fn search_knowledge(&self, call: &ToolCall) -> ToolOutcome {
         let query = match parse::<SearchArguments>(call) {
             Ok(arguments) => arguments.query,
-            Err(message) => return ToolOutcome::Done(self.failed(&call.name, "invalid_input", &message)),
+            Err(message) => return ToolOutcome::Done(self.failed(&call.name, FaultKind::InvalidInput, &message)),
         };
         let limit = self.turns.limits.passages;
         match self.turns.retriever.retrieve(self.principal.organization, &query, limit).await {
             Ok(passages) => ToolOutcome::Found(passages),
             Err(failure) => {
                 tracing::warn!(%failure, "a search for the model failed");
-                ToolOutcome::Done(self.failed(&call.name, "unavailable", "the search is not available right now"))
+                ToolOutcome::Done(self.failed(
+                    &call.name,
+                    ToolErrorKind::Unavailable,
+                    "the search is not available right now",
+                ))
             }
         }
     }
@@ -52,7 +56,7 @@ impl Toolbox<'_> {
     pub(super) fn search_connectors(&self, call: &ToolCall) -> ToolResult {
         let query = match parse::<SearchArguments>(call) {
             Ok(arguments) => arguments.query.to_lowercase(),
-            Err(message) => return self.failed(&call.name, "invalid_input", &message),
+            Err(message) => return self.failed(&call.name, FaultKind::InvalidInput, &message),
         };
         let words: Vec<&str> = query.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2).collect();
         let mut scored: Vec<(usize, &Offered)> = self
@@ -83,8 +87,8 @@ impl Toolbox<'_> {
     pub(super) async fn create_ticket(&self, call: &ToolCall) -> ToolResult {
         let TicketArguments { subject, body } = match parse::<TicketArguments>(call) {
             Ok(arguments) if arguments.subject.len() <= 800 && arguments.body.len() <= 40_000 => arguments,
-            Ok(_) => return self.failed(&call.name, "invalid_input", "the subject or the body is too long"),
-            Err(message) => return self.failed(&call.name, "invalid_input", &message),
+            Ok(_) => return self.failed(&call.name, FaultKind::InvalidInput, "the subject or the body is too long"),
+            Err(message) => return self.failed(&call.name, FaultKind::InvalidInput, &message),
         };
         let now = self.turns.clock.now();
         let id = TicketId(self.turns.random.uuid(now));
@@ -95,7 +99,11 @@ impl Toolbox<'_> {
             Ok(()) => self.succeeded(&call.name, json!({"ticket_id": id, "status": "open"})),
             Err(failure) => {
                 tracing::error!(%failure, "a ticket could not be stored");
-                self.failed(&call.name, "unavailable", "the ticket could not be opened; ask the customer to try again")
+                self.failed(
+                    &call.name,
+                    ToolErrorKind::Unavailable,
+                    "the ticket could not be opened; ask the customer to try again",
+                )
             }
         }
     }
