@@ -86,8 +86,8 @@ impl RoundCall {
     }
 }
 
-/// The round to store. A call beyond the bound keeps only its name, or is dropped when even that doesn't fit. A call that
-/// waits for a person is always kept.
+/// The round to store. A call beyond the bound keeps only its name, or is dropped when even that doesn't fit. A call
+/// that waits for a person is always kept.
 pub fn bounded(round: Round) -> Round {
     let Round { calls, mut data } = round;
     let data_bytes = data.bytes() + calls.iter().map(|call| call.data.bytes()).sum::<usize>();
