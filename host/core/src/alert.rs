@@ -1,5 +1,5 @@
-//! Alerts: what an admin has to hear of before customers do. One is open for each cause; it is listed by the API and told
-//! to the organization's webhook.
+//! Alerts tell an admin about a problem before customers notice it. At most one is open for each cause. The API lists
+//! them, and the organization's webhook is notified.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long ahead it is said that a credential ends which nobody can renew but a person.
+/// How long ahead an alert warns of a credential's expiry that only a person can prevent.
 pub const EXPIRY_AHEAD: Duration = Duration::from_secs(14 * 24 * 3600);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertKind {
-    /// The service refused the connection's credential, and chats can't use it any more.
+    /// The service refused the connection's credential, so chats can't use it.
     NeedsAuth,
     /// The connection failed three times in a row.
     ConnectionFailing,
-    /// The credential ends soon, and can't be refreshed.
+    /// The credential expires soon and can't be refreshed.
     CredentialExpiring,
 }
 
@@ -35,7 +35,7 @@ pub enum AlertKind {
 pub enum Severity {
     /// Something will stop working.
     Warning,
-    /// Something has.
+    /// Something has stopped working.
     Critical,
 }
 
@@ -66,14 +66,14 @@ impl AlertState {
     }
 }
 
-/// What a webhook is told of; the `type` of the message.
+/// An event that a webhook receives: the `type` of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Event {
     #[serde(rename = "connection.needs_auth")]
     ConnectionNeedsAuth,
     #[serde(rename = "connection.failing")]
     ConnectionFailing,
-    /// It works again: an alert of one of the two kinds above was resolved by a call that went well.
+    /// The connection works again: a successful call resolved an alert of one of the two kinds above.
     #[serde(rename = "connection.recovered")]
     ConnectionRecovered,
     #[serde(rename = "credential.expiring")]
@@ -84,11 +84,11 @@ pub enum Event {
 }
 
 impl Event {
-    /// Those that a webhook may choose from.
+    /// The events that a webhook may subscribe to.
     pub const CHOICE: [Self; 4] =
         [Self::ConnectionNeedsAuth, Self::ConnectionFailing, Self::ConnectionRecovered, Self::CredentialExpiring];
 
-    /// One of those, by its name.
+    /// The event of this name, if a webhook may subscribe to it.
     pub fn chosen(name: &str) -> Option<Self> {
         Self::CHOICE.into_iter().find(|event| event.name() == name)
     }
@@ -120,7 +120,7 @@ impl AlertKind {
         }
     }
 
-    /// What a webhook is told when one is raised.
+    /// The event that is sent when such an alert is raised.
     pub fn event(self) -> Event {
         match self {
             Self::NeedsAuth => Event::ConnectionNeedsAuth,
@@ -142,7 +142,7 @@ impl AlertKind {
     }
 }
 
-/// The connection that an alert is about, as it was then.
+/// The connection that an alert is about, as it was at that time.
 #[derive(Clone, Debug)]
 pub struct Subject {
     pub connection: ConnectionId,
@@ -151,28 +151,28 @@ pub struct Subject {
     pub environment: Environment,
 }
 
-/// An alert to raise, unless it is open for the same cause.
+/// An alert to raise, unless one is open for the same cause.
 #[derive(Clone, Debug)]
 pub struct NewAlert {
     pub kind: AlertKind,
-    /// One alert is open for each cause.
+    /// Identifies the problem. At most one alert is open for each cause.
     pub cause: String,
     pub title: String,
-    /// What happened; redacted. For the API alone: it may quote a service.
+    /// What happened; redacted. Only the API shows it, because it may quote a service.
     pub message: Option<String>,
     pub reason: Option<Reason>,
 }
 
-/// What a change of health means for alerts.
+/// What a change of health does to alerts.
 #[derive(Clone, Debug)]
 pub enum HealthChange {
     Raise(NewAlert),
-    /// Whatever was open about the connection's health is over.
+    /// Resolves the open alerts about the connection's health.
     Recovered,
 }
 
-/// What is news in a connection's health. `offered` is whether chats could use it: what an admin is still setting up
-/// raises nothing.
+/// What a change of health does to alerts. `offered` says whether chats could use the connection: one that an admin
+/// still sets up raises none.
 pub fn health_news(before: &Health, after: &Health, subject: &Subject, offered: bool) -> Option<HealthChange> {
     if before.state == after.state {
         return None;
@@ -199,7 +199,8 @@ pub fn health_cause(kind: AlertKind, connection: ConnectionId) -> String {
     format!("{}:{connection}", kind.name())
 }
 
-/// That a credential ends. It is said once for each end, also when somebody has acknowledged it.
+/// The alert about a credential that expires. It is raised once for each expiry, even after somebody has acknowledged
+/// it.
 pub fn expiry(subject: &Subject, ends: Timestamp) -> NewAlert {
     let kind = AlertKind::CredentialExpiring;
     NewAlert {
@@ -211,9 +212,9 @@ pub fn expiry(subject: &Subject, ends: Timestamp) -> NewAlert {
     }
 }
 
-/// What a webhook is sent: `{type, timestamp, data}`, as Standard Webhooks has it
-/// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>). Nothing in it comes from
-/// a service, a customer or a credential.
+/// The body of a webhook message: `{type, timestamp, data}`, as Standard Webhooks defines it
+/// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>). It contains nothing
+/// from a service, a customer or a credential.
 pub fn payload(event: Event, at: Timestamp, data: Value) -> String {
     json!({"type": event, "timestamp": at, "data": data}).to_string()
 }
@@ -227,14 +228,14 @@ pub fn alert_data(id: AlertId, kind: AlertKind, title: &str, reason: Option<Reas
 }
 
 impl Subject {
-    /// As events tell it.
+    /// The JSON of this connection in an event.
     pub fn data(&self) -> Value {
         json!({"id": self.connection, "name": self.name, "connector": self.connector, "environment": self.environment})
     }
 }
 
-/// How long to wait after a delivery's try number `tries` (from 1) failed; `None` when it is given up. Spread by `chance`,
-/// a byte drawn by chance, by a fifth to either side: eight tries over most of a day.
+/// The wait after delivery attempt number `tries` (from 1) failed; `None` after the last one. `chance`, a random byte,
+/// varies it by up to a fifth in both directions. The eight attempts take most of a day.
 pub fn wait_after(tries: u32, chance: u8) -> Option<Duration> {
     const WAITS: [u64; 7] = [10, 60, 300, 1800, 7200, 18_000, 36_000];
     let seconds = WAITS.get(usize::try_from(tries.checked_sub(1)?).ok()?)?;

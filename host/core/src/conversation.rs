@@ -1,4 +1,4 @@
-//! What was said: messages, and how a client's history is matched with the stored one ([`merge`]).
+//! Conversations: their messages, and how a client's history is matched with the stored one ([`merge`]).
 
 mod merge;
 
@@ -17,24 +17,24 @@ use crate::{
 /// One message of the history that a client sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientMessage {
-    /// The client's own id for it (the AI SDK sends one), unique within a conversation.
+    /// The client's own id for it, unique within a conversation. The AI SDK sends one.
     pub id: Option<String>,
     pub role: Role,
     pub text: String,
 }
 
-/// How a message came to its end.
+/// How a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageStatus {
-    /// An answer that is being written.
+    /// An answer in progress.
     Streaming,
     Complete,
-    /// Stopped by the client; what was written until then is kept.
+    /// Stopped by the client. The text so far is kept.
     Cancelled,
     /// Ended by an error.
     Failed,
-    /// The host died while it was being written.
+    /// The host died while it was written.
     Interrupted,
 }
 
@@ -50,31 +50,31 @@ impl MessageStatus {
     }
 }
 
-/// One message as it is stored.
+/// One stored message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Message {
     pub id: MessageId,
     pub conversation_id: ConversationId,
-    /// The client's own id for it; of an answer that goes on from another one, what the client knows that one by.
+    /// The client's own id for it. An answer that continues another one has that answer's id here.
     pub client_id: Option<String>,
     pub role: Role,
     pub content: String,
     pub status: MessageStatus,
-    /// Why an answer ended, once it has.
+    /// Why an answer ended; `None` until then.
     pub finish: Option<FinishReason>,
     pub citations: Vec<Citation>,
     /// The tool calls of an answer, without their raw output:
     /// `[{"tool", "connection"?, "action"?, "ok", "reason"?, "approval"?}]`.
     pub steps: Vec<Value>,
-    /// The tokens that an answer took; `None` until it has ended, and for a user's message.
+    /// The tokens that an answer used. `None` until it has ended, and for a user's message.
     pub usage: Option<TokenUsage>,
     pub created_at: Timestamp,
-    /// When an edit or a new answer took this message's place. Models aren't sent it any more; it stays readable.
+    /// When an edit or a new answer replaced this message. It stays readable but is no longer sent to models.
     pub superseded_at: Option<Timestamp>,
 }
 
 impl Message {
-    /// What a client knows it by. An answer that goes on from another one is known by that one's id.
+    /// The id by which a client knows it. An answer that continues another one has that answer's id.
     pub fn client_name(&self) -> String {
         self.client_id.clone().unwrap_or_else(|| self.id.to_string())
     }

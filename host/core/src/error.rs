@@ -1,27 +1,27 @@
-//! The errors that ports share. They know nothing of HTTP: the server maps them to problems in one place.
+//! The errors that ports share. They know nothing of HTTP; the server turns them into problems in one place.
 
-/// The store could not do it. The text is for the operator's log, never for a client.
+/// An operation of the store failed. Its text is for the operator's log, never for a client.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database is out of reach or overloaded; trying again may help.
+    /// The database can't be reached or is overloaded. A repeat may succeed.
     #[error("the database is unavailable while trying to {doing}: {detail}")]
     Unavailable { doing: &'static str, detail: String },
-    /// The disk under the database is full. What is there can be read.
+    /// The disk of the database is full. Reads still work.
     #[error("the database's disk is full while trying to {doing}: {detail}")]
     Full { doing: &'static str, detail: String },
-    /// A row or a statement is not what the code expects.
+    /// A row or a statement isn't what the code expects.
     #[error("the database refused to {doing}: {detail}")]
     Broken { doing: &'static str, detail: String },
 }
 
 impl StoreError {
-    /// Whether the same may go well in a while.
+    /// Whether a repeat may succeed later.
     pub fn is_passing(&self) -> bool {
         !matches!(self, Self::Broken { .. })
     }
 }
 
-/// An embedder could not do it.
+/// An embedder failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EmbedError {
     #[error("the embedder at {at} could not be reached: {detail}")]

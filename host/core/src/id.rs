@@ -1,11 +1,11 @@
-//! Identifiers: one newtype for each kind of row, so that a message's id can't stand in for a conversation's.
+//! Identifiers: one type for each kind of row, so the compiler finds an id in the wrong place.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use uuid::Uuid;
 
-/// What is said of a text in an id's place, to whoever wrote it.
+/// The error about a text that is no id, for whoever sent it.
 const NO_ID: &str = "it is no id, such as `01989c3a-7e10-7aaa-8bbb-0123456789ab`";
 
 macro_rules! ids {
@@ -51,7 +51,7 @@ ids! {
     KeyId,
     /// A conversation.
     ConversationId,
-    /// A message. A turn is known by the id of the assistant's message that it writes.
+    /// A message. A turn has the id of the answer that it writes.
     MessageId,
     /// A source of knowledge.
     SourceId,
@@ -67,7 +67,7 @@ ids! {
     TicketId,
     /// A workflow rule.
     WorkflowId,
-    /// Somebody whose signatures an organization trusts.
+    /// A publisher whose signatures an organization trusts.
     PublisherId,
     /// An alert.
     AlertId,

@@ -1,11 +1,12 @@
-//! JSON as it is compared and read: numbers by what they count, objects whatever their order.
+//! Compares JSON values by meaning: numbers by their value, objects without regard to order.
 //!
-//! A [`Value`] keeps a number's digits and an object's order, so that both reach a service as they were written. `==` takes
-//! `1` and `1.0` for two numbers, and text of it depends on the order; what has to know better asks here.
+//! A [`Value`] keeps a number's digits and an object's order, so that both reach a service as they were written. For
+//! this reason `==` tells `1` from `1.0`, and a value's text depends on its order. Code that compares or hashes uses
+//! the functions below.
 
 use serde_json::{Number, Value};
 
-/// Whether two values are the same to whoever reads JSON: `1.50` is `1.5`, and `{"a": 1, "b": 2}` is `{"b": 2, "a": 1}`.
+/// Whether two values mean the same: `1.50` is `1.5`, and `{"a": 1, "b": 2}` is `{"b": 2, "a": 1}`.
 pub fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => same_number(left, right),
@@ -24,8 +25,8 @@ fn same_number(left: &Number, right: &Number) -> bool {
     left == right || decimal(left.as_str()).is_some_and(|left| decimal(right.as_str()) == Some(left))
 }
 
-/// A number as sign, digits without zeros at either end, and the power of ten that `0.digits` is multiplied by. Nothing
-/// for an exponent beyond what anybody counts with.
+/// A number as its sign, its digits without zeros at either end, and the power of ten that `0.digits` is multiplied by.
+/// `None` when the exponent doesn't fit 64 bits.
 fn decimal(text: &str) -> Option<(bool, String, i64)> {
     let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -40,14 +41,14 @@ fn decimal(text: &str) -> Option<(bool, String, i64)> {
     Some((negative, significant.trim_end_matches('0').to_owned(), point))
 }
 
-/// The text of a value with its members in the order of their names: the same for two values that differ in order only.
+/// The text of a value with its members sorted by name, so that two values that differ in order only give one text.
 pub fn canonical(value: &Value) -> String {
     let mut value = value.clone();
     value.sort_all_objects();
     value.to_string()
 }
 
-/// JSON, or another text, without a byte order mark (RFC 8259, section 8.1, lets readers ignore it).
+/// JSON or other text without a byte order mark, which RFC 8259, section 8.1, lets readers ignore.
 pub fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }

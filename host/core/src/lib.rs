@@ -1,5 +1,5 @@
-//! The core of Resly: what a turn, a tool call, a manifest and an allowance are, the turn pipeline, the connector call,
-//! and the ports to everything that does IO. It knows no axum, sqlx, wasmtime or reqwest.
+//! The domain of Resly: the chat turn, the connector call, approvals, retrieval, and the ports to everything that does
+//! IO. It doesn't depend on axum, sqlx, wasmtime or reqwest.
 //!
 //! Start at [`turn`] for a chat request and at [`connector::call`] for a connector call.
 

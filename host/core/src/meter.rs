@@ -1,4 +1,4 @@
-//! What is counted, per organization and calendar month, and where it ends.
+//! Meters and limits: what is counted for an organization in a calendar month, and up to which value.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub enum Meter {
     Messages,
     /// Passages embedded when content is ingested.
     Embeddings,
-    /// Connector calls that left the policy check.
+    /// Connector calls that policy admitted.
     ConnectorCalls,
     /// Fuel that guests burnt, in wasmtime's units (about one per WebAssembly instruction).
     Fuel,
@@ -23,7 +23,7 @@ pub enum Meter {
 impl Meter {
     pub const ALL: [Self; 4] = [Self::Messages, Self::Embeddings, Self::ConnectorCalls, Self::Fuel];
 
-    /// The name in the database and on the wire.
+    /// The name in the database and in the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Messages => "messages",
@@ -34,15 +34,15 @@ impl Meter {
     }
 }
 
-/// The hard caps of a plan. A meter without an entry is unlimited.
+/// The hard limits of a plan. A meter without an entry is unlimited.
 pub type Limits = BTreeMap<Meter, u64>;
 
-/// One meter at one moment.
+/// The value of one meter at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
     pub used: u64,
     pub limit: Option<u64>,
-    /// Set aside for calls that are running, beside what is used; only of what is set aside at all.
+    /// The amount set aside for running calls, in addition to `used`. Only for meters that set amounts aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<u64>,
 }
@@ -52,33 +52,33 @@ pub struct Reading {
 pub struct UsageReport {
     pub period: Period,
     pub meters: BTreeMap<Meter, Reading>,
-    /// Calls made in the `sandbox` environment: counted beside the others, toward no limit and no bill.
+    /// Calls in the `sandbox` environment. They count toward no limit and no bill.
     pub sandbox: BTreeMap<Meter, u64>,
-    /// Toward no limit of the plan.
+    /// Counts toward no limit of the plan.
     #[serde(default)]
     pub stored_bytes: StoredBytes,
 }
 
-/// Bytes that connectors and sources made the host keep in a period, by environment: logs of calls, what connectors
-/// remember, samples of their outputs, sources with their passages. What was deleted since counts too.
+/// Bytes that connectors and sources made the host store in a period, by environment: logs of calls, connectors' state,
+/// samples of their outputs, sources with their passages. Bytes that were deleted since are included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredBytes {
     pub production: u64,
     pub sandbox: u64,
 }
 
-/// Whose a hard cap is.
+/// What has the limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitOf {
     /// The organization's plan.
     #[default]
     Plan,
-    /// The API key's own cap, below the plan.
+    /// The API key, with a limit of its own below the plan's.
     Key,
 }
 
-/// A hard cap stands in the way. Nothing was counted.
+/// A hard limit was reached. Nothing was counted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
 #[error("{} of {limit} {} is reached until {resets_at}; {}", self.name(), meter.name(), self.advice())]
 pub struct LimitReached {
@@ -105,13 +105,13 @@ impl LimitReached {
     }
 }
 
-/// The rest of a meter is set aside for calls that are running, and most of that will be free in a moment.
+/// The rest of a limit is set aside for running calls. Most of it will be free again in a moment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
 #[error("the rest of this month's {} is set aside for calls that are running; try again in a moment", meter.name())]
 pub struct SetAside {
     pub meter: Meter,
     pub limit: u64,
-    /// What was really used.
+    /// The amount that was used, without `reserved`.
     pub used: u64,
     pub reserved: u64,
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::knowledge::Passage;
 
-/// Who said it. What a client sends as `system` is instruction, not conversation, and is never stored as a message.
+/// Who wrote a message. A client's `system` text is an instruction and is never stored as a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -26,18 +26,18 @@ impl Role {
     }
 }
 
-/// What a model is asked.
+/// A request to a model.
 #[derive(Clone, Debug)]
 pub struct ModelRequest {
-    /// The host's own instructions followed by the client's.
+    /// The host's own instructions, followed by the client's.
     pub instructions: String,
-    /// What retrieval found, numbered as the answer should cite it. Providers render it into the prompt with
-    /// `core::turn::prompt`; `builtin` reads it as it is.
+    /// The passages that retrieval found, with the numbers to cite them by. Providers write them into the prompt;
+    /// `builtin` reads them directly.
     pub passages: Vec<NumberedPassage>,
     pub messages: Vec<ModelMessage>,
-    /// Empty when the model must answer now.
+    /// Empty when the model has to answer now.
     pub tools: Vec<ToolSpec>,
-    /// At most this many tokens in the answer.
+    /// The most tokens that the model may write.
     pub max_tokens: u32,
 }
 
@@ -47,21 +47,21 @@ pub struct NumberedPassage {
     pub passage: Passage,
 }
 
-/// One message of the dialogue as a model sees it.
+/// One message of the dialogue, as a model sees it.
 #[derive(Clone, Debug)]
 pub enum ModelMessage {
     Text {
         role: Role,
         text: String,
     },
-    /// The assistant's tool calls of one round, after the text it said before them.
+    /// The assistant's tool calls of one round, after the text before them.
     ToolCalls {
         text: String,
         calls: Vec<ToolCall>,
-        /// What the provider sent beside text and calls in that message.
+        /// The provider's data of that message.
         data: ProviderData,
     },
-    /// A tool's output: data, fenced, never instructions.
+    /// A tool's output. It is data, inside its frame, and never an instruction.
     ToolResult {
         call_id: String,
         name: String,
@@ -69,47 +69,48 @@ pub enum ModelMessage {
     },
 }
 
-/// A tool the model may call.
+/// A tool that the model may call.
 #[derive(Clone, Debug)]
 pub struct ToolSpec {
     pub name: String,
     pub description: String,
     /// JSON Schema (2020-12) of the arguments.
     pub parameters: Value,
-    /// For `call_connector`: what it reaches, for models that match by rule rather than by reading the schema.
+    /// The actions that `call_connector` reaches, for models that match by rule instead of reading the schema.
     pub actions: Vec<OfferedAction>,
 }
 
 /// A connector's action as it is offered to a model.
 #[derive(Clone, Debug)]
 pub struct OfferedAction {
-    /// What the model names the connection by.
+    /// The model's name for the connection.
     pub connection: String,
     pub action: String,
     pub title: String,
     pub description: String,
     pub input: Value,
-    /// It changes something.
+    /// Whether it changes something.
     pub writes: bool,
-    /// The host asks a person to confirm it, so the model needn't.
+    /// Whether the host asks a person to confirm it, so that the model needn't.
     pub confirmed: bool,
-    /// Patterns from the organization's workflow rules that ask for this action, matched without regard to case.
+    /// Phrases of the organization's workflow rules that ask for this action. Case doesn't matter.
     pub triggers: Vec<String>,
 }
 
-/// A call that the model finished asking for.
+/// A complete tool call of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolCall {
     pub id: String,
     pub name: String,
-    /// JSON text as the model wrote it: not yet parsed, not trusted.
+    /// The JSON text that the model wrote, neither parsed nor trusted.
     pub arguments: String,
-    /// What the provider sent beside the members above.
+    /// The provider's data of this call.
     pub data: ProviderData,
 }
 
-/// Members of a provider's message or tool call that the host doesn't know, such as reasoning or a signature. Some providers
-/// refuse the next round of a tool loop without them, so they go back unchanged. They are never shown to a client or logged.
+/// Members of a provider's message or tool call that the host doesn't know, such as reasoning or a signature. Some
+/// providers refuse the next round without them, so they are sent back unchanged. They are never shown to a client or
+/// logged.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProviderData(pub Map<String, Value>);
@@ -119,13 +120,13 @@ impl ProviderData {
         self.0.is_empty()
     }
 
-    /// How many bytes it takes, roughly: names and texts.
+    /// About how many bytes it takes, counting names and texts.
     pub fn bytes(&self) -> usize {
         self.0.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
     }
 }
 
-/// Its content is the provider's: `Debug` tells the names alone.
+/// Shows the names only, because the content is the provider's.
 impl fmt::Debug for ProviderData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
@@ -146,12 +147,13 @@ fn value_bytes(value: &Value) -> usize {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelEvent {
-    /// The numbers that the answer cites, from a model that knows them before its first word.
+    /// The numbers that the answer cites, from a model that knows them before it writes.
     Cites(Vec<u32>),
     Text(String),
-    /// Only ever sent whole, after the stream has ended well.
+    /// A complete call, sent only after the stream has ended well.
     ToolCall(ToolCall),
-    /// What the provider wants back with this message if its calls are run. Sent at most once, before `Finish`.
+    /// The data that the provider wants back with this message if its calls are run. Sent at most once, before
+    /// `Finish`.
     Data(ProviderData),
     /// The last event of a stream that ended well.
     Finish {
@@ -170,7 +172,7 @@ pub enum FinishReason {
     Length,
     /// The provider's own filter stopped it.
     ContentFilter,
-    /// The provider ended it for a reason of its own.
+    /// The provider ended it for another reason.
     Other,
 }
 
@@ -195,7 +197,7 @@ pub struct TokenUsage {
     pub output: u64,
 }
 
-/// Why a model did not answer. `Display` is for the operator's log; clients get the kind.
+/// Why a model did not answer. `Display` is for the operator's log. Clients only get the kind of error.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ModelError {
     #[error("the model at {at} could not be reached: {detail}")]
@@ -216,7 +218,7 @@ pub type ModelStream = BoxStream<'static, Result<ModelEvent, ModelError>>;
 
 #[async_trait]
 pub trait Model: Send + Sync + 'static {
-    /// For metadata and logs, such as `builtin` or `openai:gpt-x`.
+    /// The name in metadata and logs, such as `builtin` or `openai:gpt-x`.
     fn name(&self) -> &str;
     /// Starts an answer. Dropping the stream cancels the request.
     async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError>;

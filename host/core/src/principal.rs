@@ -1,4 +1,4 @@
-//! Who is asking, and what they may do. Authority comes from here, never from what a model says.
+//! The authenticated caller and what it may do. Permissions come from here, never from what a model writes.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,13 +8,13 @@ use crate::id::{KeyId, OrganizationId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// `/api/chat` and the conversations it makes.
+    /// `/api/chat` and the conversations that it creates.
     Chat,
     /// `/api/search`.
     Search,
     /// `/api/admin`: everything of one organization.
     Admin,
-    /// Plans, limits and what else the organization itself must not decide.
+    /// Plans, limits, and other things that an organization must not decide itself.
     Operator,
 }
 
@@ -37,7 +37,7 @@ pub struct Principal {
     pub scopes: Vec<Scope>,
     /// Origins (RFC 6454, such as `https://shop.example`) from which a publishable key may be used.
     pub origins: Vec<String>,
-    /// The most messages that this key itself may spend in a period, below the organization's plan.
+    /// The key's own limit on messages in a period, below the organization's plan.
     pub message_cap: Option<u64>,
 }
 

@@ -1,14 +1,14 @@
-//! How fast a key may be used: requests in a minute and answers at once, for the key as a whole, for each visitor and for
-//! each client address.
+//! Rate limits of a key: requests in a minute and simultaneous answers, for the whole key, each visitor, and each
+//! client address.
 
 use serde::{Deserialize, Serialize};
 
 use crate::principal::KeyKind;
 
-/// The length of the window that requests are counted in.
+/// Seconds of the window in which requests are counted.
 pub const WINDOW_S: u64 = 60;
 
-/// The rates of one subject. `None` is unlimited.
+/// The limits of one subject. `None` is unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimit {
@@ -22,7 +22,7 @@ pub struct RateLimit {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimits {
-    /// Everything under the key.
+    /// All requests under the key.
     pub key: RateLimit,
     /// Each visitor (`visitorId`) under the key.
     pub visitor: RateLimit,
@@ -31,8 +31,9 @@ pub struct RateLimits {
 }
 
 impl RateLimits {
-    /// The rates of a key for which nobody set any. A publishable key is readable by anyone, so its month must not be
-    /// spent in minutes; a secret key belongs to a server, which speaks for many from one address.
+    /// The limits of a key without explicit ones. Anyone can read a publishable key, so nobody may use up the month's
+    /// limit in minutes with it. A secret key belongs to a server that speaks for many visitors from one address, so it
+    /// has none.
     pub fn usual(kind: KeyKind) -> Self {
         let limit = |requests, streams| RateLimit { requests_per_minute: Some(requests), streams: Some(streams) };
         match kind {
@@ -42,7 +43,7 @@ impl RateLimits {
     }
 }
 
-/// Whom a rate is for.
+/// What a rate limit applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RateSubject {
@@ -54,7 +55,7 @@ pub enum RateSubject {
 impl RateSubject {
     pub const ALL: [Self; 3] = [Self::Key, Self::Visitor, Self::Address];
 
-    /// The name on the wire.
+    /// The name in the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Key => "key",

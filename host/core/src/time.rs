@@ -1,4 +1,4 @@
-//! Time, ids and randomness come in as inputs, so that tests decide them.
+//! Time, ids and randomness as inputs, so that tests can choose them.
 
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
@@ -6,7 +6,7 @@ use jiff::{civil::Date, tz::Offset};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use uuid::Uuid;
 
-/// An instant, UTC, whole microseconds: what both databases keep without loss.
+/// An instant in UTC with whole microseconds, which both databases store without loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(jiff::Timestamp);
@@ -19,7 +19,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 impl Timestamp {
-    /// From microseconds since the Unix epoch; out-of-range values saturate.
+    /// From microseconds since the Unix epoch. Values out of range become the nearest possible one.
     pub fn from_micros(micros: i64) -> Self {
         Self(jiff::Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 {
             jiff::Timestamp::MIN
@@ -42,13 +42,13 @@ impl Timestamp {
         Self::from_micros(self.micros().saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// How long after `earlier` this is; zero when it is before.
+    /// The time from `earlier` to this; zero when `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.micros().saturating_sub(earlier.micros())).unwrap_or(0))
     }
 }
 
-/// RFC 3339 with six decimals and `Z`: fixed width, so that the text sorts as the time does.
+/// RFC 3339 with six decimals and `Z`. The width is fixed, so texts sort like the times.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.6}", self.0)
@@ -71,7 +71,7 @@ pub struct Period {
 }
 
 impl Period {
-    /// The month that `now` is in.
+    /// The month that contains `now`.
     pub fn containing(now: Timestamp) -> Self {
         let first = Offset::UTC.to_datetime(now.0).date().first_of_month();
         let at = |date: Date| {
@@ -84,7 +84,7 @@ impl Period {
     }
 }
 
-/// What time it is.
+/// The source of the current time.
 pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
@@ -99,11 +99,11 @@ pub fn parse_http_date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok().map(Timestamp)
 }
 
-/// Unpredictable bytes, and identifiers made of them.
+/// The source of unpredictable bytes and of the ids made of them.
 pub trait Random: Send + Sync + 'static {
     fn fill(&self, bytes: &mut [u8]);
 
-    /// A UUID of version 7 (RFC 9562): sorts by `now`, unpredictable otherwise.
+    /// A UUID of version 7 (RFC 9562): sorts by `now`, otherwise unpredictable.
     fn uuid(&self, now: Timestamp) -> Uuid {
         let mut bytes = [0; 10];
         self.fill(&mut bytes);
@@ -112,7 +112,7 @@ pub trait Random: Send + Sync + 'static {
     }
 }
 
-/// The machine's own clock.
+/// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

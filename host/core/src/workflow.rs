@@ -1,4 +1,4 @@
-//! Workflow rules: what an organization wants done when a customer's message matches.
+//! Workflow rules: what a turn does in addition when a customer's message matches.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -13,12 +13,12 @@ use crate::{
 pub struct Workflow {
     pub id: WorkflowId,
     pub name: String,
-    /// Words or phrases; any of them in the message, without regard to case, is a match.
+    /// Words or phrases. A message that contains any of them matches, without regard to case.
     pub triggers: Vec<String>,
     /// The action that a match asks for.
     pub connection: Option<ConnectionId>,
     pub action: Option<String>,
-    /// What a match adds to the model's instructions.
+    /// Instructions to the model that a match adds.
     pub instructions: Option<String>,
     pub enabled: bool,
     pub created_at: Timestamp,

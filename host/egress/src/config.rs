@@ -1,10 +1,10 @@
-//! What an operator decides about egress.
+//! The operator's settings of egress.
 
 use std::time::Duration;
 
 use crate::{policy::allow::AllowedHost, policy::route::Route, wire::retry::RetryPolicy};
 
-/// What may be reached beyond public https, through what, and how patiently.
+/// What may be reached besides public https, through which routes, and with which timeouts.
 #[derive(Clone, Debug)]
 pub struct EgressConfig {
     /// `RESLY_EGRESS_ALLOW`, parsed.
@@ -13,11 +13,11 @@ pub struct EgressConfig {
     pub routes: Vec<Route>,
     /// Certificate authorities beyond the system's, PEM; may be empty.
     pub extra_ca_pem: Vec<u8>,
-    /// For the name, the connection and TLS together.
+    /// For resolving the name, connecting and TLS together.
     pub connect_timeout: Duration,
     /// From the start of a request to the head of its response.
     pub first_byte_timeout: Duration,
-    /// Between two pieces of a body.
+    /// Between two chunks of a body.
     pub idle_timeout: Duration,
     pub retry: RetryPolicy,
 }

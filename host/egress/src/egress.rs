@@ -1,4 +1,4 @@
-//! What all calls share: the clients, the breakers, and the operator's decisions.
+//! What all calls share: the HTTP clients, the circuit breakers, and the operator's settings.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,14 +21,14 @@ use crate::{
     },
 };
 
-/// How long a connection's run of failures is remembered after its last request.
+/// How long a breaker is kept after the last request of its connection.
 const BREAKER_IDLE: Duration = Duration::from_secs(600);
 const BREAKERS: u64 = 10_000;
 
-/// Whose run of failures a breaker counts: a connection's, or one visitor's where visitors have their own accounts.
+/// The owner of a breaker: a connection, or one of its visitors where each has an account.
 pub(crate) type BreakerKey = (ConnectionId, Option<String>);
 
-/// The way out of the building. There is one in a process.
+/// The way out for all requests. There is one in a process.
 pub struct Egress {
     pub(crate) clients: Clients,
     pub(crate) config: EgressConfig,
@@ -45,7 +45,7 @@ impl Egress {
         Self::behind(guard::check, config, resolver, random)
     }
 
-    /// As [`Self::new`], with what judges addresses as an input.
+    /// [`Self::new`] with another address guard, for tests.
     pub(crate) fn behind(
         guard: Guard,
         config: EgressConfig,
@@ -57,13 +57,14 @@ impl Egress {
         Ok(Arc::new(Self { clients, config, random, breakers }))
     }
 
-    /// For how long a connection's requests still fail at once on this host, when they do.
+    /// How long this host will still refuse the connection's requests at once; `None` when its breaker is closed.
     pub fn open_for(&self, connection: ConnectionId) -> Option<Duration> {
         let breaker = self.breakers.get(&(connection, None))?;
         lock(&breaker).open_for(tokio::time::Instant::now())
     }
 
-    /// Why an address would be refused for its plain http, when it would: only hosts that the operator lists speak it.
+    /// Why a URL is refused because it is plain http; `None` when it isn't refused for that. Only hosts that the
+    /// operator lists may use plain http.
     pub fn refuses_plain_http(&self, url: &str) -> Option<String> {
         let target = Target::parse(url).ok().filter(|target| !target.is_https())?;
         match self.clients.way(&target) {
@@ -77,7 +78,7 @@ impl Egress {
     }
 }
 
-/// What a mutex guards here is whole after every statement, so a panic elsewhere doesn't spoil it.
+/// Ignores poisoning: a panic while a lock is held leaves data that is still valid.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! From what went wrong inside to what the guest and the admin are told. Nothing here repeats a header, a query or a
+//! Turns internal errors into the failures that the guest and the admin see. No message repeats a header, a query or a
 //! body.
 
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub fn bad_credential(error: &InjectError) -> OutboundFailure {
     refused(OutboundReason::NeedsAuth, error.to_string())
 }
 
-/// The operator's log has the cause; the guest learns whether trying again or entering the credential again helps.
+/// The cause goes to the operator's log. The guest learns whether a repeat may help.
 pub fn closed_vault(error: &VaultError) -> OutboundFailure {
     tracing::error!(%error, "a credential could not be opened");
     match error {
@@ -57,7 +57,7 @@ pub fn closed_vault(error: &VaultError) -> OutboundFailure {
                 "the host could not read the connection's credential just now; try again",
             )
         },
-        // Another host may have the key: the connection is all right, so it keeps its state.
+        // Another host may have the key, so the connection itself keeps its state.
         VaultError::NoMasterKey(id) => refused(
             OutboundReason::Network,
             format!(
@@ -71,7 +71,8 @@ pub fn closed_vault(error: &VaultError) -> OutboundFailure {
     }
 }
 
-/// Why an account has no tokens to send. What an admin can't mend is told as the host's or the service's trouble.
+/// Why an account has no tokens to send. A problem that no admin can solve is reported as one of the host or the
+/// service.
 pub fn unauthorized(error: &OAuthError, who: &AccountSpec) -> OutboundFailure {
     match error {
         OAuthError::NotAuthorized | OAuthError::Expired | OAuthError::Ended(_) => {
@@ -93,7 +94,7 @@ pub fn unauthorized(error: &OAuthError, who: &AccountSpec) -> OutboundFailure {
     }
 }
 
-/// The credential wasn't there in time.
+/// The credential could not be opened or renewed before the call's deadline.
 pub fn late() -> OutboundFailure {
     refused(OutboundReason::Timeout, "the call's time was over before the request was sent")
 }

@@ -1,24 +1,24 @@
-//! Everything that leaves the building: what a connector may reach, with which credential, and what of it comes back.
+//! Egress sends all requests of connectors: it decides what a connector may reach and adds the credential, and redacts
+//! the response.
 //!
-//! One request of a guest goes through [`Session`]'s `send` (in `session.rs`, the only path there is):
+//! The method `send` of [`Session`] (`session.rs`) is the only way out for a guest's request:
 //!
-//! 1. its URL is parsed once (`policy::target`), and that one parse decides the policy, DNS, SNI and `Host`;
-//! 2. it must lie within the manifest's hosts as the connection's settings make them (`policy::grant`), be https, and
-//!    not be a private address written out (`policy::guard`);
-//! 3. its headers are checked (`wire::headers`);
-//! 4. if its host is to get the credential, the vault opens it, once in a call (`vault`, `wire::inject`); an OAuth access
-//!    token is renewed first when it is about to end, and once more when the service says that it has ended (`oauth`);
-//! 5. the client resolves the name and dials the very addresses that the guard has passed (`policy::resolve`,
-//!    `wire::client`), within the connection's breaker (`wire::breaker`) and with retries where these do no harm;
-//! 6. redirects start again at 2, without the credential once they leave the origin;
-//! 7. the response is read and decoded within its bounds (`wire::body`, `wire::decode`) and every form of the
-//!    credential is taken out of it (`wire::redact`).
+//! 1. The URL is parsed once (`policy::target`). Policy, DNS, SNI and `Host` all use that one result. 2. The URL must
+//! be within the manifest's hosts, with the connection's settings filled in (`policy::grant`). It must be    https, and
+//! its host must not be a literal private address (`policy::guard`). 3. The guest's headers are checked
+//! (`wire::headers`). 4. If the host is to get the credential, the vault opens it, once in a call (`vault`,
+//! `wire::inject`). An OAuth access    token is renewed first when it is about to expire, and once more when the
+//! service says that it has (`oauth`). 5. The client resolves the name and dials only addresses that the guard has
+//! checked (`policy::resolve`,    `wire::client`). The connection's circuit breaker may refuse the request
+//! (`wire::breaker`), and a request that may    be repeated is retried (`wire::retry`). 6. A redirect starts again at
+//! 2. Once it has left the origin, the credential is no longer added. 7. The response is read and decoded within bounds
+//! (`wire::body`, `wire::decode`), and every encoding of the credential    is removed from it (`wire::redact`).
 //!
-//! A message to an organization's webhook (`webhook`) takes the same way out, without a guest: 1 and 5 hold for it, and
-//! neither redirects nor bodies are read.
+//! A message to an organization's webhook (`webhook`) takes steps 1 and 5. Its redirects aren't followed, and the body
+//! of its response isn't read.
 //!
-//! What an operator lists (`RESLY_EGRESS_ALLOW`) skips the guard and may speak plain http; what an operator routes
-//! (`RESLY_EGRESS_ROUTE`) is dialled elsewhere; both use clients, and so connection pools, of their own.
+//! Hosts that the operator lists (`RESLY_EGRESS_ALLOW`) skip the guard and may use plain http. Hosts that the operator
+//! routes (`RESLY_EGRESS_ROUTE`) are dialled elsewhere. Each of the two has its own client and connection pool.
 
 mod config;
 mod egress;

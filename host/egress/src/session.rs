@@ -1,4 +1,4 @@
-//! The outside as one call has it: its grants, its credential, its allowance and its deadline.
+//! The outbound side of one call: its grants, credential, allowance and deadline.
 
 mod attempt;
 mod credential;
@@ -43,75 +43,76 @@ use crate::{
 
 /// The most bytes of a request's body.
 const REQUEST_BODY: usize = 1 << 20;
-/// The most redirects that one request follows.
+/// The most redirects that are followed for one request.
 const HOPS: usize = 5;
 
 /// Where a call's credential comes from.
 pub enum CredentialSource {
     /// The connection has none.
     None,
-    /// Opened by the vault, at the first request that carries it.
+    /// Sealed. The vault opens it at the first request that carries it.
     Sealed { vault: Arc<Vault>, sealed: SealedCredentials, binding: Binding },
-    /// Known already: to try credentials before they are stored.
+    /// In the clear, to try credentials before they are stored.
     Plain(Credentials),
-    /// What authorizing obtained, renewed when it is about to end or the service says that it has.
+    /// The tokens of an account. They are renewed when they are about to expire or when the service says that they
+    /// have.
     Account { keeper: Arc<TokenRefresher>, who: Arc<AccountSpec> },
 }
 
-/// What one call may do outside.
+/// What one call may send, and with which credential.
 pub struct SessionSpec {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
     pub manifest: Arc<Manifest>,
-    /// Which of the manifest's ways of authentication the connection uses.
+    /// The way of authentication that the connection uses, out of those in the manifest.
     pub auth: Auth,
-    /// The connection's settings, which the manifest's hosts may be made of.
+    /// The connection's settings, which are filled into the manifest's hosts.
     pub settings: Value,
     pub credentials: CredentialSource,
-    /// Whether the action does no more twice than once, so that any of its requests may be sent again.
+    /// Whether repeating the action changes nothing, so that each of its requests may be sent again.
     pub idempotent: bool,
-    /// Requests on the wire: redirects and retries count.
+    /// The most requests that are sent, including redirects and retries.
     pub http_calls: u32,
-    /// Decoded bytes of all bodies together.
+    /// The most decoded bytes of all response bodies together.
     pub response_bytes: usize,
-    /// From the first request on, for everything. Until then the call may wait for its connector to be compiled, or for a
-    /// place to run.
+    /// Time for everything, from the first request on. Before that, the call may wait for its connector to be compiled
+    /// or for a place to run.
     pub deadline: Duration,
 }
 
-/// The outside of one call.
+/// The outbound side of one call.
 pub struct Session {
     egress: Arc<Egress>,
     spec: SessionSpec,
     breaker: BreakerKey,
-    /// Set by the first request.
+    /// The call's deadline, set by the first request.
     until: OnceLock<Instant>,
     grants: OnceLock<Result<Grants, GrantError>>,
     opening: tokio::sync::Mutex<()>,
     credential: Mutex<Option<Arc<Credential>>>,
-    /// Whether the service refused an access token already, and it was renewed.
+    /// Whether an access token was already renewed after the service had refused it.
     renewed: AtomicBool,
     calls_left: AtomicU32,
     bytes_left: AtomicUsize,
     requests: Mutex<Vec<Value>>,
 }
 
-/// One request of what a guest asked for: the first, or one that a redirect led to.
+/// One request to one target: the guest's own, or one that a redirect led to.
 struct Hop {
     method: Method,
     target: Target,
     headers: HeaderMap,
     body: Option<Bytes>,
-    /// False once a redirect has left the origin: the credential stays behind for good.
+    /// False after a redirect has left the origin. The credential is then never added again.
     trusted: bool,
-    /// Whether some service may have seen this request, or one before it.
+    /// Whether a service may have received this request or an earlier one of the same exchange.
     seen: bool,
-    /// The credential that it carries.
+    /// The credential that it carried.
     carries: Option<Arc<Credential>>,
 }
 
 impl Egress {
-    /// Opens the outside for one call. Nothing is dialled and no credential opened before the first request.
+    /// Opens the outbound side of one call. Nothing is dialled and no credential is opened before the first request.
     pub fn session(self: &Arc<Self>, spec: SessionSpec) -> Arc<Session> {
         Arc::new(Session::new(Arc::clone(self), spec))
     }
@@ -138,7 +139,7 @@ impl Session {
         }
     }
 
-    /// When the call's time is over, as seen at its first request.
+    /// The call's deadline, which the first request sets.
     fn until(&self, now: Instant) -> Instant {
         *self.until.get_or_init(|| now + self.spec.deadline)
     }
@@ -154,7 +155,8 @@ impl Session {
         let mut hop = self.first(request)?;
         let result = match (self.travel(&mut hop, until).await, again) {
             (Ok(response), Some(request)) if self.is_expired(&hop, &response) => {
-                // The service refused it for its token, so it did nothing: a write is sent once more too.
+                // The service refused the request because of its token, so it did nothing. A write may be sent once
+                // more, too.
                 match self.renew(&hop, until).await {
                     Ok(()) => {
                         hop = Hop { seen: true, ..self.first(request)? };
@@ -168,7 +170,7 @@ impl Session {
         result.map_err(|failure| OutboundFailure { sent: failure.sent || hop.seen, ..failure })
     }
 
-    /// Sends a hop and those that redirects lead to.
+    /// Sends a hop and follows its redirects.
     async fn travel(&self, hop: &mut Hop, until: Instant) -> Result<OutboundResponse, OutboundFailure> {
         for _ in 0..=HOPS {
             let response = self.repeat(hop, until).await?;
@@ -181,7 +183,7 @@ impl Session {
         Err(failure::refused(OutboundReason::Denied, message))
     }
 
-    /// Checks what the guest wrote, as far as that can be done without its target's policy.
+    /// Checks the guest's request, except for the policy of its target.
     fn first(&self, request: OutboundRequest) -> Result<Hop, OutboundFailure> {
         let method = method(&request.method)?;
         let target = Target::parse(&request.url).map_err(|error| failure::bad_url(&error))?;
@@ -194,8 +196,8 @@ impl Session {
             let message = format!("query parameter `{name}` carries the connection's credential; leave it out");
             return Err(failure::refused(OutboundReason::Invalid, message));
         }
-        // A service that takes no body with these methods takes it for the next request on the connection, and that
-        // may be somebody else's.
+        // Some services don't read a body with these methods. They would take it for the next request on the
+        // connection, which may be another organization's.
         if matches!(method, Method::GET | Method::HEAD) && request.body.as_ref().is_some_and(|body| !body.is_empty()) {
             let message = format!("a {method} request has no body: put it into the query, or use another method");
             return Err(failure::refused(OutboundReason::Invalid, message));
@@ -209,7 +211,7 @@ impl Session {
         Ok(Hop { method, target, headers, body: request.body, trusted: true, seen: false, carries: None })
     }
 
-    /// The policy for one hop: grants, scheme, address. Whether the credential goes along, besides.
+    /// The policy for one hop: grants, scheme and address. Also returns whether the credential is added.
     fn permit(&self, hop: &Hop) -> Result<(Transport, bool), OutboundFailure> {
         let grants = self.grants.get_or_init(|| Grants::resolve(&self.spec.manifest, &self.spec.settings));
         let grants = grants.as_ref().map_err(failure::bad_settings)?;
@@ -227,7 +229,7 @@ impl Session {
         Ok((way, self.spec.auth != Auth::None && hop.trusted && grants.authenticate(target)))
     }
 
-    /// The whole policy for one hop, and the credential that goes along.
+    /// The policy for one hop, with the opened credential if it is added.
     async fn admit(&self, hop: &Hop, until: Instant) -> Result<(Transport, Option<Arc<Credential>>), OutboundFailure> {
         let (way, authenticated) = self.permit(hop)?;
         if !authenticated {
@@ -245,7 +247,7 @@ impl Outbound for Session {
         result.map_err(|failure| OutboundFailure { message: self.redact(&failure.message).into_owned(), ..failure })
     }
 
-    /// What was never opened can't be in a text.
+    /// A credential that was never opened can't appear in a text.
     fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let known = self.credential();
         let redactor = known.as_ref().and_then(|credential| credential.redactor.as_ref());
@@ -257,7 +259,7 @@ impl Outbound for Session {
     }
 }
 
-/// Upper-case letters and dashes. `TRACE` would echo the credential, `CONNECT` would make a tunnel.
+/// Accepts upper-case letters and dashes. `TRACE` would echo the credential, and `CONNECT` would open a tunnel.
 fn method(text: &str) -> Result<Method, OutboundFailure> {
     let plain =
         !text.is_empty() && text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');

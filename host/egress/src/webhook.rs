@@ -1,8 +1,11 @@
-//! A message to an organization's webhook: signed as Standard Webhooks has it, sent through the one policy there is.
+//! Sends a signed message to an organization's webhook, under the same policy as other requests.
 //!
-//! The signature is HMAC-SHA256 over `id.timestamp.body`, in Base64 after `v1,`; several, parted by spaces, while a secret
-//! is being replaced (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
-//! Redirects aren't followed, and nothing of an answer is read but its status.
+//! The message follows Standard Webhooks
+//! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>). The signature is
+//! `v1,` and the Base64 of HMAC-SHA256 over `id.timestamp.body`. While a secret is being replaced, there are several
+//! signatures with spaces between them.
+//!
+//! Redirects aren't followed, and only the status of the answer is read.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -26,27 +29,27 @@ use crate::{
     wire::client::{Outgoing, TransportError, WireError},
 };
 
-/// The field of a secret's record, and its shape.
+/// The field of the secret in its credentials record, and the version of that record.
 const FIELD: &str = "secret";
 const VERSION: u32 = 1;
 const PREFIX: &str = "whsec_";
 /// Bytes of a secret.
 const SECRET: usize = 32;
-/// For everything, from the name to the answer's head.
+/// Time for everything, from resolving the name to the head of the answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What to send.
+/// A message to send.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'m> {
     pub url: &'m str,
-    /// The same for every try, so that a receiver can tell repeats.
+    /// The same in each attempt, so that a receiver can recognise repeats.
     pub id: &'m str,
     pub at: Timestamp,
     /// JSON text.
     pub body: &'m str,
 }
 
-/// Why a message didn't arrive. CredentialSealer for the admin: it names no address.
+/// Why a message didn't arrive. The text is safe for the admin, because it names no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     #[error("the webhook's URL can't be called: {0}")]
@@ -59,12 +62,13 @@ pub enum SendError {
     Secret,
 }
 
-/// What a webhook's secret is bound to. The webhook's id stands where a connection's does: no two things share an id.
+/// The vault's binding of a webhook's secret. The webhook's id is in the place of a connection's. Ids are unique, so
+/// they can't be the same.
 pub fn webhook_binding(organization: OrganizationId, webhook: WebhookId) -> Binding {
     Binding { organization, connection: ConnectionId(webhook.0), field: "webhook".into(), version: VERSION }
 }
 
-/// A new secret: as it is shown once, and as the vault takes it.
+/// Creates a secret: as text, which is shown once, and as a record for the vault.
 pub fn mint_webhook_secret(random: &dyn Random) -> (SecretString, Credentials) {
     let mut bytes = Zeroizing::new([0; SECRET]);
     random.fill(&mut *bytes);
@@ -73,7 +77,7 @@ pub fn mint_webhook_secret(random: &dyn Random) -> (SecretString, Credentials) {
     (SecretString::from(text.as_str()), sealed)
 }
 
-/// `webhook-signature`, under each secret.
+/// The `webhook-signature` header, with one signature for each secret.
 fn signature(secrets: &[Credentials], message: &Message<'_>) -> Result<String, SendError> {
     let signed = format!("{}.{}.{}", message.id, message.at.seconds(), message.body);
     let each = secrets.iter().map(|secret| {
@@ -87,13 +91,13 @@ fn signature(secrets: &[Credentials], message: &Message<'_>) -> Result<String, S
 }
 
 impl Egress {
-    /// Whether a URL may be a webhook's, as far as that can be told before its name is resolved.
+    /// Checks whether a URL may be a webhook's, without resolving its name.
     pub fn check_webhook_url(&self, url: &str) -> Result<(), SendError> {
         self.clients.way(&Target::parse(url)?)?;
         Ok(())
     }
 
-    /// Sends a message, signed with each of the secrets; the answer's status.
+    /// Sends a message, signed with each of the secrets. Returns the answer's status.
     pub async fn send_webhook(&self, message: Message<'_>, secrets: &[Credentials]) -> Result<u16, SendError> {
         let target = Target::parse(message.url)?;
         let way = self.clients.way(&target)?;

@@ -1,29 +1,29 @@
-//! What one call may use.
+//! The resources that one call may use.
 
 use std::time::Duration;
 
 use crate::manifest::Manifest;
 
-/// What one call may use. Every field is a hard bound.
+/// The resources that one call may use. Every field is a hard limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// wasmtime's fuel units, for the guest and the mappings it asks for together; where there is a `FuelReserve`, what
-    /// the call starts with.
+    /// Fuel in wasmtime's units, for the guest and its mappings together. With a `FuelReserve`, this is what the call
+    /// starts with.
     pub fuel: u64,
-    /// Wall clock, waiting for services included.
+    /// Wall-clock time, including waiting for services.
     pub deadline: Duration,
-    /// All linear memories of the call together.
+    /// Bytes of all linear memories of the call together.
     pub memory_bytes: usize,
     pub http_calls: u32,
-    /// All response bodies of the call together, decoded.
+    /// Decoded bytes of all response bodies of the call together.
     pub response_bytes: usize,
-    /// The result's JSON text.
+    /// Bytes of the result's JSON text.
     pub output_bytes: usize,
     pub log_lines: usize,
 }
 
 impl Allowance {
-    /// What a manifest may ask for at most.
+    /// The most that a manifest may ask for.
     pub const MOST: Self = Self {
         fuel: 2_000_000_000,
         deadline: Duration::from_secs(60),
@@ -34,7 +34,7 @@ impl Allowance {
         log_lines: 100,
     };
 
-    /// What the manifest asks for, within what the host gives.
+    /// What the manifest asks for, up to the host's limits. The host's default where it asks for nothing.
     pub fn of(manifest: &Manifest) -> Self {
         let (usual, most, asked) = (Self::default(), Self::MOST, manifest.limits);
         let size = |asked: Option<u64>, usual: usize, most: usize| {

@@ -1,6 +1,6 @@
-//! What a component is known by.
+//! The digest that identifies a component.
 
-/// SHA-256 of a component's bytes: what it is known by.
+/// SHA-256 of a component's bytes, which identifies the component.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
 

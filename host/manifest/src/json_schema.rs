@@ -1,4 +1,4 @@
-//! JSON Schema (2020-12) as connectors use it: for inputs, outputs and settings.
+//! JSON Schema (2020-12) for inputs, outputs and settings, with bounds on the cost of a check.
 
 mod difference;
 mod extent;
@@ -13,17 +13,18 @@ use self::extent::Extent;
 /// Where and how a value differs from its schema, at most eight times. The value itself is never quoted.
 pub type Differences = Vec<Difference>;
 
-/// What strangers write as a pattern costs this much at most each time it is compiled. It is tried in time that is linear
-/// in the text's length: no look-around and no back-references.
+/// The most bytes of a compiled pattern. Patterns have no look-around and no back-references, so matching takes time
+/// that is linear in the text's length.
 const PATTERN_BYTES: usize = 256 << 10;
-/// Places of the schema times values, and patterns times bytes of text: what one check may take, about a second at worst.
+/// The most that one check may take, about a second: places of the schema times values, and patterns times bytes of
+/// text.
 const MOST_STEPS: u64 = 16_000_000;
 const MOST_MATCHED: u64 = 8_000_000;
-/// From here on a check is a long one.
+/// A check of more steps than this is long.
 const LONG: u64 = 200_000;
 
-/// A schema ready to check values with. References to anything outside the schema are refused, so a schema can't
-/// reach the network; and what a check may take is bounded, since author and caller may both be strangers.
+/// A schema that is ready to check values. It can't reach the network, because references to other documents are
+/// refused. The cost of a check is bounded, because both author and caller may be strangers.
 pub struct Schema {
     validator: Validator,
     extent: Extent,
@@ -42,7 +43,7 @@ impl Schema {
         self.prepare(value)?.run()
     }
 
-    /// A check that is known to end in time. What it takes is measured here, once.
+    /// Prepares a check whose cost is within the bounds.
     ///
     /// # Errors
     /// When the value is too large to be checked.
@@ -64,7 +65,7 @@ impl Schema {
     }
 }
 
-/// A check of one value.
+/// A prepared check of one value.
 pub struct Check<'a> {
     schema: &'a Schema,
     value: &'a Value,
@@ -72,7 +73,7 @@ pub struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Whether it takes so long that an async worker should be left to others meanwhile.
+    /// Whether it takes so long that it should not block an async worker.
     pub fn is_long(&self) -> bool {
         self.is_long
     }
@@ -109,12 +110,12 @@ fn size(value: &Value) -> Size {
     size
 }
 
-/// Checks one value against a schema that is used once.
+/// Checks a value against a schema that is used only once.
 pub fn validate(schema: &Value, value: &Value) -> Result<(), Differences> {
     Schema::new(schema).map_err(|error| vec![Difference::of_all(error)])?.check(value)
 }
 
-/// How many patterns a schema has, as far as they are found by name.
+/// The number of patterns in a schema, as far as its keywords show them.
 pub fn count_patterns(schema: &Value) -> usize {
     match schema {
         Value::Array(items) => items.iter().map(count_patterns).sum(),
@@ -130,7 +131,7 @@ pub fn count_patterns(schema: &Value) -> usize {
     }
 }
 
-/// Checks that a schema is one.
+/// Checks that a value is a valid schema.
 pub fn check_schema(schema: &Value) -> Result<(), String> {
     Schema::new(schema).map(|_| ())
 }

@@ -1,24 +1,24 @@
-//! How much memory a JSON text takes once it is parsed, measured before anything of it is built.
+//! Estimates the memory that a JSON text takes once it is parsed, without building anything of it.
 //!
-//! A text of two bytes for each element can grow by a factor of thirty, and one of empty objects by a factor of eighty. So
-//! a text from a stranger is weighed first: the reader visits each value, keeps none, and stops at the bound.
+//! Parsing can multiply a text's size: by thirty with two bytes for each element, by eighty with empty objects. So a
+//! stranger's text is weighed first. The reader visits each value, keeps none, and stops at the bound.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// A list may have reserved twice what it holds.
+/// Bytes of a list's element. A list may have reserved twice what it holds.
 const ELEMENT: usize = 2 * size_of::<Value>();
-/// A member in an object's table, with its hash.
+/// Bytes of a member in an object's table, with its hash.
 const MEMBER: usize = size_of::<u64>() + size_of::<String>() + size_of::<Value>();
-/// An object reserves room for four members with its first, and an index of them.
+/// Bytes of an object: with its first member, it reserves space for four and an index of them.
 const OBJECT: usize = 4 * MEMBER + 64 + 2 * ALLOCATION;
-/// What a name takes beside its bytes, and its place in a table that may have reserved twice what it holds.
+/// Bytes of a name besides its text: its place in a table that may have reserved twice what it holds.
 const NAME: usize = 2 * (MEMBER - size_of::<Value>()) + 16;
-/// An integer of 64 bits keeps its digits.
+/// Bytes of an integer of 64 bits, which keeps its digits.
 const DIGITS: usize = ALLOCATION + 8;
-/// How serde_json hands over any other number: as an object with this member, whose value has the digits.
+/// The member by which serde_json represents any other number: an object with this member, whose value has the digits.
 const NUMBER: &str = "$serde_json::private::Number";
-/// What an allocation takes beside its bytes.
+/// Bytes that an allocation takes besides its content.
 const ALLOCATION: usize = 24;
 
 const BEYOND: &str = "parsed, it takes more memory than it may";
@@ -28,16 +28,16 @@ const BEYOND: &str = "parsed, it takes more memory than it may";
 pub enum WeighError {
     #[error("it holds so many values that, parsed, it would take more than {} MiB of memory", most >> 20)]
     TooHeavy { most: usize },
-    /// It is no JSON; whoever parses it tells more.
+    /// It isn't JSON. The parser's error says more.
     #[error("it is not JSON")]
     NotJson,
 }
 
-/// Bytes that the text takes as a [`Value`], roughly and rather too many. The time is in proportion to the text, the memory
-/// is its depth.
+/// Estimates the bytes of a text as a [`Value`], rather too many than too few. It takes time in proportion to the text,
+/// and memory in proportion to its depth.
 ///
 /// # Errors
-/// When that is more than `most`, or the text is no JSON.
+/// When the weight is more than `most`, or the text isn't JSON.
 pub fn weigh(text: &str, most: usize) -> Result<usize, WeighError> {
     let mut scale = Scale { weight: 0, most };
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -61,7 +61,7 @@ impl Scale {
     }
 }
 
-/// One value on the scale.
+/// Weighs one value.
 struct Weighed<'s>(&'s mut Scale);
 
 impl<'de> DeserializeSeed<'de> for Weighed<'_> {
@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for Weighed<'_> {
     }
 }
 
-/// A member's name on the scale; whether it stands for a number.
+/// Weighs a member's name. Returns whether the object stands for a number.
 struct Name<'s>(&'s mut Scale);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {

@@ -1,7 +1,7 @@
-//! What a connector says of itself: its manifest, the checks and the comparison of manifests, JSON Schema within bounds,
-//! the import of OpenAPI documents, the package (a component with its manifest inside) and its signature.
+//! The manifest of a connector: reading, checking and comparing it. Also JSON Schema within bounds, the import of
+//! OpenAPI documents, the package (a component with its manifest inside) and its signature.
 //!
-//! Everything here is pure: no IO, no async, no clock. What strangers send is read here, so everything is bounded.
+//! Everything here is pure: no IO, no async, no clock. It reads what strangers send, so everything is bounded.
 
 mod allowance;
 mod digest;

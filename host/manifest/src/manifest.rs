@@ -1,8 +1,7 @@
-//! The manifest: what a connector is and what it asks for, read by an admin before any of it runs.
+//! The manifest: what a connector is and what it asks for. An admin reads it before any of its code runs.
 //!
-//! The same shape serves compiled connectors (`connector.toml`, packed into the component) and declarative ones (JSON
-//! or TOML, whose actions carry `request` and `response`). `host/manifest/src/manifest/read.rs` reads it and
-//! `check.rs` beside it validates it whole.
+//! Compiled connectors (`connector.toml`, packed into the component) and declarative ones (JSON or TOML, whose actions
+//! have `request` and `response`) have the same manifest. `read.rs` reads it, and `check.rs` validates it.
 
 mod check;
 mod compare;
@@ -25,7 +24,7 @@ pub use read::{Reading, SCHEMA, from_toml, from_value};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Lower-case letters, digits and dashes, 1 to 64: the name in URLs and tool calls.
+    /// The name in URLs and tool calls: 1 to 64 lower-case letters, digits and dashes.
     pub id: String,
     pub name: String,
     /// Semantic version, such as `1.0.0`.
@@ -34,16 +33,16 @@ pub struct Manifest {
     pub author: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Hosts it may call: `name[:port][/path/prefix]`. One whole label may be a setting, as in
-    /// `{{ settings.shop }}.myshopify.com`.
+    /// Hosts that it may call: `name[:port][/path/prefix]`. One whole label may be a setting, as in `{{ settings.shop
+    /// }}.myshopify.com`.
     #[serde(default)]
     pub hosts: Vec<String>,
     #[serde(default)]
     pub auth: Auth,
-    /// Other ways to convince the service, which a connection may choose in place of `auth`; each of a type of its own.
+    /// Other ways to authenticate, which a connection may choose instead of `auth`. Each has another type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub auth_alternatives: Vec<Auth>,
-    /// The hosts, out of `hosts`, that get the credential; all of them when empty.
+    /// The hosts among `hosts` that get the credential. Empty means all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub auth_hosts: Vec<String>,
     /// JSON Schema of the settings: an object.
@@ -53,13 +52,13 @@ pub struct Manifest {
     /// How a connection is tested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<Test>,
-    /// What the service answers in the `sandbox` environment.
+    /// The service's answers in the `sandbox` environment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixtures: Vec<Fixture>,
     /// Whether redirects within `hosts` are followed.
     #[serde(default)]
     pub redirects: bool,
-    /// How a request that may be sent again is sent again; by the host's own rules when absent.
+    /// When requests are repeated. The host's own rules apply when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
     #[serde(default)]
@@ -92,25 +91,25 @@ pub enum Auth {
     Oauth2(Box<OAuth>),
 }
 
-/// How a service does OAuth 2.0. One whole label of an address may be a setting, as in `hosts`.
+/// How a service implements OAuth 2.0. One whole label of a URL's host may be a setting, as in `hosts`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OAuth {
-    /// Where a person agrees (RFC 6749, section 3.1); the grant `client_credentials` needs none.
+    /// Where a person agrees (RFC 6749, section 3.1). The grant `client_credentials` doesn't need it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorize_url: Option<String>,
     pub token_url: String,
     /// RFC 7009.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoke_url: Option<String>,
-    /// What the authorization response's `iss` has to be (RFC 9207), when the service sends one.
+    /// The required `iss` of the authorization response (RFC 9207), when the service sends one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// How the service signs its answer to an authorization, when it does. One that isn't signed is refused.
+    /// How the service signs its answer to an authorization. With this, an answer without a valid signature is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_hmac: Option<CallbackHmac>,
     #[serde(default)]
     pub scopes: Vec<String>,
-    /// What stands between scopes: a space, unless the service wants a comma.
+    /// The separator of scopes: a space, unless the service wants a comma.
     #[serde(default = "space")]
     pub scope_separator: String,
     /// PKCE with S256 (RFC 7636).
@@ -120,23 +119,23 @@ pub struct OAuth {
     pub grant: Grant,
     #[serde(default)]
     pub client_auth: ClientAuth,
-    /// Parameters that the service asks for beyond the standard's, such as `access_type`.
+    /// Further parameters that the service needs, such as `access_type`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub authorize_params: BTreeMap<String, String>,
-    /// The same for every request to `token_url`.
+    /// Further parameters of every request to `token_url`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub token_params: BTreeMap<String, String>,
-    /// Values of `token_type` that are accepted beside `Bearer` and the prefix, such as Slack's `bot`.
+    /// Values of `token_type` that are accepted besides `Bearer` and the prefix, such as Slack's `bot`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub token_types: Vec<String>,
-    /// Where tokens stand in the answer of `token_url`, where that isn't the standard's place.
+    /// Where the tokens are in the answer of `token_url`, when they aren't in the standard's place.
     #[serde(default, skip_serializing_if = "TokenPointers::is_empty")]
     pub token_pointers: TokenPointers,
     #[serde(default = "authorization")]
     pub header: String,
     #[serde(default = "bearer")]
     pub prefix: String,
-    /// What an expired access token looks like beyond status 401. Any of them counts.
+    /// Signs of an expired access token besides status 401. One of them is enough.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
     pub expired_when: Vec<ExpiredWhen>,
 }
@@ -149,14 +148,14 @@ pub enum Grant {
     ClientCredentials,
 }
 
-/// Whose way of signing an answer's query with the app's secret.
+/// The service whose way of signing is used. The signature covers the answer's query, under the app's secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallbackHmac {
     Shopify,
 }
 
-/// How the app's client proves itself to `token_url` (OpenID Connect Core, section 9).
+/// How the app's client authenticates to `token_url` (OpenID Connect Core, section 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuth {
@@ -165,8 +164,8 @@ pub enum ClientAuth {
     ClientSecretBasic,
 }
 
-/// JSON Pointers (RFC 6901) into the answer of `token_url`. A member without one is looked for under its usual name beside
-/// the access token. A renewal whose answer has no token at `access_token` is read in the standard's place.
+/// JSON Pointers (RFC 6901) into the answer of `token_url`. A member without a pointer is expected under its usual name
+/// beside the access token. When a renewal's answer has no token at `access_token`, it is read in the standard's place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenPointers {
@@ -189,7 +188,7 @@ impl TokenPointers {
         *self == Self::default()
     }
 
-    /// Each pointer that is there, with its member's name.
+    /// Each pointer that is set, with its member's name.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let all = [
             ("access_token", &self.access_token),
@@ -203,13 +202,14 @@ impl TokenPointers {
     }
 }
 
-/// A response that says that the access token has expired; what is named has to hold together.
+/// A response that means that the access token has expired. All given members have to match.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpiredWhen {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// A JSON Pointer (RFC 6901) into the body, where `equals` has to stand; anything but null when `equals` is absent.
+    /// A JSON Pointer (RFC 6901) into the body. The value there has to be `equals` or, when that is absent, anything
+    /// but null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -247,7 +247,7 @@ fn bearer() -> String {
     "Bearer ".to_owned()
 }
 
-/// The type of an [`Auth`], by which a connection chooses.
+/// The type of an [`Auth`], by which a connection chooses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthType {
@@ -271,7 +271,7 @@ impl AuthType {
 }
 
 impl Auth {
-    /// The names in `credentials` that this kind needs.
+    /// The members of `credentials` that this kind needs.
     pub fn fields(&self) -> &'static [&'static str] {
         match self {
             Self::None => &[],
@@ -282,7 +282,7 @@ impl Auth {
         }
     }
 
-    /// Whether somebody has to agree at the service before there is an account.
+    /// Whether a person has to agree at the service before there is an account.
     pub fn asks_a_person(&self) -> bool {
         matches!(self, Self::Oauth2(oauth) if oauth.grant == Grant::AuthorizationCode)
     }
@@ -312,29 +312,29 @@ pub struct Action {
     /// Lower-case letters, digits and underscores, 1 to 64.
     pub id: String,
     pub title: String,
-    /// For the model: when to use it and what it returns.
+    /// For the model: when to use the action and what it returns.
     pub description: String,
     #[serde(default)]
     pub side_effect: SideEffect,
-    /// True when calling it twice with the same input does no more than once.
+    /// Whether repeating the action with the same input changes nothing.
     #[serde(default)]
     pub idempotent: bool,
-    /// How long an answer to the same input may be served again; 0 for never.
+    /// Seconds for which an answer may be served again for the same input. 0 means never.
     #[serde(default)]
     pub cache_s: u32,
     /// JSON Schema of the input: an object.
     #[serde(default = "empty_object_schema")]
     pub input: Value,
-    /// JSON Schema of the output; anything when absent.
+    /// JSON Schema of the output. Any output is accepted when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
-    /// Declarative only: the request, as `plugins/http` documents it.
+    /// Declarative connectors only: the request, as `plugins/http` documents it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Value>,
-    /// Declarative only: what the response means, as `plugins/http` documents it.
+    /// Declarative connectors only: what the response means, as `plugins/http` documents it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Value>,
-    /// Declarative only: how to go on to the next page, as `plugins/http` documents it.
+    /// Declarative connectors only: how to read further pages, as `plugins/http` documents it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pagination: Option<Value>,
 }
@@ -356,7 +356,7 @@ pub struct Test {
     pub input: Value,
 }
 
-/// One request the sandbox environment knows, and its answer. The first match counts.
+/// A request that the sandbox environment knows, with its answer. The first match counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fixture {
@@ -365,7 +365,7 @@ pub struct Fixture {
     pub response: FixtureResponse,
 }
 
-/// What is absent matches anything.
+/// Conditions on a request. An absent condition matches anything.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FixtureMatch {
@@ -373,16 +373,16 @@ pub struct FixtureMatch {
     pub method: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// A segment `*` stands for any one.
+    /// A segment `*` matches any one segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Query parameters that must be there with these values; others may be there too.
+    /// Query parameters that must have these values. Other parameters may be there, too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub query: BTreeMap<String, String>,
-    /// JSON that the body must contain: objects by their named members, arrays and scalars whole.
+    /// JSON that the body must contain: objects by the members named here, arrays and scalars as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,
-    /// A text that the body must contain.
+    /// Text that the body must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_contains: Option<String>,
 }
@@ -404,21 +404,21 @@ fn ok() -> u16 {
     200
 }
 
-/// When a request is sent again. A request that only reads, that carries an `Idempotency-Key`, or that belongs to an action
-/// which is `idempotent`, may be; no other ever is.
+/// When a request is repeated. Only requests that read, that have an `Idempotency-Key`, or that belong to an
+/// `idempotent` action are ever repeated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
-    /// After the first try.
+    /// Attempts after the first one.
     #[serde(default = "two")]
     pub retries: u32,
-    /// Answers after which another try may fare better. A service's `Retry-After` is waited for, within reason.
+    /// Statuses after which a repeat may succeed. A service's `Retry-After` is respected up to a limit.
     #[serde(default = "transient")]
     pub statuses: Vec<u16>,
 }
 
 impl Retry {
-    /// What a service, or a gateway before it, may answer otherwise in a moment: where a manifest says nothing else.
+    /// Statuses that a service or its gateway may answer for a moment. They apply when a manifest names no others.
     pub const TRANSIENT: [u16; 4] = [429, 502, 503, 504];
 }
 
@@ -430,7 +430,7 @@ fn transient() -> Vec<u16> {
     Retry::TRANSIENT.to_vec()
 }
 
-/// What a connector asks for beyond the host's defaults; the host's own caps stand above it.
+/// Limits that a connector asks for in place of the host's defaults. The host's own maximum still applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestedLimits {
@@ -451,12 +451,12 @@ impl Manifest {
         self.actions.iter().find(|action| action.id == id)
     }
 
-    /// Every way that a connection may choose, the usual one first.
+    /// Every way to authenticate, the default first.
     pub fn auths(&self) -> impl Iterator<Item = &Auth> {
         std::iter::once(&self.auth).chain(&self.auth_alternatives)
     }
 
-    /// The way that a connection chose; `None` when this manifest doesn't offer it.
+    /// The way that a connection chose. `None` when this manifest doesn't offer it.
     pub fn auth_of(&self, chosen: Option<AuthType>) -> Option<&Auth> {
         match chosen {
             None => Some(&self.auth),
@@ -464,7 +464,7 @@ impl Manifest {
         }
     }
 
-    /// Whether the bundled runner executes it, rather than code of its own.
+    /// Whether the bundled runner runs it instead of code of its own.
     pub fn is_declarative(&self) -> bool {
         self.actions.iter().all(|action| action.request.is_some())
     }

@@ -1,5 +1,5 @@
-//! Names that strangers chose and errors repeat: a key pasted in a member's place is one. What looks like a secret is
-//! masked before it reaches an answer or a log.
+//! Masks what looks like a secret in names that errors repeat. Strangers choose these names, and a key pasted in a
+//! member's place is one of them.
 
 use std::borrow::Cow;
 
@@ -31,14 +31,14 @@ const PREFIXES: [&str; 23] = [
     "AKIA",
     "AIza",
 ];
-/// A prefix followed by less is a name.
+/// The least bytes of a word with such a prefix. A shorter one is a name.
 const PREFIXED: usize = 12;
-/// The shortest run of letters and digits that may be a secret. A UUID's are shorter.
+/// The shortest run of letters and digits that may be a secret. Those of a UUID are shorter.
 const RUN: usize = 16;
-/// A run this long is no name, even with a single digit.
+/// A run of this length is no name, even with a single digit.
 const LONG_RUN: usize = 24;
 
-/// A text with every word masked that looks like a secret.
+/// A text in which every word that looks like a secret is masked.
 pub fn secrets(text: &str) -> Cow<'_, str> {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '+' | '=');
     if !text.split(|c| !is_word(c)).any(looks_secret) {
@@ -56,7 +56,8 @@ pub fn secrets(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a word is a key or a token rather than a name: by how it begins, or by digits among letters in a long run.
+/// Whether a word is a key or token and no name. Its prefix tells that, or a long run of letters with digits among
+/// them.
 fn looks_secret(word: &str) -> bool {
     let prefixed = word.len() >= PREFIXED && PREFIXES.iter().any(|prefix| word.starts_with(prefix));
     prefixed

@@ -1,9 +1,9 @@
-//! Packing: a component and its manifest as one file, the manifest in a custom section after it
+//! Packs a component and its manifest into one file. The manifest is in a custom section at the end
 //! (WebAssembly Core Specification, "Custom Section": id 0, size, name, contents).
 
 use crate::manifest::Manifest;
 
-/// The custom section's name. Its contents are the manifest as JSON.
+/// The name of the custom section. Its contents are the manifest as JSON.
 pub const SECTION: &str = "resly:manifest";
 
 /// Appends the manifest to a component.
@@ -15,7 +15,7 @@ pub fn pack(component: &[u8], manifest: &Manifest) -> Result<Vec<u8>, serde_json
     Ok(packed)
 }
 
-/// Appends a custom section, its sizes in the fewest bytes.
+/// Appends a custom section, with its sizes in the fewest bytes.
 pub(super) fn append_section(file: &mut Vec<u8>, name: &str, contents: &[u8]) {
     let mut head = Vec::with_capacity(name.len() + 8);
     leb128(&mut head, name.len());

@@ -1,8 +1,9 @@
-//! Signatures of packed connectors: Ed25519 (RFC 8032), in a custom section that ends the file.
+//! Signs packed connectors with Ed25519 (RFC 8032). The signature is in a custom section at the end of the file.
 //!
-//! The section's name is [`SECTION`]; its contents are JSON, `{"public_key": …, "signature": …}`, both in Base64 (RFC 4648,
-//! section 4). What is signed is [`DOMAIN`], then the length of all bytes before the section as 64 bits (little-endian),
-//! then their SHA-256. Those bytes are the component and its manifest, so neither can be changed, nor anything added.
+//! The section's name is [`SECTION`]. Its contents are JSON, `{"public_key": …, "signature": …}`, both in Base64 (RFC
+//! 4648, section 4). The signed message is [`DOMAIN`], the length of all bytes before the section as 64 bits
+//! (little-endian), and their SHA-256. These bytes are the component and its manifest, so neither can be changed and
+//! nothing can be added.
 
 use std::{fmt, str::FromStr};
 
@@ -14,11 +15,11 @@ use crate::{digest::Digest, package::append_section};
 
 /// The custom section's name.
 pub const SECTION: &str = "resly:signature";
-/// Keeps a signature from meaning anything anywhere else.
+/// Starts each signed message, so that a signature is valid for nothing else.
 const DOMAIN: &[u8] = b"resly connector signature v1\n";
-/// What a signing key's text begins with.
+/// Starts the text of a signing key.
 const KEY_PREFIX: &str = "resly-signing-key-v1:";
-/// Enough messages to tell a weak key: one in eight, at worst, gives it away.
+/// Messages that are tried to find a weak key. At least one in eight of them reveals such a key.
 const WEAKNESS_TRIALS: u8 = 160;
 
 /// Why a signature or a key can't be used.
@@ -78,10 +79,10 @@ impl<'de> Deserialize<'de> for PublicKey {
 }
 
 impl PublicKey {
-    /// A key that a publisher hands out. Refuses those of small order, under which a signature that takes no secret to
-    /// make holds for many messages; `verify` itself checks as RFC 8032 says, with the scalar in range.
+    /// Refuses a public key of small order. Under such a key, a signature made without any secret is valid for many
+    /// messages. `verify` itself checks as RFC 8032 says, with the scalar in range.
     pub fn trustworthy(self) -> Result<Self, SignatureError> {
-        // R is the neutral point and S is zero: it holds whenever the hash is a multiple of the key's order.
+        // R is the neutral point and S is zero. This is valid whenever the hash is a multiple of the key's order.
         let mut forged = [0; 64];
         forged[0] = 1;
         let forgeable = (0..WEAKNESS_TRIALS).any(|message| self.holds(&[message], &forged));
@@ -93,7 +94,7 @@ impl PublicKey {
     }
 }
 
-/// A publisher's secret.
+/// A publisher's secret key.
 pub struct SigningKey(Ed25519KeyPair);
 
 impl SigningKey {
@@ -102,14 +103,14 @@ impl SigningKey {
         Ed25519KeyPair::from_seed_unchecked(seed).map(Self).map_err(|_| SignatureError::NoSigningKey)
     }
 
-    /// From the text that [`Self::text`] gave.
+    /// Parses the text that [`Self::text`] writes.
     pub fn parse(text: &str) -> Result<Self, SignatureError> {
         let encoded = text.trim().strip_prefix(KEY_PREFIX).ok_or(SignatureError::NoSigningKey)?;
         let seed = BASE64.decode(encoded.as_bytes()).map_err(|_| SignatureError::NoSigningKey)?;
         Self::from_seed(&seed.try_into().map_err(|_| SignatureError::NoSigningKey)?)
     }
 
-    /// A seed as the text of a key's file.
+    /// The text of a seed, for a key file.
     pub fn text(seed: &[u8; 32]) -> String {
         format!("{KEY_PREFIX}{}\n", BASE64.encode(seed))
     }
@@ -120,7 +121,7 @@ impl SigningKey {
         PublicKey(key)
     }
 
-    /// Signs a packed connector that carries no signature yet.
+    /// Signs a packed connector that has no signature yet.
     pub fn sign(&self, packed: &[u8]) -> Vec<u8> {
         let signature = BASE64.encode(self.0.sign(&message(packed)).as_ref());
         let contents = Contents { public_key: self.public(), signature };
@@ -139,7 +140,7 @@ struct Contents {
 
 impl Contents {
     fn json(&self) -> String {
-        // Two texts of Base64 need no escaping.
+        // Base64 needs no escaping in JSON.
         format!(r#"{{"public_key":"{}","signature":"{}"}}"#, self.public_key, self.signature)
     }
 }
@@ -148,7 +149,8 @@ fn message(signed: &[u8]) -> Vec<u8> {
     [DOMAIN, &(signed.len() as u64).to_le_bytes(), &Digest::of(signed).0].concat()
 }
 
-/// Checks the signature that a packed file ends with; whose it is. `contents` is what its section holds.
+/// Checks the signature at the end of a packed file. Returns the signer's key. `contents` are those of the signature's
+/// section.
 pub fn verify(packed: &[u8], contents: &[u8]) -> Result<PublicKey, SignatureError> {
     let mut section = Vec::with_capacity(contents.len() + SECTION.len() + 16);
     append_section(&mut section, SECTION, contents);

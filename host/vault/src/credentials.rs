@@ -1,4 +1,4 @@
-//! Credentials in the clear, as briefly as can be: they have no `Debug`, no `Serialize`, and are zeroized when dropped.
+//! Credentials in the clear. They have no `Debug` and no `Serialize`, and are zeroized when dropped.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use resly_manifest::{ApiKeyPlace, Auth};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-/// What is shorter than this is not looked for in texts: it would be found everywhere. In bytes.
+/// The fewest bytes of a secret that is redacted. A shorter one would be found in every text.
 pub const SHORTEST_SECRET: usize = 4;
 /// The most bytes of a credential.
 const BYTES: usize = 16 << 10;
 
-/// Fields that name somebody and prove nothing.
+/// Fields that identify somebody and aren't secret.
 const PUBLIC: [&str; 2] = ["username", "client_id"];
 
-/// Why these are no credentials. The values are never repeated.
+/// Why credentials are invalid. The values are never repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
     #[error("a credential has at most {BYTES} bytes")]
@@ -29,7 +29,7 @@ pub enum CredentialsError {
 }
 
 impl CredentialsError {
-    /// Which of them it is about, when it is about one.
+    /// The field that it is about, if it is about one.
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::TooLong => None,
@@ -39,15 +39,15 @@ impl CredentialsError {
     }
 }
 
-/// What an admin entered for one connection: `api_key`, `token`, `username` and `password`, or `client_id` and
-/// `client_secret`.
+/// The credentials of one connection, as an admin entered them: `api_key`, `token`, `username` and `password`, or
+/// `client_id` and `client_secret`.
 pub struct Credentials {
     fields: BTreeMap<String, SecretString>,
 }
 
 impl Credentials {
-    /// From names and values. Keys and tokens lose the white space that pasting adds at their ends; user names and
-    /// passwords are kept as they are.
+    /// From names and values. White space around keys and tokens is removed, because pasting often adds it. User names
+    /// and passwords are kept as they are.
     pub fn new(fields: BTreeMap<String, String>) -> Self {
         let fields = fields.into_iter().map(|(name, value)| {
             let value = Zeroizing::new(value);
@@ -58,12 +58,12 @@ impl Credentials {
         Self { fields: fields.collect() }
     }
 
-    /// Whether they are what this kind of authentication needs, and can be sent.
+    /// Checks that these are the credentials for this kind of authentication, and that they can be sent.
     pub fn check(&self, auth: &Auth) -> Result<(), CredentialsError> {
         if self.fields.values().any(|value| value.expose_secret().len() > BYTES) {
             return Err(CredentialsError::TooLong);
         }
-        // Basic encodes its pair, and a query all it holds.
+        // Basic encodes its pair, and a query encodes everything.
         let in_header = matches!(auth, Auth::Bearer | Auth::ApiKey { place: ApiKeyPlace::Header, .. });
         for name in auth.fields() {
             let value = self.get(name).filter(|value| !value.is_empty() || *name == "password");
@@ -82,18 +82,18 @@ impl Credentials {
         self.fields.get(name).map(ExposeSecret::expose_secret)
     }
 
-    /// The user name and password as Basic authentication has them (RFC 7617).
+    /// User name and password in the form of Basic authentication (RFC 7617).
     pub fn basic(&self) -> Option<Zeroizing<String>> {
         let pair = Zeroizing::new(format!("{}:{}", self.get("username")?, self.get("password")?));
         Some(Zeroizing::new(STANDARD.encode(pair.as_bytes())))
     }
 
-    /// From secrets, as they are.
+    /// From secrets, unchanged.
     pub fn of_secrets(fields: BTreeMap<String, SecretString>) -> Self {
         Self { fields }
     }
 
-    /// Everything in them that nobody else may see.
+    /// All secrets in them.
     pub fn secrets(&self) -> Vec<Zeroizing<Vec<u8>>> {
         let proof = self.get("password").is_some_and(|password| password.len() >= SHORTEST_SECRET);
         let secret = |name: &str| match name {
@@ -108,22 +108,22 @@ impl Credentials {
         all.map(|secret| Zeroizing::new(secret.to_vec())).collect()
     }
 
-    /// JSON text, for the vault alone.
+    /// JSON text for the vault only.
     pub(crate) fn to_plain(&self) -> Zeroizing<Vec<u8>> {
-        // JSON can't be longer than six times the text, so the buffer never moves and leaves no copy behind.
+        // JSON is at most six times as long as the text, so the buffer never moves and leaves no copy in memory.
         let longest: usize =
             self.fields.iter().map(|(name, value)| 6 * (name.len() + value.expose_secret().len()) + 6).sum();
         let mut plain = Zeroizing::new(Vec::with_capacity(longest + 2));
         let fields: BTreeMap<&str, &str> =
             self.fields.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
-        // Writing strings to memory can't fail.
+        // Writing a string to memory can't fail.
         if serde_json::to_writer(&mut *plain, &fields).is_err() {
             plain.clear();
         }
         plain
     }
 
-    /// The other way round; `None` when the text isn't what [`Self::to_plain`] writes.
+    /// Parses the text that [`Self::to_plain`] writes. `None` for any other text.
     pub(crate) fn from_plain(plain: &[u8]) -> Option<Self> {
         let fields: BTreeMap<String, String> = serde_json::from_slice(plain).ok()?;
         let fields = fields.into_iter().map(|(name, value)| (name, SecretString::from(value)));

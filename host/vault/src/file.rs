@@ -1,4 +1,4 @@
-//! Where master keys come from: a setting, a file, or, on a first start outside production, a file that is made.
+//! Finds the master keys: in a setting, in a file, or in a file that is created on a first start outside production.
 
 use std::{
     fs,
@@ -13,23 +13,23 @@ use zeroize::Zeroizing;
 
 use super::master::{MasterKeys, ParseKeyError, WeakKeyError};
 
-/// The name of the file that is made in the data folder.
+/// The name of the file that is created in the data folder.
 const MADE: &str = "master.key";
-/// The longest file that is taken for one of keys, in bytes.
+/// The most bytes of a key file.
 const LONGEST: u64 = 64 << 10;
 
-/// What the operator has set.
+/// The operator's settings for master keys.
 #[derive(Clone, Debug)]
 pub struct MasterKeySource {
     /// `RESLY_MASTER_KEY`.
     pub key: Option<SecretString>,
     /// `RESLY_MASTER_KEY_FILE`.
     pub file: Option<PathBuf>,
-    /// Where a file is looked for, and made, when neither is set.
+    /// Where the file is searched, and created, when neither is set.
     pub data_dir: PathBuf,
-    /// Makes no file: a key that nobody keeps a copy of is no key for production.
+    /// In production no file is created, because nobody would have a copy of that key.
     pub production: bool,
-    /// To rotate: an older key may be a weak one, which is about to go.
+    /// For a rotation: only the newest key is checked, because an older one may be weak and is being replaced.
     pub rotating: bool,
 }
 
@@ -61,8 +61,8 @@ pub enum MasterKeyError {
 }
 
 impl MasterKeys {
-    /// Loads the keys, or makes one. [`MasterKeys::warning`] then says what to tell the operator. Production takes no key
-    /// that could be guessed and no file that everybody on the machine could read.
+    /// Loads the keys, or creates one. [`MasterKeys::warning`] then has a text for the operator. Production accepts no
+    /// key that can be guessed and no file that other users of the machine can read.
     pub fn load(source: &MasterKeySource) -> Result<Self, MasterKeyError> {
         if let Some(key) = &source.key {
             let keys = Self::parse(key.expose_secret()).map_err(MasterKeyError::Setting)?;
@@ -89,7 +89,7 @@ impl MasterKeys {
                 ));
                 Ok(keys)
             }
-            // Another process was quicker.
+            // Another process has created the file first.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => source.read(&path),
             Err(error) => Err(MasterKeyError::Make { path, error }),
         }
@@ -121,7 +121,7 @@ impl MasterKeySource {
     }
 }
 
-/// Makes the file whole or not at all, and never over one that is there: it is written beside and then linked.
+/// Creates the file completely or not at all, and never replaces one: it is written under another name and then linked.
 fn make(path: &Path) -> io::Result<()> {
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key).map_err(io::Error::other)?;
@@ -131,7 +131,7 @@ fn make(path: &Path) -> io::Result<()> {
     let removed = fs::remove_file(&beside);
     written.and(removed)?;
     match path.parent() {
-        // So that the name survives a power cut too.
+        // Syncs the folder, so that the name survives a power failure, too.
         Some(folder) => fs::File::open(folder)?.sync_all(),
         None => Ok(()),
     }

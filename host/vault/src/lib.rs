@@ -1,9 +1,9 @@
-//! The vault: credentials at rest. A master key wraps one key for each organization, and that key seals records.
+//! The vault stores credentials sealed. A master key wraps one key for each organization, and that key seals records.
 //!
-//! Both steps are XChaCha20-Poly1305 with a random nonce. What a record belongs to (organization, connection, field,
-//! version) is associated data, so a record that was moved to another row doesn't open there. A wrapped key names the
-//! master key it needs, so master keys can be rotated: new ones wrap, old ones still unwrap, and [`Wrapping::rotate`] moves
-//! what is there from one to the other without touching a record.
+//! Both steps use XChaCha20-Poly1305 with a random nonce. A record's owner (organization, connection, field, version)
+//! is associated data, so a record that was moved to another row can't be opened there. A wrapped key names its master
+//! key, so master keys can be rotated: new ones wrap, and old ones still unwrap. [`Wrapping::rotate`] wraps existing
+//! keys under the newest master key and changes no record.
 
 mod credentials;
 mod file;
@@ -30,28 +30,28 @@ pub use file::{MasterKeyError, MasterKeySource};
 pub use master::{MasterKeys, ParseKeyError, WeakKeyError};
 pub use wrapping::{Rewrapped, Rotation, SecretOwner, WrappedStore, Wrapping};
 
-/// How long an opened organization key is remembered.
+/// How long an opened organization key is kept in memory.
 const REMEMBERED: Duration = Duration::from_secs(60);
 const REMEMBERED_KEYS: u64 = 1024;
 
-/// 32 bytes that are wiped when dropped.
+/// 32 bytes that are zeroized when dropped.
 pub(crate) type Key = SecretBox<[u8; 32]>;
 
-/// What a record belongs to; it opens under the same binding only.
+/// The owner of a record. It opens only under the same binding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
     pub field: Cow<'static, str>,
-    /// Of the field's shape.
+    /// The version of the field's format.
     pub version: u32,
 }
 
-/// Where the wrapped keys are kept, one for each organization.
+/// The port that stores the wrapped keys, one for each organization.
 #[async_trait]
 pub trait VaultStore: Send + Sync + 'static {
     async fn vault_key(&self, organization: OrganizationId) -> Result<Option<Vec<u8>>, StoreError>;
-    /// Keeps a key unless there is one already, and returns what is kept: the first writer wins.
+    /// Stores a key unless there is one. Returns the stored one, so the first writer wins.
     async fn put_vault_key(&self, organization: OrganizationId, key: Vec<u8>) -> Result<Vec<u8>, StoreError>;
 }
 
@@ -109,7 +109,7 @@ impl Vault {
                     let mut fresh = Zeroizing::new([0; 32]);
                     self.random.fill(&mut *fresh);
                     let wrapped = seal::wrap(&self.keys, &holder, &*fresh, &*self.random)?;
-                    // Another host may have been quicker: what is kept is what counts.
+                    // Another host may have stored one first, so the stored key is used.
                     self.store.put_vault_key(organization, wrapped).await?
                 }
             };
@@ -122,7 +122,7 @@ impl Vault {
 }
 
 impl Binding {
-    /// Of fixed width but for the field, which comes last: no two bindings have the same bytes.
+    /// Everything but the field has a fixed width, and the field comes last, so no two bindings have the same bytes.
     fn associated_data(&self) -> Vec<u8> {
         let mut data = b"resly credentials v1\0".to_vec();
         data.extend_from_slice(self.organization.0.as_bytes());

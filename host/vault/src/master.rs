@@ -1,4 +1,4 @@
-//! Master keys: `id:base64(32 bytes)[,older:…]`, the newest first.
+//! Master keys: parses `id:base64(32 bytes)[,older:…]`, the newest first.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use super::{
     strength::{self, Weakness},
 };
 
-/// Why a text is no list of master keys. It never repeats a key.
+/// Why a text isn't a list of master keys. The error never repeats a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseKeyError {
     #[error("it is empty; write `id:base64`, where the base64 is of 32 random bytes")]
@@ -33,7 +33,7 @@ pub enum ParseKeyError {
     Twice(String),
 }
 
-/// A master key that can be guessed. It never repeats the key.
+/// A master key that can be guessed. The error never repeats the key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "key `{id}` {weakness}, so it can be guessed: put a new one from `openssl rand -base64 32` before it, and run `resly \
@@ -58,7 +58,7 @@ impl fmt::Debug for MasterKeys {
 }
 
 impl MasterKeys {
-    /// Parses `id:base64[,older:base64…]`. White space and line breaks around the parts are fine.
+    /// Parses `id:base64[,older:base64…]`. White space and line breaks around the parts are allowed.
     pub fn parse(text: &str) -> Result<Self, ParseKeyError> {
         let mut keys: Vec<(String, Key)> = Vec::new();
         let entries = text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty());
@@ -85,25 +85,25 @@ impl MasterKeys {
         Ok(Self { newest, older: keys.collect(), warning: None })
     }
 
-    /// Refuses keys that somebody could guess: samples, patterns, texts. When they are to be rotated, only the newest
-    /// counts.
+    /// Refuses keys that can be guessed: samples, patterns, texts. With `rotating`, only the newest key is checked.
     pub(super) fn check_strength(&self, rotating: bool) -> Result<(), WeakKeyError> {
         let judged = self.all().take(if rotating { 1 } else { usize::MAX });
         let mut weak = judged.filter_map(|(id, key)| Some((id, strength::weakness(key.expose_secret())?)));
         weak.next().map_or(Ok(()), |(id, weakness)| Err(WeakKeyError { id: id.to_owned(), weakness }))
     }
 
-    /// What the operator should be told about where the keys came from.
+    /// A warning to the operator about where the keys came from.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
 
-    /// A key for another purpose, made of the newest master key (HKDF-SHA-256, RFC 5869): it changes with rotation.
+    /// Derives a key for another purpose from the newest master key (HKDF-SHA-256, RFC 5869). It changes with a
+    /// rotation.
     pub fn derive_newest(&self, purpose: &str) -> [u8; 32] {
         derive(&self.newest.1, purpose)
     }
 
-    /// As [`Self::derive_newest`], for every master key, the newest first.
+    /// [`Self::derive_newest`] for every master key, the newest first.
     pub fn derive_all(&self, purpose: &str) -> Vec<[u8; 32]> {
         self.all().map(|(_, key)| derive(key, purpose)).collect()
     }
@@ -128,7 +128,7 @@ impl MasterKeys {
 
 fn derive(key: &Key, purpose: &str) -> [u8; 32] {
     let mut derived = [0; 32];
-    // 32 bytes are far below what HKDF can give, so this never fails.
+    // 32 bytes are far below the limit of HKDF, so this never fails.
     let _ = Hkdf::<Sha256>::new(None, key.expose_secret()).expand(purpose.as_bytes(), &mut derived);
     derived
 }

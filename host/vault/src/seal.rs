@@ -1,7 +1,7 @@
-//! The two kinds of sealed bytes.
+//! The two formats of sealed bytes.
 //!
-//! What a master key wraps: `1`, the length of the master key's id, the id, 24 bytes of nonce, then ciphertext and tag. A
-//! record: `1`, 24 bytes of nonce, then ciphertext and tag.
+//! Bytes wrapped by a master key are `1`, the length of the master key's id, the id, 24 bytes of nonce, then ciphertext
+//! and tag. A record is `1`, 24 bytes of nonce, then ciphertext and tag.
 
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305,
@@ -16,7 +16,7 @@ use super::{Key, MasterKeys, SecretOwner, VaultError};
 const FORM: u8 = 1;
 const NONCE: usize = 24;
 
-/// Wraps `secret` under the newest master key, for `holder` alone.
+/// Wraps `secret` under the newest master key, for `holder` only.
 pub fn wrap(
     keys: &MasterKeys,
     holder: &SecretOwner,
@@ -37,7 +37,7 @@ pub fn unwrap(keys: &MasterKeys, holder: &SecretOwner, wrapped: &[u8]) -> Result
     decrypt(master, &wrapping_data(holder, id), &wrapped[2 + id.len()..])
 }
 
-/// The id of the master key that wrapped bytes need.
+/// The id of the master key that wrapped these bytes.
 pub fn wrapped_by(wrapped: &[u8]) -> Result<&str, VaultError> {
     match wrapped {
         [FORM, length, rest @ ..] => {
@@ -61,7 +61,7 @@ pub fn open_record(key: &Key, data: &[u8], sealed: &[u8]) -> Result<Zeroizing<Ve
     }
 }
 
-/// An organization's id is of fixed width and a host secret's name holds no NUL: no two holders have the same bytes.
+/// An organization's id has a fixed width and a host secret's name has no NUL, so no two holders have the same bytes.
 fn wrapping_data(holder: &SecretOwner, id: &str) -> Vec<u8> {
     match holder {
         SecretOwner::Organization(organization) => {

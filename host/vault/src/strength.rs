@@ -1,22 +1,22 @@
-//! Master keys that are no secret: samples, patterns, texts. That 32 random bytes look like one happens once in 10^13 keys.
+//! Finds master keys that can be guessed: samples, patterns, texts. One of 10^13 random keys looks like one.
 
 use std::{collections::BTreeSet, fmt};
 
-/// Random keys have 30 different bytes of 32 on average; fewer than this come up once in more than 10^14 keys.
+/// The fewest different bytes of a key. Random keys have 30 of 32 on average; fewer than this occur once in over 10^14.
 const FEWEST_BYTES: usize = 16;
-/// The longest part that may make up a whole key, repeated.
+/// The longest part whose repetition is recognised.
 const LONGEST_PERIOD: usize = 16;
 
-/// What gives a key away.
+/// Why a key can be guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weakness {
-    /// All bytes equal, counting up or down.
+    /// All bytes are equal, or count up or down.
     Steps,
-    /// A short part, again and again.
+    /// A short part is repeated.
     Repeats,
-    /// Letters and digits that somebody typed, or the text of a key instead of its bytes.
+    /// Typed letters and digits, or the text of a key instead of its bytes.
     Text,
-    /// Too few different bytes.
+    /// It has too few different bytes.
     Poor,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for Weakness {
     }
 }
 
-/// What is wrong with a key's bytes, if anything.
+/// Why a key can be guessed. `None` when it looks random.
 pub fn weakness(key: &[u8; 32]) -> Option<Weakness> {
     let step = key[1].wrapping_sub(key[0]);
     if key.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == step) {

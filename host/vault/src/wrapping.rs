@@ -1,7 +1,7 @@
-//! All that the master keys wrap, and their rotation: one key for each organization, and the host's own secrets.
+//! Everything that master keys wrap, and its rotation: one key for each organization, and the host's own secrets.
 //!
-//! A secret of the host's own is random, made by whichever host starts first, and wrapped, so that nothing that is stored
-//! depends on a master key otherwise: once all is wrapped under the newest, an older one can be taken away.
+//! A secret of the host is random. The first host to start creates it, and it is stored wrapped. Nothing else that is
+//! stored depends on a master key, so an older key can be removed once everything is wrapped under the newest one.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -11,14 +11,14 @@ use zeroize::Zeroizing;
 
 use super::{MasterKeys, VaultError, seal};
 
-/// How many wrapped keys are read, and moved in one transaction, at a time.
+/// Wrapped keys that are read, and moved in one transaction, at a time.
 const PAGE: u32 = 200;
 
-/// Whose secret is wrapped; it unwraps for the same holder only.
+/// The owner of a wrapped secret. It unwraps only for the same owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretOwner {
     Organization(OrganizationId),
-    /// The host's own, by its name, which holds no NUL.
+    /// The host itself, with the secret's name, which has no NUL.
     Host(String),
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for SecretOwner {
     }
 }
 
-/// Wrapped bytes, to be put in the place of those that were read.
+/// New wrapped bytes that replace those that were read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rewrapped {
     pub holder: SecretOwner,
@@ -39,49 +39,49 @@ pub struct Rewrapped {
     pub new: Vec<u8>,
 }
 
-/// Where all that is wrapped is kept.
+/// The port that stores everything that is wrapped.
 #[async_trait]
 pub trait WrappedStore: Send + Sync + 'static {
     async fn host_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
-    /// Keeps a secret unless there is one already, and returns what is kept: the first writer wins.
+    /// Stores a secret unless there is one. Returns the stored one, so the first writer wins.
     async fn put_host_secret(&self, name: &str, wrapped: Vec<u8>) -> Result<Vec<u8>, StoreError>;
-    /// Every secret of the host's own, with its name.
+    /// Every secret of the host, with its name.
     async fn host_secrets(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
-    /// The wrapped keys of organizations in the order of their ids, those after `after`, `most` of them.
+    /// Wrapped keys of organizations in the order of their ids: up to `most` of those after `after`.
     async fn vault_keys(
         &self,
         after: Option<OrganizationId>,
         most: u32,
     ) -> Result<Vec<(OrganizationId, Vec<u8>)>, StoreError>;
-    /// Replaces each that still is what was read, in one transaction; how many it were.
+    /// Replaces those that haven't changed since they were read, in one transaction. Returns how many these were.
     async fn rewrap(&self, rewrapped: Vec<Rewrapped>) -> Result<u64, StoreError>;
 }
 
-/// Which master keys are in use, and what a rotation did.
+/// The master keys in use, and the result of a rotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {
-    /// The id of the master key that wraps what is new.
+    /// The id of the master key that wraps new secrets.
     pub newest: String,
-    /// How many were moved to it just now.
+    /// Secrets that this rotation moved to the newest key.
     pub moved: u64,
-    /// How many each master key wraps, by its id.
+    /// How many secrets each master key wraps, by its id.
     pub in_use: BTreeMap<String, u64>,
-    /// The older keys that this host was given and that wrap nothing any more.
+    /// Older keys of this host that no longer wrap anything.
     pub removable: Vec<String>,
-    /// The keys in use that this host was not given: it can't move what they wrap.
+    /// Keys in use that this host doesn't have, so it can't move what they wrap.
     pub missing: Vec<String>,
-    /// How many don't open although their key is there. The host's log names them.
+    /// Secrets that don't open although their key is there. The host's log names them.
     pub unreadable: u64,
 }
 
 impl Rotation {
-    /// Whether the newest master key is all that is needed.
+    /// Whether only the newest master key is still needed.
     pub fn is_done(&self) -> bool {
         self.unreadable == 0 && self.in_use.keys().all(|id| *id == self.newest)
     }
 }
 
-/// Wraps, unwraps and moves what the master keys protect.
+/// Wraps, unwraps and rotates what the master keys protect.
 pub struct Wrapping {
     keys: Arc<MasterKeys>,
     store: Arc<dyn WrappedStore>,
@@ -93,7 +93,7 @@ impl Wrapping {
         Self { keys, store, random }
     }
 
-    /// A secret of the host's own, the same on all hosts that share the store; when there is none yet, it is `fresh`.
+    /// A secret of the host, the same on all hosts that share the store. It becomes `fresh` if there is none yet.
     pub async fn host_secret(&self, name: &str, fresh: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let holder = SecretOwner::Host(name.to_owned());
         let wrapped = match self.store.host_secret(name).await? {
@@ -106,7 +106,7 @@ impl Wrapping {
         seal::unwrap(&self.keys, &holder, &wrapped)
     }
 
-    /// Which master keys are in use.
+    /// The master keys in use.
     pub async fn status(&self) -> Result<Rotation, VaultError> {
         let mut count = Rotation { newest: self.keys.newest().0.to_owned(), ..Rotation::default() };
         let mut pages = Pages::default();
@@ -130,11 +130,11 @@ impl Wrapping {
         Ok(count)
     }
 
-    /// Moves all that can be moved to the newest master key, and tells how things stand then.
+    /// Moves everything that can be moved to the newest master key, and returns the state after that.
     ///
-    /// CredentialSealer beside other hosts, and to be called again after it was cut off: what is inside stays the same, a page is
-    /// moved or not, and nothing is replaced that changed since it was read. What a host that doesn't have the newest
-    /// key makes meanwhile is left for the next call.
+    /// It is safe beside other hosts, and can be repeated after an interruption: the secrets stay the same, a page is
+    /// moved completely or not at all, and nothing that changed since it was read is replaced. What another host
+    /// without the newest key creates meanwhile is left for the next call.
     pub async fn rotate(&self) -> Result<Rotation, VaultError> {
         let mut moved = 0;
         let mut pages = Pages::default();
@@ -148,8 +148,8 @@ impl Wrapping {
         Ok(Rotation { moved, ..self.status().await? })
     }
 
-    /// Under the newest master key; `None` when it is already, and when it can't be opened here, which
-    /// [`Self::status`] tells.
+    /// The secret wrapped under the newest master key. `None` when it already is, or when it can't be opened here,
+    /// which [`Self::status`] reports.
     fn rewrapped(&self, holder: SecretOwner, old: Vec<u8>) -> Option<Rewrapped> {
         if seal::wrapped_by(&old).ok()? == self.keys.newest().0 {
             return None;
@@ -160,7 +160,7 @@ impl Wrapping {
     }
 }
 
-/// Goes through all that is wrapped: the host's own first.
+/// Reads everything that is wrapped, the host's own secrets first.
 #[derive(Default)]
 struct Pages {
     began: bool,

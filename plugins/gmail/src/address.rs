@@ -1,16 +1,16 @@
-//! Mailboxes (RFC 5322, section 3.4): a name and an address, in the part of the grammar that mail in the wild uses.
+//! Mailboxes (RFC 5322, section 3.4): a name and an address, in the part of the grammar that real mail uses.
 
 use resly_sdk::{Fault, Result};
 
 use crate::header::{encoded_words, is_plain_text};
 
 const LONGEST_NAME: usize = 128;
-/// RFC 5321, section 4.5.3.1, and what is left of a path for the address.
+/// The most bytes of a local part (RFC 5321, section 4.5.3.1), and of an address within a path.
 const LONGEST_LOCAL: usize = 64;
 const LONGEST_DOMAIN: usize = 253;
 const LONGEST_ADDRESS: usize = 254;
 
-/// Somebody's address, checked.
+/// A checked mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailbox {
     pub name: Option<String>,
@@ -18,7 +18,7 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Reads `ada@example.com`, `Ada Lovelace <ada@example.com>` or `"Lovelace, Ada" <ada@example.com>`.
+    /// Parses `ada@example.com`, `Ada Lovelace <ada@example.com>` or `"Lovelace, Ada" <ada@example.com>`.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let wrong = |why: &str| Fault::invalid_input(format!("`{}` is no address: {why}", shown(text)));
@@ -37,7 +37,7 @@ impl Mailbox {
         Ok(Self { name: Some(name).filter(|name| !name.is_empty()), address: address.to_owned() })
     }
 
-    /// Whether it is this address, or one of this domain.
+    /// Whether `allowed` is this address or its domain.
     pub fn is_of(&self, allowed: &str) -> bool {
         let allowed = allowed.trim();
         if allowed.contains('@') {
@@ -50,7 +50,7 @@ impl Mailbox {
         self.address.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
 
-    /// As it stands in a header, folded where it has to be.
+    /// The mailbox as a header has it, folded where necessary.
     pub fn header(&self) -> String {
         let address = &self.address;
         match &self.name {
@@ -64,12 +64,12 @@ impl Mailbox {
     }
 }
 
-/// A list of mailboxes, one on each line.
+/// A list of mailboxes, one in each line.
 pub fn list(mailboxes: &[Mailbox]) -> String {
     mailboxes.iter().map(Mailbox::header).collect::<Vec<_>>().join(",\r\n ")
 }
 
-/// An addr-spec: a dot-atom, `@`, a domain of at least two labels.
+/// Checks an addr-spec: a dot-atom, `@`, and a domain of at least two labels.
 fn check(address: &str) -> core::result::Result<(), String> {
     let (local, domain) = address.rsplit_once('@').ok_or("it has no `@`")?;
     if !domain.is_ascii() {
@@ -100,12 +100,12 @@ fn check(address: &str) -> core::result::Result<(), String> {
     Ok(())
 }
 
-/// RFC 5322, section 3.2.3.
+/// Whether a byte is `atext` (RFC 5322, section 3.2.3).
 fn is_atext(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
 }
 
-/// A quoted string's content; any other text as it is.
+/// The content of a quoted string. Any other text is returned unchanged.
 fn unquoted(text: &str) -> String {
     let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return text.to_owned() };
     let mut plain = String::with_capacity(inner.len());
@@ -116,7 +116,7 @@ fn unquoted(text: &str) -> String {
     plain
 }
 
-/// The beginning of what was given, without what would break a line of the log.
+/// The start of the given text, without characters that would break a line of the log.
 fn shown(text: &str) -> String {
     text.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! Gmail's one method that the scope opens, and what its errors mean.
+//! The Gmail method that the scope allows, and the meaning of its errors.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use resly_sdk::{
@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use crate::Sender;
 
 pub const SEND: &str = "https://gmail.googleapis.com/gmail/v1/users/me/messages/send";
-/// How much of Google's own words a fault repeats, in characters.
+/// Characters of Google's message that a fault quotes.
 const QUOTED: usize = 300;
 const UNSURE: &str = "the mail may have been sent: look in the account's Sent folder before it is sent again";
 
-/// What Gmail tells of a mail that it took.
+/// Gmail's answer about an accepted mail.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sent {
@@ -23,8 +23,8 @@ pub struct Sent {
     pub thread_id: String,
 }
 
-/// Sends a message. The request carries no idempotency key, since Gmail knows none, so the host sends it once; only what
-/// Google refused with 401, and so did nothing about, goes again with a renewed access.
+/// Sends a message. Gmail has no idempotency keys, so the request carries none and the host doesn't retry it. Only a
+/// request that Google refused with 401, and so didn't carry out, is repeated with a renewed token.
 pub fn send(message: &str, thread: Option<&str>, send: Sender) -> Result<Sent> {
     let mut body = json!({"raw": URL_SAFE.encode(message)});
     if let Some(thread) = thread {
@@ -37,7 +37,7 @@ pub fn send(message: &str, thread: Option<&str>, send: Sender) -> Result<Sent> {
             .map_err(|_| Fault::upstream("Gmail took the mail, and its answer can't be read").retryable(false));
     }
     let fault = fault(&response);
-    // A server that fails has perhaps done its work before.
+    // A server may have done its work before it failed.
     let unsure = response.status >= 500;
     Err(if unsure {
         Fault { message: format!("{}; {UNSURE}", fault.message), ..fault }.retryable(false)
@@ -46,7 +46,7 @@ pub fn send(message: &str, thread: Option<&str>, send: Sender) -> Result<Sent> {
     })
 }
 
-/// Asks to send nothing. That Gmail finds no message shows that it let the request in.
+/// Tests the access without sending a mail: when Gmail reports that the message is missing, it has accepted the token.
 pub fn check(send: Sender) -> Result<()> {
     let response = send(request(&json!({}))?).map_err(|failure| no_answer(failure, false))?;
     if response.is_success() {
@@ -68,7 +68,7 @@ fn no_answer(failure: Failure, mail: bool) -> Fault {
     if may_be_sent { Fault { message: format!("{}; {UNSURE}", fault.message), ..fault } } else { fault }
 }
 
-/// Google, "Resolve errors" (Gmail API) and "API errors" (`google.rpc.Status`).
+/// The fault for an error (Google, "Resolve errors" of the Gmail API and "API errors", `google.rpc.Status`).
 fn fault(response: &Response) -> Fault {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let error = &body["error"];

@@ -1,11 +1,11 @@
-//! The host's time (RFC 3339, in UTC) as a mail's `Date` (RFC 5322, section 3.3).
+//! Converts the host's time (RFC 3339, in UTC) to a mail's `Date` (RFC 5322, section 3.3).
 
 use resly_sdk::{Fault, Result};
 
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// `2026-11-24T18:20:38.123456Z` as `Tue, 24 Nov 2026 18:20:38 +0000`.
+/// Converts `2026-11-24T18:20:38.123456Z` to `Tue, 24 Nov 2026 18:20:38 +0000`.
 pub fn of(now: &str) -> Result<String> {
     parts(now).ok_or_else(|| Fault::internal(format!("the host's time `{now}` is not as it should be")))
 }

@@ -1,26 +1,27 @@
-//! Header fields (RFC 5322, section 2.2): what may stand in one, and words beyond ASCII in it (RFC 2047).
+//! Header fields (RFC 5322, section 2.2): which text they may contain, and encoded words for text beyond ASCII (RFC
+//! 2047).
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// What a line should not exceed (RFC 5322, section 2.1.1).
+/// Characters that a line should not exceed (RFC 5322, section 2.1.1).
 const LINE: usize = 78;
-/// The most bytes that one encoded word carries: a line with one has 76 characters at most (RFC 2047, section 2), and
-/// the first stands behind the field's name.
+/// The most bytes in one encoded word. A line with one has at most 76 characters (RFC 2047, section 2), and the first
+/// one follows the field's name.
 const WORD: usize = 39;
 
-/// Whether a text can stand on one line: no control characters, and none of Unicode's own line ends.
+/// Whether a text fits on one line: it has no control characters and no line ends of Unicode.
 pub fn is_plain_text(text: &str) -> bool {
     !text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
 }
 
-/// A field of free text, with its end of line; folded by encoding it where it is long or not plain ASCII.
+/// A field of free text, with its line end. A long text, or one beyond plain ASCII, is encoded and folded.
 pub fn unstructured(name: &str, text: &str) -> String {
     let as_it_is = text.is_ascii() && !text.contains("=?") && name.len() + 2 + text.len() <= LINE;
     let text = if as_it_is { text.to_owned() } else { encoded_words(text) };
     format!("{name}: {text}\r\n")
 }
 
-/// A text as encoded words, a line for each, cut between characters.
+/// A text as encoded words, one in each line, cut between characters.
 pub fn encoded_words(text: &str) -> String {
     let mut words = Vec::new();
     let mut rest = text;

@@ -1,5 +1,5 @@
-//! The bundled Gmail connector: sends a mail, and replies in a thread, by the one method that the scope `gmail.send`
-//! opens (Gmail API v1, `users.messages.send`).
+//! The bundled Gmail connector: sends a mail, and replies in a thread. It uses the only method that the scope
+//! `gmail.send` allows (Gmail API v1, `users.messages.send`).
 
 mod address;
 mod api;
@@ -29,7 +29,7 @@ impl Connector for Gmail {
 
 resly_sdk::export!(Gmail);
 
-/// Sends a request through the host; tests put doubles here.
+/// Sends a request through the host. Tests use doubles.
 type Sender<'a> = &'a dyn Fn(Request) -> core::result::Result<Response, Failure>;
 
 #[derive(Default, Deserialize)]
@@ -111,7 +111,7 @@ fn run(call: &Call, send: Sender) -> Result<Value> {
     }
 }
 
-/// Builds the message and sends it, once: Gmail tells no repeat from a second mail.
+/// Builds the message and sends it once, because Gmail can't tell a repeat from a second mail.
 fn deliver(call: &Call, email: EmailInput, reply: Option<(&str, Thread)>, send: Sender) -> Result<Value> {
     let settings: Settings = call.settings()?;
     let boxes = |texts: &[String]| texts.iter().map(|text| Mailbox::parse(text)).collect::<Result<Vec<_>>>();

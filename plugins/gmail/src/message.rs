@@ -1,4 +1,4 @@
-//! The message (RFC 5322) with its parts (RFC 2046): plain text, and HTML beside it where there is some.
+//! Builds the message (RFC 5322) and its parts (RFC 2046): plain text, and HTML if there is any.
 
 use resly_sdk::{Fault, Result};
 
@@ -9,14 +9,14 @@ use crate::{
     quoted_printable,
 };
 
-/// The most bytes of a message: in base64 it still fits what the host sends.
+/// The most bytes of a message. Its Base64 still fits the host's limit for a request.
 const LARGEST: usize = 700 << 10;
-/// RFC 5322 sets no bound; a line does.
+/// The most bytes of a Message-ID. RFC 5322 sets no limit, but a line has one.
 const LONGEST_ID: usize = 250;
 
-/// What is to be sent.
+/// A message to send.
 pub struct Message<'a> {
-    /// Absent, Gmail writes the account's own address.
+    /// When absent, Gmail uses the account's own address.
     pub from: Option<Mailbox>,
     pub reply_to: Option<Mailbox>,
     pub to: Vec<Mailbox>,
@@ -25,9 +25,9 @@ pub struct Message<'a> {
     pub subject: &'a str,
     pub content: Content<'a>,
     pub thread: Option<Thread>,
-    /// The call's id, of which Message-ID and boundary are made.
+    /// The call's id, from which Message-ID and boundary are made.
     pub call: &'a str,
-    /// RFC 3339.
+    /// The time of the call (RFC 3339).
     pub now: &'a str,
 }
 
@@ -36,10 +36,10 @@ pub struct Content<'a> {
     pub html: Option<&'a str>,
 }
 
-/// What a reply answers: Message-IDs, in their angle brackets.
+/// The messages that a reply refers to: Message-IDs in angle brackets.
 pub struct Thread {
     in_reply_to: String,
-    /// The thread's earlier ones, oldest first, and the answered one last (RFC 5322, section 3.6.4).
+    /// Earlier messages of the thread, oldest first, then the answered one (RFC 5322, section 3.6.4).
     references: Vec<String>,
 }
 
@@ -59,13 +59,13 @@ impl Thread {
 }
 
 impl Message<'_> {
-    /// The same for one call, however often it is built.
+    /// The Message-ID. It is the same for each attempt of one call.
     pub fn id(&self) -> String {
         let domain = self.from.as_ref().map_or("gmail.com", Mailbox::domain);
         format!("<{}@{domain}>", self.call)
     }
 
-    /// The whole message: ASCII, CRLF, no line longer than its limit.
+    /// The whole message: ASCII with CRLF, and no line over the limit.
     pub fn build(&self) -> Result<String> {
         let mut message = String::with_capacity(1024 + self.content.text.len() * 2);
         let mut field = |name: &str, value: &str| message.push_str(&format!("{name}: {value}\r\n"));
@@ -96,7 +96,8 @@ impl Message<'_> {
         Ok(message)
     }
 
-    /// A reply's begins with `Re:`, as Gmail wants it of a thread's mails (RFC 5322, section 3.6.5).
+    /// The subject. A reply's starts with `Re:`, which Gmail requires to keep it in the thread (RFC 5322, section
+    /// 3.6.5).
     fn subject(&self) -> Result<String> {
         let subject = self.subject.trim();
         if subject.is_empty() || !is_plain_text(subject) {
@@ -124,7 +125,7 @@ impl Content<'_> {
             return Ok(());
         };
         let html = part("html", html)?;
-        // No quoted-printable text holds `=_`, so the boundary can't stand in one (RFC 2045, section 6.7).
+        // Quoted-printable text never contains `=_`, so the boundary can't occur in it (RFC 2045, section 6.7).
         let boundary = format!("=_{call}");
         message.push_str(&format!("Content-Type: multipart/alternative;\r\n boundary=\"{boundary}\"\r\n\r\n"));
         for part in [plain, html] {
@@ -135,7 +136,7 @@ impl Content<'_> {
     }
 }
 
-/// A Message-ID with its angle brackets, which may be missing where it was copied from (RFC 5322, section 3.6.4).
+/// Parses a Message-ID. Its angle brackets may be missing when it was copied (RFC 5322, section 3.6.4).
 fn message_id(text: &str) -> Result<String> {
     let inner = text.trim();
     let inner = inner.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(inner);

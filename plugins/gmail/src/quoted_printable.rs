@@ -1,10 +1,10 @@
-//! Quoted-printable (RFC 2045, section 6.7): text of any language in lines that every mail server carries unchanged.
+//! Quoted-printable (RFC 2045, section 6.7): encodes text of any language in lines that every mail server accepts.
 
-/// Of an encoded line, its soft line break included.
+/// Characters of an encoded line, including its soft line break.
 const LINE: usize = 76;
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// Encodes a text, whatever its line ends are; those of the result are CRLF.
+/// Encodes a text with any line ends. The result has CRLF.
 pub fn encode(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut encoded = String::with_capacity(text.len() + text.len() / 8);
@@ -14,13 +14,13 @@ pub fn encode(text: &str) -> String {
         for (at, &byte) in bytes.iter().enumerate() {
             let last = at + 1 == bytes.len();
             let plain = match byte {
-                // White space at a line's end gets lost on the way.
+                // Mail servers may remove white space at a line's end.
                 b' ' | b'\t' => !last,
                 b'=' => false,
                 byte => byte.is_ascii_graphic(),
             };
             let size = if plain { 1 } else { 3 };
-            // Room for the soft break, unless nothing comes after this.
+            // Leave space for the soft break, unless this is the end.
             if width + size > LINE - usize::from(!last) {
                 encoded.push_str("=\r\n");
                 width = 0;

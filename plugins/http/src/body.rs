@@ -1,32 +1,33 @@
-//! What a response's body is: JSON, a text, a web page, or nothing. And whether it is what the action expects.
+//! The body of a response: tells JSON, text, web pages and empty bodies apart, and checks whether it is what the action
+//! expects.
 
 use resly_sdk::{Fault, Result, http::Response};
 use serde_json::{Value, json, value::RawValue};
 
 use crate::definition::{Expected, ResponseRule};
 
-/// A body as JSON text, for rules and mappings.
+/// A body as JSON text, for error rules and mappings.
 pub struct Body {
     pub json: String,
     pub kind: Kind,
-    /// Why some of it may be wrong.
+    /// Why a part of it may be wrong.
     pub doubt: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Json,
-    /// There is none: null.
+    /// Empty: null.
     Empty,
     /// Not JSON: `{"text"}`.
     Text,
-    /// The same, of what a browser shows.
+    /// A web page, in the same form.
     Page,
-    /// The same, of what says that it is JSON and isn't.
+    /// Declared as JSON but invalid, in the same form.
     Broken,
 }
 
-/// Reads a body by its charset and its type.
+/// Reads a body by its charset and its media type.
 pub fn read(response: &Response, expected: Expected) -> Body {
     let decoded = response.decode();
     let text = decoded.text.as_ref();
@@ -39,7 +40,7 @@ pub fn read(response: &Response, expected: Expected) -> Body {
     } else if text.trim().is_empty() {
         (Kind::Empty, "null".to_owned())
     } else if media.is_none_or(is_json) || text.trim_start().starts_with(['{', '[']) {
-        // A page that happens to be a number is a page: what names a type that is not JSON has to look like it.
+        // A page whose text is a number is a page. With another declared type, a body has to look like JSON.
         if serde_json::from_str::<&RawValue>(text).is_ok() {
             (Kind::Json, text.to_owned())
         } else if is_page(media, text) {
@@ -58,7 +59,8 @@ pub fn read(response: &Response, expected: Expected) -> Body {
     Body { json, kind, doubt }
 }
 
-/// `application/json` and its kind (RFC 6839, section 3.1), with what services have for it besides.
+/// Whether a media type is JSON: `application/json` and its relatives (RFC 6839, section 3.1), and others that services
+/// use.
 fn is_json(media: &str) -> bool {
     media.ends_with("/json") || media.ends_with("+json") || media.contains("json")
 }
@@ -76,10 +78,10 @@ fn wrapped(text: &str) -> String {
 }
 
 impl Body {
-    /// Refuses what a success can't be: a page where data was asked for, or what the action has no use for.
+    /// Refuses a body that can't be a success: a page instead of data, or one that the action can't use.
     ///
     /// # Errors
-    /// A fault of the service.
+    /// The service's fault.
     pub fn check(
         &self,
         response: &Response,
@@ -102,7 +104,7 @@ impl Body {
             (_, Kind::Page) if asks_for_pages && rule.expect == Expected::Usual => Ok(()),
             (_, Kind::Page) => wrong("a web page"),
             (Expected::Json, Kind::Text) => wrong("a text"),
-            // A filter that reads a text names it.
+            // A filter that reads a text uses its name.
             (Expected::Usual, Kind::Text)
                 if filters.iter().any(|filter| reads_members(filter) && !names(filter, "text")) =>
             {
@@ -113,13 +115,13 @@ impl Body {
     }
 }
 
-/// Refuses an output in which the mapping found nothing: every member is null, and the service itself
-/// didn't say so.
+/// Refuses an output in which the mapping found nothing: every member is null, and the service didn't say that there is
+/// nothing.
 ///
 /// # Errors
-/// A fault of the service.
+/// The service's fault.
 pub fn check_output(output: &str, body: &str, filter: &str) -> Result<()> {
-    // Without an object there is nothing to find missing, and most outputs have something in them at once.
+    // Only an object can lack members, and most outputs have values right away.
     if !output.contains("null") || !output.contains('{') {
         return Ok(());
     }
@@ -137,7 +139,7 @@ pub fn check_output(output: &str, body: &str, filter: &str) -> Result<()> {
     Err(Fault::upstream(message).retryable(false))
 }
 
-/// Whether nothing but null is in it.
+/// Whether a value holds nothing but null.
 fn is_void(value: &Value, members: &mut usize) -> bool {
     match value {
         Value::Null => true,
@@ -150,8 +152,8 @@ fn is_void(value: &Value, members: &mut usize) -> bool {
     }
 }
 
-/// Whether the service itself said that there is nothing: an empty list, or null or an empty list of what the filter
-/// names.
+/// Whether the service said that there is nothing: by an empty list, or by null or an empty list in a member that the
+/// filter names.
 fn says_nothing(body: &Value, filter: &str) -> bool {
     let is_nothing = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     match body {
@@ -163,7 +165,7 @@ fn says_nothing(body: &Value, filter: &str) -> bool {
     }
 }
 
-/// Whether a filter has a word.
+/// Whether a filter contains a word.
 fn names(filter: &str, word: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     !word.is_empty()
@@ -172,7 +174,7 @@ fn names(filter: &str, word: &str) -> bool {
             .any(|(at, _)| !filter[..at].ends_with(is_word) && !filter[at + word.len()..].starts_with(is_word))
 }
 
-/// Whether a filter asks for members: as `.name`, `."name"` and `.[0]`, or as the short form in `{name, other}`.
+/// Whether a filter reads members: by `.name`, `."name"` or `.[0]`, or by the short form in `{name, other}`.
 fn reads_members(filter: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphabetic() || c == '_';
     let by_path = filter

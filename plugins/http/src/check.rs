@@ -1,19 +1,19 @@
-//! Reads the templates of a definition without running it: the host asks for this when a definition is posted, since what
-//! users write is parsed in the sandbox only.
+//! Parses the templates of a definition without running it. The host asks for this when a definition is posted, because
+//! what users write is parsed in the sandbox only.
 
 use serde_json::{Value, json};
 
 use crate::template::{Piece, parse, pieces};
 
-/// Templates nest no deeper than a body may.
+/// The deepest nesting of templates, the same as for a body.
 const DEEPEST: usize = 64;
 
-/// Whether the host asks for a check and not for a call.
+/// Whether the host asks for a check instead of a call.
 pub fn is_asked(definition: &Value) -> bool {
     definition["check"] == true
 }
 
-/// Every template that can't be read, as JSON text: `[{"path", "message"}]`, with paths from the action on.
+/// Every template that can't be parsed, as JSON text: `[{"path", "message"}]`. Paths start at the action.
 pub fn mistakes(definition: &Value) -> String {
     let mut mistakes = Vec::new();
     for place in ["url", "query", "headers", "body"] {

@@ -1,5 +1,5 @@
-//! An action's definition, as the host hands it over. The host has checked it against the same grammar when the
-//! connector was posted (`host/manifest/src/manifest/check/declarative.rs`).
+//! The definition of an action, as the host passes it. The host checked it against the same grammar when the connector
+//! was posted (`host/manifest/src/manifest/check/declarative.rs`).
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ pub struct Definition {
     pub response: ResponseRule,
     #[serde(default)]
     pub pagination: Option<Pagination>,
-    /// Whether the action's output schema lets members be null.
+    /// Whether the action's output schema allows null for members.
     #[serde(default)]
     pub nullable: bool,
 }
 
-/// Null means what absence means.
+/// Treats null like an absent member.
 fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
@@ -42,14 +42,14 @@ pub struct RequestRule {
     /// How a form writes lists.
     #[serde(default, deserialize_with = "or_default")]
     pub list_style: ListStyle,
-    /// The lists that are sent as one value.
+    /// Lists that are sent as one value.
     #[serde(default, deserialize_with = "or_default")]
     pub separators: Separators,
     #[serde(default)]
     pub timeout_ms: Option<u32>,
 }
 
-/// What stands between the items of a list that is one value, by the name of what it is the value of.
+/// Separators of lists that are sent as one value, by the name of the parameter.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Separators {
@@ -57,7 +57,7 @@ pub struct Separators {
     pub query: BTreeMap<String, Separator>,
     #[serde(deserialize_with = "or_default")]
     pub headers: BTreeMap<String, Separator>,
-    /// A form's members.
+    /// Members of a form.
     #[serde(deserialize_with = "or_default")]
     pub form: BTreeMap<String, Separator>,
 }
@@ -90,16 +90,16 @@ impl Separator {
 pub enum BodyType {
     #[default]
     Json,
-    /// `application/x-www-form-urlencoded`; nested members as `a[b]`.
+    /// `application/x-www-form-urlencoded`, with nested members as `a[b]`.
     Form,
-    /// A string as it is.
+    /// A string, sent unchanged.
     Text,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ListStyle {
-    /// `a[]=1&a[]=2`; a list of objects or lists has numbers, `a[0][b]=1`.
+    /// `a[]=1&a[]=2`. A list of objects or lists gets numbers: `a[0][b]=1`.
     #[default]
     Brackets,
     /// `a=1&a=2`.
@@ -109,12 +109,12 @@ pub enum ListStyle {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResponseRule {
-    /// jq, applied to the body (or to the items of all pages).
+    /// A jq filter for the body, or for the items of all pages.
     pub mapping: Option<String>,
-    /// What a success has to be.
+    /// The kind of body that a success must have.
     #[serde(deserialize_with = "or_default")]
     pub expect: Expected,
-    /// The first that fits says what the response means; without one, its status does.
+    /// Error rules. The first one that matches gives the meaning of the response. Without a match, the status does.
     #[serde(deserialize_with = "or_default")]
     pub errors: Vec<ErrorRule>,
 }
@@ -122,15 +122,15 @@ pub struct ResponseRule {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Expected {
-    /// JSON, or a text where the mapping reads one; no web page, and not what its mapping finds nothing in.
+    /// JSON, or a text if the mapping reads one. A web page, or a body in which the mapping finds nothing, is a fault.
     #[default]
     #[serde(skip)]
     Usual,
-    /// JSON and nothing else.
+    /// JSON only.
     Json,
-    /// A text, `{"text"}`, whatever it looks like.
+    /// A text, as `{"text"}`, whatever it looks like.
     Text,
-    /// Whatever comes.
+    /// Any body.
     Any,
 }
 
@@ -139,11 +139,11 @@ pub enum Expected {
 pub struct ErrorRule {
     #[serde(default)]
     pub status: Option<Statuses>,
-    /// jq on the body: the rule fits when it gives something else than `false` and `null`.
+    /// A jq filter for the body. The rule matches when the result is neither `false` nor `null`.
     #[serde(default)]
     pub when: Option<String>,
     pub fault: FaultName,
-    /// A template over `status` and `body` too.
+    /// A template, which may also use `status` and `body`.
     #[serde(default)]
     pub message: Option<String>,
     #[serde(default)]
@@ -191,7 +191,7 @@ impl Statuses {
     }
 }
 
-/// The kinds of `wit/connector.wit`, by the names that they have there.
+/// The fault kinds of `wit/connector.wit`, with the same names.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultName {
@@ -216,27 +216,28 @@ impl From<FaultName> for FaultKind {
     }
 }
 
-/// How to go on to the next page.
+/// How to find the next page.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pagination {
     #[serde(rename = "type")]
     pub kind: Kind,
-    /// jq on the body: a page's list; the body itself when absent.
+    /// A jq filter for the body that gives a page's list. When absent, the body is the list.
     #[serde(default)]
     pub items: Option<String>,
     #[serde(default)]
     pub max_pages: Option<usize>,
-    /// `cursor`: jq on the body that gives the value of the query parameter `param`, or null on the last page.
+    /// `cursor`: a jq filter for the body that gives the value of the query parameter `param`, or null on the last
+    /// page.
     #[serde(default)]
     pub cursor: Option<String>,
-    /// `link`: jq on the body that gives the next page's address; where services have it when absent.
+    /// `link`: a jq filter for the body that gives the next page's address. When absent, the usual places are tried.
     #[serde(default)]
     pub next: Option<String>,
-    /// All but `link`: the query parameter that says which page.
+    /// All but `link`: the query parameter that selects the page.
     #[serde(default)]
     pub param: Option<String>,
-    /// `page`: the first page's number.
+    /// `page`: the number of the first page.
     #[serde(default)]
     pub start: Option<u64>,
 }
@@ -244,11 +245,11 @@ pub struct Pagination {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The service gives the next page's address: in the `Link` header, `rel="next"` (RFC 8288), or in the body.
+    /// The service gives the next page's address, in the `Link` header with `rel="next"` (RFC 8288) or in the body.
     Link,
     Cursor,
     /// Pages are numbered.
     Page,
-    /// The parameter says how many items to skip.
+    /// The parameter is the number of items to skip.
     Offset,
 }

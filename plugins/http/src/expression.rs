@@ -1,14 +1,14 @@
-//! Rewrites an expression so that values are spelled as JSON spells them wherever they become a part of a text.
+//! Rewrites an expression so that values in texts are written as in JSON.
 //!
-//! minijinja spells `true` as `True` and null as `None`. What makes a text of a value are the operator `~` and the filters
-//! that take a text, so every operand of the one and every input of the others is given to [`SPELL`] first.
+//! minijinja writes `true` as `True` and null as `None`. Values become text by the operator `~` and by filters that
+//! take a text. So every operand of `~` and every input of these filters is passed through [`SPELL`] first.
 
 use std::collections::BTreeSet;
 
-/// The filter that spells a value; no definition can name it by accident.
+/// The filter that writes a value as JSON does. Its name is unlikely to be used by a definition.
 pub const SPELL: &str = "__spell";
 
-/// The filters of minijinja that read their input as a text.
+/// The filters of minijinja that read their input as text.
 const TEXT_FILTERS: [&str; 10] =
     ["capitalize", "e", "escape", "indent", "lower", "replace", "split", "title", "trim", "upper"];
 
@@ -29,12 +29,13 @@ struct Token {
     end: usize,
 }
 
-/// As many operators, keywords and brackets as an expression may have: each may nest once more, and minijinja recurses.
+/// The most operators, keywords and brackets of an expression. Each may nest once more, and minijinja parses
+/// recursively.
 const MOST_OPERATORS: usize = 500;
 
 /// Whether an expression may nest deeper than the stack allows.
 pub fn is_too_deep(expression: &str) -> bool {
-    // Each takes a byte at least.
+    // Each of them takes at least one byte.
     expression.len() > MOST_OPERATORS
         && tokens(expression).iter().filter(|token| nests(expression, token)).count() > MOST_OPERATORS
 }
@@ -47,13 +48,13 @@ fn nests(expression: &str, token: &Token) -> bool {
     }
 }
 
-/// The expression with its spelling made explicit; the expression itself when nothing in it becomes a text.
+/// The rewritten expression, or the same one when no value becomes text.
 pub fn spelled(expression: &str) -> String {
     if !expression.contains(['~', '|']) {
         return expression.to_owned();
     }
     let tokens = tokens(expression);
-    // What is put in, and where, in the order of the places.
+    // The texts to insert, with their positions, in order.
     let mut inserts: Vec<(usize, String)> = Vec::new();
     let mut operands = BTreeSet::new();
     for (at, token) in tokens.iter().enumerate() {
@@ -75,7 +76,7 @@ pub fn spelled(expression: &str) -> String {
         inserts.push((start, "(".to_owned()));
         inserts.push((end, format!(")|{SPELL}")));
     }
-    // An operand ends before the next begins, so where two places are one, the order of insertion is right.
+    // An operand ends before the next one begins, so insertions at the same position are in the right order.
     inserts.sort_by_key(|(at, _)| *at);
     let mut rewritten = String::with_capacity(expression.len() + inserts.len() * 12);
     let mut copied = 0;
@@ -120,7 +121,7 @@ fn operand_after(expression: &str, tokens: &[Token], concat: usize) -> Option<(u
     (last > concat).then(|| (tokens[concat + 1].start, tokens[last].end))
 }
 
-/// Whether a token binds no tighter than `~` does, so that an operand of it ends there.
+/// Whether a token binds no tighter than `~`, so that an operand of `~` ends there.
 fn is_boundary(expression: &str, tokens: &[Token], at: usize) -> bool {
     let text = |token: &Token| &expression[token.start..token.end];
     let before = at.checked_sub(1).map(|at| &tokens[at]);
@@ -130,7 +131,7 @@ fn is_boundary(expression: &str, tokens: &[Token], at: usize) -> bool {
         // `is not defined` is a test.
         (Kind::Word, "not") => word_before != "is",
         (Kind::Word, word) => is_keyword(word),
-        // A sign belongs to its operand.
+        // A sign is a part of its operand.
         (Kind::Operator, "-") => before.is_some_and(|before| match before.kind {
             Kind::Word => !is_keyword(word_before) && word_before != "is",
             Kind::Text | Kind::Close => true,
@@ -184,12 +185,12 @@ fn tokens(expression: &str) -> Vec<Token> {
     tokens
 }
 
-/// Every byte beyond ASCII counts as a letter, so that no character is cut.
+/// Bytes beyond ASCII count as letters, so that no character is cut.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
 }
 
-/// Whether a number's point stands here, and not a member's.
+/// Whether the point at `at` belongs to a number and not to a member access.
 fn is_fraction(bytes: &[u8], at: usize) -> bool {
     bytes[at] == b'.' && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)
 }

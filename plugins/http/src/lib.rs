@@ -1,5 +1,5 @@
-//! The runner of declarative connectors: it is handed an action's definition, makes the request from it, and makes the
-//! output from the response. `README.md` beside this crate is the definition's grammar.
+//! The runner of declarative connectors. The host gives it an action's definition; it builds the request from that, and
+//! the output from the response. `README.md` beside this crate has the grammar of definitions.
 
 mod body;
 mod check;
@@ -38,14 +38,14 @@ impl Connector for Runner {
 
 resly_sdk::export!(Runner);
 
-/// What the runner asks of the host; tests put doubles here.
+/// What the runner needs from the host. Tests use doubles.
 struct Outside<'a> {
     send: &'a dyn Fn(Request) -> core::result::Result<Response, Failure>,
     map: &'a dyn Fn(&str, &str) -> core::result::Result<String, mapping::Failure>,
     warn: &'a dyn Fn(&str),
 }
 
-/// What templates can name.
+/// The names that templates can use.
 struct Scope(Value);
 
 impl Scope {
@@ -61,20 +61,20 @@ impl Scope {
     }
 }
 
-/// What an action is run with.
+/// The definition and the scope of an action.
 fn parts(call: &Call) -> Result<(Definition, Scope)> {
     let definition = Definition::deserialize(call.definition())
         .map_err(|error| Fault::internal(format!("the action's definition can't be used: {error}")))?;
     Ok((definition, Scope::of(call)?))
 }
 
-/// The request that an action begins with, unsent.
+/// The first request of an action, unsent.
 pub fn first_request(call: &Call) -> Result<Request> {
     let (definition, scope) = parts(call)?;
     request::build(&definition.request, &scope)
 }
 
-/// Runs an action; its output is JSON text, so that a number keeps its digits all the way.
+/// Runs an action. The output is JSON text, so that numbers keep their digits.
 fn run(call: &Call, outside: &Outside) -> Result<String> {
     if check::is_asked(call.definition()) {
         return Ok(check::mistakes(call.definition()));

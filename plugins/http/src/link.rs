@@ -1,4 +1,4 @@
-//! The `Link` header (RFC 8288), as far as pagination needs it, and where its targets lead.
+//! Parses the `Link` header (RFC 8288) as far as pagination needs it, and resolves its targets.
 
 /// The target of the first link with the relation `next`.
 pub fn next(header: &str) -> Option<&str> {
@@ -14,12 +14,13 @@ pub fn next(header: &str) -> Option<&str> {
     }
 }
 
-/// Where the parameters of one link end: at the first comma outside quotes.
+/// The end of one link's parameters: the first comma outside quotes.
 fn end_of_link(text: &str) -> usize {
     end(text, b',')
 }
 
-/// Whether the relation types, which are separated by spaces, name `next`. Only the first `rel` counts (section 3.3).
+/// Whether the relation types include `next`. They are separated by spaces, and only the first `rel` counts (section
+/// 3.3).
 fn is_next(parameters: &str) -> bool {
     let mut rest = parameters;
     loop {
@@ -36,7 +37,7 @@ fn is_next(parameters: &str) -> bool {
     }
 }
 
-/// Where a parameter ends: at the first semicolon outside quotes.
+/// The end of a parameter: the first semicolon outside quotes.
 fn end_of_parameter(text: &str) -> usize {
     end(text, b';')
 }
@@ -56,7 +57,7 @@ fn end(text: &str, mark: u8) -> usize {
     text.len()
 }
 
-/// Scheme, host and port of a URL, in lower case and with the scheme's own port left out.
+/// Scheme, host and port of a URL, in lower case and without the scheme's default port.
 #[derive(Debug, PartialEq, Eq)]
 struct Origin {
     scheme: String,
@@ -67,7 +68,7 @@ struct Origin {
 fn origin(url: &str) -> Option<Origin> {
     let (scheme, _) = url.split_once("://")?;
     let authority = authority(url);
-    // A port's colon comes after an IPv6 address's brackets.
+    // The colon of a port comes after the brackets of an IPv6 address.
     let colon = authority.rfind(':').filter(|colon| !authority[*colon..].contains(']'));
     let (host, port) = colon.map_or((authority, ""), |colon| (&authority[..colon], &authority[colon + 1..]));
     let scheme = scheme.to_ascii_lowercase();
@@ -83,13 +84,13 @@ fn usual_port(scheme: &str) -> &'static str {
     }
 }
 
-/// What stands between the scheme and the path.
+/// The part between the scheme and the path.
 fn authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-/// Whether a reference begins with a scheme (RFC 3986, section 3.1).
+/// Whether a reference starts with a scheme (RFC 3986, section 3.1).
 fn is_absolute(target: &str) -> bool {
     target.split_once("://").is_some_and(|(scheme, _)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -97,9 +98,9 @@ fn is_absolute(target: &str) -> bool {
     })
 }
 
-/// Where a target leads from a URL (RFC 3986, section 5.2, without dot segments, which a URL's parser removes); nothing
-/// when it leads to another origin. A service behind a proxy may not know that it is called by https: its own address with
-/// `http` is the one with `https`.
+/// Resolves a target against a URL (RFC 3986, section 5.2; a URL's parser removes dot segments). `None` when it leads
+/// to another origin. A service behind a proxy may not know that it is called by https, so its own address with `http`
+/// is taken for the one with `https`.
 pub fn resolve(base: &str, target: &str) -> Option<String> {
     let (scheme, _) = base.split_once("://")?;
     let root = format!("{scheme}://{}", authority(base));

@@ -1,18 +1,18 @@
-//! A list as one value: its items with a separator between them.
+//! Writes a list as one value: its items with a separator between them.
 //!
-//! Where values are percent-encoded, the separator comma stands as it is and an item's own comma is `%2C`, so the service
-//! tells them apart (RFC 6570, section 3.2.1). No other separator may stand in a URL as it is, and a header has no encoding:
-//! there an item that contains its separator is a fault.
+//! In percent-encoded values, the separator comma is literal and an item's own comma is `%2C`, so the service can tell
+//! them apart (RFC 6570, section 3.2.1). Other separators can't be literal in a URL, and headers have no encoding.
+//! There, an item that contains the separator is a fault.
 
 use percent_encoding::utf8_percent_encode;
 use resly_sdk::{Fault, Result};
 
 use crate::{definition::Separator, request::ENCODED};
 
-/// For a URL or a form.
+/// Writes a list for a URL or a form.
 ///
 /// # Errors
-/// When an item contains the separator and the service couldn't tell.
+/// When an item contains the separator and the service couldn't tell them apart.
 pub fn encoded(items: &[String], separator: Separator, name: &str) -> Result<String> {
     let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
     let between = if separator == Separator::Comma {
@@ -24,7 +24,7 @@ pub fn encoded(items: &[String], separator: Separator, name: &str) -> Result<Str
     Ok(items.iter().map(|item| encode(item)).collect::<Vec<_>>().join(&between))
 }
 
-/// For a header.
+/// Writes a list for a header.
 ///
 /// # Errors
 /// When an item contains the separator.

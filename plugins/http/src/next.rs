@@ -1,8 +1,8 @@
-//! Where the next page is, when the service gives its address in the body.
+//! Finds the next page's address in a body.
 
 use serde_json::Value;
 
-/// Where services have it: OData, JSON:API, HAL, Django REST framework, Facebook, Laravel and their like.
+/// Where services put it: OData, JSON:API, HAL, Django REST framework, Facebook, Laravel and similar ones.
 const PLACES: [&str; 12] = [
     "/@odata.nextLink",
     "/odata.nextLink",
@@ -18,12 +18,12 @@ const PLACES: [&str; 12] = [
     "/next",
 ];
 
-/// The next page's address, of a body that has one where services have it.
+/// The next page's address in one of the usual places.
 pub fn address(body: &Value) -> Option<&str> {
     PLACES.iter().filter_map(|place| body.pointer(place)?.as_str()).find(|text| is_address(text))
 }
 
-/// An absolute address, or one that is relative to the page's own and can't be a mere token.
+/// Whether a text is an absolute address, or a relative one that can't be a mere token.
 pub fn is_address(text: &str) -> bool {
     let begins = |with: &str| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
     begins("https://") || begins("http://") || text.starts_with(['/', '?'])

@@ -1,7 +1,7 @@
-//! Pagination: asks page after page, up to a bound, and gives the items of all as one list.
+//! Pagination: requests page after page, up to a limit, and returns the items of all as one list.
 //!
-//! What was read is kept, whatever ends the list; and unless the service itself said that this was the last page, the log
-//! says what ended it, which a model is told beside the output.
+//! Items that were read are kept whatever ends the list. Unless the service said that this was the last page, a warning
+//! in the log says what ended the list; a model sees it beside the output.
 
 use resly_sdk::{
     Fault, Result,
@@ -17,23 +17,23 @@ use crate::{
     template::plain,
 };
 
-/// More than a definition may ask for; the host counts the requests of a call besides.
+/// The most pages, which is more than a definition may ask for. The host also limits the requests of a call.
 const MOST_PAGES: usize = 20;
 const USUAL_PAGES: usize = 5;
 
-/// What comes after a page.
+/// What follows a page.
 enum Next {
     Page(Request),
-    /// The service said that there is no more.
+    /// The service said that there are no more pages.
     Last,
-    /// The list ends here, and this is why.
+    /// The list ends here, with the reason.
     Broken(String),
 }
 
-/// The items of all pages, as the text of a JSON list.
+/// Reads the items of all pages, as the text of a JSON list.
 ///
 /// # Errors
-/// What is wrong with the first page. What is wrong with a later one ends the list.
+/// What is wrong with the first page. A fault of a later page only ends the list.
 pub fn collect(pagination: &Pagination, first: Request, reader: &Reader) -> Result<String> {
     let most = pagination.max_pages.unwrap_or(USUAL_PAGES).clamp(1, MOST_PAGES);
     let mut pages = Pages { pagination, first: &first, reader, items: Items::default(), asked: Vec::new() };
@@ -68,7 +68,7 @@ struct Pages<'a> {
     first: &'a Request,
     reader: &'a Reader<'a>,
     items: Items,
-    /// The addresses of the pages that were read.
+    /// Addresses of the pages that were read.
     asked: Vec<String>,
 }
 
@@ -85,18 +85,18 @@ impl Pages<'_> {
         self.pagination.start.unwrap_or(1)
     }
 
-    /// The first request with another value of the parameter that says which page.
+    /// The first request with another value of the page's parameter.
     fn with(&self, value: &str) -> Request {
         let mut request = self.first.clone();
         set_query(&mut request.url, self.pagination.param.as_deref().unwrap_or_default(), value);
         request
     }
 
-    /// Reads a page and says what comes next.
+    /// Reads a page and decides what follows.
     fn read(&mut self, request: Request) -> Result<Next> {
         let url = request.url.clone();
         let response = (self.reader.outside.send)(request)?;
-        // Some services have nothing where there are no more items.
+        // Some services answer 404 or 410 after the last page.
         let past_the_end = matches!(response.status, 404 | 410) && !self.asked.is_empty();
         if past_the_end && matches!(self.pagination.kind, Kind::Page | Kind::Offset) {
             return Ok(Next::Last);
@@ -123,13 +123,13 @@ impl Pages<'_> {
             Kind::Cursor => {
                 let cursor = self.map(self.pagination.cursor.as_deref().unwrap_or("null"), body)?;
                 match plain(&serde_json::from_str::<Value>(&cursor)?).filter(|cursor| !cursor.is_empty()) {
-                    // The whole address, where its cursor was to be expected.
+                    // The service gave a whole address instead of a cursor.
                     Some(cursor) if self.is_address_with_cursor(&cursor) => self.follow(url, &cursor),
                     Some(cursor) => Next::Page(self.with(&cursor)),
                     None => Next::Last,
                 }
             }
-            // An empty page is the last.
+            // An empty page is the last one.
             Kind::Page | Kind::Offset if found == 0 => Next::Last,
             Kind::Page => {
                 let read = u64::try_from(self.asked.len()).unwrap_or(u64::MAX).saturating_add(1);
@@ -139,7 +139,7 @@ impl Pages<'_> {
         })
     }
 
-    /// The next page's address as the service gives it.
+    /// The next page's address from the service.
     fn address(&self, response: &Response, body: &str) -> Result<Option<String>> {
         if let Some(filter) = &self.pagination.next {
             let found: Value = serde_json::from_str(&self.map(filter, body)?)?;
@@ -161,8 +161,7 @@ impl Pages<'_> {
                 .is_some_and(|(_, query)| query.split(['&', '#']).any(|pair| pair.split('=').next() == Some(param)))
     }
 
-    /// A page that the service gives the address of. It has to stay on the first page's origin, since the credential goes
-    /// there too.
+    /// Follows an address from the service. It must have the first page's origin, because the credential is sent there.
     fn follow(&self, base: &str, target: &str) -> Next {
         match link::resolve(base, target) {
             Some(url) => Next::Page(Request { url, ..self.first.clone() }),
@@ -175,17 +174,18 @@ impl Pages<'_> {
     }
 }
 
-/// Lists, joined without looking into their items.
+/// Lists that are joined without parsing their items.
 #[derive(Default)]
 struct Items {
     joined: String,
     count: usize,
-    /// Where each page's items stand in `joined`.
+    /// Start and end of each page's items in `joined`.
     pages: Vec<(usize, usize)>,
 }
 
 impl Items {
-    /// How many items the list has; nothing when it is a page that is there already, which isn't added.
+    /// Adds a page and returns its number of items. `None` when the same page was added before; then it isn't added
+    /// again.
     fn add(&mut self, list: &str) -> Result<Option<usize>> {
         let items: Vec<&RawValue> = serde_json::from_str(list)
             .map_err(|_| Fault::internal("a page gave no list: `items` has to be a jq filter that gives one"))?;

@@ -1,4 +1,4 @@
-//! A definition's request, with every value encoded for the place where it stands.
+//! Builds a definition's request. Every value is encoded for its place.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use resly_sdk::{Fault, Result, http::Request};
@@ -11,7 +11,7 @@ use crate::{
     template::{Piece, Templates, pieces, plain, required},
 };
 
-/// All but the unreserved characters (RFC 3986, section 2.3).
+/// All characters but the unreserved ones (RFC 3986, section 2.3).
 pub const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 pub fn build(rule: &RequestRule, scope: &Scope) -> Result<Request> {
@@ -51,7 +51,8 @@ fn has(request: &Request, header: &str) -> bool {
     request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(header))
 }
 
-/// The URL: values in the host are one label from the settings, in the path one segment, in the query one value.
+/// Builds the URL. A value in the host is one label from the settings, in the path one segment, and in the query one
+/// value.
 fn url(template: &str, templates: &Templates) -> Result<String> {
     let mut url = String::with_capacity(template.len() + 32);
     for piece in pieces(template)? {
@@ -69,7 +70,7 @@ fn url(template: &str, templates: &Templates) -> Result<String> {
                     }
                     value => utf8_percent_encode(&required(expression, value)?, ENCODED).to_string(),
                 };
-                // A segment of dots alone would climb the path, and encoding doesn't take that from it.
+                // A segment of dots would climb the path, and percent-encoding doesn't prevent that.
                 if value.is_empty() || (in_path && value.bytes().all(|byte| byte == b'.')) {
                     return Err(Fault::invalid_input(format!("`{}` can't be `{value}` here", expression.trim())));
                 }
@@ -80,7 +81,7 @@ fn url(template: &str, templates: &Templates) -> Result<String> {
     Ok(url)
 }
 
-/// Whether what comes next in a URL is still its scheme or host.
+/// Whether the URL so far ends within its scheme or host.
 fn in_authority(url: &str) -> bool {
     url.split_once("://").is_none_or(|(_, rest)| !rest.contains(['/', '?', '#']))
 }
@@ -96,7 +97,7 @@ fn label(expression: &str, value: String) -> Result<String> {
     Ok(value)
 }
 
-/// A value as the texts to send: none when undefined or null, several for a list.
+/// The texts to send for a value: none when undefined or null, several for a list.
 fn scalars(value: Option<Value>, name: &str) -> Result<Vec<String>> {
     let wrong = || Fault::invalid_input(format!("`{name}` takes a text, a number, a truth value or a list of them"));
     match value {
@@ -106,12 +107,12 @@ fn scalars(value: Option<Value>, name: &str) -> Result<Vec<String>> {
     }
 }
 
-/// Adds a query parameter before the fragment, if there is one.
+/// Adds a query parameter, before a fragment if there is one.
 pub fn add_query(url: &mut String, name: &str, value: &str) {
     add_encoded(url, name, &utf8_percent_encode(value, ENCODED).to_string());
 }
 
-/// Adds a query parameter whose value is encoded already.
+/// Adds a query parameter with an encoded value.
 fn add_encoded(url: &mut String, name: &str, value: &str) {
     let fragment = url.find('#').map(|at| url.split_off(at)).unwrap_or_default();
     url.push(if url.contains('?') { '&' } else { '?' });
@@ -121,7 +122,7 @@ fn add_encoded(url: &mut String, name: &str, value: &str) {
     url.push_str(&fragment);
 }
 
-/// Gives a query parameter this value and no other: where the URL has it already, there.
+/// Sets a query parameter. A parameter with that name in the URL is replaced in its place.
 pub fn set_query(url: &mut String, name: &str, value: &str) {
     let (rest, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
     let Some((path, query)) = rest.split_once('?') else { return add_query(url, name, value) };
@@ -143,7 +144,7 @@ pub fn set_query(url: &mut String, name: &str, value: &str) {
     *url = format!("{path}?{}{fragment}", pairs.join("&"));
 }
 
-/// A name as a form has it (WHATWG URL, "application/x-www-form-urlencoded").
+/// Decodes a name in a form (WHATWG URL, "application/x-www-form-urlencoded").
 fn decoded(name: &str) -> String {
     percent_decode_str(&name.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
@@ -152,7 +153,7 @@ fn body(rule: &RequestRule, templates: &Templates, request: Request) -> Result<R
     let value = if rule.body.is_null() { None } else { templates.value(&rule.body)? };
     let value = match value {
         Some(value) => value,
-        // A form with nothing in it is still a form: services refuse a request that doesn't say so.
+        // An empty form is still sent as a form: some services refuse a request without the content type.
         None if rule.body_type == BodyType::Form && takes_body(&request) => Value::Object(Map::new()),
         None => return Ok(request),
     };
@@ -205,7 +206,7 @@ fn flatten(name: &str, value: &Value, style: ListStyle, pairs: &mut Vec<(String,
         }
         Value::Array(items) => {
             for (at, item) in items.iter().enumerate() {
-                // Without its number, nothing would tell which of several objects a member belongs to.
+                // Only a number tells which of several objects a member belongs to.
                 let name = match (item, style) {
                     (Value::Array(_) | Value::Object(_), _) => format!("{name}[{at}]"),
                     (_, ListStyle::Brackets) => format!("{name}[]"),

@@ -1,4 +1,4 @@
-//! What a response means: an error rule's fault, its status's, or a body.
+//! The meaning of a response: the fault of an error rule or of the status, or a body.
 
 use resly_sdk::{
     Fault, Result,
@@ -12,7 +12,7 @@ use crate::{
     template::Templates,
 };
 
-/// What of a service's words goes into the log and into a message.
+/// Characters of a service's text that are quoted in the log and in messages.
 const EXCERPT: usize = 300;
 
 /// Reads responses by an action's rules.
@@ -25,14 +25,14 @@ pub struct Reader<'a> {
     pub outside: &'a Outside<'a>,
 }
 
-/// Whether a request's own `accept` names web pages.
+/// Whether a request's `accept` header names web pages.
 pub fn asks_for_pages(request: &Request) -> bool {
     let mut accepts = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("accept"));
     accepts.any(|(_, value)| value.to_ascii_lowercase().contains("html"))
 }
 
 impl Reader<'_> {
-    /// The body as JSON text: `{"text"}` for one that isn't JSON, null for none.
+    /// The body as JSON text: `{"text"}` when it isn't JSON, null when it is empty.
     pub fn read(&self, response: &Response) -> Result<String> {
         let read = body::read(response, self.rule.expect);
         let body = &read.json;
@@ -56,7 +56,7 @@ impl Reader<'_> {
         Ok(read.json)
     }
 
-    /// The filters that look at a body.
+    /// The filters that read the body.
     fn filters(&self) -> Vec<&str> {
         match self.pagination {
             Some(pagination) => [&pagination.items, &pagination.cursor, &pagination.next]
@@ -75,9 +75,9 @@ impl Reader<'_> {
         let Some(filter) = &rule.when else { return Ok(rule.status.is_some()) };
         match (self.outside.map)(filter, body) {
             Ok(output) => Ok(!matches!(output.as_str(), "null" | "false")),
-            // The filter itself is at fault.
+            // The filter itself is invalid.
             Err(failure) if failure.offset.is_some() => Err(failure.into()),
-            // The body isn't what the filter expects: then it isn't what the rule is about.
+            // The filter failed on this body, so the rule isn't about it.
             Err(failure) => {
                 (self.outside.warn)(&format!(
                     "the error rule `{}` could not look: {}",
@@ -106,7 +106,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A rule's own message; nothing when it asks for what isn't there.
+    /// The message of a rule. `None` when its template uses a value that isn't there.
     fn message(&self, template: &str, status: u16, body: &str) -> Option<String> {
         if !template.contains("{{") {
             return Some(template.to_owned());
@@ -118,7 +118,7 @@ impl Reader<'_> {
     }
 }
 
-/// A fault with what the service said of it, where services say such things.
+/// Adds the service's own message to a fault, from the usual places.
 fn said(mut fault: Fault, body: &str) -> Fault {
     const PLACES: [&str; 10] = [
         "/error/message",
@@ -139,7 +139,7 @@ fn said(mut fault: Fault, body: &str) -> Fault {
     fault
 }
 
-/// The beginning of a text, on one line.
+/// The start of a text, on one line.
 fn excerpt(text: &str) -> String {
     let line: Vec<&str> = text.split_whitespace().collect();
     let line = line.join(" ");

@@ -1,4 +1,4 @@
-//! Templates: minijinja expressions in double braces, strict about what is undefined, that spell values as JSON does.
+//! Templates: minijinja expressions in double braces. Undefined values are mistakes, and values are written as in JSON.
 
 use std::{cell::OnceCell, fmt::Write as _};
 
@@ -14,19 +14,19 @@ use crate::{
     value::{self, from_json, to_json},
 };
 
-/// How deep a body may nest.
+/// The deepest nesting of a body.
 const DEEPEST: usize = 64;
 const LONGEST: usize = 64 << 10;
 const TOO_DEEP: &str = "a template's expression has more than 500 operators and brackets";
 
-/// A piece of a template.
+/// A part of a template: literal text or an expression.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'t> {
     Literal(&'t str),
     Expression(&'t str),
 }
 
-/// Whether an expression can be read; what is wrong with it otherwise.
+/// Checks that an expression can be parsed. The error says what is wrong.
 pub fn parse(expression: &str) -> core::result::Result<(), String> {
     if is_too_deep(expression) {
         return Err(format!("{TOO_DEEP}: give a part of it its own member"));
@@ -41,11 +41,11 @@ pub fn parse(expression: &str) -> core::result::Result<(), String> {
 /// Evaluates templates in one scope.
 pub struct Templates<'s> {
     scope: &'s Value,
-    /// Made for the first expression that is more than a path.
+    /// Created for the first expression that is more than a path.
     engine: OnceCell<(Environment<'static>, Value_)>,
 }
 
-/// minijinja, with filters that spell values as JSON does.
+/// minijinja, with filters that write values as JSON does.
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -60,7 +60,7 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// JSON text, with a number's digits as they are.
+/// JSON text in which numbers keep their digits.
 fn json(value: Value_) -> core::result::Result<String, Error> {
     let json = to_json(&value).map_err(|fault| Error::new(ErrorKind::InvalidOperation, fault.message))?;
     Ok(json.unwrap_or_default().to_string())
@@ -98,7 +98,7 @@ fn join(
     Ok(joined)
 }
 
-/// Null means what absence means.
+/// The filter `default`, which treats null like an absent value.
 fn default(value: Value_, arguments: Rest<Value_>) -> core::result::Result<Value_, Error> {
     if arguments.len() > 2 {
         return Err(Error::from(ErrorKind::TooManyArguments));
@@ -108,7 +108,7 @@ fn default(value: Value_, arguments: Rest<Value_>) -> core::result::Result<Value
     Ok(if absent { arguments.first().cloned().unwrap_or_else(|| Value_::from("")) } else { value })
 }
 
-/// `%s` spells a truth value as JSON does.
+/// The filter `format`, whose `%s` writes booleans as JSON does.
 fn format(state: &mut State, template: Value_, arguments: Rest<Value_>) -> core::result::Result<Value_, Error> {
     let spelled = |argument: Value_| match argument.kind() {
         minijinja::value::ValueKind::Bool | minijinja::value::ValueKind::None => value::spell(&argument),
@@ -121,14 +121,14 @@ fn format(state: &mut State, template: Value_, arguments: Rest<Value_>) -> core:
     Value_::from_function(filters::format).call(state, &all)
 }
 
-/// A value that an expression names and does nothing else with; `Err` for any other expression.
+/// The value that an expression names, if it does nothing else. `Err` for any other expression.
 fn named<'s>(scope: &'s Value, expression: &str) -> core::result::Result<Option<&'s Value>, ()> {
     let mut parts = expression.trim().split('.');
     let is_name = |part: &str| {
         part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             && part.bytes().next().is_some_and(|first| !first.is_ascii_digit())
     };
-    // A name that isn't in the scope may be a function's or a word of the language's.
+    // A name outside the scope may be a function or a keyword.
     let root = parts.next().filter(|root| is_name(root)).and_then(|root| scope.get(root)).ok_or(())?;
     let mut found = Some(root);
     for part in parts {
@@ -145,9 +145,9 @@ impl<'s> Templates<'s> {
         Self { scope, engine: OnceCell::new() }
     }
 
-    /// An expression's value; `None` when it is undefined.
+    /// The value of an expression. `None` when it is undefined.
     pub fn evaluate(&self, expression: &str) -> Result<Option<Value>> {
-        // Most expressions are a path: what it leads to passes as it is.
+        // Most expressions are a path, whose value is passed on unchanged.
         if let Ok(found) = named(self.scope, expression) {
             return Ok(found.cloned());
         }
@@ -164,7 +164,7 @@ impl<'s> Templates<'s> {
         }
     }
 
-    /// A template's text. What is undefined within it is the caller's mistake.
+    /// The text of a template. An undefined value in it is the caller's mistake.
     pub fn text(&self, template: &str) -> Result<String> {
         let mut text = String::new();
         for piece in pieces(template)? {
@@ -173,7 +173,7 @@ impl<'s> Templates<'s> {
                 Piece::Expression(expression) => match self.evaluate(expression)? {
                     None | Some(Value::Null) => return Err(missing(expression)),
                     Some(Value::String(value)) => text.push_str(&value),
-                    // Writing to a text can't fail.
+                    // Writing to a string can't fail.
                     Some(value) => drop(write!(text, "{value}")),
                 },
             }
@@ -184,12 +184,13 @@ impl<'s> Templates<'s> {
         Ok(text)
     }
 
-    /// A scalar expression's text, for a URL.
+    /// The text of a scalar expression, for a URL.
     pub fn required(&self, expression: &str) -> Result<String> {
         required(expression, self.evaluate(expression)?)
     }
 
-    /// A value of a tree: a whole-value expression keeps its native type, and is left out (`None`) when undefined.
+    /// A value of a body. A string that is one expression keeps the value's type, and is left out (`None`) when
+    /// undefined.
     pub fn value(&self, tree: &Value) -> Result<Option<Value>> {
         self.value_at(tree, 0)
     }
@@ -227,7 +228,7 @@ impl<'s> Templates<'s> {
     }
 }
 
-/// The text of an expression's value; undefined and null are mistakes, and so are lists and objects.
+/// The text of an expression's value. Undefined, null, lists and objects are mistakes.
 pub fn required(expression: &str, value: Option<Value>) -> Result<String> {
     match value {
         None | Some(Value::Null) => Err(missing(expression)),
@@ -242,7 +243,7 @@ fn missing(expression: &str) -> Fault {
     Fault::invalid_input(format!("`{}` is needed here and has no value", expression.trim()))
 }
 
-/// A scalar as plain text; nothing for null, lists and objects.
+/// A scalar as text. `None` for null, lists and objects.
 pub fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -252,7 +253,7 @@ pub fn plain(value: &Value) -> Option<String> {
     }
 }
 
-/// Cuts a template at its double braces.
+/// Splits a template at its double braces.
 pub fn pieces(template: &str) -> Result<Vec<Piece<'_>>> {
     let mut pieces = Vec::new();
     let mut rest = template;
@@ -271,7 +272,7 @@ pub fn pieces(template: &str) -> Result<Vec<Piece<'_>>> {
     Ok(pieces)
 }
 
-/// Where an expression ends: at the first double brace outside its texts.
+/// The end of an expression: the first closing double brace outside its strings.
 fn end_of_expression(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut quote = None;

@@ -1,4 +1,4 @@
-//! Values between JSON and templates: no digit and no member's place is lost on the way.
+//! Converts values between JSON and templates without losing digits or the order of members.
 
 use std::{fmt, sync::Arc};
 
@@ -9,10 +9,10 @@ use minijinja::{
 use resly_sdk::{Fault, Result};
 use serde_json::{Map, Number, Value};
 
-/// Digits that a 64-bit float always keeps.
+/// Digits that a 64-bit float can always hold.
 const SAFE_DIGITS: usize = 15;
 
-/// A number that neither an integer of 128 bits nor a float holds. It has its digits, and no arithmetic.
+/// A number that fits neither an integer of 128 bits nor a float. It keeps its digits, and can't be computed with.
 #[derive(Debug)]
 struct Exact(String);
 
@@ -30,7 +30,7 @@ impl Object for Exact {
     }
 }
 
-/// A JSON value for templates.
+/// Converts a JSON value for templates.
 pub fn from_json(value: &Value) -> Value_ {
     match value {
         Value::Null => Value_::from(()),
@@ -61,7 +61,7 @@ fn from_number(number: &Number) -> Value_ {
     }
 }
 
-/// What a template made of values, as JSON; `None` when it is undefined.
+/// Converts a template's value to JSON. `None` when it is undefined.
 pub fn to_json(value: &Value_) -> Result<Option<Value>> {
     Ok(Some(match value.kind() {
         ValueKind::Undefined => return Ok(None),
@@ -102,10 +102,10 @@ fn number(value: &Value_) -> Result<Number> {
     float.ok_or_else(|| Fault::invalid_input(format!("a template came to {value}, which is no number of JSON's")))
 }
 
-/// A value as a part of a text: texts as they are, everything else as JSON spells it. Null is absent there.
+/// A value as part of a text: texts unchanged, everything else as in JSON. Null counts as absent.
 ///
 /// # Errors
-/// An undefined value, for null and for what is undefined.
+/// For null and undefined values.
 pub fn spell(value: &Value_) -> core::result::Result<Value_, Error> {
     match value.kind() {
         ValueKind::String => Ok(value.clone()),
@@ -116,7 +116,7 @@ pub fn spell(value: &Value_) -> core::result::Result<Value_, Error> {
     }
 }
 
-/// The same, with null as a word: among others in a list it has a place.
+/// The same, but null is written as `null`, because it has a place among other values in a list.
 pub fn spelled(value: &Value_) -> core::result::Result<String, Error> {
     if let Some(text) = value.as_str() {
         return Ok(text.to_owned());

@@ -1,4 +1,4 @@
-//! One call, with its JSON parsed on demand.
+//! One call. Its JSON is parsed on demand.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::{
     fault::{Fault, Result},
 };
 
-/// What an action is called with.
+/// The action, input, settings and context of one call.
 #[derive(Clone, Debug)]
 pub struct Call {
     action: String,
@@ -50,7 +50,7 @@ impl Call {
         Ok(Self { action, input, settings, context })
     }
 
-    /// A call for tests, with a context that says little.
+    /// A call for tests, with a minimal context.
     pub fn for_test(action: &str, input: &Value, settings: &Value) -> Self {
         let context = Context {
             call: This { id: "01893b2e-7c00-7abc-8def-0123456789ab".to_owned() },
@@ -60,7 +60,7 @@ impl Call {
         Self { action: action.to_owned(), input: input.to_string(), settings: settings.to_string(), context }
     }
 
-    /// The same call with a declarative connector's rules.
+    /// The same call with the rules of a declarative connector.
     #[must_use]
     pub fn with_definition(mut self, definition: Value) -> Self {
         self.context.definition = definition;
@@ -88,8 +88,8 @@ impl Call {
         &self.context.connection
     }
 
-    /// This call's id, a UUID: the same however often the host sends one of its requests, another for every other call.
-    /// A service that takes an idempotency key is given this one.
+    /// The id of this call, a UUID. It is the same for each repeat of a request of this call, and another one for every
+    /// other call. Use it as the idempotency key of services that take one.
     pub fn id(&self) -> &str {
         &self.context.call.id
     }
@@ -99,7 +99,7 @@ impl Call {
         &self.context.now
     }
 
-    /// A declarative connector's rules for this action; null for others.
+    /// The rules of a declarative connector for this action. Null for other connectors.
     pub fn definition(&self) -> &Value {
         &self.context.definition
     }

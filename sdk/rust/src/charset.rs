@@ -1,20 +1,20 @@
-//! From a response's bytes to text, by the charset that it names.
+//! Decodes a response's bytes to text, by the charset that the response names.
 
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
-/// A text out of bytes.
+/// A decoded text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decoded<'b> {
     /// Without a byte order mark.
     pub text: Cow<'b, str>,
-    /// Why some of it may be wrong: it has bytes that the charset has no character for, which are U+FFFD now.
+    /// Why a part may be wrong: the charset has no character for some bytes, which are now U+FFFD.
     pub doubt: Option<String>,
 }
 
-/// Decodes a body. A byte order mark says what the charset is, else the `Content-Type` does, else an XML declaration. What
-/// says nothing is UTF-8, or Windows-1252 (as browsers take it) when it is a text that is no UTF-8.
+/// Decodes a body. The charset is that of a byte order mark, or of the `Content-Type`, or of an XML declaration.
+/// Without any of these it is UTF-8. A text that isn't valid UTF-8 is read as Windows-1252, as browsers do.
 pub fn decode<'b>(content_type: Option<&str>, body: &'b [u8]) -> Decoded<'b> {
     if let Some((encoding, length)) = Encoding::for_bom(body) {
         return by(encoding, &body[length..]);
@@ -31,14 +31,14 @@ pub fn decode<'b>(content_type: Option<&str>, body: &'b [u8]) -> Decoded<'b> {
             }
             decoded
         }
-        // JSON is UTF-8 (RFC 8259, section 8.1), and so is what isn't said to be a text.
+        // JSON is UTF-8 (RFC 8259, section 8.1), and so is everything that isn't declared as text.
         None if kind.starts_with("text/") && std::str::from_utf8(body).is_err() => by(WINDOWS_1252, body),
         None => by(UTF_8, body),
     }
 }
 
 fn by<'b>(encoding: &'static Encoding, body: &'b [u8]) -> Decoded<'b> {
-    // A second mark is a character of the text; there is no place for it either.
+    // Further byte order marks at the start are removed, too, because a text has no use for them.
     let (text, wrong) = encoding.decode_without_bom_handling(body);
     let text = match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim_start_matches('\u{feff}')),
@@ -52,7 +52,7 @@ fn by<'b>(encoding: &'static Encoding, body: &'b [u8]) -> Decoded<'b> {
 /// The parameter `charset` of a media type in lower case (RFC 9110, section 8.3.1).
 fn charset(kind: &str) -> Option<&str> {
     let mut rest = kind;
-    // The parameters before it may be quoted and hold a semicolon.
+    // Earlier parameters may be quoted and contain a semicolon.
     loop {
         let semicolon = outside_quotes(rest, b';')?;
         rest = rest[semicolon + 1..].trim_start();
@@ -79,7 +79,7 @@ fn outside_quotes(text: &str, wanted: u8) -> Option<usize> {
     })
 }
 
-/// What an XML declaration says (XML 1.0, section 4.3.3).
+/// The encoding in an XML declaration (XML 1.0, section 4.3.3).
 fn declared_by_xml(body: &[u8]) -> Option<String> {
     let head = body.get(..body.len().min(200))?;
     let head = head.strip_prefix(b"<?xml")?;

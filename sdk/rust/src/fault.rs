@@ -1,4 +1,4 @@
-//! Why an action gave nothing, in the words of `action.fault`.
+//! Why an action failed, with the kinds of `action.fault` in `wit/connector.wit`.
 
 use crate::{
     bindings::exports::resly::connector::action as wit,
@@ -7,27 +7,27 @@ use crate::{
 
 pub type Result<T> = core::result::Result<T, Fault>;
 
-/// For the model and the log: what happened, and what to do next.
+/// A failed action. The message is for the model and the log: what happened, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub kind: FaultKind,
     pub message: String,
-    /// True when the same call may go well later.
+    /// Whether the same call may succeed later.
     pub retryable: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The input can't be served as it stands.
+    /// The input can't be served as it is.
     InvalidInput,
-    /// The service knows nothing of the kind.
+    /// The service has no such thing.
     NotFound,
     /// The service failed.
     Upstream,
-    /// The service refused the credential, or wants another permission.
+    /// The service refused the credential, or requires another permission.
     NeedsAuth,
     RateLimited,
-    /// The connector itself is at fault.
+    /// The connector itself has failed.
     Internal,
 }
 
@@ -80,7 +80,7 @@ impl Fault {
     }
 }
 
-/// A request that got no response. One that may have been seen is only retried by whoever knows it is idempotent.
+/// A request without a response. If the service may have received it, a repeat is safe only for an idempotent action.
 impl From<Failure> for Fault {
     fn from(failure: Failure) -> Self {
         let kind = match failure.reason {

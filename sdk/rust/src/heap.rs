@@ -1,7 +1,8 @@
-//! The guest's allocator: for an instance that lives for one call, on one thread.
+//! The guest's allocator, for an instance that lives for one call on one thread.
 //!
-//! A call allocates a few bytes many times over. Blocks are taken off the end of an arena and kept in lists by size when
-//! they are freed; nothing is split, joined or given back, because the whole memory goes at the end of the call.
+//! A call makes many small allocations. Blocks are taken from the end of an arena, and kept in lists by size when they
+//! are freed. Blocks are never split, joined or returned to the host, because the whole memory is dropped at the end of
+//! the call.
 
 #![expect(unsafe_code, reason = "an allocator hands out raw memory")]
 
@@ -13,7 +14,7 @@ use core::{
     ptr,
 };
 
-/// What most calls get by with, as a part of the memory that an instance begins with.
+/// Bytes that suffice for most calls. They are a part of the instance's first memory.
 const ARENA: usize = 128 << 10;
 const PAGE: usize = 64 << 10;
 /// Blocks up to this size come in steps of [`STEP`], larger ones in powers of two.
@@ -25,7 +26,7 @@ const CLASSES: usize = SMALL_CLASSES + 32;
 #[repr(C, align(16))]
 struct Arena(UnsafeCell<MaybeUninit<[u8; ARENA]>>);
 
-/// What is free.
+/// The free memory.
 struct State {
     next: usize,
     end: usize,
@@ -52,7 +53,7 @@ impl Heap {
     }
 }
 
-/// The class of a size, and how much a block of it holds. Every class is a multiple of [`STEP`].
+/// The class of a size, and the size of its blocks. Each size of a class is a multiple of [`STEP`].
 fn class(size: usize) -> (usize, usize) {
     if size <= SMALL {
         let steps = size.div_ceil(STEP).max(1);
@@ -82,14 +83,14 @@ impl State {
                 return true;
             }
         }
-        // By a quarter of a megabyte at least: each growth is a call to the host.
+        // At least a quarter of a megabyte, because each growth is a call to the host.
         let pages = held.div_ceil(PAGE).max(4);
         let old = wasm32::memory_grow(0, pages);
         if old == usize::MAX {
             return false;
         }
         let start = old * PAGE;
-        // Somebody else may have grown the memory in between: then what was left stays unused.
+        // Other code may have grown the memory in between. The rest of the old arena then stays unused.
         if start != self.end {
             self.next = start;
         }

@@ -1,4 +1,4 @@
-//! Outbound HTTP. The host decides whether a request may go, adds the credential, and takes it out of what comes back.
+//! Outbound HTTP. The host decides whether a request is allowed, adds the credential, and removes it from the response.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -9,7 +9,7 @@ use crate::{
     fault::{Fault, Result},
 };
 
-/// A request under construction.
+/// A request that is being built.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     pub method: String,
@@ -56,7 +56,7 @@ impl Request {
         self
     }
 
-    /// A JSON body, with its content type.
+    /// Sets a JSON body and its content type.
     pub fn json<T: Serialize>(self, body: &T) -> Result<Self> {
         let body = serde_json::to_vec(body)?;
         Ok(self.header("content-type", "application/json").body(body))
@@ -68,7 +68,7 @@ impl Request {
         self
     }
 
-    /// Sends it through the host.
+    /// Sends the request through the host.
     pub fn send(self) -> core::result::Result<Response, Failure> {
         let headers = self.headers.into_iter().map(|(name, value)| wit::Header { name, value }).collect();
         let request =
@@ -79,14 +79,14 @@ impl Request {
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// True when the body went on past the call's cap.
+    /// Whether the body was cut at the call's limit.
     pub truncated: bool,
 }
 
@@ -95,17 +95,17 @@ impl Response {
         (200..300).contains(&self.status)
     }
 
-    /// The first header of a name, which is in lower case.
+    /// The first header with this name, which must be in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as text, by its charset and without a byte order mark. What the charset has no character for is U+FFFD.
+    /// The body as text, decoded by its charset, without a byte order mark. Bytes without a character become U+FFFD.
     pub fn text(&self) -> String {
         self.decode().text.into_owned()
     }
 
-    /// The same, with a word on whether some of it may be wrong.
+    /// The body as text, and whether a part of it may be wrong.
     pub fn decode(&self) -> Decoded<'_> {
         decode(self.header("content-type"), &self.body)
     }
@@ -120,12 +120,12 @@ impl Response {
             .map_err(|error| Fault::upstream(format!("the service's answer is not the JSON it should be: {error}")))
     }
 
-    /// The response if its status is a success, else the fault that the status stands for.
+    /// The response if its status is a success, else the fault for its status.
     pub fn require_success(self) -> Result<Self> {
         if self.is_success() { Ok(self) } else { Err(self.fault()) }
     }
 
-    /// The fault that the status stands for, with the wait that the service asks for (RFC 9110, section 10.2.3).
+    /// The fault for the status, with the wait that the service asks for (RFC 9110, section 10.2.3).
     pub fn fault(&self) -> Fault {
         let mut fault = fault_of_status(self.status);
         let wait = self.header("retry-after").filter(|wait| wait.len() <= 40);
@@ -137,7 +137,7 @@ impl Response {
     }
 }
 
-/// What a status means where a service says nothing better.
+/// The fault for a status, when the service gives no better reason.
 pub fn fault_of_status(status: u16) -> Fault {
     match status {
         400 | 422 => Fault::invalid_input(format!("the service refused the request as invalid (status {status})")),

@@ -1,9 +1,9 @@
-//! What a Resly connector written in Rust depends on: implement [`Connector`], name it in [`export!`], compile for
+//! The SDK for Resly connectors in Rust. Implement [`Connector`], pass the type to [`export!`], and compile for
 //! `wasm32-wasip2`. `README.md` beside this crate has a template.
 //!
-//! A connector has no network, files, environment or secrets of its own. It reaches services through [`http`], shapes
-//! JSON with [`mapping`], writes lines with [`log`] and remembers a little with [`state`]; the host adds credentials
-//! after a request has left it.
+//! A connector has no network, files, environment or secrets of its own. It calls services with [`http`], transforms
+//! JSON with [`mapping`], writes log lines with [`log`] and stores small values with [`state`]. The host adds
+//! credentials to a request after it has left the connector.
 
 pub mod bindings;
 mod call;
@@ -26,12 +26,12 @@ pub use serde_json;
 #[global_allocator]
 static HEAP: heap::Heap = heap::Heap::new();
 
-/// A connector: one value-free type, whose actions are told apart by their id in the manifest.
+/// A connector. The type needs no value; the action's id in the manifest tells its actions apart.
 pub trait Connector {
     /// Runs one action and returns its output, which has to satisfy the action's output schema.
     fn invoke(call: &Call) -> Result<serde_json::Value>;
 
-    /// The same, as JSON text. A connector that has its output as text already spares itself parsing it.
+    /// The same, as JSON text. Implement it when the output is text already, which avoids parsing it.
     fn invoke_text(call: &Call) -> Result<String> {
         Self::invoke(call).map(|output| output.to_string())
     }
@@ -39,7 +39,7 @@ pub trait Connector {
 
 /// Exports a type that implements [`Connector`] as the component's `action` interface.
 ///
-/// Off WebAssembly it exports nothing, so that a connector's own logic can be unit-tested natively.
+/// On other targets it exports nothing, so a connector's logic can be tested natively.
 #[macro_export]
 macro_rules! export {
     ($connector:ty) => {
@@ -63,7 +63,7 @@ macro_rules! export {
     };
 }
 
-/// What [`export!`] calls: JSON texts in, JSON text out.
+/// Called by [`export!`]: takes JSON texts and returns JSON text.
 #[doc(hidden)]
 pub fn dispatch<C: Connector>(
     call: bindings::exports::resly::connector::action::Call,

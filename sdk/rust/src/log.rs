@@ -1,4 +1,4 @@
-//! Lines for the call's log, which an admin reads. The host bounds and redacts them.
+//! Writes lines to the call's log, which admins read. The host bounds and redacts them.
 //!
 //! [`debug!`](crate::debug), [`info!`](crate::info), [`warn!`](crate::warn) and [`error!`](crate::error) take what
 //! `format!` takes.
@@ -26,7 +26,7 @@ pub fn error(message: &str) {
     emit(Level::Error, message);
 }
 
-/// Logs for who looks for a mistake.
+/// Logs details for finding a mistake.
 #[macro_export]
 macro_rules! debug {
     ($($message:tt)*) => { $crate::log::debug(&::std::format!($($message)*)) };

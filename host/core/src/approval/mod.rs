@@ -1,8 +1,9 @@
-//! Approvals: a write that a model wants waits for a person, who sees what the host rendered from the call's own input.
+//! Approvals: a person confirms a write before the host makes the call.
 //!
-//! One approval is one execution, ever. [`Approvals`] asks, decides and executes; [`render`] writes what the person reads;
-//! [`words`] reads what the person says; [`round`] keeps what the model did beside it. Nothing that a model writes is part of a decision: an approval is known by its
-//! stored row alone.
+//! [`render`] writes the text that the person reads, from the call's own input. [`words`] reads a yes or no in the
+//! person's message. [`round`] holds the other calls of the same model message. [`Approvals`] creates, decides and
+//! executes approvals. An approval is executed at most once. A decision rests on the stored row alone, never on text
+//! that a model wrote.
 
 pub mod render;
 pub mod round;
@@ -25,22 +26,22 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long a person may think about it.
+/// How long a person may take to decide.
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// Where an approval is on its way.
+/// The state of an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ApprovalState {
     Pending,
-    /// A person said yes, and the call is being made. It stays here when the host dies meanwhile: whether the service saw
-    /// the call isn't known then, and it is not made again.
+    /// A person approved, and the call is being made. If the host dies meanwhile, the approval stays in this state and
+    /// isn't executed again, because the service may have received the call.
     Approved,
     Declined,
     Expired,
-    /// The call was made and went well.
+    /// The call succeeded.
     Executed,
-    /// The call was made and failed, or couldn't be made any more.
+    /// The call failed, or could no longer be made.
     Failed,
 }
 
@@ -60,12 +61,12 @@ impl ApprovalState {
     }
 }
 
-/// What came of the call: its output, or why there is none.
+/// The result of the call: its output or its error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     Output(Value),
-    /// The fault's parts. What an earlier version stored has no remedy.
+    /// The parts of a [`Fault`](crate::connector::fault::Fault). Rows of earlier versions have no remedy.
     Error {
         #[serde(deserialize_with = "stored_kind")]
         kind: FaultKind,
@@ -81,31 +82,31 @@ fn stored_kind<'de, D: serde::Deserializer<'de>>(stored: D) -> Result<FaultKind,
     Ok(FaultKind::named(&name).unwrap_or(FaultKind::Internal))
 }
 
-/// A write that a person was asked to confirm.
+/// A write that a person is asked to confirm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Approval {
     pub id: ApprovalId,
     pub organization: OrganizationId,
     pub conversation: ConversationId,
-    /// The answer that asks.
+    /// The answer that asks for it.
     pub message: MessageId,
-    /// What the model calls its call.
+    /// The host's id of the model's tool call.
     pub call: String,
-    /// The key under which the model was asked.
+    /// The API key of the chat that asked.
     pub key: KeyId,
-    /// Whom the client said it asked for.
+    /// The visitor that the client acted for.
     pub visitor: Option<String>,
     pub connection: ConnectionId,
-    /// The connection's revision when it was asked: another one voids the approval.
+    /// The connection's revision when the question was asked. Another revision makes the approval void.
     pub revision: u64,
-    /// When the account that the call uses was connected then: another one voids the approval, too.
+    /// When the account that the call uses was connected. An account connected at another time makes the approval void.
     pub authorized_at: Option<Timestamp>,
     pub action: String,
-    /// What the action will be called with: this, and nothing else.
+    /// The input of the call. It can't be changed after the question was asked.
     pub input: Value,
-    /// Connection and action, as the host shows them.
+    /// The connection's name and the action's title, as [`render::title`] writes them.
     pub title: String,
-    /// All that the person has to know, as the host wrote it.
+    /// The text that the person reads, as [`render::text`] writes it.
     pub text: String,
     pub state: ApprovalState,
     pub decided_by: Option<KeyId>,
@@ -113,14 +114,14 @@ pub struct Approval {
     /// Why it was declined.
     pub reason: Option<String>,
     pub outcome: Option<Outcome>,
-    /// Of the first approval of an answer: the round of calls that asked.
+    /// The calls of the round that asked. Only the first approval of an answer has them.
     pub round: Round,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
 }
 
 impl Approval {
-    /// The approval as it counts at `now`: what nobody decided in time has expired.
+    /// The approval in its state at `now`: a pending one whose time is over has expired.
     pub fn at(mut self, now: Timestamp) -> Self {
         if self.state == ApprovalState::Pending && self.expires_at <= now {
             self.state = ApprovalState::Expired;
@@ -129,16 +130,17 @@ impl Approval {
     }
 }
 
-/// Who reads an approval, or decides it: somebody who may chat, under a key of the approval's organization. A publishable
-/// key, which anyone can read off a page, reaches only what was asked under it or a key that it was rotated from or to.
+/// Who reads or decides an approval: a client with an API key of the approval's organization. Anyone can read a
+/// publishable key off a web page, so such a key reaches only approvals that were asked for under it, or under a key
+/// that it was rotated from or to.
 ///
-/// What was asked of a visitor is that visitor's: whoever names another one, or nobody, doesn't reach it.
+/// An approval that was asked of a visitor is reached by that visitor only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatClient {
     pub organization: OrganizationId,
     pub key: KeyId,
     pub kind: KeyKind,
-    /// Whom the client says it speaks for.
+    /// The visitor that the client acts for.
     pub visitor: Option<String>,
 }
 
@@ -153,14 +155,14 @@ impl ChatClient {
     }
 }
 
-/// What a person says.
+/// A person's decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Approve,
     Decline { reason: Option<String> },
 }
 
-/// A verdict on its way to the store.
+/// A verdict with what the store needs to apply it.
 #[derive(Clone, Debug)]
 pub struct Decision {
     pub id: ApprovalId,
@@ -169,27 +171,27 @@ pub struct Decision {
     pub now: Timestamp,
 }
 
-/// What a decision found.
+/// The result of [`ApprovalStore::decide_approval`].
 #[derive(Debug)]
 pub enum Decided {
-    /// It was pending, and is now what the verdict says, or expired. Only one decision of an approval ever gets this.
+    /// It was pending; it now has the verdict's state, or is expired. An approval is returned so only once.
     First(Approval),
-    /// It had been decided before, and is as it was.
+    /// It had been decided before and didn't change.
     Before(Approval),
-    /// There is none with that id that this person may know of.
+    /// No approval with that id exists for this person.
     Unknown,
 }
 
-/// Where approvals are kept.
+/// The port that stores approvals.
 #[async_trait]
 pub trait ApprovalStore: Send + Sync + 'static {
-    /// Keeps all that one answer asks, or none of it.
+    /// Stores all approvals of one answer, or none when that fails.
     async fn create_approvals(&self, approvals: Vec<Approval>) -> Result<(), StoreError>;
-    /// `None` for what this person may not know of, as for what never was.
+    /// Finds an approval. `None` when it doesn't exist or this person may not see it.
     async fn approval(&self, person: &ChatClient, id: ApprovalId) -> Result<Option<Approval>, StoreError>;
-    /// Decides it, in one conditional statement: of any number of decisions at once, one finds it pending.
+    /// Decides an approval in one conditional statement, so only one of several decisions at once finds it pending.
     async fn decide_approval(&self, decision: Decision) -> Result<Decided, StoreError>;
-    /// Says what came of an approved one. The first outcome counts.
+    /// Stores the outcome of an approved call. Only the first outcome is kept.
     async fn settle_approval(
         &self,
         organization: OrganizationId,

@@ -1,13 +1,12 @@
-//! What a person reads before a write: connection, action and every value of the input, written by the host.
+//! Renders the text that a person reads before a write: connection, action, and every value of the input.
 //!
-//! It reads the same as plain text and as Markdown, which is what chat clients take answers for. Each line that somebody
-//! else has a word in is one code span (CommonMark 0.31.2, section 6.1), fenced by more backticks than it holds, so that no
-//! link, image, HTML, heading or emphasis comes of a name or a value; and [`ending`] ends what a model's own words before it
-//! leave open.
+//! Chat clients show answers as Markdown, so the text reads the same as plain text and as Markdown. Each line with a
+//! name or value that others chose is one code span (CommonMark 0.31.2, section 6.1), fenced by more backticks than it
+//! holds. No name or value can so become a link, image, HTML, heading or emphasis. [`ending`] closes what the model's
+//! own text before it leaves open.
 //!
-//! No value can look like another line, or hide: strings are quoted, and what isn't a visible character or a single plain
-//! space is written as an escape. What is too long to show is cut and said to be cut; an input of too many values to be
-//! shown can't be confirmed at all.
+//! No value can look like another line, or hide. Strings are quoted, and anything but visible characters and single
+//! plain spaces is escaped. A long value is cut, with a note. An input with too many values can't be confirmed at all.
 
 use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
@@ -17,35 +16,35 @@ use crate::connector::connection::Environment;
 
 /// Characters that are shown of one value.
 const SHOWN: usize = 500;
-/// Characters of a name.
+/// Characters that are shown of a name.
 const NAME: usize = 120;
-/// Values that one person looks through.
+/// The most values that one person is asked to check.
 const VALUES: usize = 100;
-/// As chat clients read it: CommonMark with GitHub's extensions.
+/// The Markdown that chat clients read: CommonMark with GitHub's extensions.
 const MARKDOWN: Options = Options::ENABLE_TABLES
     .union(Options::ENABLE_FOOTNOTES)
     .union(Options::ENABLE_STRIKETHROUGH)
     .union(Options::ENABLE_TASKLISTS)
     .union(Options::ENABLE_GFM);
 
-/// An input has more values than a person can be shown.
+/// The input has more values than a person can be asked to check.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the input has more than {VALUES} values, which is more than a person can be asked to confirm; do less at once"
 )]
 pub struct TooMany;
 
-/// What a model is told beside an answer from fixtures.
+/// The note to a model about an answer from the connector's fixtures.
 pub const SAMPLE_DATA: &str = "sample data of the connector's sandbox: it is nobody's own; say so";
 
-/// What the call is, on one line: plain text, not Markdown. What the sandbox answers is no customer's own data, so it is
-/// marked wherever the call is named: in citations, steps, answers and questions.
+/// The call in one line of plain text. Sandbox data belongs to no customer, so it is marked wherever the call is named:
+/// in citations, steps, answers and questions.
 pub fn title(connection: &str, action: &str, environment: Environment) -> String {
     let mark = if environment == Environment::Sandbox { " (sandbox)" } else { "" };
     format!("{}: {}{mark}", name(connection), name(action))
 }
 
-/// The title and the input, one value on each line: plain text that is Markdown, too.
+/// The title and the input, one value in each line. It is plain text that is also valid Markdown.
 pub fn text(title: &str, input: &Value) -> Result<String, TooMany> {
     let mut lines = vec![code(title)];
     match input {
@@ -60,7 +59,7 @@ pub fn text(title: &str, input: &Value) -> Result<String, TooMany> {
     Ok(lines.join("\n"))
 }
 
-/// The question that ends an answer.
+/// The question at the end of an answer.
 pub fn question(approvals: &[Approval]) -> String {
     let minutes = LIFETIME.as_secs() / 60;
     match approvals {
@@ -82,15 +81,15 @@ pub fn question(approvals: &[Approval]) -> String {
     }
 }
 
-/// What ends whatever a model's words leave open: a code block, a comment or other HTML, which would hide a question after
-/// them, or take its values for HTML. Empty when nothing is open.
+/// The text that closes what a model's text leaves open: a code block, a comment or other HTML. Any of these would hide
+/// the question that follows, or turn its values into HTML. Empty when nothing is open.
 pub fn ending(words: &str) -> String {
     let longest = |of: char| words.split(|c| c != of).map(str::len).max().unwrap_or_default().max(3);
     let ends = [
         String::new(),
         "`".repeat(longest('`')),
         "~".repeat(longest('~')),
-        // What ends a block of HTML that goes on over blank lines (CommonMark 0.31.2, section 4.6).
+        // These end the blocks of HTML that continue over blank lines (CommonMark 0.31.2, section 4.6).
         "-->".to_owned(),
         "?>".to_owned(),
         "]]>".to_owned(),
@@ -102,12 +101,12 @@ pub fn ending(words: &str) -> String {
     if elements.is_empty() { block } else { format!("{block}\n\n{elements}") }
 }
 
-/// Elements that have no end (HTML Living Standard, "Void elements").
+/// Elements without an end tag (HTML Living Standard, "Void elements").
 const VOID: [&str; 13] =
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
 
-/// What ends the HTML elements that a model's words leave open: Markdown's block of HTML is over with a blank line, but a
-/// closed `<details>` would have the question in it.
+/// The end tags of HTML elements that a model's text leaves open. A blank line ends Markdown's block of HTML, but an
+/// open `<details>` would still enclose and hide the question.
 fn open_elements(words: &str) -> String {
     let html = Parser::new_ext(words, MARKDOWN).filter_map(|event| match event {
         Event::Html(html) | Event::InlineHtml(html) => Some(html.into_string()),
@@ -139,7 +138,7 @@ fn open_elements(words: &str) -> String {
         });
         match end {
             Some(end) => rest = &rest[end + 1..],
-            // The tag itself isn't over.
+            // The text ends within the tag.
             None => {
                 unfinished = quote.map(String::from).unwrap_or_default() + ">";
                 rest = "";
@@ -155,7 +154,7 @@ fn open_elements(words: &str) -> String {
     open.iter().rev().fold(unfinished, |ends, name| ends + &format!("</{name}>"))
 }
 
-/// Whether what comes after these words is read as a paragraph of its own.
+/// Whether text after `before` is read as a paragraph of its own.
 fn is_read(before: &str) -> bool {
     const PROBE: &str = "probe";
     let whole = format!("{before}{PROBE}");
@@ -173,7 +172,7 @@ fn is_read(before: &str) -> bool {
 fn code(line: &str) -> String {
     let longest = line.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest + 1);
-    // A backtick at an edge would belong to the fence; of a space on both edges one each is dropped.
+    // A backtick at an edge would join the fence, and CommonMark strips one space from both edges.
     let edges = |at: char| line.starts_with(at) || line.ends_with(at);
     let pad = if edges('`') || edges(' ') { " " } else { "" };
     format!("{fence}{pad}{line}{pad}{fence}")
@@ -202,7 +201,7 @@ fn values(path: &str, value: &Value, lines: &mut Vec<String>) -> Result<(), TooM
 }
 
 fn push(lines: &mut Vec<String>, line: String) -> Result<(), TooMany> {
-    // The first line is the title.
+    // The first line is the title, not a value.
     if lines.len() > VALUES {
         return Err(TooMany);
     }
@@ -221,7 +220,7 @@ fn path(member: &str) -> String {
     }
 }
 
-/// A name that an admin or an author gave.
+/// A name that an admin or a connector's author chose.
 fn name(text: &str) -> String {
     let shown: String = text.chars().take(NAME).map(|c| if is_plain(c) { c } else { '\u{fffd}' }).collect();
     let shown = shown.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
@@ -250,8 +249,8 @@ fn quoted(text: &str, most: usize) -> (String, String) {
     (shown, cut)
 }
 
-/// Whether a character shows as itself: not a control, not a space other than U+0020, not invisible, and not one that
-/// changes the direction of its neighbours. The invisible ones are Unicode's `Default_Ignorable_Code_Point` (UCD 16,
+/// Whether a character is visible as itself. Excluded are controls, spaces other than U+0020, invisible characters, and
+/// those that change the direction of their neighbours. Invisible are Unicode's `Default_Ignorable_Code_Point` (UCD 16,
 /// DerivedCoreProperties), the interlinear annotations and the blank Braille pattern.
 fn is_plain(c: char) -> bool {
     let invisible = matches!(c,

@@ -1,6 +1,7 @@
-//! The round of calls that asks: what the model is told of it when the turn goes on, all of it and each call once.
+//! The round of calls in which a model asked for a write. When the turn continues, the model is shown the whole round,
+//! each call once.
 //!
-//! It is kept with the first approval of an answer until a person has decided, within bounds.
+//! It is stored with the first approval of an answer, within bounds, until a person has decided.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,11 +10,11 @@ use crate::{
     model::{ModelMessage, ProviderData, ToolCall},
 };
 
-/// The most bytes of a round that are kept, without what the provider wants back.
+/// The most bytes of a round that are stored, without provider data.
 const KEPT_BYTES: usize = 128 << 10;
-/// The most bytes of provider data that are kept with a round.
+/// The most bytes of provider data that are stored with a round.
 const KEPT_DATA: usize = 256 << 10;
-/// What the model is told of a call whose result was too much to keep.
+/// Stands for the result of a call that was too long to be stored.
 const NOT_KEPT: &str = "(this call was made, but what it gave was too long to be kept until now)";
 
 /// The calls that a model made in one message, in its order.
@@ -21,7 +22,7 @@ const NOT_KEPT: &str = "(this call was made, but what it gave was too long to be
 #[serde(from = "StoredRound")]
 pub struct Round {
     pub calls: Vec<RoundCall>,
-    /// What the provider wants back with that message.
+    /// Opaque data that the provider wants back with that message.
     #[serde(skip_serializing_if = "ProviderData::is_empty")]
     pub data: ProviderData,
 }
@@ -32,7 +33,7 @@ impl Round {
     }
 }
 
-/// A round as it is stored. Rounds were lists of calls before they had provider data.
+/// A round as it is stored. Earlier versions stored a list of calls without provider data.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum StoredRound {
@@ -53,27 +54,27 @@ impl From<StoredRound> for Round {
     }
 }
 
-/// A call as the model made it, with what it is told of it.
+/// One call of a round, with its result for the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoundCall {
-    /// The host's id of the call: unlike the model's, no other call has it.
+    /// The host's id of the call. It is unique, unlike the model's id.
     pub id: String,
-    /// The model's id of the call, which it gets back; the same as `id` when it is empty.
+    /// The model's id of the call. Empty means that it is the same as `id`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model_id: String,
     pub name: String,
     pub arguments: String,
-    /// What the provider wants back with this call.
+    /// Opaque data that the provider wants back with this call.
     #[serde(default, skip_serializing_if = "ProviderData::is_empty")]
     pub data: ProviderData,
-    /// The result as the model reads it; nothing while it waits for a person.
+    /// The result as the model reads it. `None` while the call waits for a person.
     pub result: Option<String>,
-    /// What the result may be cited by, under the numbers that it names.
+    /// The sources that the result names by number.
     pub citations: Vec<Citation>,
 }
 
 impl RoundCall {
-    /// `id` is the host's own.
+    /// `id` is the host's id of the call.
     pub fn new(id: String, call: ToolCall, result: Option<String>, citations: Vec<Citation>) -> Self {
         let ToolCall { id: model_id, name, arguments, data } = call;
         Self { id, model_id, name, arguments, data, result, citations }
@@ -85,11 +86,12 @@ impl RoundCall {
     }
 }
 
-/// A round as it is kept: of what is over the bound, only that it was called. What waits is always there.
+/// The round to store. A call beyond the bound keeps only its name, or is dropped when even that doesn't fit. A call
+/// that waits for a person is always kept.
 pub fn bounded(round: Round) -> Round {
     let Round { calls, mut data } = round;
     let data_bytes = data.bytes() + calls.iter().map(|call| call.data.bytes()).sum::<usize>();
-    // Half of it is worth no more to the provider than nothing.
+    // A provider can't use part of its data, so too much of it is dropped as a whole.
     let keeps_data = data_bytes <= KEPT_DATA;
     if !keeps_data {
         tracing::warn!(bytes = data_bytes, "the provider's data of a round is too long to be kept with its approvals");
@@ -105,7 +107,7 @@ pub fn bounded(round: Round) -> Round {
             left = rest;
             kept.push(call);
         } else if call.result.is_none() {
-            // Its input is in the approval.
+            // The approval has its input.
             kept.push(RoundCall { arguments: "{}".to_owned(), ..call });
         } else if let Some(rest) = left.checked_sub(NOT_KEPT.len()) {
             left = rest;
@@ -116,8 +118,8 @@ pub fn bounded(round: Round) -> Round {
     Round { calls: kept, data }
 }
 
-/// A round in the dialogue: the calls, after the text that the model said before them, then their results. A call without a
-/// result isn't told of.
+/// The messages that show a round to a model: the calls, after the text before them, then their results. A call without
+/// a result is left out.
 pub fn exchange(text: String, round: Round) -> impl Iterator<Item = ModelMessage> {
     let Round { calls: round, data } = round;
     let (mut calls, mut results) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! RequestedGrants, deciding and executing: once for each approval, whoever decides it and however often.
+//! Creates, decides and executes approvals. Each one is decided once and executed at most once.
 
 use std::sync::Arc;
 
@@ -19,21 +19,21 @@ use crate::{
     time::{Clock, Random},
 };
 
-/// The most bytes of an output that are kept with its approval; who executes it gets all of it.
+/// The most bytes of an output that are stored with its approval. The caller of `decide` gets the whole output.
 const KEPT_BYTES: usize = 64 << 10;
 
-/// A write that a model asked for, and policy wants confirmed.
+/// A write that a model wants, and that policy lets a person confirm.
 pub struct ApprovalRequest {
     pub person: ChatClient,
     pub conversation: ConversationId,
-    /// The answer that asks.
+    /// The answer that asks for it.
     pub message: MessageId,
-    /// What the model calls its call.
+    /// The host's id of the model's tool call.
     pub call: String,
     pub input: Value,
 }
 
-/// Cheap to clone: everything is shared.
+/// Creates, decides and executes approvals. It is cheap to clone, because all its parts are shared.
 #[derive(Clone)]
 pub struct Approvals {
     store: Arc<dyn ApprovalStore>,
@@ -52,7 +52,7 @@ impl Approvals {
         Self { store, connectors, clock, random }
     }
 
-    /// A wish as it can be put to a person; nothing is kept yet. A fault when nobody could see what they confirm.
+    /// Creates an approval without storing it. Fails when the input has too many values to show to a person.
     pub fn draft(&self, wish: ApprovalRequest, admitted: &Admitted) -> Result<Approval, Fault> {
         let connection = &admitted.connection;
         let title = render::title(&connection.name, &admitted.action().title, connection.environment);
@@ -85,7 +85,7 @@ impl Approvals {
         })
     }
 
-    /// Keeps what an answer asks until a person has decided, with the round of calls that asked.
+    /// Stores the approvals that an answer asks for. The first one holds the round of calls that asked.
     pub async fn keep(&self, mut asked: Vec<Approval>, round: Round) -> Result<Vec<Approval>, StoreError> {
         if let Some(first) = asked.first_mut() {
             first.round = round::bounded(round);
@@ -94,16 +94,16 @@ impl Approvals {
         Ok(asked)
     }
 
-    /// An approval as it is now; `None` for what this person may not know of, as for what never was.
+    /// Finds an approval in its present state. `None` when it doesn't exist or this person may not see it.
     pub async fn find(&self, person: &ChatClient, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
         let found = self.store.approval(person, id).await?;
         Ok(found.map(|approval| approval.at(self.clock.now())))
     }
 
-    /// Decides, and makes the call when that approves it. The approval as it then is; one that was decided before stays
-    /// as it was.
+    /// Decides an approval and, when it is approved, makes the call. Returns the approval in its new state. One that
+    /// was decided before doesn't change.
     ///
-    /// It runs on a task of its own: a person who leaves doesn't leave a call that nobody knows the outcome of.
+    /// It runs on a task of its own, so a client that disconnects can't leave a call whose outcome nobody stores.
     pub async fn decide(
         &self,
         person: &ChatClient,
@@ -134,7 +134,7 @@ impl Approvals {
         }
     }
 
-    /// Makes the call of an approval that was just approved, with the input that the person saw.
+    /// Makes the call of an approval that was just approved, with the stored input that the person saw.
     async fn execute(&self, key: KeyId, kind: KeyKind, mut approval: Approval) -> Approval {
         let request = CallRequest {
             organization: approval.organization,
@@ -162,7 +162,7 @@ impl Approvals {
                 error(Fault::new(FaultKind::Internal, "the call could not be made"))
             }
         };
-        // Should this fail, the approval stays `approved`, and is not executed again.
+        // If this fails, the approval stays `approved` and isn't executed again.
         if let Err(failure) =
             self.store.settle_approval(approval.organization, approval.id, stored_outcome(&outcome)).await
         {
@@ -175,7 +175,7 @@ impl Approvals {
 }
 
 impl Outcome {
-    /// The state of an approval that came to this.
+    /// The state of an approval with this outcome.
     pub fn state(&self) -> ApprovalState {
         match self {
             Self::Output(_) => ApprovalState::Executed,
@@ -184,7 +184,7 @@ impl Outcome {
     }
 }
 
-/// The outcome as it is stored.
+/// The outcome to store: a note replaces an output over `KEPT_BYTES`.
 fn stored_outcome(outcome: &Outcome) -> Outcome {
     match outcome {
         Outcome::Output(output) => {

@@ -1,16 +1,16 @@
-//! Reading a yes or a no. A message decides only when it is, as a whole, one of the phrases of this list; case,
-//! punctuation and accents that are sent apart don't matter, and a question is never an answer.
+//! Reads a yes or no in a customer's message. The whole message has to be one of the phrases below. Case, punctuation
+//! and combining accents don't matter. A message with a question mark is never an answer.
 
-/// What a message says about what was asked.
+/// The decision that a message expresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     Yes,
     No,
-    /// Anything else.
+    /// Any other message.
     Unclear,
 }
 
-/// English, German, French, Spanish, Italian, Portuguese, Dutch.
+/// Phrases in English, German, French, Spanish, Italian, Portuguese and Dutch.
 const YES: &[&str] = &[
     "yes",
     "y",
@@ -82,7 +82,7 @@ const NO: &[&str] = &[
     "nee bedankt",
     "annuleren",
 ];
-/// No phrase is nearly as long, in bytes.
+/// Bytes of the longest message that is read. Every phrase is much shorter.
 const LONGEST: usize = 60;
 
 pub fn read(text: &str) -> Reply {
@@ -99,7 +99,7 @@ pub fn read(text: &str) -> Reply {
     }
 }
 
-/// Lower case, words apart by one space, nothing else.
+/// Lower case, one space between words, without punctuation, apostrophes and combining accents.
 fn plain(text: &str) -> String {
     let kept = text.chars().flat_map(char::to_lowercase).filter(|c| {
         let apostrophe = matches!(c, '\'' | '’');

@@ -1,5 +1,6 @@
-//! Accounts: what authorizing a connection obtained, for the organization itself or for one visitor, and the port that
-//! keeps them. What can't be told from outside is sealed; in the clear is only what decides when to renew it.
+//! Accounts at a service, and the port that stores them. Authorizing a connection creates an account, for the
+//! organization or for one visitor. The secrets are sealed; only the times and scopes that decide about a renewal are
+//! stored in the clear.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -11,58 +12,58 @@ use crate::{
     time::Timestamp,
 };
 
-/// Credentials as they rest: one AEAD record, opened by the vault alone. There is no way from here to a plain text.
+/// Sealed credentials: one AEAD record that only the vault can open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedCredentials(pub Vec<u8>);
 
-/// Whose account at the service.
+/// Identifies an account: the organization's own, or one visitor's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AccountKey {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
-    /// What the company's app calls its visitor; `None` for the organization's own account.
+    /// The visitor's id in the company's app. `None` for the organization's own account.
     pub visitor: Option<String>,
 }
 
-/// What is known of an account in the clear.
+/// The part of an account that isn't secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountTerms {
-    /// What was granted, as the service says it (RFC 6749, section 3.3).
+    /// The granted scope, as the service states it (RFC 6749, section 3.3).
     pub scope: Option<String>,
-    /// When the access token ends; `None` when it doesn't, or nobody said.
+    /// When the access token expires. `None` when it doesn't, or when the service didn't say.
     pub expires_at: Option<Timestamp>,
-    /// From when on it is renewed ahead of that.
+    /// When the host begins to renew the token ahead of its expiry.
     pub renew_at: Option<Timestamp>,
     /// Whether the host can renew it without a person.
     pub refreshable: bool,
-    /// When even that ends, if the service says so.
+    /// When the refresh token expires, if the service says so.
     pub refresh_expires_at: Option<Timestamp>,
 }
 
-/// An account as it is kept.
+/// An account as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// `None` while its first token is on its way.
+    /// `None` until its first token has arrived.
     pub sealed: Option<SealedCredentials>,
     pub terms: AccountTerms,
-    /// Grows whenever what is sealed is replaced.
+    /// Increases whenever the sealed credentials are replaced.
     pub version: u64,
-    /// Until when somebody renews it.
+    /// When the claim of a host that renews it ends.
     pub claimed_until: Option<Timestamp>,
-    /// Why the last renewal failed; `None` once one succeeds.
+    /// Why the last renewal failed. `None` once one has succeeded.
     pub failure: Option<RenewalFailure>,
-    /// When it was connected: another time is another account.
+    /// When it was connected. Connecting again makes it another account, with another time.
     pub authorized_at: Timestamp,
 }
 
-/// A renewal that failed. It is kept with the account, so that every caller on every host gets this error until
-/// `retry_at`, and the service isn't asked again before.
+/// A failed renewal. It is stored with the account, so every caller on every host gets this error until `retry_at`, and
+/// the service isn't asked again before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenewalFailure {
     pub kind: RenewalFailureKind,
-    /// For admins, without secrets.
+    /// For admins; without secrets.
     pub message: String,
-    /// Failures in a row.
+    /// Number of failures in a row.
     pub count: u32,
     pub retry_at: Timestamp,
 }
@@ -70,34 +71,35 @@ pub struct RenewalFailure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RenewalFailureKind {
-    /// The service can't give tokens right now.
+    /// The service can't issue tokens at present.
     Unavailable,
     /// The service refuses, and an admin has to act.
     Refused,
 }
 
-/// What replaces an account's sealed part.
+/// New credentials of an account.
 #[derive(Clone, Debug)]
 pub struct Renewed {
     pub sealed: SealedCredentials,
     pub terms: AccountTerms,
 }
 
-/// The right to renew one version of an account.
+/// A host's right to renew one version of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// 0 for an account that has no token yet.
+    /// The version to replace; 0 for an account that has no token yet.
     pub version: u64,
-    /// Whose claim it is.
+    /// Identifies this claim among those of other callers.
     pub id: Uuid,
 }
 
-/// Where accounts are kept. A claim is what makes one host of many renew: a service that rotates refresh tokens takes
-/// the second use of one for theft, so comparing afterwards would come too late.
+/// The port that stores accounts. A claim lets only one of many hosts renew an account. A service that rotates refresh
+/// tokens takes a second use of one for theft, so a conflict must be found before the service is asked.
 #[async_trait]
 pub trait AccountStore: Send + Sync + 'static {
     async fn account(&self, key: &AccountKey) -> Result<Option<Account>, StoreError>;
-    /// Takes the claim until `until`; false when the version has moved on or another's claim lasts at `now`.
+    /// Takes the claim until `until`. False when the version has changed, or when another claim is still valid at
+    /// `now`.
     async fn claim_account(
         &self,
         key: &AccountKey,
@@ -105,12 +107,12 @@ pub trait AccountStore: Send + Sync + 'static {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Replaces the account under a claim and ends the claim; false when the claim was lost, and then nothing changes.
+    /// Replaces the account and ends the claim. False when the claim was lost; then nothing changes.
     async fn renew_account(&self, key: &AccountKey, claim: Claim, renewed: Renewed) -> Result<bool, StoreError>;
     /// Gives a claim back without renewing.
     async fn release_account(&self, key: &AccountKey, claim: Claim) -> Result<(), StoreError>;
-    /// Gives a claim back after a failure that later callers share; does nothing when the claim was lost.
+    /// Stores a failure for later callers and gives the claim back. Does nothing when the claim was lost.
     async fn fail_account(&self, key: &AccountKey, claim: Claim, failure: RenewalFailure) -> Result<(), StoreError>;
-    /// Forgets an account whose grant is over, under the claim that found out; false when the claim was lost.
+    /// Deletes an account whose grant has ended. False when the claim was lost.
     async fn forget_account(&self, key: &AccountKey, claim: Claim) -> Result<bool, StoreError>;
 }

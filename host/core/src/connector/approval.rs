@@ -1,5 +1,5 @@
-//! Whether a version may be installed: an uploaded one only when an admin has approved what its manifest asks for, or has
-//! approved as much of another version before.
+//! Decides whether a connector's version needs an admin's approval. An uploaded version does, unless it asks for no
+//! more than a version that was approved before.
 
 use resly_manifest::{Auth, Change, Changes, Manifest, compare, signature::PublicKey};
 use serde::{Deserialize, Serialize};
@@ -9,13 +9,13 @@ use super::connection::Origin;
 
 const HTTP: &str = "resly:connector/http@";
 
-/// What was decided about a version.
+/// Whether a version may be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Approval {
     /// It is bundled or declarative, or asks for no more than an approved version.
     NotNeeded,
-    /// An admin has to look at what it asks for.
+    /// An admin has to review what it asks for.
     Pending,
     Approved,
     Rejected,
@@ -27,29 +27,29 @@ impl Approval {
     }
 }
 
-/// What a version asks for, and who vouches for it.
+/// What a version asks for, and who signed it.
 #[derive(Clone, Debug)]
 pub struct RequestedGrants {
     pub manifest: Manifest,
-    /// Whose valid signature the file carries.
+    /// The key whose valid signature the file has.
     pub signer: Option<PublicKey>,
 }
 
-/// What a version asks for that another, approved one doesn't.
+/// How a version differs from an approved one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    /// The approved version.
+    /// The approved version that it is compared with.
     pub against: String,
     #[serde(flatten)]
     pub changes: Changes,
 }
 
-/// Compares a version with those that are approved, newest first: the first that it asks no more than, else the newest.
-/// `None` when none is.
+/// Compares a version with the approved ones, newest first. Returns the first comparison in which it asks for no more,
+/// or else the comparison with the newest. `None` when no version is approved.
 pub fn difference(approved: &[RequestedGrants], asked: &RequestedGrants) -> Option<Difference> {
     let mut differences = approved.iter().map(|approved| {
         let mut changes = compare(&approved.manifest, &asked.manifest);
-        // An unsigned version says nothing about who made it, so whoever signs the next one takes nothing away.
+        // An unsigned version has no known author, so any signer of the next version is acceptable.
         if let Some(signer) = &approved.signer
             && asked.signer.as_ref() != Some(signer)
         {
@@ -69,7 +69,7 @@ pub fn difference(approved: &[RequestedGrants], asked: &RequestedGrants) -> Opti
     Some(differences.find(|difference| difference.changes.wider.is_empty()).unwrap_or(newest))
 }
 
-/// What a new version's approval begins as.
+/// The first approval state of a new version.
 pub fn at_first(origin: Origin, approved: &[RequestedGrants], asked: &RequestedGrants) -> Approval {
     match origin {
         Origin::Bundled | Origin::Declarative => Approval::NotNeeded,
@@ -80,8 +80,8 @@ pub fn at_first(origin: Origin, approved: &[RequestedGrants], asked: &RequestedG
     }
 }
 
-/// Where what a component imports and what its manifest asks for don't fit each other. Nothing is refused for it: what a
-/// manifest doesn't ask for isn't granted, whatever is imported.
+/// Notes where a component's imports and its manifest disagree. They are no reason to refuse it, because only what the
+/// manifest asks for is granted.
 pub fn remarks(manifest: &Manifest, imports: &[String]) -> Vec<String> {
     let sends = imports.iter().any(|import| import.starts_with(HTTP));
     let mut remarks = Vec::new();

@@ -1,5 +1,5 @@
-//! What an organization's connections offer to a model: built from the store at most once a second for each
-//! organization, since every turn needs it and few things change it.
+//! The actions that an organization's connections offer to a model. Every turn needs this list and it seldom changes,
+//! so it is read from the store at most once a second for each organization.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,10 +18,10 @@ use crate::{
     workflow::{Workflow, WorkflowStore},
 };
 
-/// How soon a change of a connection or a workflow shows in new turns. A call itself always reads the connection anew.
+/// How long a change of a connection or workflow may be unknown to new turns. A call always reads the connection anew.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// One action that may be called now.
+/// One action that a model may call now.
 #[derive(Clone)]
 pub struct Offered {
     pub connection: ConnectionId,
@@ -29,12 +29,12 @@ pub struct Offered {
     pub name: String,
     pub publishable: bool,
     pub environment: Environment,
-    /// Whether each visitor has an account of their own, which takes a secret key that says whose chat it is.
+    /// Whether each visitor has an account of their own. Such an action needs a secret key and a visitor's id.
     pub visitors: bool,
     pub action: OfferedAction,
 }
 
-/// What one organization offers.
+/// The actions and workflows of one organization.
 #[derive(Default)]
 pub struct Offer {
     pub actions: Vec<Offered>,
@@ -101,7 +101,8 @@ impl AvailableActions {
     }
 }
 
-/// What a model calls a connection: the connector's id, with the start of the connection's own where that is taken.
+/// The model's name for a connection: the connector's id. A further connection of the same connector also gets the last
+/// digits of its own id.
 fn slug(connection: &Connection, all: &[Connection]) -> String {
     let first = all.iter().find(|other| other.connector == connection.connector);
     if first.is_some_and(|first| first.id == connection.id) {
@@ -125,12 +126,12 @@ fn triggers(workflows: &[Workflow], connection: ConnectionId, action: &str) -> V
 }
 
 impl Offer {
-    /// What a chat under this kind of key may be offered.
+    /// The actions that may be offered to a chat with this kind of key.
     pub fn for_key(&self, kind: KeyKind) -> impl Iterator<Item = &Offered> {
         self.actions.iter().filter(move |offered| kind == KeyKind::Secret || offered.publishable)
     }
 
-    /// The action a model means: it may name the connection as it was offered, by the connector, by name or by id.
+    /// Finds the action that a model names. The connection may be named by its slug, its connector, its name or its id.
     pub fn find(&self, kind: KeyKind, connection: &str, action: &str) -> Option<&Offered> {
         let named = |offered: &&Offered| {
             offered.action.connection == connection
@@ -140,7 +141,7 @@ impl Offer {
         };
         let mut fitting = self.for_key(kind).filter(|offered| offered.action.action == action);
         if connection.is_empty() {
-            // Without a name it must be the only one.
+            // Without a connection's name, only one action may fit.
             return fitting.next().filter(|_| fitting.next().is_none());
         }
         fitting.find(named)

@@ -1,5 +1,5 @@
-//! One connector call, from the policy check to the log row. Chats, tests of a connection and an admin's trial of an
-//! action all come through [`Connectors::call`].
+//! One connector call, from the policy check to the log row. Chats, admins and health checks all use
+//! [`Connectors::call`].
 
 mod admit;
 mod fuel;
@@ -49,13 +49,14 @@ use crate::{
     time::{Clock, Random, Timestamp},
 };
 
-/// How long a call's reservation may outlive its host.
+/// How long fuel stays set aside for a call whose host has died.
 const LEASE: Duration = Duration::from_secs(300);
 
-/// Opens the way to the outside for one call in the `production` environment, bound to the connection's hosts and
-/// credential, which is the visitor's where visitors have their own. Nothing is dialled and no secret is opened until the guest asks for the first request.
+/// Opens the outbound side of one call in the `production` environment, bound to the connection's hosts and to its
+/// credential, or to the visitor's where each visitor has an account. Nothing is dialled and no secret is opened before
+/// the guest's first request.
 pub trait OutboundFactory: Send + Sync + 'static {
-    /// A fault when the connection has nothing to go with.
+    /// Fails when the connection has no credential to send.
     fn open(
         &self,
         connection: &Connection,
@@ -65,7 +66,7 @@ pub trait OutboundFactory: Send + Sync + 'static {
         allowance: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault>;
 
-    /// The same, to see what would leave.
+    /// The policy of the same call, for a dry run that sends nothing.
     fn dry_run(
         &self,
         connection: &Connection,
@@ -101,7 +102,7 @@ impl Connectors {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
-        // A version never changes once it is in the catalogue, so an entry can't be stale; the bound is for memory.
+        // A version never changes once it is in the catalogue, so an entry can't be stale. The bound limits memory.
         let queues = FuelQueues::new();
         let settlements = Settlements::new(Arc::clone(&store), queues.clone());
         let prepared = Cache::builder().max_capacity(256).time_to_idle(Duration::from_secs(300)).build();
@@ -122,13 +123,13 @@ impl Connectors {
         }
     }
 
-    /// Has what calls tell of a connection's health set its next check by another schedule.
+    /// Sets the schedule by which a call's result sets the next health check.
     #[must_use]
     pub fn on_schedule(self, schedule: Schedule) -> Self {
         Self { schedule, ..self }
     }
 
-    /// A connector of the catalogue, with its schemas compiled.
+    /// The connector of a connection, with its schemas compiled. Cached by version.
     pub async fn prepare(&self, connection: &Connection) -> Result<Arc<Prepared>, CallError> {
         let key = (connection.organization, connection.connector.clone(), connection.version.clone());
         if let Some(prepared) = self.prepared.get(&key) {
@@ -143,7 +144,8 @@ impl Connectors {
         Ok(prepared)
     }
 
-    /// Calls an action. It runs on a task of its own, so that a caller who goes away leaves nothing unsettled.
+    /// Calls an action. It runs on a task of its own, so a caller who disconnects can't leave fuel or a log row
+    /// unsettled.
     pub async fn call(&self, request: CallRequest) -> Result<CallReport, CallError> {
         let connectors = self.clone();
         match tokio::spawn(async move { connectors.run(&request).await }).await {
@@ -169,9 +171,9 @@ impl Connectors {
         };
         let (prepared, action, account) = (&passed.prepared, passed.action(), passed.account.clone());
         let manifest = &prepared.installable.manifest;
-        // Everything that a call may leave behind is kept apart by this.
+        // Only a connection with an account for each visitor makes a difference between them.
         let visitor = request.visitor.as_deref().filter(|_| connection.owner == Owner::Visitor);
-        // A chat may be answered from what is known; an admin who calls wants to see the service's own answer.
+        // A chat may get a cached answer. An admin's call is to show what the service answers now.
         let recent = match request.caller {
             Caller::Chat { .. } => Recent::key(&connection, account, action, &request.input),
             Caller::Admin { .. } | Caller::Confirmed { .. } | Caller::Health => None,
@@ -209,7 +211,7 @@ impl Connectors {
                     return self.log(request, &connection, CallReport::set_aside(set_aside)).await;
                 }
                 Err(BeginCallError::Store(error)) => {
-                    // It may be kept all the same, and only the answer be lost.
+                    // The call may have been counted although the answer was lost, so it is given back.
                     let fault = Fault::new(FaultKind::Busy, "the database couldn't be reached; nothing ran");
                     let report = CallReport::refused(fault.retryable(true));
                     let unsure = record(id, now, request, &connection, &report, Vec::new());
@@ -250,7 +252,7 @@ impl Connectors {
         {
             tracing::warn!(%error, connection = %connection.id, "an action's last output could not be kept");
         }
-        // What comes with a warning would be served again without it.
+        // The cache keeps no warnings, so an output with warnings isn't cached.
         if let (Some(key), Ok(output)) = (recent.filter(|_| report.notes().is_empty()), &report.result) {
             self.recent.keep(key, output, self.clock.now());
         }
@@ -260,7 +262,7 @@ impl Connectors {
         Ok(report)
     }
 
-    /// Counts a call and sets fuel aside, after a short wait where the rest is only set aside for others.
+    /// Counts a call and sets fuel aside. Waits for a moment when the rest of the limit is set aside for other calls.
     async fn begin(
         &self,
         id: CallId,
@@ -285,13 +287,13 @@ impl Connectors {
         }
     }
 
-    /// Tries to settle what had to wait for the database: for a host that ends.
+    /// Tries once to settle the calls that wait for the database. Called when the host shuts down.
     pub async fn settle_pending(&self) {
         self.settlements.flush().await;
     }
 }
 
-/// What a call gave. One that ran out of fuel for another reason than its own cap says that.
+/// The report of a call. A call that ran out of fuel before it reached its own cap gets a fault that says why.
 fn finished(
     output: Result<Value, Fault>,
     outcome: Outcome,
@@ -299,7 +301,7 @@ fn finished(
     refused: Option<BeginCallError>,
 ) -> CallReport {
     let spent = output.as_ref().is_err_and(|fault| fault.kind == FaultKind::Fuel);
-    // It burnt at a stroke what usually lasts for a whole call; a repeat starts with twice as much.
+    // It burnt its reserve faster than more could be asked for. A repeat sets aside twice as much.
     let output = match output {
         Err(_) if spent && refused.is_none() && reserve.is_some_and(FuelReserve::may_grow) => {
             let message =

@@ -1,4 +1,4 @@
-//! A connection: one connector as one organization has it installed.
+//! A connection: a connector as one organization has installed and configured it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
-    /// Answers come from the manifest's fixtures; the network is never touched; nothing counts toward a limit.
+    /// Answers come from the manifest's fixtures. The network isn't used, and nothing counts toward a limit.
     Sandbox,
     Production,
 }
@@ -36,12 +36,12 @@ impl Environment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionStatus {
-    /// Configured, not offered to a model: not yet, or not before it has passed a test again.
+    /// Configured but not offered to models: it wasn't enabled yet, or it has to pass a test again.
     Installed,
     Enabled,
-    /// Taken away by an admin. Only an admin ends this.
+    /// Disabled by an admin. Only an admin can change that.
     Disabled,
-    /// The service refused its credential, or it is missing.
+    /// The service refused its credential, or it has none.
     NeedsAuth,
 }
 
@@ -56,21 +56,21 @@ impl ConnectionStatus {
     }
 }
 
-/// What chats may do with a connection beyond reading with a secret key. A write runs after a person confirmed it, unless
-/// an admin said otherwise.
+/// What chats may do with a connection besides reads under a secret key. By default, a write runs after a person has
+/// confirmed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// Actions with side effect `write` run without asking a person.
+    /// Writes run without a person's confirmation.
     pub allow_writes: bool,
-    /// They don't run in a chat at all, whoever confirms; wins over `allow_writes`.
+    /// Writes never run in a chat. It overrides `allow_writes`.
     pub deny_writes: bool,
-    /// Chats under a publishable key, which anyone can read off a page, may call it.
+    /// Chats under a publishable key may call it. Anyone can read such a key off a web page.
     pub allow_publishable: bool,
 }
 
 impl Policy {
-    /// When a chat's write may run; `None` is never.
+    /// When a chat's write may run. `None` means never.
     pub fn writes(self) -> Option<Writes> {
         match (self.deny_writes, self.allow_writes) {
             (true, _) => None,
@@ -88,14 +88,14 @@ pub enum Writes {
     WhenConfirmed,
 }
 
-/// Whose account a connection acts for.
+/// Whose account a connection uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Owner {
     /// The organization's own.
     #[default]
     Organization,
-    /// Each visitor's own: everyone who chats brings a credential, and `credentials` holds the app's client at most.
+    /// Each visitor's own. `credentials` then holds at most the client of the OAuth app.
     Visitor,
 }
 
@@ -119,33 +119,33 @@ pub struct Connection {
     pub status: ConnectionStatus,
     /// JSON that satisfies the manifest's settings schema.
     pub settings: Value,
-    /// Which of the manifest's ways of authentication it uses; its usual one when `None`.
+    /// The chosen authentication of those that the manifest offers. `None` is the manifest's default.
     pub auth: Option<AuthType>,
     /// Whose account it is.
     pub owner: Owner,
     pub credentials: Option<SealedCredentials>,
     pub policy: Policy,
-    /// jq filters by action id, applied to the action's output before the model sees it.
+    /// jq filters by action id. Each is applied to the action's output before the model sees it.
     pub mappings: BTreeMap<String, String>,
-    /// When it last passed a test in its environment, with the hosts that it has now.
+    /// When it last passed a test in its environment with its present hosts.
     pub tested_at: Option<Timestamp>,
     pub created_at: Timestamp,
-    /// Grows with each change; part of what the credential is bound to.
+    /// Increases with each change. The sealed credentials are bound to it.
     pub revision: u64,
 }
 
 impl Connection {
-    /// How it authenticates. A version that no longer offers the chosen way falls back to its usual one.
+    /// How it authenticates. When its version no longer offers the chosen way, the manifest's default is used.
     pub fn auth_in<'m>(&self, manifest: &'m Manifest) -> &'m Auth {
         manifest.auth_of(self.auth).unwrap_or(&manifest.auth)
     }
 }
 
-/// A connector as an organization's catalogue has it: its manifest, and the component that runs it.
+/// A connector of an organization's catalogue: its manifest and the component that runs it.
 #[derive(Clone, Debug)]
 pub struct Installable {
     pub manifest: Arc<Manifest>,
-    /// The component; for a declarative connector, the bundled runner.
+    /// The component to run. For a declarative connector, this is the bundled runner.
     pub component: Digest,
     pub origin: Origin,
 }
@@ -158,7 +158,7 @@ pub enum Origin {
     Uploaded,
 }
 
-/// Finds connectors: the bundled ones, then the organization's own.
+/// Finds connectors: first the bundled ones, then the organization's own.
 #[async_trait]
 pub trait Catalogue: Send + Sync + 'static {
     async fn find(
@@ -169,13 +169,13 @@ pub trait Catalogue: Send + Sync + 'static {
     ) -> Result<Option<Installable>, StoreError>;
 }
 
-/// Who made a call.
+/// The kind of caller, as the log names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CallerKind {
     Admin,
     Chat,
-    /// The host itself, to see whether the connection works.
+    /// The host itself, in a health check.
     Health,
 }
 

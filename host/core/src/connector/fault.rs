@@ -1,4 +1,4 @@
-//! Why a call gave nothing: its kind, what happened, and what mends it, as data. Each audience gets its own text of it.
+//! Why a call failed, as data: its kind, what happened, and the remedy. Each audience gets its own text.
 //!
 //! | audience | reads | text |
 //! |---|---|---|
@@ -10,22 +10,22 @@ use serde::{Deserialize, Serialize};
 
 pub use super::remedy::Remedy;
 
-/// Why a call gave nothing: what the guest said of itself, or what the host said of the guest.
+/// Why a call failed, as the guest reports it or as the host finds it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
 #[error("{}", self.for_admin())]
 pub struct Fault {
     pub kind: FaultKind,
-    /// What happened, for an admin: without a secret, and without what `remedy` says.
+    /// What happened, for an admin. It holds no secret and doesn't repeat `remedy`.
     pub message: String,
-    /// What has to be done before a repeat can succeed, where the host knows it.
+    /// What has to be done before a repeat can succeed, if the host knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Remedy>,
-    /// Whether the same call may succeed later.
+    /// Whether the same call may succeed later without a change.
     pub retryable: bool,
 }
 
 impl Fault {
-    /// A fault that a repeat doesn't mend.
+    /// A fault that isn't retryable.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), remedy: None, retryable: false }
     }
@@ -45,21 +45,21 @@ impl Fault {
         for_admin(&self.message, self.remedy)
     }
 
-    /// What an admin does next: what this fault's remedy says, or all that its reason may need.
+    /// The admin's next step: the remedy of a missing credential, or the general advice for the fault's reason.
     pub fn what_to_do(&self) -> &'static str {
         let needs_auth = self.kind == FaultKind::NeedsAuth;
         let own = self.remedy.filter(|_| needs_auth).and_then(Remedy::what_to_do);
         own.unwrap_or_else(|| self.kind.reason().what_to_do())
     }
 
-    /// What a model can act on: the connector's own words about the input, or a fixed sentence. It may repeat this to a
-    /// customer, so it names no route, no setting and nothing of the host's insides.
+    /// The text for a model: the connector's own words about the input, or a fixed sentence. A model may repeat it to a
+    /// customer, so it names no route, setting or detail of the host.
     pub fn for_model(&self) -> String {
         for_model(self.kind, &self.message, self.remedy)
     }
 }
 
-/// [`Fault::for_admin`] of a fault's stored parts.
+/// [`Fault::for_admin`], from a fault's stored parts.
 pub fn for_admin(message: &str, remedy: Option<Remedy>) -> String {
     match remedy {
         None => message.to_owned(),
@@ -67,13 +67,13 @@ pub fn for_admin(message: &str, remedy: Option<Remedy>) -> String {
     }
 }
 
-/// [`Fault::for_model`] of a fault's stored parts.
+/// [`Fault::for_model`], from a fault's stored parts.
 pub fn for_model(kind: FaultKind, message: &str, remedy: Option<Remedy>) -> String {
     if let Some(text) = remedy.and_then(Remedy::for_chat) {
         return text.to_owned();
     }
     match kind {
-        // What the connector says of the input and of its service.
+        // The connector's words about the input and the service.
         FaultKind::InvalidInput
         | FaultKind::NotFound
         | FaultKind::Upstream
@@ -100,41 +100,41 @@ pub fn for_model(kind: FaultKind, message: &str, remedy: Option<Remedy>) -> Stri
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    // What a guest may say (`action.fault-kind` in `wit/connector.wit`).
+    // Kinds that a guest may report (`action.fault-kind` in `wit/connector.wit`).
     InvalidInput,
     NotFound,
     Upstream,
     NeedsAuth,
     RateLimited,
     Internal,
-    // What only the host says.
-    /// The guest trapped: unreachable code, a bad access, too deep a stack.
+    // Kinds that only the host sets.
+    /// The guest trapped: unreachable code, an invalid memory access, or too deep a stack.
     Trap,
-    /// It burnt its fuel.
+    /// The guest used up its fuel.
     Fuel,
-    /// It ran past its deadline.
+    /// The call ran past its deadline.
     Deadline,
-    /// It asked for more memory or tables than it may have.
+    /// The guest asked for more memory or tables than it may have.
     Memory,
-    /// Its output, what it handed to the host, its requests or their answers are more than one call may have.
+    /// The output, the data handed to the host, the requests or their answers are too large for one call.
     TooLarge,
-    /// Its output is not JSON or not what its schema says.
+    /// The output isn't JSON, or doesn't fit its schema.
     Output,
-    /// The host is full; nothing ran.
+    /// The host has no free place. Nothing ran.
     Busy,
-    /// The component is missing or can't be compiled; nothing ran.
+    /// The component is missing or can't be compiled. Nothing ran.
     Component,
     /// A mapping filter failed.
     Mapping,
-    /// Policy refused the call, or what its guest asked for.
+    /// Policy refused the call, or something that its guest asked for.
     Denied,
-    /// A plan's limit refused it; nothing ran.
+    /// A limit of the plan refused the call. Nothing ran.
     Limit,
-    /// The breaker held its request back, because the connection's last ones failed.
+    /// The circuit breaker refused a request, because the connection's last requests failed.
     CircuitOpen,
-    /// The service answered, and its connector can't read that: a web page, another shape, a redirect.
+    /// The service answered with something that the connector can't read: a web page, another shape, a redirect.
     UnexpectedAnswer,
-    /// The sandbox has no sample answer for the request.
+    /// The sandbox environment has no fixture for the request.
     NoFixture,
 }
 
@@ -162,12 +162,12 @@ impl FaultKind {
         Self::NoFixture,
     ];
 
-    /// The kind of this name, as [`Self::name`] has it.
+    /// The kind that [`Self::name`] names.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The name in the log and on the wire.
+    /// The name in the log and in the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::InvalidInput => "invalid_input",

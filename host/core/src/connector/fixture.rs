@@ -1,4 +1,4 @@
-//! The `sandbox` environment's outside: answers come from a manifest's fixtures, and nothing is dialled.
+//! The outbound side of the `sandbox` environment: answers come from a manifest's fixtures, and nothing is dialled.
 
 use std::{
     borrow::Cow,
@@ -21,19 +21,19 @@ use crate::{
     json::{same, without_bom},
 };
 
-/// Answers one call from the fixtures of a manifest.
+/// Answers the requests of one call from a manifest's fixtures.
 pub struct Fixtures {
     manifest: Arc<Manifest>,
-    /// What production would refuse is refused here, too.
+    /// Refuses what production would refuse.
     policy: Option<Arc<dyn DryRunPolicy>>,
     asked: Mutex<Asked>,
 }
 
-/// What a call has asked for so far.
+/// The requests of a call so far.
 #[derive(Default)]
 struct Asked {
     requests: Vec<Value>,
-    /// The first request that no fixture answers, as it is told.
+    /// The message about the first request that no fixture matches.
     missing: Option<String>,
 }
 
@@ -55,7 +55,8 @@ impl Outbound for Fixtures {
         self.asked().requests.clone()
     }
 
-    /// A guest is told that it may not send this, and what it makes of that (its own fault, the service's) is wrong.
+    /// A request without a fixture is the reason of the call's failure. The guest only sees a refusal and can't report
+    /// it well.
     fn cause(&self) -> Option<Fault> {
         let message = self.asked().missing.clone()?;
         Some(Fault::new(FaultKind::NoFixture, message))
@@ -67,7 +68,7 @@ impl Fixtures {
         Self { manifest, policy: None, asked: Mutex::default() }
     }
 
-    /// The same, for requests that a policy allows.
+    /// Fixtures that only answer requests that `policy` allows.
     pub fn within(manifest: Arc<Manifest>, policy: Arc<dyn DryRunPolicy>) -> Self {
         Self { policy: Some(policy), ..Self::new(manifest) }
     }
@@ -76,7 +77,7 @@ impl Fixtures {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the first fixture that matches answers.
+    /// The answer of the first fixture that matches.
     pub fn answer(&self, method: &str, url: &str, body: &[u8]) -> Result<OutboundResponse, OutboundFailure> {
         let failure = |reason, message: String| OutboundFailure::refused(reason, message);
         let url = Url::parse(url)
@@ -115,10 +116,10 @@ impl Fixtures {
     }
 }
 
-/// The most of a body that fixtures look into: each of them does, and nobody is charged for it.
+/// The most bytes of a body that fixtures read. Each fixture reads them, and no fuel is charged for that.
 const LOOKED_INTO: usize = 64 << 10;
 
-/// A request as fixtures look at it: read once, whatever there are of them.
+/// A request in the form that fixtures compare. It is parsed once for all fixtures.
 struct Request<'a> {
     method: &'a str,
     url: &'a Url,
@@ -145,7 +146,7 @@ fn matches(matcher: &FixtureMatch, request: &Request<'_>) -> bool {
         && matcher.body_contains.as_ref().is_none_or(|want| body.contains(want))
 }
 
-/// A segment `*` stands for any one.
+/// Whether a path fits a pattern, in which a segment `*` stands for any one segment.
 fn path_fits(want: &str, have: &str) -> bool {
     let (mut want, mut have) = (want.split('/'), have.split('/'));
     loop {
@@ -157,7 +158,7 @@ fn path_fits(want: &str, have: &str) -> bool {
     }
 }
 
-/// Objects by the members that `want` names, everything else whole.
+/// Whether `have` contains `want`. Objects are compared by the members of `want`, other values as a whole.
 fn contains(have: &Value, want: &Value) -> bool {
     match (have, want) {
         (Value::Object(have), Value::Object(want)) => {

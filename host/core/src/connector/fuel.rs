@@ -1,5 +1,5 @@
-//! What a call may burn. A call starts with the fuel that such a call usually burns; one that needs more gets it while it
-//! runs, as far as its own cap and the organization's month reach.
+//! The fuel of one call. It starts with what such calls usually burn, and may get more while it runs, up to its own cap
+//! and the organization's monthly limit.
 
 use std::sync::{
     Arc,
@@ -8,23 +8,24 @@ use std::sync::{
 
 use async_trait::async_trait;
 
-/// The least that a reserve grows by.
+/// The least fuel by which a reserve grows.
 const STEP: u64 = 16_000_000;
 
-/// Where a reserve's fuel comes from.
+/// Provides more fuel for a reserve.
 #[async_trait]
 pub trait FuelSource: Send + Sync + 'static {
-    /// Sets more fuel aside, if need be after a short wait; how much it was. Less than `more` is the last of it.
+    /// Sets more fuel aside, perhaps after a short wait. Returns the amount. Less than `more` means that no more is
+    /// left.
     async fn extend(&self, more: u64) -> u64;
 }
 
-/// The fuel of one call: what is set aside for it, which it can't burn past, and what may be added.
+/// The fuel set aside for one call. The call can't burn more than that, but the reserve may grow.
 pub struct FuelReserve {
     granted: AtomicU64,
     /// The call's own cap.
     most: u64,
     source: Arc<dyn FuelSource>,
-    /// The source has given its last.
+    /// Whether the source has nothing left.
     ended: AtomicBool,
 }
 
@@ -33,12 +34,12 @@ impl FuelReserve {
         Self { granted: AtomicU64::new(granted), most, source, ended: AtomicBool::new(granted >= most) }
     }
 
-    /// A part of a call's reserve, with a cap of its own: what it is given is given to the whole.
+    /// A part of a call's reserve with a cap of its own. Its growth is also the whole's growth.
     pub fn part(whole: &Arc<Self>, granted: u64, most: u64) -> Self {
         Self::new(granted, most, Arc::clone(whole) as Arc<dyn FuelSource>)
     }
 
-    /// All that was ever set aside.
+    /// All fuel that was set aside so far.
     pub fn granted(&self) -> u64 {
         self.granted.load(Ordering::Acquire)
     }
@@ -47,7 +48,7 @@ impl FuelReserve {
         !self.ended.load(Ordering::Acquire)
     }
 
-    /// Asks for as much as there is, so that a long call asks seldom.
+    /// Doubles the reserve, or adds `STEP` if that is more, so that a long call seldom asks.
     pub async fn grow(&self) {
         self.grow_by(self.granted().max(STEP)).await;
     }

@@ -1,7 +1,7 @@
-//! Whether a connection works: what a call tells of that, how it changes what is known, and when to look again.
+//! The health of a connection: what a call's result says about it, how it changes, and when to check again.
 //!
-//! All of it is a function of what is known, what was seen and a number drawn by chance; the store keeps the result, one
-//! row for each connection, and `server/src/checks.rs` looks when it is time.
+//! All of this is computed from the known health, the new evidence and a random byte. The store keeps one row for each
+//! connection, and `server/src/checks.rs` runs the checks that are due.
 
 use std::time::Duration;
 
@@ -19,23 +19,23 @@ use crate::{
     time::Timestamp,
 };
 
-/// Failures in a row that make a connection `failing`, and raise an alert.
+/// Failures in a row that make a connection `failing` and raise an alert.
 pub const FAILING_AFTER: u32 = 3;
-/// How soon to look again after the first failure; doubled with each further one, up to the usual time.
+/// The wait before the check after the first failure. It doubles with each further failure, up to `Schedule::every`.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
-/// How long good news stays news: while calls go well, what is known is written down once in this time.
+/// While calls succeed, health is written at most once in this time.
 const NEWS: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthState {
-    /// Nothing has been seen since the connection was made or changed.
+    /// No call was made since the connection was created or changed.
     #[default]
     Unknown,
     Healthy,
-    /// It failed, fewer than three times in a row, or the service wants fewer calls.
+    /// It failed fewer than three times in a row, or the service limits the rate of calls.
     Degraded,
-    /// It failed three times in a row or more.
+    /// It failed at least three times in a row.
     Failing,
     /// The service refused its credential.
     NeedsAuth,
@@ -53,34 +53,34 @@ impl HealthState {
     }
 }
 
-/// What is known of a connection.
+/// The known health of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     pub state: HealthState,
     /// Why it isn't healthy.
     pub reason: Option<Reason>,
-    /// What the last failed call said; redacted.
+    /// The message of the last failed call; redacted.
     pub message: Option<String>,
-    /// When it came into this state.
+    /// When it entered this state.
     pub since: Timestamp,
-    /// When the newest call told something.
+    /// When a call last showed something.
     pub checked_at: Option<Timestamp>,
     pub next_check_at: Timestamp,
-    /// In a row.
+    /// Number of failures in a row.
     pub failures: u32,
 }
 
-/// What one call told.
+/// What one call shows about its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
     Good,
     Bad { reason: Reason, message: String },
 }
 
-/// When to look, as the operator has it.
+/// The operator's schedule of health checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// How long after good news; spread by a fifth to either side.
+    /// The wait after a success. It varies by up to a fifth in both directions.
     pub every: Duration,
 }
 
@@ -91,8 +91,8 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// How long to wait after `failures` in a row. `chance` is a byte drawn by chance: it spreads those who failed, or were
-    /// made, at one moment.
+    /// The wait after `failures` in a row. `chance` is a random byte: it spreads checks of connections that failed, or
+    /// were created, at the same moment.
     pub fn wait(self, failures: u32, chance: u8) -> Duration {
         let full = match failures.checked_sub(1) {
             None => self.every,
@@ -103,15 +103,15 @@ impl Schedule {
 }
 
 impl Evidence {
-    /// What a call's end tells of its connection; nothing, when it is about the call alone. A check stands for the
-    /// connection, so whatever its connector or its mapping fails at counts; with anybody else's input only what comes from
-    /// the service does. A visitor's credential says nothing of other visitors.
+    /// What a call's result shows about its connection; `None` when it only concerns the call. A health check stands
+    /// for the connection, so each of its failures counts. Other callers choose the input, so only failures of the
+    /// service count. One visitor's credential says nothing about other visitors.
     pub fn of(caller: CallerKind, owner: Owner, result: Result<(), &Fault>) -> Option<Self> {
         let Err(fault) = result else { return Some(Self::Good) };
         let tells = match fault.kind {
             FaultKind::NeedsAuth => owner == Owner::Organization,
             FaultKind::Upstream | FaultKind::UnexpectedAnswer | FaultKind::RateLimited | FaultKind::Deadline => true,
-            // The host's own state, or the plan's. What the breaker holds back reaches no service: it tells nothing new.
+            // The first two concern the host or the plan. The breaker sent no request, so nothing new is known.
             FaultKind::Busy | FaultKind::Limit | FaultKind::CircuitOpen => false,
             _ => caller == CallerKind::Health,
         };
@@ -120,7 +120,7 @@ impl Evidence {
 }
 
 impl Health {
-    /// Before anything was seen.
+    /// The health before any call.
     pub fn unknown(now: Timestamp) -> Self {
         Self {
             state: HealthState::Unknown,
@@ -133,14 +133,14 @@ impl Health {
         }
     }
 
-    /// Whether this would tell nothing new: it worked a moment ago, and does.
+    /// Whether the evidence changes nothing: the connection was healthy a moment ago and still is.
     pub fn is_old_news(&self, evidence: &Evidence, now: Timestamp) -> bool {
         *evidence == Evidence::Good
             && self.state == HealthState::Healthy
             && self.checked_at.is_some_and(|at| now.since(at) < NEWS)
     }
 
-    /// What is known after a call.
+    /// The health after a call.
     #[must_use]
     pub fn after(&self, evidence: Evidence, schedule: Schedule, chance: u8, now: Timestamp) -> Self {
         let (failures, reason, message) = match evidence {
@@ -166,40 +166,39 @@ impl Health {
     }
 }
 
-/// One call's news, for the store.
+/// The evidence of one call, with what the store needs to apply it.
 #[derive(Clone, Debug)]
 pub struct HealthObservation {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
     pub evidence: Evidence,
-    /// Whether chats could use it: what an admin is still setting up raises no alert.
+    /// Whether chats could use the connection. One that an admin still sets up raises no alert.
     pub offered: bool,
     pub schedule: Schedule,
     pub chance: u8,
     pub now: Timestamp,
 }
 
-/// A connection to look at now, taken by this host until its lease ends.
+/// A connection that is due for a check. This host has it until its lease ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DueCheck {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
 }
 
-/// Where health is kept.
+/// The port that stores health.
 #[async_trait]
 pub trait HealthStore: Send + Sync + 'static {
-    /// Takes in a call's news, and raises or resolves alerts, in one transaction.
+    /// Applies a call's evidence, and raises or resolves alerts, in one transaction.
     async fn observe(&self, observed: HealthObservation) -> Result<(), StoreError>;
-    /// Takes at most `most` connections that are enabled in production and due, so that no other host looks at them until
-    /// `lease_until`.
+    /// Takes up to `most` enabled production connections that are due. No other host gets them before `lease_until`.
     async fn take_due_checks(
         &self,
         now: Timestamp,
         lease_until: Timestamp,
         most: u32,
     ) -> Result<Vec<DueCheck>, StoreError>;
-    /// Puts a check off that told nothing: it is due again at `at`.
+    /// Makes a check that showed nothing due again at `at`.
     async fn put_off_check(&self, check: DueCheck, at: Timestamp) -> Result<(), StoreError>;
 }
 

@@ -1,6 +1,5 @@
-//! Connectors: what they ask for ([`manifest`]), what runs them ([`sandbox`]), how an organization installs one
-//! ([`connection`]), one call from policy to log ([`call`]), and what an
-//! admin tries beforehand ([`trial`]).
+//! Connectors: how an organization installs one ([`connection`]), how one action is called, from policy to log
+//! ([`call`]), what runs its code ([`sandbox`]), and what an admin can try beforehand ([`trial`]).
 
 pub mod account;
 pub mod approval;

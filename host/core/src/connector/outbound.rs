@@ -1,5 +1,5 @@
-//! The port through which a call reaches the outside. One object serves one call: what it may reach and with which
-//! credential is decided before the guest runs, and the guest's side of it never sees either.
+//! The port through which a call sends requests. One object serves one call. Its allowed hosts and its credential are
+//! fixed before the guest runs, and the guest can see neither.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::time::parse_http_date;
 /// The most bytes of a request's path that are logged.
 pub const LOGGED_PATH: usize = 512;
 
-/// A request as the guest wrote it: nothing in it is trusted.
+/// A request as the guest wrote it. Nothing in it is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboundRequest {
     pub method: String,
@@ -23,7 +23,7 @@ pub struct OutboundRequest {
     pub timeout: Option<Duration>,
 }
 
-/// A response after redaction. Header names are in lower case; the body is decoded and within the cap.
+/// A redacted response. Header names are in lower case. The body is decoded and within its limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboundResponse {
     pub status: u16,
@@ -33,15 +33,15 @@ pub struct OutboundResponse {
 }
 
 impl OutboundResponse {
-    /// How long the service asks to wait before the next request.
+    /// The time that the service asks to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         let header = |name| self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str());
         parse_retry_after(header("retry-after")?, header("date"))
     }
 }
 
-/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date, which is read against the response's own `Date` so that
-/// the two clocks needn't agree.
+/// Parses `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date. A date is compared with the response's own
+/// `Date`, so the clocks of host and service needn't agree.
 pub fn parse_retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse::<u32>() {
         return Some(Duration::from_secs(seconds.into()));
@@ -49,7 +49,7 @@ pub fn parse_retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
     Some(parse_http_date(value)?.since(parse_http_date(date?)?))
 }
 
-/// Why a request got no response; the cases of `http.reason` in `wit/connector.wit`.
+/// Why a request got no response. These are the cases of `http.reason` in `wit/connector.wit`, and `CircuitOpen`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutboundReason {
     Denied,
@@ -59,7 +59,7 @@ pub enum OutboundReason {
     TooLarge,
     Network,
     Invalid,
-    /// The breaker held it back: the connection's last requests failed. The guest learns of it as `network`.
+    /// The circuit breaker refused it, because the connection's last requests failed. The guest sees `network`.
     CircuitOpen,
 }
 
@@ -67,12 +67,12 @@ pub enum OutboundReason {
 #[error("{message}")]
 pub struct OutboundFailure {
     pub reason: OutboundReason,
-    /// CredentialSealer for the guest, the log and the admin: what happened, without a secret.
+    /// What happened, without a secret. It is safe for the guest, the log and the admin.
     pub message: String,
-    /// What an admin or a visitor has to do first. The guest doesn't learn of it.
+    /// What an admin or a visitor has to do first. The guest doesn't see it.
     pub remedy: Option<Remedy>,
     pub retry_after: Option<Duration>,
-    /// True when the service may have seen the request.
+    /// Whether the service may have received the request.
     pub sent: bool,
 }
 
@@ -83,42 +83,42 @@ impl OutboundFailure {
     }
 }
 
-/// The outside, for one call.
+/// The outbound side of one call.
 #[async_trait]
 pub trait Outbound: Send + Sync + 'static {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure>;
 
-    /// Takes the call's credential, in every form it may have taken, out of a text (a log line, a fault).
+    /// Removes the call's credential, in every encoding that it may have, from a text such as a log line or a fault.
     fn redact<'t>(&self, text: &'t str) -> Cow<'t, str>;
 
-    /// What was asked so far, for the log: method, host, path and status; never a query, header or body.
+    /// The requests so far, for the log: method, host, path and status; never a query, header or body.
     fn requests(&self) -> Vec<Value> {
         Vec::new()
     }
 
-    /// What the host knows to be wrong with what was asked for. When the call fails, this is why, whatever its guest made
-    /// of it.
+    /// A cause that the host knows and the guest may have misreported. When the call fails, it replaces the guest's
+    /// fault.
     fn cause(&self) -> Option<Fault> {
         None
     }
 }
 
-/// A request as it would leave: every header that the host adds for the connector is there, with a mark in the credential's
-/// place. What frames the message (`host`, `content-length`) isn't among them.
+/// A request as it would be sent. It has every header that the host adds for the connector, with a mask in place of the
+/// credential. The headers that frame the message (`host`, `content-length`) are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StagedRequest {
     pub method: String,
     pub url: String,
     pub headers: Vec<(String, String)>,
     pub body: Option<Bytes>,
-    /// The host and port that would be dialled, such as `https://api.example.com:443`.
+    /// The origin that would be dialled, such as `https://api.example.com:443`.
     pub to: String,
-    /// Where the credential goes, such as `header x-api-key: [masked]`; `None` when none would go along.
+    /// Where the credential goes, such as `header x-api-key: [masked]`. `None` when the request would carry none.
     pub credential: Option<String>,
 }
 
-/// The outside without a way out: the whole policy of a call, as far as it needs no network and no secret.
+/// The policy of a call without its network: everything that needs neither a connection nor a secret.
 pub trait DryRunPolicy: Send + Sync + 'static {
-    /// The request as it would leave, or why it wouldn't.
+    /// The request as it would be sent, or why it would be refused.
     fn dry_run(&self, request: &OutboundRequest) -> Result<StagedRequest, OutboundFailure>;
 }

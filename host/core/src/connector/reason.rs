@@ -1,10 +1,10 @@
-//! Why a call failed, in the eight words that logs, health, alerts and tests share, and what to do about each.
+//! The eight reasons why a call can fail, as logs, health, alerts and tests share them, with advice for each.
 
 use serde::{Deserialize, Serialize};
 
 use crate::connector::fault::FaultKind;
 
-/// What stands behind a fault, by who can mend it.
+/// Why a call failed, grouped by who can repair it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -30,7 +30,7 @@ impl Reason {
         Self::Internal,
     ];
 
-    /// The name in the database and on the wire.
+    /// The name in the database and in the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::RequestConfiguration => "request_configuration",
@@ -44,7 +44,7 @@ impl Reason {
         }
     }
 
-    /// What an admin does next. A fault's own message says what happened.
+    /// What an admin does next. The fault's own message says what happened.
     pub fn what_to_do(self) -> &'static str {
         match self {
             Self::RequestConfiguration => {
@@ -87,7 +87,7 @@ impl Reason {
 }
 
 impl FaultKind {
-    /// What stands behind it.
+    /// The reason of this kind.
     pub fn reason(self) -> Reason {
         match self {
             Self::InvalidInput | Self::NotFound | Self::NoFixture => Reason::RequestConfiguration,

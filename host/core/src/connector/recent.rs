@@ -1,5 +1,5 @@
-//! What reads gave a moment ago, for as long as their manifest says (`cache_s`): a model that asks the same again in
-//! another turn costs the service nothing.
+//! Caches the outputs of reads for as long as their manifest says (`cache_s`). A model that asks the same in another
+//! turn then costs the service nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,17 +10,17 @@ use serde_json::Value;
 use super::connection::{Connection, Environment};
 use crate::{id::ConnectionId, json, time::Timestamp};
 
-/// Outputs in memory, over all organizations.
+/// The most bytes of outputs in memory, for all organizations together.
 const MOST_BYTES: u64 = 32 << 20;
 
-/// One read, as its connection is now: a change to a connection raises its revision.
+/// Identifies a read. The revision is part of it, so a change to the connection makes old entries unreachable.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     connection: ConnectionId,
     revision: u64,
-    /// Where a person connects an account: whose (`None` is the organization), and which.
+    /// The account, where a person connects one: its visitor (`None` for the organization) and when it was connected.
     account: Option<(Option<String>, Timestamp)>,
-    /// Of action and input.
+    /// Digest of action and input.
     asked: Digest,
 }
 
@@ -31,7 +31,7 @@ struct CachedAnswer {
     bytes: u32,
 }
 
-/// Cheap to clone.
+/// The cache. It is cheap to clone.
 #[derive(Clone)]
 pub(super) struct Recent(Cache<Key, CachedAnswer>);
 
@@ -41,7 +41,7 @@ impl Recent {
         Self(Cache::builder().max_capacity(MOST_BYTES).weigher(weight).build())
     }
 
-    /// What a call is kept under, when it is one that may be.
+    /// The key of a call's output. `None` when the call may not be cached.
     pub fn key(
         connection: &Connection,
         account: Option<(Option<String>, Timestamp)>,
@@ -55,7 +55,7 @@ impl Recent {
             connection: connection.id,
             revision: connection.revision,
             account,
-            // The same input in another order is the same question.
+            // The same input in another order of members is the same question.
             asked: Digest::of(format!("{}\0{}", action.id, json::canonical(input)).as_bytes()),
         })
     }

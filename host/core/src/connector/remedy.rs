@@ -1,4 +1,4 @@
-//! What mends a fault, in the words of each who can do it.
+//! What repairs a fault, in words for each reader.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,7 @@ impl Remedy {
     pub(super) const COMPANY_CONNECTS: &str =
         "the account isn't connected; only the company can connect it, the customer can't";
 
-    /// What connects this account.
+    /// The remedy that connects this account.
     pub fn connect(key: &AccountKey, oauth: bool) -> Self {
         match (&key.visitor, oauth) {
             (None, true) => Self::Authorize,
@@ -44,7 +44,7 @@ impl Remedy {
         }
     }
 
-    /// What an admin does, with the route.
+    /// What an admin does, with the API route.
     pub fn for_admin(self) -> &'static str {
         match self {
             Self::Authorize => {
@@ -75,7 +75,7 @@ impl Remedy {
         }
     }
 
-    /// How an account that is missing is connected, as a sentence; `None` for what isn't about that.
+    /// How to connect a missing account, as a sentence. `None` for the other remedies.
     pub(super) fn what_to_do(self) -> Option<&'static str> {
         Some(match self {
             Self::Authorize => {
@@ -104,7 +104,7 @@ impl Remedy {
         })
     }
 
-    /// What a chat can do; `None` where the fault's kind says enough.
+    /// What a chat can do. `None` where the fault's kind has a sufficient text.
     pub(super) fn for_chat(self) -> Option<&'static str> {
         match self {
             Self::Authorize | Self::SetCredentials | Self::SetClient => Some(Self::COMPANY_CONNECTS),

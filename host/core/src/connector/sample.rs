@@ -1,4 +1,4 @@
-//! The last output of an action, kept so that an admin sees what a mapping would make of it.
+//! Stores the last output of an action, so that an admin can try a mapping on it.
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The most bytes that are kept of one output.
+/// The most bytes of one output that are stored.
 pub const LARGEST: usize = 64 << 10;
 
 /// An action's output before the connection's own mapping.
@@ -20,15 +20,15 @@ pub struct ActionSample {
     pub action: String,
     /// JSON text, at most [`LARGEST`] bytes.
     pub output: String,
-    /// How many bytes the output had, when it was cut to fit.
+    /// The bytes of the whole output, when it was cut to fit.
     pub cut_from: Option<u64>,
     pub at: Timestamp,
 }
 
-/// What trials leave behind.
+/// The port that stores samples and the fuel of trials.
 #[async_trait]
 pub trait TrialStore: Send + Sync + 'static {
-    /// Keeps an action's last output; it takes the place of the one before.
+    /// Stores an action's last output in place of the one before.
     async fn keep_sample(&self, sample: ActionSample) -> Result<(), StoreError>;
     async fn sample(
         &self,
@@ -40,8 +40,8 @@ pub trait TrialStore: Send + Sync + 'static {
     async fn count_trial(&self, organization: OrganizationId, fuel: u64, now: Timestamp) -> Result<(), StoreError>;
 }
 
-/// An output as it is kept: whole, or with long lists and texts cut until it fits. It stays JSON, so that a filter can be
-/// tried on it. The second is how many bytes it had when it was cut.
+/// The output to store: the whole, or with long lists and texts cut until it fits. It remains JSON, so a filter can be
+/// tried on it. Also returns the bytes of the whole when it was cut.
 pub fn fit(output: &str) -> (String, Option<u64>) {
     if output.len() <= LARGEST {
         return (output.to_owned(), None);
@@ -57,14 +57,14 @@ pub fn fit(output: &str) -> (String, Option<u64>) {
     ("null".to_owned(), bytes)
 }
 
-/// How deep a cut output may nest: JSON that was parsed nests 128 at most.
+/// The deepest nesting that is kept. Parsed JSON nests at most 128 deep.
 const DEEPEST: usize = 128;
 
 fn cut(value: &Value, items: usize, characters: usize, depth: usize) -> Value {
     match value {
         Value::Array(_) | Value::Object(_) if depth >= DEEPEST => Value::Null,
         Value::Array(list) => list.iter().take(items).map(|item| cut(item, items, characters, depth + 1)).collect(),
-        // Members are what a filter names: as many as hold an item each of what lists do.
+        // Filters name members, so an object keeps ten times as many members as a list keeps items.
         Value::Object(members) => members
             .iter()
             .take(items.saturating_mul(10))

@@ -1,4 +1,4 @@
-//! The port to the sandbox: what a call is given, and what comes back.
+//! The port to the sandbox: what it needs to run a call, and what it returns.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Where a component's bytes come from when they aren't compiled yet.
+/// Provides the bytes of a component that isn't compiled yet.
 #[async_trait]
 pub trait ComponentSource: Send + Sync + 'static {
     /// `None` when there is no such component.
@@ -30,25 +30,25 @@ pub struct Invocation {
     pub organization: OrganizationId,
     pub component: Digest,
     pub action: String,
-    /// JSON texts, as `action.call` in `wit/connector.wit` has them.
+    /// JSON texts, as `action.call` in `wit/connector.wit` describes them.
     pub input: String,
     pub settings: String,
     pub context: String,
     pub allowance: Allowance,
-    /// Where more fuel comes from while it runs. None does when it is `None`.
+    /// Provides more fuel while the call runs. With `None`, the call has only the fuel of its allowance.
     pub reserve: Option<Arc<FuelReserve>>,
     pub outbound: Arc<dyn Outbound>,
     pub state: Arc<dyn CallState>,
 }
 
-/// A connector's memory between calls, already scoped to organization, connection and connector.
+/// A connector's state between calls, limited to one organization, connection and connector.
 #[async_trait]
 pub trait CallState: Send + Sync + 'static {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     async fn set(&self, key: &str, value: Vec<u8>, ttl: Duration) -> Result<(), SetStateError>;
 }
 
-/// Where `CallState` is kept.
+/// The port that stores connectors' state.
 #[async_trait]
 pub trait StateStore: Send + Sync + 'static {
     async fn get_state(
@@ -60,7 +60,7 @@ pub trait StateStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<Vec<u8>>, StoreError>;
     #[expect(clippy::too_many_arguments, reason = "the scope, the entry and the two times are what this is about")]
-    /// Refuses over 64 KiB a value, 128 keys or 1 MiB a connection and connector.
+    /// Refuses a value over 64 KiB, more than 128 keys, and more than 1 MiB for one connection and connector.
     async fn set_state(
         &self,
         organization: OrganizationId,
@@ -84,18 +84,18 @@ pub enum SetStateError {
     Store(#[from] StoreError),
 }
 
-/// What a call cost, whether it went well or not.
+/// What a call cost, whether it succeeded or failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     pub fuel: u64,
     pub http_calls: u32,
     pub response_bytes: u64,
-    /// Microseconds, from the moment a guest thread took it.
+    /// Microseconds since a guest thread started the call.
     pub duration_us: u64,
 }
 
 impl Cost {
-    /// The time in milliseconds, with three decimals, as answers tell it.
+    /// The time in milliseconds with three decimals, as the API shows it.
     pub fn duration_ms(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "calls last minutes, not centuries")]
         let micros = self.duration_us as f64;
@@ -118,7 +118,7 @@ pub struct LogLine {
     pub message: String,
 }
 
-/// What came out of a sandbox.
+/// The result of an invocation.
 #[derive(Debug)]
 pub struct Outcome {
     /// The output's JSON text.
@@ -128,14 +128,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether the host gave up before the guest began.
+    /// Whether the host gave up before the guest started.
     pub fn never_ran(&self) -> bool {
         let refused = |fault: &Fault| matches!(fault.kind, FaultKind::Busy | FaultKind::Component);
         self.cost.fuel == 0 && self.result.as_ref().is_err_and(refused)
     }
 }
 
-/// What a mapping gave, and what it cost.
+/// The result and the cost of a mapping.
 #[derive(Debug)]
 pub struct Mapped {
     /// The output's JSON text.
@@ -149,17 +149,17 @@ impl From<Mapped> for Outcome {
     }
 }
 
-/// Why a mapping gave nothing.
+/// Why a mapping failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MappingFailure {
-    /// The filter is wrong, when there is an `offset` in bytes of where; else it is wrong for this input.
+    /// With an `offset` in bytes, the filter itself is invalid there. Without one, it failed on this input.
     Filter { message: String, offset: Option<u32> },
-    /// The mapper itself was ended.
+    /// The host ended the mapper.
     Fault(Fault),
 }
 
 impl MappingFailure {
-    /// As the fault of a call whose output was to be mapped.
+    /// The same failure as the fault of a call whose output was to be mapped.
     pub fn into_fault(self) -> Fault {
         match self {
             Self::Fault(fault) => fault,
@@ -175,9 +175,9 @@ impl MappingFailure {
 #[async_trait]
 pub trait Sandbox: Send + Sync + 'static {
     async fn invoke(&self, invocation: Invocation) -> Outcome;
-    /// Applies a jq filter to a JSON text in the mapper, on the organization's share.
+    /// Applies a jq filter to a JSON text in the mapper, on the organization's share of places.
     async fn map(&self, organization: OrganizationId, filter: &str, input: &str, allowance: Allowance) -> Mapped;
-    /// The same within a call, whose reserve may grow.
+    /// The same within a call whose reserve may grow.
     async fn map_within(
         &self,
         organization: OrganizationId,

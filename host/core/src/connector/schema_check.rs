@@ -1,10 +1,10 @@
-//! Checks against JSON Schemas, kept off the async workers when they take long.
+//! Checks values against JSON Schemas. Long checks don't block the other tasks of an async worker.
 
 use resly_manifest::json_schema::{Difference, Differences, Schema};
 use serde_json::Value;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Checks a value. Other tasks of this worker go on meanwhile, if the runtime has more than one thread.
+/// Checks a value. A long check lets the worker's other tasks move to another thread, if the runtime has several.
 pub fn check(schema: &Schema, value: &Value) -> Result<(), Differences> {
     let check = schema.prepare(value)?;
     if !check.is_long() {
@@ -16,7 +16,7 @@ pub fn check(schema: &Schema, value: &Value) -> Result<(), Differences> {
     }
 }
 
-/// Checks one value against a schema that is used once.
+/// Checks a value against a schema that is used only once.
 pub fn validate(schema: &Value, value: &Value) -> Result<(), Differences> {
     check(&Schema::new(schema).map_err(|error| vec![Difference::of_all(error)])?, value)
 }

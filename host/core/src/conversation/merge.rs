@@ -1,32 +1,32 @@
-//! How a client's history is matched with the stored one: what stays, and what is new.
+//! Matches a client's history with the stored one: which stored messages stay, and which sent ones are new.
 //!
-//! Messages with ids are matched by id alone. Words decide only where ids don't, and where they leave a doubt, what the
-//! client sent is appended: only a known id, or a whole history, can say that something was replaced.
+//! Messages with ids are matched by their ids only. Texts are compared where ids are missing. In doubt, the sent
+//! messages are appended: only a known id or a whole history can replace stored messages.
 
 use std::collections::HashMap;
 
 use super::{ClientMessage, Message};
 use crate::model::Role;
 
-/// What a client's history changes in the stored one.
+/// How a client's history changes the stored one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merge {
-    /// How many of the stored messages stay, from the start. What follows them is superseded.
+    /// How many stored messages stay, from the start. Later ones are superseded.
     pub keep: usize,
-    /// Where the new messages start in the client's history.
+    /// Index of the first new message in the client's history.
     pub new_from: usize,
 }
 
 /// Matches a client's history with the stored one.
 ///
-/// - The last message with a known id is the anchor. A user's message with other words is an edit of that very message. When
-///   the anchor is the last message of all, its answer is asked for again. What follows the anchor is new.
-/// - Without a known id, a body whose beginning is the end of the stored conversation brings what comes after that.
-/// - A body that begins where the stored conversation begins and holds an assistant's message is a whole history: where it
-///   differs, it is an edit.
+/// - The last message with a known id is the anchor, and everything after it is new. If it is a user's message with
+///   another text, it is an edit of that message. If it is the last message of all, its answer is requested again.
+/// - Without a known id, a history that starts with the end of the stored conversation adds its other messages.
+/// - A history that starts like the stored conversation and has an assistant's message is a whole history. It is an
+///   edit at its first difference.
 /// - Everything else is appended.
 ///
-/// Answers that a client leaves out, as one does that shows no failed answers, or sends the user's messages only, stay.
+/// Answers that the client leaves out stay. Some clients show no failed answers, or send the user's messages only.
 pub fn merge(stored: &[Message], sent: &[ClientMessage]) -> Merge {
     let merged = match last_known(stored, sent) {
         Some((at, position)) => after_anchor(stored, sent, at, position),
@@ -40,7 +40,7 @@ fn has_id(stored: &Message, id: &str) -> bool {
     stored.client_id.as_deref() == Some(id) || stored.id.to_string() == id
 }
 
-/// The last sent message that is stored, under the client's id or the id that the host answered with, and its place there.
+/// Finds the last sent message that is stored, by the client's id or by the host's. Returns it with its stored place.
 fn last_known(stored: &[Message], sent: &[ClientMessage]) -> Option<(usize, usize)> {
     if stored.is_empty() || sent.iter().all(|message| message.id.is_none()) {
         return None;
@@ -49,7 +49,7 @@ fn last_known(stored: &[Message], sent: &[ClientMessage]) -> Option<(usize, usiz
     for (position, message) in stored.iter().enumerate() {
         places.insert(message.id.to_string(), position);
     }
-    // The client's own ids win: an answer that goes on from another one is known by that one's id.
+    // The client's ids come first, because an answer that continues another one is known by that one's id.
     for (position, message) in stored.iter().enumerate() {
         if let Some(id) = &message.client_id {
             places.insert(id.clone(), position);
@@ -62,14 +62,14 @@ fn last_known(stored: &[Message], sent: &[ClientMessage]) -> Option<(usize, usiz
 }
 
 fn after_anchor(stored: &[Message], sent: &[ClientMessage], at: usize, position: usize) -> Merge {
-    // A known id with other words is an edit. The assistant's words are the host's to keep.
+    // A known id with another text is an edit. Only a user's message can be edited.
     if sent[at].role == Role::User && stored[position].content != sent[at].text {
         return Merge { keep: position, new_from: at };
     }
     let (mut keep, mut new_from) = (position + 1, at + 1);
     while let (Some(have), Some(message)) = (stored.get(keep), sent.get(new_from)) {
         match (have.role, message.role) {
-            // The client's own rendition of an answer, under an id of its own or none.
+            // The client's own version of an answer, with another id or without one.
             (Role::Assistant, Role::Assistant) => new_from += 1,
             (Role::Assistant, Role::User) => {}
             (Role::User, Role::User) if message.id.is_none() && have.content == message.text => new_from += 1,
@@ -77,14 +77,14 @@ fn after_anchor(stored: &[Message], sent: &[ClientMessage], at: usize, position:
         }
         keep += 1;
     }
-    // A body that ends with what is stored asks for a new answer to it.
+    // A history that ends with what is stored requests a new answer.
     if new_from == sent.len() || is_whole(stored, sent) {
         return Merge { keep, new_from };
     }
     Merge { keep: stored.len(), new_from }
 }
 
-/// Whether a body begins where the stored conversation begins, and knows what the assistant said.
+/// Whether a history starts like the stored one and has an assistant's message.
 fn is_whole(stored: &[Message], sent: &[ClientMessage]) -> bool {
     let (Some(first), Some(message)) = (stored.first(), sent.first()) else { return false };
     let begins = match &message.id {
@@ -96,7 +96,7 @@ fn is_whole(stored: &[Message], sent: &[ClientMessage]) -> bool {
 }
 
 fn by_words(stored: &[Message], sent: &[ClientMessage]) -> Merge {
-    // What most clients send: there is nothing to compare, since the last message is always new.
+    // The usual case: only one message was sent, and the last one is always new.
     if stored.is_empty() || sent.len() < 2 {
         return Merge { keep: stored.len(), new_from: 0 };
     }
@@ -111,7 +111,7 @@ fn by_words(stored: &[Message], sent: &[ClientMessage]) -> Merge {
     Merge { keep: stored.len(), new_from: 0 }
 }
 
-/// Both histories with a number for each text, so that long texts are compared once.
+/// Both histories with a number for each text, so that long texts are compared once only.
 struct Words<'m> {
     stored: Vec<(&'m Message, usize)>,
     sent: Vec<(&'m ClientMessage, usize)>,
@@ -130,14 +130,14 @@ impl<'m> Words<'m> {
         }
     }
 
-    /// Whether it is the same message. Two different ids never are.
+    /// Whether two messages are the same. Messages with different ids never are.
     fn same(&self, have: usize, at: usize) -> bool {
         let ((stored, words), (sent, same)) = (self.stored[have], self.sent[at]);
         let ids_differ = stored.client_id.is_some() && sent.id.is_some();
         stored.role == sent.role && words == same && !ids_differ
     }
 
-    /// Walks both histories side by side, past answers that the client leaves out, until they differ or one ends.
+    /// Compares both histories in order, skipping answers that the client leaves out, until they differ or one ends.
     fn walk(&self, mut have: usize, mut at: usize) -> (usize, usize) {
         while have < self.stored.len() && at < self.sent.len() {
             if self.same(have, at) {
@@ -150,10 +150,10 @@ impl<'m> Words<'m> {
         (have, at)
     }
 
-    /// The end of the stored history with which the sent one begins, the longest one: how many sent messages that is. The
-    /// last one sent is never part of it.
+    /// Finds the longest end of the stored history with which the sent one starts. Returns how many sent messages it
+    /// has; the last sent message is never counted.
     fn common_end(&self) -> Option<usize> {
-        // As many stored messages as the sent ones can meet, with an answer left out for each.
+        // As many stored messages as the sent ones can match, with an omitted answer for each.
         let first = self.stored.len().saturating_sub(2 * self.sent.len());
         (first..self.stored.len()).filter(|have| self.same(*have, 0)).find_map(|start| {
             let (have, at) = self.walk(start, 0);

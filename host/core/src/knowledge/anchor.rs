@@ -1,4 +1,4 @@
-//! The anchors of headings, as GitHub makes them, and the address of a section.
+//! Anchors of headings, in GitHub's form, and the address of a section.
 
 use std::collections::HashSet;
 
@@ -12,12 +12,12 @@ pub fn slug(heading: &str) -> String {
     kept.flat_map(char::to_lowercase).collect()
 }
 
-/// Gives each heading of one page an anchor of its own.
+/// Gives each heading of a page a unique anchor.
 #[derive(Default)]
 pub struct Anchors(HashSet<String>);
 
 impl Anchors {
-    /// The heading's slug; with `-1`, `-2` and so on for the headings that repeat it.
+    /// The heading's slug, with `-1`, `-2` and so on for headings that repeat it.
     pub fn next(&mut self, heading: &str) -> String {
         let slug = slug(heading);
         let mut anchor = slug.clone();
@@ -30,8 +30,8 @@ impl Anchors {
     }
 }
 
-/// Where a passage is read. A source's `url` that ends in `#` promises such anchors, so it leads to the passage's section,
-/// which is a heading path such as `Billing › Refunds`. Any other `url` stays as it is.
+/// The address of a passage. A source's `url` that ends in `#` has such anchors, so it becomes the address of the
+/// passage's section, a heading path such as `Billing › Refunds`. Any other `url` is returned unchanged.
 pub fn section_url(url: &str, section: &str) -> String {
     let Some(page) = url.strip_suffix('#') else {
         return url.to_owned();

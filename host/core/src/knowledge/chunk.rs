@@ -1,8 +1,8 @@
-//! Cutting a source into passages: small enough to be found and quoted, whole enough to be understood.
+//! Cuts a source into passages that are small enough to be found and quoted, and large enough to be understood.
 //!
-//! Markdown is cut at its headings, whose path becomes the passage's section, then between its blocks; plain text
-//! between its paragraphs. What is still too long is cut between lines or sentences, then between words. The words of
-//! the source are all kept, in a passage or in its section.
+//! Markdown is cut at its headings, then between its blocks; the path of headings becomes the passage's section. Plain
+//! text is cut between paragraphs. What is still too long is cut between lines or sentences, then between words. Every
+//! word of the source is kept, in a passage or in its section.
 
 use std::ops::Range;
 
@@ -10,13 +10,13 @@ use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag};
 
 /// Blocks are joined up to this many bytes.
 const FULL: usize = 1200;
-/// What is cut is cut to pieces of at least about this many, where there is a choice.
+/// The least bytes of a piece, where there is a choice of where to cut.
 const ENOUGH: usize = 800;
-/// A code block or a table up to this many is kept whole.
+/// A code block or a table up to this many bytes is kept whole.
 const WHOLE: usize = 2400;
-/// A last piece under this many joins the one before it.
+/// A last piece of fewer bytes is joined to the one before.
 const SCRAP: usize = 200;
-/// The most of a heading path that is kept as a section; what is over it goes to the text.
+/// The most bytes of a heading path in a section. The rest is added to the text.
 const SECTION: usize = 300;
 
 /// A piece of a source.
@@ -40,7 +40,7 @@ pub fn chunk(text: &str, content_type: &str) -> Vec<Chunk> {
     chunks
 }
 
-/// What stands under one heading.
+/// The content under one heading.
 struct Section<'a> {
     path: String,
     blocks: Vec<Block<'a>>,
@@ -54,7 +54,7 @@ struct Block<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Prose,
-    /// Lines that belong together: code, lists.
+    /// Lines that belong together: code and lists.
     Lines,
     Table,
 }
@@ -117,7 +117,8 @@ fn add_to_title(items: &mut [Item], words: &str) {
     }
 }
 
-/// Where the line begins, when only white space stands before: indented code starts after its indentation.
+/// The start of the line if only white space stands before `at`. The parser reports indented code after its
+/// indentation.
 fn line_start(text: &str, at: usize) -> usize {
     let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
     if text[line..at].trim().is_empty() { line } else { at }
@@ -131,8 +132,8 @@ fn markdown_sections(text: &str) -> Vec<Section<'_>> {
     let mut path: Vec<(HeadingLevel, String)> = Vec::new();
     for (n, item) in items.iter().enumerate() {
         let next = items.get(n + 1);
-        // A block goes on to the next one's start, so that what is no event of the parser's, such as the definition of
-        // a link, stays with it.
+        // A block ends where the next one starts. So text that the parser reports no event for, such as a link's
+        // definition, stays with it.
         let end = next.map_or(text.len(), |next| next.start).max(item.start);
         let (from, kind) = match &item.what {
             What::Block(kind) => (item.start, *kind),
@@ -145,8 +146,8 @@ fn markdown_sections(text: &str) -> Vec<Section<'_>> {
                     path.iter().map(|(_, title)| title.as_str()).filter(|title| !title.is_empty()).collect();
                 let whole = titles.join(" › ");
                 let section = whole[..whole.floor_char_boundary(SECTION)].to_owned();
-                // The heading of an empty section isn't part of any other's path, and a path may be cut: then it is
-                // kept as text.
+                // The heading is kept as text when its section is empty, because it is then in no other path, and when
+                // its path was cut.
                 let after = end.min(item.end.max(item.start));
                 let leads = match next {
                     Some(Item { what: What::Heading { level: below, .. }, .. }) => below > level,
@@ -181,7 +182,8 @@ impl Section<'_> {
             }
             let whole = block.kind != Kind::Prose && text.len() <= WHOLE;
             let mut pieces = if text.len() <= FULL || whole { vec![text.to_owned()] } else { pieces(block, text) };
-            // The end of what is open and the start of a long block read on: don't leave a scrap between chunks.
+            // The end of the open chunk and the start of a long block belong together, so a scrap isn't left on its
+            // own.
             if let Some(first) = pieces.first_mut()
                 && open.len() < SCRAP
                 && open.len() + 2 + first.len() <= WHOLE
@@ -214,7 +216,7 @@ fn join(open: &mut String, text: &str) {
 
 /// Cuts a block that is too long for one chunk.
 fn pieces(block: &Block<'_>, text: &str) -> Vec<String> {
-    // Rows mean little without their header.
+    // Rows of a table mean little without its header.
     let header: String = match block.kind {
         Kind::Table => text.split_inclusive('\n').take(2).collect(),
         _ => String::new(),
@@ -236,8 +238,8 @@ fn pieces(block: &Block<'_>, text: &str) -> Vec<String> {
     pieces
 }
 
-/// Where to cut a text that is longer than `room`: after a line or sentence if one ends late enough, else after a
-/// word, else anywhere between two characters. Never 0.
+/// Where to cut a text that is longer than `room`: after a line or sentence if one ends late enough, else after a word,
+/// else between two characters. Never 0.
 fn cut(text: &str, room: usize, kind: Kind) -> usize {
     let window = &text[..text.floor_char_boundary(room)];
     let late = |at: &usize| *at >= ENOUGH.min(room / 2);

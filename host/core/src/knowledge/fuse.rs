@@ -3,11 +3,11 @@
 
 use std::{collections::HashMap, hash::Hash};
 
-/// How little the very first ranks count above the next ones; the value of the paper.
+/// Reduces the weight of the first ranks against the next ones. It is the paper's value.
 const K: f32 = 60.0;
 
-/// Fuses rankings, each best first and each naming an item once. Every list adds `1 / (60 + rank)` to its items; items
-/// with the same sum keep the order in which the lists first named them.
+/// Fuses rankings. Each is sorted best first and names an item once. Every list adds `1 / (60 + rank)` to its items.
+/// Items with equal sums keep the order in which the lists first named them.
 pub fn fuse<T: Copy + Eq + Hash>(rankings: &[&[T]]) -> Vec<(T, f32)> {
     let mut at: HashMap<T, usize> = HashMap::new();
     let mut fused: Vec<(T, f32)> = Vec::new();

@@ -1,7 +1,7 @@
-//! The vectors of one organization in memory, and the scan over them.
+//! The vectors of one organization in memory, and the scan that finds the nearest ones.
 //!
-//! A flat scan is exact and needs no upkeep: ten thousand passages take well under a millisecond. Vectors are kept as
-//! bytes with a scale of their own, a quarter of their size, which moves a cosine by less than 0.01.
+//! A flat scan is exact and needs no upkeep: ten thousand passages take well under a millisecond. Vectors are stored as
+//! bytes with a scale for each, a quarter of their size. This changes a cosine by less than 0.01.
 
 use crate::id::PassageId;
 
@@ -42,12 +42,12 @@ impl VectorIndex {
         self.passages.is_empty()
     }
 
-    /// What it takes of memory, about.
+    /// Bytes of memory that it takes, roughly.
     pub fn bytes(&self) -> usize {
         self.values.len() + self.passages.len() * (size_of::<PassageId>() + size_of::<f32>()) + size_of::<Self>()
     }
 
-    /// How many multiplications a scan takes.
+    /// The number of multiplications of a scan.
     pub fn work(&self) -> usize {
         self.values.len()
     }
@@ -77,7 +77,7 @@ impl VectorIndex {
     }
 }
 
-/// Appends a vector as bytes and says what one step of them is worth.
+/// Appends a vector as bytes. Returns the value of one step of these bytes.
 fn quantise(vector: &[f32], bytes: &mut Vec<i8>) -> f32 {
     let largest = vector.iter().fold(0f32, |largest, x| largest.max(x.abs()));
     if largest <= 0.0 || !largest.is_finite() {

@@ -1,9 +1,9 @@
 //! The library: adds sources, and finds passages by full text and by vectors, fused by rank.
 //!
-//! Finding costs two store calls when nothing has changed: full text, and the passages themselves. The knowledge version
-//! that tells whether the vectors in memory are still those of the store is asked for at most once a second for each
-//! organization. So a source that was added here is found by the next question; one that another host added, within a
-//! second. A deleted source is never found: its passages can't be loaded any more.
+//! A search needs two store calls when nothing has changed: the full-text match, and loading the passages. The
+//! knowledge version tells whether the vectors in memory are current. It is read at most once a second for each
+//! organization. So a source that was added on this host is found by the next question, and one that was added on
+//! another host within a second. A deleted source is never found, because its passages can't be loaded.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,21 +27,22 @@ use crate::{
     time::{Clock, Random},
 };
 
-/// How long a knowledge version is believed.
+/// How long a knowledge version is used without asking the store.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long a question waits for its vector. An embedder that is down costs an answer its nuances, not itself.
+/// How long a question waits for its vector. Without it, the answer relies on full text alone.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Vectors in memory, over all organizations, unless the host says otherwise.
+/// Bytes of vectors in memory for all organizations, unless the host sets another bound.
 const INDEX_BYTES: u64 = 256 << 20;
-/// How long an organization's vectors stay when nobody asks.
+/// How long an organization's vectors stay in memory after their last use.
 const INDEX_IDLE: Duration = Duration::from_secs(1800);
-/// A question is cut here: what comes later doesn't say what it is about.
+/// The most bytes of a question that are searched for. The rest seldom says what it is about.
 const LONGEST_QUERY: usize = 2000;
-/// Ranked candidates of each kind for every passage that is wanted.
+/// Ranked candidates of each kind for each requested passage.
 const CANDIDATES: usize = 4;
-/// A scan with more multiplications than this gets a thread of its own: it would hold up the answers that stream here.
+/// A scan with more multiplications than this runs on a blocking thread, because it would delay the answers that stream
+/// on this one.
 const LONG_SCAN: usize = 8_000_000;
-/// Texts that are handed to the embedder at once.
+/// Texts that the embedder gets at once.
 const BATCH: usize = 64;
 /// The most chunks of one source.
 const MOST_CHUNKS: usize = 20_000;
@@ -56,14 +57,14 @@ pub struct NewText {
     pub url: Option<String>,
 }
 
-/// What was added.
+/// The source that was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Added {
     pub id: SourceId,
     pub chunks: u32,
 }
 
-/// Why a source was not added. Nothing was stored, and nothing counted.
+/// Why a source was not added. Nothing was stored or counted.
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
     #[error("the source has no text")]
@@ -87,7 +88,7 @@ impl From<AddSourceError> for AddError {
     }
 }
 
-/// An organization's knowledge, by way of one store and one embedder. Cheap to clone.
+/// The knowledge of organizations, in one store and with one embedder. It is cheap to clone.
 #[derive(Clone)]
 pub struct Library {
     store: Arc<dyn KnowledgeStore>,
@@ -108,7 +109,7 @@ impl Library {
         Self::with_index_bytes(store, embedder, clock, random, INDEX_BYTES)
     }
 
-    /// With a bound of its own for the vectors in memory.
+    /// A library with its own bound on the vectors in memory.
     pub fn with_index_bytes(
         store: Arc<dyn KnowledgeStore>,
         embedder: Arc<dyn Embedder>,
@@ -133,7 +134,7 @@ impl Library {
         self.add_cut(organization, new, chunks).await
     }
 
-    /// Cuts a text into passages. Of a large text that is work for a thread that may block.
+    /// Cuts a text into passages. For a large text, call it on a thread that may block.
     pub fn cut(new: &NewText) -> Vec<Chunk> {
         let mut chunks = chunk(&new.text, &new.content_type);
         for chunk in &mut chunks {
@@ -180,14 +181,14 @@ impl Library {
         Ok(Added { id, chunks: count })
     }
 
-    /// Takes a source away; false when the organization has no such one.
+    /// Deletes a source. False when the organization has none with that id.
     pub async fn remove(&self, organization: OrganizationId, id: SourceId) -> Result<bool, StoreError> {
         let removed = self.store.delete_source(organization, id, self.clock.now()).await?;
         self.versions.invalidate(&organization).await;
         Ok(removed)
     }
 
-    /// A passage is embedded with its title and section, which often hold the word that it is asked for by.
+    /// Embeds passages with their title and section, which often contain the word that people search for.
     async fn embed_all(&self, title: &str, chunks: &[Chunk]) -> Result<Vec<Vec<f32>>, EmbedError> {
         let mut vectors = Vec::with_capacity(chunks.len());
         for batch in chunks.chunks(BATCH) {
@@ -206,13 +207,13 @@ impl Library {
                 });
             }
             vectors.extend(made);
-            // The built-in embedder never waits by itself, and a large source has hundreds of batches.
+            // The built-in embedder never yields by itself, and a large source has hundreds of batches.
             tokio::task::yield_now().await;
         }
         Ok(vectors)
     }
 
-    /// The organization's knowledge version; the store is asked once a second, however many ask here.
+    /// The organization's knowledge version. The store is asked at most once a second.
     async fn version(&self, organization: OrganizationId) -> Result<u64, StoreError> {
         if let Some(version) = self.versions.get(&organization).await {
             return Ok(version);
@@ -221,7 +222,7 @@ impl Library {
         asked.map_err(|error| (*error).clone())
     }
 
-    /// The vectors as of `version` or later; loaded once, however many ask.
+    /// The vectors of `version` or later. They are loaded once for all callers.
     async fn index(&self, organization: OrganizationId, version: u64) -> Result<Arc<VectorIndex>, StoreError> {
         if let Some(index) = self.indexes.get(&organization).await
             && index.version == version
@@ -239,12 +240,12 @@ impl Library {
             CompResult::Unchanged(entry) | CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) => {
                 Ok(entry.into_value())
             }
-            // Not reached: the closure never removes, and keeps only what is there.
+            // Unreachable: the closure never removes an entry.
             CompResult::StillNone(_) | CompResult::Removed(_) => Ok(Arc::new(VectorIndex::new(version, Vec::new()))),
         }
     }
 
-    /// The passages nearest in meaning, as far as the embedder knows meaning.
+    /// The passages whose vectors are nearest to the question's.
     async fn match_vectors(
         &self,
         organization: OrganizationId,
@@ -295,7 +296,7 @@ impl Retriever for Library {
         if query.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
-        // An organization whose knowledge never changed has none.
+        // An organization whose knowledge never changed has no sources.
         let version = self.version(organization).await?;
         if version == 0 {
             return Ok(Vec::new());
@@ -323,7 +324,7 @@ impl Retriever for Library {
     }
 }
 
-/// A section without the title at its start, which most Markdown repeats as its first heading.
+/// A section without the title at its start. Most Markdown repeats the title as its first heading.
 fn below<'a>(title: &str, section: &'a str) -> &'a str {
     match section.strip_prefix(title.trim()) {
         Some("") => "",

@@ -1,4 +1,4 @@
-//! What a company knows: sources, passages and citations, and the ports that find them.
+//! Knowledge: a company's sources, their passages and citations, and the ports that store and find them.
 
 pub mod anchor;
 pub mod chunk;
@@ -16,7 +16,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A passage that retrieval found, best first.
+/// A passage that retrieval found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Passage {
     pub id: PassageId,
@@ -26,11 +26,11 @@ pub struct Passage {
     pub section: String,
     pub url: Option<String>,
     pub text: String,
-    /// Reciprocal rank fusion's sum: comparable within one result only.
+    /// The sum of reciprocal rank fusion. It can be compared within one result only.
     pub score: f32,
 }
 
-/// What an answer rests on, as clients get it.
+/// A source of an answer, as clients get it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Citation {
     /// The number that the answer's text uses, as in `[1]`.
@@ -42,7 +42,7 @@ pub struct Citation {
     pub snippet: String,
 }
 
-/// A source as an admin lists it.
+/// A source in an admin's list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Source {
     pub id: SourceId,
@@ -53,7 +53,7 @@ pub struct Source {
     pub created_at: Timestamp,
 }
 
-/// A source to add, already cut and embedded.
+/// A source to add, already cut into passages and embedded.
 #[derive(Clone, Debug)]
 pub struct NewSource {
     pub id: SourceId,
@@ -61,9 +61,9 @@ pub struct NewSource {
     pub title: String,
     pub url: Option<String>,
     pub content_type: String,
-    /// The text as it was given, so that it can be cut and embedded again.
+    /// The original text, from which the passages can be cut and embedded again.
     pub text: String,
-    /// The embedder that made the vectors: only vectors of the same embedder are compared.
+    /// The embedder that made the vectors. Only vectors of one embedder are comparable.
     pub embedder: String,
     pub passages: Vec<NewPassage>,
     pub created_at: Timestamp,
@@ -78,7 +78,7 @@ pub struct NewPassage {
     pub vector: Vec<f32>,
 }
 
-/// A vector as the index holds it.
+/// A vector from the store, for the index.
 #[derive(Clone, Debug)]
 pub struct StoredVector {
     pub passage: PassageId,
@@ -93,38 +93,38 @@ pub enum AddSourceError {
     Store(#[from] StoreError),
 }
 
-/// Where sources and passages are kept.
+/// The port that stores sources and passages.
 #[async_trait]
 pub trait KnowledgeStore: Send + Sync + 'static {
-    /// Stores a source with its passages and counts them as embeddings, all or nothing. Bumps the organization's
-    /// knowledge version.
+    /// Stores a source with its passages and counts the passages as embeddings, all or nothing. Increases the
+    /// organization's knowledge version.
     async fn add_source(&self, source: NewSource) -> Result<(), AddSourceError>;
     /// Newest first.
     async fn list_sources(&self, organization: OrganizationId) -> Result<Vec<Source>, StoreError>;
-    /// False when the organization has no such source. Bumps the knowledge version.
+    /// Deletes a source and increases the knowledge version. False when the organization has no such source.
     async fn delete_source(
         &self,
         organization: OrganizationId,
         id: SourceId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Full-text matches, best first. `query` is what a person typed: the store makes its own syntax of it.
+    /// Full-text matches, best first. `query` is a person's text, which the store translates into its own syntax.
     async fn match_text(
         &self,
         organization: OrganizationId,
         query: &str,
         limit: usize,
     ) -> Result<Vec<PassageId>, StoreError>;
-    /// Grows with every change of an organization's sources.
+    /// A number that increases with every change of an organization's sources.
     async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError>;
     /// Every vector that `embedder` made for the organization.
     async fn load_vectors(&self, organization: OrganizationId, embedder: &str)
     -> Result<Vec<StoredVector>, StoreError>;
-    /// The passages with these ids, in any order; ids that are not the organization's are left out.
+    /// The passages with these ids, in any order. Ids of other organizations are left out.
     async fn load_passages(&self, organization: OrganizationId, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError>;
 }
 
-/// What a text is embedded for: some models want them told apart.
+/// The purpose of an embedding. Some models embed queries and documents differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmbedAs {
     Query,
@@ -134,9 +134,9 @@ pub enum EmbedAs {
 /// Turns texts into vectors of unit length.
 #[async_trait]
 pub trait Embedder: Send + Sync + 'static {
-    /// Names the model and its settings. Vectors are comparable only under the same name.
+    /// Names the model and its settings. Only vectors under the same name are comparable.
     fn name(&self) -> &str;
-    /// The cosine below which two texts have nothing to do with each other: every model spreads its vectors otherwise.
+    /// The cosine below which two texts are unrelated. It differs between models.
     fn floor(&self) -> f32 {
         0.25
     }

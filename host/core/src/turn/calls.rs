@@ -1,4 +1,4 @@
-//! Running the calls of one round: reads beside each other, writes one after another, results in the model's order.
+//! Runs the tool calls of one round: reads at the same time, writes alone, with the results in the model's order.
 
 use std::collections::VecDeque;
 
@@ -16,19 +16,19 @@ use crate::{
     model::ToolCall,
 };
 
-/// Reads of one round that run at the same time.
+/// How many reads of one round run at the same time.
 const READS_AT_ONCE: usize = 4;
 
-/// A call under the host's own id. Models name calls as they like: some use the same ids in every round.
+/// A call with the host's own id. Models choose ids freely, and some repeat the same ids in every round.
 struct NamedCall {
     id: String,
     call: ToolCall,
-    /// False for what is more than a round may have.
+    /// False when the round already has `calls_per_round` calls. Such a call isn't made.
     within: bool,
 }
 
 impl Run {
-    /// Runs the calls of a round. A call that waits for a person has no result; its approval is returned.
+    /// Runs the calls of a round. Returns all calls, and the approvals of those that wait for a person.
     pub(super) async fn run_calls(&mut self, calls: Vec<ToolCall>, offer: &Offer) -> (Vec<RoundCall>, Vec<Approval>) {
         let most = self.turns.limits.calls_per_round;
         let (mut done, mut asked) = (Vec::with_capacity(calls.len()), Vec::new());
@@ -48,8 +48,8 @@ impl Run {
         (done, asked)
     }
 
-    /// How many of the calls run next: one write, or all reads up to the next write. So a write is made neither before a
-    /// read that the model asked for first nor after one that it asked for later.
+    /// How many of the calls run next: one write, or all reads before the next write. Reads and writes so keep the
+    /// model's order, and each read shows the state that the model expects.
     fn next_group(&self, calls: &VecDeque<NamedCall>, offer: &Offer) -> usize {
         let toolbox = self.toolbox(offer);
         let reads = calls.iter().take_while(|named| !named.within || toolbox.is_read(&named.call));
@@ -113,7 +113,7 @@ impl Run {
 }
 
 impl Toolbox<'_> {
-    /// What a call gets that is more than a round may have.
+    /// The result of a call beyond the limit of its round.
     fn over_limit(&self, call: &ToolCall) -> ToolOutcome {
         let most = self.turns.limits.calls_per_round;
         let message = format!("only the first {most} calls of a round are made; call it again if it is needed");

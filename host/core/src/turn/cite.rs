@@ -1,15 +1,15 @@
-//! Citations: numbering what an answer may cite, and finding what it did cite.
+//! Numbers the sources that an answer may cite, and finds the ones that it cites.
 
 use crate::knowledge::{Citation, Passage};
 
 const SNIPPET: usize = 240;
 
-/// Everything that was offered to one answer, in the order of its numbers.
+/// The sources that were offered to one answer.
 #[derive(Default)]
 pub struct Citations(Vec<Citation>);
 
 impl Citations {
-    /// The number of a passage; one that was offered before keeps its own.
+    /// Adds a passage and returns its number. A passage that was added before keeps its number.
     pub fn passage(&mut self, passage: &Passage) -> u32 {
         let title = if passage.section.is_empty() {
             passage.title.clone()
@@ -19,7 +19,7 @@ impl Citations {
         self.add(title, passage.url.clone(), passage.source_id.to_string(), &passage.text)
     }
 
-    /// Takes up what an earlier part of the answer was offered, under the numbers that it had there.
+    /// Adds sources of an earlier part of the answer, under the numbers that they had there.
     pub fn resume_numbers(&mut self, earlier: &[Citation]) {
         for citation in earlier {
             if self.0.iter().all(|have| have.n != citation.n) {
@@ -28,7 +28,7 @@ impl Citations {
         }
     }
 
-    /// What these numbers stand for.
+    /// The sources with these numbers.
     pub fn by_numbers(&self, numbers: &[u32]) -> Vec<Citation> {
         self.0.iter().filter(|citation| numbers.contains(&citation.n)).cloned().collect()
     }
@@ -47,13 +47,13 @@ impl Citations {
         &self.0
     }
 
-    /// What `answer` cites. An answer that names no number rests on none of what was offered.
+    /// The sources whose numbers `answer` names.
     pub fn cited(&self, answer: &str) -> Vec<Citation> {
         self.0.iter().filter(|citation| names(answer, citation.n)).cloned().collect()
     }
 }
 
-/// Whether a text says `[n]`, also within a list as in `[1, 3]`.
+/// Whether a text has the citation `[n]`, alone or in a list such as `[1, 3]`.
 fn names(text: &str, n: u32) -> bool {
     text.split('[').skip(1).any(|rest| {
         rest.split_once(']')

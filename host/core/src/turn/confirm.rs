@@ -1,7 +1,7 @@
-//! What the last answer asked a person to confirm: decided by what the client or the customer says now, carried out, and
-//! told to the model as the result of its own call.
+//! Settles the approvals that the last answer asked for: reads the customer's decision, makes the approved calls, and
+//! gives the model their results.
 //!
-//! Which approvals those are is read from the host's record of that answer, never from what a client sends as history.
+//! The stored record of the last answer names these approvals. A history that the client sends can't name any.
 
 use std::sync::Arc;
 
@@ -25,14 +25,13 @@ use crate::{
     model::{ModelMessage, ProviderData, Role, ToolCall},
 };
 
-/// Why a step of an answer wasn't done: a person has to confirm it first.
+/// The reason in the step of a call that a person has to confirm first.
 pub(super) const NEEDS_CONFIRMATION: &str = "needs_confirmation";
 
-/// Why an approval was declined although nobody said no.
+/// The reason of an approval that was declined because the customer said neither yes nor no.
 const NOT_CONFIRMED: &str = "not confirmed";
 
-/// What the last answer of a history asks to confirm, and what the customer said since: all their messages, one after the
-/// other.
+/// The approvals that the last answer of a history asks for, and the customer's messages since then, oldest first.
 struct Pending<'h> {
     approvals: Vec<ApprovalId>,
     said: Vec<&'h str>,
@@ -40,7 +39,7 @@ struct Pending<'h> {
 
 impl<'h> Pending<'h> {
     fn of(history: &'h [Message]) -> Option<Self> {
-        // An answer that failed before it said anything asked nothing.
+        // An answer that failed before it had any text asked for no approval.
         let asks = |message: &Message| message.role == Role::Assistant && !message.content.is_empty();
         let at = history.iter().rposition(asks)?;
         let approvals: Vec<ApprovalId> = asked_by(&history[at]).collect();
@@ -49,7 +48,7 @@ impl<'h> Pending<'h> {
             .then(|| Self { approvals, said: said.map(|message| message.content.as_str()).collect() })
     }
 
-    /// What the customer says about them; `None` when they said nothing, but the client may have.
+    /// The customer's decision in words. `None` when they sent no message; the client may have sent verdicts instead.
     fn reply(&self) -> Option<Reply> {
         match self.said.as_slice() {
             [] => None,
@@ -59,7 +58,7 @@ impl<'h> Pending<'h> {
     }
 }
 
-/// What an answer asks to confirm.
+/// The approvals that an answer asks for, from its stored steps.
 pub(super) fn asked_by(answer: &Message) -> impl Iterator<Item = ApprovalId> {
     answer.steps.iter().filter_map(|step| match step["reason"].as_str() {
         Some(NEEDS_CONFIRMATION) => step["approval"].as_str()?.parse().ok(),
@@ -68,8 +67,8 @@ pub(super) fn asked_by(answer: &Message) -> impl Iterator<Item = ApprovalId> {
 }
 
 impl Run {
-    /// Settles what the last answer asked, and adds what came of it to the dialogue, with the rest of its round. Whether the
-    /// customer or their client did nothing but answer that.
+    /// Settles the approvals of the last answer, and adds its calls with their results to the dialogue. Returns whether
+    /// the request did nothing but answer those approvals.
     pub(super) async fn settle(
         &mut self,
         offer: &Arc<Offer>,
@@ -122,8 +121,8 @@ impl Run {
         }
     }
 
-    /// Records what came of an approval, and shows it to the client: in an answer that goes on after its client answered,
-    /// whatever it is, and else when the call was made.
+    /// Records the result of an approval, and shows it to the client when the call was made or when this answer
+    /// continues the one that asked.
     fn show_approval(&mut self, approval: &Approval, call: &ToolCall, offer: &Arc<Offer>, show: bool) -> ToolResult {
         let made = matches!(approval.state, ApprovalState::Executed | ApprovalState::Failed);
         let continues = self.live.continues.is_some();
@@ -152,7 +151,7 @@ impl Run {
     }
 }
 
-/// What the model asked for, as it may ask for it now.
+/// The model's call, under the name that its connection has now.
 fn tool_call(approval: &Approval, offer: &Offer) -> ToolCall {
     let called = Called::of(approval, offer);
     let connection = called.connection.unwrap_or_else(|| approval.connection.to_string());
@@ -165,7 +164,7 @@ fn tool_call(approval: &Approval, offer: &Offer) -> ToolCall {
     }
 }
 
-/// What a client sees of the end of an approval's call.
+/// The event that ends an approval's call for the client.
 pub(super) fn ended(approval: &Approval, name: String, ok: bool, output: serde_json::Value) -> TurnEvent {
     let id = approval.call.clone();
     match approval.state {
@@ -174,9 +173,9 @@ pub(super) fn ended(approval: &Approval, name: String, ok: bool, output: serde_j
     }
 }
 
-/// What came of an approval, as the result of its call.
+/// The result of an approval's call.
 pub(super) fn result(approval: &Approval) -> Result<serde_json::Value, ToolError> {
-    // Only what changes something is asked.
+    // Only a write needs an approval, so every failure says whether the write was done.
     let undone = |kind: ToolErrorKind, message: &str| Err(ToolError::new(kind, message).of_write(true));
     match (approval.state, &approval.outcome) {
         (_, Some(Outcome::Output(output))) => Ok(output.clone()),
@@ -198,7 +197,8 @@ pub(super) fn result(approval: &Approval) -> Result<serde_json::Value, ToolError
     }
 }
 
-/// The round that asked, in the model's order, with what came of the calls that waited. Without it, these alone.
+/// The round that asked, in the model's order, with the results of the calls that waited. When no round was stored,
+/// only the decided calls.
 fn answered_round(mut round: Round, decided: Vec<RoundCall>) -> Round {
     if round.is_empty() {
         return Round { calls: decided, data: ProviderData::default() };
@@ -212,7 +212,7 @@ fn answered_round(mut round: Round, decided: Vec<RoundCall>) -> Round {
     round
 }
 
-/// Shows the model its calls where it made them, or, when the customer's last words decided, after these.
+/// Adds a round to the dialogue: in place of the answer that asked or, when the customer decided in words, after them.
 fn show_round(round: Round, by_words: bool, messages: &mut Vec<ModelMessage>) {
     if round.is_empty() {
         return;

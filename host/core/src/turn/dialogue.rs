@@ -1,8 +1,9 @@
-//! The dialogue as a model is sent it: the newest exchanges of what is stored, in a strict alternation.
+//! Builds the messages that are sent to a model: the newest exchanges of the stored history, user and assistant in
+//! turns.
 //!
-//! Chat templates of many models refuse two messages of one role in a row, a dialogue that the assistant begins, and a tool
-//! call without its result. What is stored may hold all of these: an answer that failed or was stopped may be empty, and a
-//! client may send what it likes as history.
+//! The chat templates of many models refuse two messages of one role in a row, a dialogue that the assistant begins,
+//! and a tool call without its result. A stored history may have all of these: an answer that failed or was stopped may
+//! be empty, and clients may send any history.
 
 use serde_json::{Value, json};
 
@@ -11,38 +12,38 @@ use crate::{
     model::{ModelMessage, Role},
 };
 
-/// What stands for the customer's first message when the assistant speaks first.
+/// Stands for the customer's first message when the assistant speaks first.
 const OPENED: &str = "(The customer opened the chat.)";
-/// What stands for the customer's message when the assistant has spoken last.
+/// Stands for a customer's message when the assistant has spoken last.
 const GO_ON: &str = "(Please go on.)";
-/// What stands for the answer after a round of calls that none followed.
+/// Stands for the answer after a round of calls that has none.
 const NO_ANSWER: &str = "(No answer was given.)";
-/// What stands for a result that isn't there.
+/// Stands for a result that is missing.
 const NO_RESULT: &str = "(The result of this call isn't known.)";
 
-/// The step of a turn that didn't send its model the whole history.
+/// The tool name of the step that records an omitted part of the history.
 const HISTORY: &str = "history";
-/// What a message takes beside its text: its role and what separates it from the next.
+/// Tokens that a message takes besides its text: its role and the separator.
 const TOKENS_PER_MESSAGE: u64 = 4;
 
-/// What a model isn't sent of a history.
+/// The part of a history that wasn't sent to a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Omitted {
     pub messages: usize,
-    /// As estimated.
+    /// Estimated by the function `tokens`.
     pub tokens: u64,
 }
 
 impl Omitted {
-    /// The record of it in an answer.
+    /// The step that records this in the answer.
     pub fn step(self) -> Value {
         let Self { messages, tokens } = self;
         json!({"tool": HISTORY, "ok": true, "omitted": {"messages": messages, "tokens": tokens}})
     }
 }
 
-/// The newest exchanges of a history that fit into a budget of tokens, and what was left out. An exchange is a user's message
-/// with its answer; the newest one is always sent.
+/// The newest exchanges of a history that fit into `budget` tokens, and the part that was omitted. An exchange is a
+/// user's message with its answer. The newest exchange is sent even when it is over the budget.
 pub(super) fn history(said: &[Message], budget: u64) -> (Vec<ModelMessage>, Option<Omitted>) {
     let said: Vec<&Message> = said.iter().filter(|message| !message.content.trim().is_empty()).collect();
     let (mut start, mut used, mut exchange) = (said.len(), 0, 0);
@@ -67,7 +68,7 @@ pub(super) fn history(said: &[Message], budget: u64) -> (Vec<ModelMessage>, Opti
     (sent.collect(), (omitted.messages > 0).then_some(omitted))
 }
 
-/// An estimate that needs no model's vocabulary: four bytes of ASCII to a token, and one token for any other character.
+/// An estimate that needs no model's vocabulary: four ASCII characters are one token, any other character is one.
 fn tokens(text: &str) -> u64 {
     let (mut ascii, mut others) = (0_u64, 0_u64);
     for character in text.chars() {
@@ -76,8 +77,8 @@ fn tokens(text: &str) -> u64 {
     ascii.div_ceil(4) + others + TOKENS_PER_MESSAGE
 }
 
-/// The same dialogue as any chat template takes it: it begins with the user, then assistant and user alternate; calls are
-/// followed by their results, each once; and it ends with the user or with results.
+/// Makes a dialogue acceptable to any chat template. It begins with the user, and user and assistant alternate. Each
+/// call has one result after it. The dialogue ends with the user or with results.
 pub(super) fn well_formed(messages: impl IntoIterator<Item = ModelMessage>) -> Vec<ModelMessage> {
     let mut dialogue = Dialogue::default();
     for message in messages {
@@ -89,9 +90,9 @@ pub(super) fn well_formed(messages: impl IntoIterator<Item = ModelMessage>) -> V
 #[derive(Default)]
 struct Dialogue {
     messages: Vec<ModelMessage>,
-    /// Where the last round's calls are.
+    /// Index of the message that holds the last round's calls.
     calls: usize,
-    /// Ids and names of its calls that have no result yet.
+    /// Id and name of each call of that round that has no result yet.
     waiting: Vec<(String, String)>,
 }
 
@@ -103,7 +104,7 @@ impl Dialogue {
             ModelMessage::ToolCalls { text, calls, .. } if calls.is_empty() => self.assistant(text),
             calls @ ModelMessage::ToolCalls { .. } => self.calls(calls),
             ModelMessage::ToolResult { ref call_id, .. } => {
-                // A result of no call would be refused.
+                // A model's service would refuse a result without a call.
                 if let Some(at) = self.waiting.iter().position(|(id, _)| id == call_id) {
                     self.waiting.remove(at);
                     self.messages.push(message);
@@ -118,7 +119,7 @@ impl Dialogue {
         }
         self.end_round();
         match self.messages.last_mut() {
-            // Asked again after an answer that failed.
+            // The customer repeated the question after an answer that failed.
             Some(ModelMessage::Text { role: Role::User, text: before }) if ends_with(before, &text) => return,
             Some(ModelMessage::Text { role: Role::User, text: before }) => return join(before, &text),
             Some(ModelMessage::ToolResult { .. }) => self.answer_round(),
@@ -161,14 +162,14 @@ impl Dialogue {
         self.messages.push(message);
     }
 
-    /// Gives each call of the last round its result.
+    /// Adds a placeholder result for each call of the last round that has none.
     fn end_round(&mut self) {
         for (call_id, name) in std::mem::take(&mut self.waiting) {
             self.messages.push(ModelMessage::ToolResult { call_id, name, content: NO_RESULT.to_owned() });
         }
     }
 
-    /// Puts the text of the last round after its results, where the answer belongs that the user's next message is about.
+    /// Moves the text of the last round behind its results, because the user's next message is about that text.
     fn answer_round(&mut self) {
         let text = match self.messages.get_mut(self.calls) {
             Some(ModelMessage::ToolCalls { text, .. }) => std::mem::take(text),
@@ -187,7 +188,7 @@ impl Dialogue {
     }
 }
 
-/// Whether the last of the texts that were joined is this one.
+/// Whether `text` is the last of the texts that were joined to `before`.
 fn ends_with(before: &str, text: &str) -> bool {
     before.strip_suffix(text).is_some_and(|rest| rest.is_empty() || rest.ends_with("\n\n"))
 }

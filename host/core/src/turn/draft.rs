@@ -1,4 +1,4 @@
-//! An answer's text while it is written: what its readers have of it, and what is held back from them for a moment.
+//! The text of an answer while it is written: which part readers have, and which part is held back for a moment.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,17 +10,18 @@ use crate::{
     time::{Clock, Timestamp},
 };
 
-/// In text, a client reads its headers with the first byte, so prose that a model writes before it calls a connector
-/// is held until there is this much of it, a new line, the round's end, or `HOLD_FOR`.
+/// A text response sends its headers with its first byte. Text that a model writes before a connector call would send
+/// them too early. So a round's first text is held until it has this many bytes or a new line, the round ends, or
+/// `HOLD_FOR` has passed.
 const HOLD_BYTES: usize = 160;
 const HOLD_FOR: Duration = Duration::from_secs(10);
 
 pub(super) struct Draft {
     live: Arc<LiveTurn>,
     clock: Arc<dyn Clock>,
-    /// What was written, released to readers or still held.
+    /// All text so far, released or held.
     text: String,
-    /// How much of `text` readers have.
+    /// Bytes of `text` that readers have.
     released: usize,
     holding_since: Option<Timestamp>,
 }
@@ -39,17 +40,17 @@ impl Draft {
         std::mem::take(&mut self.text)
     }
 
-    /// Whether readers have anything of it.
+    /// Whether readers have received any text.
     pub fn has_left(&self) -> bool {
         self.released > 0
     }
 
-    /// Begins a round, whose first words are held back or not.
+    /// Begins a round. With `hold`, its first text is held back.
     pub fn begin(&mut self, hold: bool) {
         self.holding_since = hold.then(|| self.clock.now());
     }
 
-    /// The model's next event; what is held meanwhile is let go when its time is over.
+    /// The model's next event. Text that is held meanwhile is released after `HOLD_FOR`.
     pub async fn next_event(&mut self, stream: &mut ModelStream) -> Option<Result<ModelEvent, ModelError>> {
         if self.holding_since.is_some() && self.released < self.text.len() {
             match tokio::time::timeout(HOLD_FOR, stream.next()).await {
@@ -66,7 +67,7 @@ impl Draft {
         }
         self.text.push_str(&text);
         let Some(since) = self.holding_since else {
-            // Nothing is held: what was written is what is released, without another look at it.
+            // Nothing is held: push the new piece itself, without copying it out of `text`.
             if self.released + text.len() == self.text.len() {
                 self.released = self.text.len();
                 return self.live.push(TurnEvent::Text(text));
@@ -81,18 +82,18 @@ impl Draft {
         }
     }
 
-    /// Sets what follows apart from what was written; readers see it with what follows.
+    /// Adds a blank line. Readers get it together with the text that follows.
     pub fn break_off(&mut self) {
         self.text.push_str("\n\n");
     }
 
-    /// Says something about the answer, in a paragraph of its own.
+    /// Adds a note about the answer, in a paragraph of its own.
     pub fn note(&mut self, note: &str) {
         let apart = self.text.is_empty() || self.text.ends_with("\n\n");
         self.write(if apart { note.to_owned() } else { format!("\n\n{note}") });
     }
 
-    /// Gives readers all that was written.
+    /// Sends readers all text that they don't have yet.
     pub fn release(&mut self) {
         if self.released < self.text.len() {
             self.live.push(TurnEvent::Text(self.text[self.released..].to_owned()));

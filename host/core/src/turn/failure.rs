@@ -1,8 +1,8 @@
-//! How a turn can fail after it was accepted.
+//! The ways in which an accepted turn can fail.
 
 use crate::model::ModelError;
 
-/// `Display` is safe for clients; the detail of a model's error goes to the log alone.
+/// Why a turn failed. `Display` is safe to show to clients; the details of a model's error go to the log only.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TurnFailure {
     #[error("the language model could not be reached; try again shortly")]
@@ -32,7 +32,7 @@ pub enum TurnFailure {
 }
 
 impl TurnFailure {
-    /// The stable slug of the problem.
+    /// The problem's stable name in the API.
     pub fn slug(&self) -> &'static str {
         match self {
             Self::ModelUnreachable => "model-unreachable",

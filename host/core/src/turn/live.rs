@@ -1,5 +1,5 @@
-//! A turn while it runs: a log of events that its one writer appends to and any number of readers follow from the
-//! start, so that a client may leave, come back and lose nothing.
+//! The log of a running turn. One writer appends events, and any number of readers follow them from the first one, so a
+//! client can disconnect and resume without losing anything.
 
 use std::{
     any::Any,
@@ -20,54 +20,54 @@ use crate::{
     model::{FinishReason, TokenUsage},
 };
 
-/// What happens in a turn, in order. `Finished` or `Failed` is the last one, and comes after the answer is committed.
+/// What happens in a turn, in order. The last event is `Finished` or `Failed`, sent after the answer was stored.
 #[derive(Clone, Debug)]
 pub enum TurnEvent {
-    /// What the answer may cite from now on: the whole list, each time it grows.
+    /// The sources that the answer may cite so far. Each of these events holds the whole list.
     Citations(Arc<[Citation]>),
-    /// More of the answer.
+    /// The next piece of the answer's text.
     Text(String),
     ToolStarted {
         id: String,
         name: String,
         input: Value,
     },
-    /// `output` is what the model sees, as JSON; on failure it is `{"error", "message"}`.
+    /// `output` is JSON for clients: the output or, when `ok` is false, `{"error", "message"}` in words for customers.
     ToolFinished {
         id: String,
         name: String,
         ok: bool,
         output: Value,
     },
-    /// A call that was started waits for a person. The turn ends when all calls of its round were looked at.
+    /// A started call waits for a person. The turn ends after all calls of its round were handled.
     ApprovalAsked(Arc<Approval>),
-    /// A person didn't confirm a call; nothing was done.
+    /// A person declined a call. Nothing was done.
     ToolDenied {
         id: String,
         name: String,
     },
-    /// The model's round is over; its calls follow.
+    /// The model has ended a round with tool calls, which follow.
     RoundEnded,
     Finished(Arc<Ending>),
     Failed(TurnFailure),
 }
 
-/// How a turn ended well, or was cancelled.
+/// The result of a turn that completed or was cancelled.
 #[derive(Clone, Debug)]
 pub struct Ending {
     pub status: MessageStatus,
     pub text: String,
-    /// What the text cites, by the numbers that it names.
+    /// The sources whose numbers appear in the text.
     pub citations: Vec<Citation>,
-    /// Why it ended. Anything but `Stop` and `ToolCalls` means that it is cut.
+    /// Why the model stopped. Any reason but `Stop` and `ToolCalls` means that the text is cut.
     pub finish: FinishReason,
-    /// As they are stored.
+    /// The steps as they are stored with the answer.
     pub steps: Vec<Value>,
     pub usage: TokenUsage,
     pub timing: Timing,
 }
 
-/// What the host itself took, in microseconds.
+/// Microseconds that each part of a turn took.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timing {
     pub accept_us: u64,
@@ -76,27 +76,27 @@ pub struct Timing {
     pub commit_us: u64,
 }
 
-/// Why a turn stops before its end.
+/// Why a turn was stopped early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// Its customer wants no more.
+    /// A customer cancelled it.
     Cancelled,
-    /// The host ends.
+    /// The host is shutting down.
     HostStopping,
 }
 
-/// A turn that readers can follow.
+/// A running turn that readers can follow.
 pub struct LiveTurn {
     pub organization: OrganizationId,
     pub conversation: ConversationId,
     pub message: MessageId,
-    /// The client's id for the answer that this one goes on from.
+    /// The client's id of the answer that this one continues.
     pub continues: Option<String>,
     events: Mutex<Vec<TurnEvent>>,
-    /// How many events there are; the writer's end closes it.
+    /// The number of events. Readers wait until it grows.
     written: watch::Sender<usize>,
     stopped: watch::Sender<Option<Stop>>,
-    /// Dropped when the turn ends.
+    /// Values that are dropped when the turn ends.
     held: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
@@ -119,7 +119,7 @@ impl LiveTurn {
         })
     }
 
-    /// Keeps something until the turn ends, whoever follows it: a permit, say.
+    /// Holds a value, such as a permit, until the turn ends, even when all readers have left.
     pub fn keep_until_end(&self, what: impl Send + 'static) {
         let mut held = lock(&self.held);
         if !self.has_ended() {
@@ -127,7 +127,7 @@ impl LiveTurn {
         }
     }
 
-    /// Every event from the first on, as it comes. The stream ends after `Finished` or `Failed`.
+    /// Streams every event from the first one on. The stream ends after `Finished` or `Failed`.
     pub fn follow(self: &Arc<Self>) -> impl Stream<Item = TurnEvent> + Send + use<> {
         let reader = (Arc::clone(self), self.written.subscribe(), 0_usize, false);
         stream::unfold(reader, |(live, mut written, next, ended)| async move {
@@ -141,13 +141,13 @@ impl LiveTurn {
         })
     }
 
-    /// Asks the turn to stop. What it has written until then is kept.
+    /// Asks the turn to stop. The text that was written so far is stored.
     pub fn cancel(&self) {
         self.stop(Stop::Cancelled);
     }
 
     fn stop(&self, stop: Stop) {
-        // The first reason stays.
+        // The first reason counts.
         self.stopped.send_if_modified(|stopped| stopped.replace(stopped.unwrap_or(stop)).is_none());
     }
 
@@ -171,34 +171,34 @@ impl LiveTurn {
     }
 }
 
-/// The turns that this host is running, by conversation: the newest of each.
+/// The turns that this host runs, by conversation. A conversation has only its newest turn here.
 #[derive(Default)]
 pub struct LiveTurns(Mutex<HashMap<ConversationId, Arc<LiveTurn>>>);
 
 impl LiveTurns {
-    /// The turn in progress of a conversation.
+    /// The running turn of a conversation.
     pub fn find(&self, organization: OrganizationId, conversation: ConversationId) -> Option<Arc<LiveTurn>> {
         lock(&self.0).get(&conversation).filter(|live| live.organization == organization).cloned()
     }
 
-    /// Whether this host is writing an answer.
+    /// Whether this host writes the answer.
     pub fn writes(&self, answer: MessageId) -> bool {
         lock(&self.0).values().any(|live| live.message == answer)
     }
 
-    /// How many turns are running.
+    /// The number of running turns.
     pub fn count(&self) -> usize {
         lock(&self.0).len()
     }
 
-    /// Cancels those of the answers that this host is writing.
+    /// Cancels those of `answers` that this host writes.
     pub fn cancel(&self, answers: &[MessageId]) {
         for live in lock(&self.0).values().filter(|live| answers.contains(&live.message)) {
             live.cancel();
         }
     }
 
-    /// Ends every running turn as interrupted, so that its readers learn that it isn't whole.
+    /// Stops every running turn because the host shuts down, so readers learn that their answer is incomplete.
     pub fn interrupt_all(&self) {
         for live in lock(&self.0).values() {
             live.stop(Stop::HostStopping);
@@ -211,7 +211,7 @@ impl LiveTurns {
     }
 }
 
-/// A turn's place among the running ones. However the turn goes, its readers see an end.
+/// Removes a turn from [`LiveTurns`] when dropped. A turn without an end, such as after a panic, then ends as failed.
 pub(super) struct LiveTurnGuard {
     turns: Arc<LiveTurns>,
     pub(super) live: Arc<LiveTurn>,
@@ -230,7 +230,7 @@ impl Drop for LiveTurnGuard {
     }
 }
 
-/// A panic while it was held leaves plain data that is still whole.
+/// Ignores poisoning: a panic while the lock was held leaves plain data that is still valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,8 @@
-//! One chat turn, from a question to a stored answer.
+//! The turn: answers one chat question, from accepting it to storing the answer.
 //!
-//! [`Turns::start`] accepts the question in one transaction ([`store`]), then [`run`] does the work on a task of its own
-//! and writes what happens to a [`live::LiveTurn`], which the client's response, a resumed stream, or nobody reads.
+//! [`Turns::start`] accepts the question in one transaction ([`store`]). A task then runs the turn ([`run`]) and
+//! appends what happens to a [`live::LiveTurn`]. The client's response and resumed streams read that log. The turn runs
+//! to its end even when nobody reads.
 
 mod calls;
 mod cite;
@@ -43,21 +44,21 @@ use store::{BeginTurn, BeginTurnError, ConversationRef, Idempotency, NewTurn, Tu
 /// The bounds of one turn.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnLimits {
-    /// How often a model may ask for tools before it must answer.
+    /// Rounds of tool calls that a model may ask for. After the last one it is asked once more, without tools.
     pub rounds: usize,
     pub calls_per_round: usize,
     /// Tokens that a model may write in one round.
     pub max_tokens: u32,
-    /// Passages that retrieval gives at once.
+    /// Passages that one search of the knowledge returns.
     pub passages: usize,
-    /// An answer's text; it ends there.
+    /// Bytes of an answer's text. A longer answer is cut, with a note.
     pub answer_bytes: usize,
-    /// Tokens of a conversation's history that a model is sent, as the host estimates them. Older exchanges are left out.
+    /// Tokens of the history that are sent to a model, by the host's estimate. Older exchanges are omitted.
     pub history_tokens: u64,
-    /// A tool's output as the model sees it; the rest is cut and said to be cut.
+    /// Bytes of a tool's output that are shown to the model. A longer output is cut, with a note.
     pub tool_output_bytes: usize,
     pub deadline: Duration,
-    /// How long a turn counts as alive after its host's last sign of life.
+    /// How long a turn counts as running after its lease was last renewed.
     pub lease: Duration,
 }
 
@@ -77,18 +78,18 @@ impl Default for TurnLimits {
     }
 }
 
-/// How the answer reaches the client, which decides what its first byte is.
+/// The form in which the client receives the answer. It decides what may be sent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// Plain text, whose headers go with the first byte of the final answer.
+    /// Plain text. Headers are sent with the first byte of the answer, so early text may be held back (`draft.rs`).
     Text,
-    /// Events, from the start.
+    /// A stream of events, from the start of the turn.
     Events,
-    /// One object at the end.
+    /// One JSON object, when the turn has ended.
     Whole,
 }
 
-/// A question.
+/// A chat request: the question and who asks it.
 #[derive(Clone, Debug)]
 pub struct TurnRequest {
     pub principal: Principal,
@@ -96,20 +97,20 @@ pub struct TurnRequest {
     pub visitor: Option<String>,
     /// The client's `system` messages.
     pub instructions: Vec<String>,
-    /// The rest of the client's history; the last is the user's, unless there are verdicts.
+    /// The other messages of the client's history. The last one is the user's, unless there are verdicts.
     pub messages: Vec<ClientMessage>,
-    /// What a person said, in their client, about the calls that the last answer asks to confirm. The answer goes on then,
-    /// and the stored history counts, whatever the client sends as one.
+    /// The customer's decisions, made in the client, about the calls that the last answer asks to confirm. With
+    /// verdicts, the turn continues that answer from the stored history and ignores the history that the client sends.
     pub verdicts: Vec<(ApprovalId, Verdict)>,
     pub idempotency: Option<Idempotency>,
     pub delivery: Delivery,
 }
 
-/// What came of a question.
+/// The result of [`Turns::start`].
 pub enum Start {
-    /// It was accepted, and its turn is running.
+    /// The question was accepted and its turn is running.
     Running(Started),
-    /// It was answered before under the same idempotency key.
+    /// The same request was answered before, under the same idempotency key.
     Replay(Replay),
 }
 
@@ -120,10 +121,10 @@ pub struct Started {
     pub live: Arc<LiveTurn>,
 }
 
-/// One retrieval on its way, with the microseconds that it took. Dropping it ends it.
+/// A retrieval in progress; it yields the passages and the microseconds that it took. Dropping it cancels it.
 type Lookup = JoinSet<(Result<Vec<Passage>, RetrieveError>, u64)>;
 
-/// Runs turns. Cheap to clone: everything is shared.
+/// Runs turns. It is cheap to clone, because all its parts are shared.
 #[derive(Clone)]
 pub struct Turns {
     pub store: Arc<dyn TurnStore>,
@@ -139,10 +140,10 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// Accepts a question and starts its turn, which goes on whoever listens.
+    /// Accepts a question and starts its turn. The turn runs to its end whether or not anybody follows it.
     pub async fn start(&self, request: TurnRequest) -> Result<Start, BeginTurnError> {
         let now = self.clock.now();
-        // What is known about the question is looked up while the question is stored: neither waits for the other.
+        // Retrieval and storing run at the same time, because neither needs the other's result.
         let lookup = self.look_up(&request);
         let continues = self.continued(&request).await?;
         let accepted = match self
@@ -172,7 +173,8 @@ impl Turns {
         Ok(Start::Running(started))
     }
 
-    /// A request whose answer this host is writing needn't wait for the lease: the host is alive.
+    /// Sets the remaining lease to zero when this host itself writes the answer: the host is alive, so the client need
+    /// not wait for the lease.
     fn known_alive(&self, error: BeginTurnError) -> BeginTurnError {
         match error {
             BeginTurnError::InFlight { answer: Some(answer), .. } if self.live.writes(answer) => {
@@ -182,7 +184,7 @@ impl Turns {
         }
     }
 
-    /// Cancels what customers asked other hosts to cancel, among the answers that this host writes.
+    /// Cancels the answers of this host that a customer asked another host to cancel.
     pub async fn cancel_requested(&self) -> Result<(), StoreError> {
         if self.live.count() > 0 {
             self.live.cancel(&self.store.cancel_requests().await?);
@@ -190,12 +192,12 @@ impl Turns {
         Ok(())
     }
 
-    /// The id of a model's call in streams, stored rounds and approvals.
+    /// Creates the id of one tool call, as streams, stored rounds and approvals use it.
     fn new_call_id(&self) -> String {
         format!("call_{}", self.random.uuid(self.clock.now()).simple())
     }
 
-    /// Starts to retrieve passages for the question; ends with what is returned.
+    /// Starts to retrieve passages for the question. Dropping the returned value cancels the retrieval.
     fn look_up(&self, request: &TurnRequest) -> Lookup {
         let (retriever, clock, limit) = (Arc::clone(&self.retriever), Arc::clone(&self.clock), self.limits.passages);
         let organization = request.principal.organization;
@@ -210,8 +212,8 @@ impl Turns {
         lookup
     }
 
-    /// The answer that a client's verdicts are about, and its conversation: one answer asked for all of them, in the
-    /// conversation that the client means.
+    /// Finds the answer that the client's verdicts continue, with its conversation. All verdicts must be about one
+    /// answer, and that answer must be in the conversation that the request names.
     async fn continued(&self, request: &TurnRequest) -> Result<Option<(ConversationId, MessageId)>, BeginTurnError> {
         let person = ChatClient::new(&request.principal, request.visitor.as_deref());
         let mut asked = None;

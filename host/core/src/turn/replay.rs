@@ -1,4 +1,4 @@
-//! An answer that was given before, with what became meanwhile of the approvals that it asked for.
+//! The stored answer to a repeated request, with the present state of the approvals that it asked for.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::{
     error::StoreError,
 };
 
-/// What a repeat of a question gets.
+/// The response to a request that was answered before under the same idempotency key.
 pub struct Replay {
     pub message: Message,
-    /// As they are now.
+    /// The approvals of the answer, in their present state.
     approvals: Vec<Approval>,
 }
 
@@ -31,12 +31,12 @@ impl Replay {
         Ok(Self { message, approvals: found })
     }
 
-    /// What still waits for a person.
+    /// The approvals that still wait for a person.
     pub fn pending(&self) -> impl Iterator<Item = &Approval> {
         self.approvals.iter().filter(|approval| approval.state == ApprovalState::Pending)
     }
 
-    /// The calls that had to be confirmed: asked, or how they ended.
+    /// The events of the calls that needed an approval: each one's start, then its question or its result.
     pub fn events(&self) -> impl Iterator<Item = TurnEvent> {
         self.approvals.iter().flat_map(|approval| {
             let (id, name) = (approval.call.clone(), CALL_CONNECTOR.to_owned());
@@ -50,7 +50,7 @@ impl Replay {
         })
     }
 
-    /// What the model called the tool with; where that was too much to keep, what is known of it.
+    /// The arguments of the model's call. When the stored round lacks them, they are rebuilt from the approval.
     fn input(&self, approval: &Approval) -> Value {
         let call =
             self.approvals.iter().flat_map(|approval| &approval.round.calls).find(|call| call.id == approval.call);

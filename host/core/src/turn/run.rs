@@ -1,5 +1,5 @@
-//! The pipeline of one accepted turn: retrieve, settle what waited for a person, ask the model, run its tools, ask again,
-//! at most N rounds; then commit the answer, and only then say that it is finished.
+//! The pipeline of one accepted turn: it settles pending approvals, retrieves passages, and asks the model for at most
+//! `TurnLimits::rounds` rounds of tool calls. It stores the answer before readers see the end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,27 +29,27 @@ use crate::{
     time::Timestamp,
 };
 
-/// What is cut is said to be cut.
+/// Notes that tell the customer that an answer was cut, and why.
 const CUT_BY_HOST: &str = "[The answer is cut here: it is longer than this host allows.]";
 const CUT_BY_MODEL: &str = "[The answer is cut here: it reached the model's limit.]";
 const CUT_BY_FILTER: &str = "[The answer is cut here: a content filter of the model's provider stopped it.]";
 const CUT_BY_PROVIDER: &str = "[The answer is cut here: the model's provider ended it early.]";
 
-/// How a turn that wasn't a failure ended.
+/// How a turn ended that didn't fail.
 enum End {
     Complete,
     Cancelled,
 }
 
-/// What a model asks for in one round.
+/// The tool calls that a model makes in one round.
 #[derive(Default)]
 struct Asked {
     calls: Vec<ToolCall>,
-    /// What its provider wants back with them.
+    /// Opaque data of the model's provider, which goes back to it with the calls.
     data: ProviderData,
 }
 
-/// One turn under way.
+/// One running turn.
 pub(super) struct Run {
     pub(super) turns: Turns,
     pub(super) request: TurnRequest,
@@ -60,7 +60,7 @@ pub(super) struct Run {
     pub(super) steps: Vec<Value>,
     draft: Draft,
     usage: TokenUsage,
-    /// Why the answer ends, as far as it is known yet.
+    /// Why the answer ends. `Other` until the model says it.
     finish: FinishReason,
     pub(super) timing: Timing,
     renewed_at: Timestamp,
@@ -93,7 +93,7 @@ impl Run {
         }
     }
 
-    /// Runs to the end, whatever the end is. `_presence` gives the readers one even if this panics.
+    /// Runs the turn until it is complete, cancelled or failed. `_presence` sends readers an end even if this panics.
     pub(super) async fn run_on(mut self, _presence: LiveTurnGuard) {
         let live = Arc::clone(&self.live);
         let answered = tokio::select! {
@@ -122,7 +122,7 @@ impl Run {
                 }
             }
             Err(failure) => {
-                // Nothing of the answer has left: the customer got nothing, so the organization pays nothing.
+                // A customer who got no text costs the organization nothing: the message isn't counted.
                 let refund = !self.draft.has_left() || self.request.delivery == Delivery::Whole;
                 let status = match failure {
                     TurnFailure::HostStopping if !refund => MessageStatus::Interrupted,
@@ -195,8 +195,8 @@ impl Run {
         Err(TurnFailure::ToolLoop)
     }
 
-    /// Ends the answer with the question whether to make those calls. Record and words come together, so that nobody
-    /// confirms what they weren't shown.
+    /// Ends the answer with the question whether to make these calls. The approvals are stored before the question is
+    /// shown, and each one holds the text that the person reads, so nobody can confirm what they weren't shown.
     async fn ask_person(&mut self, asked: Vec<Approval>, round: Round) -> Result<(), TurnFailure> {
         let asked = self.turns.approvals.keep(asked, round).await.map_err(|error| store_failure(&error))?;
         for approval in &asked {
@@ -207,8 +207,8 @@ impl Run {
         Ok(())
     }
 
-    /// What is known about the question; nothing when the customer only `answered` ours, since what their yes finds has
-    /// nothing to do with it. An answer without passages is better than none.
+    /// Waits for the passages. A customer who only answered a confirmation gets none, because passages found for a
+    /// "yes" have nothing to do with the conversation. When retrieval fails, the turn goes on without passages.
     async fn retrieve(&mut self, answered: bool) -> Vec<NumberedPassage> {
         if answered {
             self.lookup.abort_all();
@@ -234,7 +234,7 @@ impl Run {
         numbered
     }
 
-    /// One round with the model: streams its text, returns the calls it wants.
+    /// Asks the model once: streams its text and returns the calls that it makes.
     async fn ask(&mut self, request: ModelRequest) -> Result<Asked, TurnFailure> {
         let offered = !request.tools.is_empty();
         let model = Arc::clone(&self.turns.model);
@@ -287,7 +287,7 @@ impl Run {
         self.live.push(TurnEvent::Citations(self.citations.offered().into()));
     }
 
-    /// A sign of life for the store, a few times within a lease.
+    /// Renews the turn's lease in the store when a quarter of its length has passed.
     pub(super) async fn renew(&mut self) {
         let now = self.turns.clock.now();
         if now.since(self.renewed_at) < self.turns.limits.lease / 4 {

@@ -1,13 +1,13 @@
-//! Cutting a JSON value to a size, so that what is left is JSON still: long texts lose their end, lists their last items,
-//! and members share the room.
+//! Cuts a JSON value to a number of bytes so that the rest is valid JSON. Texts lose their end, lists lose their last
+//! items, and an object's members share the space.
 
 use serde_json::{Map, Value};
 
-/// What a cut text ends with.
+/// The last character of a cut text.
 const MORE: char = '…';
 
-/// The value in about `bytes` of JSON text. Every member of an object keeps its name while there is room for it; an item
-/// of a list is left out rather than cut, except for the first.
+/// Cuts a value to about `bytes` of JSON text. An object keeps the names of its members as far as they fit. A list
+/// drops whole items, but its first item is cut rather than dropped.
 pub fn shrink(value: &Value, bytes: usize) -> Value {
     if size(value, bytes) <= bytes {
         return value.clone();
@@ -16,13 +16,13 @@ pub fn shrink(value: &Value, bytes: usize) -> Value {
         Value::String(text) => Value::String(text_within(text, bytes)),
         Value::Array(items) => Value::Array(items_within(items, bytes)),
         Value::Object(members) => Value::Object(members_within(members, bytes)),
-        // A number is as short as it gets.
+        // Numbers, booleans and null can't be cut.
         scalar => scalar.clone(),
     }
 }
 
-/// The bytes of a value's JSON text, as far as they are no more than `most`; else some number that is more. So a large and
-/// deep value isn't read again at each of its levels.
+/// The bytes of a value's JSON text, or any number over `most` when there are more. Counting stops there, so a large,
+/// deep value isn't counted in full at each level.
 fn size(value: &Value, most: usize) -> usize {
     let add = |sum: usize, one: usize| Some(sum + one).filter(|sum| *sum <= most);
     let parts = match value {
@@ -36,7 +36,7 @@ fn size(value: &Value, most: usize) -> usize {
     parts.unwrap_or(most + 1)
 }
 
-/// A member's name with its quotes, colon and comma.
+/// Bytes of a member's name with its quotes, colon and comma.
 fn member_size(name: &str, most: usize) -> usize {
     text_size(name, most) + 2
 }
@@ -45,7 +45,7 @@ fn text_size(text: &str, most: usize) -> usize {
     if text.len() > most { most + 1 } else { 2 + text.chars().map(escaped).sum::<usize>() }
 }
 
-/// The bytes of a character in a JSON text.
+/// Bytes that a character takes in a JSON text.
 fn escaped(c: char) -> usize {
     match c {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
@@ -80,7 +80,7 @@ fn items_within(items: &[Value], bytes: usize) -> Vec<Value> {
 
 fn members_within(members: &Map<String, Value>, bytes: usize) -> Map<String, Value> {
     let mut left = bytes.saturating_sub(2);
-    // Names first, in their order, each with the least that its value can take.
+    // Keep names in their order while there is space for each with a value of two bytes.
     let mut kept: Vec<(&String, &Value)> = Vec::new();
     for (name, value) in members {
         let Some(after) = left.checked_sub(member_size(name, left) + 2) else { break };
@@ -88,7 +88,7 @@ fn members_within(members: &Map<String, Value>, bytes: usize) -> Map<String, Val
         kept.push((name, value));
     }
     left += kept.len() * 2;
-    // The small values whole; the large ones share what is left.
+    // Small values stay whole, and the large ones share the space that is left.
     let mut sizes: Vec<usize> = kept.iter().map(|(_, value)| size(value, left)).collect();
     sizes.sort_unstable();
     let mut share = 0;

@@ -1,4 +1,4 @@
-//! Where turns are kept: one method for each moment of a turn that must be one transaction.
+//! The port that stores turns. Each method is one transaction.
 
 use std::time::Duration;
 
@@ -16,40 +16,40 @@ use crate::{
     time::Timestamp,
 };
 
-/// Which conversation a client means.
+/// The conversation that a request names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConversationRef {
-    /// None yet.
+    /// A new conversation.
     New,
-    /// `conversationId`: one that this organization has, and that is no other visitor's.
+    /// `conversationId`: a conversation of this organization that belongs to no other visitor.
     Id(ConversationId),
-    /// `id`: the client's own name for it, under its key and visitor. Made when it isn't there.
+    /// `id`: the client's own name for it, per API key and visitor. The conversation is created when there is none.
     Named(String),
 }
 
-/// A question to accept.
+/// A question to store.
 #[derive(Clone, Debug)]
 pub struct NewTurn {
     pub organization: OrganizationId,
     pub key: KeyId,
-    /// The key's own cap on messages in a period.
+    /// The API key's own limit on messages in a period.
     pub key_cap: Option<u64>,
     pub conversation: ConversationRef,
-    /// The id to give a conversation that has to be made.
+    /// The id for the conversation if one is created.
     pub new_conversation: ConversationId,
-    /// Whom the client asks for. A conversation that has no visitor yet becomes theirs.
+    /// The visitor that the client acts for. A conversation without a visitor is assigned to this one.
     pub visitor: Option<String>,
-    /// The client's history without `system` messages; the last one is the user's. Empty when an answer is continued.
+    /// The client's history without `system` messages. The last one is the user's. Empty when an answer is continued.
     pub messages: Vec<ClientMessage>,
-    /// The answer that this one goes on from: what follows it is replaced, and the client knows both by one id.
+    /// The answer that this turn continues. Messages after it are replaced. The client knows both answers by one id.
     pub continues: Option<MessageId>,
     /// Ids for the messages that turn out to be new, at least as many as `messages`.
     pub message_ids: Vec<MessageId>,
-    /// The answer's id, which is the turn's.
+    /// The id of the answer; it also identifies the turn.
     pub answer: MessageId,
     pub idempotency: Option<Idempotency>,
     pub now: Timestamp,
-    /// Until when the turn counts as alive without a sign of life.
+    /// When the lease ends unless it is renewed.
     pub lease_until: Timestamp,
 }
 
@@ -57,42 +57,42 @@ pub struct NewTurn {
 #[derive(Clone, Debug)]
 pub struct Idempotency {
     pub key: String,
-    /// SHA-256 of what the request means.
+    /// SHA-256 of the request's meaning. Another request under the same key is refused by it.
     pub fingerprint: [u8; 32],
 }
 
-/// A question that was accepted: it is stored, and counted.
+/// A question that is stored and counted.
 #[derive(Clone, Debug)]
 pub struct AcceptedTurn {
     pub conversation: ConversationId,
     pub answer: MessageId,
-    /// The whole conversation up to and with the new question, or the answer that is continued, oldest first.
+    /// The conversation, oldest message first, up to the new question or the continued answer.
     pub history: Vec<Message>,
-    /// What is left of the tightest limit on messages, for the response's header fields.
+    /// What is left of the tightest limit on messages, for the response's headers.
     pub remaining: Option<Remaining>,
 }
 
 #[derive(Debug)]
 pub enum BeginTurn {
     Accepted(AcceptedTurn),
-    /// The same request was answered before: nothing is counted, the stored answer is given again.
+    /// The request was answered before. Nothing is counted, and the stored answer is sent again.
     Replay(Message),
 }
 
-/// The most messages that one request may add to a conversation: it counts as one, and each is kept.
+/// The most new messages in one request. The request counts as one message, but each of them is stored.
 pub const NEW_MESSAGES_MOST: usize = 100;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BeginTurnError {
     #[error(transparent)]
     Limit(#[from] LimitReached),
-    /// There is no such conversation, or it is another organization's or visitor's: they look the same.
+    /// No such conversation exists for this caller. One of another organization or visitor gives the same error.
     #[error("there is no such conversation")]
     NoConversation,
-    /// Nothing that this caller may know of asked for such an approval, or what asked was replaced since.
+    /// No such approval exists for this caller, or the answer that asked was replaced.
     #[error("there is no such approval")]
     NoApproval,
-    /// A request makes the host store at most [`NEW_MESSAGES_MOST`].
+    /// The request has more than [`NEW_MESSAGES_MOST`] new messages.
     #[error(
         "the history brings {new} messages that aren't stored yet, and a request may bring {NEW_MESSAGES_MOST}; go on with \
          `conversationId` and send the new ones only"
@@ -100,9 +100,9 @@ pub enum BeginTurnError {
     TooManyNew { new: usize },
     #[error("a request with this idempotency key is still being answered")]
     InFlight {
-        /// The answer that is being written, where it is known.
+        /// The id of the answer in progress, if it is known.
         answer: Option<MessageId>,
-        /// When its host counts as dead, unless it gives a sign of life before.
+        /// The time until the lease ends, unless its host renews it.
         lease_left: Duration,
     },
     #[error("this idempotency key was used for another request")]
@@ -120,17 +120,17 @@ pub struct FinishedTurn {
     pub answer: MessageId,
     pub content: String,
     pub status: MessageStatus,
-    /// Why it ended; `None` when it failed.
+    /// Why the model stopped. `None` when the turn failed.
     pub finish: Option<FinishReason>,
     pub citations: Vec<Citation>,
     pub steps: Vec<Value>,
     pub usage: TokenUsage,
-    /// Gives the message back to the meter: only for a turn that failed before its first byte.
+    /// Takes the message off the usage again. Only for a turn that failed before the customer got any text.
     pub refund: bool,
     pub now: Timestamp,
 }
 
-/// A ticket that a turn opened.
+/// A support ticket that a turn opens.
 #[derive(Clone, Debug)]
 pub struct NewTicket {
     pub id: TicketId,
@@ -143,23 +143,23 @@ pub struct NewTicket {
 
 #[async_trait]
 pub trait TurnStore: Send + Sync + 'static {
-    /// Accepts a question in one transaction: checks the idempotency key, counts one message against the organization
-    /// and the key, finds or makes the conversation, stores what [`crate::conversation::merge`] says is new, and
-    /// inserts the empty answer as `streaming`.
+    /// Accepts a question in one transaction. It checks the idempotency key and counts one message for the organization
+    /// and the key. It finds or creates the conversation, stores the messages that [`crate::conversation::merge`] finds
+    /// new, and inserts an empty answer with status `streaming`.
     ///
-    /// A request with the idempotency key of a turn that was `interrupted` or `failed` is run again under the same
-    /// key; an interrupted one stays counted once.
+    /// A turn that was `interrupted` or `failed` runs again when its idempotency key is repeated. An interrupted one
+    /// isn't counted a second time.
     async fn begin_turn(&self, turn: NewTurn) -> Result<BeginTurn, BeginTurnError>;
-    /// Stores the answer. Idempotent: the first end counts.
+    /// Stores the answer. Idempotent: only the first call for an answer has an effect.
     async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError>;
-    /// Says that a turn is alive.
+    /// Renews the lease of a running turn.
     async fn renew_turn(
         &self,
         organization: OrganizationId,
         answer: MessageId,
         lease_until: Timestamp,
     ) -> Result<(), StoreError>;
-    /// A search: counts one message, returns what is left.
+    /// Counts a search as one message, and returns what is left of the limit.
     async fn count_search(
         &self,
         organization: OrganizationId,
@@ -168,17 +168,18 @@ pub trait TurnStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<Remaining>, BeginTurnError>;
     async fn message(&self, organization: OrganizationId, id: MessageId) -> Result<Option<Message>, StoreError>;
-    /// The conversation that a client names, by its own name for it under its key and visitor, or by id: one of its key,
-    /// or one in which a turn of its key runs. A secret key reaches those of all keys. A visitor's is that visitor's alone.
+    /// Finds a conversation by the client's name for it (per key and visitor) or by id. A publishable key reaches
+    /// conversations of its own and those in which a turn of its key runs. A secret key reaches those of all keys. A
+    /// visitor's conversation is reached by that visitor only.
     async fn find_conversation(&self, person: &ChatClient, name: &str) -> Result<Option<ConversationId>, StoreError>;
-    /// The newest answer of a conversation that a host is writing. One whose lease is over is nobody's.
+    /// The newest answer of a conversation that is being written. An answer whose lease has ended doesn't count.
     async fn answer_in_progress(
         &self,
         organization: OrganizationId,
         conversation: ConversationId,
         now: Timestamp,
     ) -> Result<Option<MessageId>, StoreError>;
-    /// Asks the host that writes an answer, whichever it is, to cancel it.
+    /// Asks the host that writes an answer to cancel it, whichever host that is.
     async fn request_cancel(&self, organization: OrganizationId, answer: MessageId) -> Result<(), StoreError>;
     /// The answers in progress, on all hosts, that somebody asked to cancel.
     async fn cancel_requests(&self) -> Result<Vec<MessageId>, StoreError>;

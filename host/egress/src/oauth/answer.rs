@@ -1,5 +1,5 @@
-//! The answer of a token endpoint as services write it: JSON (RFC 6749, section 5.1) or a form, with its members in the
-//! standard's place or nested.
+//! Parses the answer of a token endpoint: JSON (RFC 6749, section 5.1) or a form, with its members in the standard
+//! place or where the manifest's pointers say.
 
 use resly_manifest::TokenPointers;
 use serde_json::{Map, Value};
@@ -26,7 +26,7 @@ impl Member {
         }
     }
 
-    /// The names that services use. The last of them goes beyond the standard.
+    /// The names that services use. The last one in each list may be beyond the standard.
     fn names(self) -> &'static [&'static str] {
         match self {
             Self::RefreshToken => &["refresh_token"],
@@ -38,13 +38,13 @@ impl Member {
     }
 }
 
-/// An answer that was parsed.
+/// A parsed answer.
 pub struct Answer {
     root: Value,
 }
 
 impl Answer {
-    /// Reads JSON, or a form where it is none: GitHub answers with a form by default. `None` when it is neither.
+    /// Parses JSON or, if it isn't JSON, a form, which GitHub sends by default. `None` when it is neither.
     pub fn parse(body: &[u8]) -> Option<Self> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         match serde_json::from_slice::<Value>(body) {
@@ -53,13 +53,13 @@ impl Answer {
         }
     }
 
-    /// The error that the answer tells, unless it holds a token.
+    /// The error's code and description. `None` when there is none or when the answer has a token.
     pub fn error(&self, pointers: &TokenPointers, renewal: bool) -> Option<(&str, &str)> {
         let error = self.root.get("error").filter(|error| !matches!(error, Value::Null | Value::Bool(false)))?;
         if self.access_token(pointers, renewal).is_some() {
             return None;
         }
-        // Not every service's error is the standard's code.
+        // Some services use an object instead of the standard's code.
         let code = error.as_str().or_else(|| error.get("code")?.as_str()).unwrap_or("error");
         let described = self.root.get("error_description").or_else(|| error.get("message"));
         Some((code, described.and_then(Value::as_str).unwrap_or_default()))
@@ -70,14 +70,15 @@ impl Answer {
         parent.get(&name)?.as_str().filter(|token| !token.is_empty())
     }
 
-    /// A member by its pointer, else under its usual name beside the access token.
+    /// A member at its pointer, or else under its usual name beside the access token.
     pub fn member(&self, member: Member, pointers: &TokenPointers, renewal: bool) -> Option<&Value> {
         let pointed = member.pointer(pointers).and_then(|pointer| self.root.pointer(pointer));
         let beside = || {
             let (parent, _) = self.access_place(pointers, renewal)?;
             member.names().iter().find_map(|name| parent.get(*name))
         };
-        // A pointer that leads nowhere means that the member isn't there, except where a renewal answers elsewhere.
+        // A pointer without a target means that the member is missing. A renewal's answer may be in another place,
+        // though.
         let found = match member.pointer(pointers) {
             Some(_) if !renewal => pointed,
             _ => pointed.or_else(beside),
@@ -100,7 +101,7 @@ impl Answer {
     }
 }
 
-/// A form as an object of texts. A page of HTML or a sentence is none.
+/// Parses a form into an object of texts. `None` for HTML or a sentence.
 fn form(body: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(body).ok()?.trim();
     if text.is_empty() || text.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '{')) {

@@ -1,12 +1,12 @@
-//! Whether the answer that a browser brings back was made by the service, where the service signs it.
+//! Checks whether the service made the answer that a browser brings back, for services that sign it.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use url::form_urlencoded;
 
-/// Whether a callback's query is signed as Shopify does it ("Implement authorization code grant manually"): `hmac` is the
-/// HMAC-SHA256, in hex, of all other parameters, sorted by their names, under the app's secret. `%` and `&` are written
-/// encoded in the text that is signed, and `=` in names, so no two queries share one.
+/// Whether a callback's query has a valid signature of Shopify ("Implement authorization code grant manually"). `hmac`
+/// is the hex HMAC-SHA256, under the app's secret, of all other parameters sorted by name. In the signed text, `%` and
+/// `&` are encoded, and `=` in names, so two different queries can't have the same signed text.
 pub fn is_signed(query: &str, secret: &str) -> bool {
     let (mut signatures, mut signed) = (Vec::new(), Vec::new());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {

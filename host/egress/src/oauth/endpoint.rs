@@ -1,4 +1,4 @@
-//! The addresses of an authorization server, with a connection's settings filled in.
+//! The URLs of an authorization server, with a connection's settings filled in.
 
 use resly_manifest::OAuth;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use url::Url;
 use super::OAuthError;
 use crate::policy::{grant, target::Target};
 
-/// An address whose host may hold one whole label that is a setting.
+/// Parses a URL. One whole label of its host may name a setting.
 pub fn resolve(address: &str, settings: &Value) -> Result<Target, OAuthError> {
     let bad = |message: String| OAuthError::Address(message);
     let (scheme, rest) =
@@ -20,7 +20,7 @@ pub fn resolve(address: &str, settings: &Value) -> Result<Target, OAuthError> {
     Target::parse(&format!("{scheme}://{authority}{path}")).map_err(|error| bad(error.to_string()))
 }
 
-/// Where a connection's tokens come from and go to. Two equal answers mean the same places.
+/// The URLs that get a connection's tokens or return them. Two equal results mean the same places.
 pub fn endpoints(oauth: &OAuth, settings: &Value) -> Result<Vec<Url>, OAuthError> {
     let all = [oauth.authorize_url.as_deref(), Some(oauth.token_url.as_str()), oauth.revoke_url.as_deref()];
     all.into_iter().flatten().map(|address| Ok(resolve(address, settings)?.url().clone())).collect()

@@ -1,4 +1,4 @@
-//! What an expired access token looks like: status 401, and whatever else the manifest says (`expired_when`).
+//! Recognises an expired access token: status 401, or what the manifest's `expired_when` describes.
 
 use resly_core::json;
 use resly_manifest::ExpiredWhen;
@@ -12,7 +12,7 @@ pub fn says_expired(signs: &[ExpiredWhen], status: u16, body: &[u8]) -> bool {
     let mut read = None;
     signs.iter().filter(|sign| sign.status.is_none_or(|wanted| wanted == status)).any(|sign| {
         let contains = sign.body_contains.as_deref().is_none_or(|text| {
-            // An empty text would be in every body.
+            // An empty text is contained in every body.
             !text.is_empty() && memchr::memmem::find(body, text.as_bytes()).is_some()
         });
         contains

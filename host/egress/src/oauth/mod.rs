@@ -1,8 +1,8 @@
-//! OAuth 2.0 (RFC 6749) for connections: sending a person to agree (PKCE with S256, RFC 7636), exchanging what comes
-//! back, keeping tokens fresh on however many hosts, and revoking them (RFC 7009).
+//! OAuth 2.0 (RFC 6749) for connections: builds the address where a person agrees (PKCE with S256, RFC 7636), exchanges
+//! the code, renews tokens on any number of hosts, and revokes them (RFC 7009).
 //!
-//! Tokens are asked for through the one way out: the same clients, address guard, allow list and routes as everything
-//! else, without redirects, with bounded bodies. What a service says when it refuses is repeated without its secrets.
+//! Its requests use the same clients, address guard, allow list and routes as all others. They follow no redirects, and
+//! bodies are bounded. A service's error is shown to admins after its secrets were removed.
 
 mod answer;
 mod callback;
@@ -21,7 +21,7 @@ pub use request::{OAuthError, ServiceError};
 
 use std::time::Duration;
 
-/// For a whole request for tokens.
+/// Time for a whole request for tokens.
 const TOKEN_TIME: Duration = Duration::from_secs(15);
-/// For a whole request for revocation: nobody should wait long to disconnect.
+/// Time for a whole request to revoke a token. It is short, so that nobody waits long to disconnect.
 const REVOKE_TIME: Duration = Duration::from_secs(5);

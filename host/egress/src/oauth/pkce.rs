@@ -1,18 +1,18 @@
-//! PKCE with S256 (RFC 7636): what binds an authorization's end to its beginning.
+//! PKCE with S256 (RFC 7636): binds the end of an authorization to its start.
 
 use data_encoding::BASE64URL_NOPAD;
 use resly_core::time::Random;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// A new verifier: 32 random bytes, 43 characters (section 4.1).
+/// A new verifier of 43 characters, from 32 random bytes (section 4.1).
 pub fn verifier(random: &dyn Random) -> Zeroizing<String> {
     let mut bytes = Zeroizing::new([0; 32]);
     random.fill(&mut *bytes);
     Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes))
 }
 
-/// Its challenge (section 4.2).
+/// The challenge of a verifier (section 4.2).
 pub fn challenge(verifier: &str) -> String {
     BASE64URL_NOPAD.encode(&Sha256::digest(verifier))
 }

@@ -1,13 +1,13 @@
-//! Keeps accounts' tokens fresh: one renewal at a time on all hosts together, before a token ends or after a service
-//! refused it.
+//! Keeps accounts' tokens fresh. It renews them before they expire or after a service has refused them. Only one
+//! renewal of an account runs at a time, on all hosts together.
 //!
-//! Services that rotate refresh tokens take the second use of one for theft and end the grant, so a renewal is claimed in
-//! the store before the token endpoint is asked. Who doesn't get the claim waits until the version has moved on. Within a
-//! host a lock stands before that, so that one caller of many waits at the store.
+//! Services that rotate refresh tokens take the second use of one for theft and end the grant. So a renewal takes a
+//! claim in the store before it asks the token endpoint. A caller without the claim waits until the account has a new
+//! version. Within a host, a lock lets only one caller of an account wait at the store.
 //!
-//! A host that dies between the service's answer and the store takes the new tokens with it. Once its claim has run
-//! out, another host asks with the old refresh token: a service with a grace period answers, a stricter one ends the
-//! grant, and the account has to be authorized again. No order of steps can do better, since the service replaces the
+//! A host that dies between the service's answer and the store loses the new tokens. When its claim has ended, another
+//! host asks with the old refresh token. A service with a grace period answers it; a stricter one ends the grant, and a
+//! person has to authorize the account again. No other order of steps avoids this, because the service replaces the
 //! token before it answers.
 
 use std::{sync::Arc, time::Duration};
@@ -36,40 +36,41 @@ use super::{
 };
 use crate::egress::Egress;
 
-/// How long a claim lasts: longer than a request for tokens and keeping what it gave may take.
+/// How long a claim lasts. It is longer than requesting and storing tokens may take.
 const LEASE: Duration = Duration::from_secs(40);
-/// How long a host waits for the others before it says so.
+/// How long a caller waits for another host's renewal.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at what another host is doing.
+/// The pause between two checks whether another host has finished.
 const POLL: Duration = Duration::from_millis(100);
-/// How often keeping new tokens is tried: the service has forgotten the old ones.
+/// How often storing new tokens is attempted. The service no longer accepts the old ones, so giving up loses the
+/// account.
 const KEEPING: u32 = 6;
 const BETWEEN: Duration = Duration::from_secs(1);
-/// How long nobody asks again after a first failure; doubled for each further one.
+/// The wait after a first failure. It doubles with each further failure, up to `LONGEST_WAIT`.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
-/// The longest that a service's `Retry-After` is honoured: a mistake in one must not disconnect an account for good.
+/// The longest `Retry-After` that is respected, so that a service's mistake can't disconnect an account for good.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
-/// Locks of accounts that nobody has renewed for a while are forgotten.
+/// How long an account's lock is kept after its last use.
 const LOCK_IDLE: Duration = Duration::from_secs(600);
 
-/// The client of the app that accounts are authorized for.
+/// The client of the OAuth app that an account is authorized for.
 #[derive(Clone)]
 pub enum AppClient {
     None,
     /// The connection's own.
     Sealed(SealedCredentials, Binding),
-    /// The operator's, for every organization.
+    /// The operator's, for all organizations.
     Shared(Arc<Credentials>),
 }
 
-/// An account, with what it takes to renew it.
+/// An account, with everything that renewing it needs.
 #[derive(Clone)]
 pub struct AccountSpec {
     pub key: AccountKey,
-    /// `None` for a visitor's key or password, which nothing renews.
+    /// `None` for a visitor's key or password, which can't be renewed.
     pub oauth: Option<Box<OAuth>>,
-    /// The connection's, which addresses may be made of.
+    /// The connection's settings, which are filled into URLs.
     pub settings: Value,
     pub client: AppClient,
 }
@@ -79,13 +80,13 @@ impl AccountSpec {
         self.oauth.as_deref().ok_or(OAuthError::NotAuthorized)
     }
 
-    /// Whether the client alone gets tokens, without a person.
+    /// Whether the client gets tokens by itself, without a person (the grant `client_credentials`).
     fn is_alone(&self) -> bool {
         self.oauth.as_deref().is_some_and(|oauth| oauth.grant == Grant::ClientCredentials)
     }
 }
 
-/// An account's tokens and its client, opened.
+/// An account's tokens and its client, in the clear.
 pub(crate) struct OpenedAccount {
     pub tokens: Credentials,
     pub client: Option<Arc<Credentials>>,
@@ -114,14 +115,14 @@ impl TokenRefresher {
         Self { egress, vault, store, clock, random, flights }
     }
 
-    /// A new PKCE verifier, sealed for the account that is to be authorized.
+    /// Creates a PKCE verifier, sealed for the account to authorize.
     pub async fn verifier(&self, key: &AccountKey) -> Result<SealedCredentials, OAuthError> {
         let verifier = SecretString::from(pkce::verifier(&*self.random).as_str());
         let credentials = Credentials::of_secrets([("verifier".to_owned(), verifier)].into());
         Ok(self.vault.seal(&binding("oauth verifier", key), &credentials).await?)
     }
 
-    /// Where a person agrees (RFC 6749, section 4.1.1).
+    /// The URL at which a person agrees (RFC 6749, section 4.1.1).
     pub async fn authorize_url(
         &self,
         who: &AccountSpec,
@@ -158,7 +159,8 @@ impl TokenRefresher {
         Ok(url)
     }
 
-    /// Whether the service made the answer that a browser brought (its query), as far as the service says so.
+    /// Whether the service made the answer (a query) that a browser brought. Always true for services that don't sign
+    /// it.
     pub async fn verify_callback(&self, who: &AccountSpec, query: &str) -> Result<bool, OAuthError> {
         match who.oauth()?.callback_hmac {
             None => Ok(true),
@@ -170,7 +172,7 @@ impl TokenRefresher {
         }
     }
 
-    /// Makes tokens of the code that an agreement gave (RFC 6749, section 4.1.3).
+    /// Exchanges an authorization code for tokens (RFC 6749, section 4.1.3).
     pub async fn exchange(
         &self,
         who: &AccountSpec,
@@ -188,7 +190,8 @@ impl TokenRefresher {
         Ok(Renewed { sealed: self.seal(&who.key, &tokens.to_credentials()).await?, terms })
     }
 
-    /// Has the service revoke an account's tokens (RFC 7009). `Ok` when it confirmed, or offers no such thing.
+    /// Asks the service to revoke an account's tokens (RFC 7009). `Ok` when it confirmed, or when it offers no
+    /// revocation.
     pub async fn revoke(&self, who: &AccountSpec, sealed: &SealedCredentials) -> Result<(), OAuthError> {
         let tokens = self.vault.open(&account_binding(&who.key), sealed).await?;
         self.revoke_opened(who, &tokens).await
@@ -203,7 +206,7 @@ impl TokenRefresher {
         request::revoke(&self.egress, oauth, &who.settings, &client, token, hint).await
     }
 
-    /// The account's tokens, renewed when they are about to end.
+    /// The account's tokens. They are renewed first when they are about to expire.
     pub(crate) async fn fresh(self: &Arc<Self>, who: &Arc<AccountSpec>) -> Result<OpenedAccount, OAuthError> {
         let account = self.store.account(&who.key).await?;
         match account {
@@ -212,7 +215,7 @@ impl TokenRefresher {
         }
     }
 
-    /// Tokens other than those of version `used`, which have ended or were refused.
+    /// Newer tokens than those of version `used`, which have expired or were refused.
     pub(crate) async fn renew(
         self: &Arc<Self>,
         who: &Arc<AccountSpec>,
@@ -220,7 +223,7 @@ impl TokenRefresher {
     ) -> Result<OpenedAccount, OAuthError> {
         let flight = self.flights.get_with(who.key.clone(), Arc::default).lock_owned().await;
         let (keeper, who) = (Arc::clone(self), Arc::clone(who));
-        // On a task of its own: a caller who gives up must not take tokens along that nobody else will get again.
+        // On a task of its own: tokens would be lost if a caller gave up between the service's answer and the store.
         let renewing = tokio::spawn(async move {
             let _flight = flight;
             keeper.take_turn(&who, used).await
@@ -231,7 +234,7 @@ impl TokenRefresher {
         })
     }
 
-    /// Waits for the claim, or for who has it.
+    /// Renews under a claim, or waits for the host that has it.
     async fn take_turn(&self, who: &AccountSpec, used: u64) -> Result<OpenedAccount, OAuthError> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -254,7 +257,7 @@ impl TokenRefresher {
             let claim =
                 Claim { version: account.as_ref().map_or(0, |account| account.version), id: self.random.uuid(now) };
             if self.store.claim_account(&who.key, claim, now, now.plus(LEASE)).await? {
-                // Another host's renewal may have failed between the look at the account and the claim.
+                // Another host's renewal may have failed after the account was read and before the claim.
                 let account = self.store.account(&who.key).await?;
                 if let Some(failure) = account.as_ref().and_then(|account| self.recent(account)) {
                     self.store.release_account(&who.key, claim).await?;
@@ -280,7 +283,7 @@ impl TokenRefresher {
             Err(error) => error,
         };
         if matches!(failed, OAuthError::Ended(_)) && !who.is_alone() {
-            // Before it is given up: somebody may have renewed it, or authorized it anew, in the meantime.
+            // Before the account is forgotten: it may have been renewed or authorized anew in the meantime.
             match self.store.account(&who.key).await? {
                 Some(now) if now.version != claim.version => return self.open(who, &now).await,
                 _ => self.store.forget_account(&who.key, claim).await?,
@@ -304,7 +307,7 @@ impl TokenRefresher {
             tracing::warn!(%error, "a claim could not be given back; it runs out by itself");
         }
         match account {
-            // The service is out of reach, and what there is still works for a moment.
+            // The service can't be reached, but the present token is still valid for a moment.
             Some(account)
                 if matches!(failed, OAuthError::Unavailable { .. })
                     && account.terms.expires_at.is_some_and(|end| end > self.clock.now())
@@ -317,7 +320,7 @@ impl TokenRefresher {
         }
     }
 
-    /// What later callers share of a failure, and for how long. `None` for what the service wasn't asked about.
+    /// The failure to share with later callers, and how long they share it. `None` when the service wasn't asked.
     fn failure(&self, failed: &OAuthError, before: u32) -> Option<(RenewalFailure, Duration)> {
         let (kind, asked) = match failed {
             OAuthError::Unavailable { retry_after, .. } => (RenewalFailureKind::Unavailable, *retry_after),
@@ -341,7 +344,7 @@ impl TokenRefresher {
         Some((RenewalFailure { kind, message: failed.to_string(), count: before.saturating_add(1), retry_at }, wait))
     }
 
-    /// The last renewal's failure, while it is too early for another.
+    /// The last renewal's failure, while its `retry_at` is in the future.
     fn recent(&self, account: &Account) -> Option<OAuthError> {
         let failure = account.failure.as_ref()?;
         let left = failure.retry_at.micros().saturating_sub(self.clock.now().micros());
@@ -350,14 +353,14 @@ impl TokenRefresher {
         Some(OAuthError::Recent { kind, message, retry_after: Duration::from_micros(left) })
     }
 
-    /// Whether a token that is due has to do for now: it still works, and the last renewal failed a moment ago.
+    /// Whether to use a token that is due for renewal: it is still valid, and the last renewal failed a moment ago.
     fn must_do(&self, account: &Account) -> bool {
         account.sealed.is_some()
             && account.terms.expires_at.is_some_and(|end| end > self.clock.now())
             && self.recent(account).is_some()
     }
 
-    /// One request for new tokens.
+    /// Requests new tokens once.
     async fn ask(&self, who: &AccountSpec, account: Option<&Account>) -> Result<(Tokens, Renewed), OAuthError> {
         let client = self.client(who).await?.ok_or(OAuthError::NoClient)?;
         let sealed = account.and_then(|account| account.sealed.as_ref());
@@ -380,7 +383,7 @@ impl TokenRefresher {
         Ok((tokens, Renewed { sealed, terms }))
     }
 
-    /// Keeps new tokens; they are lost to everybody otherwise.
+    /// Stores new tokens. Without that they would be lost.
     async fn keep(&self, who: &AccountSpec, claim: Claim, new: (Tokens, Renewed)) -> Result<OpenedAccount, OAuthError> {
         let (tokens, renewed) = new;
         let mut tries = 1;
@@ -401,7 +404,7 @@ impl TokenRefresher {
         }
         match self.store.account(&who.key).await? {
             Some(account) => self.open(who, &account).await,
-            // It was disconnected meanwhile: what just came must not live on at the service.
+            // The account was disconnected meanwhile, so the new tokens are revoked.
             None => {
                 if let Err(error) = self.revoke_opened(who, &tokens.to_credentials()).await {
                     tracing::warn!(%error, connection = %who.key.connection, "tokens that nobody needs were not revoked");
@@ -429,19 +432,19 @@ impl TokenRefresher {
         Ok(self.vault.seal(&account_binding(key), credentials).await?)
     }
 
-    /// Whether it is time to renew it, or it has no token yet.
+    /// Whether the account is due for renewal, or has no token yet.
     fn is_due(&self, account: &Account) -> bool {
         let due = account.terms.renew_at.or(account.terms.expires_at);
         account.sealed.is_none() || due.is_some_and(|due| due <= self.clock.now())
     }
 }
 
-/// What an account's sealed part is bound to.
+/// The vault's binding of an account's tokens.
 pub fn account_binding(key: &AccountKey) -> Binding {
     binding("account", key)
 }
 
-/// The visitor stands after the field's fixed name, so no two accounts share a binding.
+/// The visitor follows the fixed field name and a zero byte, so no two accounts have the same binding.
 fn binding(field: &'static str, key: &AccountKey) -> Binding {
     let field = match &key.visitor {
         None => field.into(),

@@ -26,7 +26,7 @@ use crate::{
 /// The most bytes of an answer.
 const ANSWER: usize = 256 << 10;
 
-/// An error as a service named it, without secrets and within bounds.
+/// A service's error, within bounds and without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceError {
     pub code: String,
@@ -42,7 +42,7 @@ impl std::fmt::Display for ServiceError {
     }
 }
 
-/// Why there are no tokens. None of these holds a secret.
+/// Why there are no tokens. None of these errors holds a secret.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum OAuthError {
     #[error("no account is connected")]
@@ -59,7 +59,7 @@ pub enum OAuthError {
     Redirect(ServiceError),
     #[error("the service refused to give tokens: {0}")]
     Refused(ServiceError),
-    /// Something else than a token endpoint answered.
+    /// The address answered, but not like a token endpoint.
     #[error(
         "{host} answered with status {status} and no OAuth error, so the address that was asked is no token endpoint: \
          check the connector's `token_url`"
@@ -71,7 +71,7 @@ pub enum OAuthError {
     Answer(&'static str),
     #[error("an address of the connector's OAuth: {0}")]
     Address(String),
-    /// The last attempt's failure, which callers share until it is time for another.
+    /// The failure of the last attempt. Callers share it until the next attempt is due.
     #[error("{message}; the service is asked again in {} s", retry_after.as_secs() + 1)]
     Recent { kind: RenewalFailureKind, message: String, retry_after: Duration },
     #[error(transparent)]
@@ -80,7 +80,7 @@ pub enum OAuthError {
     Store(#[from] StoreError),
 }
 
-/// What tokens are asked for with.
+/// The grant of a request for tokens.
 #[derive(Clone, Copy)]
 pub enum TokenRequest<'a> {
     Code {
@@ -89,11 +89,11 @@ pub enum TokenRequest<'a> {
         redirect_uri: &'a str,
     },
     Refresh(&'a str),
-    /// The client's own (section 4.4).
+    /// The client's own credentials (section 4.4).
     Client,
 }
 
-/// A form in the making. Its buffer never moves, so that nothing of it stays behind in memory.
+/// An encoded form. Its buffer is large enough never to move, so no copy of a secret stays in memory.
 struct Form {
     text: Zeroizing<String>,
 }
@@ -111,7 +111,7 @@ impl Form {
     }
 }
 
-/// Asks for tokens.
+/// Requests tokens.
 pub async fn tokens(
     egress: &Egress,
     oauth: &OAuth,
@@ -154,7 +154,7 @@ pub async fn tokens(
     }
 }
 
-/// Tells the service that a token is of no use any more. `Ok` means that it said so too.
+/// Revokes a token at the service. `Ok` means that the service confirmed it, or that the connector has no `revoke_url`.
 pub async fn revoke(
     egress: &Egress,
     oauth: &OAuth,
@@ -175,7 +175,7 @@ pub async fn revoke(
     Err(refusal(&host, status, said, retry_after))
 }
 
-/// Posts a form as the app's client.
+/// Posts a form, authenticated as the app's client.
 async fn post(
     egress: &Egress,
     oauth: &OAuth,
@@ -214,7 +214,7 @@ async fn post(
         |error: String| OAuthError::Unavailable { message: format!("{host}: {error}"), retry_after: None };
     let until = Instant::now() + time;
     let response = egress.clients.send(&way, outgoing, until).await.map_err(|error| match error {
-        // The host refuses the address, and will do so again.
+        // The host refuses the address, and always will.
         WireError::NotPublic => OAuthError::Address(format!("{host}: {error}")),
         error => unavailable(error.to_string()),
     })?;
@@ -226,7 +226,7 @@ async fn post(
     Ok((status, Zeroizing::new(answer), retry_after))
 }
 
-/// The client as RFC 6749, section 2.3.1 has it in Basic authentication: both parts encoded as in forms.
+/// The header of Basic authentication (RFC 6749, section 2.3.1): both parts are encoded as in forms.
 fn basic(id: &str, secret: &str) -> Option<HeaderValue> {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pair = Zeroizing::new(format!("{}:{}", encode(id), *Zeroizing::new(encode(secret))));
@@ -236,7 +236,7 @@ fn basic(id: &str, secret: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// The error in an answer. Some services send one under status 200.
+/// The error in an answer. Some services send one with status 200.
 fn error_of<'a>(
     answer: &Answer,
     oauth: &OAuth,
@@ -252,7 +252,7 @@ fn error_of<'a>(
     Some(ServiceError { code: clean(code, 60), description: clean(description, 200) })
 }
 
-/// The standard's code first (RFC 6749, section 5.2), then GitHub's and Slack's own for the same.
+/// The standard's code (RFC 6749, section 5.2), then those of GitHub and Slack for the same error.
 const GRANT_CODES: [&str; 8] = [
     "invalid_grant",
     "bad_verification_code",
@@ -281,7 +281,7 @@ fn refusal(host: &str, status: StatusCode, said: Option<ServiceError>, retry_aft
         (None, _) if status == StatusCode::UNAUTHORIZED => {
             OAuthError::Client(ServiceError { code: "status 401".to_owned(), description: String::new() })
         }
-        // Nothing that takes requests for tokens answers so, whatever its body says.
+        // A token endpoint doesn't answer with such a status, whatever the body says.
         _ if status.is_redirection() || matches!(status.as_u16(), 404 | 405 | 410) => {
             OAuthError::NoEndpoint { host: host.to_owned(), status: status.as_u16() }
         }

@@ -1,4 +1,4 @@
-//! What a token endpoint answers: tokens (RFC 6749, section 5.1) or an error (section 5.2), and how tokens rest.
+//! Tokens as a token endpoint returns them (RFC 6749, section 5.1), and as the vault stores them.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use super::answer::{Answer, Member};
 
-/// An access token is renewed this long before it ends, or in the last quarter of a shorter life.
+/// How long before its expiry an access token is renewed. A shorter-lived one is renewed in the last quarter of its
+/// life.
 const AHEAD: Duration = Duration::from_secs(60);
-/// The longest token, in bytes: it has to fit into a header.
+/// The most bytes of a token, which has to fit into a header.
 const LONGEST: usize = 12 << 10;
 
-/// Tokens, in the clear.
+/// Tokens in the clear.
 pub struct Tokens {
     pub access: SecretString,
     pub refresh: Option<SecretString>,
@@ -25,7 +26,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Reads a good answer. `renewal` says that it is one to a request with a refresh token.
+    /// Reads a successful answer. `renewal` says that the request carried a refresh token.
     pub fn read(answer: &Answer, oauth: &OAuth, renewal: bool) -> Result<Self, &'static str> {
         let pointers = &oauth.token_pointers;
         let member = |member| answer.member(member, pointers, renewal);
@@ -40,7 +41,7 @@ impl Tokens {
         }
         let kind = member(Member::TokenType).and_then(Value::as_str).unwrap_or_default().trim();
         let known = ["", "bearer", oauth.prefix.trim()].into_iter().chain(oauth.token_types.iter().map(String::as_str));
-        // Some services leave the type out or empty; what another type wants on the wire isn't known.
+        // Some services leave the type out or empty. How to send a token of another type isn't known.
         if !known.into_iter().any(|known| known.eq_ignore_ascii_case(kind)) {
             return Err("its token_type is not `Bearer`, and not among the connector's `token_types`");
         }
@@ -54,7 +55,7 @@ impl Tokens {
         })
     }
 
-    /// What a renewal leaves out stays as it was (section 6).
+    /// Fills in what a renewal's answer leaves out: it is unchanged (RFC 6749, section 6).
     pub fn after(self, refresh: Option<&str>, terms: &AccountTerms) -> (Self, Option<Timestamp>) {
         let kept = self.refresh.is_none().then_some(terms.refresh_expires_at).flatten();
         let refresh = self.refresh.or_else(|| refresh.map(SecretString::from));
@@ -62,7 +63,7 @@ impl Tokens {
         (Self { refresh, scope, ..self }, kept)
     }
 
-    /// What is known of them in the clear. `alone` says that the host can get new ones by the client alone.
+    /// The part that isn't secret. `alone` says that the client gets new tokens without a person.
     pub fn terms(&self, alone: bool, kept: Option<Timestamp>, now: Timestamp) -> AccountTerms {
         let refreshable = alone || self.refresh.is_some();
         let expires_at = self.expires_in.map(|lifetime| now.plus(lifetime));
@@ -76,7 +77,7 @@ impl Tokens {
         }
     }
 
-    /// As the vault keeps them.
+    /// The record for the vault.
     pub fn to_credentials(&self) -> Credentials {
         let refresh = self.refresh.clone().map(|refresh| ("refresh_token".to_owned(), refresh));
         let access = ("access_token".to_owned(), self.access.clone());
@@ -84,7 +85,7 @@ impl Tokens {
     }
 }
 
-/// What was granted, as the standard writes it: with spaces between. Services write lists and commas too.
+/// The granted scopes with spaces between them, as the standard writes them. Some services send a list, or use commas.
 fn scopes(value: &Value) -> String {
     let texts: Vec<&str> = match value {
         Value::String(text) => vec![text],
@@ -95,8 +96,8 @@ fn scopes(value: &Value) -> String {
     printable(&each.collect::<Vec<_>>().join(" "))
 }
 
-/// A number of seconds, which some services write as a text or with decimals. 0 is what services write of a token that
-/// doesn't end, and of one whose end they don't tell.
+/// Parses a number of seconds. Some services write it as a text or with decimals. 0 means that the token doesn't expire
+/// or that its expiry isn't known.
 fn lifetime(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::Number(number) => number.as_f64(),

@@ -1,4 +1,4 @@
-//! `RESLY_EGRESS_ALLOW`: what connectors may reach although it is private or speaks plain http. Operators only.
+//! `RESLY_EGRESS_ALLOW`: the operator's list of hosts that may be reached although they are private or use plain http.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use url::Host;
 
 use super::authority::{self, AuthorityError};
 
-/// A host, on one port or on any.
+/// A host, with one port or with all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedHost {
     host: Host<String>,
     port: Option<u16>,
 }
 
-/// Every entry that isn't `host[:port]`, with what is wrong about it.
+/// The entries that aren't `host[:port]`, each with its error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowError {
     pub entries: Vec<(String, AuthorityError)>,
@@ -37,7 +37,7 @@ impl AllowedHost {
     }
 }
 
-/// Parses `host[:port],…`. Without a port, all ports of the host are meant.
+/// Parses `host[:port],…`. An entry without a port means all ports of the host.
 pub fn parse(text: &str) -> Result<Vec<AllowedHost>, AllowError> {
     let mut allowed = Vec::new();
     let mut entries = Vec::new();

@@ -1,9 +1,9 @@
-//! `host[:port]` as operators and manifests write it. The host is parsed as URLs parse theirs, so that every notation
-//! of one address or name becomes the same [`Host`].
+//! Parses `host[:port]` as operators and manifests write it. The host is parsed as in URLs, so every notation of an
+//! address or name gives the same [`Host`].
 
 use url::Host;
 
-/// Why a text is no `host[:port]`.
+/// Why a text isn't `host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityError {
     #[error("a host is missing")]
@@ -54,7 +54,7 @@ pub fn parse(text: &str) -> Result<(Host<String>, Option<u16>), AuthorityError> 
     }
     let port = match port {
         None => None,
-        // `parse` alone would take `+80`.
+        // `parse` alone would accept `+80`.
         Some(text) if !text.bytes().all(|byte| byte.is_ascii_digit()) => {
             return Err(AuthorityError::Port(text.to_owned()));
         }

@@ -1,8 +1,8 @@
-//! Grants: the hosts of a manifest with a connection's settings filled in, and whether a URL lies within them.
+//! Grants: the hosts of a manifest with a connection's settings filled in. Decides whether a URL is within them.
 //!
-//! A host is `name[:port][/path/prefix]`. One whole label of the name may be `{{ settings.x }}`; its value must be one
-//! DNS label, so that a setting chooses among a service's own hosts and never leads to another service. Without a port
-//! the scheme's own is meant. A prefix is matched on whole segments of the normalised path.
+//! A host is `name[:port][/path/prefix]`. One whole label of the name may be `{{ settings.x }}`. Its value must be one
+//! DNS label, so a setting can choose among a service's own hosts but can't lead to another service. Without a port,
+//! the scheme's default port is meant. A prefix matches whole segments of the normalised path.
 
 use percent_encoding::percent_decode_str;
 use resly_manifest::Manifest;
@@ -14,7 +14,7 @@ use super::{
     target::{self, Target},
 };
 
-/// How many times over a path may be percent-encoded: each decoding is another walk over all of it.
+/// How often a path is percent-decoded to look for `..`. Each time reads the whole path, so there is a limit.
 const READINGS: usize = 8;
 
 /// A host that a connection may call.
@@ -22,7 +22,7 @@ const READINGS: usize = 8;
 pub struct GrantedHost {
     host: Host<String>,
     port: Option<u16>,
-    /// Empty, or `/` and segments without a `/` at the end.
+    /// Empty, or a path that starts with `/` and doesn't end with it.
     prefix: String,
 }
 
@@ -55,33 +55,33 @@ impl GrantedHost {
         let is_template = authority.contains("{{");
         let filled = if is_template { fill(pattern, authority, settings)? } else { authority.to_owned() };
         let malformed = |error| GrantError::Authority { pattern: pattern.to_owned(), error };
-        // A slash after the scheme would have cut the authority short.
+        // The slash of a scheme would be taken for the start of the path.
         if pattern.contains("://") {
             return Err(malformed(AuthorityError::Scheme));
         }
         let (host, port) = authority::parse(&filled).map_err(malformed)?;
         if is_template && !matches!(host, Host::Domain(_)) {
-            // Digits in a label next to digits would make an address of a name.
+            // A label of digits among digits would turn a name into an address.
             return Err(GrantError::Template { pattern: pattern.to_owned() });
         }
         Ok(Self { host, port, prefix: prefix(pattern, path)? })
     }
 
-    /// Whether a URL lies within it.
+    /// Whether a URL is within this grant.
     pub fn allows(&self, target: &Target) -> bool {
         self.host == target.host()
             && self.port.map_or_else(|| target.has_default_port(), |port| port == target.port())
             && within(target.url().path(), &self.prefix)
     }
 
-    /// The host as a person reads it.
+    /// The host as text for people.
     pub fn text(&self) -> String {
         let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
         format!("{}{port}{}", self.host, self.prefix)
     }
 }
 
-/// Puts the setting in the place of the label that names it.
+/// Replaces the label that names a setting by the setting's value.
 pub(crate) fn fill(pattern: &str, authority: &str, settings: &Value) -> Result<String, GrantError> {
     let misplaced = || GrantError::Template { pattern: pattern.to_owned() };
     let (before, rest) = authority.split_once("{{").ok_or_else(misplaced)?;
@@ -89,7 +89,7 @@ pub(crate) fn fill(pattern: &str, authority: &str, settings: &Value) -> Result<S
     let name = inside.trim().strip_prefix("settings.").ok_or_else(misplaced)?;
     let plain =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    // With one label after it, a setting would choose among everybody's domains.
+    // With only one label after it, a setting could choose any domain below a public suffix.
     let among_one_service = after.split(':').next().is_some_and(|labels| labels.matches('.').count() >= 2);
     let whole = (before.is_empty() || before.ends_with('.')) && after.starts_with('.') && among_one_service;
     if !plain(name) || !whole || before.contains("}}") || after.contains(['{', '}']) {
@@ -104,8 +104,8 @@ pub(crate) fn fill(pattern: &str, authority: &str, settings: &Value) -> Result<S
     Ok(format!("{before}{}{after}", label.to_ascii_lowercase()))
 }
 
-/// A label that a setting may be. An encoded international one is refused: it would let a setting spell what an admin
-/// doesn't see.
+/// Whether a setting may be this label. An encoded international label is refused, because an admin can't see what it
+/// spells.
 fn is_label(text: &str) -> bool {
     let encoded = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
     target::is_label(text) && !text.contains('_') && !encoded
@@ -121,7 +121,7 @@ fn prefix(pattern: &str, path: &str) -> Result<String, GrantError> {
     Ok(path.to_owned())
 }
 
-/// Whether a normalised path lies within a prefix, also for a service that decodes percent signs and then climbs.
+/// Whether a normalised path is within a prefix, even for a service that decodes percent signs and then resolves `..`.
 fn within(path: &str, prefix: &str) -> bool {
     if prefix.is_empty() {
         return true;
@@ -130,8 +130,9 @@ fn within(path: &str, prefix: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) && !climbs(path)
 }
 
-/// Whether some reading of the path has a `..` in it: decoded once or more, split at backslashes too, with the matrix
-/// parameters that some servers strip from a segment. What is encoded over and over is taken for one that has.
+/// Whether any reading of the path contains `..`. Readings are decoded once or several times, split at backslashes,
+/// too, and without the matrix parameters that some servers ignore. A path that is still encoded after [`READINGS`]
+/// counts as one that does.
 fn climbs(path: &str) -> bool {
     let mut reading = path.to_owned();
     for _ in 0..READINGS {
@@ -149,7 +150,7 @@ fn climbs(path: &str) -> bool {
     true
 }
 
-/// All that one connection may call, and where its credential goes.
+/// The hosts that one connection may call, and those that get its credential.
 #[derive(Clone, Debug)]
 pub(crate) struct Grants {
     hosts: Vec<GrantedHost>,
@@ -175,12 +176,12 @@ impl Grants {
         self.hosts.iter().any(|host| host.allows(target))
     }
 
-    /// Whether a request there carries the credential.
+    /// Whether a request to this target carries the credential.
     pub fn authenticate(&self, target: &Target) -> bool {
         self.auth.is_empty() || self.auth.iter().any(|host| host.allows(target))
     }
 
-    /// The granted hosts as a person reads them.
+    /// The granted hosts as text for people.
     pub fn text(&self) -> String {
         match self.hosts.as_slice() {
             [] => "none".to_owned(),
@@ -189,7 +190,7 @@ impl Grants {
     }
 }
 
-/// The hosts of a manifest with these settings; an error says which setting to mend. Two equal answers mean that a
+/// The hosts of a manifest with these settings. The error names the setting to correct. Two equal results mean that the
 /// credential goes to the same places.
 pub fn check_settings(manifest: &Manifest, settings: &Value) -> Result<Vec<GrantedHost>, GrantError> {
     Grants::resolve(manifest, settings).map(|grants| grants.hosts)

@@ -1,9 +1,9 @@
-//! The address guard: which IP addresses a connector may be connected to. A pure function, asked about literals in
-//! URLs and about every address a name resolves to.
+//! The address guard: decides to which IP addresses a connector may connect. It is a pure function. Literal addresses
+//! in URLs and every address of a resolved name are checked by it.
 //!
-//! Blocks are those of the IANA IPv4 and IPv6 Special-Purpose Address Registries that are not globally reachable, with
-//! multicast, and the metadata services of clouds where these have public addresses. IPv6 is denied unless it is
-//! global unicast (`2000::/3`).
+//! It refuses the blocks of the IANA IPv4 and IPv6 Special-Purpose Address Registries that are not globally reachable,
+//! multicast, and metadata services of clouds that have public addresses. An IPv6 address outside global unicast
+//! (`2000::/3`) is refused.
 
 use std::{
     fmt,
@@ -24,7 +24,7 @@ pub enum Refused {
     Multicast,
     Broadcast,
     Reserved,
-    /// An IPv6 address that carries an IPv4 address to somewhere else.
+    /// An IPv6 address that embeds an IPv4 address of another network.
     Embedded,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Refused {
 type Block4 = (Ipv4Addr, u32, Refused);
 type Block6 = (Ipv6Addr, u32, Refused);
 
-/// The first match counts, so the narrower block comes first.
+/// The first match counts, so narrower blocks come first.
 const BLOCKS4: [Block4; 20] = [
     (Ipv4Addr::new(0, 0, 0, 0), 32, Refused::Unspecified),
     (Ipv4Addr::new(0, 0, 0, 0), 8, Refused::Reserved),
@@ -61,7 +61,7 @@ const BLOCKS4: [Block4; 20] = [
     (Ipv4Addr::new(127, 0, 0, 0), 8, Refused::Loopback),
     (Ipv4Addr::new(169, 254, 169, 254), 32, Refused::Metadata),
     (Ipv4Addr::new(169, 254, 0, 0), 16, Refused::LinkLocal),
-    // Azure: public by its number, and answered by the host of the virtual machine.
+    // Azure: a public address that the host of the virtual machine answers.
     (Ipv4Addr::new(168, 63, 129, 16), 32, Refused::Metadata),
     (Ipv4Addr::new(172, 16, 0, 0), 12, Refused::Private),
     (Ipv4Addr::new(192, 0, 0, 0), 24, Refused::Reserved),
@@ -84,12 +84,12 @@ const BLOCKS6: [Block6; 15] = [
     (Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 0), 96, Refused::Embedded),
     (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96, Refused::Embedded),
     (Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, 0, 0), 96, Refused::Embedded),
-    // NAT64 with a prefix of its own (RFC 8215): what it leads to is the network's affair.
+    // NAT64 with a prefix of the local network (RFC 8215): its destination depends on that network.
     (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48, Refused::Embedded),
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32, Refused::Documentation),
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, Refused::Documentation),
     (Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0), 48, Refused::Benchmarking),
-    // Teredo, then the rest of what the IETF keeps for protocols.
+    // Teredo, then the other addresses that are reserved for IETF protocols.
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32, Refused::Embedded),
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, Refused::Reserved),
     // 6to4.
@@ -99,14 +99,14 @@ const BLOCKS6: [Block6; 15] = [
     (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8, Refused::Multicast),
 ];
 
-/// NAT64's well-known prefix (RFC 6052): judged by the IPv4 address in it, since networks with IPv6 alone reach every
-/// public IPv4 service so.
+/// NAT64's well-known prefix (RFC 6052). Such an address is judged by its IPv4 address, because networks with IPv6
+/// alone reach every public IPv4 service through it.
 const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
 
-/// What judges addresses: [`check`]. The tests of what is dialled put another in its place.
+/// A function that judges addresses: [`check`], or a test's own.
 pub(crate) type Guard = fn(IpAddr) -> Result<(), Refused>;
 
-/// Whether an address is public, so that a connector may be connected to it.
+/// Decides whether an address is public, so that a connector may connect to it.
 pub fn check(address: IpAddr) -> Result<(), Refused> {
     match address {
         IpAddr::V4(address) => check4(address),

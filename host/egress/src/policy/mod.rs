@@ -1,4 +1,4 @@
-//! What may be reached: decided from one parsed URL, before and while anything is dialled.
+//! Decides what may be reached, from one parsed URL, before and while anything is dialled.
 
 pub mod allow;
 mod authority;

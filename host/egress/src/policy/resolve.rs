@@ -1,5 +1,5 @@
-//! Names to addresses, and the guard in between: what a client dials is exactly what was checked, since the answer goes
-//! from here straight to its connector.
+//! Resolves names and checks the addresses. A client dials exactly the addresses that were checked, because the result
+//! goes from here directly to its connector.
 
 use std::{
     io,
@@ -12,13 +12,13 @@ use reqwest::dns::{Addrs, Name, Resolving};
 
 use super::guard::Guard;
 
-/// Looks up a host name.
+/// Resolves a host name.
 #[async_trait]
 pub trait Resolve: Send + Sync + 'static {
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The machine's own resolver.
+/// The resolver of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;
 
@@ -29,8 +29,8 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// A name resolves to something that isn't public. It carries neither the address nor what kind it is: those are the
-/// operator's, and in the log.
+/// A name resolves to an address that isn't public. The error holds neither the address nor its kind: these are for the
+/// operator, in the log.
 #[derive(Debug, thiserror::Error)]
 #[error("the name does not resolve to public addresses alone")]
 pub(crate) struct NotPublic;
@@ -40,20 +40,20 @@ pub(crate) struct NotPublic;
 #[error("the name could not be resolved")]
 pub(crate) struct ResolveError;
 
-/// A resolver as a reqwest client uses it.
+/// The resolver of a reqwest client.
 pub(crate) struct Resolver {
     inner: Arc<dyn Resolve>,
     guard: Option<Guard>,
 }
 
 impl Resolver {
-    /// Refuses a name when any of its addresses isn't public. Using the public rest would be as safe, but a name that
-    /// mixes them is an attack or a mistake, and the admin should hear of either.
+    /// Refuses a name when any of its addresses isn't public. Using only the public ones would be as safe, but such a
+    /// mixture is an attack or a mistake that the admin should know about.
     pub fn guarded(inner: Arc<dyn Resolve>, guard: Guard) -> Self {
         Self { inner, guard: Some(guard) }
     }
 
-    /// For what the operator has listed.
+    /// For hosts that the operator has listed.
     pub fn unguarded(inner: Arc<dyn Resolve>) -> Self {
         Self { inner, guard: None }
     }
@@ -79,7 +79,7 @@ impl reqwest::dns::Resolve for Resolver {
                     return Err(NotPublic.into());
                 }
             }
-            // Port 0 is replaced by the URL's.
+            // Port 0 means that the client uses the URL's port.
             Ok(Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
         })
     }

@@ -1,6 +1,6 @@
-//! `RESLY_EGRESS_ROUTE`: sends a host's traffic elsewhere (a recording proxy, a mock, a corporate gateway). Operators
-//! only. Grants, credentials, redaction and the `Host` header go by the name as asked; only what is dialled, and what
-//! TLS asks the gateway's certificate for, is the route's.
+//! `RESLY_EGRESS_ROUTE`: the operator sends a host's traffic elsewhere, such as to a recording proxy, a mock or a
+//! corporate gateway. Grants, credentials, redaction and the `Host` header use the original name. Only the dialled
+//! address and the name in the gateway's certificate are the route's.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::authority::{self, AuthorityError};
 
-/// One host's way.
+/// The route of one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     host: Host<String>,
@@ -29,7 +29,7 @@ enum RouteMistake {
     Parts,
 }
 
-/// Every entry that isn't `host=url`, with what is wrong about it.
+/// The entries that aren't `host=url`, each with its error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteError {
     entries: Vec<(String, RouteMistake)>,
@@ -52,7 +52,7 @@ impl Route {
         self.port.is_none_or(|routed| routed == port) && self.host == *host
     }
 
-    /// Where a URL as asked is really sent.
+    /// The URL that is really dialled for the requested one.
     pub(crate) fn lead(&self, asked: &Url) -> Url {
         let mut led = self.to.clone();
         led.set_path(asked.path());
@@ -61,7 +61,7 @@ impl Route {
     }
 }
 
-/// Parses `host[:port]=http://address:port,…`. Without a port, all ports of the host are meant.
+/// Parses `host[:port]=http://address:port,…`. An entry without a port means all ports of the host.
 pub fn parse(text: &str) -> Result<Vec<Route>, RouteError> {
     let mut routes = Vec::new();
     let mut entries = Vec::new();

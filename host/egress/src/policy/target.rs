@@ -1,13 +1,13 @@
-//! One request's URL, parsed once: what policy judges is what DNS, SNI, `Host` and the dial are made of.
+//! The URL of one request, parsed once. Policy, DNS, SNI, `Host` and the connection all use this one result.
 
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-/// The longest URL a guest may ask for, in bytes.
+/// The most bytes of a guest's URL.
 pub const LONGEST: usize = 8 << 10;
 
-/// Why a text is no URL that can be asked for.
+/// Why a text isn't a URL that can be requested.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     #[error("the URL is over {LONGEST} bytes; send the data in the body")]
@@ -33,7 +33,7 @@ pub enum TargetError {
     Unsendable,
 }
 
-/// An absolute http or https URL with a host, without userinfo and fragment.
+/// An absolute http or https URL with a host, without user and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     url: Url,
@@ -41,8 +41,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Parses what a guest wrote. What other parsers might read otherwise (backslashes, tabs, missing slashes, a user)
-    /// is refused rather than mended.
+    /// Parses a guest's URL. Text that parsers read differently (backslashes, tabs, missing slashes, a user) is refused
+    /// instead of corrected.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
         sound(text)?;
         let after = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
@@ -56,7 +56,7 @@ impl Target {
         Self::new(Url::parse(text).map_err(TargetError::Malformed)?)
     }
 
-    /// Where a `Location` leads from here.
+    /// The target that a `Location` header leads to.
     pub fn join(&self, location: &str) -> Result<Self, TargetError> {
         sound(location)?;
         Self::new(self.url.join(location).map_err(TargetError::Malformed)?)
@@ -78,7 +78,7 @@ impl Target {
             }
         }
         url.set_fragment(None);
-        // The client has a parser of its own.
+        // The HTTP client parses the URL again, with another parser.
         let sent: http::Uri = url.as_str().parse().map_err(|_| TargetError::Unsendable)?;
         if sent.host() != url.host_str() {
             return Err(TargetError::Unsendable);
@@ -94,11 +94,11 @@ impl Target {
     }
 
     pub fn host(&self) -> Host<&str> {
-        // A target without a host isn't made.
+        // `new` refuses a URL without a host.
         self.url.host().unwrap_or(Host::Domain(""))
     }
 
-    /// The address, when the host is one and no name has to be resolved.
+    /// The address, when the host is an address and not a name.
     pub fn literal(&self) -> Option<IpAddr> {
         match self.host() {
             Host::Domain(_) => None,
@@ -123,13 +123,14 @@ impl Target {
         self.url.port().is_none()
     }
 
-    /// Scheme, host and port (RFC 6454).
+    /// Whether scheme, host and port are the same (RFC 6454).
     pub fn same_origin(&self, other: &Self) -> bool {
         self.url.scheme() == other.url.scheme() && self.url.host() == other.url.host() && self.port == other.port
     }
 }
 
-/// One label of a name (RFC 1123, section 2.1), with the underscore that some services have in theirs.
+/// Whether a text is a label of a name (RFC 1123, section 2.1). Underscores are allowed, because some services use
+/// them.
 pub(super) fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))

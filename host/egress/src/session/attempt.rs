@@ -1,5 +1,5 @@
-//! A hop on the wire: once, and again while that is allowed and may help; within the call's allowance, under its breaker,
-//! each written down.
+//! Sends one hop, and repeats it while that is allowed and may help. Each attempt counts toward the call's allowance,
+//! passes the circuit breaker, and is recorded for the log.
 
 use std::sync::atomic::Ordering;
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Session {
-    /// Sends a hop, and again while that is allowed and may help.
+    /// Sends a hop, with retries while they are allowed and may help.
     pub(super) async fn repeat(&self, hop: &mut Hop, until: Instant) -> Result<reqwest::Response, OutboundFailure> {
         let (way, credential) = self.admit(hop, until).await?;
         hop.carries.clone_from(&credential);
@@ -50,13 +50,13 @@ impl Session {
         }
     }
 
-    /// Whether there are time, requests and an open circuit left for another try at this moment.
+    /// Whether another attempt at `at` has time, an allowed request and a closed breaker.
     fn may_repeat(&self, at: Instant, until: Instant) -> bool {
         let breaker = self.egress.breaker(&self.breaker);
         at < until && self.calls_left.load(Ordering::Relaxed) > 0 && !lock(&breaker).is_open(at)
     }
 
-    /// One request on the wire. The outer result is what stops everything: the allowance or the breaker.
+    /// Sends one request. The outer error ends the exchange: the allowance is used up or the breaker is open.
     async fn once(
         &self,
         hop: &Hop,
@@ -112,7 +112,7 @@ impl Session {
         lock(&self.requests).push(entry);
     }
 
-    /// A path for people. It is cut after it was redacted: half a secret isn't found.
+    /// A path for messages and the log. It is redacted before it is cut, because a part of a secret isn't recognised.
     pub(super) fn shown_path(&self, target: &Target) -> String {
         let mut path = self.redact(target.url().path()).into_owned();
         path.truncate(path.floor_char_boundary(LOGGED_PATH));

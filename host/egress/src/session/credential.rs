@@ -1,5 +1,5 @@
-//! The credential of a call: opened at the first request that carries it, renewed once when the service says that it has
-//! ended, and known from then on to whatever takes it out of texts.
+//! The credential of a call. It is opened at the first request that carries it, and renewed once when the service says
+//! that it has expired. From then on its redactor removes it from texts.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -19,19 +19,19 @@ use crate::{
     },
 };
 
-/// A credential that has been opened.
+/// An opened credential.
 pub(super) struct Credential {
     pub injection: Option<Injection>,
-    /// All that this call has opened so far, which no text may hold.
+    /// All secrets that this call has opened so far. None may appear in a text.
     secrets: Vec<Zeroizing<Vec<u8>>>,
     pub redactor: Option<Redactor>,
-    /// Of the account it is of, if it is of one.
+    /// The version of its account, or 0 when it isn't an account's.
     version: u64,
 }
 
 impl Session {
-    /// Whether the service says that the access token it got has ended. Only the first such answer of a call counts: a
-    /// new token that is refused too isn't refused for its age.
+    /// Whether the service says that the access token has expired. Only the first such response of a call counts: a new
+    /// token that is refused, too, hasn't expired.
     pub(super) fn is_expired(&self, hop: &Hop, response: &OutboundResponse) -> bool {
         let Auth::Oauth2(oauth) = &self.spec.auth else { return false };
         hop.carries.is_some()
@@ -39,7 +39,7 @@ impl Session {
             && !self.renewed.swap(true, Ordering::Relaxed)
     }
 
-    /// Gets other tokens than those that a request carried.
+    /// Replaces the tokens that a request carried by newer ones.
     pub(super) async fn renew(&self, hop: &Hop, until: Instant) -> Result<(), OutboundFailure> {
         let CredentialSource::Account { keeper, who } = &self.spec.credentials else { return Ok(()) };
         let used = hop.carries.as_ref().map_or(0, |credential| credential.version);
@@ -47,7 +47,7 @@ impl Session {
         self.use_account(held.map_err(|error| failure::unauthorized(&error, who))?).map(drop)
     }
 
-    /// Uses an account's tokens from now on. What was used before stays a secret.
+    /// Uses an account's tokens from now on. Earlier tokens are still redacted.
     fn use_account(&self, held: OpenedAccount) -> Result<Arc<Credential>, OutboundFailure> {
         let injection = Injection::new(&self.spec.auth, &held.tokens);
         let injection = injection.map_err(|error| failure::bad_credential(&error))?;
@@ -55,7 +55,7 @@ impl Session {
         Ok(self.opened(injection, secrets.collect(), held.version))
     }
 
-    /// Keeps a credential for the rest of the call.
+    /// Stores an opened credential for the rest of the call.
     fn opened(
         &self,
         injection: Option<Injection>,
@@ -70,7 +70,7 @@ impl Session {
         opened
     }
 
-    /// The call's credential, opened at the first request that carries it.
+    /// The call's credential. The first request that carries it opens it.
     pub(super) async fn open(&self) -> Result<Arc<Credential>, OutboundFailure> {
         let _opening = self.opening.lock().await;
         if let Some(opened) = self.credential() {

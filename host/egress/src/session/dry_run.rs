@@ -1,4 +1,4 @@
-//! What a request would look like on the wire, without a wire: the policy and the credential's place, and no secret.
+//! A dry run of a request: applies the policy and shows where the credential would go, without network or secret.
 
 use resly_core::connector::outbound::{DryRunPolicy, OutboundFailure, OutboundRequest, StagedRequest};
 use url::form_urlencoded;
@@ -6,11 +6,11 @@ use url::form_urlencoded;
 use super::Session;
 use crate::wire::inject::{CredentialPlace, place};
 
-/// What stands in a credential's place.
+/// Stands in the credential's place.
 const MASK: &str = "[masked]";
 
 impl DryRunPolicy for Session {
-    /// Nothing is resolved: that a name leads to a private address shows only when it is dialled.
+    /// Resolves no name, so a name that leads to a private address is only noticed when it is really dialled.
     fn dry_run(&self, request: &OutboundRequest) -> Result<StagedRequest, OutboundFailure> {
         let hop = self.first(request.clone())?;
         let (_, authenticated) = self.permit(&hop)?;
@@ -18,7 +18,7 @@ impl DryRunPolicy for Session {
         let mut staged = StagedRequest {
             method: hop.method.as_str().to_owned(),
             url: url.to_string(),
-            // What a guest may send is ASCII.
+            // The header check has allowed ASCII only.
             headers: hop
                 .headers
                 .iter()

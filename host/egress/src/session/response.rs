@@ -1,4 +1,4 @@
-//! What comes back: where a redirect leads, or the response, bounded, decoded and redacted.
+//! Handles a response: follows its redirect, or reads, decodes and redacts it within bounds.
 
 use std::sync::atomic::Ordering;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Session {
-    /// Where a response leads, when the manifest asks for redirects to be followed.
+    /// The address that a response redirects to, if the manifest allows redirects.
     pub(super) fn location(&self, response: &reqwest::Response) -> Option<String> {
         let leads = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
         if !self.spec.manifest.redirects || !leads {
@@ -28,13 +28,13 @@ impl Session {
         response.headers().get(header::LOCATION)?.to_str().ok().map(str::to_owned)
     }
 
-    /// Makes of a hop the one that its redirect leads to.
+    /// Turns a hop into the one that its redirect leads to.
     pub(super) fn follow(&self, hop: &mut Hop, status: StatusCode, location: &str) -> Result<(), OutboundFailure> {
         let target = hop.target.join(location).map_err(|error| {
             let message = format!("{} redirected to what can't be followed: {error}", hop.target.host_text());
             failure::refused(OutboundReason::Denied, message)
         })?;
-        // As browsers do (RFC 9110 15.4): 303 is always fetched, 301 and 302 turn POST into GET.
+        // As browsers do (RFC 9110, section 15.4): 303 becomes GET, and 301 and 302 turn POST into GET.
         let fetches = match status.as_u16() {
             303 => hop.method != Method::HEAD,
             301 | 302 => hop.method == Method::POST,
@@ -48,7 +48,7 @@ impl Session {
         if !target.same_origin(&hop.target) {
             hop.trusted = false;
             headers::drop_private(&mut hop.headers);
-            // A service that echoes the key into its Location would have us hand it on.
+            // A service that copies the credential into its Location would make the host send it to another origin.
             let known = self.credential();
             let redactor = known.as_ref().and_then(|credential| credential.redactor.as_ref());
             if redactor.is_some_and(|redactor| redactor.finds(target.url().as_str())) {
@@ -67,7 +67,7 @@ impl Session {
         until: Instant,
     ) -> Result<OutboundResponse, OutboundFailure> {
         let host = hop.target.host_text();
-        // Whoever got the credential earlier in this call may tell it to whoever answers now.
+        // A service that got the credential earlier in this call may have passed it on to the one that answers now.
         let known = self.credential();
         let redactor = known.as_ref().and_then(|credential| credential.redactor.as_ref());
         let status = response.status().as_u16();
@@ -86,7 +86,7 @@ impl Session {
             Some(redactor) => redactor.body(bytes, most),
             None => bytes.slice(..received),
         };
-        // Marks may be longer than what they stand for, so a cut may come of them too.
+        // A mark may be longer than the secret that it replaces, so redaction can also exceed the limit.
         let truncated = over || (redactor.is_some() && body.len() == most && received < most);
         let spent = received.max(body.len());
         let _ =

@@ -1,4 +1,4 @@
-//! Reads a response's body within its bounds: bytes on the wire, bytes decoded, silence, and the whole time.
+//! Reads a response's body within bounds: bytes on the wire, decoded bytes, pauses, and total time.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use tokio::time::{Instant, timeout_at};
 
 use super::decode::{DecodeError, Decoder};
 
-/// What the framing and the coding of a body may add to what it carries.
+/// The most bytes on the wire beyond the kept ones, for framing and content coding.
 const SLACK: usize = 64 << 10;
 
 /// The bounds of one body.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Decoded bytes that are kept.
+    /// The most decoded bytes to keep.
     pub most: usize,
-    /// Between two chunks.
+    /// The longest pause between two chunks.
     pub idle: Duration,
     pub until: Instant,
 }
 
-/// Why there is no body.
+/// Why a body can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     #[error("the service fell silent in the middle of its response")]
@@ -34,7 +34,7 @@ pub enum BodyError {
     Decode(#[from] DecodeError),
 }
 
-/// Reads at most `bounds.most` decoded bytes; a longer body is cut there.
+/// Reads at most `bounds.most` decoded bytes. A longer body is cut there.
 pub async fn read(mut response: reqwest::Response, bounds: Bounds) -> Result<Vec<u8>, BodyError> {
     let mut decoder = Decoder::new(response.headers(), bounds.most)?;
     let mut wire = 0_usize;

@@ -1,19 +1,19 @@
-//! The circuit breaker: after a run of failures a connection's requests fail at once for a while, so that a service
-//! that is down isn't hammered and a chat doesn't wait for it again and again.
+//! The circuit breaker. After several failures in a row, it refuses a connection's requests for a while. A service that
+//! is down so gets fewer requests, and chats don't wait for it again and again.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Failures in a row that open it.
+/// Failures in a row that open the breaker.
 const THRESHOLD: u32 = 5;
-/// How long it stays open at first; doubled with each failure of a probe.
+/// How long it is open at first. Each failed probe doubles this, up to `LONGEST`.
 const OPEN: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(120);
-/// How long the one probe may take before another is let through.
+/// How long a probe may take before another one is admitted.
 const PROBE: Duration = Duration::from_secs(30);
 
-/// One connection's breaker. It starts closed.
+/// The breaker of one connection. It starts closed.
 #[derive(Debug, Default)]
 pub struct Breaker {
     failures: u32,
@@ -21,8 +21,8 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// Lets a request through, or says how long to wait. When the time is over, one request is let through as a probe
-    /// and the rest still wait for what it reports.
+    /// Admits a request, or returns how long to wait. When that time is over, one request is admitted as a probe, and
+    /// the others wait for its result.
     pub fn admit(&mut self, now: Instant) -> Result<(), Duration> {
         match self.open_until {
             Some(until) if now < until => Err(until - now),
@@ -34,12 +34,12 @@ impl Breaker {
         }
     }
 
-    /// Whether a request would have to wait, without taking the probe's place.
+    /// Whether a request would be refused. This doesn't use up the probe.
     pub fn is_open(&self, now: Instant) -> bool {
         self.open_for(now).is_some()
     }
 
-    /// How long it would have to wait.
+    /// How long a request would have to wait.
     pub fn open_for(&self, now: Instant) -> Option<Duration> {
         self.open_until.filter(|until| now < *until).map(|until| until - now)
     }

@@ -1,9 +1,9 @@
-//! The HTTP clients: one for the public, which the address guard stands before; one for what the operator listed; one
-//! for what the operator routes elsewhere. A client pools connections by scheme, host and port, and each of the three
-//! sees only targets of its own policy, so a pooled connection never serves a request that could not have opened it.
+//! The HTTP clients: one for public addresses, behind the address guard; one for hosts that the operator listed; one
+//! for hosts that the operator routes elsewhere. A client pools connections by scheme, host and port. Each of the three
+//! only gets targets of its own policy, so a request can't use a pooled connection that it couldn't have opened.
 //!
-//! None of them reads proxies from the environment, follows redirects, retries or decodes: egress does what of this is
-//! done, within its bounds.
+//! The clients read no proxies from the environment, follow no redirects, don't retry and don't decode. Egress does
+//! what is needed of this itself, within its bounds.
 
 use std::{error::Error, io, sync::Arc, sync::Once, time::Duration};
 
@@ -28,18 +28,18 @@ const POOL_IDLE: Duration = Duration::from_secs(60);
 const POOL_PER_HOST: usize = 64;
 const HEADER_LIST: u32 = 64 << 10;
 
-/// How a target is reached.
+/// Which client a target needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// Through the address guard.
+    /// The one behind the address guard.
     Public,
-    /// Wherever it is: the operator listed it.
+    /// The one without a guard: the operator listed the host.
     Listed,
-    /// Somewhere else: the operator routes it.
+    /// The one that dials the operator's route.
     Routed(Route),
 }
 
-/// Why there is no way to a target.
+/// Why a target can't be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     #[error("plain http is refused: use https, or have an operator list the host and port in RESLY_EGRESS_ALLOW")]
@@ -77,23 +77,23 @@ pub enum WireError {
 }
 
 impl WireError {
-    /// Whether the service may have seen the request.
+    /// Whether the service may have received the request.
     pub fn sent(&self) -> bool {
         matches!(self, Self::Silent | Self::Late | Self::Broken | Self::Malformed)
     }
 
-    /// Whether it speaks of the service's health, rather than of the request or its permission.
+    /// Whether the error is about the service's health, not about the request or its permission.
     pub fn is_failure(&self) -> bool {
         !matches!(self, Self::NotPublic | Self::Late | Self::Unsendable)
     }
 
-    /// Whether another try may fare better.
+    /// Whether another attempt may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::ConnectTimeout | Self::Connect(_) | Self::Broken)
     }
 }
 
-/// One request as it goes on the wire, with its credential.
+/// One request as it is sent, with its credential.
 pub struct Outgoing {
     pub method: Method,
     pub url: Url,
@@ -101,10 +101,10 @@ pub struct Outgoing {
     pub body: Option<Bytes>,
 }
 
-/// All clients, and what decides between them.
+/// All clients, and the rules that choose between them.
 pub struct Clients {
     public: Client,
-    /// Made only when the operator lists or routes something.
+    /// Built only when the operator lists or routes a host.
     listed: Option<Client>,
     routed: Option<Client>,
     allow: Vec<AllowedHost>,
@@ -117,7 +117,7 @@ impl Clients {
     pub fn new(config: &EgressConfig, resolver: Arc<dyn Resolve>, guard: Guard) -> Result<Self, EgressError> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
-            // Fails when the program has chosen one already, which is as good.
+            // Fails when the program has chosen a provider already; that one is used then.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
         let build = |resolver: Resolver, adjust: fn(ClientBuilder) -> ClientBuilder| {
@@ -132,14 +132,14 @@ impl Clients {
         };
         let routed = match config.routes.is_empty() {
             true => None,
-            // In HTTP/2 the name as asked could not stand beside the address that is dialled.
+            // HTTP/2 has no `Host` header that could differ from the dialled authority.
             false => Some(build(Resolver::unguarded(resolver), ClientBuilder::http1_only)?),
         };
         let (allow, routes) = (config.allow.clone(), config.routes.clone());
         Ok(Self { public, listed, routed, allow, routes, guard, first_byte: config.first_byte_timeout })
     }
 
-    /// Decides how a target is reached, as far as that can be told before its name is resolved.
+    /// Chooses how a target is reached, without resolving its name.
     pub fn way(&self, target: &Target) -> Result<Transport, TransportError> {
         let (host, port) = (target.host(), target.port());
         let listed = self.allow.iter().any(|allowed| allowed.covers(&host, port));
@@ -152,14 +152,14 @@ impl Clients {
         if listed {
             return Ok(Transport::Listed);
         }
-        // The client's resolver is never asked about a literal.
+        // The client's resolver isn't asked about literal addresses, so they are checked here.
         match target.literal() {
             Some(address) => (self.guard)(address).map(|()| Transport::Public).map_err(TransportError::Address),
             None => Ok(Transport::Public),
         }
     }
 
-    /// Sends one request and returns when the response's head is there.
+    /// Sends one request. Returns when the head of the response has arrived.
     pub async fn send(
         &self,
         way: &Transport,
@@ -181,7 +181,7 @@ impl Clients {
         let with_body = matches!(method, Method::POST | Method::PUT | Method::PATCH);
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
-        // An empty body states its length, which some services insist on.
+        // An empty body sends a length of 0, which some services require.
         if let Some(body) = body.or_else(|| with_body.then(Bytes::new)) {
             *request.body_mut() = Some(body.into());
         }
@@ -195,7 +195,7 @@ impl Clients {
     }
 }
 
-/// What all clients have in common.
+/// The settings that all clients share.
 fn base(config: &EgressConfig) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("Resly/", env!("CARGO_PKG_VERSION")))
@@ -226,7 +226,7 @@ fn client(builder: impl Fn() -> ClientBuilder, extra_ca_pem: &[u8]) -> Result<Cl
         Ok(client) => return Ok(client),
         Err(error) => reasons(&error),
     };
-    // A machine without certificate authorities can still serve everything but https services.
+    // Without certificate authorities the host can still serve everything but https services.
     let given = !extra.is_empty();
     match builder().tls_certs_only(extra).build() {
         Ok(client) => {
@@ -242,7 +242,7 @@ fn client(builder: impl Fn() -> ClientBuilder, extra_ca_pem: &[u8]) -> Result<Cl
     }
 }
 
-/// Every error beneath one, itself included. An `io::Error` hides its cause from `source`.
+/// An error and all its causes. `source` doesn't return the cause inside an `io::Error`, so it is read separately.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| beneath(*error))
 }
@@ -258,7 +258,7 @@ fn reasons(error: &(dyn Error + 'static)) -> String {
     causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Says what happened without the URL, which may carry a key, and without addresses.
+/// Classifies an error. The result holds neither the URL, which may carry a key, nor an address.
 fn classify(error: &reqwest::Error) -> WireError {
     for cause in causes(error) {
         if cause.is::<NotPublic>() {

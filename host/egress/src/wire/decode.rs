@@ -1,4 +1,5 @@
-//! Content codings, decoded as the body arrives and stopped at a cap, so that a small body can't become a large one.
+//! Decodes content codings while a body arrives, up to a limit, so that a small body can't become a large one in
+//! memory.
 
 use std::io::{self, Write};
 
@@ -7,10 +8,10 @@ use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 use zstd::stream::write::Decoder as ZstdDecoder;
 
-/// What the host asks services for.
+/// The `Accept-Encoding` of every request.
 pub const ACCEPTED: &str = "gzip, br, zstd";
 
-/// The most memory that a Zstandard frame may ask for as its window, as a power of two: what RFC 9659 has HTTP use.
+/// The largest window of a Zstandard frame, as a power of two: RFC 9659's limit for HTTP.
 const ZSTD_WINDOW: u32 = 23;
 const BUFFER: usize = 16 << 10;
 
@@ -23,7 +24,7 @@ pub enum DecodeError {
     Corrupt(&'static str),
 }
 
-/// What has been decoded, up to the cap.
+/// The decoded bytes, up to the limit.
 struct Sink {
     bytes: Vec<u8>,
     most: usize,
@@ -62,7 +63,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// For a response with these headers; at most `most` decoded bytes are kept.
+    /// A decoder for a response with these headers. It keeps at most `most` decoded bytes.
     pub fn new(headers: &HeaderMap, most: usize) -> Result<Self, DecodeError> {
         let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
         let coding = codings.next().map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase());
@@ -77,7 +78,7 @@ impl Decoder {
             "deflate" => Coding::Deflate(Box::new(ZlibDecoder::new(sink))),
             "br" => {
                 let mut decoder = DecompressorWriter::new(sink, BUFFER);
-                // RFC 7932's windows and no larger ones, as HTTP has it.
+                // Only RFC 7932's windows. HTTP doesn't allow larger ones.
                 if !decoder.set_parameter(BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW, 0) {
                     return Err(DecodeError::Corrupt("brotli"));
                 }
@@ -88,14 +89,14 @@ impl Decoder {
                 decoder.window_log_max(ZSTD_WINDOW).map_err(|_| DecodeError::Corrupt("zstd"))?;
                 Coding::Zstd(Box::new(decoder))
             }
-            // Quoted whole or not at all: of half a secret nothing would be redacted.
+            // The name is quoted as a whole or not at all, because redaction doesn't recognise a part of a secret.
             other if other.len() <= 40 => return Err(DecodeError::Unknown(other.to_owned())),
             _ => return Err(DecodeError::Unknown("something else".to_owned())),
         };
         Ok(Self { coding, started: false })
     }
 
-    /// Takes the next bytes off the wire. False when the cap is reached and nothing more is wanted.
+    /// Decodes the next bytes. False when the limit is reached and no more bytes are needed.
     pub fn write(&mut self, chunk: &[u8]) -> Result<bool, DecodeError> {
         self.started |= !chunk.is_empty();
         let written = match &mut self.coding {
@@ -112,10 +113,10 @@ impl Decoder {
         }
     }
 
-    /// What was decoded, of a body that has ended or is not read further.
+    /// The decoded bytes of a body that has ended or was cut.
     pub fn finish(mut self) -> Result<Vec<u8>, DecodeError> {
         if !self.started {
-            // The answer to HEAD, 204 and 304 may name a coding and have no body.
+            // A response to HEAD, 204 or 304 may name a coding and have no body.
             return Ok(Vec::new());
         }
         if !self.sink().full {
@@ -161,7 +162,7 @@ impl Decoder {
     }
 }
 
-/// Takes the sink out of a decoder that writes no more than an end mark when it is dropped.
+/// Takes the sink out of a decoder. When the decoder is dropped, it may still write an end mark, which is discarded.
 fn take(sink: &mut Sink) -> Sink {
     let full = Sink { bytes: Vec::new(), most: 0, full: true };
     std::mem::replace(sink, full)

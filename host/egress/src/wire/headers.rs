@@ -1,4 +1,4 @@
-//! Headers: which a guest may send, and which it gets to see.
+//! Headers: which ones a guest may send, and which ones it may see.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use resly_manifest::{ApiKeyPlace, Auth};
@@ -11,7 +11,8 @@ const REQUEST_BYTES: usize = 16 << 10;
 /// The most bytes of a response's headers.
 const RESPONSE_BYTES: usize = 64 << 10;
 
-/// What is the connection's (RFC 9110 7.6.1), the message's framing (RFC 9112 6), or the host's own business.
+/// Headers of the connection (RFC 9110, section 7.6.1), of the message's framing (RFC 9112, section 6), or that only
+/// the host sets. A guest may not send them.
 const REFUSED: [&str; 15] = [
     "connection",
     "content-length",
@@ -30,8 +31,8 @@ const REFUSED: [&str; 15] = [
     "via",
 ];
 
-/// What isn't handed to the guest: it described a body that has been decoded since, or it is a secret of its own
-/// (a session that the credential opened).
+/// Headers that a guest doesn't get. They describe a body that has been decoded since, or hold another secret, such as
+/// a session that the credential has opened.
 const WITHHELD: [&str; 12] = [
     "connection",
     "content-encoding",
@@ -62,7 +63,7 @@ pub enum HeaderError {
     Auth(String),
 }
 
-/// The headers of a guest's request, checked.
+/// Checks the headers of a guest's request.
 pub fn request(guest: &[(String, String)], auth: &Auth) -> Result<HeaderMap, HeaderError> {
     let bytes: usize = guest.iter().map(|(name, value)| name.len() + value.len()).sum();
     if guest.len() > REQUEST_HEADERS || bytes > REQUEST_BYTES {
@@ -72,7 +73,7 @@ pub fn request(guest: &[(String, String)], auth: &Auth) -> Result<HeaderMap, Hea
     for (name, value) in guest {
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| HeaderError::Name(name.escape_default().take(64).collect()))?;
-        // Where headers are handed on as variables (RFC 3875, section 4.1.18), `_` and `-` become the same.
+        // Servers that pass headers on as variables (RFC 3875, section 4.1.18) can't tell `_` from `-`.
         let folded = parsed.as_str().replace('_', "-");
         if is_reserved(&folded) {
             return Err(HeaderError::Refused(parsed.to_string()));
@@ -80,7 +81,7 @@ pub fn request(guest: &[(String, String)], auth: &Auth) -> Result<HeaderMap, Hea
         if is_auth(&folded, auth) {
             return Err(HeaderError::Auth(parsed.to_string()));
         }
-        // The host asks for what it can decode within its caps.
+        // The host asks only for codings that it can decode within its limits.
         if parsed == header::ACCEPT_ENCODING {
             continue;
         }
@@ -96,7 +97,7 @@ pub fn is_reserved(name: &str) -> bool {
     REFUSED.contains(&name) || name.starts_with("proxy-")
 }
 
-/// Whether this header, folded, is where the credential goes.
+/// Whether the credential goes into this header. `folded` is its name with `-` for `_`.
 fn is_auth(folded: &str, auth: &Auth) -> bool {
     let name = match auth {
         Auth::None | Auth::ApiKey { place: ApiKeyPlace::Query, .. } => return false,
@@ -107,14 +108,14 @@ fn is_auth(folded: &str, auth: &Auth) -> bool {
     name.replace('_', "-").eq_ignore_ascii_case(folded)
 }
 
-/// What a guest gave for one origin only, dropped when a redirect leads to another.
+/// Removes headers that were meant for one origin only, when a redirect leads to another.
 pub fn drop_private(headers: &mut HeaderMap) {
     for name in [header::AUTHORIZATION, header::COOKIE] {
         headers.remove(name);
     }
 }
 
-/// What described a body that is sent no further.
+/// Removes headers that describe a body which is no longer sent.
 pub fn drop_content(headers: &mut HeaderMap) {
     for name in [
         header::CONTENT_TYPE,
@@ -127,7 +128,7 @@ pub fn drop_content(headers: &mut HeaderMap) {
     }
 }
 
-/// The headers of a response as the guest sees them: names in lower case, redacted. `None` when there are too many.
+/// The response's headers for the guest: names in lower case, values redacted. `None` when they are too large.
 pub fn response(headers: &HeaderMap, redactor: Option<&Redactor>) -> Option<Vec<(String, String)>> {
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if bytes > RESPONSE_BYTES {

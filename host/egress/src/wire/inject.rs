@@ -1,4 +1,4 @@
-//! The credential's way onto the wire: a header or a query parameter, added after the request has left the guest.
+//! Adds the credential to a request, as a header or a query parameter, after the request has left the guest.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use resly_manifest::{ApiKeyPlace, Auth};
@@ -22,14 +22,14 @@ pub enum InjectError {
     Header,
 }
 
-/// A credential, ready for the wire.
+/// A credential in the form in which it is sent.
 pub enum Injection {
     Header(HeaderName, HeaderValue),
     Query(String, SecretString),
 }
 
 impl Injection {
-    /// `None` when there is nothing to add.
+    /// `None` when the connection needs no credential.
     pub fn new(auth: &Auth, credentials: &Credentials) -> Result<Option<Self>, InjectError> {
         let field = |name: &'static str| {
             credentials.get(name).filter(|value| !value.is_empty()).ok_or(InjectError::Missing(name))
@@ -50,7 +50,7 @@ impl Injection {
                 let value = Zeroizing::new(format!("Basic {}", *pair));
                 Self::Header(header::AUTHORIZATION, sensitive(&value, "password")?)
             }
-            // What authorizing the connection obtained; until then there is only the app's own client.
+            // The account's token. Before an authorization, the connection has only the app's client.
             Auth::Oauth2(oauth) => {
                 let token = field("access_token").map_err(|_| InjectError::NotAuthorized)?;
                 header(&oauth.header, &oauth.prefix, token, "access_token")?
@@ -72,7 +72,7 @@ impl Injection {
     }
 }
 
-/// Where a credential of this kind goes, and what stands before it there.
+/// Where a credential goes, and the prefix before it.
 pub enum CredentialPlace<'a> {
     Header { name: &'a str, prefix: &'a str },
     Query { name: &'a str, prefix: &'a str },
@@ -90,7 +90,7 @@ pub fn place(auth: &Auth) -> Option<CredentialPlace<'_>> {
     })
 }
 
-/// The query parameter that the credential goes into, which a guest may not write itself.
+/// The query parameter that carries the credential. A guest may not set it.
 pub fn query_parameter(auth: &Auth) -> Option<&str> {
     match auth {
         Auth::ApiKey { place: ApiKeyPlace::Query, name, .. } => Some(name),
@@ -102,7 +102,7 @@ pub fn has_parameter(url: &Url, name: &str) -> bool {
     url.query_pairs().any(|(have, _)| have.eq_ignore_ascii_case(name))
 }
 
-/// Takes a parameter out of a query, as a redirect to the same place may have brought it back.
+/// Removes a parameter from a query. A redirect to the same origin may have brought it back.
 fn strip(url: &mut Url, name: &str) {
     if !has_parameter(url, name) {
         return;
@@ -120,7 +120,7 @@ fn header(name: &str, prefix: &str, secret: &str, field: &'static str) -> Result
 }
 
 fn sensitive(value: &str, field: &'static str) -> Result<HeaderValue, InjectError> {
-    // Bytes beyond ASCII would be allowed (RFC 9110, section 5.5), and every server reads them its own way.
+    // RFC 9110, section 5.5, allows bytes beyond ASCII, but servers read them differently.
     let value = HeaderValue::from_str(value).ok().filter(|_| value.is_ascii());
     let mut value = value.ok_or(InjectError::Unsendable(field))?;
     value.set_sensitive(true);

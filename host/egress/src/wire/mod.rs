@@ -1,4 +1,4 @@
-//! What goes on the wire and comes off it.
+//! Requests and responses on the wire: clients, headers, bodies, retries, and the credential's injection and redaction.
 
 pub(crate) mod body;
 pub(crate) mod breaker;

@@ -1,14 +1,14 @@
-//! Redaction: takes a credential out of what comes back, in every form a service may echo it in.
+//! Redaction: removes a credential from a response, in every encoding in which a service may echo it.
 //!
-//! What it looks for is in `wire/forms.rs`; a text is also read as `wire/views.rs` has it, so that references of HTML,
-//! escapes of JSON and wrapped lines hide nothing.
+//! `wire/secret_encodings.rs` has the encodings to look for. `wire/views.rs` gives other readings of a text, so that
+//! HTML references, JSON escapes and wrapped lines can't hide a secret.
 //!
-//! The search is Wu and Manber's ("A fast algorithm for multi-pattern searching", 1994): one pass that skips ahead by
-//! nearly the shortest form, so a body costs less than a copy of it would. It is written out here because forms are
-//! secrets too: they are zeroized with it, and it is built for each call in microseconds.
+//! The search is that of Wu and Manber ("A fast algorithm for multi-pattern searching", 1994). It makes one pass and
+//! skips ahead by nearly the length of the shortest form, so it costs less than copying the body. It is implemented
+//! here because forms are secrets, too: they have to be zeroized, and they are built for each call in microseconds.
 //!
-//! Whoever chooses both the secret and the text can make every position look like a match nearly to its end. So the
-//! comparing is counted, and a text that would take more of it than any honest one is withheld whole.
+//! Somebody who chooses both the secret and the text can make every position look like a match almost to its end. So
+//! comparisons are counted, and a text that needs more of them than any honest one is withheld as a whole.
 
 use std::borrow::Cow;
 
@@ -21,19 +21,19 @@ use super::{
     views::{View, is_base64},
 };
 
-/// What stands in a secret's place.
+/// Replaces a secret.
 pub const MARK: &str = "[redacted]";
 
 const BLOCKS: usize = 1 << 12;
 
-/// Bytes that may be compared for each byte of a text, and for any text.
+/// Bytes that may be compared for each byte of a text, and in addition for any text.
 const COMPARED: usize = 32;
 const COMPARED_ANYHOW: usize = 1 << 20;
 
-/// What may still be compared.
+/// The bytes that may still be compared.
 struct Budget(usize);
 
-/// The text would take more than it is worth.
+/// The text needs more comparisons than its budget allows.
 #[derive(Debug)]
 struct Costly;
 
@@ -42,7 +42,7 @@ impl Budget {
         Self(COMPARED_ANYHOW + COMPARED * text.len())
     }
 
-    /// Whether a text starts with a form, in either case.
+    /// Whether a text starts with a form, without regard to case.
     fn starts_with(&mut self, text: &[u8], form: &[u8]) -> Result<bool, Costly> {
         if text.len() < form.len() {
             return Ok(false);
@@ -53,18 +53,18 @@ impl Budget {
     }
 }
 
-/// Finds and replaces the forms of one call's secrets.
+/// Finds and replaces all forms of one call's secrets.
 pub struct Redactor {
     forms: Vec<Form>,
-    /// The length of the shortest form: the width of the window that moves over the text.
+    /// Length of the shortest form, which is the width of the moving window.
     window: usize,
-    /// How far the window may move when it ends in a block: no form has that block further right.
+    /// How far the window may move when it ends in a block: no form has that block further to the right.
     shift: Box<[u16; BLOCKS]>,
     longest: usize,
 }
 
 impl Redactor {
-    /// `None` when no secret is long enough to look for.
+    /// `None` when every secret is too short to look for.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
         let mut forms = Vec::new();
         for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET) {
@@ -84,8 +84,8 @@ impl Redactor {
         Some(Self { forms, window, shift, longest })
     }
 
-    /// How far beyond a cut a secret may reach that starts before it. Line breaks in it and character references make it
-    /// longer than any of its forms.
+    /// How far a secret that starts before a cut may reach beyond it. Line breaks and character references can make it
+    /// longer than each of its forms.
     pub fn overlap(&self) -> usize {
         self.longest * 2 + 1
     }
@@ -98,13 +98,13 @@ impl Redactor {
         match self.replace(text.as_bytes(), text.len()) {
             Ok(None) => Cow::Borrowed(text),
             Err(Costly) => Cow::Borrowed(MARK),
-            // A form may start or end within a character when the secret's bytes aren't UTF-8 where the text's are.
+            // If the secret's bytes aren't UTF-8 as the text's are, a form may start or end within a character.
             Ok(Some(bytes)) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
         }
     }
 
-    /// Redacts a body, then cuts it to `most` bytes. `body` may hold [`Self::overlap`] bytes more, so that a secret
-    /// that lies across the cut is found whole.
+    /// Redacts a body, then cuts it to `most` bytes. `body` may have [`Self::overlap`] bytes more, so that a secret
+    /// across the cut is found as a whole.
     pub fn body(&self, body: Bytes, most: usize) -> Bytes {
         match self.replace(&body, most) {
             Ok(None) => body.slice(..body.len().min(most)),
@@ -116,7 +116,7 @@ impl Redactor {
         }
     }
 
-    /// `text[..until]` with every match that starts in it replaced; `None` when there is none.
+    /// `text[..until]` with every match that starts in it replaced. `None` when there is none.
     fn replace(&self, text: &[u8], until: usize) -> Result<Option<Vec<u8>>, Costly> {
         let until = until.min(text.len());
         let mut found = self.matches(text)?;
@@ -134,7 +134,7 @@ impl Redactor {
         let mut from = 0;
         let mut found = found.into_iter().peekable();
         while let Some((start, mut end)) = found.next() {
-            // Matches that overlap are one: else the second one's rest would stay.
+            // Overlapping matches are merged, because the rest of the second one would remain otherwise.
             while let Some((_, further)) = found.next_if(|(start, _)| *start < end) {
                 end = end.max(further);
             }
@@ -146,7 +146,7 @@ impl Redactor {
         Ok(Some(out))
     }
 
-    /// Every match, where it starts and ends.
+    /// Start and end of every match.
     fn matches(&self, text: &[u8]) -> Result<Vec<(usize, usize)>, Costly> {
         let mut budget = Budget::of(text);
         let mut found = Vec::new();
@@ -158,7 +158,7 @@ impl Redactor {
         Ok(found)
     }
 
-    /// The first match at or after `from`: where it starts and ends.
+    /// Start and end of the first match at or after `from`.
     fn find(&self, text: &[u8], from: usize, budget: &mut Budget) -> Result<Option<(usize, usize)>, Costly> {
         let mut end = from + self.window;
         while end <= text.len() {

@@ -1,18 +1,19 @@
-//! When a request is sent again: only what does no more twice than once, a little later, and as the service asks.
+//! Decides when a request is sent again: only if a repeat changes nothing more, after a short wait, and no sooner than
+//! the service asks.
 
 use std::time::Duration;
 
 use http::{HeaderMap, Method, header};
 use resly_core::{connector::outbound::parse_retry_after, time::Random};
 
-/// How often and how soon.
+/// How often and how soon requests are repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// After the first try, unless the manifest says otherwise.
+    /// Attempts after the first one, unless the manifest sets another number.
     pub retries: u32,
-    /// Before the first retry; doubled for each further one, and spread by chance over its upper half.
+    /// The wait before the first retry. It doubles with each further one, and is random in its upper half.
     pub base: Duration,
-    /// The longest that a service's `Retry-After` is waited for; a longer one is the guest's to see.
+    /// The longest `Retry-After` that is waited for. With a longer one, the guest gets the response.
     pub longest: Duration,
 }
 
@@ -23,7 +24,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// How long to wait before retry number `nth` (from 0); `None` when the service asks for more than that.
+    /// The wait before retry number `nth` (from 0). `None` when the service asks for a wait over `longest`.
     pub fn wait(&self, nth: u32, asked: Option<Duration>, random: &dyn Random) -> Option<Duration> {
         let mut byte = [0];
         random.fill(&mut byte);
@@ -32,13 +33,13 @@ impl RetryPolicy {
         match asked {
             None => Some(spread),
             Some(asked) if asked > self.longest => None,
-            // A little more, so that all who were told the same don't return together.
+            // A little longer, so that clients that got the same answer don't return at the same moment.
             Some(asked) => Some(asked + spread / 4),
         }
     }
 }
 
-/// Whether sending it twice does no more than sending it once: it only reads, or the service tells repeats by a key.
+/// Whether a repeat changes nothing more: the request only reads, or has an idempotency key.
 pub fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
     matches!(*method, Method::GET | Method::HEAD) || headers.contains_key("idempotency-key")
 }

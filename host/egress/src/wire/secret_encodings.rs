@@ -1,24 +1,29 @@
-//! What a secret looks like in what comes back.
+//! The encodings of a secret that redaction looks for in responses.
 //!
-//! For each secret of four bytes or more, and for what Basic authentication makes of a pair: as it is, percent-encoded
-//! by the usual rules (once and twice) and whole, as `application/x-www-form-urlencoded`, escaped as the usual writers of
-//! JSON (once, twice and whole) do it, in hex, and in Base64 of both alphabets at each of the three positions a
-//! secret can have in a longer text. A part of 16 bytes or more that no rule escapes is looked for by itself, so that
-//! escapes of escapes hide nothing.
+//! They are made of each secret of four bytes or more, and of the Base64 of a Basic authentication pair:
 //!
-//! Letters match in both cases. Shorter secrets are left alone: taking every `ab` out of a page would ruin it and hide
-//! nothing that can't be guessed; a user name is taken for a secret only when there is no password to speak of (services
-//! that take a key as the user name).
+//! - the secret itself;
+//! - percent-encoded by the usual rules (once and twice), and with every byte encoded;
+//! - as `application/x-www-form-urlencoded`;
+//! - escaped by the usual JSON writers (once and twice), and with every character escaped;
+//! - in hex, and in UTF-16;
+//! - in Base64 of both alphabets, at each of the three positions that a secret can have in a longer text.
+//!
+//! A part of 16 bytes or more that no rule escapes is also looked for by itself, so that nested escapes can't hide it.
+//!
+//! Letters match in both cases. Shorter secrets aren't redacted: removing every `ab` would ruin a page and hide nothing
+//! that can't be guessed. A user name counts as a secret only when the password is too short to be one, because some
+//! services take a key as the user name.
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
 use resly_vault::SHORTEST_SECRET;
 use zeroize::Zeroizing;
 
-/// The shortest part of a secret that is looked for without the rest: a shorter one may be a word.
+/// The shortest part of a secret that is looked for by itself. A shorter one may be a word.
 const PART: usize = 16;
 
-/// What `encodeURIComponent` leaves as it is, beyond letters and digits.
+/// All but the characters that `encodeURIComponent` leaves as they are.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -29,23 +34,23 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'\'')
     .remove(b'(')
     .remove(b')');
-/// RFC 3986's unreserved characters.
+/// All but RFC 3986's unreserved characters.
 const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// The `application/x-www-form-urlencoded` serializer's, whose spaces are plus signs.
+/// The set of the `application/x-www-form-urlencoded` serializer, which writes spaces as plus signs.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*');
 /// The URL Standard's query and path sets.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');
 const PATH: &AsciiSet = &QUERY.remove(b'\'').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
 
-/// One form of a secret, in lower case.
+/// One encoding of a secret, in lower case.
 pub struct Form {
     pub bytes: Zeroizing<Vec<u8>>,
-    /// Base64 characters before and after that hold some of the secret's bits beside those of a neighbour.
+    /// Whether the Base64 character before, or after, it also holds bits of the secret.
     pub before: bool,
     pub after: bool,
 }
 
-/// Adds what a secret may look like to the forms that are known.
+/// Adds all encodings of a secret.
 pub fn add(secret: &[u8], forms: &mut Vec<Form>) {
     let mut add = |bytes: Vec<u8>, before: bool, after: bool| {
         let mut bytes = Zeroizing::new(bytes);
@@ -56,19 +61,19 @@ pub fn add(secret: &[u8], forms: &mut Vec<Form>) {
     };
     add(secret.to_vec(), false, false);
     add(percent_everything(secret), false, false);
-    // Some servers write every character of a JSON string so; a parser makes the secret of it again.
+    // Some servers escape every character of a JSON string. A parser turns this back into the secret.
     add(
         String::from_utf8_lossy(secret).chars().flat_map(|character| units(character).into_bytes()).collect(),
         false,
         false,
     );
-    // What a guest decodes by the response's charset. The others that it knows write ASCII as ASCII, but for what
-    // `View::unshifted` takes out.
+    // A guest may decode the response by its charset. The other charsets that it knows write ASCII as ASCII, apart from
+    // the escape sequences that `View::unshifted` removes.
     let wide: Vec<u16> = String::from_utf8_lossy(secret).encode_utf16().collect();
     add(wide.iter().flat_map(|unit| unit.to_le_bytes()).collect(), false, false);
     add(wide.iter().flat_map(|unit| unit.to_be_bytes()).collect(), false, false);
     add(data_encoding::HEXLOWER.encode(secret).into_bytes(), false, false);
-    // Most keys are made of what no rule escapes.
+    // Most keys have only characters that no rule escapes.
     if !secret.iter().all(|byte| is_unreserved(*byte)) {
         for form in escaped(secret) {
             add(form, false, false);
@@ -80,7 +85,7 @@ pub fn add(secret: &[u8], forms: &mut Vec<Form>) {
     for lead in 0..3 {
         let padded = Zeroizing::new([&[0; 2][..lead], secret].concat());
         let full = Zeroizing::new(STANDARD_NO_PAD.encode(&*padded).into_bytes());
-        // The characters whose six bits are the secret's alone.
+        // Only the characters whose six bits all belong to the secret.
         let (first, last) = ((lead * 8).div_ceil(6), padded.len() * 8 / 6);
         let inner = full.get(first..last).unwrap_or_default();
         let (before, after) = (lead != 0, !(padded.len() * 8).is_multiple_of(6));
@@ -92,7 +97,7 @@ pub fn add(secret: &[u8], forms: &mut Vec<Form>) {
             });
             add(url_safe.collect(), before, after);
             add(encoded(inner, STRICT), before, after);
-            // It is ASCII.
+            // Base64 is ASCII.
             let inner = String::from_utf8_lossy(inner);
             for rule in &JSON {
                 add(json(&inner, rule), before, after);
@@ -102,23 +107,23 @@ pub fn add(secret: &[u8], forms: &mut Vec<Form>) {
     }
 }
 
-/// What the rules for URLs, forms and JSON make of a secret.
+/// A secret in the escapes of URLs, forms and JSON.
 fn escaped(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = Vec::new();
     let form = secret.split(|byte| *byte == b' ').map(|word| encoded(word, FORM)).collect::<Vec<_>>().join(&b'+');
     let percent = [COMPONENT, STRICT, QUERY, PATH].map(|set| encoded(secret, set));
     for once in percent.into_iter().chain([form]) {
-        // Twice: what was encoded already, in a URL that is a parameter of another.
+        // Encoded twice, as in a URL that is a parameter of another URL.
         forms.push(encoded(&once, COMPONENT));
         let percent_signs = |byte: &u8| if *byte == b'%' { b"%25".to_vec() } else { vec![*byte] };
         forms.push(once.iter().flat_map(percent_signs).collect());
         forms.push(once);
     }
-    // What isn't UTF-8 is in no JSON as it is.
+    // JSON can't hold bytes that aren't UTF-8.
     let text = String::from_utf8_lossy(secret);
     for rule in &JSON {
         let once = json(&text, rule);
-        // JSON is often carried as a string in JSON, by the same writer or a plain one.
+        // JSON is often a string within JSON, written by the same writer or a plain one.
         for outer in [rule, &JSON[0]] {
             forms.push(json(&String::from_utf8_lossy(&once), outer));
         }
@@ -127,7 +132,7 @@ fn escaped(secret: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// What none of the rules escapes; forms do write `~` as `%7E`.
+/// Whether no rule escapes this byte. Forms escape `~`.
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
 }
@@ -141,13 +146,13 @@ fn encoded(bytes: &[u8], set: &'static AsciiSet) -> Vec<u8> {
     percent_encode(bytes, set).flat_map(str::bytes).collect()
 }
 
-/// What a writer of JSON escapes beyond what it must (RFC 8259, section 7).
+/// The characters that a JSON writer escapes beyond the required ones (RFC 8259, section 7).
 struct JsonRule {
-    /// As `\uXXXX`.
+    /// Characters that are written as `\uXXXX`.
     escaped: &'static str,
-    /// `/` as `\/`.
+    /// Whether `/` is written as `\/`.
     slash: bool,
-    /// Whether it writes ASCII alone.
+    /// Whether it writes ASCII only.
     ascii: bool,
 }
 
@@ -181,7 +186,7 @@ fn json(text: &str, rule: &JsonRule) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// A character as JSON escapes any: its UTF-16 units.
+/// A character as JSON escapes: one for each of its UTF-16 units.
 fn units(character: char) -> String {
     character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
 }

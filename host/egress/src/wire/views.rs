@@ -1,32 +1,32 @@
-//! Other readings of a text, in which a secret shows that is written in pieces: with character references of HTML and XML
-//! decoded, with the escapes of JSON decoded, without the escape sequences of ISO-2022, and with line breaks taken out of
-//! words. What is found in a view is mapped back to the bytes it stands for.
+//! Other readings of a text, which show a secret that is written in pieces: character references of HTML and XML
+//! decoded, JSON escapes decoded, ISO-2022 escape sequences removed, or line breaks within words removed. A match in
+//! such a view is mapped back to the bytes of the text.
 
 use zeroize::Zeroizing;
 
-/// Most nested `&amp;` before a reference's own name: what was escaped once more at each of that many steps.
+/// The most nested `&amp;` before a reference's name. Each is one more step of escaping.
 const NESTED: usize = 8;
-/// Digits of a numeric reference, leading zeros included.
+/// The most digits of a numeric reference, including leading zeros.
 const DIGITS: usize = 12;
 
-/// A text read in another way.
+/// Another reading of a text.
 pub struct View {
     pub text: Zeroizing<Vec<u8>>,
     edits: Vec<Edit>,
 }
 
-/// A stretch of the view that stands for another stretch of the text.
+/// A part of the view that stands for another part of the text.
 struct Edit {
-    /// In the view.
+    /// Position in the view.
     at: usize,
     len: usize,
-    /// In the text.
+    /// Start and end in the text.
     from: usize,
     to: usize,
 }
 
 impl View {
-    /// The text with its character references decoded; `None` when it has none.
+    /// The text with its character references decoded. `None` when it has none.
     pub fn decoded(text: &[u8]) -> Option<Self> {
         let mut builder = Builder::new(text);
         let mut from = 0;
@@ -40,8 +40,8 @@ impl View {
         builder.finish()
     }
 
-    /// The text with JSON's escapes of single characters decoded (RFC 8259, section 7): any of them may be escaped, alone, and
-    /// once more at each step where JSON is a string in JSON. `None` when it has none.
+    /// The text with JSON's escapes of single characters decoded (RFC 8259, section 7). JSON may escape any character,
+    /// and once more at each step where JSON is a string within JSON. `None` when the text has no escapes.
     pub fn unescaped(text: &[u8]) -> Option<Self> {
         let mut builder = Builder::new(text);
         let mut from = 0;
@@ -62,8 +62,8 @@ impl View {
         builder.finish()
     }
 
-    /// The text without the escape sequences by which ISO-2022 charsets change their state: they stand for nothing, so they
-    /// may stand within a word. `None` when it has none.
+    /// The text without the escape sequences that change the state of ISO-2022 charsets. They stand for no character,
+    /// so they may be within a word. `None` when it has none.
     pub fn unshifted(text: &[u8]) -> Option<Self> {
         const ESCAPE: u8 = 0x1b;
         let mut builder = Builder::new(text);
@@ -77,8 +77,8 @@ impl View {
         builder.finish()
     }
 
-    /// The text with line breaks inside words taken out, as writers of Base64 put them there: bare, escaped as JSON does,
-    /// with white space around them. `None` when it has none.
+    /// The text without line breaks in words, which writers of Base64 insert. They may be plain, escaped as in JSON, or
+    /// between white space. `None` when it has none.
     pub fn unwrapped(text: &[u8]) -> Option<Self> {
         let mut builder = Builder::new(text);
         let mut from = 0;
@@ -87,7 +87,7 @@ impl View {
             let Some(end) = line_break(text, at) else { continue };
             let start = at - text[..at].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
             from = end;
-            // Not where a line of JSON ends: that would be a copy of every body that is written on many lines.
+            // Line breaks between JSON's members don't count: every body with several lines would be copied otherwise.
             let inside = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(|byte| is_base64(*byte));
             if inside(start.checked_sub(1)) && inside(Some(end)) {
                 builder.edit(start.max(builder.taken), end, b"");
@@ -96,7 +96,7 @@ impl View {
         builder.finish()
     }
 
-    /// The stretch of the text that a stretch of the view stands for.
+    /// The part of the text that a part of the view stands for.
     pub fn original(&self, start: usize, end: usize) -> (usize, usize) {
         let last = end.saturating_sub(1);
         let (from, _) = self.byte(start);
@@ -104,7 +104,7 @@ impl View {
         (from, to)
     }
 
-    /// The stretch of the text that one byte of the view stands for.
+    /// The part of the text that one byte of the view stands for.
     fn byte(&self, at: usize) -> (usize, usize) {
         let after = self.edits.partition_point(|edit| edit.at <= at);
         match after.checked_sub(1).map(|before| &self.edits[before]) {
@@ -124,7 +124,7 @@ pub(super) fn is_base64(byte: u8) -> bool {
 
 struct Builder<'t> {
     source: &'t [u8],
-    /// How much of the source is in the view.
+    /// Bytes of the source that are in the view so far.
     taken: usize,
     text: Zeroizing<Vec<u8>>,
     edits: Vec<Edit>,
@@ -137,7 +137,7 @@ impl<'t> Builder<'t> {
 
     fn edit(&mut self, from: usize, to: usize, with: &[u8]) {
         if self.edits.is_empty() {
-            // In one piece, so that nothing of it is left where a smaller one was.
+            // One allocation, because growing would leave a copy of the secret in the old one.
             self.text.reserve_exact(self.source.len());
         }
         self.text.extend_from_slice(&self.source[self.taken..from]);
@@ -155,8 +155,8 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// A character reference at the start of a text, with its length: `&quot;`, `&#34;`, `&#x22`, `&amp;#34;`; the ampersand may
-/// be escaped as JSON does (`\u0026`).
+/// A character reference at the start of a text, with its length: `&quot;`, `&#34;`, `&#x22`, `&amp;#34;`. The
+/// ampersand may be escaped as in JSON (`\u0026`).
 fn reference(text: &[u8]) -> Option<(usize, char)> {
     let mut at = match text.first()? {
         b'&' => 1,
@@ -189,8 +189,8 @@ fn reference(text: &[u8]) -> Option<(usize, char)> {
     }
 }
 
-/// The character that `uXXXX` stands for, and the length of that. A character beyond U+FFFF is two of them, with as many
-/// backslashes before the second as before the first.
+/// The character of a `uXXXX` escape, with the length of the escape. A character beyond U+FFFF has two escapes, with
+/// the same number of backslashes before each.
 fn escaped_character(text: &[u8], slashes: usize) -> Option<(usize, char)> {
     let unit = |at: usize| -> Option<u32> {
         let digits = text.get(at..at + 5)?.strip_prefix(b"u")?;
@@ -209,7 +209,7 @@ fn escaped_character(text: &[u8], slashes: usize) -> Option<(usize, char)> {
     Some((second + 5, character))
 }
 
-/// Where the line break that starts at `at`, with the white space and the breaks after it, ends; `None` when there is none.
+/// The end of the line break at `at`, including white space and further breaks after it. `None` when there is none.
 fn line_break(text: &[u8], at: usize) -> Option<usize> {
     let mut end = at;
     let mut breaks = false;

@@ -1,5 +1,5 @@
-//! What a JSON Schema says of a value that doesn't fit it: where, and in words, without the value. It may be a customer's,
-//! and this ends in logs.
+//! Describes how a value differs from its JSON Schema: where and why, without quoting the value. Values may be
+//! customers' data, and these texts go to logs.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{manifest::step, mask};
 
-/// No more of what stands in an alternative's way, and no more alternatives, are told.
+/// The most failures of one alternative that are described, and the most alternatives.
 const MISSED: usize = 3;
 const ALTERNATIVES: usize = 8;
 
@@ -21,7 +21,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Of the whole value.
+    /// A difference of the whole value.
     pub fn of_all(message: String) -> Self {
         Self { path: String::new(), message }
     }
@@ -38,7 +38,7 @@ impl Difference {
         }
     }
 
-    /// The path as requests' bodies have theirs, from a member on: `settings.regions[0].name`.
+    /// The path in the notation of request bodies, from a member on: `settings.regions[0].name`.
     pub fn under(&self, member: &str) -> String {
         self.path.split('/').skip(1).fold(member.to_owned(), |path, step| match step.parse::<usize>() {
             Ok(at) => format!("{path}[{at}]"),
@@ -54,12 +54,12 @@ impl fmt::Display for Difference {
     }
 }
 
-/// All of them in one line.
+/// All differences in one line.
 pub fn in_words(differences: &[Difference]) -> String {
     differences.iter().map(Difference::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// What a schema says of a value. Of alternatives it tells each: what stands in the way of it.
+/// Describes what a schema requires. For alternatives, it describes why each of them fails.
 pub(crate) fn words(error: &ValidationError) -> String {
     let said = describe_shallow(error);
     let context = match error.kind() {
@@ -75,7 +75,7 @@ pub(crate) fn words(error: &ValidationError) -> String {
     if each.is_empty() { said } else { format!("{said}: {}", each.join(", or ")) }
 }
 
-/// The same without the alternatives: those within others are too many to tell.
+/// The same without alternatives, because nested ones are too many to describe.
 fn describe_shallow(error: &ValidationError) -> String {
     match error.kind() {
         ValidationErrorKind::AnyOf { .. } => "it fits none of the alternatives".to_owned(),
@@ -87,7 +87,7 @@ fn describe_shallow(error: &ValidationError) -> String {
     }
 }
 
-/// What an alternative asks for that isn't so. Its place is told from the alternatives' own on.
+/// What one alternative requires and the value lacks. Its path starts at the place of the alternatives.
 fn missed(error: &ValidationError, here: &str) -> String {
     let path = error.instance_path().to_string();
     let path = path.strip_prefix(here).unwrap_or(&path).to_owned();
@@ -106,7 +106,7 @@ fn missed(error: &ValidationError, here: &str) -> String {
     }
 }
 
-/// The types that a schema asks for, with their articles.
+/// The types that a schema allows, with their articles.
 pub(crate) fn types(kind: &TypeKind) -> Vec<String> {
     let names: Vec<&str> = match kind {
         TypeKind::Single(single) => vec![single.as_str()],

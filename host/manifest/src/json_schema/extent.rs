@@ -1,36 +1,36 @@
-//! How much there is to a schema once each `$ref` is followed: what bounds the work of checking a value with it.
+//! Measures a schema with each `$ref` followed, which bounds the work of checking a value with it.
 //!
-//! A schema of a few lines can ask for more steps than there are atoms, by references that double at each level, or that
-//! lead back to where they came from. So what a schema refers to counts as often as it is referred to, and a schema that
-//! contains itself is refused.
+//! A schema of a few lines can require an endless number of steps, by references that double at each level or lead back
+//! to themselves. So a referenced schema counts once for each reference to it, and a schema that contains itself is
+//! refused.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// What there is to a schema, every reference followed.
+/// The size of a schema with every reference followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// Schemas and keywords, each as often as a value may meet it.
+    /// Schemas and keywords, each as often as a value may be checked with it.
     pub places: u64,
-    /// Regular expressions, counted alike.
+    /// Regular expressions, counted in the same way.
     pub patterns: u64,
 }
 
 /// The most places of one schema.
 pub const MOST_PLACES: u64 = 10_000;
-/// How deep schemas lie in one another.
+/// The deepest nesting of schemas.
 const MOST_DEPTH: usize = 100;
 
 /// Keywords whose members are names, each with a schema (JSON Schema 2020-12, Core 10; `dependencies` before 2019-09).
 const NAMED: [&str; 4] = ["properties", "patternProperties", "dependentSchemas", "dependencies"];
-/// Keywords whose value is data.
+/// Keywords whose value is data and no schema.
 const DATA: [&str; 5] = ["const", "enum", "default", "examples", "example"];
-/// Keywords that change what a reference means, or lead out of the schema.
+/// Keywords that change what a reference means, or refer to other documents.
 const REFUSED: [&str; 6] =
     ["$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$anchor", "$vocabulary"];
 
-/// Measures a schema, or says why it can't be used.
+/// Measures a schema. The error says why it can't be used.
 pub fn measure(schema: &Value) -> Result<Extent, String> {
     let mut walk = Walk { root: schema, known: HashMap::new(), depth: 0 };
     let extent = walk.schema(schema, true)?;
@@ -42,7 +42,7 @@ pub fn measure(schema: &Value) -> Result<Extent, String> {
 
 struct Walk<'a> {
     root: &'a Value,
-    /// What references lead to, by their text; `None` while it is being measured.
+    /// The size of each referenced schema, by reference; `None` while it is being measured.
     known: HashMap<&'a str, Option<Extent>>,
     depth: usize,
 }
@@ -60,7 +60,7 @@ impl<'a> Walk<'a> {
                     extent.add(self.keyword(keyword, value, is_root)?);
                 }
             }
-            // Keywords such as `allOf` hold a list of them.
+            // Keywords such as `allOf` have a list of schemas.
             Value::Array(schemas) => {
                 for schema in schemas {
                     extent.add(self.schema(schema, false)?);
@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
                 Err(format!("`{keyword}` is not supported; use `$ref` with a JSON Pointer, such as `#/$defs/address`"))
             }
             ("pattern", Value::String(_)) => Ok(Extent { places: 1, patterns: 1 }),
-            // What is only defined costs nothing until it is referred to, but it has to be sound.
+            // A definition costs nothing until it is referred to, but it has to be valid.
             ("$defs" | "definitions", Value::Object(members)) => {
                 for schema in members.values() {
                     self.schema(schema, false)?;
@@ -97,7 +97,7 @@ impl<'a> Walk<'a> {
                 }
                 Ok(extent)
             }
-            // A value is compared with each of them.
+            // A value is compared with each of these values.
             ("enum" | "const", value) => Ok(Extent { places: size(value), patterns: 0 }),
             (keyword, _) if DATA.contains(&keyword) => Ok(Extent { places: 1, patterns: 0 }),
             (_, schema) => self.schema(schema, false),
@@ -116,7 +116,7 @@ impl<'a> Walk<'a> {
                 "`{reference}` must be a JSON Pointer into the same schema, such as `#/$defs/address`"
             ));
         };
-        // The root is being measured already.
+        // The root is already being measured.
         if pointer.is_empty() {
             return Err("`#` contains itself, which is not supported".to_owned());
         }

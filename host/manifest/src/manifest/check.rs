@@ -1,7 +1,7 @@
-//! Validates a manifest whole: every mistake, each at its path.
+//! Validates a whole manifest: reports every mistake at its path.
 //!
-//! It says what an author or an admin can mend by reading the manifest alone. What only a connection's settings decide
-//! (which host a template becomes, whether an address may be dialled) is the egress policy's business.
+//! It reports what an author or admin can correct in the manifest alone. What depends on a connection's settings (the
+//! host that a template becomes, or whether an address may be dialled) is checked by egress.
 
 mod declarative;
 pub(super) mod hosts;
@@ -27,7 +27,7 @@ use crate::{
     json_schema::{self, check_schema},
 };
 
-/// What stands beside ids in paths under `/api/admin/connectors`.
+/// Path segments under `/api/admin/connectors` that are no connector's id.
 const RESERVED: [&str; 3] = ["check", "dry-run", "import"];
 const MOST_HOSTS: usize = 64;
 const MOST_RETRIES: u32 = 5;
@@ -35,14 +35,14 @@ const MOST_PATTERNS: usize = 1_000;
 const MOST_ACTIONS: usize = 256;
 const MOST_FIXTURES: usize = 1_000;
 const MOST_SIGNS: usize = 16;
-/// The longest of them, in bytes.
+/// The most bytes of one sign of an expired token.
 const SIGN: usize = 200;
-/// A day: what changes less often belongs in a knowledge source.
+/// A day. Data that changes less often belongs in a knowledge source.
 const LONGEST_CACHE_S: u32 = 24 * 3_600;
 const NAME: usize = 100;
 const DESCRIPTION: usize = 4_000;
 
-/// Every mistake in a manifest; empty when there is none.
+/// All mistakes of a manifest. Empty when it is valid.
 pub fn check(manifest: &Manifest) -> Vec<Mistake> {
     let mut mistakes = Mistakes::default();
     if let Some(mistake) = too_costly(manifest) {
@@ -64,7 +64,7 @@ pub fn check(manifest: &Manifest) -> Vec<Mistake> {
     mistakes.into_list()
 }
 
-/// What makes a manifest too costly to look at more closely.
+/// Whether a manifest is too large to be checked in detail; then the mistake says so.
 fn too_costly(manifest: &Manifest) -> Option<Mistake> {
     let outputs = manifest.actions.iter().filter_map(|action| action.output.as_ref());
     let inputs = manifest.actions.iter().map(|action| &action.input);
@@ -142,7 +142,7 @@ fn granted(manifest: &Manifest, mistakes: &mut Mistakes) -> Vec<HostPattern> {
     hosts
 }
 
-/// A setting that becomes a part of a host.
+/// Checks a setting that is filled into a host.
 fn text_setting(path: &str, setting: &str, settings: &Value, mistakes: &mut Mistakes) {
     match &settings["properties"][setting] {
         Value::Null => mistakes.add(path, format!("there is no setting `{setting}` in /settings/properties")),
@@ -170,7 +170,7 @@ fn auth(manifest: &Manifest, mistakes: &mut Mistakes) {
     }
 }
 
-/// One way to authenticate.
+/// Checks one way to authenticate.
 fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
     let at = |name: &str| format!("{path}/{name}");
     match auth {
@@ -218,7 +218,7 @@ fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
             for (nth, sign) in expired_when.iter().enumerate() {
                 let path = at(&format!("expired_when/{nth}"));
                 let pointer = sign.pointer.as_deref();
-                // Each is looked for in every answer.
+                // Every response is searched for each sign.
                 let longest = [pointer, sign.body_contains.as_deref()].into_iter().flatten().map(str::len).max();
                 mistakes.require(
                     longest.is_none_or(|length| length <= SIGN),
@@ -245,7 +245,7 @@ fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
     }
 }
 
-/// How the answer of the token endpoint is read.
+/// Checks how the token endpoint's answer is read.
 fn token_answer(path: &str, oauth: &OAuth, mistakes: &mut Mistakes) {
     let few = oauth.token_types.len() <= MOST_SIGNS;
     mistakes.require(few, &format!("{path}/token_types"), format!("at most {MOST_SIGNS} types of token"));
@@ -284,13 +284,13 @@ fn retry(rule: &Retry, mistakes: &mut Mistakes) {
         format!("a request is sent again at most {MOST_RETRIES} times"),
     );
     for (at, status) in rule.statuses.iter().enumerate() {
-        // 401 and 403 are about the credential, which another try doesn't change.
+        // 401 and 403 are about the credential, so a repeat doesn't help.
         let sound = (400..600).contains(status) && !matches!(status, 401 | 403);
         mistakes.require(sound, &format!("/retry/statuses/{at}"), "an error that may pass, such as 429 or 503");
     }
 }
 
-/// A schema that describes an object, as inputs and settings do.
+/// Checks a schema that describes an object, such as an input or the settings.
 fn object_schema(path: &str, schema: &Value, mistakes: &mut Mistakes) {
     if let Err(message) = check_schema(schema) {
         mistakes.add(path, message);
@@ -368,7 +368,7 @@ fn test(manifest: &Manifest, mistakes: &mut Mistakes) {
     );
     let nothing = json!({});
     let input = if test.input.is_null() { &nothing } else { &test.input };
-    // A schema that isn't one is told of where it stands.
+    // An invalid schema is reported at its own path.
     if check_schema(&action.input).is_ok()
         && let Err(differences) = json_schema::validate(&action.input, input)
     {

@@ -1,8 +1,8 @@
-//! What a new version asks for beyond one that an admin has approved.
+//! Compares a new version's manifest with an approved one: what does it ask for in addition?
 //!
-//! The two are compared as JSON, member by member. A difference is `other` only where this file says why it gives the
-//! connector nothing more; all else, members that it doesn't know included, is `wider`. What a component's code does
-//! within what it may is not to be seen here.
+//! The two are compared as JSON, member by member. A difference is `other` only where this file knows why it gives the
+//! connector nothing more. Every other difference is `wider`, including members that this file doesn't know. It can't
+//! show what a component's code does within its permissions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,22 +15,22 @@ use crate::allowance::Allowance;
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// A JSON Pointer (RFC 6901): into the new manifest, or into the approved one for what is gone.
+    /// A JSON Pointer (RFC 6901) into the new manifest, or into the approved one for a removed value.
     pub path: String,
-    /// `null` for what wasn't there.
+    /// `null` for a value that is new.
     pub before: Value,
-    /// `null` for what is gone.
+    /// `null` for a value that was removed.
     pub after: Value,
-    /// What it means, for the admin who decides.
+    /// What the change means, for the admin who decides.
     pub what: String,
 }
 
 /// Every difference between two manifests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Changes {
-    /// Asks for more than was approved.
+    /// Changes that ask for more than was approved.
     pub wider: Vec<Change>,
-    /// Asks for as much or less.
+    /// Changes that ask for as much or less.
     pub other: Vec<Change>,
 }
 
@@ -74,7 +74,7 @@ impl Changes {
     }
 }
 
-/// The members as JSON. A manifest is an object of plain data, which always serializes.
+/// The members as JSON. A manifest is plain data, so it always serializes.
 fn members(value: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(value) {
         Ok(Value::Object(members)) => members,
@@ -82,7 +82,7 @@ fn members(value: &impl Serialize) -> Map<String, Value> {
     }
 }
 
-/// Members that differ: their names, and both values.
+/// The members that differ: name and both values.
 fn differing<'m>(
     before: &'m Map<String, Value>,
     after: &'m Map<String, Value>,
@@ -110,7 +110,7 @@ fn hosts(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
     }
 }
 
-/// The hosts that get the credential: all of them when the manifest names none.
+/// The hosts that get the credential. All hosts when the manifest names none.
 fn with_credential(manifest: &Manifest) -> &[String] {
     if manifest.auth_hosts.is_empty() { &manifest.hosts } else { &manifest.auth_hosts }
 }
@@ -125,7 +125,7 @@ fn credential_hosts(approved: &Manifest, asked: &Manifest, changes: &mut Changes
     }
 }
 
-/// The hosts that none of the granted ones covers. What can't be parsed covers nothing.
+/// The hosts that no granted one covers. A host that can't be parsed covers nothing.
 fn uncovered<'h>(asked: &'h [String], granted: &[String]) -> Vec<&'h String> {
     let granted: Vec<HostPattern> = granted.iter().filter_map(|host| HostPattern::parse(host).ok()).collect();
     let covered = |host: &String| match HostPattern::parse(host) {
@@ -185,8 +185,8 @@ fn auth_members(path: &str, before: &Auth, after: &Auth, changes: &mut Changes) 
     }
 }
 
-/// Settings are what an admin fills in, and give nothing by themselves, except where a part of a host or an address is
-/// made of one.
+/// Settings give a connector nothing, because an admin fills them in. Those that are filled into a host or URL are the
+/// exception.
 fn settings(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
     let shaping: BTreeSet<String> = shaping(approved).into_iter().chain(shaping(asked)).collect();
     let object = |schema: &Value| schema.as_object().cloned().unwrap_or_default();
@@ -210,7 +210,7 @@ fn settings(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
     }
 }
 
-/// The settings that hosts and addresses are made of.
+/// The settings that are filled into hosts and URLs.
 fn shaping(manifest: &Manifest) -> Vec<String> {
     let auths = manifest.auths().map(|auth| Value::Object(members(auth)).to_string());
     let texts = manifest.hosts.iter().chain(&manifest.auth_hosts).cloned().chain(auths);
@@ -223,7 +223,7 @@ fn shaping(manifest: &Manifest) -> Vec<String> {
 }
 
 fn actions(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
-    // A write under another name and said to be a read would run without anybody's yes.
+    // A write under another name that is declared as a read would run without a confirmation.
     let write_gone = approved
         .actions
         .iter()
@@ -253,7 +253,7 @@ fn action_members(path: &str, approved: &Action, asked: &Action, changes: &mut C
     for (name, before, after) in differing(&members(approved), &members(asked)) {
         let path = format!("{path}/{name}");
         match name {
-            // All that a person reads of which action they confirm.
+            // A person who confirms the action reads only these members.
             "title" if asked.side_effect == SideEffect::Write => {
                 changes.wider(path, before, after, "what a person is told before it changes something");
             }
@@ -270,7 +270,7 @@ fn action_members(path: &str, approved: &Action, asked: &Action, changes: &mut C
 }
 
 fn limits(approved: &Manifest, asked: &Manifest, before: &Value, after: &Value, changes: &mut Changes) {
-    // What a call really gets: the host's default for what isn't asked for, within the host's own caps.
+    // What a call really gets: the default where nothing is asked for, within the host's own limits.
     let (had, has) = (Allowance::of(approved), Allowance::of(asked));
     let object = |limits: &Value| limits.as_object().cloned().unwrap_or_default();
     for (name, before, after) in differing(&object(before), &object(after)) {

@@ -1,14 +1,14 @@
-//! What a manifest is, as bytes: the same for two that differ in the order of the members of their JSON only.
+//! The bytes that identify a manifest. Two manifests that differ only in the order of JSON members have the same.
 
 use serde_json::Value;
 
 use super::Manifest;
 
 impl Manifest {
-    /// JSON for a digest. A manifest's own members have one order, and so has all that its author wrote as JSON.
+    /// JSON for a digest. A manifest's own members have a fixed order, and its free-form JSON is sorted.
     ///
     /// # Errors
-    /// What can't be written as JSON.
+    /// When it can't be written as JSON.
     pub fn identity(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut manifest = serde_json::to_value(self)?;
         for pointer in ["/settings", "/test/input"] {

@@ -1,4 +1,4 @@
-//! What is wrong with a document: each mistake at its place, and all of them together no more than a person reads.
+//! Mistakes in a document, each with its place. Their number and length are limited to what a person reads.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use serde::Serialize;
 
 use crate::mask;
 
-/// No document needs more to be told of at once.
+/// The most mistakes that are reported at once.
 pub(super) const MOST: usize = 200;
-/// Characters of a path or a message: names and values of the document may stand in both.
+/// The most characters of a path or a message. Both may contain names and values of the document.
 const LONGEST: usize = 500;
 
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mistake {
-    /// A JSON Pointer (RFC 6901) into the document; empty for the whole of it.
+    /// A JSON Pointer (RFC 6901) into the document. Empty for the whole document.
     pub path: String,
     /// What is wrong and what would be right.
     pub message: String,
@@ -25,7 +25,7 @@ impl Mistake {
         Self { path: cut(path.into()), message: cut(message.into()) }
     }
 
-    /// Without what looks like a secret. Its path may lead nowhere then.
+    /// Masks what looks like a secret. The path may then no longer lead anywhere.
     pub(super) fn masked(self) -> Self {
         let masked = |text: &str| mask::secrets(text).into_owned();
         Self { path: masked(&self.path), message: masked(&self.message) }
@@ -46,7 +46,7 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// Collects mistakes, as many as are told at once.
+/// Collects mistakes, up to the number that is reported at once.
 #[derive(Debug, Default)]
 pub struct Mistakes(Vec<Mistake>);
 
@@ -61,7 +61,7 @@ impl Mistakes {
         }
     }
 
-    /// Whether a place, or one that it lies in, is wrong already.
+    /// Whether a place, or one that contains it, already has a mistake.
     pub fn cover(&self, path: &str) -> bool {
         self.0.iter().any(|known| {
             path.strip_prefix(known.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -72,7 +72,7 @@ impl Mistakes {
         self.0.is_empty()
     }
 
-    /// All of them, as a person may read them.
+    /// All mistakes, cut and masked for a person.
     pub fn into_list(self) -> Vec<Mistake> {
         self.0.into_iter().map(Mistake::masked).collect()
     }
@@ -100,7 +100,7 @@ impl FromIterator<Mistake> for Mistakes {
     }
 }
 
-/// A pointer's next step (RFC 6901, section 3).
+/// Adds a step to a pointer (RFC 6901, section 3).
 pub(crate) fn step(path: &str, name: &str) -> String {
     format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"))
 }

@@ -1,7 +1,7 @@
-//! From a document to a manifest: everything that is wrong with it, each mistake at its path, in one answer.
+//! Reads a manifest from a document and reports all its mistakes at once, each at its path.
 //!
-//! A document that has another shape than a [`Manifest`] still tells its other mistakes: what is misshapen is put right in
-//! a copy, the copy is checked, and what the check says of the mended places is left out.
+//! A document without a [`Manifest`]'s shape can still have other mistakes. So the wrong places are repaired in a copy,
+//! the copy is checked, and mistakes of the repaired places are left out.
 
 use std::sync::LazyLock;
 
@@ -18,15 +18,15 @@ use super::{
 };
 use crate::json_schema;
 
-/// The JSON Schema (2020-12) of a definition, for editors and for the shape's check.
+/// The JSON Schema (2020-12) of a definition, for editors and for checking the shape.
 pub const SCHEMA: &str = include_str!("schema.json");
 
-/// What a document gave.
+/// The result of reading a document.
 #[derive(Debug)]
 pub struct Reading {
-    /// The manifest. When there are mistakes, what of it could be read, for looking for more of them only.
+    /// The manifest. With mistakes, it is what could be read, for finding more of them only.
     pub manifest: Option<Manifest>,
-    /// Every mistake; what is left when there is none can be used.
+    /// All mistakes. Without any, the manifest can be used.
     pub mistakes: Vec<Mistake>,
 }
 
@@ -45,7 +45,7 @@ impl Reading {
     }
 }
 
-/// A definition out of JSON.
+/// Reads a definition from JSON.
 pub fn from_value(mut document: Value) -> Reading {
     if let Some(members) = document.as_object_mut() {
         members.remove("$schema");
@@ -69,7 +69,7 @@ pub fn from_value(mut document: Value) -> Reading {
     Reading { manifest, mistakes: mistakes.into_list() }
 }
 
-/// The same out of TOML. Paths are JSON Pointers there too.
+/// Reads a definition from TOML. Its paths are JSON Pointers, too.
 pub fn from_toml(text: &str) -> Reading {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.parse::<toml::Table>() {
@@ -82,7 +82,7 @@ fn json_of(value: toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::String(text),
         toml::Value::Integer(number) => number.into(),
-        // JSON has no infinities; a manifest has no place for one.
+        // JSON can't express infinity, and no member of a manifest needs it.
         toml::Value::Float(number) => number.into(),
         toml::Value::Boolean(flag) => flag.into(),
         toml::Value::Datetime(time) => Value::String(time.to_string()),
@@ -96,12 +96,12 @@ fn json_of(value: toml::Value) -> Value {
 /// A place that doesn't have a manifest's shape.
 struct Misshape {
     mistake: Mistake,
-    /// A member that doesn't belong there.
+    /// Whether it is an unknown member.
     unknown: bool,
 }
 
-/// Every place that a manifest can't be read from. What stands in an action's `request`, `response` and `pagination` is
-/// the check's, which has the better words for it.
+/// Every place with a wrong shape. `request`, `response` and `pagination` of an action are left out: the check explains
+/// their mistakes better.
 fn misshapen(document: &Value) -> Vec<Misshape> {
     static VALIDATOR: LazyLock<Option<(Validator, Value)>> = LazyLock::new(|| {
         let schema: Value = serde_json::from_str(SCHEMA).ok()?;
@@ -112,7 +112,7 @@ fn misshapen(document: &Value) -> Vec<Misshape> {
     for error in validator.iter_errors(document).take(MOST) {
         for misshape in into_list(&error, schema) {
             let path = &misshape.mistake.path;
-            // One object alone may have any number of unknown members.
+            // A single object may have any number of unknown members.
             if found.len() > MOST {
                 return found;
             }
@@ -129,7 +129,7 @@ fn is_checked_elsewhere(path: &str) -> bool {
     steps.next() == Some("actions") && matches!(steps.nth(1), Some("request" | "response" | "pagination"))
 }
 
-/// What the schema says, in this manifest's words.
+/// Translates an error of the schema into this manifest's terms.
 fn into_list(error: &ValidationError, whole: &Value) -> Vec<Misshape> {
     let path = error.instance_path().to_string();
     let one = |path: String, message: String| vec![Misshape { mistake: Mistake::new(path, message), unknown: false }];
@@ -156,7 +156,7 @@ fn into_list(error: &ValidationError, whole: &Value) -> Vec<Misshape> {
     }
 }
 
-/// The members that may stand where an unknown one does.
+/// The known members in the place of an unknown one.
 fn known_beside(error: &ValidationError, schema: &Value) -> String {
     let place = error.schema_path().to_string();
     let place = place.strip_suffix("/additionalProperties").unwrap_or(&place);
@@ -166,7 +166,7 @@ fn known_beside(error: &ValidationError, schema: &Value) -> String {
     if known.is_empty() { "unknown".to_owned() } else { format!("unknown; here are known: {}", known.join(", ")) }
 }
 
-/// A place in the schema, through its references.
+/// Finds a place in the schema, following its references.
 fn resolve<'s>(schema: &'s Value, place: &str) -> Option<&'s Value> {
     let mut here = schema;
     for name in place.split('/').skip(1) {
@@ -181,8 +181,7 @@ fn resolve<'s>(schema: &'s Value, place: &str) -> Option<&'s Value> {
     Some(here)
 }
 
-/// Puts a place right, as far as that needs no guess: what isn't known or isn't needed goes, what is needed gets a
-/// stand-in.
+/// Repairs a place without guessing. An unknown or optional member is removed, and a required one gets a placeholder.
 fn mend(document: &mut Value, path: &str, unknown: bool) {
     let Some((parent, name)) = path.rsplit_once('/') else { return };
     let steps: Vec<&str> = path.split('/').skip(1).collect();
@@ -210,12 +209,12 @@ fn placeholder(steps: &[&str]) -> Option<Value> {
     Some(match steps {
         ["id" | "name"] | ["actions", _, "title" | "description"] | [.., "scopes", _] => json!("x"),
         ["version"] => json!("0.0.0"),
-        // No host's name, so that the check knows that it doesn't know all hosts.
+        // This is no host name, so the check knows that it doesn't know all hosts.
         ["hosts"] => json!([""]),
         ["hosts" | "auth_hosts", _] => json!(""),
         ["auth"] | ["auth_alternatives", _] => json!({"type": "none"}),
         ["auth", "type"] | ["auth_alternatives", _, "type"] => json!("none"),
-        // The one that needs nothing else.
+        // The kind that needs nothing else.
         [.., "grant"] => json!("client_credentials"),
         [.., "token_url"] => json!("https://x.example/"),
         ["auth", "name"] | ["auth_alternatives", _, "name"] => json!("x"),
@@ -229,11 +228,12 @@ fn placeholder(steps: &[&str]) -> Option<Value> {
     })
 }
 
-/// Whether a mistake of the mended copy lies in a place that was mended, or comes of one.
+/// Whether a mistake of the repaired copy is in a repaired place, or results from one.
 fn follows_from(mended: &[String], path: &str) -> bool {
     let within =
         |place: &String| path.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    // Of the test's action it can't be told what was mended of any action: whether it is there, what it changes, what it takes.
+    // A repaired action may be the one that the test names, so it isn't known whether it exists, what it changes or
+    // what it accepts.
     let of_test = |place: &String| {
         let Some(rest) = place.strip_prefix("/actions") else { return false };
         let member = rest.trim_start_matches('/').split_once('/').map(|(_, member)| member);

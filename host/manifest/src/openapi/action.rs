@@ -1,4 +1,4 @@
-//! One operation as an action.
+//! Turns one operation into an action.
 
 use serde_json::{Map, Value, json};
 
@@ -11,10 +11,10 @@ use super::{
     servers::{self, PlainHttp, Server},
 };
 
-/// Where operations may be called.
+/// The servers on which operations may be called.
 #[derive(Clone, Copy)]
 pub struct Servers<'a> {
-    /// In place of the document's.
+    /// Replaces the document's servers.
     pub given: Option<&'a Server>,
     pub plain_http: PlainHttp<'a>,
 }
@@ -46,7 +46,7 @@ impl<'d> Plan<'d> {
         let server = match servers.given {
             Some(server) => server.clone(),
             None => {
-                // An empty list says nothing of its own.
+                // An empty list counts as absent.
                 let named = [operation.value, operation.item, document.root()].into_iter();
                 let named = named.filter_map(|of| of.get("servers"));
                 let mut named = named.filter(|servers| servers.as_array().is_none_or(|list| !list.is_empty()));
@@ -63,7 +63,7 @@ impl<'d> Plan<'d> {
         &self.input.warnings
     }
 
-    /// The action, as a definition has it; and what a fixture may answer it, if the document has an example.
+    /// The action of the definition, and the answer for a fixture if the document has an example.
     pub fn action(self, document: &Document, id: &str) -> (Value, Option<Value>) {
         let Self { operation, server, input, placed, body } = self;
         let text = |name: &str| operation.value.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -111,7 +111,7 @@ impl<'d> Plan<'d> {
     }
 }
 
-/// When to use it, in the document's words.
+/// The document's description of the operation.
 fn description(operation: Operation<'_>) -> String {
     let text = |name: &str, most| {
         let text = operation.value.get(name).and_then(Value::as_str).map(|text| plain(text, most));

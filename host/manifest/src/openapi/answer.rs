@@ -1,4 +1,4 @@
-//! What an operation answers: how it is asked for, what it looks like, and the document's example of it.
+//! The answer of an operation: its `accept` header, its output schema, and the document's example.
 
 use serde_json::{Map, Value, json};
 
@@ -9,19 +9,19 @@ use super::{
     schema::outline,
 };
 
-/// What one example may hold; more makes a definition that nobody looks over.
+/// The most bytes of one example. With larger ones nobody could review the definition.
 const MOST_BYTES: usize = 16 << 10;
-/// How much of a schema is looked at for the examples within it, and how deep.
+/// How many places of a schema are searched for examples, and how deep.
 const MOST_PLACES: usize = 1_000;
 const DEPTH: usize = 12;
 
-/// What an operation answers when it goes well.
+/// The answer of an operation that succeeds.
 #[derive(Default)]
 pub struct Answer {
-    /// The `accept` header, when it isn't the usual one.
+    /// The `accept` header, when it isn't the default.
     pub accept: Option<String>,
     pub output: Option<Value>,
-    /// As a fixture's `response` has it.
+    /// In the form of a fixture's `response`.
     pub example: Option<Value>,
 }
 
@@ -37,7 +37,7 @@ pub fn of(document: &Document, operation: Operation<'_>) -> Answer {
     });
     let bodiless = operation.method == "head";
     let Some((status, content)) = with_content.filter(|_| !bodiless) else {
-        // What answers without a body by the document does so in the sandbox too.
+        // An answer without a body in the document has none in the sandbox, too.
         let silent = found.first().filter(|(status, _)| status.starts_with('2'));
         let example = silent.map(|(status, _)| json!({"status": code(status)}));
         return Answer { example, ..Answer::default() };
@@ -59,12 +59,12 @@ pub fn of(document: &Document, operation: Operation<'_>) -> Answer {
     }
 }
 
-/// A status; the usual one for `2XX` and `default`, and for what is none.
+/// A status code. `2XX`, `default` and invalid ones give the usual code.
 fn code(status: &str) -> u16 {
     status.parse().ok().filter(|code| (200..300).contains(code)).unwrap_or(200)
 }
 
-/// An example as the output that it is declared to be. Some documents write JSON as a text.
+/// An example in the declared type of the output. Some documents write JSON as a text.
 fn fitting(example: Value, output: Option<&Value>) -> Option<Value> {
     let fits = |value: &Value| match output.and_then(|output| output.pointer("/type/0")?.as_str()) {
         Some("array") => value.is_array(),
@@ -77,8 +77,8 @@ fn fitting(example: Value, output: Option<&Value>) -> Option<Value> {
     serde_json::from_str(example.as_str()?).ok().filter(fits)
 }
 
-/// An answer in the document's own words: its example, else what its schema has examples, constants and defaults of. A
-/// schema that requires what it has none of makes no example.
+/// An example answer: the document's own, or one made of the examples, constants and defaults in the schema. `None`
+/// when a required value has none of these.
 fn example(document: &Document, media: &Value) -> Option<Value> {
     let mut known = Known { document, names: Vec::new(), places: 0, bytes: MOST_BYTES };
     let among = || {
@@ -95,13 +95,13 @@ fn is_empty(value: &Value) -> bool {
     value.is_null() || value.as_object().is_some_and(Map::is_empty)
 }
 
-/// Gathers what a schema knows of its values.
+/// Collects the values that a schema suggests.
 struct Known<'d> {
     document: &'d Document,
-    /// The references that lead here.
+    /// The references that were followed to this place.
     names: Vec<&'d str>,
     places: usize,
-    /// What is left.
+    /// Bytes that are left.
     bytes: usize,
 }
 
@@ -135,7 +135,7 @@ impl<'d> Known<'d> {
         }
     }
 
-    /// An object of the members that something is known of; nothing when a required one isn't among them.
+    /// An object of the members with known values. `None` when a required member has none.
     fn members(&mut self, schema: &'d Value, depth: usize) -> Option<Value> {
         let mut made = Map::new();
         for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
@@ -160,7 +160,7 @@ impl<'d> Known<'d> {
         required.filter_map(Value::as_str).all(|name| made.contains_key(name)).then_some(Value::Object(made))
     }
 
-    /// A value of the document, if there is room for it.
+    /// A value of the document, if enough bytes are left.
     fn take(&mut self, value: &Value) -> Option<Value> {
         self.bytes = bytes_left(value, self.bytes)?;
         Some(value.clone())

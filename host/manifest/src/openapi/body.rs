@@ -1,4 +1,4 @@
-//! An operation's body: which of its content types is sent, and what the action's input has of it.
+//! The body of an operation: chooses the content type to send, and adds the body's values to the action's input.
 
 use serde_json::{Map, Value, json};
 
@@ -11,18 +11,18 @@ use super::{
     shape::{Shape, shape_of},
 };
 
-/// What a request's body is.
+/// The body of a request.
 #[derive(Default)]
 pub struct Body {
-    /// As `request` has them: `body`, `body_type`, `list_style`.
+    /// The members of `request`: `body`, `body_type`, `list_style`.
     pub members: Map<String, Value>,
-    /// What stands between the items of a form's lists that are one value.
+    /// The separators of lists that a form sends as one value.
     pub separators: Map<String, Value>,
-    /// When it isn't the one that its type stands for.
+    /// The content type, when it isn't the default of `body_type`.
     pub content_type: Option<String>,
 }
 
-/// A way to write a body.
+/// How a body is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Json,
@@ -30,15 +30,15 @@ enum Kind {
     Text,
 }
 
-/// Places the body, if the operation has one.
+/// Adds the body of an operation to its input, if it has one.
 ///
 /// # Errors
-/// Why it can't be sent, when the operation needs it.
+/// Why the body can't be sent, when the operation needs it.
 pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -> Result<Body, String> {
     let Some(body) = operation.value.get("requestBody") else { return Ok(Body::default()) };
     let body = document.resolve(body)?;
     let required = body.get("required") == Some(&Value::Bool(true));
-    // It has no meaning with these methods (RFC 9110, section 9.3.1), and the host sends none.
+    // A body has no meaning with these methods (RFC 9110, section 9.3.1), and the host sends none.
     if matches!(operation.method, "get" | "head") {
         let method = operation.method.to_ascii_uppercase();
         if required {
@@ -51,7 +51,7 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
     let chosen = content.and_then(|content| choose(document, content));
     let Some((name, media, kind)) = chosen else {
         let message = refusal(content.into_iter().flatten().map(|(name, _)| name.as_str()));
-        // A body that nothing says is needed may be all that the operation is about, as uploads are.
+        // A body that isn't marked as required may still be the operation's purpose, as in uploads.
         return if content.is_none_or(Map::is_empty) { Ok(Body::default()) } else { Err(message) };
     };
     let schema = media.get("schema").unwrap_or(&Value::Null);
@@ -91,7 +91,7 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
     Ok(Body { members, separators, content_type })
 }
 
-/// Why a body of these content types isn't sent.
+/// Why a body of these content types can't be sent.
 fn refusal<'d>(names: impl Iterator<Item = &'d str>) -> String {
     let names: Vec<&str> = names.take(4).collect();
     if names.iter().any(|name| essence(name) == "application/x-www-form-urlencoded") {
@@ -102,7 +102,7 @@ fn refusal<'d>(names: impl Iterator<Item = &'d str>) -> String {
     format!("its body is {}; JSON, forms and texts are sent", shown.collect::<Vec<_>>().join(", "))
 }
 
-/// The content type that is sent: JSON before a form before plain text.
+/// Chooses the content type to send: JSON before forms before plain text.
 fn choose<'d>(document: &'d Document, content: &'d Map<String, Value>) -> Option<(&'d str, &'d Value, Kind)> {
     let of = |kind: Kind, fits: &dyn Fn(&str) -> bool| {
         content.iter().find(|(name, _)| fits(&essence(name))).map(|(name, media)| (name.as_str(), media, kind))
@@ -122,11 +122,11 @@ fn choose<'d>(document: &'d Document, content: &'d Map<String, Value>) -> Option
         })
         .or_else(|| of(Kind::Json, &|name| name == "*/*" || name == "application/*"))
         .or_else(|| of(Kind::Text, &|name| name == "text/plain"))
-        // Any other text is sent as it is, if its schema doesn't say that it is made of members.
+        // Any other text is sent unchanged, unless its schema says that it has members.
         .or_else(|| of(Kind::Text, &|name| name.starts_with("text/")).filter(|(_, media, _)| !has_members(media)))
 }
 
-/// Whether a form's lists repeat the name, as they do unless `encoding` asks for brackets.
+/// Whether a form's lists repeat the name. They do unless `encoding` asks for brackets.
 fn repeats_lists(document: &Document, media: &Value) -> bool {
     let encodings = media.get("encoding").and_then(Value::as_object);
     let deep = encodings
@@ -138,7 +138,7 @@ fn repeats_lists(document: &Document, media: &Value) -> bool {
     lists && !deep
 }
 
-/// The separators that `encoding` gives a form's lists.
+/// The separators that `encoding` sets for a form's lists.
 fn separators(document: &Document, media: &Value) -> Map<String, Value> {
     let Some(encodings) = media.get("encoding").and_then(Value::as_object) else { return Map::new() };
     let schema = media.get("schema").unwrap_or(&Value::Null);

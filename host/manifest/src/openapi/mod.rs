@@ -1,9 +1,8 @@
-//! From an OpenAPI document (3.0, 3.1, 3.2, or Swagger 2.0) to a declarative definition: choose operations, get a
-//! connector.
+//! Imports an OpenAPI document (3.0, 3.1, 3.2, or Swagger 2.0): turns chosen operations into a declarative definition.
 //!
-//! Nothing is fetched: references lead within the document only. Everything is bounded, since documents come from
-//! anywhere: how far references lead, how much of a schema is kept, how large the definition becomes. What the document
-//! doesn't say isn't guessed (pagination, what errors mean), and what couldn't be taken over is told.
+//! Nothing is fetched, because references lead within the document only. Documents are untrusted, so everything is
+//! bounded: chains of references, the size of schemas, the size of the definition. What the document doesn't say
+//! (pagination, the meaning of errors) isn't guessed, and what couldn't be imported is reported.
 
 mod action;
 mod answer;
@@ -37,14 +36,14 @@ use crate::{
     manifest::{Mistake, Mistakes, from_value, is_version},
 };
 
-/// What a connector may have, and what a definition may be posted with.
+/// The most actions and bytes of a definition.
 const MOST_ACTIONS: usize = 256;
 const MOST_BYTES: usize = 1_000_000;
 const MOST_WARNINGS: usize = 100;
-/// What a document may weigh once it is parsed.
+/// The most that a document may weigh once it is parsed, in bytes.
 const MOST_WEIGHT: usize = 256 << 20;
 
-/// Why an operation is listed as unsupported once the listing's budget is spent.
+/// Why an operation is listed as unsupported after the listing's budget was used up.
 const NOT_LOOKED_AT: &str =
     "it wasn't looked at: the document's parameters and bodies are too large to look at all of its operations";
 
@@ -53,58 +52,58 @@ const NOT_LOOKED_AT: &str =
 pub enum ImportError {
     #[error("{0}")]
     NotOpenApi(String),
-    /// Of the chosen operations at `/operations/{n}`, of the rest of [`ImportOptions`] at its member.
+    /// Mistakes of the request: in a chosen operation at `/operations/{n}`, or in another member of [`ImportOptions`].
     #[error("what is asked for can't be imported")]
     Asked(Vec<Mistake>),
     #[error("at most {MOST_ACTIONS} operations make one connector; choose fewer")]
     TooMany,
     #[error("the definition would have {bytes} bytes, and {MOST_BYTES} can be posted; choose fewer operations")]
     TooLarge { bytes: usize },
-    /// Found before the definition is made, which would take long and much memory.
+    /// Found before the definition is built, which would take much time and memory.
     #[error(
         "with `{operation}` the chosen operations have larger schemas than one definition can hold; choose fewer operations"
     )]
     OverBudget { operation: String },
-    /// The definition has mistakes: something in the document that the import doesn't know.
+    /// The definition has mistakes, because the document has something that the import doesn't know.
     #[error("the document says what a definition can't: choose other operations, or mend it")]
     Unsound(Vec<Mistake>),
 }
 
-/// What an importer asks for.
+/// The options of an import.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
-    /// By `operationId` or `GET /path`.
+    /// The operations to import, by `operationId` or `GET /path`.
     pub operations: Vec<String>,
-    /// The connector's; made from the title when absent.
+    /// The connector's id. Made from the title when absent.
     pub id: Option<String>,
     pub name: Option<String>,
     pub version: Option<String>,
-    /// Where the service is, in place of the document's servers.
+    /// The service's address, in place of the document's servers.
     pub server: Option<String>,
 }
 
-/// A definition, as it can be posted.
+/// A definition in the form in which it can be posted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Imported {
     pub definition: Value,
-    /// What an admin should look at.
+    /// Points for an admin to review.
     pub warnings: Vec<String>,
 }
 
-/// What can be imported.
+/// The operations of a document.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OperationList {
     pub title: String,
     pub version: String,
     pub operations: Vec<OperationSummary>,
-    /// There are more operations than are listed.
+    /// Whether there are more operations than are listed.
     pub more: bool,
 }
 
-/// An operation to choose.
+/// One operation of the list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OperationSummary {
-    /// What it is chosen by.
+    /// The name by which it is chosen.
     pub id: String,
     pub method: String,
     pub path: String,
@@ -115,10 +114,10 @@ pub struct OperationSummary {
     pub reason: Option<String>,
 }
 
-/// A document out of its text: JSON where it begins like JSON, YAML otherwise.
+/// Parses a document: as JSON when it begins like JSON, else as YAML.
 ///
 /// # Errors
-/// Where it is neither.
+/// Where the text is invalid.
 pub fn read(text: &str) -> Result<Value, ImportError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with(['{', '[']) {
@@ -134,12 +133,12 @@ pub fn read(text: &str) -> Result<Value, ImportError> {
 /// Every operation of a document, and whether it can be imported.
 ///
 /// # Errors
-/// When it is no document that is read, or `server` is no address.
+/// When the document can't be read, or `server` isn't a usable address.
 pub fn list(document: Value, server: Option<&str>) -> Result<OperationList, ImportError> {
     list_for(document, server, &loopback_only)
 }
 
-/// As [`list`], for a host that says itself which `http` addresses can be called.
+/// [`list`] for a host that decides itself which `http` addresses can be called.
 ///
 /// # Errors
 /// As [`list`].
@@ -165,7 +164,7 @@ fn list_operations(
     let choices = operations.iter().map(|operation| {
         let judged = |document: &Document| action::Plan::new(document, *operation, servers, &carriers).err();
         let reason = if document.budget().is_exhausted() { None } else { judged(document) };
-        // Whatever was found after the budget's end may be wrong.
+        // Results after the end of the budget may be wrong.
         let reason = if document.budget().is_exhausted() { Some(NOT_LOOKED_AT.to_owned()) } else { reason };
         OperationSummary {
             id: operation.name(),
@@ -193,15 +192,15 @@ fn summary(operation: &Operation<'_>) -> String {
     text("summary").or_else(|| text("description")).unwrap_or_default()
 }
 
-/// A definition of the chosen operations.
+/// Builds a definition of the chosen operations.
 ///
 /// # Errors
-/// Why there is none: everything that is in the way.
+/// All reasons why it can't be built.
 pub fn import(document: Value, wanted: &ImportOptions) -> Result<Imported, ImportError> {
     import_for(document, wanted, &loopback_only)
 }
 
-/// As [`import`], for a host that says itself which `http` addresses can be called.
+/// [`import`] for a host that decides itself which `http` addresses can be called.
 ///
 /// # Errors
 /// As [`import`].
@@ -254,7 +253,7 @@ fn import_operations(
         }
         warnings.extend(plan.warnings().iter().map(|warning| format!("{id}: {warning}")));
         let (action, answer) = plan.action(document, &id);
-        // Its input was counted as it was made.
+        // The size of its input was counted when it was made.
         let rest = ["request", "output"].into_iter().filter_map(|name| action.get(name));
         if !document.budget().take_bytes(rest.map(|part| part.to_string().len()).sum()) {
             return Err(over_budget());
@@ -283,7 +282,7 @@ fn import_operations(
     finish(definition, warnings)
 }
 
-/// Who the connector is, in the importer's words or the document's.
+/// The head of the definition, from the options or from the document.
 fn head(document: &Document, wanted: &ImportOptions) -> Value {
     let info =
         |name: &str| document.root().pointer(&format!("/info/{name}")).and_then(Value::as_str).unwrap_or_default();
@@ -303,12 +302,12 @@ fn head(document: &Document, wanted: &ImportOptions) -> Value {
     head
 }
 
-/// What the importer's own words are wrong about.
+/// Mistakes in the options about the connector's head.
 fn head_mistakes(head: &Value) -> impl Iterator<Item = Mistake> + use<> {
     from_value(head.clone()).mistakes.into_iter().filter(|mistake| mistake.path != "/actions")
 }
 
-/// A read that needs nothing tests a connection.
+/// Whether an action can test a connection: it reads, and needs no input.
 fn is_test(action: &Value) -> bool {
     action["side_effect"] == "read" && action["input"].get("required").is_none() && action["request"]["method"] == "GET"
 }
@@ -330,7 +329,7 @@ fn finish(definition: Value, mut warnings: Vec<String>) -> Result<Imported, Impo
     Ok(Imported { definition, warnings })
 }
 
-/// The operations that are asked for, each once, and where they are asked for.
+/// Finds the requested operations, each once, with their positions in the request.
 fn choose<'d>(document: &'d Document, wanted: &[String], mistakes: &mut Mistakes) -> (Vec<usize>, Vec<Operation<'d>>) {
     let operations = document.operations();
     let (mut places, mut chosen): (Vec<usize>, Vec<Operation<'_>>) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Names that a document gives, as a definition and a model can have them.
+//! Turns a document's names into names for a definition and a model.
 
 use std::collections::BTreeSet;
 
@@ -26,14 +26,14 @@ pub fn snake(name: &str) -> String {
     cut_ascii(&words.join("_"), 60).trim_end_matches('_').to_owned()
 }
 
-/// A connector's id out of a title.
+/// Makes a connector's id of a title.
 pub fn connector_id(title: &str) -> String {
     let id = snake(title).replace('_', "-");
     let id = id.trim_matches('-');
     if id.is_empty() { "imported".to_owned() } else { id.to_owned() }
 }
 
-/// A name that templates and models can spell, out of a parameter's: letters, digits and underscores.
+/// Makes a name that templates and models can write: letters, digits and underscores.
 pub fn member(name: &str) -> String {
     let spelled: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let words: Vec<&str> = spelled.split('_').filter(|word| !word.is_empty()).collect();
@@ -45,7 +45,7 @@ pub fn member(name: &str) -> String {
     }
 }
 
-/// A name that isn't taken yet; it is taken afterwards.
+/// Makes a name unique and adds it to `taken`.
 pub fn unique(name: String, taken: &mut BTreeSet<String>) -> String {
     let mut unique = name.clone();
     let mut nth = 1_u32;
@@ -56,16 +56,16 @@ pub fn unique(name: String, taken: &mut BTreeSet<String>) -> String {
     unique
 }
 
-/// One line of at most so many characters, without markup and control characters.
+/// One line of at most `most` characters, without markup and control characters.
 pub fn line(text: &str, most: usize) -> String {
     plain(text, most).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A text without HTML's tags, cut and then said to be cut.
+/// A text without HTML tags. A long one is cut, with a sign of that.
 pub fn plain(text: &str, most: usize) -> String {
     let mut plain = String::new();
     let mut count = 0;
-    // A text that is nearly all tags isn't read to its end.
+    // A text that is mostly tags isn't read to its end.
     let mut rest = &text[..text.floor_char_boundary(most.saturating_mul(64))];
     while let Some(letter) = rest.chars().next() {
         let tag =
@@ -80,7 +80,7 @@ pub fn plain(text: &str, most: usize) -> String {
         }
         if count == most {
             plain.truncate(plain.trim_end().len());
-            // One character makes room for the sign that there was more.
+            // One character less leaves space for the sign that the text was cut.
             plain.pop();
             plain.push('…');
             return plain;

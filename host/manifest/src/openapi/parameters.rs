@@ -1,4 +1,4 @@
-//! An operation's parameters: what the action's input has of each, and where a template puts it.
+//! The parameters of an operation: adds each to the action's input, and puts a template into its place in the request.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,13 @@ use super::{
 };
 use crate::manifest::{is_host_header, is_member, is_token};
 
-/// How deep the members of a `deepObject` are spelled out, and how many.
+/// How deep the members of a `deepObject` are written out, and how many parameters a query may have.
 const DEEP: usize = 3;
 const MOST_QUERY: usize = 200;
-/// A name that grows by its members' ends here: a long one would be written out for each of them.
+/// The most bytes of a name that grows by its members' names. A longer one would be repeated for each of them.
 const LONGEST: usize = 1_000;
 
-/// What an action's input is made of, as it grows.
+/// The action's input while it is built.
 #[derive(Default)]
 pub struct Input {
     pub properties: Map<String, Value>,
@@ -29,7 +29,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// Adds a member; its name.
+    /// Adds a member. Returns its name.
     pub fn add(&mut self, name: &str, schema: Value, required: bool) -> String {
         let name = unique(member(name), &mut self.taken);
         self.properties.insert(name.clone(), schema);
@@ -48,7 +48,7 @@ impl Input {
     }
 }
 
-/// Where values go.
+/// The templates in the request.
 #[derive(Default)]
 pub struct ParameterPlaces {
     pub path: String,
@@ -57,24 +57,24 @@ pub struct ParameterPlaces {
     pub separators: Separators,
 }
 
-/// What stands between the items of lists that are one value, as `request.separators` has it.
+/// The separators of lists that are sent as one value, as in `request.separators`.
 #[derive(Default)]
 pub struct Separators {
     pub query: Map<String, Value>,
     pub headers: Map<String, Value>,
 }
 
-/// Names that carry the connection's credential, which the host adds itself.
+/// The parameters that carry the connection's credential. The host adds them itself.
 #[derive(Default)]
 pub struct CredentialParameters {
     pub headers: Vec<String>,
     pub query: Vec<String>,
 }
 
-/// Places every parameter.
+/// Places every parameter of an operation.
 ///
 /// # Errors
-/// Why the operation can't be asked: of a parameter that it needs.
+/// Why a required parameter can't be sent.
 pub fn place(
     document: &Document,
     operation: Operation<'_>,
@@ -105,7 +105,7 @@ pub fn place(
     Ok(placed)
 }
 
-/// The path with a template for each of its names.
+/// The path with a template for each name in it.
 fn path(
     document: &Document,
     operation: Operation<'_>,
@@ -124,7 +124,7 @@ fn path(
     let mut rest = operation.path;
     while let Some((before, after)) = rest.split_once('{') {
         let (name, after) = after.split_once('}').ok_or("its path has a `{` without its `}`")?;
-        // The search among the parameters counts too.
+        // Searching the parameters counts toward the budget, too.
         if !document.budget().take_places(1 + parameters.len() / 16) {
             break;
         }
@@ -136,12 +136,12 @@ fn path(
             || (json!({"type": "string"}), Shape::Scalar),
             |parameter| (described(document, parameter, input), shape_of(document, schema_of(parameter), 0)),
         );
-        // A list is one segment, which the runner writes with commas.
+        // A list is one segment. The runner writes it with commas.
         let style = declared.and_then(|parameter| parameter.get("style")?.as_str()).unwrap_or("simple");
         if style != "simple" || shape == Shape::Object {
             return Err(format!("the path parameter `{}` isn't a plain value", line(name, 60)));
         }
-        // A name that stands twice is one input.
+        // A name that occurs twice is one input.
         let value = values.entry(name).or_insert_with(|| format!("input.{}", input.add(name, schema, true)));
         made.push_str(before);
         made.push_str(&format!("{{{{ {value} }}}}"));
@@ -199,7 +199,7 @@ fn query(
         if style != "form" || !explode {
             return Err(format!("the query parameter `{shown}` is an object"));
         }
-        // Each member is a parameter of its own.
+        // Each member of the object is a parameter of its own.
         let value = placed_as(document, parameter, name, required, input);
         for (member, _) in properties(document, schema) {
             if room(query)
@@ -212,7 +212,7 @@ fn query(
         return Ok(());
     }
     let value = placed_as(document, parameter, name, required, input);
-    // A list repeats the name, unless there is a separator.
+    // A list repeats the name unless it has a separator.
     if !explode && shape != Shape::Scalar {
         separators.query.insert(name.to_owned(), json!(separator));
     }
@@ -230,7 +230,7 @@ fn header(
     placed: &mut ParameterPlaces,
 ) -> Result<(), String> {
     let ParameterPlaces { headers, separators, .. } = placed;
-    // What OpenAPI says to ignore, what carries the credential, and what the host sets.
+    // Left out: headers that OpenAPI says to ignore, that carry the credential, or that the host sets.
     let ignored = ["accept", "content-type", "authorization", "accept-encoding"];
     let lower = name.to_ascii_lowercase();
     let carried = carriers.headers.iter().any(|carrier| carrier.eq_ignore_ascii_case(name));
@@ -252,7 +252,7 @@ fn header(
     Ok(())
 }
 
-/// Spells out `name[member]` for each member of an object in the query.
+/// Writes out `name[member]` for each member of an object in the query.
 struct Deep<'a> {
     document: &'a Document,
     query: &'a mut Map<String, Value>,
@@ -267,7 +267,7 @@ impl Deep<'_> {
         }
         let shape = shape_of(self.document, schema, 0);
         let members = properties(self.document, schema);
-        // A value that may be a scalar, a list or an object is sent as what it is.
+        // A value that may be a scalar, a list or an object is sent by its actual type.
         match shape {
             Shape::Scalar => self.add(name, &format!("{{{{ {value} }}}}")),
             Shape::List => self.add(&format!("{name}[]"), &format!("{{{{ {value} }}}}")),
@@ -297,7 +297,7 @@ impl Deep<'_> {
     }
 }
 
-/// Adds a parameter to the input; what templates name it by.
+/// Adds a parameter to the input. Returns its name in templates.
 fn placed_as(
     document: &Document,
     parameter: &Map<String, Value>,
@@ -309,7 +309,7 @@ fn placed_as(
     format!("input.{}", input.add(name, schema, required))
 }
 
-/// A member of a value, as a template names it; nothing when it can't.
+/// The template expression of a value's member. `None` when a template can't name it.
 fn within(value: &str, name: &str) -> Option<String> {
     if is_member(name) {
         return Some(format!("{value}.{name}"));
@@ -321,7 +321,7 @@ fn within(value: &str, name: &str) -> Option<String> {
     plain.then(|| format!("{value}[\"{name}\"]"))
 }
 
-/// What stands between the items of a list that is one value, by its style. `tabDelimited` is Swagger's `tsv`.
+/// The separator of lists with a style. `tabDelimited` is Swagger's `tsv`.
 pub fn separator(style: &str) -> Option<&'static str> {
     match style {
         "form" | "simple" => Some(","),
@@ -337,7 +337,7 @@ fn schema_of(parameter: &Map<String, Value>) -> &Value {
     parameter.get("schema").or_else(content).unwrap_or(&Value::Null)
 }
 
-/// A parameter's schema with its description. What was cut of it is told.
+/// A parameter's schema with its description. Adds a warning about what was cut.
 fn described(document: &Document, parameter: &Map<String, Value>, input: &mut Input) -> Value {
     let Inlined { mut schema, recursive, cut, .. } = inline(document, schema_of(parameter), Use::Request);
     if recursive || cut {
@@ -352,7 +352,7 @@ fn described(document: &Document, parameter: &Map<String, Value>, input: &mut In
     schema
 }
 
-/// The properties that a schema declares, in its branches too.
+/// The properties that a schema declares, including those of its branches.
 pub fn properties<'d>(document: &'d Document, schema: &'d Value) -> Vec<(String, &'d Value)> {
     fn gather<'d>(document: &'d Document, schema: &'d Value, depth: usize, found: &mut Vec<(String, &'d Value)>) {
         if !document.budget().take_places(1) {

@@ -1,5 +1,5 @@
-//! A document's schemas as a definition has them: references inlined, within bounds, and only what JSON Schema 2020-12
-//! knows. What is cut becomes a schema that lets anything pass, and is told.
+//! Turns a document's schemas into those of a definition: references are inlined within bounds, and only keywords of
+//! JSON Schema 2020-12 are kept. A part that was cut accepts anything, and is reported.
 
 use std::collections::BTreeSet;
 
@@ -11,30 +11,30 @@ use super::{
     names::plain,
 };
 
-/// How much of one action's schemas is kept: bytes of JSON, and places looked at for it.
+/// The most bytes of JSON and the most places of one action's schemas.
 const MOST_BYTES: usize = 24 << 10;
 const MOST_PLACES: usize = 3_000;
-/// Tried one after the other until the schema fits.
+/// Depths that are tried one after the other until the schema fits.
 const DEPTHS: [usize; 6] = [8, 6, 4, 3, 2, 1];
-/// References within references.
+/// The longest chain of references.
 const CHAIN: usize = 48;
 const DESCRIPTION: usize = 300;
 const MOST_ENUM: usize = 200;
 
-/// What a schema is of: each leaves out the members that only the other has.
+/// The use of a schema. Members that belong only to the other use are left out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     Request,
     Answer,
 }
 
-/// Inlines a schema, as far as the document's budget reaches. What can't be read lets anything pass.
+/// Inlines a schema within the document's budget. A part that can't be read accepts anything.
 pub fn inline(document: &Document, schema: &Value, of: Use) -> Inlined {
     let budget = document.budget();
     if !budget.keeps() {
         return Inlined { schema: json!({}), bytes: 2, recursive: false, cut: false };
     }
-    // A reference with a description beside it makes another schema.
+    // A reference with a description beside it gives another schema, so it isn't shared.
     let only = |members: &Map<String, Value>| members.len() == 1 && of == Use::Request;
     let named = schema.as_object().filter(|members| only(members)).and_then(|members| members.get("$ref")?.as_str());
     let known = named.and_then(|reference| budget.known(reference));
@@ -70,9 +70,9 @@ struct Walk<'d> {
     document: &'d Document,
     of: Use,
     places: usize,
-    /// Of JSON, roughly: what is made before the whole is measured.
+    /// Bytes of JSON so far, roughly, before the whole is measured.
     bytes: usize,
-    /// The references that lead here.
+    /// The references that were followed to this place.
     names: Vec<&'d str>,
     recursive: bool,
     cut: bool,
@@ -80,8 +80,8 @@ struct Walk<'d> {
 }
 
 impl<'d> Walk<'d> {
-    /// What was made so far is given up for a shallower schema. The whole can be smaller than its parts, as far as a text
-    /// takes another's place, hence some room.
+    /// Whether this attempt is given up for a shallower schema. The whole can become smaller than its parts when one
+    /// text replaces another, so some excess is allowed.
     fn is_over(&self) -> bool {
         self.places > MOST_PLACES || self.bytes > 2 * MOST_BYTES || self.document.budget().is_exhausted()
     }
@@ -95,7 +95,7 @@ impl<'d> Walk<'d> {
             return json!({});
         }
         let Some(members) = schema.as_object() else {
-            // `true` and `false` are schemas of 3.1.
+            // In OpenAPI 3.1, `true` and `false` are schemas.
             return if schema.is_boolean() { schema.clone() } else { json!({}) };
         };
         if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
@@ -111,7 +111,7 @@ impl<'d> Walk<'d> {
             self.names.push(reference);
             let mut inlined = self.schema(target, depth);
             self.names.pop();
-            // What stands beside a reference adds to it in 3.1 and is ignored in 3.0, where only texts stand there.
+            // Members beside a reference add to it in 3.1. In 3.0 they are ignored, and only texts are written there.
             if let (Some(own), Some(inlined)) = (description(members), inlined.as_object_mut()) {
                 inlined.insert("description".to_owned(), own);
             }
@@ -138,7 +138,7 @@ impl<'d> Walk<'d> {
             return Value::Object(made);
         }
         self.properties(members, depth, &mut made);
-        // Lists of schemas had another meaning in each draft.
+        // Lists of schemas meant something else in each draft.
         if let Some(items) = members.get("items").filter(|items| items.is_object()) {
             made.insert("items".to_owned(), self.schema(items, depth + 1));
         }
@@ -182,7 +182,8 @@ impl<'d> Walk<'d> {
         }
     }
 
-    /// What only answers hold has no place in a request, and the other way round.
+    /// Whether a property belongs to the other use: `readOnly` ones aren't in requests, and `writeOnly` ones aren't in
+    /// answers.
     fn is_hidden(&self, property: &'d Value) -> bool {
         let mark = if self.of == Use::Request { "readOnly" } else { "writeOnly" };
         let marked = |property: &Value| property.get(mark) == Some(&Value::Bool(true));
@@ -196,7 +197,7 @@ impl<'d> Walk<'d> {
         or_null: bool,
         made: &mut Map<String, Value>,
     ) {
-        // Branches of real documents overlap more often than not, which `oneOf` would refuse.
+        // Branches in real documents often overlap, which `oneOf` would refuse.
         let mut any: Vec<Value> = Vec::new();
         for name in ["anyOf", "oneOf"] {
             for branch in members.get(name).and_then(Value::as_array).into_iter().flatten() {
@@ -240,7 +241,7 @@ fn description(members: &Map<String, Value>) -> Option<Value> {
     (!text.is_empty()).then_some(Value::String(text))
 }
 
-/// The types that JSON Schema knows; nothing for `file`, `any` and their like.
+/// The types that JSON Schema knows. `None` for `file`, `any` and others.
 fn types(members: &Map<String, Value>, nullable: bool) -> Option<Value> {
     const KNOWN: [&str; 7] = ["null", "boolean", "object", "array", "number", "integer", "string"];
     let given = match members.get("type")? {
@@ -260,8 +261,8 @@ fn types(members: &Map<String, Value>, nullable: bool) -> Option<Value> {
     Some(if let [only] = types.as_slice() { json!(only) } else { json!(types) })
 }
 
-/// The keywords that hold a scalar, each only with a value that it may have. Patterns are left out: a document's are those
-/// of another language's regular expressions.
+/// Copies keywords with a scalar, if the value is valid. Patterns are left out, because a document's are regular
+/// expressions of another language.
 fn scalars(members: &Map<String, Value>, nullable: bool, made: &mut Map<String, Value>) {
     for name in ["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"] {
         if let Some(bound) = members.get(name).and_then(Value::as_u64) {
@@ -269,7 +270,7 @@ fn scalars(members: &Map<String, Value>, nullable: bool, made: &mut Map<String, 
         }
     }
     for (name, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
-        // A truth value beside the bound in 3.0, the bound itself in 3.1.
+        // In 3.0 a boolean beside the bound, in 3.1 the bound itself.
         let bound = members.get(name).filter(|bound| bound.is_number());
         match (bound, members.get(exclusive)) {
             (Some(bound), Some(Value::Bool(true))) => drop(made.insert(exclusive.to_owned(), bound.clone())),
@@ -301,13 +302,13 @@ fn scalars(members: &Map<String, Value>, nullable: bool, made: &mut Map<String, 
     }
 }
 
-/// Whether a value has at most so many bytes of JSON. A long one isn't written out to tell, nor is it compared.
+/// Whether a value has at most `most` bytes of JSON. A longer one is neither written nor compared.
 fn is_short(value: &Value, most: usize) -> bool {
-    // `left` counts four bytes for each value, which short ones don't have.
+    // `left` counts four bytes for each value, which is more than short ones have.
     bytes_left(value, 4 * most).is_some() && value.to_string().len() <= most
 }
 
-/// The bytes of a value's texts, of one that is short already.
+/// The bytes of the texts in a value that is known to be short.
 fn weight(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
@@ -317,8 +318,8 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-/// What an answer looks like, for people and models: the names of its members and what they mean. It holds no service to
-/// the words of its document: anything but another kind of value at the top passes.
+/// An outline of an answer for people and models: names and descriptions of its members. It doesn't hold a service to
+/// its document: anything passes except another type at the top.
 pub fn outline(document: &Document, schema: &Value) -> Option<Value> {
     const DEPTH: usize = 3;
     const BYTES: usize = 6 << 10;

@@ -1,4 +1,4 @@
-//! How a document's operations authenticate, as a definition's `auth` and `auth_alternatives`.
+//! Turns a document's security schemes into `auth` and `auth_alternatives` of a definition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,28 +13,28 @@ use crate::manifest::{endpoint, is_host_header, is_token};
 
 const MOST_SCOPES: usize = 50;
 
-/// The ways that the chosen operations can authenticate.
+/// The ways in which the chosen operations can authenticate.
 pub struct AuthOptions {
-    /// As a definition has them, the usual one first, each of a type of its own.
+    /// In the form of a definition, the default first. Each has another type.
     pub ways: Vec<Value>,
     pub carriers: CredentialParameters,
     pub warnings: Vec<String>,
 }
 
-/// One of an operation's alternatives: a scheme with the scopes it asks for.
+/// One alternative of an operation: a scheme with its scopes.
 struct Alternative<'d> {
     scheme: &'d str,
     scopes: Vec<&'d str>,
 }
 
-/// What the chosen operations need.
+/// Finds the ways in which the chosen operations authenticate.
 pub fn ways(document: &Document, chosen: &[Operation<'_>]) -> AuthOptions {
     let schemes = document.root().pointer("/components/securitySchemes").and_then(Value::as_object);
     let mut told = BTreeSet::new();
     let mut used: Vec<(&str, usize)> = Vec::new();
     let mut scopes: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut free = 0;
-    // The narrowest scope is the one that the fewest operations take.
+    // The scope that the fewest operations accept is the narrowest.
     let all = document.operations();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for operation in &all {
@@ -71,7 +71,7 @@ pub fn ways(document: &Document, chosen: &[Operation<'_>]) -> AuthOptions {
         && chosen.iter().all(|operation| requirements(document, operation).is_none())
         && let Some(schemes) = schemes.filter(|schemes| !schemes.is_empty())
     {
-        // A document that declares schemes and asks for none has forgotten to.
+        // A document that declares schemes but requires none has probably forgotten to.
         used.extend(schemes.keys().map(|name| (name.as_str(), 0)));
         warnings.push("the document doesn't say which operations authenticate: check `auth`".to_owned());
     } else if used.is_empty() && free == chosen.len() {
@@ -79,7 +79,7 @@ pub fn ways(document: &Document, chosen: &[Operation<'_>]) -> AuthOptions {
             "the document names no authentication that is supported: add `auth` if the service wants one".to_owned(),
         );
     }
-    // What most operations take is the usual way.
+    // The scheme that most operations accept becomes the default.
     used.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let mut ways: Vec<Value> = Vec::new();
     for (name, count) in used {
@@ -111,17 +111,17 @@ pub fn ways(document: &Document, chosen: &[Operation<'_>]) -> AuthOptions {
             _ => carriers.headers.push("authorization".to_owned()),
         }
     }
-    // Tokens in the query are no way of ours, and nothing for a model to fill in.
+    // Tokens in the query aren't supported, and a model must not fill them in.
     carriers.query.extend(["access_token".to_owned(), "oauth_token".to_owned()]);
     AuthOptions { ways, carriers, warnings }
 }
 
-/// An operation's requirements: its own, else the document's.
+/// The requirements of an operation: its own, or the document's.
 fn requirements<'d>(document: &'d Document, operation: &Operation<'d>) -> Option<&'d Vec<Value>> {
     operation.value.get("security").or_else(|| document.root().get("security"))?.as_array()
 }
 
-/// The alternatives of an operation that one way of ours can be. Why others can't is told.
+/// The alternatives of an operation that this host supports. Reasons against the others are reported.
 fn alternatives<'d>(
     document: &'d Document,
     operation: &Operation<'d>,
@@ -135,7 +135,7 @@ fn alternatives<'d>(
     let mut found = Vec::new();
     for requirement in requirements(document, operation).into_iter().flatten().take(100) {
         let Some(members) = requirement.as_object() else { continue };
-        // Several flows of one service, as some documents write them, are one way.
+        // Some documents write several flows of one service as several schemes. They are one way.
         let one = members.len() == 1 || members.keys().all(|name| kind(name) == "oauth2");
         if !one {
             let names: Vec<String> = members.keys().take(4).map(|name| line(name, 40)).collect();

@@ -1,7 +1,7 @@
-//! Where a document's operations are: a server's address as a host to grant and the beginning of a URL.
+//! The servers of a document: turns an address into a host to grant and the start of a URL.
 //!
-//! A variable that is one whole label of the host, or a part of the path, becomes a setting of the connection. Any other is
-//! replaced by its default.
+//! A variable that is one whole label of the host, or a part of the path, becomes a setting of the connection. Any
+//! other variable is replaced by its default.
 
 use std::collections::BTreeMap;
 
@@ -10,38 +10,38 @@ use serde_json::{Map, Value, json};
 use super::names::{line, member};
 use crate::manifest::{HostPattern, endpoint, is_member};
 
-/// A server, ready for URLs.
+/// A server in the form that URLs need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// As `hosts` has it.
+    /// In the form of `hosts`.
     pub host: String,
-    /// Scheme, authority and the path's beginning, without a `/` at the end; settings in templates.
+    /// Scheme, authority and the start of the path, without a `/` at the end. Settings are templates.
     pub base: String,
-    /// The settings that it is made of, as schemas.
+    /// The settings in it, with their schemas.
     pub settings: BTreeMap<String, Value>,
 }
 
 impl Server {
-    /// Stands where an importer's own isn't one, so that the rest can be looked at.
+    /// Replaces an invalid server of the request, so that the rest can still be checked.
     pub fn placeholder() -> Self {
         Self { host: "x.example".to_owned(), base: "https://x.example".to_owned(), settings: BTreeMap::new() }
     }
 }
 
-/// Why a plain `http` address can't be called, if it can't.
+/// Says why a plain `http` address can't be called. `None` when it can.
 pub type PlainHttp<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Plain http is for loopback, as it is for the addresses of a definition's OAuth. A host that has settings of its own may
-/// say something else.
+/// Allows plain http to loopback only, as for the OAuth addresses of a definition. A host with its own settings may
+/// decide otherwise.
 pub fn loopback_only(url: &str) -> Option<String> {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
     endpoint(&format!("http://{host}/")).err().map(|_| "plain http is refused".to_owned())
 }
 
-/// The first server in a list that can be used; one of `https` before one of `http`.
+/// The first usable server of a list. One with `https` comes before one with `http`.
 ///
 /// # Errors
-/// Why none can.
+/// Why none is usable.
 pub fn choose(servers: Option<&Value>, plain_http: PlainHttp<'_>) -> Result<Server, String> {
     let servers = servers.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut why = "the document names no server: give `server`, such as `https://api.example.com/v1`".to_owned();
@@ -56,10 +56,10 @@ pub fn choose(servers: Option<&Value>, plain_http: PlainHttp<'_>) -> Result<Serv
     plain.ok_or(why)
 }
 
-/// A server by its address alone.
+/// A server from its address alone.
 ///
 /// # Errors
-/// Why it can't be used.
+/// Why it isn't usable.
 pub fn of(url: &str, plain_http: PlainHttp<'_>) -> Result<Server, String> {
     read(&json!({"url": url}), plain_http)
 }
@@ -81,7 +81,7 @@ fn read(server: &Value, plain_http: PlainHttp<'_>) -> Result<Server, String> {
     if scheme != "https" && scheme != "http" {
         return Err(format!("the server `{shown}` is reached by `{scheme}`, and connectors speak https"));
     }
-    // As it is written, with its variables: the host's labels, then the path.
+    // As it is written, with variables: first the host's labels, then the path.
     let written = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (authority, path) = written.find('/').map_or((written, ""), |at| written.split_at(at));
     let (host, mut settings) = match label_setting(authority, variables) {
@@ -117,14 +117,14 @@ fn read(server: &Value, plain_http: PlainHttp<'_>) -> Result<Server, String> {
     Ok(Server { host: format!("{host}{prefix}"), base: format!("{scheme}://{host}{path}"), settings })
 }
 
-/// The address over https, when its scheme is a variable that may be `https` although it is not by default.
+/// The address with https, when its scheme is a variable that may be `https` but isn't by default.
 fn over_https(url: &str, variables: &Map<String, Value>) -> Option<String> {
     let (name, rest) = url.strip_prefix('{')?.split_once("}://")?;
     let options = variables.get(name)?.get("enum").and_then(Value::as_array);
     options.is_none_or(|options| options.iter().any(|option| option == "https")).then(|| format!("https://{rest}"))
 }
 
-/// A host with a variable for one whole label, and two labels at least behind it, as a pattern with a setting.
+/// A host pattern with a setting, of a host with a variable for one whole label and at least two labels after it.
 fn label_setting(authority: &str, variables: &Map<String, Value>) -> Option<(String, BTreeMap<String, Value>)> {
     let (before, rest) = authority.split_once('{')?;
     let (name, after) = rest.split_once('}')?;
@@ -138,8 +138,8 @@ fn label_setting(authority: &str, variables: &Map<String, Value>) -> Option<(Str
     Some((pattern, BTreeMap::from([(spelled, setting(variables.get(name)))])))
 }
 
-/// A text with its variables: those that `keeps` names become settings in templates, the others their defaults. Which were
-/// kept, besides.
+/// Replaces variables: those that `keeps` accepts become settings in templates, the others their defaults. Also returns
+/// the kept ones.
 fn filled(
     text: &str,
     variables: &Map<String, Value>,
@@ -166,7 +166,7 @@ fn filled(
     Ok((made, kept))
 }
 
-/// Whether a variable's values are single segments, which a template encodes without changing them.
+/// Whether a variable's values are single segments, which a template doesn't change by encoding.
 fn is_segment(variable: &Value) -> bool {
     let plain = |value: &Value| {
         value.as_str().is_some_and(|text| {

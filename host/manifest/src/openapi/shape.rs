@@ -1,16 +1,16 @@
-//! What values of a schema look like, as far as placing them asks.
+//! The shape of a schema's values, as far as placing a parameter needs it.
 
 use serde_json::Value;
 
 use super::document::Document;
 
-/// What a value looks like, as far as placing it asks.
+/// The shape of a value, as far as placing it needs it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     Scalar,
     List,
     Object,
-    /// Several of these, or it isn't said.
+    /// Several of these, or not stated.
     Any,
 }
 
@@ -19,7 +19,7 @@ pub fn parts(schema: &Value) -> impl Iterator<Item = &Value> {
     ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|name| schema.get(name)?.as_array()).flatten()
 }
 
-/// What values of a schema look like.
+/// The shape of a schema's values.
 pub fn shape_of(document: &Document, schema: &Value, depth: usize) -> Shape {
     if !document.budget().take_places(1) {
         return Shape::Any;
@@ -52,7 +52,7 @@ pub fn shape_of(document: &Document, schema: &Value, depth: usize) -> Shape {
     agreed(parts(schema).take(16).map(|part| shape_of(document, part, depth + 1)))
 }
 
-/// What all of them are.
+/// The common shape of all, or `Any`.
 fn agreed(mut shapes: impl Iterator<Item = Shape>) -> Shape {
     match shapes.next() {
         Some(first) if shapes.all(|shape| shape == first) => first,

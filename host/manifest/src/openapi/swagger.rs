@@ -1,22 +1,22 @@
-//! A Swagger 2.0 document in the form of OpenAPI 3, so that the rest of the import knows one form.
+//! Converts a Swagger 2.0 document to OpenAPI 3, so that the rest of the import handles one form only.
 //!
-//! What is shared stays where it is: `definitions`, `parameters` and `responses` keep their places, and references to their
-//! schemas lead there still. Nothing is copied, so a document never grows by more than its operations.
+//! Shared parts stay in place: `definitions`, `parameters` and `responses` aren't moved, so references to their schemas
+//! remain valid. Nothing is copied, so a document grows only with its operations.
 
 use serde_json::{Map, Value, json};
 
 use super::media::is_json;
 
-/// What a reference chain is followed for.
+/// The longest chain of references.
 const CHAIN: usize = 16;
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 const FORM: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data";
-/// More than any document names.
+/// The most media types of an operation.
 const MOST_TYPES: usize = 20;
 const MOST_PARAMETERS: usize = 400;
 
-/// The document, converted. Members of the wrong type are left for whoever reads them to refuse.
+/// Converts a document. Members of a wrong type stay, and are refused by their reader.
 pub fn convert(mut root: Value) -> Value {
     let servers = servers(&root, root.get("schemes"));
     let shared = Shared {
@@ -64,7 +64,7 @@ fn media_types(value: Option<&Value>) -> Option<Vec<String>> {
     Some(types.take(MOST_TYPES).map(str::to_owned).collect())
 }
 
-/// A server for each scheme, `https` first. None without a host: that would be wherever the document came from.
+/// A server for each scheme, `https` first. None without a host, because that would be the document's own address.
 fn servers(root: &Value, schemes: Option<&Value>) -> Value {
     let text = |name: &str| root.get(name).and_then(Value::as_str).unwrap_or_default().trim();
     let (host, base) = (text("host"), text("basePath"));
@@ -93,9 +93,9 @@ struct Shared {
 /// A parameter that is a part of the body.
 #[derive(Clone)]
 struct BodyPart {
-    /// Where it stands, as a reference. Its schema stays there, so that none is copied.
+    /// Its place, as a reference. The schema stays there, so it isn't copied.
     place: String,
-    /// What there is beside the schema.
+    /// The parameter without its schema.
     value: Value,
 }
 
@@ -159,8 +159,8 @@ impl Shared {
         }
     }
 
-    /// Converts parameters where they stand, and takes those out that make the body. Each keeps its place, since references
-    /// may name it by its number.
+    /// Converts parameters in place, and removes those that make the body. The others keep their position, because
+    /// references may use it.
     fn split(&self, place: &str, of: &mut Map<String, Value>) -> Vec<BodyPart> {
         let is_body = |value: &Value| value.get("in").is_some_and(|place| place == "body" || place == "formData");
         let mut parts = Vec::new();
@@ -183,7 +183,7 @@ impl Shared {
         parts
     }
 
-    /// A shared parameter, through references to others.
+    /// A shared parameter, found through references.
     fn follow<'s>(&'s self, mut reference: &'s str) -> Option<(&'s str, &'s Value)> {
         for _ in 0..CHAIN {
             let name = reference.strip_prefix("#/parameters/")?.replace("~1", "/").replace("~0", "~");
@@ -216,7 +216,7 @@ impl Shared {
         if types.is_empty() {
             types.push("application/json".to_owned());
         }
-        // The schema is one type's: the JSON one, if there is any.
+        // The schema belongs to one media type: the JSON one, if there is any.
         let described = types.iter().position(|kind| is_json(kind)).unwrap_or(0);
         let mut content = Map::new();
         let mut schema = schema;
@@ -241,7 +241,7 @@ fn step(name: &str) -> String {
     name.replace('%', "%25").replace('~', "~0").replace('/', "~1")
 }
 
-/// The body that parameters make, in the type that is sent.
+/// The body that these parameters make, in the media type that is sent.
 fn body(parts: &[BodyPart], consumes: Vec<String>) -> Option<Value> {
     if let Some(part) = parts.iter().find(|part| part.is("body")) {
         let mut types = consumes;
@@ -259,7 +259,7 @@ fn body(parts: &[BodyPart], consumes: Vec<String>) -> Option<Value> {
     }
     let parts: Vec<&BodyPart> = parts.iter().filter(|part| part.is("formData")).collect();
     if parts.is_empty() {
-        // A form with nothing in it is still sent as one.
+        // A form without values is still sent as a form.
         let form = consumes.len() == 1 && consumes[0].eq_ignore_ascii_case(FORM);
         return form.then(|| json!({"content": {FORM: {"schema": {"type": "object"}}}}));
     }
@@ -292,7 +292,7 @@ fn body(parts: &[BodyPart], consumes: Vec<String>) -> Option<Value> {
     Some(json!({"required": needed, "content": {FORM: {"schema": schema, "encoding": encoding}}}))
 }
 
-/// A parameter whose schema stood in it, with a schema of its own.
+/// Moves the schema members of a parameter into a `schema` member.
 fn parameter(parameter: &mut Value) {
     let Some(members) = parameter.as_object_mut() else { return };
     let place = members.get("in").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -303,7 +303,7 @@ fn parameter(parameter: &mut Value) {
     let names: Vec<String> = members.keys().filter(|name| !own.contains(&name.as_str())).cloned().collect();
     let mut schema: Map<String, Value> =
         names.into_iter().filter_map(|name| Some((name.clone(), members.remove(&name)?))).collect();
-    // The type stays too: it says that a part of a form is a file.
+    // The type stays, too, because it says that a part of a form is a file.
     if let Some(kind) = members.get("type") {
         schema.insert("type".to_owned(), kind.clone());
     }
@@ -316,7 +316,7 @@ fn parameter(parameter: &mut Value) {
     members.insert("schema".to_owned(), Value::Object(schema));
 }
 
-/// What a list's format is in OpenAPI 3: a style, and whether the name is repeated. Tabs have no style there.
+/// A list's format in OpenAPI 3: its style, and whether the name is repeated. OpenAPI has no style for tabs.
 fn style(format: Option<&Value>, usual: &'static str) -> (&'static str, bool) {
     match format.and_then(Value::as_str).unwrap_or("csv") {
         "multi" => (usual, true),

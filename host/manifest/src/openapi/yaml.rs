@@ -1,25 +1,24 @@
-//! YAML as the JSON that it stands for, by the core schema of YAML 1.2.2 (section 10.3): most OpenAPI documents are written
-//! in it.
+//! Parses YAML into JSON, by the core schema of YAML 1.2.2 (section 10.3). Most OpenAPI documents are written in YAML.
 //!
-//! What a text may grow to is bounded while it is read: how deep it lies, what its aliases repeat, and how far the parser
-//! looks ahead. Merge keys (`<<`), which YAML 1.2 has no more, are taken as documents mean them.
+//! The result is bounded while it is read: its depth, what its aliases repeat, and how far the parser looks ahead.
+//! Merge keys (`<<`), which YAML 1.2 no longer has, are supported as documents use them.
 
 use std::{cell::Cell, collections::HashMap, rc::Rc};
 
 use saphyr_parser::{BufferedInput, Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
 
-/// As deep as JSON is read.
+/// The deepest nesting, the same as for JSON.
 const DEPTH: usize = 128;
-/// What a place weighs beside the bytes of its text.
+/// What a value weighs besides the bytes of its text.
 const PLACE: usize = 16;
-/// What a document may weigh, with all that its aliases repeat.
+/// The most that a document may weigh, including what its aliases repeat.
 const MOST: usize = 32 << 20;
-/// Characters that the parser may take in for one event: it reads a list or an object in brackets to its end first, where it
-/// may be a key.
+/// The most characters that the parser may read for one event. It reads a list or object in brackets to its end first
+/// when it may be a key.
 const AHEAD: usize = 256 << 10;
 
-/// Reads the one document of a text.
+/// Parses a text with one document.
 ///
 /// # Errors
 /// What is wrong, and in which line.
@@ -64,12 +63,12 @@ struct Composer {
     root: Option<Value>,
 }
 
-/// A list or an object that isn't at its end.
+/// A list or an object that hasn't ended yet.
 struct Open {
     anchor: usize,
-    /// What all weighed before it.
+    /// The weight of everything before it.
     before: usize,
-    /// How deep it is so far, itself included.
+    /// Its depth so far, including itself.
     height: usize,
     holds: Holds,
 }
@@ -159,7 +158,7 @@ impl Composer {
         self.put(value, height)
     }
 
-    /// Remembers what an anchor names; 0 is none. The copy weighs as much as the value.
+    /// Stores the value of an anchor; 0 is no anchor. The copy weighs as much as the value.
     fn name(
         &mut self,
         anchor: usize,
@@ -174,7 +173,7 @@ impl Composer {
         Ok(())
     }
 
-    /// Puts a value where it stands.
+    /// Puts a value into the open list or object.
     fn put(&mut self, value: Value, height: usize) -> Result<(), &'static str> {
         let Some(open) = self.open.last_mut() else {
             self.root = Some(value);
@@ -197,7 +196,7 @@ impl Composer {
                     }
                 }
                 (Some(Key::Merge), _) => return Err("`<<` takes objects"),
-                // An alias in a key's place.
+                // An alias in the place of a key.
                 (None, Value::String(name)) => *key = Some(Key::Name(name)),
                 (None, _) => return Err("a key has to be a text"),
             },
@@ -211,14 +210,14 @@ fn weigh(weight: &mut usize, more: usize) -> Result<(), &'static str> {
     if *weight > MOST { Err("with what its aliases repeat, the document is too large") } else { Ok(()) }
 }
 
-/// Whether a tag says that a scalar is text: `!!str`, or `!` alone.
+/// Whether a tag declares a scalar as text: `!!str`, or `!` alone.
 fn is_text(tag: Option<&Tag>) -> bool {
     tag.is_some_and(|tag| {
         (tag.is_yaml_core_schema() && tag.suffix == "str") || (tag.handle.is_empty() && tag.suffix == "!")
     })
 }
 
-/// What a plain scalar is.
+/// The value of a plain scalar.
 fn resolved(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
@@ -228,7 +227,7 @@ fn resolved(text: &str) -> Value {
     }
 }
 
-/// A number; what JSON can't write (`.inf`, `.nan`) stays a text.
+/// Parses a number. `.inf` and `.nan`, which JSON can't write, stay texts.
 fn number(text: &str) -> Option<Number> {
     let radix = |prefix: &str, radix: u32| {
         let digits = text.strip_prefix(prefix).filter(|digits| digits.chars().all(|digit| digit.is_digit(radix)))?;
@@ -247,7 +246,7 @@ fn number(text: &str) -> Option<Number> {
     }
     let begins = unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.');
     let decimal = begins && unsigned.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
-    // Digits stay as they are where JSON writes them so too.
+    // Digits stay as they are where JSON writes them in the same way.
     let exact = || text.parse::<Number>().ok().filter(|_| !text.contains(['e', 'E']));
     let rounded = || text.parse::<f64>().ok().and_then(Number::from_f64);
     let decimal = || decimal.then(|| exact().or_else(rounded)).flatten();

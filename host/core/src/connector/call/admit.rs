@@ -1,5 +1,5 @@
-//! May a call be made, and with whose account? Policy, the input's schema and what is authorized say so, by the connection as
-//! it is now; nothing runs, and nothing is counted.
+//! Decides whether a call may be made, and with whose account. It checks policy, the input's schema and the connected
+//! account against the connection as it is now. Nothing runs and nothing is counted.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A call that policy doesn't refuse, with an input that fits.
+/// A call that policy allows, perhaps after a person's confirmation, with a valid input.
 pub struct Admitted {
     pub connection: Connection,
     passed: AdmittedCall,
@@ -28,12 +28,12 @@ impl Admitted {
         self.passed.action()
     }
 
-    /// It changes something, and a person has to confirm it first.
+    /// Whether a person has to confirm the call first.
     pub fn needs_confirmation(&self) -> bool {
         self.passed.needs_confirmation
     }
 
-    /// When the account that it uses was connected, if a person connected one.
+    /// When the account that the call uses was connected. `None` when it uses none that a person connects.
     pub fn authorized_at(&self) -> Option<Timestamp> {
         self.passed.account.as_ref().map(|(_, at)| *at)
     }
@@ -55,13 +55,14 @@ impl From<StoreError> for AdmitError {
     }
 }
 
-/// What a call that may be made is made with.
+/// The result of [`Connectors::check`]: the connector, action and account of a call that may be made.
 pub(super) struct AdmittedCall {
     pub needs_confirmation: bool,
     pub prepared: Arc<Prepared>,
-    /// Where the action is in the manifest.
+    /// Index of the action in the manifest.
     action: usize,
-    /// Whose account it uses (`None` is the organization) and since when that is connected, where a person connects one.
+    /// The account that the call uses and when it was connected: a visitor's, or the organization's (`None`). `None` as
+    /// a whole when no person connects one.
     pub account: Option<(Option<String>, Timestamp)>,
 }
 
@@ -72,8 +73,7 @@ impl AdmittedCall {
 }
 
 impl Connectors {
-    /// What policy and the input's schema say of a call, by the connection as it is now. Nothing runs, and nothing is
-    /// counted.
+    /// Checks a call against policy, the input's schema and the connected account, without running or counting it.
     pub async fn admit(&self, request: &CallRequest) -> Result<Admitted, AdmitError> {
         let connection = self.connection(request).await?;
         let passed = self.check(&connection, request).await?;
@@ -99,7 +99,7 @@ impl Connectors {
         let auth = connection.auth_in(&prepared.installable.manifest);
         let account = self.account(connection, auth, request).await?;
         let passed = AdmittedCall { needs_confirmation, action: at, account, prepared: Arc::clone(&prepared) };
-        // Which account is connected is no part of the connection, nor of its revision.
+        // Connecting another account doesn't change the connection's revision, so it is compared here.
         let now = passed.account.as_ref().map(|(_, at)| *at);
         match request.caller {
             Caller::Confirmed { authorized_at, .. } if authorized_at != now => {
@@ -110,8 +110,8 @@ impl Connectors {
         }
     }
 
-    /// The account that a call uses: a visitor's, of a connection whose visitors have their own, or the organization's,
-    /// where a person has to agree. Where nobody has, nothing runs.
+    /// The account that a call uses: the visitor's where each visitor has one, or the organization's where a person
+    /// connects it. Fails when it isn't connected.
     async fn account(
         &self,
         connection: &Connection,
@@ -137,7 +137,8 @@ impl Connectors {
     }
 }
 
-/// May this caller call this action of this connection, and when? Nothing that a model says is asked here.
+/// Decides whether this caller may call this action, and whether a person has to confirm it. It rests on nothing that a
+/// model wrote.
 fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Result<Writes, Fault> {
     let (kind, confirmed) = match request.caller {
         Caller::Admin { .. } | Caller::Health => return Ok(Writes::AtOnce),
@@ -158,7 +159,7 @@ fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Re
         return Err(denied("this connection is in the sandbox, and customers aren't told its sample data"));
     }
     if connection.owner == Owner::Visitor && kind == KeyKind::Publishable {
-        // In a browser, `visitorId` is whatever a stranger types.
+        // In a browser, anybody can send any `visitorId`.
         return Err(denied("this connection uses each visitor's own account, which takes a chat under a secret key"));
     }
     if connection.owner == Owner::Visitor && request.visitor.is_none() {

@@ -1,5 +1,5 @@
-//! How much fuel is set aside for a call: what such a call usually burns, more while it runs, and a short wait where the rest
-//! of the month is only set aside for others.
+//! Decides how much fuel to set aside for a call: what such calls usually burn at first, more while it runs, and a
+//! short wait when the rest of the month's fuel is set aside for other calls.
 
 use std::{
     sync::{
@@ -25,20 +25,21 @@ use crate::{
     time::Clock,
 };
 
-/// For an action that was never called here.
+/// Fuel for an action that this host hasn't called yet.
 const UNKNOWN: u64 = 16_000_000;
-/// What is set aside at the least: above what the sandbox asks for more at, so that a usual call never asks.
+/// The least fuel to set aside. It is more than the level at which the sandbox asks for more, so a usual call never
+/// asks.
 const FLOOR: u64 = 16_000_000;
 /// How long a call may wait for fuel that is set aside for others.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long it waits at most before it looks again: calls end on other hosts, too.
+/// How long it waits before it tries again unasked, because calls on other hosts give back fuel without a notice here.
 const LOOK: Duration = Duration::from_millis(100);
 /// Calls of one organization that may wait on this host.
 const WAITING: usize = 64;
 
 type ActionOf = (OrganizationId, ConnectionId, String);
 
-/// What calls of an action burn: the most of late.
+/// The highest fuel that recent calls of each action burnt.
 #[derive(Clone)]
 pub struct UsualFuel(Cache<ActionOf, u64>);
 
@@ -47,19 +48,19 @@ impl UsualFuel {
         Self(Cache::builder().max_capacity(20_000).time_to_idle(Duration::from_secs(24 * 3600)).build())
     }
 
-    /// What to set aside for a call whose cap is `most`: twice what the greatest of late burnt.
+    /// The fuel to set aside for a call whose own cap is `most`: twice the recent peak.
     pub fn expect(&self, of: &ActionOf, most: u64) -> u64 {
         self.0.get(of).map_or(UNKNOWN, |peak| peak.saturating_mul(2).max(FLOOR)).min(most)
     }
 
-    /// Takes in what a call burnt. A great one is forgotten by an eighth with each that isn't.
+    /// Records what a call burnt. A higher value becomes the peak; a lower one reduces the peak by at most an eighth.
     pub fn learn(&self, of: ActionOf, burnt: u64) {
         let peak = self.0.get(&of).unwrap_or(0);
         self.0.insert(of, burnt.max(peak - peak / 8));
     }
 }
 
-/// Calls that wait until fuel of their organization is free again, one after the other.
+/// Lets calls of one organization wait in turn until others give fuel back.
 #[derive(Clone)]
 pub struct FuelQueues(Cache<OrganizationId, Arc<Queue>>);
 
@@ -75,14 +76,14 @@ impl FuelQueues {
         Self(Cache::builder().max_capacity(20_000).time_to_idle(Duration::from_secs(60)).build())
     }
 
-    /// Tells who waits that a call has given back what it didn't burn.
+    /// Wakes waiting calls after a call has given back fuel.
     pub fn freed(&self, organization: OrganizationId) {
         if let Some(queue) = self.0.get(&organization) {
             queue.freed.notify_waiters();
         }
     }
 
-    /// Attempts something that takes fuel, again and again for a while where fuel is only set aside.
+    /// Repeats an attempt for up to `PATIENCE` while the fuel that it needs is set aside for others.
     pub async fn patiently<T, F>(
         &self,
         organization: OrganizationId,
@@ -108,7 +109,7 @@ impl FuelQueues {
                     return Err(BeginCallError::SetAside(refused));
                 }
                 Err(BeginCallError::SetAside(_)) => {
-                    // Whichever comes first: the answer is to look again.
+                    // Try again after a notice as well as after a timeout.
                     let _ = timeout(LOOK, freed).await;
                 }
                 done => return done,
@@ -117,13 +118,13 @@ impl FuelQueues {
     }
 }
 
-/// A place among those that wait.
+/// One of the `WAITING` places in a queue.
 struct QueuePlace<'q>(&'q Queue);
 
 impl<'q> QueuePlace<'q> {
     fn take(queue: &'q Queue) -> Option<Self> {
         let place = Self(queue);
-        // Counted before it is compared: two that come at once both see themselves.
+        // Count before comparing, so that two callers at once can't both take the last place.
         (queue.waiting.fetch_add(1, Ordering::AcqRel) < WAITING).then_some(place)
     }
 }
@@ -134,14 +135,14 @@ impl Drop for QueuePlace<'_> {
     }
 }
 
-/// Extends the reservation of one call.
+/// Sets more fuel aside for one running call.
 pub struct Extension {
     pub store: Arc<dyn ConnectionStore>,
     pub clock: Arc<dyn Clock>,
     pub queues: FuelQueues,
     pub organization: OrganizationId,
     pub call: CallId,
-    /// Why there was no more.
+    /// Why the last extension was refused.
     pub refused: Mutex<Option<BeginCallError>>,
 }
 

@@ -1,4 +1,4 @@
-//! What the guest of a call is given: its bounds, its context, its memory.
+//! Builds what the guest of a call is given: its input, context, bounds and state.
 
 use std::{sync::Arc, time::Duration};
 
@@ -63,7 +63,7 @@ impl Connectors {
     }
 }
 
-/// Whether a schema of the output says that something in it may be null: then an output without anything is one too.
+/// Whether an output schema allows null anywhere. Then null is a valid output when nothing was found.
 fn names_null(schema: &Value) -> bool {
     let is_null = |kind: &Value| match kind {
         Value::String(kind) => kind == "null",
@@ -75,7 +75,7 @@ fn names_null(schema: &Value) -> bool {
             "type" if !member.is_object() => is_null(member),
             "const" => member.is_null(),
             "enum" => member.as_array().is_some_and(|values| values.iter().any(Value::is_null)),
-            // What stands there is no schema.
+            // These hold values or texts, not schemas.
             "default" | "examples" | "description" | "title" => false,
             _ => names_null(member),
         }),
@@ -84,7 +84,8 @@ fn names_null(schema: &Value) -> bool {
     }
 }
 
-/// What a connector's state is kept under. No connector's id holds a slash, so a visitor's is nobody else's.
+/// The name under which a connector's state is stored. A visitor's has a slash, which no connector's id has, so it
+/// can't be the same as another scope.
 fn state_scope(connection: &Connection, visitor: Option<&str>) -> String {
     match visitor {
         Some(visitor) if connection.owner == Owner::Visitor => format!("{}/{visitor}", connection.connector),
@@ -92,7 +93,7 @@ fn state_scope(connection: &Connection, visitor: Option<&str>) -> String {
     }
 }
 
-/// The state store, narrowed to one connection, and there to one visitor where each has an account.
+/// The state store, limited to one connection, or to one visitor of it where each visitor has an account.
 struct ScopedState {
     store: Arc<dyn StateStore>,
     clock: Arc<dyn Clock>,

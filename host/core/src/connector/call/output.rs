@@ -1,4 +1,4 @@
-//! What becomes of a guest's output: its schema, then the connection's own mapping.
+//! Checks a guest's output against its schema, then applies the connection's own mapping.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::connector::{
 pub(in crate::connector) const MAPPING_FUEL: u64 = 50_000_000;
 
 impl Connectors {
-    /// Checks the guest's output against its schema and applies the connection's own mapping, on what is left of the
-    /// call's fuel. What the mapping costs is added to the outcome.
+    /// Checks the output against its schema and applies the connection's mapping, with the fuel that the call has left.
+    /// Adds the cost of the mapping to the outcome.
     pub(super) async fn shape(
         &self,
         prepared: &Prepared,
@@ -51,16 +51,16 @@ impl Connectors {
     }
 }
 
-/// What is said of a mapping that [found nothing](found_nothing).
+/// The warning about a mapping that [found nothing](found_nothing).
 pub const FOUND_NOTHING: &str = "found nothing in the action's output: compare the two";
 
-/// Whether a mapping left nothing of an output that has something. A filter may mean to, so it is worth a note and is no
-/// fault.
+/// Whether a mapping left only null of an output that has values. A filter may intend that, so it is a warning and not
+/// a fault.
 pub fn found_nothing(output: &Value, mapped: &Value) -> bool {
     is_void(mapped) && !is_void(output)
 }
 
-/// Whether nothing but null is in it. An empty list is an answer.
+/// Whether a value holds nothing but null. An empty list isn't void, because "no results" is an answer.
 fn is_void(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -77,7 +77,7 @@ fn parse_output(text: &str) -> Result<Value, Fault> {
     })
 }
 
-/// Whose filter it was, and what to do about it.
+/// Adds the action's name and the remedy to a fault of the connection's mapping.
 fn bad_mapping(action: &str, unmapped: MappingFailure) -> Fault {
     let wrong = matches!(unmapped, MappingFailure::Filter { .. });
     let fault = unmapped.into_fault();

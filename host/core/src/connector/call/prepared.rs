@@ -1,4 +1,4 @@
-//! A connector as calls need it: its schemas compiled once.
+//! A connector with its schemas compiled once for all calls.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::connector::{
     schema_check,
 };
 
-/// A connector with its schemas compiled.
+/// A connector of the catalogue with its compiled schemas.
 pub struct Prepared {
     pub installable: Installable,
     input: HashMap<String, Schema>,
@@ -23,7 +23,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// A schema that doesn't compile accepts anything: the manifest's check refuses it before it gets here.
+    /// A schema that doesn't compile accepts anything. The manifest's check has refused such schemas before.
     pub fn new(installable: Installable) -> Self {
         let compile = |schema: &Value| Schema::new(schema).ok();
         let actions = &installable.manifest.actions;
@@ -32,7 +32,7 @@ impl Prepared {
         Self { installable, input, output }
     }
 
-    /// An action, and where it is in the manifest.
+    /// Finds an action, with its index in the manifest.
     pub fn action(&self, id: &str) -> Result<(usize, &Action), CallError> {
         let actions = &self.installable.manifest.actions;
         actions.iter().enumerate().find(|(_, action)| action.id == id).ok_or_else(|| CallError::NoAction {

@@ -1,4 +1,4 @@
-//! What a call leaves behind: a row of the log, news of its connection, an output to try mappings on.
+//! What a call leaves behind: a log row, evidence of the connection's health, and a sample output to try mappings on.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Connectors {
-    /// Writes down a call that reached nobody and isn't counted: a refused one, or one that was answered from memory.
+    /// Logs a call that isn't counted, because it was refused or answered from the cache.
     pub(super) async fn log(
         &self,
         request: &CallRequest,
@@ -31,7 +31,7 @@ impl Connectors {
         Ok(report)
     }
 
-    /// Ends a call that isn't made. That there is nothing to make it with is news of the connection, once.
+    /// Ends a call that isn't made, logs it and records what it says about the connection's health.
     pub(super) async fn refuse(
         &self,
         request: &CallRequest,
@@ -45,8 +45,8 @@ impl Connectors {
         Ok(report)
     }
 
-    /// Takes in what a call tells of its connection: that its credential is refused or missing, and how healthy it is.
-    /// What the call gave is worth more than the latter.
+    /// Records what a call shows about its connection: a refused or missing credential, and its health. An error in
+    /// storing the health is only logged, because the call's result matters more.
     pub(super) async fn observe(
         &self,
         request: &CallRequest,
@@ -56,7 +56,7 @@ impl Connectors {
         if connection.environment == Environment::Sandbox {
             return Ok(());
         }
-        // One visitor's account says nothing of the others'.
+        // One visitor's account says nothing about other visitors' accounts.
         if connection.owner == Owner::Organization
             && matches!(&report.result, Err(fault) if fault.kind == FaultKind::NeedsAuth)
         {
@@ -81,8 +81,8 @@ impl Connectors {
         Ok(())
     }
 
-    /// What is kept of a call to try mappings on. Of chats in production nothing is, nor of visitors'
-    /// own accounts: that is what customers asked for, or have.
+    /// The output to keep so that admins can try mappings on it. In production, only an admin's call of an
+    /// organization's own account leaves one: other outputs hold customers' data.
     pub(super) fn sample(
         &self,
         request: &CallRequest,
@@ -100,7 +100,7 @@ impl Connectors {
     }
 }
 
-/// A call as the log has it.
+/// The log row of a call.
 pub(super) fn record(
     id: CallId,
     at: Timestamp,

@@ -1,4 +1,4 @@
-//! What a call is asked for with, on whose behalf, and what it gives.
+//! The request and the report of a connector call.
 
 use serde_json::Value;
 
@@ -22,8 +22,8 @@ pub enum Caller {
     Admin { key: KeyId },
     /// A chat, which may call what policy allows.
     Chat { key: KeyId, kind: KeyKind, conversation: ConversationId },
-    /// A chat, for a write that a person confirmed under this key; what they saw was asked when the connection had this
-    /// revision and this account.
+    /// A chat, for a write that a person confirmed. `revision` and `authorized_at` are those of the connection and its
+    /// account when the question was asked.
     Confirmed {
         key: KeyId,
         kind: KeyKind,
@@ -31,7 +31,7 @@ pub enum Caller {
         revision: u64,
         authorized_at: Option<Timestamp>,
     },
-    /// The host itself, which looks whether the connection works. It is logged and counted nowhere: nobody asked for it.
+    /// A health check by the host. It is logged but not counted, because no customer asked for it.
     Health,
 }
 
@@ -66,26 +66,26 @@ pub struct CallRequest {
     pub action: String,
     pub input: Value,
     pub caller: Caller,
-    /// Whose account to use where each visitor has one.
+    /// The visitor whose account to use, where each visitor has one.
     pub visitor: Option<String>,
 }
 
-/// What a call gave.
+/// The result of a call.
 #[derive(Debug)]
 pub struct CallReport {
     pub result: Result<Value, Fault>,
     /// Set when `result` is a fault of kind `Limit`.
     pub limit: Option<LimitReached>,
-    /// Set when `result` is a fault of kind `Busy`, because the rest of a limit is set aside for others.
+    /// Set when `result` is a fault of kind `Busy`, because the rest of a limit is set aside for other calls.
     pub set_aside: Option<SetAside>,
-    /// Answered from the host's memory.
+    /// Whether the answer came from the host's cache.
     pub cached: bool,
     pub cost: Cost,
     pub log: Vec<LogLine>,
 }
 
 impl CallReport {
-    /// What the connector warns of, such as that there was more than it read: for whoever reads its output.
+    /// The connector's warnings for the reader of its output, such as that there was more than it read.
     pub fn notes(&self) -> Vec<String> {
         const MOST: usize = 3;
         const CHARACTERS: usize = 200;
@@ -98,7 +98,7 @@ impl CallReport {
         Self { result: Err(fault), limit: None, set_aside: None, cached: false, cost, log: Vec::new() }
     }
 
-    /// Nothing ran, and nothing is counted.
+    /// A report without cost, for an answer from the cache.
     pub(super) fn known(output: &Value) -> Self {
         let cost = Cost::default();
         Self { result: Ok(output.clone()), limit: None, set_aside: None, cached: true, cost, log: Vec::new() }

@@ -1,5 +1,5 @@
-//! Settling calls, whatever becomes of the database: what can't be written now is kept in memory, within bounds, and written
-//! as soon as it can be. What is lost with the host is settled by the lease of its reservation.
+//! Settles calls even while the database can't be reached. What can't be written now is kept in memory, within bounds,
+//! and written as soon as possible. When the host dies before, the lease of the call's reservation settles it.
 
 use std::{
     collections::VecDeque,
@@ -15,27 +15,27 @@ use crate::{
     error::StoreError,
 };
 
-/// Calls that wait to be settled, and bytes of their logs.
+/// The most calls that wait to be settled, and the most bytes that they take.
 const MOST: usize = 2_000;
 const MOST_BYTES: usize = 16 << 20;
-/// How long whoever called waits for the database, with an answer at hand.
+/// How long a caller waits for the database when the result is already there.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two attempts, from the first to the last.
+/// Pauses between two attempts: the first one, and the longest.
 const SOON: Duration = Duration::from_millis(50);
 const LATER: Duration = Duration::from_secs(2);
 
 /// How a call ends in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It ran: what it burnt is counted.
+    /// It ran, so the fuel that it burnt is counted.
     Finish,
-    /// It never ran: it isn't counted after all.
+    /// It never ran, so its count is taken back.
     GiveBack,
-    /// It was never counted.
+    /// It was never counted, so it is only logged.
     Log,
 }
 
-/// Whether a call is settled.
+/// When a call is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
     Now,
@@ -43,7 +43,7 @@ pub enum Settled {
     Later,
 }
 
-/// Settles calls.
+/// Writes the end of each call, now or later.
 #[derive(Clone)]
 pub struct Settlements {
     store: Arc<dyn ConnectionStore>,
@@ -55,7 +55,7 @@ pub struct Settlements {
 struct Waiting {
     calls: VecDeque<(Ending, CallRecord)>,
     bytes: usize,
-    /// A task is at work on them.
+    /// Whether a task is writing them.
     tended: bool,
 }
 
@@ -64,9 +64,10 @@ impl Settlements {
         Self { store, queues, waiting: Arc::default() }
     }
 
-    /// Settles a call now or, when the database can't be reached, soon. An error is a call that is settled by its lease.
+    /// Settles a call now or, when the database can't be reached, later. After an error, only its lease settles the
+    /// call.
     pub async fn settle(&self, ending: Ending, record: CallRecord) -> Result<Settled, StoreError> {
-        // What was given up may still be written: settling twice is settling once.
+        // An attempt that timed out may still be written. Settling the same call twice has no further effect.
         let written = match timeout(PATIENCE, self.write(ending, record.clone())).await {
             Ok(written) => written,
             Err(_) => {
@@ -81,7 +82,7 @@ impl Settlements {
         }
     }
 
-    /// Tries once to settle whatever waits: for a host that ends.
+    /// Tries once to settle all waiting calls. Called when the host shuts down.
     pub async fn flush(&self) {
         while let Some((ending, record)) = self.next() {
             if let Err(error) = self.write(ending, record).await {
@@ -102,7 +103,7 @@ impl Settlements {
         Ok(())
     }
 
-    /// Keeps a call for later.
+    /// Keeps a call until the database answers. Returns `error` when too many wait already.
     pub fn keep(&self, ending: Ending, record: CallRecord, error: StoreError) -> Result<(), StoreError> {
         let bytes = size(&record);
         let begin = {
@@ -121,7 +122,7 @@ impl Settlements {
         Ok(())
     }
 
-    /// Writes what waits, oldest first, until nothing does.
+    /// Writes the waiting calls, oldest first, until none is left.
     async fn drain_queue(self) {
         let (mut pause, mut settled) = (SOON, 0_u64);
         while let Some((ending, record)) = self.next() {
@@ -141,7 +142,7 @@ impl Settlements {
         tracing::info!(settled, "settled the calls that had to wait for the database");
     }
 
-    /// The oldest; nobody is at work any more when there is none.
+    /// The oldest waiting call. `None` also records that no task is writing any more.
     fn next(&self) -> Option<(Ending, CallRecord)> {
         let mut waiting = self.lock();
         let next = waiting.calls.pop_front();
@@ -163,7 +164,7 @@ impl Settlements {
     }
 }
 
-/// About what a record takes in memory.
+/// Bytes that a record takes in memory, roughly.
 fn size(record: &CallRecord) -> usize {
     let lines: usize = record.log.iter().map(|line| line.message.len() + 64).sum();
     let requests: usize = record.requests.iter().map(|request| request.to_string().len() + 64).sum();

@@ -1,4 +1,4 @@
-//! The port that keeps connections and their calls.
+//! The port that stores connections and the log of their calls.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// One call in the log.
+/// One row of the log of calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CallRecord {
     pub id: CallId,
@@ -36,7 +36,7 @@ pub struct CallRecord {
     pub status: String,
     /// Why it failed.
     pub reason: Option<Reason>,
-    /// Answered from the host's memory: the service wasn't called.
+    /// Whether it was answered from the host's cache, without calling the service.
     pub cached: bool,
     /// What happened and what to do next; redacted.
     pub message: Option<String>,
@@ -62,37 +62,38 @@ pub enum BeginCallError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FuelGrant {
     pub fuel: u64,
-    /// Whether the organization has a limit. Where it has none, the call may burn more without asking.
+    /// Whether the organization has a limit. Without one, the call may burn more without asking.
     pub limited: bool,
 }
 
-/// Where connections and their calls are kept.
+/// The port that stores connections and their calls.
 #[async_trait]
 pub trait ConnectionStore: HealthStore + TrialStore {
-    /// When an account of a connection was connected; `None` when it isn't. Another time is another account.
+    /// When an account of a connection was connected. `None` when none is. Another time means another account.
     async fn authorized_at(&self, account: &AccountKey) -> Result<Option<Timestamp>, StoreError>;
-    /// The connections a chat may use.
+    /// The connections that chats may use.
     async fn enabled_connections(&self, organization: OrganizationId) -> Result<Vec<Connection>, StoreError>;
     async fn connection(
         &self,
         organization: OrganizationId,
         id: ConnectionId,
     ) -> Result<Option<Connection>, StoreError>;
-    /// What an admin wants: `Enabled`, or not.
+    /// Sets the status that an admin wants: `Enabled` or another.
     async fn set_connection_status(
         &self,
         organization: OrganizationId,
         id: ConnectionId,
         status: ConnectionStatus,
     ) -> Result<bool, StoreError>;
-    /// The service refused its credential: it becomes `NeedsAuth`, unless it was changed meanwhile or is disabled. Whether
-    /// an admin wants it enabled stays as it is.
+    /// Sets `NeedsAuth` after the service refused the credential, unless the connection was changed meanwhile or is
+    /// disabled. Whether an admin wants it enabled doesn't change.
     async fn refuse_connection(&self, refused: &Connection) -> Result<(), StoreError>;
 
-    /// Counts one connector call and sets aside `fuel` of what is left of the organization's, or the last of it when
-    /// nothing else is set aside. In the `sandbox` environment nothing is limited and all of it is granted.
+    /// Counts one connector call and sets `fuel` aside. When less is left of the organization's limit and nothing is
+    /// set aside for others, the call gets the rest. In the `sandbox` environment nothing is limited and all of it is
+    /// granted.
     ///
-    /// The reservation outlives a crash: it is released, and the call stays counted, once `lease_until` has passed.
+    /// If the host crashes, the reservation is released after `lease_until`, and the call stays counted.
     async fn begin_call(
         &self,
         id: CallId,
@@ -102,8 +103,8 @@ pub trait ConnectionStore: HealthStore + TrialStore {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<FuelGrant, BeginCallError>;
-    /// Sets aside `more` for a call that is running, or the last that is left; how much it was. None for a call whose
-    /// reservation is gone.
+    /// Sets `more` aside for a running call, or the rest when less is left. Returns the amount; 0 for a call whose
+    /// reservation has ended.
     async fn extend_call(
         &self,
         id: CallId,
@@ -111,9 +112,9 @@ pub trait ConnectionStore: HealthStore + TrialStore {
         more: u64,
         now: Timestamp,
     ) -> Result<u64, BeginCallError>;
-    /// Settles the reservation with what was burnt and writes the log row, in one transaction. Idempotent by `id`.
+    /// Settles the reservation with the fuel burnt and writes the log row, in one transaction. Idempotent by `id`.
     async fn finish_call(&self, record: CallRecord) -> Result<(), StoreError>;
-    /// The same for a call that the host gave up before its connector ran: it isn't counted after all.
+    /// The same for a call that ended before its connector ran: its count is taken back.
     async fn give_back_call(&self, record: CallRecord) -> Result<(), StoreError>;
     /// Writes the log row of a call that isn't counted.
     async fn log_call(&self, record: CallRecord) -> Result<(), StoreError>;

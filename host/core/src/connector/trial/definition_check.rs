@@ -1,7 +1,7 @@
-//! What only running tells of a definition: whether its jq filters and its templates can be read at all.
+//! Checks the jq filters and templates of a definition: whether they can be parsed at all.
 //!
-//! Both are parsed where they will run, in guests, and never natively. A definition has an allowance of its own for that,
-//! which is small and counts toward nothing.
+//! They are parsed where they will run, in guests, never natively. The check has a small allowance of its own that
+//! counts toward no limit.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -21,18 +21,18 @@ use crate::{
     id::OrganizationId,
 };
 
-/// For one filter, and for the templates of one action. A parse costs less than a tenth.
+/// Fuel for one filter, and for the templates of one action. A parse usually needs less than a tenth of it.
 const EACH: u64 = 20_000_000;
-/// For all of a definition.
+/// Fuel for a whole definition.
 const ALL: u64 = 2_000_000_000;
 const SECONDS: Duration = Duration::from_secs(5);
 
 impl Connectors {
-    /// Every filter and template of a declarative definition that can't be read, at its path. `runner` is the component
-    /// that runs declarative connectors.
+    /// Finds every filter and template of a declarative definition that can't be parsed, with its path. `runner` is the
+    /// component that runs declarative connectors.
     ///
     /// # Errors
-    /// When the sandbox has no place right now.
+    /// When the sandbox has no free place.
     pub async fn examine(
         &self,
         organization: OrganizationId,
@@ -57,10 +57,10 @@ impl Connectors {
         Ok(mistakes)
     }
 
-    /// Why a jq filter can't be read; `None` when it can.
+    /// Why a jq filter can't be parsed. `None` when it can.
     ///
     /// # Errors
-    /// When the sandbox has no place right now.
+    /// When the sandbox has no free place.
     pub async fn bad_filter(&self, organization: OrganizationId, filter: &str) -> Result<Option<String>, Fault> {
         self.unreadable(organization, filter, &mut Purse(EACH)).await
     }
@@ -79,12 +79,12 @@ impl Connectors {
                 Ok(Some(format!("this is no jq filter: {message} (at byte {offset})")))
             }
             Err(MappingFailure::Fault(fault)) => nowhere(fault).map_or(Ok(None), Err),
-            // What a filter makes of null is nobody's concern.
+            // The filter was parsed. That it may fail on null doesn't matter.
             Ok(_) | Err(MappingFailure::Filter { offset: None, .. }) => Ok(None),
         }
     }
 
-    /// The templates of one action, as the runner reads them.
+    /// The mistakes in the templates of one action, as the runner finds them.
     async fn templates(
         &self,
         organization: OrganizationId,
@@ -128,12 +128,12 @@ impl Connectors {
     }
 }
 
-/// A fault that says nothing of the definition.
+/// Whether a fault is about the host and not about the definition; then it is returned.
 fn nowhere(fault: Fault) -> Option<Fault> {
     matches!(fault.kind, FaultKind::Busy | FaultKind::Component | FaultKind::Deadline).then_some(fault)
 }
 
-/// What a definition may still burn.
+/// The fuel that is left for checking a definition.
 struct Purse(u64);
 
 impl Purse {
@@ -150,7 +150,7 @@ impl Purse {
     }
 }
 
-/// What the runner tells, with a path within the action.
+/// One mistake that the runner found, with its path within the action.
 #[derive(Deserialize)]
 struct Told {
     path: String,
@@ -180,7 +180,7 @@ fn filters(manifest: &Manifest) -> Vec<(String, &str)> {
     found
 }
 
-/// No outside and no memory: what is examined asks for neither.
+/// No outbound side and no state, because checking needs neither.
 struct NoOutbound;
 
 #[async_trait]

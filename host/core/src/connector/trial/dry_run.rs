@@ -1,7 +1,7 @@
-//! A dry run: the action runs in the sandbox as it would, and its first request is shown instead of sent.
+//! A dry run: runs an action in the sandbox and shows its first request instead of sending it.
 //!
-//! It ends there, since what a connector asks next depends on an answer. What the connector remembers can be read and isn't
-//! changed, and no credential is opened.
+//! It ends there, because the next request depends on an answer. The connector's state can be read but not changed, and
+//! no credential is opened.
 
 use std::{
     borrow::Cow,
@@ -27,15 +27,15 @@ use crate::{
     id::CallId,
 };
 
-/// What the guest is told of the request that it wanted to send.
+/// The message to the guest about the request that it wanted to send.
 const STAGED: &str = "this is a dry run: the request is shown and not sent";
 
-/// What a dry run showed.
+/// The result of a dry run.
 #[derive(Debug)]
 pub struct DryRunReport {
-    /// The first request; `None` when the action ended without one.
+    /// The first request. `None` when the action ended without one.
     pub request: Option<ShownRequest>,
-    /// How the action ended. After a request, that says nothing: it got no answer.
+    /// How the action ended. After a request it means nothing, because the request got no answer.
     pub result: Result<Value, Fault>,
     pub cost: Cost,
     pub log: Vec<LogLine>,
@@ -44,17 +44,17 @@ pub struct DryRunReport {
 /// A request that was shown instead of sent.
 #[derive(Clone, Debug)]
 pub struct ShownRequest {
-    /// As the connector wrote it.
+    /// The request as the connector wrote it.
     pub asked: OutboundRequest,
-    /// As it would leave, or why it wouldn't.
+    /// The request as it would be sent, or why it would be refused.
     pub staged: Result<StagedRequest, OutboundFailure>,
 }
 
 impl Connectors {
-    /// Runs an action of a connection, which needn't be stored, as far as its first request.
+    /// Runs an action up to its first request. The connection needn't be stored.
     ///
     /// # Errors
-    /// When there is nothing to run, or the fuel could not be counted.
+    /// When the action doesn't exist, or when its fuel can't be counted.
     pub async fn dry_run(
         &self,
         connection: &Connection,
@@ -93,7 +93,7 @@ impl Connectors {
     }
 }
 
-/// The outside of a dry run. It keeps the first request and sends none.
+/// The outbound side of a dry run. It keeps the first request and sends none.
 struct DryRunOutbound {
     policy: Arc<dyn DryRunPolicy>,
     first: Mutex<Option<ShownRequest>>,
@@ -122,7 +122,7 @@ impl Outbound for DryRunOutbound {
     }
 }
 
-/// A connector's memory, without a way to change it.
+/// A connector's state that ignores writes.
 struct ReadOnly(Arc<dyn CallState>);
 
 #[async_trait]

@@ -1,5 +1,5 @@
-//! Trials: what an admin does to see what a call would do, or what a mapping would leave. Nothing of it counts toward a
-//! limit; the fuel is metered beside the sandbox environment's.
+//! Trials: an admin sees what a call would send, or what a mapping would return. Trials count toward no limit; their
+//! fuel is recorded in the sandbox environment.
 
 mod definition_check;
 mod dry_run;
@@ -17,7 +17,7 @@ impl Connectors {
     /// Applies a filter to a JSON text, as a connection's mapping would be applied.
     ///
     /// # Errors
-    /// When the fuel could not be counted.
+    /// When the fuel can't be counted.
     pub async fn preview(&self, organization: OrganizationId, filter: &str, input: &str) -> Result<Mapped, StoreError> {
         let allowance = Allowance { fuel: MAPPING_FUEL, ..Allowance::default() };
         let mapped = self.sandbox.map(organization, filter, input, allowance).await;

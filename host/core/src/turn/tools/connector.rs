@@ -1,4 +1,4 @@
-//! `call_connector`: an action of a connection, at once or when a person has confirmed it.
+//! `call_connector`: calls an action of a connection, at once or after a person has confirmed it.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,13 +29,13 @@ struct ConnectorArguments {
     input: Value,
 }
 
-/// The action that a call means, as clients, models and the record name it.
+/// The action that was called, by the names that models, clients and the record use.
 pub(in crate::turn) struct Called {
     pub id: ConnectionId,
-    /// What the model calls the connection, while it is offered.
+    /// The model's name for the connection. `None` when it is no longer offered.
     pub connection: Option<String>,
     pub action: String,
-    /// Connection and action by the names that people gave them.
+    /// The connection's name and the action's title.
     pub title: String,
 }
 
@@ -49,7 +49,7 @@ impl Called {
         }
     }
 
-    /// The action of an approval, even one that isn't offered any more.
+    /// The action of an approval. It may no longer be offered.
     pub(in crate::turn) fn of(approval: &Approval, offer: &Offer) -> Self {
         let same = |offered: &&Offered| offered.connection == approval.connection;
         Self {
@@ -61,7 +61,7 @@ impl Called {
     }
 }
 
-/// A call of an action, and what came of it: its output, or why there is none.
+/// A call of an action with its output or error.
 pub(in crate::turn) struct ActionCall {
     called: Called,
     result: Result<Value, ToolError>,
@@ -70,7 +70,7 @@ pub(in crate::turn) struct ActionCall {
     authorize: Option<Value>,
 }
 
-/// An action's output, or why there is none, as the result of `tool`.
+/// Formats an action's output or error as the result of `tool`.
 pub(in crate::turn) fn render_result(
     tool: &str,
     called: &Called,
@@ -99,15 +99,15 @@ pub(in crate::turn) fn render_result(
     }
 }
 
-/// The record of a call that waits for a person.
+/// The step that records a call that waits for a person.
 pub(in crate::turn) fn asked_step(approval: &Approval) -> Value {
     json!({"tool": CALL_CONNECTOR, "connection": approval.connection, "action": approval.action,
         "title": approval.title, "ok": false, "reason": NEEDS_CONFIRMATION, "approval": approval.id})
 }
 
 impl Toolbox<'_> {
-    /// Whether a call of [`CALL_CONNECTOR`] changes nothing. One that names no action on offer is refused, which changes
-    /// nothing either.
+    /// Whether a call of [`CALL_CONNECTOR`] changes nothing. A call of an action that isn't offered counts as a read,
+    /// because it is refused.
     pub(super) fn is_read_action(&self, call: &ToolCall) -> bool {
         let Ok(ConnectorArguments { connection, action, .. }) = parse(call) else { return true };
         let offered = self.offer.find(self.principal.kind, &connection, &action);
@@ -152,7 +152,7 @@ impl Toolbox<'_> {
             Err(refused) => Err(refused),
         };
         let result = result.map_err(|error| error.of_write(offered.action.writes));
-        // What the company's app, and not the model, needs to have this visitor connect their account.
+        // For the company's app, not for the model: what it needs to let this visitor connect an account.
         let visitor = self.visitor.filter(|_| offered.visitors);
         let authorize = visitor.map(|visitor| json!({"connection": offered.connection, "visitor": visitor}));
         ToolOutcome::Called(Box::new(ActionCall { called: Called::offered(offered), result, notes, authorize }))
@@ -169,8 +169,8 @@ impl Toolbox<'_> {
         result
     }
 
-    /// A write as a person is asked to confirm it; `None` when there is nothing to confirm: it is refused, then, or allowed, as the
-    /// call itself will say.
+    /// The approval that a call needs. `None` when it needs none, because policy allows the call or refuses it; the
+    /// call itself then says which.
     async fn ask(&self, id: &str, request: &CallRequest, asked: &[Approval]) -> Result<Option<Approval>, ToolError> {
         let admitted = match self.turns.connectors.admit(request).await {
             Ok(admitted) if admitted.needs_confirmation() => admitted,

@@ -1,6 +1,8 @@
-//! The tools a model is offered ([`specs`]), and what happens when it calls one: an action of a connection ([`connector`]),
-//! or what the host itself can do ([`own`]). A call is a wish: whether it is granted is decided by the key, the offer and
-//! the connection's policy, and its output is data.
+//! The tools that a model may call: an action of a connection ([`connector`]), or a tool of the host itself ([`own`]).
+//! [`specs`] describes them to the model.
+//!
+//! A model's call is only a request. The API key, the offered actions and the connection's policy decide whether it is
+//! made, and its output is data, not instructions.
 
 mod connector;
 mod own;
@@ -25,43 +27,43 @@ use crate::{
 const SEARCH_KNOWLEDGE: &str = "search_knowledge";
 const CREATE_TICKET: &str = "create_ticket";
 
-/// What came of a tool call. Calls run at the same time, and sources are numbered in the model's order: a result is
-/// [rendered](Toolbox::render) when its turn comes.
+/// The result of a tool call before its sources are numbered. Calls run at the same time, but numbers follow the
+/// model's order, so [`Toolbox::render`] is called in that order.
 pub(super) enum ToolOutcome {
     Done(ToolResult),
     /// A connector's action was called.
     Called(Box<ActionCall>),
-    /// A search in the company's knowledge found this.
+    /// Passages that a search in the knowledge found.
     Found(Vec<Passage>),
-    /// Nothing yet: a person has to confirm it.
+    /// No result yet: a person has to confirm the call.
     Asks(Box<Approval>),
 }
 
-/// What a tool call gave.
+/// The result of a tool call, for each reader.
 pub(super) struct ToolResult {
     pub ok: bool,
     /// For clients: the output, or `{"error", "message"}` in words for customers.
     pub output: Value,
-    /// For the model: the output, or what it can act on; fenced and cut.
+    /// For the model: the output or an error that it can act on, inside its frame and cut.
     pub content: String,
-    /// For the record: what was called and how it went.
+    /// For the answer's record: which tool was called, and whether it succeeded.
     pub step: Value,
-    /// The numbers that `content` may be cited by.
+    /// The numbers by which the model may cite `content`.
     pub cites: Vec<u32>,
 }
 
-/// What the tools of one turn work on.
+/// The context of the tools of one turn.
 pub(super) struct Toolbox<'a> {
     pub turns: &'a Turns,
     pub principal: &'a Principal,
-    /// Whom the client asks for.
+    /// The visitor that the client acts for.
     pub visitor: Option<&'a str>,
     pub accepted: &'a AcceptedTurn,
     pub offer: &'a Offer,
 }
 
 impl Toolbox<'_> {
-    /// Whether a call changes nothing, so that it may run beside others.
+    /// Whether a call changes nothing, so that it may run at the same time as others.
     pub(super) fn is_read(&self, call: &ToolCall) -> bool {
         match call.name.as_str() {
             CALL_CONNECTOR => self.is_read_action(call),
@@ -69,7 +71,7 @@ impl Toolbox<'_> {
         }
     }
 
-    /// Runs a tool. `id` is the host's id of the call; `asked` is what this answer asks a person to confirm already.
+    /// Runs a tool. `id` is the host's id of the call. `asked` are the approvals that this answer already asks for.
     pub(super) async fn run(&self, id: &str, call: &ToolCall, asked: &[Approval]) -> ToolOutcome {
         ToolOutcome::Done(match call.name.as_str() {
             CALL_CONNECTOR => return self.call_connector(id, call, asked).await,
@@ -84,7 +86,7 @@ impl Toolbox<'_> {
         })
     }
 
-    /// What a call gave, with numbers for what it may be cited by; the approval when it waits for a person.
+    /// Numbers the sources of an outcome and formats it. `Err` is the approval of a call that waits for a person.
     pub(super) fn render(&self, ran: ToolOutcome, citations: &mut Citations) -> Result<ToolResult, Box<Approval>> {
         match ran {
             ToolOutcome::Done(result) => Ok(result),
@@ -116,13 +118,13 @@ impl Toolbox<'_> {
     }
 }
 
-/// Why a tool gave nothing.
+/// Why a tool call failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ToolError {
     pub kind: ToolErrorKind,
-    /// What the model can act on.
+    /// For the model: something that it can act on.
     message: String,
-    /// Whether the call was to change something: then every text says whether it did.
+    /// Whether the call was a write. Then each text says whether the write was done.
     write: bool,
 }
 
@@ -131,7 +133,7 @@ impl ToolError {
         Self { kind: kind.into(), message: message.into(), write: false }
     }
 
-    /// The same, of a call that was to change something.
+    /// Says whether the failed call was a write.
     #[must_use]
     pub fn of_write(self, write: bool) -> Self {
         Self { write, ..self }
@@ -145,7 +147,7 @@ impl ToolError {
         json!({"error": self.kind.name(), "done": done, "message": self.kind.write_for_model(&self.message)})
     }
 
-    /// What a client may show to a customer.
+    /// The error in words for customers.
     pub fn for_client(&self) -> Value {
         let text = if self.write { self.kind.write_for_customer() } else { self.kind.for_customer() };
         json!({"error": self.kind.name(), "message": text})

@@ -1,4 +1,4 @@
-//! What the host itself can do for a model: search what is known, find actions, open a ticket.
+//! The host's own tools: search the knowledge, find connector actions, open a ticket.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::{
     turn::{cite::Citations, store::NewTicket},
 };
 
-/// Actions that one search gives.
+/// The most actions that one search returns.
 const FOUND: usize = 8;
 
 #[derive(Deserialize)]

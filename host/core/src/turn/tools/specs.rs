@@ -1,4 +1,4 @@
-//! What a model is told of the tools that it may call.
+//! Describes the tools of a turn to the model.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::{
     principal::Principal,
 };
 
-/// Over this many actions, their schemas stay out of the prompt and `search_connectors` finds them.
+/// With more actions than this, the prompt leaves out their schemas, and the model finds them by `search_connectors`.
 const FEW: usize = 24;
 
 /// The tools of one turn.

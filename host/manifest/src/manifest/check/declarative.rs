@@ -1,7 +1,7 @@
-//! A declarative action: the grammar of `docs/declarative-grammar.md`, as far as it can be read without running anything.
+//! Checks a declarative action against the grammar of `docs/declarative-grammar.md`, without running anything.
 //!
-//! Templates and jq are not parsed here, since nothing that users write is evaluated natively. Names are: a template
-//! that asks for `input.emial` is told so, instead of sending a request without it.
+//! Templates and jq aren't parsed here, because nothing that users write is evaluated natively. Names are checked: a
+//! template with `input.emial` is a mistake, instead of a request that lacks the value.
 
 use std::collections::BTreeSet;
 
@@ -19,12 +19,12 @@ use crate::manifest::{Action, ApiKeyPlace, Auth, Manifest};
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 const FAULTS: [&str; 6] = ["invalid-input", "not-found", "upstream", "needs-auth", "rate-limited", "internal"];
 const EXPECTED: [&str; 3] = ["json", "text", "any"];
-/// What a template can name, and what the host's own of these have.
+/// The names that a template may use, and the members that the host's own objects have.
 const ROOTS: [&str; 5] = ["input", "settings", "connection", "call", "now"];
 const CONNECTION: [&str; 3] = ["id", "name", "environment"];
 const CALL: [&str; 1] = ["id"];
 const MOST_PAGES: u64 = 20;
-/// What the sandbox takes for a filter.
+/// The most bytes of a filter that the sandbox accepts.
 const LONGEST_FILTER: usize = 16 << 10;
 const LONGEST_TEMPLATE: usize = 16 << 10;
 const DEEPEST: usize = 64;
@@ -46,7 +46,7 @@ pub fn check(path: &str, action: &Action, manifest: &Manifest, hosts: &[HostPatt
     }
 }
 
-/// What an action's templates may name.
+/// The names that an action's templates may use.
 struct Scope<'m> {
     action: &'m Action,
     manifest: &'m Manifest,
@@ -111,7 +111,7 @@ impl Scope<'_> {
         );
         let literal = path_and_query.split(['?', '#']).next().unwrap_or_default();
         let (literal, whole) = literal.split_once("{{").map_or((literal, true), |(before, _)| (before, false));
-        // Hosts that don't parse are told of where they stand.
+        // Hosts that don't parse are reported at their own path.
         let unsure = hosts.len() < self.manifest.hosts.len();
         mistakes.require(
             unsure || hosts.iter().any(|host| host.may_hold(scheme, &authority, literal, whole)),
@@ -127,7 +127,7 @@ impl Scope<'_> {
         );
     }
 
-    /// A query parameter's or a header's value.
+    /// Checks the value of a query parameter or a header.
     fn field(&self, path: &str, value: &Value, mistakes: &mut Mistakes) {
         match value {
             Value::String(template) => self.template(path, template, mistakes),
@@ -237,7 +237,7 @@ impl Scope<'_> {
         }
     }
 
-    /// A template: its braces close, it has no statements, and the names it asks for are declared.
+    /// Checks a template: its braces are closed, it has no statements, and it uses declared names only.
     fn template(&self, path: &str, template: &str, mistakes: &mut Mistakes) {
         mistakes.require(
             template.len() <= LONGEST_TEMPLATE,
@@ -261,7 +261,7 @@ impl Scope<'_> {
                     "connection" => (Some(CONNECTION.into()), "the connection"),
                     "call" => (Some(CALL.into()), "the call"),
                     "now" => (Some(BTreeSet::new()), "the time"),
-                    // A number's own point is no member.
+                    // A number's decimal point is no member access.
                     _ if root.starts_with(|c: char| c.is_ascii_digit()) => continue,
                     _ => {
                         let message = format!("there is no `{root}`: a template names {}", ROOTS.join(", "));
@@ -282,7 +282,7 @@ impl Scope<'_> {
     }
 }
 
-/// Where an expression ends, in bytes: at the first `}}` outside its quotes.
+/// The end of an expression, in bytes: the first `}}` outside its quotes.
 fn end_of_expression(text: &str) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;
@@ -301,12 +301,12 @@ fn end_of_expression(text: &str) -> Option<usize> {
     None
 }
 
-/// Whether a template is one expression and nothing else, so that it keeps its value's type.
+/// Whether a template is exactly one expression, so that its value keeps its type.
 fn is_one_expression(template: &str) -> bool {
     template.strip_prefix("{{").is_some_and(|after| end_of_expression(after).is_some_and(|end| end + 2 == after.len()))
 }
 
-/// A template without its expressions.
+/// The text of a template without its expressions.
 fn outside_templates(template: &str) -> String {
     let mut outside = String::new();
     let mut rest = template;
@@ -351,7 +351,7 @@ fn named(expression: &str) -> Vec<(&str, &str)> {
     found
 }
 
-/// The properties that a schema declares; `None` when it is composed of others, or lets any name pass by a pattern.
+/// The properties that a schema declares. `None` when it refers to other schemas or allows names by a pattern.
 fn declared(schema: &Value) -> Option<BTreeSet<&str>> {
     let schema = schema.as_object()?;
     let open = ["$ref", "$dynamicRef", "allOf", "if", "patternProperties"].iter().any(|key| schema.contains_key(*key));

@@ -1,7 +1,7 @@
-//! Hosts as a manifest writes them, `name[:port][/path/prefix]`, and the authorities of its URLs.
+//! Parses hosts as a manifest writes them, `name[:port][/path/prefix]`, and the authorities of its URLs.
 //!
-//! One whole label of the name may be `{{ settings.x }}`. At least two labels follow it, so that a setting chooses among
-//! one service's hosts and never among other people's domains.
+//! One whole label of the name may be `{{ settings.x }}`. At least two labels must follow it, so that a setting chooses
+//! among one service's hosts and not among other companies' domains.
 
 use url::{Host, Url};
 
@@ -11,22 +11,22 @@ use super::names::is_member;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPattern {
     authority: Authority,
-    /// Empty, or `/` and segments without a `/` at the end.
+    /// Empty, or a path that starts with `/` and doesn't end with it.
     prefix: String,
 }
 
-/// A host and its port, perhaps with a setting for a label.
+/// A host and its port. A setting may stand for one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
-    /// In the form that a URL's parser gives; the template's label is [`LABEL`].
+    /// In the form that a URL parser gives. The label of a setting is [`LABEL`].
     host: String,
     port: Option<u16>,
     setting: Option<String>,
 }
 
-/// Stands for the label that a setting gives. No host's name has it.
+/// Stands for the label of a setting. No host name contains it.
 const LABEL: &str = "*";
-/// What the label is while the rest of the host is parsed.
+/// Stands for that label while the rest of the host is parsed.
 const STAND_IN: &str = "resly-stand-in";
 
 impl HostPattern {
@@ -46,14 +46,14 @@ impl HostPattern {
         self.authority == other.authority
     }
 
-    /// Whether every URL within the other lies within this one.
+    /// Whether every URL within the other pattern is also within this one.
     pub fn covers(&self, other: &Self) -> bool {
         let rest = other.prefix.strip_prefix(self.prefix.as_str());
         self.same_authority(other) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// Whether a URL with this scheme and authority, whose path begins with `literal`, could lie within. `whole` says that
-    /// the path ends there; otherwise a template goes on.
+    /// Whether a URL with this scheme and authority, whose path begins with `literal`, could be within this pattern.
+    /// `whole` says that the path ends there; otherwise a template follows.
     pub fn may_hold(&self, scheme: &str, authority: &Authority, literal: &str, whole: bool) -> bool {
         self.authority.may_be(scheme, authority) && {
             let Self { prefix, .. } = self;
@@ -123,10 +123,10 @@ impl Authority {
         self.setting.as_deref()
     }
 
-    /// Whether an authority in a URL could be the one that this pattern grants: a label that a setting gives may turn out
-    /// to be any that the pattern has there, and a label that the pattern leaves open has to be the same setting.
+    /// Whether an authority in a URL could be one that this pattern grants. A label from a setting may become any label
+    /// of the pattern. A label that the pattern leaves open must be the same setting.
     fn may_be(&self, scheme: &str, asked: &Self) -> bool {
-        // A pattern without a port grants the scheme's own.
+        // A pattern without a port grants the scheme's default port.
         let own = if scheme == "http" { 80 } else { 443 };
         let same_port = self.port.unwrap_or(own) == asked.port.unwrap_or(own);
         let fits = |granted: &str, asked_label: &str| match (granted, asked_label) {
@@ -152,7 +152,7 @@ fn prefix(path: &str) -> Result<String, String> {
     Ok(path.to_owned())
 }
 
-/// Checks the address of an OAuth endpoint; gives the setting that its host is made of. Plain http is for loopback.
+/// Checks the URL of an OAuth endpoint. Returns the setting in its host. Plain http is only for loopback.
 pub fn endpoint(text: &str) -> Result<Option<String>, String> {
     let (scheme, rest) = text.split_once("://").ok_or("an address begins with `https://`")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

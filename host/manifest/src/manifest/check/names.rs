@@ -1,4 +1,4 @@
-//! What names and short texts may be made of.
+//! Checks names and short texts.
 
 /// Lower-case letters, digits and dashes, 1 to 64, with a letter or digit at both ends.
 pub fn is_connector_id(id: &str) -> bool {
@@ -32,30 +32,30 @@ pub fn is_version(version: &str) -> bool {
         && build.is_none_or(|build| build.split('.').all(identifier))
 }
 
-/// A token of RFC 9110, section 5.6.2: methods and header names.
+/// A token (RFC 9110, section 5.6.2), as methods and header names are.
 pub fn is_token(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
-/// Printable ASCII and tabs, which is all that a header's value may hold.
+/// Printable ASCII and tabs, which is all that a header's value may contain.
 pub fn is_printable(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
 }
 
-/// One to `most` characters, not only spaces, without control characters.
+/// At least one and at most `most` characters, not only spaces, without control characters.
 pub fn plain_text(text: &str, most: usize) -> bool {
     !text.trim().is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control)
 }
 
-/// A name in a schema's `properties` that a template can spell.
+/// A name in a schema's `properties` that a template can write.
 pub fn is_member(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Headers that belong to the connection or to the message's framing, which the host sets.
+/// Headers that belong to the connection or to the message's framing. Only the host sets them.
 pub fn is_host_header(name: &str) -> bool {
     const HOST: [&str; 14] = [
         "connection",

@@ -1,10 +1,10 @@
-//! An object of a definition that may have certain members only.
+//! Checks an object of a definition that may have certain members only.
 
 use serde_json::{Map, Value};
 
 use super::{Mistakes, step};
 
-/// An object's members, with a mistake for each that isn't known.
+/// The members of an object. Each unknown one is a mistake.
 pub(super) fn members<'v>(
     path: &str,
     value: &'v Value,

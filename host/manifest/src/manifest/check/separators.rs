@@ -1,10 +1,10 @@
-//! `separators` of a declarative request: the lists that are sent as one value.
+//! Checks `separators` of a declarative request, which names the lists that are sent as one value.
 
 use serde_json::{Map, Value};
 
 use super::{Mistakes, object::members, step};
 
-/// What may stand between the items of a list.
+/// The separators that are allowed between the items of a list.
 const SEPARATORS: [&str; 4] = [",", " ", "|", "\t"];
 
 pub fn check(path: &str, request: &Map<String, Value>, mistakes: &mut Mistakes) {
@@ -19,7 +19,7 @@ pub fn check(path: &str, request: &Map<String, Value>, mistakes: &mut Mistakes) 
             mistakes.add(path, "separators are an object of names and characters");
             continue;
         };
-        // A body may be one expression: its names are known at the call only.
+        // When the body is one expression, its names aren't known before the call.
         let named = request.get(of).filter(|of| !of.is_null());
         let known = |list: &String| match named {
             Some(Value::Object(named)) => named.contains_key(list),
