@@ -1,5 +1,5 @@
-//! A small stack makes an instance cheap; this one fits serde_json at the deepest that it reads, as
-//! `tests/tests/guests/gmail.rs` shows.
+//! Sets the guest's stack size. A small stack makes an instance cheap. This one suffices for the deepest JSON that
+//! serde_json reads, which `tests/tests/guests/gmail.rs` tests.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,5 +1,5 @@
-//! minijinja and serde_json recurse over what they are given: this stack fits the deepest that `src/template.rs` allows,
-//! as `tests/tests/guests/http.rs` shows.
+//! Sets the guest's stack size. minijinja and serde_json recurse over their input. This stack suffices for the deepest
+//! input that `src/template.rs` allows, which `tests/tests/guests/http.rs` tests.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,4 +1,4 @@
-//! A connector that reads an account and closes it, on a scripted service, for the suites about writes.
+//! A connector that reads and closes accounts of a scripted service, for the suites about writes.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     service::{Received, ScriptedService},
 };
 
-/// Accounts `1` and `2`, which can be looked up and closed.
+/// The service, with accounts `1` and `2` that can be read and closed.
 pub struct Accounts {
     pub service: ScriptedService,
 }
@@ -22,7 +22,7 @@ impl Accounts {
         Ok(Self { service })
     }
 
-    /// The definition, under an id of its own.
+    /// The connector's definition, with this id.
     pub fn definition(&self, id: &str) -> Value {
         let host = self.service.address.to_string();
         json!({
@@ -45,7 +45,7 @@ impl Accounts {
         })
     }
 
-    /// Installs, tests and enables it; the connection's id.
+    /// Installs, tests and enables it. Returns the connection's id.
     pub async fn install(&self, app: &TestApp, id: &str, policy: Value) -> String {
         app.admin_post("/api/admin/connectors", &self.definition(id)).await;
         let body = json!({"connector": id, "name": "Our accounts", "environment": "production", "settings": {},

@@ -1,7 +1,7 @@
-//! The production router in process, on a port of the system's choice, with a scripted model: a client for each role,
-//! so that a test says who is asking.
+//! The production router in process, on a port that the system chooses, with a scripted model. There is a client for
+//! each role, so a test says who asks.
 //!
-//! A mistake in here is a mistake in a test, so it panics.
+//! A failure in here is a mistake in a test, so it panics.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is test code in a library's place")]
 
 use std::{
@@ -33,9 +33,9 @@ use crate::{clock::TestClock, model::ScriptedModel, service::ScriptedService};
 pub struct TestApp {
     pub client: Client,
     pub model: ScriptedModel,
-    /// Of the organization under test, with scopes chat and search.
+    /// A key of the tested organization, with the scopes chat and search.
     pub key: String,
-    /// Of the same organization, with every scope.
+    /// A key of the same organization, with every scope.
     pub admin: String,
     api: Api,
     app: Arc<App>,
@@ -45,10 +45,10 @@ pub struct TestApp {
     running: Running,
 }
 
-/// Why a host did not start: its configuration, or its parts.
+/// Why a host did not start: an error in its configuration or in one of its parts.
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A host in process, on a port of the system's choice. It ends when this is dropped.
+/// A host in process, on a port that the system chooses. Dropping it ends the host.
 pub struct Running {
     pub api: Api,
     pub app: Arc<App>,
@@ -59,12 +59,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// On data that may be there already, with settings by the names of their variables.
+    /// Starts a host on a data folder, which may have data, with settings by the names of their variables.
     pub async fn start(data: &Path, settings: &[(&str, &str)]) -> Result<Self, StartError> {
         Self::compiling(data, settings, None).await
     }
 
-    /// The same, with components compiled by a child within this budget, or by the test's own process.
+    /// The same. A child process compiles components within `budget`; without it, the test's own process does.
     async fn compiling(
         data: &Path,
         settings: &[(&str, &str)],
@@ -94,71 +94,71 @@ impl Running {
         Ok(Self { api, app, base, clock, stop, serving })
     }
 
-    /// Ends it as a signal would, and waits for that.
+    /// Ends the host as a signal would, and waits for that.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         self.serving.await.unwrap();
     }
 }
 
-/// How a host is started.
+/// The options of a host.
 #[derive(Clone, Default)]
 struct Launch {
     allow: Option<String>,
     route: Option<String>,
-    /// What a child may take to compile a component; without it, the test's own process compiles.
+    /// The budget of a child process that compiles components. Without it, the test's own process compiles.
     compile_budget: Option<CompileBudget>,
     oauth_clients: Option<String>,
-    /// More settings, by the names of their variables.
+    /// Further settings, by the names of their variables.
     settings: Vec<(String, String)>,
     database_url: Option<String>,
-    /// `builtin` answers in the scripted model's place.
+    /// Whether `builtin` answers instead of the scripted model.
     builtin: bool,
-    /// The public address, organization, key and admin's key of the host that this one stands beside.
+    /// Public address, organization, key and admin's key of the other host on the same database.
     twin: Option<(String, OrganizationId, String, String)>,
 }
 
 impl TestApp {
-    /// On SQLite, with no private address allowed.
+    /// A host on SQLite. No private address is allowed.
     pub async fn start() -> Self {
         Self::launch(Launch::default()).await
     }
 
-    /// The same, with one service on loopback that connectors may reach.
+    /// The same, with one service on loopback that connectors may call.
     pub async fn with_egress_to(service: &ScriptedService) -> Self {
         Self::reaching(service.address).await
     }
 
-    /// The same, answered by `builtin`.
+    /// The same, with `builtin` as the model.
     pub async fn built_in(service: &ScriptedService) -> Self {
         Self::launch(Launch { allow: Some(service.address.to_string()), builtin: true, ..Launch::default() }).await
     }
 
-    /// The same, with whatever listens there.
+    /// The same, with any server at this address.
     pub async fn reaching(address: SocketAddr) -> Self {
         Self::launch(Launch { allow: Some(address.to_string()), ..Launch::default() }).await
     }
 
-    /// The same, with all of these.
+    /// The same, with all of these addresses.
     pub async fn reaching_all(addresses: &[SocketAddr]) -> Self {
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         Self::launch(Launch { allow: Some(addresses.join(",")), ..Launch::default() }).await
     }
 
-    /// The same, with a service on loopback in the place of public ones.
+    /// The same, with a service on loopback in place of public hosts.
     pub async fn in_place_of(hosts: &[&str], service: &ScriptedService) -> Self {
         let routes: Vec<String> = hosts.iter().map(|host| format!("{host}=http://{}", service.address)).collect();
         Self::launch(Launch { route: Some(routes.join(",")), ..Launch::default() }).await
     }
 
-    /// The same, whose operator shares OAuth clients.
+    /// The same, with OAuth clients that the operator shares.
     pub async fn sharing(address: SocketAddr, oauth_clients: &str) -> Self {
         let (allow, oauth_clients) = (Some(address.to_string()), Some(oauth_clients.to_owned()));
         Self::launch(Launch { allow, oauth_clients, ..Launch::default() }).await
     }
 
-    /// Two hosts on one PostgreSQL database, with one organization and one admin between them. The world knows both by
-    /// the first one's address.
+    /// Two hosts on one PostgreSQL database, with the same organization and admin. The public address of both is that
+    /// of the first host.
     pub async fn pair_reaching(address: SocketAddr) -> (Self, Self) {
         let database_url = Some(crate::postgres::database().await);
         let launch = Launch { allow: Some(address.to_string()), database_url, ..Launch::default() };
@@ -168,19 +168,19 @@ impl TestApp {
         (first, second)
     }
 
-    /// With settings by the names of their variables.
+    /// A host with settings by the names of their variables.
     pub async fn with_settings(settings: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Self::launch(Launch { settings: settings.iter().map(owned).collect(), ..Launch::default() }).await
     }
 
-    /// On PostgreSQL, by this URL, with whatever listens there.
+    /// A host on the PostgreSQL database of this URL, with any server at this address.
     pub async fn on_postgres(url: &str, address: SocketAddr) -> Self {
         let (allow, database_url) = (Some(address.to_string()), Some(url.to_owned()));
         Self::launch(Launch { allow, database_url, ..Launch::default() }).await
     }
 
-    /// The same, with components compiled by a child as in production, within this budget.
+    /// A host on SQLite whose components are compiled by a child process as in production, within this budget.
     pub async fn compiling_within(budget: CompileBudget) -> Self {
         Self::launch(Launch { compile_budget: Some(budget), ..Launch::default() }).await
     }
@@ -218,7 +218,7 @@ impl TestApp {
         Self { client: client(), model, key, admin, api, app, organization, base, data, running }
     }
 
-    /// Where the host listens.
+    /// The address on which the host listens.
     pub fn address(&self) -> SocketAddr {
         self.base.trim_start_matches("http://").parse().unwrap()
     }
@@ -227,17 +227,17 @@ impl TestApp {
         format!("{}{path}", self.base)
     }
 
-    /// `POST /api/chat` under the organization's key, without a body yet.
+    /// `POST /api/chat` with the organization's key, still without a body.
     pub fn chat(&self) -> RequestBuilder {
         self.client.post(self.url("/api/chat")).bearer_auth(&self.key)
     }
 
-    /// The same, in a format.
+    /// The same, with a format.
     pub fn chat_in(&self, format: &str) -> RequestBuilder {
         self.client.post(self.url(&format!("/api/chat?format={format}"))).bearer_auth(&self.key)
     }
 
-    /// One question's answer as one object.
+    /// Sends a chat request and returns its answer as one object.
     pub async fn answer(&self, body: Value) -> Value {
         let response = self.chat_in("json").json(&body).send().await.unwrap();
         let status = response.status();
@@ -267,7 +267,7 @@ impl TestApp {
         body
     }
 
-    /// An admin's request that has to go well.
+    /// An admin's request that must succeed.
     pub async fn admin_post(&self, path: &str, body: &Value) -> Value {
         let response = self.post_as(&self.admin, path, body).await;
         let status = response.status();
@@ -289,7 +289,7 @@ impl TestApp {
         assert!(response.status().is_success(), "{}", response.text().await.unwrap());
     }
 
-    /// A meter of the usage report.
+    /// The value of a meter in the usage report.
     pub async fn used(&self, meter: &str) -> u64 {
         let usage: Value = self.send_as(&self.admin, "GET", "/api/admin/usage").await.json().await.unwrap();
         usage["meters"][meter]["used"].as_u64().unwrap_or_else(|| panic!("no {meter} in {usage}"))
@@ -301,7 +301,7 @@ impl TestApp {
         logs.as_array().or(logs["logs"].as_array()).cloned().unwrap_or_else(|| panic!("{logs}"))
     }
 
-    /// What was said in a conversation, oldest first.
+    /// The messages of a conversation, oldest first.
     pub async fn contents(&self, conversation: &str) -> Vec<String> {
         let path = format!("/api/admin/conversations/{conversation}");
         let found: Value = self.send_as(&self.admin, "GET", &path).await.json().await.unwrap();
@@ -310,22 +310,22 @@ impl TestApp {
         live.map(|message| message["content"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// What the host as it runs holds, for what no client can ask for.
+    /// The running host, for what no client can ask for.
     pub fn host(&self) -> &App {
         &self.app
     }
 
-    /// What only HTTP needs of it.
+    /// The part of the host that only HTTP needs.
     pub fn api(&self) -> &Api {
         &self.api
     }
 
-    /// Puts the host's clock forward.
+    /// Moves the host's clock forward.
     pub fn later(&self, by: Duration) {
         self.running.clock.forward(by);
     }
 
-    /// An admin's request with a method of its own.
+    /// An admin's request with any method.
     pub async fn admin_send(&self, method: &str, path: &str, body: &Value) -> Response {
         let request = self.client.request(method.parse().unwrap(), self.url(path)).bearer_auth(&self.admin);
         request.json(body).send().await.unwrap()
@@ -373,7 +373,7 @@ impl TestApp {
             .collect()
     }
 
-    /// No file that the host wrote holds a text, raw or in hex or base64.
+    /// Checks that no file of the host contains a text, raw, in hex or in Base64.
     pub fn nothing_on_disk_contains(&self, secret: &str) {
         let mut folders = vec![self.data.path().to_owned()];
         let mut read = 0;
@@ -395,13 +395,13 @@ impl TestApp {
     }
 }
 
-/// Every test's vault has the same key, so that they share what was compiled: its cache is bound to the key. It isn't
-/// written down, since production, which PostgreSQL means, takes no key that is.
+/// The master key of all tests. Compiled code is cached under the key, so all tests share it. It is derived and not
+/// written in the source, because production, which PostgreSQL implies, refuses a published key.
 pub fn master_key() -> String {
     format!("test:{}", STANDARD.encode(Sha256::digest("the master key of tests")))
 }
 
-/// An organization of its own, without limits.
+/// Creates an organization without limits.
 pub async fn make_organization(app: &App, name: &str) -> OrganizationId {
     let now = app.clock.now();
     let id = OrganizationId(app.random.uuid(now));
@@ -410,12 +410,12 @@ pub async fn make_organization(app: &App, name: &str) -> OrganizationId {
     id
 }
 
-/// An API key, as its owner writes it.
+/// Creates an API key. Returns its text.
 pub async fn mint(app: &App, organization: OrganizationId, scopes: &[Scope]) -> String {
     app.keyring.create(KeySpec::secret(organization, "test", scopes)).await.unwrap().expose().to_owned()
 }
 
-/// Compiled connectors are the same for all tests under one master key: compile each once.
+/// Shares compiled connectors between all tests with the same master key, so that each is compiled once.
 pub fn share_compiled(data: &Path) {
     let shared = binary().with_file_name("resly-tests-compiled");
     std::fs::create_dir_all(&shared).unwrap();
@@ -424,12 +424,12 @@ pub fn share_compiled(data: &Path) {
 
 /// An HTTP client without proxies or retries.
 pub fn client() -> Client {
-    // Fails when another test was first, which is as well.
+    // Fails when another test has installed it first, which has the same result.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().build().unwrap()
 }
 
-/// The binary, as `make build` leaves it: beside the folder that this test's own program is in.
+/// The binary that `make build` leaves beside the folder of this test's program.
 pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("RESLY_BIN") {
         return path.into();

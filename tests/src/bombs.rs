@@ -1,15 +1,15 @@
-//! Components that are made to hurt whoever compiles them, or even looks at them. Written as bytes, since no toolchain makes
-//! such things: WebAssembly Core Specification, "Binary Format", and the component model's `Binary.md`.
+//! Hostile components, which harm a host that compiles or only parses them. They are written as bytes, because no
+//! toolchain makes them (WebAssembly Core Specification, "Binary Format"; `Binary.md` of the component model).
 
 /// A hostile component.
 pub struct Bomb {
     pub name: &'static str,
     pub bytes: Vec<u8>,
-    /// It can be told by its shape, without a compiler.
+    /// Whether its structure already shows that it is hostile, without compiling it.
     pub at_once: bool,
 }
 
-/// One of each kind. Another `salt` makes other files of the same kinds.
+/// One component of each kind. Another `salt` gives other files of the same kinds.
 pub fn all(salt: u8) -> Vec<Bomb> {
     let compiled = [
         ("values that all live to the end", live_values(20_000)),
@@ -36,11 +36,11 @@ pub fn all(salt: u8) -> Vec<Bomb> {
     compiled.into_iter().map(bomb(false)).chain(looked_at.into_iter().map(bomb(true))).collect()
 }
 
-/// A function in which every value is needed at its end, so that none of the registers is ever free.
+/// A function that needs every value at its end, so no register is ever free.
 fn live_values(count: usize) -> Vec<u8> {
     let mut body = Vec::new();
     for n in 0..count {
-        // A load from an address of its own: the offset is what differs.
+        // Each load has another address, by its offset.
         body.extend([0x41, 0x00, 0x28, 0x02]);
         leb(&mut body, 4 * n);
         body.push(0x20);
@@ -56,7 +56,7 @@ fn live_values(count: usize) -> Vec<u8> {
     connector(&module(&[code(0, count, &body)]))
 }
 
-/// Many functions with nothing but locals: a few bytes each, and work for every local.
+/// Many functions that only have locals: few bytes each, but work for every local.
 fn locals(functions: usize, each: usize) -> Vec<u8> {
     connector(&module(&vec![code(0, each, &[]); functions]))
 }
@@ -85,19 +85,19 @@ fn nested_blocks(depth: usize) -> Vec<u8> {
     connector(&module(&[code(0, 0, &body)]))
 }
 
-/// Any component, with a module beside it that nothing uses and that takes its time to compile.
+/// Any component with an additional module, which isn't used but takes long to compile.
 pub fn padded(component: &[u8], functions: usize) -> Vec<u8> {
     [component, &section(1, &module(&vec![code(0, 0, &SMALL); functions]))].concat()
 }
 
 const SMALL: [u8; 6] = [0x41, 0x01, 0x41, 0x02, 0x6a, 0x1a];
 
-/// Many functions, each next to nothing.
+/// Many functions that do next to nothing.
 fn small_functions(count: usize) -> Vec<u8> {
     connector(&module(&vec![code(0, 0, &SMALL); count]))
 }
 
-/// Three levels of components, each of which has so many instances of the one below.
+/// Three levels of components. Each has this many instances of the one below.
 fn instances(each: usize) -> Vec<u8> {
     let of_modules = section(2, &counted(each, &[0x00, 0x00, 0x00].repeat(each)));
     let of_components = section(5, &counted(each, &[0x00, 0x00, 0x00].repeat(each)));
@@ -110,14 +110,14 @@ fn nested_components(depth: usize) -> Vec<u8> {
     (0..depth).fold(root(&[]), |inner, _| root(&section(4, &inner)))
 }
 
-/// A component with a core module that is instantiated, and the export that makes it look like a connector.
+/// A component with an instantiated core module and the export of a connector.
 fn connector(module: &[u8]) -> Vec<u8> {
     let instance = section(2, &[0x01, 0x00, 0x00, 0x00]);
     let empty = section(5, &[0x01, 0x01, 0x00]);
     root(&[section(1, module), instance, empty, export(0)].concat())
 }
 
-/// Exports an instance, by its index, as the interface of actions.
+/// Exports the instance with this index as the interface of actions.
 fn export(instance: usize) -> Vec<u8> {
     let instance = u8::try_from(instance.saturating_sub(1)).unwrap_or(0);
     let mut contents = vec![0x01, 0x00];
@@ -130,7 +130,7 @@ fn root(sections: &[u8]) -> Vec<u8> {
     [b"\0asm\x0d\0\x01\0", sections].concat()
 }
 
-/// A function of a core module: its type (0 takes nothing, 1 takes a thousand numbers), its locals, its instructions.
+/// A function of a core module: its type (0 takes nothing, 1 takes a thousand numbers), locals and instructions.
 #[derive(Clone)]
 struct Code {
     kind: u8,

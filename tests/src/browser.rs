@@ -1,4 +1,4 @@
-//! A browser as far as an authorization needs one: it keeps cookies by origin and path, and follows nothing by itself.
+//! The part of a browser that an authorization needs: it keeps cookies by origin and path. It doesn't follow redirects.
 #![expect(clippy::unwrap_used, reason = "this is test code in a library's place")]
 
 use std::collections::HashMap;
@@ -8,13 +8,13 @@ use url::Url;
 
 pub struct Browser {
     client: Client,
-    /// By origin and name: the path and the value.
+    /// Path and value, by origin and name.
     cookies: HashMap<(String, String), (String, String)>,
-    /// All that it was sent, for a look at what it must not hold.
+    /// Everything that it received, to check what must not be in it.
     pub seen: String,
 }
 
-/// A page, or where a redirect leads.
+/// A page, or a redirect with its target.
 pub struct Page {
     pub status: u16,
     pub location: Option<Url>,

@@ -1,6 +1,6 @@
-//! Canaries: secrets that are recognised wherever they turn up, whole or by half, in every form that a leak takes.
+//! Canaries: secrets that are recognised wherever they appear, as a whole or in part, in every encoding of a leak.
 //!
-//! A mistake in here is a mistake in a test, so it panics.
+//! A failure in here is a mistake in a test, so it panics.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "this is test code in a library's place")]
 
 use std::{collections::HashMap, fmt::Write};
@@ -12,15 +12,16 @@ use base64::{
 use resly_core::time::Random;
 use resly_service::random::OsRandom;
 
-/// How many bytes of a secret are looked for together: less could be chance, more would miss what was cut off.
+/// Bytes of a secret that are searched for together. A shorter piece could be coincidence; a longer one would miss a
+/// cut secret.
 const PIECE: usize = 12;
-/// What the index goes by: every form of a piece is longer.
+/// Bytes by which the index finds pieces. Every encoding of a piece is longer.
 const HEAD: usize = 8;
 
-/// How many characters of a secret text are chance.
+/// Random characters of a secret text.
 const CHANCE: usize = 2 * PIECE;
 
-/// A new secret text: a lead that says what it is, and characters of chance, which are what is looked for.
+/// A new secret text: `lead`, which names it, and random characters, which are searched for.
 pub fn secret(lead: &str) -> String {
     let mut bytes = [0; CHANCE];
     OsRandom.fill(&mut bytes);
@@ -35,23 +36,23 @@ struct Needle {
     bytes: Vec<u8>,
 }
 
-/// All secrets of a run, and where each of them may be seen after all.
+/// All secrets of a run, with the places that may contain them.
 #[derive(Default)]
 pub struct Canaries {
     names: Vec<String>,
-    /// By canary: the places that may show it.
+    /// By canary: places that may contain it.
     allowed: Vec<Vec<String>>,
     needles: Vec<Needle>,
     by_head: HashMap<[u8; HEAD], Vec<usize>>,
 }
 
 impl Canaries {
-    /// Looks for a text that [`secret`] made, or that ends in as much chance.
+    /// Adds a text that [`secret`] made, or that ends in as many random characters.
     pub fn watch(&mut self, name: &str, secret: &str, allowed: &[&str]) {
         self.watch_bytes(name, &secret.as_bytes()[secret.len() - CHANCE..], allowed);
     }
 
-    /// Looks for bytes that are nothing but chance.
+    /// Adds bytes that are all random.
     pub fn watch_bytes(&mut self, name: &str, chance: &[u8], allowed: &[&str]) {
         let canary = self.names.len();
         self.names.push(name.to_owned());
@@ -66,7 +67,7 @@ impl Canaries {
         }
     }
 
-    /// What is found in the bytes that `place` holds: the secret, its form and what stands before it.
+    /// The secrets in the bytes of `place`: name, encoding and the text before it.
     pub fn found_in(&self, place: &str, bytes: &[u8]) -> Vec<String> {
         let mut begins = vec![false; 1 << 16];
         let first = |bytes: &[u8]| usize::from(bytes[0]) << 8 | usize::from(bytes[1]);
@@ -95,7 +96,7 @@ impl Canaries {
     }
 }
 
-/// A piece of a secret, in each form.
+/// A piece of a secret in each encoding.
 fn forms(piece: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let hex = |format: fn(&mut String, u8)| {
         piece.iter().fold(String::new(), |mut text, byte| {
@@ -115,7 +116,7 @@ fn forms(piece: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("a JSON list of bytes", list(",").into_bytes()),
     ];
     for before in 0..3 {
-        // What the characters at the edges are depends on the neighbours; those in between are the piece's alone.
+        // The characters at the edges also depend on neighbouring bytes. Those in between depend on the piece only.
         let placed = [vec![0; before], piece.to_vec()].concat();
         let (from, to) = ((before * 8).div_ceil(6), placed.len() * 8 / 6);
         for (form, text) in

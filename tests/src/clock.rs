@@ -1,4 +1,4 @@
-//! A clock that a test puts forward.
+//! A clock that a test can move forward.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,7 +7,7 @@ use std::{
 
 use resly_core::time::{Clock, SystemClock, Timestamp};
 
-/// The machine's clock, and as much later as was asked for.
+/// The machine's clock, plus the time by which it was moved forward.
 #[derive(Debug, Default)]
 pub struct TestClock {
     ahead_micros: AtomicU64,

@@ -1,16 +1,16 @@
-//! A CRM as an organization would describe it: one declarative connector with one action, called with a key.
+//! A CRM as an organization would describe it: a declarative connector with one action, called with an API key.
 //!
-//! A mistake in here is a mistake in a test, so it panics.
+//! A failure in here is a mistake in a test, so it panics.
 #![expect(clippy::unwrap_used, reason = "this is test code in a library's place")]
 
 use serde_json::{Value, json};
 
 use crate::{app::TestApp, service::ScriptedService};
 
-/// Its key: nobody but the service may see it.
+/// The API key. Only the service may see it.
 pub const SECRET: &str = "crm-canary-5d41402abc4b2a76b9719d911017c592";
 
-/// Its manifest.
+/// The connector's manifest.
 pub fn definition(service: &ScriptedService) -> Value {
     let host = service.address.to_string();
     json!({
@@ -33,12 +33,12 @@ pub fn definition(service: &ScriptedService) -> Value {
     })
 }
 
-/// What it answers at `/eu/api/accounts/1`.
+/// The service's answer at `/eu/api/accounts/1`.
 pub fn account() -> Value {
     json!({"data": {"id": "1", "name": "Acme", "plan": {"name": "Pro", "price": 99}, "internal": "x"}})
 }
 
-/// Installed, tested and enabled; the connection's id.
+/// Installs, tests and enables it. Returns the connection's id.
 pub async fn installed(app: &TestApp, service: &ScriptedService, environment: &str) -> String {
     app.admin_post("/api/admin/connectors", &definition(service)).await;
     let id = connected(app, environment).await;
@@ -48,7 +48,7 @@ pub async fn installed(app: &TestApp, service: &ScriptedService, environment: &s
     id
 }
 
-/// Installed, and no more.
+/// Installs it only.
 pub async fn connected(app: &TestApp, environment: &str) -> String {
     let made = app
         .admin_post(

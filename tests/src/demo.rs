@@ -1,4 +1,4 @@
-//! The real binary as `resly demo`: what a test in another language talks to.
+//! The real binary as `resly demo`, for tests in other languages.
 
 use std::{
     io::{self, BufRead, BufReader},
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::app::binary;
 
-/// A demo host that ends with this value.
+/// A demo host. Dropping it ends the host.
 pub struct Demo {
     child: Child,
     /// `{"url", "api_key", "admin_key", "console_url"}`.
@@ -19,7 +19,7 @@ pub struct Demo {
 
 impl Demo {
     /// # Errors
-    /// When the binary isn't built (`make test` builds it), or doesn't say where it listens.
+    /// When the binary isn't built (`make test` builds it), or when it doesn't print its address.
     pub fn start() -> io::Result<Self> {
         let data = tempfile::tempdir()?;
         let mut child = Command::new(binary())
@@ -42,7 +42,7 @@ impl Demo {
         self.ready[member].as_str().unwrap_or_default()
     }
 
-    /// A command that knows the host: by `RESLY_URL`, `RESLY_KEY` and `RESLY_ADMIN_KEY`.
+    /// A command that gets the host's address and keys in `RESLY_URL`, `RESLY_KEY` and `RESLY_ADMIN_KEY`.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
@@ -55,7 +55,7 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! The bundled components in the real sandbox, without a server around it: what suites and benchmarks call them with.
+//! Calls the bundled components in the real sandbox, without a server. For suites and benchmarks.
 
 use std::{borrow::Cow, collections::HashMap, env, fs, path::PathBuf, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// Who calls.
 pub const ORGANIZATION: OrganizationId = OrganizationId(Uuid::nil());
 
-/// A sandbox with the bundled components in it.
+/// A sandbox with the bundled components.
 pub struct Guests {
     pub sandbox: Arc<WasmSandbox>,
     digests: HashMap<String, Digest>,
@@ -39,7 +39,7 @@ impl ComponentSource for Components {
     }
 }
 
-/// A state that keeps nothing.
+/// A state store that stores nothing.
 pub struct NoState;
 
 #[async_trait]
@@ -53,7 +53,7 @@ impl CallState for NoState {
     }
 }
 
-/// A service that answers everything with one JSON text.
+/// A service that answers every request with one JSON text.
 pub struct Says(pub String);
 
 #[async_trait]
@@ -68,7 +68,7 @@ impl Outbound for Says {
     }
 }
 
-/// A bundled component's bytes, from `RESLY_GUESTS` or from where `make guests` puts them.
+/// The bytes of a bundled component, from `RESLY_GUESTS` or from where `make guests` puts them.
 pub fn component(name: &str) -> Result<Bytes> {
     let folder = env::var_os("RESLY_GUESTS").map_or_else(
         || {
@@ -111,7 +111,7 @@ impl Guests {
         self.digests[name]
     }
 
-    /// A call of one of them; `definition` is for `http`.
+    /// A call of a bundled component. `definition` is for `http`.
     pub fn invocation(&self, name: &str, call: GuestCall<'_>) -> Invocation {
         let GuestCall { action, input, settings, definition, outbound } = call;
         let connection = json!({"id": "c", "name": "Connection", "environment": "sandbox"});
@@ -140,7 +140,7 @@ impl Guests {
     }
 }
 
-/// What a call is made of.
+/// The parts of a call.
 #[derive(Clone)]
 pub struct GuestCall<'a> {
     pub action: &'a str,

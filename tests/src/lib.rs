@@ -1,4 +1,5 @@
-//! What the end-to-end suites and the benchmarks share: a scripted language model, a scripted service, and the app.
+//! Shared by the end-to-end suites and the benchmarks: a scripted language model, a scripted service, and the host in
+//! process.
 
 pub mod accounts;
 pub mod app;

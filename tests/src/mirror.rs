@@ -1,5 +1,5 @@
-//! A service on loopback that gives a credential back in every way that services do, by the request's path: in bodies,
-//! headers, errors and redirects; raw and encoded. It remembers which credentials it was shown.
+//! A service on loopback that returns a credential in every way in which services do, chosen by the request's path: in
+//! bodies, headers, errors and redirects, raw and encoded. It records the credentials that it receives.
 
 use std::{
     net::SocketAddr,
@@ -32,7 +32,7 @@ pub struct Mirror {
     shown: Shown,
 }
 
-/// What requests proved themselves with.
+/// How requests authenticated.
 type Shown = Arc<Mutex<Vec<String>>>;
 
 impl Mirror {
@@ -45,19 +45,19 @@ impl Mirror {
         Ok(Self { address, shown })
     }
 
-    /// The access tokens that it gave out.
+    /// The access tokens that it issued.
     pub fn tokens(&self) -> Vec<String> {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.iter().filter(|shown| shown.starts_with("at-")).cloned().collect()
     }
 
-    /// Whether a request carried this credential, as it is or as Basic authentication has it.
+    /// Whether a request carried this credential, directly or in Basic authentication.
     pub fn was_shown(&self, credential: &str) -> bool {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|shown| shown.contains(credential))
     }
 }
 
-/// What the request proves itself with, wherever it is.
+/// The credential of a request, wherever it is.
 fn credential(headers: &HeaderMap, query: &str) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(key) = text("x-api-key") {
@@ -78,7 +78,7 @@ async fn answer(State(shown): State<Shown>, request: Request) -> Response {
     let sent = to_bytes(body, 1 << 20).await.unwrap_or_default();
     let mut secret = credential(&parts.headers, parts.uri.query().unwrap_or_default());
     if secret.is_empty() {
-        // An OAuth client proves itself in the form (RFC 6749, section 2.3.1).
+        // OAuth clients authenticate in the form (RFC 6749, section 2.3.1).
         let form: Vec<(String, String)> = url::form_urlencoded::parse(&sent).into_owned().collect();
         secret = form.into_iter().find(|(name, _)| name == "client_secret").map(|(_, value)| value).unwrap_or_default();
     }
@@ -113,7 +113,7 @@ async fn answer(State(shown): State<Shown>, request: Request) -> Response {
             response.headers_mut().insert(header::LOCATION, value(&format!("/body?again={secret}#{secret}")));
             "{}".to_owned()
         }
-        // A token endpoint that repeats the client's secret as it gives, or refuses, a token.
+        // A token endpoint that repeats the client's secret when it issues or refuses a token.
         "token" => {
             let token = crate::canary::secret("at-");
             shown.lock().unwrap_or_else(PoisonError::into_inner).push(token.clone());
@@ -136,7 +136,7 @@ async fn answer(State(shown): State<Shown>, request: Request) -> Response {
         "nested" => {
             json!({"data": echo.to_string(), "deeper": json!({"again": echo.to_string()}).to_string()}).to_string()
         }
-        // As some servers write it: every character escaped.
+        // Some servers escape every character.
         "split-json" => {
             let escaped: String = secret.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();
             format!("{{\"data\":\"{escaped}\"}}")

@@ -1,6 +1,6 @@
-//! A strict authorization server with the service that its tokens open, on loopback: it insists on PKCE, on the exact
-//! redirect URI and on single use of codes, replaces refresh tokens and ends a grant when an old one comes back, revokes,
-//! sends `iss`, and says 'expired' in the way that a test chooses.
+//! A strict authorization server on loopback, with the service that its tokens open. It requires PKCE, the exact
+//! redirect URI and single use of codes. It replaces refresh tokens and ends a grant when an old one is used again. It
+//! revokes tokens, sends `iss`, and reports an expired token in the way that a test chooses.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 pub const CLIENT_ID: &str = "app-client";
 pub const CLIENT_SECRET: &str = "app-secret-canary-7b2d1e";
 
-/// How the service says that an access token has ended.
+/// How the service reports an expired access token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expired {
     #[default]
@@ -35,7 +35,7 @@ struct Code {
     challenge: String,
     redirect_uri: String,
     subject: String,
-    /// Of the grant that it gave.
+    /// Index of the grant that was issued for it. `None` until it is used.
     used: Option<usize>,
 }
 
@@ -49,7 +49,7 @@ struct Grant {
     old: Vec<String>,
 }
 
-/// Writes the standard's members of an answer for tokens as a service would: a content type and a body.
+/// Writes a token answer with these standard members: returns content type and body.
 pub type WriteAnswer = fn(Value) -> (&'static str, String);
 
 #[derive(Default)]
@@ -57,7 +57,7 @@ struct Inner {
     redirect_uris: Vec<String>,
     codes: HashMap<String, Code>,
     grants: Vec<Grant>,
-    /// Who agrees next.
+    /// The person who agrees next.
     subject: String,
     issuer: String,
     lifetime: u64,
@@ -65,12 +65,12 @@ struct Inner {
     denies: bool,
     down: bool,
     broken: bool,
-    /// How long refresh tokens live; `None` for ever.
+    /// How long refresh tokens live. `None` means without end.
     refresh_lifetime: Option<u64>,
     unrefreshable: bool,
-    /// What stands in place of the standard's answer for tokens.
+    /// Replaces the standard answer with tokens.
     answers_as: Option<WriteAnswer>,
-    /// The status of a token endpoint that refuses everything, with its body and `Retry-After` in seconds.
+    /// Status, body and `Retry-After` in seconds of a token endpoint that refuses everything.
     refuses: Option<(u16, &'static str, Option<u64>)>,
     token_requests: usize,
     count: u64,
@@ -81,7 +81,7 @@ struct Inner {
 }
 
 impl Inner {
-    /// A new secret that no answer of the host may hold.
+    /// A new secret that no answer of the host may contain.
     fn mint(&mut self, kind: &str) -> String {
         self.count += 1;
         let secret = crate::canary::secret(&format!("{kind}-canary-{:06}-", self.count));
@@ -129,7 +129,7 @@ impl OauthService {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A declarative connector of this service.
+    /// A declarative connector for this service.
     pub fn definition(&self, grant: &str) -> Value {
         let host = self.address.to_string();
         let url = |path: &str| format!("http://{host}{path}");
@@ -156,18 +156,18 @@ impl OauthService {
         self.inner().redirect_uris.push(redirect_uri);
     }
 
-    /// How long access tokens live from now on, in seconds.
+    /// Sets how long access tokens live, in seconds.
     pub fn lives(&self, seconds: u64) {
         self.inner().lifetime = seconds;
     }
 
-    /// How long refresh tokens live from now on, in seconds; none are given for `None`.
+    /// Sets how long refresh tokens live, in seconds. `None` means that none are issued.
     pub fn refreshes_for(&self, seconds: Option<u64>) {
         let mut inner = self.inner();
         (inner.refresh_lifetime, inner.unrefreshable) = (seconds, seconds.is_none());
     }
 
-    /// Refresh tokens live for ever, as they do at first.
+    /// Lets refresh tokens live without end, which is the default.
     pub fn refreshes_for_ever(&self) {
         let mut inner = self.inner();
         (inner.refresh_lifetime, inner.unrefreshable) = (None, false);
@@ -177,14 +177,14 @@ impl OauthService {
         self.inner().expired = how;
     }
 
-    /// Ends every access token that there is.
+    /// Expires every access token.
     pub fn expire(&self) {
         for grant in &mut self.inner().grants {
             grant.expired = true;
         }
     }
 
-    /// Who agrees from now on.
+    /// Sets the person who agrees from now on.
     pub fn is_used_by(&self, subject: &str) {
         subject.clone_into(&mut self.inner().subject);
     }
@@ -197,17 +197,17 @@ impl OauthService {
         issuer.clone_into(&mut self.inner().issuer);
     }
 
-    /// Whether the token endpoint is out of order.
+    /// Sets whether the token endpoint fails.
     pub fn is_down(&self, down: bool) {
         self.inner().down = down;
     }
 
-    /// How the token endpoint writes its answers from now on: a content type and a body of the standard's members.
+    /// Sets how the token endpoint writes its answers: content type and body from the standard members.
     pub fn answers_as(&self, how: WriteAnswer) {
         self.inner().answers_as = Some(how);
     }
 
-    /// Has the token endpoint refuse everything in this way, or nothing more.
+    /// Lets the token endpoint refuse everything in this way, or nothing any more.
     pub fn refuses(&self, how: Option<(u16, &'static str, Option<u64>)>) {
         self.inner().refuses = how;
     }
@@ -216,12 +216,12 @@ impl OauthService {
         self.inner().token_requests
     }
 
-    /// Whether what the tokens open is out of order.
+    /// Sets whether the service behind the tokens fails.
     pub fn is_broken(&self, broken: bool) {
         self.inner().broken = broken;
     }
 
-    /// Ends every grant, as its owner may at any time.
+    /// Ends every grant, as a person may do at any time.
     pub fn ends_grants(&self) {
         for grant in &mut self.inner().grants {
             grant.alive = false;
@@ -240,12 +240,12 @@ impl OauthService {
         self.inner().notes
     }
 
-    /// How many grants still give access.
+    /// The number of grants that still give access.
     pub fn alive(&self) -> usize {
         self.inner().grants.iter().filter(|grant| grant.alive).count()
     }
 
-    /// Every code and token that it gave out, and the client's secret.
+    /// Every code and token that it issued, and the client's secret.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.inner().secrets.clone();
         secrets.push(CLIENT_SECRET.to_owned());
@@ -263,7 +263,7 @@ fn refused(status: u16, error: &str) -> Response {
 async fn authorize(State(service): State<OauthService>, Query(asked): Query<Fields>) -> Response {
     let of = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
     let mut inner = service.inner();
-    // What is wrong with the client or the redirect is never sent there (RFC 6749, section 4.1.2.1).
+    // Errors about the client or the redirect URI are never sent to that URI (RFC 6749, section 4.1.2.1).
     if of("client_id") != CLIENT_ID || !inner.redirect_uris.iter().any(|known| known == of("redirect_uri")) {
         return refused(400, "unknown client or redirect_uri");
     }
@@ -304,7 +304,7 @@ fn form(body: &str) -> Fields {
 async fn token(State(service): State<OauthService>, body: String) -> Response {
     let fields = form(&body);
     let of = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
-    // A renewal that takes a moment gives others the time to come along.
+    // A renewal that takes a moment lets other callers arrive meanwhile.
     if of("grant_type") == "refresh_token" {
         for _ in 0..200 {
             tokio::task::yield_now().await;
@@ -354,7 +354,7 @@ async fn token(State(service): State<OauthService>, body: String) -> Response {
         "refresh_token" => {
             let token = of("refresh_token").to_owned();
             if let Some(thief) = inner.grants.iter_mut().find(|grant| grant.old.contains(&token)) {
-                // RFC 9700, section 4.14.2: somebody has a copy.
+                // A second use means that somebody has a copy (RFC 9700, section 4.14.2).
                 thief.alive = false;
                 return refused(400, "invalid_grant");
             }
@@ -394,17 +394,17 @@ async fn revoke(State(service): State<OauthService>, body: String) -> Response {
         grant.alive = false;
         inner.revocations += 1;
     }
-    // An unknown token is revoked already (RFC 7009, section 2.2).
+    // An unknown token counts as revoked (RFC 7009, section 2.2).
     StatusCode::OK.into_response()
 }
 
-/// Whose token it is, or the answer that it isn't one any more.
+/// The grant of a token, or the answer that it is no longer valid.
 fn bearer(inner: &Inner, headers: &HeaderMap) -> Result<String, Box<Response>> {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = token.strip_prefix("Bearer ").unwrap_or_default();
     let grant = inner.grants.iter().find(|grant| grant.alive && !grant.expired && grant.access == token);
     let answer = || match inner.expired {
-        // The token comes back in the answer, as careless services have it.
+        // The answer repeats the token, as careless services do.
         Expired::Unauthorized => (StatusCode::UNAUTHORIZED, Json(json!({"bad": token}))).into_response(),
         Expired::Ok => Json(json!({"ok": false, "error": "token_expired", "token": token})).into_response(),
         Expired::Forbidden => (StatusCode::FORBIDDEN, format!("token {token} has expired")).into_response(),
@@ -418,7 +418,7 @@ async fn me(State(service): State<OauthService>, headers: HeaderMap) -> Response
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     match bearer(&inner, &headers) {
-        // What it got comes back too.
+        // The answer repeats the request.
         Ok(subject) => Json(json!({"account": subject, "echo": format!("{headers:?}")})).into_response(),
         Err(expired) => *expired,
     }

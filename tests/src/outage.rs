@@ -1,6 +1,6 @@
-//! A way to PostgreSQL that can be cut and mended: a Unix socket in front of the server's.
+//! A connection to PostgreSQL that can be cut and restored: a Unix socket in front of the server's.
 //!
-//! A mistake in here is a mistake in a test, so it panics.
+//! A failure in here is a mistake in a test, so it panics.
 #![expect(clippy::unwrap_used, reason = "this is test code in a library's place")]
 
 use std::path::PathBuf;
@@ -11,19 +11,19 @@ use tokio::{
     sync::watch,
 };
 
-/// The name that clients look for in the folder that is their host.
+/// The file name that clients expect in the folder that is their `host`.
 const SOCKET: &str = ".s.PGSQL.5432";
 
-/// The way, open from the start.
+/// The connection. It is open at first.
 pub struct Relay {
-    /// Leads through here.
+    /// A URL that leads through it.
     pub url: String,
     open: watch::Sender<bool>,
     _folder: tempfile::TempDir,
 }
 
 impl Relay {
-    /// In front of the server that this URL names, by a `host` that is a folder.
+    /// Starts it in front of the server of this URL, whose `host` is a folder.
     pub fn start(url: &str) -> Self {
         let (base, host) = url.split_once("?host=").unwrap();
         let server = PathBuf::from(host.replace("%2F", "/")).join(SOCKET);
@@ -50,7 +50,7 @@ impl Relay {
         Self { url, open, _folder: folder }
     }
 
-    /// Breaks every connection, and takes no new one.
+    /// Cuts every connection and accepts no new one.
     pub fn cut(&self) {
         self.open.send_replace(false);
     }

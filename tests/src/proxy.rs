@@ -1,6 +1,6 @@
-//! nginx and haproxy before a host, as Debian ships them: each listens on a Unix socket in a folder of its own.
+//! nginx and haproxy in front of a host, as Debian ships them. Each listens on a Unix socket in its own folder.
 //!
-//! A mistake in here is a mistake in a test, so it panics.
+//! A failure in here is a mistake in a test, so it panics.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is test code in a library's place")]
 
 use std::{net::SocketAddr, process::Stdio};
@@ -10,14 +10,14 @@ use tokio::{
     process::{Child, Command},
 };
 
-/// A running proxy. It ends when this is dropped.
+/// A running proxy. Dropping it ends the proxy.
 pub struct Proxy {
     folder: tempfile::TempDir,
     _child: Child,
 }
 
 impl Proxy {
-    /// nginx with its default settings and gzip on, as Debian's `nginx.conf` has it. `more` are further directives of its
+    /// nginx with its default settings and gzip on, as in Debian's `nginx.conf`. `more` are further directives of its
     /// location, such as `proxy_http_version 1.1;`.
     pub async fn nginx(host: SocketAddr, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();

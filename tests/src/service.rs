@@ -1,4 +1,4 @@
-//! A scripted service for connectors to call, on loopback: it answers by path and remembers every request whole.
+//! A scripted service on loopback for connectors to call. It answers by path and records every request.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,7 +16,7 @@ use axum::{
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::watch};
 
-/// A request as it arrived on the wire.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub method: String,
@@ -37,12 +37,12 @@ type Answers = HashMap<String, (u16, Value)>;
 #[derive(Default)]
 struct Script {
     answers: Mutex<Answers>,
-    /// What comes before that, once each.
+    /// Answers that come first, each one once.
     first: Mutex<HashMap<String, VecDeque<(u16, Value)>>>,
-    /// What isn't JSON: its type and its bytes.
+    /// Answers that aren't JSON: type and bytes.
     raw: Mutex<HashMap<String, (String, Vec<u8>)>>,
     received: Mutex<Vec<Received>>,
-    /// Answers wait while it is true.
+    /// Whether answers wait.
     held: watch::Sender<bool>,
 }
 
@@ -62,18 +62,17 @@ impl ScriptedService {
         Ok(Self { address, script })
     }
 
-    /// What it answers on a path, from now on. Other paths are 404.
-    /// A redirect's body is where it leads to.
+    /// Sets the answer for a path. Other paths answer 404. The body of a redirect is its target.
     pub fn answers(&self, path: &str, status: u16, body: Value) {
         lock(&self.script.answers).insert(path.to_owned(), (status, body));
     }
 
-    /// What it answers on a path next, and once: after what else was to come once, and before what it answers from now on.
+    /// Adds an answer for a path that is given once: after earlier ones of this kind, and before the permanent one.
     pub fn answers_once(&self, path: &str, status: u16, body: Value) {
         lock(&self.script.first).entry(path.to_owned()).or_default().push_back((status, body));
     }
 
-    /// From now on it takes requests and doesn't answer them, until it is released.
+    /// From now on it accepts requests but answers them only after `release`.
     pub fn hold(&self) {
         self.script.held.send_replace(true);
     }
@@ -82,14 +81,14 @@ impl ScriptedService {
         self.script.held.send_replace(false);
     }
 
-    /// Waits until it has taken so many requests.
+    /// Waits until it has accepted this many requests.
     pub async fn has_taken(&self, count: usize) {
         while lock(&self.script.received).len() < count {
             tokio::task::yield_now().await;
         }
     }
 
-    /// What it answers on a path with status 200, byte by byte.
+    /// Sets the exact bytes of the answer for a path, with status 200.
     pub fn answers_bytes(&self, path: &str, content_type: &str, body: &[u8]) {
         lock(&self.script.raw).insert(path.to_owned(), (content_type.to_owned(), body.to_vec()));
     }

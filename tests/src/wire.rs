@@ -1,7 +1,7 @@
-//! An HTTP/1.1 client that keeps every byte that came back: head, chunks, trailers. One connection for each request, as
-//! RFC 9112 has it, and nothing clever.
+//! An HTTP/1.1 client that keeps every byte of the response: head, chunks, trailers. It opens a connection for each
+//! request and follows RFC 9112 without further features.
 //!
-//! A mistake in here is a mistake in a test, so it panics.
+//! A failure in here is a mistake in a test, so it panics.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "this is test code in a library's place")]
 
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What came back, whole.
+/// The whole response.
 pub struct Answer {
     pub raw: Vec<u8>,
     pub status: u16,
@@ -41,7 +41,7 @@ pub async fn send(to: SocketAddr, method: &str, target: &str, headers: &[(&str, 
     let (mut input, mut output) = stream.split();
     let request = [head.as_bytes(), body].concat();
     let mut raw = Vec::new();
-    // A host that refuses early may close before it has read all.
+    // A host that refuses a request early may close the connection before it has read everything.
     let (_, read) = tokio::join!(output.write_all(&request), input.read_to_end(&mut raw));
     read.expect("an answer can be read to its end");
     let end = raw.windows(4).position(|window| window == b"\r\n\r\n").expect("a response has a head");
@@ -67,7 +67,7 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     body
 }
 
-/// Sends bytes as they are and reads until the host ends the connection, by an end or a reset.
+/// Sends bytes unchanged, and reads until the host ends or resets the connection.
 pub async fn raw(to: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(to).await.expect("the host listens");
     let (mut input, mut output) = stream.split();
@@ -76,7 +76,7 @@ pub async fn raw(to: SocketAddr, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Reads until `wanted` has come, and returns all that has; fails when the connection ends before that.
+/// Reads until `wanted` has arrived, and returns everything so far. Fails when the connection ends before that.
 pub async fn until(stream: &mut (impl AsyncReadExt + Unpin), wanted: &str) -> String {
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];

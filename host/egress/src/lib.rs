@@ -1,18 +1,21 @@
-//! Egress sends all requests of connectors: it decides what a connector may reach and adds the credential, and redacts
+//! Egress sends every request of a connector. It decides what a connector may reach, adds the credential, and redacts
 //! the response.
 //!
 //! The method `send` of [`Session`] (`session.rs`) is the only way out for a guest's request:
 //!
-//! 1. The URL is parsed once (`policy::target`). Policy, DNS, SNI and `Host` all use that one result. 2. The URL must
-//! be within the manifest's hosts, with the connection's settings filled in (`policy::grant`). It must be    https, and
-//! its host must not be a literal private address (`policy::guard`). 3. The guest's headers are checked
-//! (`wire::headers`). 4. If the host is to get the credential, the vault opens it, once in a call (`vault`,
-//! `wire::inject`). An OAuth access    token is renewed first when it is about to expire, and once more when the
-//! service says that it has (`oauth`). 5. The client resolves the name and dials only addresses that the guard has
-//! checked (`policy::resolve`,    `wire::client`). The connection's circuit breaker may refuse the request
-//! (`wire::breaker`), and a request that may    be repeated is retried (`wire::retry`). 6. A redirect starts again at
-//! 2. Once it has left the origin, the credential is no longer added. 7. The response is read and decoded within bounds
-//! (`wire::body`, `wire::decode`), and every encoding of the credential    is removed from it (`wire::redact`).
+//! 1. The URL is parsed once (`policy::target`). Policy, DNS, SNI and `Host` all use that one result.
+//! 2. The URL must be within the manifest's hosts, with the connection's settings filled in (`policy::grant`). It must
+//!    be https, and its host must not be a literal private address (`policy::guard`).
+//! 3. The guest's headers are checked (`wire::headers`).
+//! 4. If the host is to get the credential, the vault opens it, once in a call (`vault`, `wire::inject`). An OAuth
+//!    access token is renewed first when it is about to expire, and once more when the service says that it has
+//!    (`oauth`).
+//! 5. The client resolves the name and dials only addresses that the guard has checked (`policy::resolve`,
+//!    `wire::client`). The connection's circuit breaker may refuse the request (`wire::breaker`), and a request that
+//!    may be repeated is retried (`wire::retry`).
+//! 6. A redirect starts again at 2. Once it has left the origin, the credential is no longer added.
+//! 7. The response is read and decoded within bounds (`wire::body`, `wire::decode`), and every encoding of the
+//!    credential is removed from it (`wire::redact`).
 //!
 //! A message to an organization's webhook (`webhook`) takes steps 1 and 5. Its redirects aren't followed, and the body
 //! of its response isn't read.

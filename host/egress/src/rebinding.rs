@@ -1,5 +1,5 @@
-//! What is dialled is what was checked: tests over a resolver that changes its mind. Public addresses can't be dialled
-//! here, so `127.0.0.2` plays one, by a guard of the tests' own; everything else is judged as always.
+//! Tests that only checked addresses are dialled, with a resolver that answers differently each time. Tests can't dial
+//! public addresses, so their guard accepts `127.0.0.2` as one and judges all others as in production.
 
 use std::{
     collections::VecDeque,
@@ -54,7 +54,7 @@ impl Resolve for Rebinding {
     }
 }
 
-/// A service for `tls.test` on the one address, and a victim that counts who dials it on the other, on the same port.
+/// A service for `tls.test` on one address, and a victim on the other one that counts connections, on the same port.
 struct Rig {
     resolver: Arc<Rebinding>,
     session: Arc<Session>,
@@ -174,7 +174,7 @@ async fn a_new_connection_is_checked_anew() {
 
 #[tokio::test]
 async fn a_retry_and_a_redirect_that_dial_again_are_checked_again() {
-    // A gateway's error is worth a second try, and a redirect within the origin is followed: both on a new connection.
+    // A gateway's error is retried, and a redirect within the origin is followed. Both need a new connection here.
     for statuses in [&[503][..], &[302]] {
         let rig = Rig::start(&[&[PUBLIC], &[PRIVATE]], statuses).await;
         let failure = rig.get().await.unwrap_err();

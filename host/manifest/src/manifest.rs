@@ -69,7 +69,7 @@ fn empty_object_schema() -> Value {
     serde_json::json!({"type": "object", "properties": {}})
 }
 
-/// How the service wants to be convinced. The host adds it on the wire, after the request has left the guest.
+/// How requests authenticate at the service. The host adds the credential after a request has left the guest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Auth {
@@ -98,7 +98,7 @@ pub struct OAuth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorize_url: Option<String>,
     pub token_url: String,
-    /// RFC 7009.
+    /// The endpoint that revokes tokens (RFC 7009).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoke_url: Option<String>,
     /// The required `iss` of the authorization response (RFC 9207), when the service sends one.
@@ -112,7 +112,7 @@ pub struct OAuth {
     /// The separator of scopes: a space, unless the service wants a comma.
     #[serde(default = "space")]
     pub scope_separator: String,
-    /// PKCE with S256 (RFC 7636).
+    /// Whether to use PKCE with S256 (RFC 7636).
     #[serde(default = "yes")]
     pub pkce: bool,
     #[serde(default)]

@@ -322,7 +322,7 @@ impl Store {
         .await
     }
 
-    /// AvailableActions it to chats, if it is still at the revision at which that was found to be allowed.
+    /// Offers it to chats, if it is still at the revision at which that was found to be allowed.
     pub async fn enable_connection(&self, seen: &Connection) -> Result<bool, StoreError> {
         let (organization, id, revision) = (Id(seen.organization.0), Id(seen.id.0), Count(seen.revision));
         self.write("enable a connection", move |mut db| {

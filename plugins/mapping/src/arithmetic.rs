@@ -1,4 +1,4 @@
-//! What operators compute.
+//! The arithmetic operators.
 
 use std::rc::Rc;
 
@@ -10,17 +10,17 @@ use crate::{
     value::{Text, Val, compare},
 };
 
-/// A value, or what was raised.
+/// A value, or the error that was raised.
 pub type Raises<T> = Result<T, Val>;
 
-/// As long as a text or a list may become at once.
+/// The most bytes or items that a text or a list may become in one step.
 const LONGEST: f64 = 64_000_000.0;
 
 pub fn raise<T>(message: impl Into<String>) -> Raises<T> {
     Err(Val::from(message.into()))
 }
 
-/// A value as messages name it: its type, and its beginning.
+/// A value in an error message: its type and its start.
 pub fn describe(value: &Val) -> String {
     const LONGEST: usize = 30;
     let mut text = json::to_text(value);
@@ -103,7 +103,7 @@ fn multiply(left: Val, right: Val) -> Raises<Val> {
     }
 }
 
-/// A text several times. A part of a time counts as none after the first.
+/// Repeats a text. The number of repetitions is cut to an integer; the result is null when it is negative or `nan`.
 fn repeat(text: &Text, times: f64) -> Raises<Val> {
     if times.is_nan() || times < 0.0 {
         return Ok(Val::Null);
@@ -140,7 +140,7 @@ fn divide(left: Val, right: Val) -> Raises<Val> {
     }
 }
 
-/// A text in parts. Without a separator they are its characters.
+/// Splits a text. An empty separator splits it into characters.
 pub fn split(text: &str, separator: &str) -> Val {
     if text.is_empty() {
         return Val::array(Vec::new());
@@ -158,7 +158,7 @@ fn remainder(left: Val, right: Val) -> Raises<Val> {
     if a.is_nan() || b.is_nan() {
         return Ok(Val::Num(f64::NAN));
     }
-    // Both become integers, as far as an integer goes.
+    // Both are converted to integers, limited to the range of integers.
     let (a, b) = (a as i64, b as i64);
     if b == 0 {
         let (left, right) = (describe(&left), describe(&right));

@@ -1,4 +1,4 @@
-//! What a name with arguments means: a function of the filter's own, a node, a native function or a standard definition.
+//! Resolves a name with arguments: a function of the filter, a node, a native function or a standard definition.
 
 use crate::{
     code::{Id, Node},
@@ -10,7 +10,7 @@ use crate::{
     value::Val,
 };
 
-/// What reaches out of the sandbox, or into its host.
+/// Functions with an effect outside the sandbox, or that read the host's state.
 const HOST_EFFECTS: [&str; 17] = [
     "env",
     "now",
@@ -61,7 +61,7 @@ impl Parser {
         self.add(Node::Call { function, up, arguments: arguments.into() })
     }
 
-    /// A format by its name, with its sign.
+    /// Resolves a format by its name, including `@`.
     pub fn format(&mut self, name: &'static str, start: usize) -> Parsed<Id> {
         let Some(native) = natives::format(name) else {
             return self.fail_at(start, &format!("`{name}` is not a format"));
@@ -69,7 +69,7 @@ impl Parser {
         self.add(Node::Native { native, arguments: Box::default() })
     }
 
-    /// Filters that are nodes, or are put together from nodes without a call.
+    /// Resolves filters that are nodes or are composed of nodes, without a call.
     fn built_in(&mut self, name: &str, arguments: &[Id]) -> Parsed<Option<Node>> {
         Ok(Some(match (name, arguments) {
             ("empty", []) => Node::Empty,
@@ -79,7 +79,7 @@ impl Parser {
             ("getpath", [path]) => Node::GetPath(*path),
             ("range", [to]) => Node::Range { from: self.add(Node::Constant(Val::Num(0.0)))?, to: *to },
             ("range", [from, to]) => {
-                // jq takes all ends for each start.
+                // As in jq, all ends are computed for each start.
                 Node::Range { from: *from, to: *to }
             }
             ("map", [body]) => {
@@ -131,13 +131,13 @@ impl Parser {
         }
     }
 
-    /// Reads a standard definition when a filter first reaches it.
+    /// Parses a standard definition when a filter first uses it.
     fn standard_definition(&mut self, name: &'static str, arity: usize) -> Parsed<Option<u32>> {
         if let Some((.., function)) = self.reached.iter().find(|(other, takes, _)| *other == name && *takes == arity) {
             return Ok(Some(*function));
         }
         let Some(source) = standard::find(name, arity) else { return Ok(None) };
-        // Its number is known before its body is read, for those that call each other.
+        // Its number is known before its body is parsed, for definitions that call each other.
         self.reached.push((name, arity, self.code.functions.len() as u32));
         let outside = (self.source, self.at, std::mem::take(&mut self.scope));
         let outermost = self.standard.is_none();

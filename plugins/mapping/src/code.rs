@@ -1,13 +1,13 @@
-//! A filter after reading: nodes in an arena, with names resolved to places in the environment.
+//! A parsed filter: nodes in an arena, with names resolved to slots in the environment.
 
 use std::cell::Cell;
 
 use crate::{natives::Native, value::Val};
 
-/// A node's place in the arena.
+/// Index of a node in the arena.
 pub type Id = u32;
 
-/// How deep a syntax tree may be: evaluating a part without alternatives recurses over it.
+/// The deepest syntax tree. Parts without alternatives are evaluated by recursion over it.
 pub const DEEPEST_TREE: u16 = 240;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Operator {
     AtLeast,
 }
 
-/// What an update computes with the value that is there (`|=`, `+=`, `//=` and so on).
+/// The operator of an update that uses the present value (`|=`, `+=`, `//=` and so on).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
     Arithmetic(Operator),
@@ -38,13 +38,13 @@ pub enum Node {
     Empty,
     Error,
     Constant(Val),
-    /// A variable, by the number of slots above it in the environment.
+    /// A variable, as the number of slots above it in the environment.
     Variable(u32),
-    /// A function's parameter, likewise.
+    /// A function's parameter, in the same form.
     Parameter(u32),
     Pipe(Id, Id),
     Comma(Id, Id),
-    /// `optional` is a `?` directly behind, which forgives this step only.
+    /// `optional` means that a `?` follows directly, which ignores errors of this step only.
     Index {
         of: Id,
         key: Id,
@@ -76,7 +76,7 @@ pub enum Node {
     },
     Array(Id),
     Object(Box<[(Id, Id)]>),
-    /// Texts, put together.
+    /// A text made of several parts.
     Text(Box<[Id]>),
     /// Binds each output of `source` to a new slot for `body`.
     Bind {
@@ -85,19 +85,20 @@ pub enum Node {
     },
     /// Tries one pattern after the other (`?//`).
     Patterns(Box<[Id]>),
-    /// Ends one pattern: the environment from `up` slots above, with these variables on it. What a pattern doesn't bind is null.
+    /// Ends one pattern: the environment from `up` slots above, and these variables. A variable that the pattern
+    /// doesn't bind is null.
     Rebind {
         up: u32,
         variables: Box<[Option<u32>]>,
         body: Id,
     },
-    /// `reduce` and `foreach`: `step` gets the state's slot and the item's slot.
+    /// `reduce` and `foreach`. `step` gets the slot of the state and the slot of the item.
     Fold {
         source: Id,
         start: Id,
         step: Id,
     },
-    /// Computes the next state, from the state in a slot.
+    /// Computes the next state from the state in a slot.
     Step {
         slot: u32,
         body: Id,
@@ -130,7 +131,7 @@ pub enum Node {
         paths: Id,
         update: Id,
     },
-    /// `paths op= value`: `update` is an operator on the input and the newest slot.
+    /// `paths op= value`. `update` is an operator on the input and the newest slot.
     ModifyWith {
         paths: Id,
         value: Id,
@@ -138,22 +139,22 @@ pub enum Node {
     },
 }
 
-/// What follows a step of a fold.
+/// What follows after a step of a fold.
 #[derive(Clone, Copy, Debug)]
 pub enum Then {
-    /// The next item.
+    /// The next item is processed.
     Next,
     /// The state is an output.
     Emit,
-    /// A filter of the state gives the outputs.
+    /// This filter computes the outputs from the state.
     Extract(Id),
 }
 
-/// A definition. Its body sees its parameters as the newest slots.
+/// A definition. In its body, the parameters are the newest slots.
 #[derive(Clone, Copy, Debug)]
 pub struct Function {
     pub body: Id,
-    /// How many slots were in scope where it stands.
+    /// The number of slots in scope at the definition.
     pub depth: u32,
 }
 
@@ -161,11 +162,11 @@ pub struct Function {
 struct Traits {
     depth: u16,
     is_single: bool,
-    /// Its outputs can be computed one after the other by plain recursion.
+    /// Whether plain recursion can compute its outputs one after the other.
     is_stream: bool,
 }
 
-/// The arena.
+/// The arena of nodes and functions.
 #[derive(Default)]
 pub struct Code {
     nodes: Vec<Node>,
@@ -178,12 +179,12 @@ impl Code {
         &self.nodes[id as usize]
     }
 
-    /// Whether a node always ends with one output or an error, without alternatives to come back to.
+    /// Whether a node always has one output or an error, and no alternatives.
     pub fn is_single(&self, id: Id) -> bool {
         self.traits[id as usize].is_single
     }
 
-    /// Adds a node, or nothing when the tree is then too deep.
+    /// Adds a node. `None` when the tree would become too deep.
     pub fn add(&mut self, node: Node) -> Option<Id> {
         let mut traits = self.traits_of(&node);
         if traits.depth > DEEPEST_TREE {
@@ -277,7 +278,7 @@ impl Code {
                 is_single = matches!(then, Then::Next);
                 is_stream = false;
             }
-            // A `reduce` is single when the state has one successor for each item.
+            // A `reduce` is single when each item leads to one next state.
             Node::Fold { source, start, step } => {
                 see(*source);
                 let items = all_stream.get();
@@ -286,7 +287,7 @@ impl Code {
                 is_stream = is_single;
                 all_single.set(true);
             }
-            // An update of one place, by the path to it.
+            // An update of a single place, which its path describes.
             Node::Assign { paths, value } | Node::Modify { paths, update: value } => {
                 is_single = self.is_place(*paths);
                 [*paths, *value].into_iter().for_each(see);
@@ -322,7 +323,7 @@ impl Code {
         }
     }
 
-    /// Whether a node leads to exactly one place: keys, one after the other.
+    /// Whether a node describes exactly one place by a chain of keys.
     pub fn is_place(&self, id: Id) -> bool {
         match self.node(id) {
             Node::Identity => true,

@@ -1,4 +1,4 @@
-//! The mapper beside jq 1.8: what jq made of over a thousand cases is in `differential/expected.jsonl`.
+//! Compares the mapper with jq 1.8. `differential/expected.jsonl` has jq's results for over a thousand cases.
 
 use std::{collections::BTreeSet, env, path::Path, process::Command};
 
@@ -6,23 +6,23 @@ use serde::Deserialize;
 
 use crate::jq::testing::outputs;
 
-/// A case, and what jq makes of it.
+/// A case with jq's result.
 #[derive(Deserialize)]
 struct Case {
     filter: String,
     input: String,
-    /// As jq writes them.
+    /// Outputs in the form in which jq writes them.
     #[serde(default)]
     outputs: Vec<String>,
-    /// Whether jq raised something behind the outputs.
+    /// Whether jq raised an error after the outputs.
     #[serde(default)]
     error: bool,
-    /// Whether jq can't read the filter.
+    /// Whether jq can't parse the filter.
     #[serde(default)]
     refused: bool,
 }
 
-/// The filters for which the mapper differs from jq, as the handbook says, each with the reason.
+/// Filters whose results differ from jq's, as the handbook says, each with the reason.
 const DIFFERENT: &str = include_str!("../differential/different.txt");
 
 fn cases() -> Vec<Case> {
@@ -38,7 +38,7 @@ fn filters_give_what_jq_gives() {
     let mut seen = BTreeSet::new();
     for case in cases() {
         compared += 1;
-        // A mapping fails when its filter can't be read as it does when it raises.
+        // A filter that can't be parsed fails in the same way as one that raises an error.
         let failed = || (Vec::new(), true);
         let ours = outputs(&case.filter, &case.input).unwrap_or_else(failed);
         let theirs = if case.refused { failed() } else { (case.outputs, case.error) };

@@ -1,5 +1,5 @@
-//! Computes the parts of a filter that have no alternatives to come back to, by recursion over the tree: quicker than the
-//! machine, and most of what mappings say.
+//! Computes parts of a filter that have no alternatives, by recursion over the tree. It is faster than the machine and
+//! handles most of what mappings contain.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -20,7 +20,7 @@ pub struct Direct<'c> {
 type Sink<'s> = &'s mut dyn FnMut(Val) -> Raises<()>;
 
 impl Direct<'_> {
-    /// The one output of a part for which [`Code::is_single`] holds.
+    /// The one output of a part that is [`Code::is_single`].
     pub fn single(&self, id: Id, environment: &Environment, input: &Val) -> Raises<Val> {
         match self.code.node(id) {
             Node::Identity => Ok(input.clone()),
@@ -126,7 +126,7 @@ impl Direct<'_> {
         }
     }
 
-    /// The same for an input that nobody else needs, which may then be changed where it is.
+    /// The same for an input that has no other user and may be changed in place.
     pub fn single_owned(&self, id: Id, environment: &Environment, input: Val) -> Raises<Val> {
         match self.code.node(id) {
             Node::Identity => Ok(input),
@@ -161,7 +161,7 @@ impl Direct<'_> {
         Ok(object.into())
     }
 
-    /// An update of the one place that its paths lead to.
+    /// Updates the one place that the paths describe.
     fn update(&self, id: Id, environment: &Environment, input: Val) -> Raises<Val> {
         let mut path = Vec::new();
         match self.code.node(id) {
@@ -184,7 +184,7 @@ impl Direct<'_> {
         }
     }
 
-    /// Where the paths of [`Code::is_place`] lead to, and what is there.
+    /// The path of a part that is [`Code::is_place`], and the value there.
     fn place(&self, id: Id, environment: &Environment, input: &Val, path: &mut Vec<Val>) -> Raises<Val> {
         match self.code.node(id) {
             Node::Index { of, key, .. } => {
@@ -201,7 +201,7 @@ impl Direct<'_> {
         }
     }
 
-    /// All outputs of a part for which [`Code::is_stream`] holds.
+    /// All outputs of a part that is [`Code::is_stream`].
     pub fn stream(&self, id: Id, environment: &Environment, input: &Val, sink: Sink<'_>) -> Raises<()> {
         if self.code.is_single(id) {
             return sink(self.single(id, environment, input)?);
@@ -257,12 +257,12 @@ impl Direct<'_> {
     }
 }
 
-/// Texts that stand in a list from the last to the first, put together.
+/// Joins texts that are listed from the last to the first.
 pub fn join(texts: &[Val]) -> Val {
     Val::from(texts.iter().rev().filter_map(Val::as_text).map(|text| &**text).collect::<String>())
 }
 
-/// The name that a key gives to a member.
+/// The member's name for a key.
 pub fn name(key: &Val) -> Raises<Text> {
     match key {
         Val::Text(name) => Ok(name.clone()),
@@ -286,7 +286,7 @@ fn each(of: &Val, optional: bool, sink: Sink<'_>) -> Raises<()> {
     }
 }
 
-/// A value that can't be iterated over, as messages name it.
+/// A value that can't be iterated over, for an error message.
 pub fn iterated(value: &Val) -> String {
     match value {
         Val::Null => "null (null)".to_owned(),

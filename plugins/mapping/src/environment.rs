@@ -1,4 +1,4 @@
-//! What names stand for while a filter runs: slots, the newest first, shared by all that see them.
+//! The values of names while a filter runs: slots, the newest first. Environments share their slots.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -33,7 +33,7 @@ impl Environment {
         self.with(Slot::Value(value))
     }
 
-    /// The environment below so many slots.
+    /// The environment below this number of slots.
     pub fn up(&self, slots: u32) -> Self {
         let mut at = self;
         for _ in 0..slots {
@@ -68,7 +68,7 @@ impl Environment {
     }
 }
 
-/// A recursion of a filter's own makes chains that are too long to be dropped by recursion.
+/// Dropped by a loop, because a recursive filter makes chains that are too long to be dropped by recursion.
 impl Drop for Environment {
     fn drop(&mut self) {
         let mut next = self.0.take();

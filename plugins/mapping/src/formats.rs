@@ -1,4 +1,4 @@
-//! `@csv` and the other formats.
+//! The formats, such as `@csv`.
 
 use crate::{
     arithmetic::{Raises, describe, raise},
@@ -14,7 +14,7 @@ pub fn by_name(v: &[Val]) -> Raises<Val> {
     }
 }
 
-/// A value as `tostring` has it.
+/// A value as `tostring` writes it.
 fn plain(value: &Val) -> String {
     match value {
         Val::Text(text) => text.to_string(),
@@ -115,7 +115,7 @@ pub fn shell(v: &[Val]) -> Raises<Val> {
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/// Bytes as digits of so many bits each, padded to groups of so many digits.
+/// Encodes bytes as digits of `bits` bits each, padded to groups of `group` digits.
 fn encode(bytes: &[u8], alphabet: &[u8], bits: u32, group: usize) -> Val {
     let mut out = String::new();
     let (mut held, mut count) = (0_u32, 0);
@@ -137,7 +137,7 @@ fn encode(bytes: &[u8], alphabet: &[u8], bits: u32, group: usize) -> Val {
     Val::from(out)
 }
 
-/// The bytes of digits, or nothing when one of them is none.
+/// Decodes digits. `None` when one of them is invalid.
 fn decode(digits: &str, alphabet: &[u8], bits: u32) -> Option<Val> {
     let mut out = Vec::new();
     let (mut held, mut count) = (0_u32, 0);
@@ -160,7 +160,7 @@ pub fn base64(v: &[Val]) -> Raises<Val> {
 
 pub fn base64_decoded(v: &[Val]) -> Raises<Val> {
     let text = plain(&v[0]);
-    // What stands behind padding is not read.
+    // Text after the padding is ignored.
     let digits = text.split('=').next().unwrap_or_default();
     if digits.len() % 4 == 1 && digits.len() == text.len() {
         return raise(format!("{} trailing base64 byte found", describe(&Val::from(text))));

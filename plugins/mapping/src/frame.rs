@@ -1,4 +1,5 @@
-//! What the machine keeps: the value at hand, what is left to do with it, and what is left to try.
+//! The machine's data: the current value, the frames that still process an output, and the forks that are still to be
+//! tried.
 
 use std::{
     cell::{Cell, RefCell},
@@ -16,7 +17,7 @@ use crate::{
     value::{Text, Val},
 };
 
-/// A value, and the path that led to it while paths are asked for.
+/// A value, with its path when paths are tracked.
 #[derive(Clone)]
 pub struct Cursor {
     pub value: Val,
@@ -28,7 +29,7 @@ impl Cursor {
         Self { value, track: None }
     }
 
-    /// A value that was computed: the path still leads to the old one.
+    /// A computed value. The path still describes the old value.
     pub fn with(self, value: Val) -> Self {
         Self { value, track: self.track }
     }
@@ -54,7 +55,7 @@ impl Cursor {
         Ok(Self { value, track: Some(track) })
     }
 
-    /// The key and the value of a child, by its place.
+    /// Key and value of a child, by its position.
     pub fn child(&self, place: usize) -> Option<(Val, Val)> {
         match &self.value {
             Val::Array(items) => items.get(place).map(|item| (Val::count(place), item.clone())),
@@ -64,15 +65,15 @@ impl Cursor {
     }
 }
 
-/// What several paths lead to is changed one after the other.
+/// A value whose paths are updated one after the other.
 #[derive(Default)]
 pub struct Updated {
     pub value: Val,
-    /// The paths for which an update had no output.
+    /// Paths for which an update had no output.
     pub deleted: Vec<Val>,
 }
 
-/// What is left to do with an output: frames, the next one first.
+/// What is still to be done with an output: frames, the next one first.
 #[derive(Clone, Default)]
 pub struct Rest(Option<Rc<Frame>>);
 
@@ -90,7 +91,7 @@ impl Rest {
         self.0.is_none()
     }
 
-    /// The next frame, and those behind it.
+    /// The next frame, and the frames after it.
     pub fn take(mut self) -> Option<(Kind, Self)> {
         self.0.take().map(|frame| match Rc::try_unwrap(frame) {
             Ok(Frame { kind, rest }) => (kind, rest),
@@ -99,7 +100,7 @@ impl Rest {
     }
 }
 
-/// A recursion of a filter's own makes chains that are too long to be dropped by recursion.
+/// Dropped by a loop, because a recursive filter makes chains that are too long to be dropped by recursion.
 impl Drop for Rest {
     fn drop(&mut self) {
         let mut next = self.0.take();
@@ -109,7 +110,8 @@ impl Drop for Rest {
     }
 }
 
-/// One thing to do with an output. `Id`s are those of the node that the frame belongs to, and a `Cursor` is its input.
+/// One step of processing an output. An `Id` is the node that the frame belongs to, and a `Cursor` is that node's
+/// input.
 #[derive(Clone)]
 pub enum Kind {
     Pipe(Id, Environment),
@@ -118,7 +120,7 @@ pub enum Kind {
     To(Id, Val, Environment, Cursor),
     Index(Val, bool),
     Each(bool),
-    /// Ends the body of the `try` whose fork is at this place.
+    /// Ends the body of the `try` whose fork is at this index.
     LeaveTry(usize),
     Right(Id, Environment, Cursor),
     Operate(Operator, Val, Option<Rc<Track>>),
@@ -135,7 +137,7 @@ pub enum Kind {
     Start(Id, Environment, Cursor),
     Item(Id, Environment),
     Step(Id, Environment, State),
-    /// The output is kept elsewhere.
+    /// The output is stored elsewhere.
     Stop,
     Argument(Id, Native, usize, Vec<Val>, Environment, Cursor),
     Path(Option<Rc<Track>>),
@@ -148,13 +150,13 @@ pub enum Kind {
     Modified(Rc<RefCell<Updated>>, Rc<Vec<Val>>, usize),
 }
 
-/// What is left to try once there are no more outputs, or something was raised.
+/// An alternative to try when there are no more outputs, or after an error.
 pub enum Fork {
     Evaluate(Id, Environment, Cursor, Rest),
     Each(Cursor, usize, Rest),
     Range(f64, f64, Option<Rc<Track>>, Rest),
     Try(Option<Id>, Environment, Option<Rc<Track>>, Rest),
-    /// An output has left the `try` whose fork is at this place.
+    /// An output has left the `try` whose fork is at this index.
     LeftTry(usize),
     Label(u64),
     Alternative(Rc<Cell<bool>>, (Id, Environment, Cursor, Rest)),

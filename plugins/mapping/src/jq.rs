@@ -1,4 +1,4 @@
-//! Runs one filter on one input, in an instance that lives for this one call.
+//! Runs one filter on one input. The instance lives for this one call.
 
 use std::mem::forget;
 
@@ -6,7 +6,7 @@ use crate::{json, machine::Machine, parse, read::read, value::Val, write::write}
 
 pub use crate::{code::DEEPEST_TREE, parse::DEEPEST_FILTER};
 
-/// How deep an input and an output may nest: as deep as the host's own JSON reader goes.
+/// The deepest nesting of input and output, the same as in the host's JSON reader.
 pub const DEEPEST: usize = 127;
 const MOST_OUTPUTS: usize = 10_000;
 const MOST_BYTES: usize = 4 << 20;
@@ -15,7 +15,7 @@ const MOST_BYTES: usize = 4 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub message: String,
-    /// Where in the filter, in bytes.
+    /// The position of the mistake in the filter, in bytes.
     pub offset: Option<usize>,
 }
 
@@ -25,7 +25,7 @@ impl Failure {
     }
 }
 
-/// One output as it is, several as an array, none as `null`.
+/// Applies a filter. One output is returned as it is, several as an array, and none as `null`.
 pub fn apply(filter: &str, input: String) -> Result<String, Failure> {
     let mut outputs = outputs(filter, input)?;
     Ok(match outputs.count {
@@ -39,14 +39,14 @@ pub fn apply(filter: &str, input: String) -> Result<String, Failure> {
     })
 }
 
-/// Several outputs as JSON, with commas between them.
+/// Several outputs as JSON, separated by commas.
 struct Outputs {
     json: String,
     count: usize,
 }
 
 fn outputs(filter: &str, input: String) -> Result<Outputs, Failure> {
-    // The instance ends with this call: what texts borrow from lives as long as that, and so does what isn't dropped.
+    // The instance ends with this call, so leaked texts live exactly as long as the values that borrow from them.
     let filter: &'static str = filter.to_owned().leak();
     let input = read(input.leak(), DEEPEST)
         .map_err(|error| Failure::new(format!("the input is not JSON: {} at byte {}", error.reason, error.offset)))?;
@@ -62,7 +62,7 @@ fn outputs(filter: &str, input: String) -> Result<Outputs, Failure> {
         }
         count += 1;
         let written = write(&output, &mut out, DEEPEST);
-        // Dropping it would recurse as deep as it is, and it may be deeper than what can be written.
+        // Dropping would recurse, and a value may be deeper than what can be written.
         forget(output);
         written.map_err(Failure::new)?;
         if count > MOST_OUTPUTS || out.len() > MOST_BYTES {
@@ -77,7 +77,7 @@ fn outputs(filter: &str, input: String) -> Result<Outputs, Failure> {
     Ok(Outputs { json, count })
 }
 
-/// What was raised, as a message: jq raises whole values, too.
+/// The message of an error. jq can raise any value.
 fn message(error: &Val) -> String {
     const LONGEST: usize = 500;
     let mut message = match error {

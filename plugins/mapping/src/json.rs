@@ -1,4 +1,4 @@
-//! JSON in texts: what `tojson` writes and `fromjson` reads.
+//! JSON within texts: `tojson` and `fromjson`.
 
 use crate::{
     arithmetic::{Raises, raise},
@@ -10,7 +10,7 @@ use crate::{
 /// A value as compact JSON.
 pub fn to_text(value: &Val) -> String {
     let mut out = Vec::new();
-    // As deep as there is stack for: the guest's fault is typed beyond it.
+    // The stack limits the depth. A note replaces a deeper value.
     match write::write(value, &mut out, MOST_NESTED) {
         Ok(()) => String::from_utf8(out).unwrap_or_default(),
         Err(_) => "<skipped: too deep>".to_owned(),
@@ -19,7 +19,7 @@ pub fn to_text(value: &Val) -> String {
 
 const MOST_NESTED: usize = 512;
 
-/// `tostring`: texts are as they are.
+/// `tostring`: texts are unchanged.
 pub fn to_string(value: &Val) -> Val {
     match value {
         Val::Text(text) => Val::Text(text.clone()),
@@ -27,9 +27,9 @@ pub fn to_string(value: &Val) -> Val {
     }
 }
 
-/// Reads JSON out of a text, with what jq's reader takes beyond it.
+/// Parses JSON in a text, including the forms that only jq's reader accepts.
 pub fn from_text(text: &str) -> Raises<Val> {
-    // What is read lives as long as the instance.
+    // Leaked: the value borrows from it until the instance ends.
     match read::read_loose(text.to_owned().leak(), MOST_NESTED) {
         Ok(value) => Ok(value),
         Err(error) => {

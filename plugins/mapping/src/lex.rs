@@ -1,20 +1,20 @@
-//! The tokens of a filter.
+//! Splits a filter into tokens.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
     Number(&'static str),
-    /// `.name`, without the point.
+    /// `.name`, without the dot.
     Field(&'static str),
     Name(&'static str),
-    /// `$name`, without the sign.
+    /// `$name`, without `$`.
     Variable(&'static str),
-    /// `@name`, with the sign.
+    /// `@name`, with `@`.
     Format(&'static str),
-    /// A text begins here. The reader of texts goes on behind it, since filters are within them.
+    /// A text starts here. The parser of texts continues, because texts can contain filters.
     Quote,
     Symbol(&'static str),
     End,
-    /// Nothing that jq knows.
+    /// Not a token of jq.
     Unknown,
 }
 
@@ -23,7 +23,7 @@ const SYMBOLS: [&str; 36] = [
     "}", "|", ",", ":", ";", "=", "<", ">", "+", "-", "*", "/", "%", "?", "$", "!",
 ];
 
-/// The length of a number at the beginning, or 0.
+/// The length of a number at the start, or 0.
 fn number(text: &str) -> usize {
     let bytes = text.as_bytes();
     let digits = |from: usize| bytes[from.min(bytes.len())..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -46,7 +46,7 @@ fn number(text: &str) -> usize {
     at
 }
 
-/// The length of a name at the beginning, with `::` within it, or 0.
+/// The length of a name at the start, which may contain `::`, or 0.
 fn name(text: &str, qualified: bool) -> usize {
     let bytes = text.as_bytes();
     if !bytes.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_') {
@@ -62,13 +62,13 @@ fn name(text: &str, qualified: bool) -> usize {
     }
 }
 
-/// Where the next token begins: behind spaces and comments.
+/// The start of the next token, after spaces and comments.
 pub fn skip_space(source: &str, mut at: usize) -> usize {
     let bytes = source.as_bytes();
     loop {
         match bytes.get(at) {
             Some(b' ' | b'\t' | b'\n' | b'\r') => at += 1,
-            // A backslash continues a comment on the next line; two of them don't.
+            // A backslash continues a comment on the next line. Two backslashes don't.
             Some(b'#') => {
                 while let Some(byte) = bytes.get(at) {
                     match byte {
@@ -84,7 +84,7 @@ pub fn skip_space(source: &str, mut at: usize) -> usize {
     }
 }
 
-/// The token at a place, which is no space, and its length.
+/// The token at a position that is no space, and its length.
 pub fn token(source: &'static str, at: usize) -> (Token, usize) {
     let Some(rest) = source.get(at..) else { return (Token::Unknown, 1) };
     let Some(first) = rest.bytes().next() else { return (Token::End, 0) };
@@ -124,7 +124,7 @@ pub fn token(source: &'static str, at: usize) -> (Token, usize) {
         .map_or((Token::Unknown, 1), |symbol| (Token::Symbol(symbol), symbol.len()))
 }
 
-/// Words that are no names.
+/// Whether a word is reserved and can't be a name.
 pub fn is_keyword(name: &str) -> bool {
     matches!(
         name,

@@ -1,7 +1,6 @@
-//! The bundled `mapper` component: jq, without host effects. It exports what a connector imports, and the host
-//! runs it in an instance of its own on the caller's fuel.
+//! The bundled `mapper` component: jq without effects on the host. It exports the interface that connectors import. The
+//! host runs it in an instance of its own, on the caller's fuel.
 
-// The SDK's own; depending on the SDK would make a connector of this component.
 mod arithmetic;
 mod call;
 mod code;
@@ -10,6 +9,7 @@ mod environment;
 mod formats;
 mod frame;
 #[cfg(target_arch = "wasm32")]
+// The SDK's file, included directly: depending on the SDK would make this component a connector.
 #[path = "../../../sdk/rust/src/heap.rs"]
 mod heap;
 pub mod jq;

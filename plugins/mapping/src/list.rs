@@ -18,7 +18,7 @@ pub fn children(value: &Val) -> Raises<Vec<&Val>> {
 
 pub fn add(v: &[Val]) -> Raises<Val> {
     let items = children(&v[0])?;
-    // A text that grows with every item would be copied each time.
+    // Adding one text after the other would copy the result each time.
     if items.len() > 1 && items.iter().all(|item| matches!(item, Val::Text(_))) {
         return Ok(Val::from(items.iter().filter_map(|item| item.as_text()).map(|text| &**text).collect::<String>()));
     }
@@ -45,7 +45,7 @@ pub fn flatten_to(v: &[Val]) -> Raises<Val> {
     flatten(&v[0], depth)
 }
 
-/// A negative depth never ends.
+/// Flattens up to `depth` levels, or all of them when it is negative.
 pub fn flatten(value: &Val, depth: f64) -> Raises<Val> {
     fn flatten_into(items: Vec<&Val>, depth: f64, flat: &mut Vec<Val>) {
         for item in items {
@@ -67,7 +67,7 @@ fn items<'v>(value: &'v Val, cannot: &str) -> Raises<&'v [Val]> {
     }
 }
 
-/// The items with their keys, sorted by these; items of equal keys keep their order.
+/// The items with their keys, sorted by key. Items with equal keys keep their order.
 fn sorted<'v>(value: &'v Val, keys: &'v Val, cannot: &str) -> Raises<Vec<(&'v Val, &'v Val)>> {
     let items = items(value, cannot)?;
     let mut sorted: Vec<(&Val, &Val)> = self::items(keys, cannot)?.iter().zip(items).collect();
@@ -75,7 +75,7 @@ fn sorted<'v>(value: &'v Val, keys: &'v Val, cannot: &str) -> Raises<Vec<(&'v Va
     Ok(sorted)
 }
 
-/// The standard library's sort may panic when `nan` is below itself; this one doesn't mind.
+/// A stable sort. The standard library's sort may panic because `nan` is less than itself.
 fn sort_stably(pairs: &mut [(&Val, &Val)]) {
     if pairs.len() < 2 {
         return;
@@ -169,7 +169,7 @@ pub fn indices(v: &[Val]) -> Raises<Val> {
     }
 }
 
-/// Where a text stands within another, overlapping, in characters.
+/// The positions of a text in another one, in characters. They may overlap.
 fn text_indices(text: &str, part: &str) -> Val {
     if part.is_empty() {
         return Val::array(Vec::new());

@@ -1,5 +1,5 @@
-//! Runs a filter with all its alternatives, in jq's order and as lazily: what is left to try is a stack of forks, what is
-//! left to do with an output is a chain of frames. Nothing here recurses as deep as a filter does.
+//! Runs a filter with all its alternatives, in jq's order and as lazily. A stack of forks holds the alternatives to
+//! try, and a chain of frames holds what is to be done with an output. No function recurses with the filter's depth.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,15 +18,15 @@ use crate::{
     value::Val,
 };
 
-/// What the machine does next.
+/// The machine's next step.
 enum Next {
     Evaluate(Id, Environment, Cursor, Rest),
-    /// Gives an output to what follows.
+    /// Passes an output to the next frame.
     Give(Cursor, Rest),
     /// Takes the newest fork.
     Back,
     Raise(Val),
-    /// Leaves what a label is around.
+    /// Leaves the body of a label.
     Break(u64),
 }
 
@@ -186,7 +186,7 @@ impl<'c> Machine<'c> {
         })
     }
 
-    /// An argument as its parameter has it. A parameter that is passed on is not wrapped again.
+    /// The closure of an argument. A parameter that is passed on isn't wrapped again.
     fn closure(&self, argument: Id, environment: &Environment) -> Slot {
         match self.direct.code.node(argument) {
             Node::Parameter(above) => match environment.slot(*above) {
@@ -197,7 +197,7 @@ impl<'c> Machine<'c> {
         }
     }
 
-    /// Evaluates a part whose outputs are values and no places.
+    /// Evaluates a part whose outputs are values without paths.
     fn part(&self, id: Id, kind: Kind, rest: Rest, environment: &Environment, input: &Cursor) -> Next {
         Next::Evaluate(id, environment.clone(), Cursor::untracked(input.value.clone()), rest.then(kind))
     }
@@ -246,7 +246,7 @@ impl<'c> Machine<'c> {
                 other => return raise(format!("Cannot iterate over {}", iterated(other))),
             },
             Kind::LeaveTry(mark) => {
-                // What is raised from here on is no concern of the `try`.
+                // Later errors are outside of the `try`.
                 if mark + 1 == self.forks.len() {
                     self.forks.pop();
                 } else {
@@ -447,7 +447,7 @@ impl<'c> Machine<'c> {
         Ok(self.part(*key, kind, rest, &environment, &input))
     }
 
-    /// Texts are put together from their ends, as jq does it.
+    /// Texts are joined from their ends, as in jq.
     fn text_part(
         &mut self,
         id: Id,
@@ -463,7 +463,7 @@ impl<'c> Machine<'c> {
         self.part(parts[place], kind, rest, &environment, &input)
     }
 
-    /// The arguments of a native function, the last first.
+    /// Evaluates the arguments of a native function, the last one first.
     #[expect(clippy::too_many_arguments, reason = "what a frame holds")]
     fn argument(
         &mut self,
@@ -484,7 +484,7 @@ impl<'c> Machine<'c> {
         Ok(self.part(arguments[place - 1], kind, rest, &environment, &input))
     }
 
-    /// One pattern of several. What is raised in it, or in the body, leads to the next one.
+    /// Tries one of several patterns. An error in it, or in the body, leads to the next one.
     fn pattern(&mut self, id: Id, place: usize, environment: Environment, input: Cursor, rest: Rest) -> Next {
         let Node::Patterns(patterns) = self.direct.code.node(id) else { return Next::Back };
         if place + 1 < patterns.len() {
@@ -495,7 +495,7 @@ impl<'c> Machine<'c> {
 
     fn back(&mut self) -> Raises<Next> {
         let Some(fork) = self.forks.last_mut() else { return Ok(Next::Back) };
-        // Those that have more to give stay where they are.
+        // Forks with more alternatives stay.
         match fork {
             Fork::Each(of, place, rest) => {
                 if let Some((key, value)) = of.child(*place) {
@@ -551,7 +551,7 @@ impl<'c> Machine<'c> {
         })
     }
 
-    /// Whether what a fold does for each item ends in the next one.
+    /// Whether each item of a fold leads to one next state and no output.
     fn is_reduce(&self, step: Id) -> bool {
         match self.direct.code.node(step) {
             Node::Bind { body, .. } | Node::Rebind { body, .. } => self.is_reduce(*body),

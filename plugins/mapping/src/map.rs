@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use crate::value::{Text, Val};
 
-/// Up to this many members are searched one by one: that is quicker than a hash, and most objects are small.
+/// Up to this many members are searched one by one, which is faster than hashing. Most objects are small.
 const FEW: usize = 12;
 
 /// The members of an object.
@@ -19,7 +19,7 @@ pub enum Map {
     Many(IndexMap<Text, Val, BuildHasherDefault<Fnv>>),
 }
 
-/// FNV-1a: an instance lives for one call on bounded fuel, so that collisions cost only who makes them.
+/// FNV-1a. An instance lives for one call on bounded fuel, so collisions only cost the caller who makes them.
 #[derive(Default)]
 pub struct Fnv(u64);
 
@@ -95,7 +95,7 @@ impl Map {
         }
     }
 
-    /// The member at a place in the order.
+    /// The member at a position.
     pub fn at(&self, place: usize) -> Option<(&Text, &Val)> {
         match self {
             Self::Few(members) => members.get(place).map(|(name, value)| (name, value)),
@@ -103,7 +103,7 @@ impl Map {
         }
     }
 
-    /// Sets a member, which keeps its place when it is there already.
+    /// Sets a member. An existing one keeps its position.
     pub fn insert(&mut self, name: Text, value: Val) {
         match self {
             Self::Few(members) => match members.iter().position(|(other, _)| *other == name) {
@@ -138,7 +138,7 @@ impl Map {
     }
 }
 
-/// A name to look for, hashed as a [`Text`].
+/// A name to search for, hashed like a [`Text`].
 #[derive(Hash)]
 struct Name<'n>(&'n str);
 

@@ -1,4 +1,4 @@
-//! `match` and what is made of it.
+//! `match` and the functions that are based on it.
 
 use crate::{
     arithmetic::{Raises, describe, raise},
@@ -7,7 +7,7 @@ use crate::{
     value::{Text, Val},
 };
 
-/// The pattern and the flags of a filter that takes both in one argument.
+/// Pattern and flags of a filter that takes both in one argument.
 pub fn pattern(v: &[Val]) -> Raises<Val> {
     match &v[1] {
         Val::Text(_) => Ok(Val::array(vec![v[1].clone(), Val::Null])),
@@ -37,7 +37,7 @@ pub fn matches(v: &[Val]) -> Raises<Val> {
                     'g' => global = true,
                     'i' => options.ignore_case = true,
                     'x' => options.extended = true,
-                    // As jq has it, a text is one line anyway.
+                    // As in jq, this has no effect: a text is always one line.
                     's' => {}
                     'p' => options.dot_all = true,
                     'l' => options.longest = true,
@@ -93,7 +93,7 @@ fn described(text: &str, places: &mut Places<'_>, range: Option<(usize, usize)>,
         None => (-1.0, 0, Val::Null),
     };
     object.insert("offset".into(), Val::Num(offset));
-    // jq puts the length of what is empty last.
+    // jq writes the length of an empty match last.
     if empty_last && length == 0 {
         object.insert("string".into(), string);
         object.insert("length".into(), Val::count(length));
@@ -104,7 +104,7 @@ fn described(text: &str, places: &mut Places<'_>, range: Option<(usize, usize)>,
     object
 }
 
-/// Turns places in bytes into places in characters, from the last one on where it can.
+/// Converts byte positions to character positions. It continues from the last one where possible.
 struct Places<'t> {
     text: &'t str,
     byte: usize,

@@ -1,5 +1,5 @@
-//! Mathematical functions, as C's library has them. They are computed by the `libm` crate everywhere, so that a mapping gives
-//! the same digits in a guest and in a test.
+//! The mathematical functions of C's library. The `libm` crate computes them everywhere, so a mapping gives the same
+//! digits in a guest and in a test.
 
 use crate::{
     arithmetic::{Raises, describe, raise},
@@ -29,7 +29,7 @@ macro_rules! of_input {
     };
 }
 
-/// A function of two arguments. The last one is looked at first.
+/// A function of two arguments. The last one is checked first.
 macro_rules! of_two {
     ($f:expr) => {
         |v| {

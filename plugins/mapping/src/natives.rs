@@ -1,4 +1,4 @@
-//! The native functions by their names.
+//! Finds native functions by their names.
 
 use crate::{
     arithmetic::{Raises, describe, raise},
@@ -6,10 +6,10 @@ use crate::{
     value::Val,
 };
 
-/// Takes the input and the arguments behind it.
+/// A native function of the input and the arguments after it.
 pub type Native = fn(&[Val]) -> Raises<Val>;
 
-/// A native function by its name and the number of its arguments.
+/// Finds a native function by its name and its number of arguments.
 pub fn find(name: &str, arity: usize) -> Option<Native> {
     let found: Native = match (name, arity) {
         ("not", 0) => |v| Ok(Val::Bool(!v[0].is_true())),
@@ -81,7 +81,7 @@ pub fn find(name: &str, arity: usize) -> Option<Native> {
     Some(found)
 }
 
-/// A format by its name, with its sign.
+/// Finds a format by its name, including `@`.
 pub fn format(name: &str) -> Option<Native> {
     let found: Native = match name {
         "@text" => |v| Ok(json::to_string(&v[0])),

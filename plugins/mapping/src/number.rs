@@ -1,7 +1,8 @@
-//! Numbers: as they are written, as doubles, and their order.
+//! Numbers: as written, as doubles, and their order.
 //!
-//! jq keeps a number that nothing computes with as it was written, in the form that the General Decimal Arithmetic
-//! Specification calls "to-scientific-string". What was computed is the shortest text that reads back as the same double.
+//! jq keeps a number that isn't used in a computation as it was written, in the form that the General Decimal
+//! Arithmetic Specification calls "to-scientific-string". A computed number is written as the shortest text that gives
+//! the same double.
 
 use std::{borrow::Cow, cmp::Ordering};
 
@@ -16,13 +17,13 @@ pub fn compare_doubles(a: f64, b: f64) -> Ordering {
     if a.is_nan() { Ordering::Less } else { a.partial_cmp(&b).unwrap_or(Ordering::Greater) }
 }
 
-/// Two numbers of which at least one is as it was written.
+/// Compares two numbers, at least one of which is as it was written.
 pub fn compare(a: &Val, b: &Val) -> Ordering {
     let (Some(x), Some(y)) = (a.as_number(), b.as_number()) else { return Ordering::Equal };
     let order = compare_doubles(x, y);
     match (order, a, b) {
         (Ordering::Equal, Val::Literal(a), Val::Literal(b)) => Decimal::read(a).compare(&Decimal::read(b)),
-        // An integer that a double holds was written too; beyond, a double was computed.
+        // An integer that a double can hold is also as it was written. A larger double was computed.
         (Ordering::Equal, Val::Literal(a), Val::Num(b)) if is_whole(*b) => {
             Decimal::read(a).compare(&Decimal::read(&double(*b)))
         }
@@ -37,10 +38,10 @@ fn is_whole(number: f64) -> bool {
     number.fract() == 0.0 && number.abs() < 1e15
 }
 
-/// A number's parts: `±0.digits × 10^point`.
+/// The parts of a number: `±0.digits × 10^point`.
 struct Decimal<'d> {
     negative: bool,
-    /// Without zeros at the beginning.
+    /// Without leading zeros.
     digits: Cow<'d, str>,
     point: i64,
     /// The power of ten of the last digit.
@@ -48,7 +49,7 @@ struct Decimal<'d> {
 }
 
 impl<'d> Decimal<'d> {
-    /// Takes what JSON takes, and also `.5`, `5.` and zeros at the beginning.
+    /// Accepts JSON's form, and `.5`, `5.` and leading zeros.
     fn read(text: &'d str) -> Self {
         let (negative, text) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -89,7 +90,7 @@ impl<'d> Decimal<'d> {
     }
 }
 
-/// A number as jq writes what was written.
+/// A number in the form in which jq writes one that it read.
 pub fn canonical(text: &str) -> Cow<'_, str> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b'.');
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -128,7 +129,8 @@ pub fn canonical(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A double as jq writes it. JSON has no `nan` and no infinity: they are null and the largest number.
+/// A double in the form in which jq writes it. JSON has no `nan` and no infinity: they become null and the largest
+/// number.
 pub fn double(number: f64) -> String {
     if number.is_nan() {
         return "null".to_owned();
@@ -139,7 +141,7 @@ pub fn double(number: f64) -> String {
     if is_whole(number) && (number != 0.0 || number.is_sign_positive()) {
         return format!("{}", number as i64);
     }
-    // The shortest digits that read back as the same number, and their power of ten.
+    // The shortest digits that give the same number, with their power of ten.
     let scientific = format!("{number:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
@@ -166,7 +168,7 @@ pub fn double(number: f64) -> String {
     format!("{sign}{}.{}", &digits[..whole], &digits[whole..])
 }
 
-/// Changes a number's sign and keeps its digits.
+/// Negates a number and keeps its digits.
 pub fn negate(value: &Val) -> Option<Val> {
     Some(match value {
         Val::Num(number) if *number == 0.0 => Val::Num(0.0),
@@ -182,7 +184,7 @@ pub fn negate(value: &Val) -> Option<Val> {
     })
 }
 
-/// Reads a number as jq's reader and `tonumber` do: JSON's form, and also a plus, `.5`, `5.` and zeros at the beginning.
+/// Parses a number as jq's reader and `tonumber` do: JSON's form, and also a plus sign, `.5`, `5.` and leading zeros.
 pub fn read_loose(text: &str) -> Option<Val> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.find(['e', 'E']) {

@@ -1,4 +1,4 @@
-//! Functions of objects, and of lists that are read like them.
+//! Functions of objects, and of lists that are used like objects.
 
 use crate::{
     arithmetic::{Raises, describe, raise},
@@ -52,7 +52,7 @@ fn is_part(all: &Val, part: &Val) -> Raises<bool> {
             for part in part.iter() {
                 let mut found = false;
                 for item in all.iter() {
-                    // Within a list, items of other types are no mistake.
+                    // Within a list, items of other types are no error.
                     if item.type_name() == part.type_name() && is_part(item, part)? {
                         found = true;
                         break;

@@ -1,4 +1,4 @@
-//! Reads a filter: from its text to nodes, with every name resolved on the way.
+//! Parses a filter into nodes, and resolves every name.
 
 use crate::{
     code::{Code, Id, Node, Operator, Then, Update},
@@ -7,10 +7,10 @@ use crate::{
     value::Val,
 };
 
-/// How deep brackets, definitions and bindings may nest in a filter.
+/// The deepest nesting of brackets, definitions and bindings in a filter.
 pub const DEEPEST_FILTER: usize = 64;
 
-/// Why a filter can't be read, and where, in bytes.
+/// Why a filter can't be parsed, and the position in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     pub offset: usize,
@@ -21,18 +21,18 @@ pub type Parsed<T> = Result<T, Unreadable>;
 
 pub struct Parser {
     pub source: &'static str,
-    /// Where the next token begins.
+    /// The start of the next token.
     pub at: usize,
     pub scope: Scope,
     pub code: Code,
-    /// The standard definitions that were reached: name, number of parameters, function.
+    /// Standard definitions in use: name, number of parameters, function.
     pub reached: Vec<(&'static str, usize, u32)>,
     nesting: usize,
-    /// The place in the filter while a standard definition is read.
+    /// The position in the filter while a standard definition is parsed.
     pub standard: Option<usize>,
 }
 
-/// Reads a whole filter.
+/// Parses a whole filter.
 pub fn parse(source: &'static str) -> Parsed<(Code, Id)> {
     let mut parser = Parser {
         source,
@@ -127,7 +127,7 @@ impl Parser {
         Ok(read)
     }
 
-    /// Definitions, bindings, pipes and commas.
+    /// Parses definitions, bindings, pipes and commas.
     pub fn query(&mut self) -> Parsed<Id> {
         self.nested(|this| {
             let outside = this.scope.mark();
@@ -148,7 +148,7 @@ impl Parser {
         })
     }
 
-    /// What stands between two pipes, and whether it took all that follows.
+    /// Parses the part between two pipes. Also returns whether it took everything that follows.
     fn comma(&mut self) -> Parsed<(Id, bool)> {
         let mut items = Vec::new();
         let reaches_end = loop {
@@ -195,7 +195,7 @@ impl Parser {
         Ok((bound, true))
     }
 
-    /// Reads `def name(parameters): body;` and puts it into scope.
+    /// Parses `def name(parameters): body;` and adds it to the scope.
     pub fn definition(&mut self) -> Parsed<u32> {
         self.expect_word("def")?;
         let Token::Name(name) = self.peek() else { return self.fail("expected a name") };
@@ -245,14 +245,14 @@ impl Parser {
         Ok(function)
     }
 
-    /// Operators, by their precedence.
+    /// Parses operators by their precedence.
     fn expression(&mut self, least: u8) -> Parsed<Id> {
         let mut left = self.unary()?;
         let mut compared = false;
         let mut assigned = false;
         loop {
             let symbol = match self.peek() {
-                // jq reads `?//` in `.a?//1` as the sign between patterns and gives up.
+                // In `.a?//1`, jq reads `?//` as the separator of patterns and fails.
                 Token::Symbol("?//") => {
                     left = self.add(Node::Try { body: left, catch: None })?;
                     self.at += 1;
@@ -294,7 +294,7 @@ impl Parser {
             compared = precedence == 5;
             assigned = precedence == 2;
             self.advance();
-            // All are left-associative, but for `//`.
+            // All but `//` are left-associative.
             let right = self.nested(|this| this.expression(if precedence == 1 { 1 } else { precedence + 1 }))?;
             let node = match (symbol, operator) {
                 ("//", _) => Node::Alternative(left, right),
@@ -333,7 +333,7 @@ impl Parser {
         self.postfix()
     }
 
-    /// A term and the steps behind it.
+    /// Parses a term and the steps after it.
     fn postfix(&mut self) -> Parsed<Id> {
         let mut term = self.term()?;
         loop {
@@ -364,7 +364,7 @@ impl Parser {
         }
     }
 
-    /// Adds a step. A `?` directly behind it forgives this step only, not those before it.
+    /// Adds a step. A `?` directly after it ignores errors of this step only, not of earlier ones.
     fn index(&mut self, of: Id, key: Id) -> Parsed<Id> {
         let optional = self.eat("?");
         self.add(Node::Index { of, key, optional })
@@ -535,7 +535,7 @@ impl Parser {
         let mut start = 0;
         let step = self.patterns_of_item(|this| {
             this.expect("(")?;
-            // The start sees none of the item's variables.
+            // The start value can't use the item's variables.
             let inside = this.scope.split(outside);
             start = this.query()?;
             this.scope.join(inside);
@@ -598,7 +598,7 @@ impl Parser {
         Ok((key, self.add(Node::Index { of, key, optional: false })?))
     }
 
-    /// A member's value has no comma: expressions with pipes between them.
+    /// Parses a member's value: expressions with pipes between them, without commas.
     fn member_value(&mut self) -> Parsed<Id> {
         let first = self.nested(|this| this.expression(0))?;
         if !self.eat("|") {
@@ -608,7 +608,7 @@ impl Parser {
         self.add(Node::Pipe(first, rest))
     }
 
-    /// A text, with a format before it or without.
+    /// Parses a text, with or without a format before it.
     pub fn text_term(&mut self) -> Parsed<Id> {
         let start = self.at;
         let format = match self.peek() {
@@ -658,7 +658,7 @@ impl Parser {
         }
     }
 
-    /// One escape of a text, from its backslash on.
+    /// Parses one escape of a text, starting at its backslash.
     fn escape(&mut self, text: &mut String) -> Parsed<()> {
         let start = self.at;
         let bytes = self.source.as_bytes();

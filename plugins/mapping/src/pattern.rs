@@ -1,6 +1,6 @@
-//! Reads patterns: `as $x`, `as [$a, {b: $c}]`, and alternatives with `?//`.
+//! Parses patterns: `as $x`, `as [$a, {b: $c}]`, and alternatives with `?//`.
 //!
-//! A pattern is a chain of bindings: each part of it takes a value out of another, which has a slot already.
+//! A pattern is a chain of bindings. Each part takes a value out of another value that already has a slot.
 
 use crate::{
     code::{Id, Node},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Parser {
-    /// What stands behind `as`, for each output of `source`; the patterns' variables are in scope of what `body` reads.
+    /// Parses the patterns after `as`, for each output of `source`. Their variables are in scope of `body`.
     pub fn patterns(&mut self, source: Id, body: impl FnOnce(&mut Self) -> Parsed<Id>) -> Parsed<Id> {
         let body = self.patterns_of_item(body)?;
         self.add(Node::Bind { source, body })
@@ -38,7 +38,7 @@ impl Parser {
             let (sources, ..) = alternatives.pop().unwrap_or_default();
             return self.bind_all(sources, body);
         }
-        // The body sees the variables of all alternatives, in one order.
+        // The body has the variables of all alternatives, in one order.
         let mut names: Vec<&'static str> = Vec::new();
         for (name, _) in alternatives.iter().flat_map(|(.., variables)| variables) {
             if !names.contains(name) {
@@ -62,7 +62,7 @@ impl Parser {
         sources.into_iter().rev().try_fold(body, |body, source| self.add(Node::Bind { source, body }))
     }
 
-    /// Reads one pattern for the value whose entry is at `item`, and adds what it takes out of it to `sources`.
+    /// Parses one pattern for the value at the entry `item`. Adds the values that it takes out of it to `sources`.
     fn pattern(&mut self, item: usize, sources: &mut Vec<Id>) -> Parsed<()> {
         match self.peek() {
             Token::Variable(name) => {
@@ -117,7 +117,7 @@ impl Parser {
                 if !self.eat(":") {
                     return Ok(());
                 }
-                // The same value once more, for the pattern.
+                // The same value again, for the pattern.
                 let value = self.slot(member);
                 let above = self.scope.depth() - 1 - value;
                 sources.push(self.add(Node::Variable(above))?);
@@ -146,13 +146,13 @@ impl Parser {
         self.pattern_within(member, sources)
     }
 
-    /// A key is computed from the value that is taken apart.
+    /// A key is computed from the value that the pattern matches.
     fn on_value(&mut self, slot: u32, key: Id) -> Parsed<Id> {
         let value = self.add(Node::Variable(self.scope.depth() - 1 - slot))?;
         self.add(Node::Pipe(value, key))
     }
 
-    /// Takes a part out of a value into the next slot, whose entry it gives.
+    /// Takes a part out of a value into the next slot. Returns its entry.
     fn take(&mut self, slot: u32, key: Id, sources: &mut Vec<Id>) -> Parsed<usize> {
         let of = self.add(Node::Variable(self.scope.depth() - 1 - slot))?;
         sources.push(self.add(Node::Index { of, key, optional: false })?);
@@ -161,7 +161,7 @@ impl Parser {
         Ok(entry)
     }
 
-    /// The slot of the entry at a mark.
+    /// The slot of an entry.
     fn slot(&self, entry: usize) -> u32 {
         self.scope.slot(entry)
     }

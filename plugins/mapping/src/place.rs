@@ -1,4 +1,4 @@
-//! Takes values out of others, and puts them in, by keys and paths.
+//! Reads and writes values by keys and paths.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use crate::{
     value::{Text, Val, compare},
 };
 
-/// As long as a list may become by setting one of its items.
+/// The most items that a list may get by setting one of them.
 const LONGEST: f64 = 536_870_912.0;
 
 fn cannot_index<T>(value: &Val, key: &Val) -> Raises<T> {
@@ -18,7 +18,7 @@ fn cannot_index<T>(value: &Val, key: &Val) -> Raises<T> {
     }
 }
 
-/// `value[key]`, where the key may also be a slice, as it stands in a path.
+/// `value[key]`. The key may also be a slice in the form of a path.
 pub fn get(value: &Val, key: &Val) -> Raises<Val> {
     match (value, key) {
         (Val::Object(members), Val::Text(name)) => Ok(members.get(name).cloned().unwrap_or_default()),
@@ -40,7 +40,7 @@ fn item<'v>(items: &'v [Val], key: &Val) -> Option<&'v Val> {
     if place >= 0.0 && place < items.len() as f64 { items.get(place as usize) } else { None }
 }
 
-/// Where a list stands within another.
+/// The positions of a list within another one.
 pub fn places_of(items: &[Val], part: &[Val]) -> Val {
     if part.is_empty() {
         return Val::Null;
@@ -49,7 +49,7 @@ pub fn places_of(items: &[Val], part: &[Val]) -> Val {
     places.map(|(place, _)| Val::count(place)).collect()
 }
 
-/// The bounds of a slice of something so long, in it and in order.
+/// The bounds of a slice of a value with this length: within it, and in order.
 fn bounds(length: usize, from: &Val, to: &Val) -> Raises<(usize, usize)> {
     let number = |bound: &Val, otherwise: f64| match bound {
         Val::Null => Ok(otherwise),
@@ -57,7 +57,7 @@ fn bounds(length: usize, from: &Val, to: &Val) -> Raises<(usize, usize)> {
     };
     let length = length as f64;
     let place = |bound: f64| (if bound < 0.0 { bound + length } else { bound }).clamp(0.0, length);
-    // From the item that the start is in to the end of the one that the end is in.
+    // From the item that contains the start to the end of the item that contains the end.
     let from = place(number(from, 0.0)?).floor();
     let to = place(number(to, length)?).ceil();
     let (from, to) = (if from.is_nan() { 0.0 } else { from }, if to.is_nan() { length } else { to });
@@ -76,7 +76,7 @@ pub fn slice(value: &Val, from: &Val, to: &Val) -> Raises<Val> {
     }
 }
 
-/// The bounds of a text count characters.
+/// The bounds of a slice of a text count characters.
 fn slice_text(text: &Text, from: &Val, to: &Val) -> Raises<Val> {
     let length = if text.is_ascii() { text.len() } else { text.chars().count() };
     let (from, to) = bounds(length, from, to)?;
@@ -86,7 +86,7 @@ fn slice_text(text: &Text, from: &Val, to: &Val) -> Raises<Val> {
     Ok(Val::from(text.chars().skip(from).take(to - from).collect::<String>()))
 }
 
-/// The key of a slice in a path.
+/// The key of a slice, as in a path.
 pub fn slice_key(from: Val, to: Val) -> Val {
     let mut key = Map::default();
     key.insert("start".into(), from);
@@ -102,7 +102,7 @@ pub fn get_path(value: &Val, path: &[Val]) -> Raises<Val> {
     Ok(value)
 }
 
-/// Puts what a filter makes of the value at a path in its place.
+/// Replaces the value at a path by the filter's output for it.
 pub fn update_path(value: Val, path: &[Val], update: &mut dyn FnMut(Val) -> Raises<Val>) -> Raises<Val> {
     let Some((key, rest)) = path.split_first() else { return update(value) };
     let mut within = |old: Val| update_path(old, rest, &mut *update);
@@ -142,7 +142,7 @@ fn update_item(value: Val, key: &Val, update: &mut dyn FnMut(Val) -> Raises<Val>
     let place = if place.is_nan() { 0.0 } else { place.trunc() };
     let place = if place < 0.0 { place + items.len() as f64 } else { place };
     if place < 0.0 {
-        // What the filter raises comes first.
+        // An error of the filter comes first.
         update(Val::Null)?;
         return raise("Out of bounds negative array index");
     }
@@ -179,7 +179,7 @@ pub fn set_path(value: Val, path: &[Val], new: &Val) -> Raises<Val> {
     update_path(value, path, &mut |_| Ok(new.clone()))
 }
 
-/// Deletes what several paths lead to: the last first, so that no path changes its meaning.
+/// Deletes several paths, the last one first, so that no deletion changes the meaning of another path.
 pub fn delete_paths(value: Val, paths: &[Val]) -> Raises<Val> {
     let mut paths: Vec<&Val> = paths.iter().collect();
     paths.sort_by(|a, b| compare(b, a));

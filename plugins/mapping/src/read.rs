@@ -1,5 +1,5 @@
-//! Reads JSON (RFC 8259) into values: strictly, to a bounded depth, and without copying texts that have no escapes. Most of
-//! a mapping's time is spent here.
+//! Parses JSON (RFC 8259) into values: strictly, to a bounded depth, and without copying texts that have no escapes. A
+//! mapping spends most of its time here.
 
 use crate::{
     map::Map,
@@ -7,19 +7,20 @@ use crate::{
     value::{Text, Val},
 };
 
-/// Why a text is not a value, and where.
+/// Why a text isn't a value, and at which position.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unread {
     pub offset: usize,
     pub reason: &'static str,
 }
 
-/// Reads one value. Texts in it borrow from the input, which therefore lives as long as the instance.
+/// Parses one value. Its texts borrow from the input, which lives as long as the instance.
 pub fn read(text: &'static str, deepest: usize) -> Result<Val, Unread> {
     read_text(text, deepest, false)
 }
 
-/// Reads one value as `fromjson` does: numbers may also be `nan`, `Infinity`, `.5`, `5.`, or begin with a zero or a plus.
+/// Parses one value as `fromjson` does: numbers may also be `nan`, `Infinity`, `.5` or `5.`, or start with a zero or a
+/// plus sign.
 pub fn read_loose(text: &'static str, deepest: usize) -> Result<Val, Unread> {
     read_text(text, deepest, true)
 }
@@ -38,11 +39,11 @@ type Read<T> = Result<T, &'static str>;
 struct Reader {
     text: &'static str,
     at: usize,
-    /// How much deeper it may go.
+    /// How many levels deeper the value may nest.
     left: usize,
-    /// Whether numbers may have forms that JSON has not.
+    /// Whether numbers may have forms that JSON doesn't have.
     loose: bool,
-    /// The items and members of the lists and objects that are open: their sizes are known only at their ends.
+    /// Items and members of open lists and objects. Their numbers are known only at their ends.
     items: Vec<Val>,
     members: Vec<(Text, Val)>,
 }
@@ -143,7 +144,7 @@ impl Reader {
         self.at += 1;
         let members = self.members.drain(start..);
         let mut object = Map::with_capacity(members.len());
-        // The last of several members of one name counts.
+        // Of several members with one name, the last one counts.
         members.for_each(|(name, value)| object.insert(name, value));
         Ok(object.into())
     }
@@ -201,7 +202,7 @@ impl Reader {
         }
     }
 
-    /// The rest of a text from its first escape on.
+    /// Parses the rest of a text from its first escape on.
     fn escaped(&mut self, start: usize) -> Read<Text> {
         let bytes = self.text.as_bytes();
         let mut text = self.text[start..self.at].to_owned();
@@ -247,7 +248,7 @@ impl Reader {
                                 let code = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
                                 char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
                             }
-                            // Half a pair, and then something else, which may be the first half of another.
+                            // Half of a surrogate pair without its second half. What follows may start another pair.
                             _ => {
                                 self.at -= 6;
                                 char::REPLACEMENT_CHARACTER
@@ -273,7 +274,7 @@ impl Reader {
     }
 }
 
-/// How long the number at the beginning is (RFC 8259, section 6).
+/// The length of the number at the start (RFC 8259, section 6).
 pub fn number(bytes: &[u8]) -> Option<usize> {
     let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let mut at = usize::from(bytes.first() == Some(&b'-'));
@@ -298,10 +299,10 @@ pub fn number(bytes: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// An integer of few digits, which is what most numbers are.
+/// Parses an integer of few digits. Most numbers are such integers.
 fn small(text: &[u8]) -> Option<i32> {
     let (negative, digits) = match text.strip_prefix(b"-") {
-        // There is a negative zero among the decimals only.
+        // `-0` is kept as it is written, because an integer has no negative zero.
         Some(b"0") => return None,
         Some(digits) => (true, digits),
         None => (false, text),

@@ -1,6 +1,6 @@
-//! The names that a part of a filter sees.
+//! The names in scope of a part of a filter.
 
-/// Something with a name. All but functions have a slot in the environment.
+/// A named entry. All entries but functions have a slot in the environment.
 #[derive(Clone, Copy, Debug)]
 pub enum Entry {
     Variable(&'static str),
@@ -18,11 +18,11 @@ pub enum Entry {
 #[derive(Default)]
 pub struct Scope {
     entries: Vec<Entry>,
-    /// How many entries have a slot.
+    /// Number of entries with a slot.
     depth: u32,
 }
 
-/// What a name with arguments calls.
+/// What a name with arguments refers to.
 pub enum Callee {
     Parameter(u32),
     Function(u32),
@@ -38,7 +38,7 @@ impl Scope {
         self.entries.push(entry);
     }
 
-    /// A place to come back to.
+    /// A mark to which the scope can be reset.
     pub fn mark(&self) -> usize {
         self.entries.len()
     }
@@ -47,7 +47,7 @@ impl Scope {
         self.split(mark);
     }
 
-    /// Takes away what was pushed since.
+    /// Removes and returns the entries since a mark.
     pub fn split(&mut self, mark: usize) -> Vec<Entry> {
         let split = self.entries.split_off(mark);
         self.depth -= split.iter().filter(|entry| !matches!(entry, Entry::Function { .. })).count() as u32;
@@ -58,7 +58,7 @@ impl Scope {
         entries.into_iter().for_each(|entry| self.push(entry));
     }
 
-    /// Gives the value that was pushed at a mark a name, or takes it.
+    /// Renames or hides the value at a mark.
     pub fn rename(&mut self, mark: usize, entry: Entry) {
         if let Some(old) = self.entries.get_mut(mark) {
             *old = entry;
@@ -81,7 +81,7 @@ impl Scope {
         self.entries[..mark].iter().filter(|entry| !matches!(entry, Entry::Function { .. })).count() as u32
     }
 
-    /// From the newest: the entries with their places and the number of slots above them.
+    /// The entries from the newest on, with their positions and the number of slots above them.
     fn slots(&self) -> impl Iterator<Item = (usize, u32, &Entry)> {
         let mut above = 0;
         self.entries.iter().enumerate().rev().map(move |(at, entry)| {

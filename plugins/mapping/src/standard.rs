@@ -1,4 +1,4 @@
-//! jq's standard filters that are best said in jq. A definition is read when a filter reaches it.
+//! jq's standard filters that are written in jq. A definition is parsed when a filter uses it.
 
 /// Name, number of parameters, definition.
 static DEFINITIONS: &[(&str, usize, &str)] = &[
@@ -41,7 +41,7 @@ static DEFINITIONS: &[(&str, usize, &str)] = &[
     ("transpose", 0, "def transpose: [range(map(length) | max // 0) as $i | [.[][$i]]];"),
     ("while", 2, "def while(more; next): def again: if more then ., (next | again) else empty end; again;"),
     ("until", 2, "def until(done; next): def again: if done then . else (next | again) end; again;"),
-    // As jq does it: each output of the argument, over and over.
+    // As in jq, each output of the argument is repeated without end.
     ("repeat", 1, "def repeat(f): def again: f, again; again;"),
     (
         "range",
@@ -159,7 +159,7 @@ static DEFINITIONS: &[(&str, usize, &str)] = &[
     ("abs", 0, "def abs: if . < 0 then -. else . end;"),
 ];
 
-/// The definition of a name with as many parameters.
+/// The definition with this name and number of parameters.
 pub fn find(name: &str, arity: usize) -> Option<&'static str> {
     DEFINITIONS.iter().find(|(other, takes, _)| *other == name && *takes == arity).map(|(.., source)| *source)
 }

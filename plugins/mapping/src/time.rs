@@ -1,4 +1,5 @@
-//! Dates: seconds since 1970, their parts as jq's lists have them, and texts. All are in UTC: a mapping knows no other zone.
+//! Dates: seconds since 1970, lists of parts as in jq, and texts. All are in UTC, because a mapping has no other time
+//! zone.
 
 mod civil;
 mod format;
@@ -11,10 +12,10 @@ use crate::{
     value::Val,
 };
 
-/// Seconds beyond this have a year that C's library can't hold.
+/// Seconds beyond this have a year that C's library can't represent.
 const FURTHEST: f64 = 6.7e16;
 
-/// `gmtime`: the parts, with the fraction in the seconds.
+/// `gmtime`: the parts of a date, with the fraction in the seconds.
 pub fn to_parts(v: &[Val]) -> Raises<Val> {
     let Some(seconds) = v[0].as_number() else { return raise("gmtime() requires numeric inputs") };
     let parts = parts_of(seconds)?;
@@ -25,7 +26,7 @@ fn parts_of(seconds: f64) -> Raises<Parts> {
     if seconds.is_nan() || seconds.abs() > FURTHEST {
         return raise("error converting number of seconds since epoch to datetime");
     }
-    // As C does it: what is before 1970 is cut towards it.
+    // As in C, times before 1970 are rounded towards it.
     Ok(Parts::of(seconds.trunc() as i64))
 }
 
@@ -37,7 +38,7 @@ fn list(parts: &Parts, second: f64) -> Val {
     Val::array(list)
 }
 
-/// The parts of a list. What is missing is 0, and what is out of its range is carried over.
+/// Reads the parts from a list. A missing part is 0, and a part out of range is carried over.
 fn from_list(items: &[Val], what: &str) -> Raises<Parts> {
     let mut numbers = [1900, 0, 0, 0, 0, 0];
     for (number, item) in numbers.iter_mut().zip(items) {
@@ -87,7 +88,7 @@ fn format_in(v: &[Val], zone: &str) -> Raises<Val> {
     }
 }
 
-/// `strptime`: the parts, and what is left of the text when it begins with a space.
+/// `strptime`: the parts, and the rest of the text if it starts with a space.
 pub fn read(v: &[Val]) -> Raises<Val> {
     let (Val::Text(text), Val::Text(format)) = (&v[0], &v[1]) else {
         return raise("strptime/1 requires string inputs and arguments");

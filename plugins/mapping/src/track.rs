@@ -1,4 +1,4 @@
-//! The path to a value, kept while `path` and updates ask for it.
+//! The path to a value. It is tracked for `path` and for updates.
 
 use std::rc::Rc;
 
@@ -8,15 +8,15 @@ use crate::{
     value::Val,
 };
 
-/// A path and the value that it leads to: another value at hand has no path.
+/// A path and the value that it leads to. Any other value has no path.
 pub struct Track {
-    /// The last step, unless the path is at its start.
+    /// The last step. `None` at the start of the path.
     last: Option<(Val, Rc<Track>)>,
     value: Val,
 }
 
 impl Track {
-    /// The path to a value itself.
+    /// The path of a value to itself.
     pub fn start(value: &Val) -> Option<Rc<Self>> {
         Some(Rc::new(Self { last: None, value: value.clone() }))
     }
@@ -25,7 +25,7 @@ impl Track {
         Rc::new(Self { last: Some((key, Rc::clone(self))), value: value.clone() })
     }
 
-    /// Refuses a step from a value that the path doesn't lead to.
+    /// Refuses a step from a value to which the path doesn't lead.
     pub fn check(&self, value: &Val, step: impl FnOnce() -> String) -> Raises<()> {
         if self.value.is_identical(value) {
             return Ok(());

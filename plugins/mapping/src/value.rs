@@ -1,18 +1,18 @@
-//! The values that a filter computes with, in jq's order.
+//! The values of a filter, with jq's order.
 
 use std::{cmp::Ordering, ops::Deref, rc::Rc};
 
 use crate::{map::Map, number};
 
-/// A JSON value. Texts of the input and of the filter are borrowed: both live as long as the instance.
+/// A JSON value. Texts borrow from the input and the filter, which live as long as the instance.
 #[derive(Clone, Debug, Default)]
 pub enum Val {
     #[default]
     Null,
     Bool(bool),
-    /// A number that was computed, or an integer that a double holds.
+    /// A computed number, or an integer that a double can hold.
     Num(f64),
-    /// A number as it was written, with all its digits. It becomes a double when something computes with it.
+    /// A number as it was written, with all its digits. It becomes a double in a computation.
     Literal(Text),
     Text(Text),
     Array(Rc<Vec<Val>>),
@@ -121,7 +121,7 @@ impl Val {
         }
     }
 
-    /// Whether this is the same value in memory: jq tells by it whether a path still leads to the value at hand.
+    /// Whether this is the same value in memory. jq decides by this whether a path still leads to a value.
     pub fn is_identical(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null, Self::Null) => true,
@@ -147,7 +147,7 @@ impl Val {
     }
 }
 
-/// jq's order of all values. `nan` is below every number, itself included, so it equals nothing.
+/// jq's order of all values. `nan` is less than every number, including itself, so it equals nothing.
 pub fn compare(a: &Val, b: &Val) -> Ordering {
     match (a, b) {
         (Val::Num(a), Val::Num(b)) => number::compare_doubles(*a, *b),
@@ -162,7 +162,7 @@ pub fn compare(a: &Val, b: &Val) -> Ordering {
     }
 }
 
-/// First by the sorted names, then by the values in their order.
+/// Compares first the sorted names, then the values in their order.
 fn compare_objects(a: &Map, b: &Map) -> Ordering {
     let (a_names, b_names) = (a.sorted_names(), b.sorted_names());
     let names = a_names.iter().map(|name| &***name).cmp(b_names.iter().map(|name| &***name));

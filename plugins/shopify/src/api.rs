@@ -1,4 +1,4 @@
-//! One request to the Admin GraphQL API, and what its errors mean.
+//! Sends one request to the Admin GraphQL API, and translates its errors.
 
 use resly_sdk::{
     Call, Fault, Result,
@@ -7,20 +7,21 @@ use resly_sdk::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The API's version: the newest stable one when this was written. Each is there for a year (Shopify, "API versioning").
+/// The API's version: the newest stable one at the time of writing. A version is supported for a year (Shopify, "API
+/// versioning").
 pub const VERSION: &str = "2026-10";
-/// How much of the service's own words a fault repeats, in characters.
+/// Characters of the service's message that a fault quotes.
 const QUOTED: usize = 300;
 
-/// One of `queries/`.
+/// One of the queries in `queries/`.
 pub struct Query {
-    /// The operation's name in the text.
+    /// The name of the operation in the query's text.
     pub name: &'static str,
     pub text: &'static str,
 }
 
 impl Query {
-    /// What is posted. Inputs are variables: nothing is ever written into the query's text.
+    /// The body of the request. Inputs are variables and never become a part of the query's text.
     pub fn body(&self, variables: &Value) -> Value {
         json!({"operationName": self.name, "query": self.text, "variables": variables})
     }
@@ -38,7 +39,7 @@ pub fn send(call: &Call, query: &Query, variables: &Value) -> Result<Value> {
     data(&Request::post(url).header("accept", "application/json").json(&query.body(variables))?.send()?)
 }
 
-/// The `data` of a response, or the fault that it stands for.
+/// The `data` of a response, or the fault for its errors.
 pub fn data(response: &Response) -> Result<Value> {
     match response.status {
         401 => Err(refused()),
@@ -59,7 +60,7 @@ pub fn data(response: &Response) -> Result<Value> {
             match body.get("errors") {
                 None | Some(Value::Null) => {}
                 Some(Value::Array(errors)) if errors.is_empty() => {}
-                // Mostly a list; some gateways of Shopify's answer with one text.
+                // Usually a list. Some of Shopify's gateways answer with one text.
                 Some(errors) => return Err(fault(errors.get(0).unwrap_or(errors), &body["extensions"]["cost"])),
             }
             match body["data"].take() {
@@ -70,7 +71,7 @@ pub fn data(response: &Response) -> Result<Value> {
     }
 }
 
-/// Shopify, "GraphQL Admin API: status and error codes".
+/// The fault for an error (Shopify, "GraphQL Admin API: status and error codes").
 fn fault(error: &Value, cost: &Value) -> Fault {
     let message = quoted(error["message"].as_str().or(error.as_str()).unwrap_or("an error without a message"));
     match error["extensions"]["code"].as_str() {
@@ -79,14 +80,14 @@ fn fault(error: &Value, cost: &Value) -> Fault {
             Fault::rate_limited(format!("Shopify's rate limit is reached; try again in {wait}"))
         }
         Some("ACCESS_DENIED") => {
-            // Such as "`read_orders` access scope."; absent when an app's access to customers' data is the matter.
+            // Such as "`read_orders` access scope."; absent when the app lacks access to customers' data.
             let needed = error["extensions"]["requiredAccess"].as_str().map(str::to_owned).unwrap_or(message);
             Fault::needs_auth(format!("Shopify wants a permission that the access token lacks: {needed}"))
         }
         Some("MAX_COST_EXCEEDED") => {
             Fault::invalid_input("this asks for more than Shopify answers at once; ask with a lower `limit`")
         }
-        // What the status 401 says, from a gateway that answers 200.
+        // The same as status 401, from a gateway that answers 200.
         None if message.starts_with("[API] Invalid API key or access token") => refused(),
         Some("SHOP_INACTIVE") => Fault::upstream("this shop is not active").retryable(false),
         Some("INTERNAL_SERVER_ERROR") => Fault::upstream("Shopify failed; try again later"),
@@ -102,7 +103,7 @@ fn quoted(said: &str) -> String {
     said.chars().take(QUOTED).collect()
 }
 
-/// Whole seconds until there is room for the query (Shopify, "API limits": a bucket that refills at a steady rate).
+/// Whole seconds until the bucket of query costs has space (Shopify, "API limits": it refills at a steady rate).
 fn wait(cost: &Value) -> Option<u64> {
     let throttle = &cost["throttleStatus"];
     let lacking = cost["requestedQueryCost"].as_f64()? - throttle["currentlyAvailable"].as_f64()?;

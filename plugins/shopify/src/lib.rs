@@ -1,4 +1,4 @@
-//! The bundled Shopify connector: finds an order, lists a customer's orders, searches products, all by Shopify's Admin
+//! The bundled Shopify connector: finds an order, lists a customer's orders and searches products, with Shopify's Admin
 //! GraphQL API, version 2026-10 (Shopify, "GraphQL Admin API reference").
 
 pub mod api;
@@ -22,10 +22,10 @@ impl Connector for Shopify {
 
 resly_sdk::export!(Shopify);
 
-/// Asks one query with its variables and gives its `data`.
+/// Sends one query with its variables and returns its `data`.
 pub type Ask<'a> = &'a dyn Fn(&Query, Value) -> Result<Value>;
 
-/// Runs an action with whatever asks its queries.
+/// Runs an action. `ask` sends its queries.
 pub fn run(call: &Call, ask: Ask) -> Result<Value> {
     match call.action() {
         "find_order" => orders::find(call, ask),

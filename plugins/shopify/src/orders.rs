@@ -1,4 +1,4 @@
-//! Orders, by number, by e-mail address or by customer.
+//! Orders by number, by e-mail address or by customer.
 
 use resly_sdk::{Call, Fault, Result};
 use serde::Deserialize;
@@ -16,7 +16,7 @@ struct FindInput {
 
 #[derive(Deserialize)]
 struct Settings {
-    /// An order is told only to whoever knows its e-mail address too. On unless it is turned off.
+    /// Whether an order is only shown to somebody who also knows its e-mail address. On by default.
     #[serde(default = "on")]
     verify_email: bool,
 }
@@ -31,7 +31,7 @@ fn wants_both() -> Fault {
     )
 }
 
-/// Finds orders by number, e-mail address, or both, which then must both match.
+/// Finds orders by number, e-mail address, or both. With both, each has to match.
 pub fn find(call: &Call, ask: Ask) -> Result<Value> {
     let FindInput { number, email } = call.input()?;
     let number = number.map(|number| bare(&number)).filter(|number| !number.is_empty());
@@ -50,7 +50,7 @@ pub fn find(call: &Call, ask: Ask) -> Result<Value> {
     }
     let variables =
         json!({"query": terms.join(" AND "), "first": 10, "items": 20, "shipments": 5, "withCustomer": false});
-    // The search is the service's; that what it found is what was asked for is checked here.
+    // The service searches. Here it is checked that each result is what was asked for.
     let found = told(&ask(&QUERY, variables)?, &|order| {
         number.as_ref().is_none_or(|number| order["name"].as_str().map(bare).as_ref() == Some(number))
             && email.as_ref().is_none_or(|email| has_email(order, email))
@@ -76,7 +76,7 @@ fn ten() -> u8 {
     10
 }
 
-/// A customer's orders, newest first. Given both, address and id must both match.
+/// A customer's orders, newest first. With both an address and an id, each has to match.
 pub fn of_customer(call: &Call, ask: Ask) -> Result<Value> {
     if call.settings::<Settings>()?.verify_email {
         return Err(wants_both());
@@ -93,7 +93,7 @@ pub fn of_customer(call: &Call, ask: Ask) -> Result<Value> {
     if terms.is_empty() {
         return Err(Fault::invalid_input("give the customer's e-mail address or their id"));
     }
-    // Fewer items of each than for one order: a query's cost grows with their product.
+    // Fewer items of each than for one order, because a query's cost grows with their product.
     let variables = json!({"query": terms.join(" AND "), "first": limit.clamp(1, 20), "items": 10, "shipments": 3,
         "withCustomer": id.is_some()});
     Ok(told(&ask(&QUERY, variables)?, &|order| {
@@ -104,7 +104,7 @@ pub fn of_customer(call: &Call, ask: Ask) -> Result<Value> {
     }))
 }
 
-/// The orders that fit, as they are told, and whether the service has more.
+/// The matching orders, in the form for customers, and whether the service has more.
 fn told(data: &Value, fits: &dyn Fn(&Value) -> bool) -> Value {
     let orders: Vec<Value> = list(&data["orders"]["nodes"]).iter().filter(|order| fits(order)).map(order).collect();
     some(&mut [("orders", json!(orders)), ("more", more(&data["orders"]))])
@@ -118,12 +118,12 @@ fn has_email(order: &Value, email: &str) -> bool {
     order["email"].as_str().is_some_and(|have| have.to_lowercase() == *email)
 }
 
-/// `1001` for `#1001`, ` # 1001` and `1001`; `EN1001` for `en1001`.
+/// A number in its bare form: `1001` for `#1001`, ` # 1001` and `1001`; `EN1001` for `en1001`.
 fn bare(number: &str) -> String {
     number.trim().trim_start_matches('#').trim().to_uppercase()
 }
 
-/// An order as a customer is told of it: no addresses, no payment details.
+/// An order in the form for customers: without addresses and payment details.
 fn order(order: &Value) -> Value {
     let item = |item: &Value| {
         some(&mut [
@@ -160,7 +160,7 @@ fn order(order: &Value) -> Value {
     ])
 }
 
-/// An object of what is known.
+/// An object of the members that aren't null.
 fn some(members: &mut [(&str, Value)]) -> Value {
     let mut known = Map::new();
     for (name, value) in members.iter_mut().filter(|(_, value)| !value.is_null()) {
@@ -174,13 +174,13 @@ fn money(set: &Value) -> Value {
     json!({"amount": money["amount"], "currency": money["currencyCode"]})
 }
 
-/// Null where nothing was refunded.
+/// The refunded amount. Null when nothing was refunded.
 fn refund(set: &Value) -> Value {
     let amount = set["shopMoney"]["amount"].as_str().unwrap_or_default();
     if amount.bytes().any(|byte| matches!(byte, b'1'..=b'9')) { money(set) } else { Value::Null }
 }
 
-/// True where a connection has more than was asked for, else null.
+/// True when a list has more items than were requested, else null.
 fn more(connection: &Value) -> Value {
     if connection["pageInfo"]["hasNextPage"] == true { true.into() } else { Value::Null }
 }
@@ -189,7 +189,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// `IN_TRANSIT` as `in transit`.
+/// A constant as words: `in transit` for `IN_TRANSIT`.
 fn words(value: &Value) -> Value {
     value.as_str().map_or(Value::Null, |text| text.to_lowercase().replace('_', " ").into())
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{Ask, api::Query, search};
 
 const QUERY: Query = Query { name: "Products", text: include_str!("../queries/products.graphql") };
-/// What a customer may hear of.
+/// The products that customers may see.
 const ON_SALE: &str = "status:active AND published_status:published";
 
 #[derive(Deserialize)]
@@ -21,7 +21,7 @@ fn five() -> u8 {
     5
 }
 
-/// Products that match every word; where none does, those that match most.
+/// Products that match every word. When there is none, those that match the most words.
 pub fn search(call: &Call, ask: Ask) -> Result<Value> {
     let Input { query, limit } = call.input()?;
     let words = search::words(&query);
@@ -32,7 +32,7 @@ pub fn search(call: &Call, ask: Ask) -> Result<Value> {
         let query = format!("({}) AND {ON_SALE}", words.join(connective));
         let data = ask(&QUERY, json!({"query": query, "first": limit.clamp(1, 20)}))?;
         let nodes = data["products"]["nodes"].as_array().map_or(&[][..], Vec::as_slice);
-        // Shopify gives an address to no product that the store doesn't show.
+        // Shopify gives no address to products that the store doesn't show.
         Ok(nodes.iter().filter(|product| product["onlineStoreUrl"].is_string()).map(product).collect())
     };
     let mut products = matching(" AND ")?;

@@ -1,9 +1,9 @@
-//! Shopify's search syntax (Shopify, "API search syntax"): what a customer typed is only ever a value in it.
+//! Shopify's search syntax (Shopify, "API search syntax"). A customer's text is only ever used as a value in it.
 
-/// Words that a search takes; more would only cost.
+/// The most words of a search. More words only cost more.
 const MOST_WORDS: usize = 8;
 
-/// `field:"value"`, the value quoted and escaped, so that no operator in it widens the search.
+/// `field:"value"`. The value is quoted and escaped, so no operator in it can widen the search.
 pub fn term(field: &str, value: &str) -> String {
     format!("{field}:{}", quoted(value))
 }
@@ -23,7 +23,7 @@ fn quoted(value: &str) -> String {
     text
 }
 
-/// Each word as a term of its own: plain ones match from their start, so that `boot` finds boots; all others are phrases.
+/// Each word as a term. Plain words match from their start, so `boot` finds boots. Other words are phrases.
 pub fn words(text: &str) -> Vec<String> {
     let words = text.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
     words.filter(|word| !word.is_empty()).take(MOST_WORDS).map(|word| one(&word.to_lowercase())).collect()

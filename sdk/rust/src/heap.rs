@@ -40,7 +40,7 @@ struct Block {
 
 pub struct Heap(UnsafeCell<State>);
 
-// SAFETY: core WebAssembly without threads has one.
+// SAFETY: WebAssembly without threads has only one thread.
 unsafe impl Sync for Heap {}
 // SAFETY: as above.
 unsafe impl Sync for Arena {}
@@ -99,11 +99,11 @@ impl State {
     }
 }
 
-// SAFETY: blocks are disjoint, as large as their class, which no request of theirs exceeds, and aligned to `STEP`; a
-// larger alignment gets a block with room for it, from the arena's end, that is never handed out again.
+// SAFETY: blocks are disjoint and aligned to `STEP`. Each is as large as its class, and its class is at least as large
+// as the request. A larger alignment gets a block from the arena's end with space for it, which is never reused.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: there is one thread, and nothing below calls back.
+        // SAFETY: there is one thread, and the code below doesn't call back into the allocator.
         let state = unsafe { &mut *self.0.get() };
         if layout.align() > STEP {
             let at = state.take(layout.size() + layout.align());
@@ -114,7 +114,7 @@ unsafe impl GlobalAlloc for Heap {
         if block.is_null() {
             return state.take(held);
         }
-        // SAFETY: a listed block is free and holds its successor.
+        // SAFETY: a block in a list is free and holds the address of the next one.
         state.lists[class] = unsafe { (*block).next };
         block.cast()
     }
@@ -127,7 +127,7 @@ unsafe impl GlobalAlloc for Heap {
         let state = unsafe { &mut *self.0.get() };
         let (class, _) = class(layout.size());
         let block = block.cast::<Block>();
-        // SAFETY: the block is the caller's to give, and holds a pointer at least.
+        // SAFETY: the caller gives up the block, and every block is large enough for a pointer.
         unsafe { (*block).next = state.lists[class] };
         state.lists[class] = block;
     }
@@ -139,7 +139,7 @@ unsafe impl GlobalAlloc for Heap {
                 return block;
             }
         }
-        // SAFETY: the caller's layout is sound, and so is the same with another size.
+        // SAFETY: the caller's layout is valid, and so is one with the same alignment and the new size.
         unsafe {
             let larger = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !larger.is_null() {

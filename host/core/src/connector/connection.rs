@@ -117,7 +117,7 @@ pub struct Connection {
     pub name: String,
     pub environment: Environment,
     pub status: ConnectionStatus,
-    /// JSON that satisfies the manifest's settings schema.
+    /// JSON that fits the settings schema of the manifest.
     pub settings: Value,
     /// The chosen authentication of those that the manifest offers. `None` is the manifest's default.
     pub auth: Option<AuthType>,

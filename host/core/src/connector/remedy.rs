@@ -18,15 +18,15 @@ pub enum Remedy {
     AuthorizeVisitor,
     /// The company's app hands in the visitor's credentials.
     SetVisitorCredentials,
-    /// An admin who calls the action says whose account is meant.
+    /// An admin who calls the action names the visitor whose account to use.
     NameVisitor,
-    /// The company's app says whose chat it is.
+    /// The company's app sends the visitor's id with the chat.
     SendVisitorId,
-    /// An admin mends the connection's mapping of the action.
+    /// An admin corrects the connection's mapping for the action.
     MendMapping,
-    /// The customer is asked anew, because the connection changed since.
+    /// The customer is asked again, because the connection has changed.
     AskAgain,
-    /// The connector's author allows redirects, or names the right address.
+    /// The connector's author allows redirects, or corrects the address.
     AllowRedirects,
 }
 

@@ -19,7 +19,7 @@ pub struct VectorIndex {
 }
 
 impl VectorIndex {
-    /// Vectors of another size than the first are left out: they can't be of the same embedder.
+    /// Vectors of another size than the first one are left out, because another embedder must have made them.
     pub fn new(version: u64, vectors: Vec<StoredVector>) -> Self {
         let dimensions = vectors.first().map_or(0, |first| first.vector.len());
         let mut index = Self {

@@ -1,4 +1,5 @@
-//! Requests to an authorization server: for tokens (RFC 6749, sections 4.1.3, 4.4.2 and 6) and for revocation (RFC 7009).
+//! Requests to an authorization server: for tokens (RFC 6749, sections 4.1.3, 4.4.2 and 6) and for revocation
+//! (RFC 7009).
 
 use std::time::Duration;
 

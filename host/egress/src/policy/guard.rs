@@ -133,7 +133,7 @@ fn check6(address: Ipv6Addr) -> Result<(), Refused> {
     if (bits >> 32) as u32 & !0x0200_0000 == 0x0000_5efe {
         return Err(Refused::Embedded);
     }
-    // Global unicast is all that has been handed out.
+    // Only global unicast addresses have been assigned.
     if bits >> 125 == 1 { Ok(()) } else { Err(Refused::Reserved) }
 }
 

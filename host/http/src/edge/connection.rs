@@ -136,7 +136,7 @@ where
     C::Error: std::fmt::Display,
 {
     let mut connection = pin!(connection);
-    // InspectedUpload at when it is due: most connections have moved on by then.
+    // Checked when it is due: most connections have moved on by then.
     let mut look = pin!(sleep_until(Instant::now() + limits.head_time));
     let mut ending = None;
     loop {

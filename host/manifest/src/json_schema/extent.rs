@@ -130,7 +130,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The values in a value, a long text being several.
+/// The number of values within a value. A long text counts as several.
 fn size(value: &Value) -> u64 {
     match value {
         Value::Array(items) => 1 + items.iter().map(size).sum::<u64>(),

@@ -45,7 +45,7 @@ pub fn compare(approved: &Manifest, asked: &Manifest) -> Changes {
             "fixtures" => changes.other(path, before, after, "what the sandbox environment answers"),
             "test" => changes.other(path, before, after, "how a connection is tested, by an action that only reads"),
             "hosts" => hosts(approved, asked, &mut changes),
-            // Together, below.
+            // These depend on each other and are compared together below.
             "auth_hosts" | "auth" | "auth_alternatives" => {}
             "settings" => settings(approved, asked, &mut changes),
             "actions" => actions(approved, asked, &mut changes),

@@ -9,7 +9,7 @@ const CHAIN: usize = 16;
 /// The most operations that are listed. A person can't look through more.
 pub const MOST_OPERATIONS: usize = 5_000;
 const MOST_PARAMETERS: usize = 200;
-/// `query` since 3.2.
+/// The methods of operations. OpenAPI has `query` since 3.2.
 const METHODS: [&str; 9] = ["get", "head", "post", "put", "patch", "delete", "options", "trace", "query"];
 
 /// A document of OpenAPI 3.0, 3.1 or 3.2, or one of Swagger 2.0 that was converted.

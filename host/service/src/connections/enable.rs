@@ -1,4 +1,4 @@
-//! AvailableActions a connection to chats, and takes it away from them. An admin can call it either way.
+//! Offers a connection to chats, and takes it away from them. An admin can call it either way.
 
 use resly_core::{
     connector::connection::{Connection, ConnectionStatus, Environment},
@@ -8,7 +8,7 @@ use resly_core::{
 use super::{ConnectionError, find, not_changed};
 use crate::App;
 
-/// AvailableActions a connection to chats: in production only with a credential that works, and after a test.
+/// Offers a connection to chats: in production only with a credential that works, and after a test.
 pub async fn enable(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<Connection, ConnectionError> {
     let connection = find(app, organization, id).await?;
     let prepared = app.connectors.prepare(&connection).await?;

@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::{Class as Found, HirKind};
 
-/// One of several ways to be in a set.
+/// One condition for belonging to a set.
 #[derive(Clone, Debug)]
 pub enum Item {
     Range(char, char),
@@ -44,7 +44,7 @@ impl Class {
     }
 }
 
-/// The same letter in other cases.
+/// The same letter in its other cases.
 fn variants(character: char) -> [char; 3] {
     let upper = only(character.to_uppercase()).unwrap_or(character);
     let lower = only(character.to_lowercase()).unwrap_or(character);
@@ -55,7 +55,7 @@ fn only(mut characters: impl Iterator<Item = char>) -> Option<char> {
     characters.next().filter(|_| characters.next().is_none())
 }
 
-/// What letters of all cases have in common.
+/// A form that letters of all cases have in common.
 pub fn fold(character: char) -> char {
     if character.is_ascii() {
         return character.to_ascii_lowercase();
@@ -68,7 +68,7 @@ pub fn is_digit(character: char) -> bool {
     character.is_ascii_digit() || (!character.is_ascii() && character.is_numeric() && in_property("Nd", character))
 }
 
-/// Letters, digits, marks and what connects them.
+/// Whether it is a letter, digit, mark or connector.
 pub fn is_word(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_alphanumeric() || character == '_';
@@ -80,7 +80,7 @@ fn in_property(name: &str, character: char) -> bool {
     property(name).is_some_and(|class| class.contains(character))
 }
 
-/// A Unicode property, or a POSIX class, by its name.
+/// A Unicode property or a POSIX class, by its name.
 pub fn named(name: &str) -> Option<Class> {
     let plain: String = name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).collect::<String>().to_ascii_lowercase();
     if !plain.chars().all(|c| c.is_ascii_alphanumeric()) {

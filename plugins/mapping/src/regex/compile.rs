@@ -1,4 +1,4 @@
-//! Turns a pattern into instructions.
+//! Compiles a pattern to instructions.
 
 use super::{
     Options,
@@ -7,15 +7,15 @@ use super::{
     run::{Instruction, Program},
 };
 
-/// Repetitions are written out, up to so many instructions.
+/// The most instructions. Repetitions are written out up to this number.
 const MOST: usize = 20_000;
 
 struct Compiler {
     code: Vec<Instruction>,
     classes: Vec<Class>,
-    /// How many places the matcher keeps: two for each group, and those of loops.
+    /// Positions that the matcher stores: two for each group, and those of loops.
     slots: usize,
-    /// Where the groups that are called begin.
+    /// The first instruction of each group that is called.
     groups: Vec<Option<usize>>,
     calls: Vec<(usize, usize)>,
 }
@@ -71,7 +71,7 @@ impl Compiler {
             }
             Part::Repeat { part, least, most, how } => self.repeat(part, *least, *most, *how == How::Lazy)?,
             Part::Group(group, part) => {
-                // Behind a jump, so that a call of it comes back.
+                // A jump skips the group's code here, so that a call can return from it.
                 self.groups[*group].get_or_insert(self.code.len());
                 self.push(Instruction::Save(2 * group))?;
                 self.part(part)?;
@@ -136,7 +136,7 @@ impl Compiler {
             this.code[at] = Instruction::Split { first, then };
         };
         let Some(most) = most else {
-            // A turn that matches nothing is the last one.
+            // A loop ends after a turn that matches nothing.
             let slot = self.slots;
             self.slots += 1;
             let start = self.push(Instruction::Match)?;

@@ -1,5 +1,5 @@
-//! Regular expressions as jq has them, which are Oniguruma's with Perl's syntax: Unicode, named groups, looking around,
-//! references to groups. Matching goes back and tries again, so a bad pattern takes long: the guest's fuel bounds it.
+//! Regular expressions in the dialect of jq, which is Oniguruma's with Perl's syntax: Unicode, named groups,
+//! look-around, back-references. Matching backtracks, so a bad pattern can take long. The guest's fuel bounds that.
 
 mod class;
 mod compile;
@@ -10,15 +10,15 @@ pub use run::Match;
 
 use run::Program;
 
-/// How a pattern matches, from jq's flags.
+/// Options of matching, from jq's flags.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     pub ignore_case: bool,
-    /// Spaces and comments in the pattern don't count.
+    /// Spaces and comments in the pattern are ignored.
     pub extended: bool,
-    /// `.` matches a line's end.
+    /// `.` also matches a line end.
     pub dot_all: bool,
-    /// `^` and `$` also match at lines.
+    /// `^` and `$` also match at line ends.
     pub lines: bool,
     pub longest: bool,
     pub not_empty: bool,
@@ -26,7 +26,7 @@ pub struct Options {
 
 pub struct Regex {
     program: Program,
-    /// The names of the groups, in their order.
+    /// The names of the groups in their order.
     pub names: Vec<Option<String>>,
 }
 
@@ -37,7 +37,7 @@ impl Regex {
         Ok(Self { program, names: parsed.names })
     }
 
-    /// The first match at or behind a place, in bytes.
+    /// The first match at or after a position, in bytes.
     pub fn find(&self, text: &str, from: usize) -> Option<Match> {
         self.program.find(text, from)
     }

@@ -1,4 +1,4 @@
-//! Reads a pattern.
+//! Parses a pattern.
 
 use super::{
     Options,
@@ -37,10 +37,10 @@ pub enum Part {
         groups: Vec<usize>,
         ignore_case: bool,
     },
-    /// The group once more, as it stands in the pattern.
+    /// Matches the pattern of a group again.
     Call(usize),
     Assert(Assertion),
-    /// The match begins here.
+    /// Sets the start of the match to this position.
     Keep,
 }
 
@@ -55,7 +55,7 @@ pub enum How {
 pub enum Assertion {
     TextStart,
     TextEnd,
-    /// The end, or before a line's end there.
+    /// The end of the text, or the position before a line end there.
     LastLineEnd,
     LineStart,
     LineEnd,
@@ -73,7 +73,7 @@ struct Parser<'p> {
     rest: std::iter::Peekable<std::str::Chars<'p>>,
     options: Options,
     names: Vec<Option<String>>,
-    /// References by name, which may stand before their groups.
+    /// References by name. They may come before their groups.
     named: Vec<(String, bool)>,
     depth: usize,
 }
@@ -92,7 +92,7 @@ pub fn parse(pattern: &str, options: Options) -> Read<Parsed> {
     Ok(parsed)
 }
 
-/// Groups that are named by their place in the list of names stand beyond all others.
+/// The first number of groups that are referred to by their index in the list of names.
 const BY_NAME: usize = 1 << 20;
 
 fn resolve(part: &mut Part, named: &[(String, bool)], names: &[Option<String>]) -> Read<()> {
@@ -201,7 +201,7 @@ impl Parser<'_> {
         Ok(Part::Repeat { part: Box::new(part), least, most, how })
     }
 
-    /// `{n}`, `{n,}` or `{n,m}`, or nothing, which leaves the brace to be a character.
+    /// Parses `{n}`, `{n,}` or `{n,m}`. `None` means that the brace is a character.
     fn interval(&mut self) -> Option<(u32, Option<u32>)> {
         let mut ahead = self.rest.clone();
         ahead.next();
@@ -227,7 +227,7 @@ impl Parser<'_> {
         Part::Class(Class::of(item, negated))
     }
 
-    /// One part, or nothing where the pattern says something about what follows.
+    /// Parses one part. `None` for syntax that only changes what follows.
     fn atom(&mut self) -> Read<Option<Part>> {
         let Some(next) = self.rest.next() else { return Ok(None) };
         Ok(Some(match next {
@@ -253,7 +253,7 @@ impl Parser<'_> {
         }))
     }
 
-    /// Two letters that equal the one letter `ß` in any case, unless a repetition belongs to the second.
+    /// Parses two letters that equal `ß` when case is ignored, unless a repetition belongs to the second one.
     fn double_s(&mut self) -> Part {
         let mut ahead = self.rest.clone();
         ahead.next();
@@ -328,7 +328,7 @@ impl Parser<'_> {
         if name.is_empty() { Err("group name is empty".to_owned()) } else { Ok(name) }
     }
 
-    /// `(?i)` for what follows, or `(?i:…)` for what is within.
+    /// Parses `(?i)`, which applies to what follows, or `(?i:…)`, which applies to its content.
     fn option_group(&mut self, first: char) -> Read<Option<Part>> {
         let mut options = self.options;
         let mut on = true;
@@ -341,7 +341,7 @@ impl Parser<'_> {
                 's' => options.dot_all = on,
                 'm' => options.lines = on,
                 ')' => {
-                    // Up to the end of the group around it, alternatives included.
+                    // Applies up to the end of the enclosing group, including alternatives.
                     self.options = options;
                     let rest = self.choice()?;
                     return Ok(Some(rest));
@@ -409,7 +409,7 @@ impl Parser<'_> {
         }))
     }
 
-    /// A group's number or name, up to `>`.
+    /// Parses a group's number or name, up to `>`.
     fn by_name(&mut self) -> Read<usize> {
         let name = self.name('>')?;
         if let Ok(number) = name.parse::<usize>() {
@@ -419,7 +419,7 @@ impl Parser<'_> {
         Ok(BY_NAME + self.named.len() - 1)
     }
 
-    /// `{name}` or `{^name}` behind `\p`.
+    /// Parses `{name}` or `{^name}` after `\p`.
     fn property(&mut self, negated: bool) -> Read<Class> {
         self.rest.next();
         let not = self.eat('^');
@@ -434,7 +434,7 @@ impl Parser<'_> {
         Ok(Class::of(Item::Class(Box::new(class)), negated != not))
     }
 
-    /// A character behind a backslash.
+    /// Parses a character after a backslash.
     fn character(&mut self, first: char) -> Read<char> {
         Ok(match first {
             't' => '\t',
@@ -476,7 +476,7 @@ impl Parser<'_> {
         char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
     }
 
-    /// A set, from behind its bracket on.
+    /// Parses a set, from after its bracket on.
     fn set(&mut self) -> Read<Class> {
         const OPEN: &str = "premature end of char-class";
         self.depth += 1;
@@ -533,7 +533,7 @@ impl Parser<'_> {
         Ok(class)
     }
 
-    /// A character, or a set of its own, behind a backslash within a set.
+    /// Parses a character or a set after a backslash within a set.
     fn escape_in_set(&mut self) -> Read<Result<char, Item>> {
         let next = self.rest.next().ok_or("end pattern at escape")?;
         let class = |item, negated| Err(Item::Class(Box::new(Class::of(item, negated))));
@@ -550,7 +550,7 @@ impl Parser<'_> {
         })
     }
 
-    /// `[:name:]`, or nothing when it is none.
+    /// Parses `[:name:]`. `None` when it isn't one.
     fn posix(&mut self) -> Option<Read<Item>> {
         let mut ahead = self.rest.clone();
         ahead.next();
@@ -568,7 +568,7 @@ impl Parser<'_> {
     }
 }
 
-/// A line's end in any system's form.
+/// A line end of any system.
 fn line_end() -> Part {
     let plain = |character| Part::Character { character, ignore_case: false };
     let ends = Class {
@@ -579,14 +579,14 @@ fn line_end() -> Part {
     Part::Atomic(Box::new(Part::Choice(vec![both, Part::Class(ends)])))
 }
 
-/// A character and the marks on it.
+/// A character with its marks.
 fn cluster() -> Part {
     let marks = Part::Class(named("M").unwrap_or_default());
     let repeat = Part::Repeat { part: Box::new(marks), least: 0, most: None, how: How::Possessive };
     Part::Sequence(vec![Part::Any { line_ends: true }, repeat])
 }
 
-/// How many characters a part matches, when it is always as many.
+/// The number of characters that a part matches, if it is fixed.
 fn length(part: &Part) -> Option<u32> {
     match part {
         Part::Empty | Part::Look { .. } | Part::Assert(_) | Part::Keep => Some(0),

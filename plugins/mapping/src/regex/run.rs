@@ -1,4 +1,4 @@
-//! Matches by instructions, with what to go back to on a stack of its own.
+//! Runs the instructions of a pattern. A stack of its own holds the points to backtrack to.
 
 use super::{
     class::{Class, fold, is_word},
@@ -19,14 +19,14 @@ pub enum Instruction {
         then: usize,
     },
     Jump(usize),
-    /// Keeps the place in a slot.
+    /// Stores the position in a slot.
     Save(usize),
-    /// Goes on with a loop, unless its last turn matched nothing.
+    /// Continues a loop, unless its last turn matched nothing.
     Progress {
         slot: usize,
         start: usize,
     },
-    /// What follows up to `end` matches here, and is not tried another way.
+    /// Matches the instructions up to `end` without trying alternatives later.
     Atomic {
         end: usize,
     },
@@ -40,7 +40,7 @@ pub enum Instruction {
         ignore_case: bool,
     },
     Call(usize),
-    /// Comes back from a call of the group, when it was called.
+    /// Returns from a call of the group, if it was called.
     Return(usize),
     Assert(Assertion),
     Match,
@@ -55,14 +55,14 @@ pub struct Program {
     pub not_empty: bool,
 }
 
-/// Where a match and its groups are, in bytes.
+/// Positions of a match and its groups, in bytes.
 pub struct Match {
     pub start: usize,
     pub end: usize,
     pub groups: Vec<Option<(usize, usize)>>,
 }
 
-/// What to go back to.
+/// A state to backtrack to.
 enum Back {
     Branch {
         at: usize,
@@ -73,16 +73,16 @@ enum Back {
         slot: usize,
         old: Option<usize>,
     },
-    /// What the calls under way were.
+    /// The calls that were active.
     Calls(Vec<Called>),
 }
 
-/// A call of a group that is under way.
+/// An active call of a group.
 #[derive(Clone, Copy)]
 struct Called {
-    /// Where to go on.
+    /// The instruction to continue with.
     back: usize,
-    /// Where the group began around it, when it calls itself.
+    /// The start of the enclosing call, when a group calls itself.
     outer_start: Option<usize>,
 }
 
@@ -125,8 +125,8 @@ impl Run<'_> {
         self.text[..place].chars().next_back()
     }
 
-    /// Runs from an instruction to a `Match`, which has to be at a place where one is given. What the run saved is kept
-    /// when it matches.
+    /// Runs from an instruction to a `Match`, which has to be at `must_end` if that is given. The positions that were
+    /// stored are kept when it matches.
     fn run(&mut self, start: usize, from: usize, must_end: Option<usize>) -> Option<usize> {
         let mut stack: Vec<Back> = Vec::new();
         let (mut at, mut place) = (start, from);
@@ -237,14 +237,14 @@ impl Run<'_> {
         }
     }
 
-    /// Where a group began that has not ended, by the instruction that begins it.
+    /// The start of a group that hasn't ended, by the group's first instruction.
     fn open_start(&self, begins: usize) -> Option<usize> {
         let Instruction::Save(slot) = self.program.code[begins] else { return None };
         let start = self.slots[slot]?;
         self.slots[slot + 1].is_none_or(|end| end < start).then_some(start)
     }
 
-    /// Keeps what a run within saved, to be undone when this one goes back, or undoes it now.
+    /// Stores how to undo what an inner run has stored, or undoes it now.
     fn remember(&mut self, before: Vec<Option<usize>>, keep: bool, stack: &mut Vec<Back>) {
         if !keep {
             self.slots = before;
@@ -270,7 +270,7 @@ impl Run<'_> {
         }
     }
 
-    /// The end of what a group matched, found once more.
+    /// Matches the text of a group again. Returns its end.
     fn reference(&self, groups: &[usize], ignore_case: bool, place: usize) -> Option<usize> {
         groups.iter().rev().find_map(|group| {
             let matched = &self.text[self.slots[2 * group]?..self.slots[2 * group + 1]?];

@@ -1,17 +1,17 @@
-//! The Gregorian calendar, before its time too.
+//! The Gregorian calendar, extended to dates before it was introduced.
 
-/// A date and a time of day, as C has them, but for the year.
+/// A date and a time of day, as in C except for the year.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
     pub year: i64,
-    /// From 0.
+    /// 0 to 11.
     pub month: i64,
     /// From 1.
     pub day: i64,
     pub hour: i64,
     pub minute: i64,
     pub second: i64,
-    /// From Sunday.
+    /// Days since Sunday.
     pub weekday: i64,
     /// From 0.
     pub year_day: i64,
@@ -19,10 +19,10 @@ pub struct Parts {
 
 const DAY: i64 = 86_400;
 
-/// The days from 1970 to a date. The month is from 0, and the day may be out of its range.
+/// Days from 1970 to a date. The month counts from 0, and the day may be out of its range.
 pub fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = year.saturating_add(month.div_euclid(12));
-    // From March on, so that the leap day is the last one of its year.
+    // Counted from March on, so that the leap day is the last day of its year.
     let month = (month.rem_euclid(12) + 10) % 12;
     let year = if month >= 10 { year - 1 } else { year };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -56,7 +56,7 @@ impl Parts {
         parts
     }
 
-    /// Sets the day of the week and of the year by the date.
+    /// Computes the day of the week and of the year.
     pub fn set_days(&mut self) {
         let day = days(self.year, self.month, self.day);
         self.weekday = (day + 4).rem_euclid(7);
@@ -69,7 +69,7 @@ impl Parts {
         day.saturating_add(hours).saturating_add(minutes).saturating_add(self.second)
     }
 
-    /// The year and the number of the week, as ISO 8601 has it.
+    /// Year and week number of ISO 8601.
     pub fn iso_week(&self) -> (i64, i64) {
         let weekday = (self.weekday + 6) % 7;
         let week = (self.year_day - weekday + 10) / 7;

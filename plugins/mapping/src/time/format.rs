@@ -1,4 +1,4 @@
-//! Writes dates by a format, as C's `strftime` does in English.
+//! Formats dates as C's `strftime` does in English.
 
 use super::civil::Parts;
 
@@ -18,10 +18,10 @@ pub const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// What stands between `%` and its letter.
+/// The flags between `%` and its letter.
 #[derive(Clone, Copy, Default)]
 struct Flags {
-    /// How a number is filled up: not at all, with spaces or with zeros.
+    /// The padding of a number: none, spaces or zeros.
     pad: Option<char>,
     no_pad: bool,
     upper: bool,
@@ -56,7 +56,7 @@ pub fn format(format: &str, parts: &Parts, zone: &str) -> String {
         match letter.and_then(|letter| one(letter, flags, parts, zone)) {
             Some(text) => out.push_str(&text),
             None => {
-                // As it stands.
+                // An unknown conversion is written unchanged.
                 out.push('%');
                 out.push_str(&start[..start.len() - rest.as_str().len()]);
             }

@@ -1,4 +1,4 @@
-//! Reads dates by a format, as C's `strptime` does in English.
+//! Parses dates by a format, as C's `strptime` does in English.
 
 use super::{
     civil::{Parts, days, is_leap},
@@ -17,7 +17,7 @@ struct Reader<'t> {
     has_date: bool,
 }
 
-/// The parts of a text, and what is left of it.
+/// The parts that a text has, and the rest of the text.
 pub fn read<'t>(text: &'t str, format: &str) -> Option<(Parts, &'t str)> {
     let parts = Parts { year: 1900, weekday: 8, year_day: 367, ..Parts::default() };
     let mut reader = Reader {
@@ -64,7 +64,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// A number of so many digits at most, within bounds.
+    /// Parses a number of at most `most` digits within bounds.
     fn number(&mut self, from: i64, to: i64, most: usize) -> Option<i64> {
         self.rest = self.rest.trim_start_matches(' ');
         let mut value = 0;
@@ -177,7 +177,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// An offset from UTC, which is read and, as in jq, has no effect.
+    /// Parses an offset from UTC. As in jq, it has no effect.
     fn offset(&mut self) -> Option<()> {
         self.space();
         if let Some(rest) = self.rest.strip_prefix('Z') {
@@ -199,7 +199,7 @@ impl Reader<'_> {
         (digits == 2 || digits == 4).then_some(())
     }
 
-    /// Sets what follows from what was read.
+    /// Computes the parts that follow from those that were read.
     fn finish(&mut self) {
         if self.is_afternoon == Some(true) {
             self.parts.hour = self.parts.hour % 12 + 12;
