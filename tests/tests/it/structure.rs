@@ -9,14 +9,13 @@ use std::{
 const MOST_LINES: usize = 400;
 
 /// Files that are longer, and how long they may be. Make the list shorter: a file that was split leaves it.
-const LONGER: [(&str, usize); 34] = [
+const LONGER: [(&str, usize); 33] = [
     ("host/core/src/knowledge/chunk.rs", 410),
     ("host/core/src/turn/tests/approvals.rs", 440),
     ("host/core/src/turn/tests/fakes.rs", 610),
     ("host/egress/src/oauth/refresher.rs", 460),
     ("host/egress/tests/it/accounts.rs", 420),
     ("host/egress/tests/it/notations.rs", 430),
-    ("host/http/src/problem/from_domain.rs", 440),
     ("host/manifest/src/manifest.rs", 480),
     ("host/manifest/src/manifest/check.rs", 440),
     ("host/manifest/src/manifest/check/declarative.rs", 460),
