@@ -6,7 +6,6 @@ use resly_core::{
     connector::connection::{Environment, Owner, Policy},
     id::OrganizationId,
     knowledge::{KnowledgeStore, library::NewText},
-    meter::Limits,
     principal::Scope,
 };
 use resly_http::{Api, handbook};
@@ -14,8 +13,8 @@ use resly_service::{
     App,
     connections::{self, ConnectionError, NewConnection},
     keys::{self, Grantor, KeyError, NewKey},
+    organizations::{self, BadName, OrganizationError, OrganizationName},
 };
-use resly_store::NewOrganization;
 use serde_json::json;
 
 const ORGANIZATION: &str = "demo";
@@ -37,6 +36,10 @@ pub enum DemoError {
     Store(#[from] resly_core::error::StoreError),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error(transparent)]
+    Name(#[from] BadName),
+    #[error(transparent)]
+    Organization(#[from] OrganizationError),
     #[error("{what}: {detail}")]
     Part { what: &'static str, detail: String },
 }
@@ -48,10 +51,7 @@ pub async fn prepare(api: &Api, url: &str, progress: &(dyn Fn(String) + Sync)) -
         what: "a bundled connector can't be prepared",
         detail: error.to_string(),
     })?;
-    let organization = match app.store.organization_named(ORGANIZATION).await? {
-        Some(organization) => organization,
-        None => create_organization(app).await?,
-    };
+    let organization = organizations::find_or_create(app, OrganizationName::parse(ORGANIZATION)?).await?;
     ingest(app, organization, url, progress).await?;
     install_shopify(app, organization).await?;
     let key = async |name: &str, scopes: &[Scope], message_cap| {
@@ -67,14 +67,6 @@ pub async fn prepare(api: &Api, url: &str, progress: &(dyn Fn(String) + Sync)) -
         small_key: key("demo, capped", &both, Some(SMALL_CAP)).await?,
         console_url: format!("{url}/console?token={}", api.sign_ins.invite(app, organization)),
     })
-}
-
-async fn create_organization(app: &App) -> Result<OrganizationId, DemoError> {
-    let now = app.clock.now();
-    let id = OrganizationId(app.random.uuid(now));
-    let organization = NewOrganization { id, name: ORGANIZATION.to_owned(), limits: Limits::new(), now };
-    app.store.create_organization(organization).await?;
-    Ok(id)
 }
 
 /// Adds the pages of the handbook that aren't there yet, and those of another version or address anew.

@@ -3,20 +3,20 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use resly_core::{
     id::OrganizationId,
-    meter::Limits,
     principal::Scope,
-    time::{Clock, Random, SystemClock},
+    time::{Random, SystemClock},
 };
 use resly_service::{
     key::NewSecret,
     keyring::Keyring,
     keys::{self, Grantor, KeyError, NewKey},
+    organizations::{self, OrganizationName},
     random::OsRandom,
 };
-use resly_store::{NewOrganization, OpenError, Store};
+use resly_store::{OpenError, Store};
 use serde_json::{Value, json};
 
 use crate::{compose::make_private, config::Config, secrets};
@@ -32,9 +32,7 @@ pub struct KeyOptions {
 
 /// The first organization of a host that isn't a demo, with the key that makes all others.
 pub async fn init(config: &Config, name: &str) -> anyhow::Result<Value> {
-    let name = name.trim();
-    let printable = !name.is_empty() && name.chars().count() <= 100 && !name.contains(char::is_control);
-    ensure!(printable, "--organization: a name of 1 to 100 characters on one line is expected");
+    let name = OrganizationName::parse(name).context("--organization")?;
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     make_private(&config.data).with_context(|| format!("the data folder {} can't be made", config.data.display()))?;
     let keys = secrets::master_keys(config, false)?;
@@ -42,18 +40,14 @@ pub async fn init(config: &Config, name: &str) -> anyhow::Result<Value> {
         Err(OpenError::NoDatabase { .. }) => secrets::open_store(config).await?,
         opened => opened?,
     };
-    ensure!(store.organization_named(name).await?.is_none(), "there is an organization `{name}` already");
     let wrapping = secrets::wrapping(&keys, &store, &random);
     let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
-    let now = SystemClock.now();
-    let organization = OrganizationId(random.uuid(now));
-    let new = NewOrganization { id: organization, name: name.to_owned(), limits: Limits::new(), now };
-    store.create_organization(new).await?;
+    let organization = organizations::create(&store, &SystemClock, &*random, name.clone()).await?;
     let keyring = Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random);
     let scopes = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
     let key = make(&keyring, organization, "first".to_owned(), scopes.to_vec()).await?;
     store.close().await;
-    Ok(json!({"organization": organization, "name": name, "admin_key": key.expose()}))
+    Ok(json!({"organization": organization, "name": name.as_str(), "admin_key": key.expose()}))
 }
 
 /// What to do on a host that has no organization.
@@ -72,21 +66,10 @@ pub async fn create(config: &Config, wanted: KeyOptions) -> anyhow::Result<Value
     let store = Store::open_beside(&secrets::store_config(config)).await?;
     let keys = secrets::master_keys(config, false)?;
     let wrapping = secrets::wrapping(&keys, &store, &random);
-    let found = store.organizations_called(&organization).await?;
-    let (id, called) = match found.as_slice() {
-        [] => bail!(
-            "there is no organization `{organization}`; `resly init --organization NAME` makes one, and the name has to \
-             be written as it was made"
-        ),
-        [only] => only,
-        several => {
-            let ids: Vec<String> = several.iter().map(|(id, _)| id.to_string()).collect();
-            bail!("there are {} organizations `{organization}`: say which by its id, {}", ids.len(), ids.join(" or "))
-        }
-    };
+    let (id, called) = organizations::choose(&store, &organization).await?;
     let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
     let keyring = Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random);
-    let secret = make(&keyring, *id, name, scopes.clone()).await?;
+    let secret = make(&keyring, id, name, scopes.clone()).await?;
     let made = json!({"organization": id, "name": called, "id": secret.id, "key": secret.expose(), "scopes": scopes});
     store.close().await;
     Ok(made)

@@ -18,6 +18,7 @@ pub mod keyring;
 pub mod keys;
 pub mod logs;
 pub mod master_keys;
+pub mod organizations;
 pub mod origins;
 pub mod outbound;
 pub mod overview;

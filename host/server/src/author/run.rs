@@ -10,16 +10,16 @@ use resly_core::{
         connection::{Environment, Origin, Owner, Policy},
         fault::Fault,
     },
-    id::{KeyId, OrganizationId},
-    meter::Limits,
+    id::KeyId,
 };
 use resly_manifest::Digest;
 use resly_service::{
     App, FieldError,
     actions::{self, ActionError, DryRun, ManualCaller},
     connections::{self, ConnectionError, NewConnection},
+    organizations::{self, OrganizationName},
 };
-use resly_store::{Decision, NewConnectorVersion, NewOrganization, SavedVersion, VersionState};
+use resly_store::{Decision, NewConnectorVersion, SavedVersion, VersionState};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -49,15 +49,7 @@ pub enum ActionRun {
 pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow::Result<ActionRun> {
     let Postable { asking: RequestedGrants { mut manifest, signer }, imports, wasm } = admit_file(app, given).await?;
     let now = app.clock.now();
-    let organization = match app.store.organization_named(ORGANIZATION).await? {
-        Some(organization) => organization,
-        None => {
-            let id = OrganizationId(app.random.uuid(now));
-            let new = NewOrganization { id, name: ORGANIZATION.to_owned(), limits: Limits::new(), now };
-            app.store.create_organization(new).await?;
-            id
-        }
-    };
+    let organization = organizations::find_or_create(app, OrganizationName::parse(ORGANIZATION)?).await?;
     let component = wasm.as_ref().map_or_else(|| app.catalogue.runner(), |wasm| Digest::of(wasm));
     // An author tries many contents under one version; a host keeps the first.
     let content = Digest::of(&[serde_json::to_vec(&manifest)?.as_slice(), &component.0].concat()).to_string();

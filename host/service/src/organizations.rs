@@ -1,0 +1,124 @@
+//! Organizations: make one, find the one that a person names. For the command line and the demo, which have a store but
+//! not always a running host.
+
+use std::fmt;
+
+use resly_core::{
+    error::StoreError,
+    id::OrganizationId,
+    meter::Limits,
+    time::{Clock, Random},
+};
+use resly_store::{NewOrganization, Store};
+
+use crate::App;
+
+/// Characters of a name.
+const NAME: usize = 100;
+
+/// An organization's name: 1 to 100 characters on one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganizationName(String);
+
+/// A text that can't be an organization's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a name of 1 to 100 characters on one line is expected")]
+pub struct BadName;
+
+impl OrganizationName {
+    pub fn parse(text: &str) -> Result<Self, BadName> {
+        let name = text.trim();
+        let fits = !name.is_empty() && name.chars().count() <= NAME && !name.contains(char::is_control);
+        if fits { Ok(Self(name.to_owned())) } else { Err(BadName) }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OrganizationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why there is no organization to work on.
+#[derive(Debug, thiserror::Error)]
+pub enum OrganizationError {
+    #[error("there is an organization `{0}` already")]
+    NameTaken(OrganizationName),
+    #[error(
+        "there is no organization `{0}`; `resly init --organization NAME` makes one, and the name has to be written as it \
+         was made"
+    )]
+    Missing(String),
+    /// Names needn't be unique.
+    #[error("there are {} organizations `{name}`: say which by its id, {}", .ids.len(), joined(.ids))]
+    Ambiguous { name: String, ids: Vec<OrganizationId> },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn joined(ids: &[OrganizationId]) -> String {
+    ids.iter().map(OrganizationId::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+/// Makes an organization without limits.
+pub async fn create(
+    store: &Store,
+    clock: &dyn Clock,
+    random: &dyn Random,
+    name: OrganizationName,
+) -> Result<OrganizationId, OrganizationError> {
+    if store.organization_named(name.as_str()).await?.is_some() {
+        return Err(OrganizationError::NameTaken(name));
+    }
+    let now = clock.now();
+    let id = OrganizationId(random.uuid(now));
+    store.create_organization(NewOrganization { id, name: name.0, limits: Limits::new(), now }).await?;
+    Ok(id)
+}
+
+/// The organization of a name, made when there is none.
+pub async fn find_or_create(app: &App, name: OrganizationName) -> Result<OrganizationId, OrganizationError> {
+    match app.store.organization_named(name.as_str()).await? {
+        Some(organization) => Ok(organization),
+        None => create(&app.store, &*app.clock, &*app.random, name).await,
+    }
+}
+
+/// The organization that goes by a name or an id: its id and name.
+pub async fn choose(store: &Store, name_or_id: &str) -> Result<(OrganizationId, String), OrganizationError> {
+    let mut found = store.organizations_called(name_or_id).await?;
+    match (found.pop(), found.is_empty()) {
+        (None, _) => Err(OrganizationError::Missing(name_or_id.to_owned())),
+        (Some(only), true) => Ok(only),
+        (Some(last), false) => {
+            let ids = found.into_iter().chain([last]).map(|(id, _)| id).collect();
+            Err(OrganizationError::Ambiguous { name: name_or_id.to_owned(), ids })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_short_and_on_one_line() {
+        assert_eq!(OrganizationName::parse(" Acme ").unwrap().as_str(), "Acme");
+        for wrong in ["", "  ", "a\nb", &"x".repeat(101)] {
+            assert_eq!(OrganizationName::parse(wrong), Err(BadName), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_several_have_tells_their_ids() {
+        let ids = vec![OrganizationId(uuid::Uuid::nil()), OrganizationId(uuid::Uuid::max())];
+        let error = OrganizationError::Ambiguous { name: "Acme".to_owned(), ids };
+        let told = error.to_string();
+        assert!(told.starts_with("there are 2 organizations `Acme`: say which by its id, 00000000-"), "{told}");
+        assert!(told.contains(" or ffffffff-"), "{told}");
+    }
+}
