@@ -9,7 +9,7 @@ use std::{
 const MOST_LINES: usize = 400;
 
 /// Files that are longer, and how long they may be. Make the list shorter: a file that was split leaves it.
-const LONGER: [(&str, usize); 34] = [
+const LONGER: [(&str, usize); 33] = [
     ("host/core/src/knowledge/chunk.rs", 410),
     ("host/core/src/turn/tests/approvals.rs", 440),
     ("host/core/src/turn/tests/fakes.rs", 610),
@@ -28,7 +28,6 @@ const LONGER: [(&str, usize); 34] = [
     ("host/models/src/openai/request.rs", 410),
     ("host/models/src/openai/tests.rs", 690),
     ("host/server/src/cli.rs", 410),
-    ("host/server/src/config/mod.rs", 430),
     ("host/server/tests/http.rs", 490),
     ("host/store/src/accounts.rs", 410),
     ("host/store/src/connections.rs", 500),
