@@ -15,6 +15,7 @@ use resly_core::{
 
 use crate::{
     Store,
+    columns::{returning, select},
     error::failed,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time},
@@ -33,14 +34,6 @@ struct AccountRow {
     claimed_until: Option<Time>,
     renewal_failure: Option<Json<RenewalFailure>>,
     authorized_at: Time,
-}
-
-/// The columns of an [`AccountRow`].
-macro_rules! columns {
-    () => {
-        "visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
-         claimed_until, renewal_failure, authorized_at"
-    };
 }
 
 impl AccountRow {
@@ -188,10 +181,9 @@ async fn delete(db: &mut Conn<'_>, key: &AccountKey) -> Result<Option<Account>, 
     let deleted = row!(
         db,
         AccountRow,
-        concat!(
-            "DELETE FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3
-         RETURNING ",
-            columns!()
+        returning!(
+            account,
+            "DELETE FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3"
         ),
         Id(key.connection.0),
         Id(key.organization.0),
@@ -227,11 +219,7 @@ pub(crate) async fn of(
     let found = rows!(
         db,
         AccountRow,
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 ORDER BY visitor"
-        ),
+        select!(account, "FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 ORDER BY visitor"),
         Id(connection.0),
         Id(organization.0)
     )?;
@@ -299,10 +287,9 @@ impl Store {
         let found = rows!(
             db,
             Keyed,
-            concat!(
-                "SELECT connection_id, ",
-                columns!(),
-                " FROM connection_accounts WHERE organization_id = $1 AND visitor = '' AND sealed IS NOT NULL"
+            select!(
+                account,
+                "FROM connection_accounts WHERE organization_id = $1 AND visitor = '' AND sealed IS NOT NULL"
             ),
             Id(organization.0)
         )
@@ -326,10 +313,9 @@ impl AccountStore for Store {
         let found = row!(
             db,
             AccountRow,
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3"
+            select!(
+                account,
+                "FROM connection_accounts WHERE connection_id = $1 AND organization_id = $2 AND visitor = $3"
             ),
             Id(key.connection.0),
             Id(key.organization.0),

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Store,
+    columns::{returning, select},
     error::failed,
     page::{self, Cursor},
     sql::{Conn, execute, row, rows},
@@ -80,13 +81,6 @@ struct AlertRow {
     reason: Option<String>,
     created_at: Time,
     resolved_at: Option<Time>,
-}
-
-/// The columns of an [`AlertRow`].
-macro_rules! columns {
-    () => {
-        "id, connection_id, kind, severity, state, title, message, reason, created_at, resolved_at"
-    };
 }
 
 impl AlertRow {
@@ -287,10 +281,9 @@ impl Store {
         let found = rows!(
             db,
             AlertRow,
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM alerts
+            select!(
+                alert,
+                "FROM alerts
              WHERE organization_id = $1 AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR connection_id = $3)
                AND ($4 IS NULL OR (created_at, id) < ($4, $5))
              ORDER BY created_at DESC, id DESC LIMIT $6"
@@ -318,11 +311,10 @@ impl Store {
                 let resolved = row!(
                     db,
                     AlertRow,
-                    concat!(
+                    returning!(
+                        alert,
                         "UPDATE alerts SET state = 'resolved', resolved_at = COALESCE(resolved_at, $3)
-                     WHERE id = $1 AND organization_id = $2
-                     RETURNING ",
-                        columns!()
+                     WHERE id = $1 AND organization_id = $2"
                     ),
                     Id(id.0),
                     Id(organization.0),

@@ -17,7 +17,9 @@ use resly_manifest::{Digest, Manifest, signature::PublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Store, components,
+    Store,
+    columns::select,
+    components,
     error::failed,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, OrderedJson, Text, Time, name_of, named},
@@ -117,14 +119,6 @@ struct ConnectorRow {
     decided_by: Option<Id>,
     decided_at: Option<Time>,
     created_at: Time,
-}
-
-/// The columns of a [`ConnectorRow`].
-macro_rules! columns {
-    () => {
-        "manifest, signer, origin, component, imports, state, reason, approval, approval_reason, decided_by,
-         decided_at, created_at"
-    };
 }
 
 impl ConnectorRow {
@@ -359,12 +353,7 @@ impl Store {
         let found = row!(
             db,
             ConnectorRow,
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM connector_versions
-             WHERE organization_id = $1 AND connector = $2 AND version = $3 AND state <> 'deleted'"
-            ),
+            select!(version, "FROM connector_versions WHERE organization_id = $1 AND connector = $2 AND version = $3 AND state <> 'deleted'"),
             Id(organization.0),
             id,
             version
@@ -397,10 +386,9 @@ impl Store {
         let found = rows!(
             db,
             ConnectorRow,
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM connector_versions
+            select!(
+                version,
+                "FROM connector_versions
              WHERE organization_id = $1 AND ($2 IS NULL OR connector = $2) AND state <> 'deleted'
              ORDER BY connector, created_at, version"
             ),

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::{
     Store, accounts, alerts, calls,
+    columns::{returning, select},
     error::failed,
     health, logs,
     sql::{Conn, execute, row, rows},
@@ -100,14 +101,6 @@ struct ConnectionRow {
     created_at: Time,
 }
 
-/// The columns of a [`ConnectionRow`].
-macro_rules! columns {
-    () => {
-        "id, organization_id, connector, version, name, environment, status, settings, auth, owner,
-         credentials, policy, mappings, tested_at, revision, created_at"
-    };
-}
-
 impl ConnectionRow {
     fn connection(self) -> Result<Connection, sqlx::Error> {
         Ok(Connection {
@@ -168,7 +161,8 @@ async fn update(
     let updated = row!(
         db,
         ConnectionRow,
-        concat!(
+        returning!(
+            connection,
             "UPDATE connections SET
              name = COALESCE($3, name), settings = COALESCE($4, settings),
              credentials = CASE WHEN $5 THEN $6 ELSE credentials END,
@@ -179,9 +173,7 @@ async fn update(
                            WHEN status = 'enabled' THEN COALESCE($14, status) ELSE status END,
              wanted = CASE WHEN $16 THEN FALSE ELSE wanted END,
              revision = revision + 1
-         WHERE id = $1 AND organization_id = $2 AND revision = COALESCE($15, revision)
-         RETURNING ",
-            columns!()
+         WHERE id = $1 AND organization_id = $2 AND revision = COALESCE($15, revision)"
         ),
         Id(id.0),
         Id(organization.0),
@@ -251,7 +243,7 @@ impl Store {
         let found = rows!(
             db,
             ConnectionRow,
-            concat!("SELECT ", columns!(), " FROM connections WHERE organization_id = $1 ORDER BY created_at, id"),
+            select!(connection, "FROM connections WHERE organization_id = $1 ORDER BY created_at, id"),
             Id(organization.0)
         )
         .map_err(failed(doing))?;
@@ -375,10 +367,9 @@ impl ConnectionStore for Store {
         let found = rows!(
             db,
             ConnectionRow,
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM connections WHERE organization_id = $1 AND status = 'enabled' ORDER BY created_at, id"
+            select!(
+                connection,
+                "FROM connections WHERE organization_id = $1 AND status = 'enabled' ORDER BY created_at, id"
             ),
             Id(organization.0)
         )
@@ -396,7 +387,7 @@ impl ConnectionStore for Store {
         let found = row!(
             db,
             ConnectionRow,
-            concat!("SELECT ", columns!(), " FROM connections WHERE id = $1 AND organization_id = $2"),
+            select!(connection, "FROM connections WHERE id = $1 AND organization_id = $2"),
             Id(id.0),
             Id(organization.0)
         )

@@ -10,6 +10,7 @@ use resly_core::{
 use crate::{
     Store,
     accounts::visitor_of,
+    columns::{returning, select},
     error::failed,
     sql::{execute, row},
     types::{Count, Id, Time},
@@ -37,13 +38,6 @@ struct FlowRow {
     key_id: Id,
     verifier: Vec<u8>,
     expires_at: Time,
-}
-
-/// The columns of a [`FlowRow`].
-macro_rules! columns {
-    () => {
-        "organization_id, connection_id, visitor, revision, key_id, verifier, expires_at"
-    };
 }
 
 impl FlowRow {
@@ -95,7 +89,7 @@ impl Store {
         let found = row!(
             db,
             FlowRow,
-            concat!("SELECT ", columns!(), " FROM oauth_flows WHERE nonce_hash = $1 AND expires_at > $2"),
+            select!(flow, "FROM oauth_flows WHERE nonce_hash = $1 AND expires_at > $2"),
             nonce_hash.as_slice(),
             Time(now)
         );
@@ -139,10 +133,9 @@ impl Store {
                 let taken = row!(
                     db,
                     FlowRow,
-                    concat!(
-                        "DELETE FROM oauth_flows WHERE state_hash = $1 AND cookie_hash = $2 AND expires_at > $3
-                     RETURNING ",
-                        columns!()
+                    returning!(
+                        flow,
+                        "DELETE FROM oauth_flows WHERE state_hash = $1 AND cookie_hash = $2 AND expires_at > $3"
                     ),
                     state_hash.as_slice(),
                     cookie_hash.as_slice(),

@@ -14,6 +14,7 @@ use resly_core::{
 
 use crate::{
     Store, alerts,
+    columns::select,
     error::failed,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Text, Time, named},
@@ -28,13 +29,6 @@ struct HealthRow {
     checked_at: Option<Time>,
     next_check_at: Time,
     failures: Count,
-}
-
-/// The columns of a [`HealthRow`].
-macro_rules! columns {
-    () => {
-        "state, reason, message, since, checked_at, next_check_at, failures"
-    };
 }
 
 impl HealthRow {
@@ -64,8 +58,8 @@ async fn observe(db: &mut Conn<'_>, observed: HealthObservation) -> Result<(), s
     )?;
     // Two hosts that saw it fail at once count one after the other.
     let sql = db.pick(
-        concat!("SELECT ", columns!(), " FROM connection_health WHERE id = $1"),
-        concat!("SELECT ", columns!(), " FROM connection_health WHERE id = $1 FOR UPDATE"),
+        select!(health, "FROM connection_health WHERE id = $1"),
+        select!(health, "FROM connection_health WHERE id = $1 FOR UPDATE"),
     );
     let Some(before) = row!(db, HealthRow, sql, Id(connection.0))? else { return Ok(()) };
     let before = before.health()?;
@@ -153,7 +147,7 @@ impl Store {
         let found = row!(
             db,
             HealthRow,
-            concat!("SELECT ", columns!(), " FROM connection_health WHERE id = $1 AND organization_id = $2"),
+            select!(health, "FROM connection_health WHERE id = $1 AND organization_id = $2"),
             Id(connection.0),
             Id(organization.0)
         )

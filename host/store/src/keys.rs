@@ -13,6 +13,7 @@ use resly_core::{
 
 use crate::{
     Store,
+    columns::{returning, select},
     error::{OperationError, failed},
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time, name_of, named},
@@ -117,14 +118,6 @@ struct KeyRow {
     last_used_at: Option<Time>,
 }
 
-/// The columns of a [`KeyRow`].
-macro_rules! columns {
-    () => {
-        "id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
-         created_at, expires_at, last_used_at"
-    };
-}
-
 impl KeyRow {
     fn stored(self) -> Result<StoredKey, sqlx::Error> {
         let secret_hash = self.secret_hash.try_into();
@@ -221,7 +214,7 @@ impl LockedKeys {
         let keys = rows!(
             db,
             KeyRow,
-            concat!("SELECT ", columns!(), " FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL"),
+            select!(key, "FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL"),
             Id(organization.0)
         )?;
         Ok(Self { keys, now })
@@ -304,7 +297,8 @@ async fn change(
     let changed = row!(
         db,
         KeyRow,
-        concat!(
+        returning!(
+            key,
             "UPDATE api_keys
          SET name = CASE WHEN $3 THEN $4 ELSE name END,
              scopes = CASE WHEN $5 THEN $6 ELSE scopes END,
@@ -316,9 +310,7 @@ async fn change(
                                WHEN $14 < expires_at THEN $14
                                ELSE expires_at END,
              ends_at = CASE WHEN $13 THEN $14 ELSE ends_at END
-         WHERE id = $1 AND organization_id = $2
-         RETURNING ",
-            columns!()
+         WHERE id = $1 AND organization_id = $2"
         ),
         Id(id.0),
         Id(organization.0),
@@ -373,13 +365,8 @@ impl Store {
     pub async fn key_by_id(&self, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
         let doing = "find a key";
         let mut db = self.reader(doing).await?;
-        let found = row!(
-            db,
-            KeyRow,
-            concat!("SELECT ", columns!(), " FROM api_keys WHERE id = $1 AND deleted_at IS NULL"),
-            Id(id.0)
-        )
-        .map_err(failed(doing))?;
+        let found = row!(db, KeyRow, select!(key, "FROM api_keys WHERE id = $1 AND deleted_at IS NULL"), Id(id.0))
+            .map_err(failed(doing))?;
         found.map(KeyRow::stored).transpose().map_err(failed(doing))
     }
 
@@ -390,10 +377,9 @@ impl Store {
         let found = rows!(
             db,
             KeyRow,
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL ORDER BY created_at DESC, id DESC"
+            select!(
+                key,
+                "FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL ORDER BY created_at DESC, id DESC"
             ),
             Id(organization.0)
         )

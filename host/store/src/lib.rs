@@ -3,8 +3,9 @@
 //! # How it is made
 //! Each file holds one aggregate, as functions over [`sql::Conn`], a connection of either kind; each public method is one
 //! atomic unit. One SQL text serves both databases wherever both speak it, with [`types`] for what they hold differently;
-//! the few places that differ ask [`sql::Conn::pick`]. To add one: a migration in *both* folders of `migrations/`, a
-//! file here, and a test in `tests/contract`, which both databases must pass.
+//! the few places that differ ask [`sql::Conn::pick`]. Columns that several statements read are in [`columns`]. To add
+//! one: a migration in *both* folders of `migrations/`, a file here, and a test in `tests/contract`, which both databases
+//! must pass.
 //!
 //! - **SQLite**: WAL, `synchronous=FULL`, one writer that commits in groups ([`writer`]), a pool of readers. One process
 //!   owns the folder (`resly.lock`), so what is under way when it is opened belongs to a dead one, and is recovered.
@@ -42,6 +43,7 @@ mod approvals;
 mod billing;
 mod calls;
 mod catalogue;
+mod columns;
 mod components;
 mod connections;
 mod conversations;

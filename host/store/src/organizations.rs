@@ -11,6 +11,7 @@ use resly_core::{
 
 use crate::{
     Store,
+    columns::{returning, select},
     error::{failed, unexpected},
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Text, Time},
@@ -58,14 +59,6 @@ struct PlanRow {
     limit_fuel: Option<Count>,
 }
 
-/// The columns of a [`PlanRow`].
-macro_rules! columns {
-    () => {
-        "plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings,
-         limit_connector_calls, limit_fuel"
-    };
-}
-
 impl From<PlanRow> for Plan {
     fn from(row: PlanRow) -> Self {
         let limits = [
@@ -105,7 +98,8 @@ async fn change(
     let plan = row!(
         db,
         PlanRow,
-        concat!(
+        returning!(
+            plan,
             "UPDATE organizations SET
              limit_messages = CASE WHEN $2 THEN $3 ELSE limit_messages END,
              limit_embeddings = CASE WHEN $4 THEN $5 ELSE limit_embeddings END,
@@ -113,9 +107,7 @@ async fn change(
              limit_fuel = CASE WHEN $8 THEN $9 ELSE limit_fuel END,
              log_days = COALESCE($10, log_days),
              log_bytes_per_day = COALESCE($11, log_bytes_per_day)
-         WHERE id = $1
-         RETURNING ",
-            columns!()
+         WHERE id = $1"
         ),
         Id(organization.0),
         changed(Meter::Messages),
@@ -202,9 +194,8 @@ impl Store {
     pub async fn plan(&self, organization: OrganizationId) -> Result<Plan, StoreError> {
         let doing = "read the plan";
         let mut db = self.reader(doing).await?;
-        let plan =
-            row!(db, PlanRow, concat!("SELECT ", columns!(), " FROM organizations WHERE id = $1"), Id(organization.0))
-                .map_err(failed(doing))?;
+        let plan = row!(db, PlanRow, select!(plan, "FROM organizations WHERE id = $1"), Id(organization.0))
+            .map_err(failed(doing))?;
         plan.map(Plan::from)
             .ok_or_else(|| StoreError::Broken { doing, detail: format!("there is no organization {organization}") })
     }

@@ -10,6 +10,7 @@ use resly_core::{
 
 use crate::{
     Store,
+    columns::{returning, select},
     error::failed,
     page::{self, Cursor},
     sql::{Conn, execute, row, rows},
@@ -93,13 +94,6 @@ struct WebhookRow {
     created_at: Time,
 }
 
-/// The columns of a [`WebhookRow`].
-macro_rules! columns {
-    () => {
-        "id, url, events, secret, previous_secret, previous_until, created_at"
-    };
-}
-
 impl From<WebhookRow> for Webhook {
     fn from(row: WebhookRow) -> Self {
         Self {
@@ -145,7 +139,7 @@ impl DeliveryRow {
     }
 }
 
-const FIND: &str = concat!("SELECT ", columns!(), " FROM webhooks WHERE organization_id = $1");
+const FIND: &str = select!(webhook, "FROM webhooks WHERE organization_id = $1");
 
 async fn find(db: &mut Conn<'_>, organization: OrganizationId) -> Result<Option<Webhook>, sqlx::Error> {
     Ok(row!(db, WebhookRow, FIND, Id(organization.0))?.map(Webhook::from))
@@ -266,21 +260,19 @@ impl Store {
     pub async fn put_webhook(&self, organization: OrganizationId, webhook: Webhook) -> Result<Webhook, StoreError> {
         self.write("set the webhook", move |mut db| {
             Box::pin(async move {
-                let events = webhook.events.as_ref().map(Json);
                 let kept = row!(
                     db,
                     WebhookRow,
-                    concat!(
+                    returning!(
+                        webhook,
                         "INSERT INTO webhooks (id, organization_id, url, events, secret, created_at)
                      VALUES ($1, $2, $3, $4, $5, $6)
-                     ON CONFLICT (organization_id) DO UPDATE SET url = excluded.url, events = excluded.events
-                     RETURNING ",
-                        columns!()
+                     ON CONFLICT (organization_id) DO UPDATE SET url = excluded.url, events = excluded.events"
                     ),
                     Id(webhook.id.0),
                     Id(organization.0),
                     webhook.url.as_str(),
-                    events,
+                    webhook.events.as_ref().map(Json),
                     webhook.secret.as_slice(),
                     Time(webhook.created_at)
                 )?;

@@ -2,6 +2,7 @@
 
 mod clients;
 mod layers;
+mod models;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +11,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use ipnet::IpNet;
 use resly_core::connector::health::Schedule;
 use resly_http::edge::Limits;
-use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
+use resly_models::{EmbedderConfig, ModelConfig};
 use resly_vault::{MasterKeySource, MasterKeys};
 use secrecy::SecretString;
 use url::Url;
@@ -133,12 +134,12 @@ impl Config {
             database_direct_url,
             public_url: layers.parsed("public_url", mistakes, public_url),
             trusted_proxies,
-            model: model(layers, mistakes),
+            model: models::model(layers, mistakes),
             model_max_tokens: layers.parsed("model_max_tokens", mistakes, max_tokens),
             history_tokens: layers.parsed("model_history_tokens", mistakes, |text| {
                 text.parse().map_err(|_| format!("`{text}` is not a number of tokens such as 16000"))
             }),
-            embedder: embedder(layers, mistakes),
+            embedder: models::embedder(layers, mistakes),
             master_key: layers.text("master_key").map(SecretString::from),
             master_key_file: layers.text("master_key_file").map(PathBuf::from),
             operator_key: layers.text("operator_key").map(SecretString::from),
@@ -171,11 +172,6 @@ fn health_checks(text: &str) -> Result<Option<Schedule>, String> {
         Ok(seconds @ 60..=86_400) => Ok(Some(Schedule { every: Duration::from_secs(seconds) })),
         _ => Err(format!("`{text}` is neither 0 nor 60 to 86400 seconds")),
     }
-}
-
-fn temperature(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number| (0.0..=2.0).contains(number));
-    number.ok_or_else(|| format!("`{text}` is not a number from 0 to 2"))
 }
 
 fn max_tokens(text: &str) -> Result<u32, String> {
@@ -263,42 +259,4 @@ fn pem(text: &str) -> Result<Vec<u8>, String> {
         return Ok(text.as_bytes().to_vec());
     }
     std::fs::read(text).map_err(|error| format!("the file {text} can't be read: {error}"))
-}
-
-fn model(layers: &Layers, mistakes: &mut Vec<String>) -> Option<ModelConfig> {
-    // Each is read whatever the others are, so that every mistake is named.
-    let provider = layers.parsed("model_api", mistakes, str::parse).unwrap_or_default();
-    let temperature = layers.parsed("model_temperature", mistakes, temperature);
-    let endpoint = endpoint(layers, mistakes, "model_url", "model", "model_key")?;
-    Some(ModelConfig { provider, endpoint, temperature })
-}
-
-fn embedder(layers: &Layers, mistakes: &mut Vec<String>) -> Option<EmbedderConfig> {
-    let provider = layers.parsed("embedder_api", mistakes, str::parse).unwrap_or_default();
-    let endpoint = endpoint(layers, mistakes, "embedder_url", "embedder", "embedder_key")?;
-    Some(EmbedderConfig { provider, endpoint })
-}
-
-fn endpoint(
-    layers: &Layers,
-    mistakes: &mut Vec<String>,
-    url: &'static str,
-    model: &'static str,
-    key: &'static str,
-) -> Option<Endpoint> {
-    let parsed = layers.parsed(url, mistakes, |text| match Url::parse(text) {
-        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(text.to_owned()),
-        _ => Err(format!("`{text}` is not a URL such as https://api.openai.com/v1")),
-    });
-    if layers.text(url).is_none() {
-        for name in [model, key].into_iter().filter(|name| layers.text(name).is_some()) {
-            mistakes.push(format!("{}: it needs {}", layers.origin(name), variable(url)));
-        }
-        return None;
-    }
-    let Some(name) = layers.text(model) else {
-        mistakes.push(format!("{}: {} is needed with it", layers.origin(url), variable(model)));
-        return None;
-    };
-    Some(Endpoint { url: parsed?, model: name.to_owned(), key: layers.text(key).map(SecretString::from) })
 }

@@ -1,0 +1,50 @@
+//! Which language model and which embedder a host asks.
+
+use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
+use secrecy::SecretString;
+use url::Url;
+
+use super::layers::{Layers, variable};
+
+pub fn model(layers: &Layers, mistakes: &mut Vec<String>) -> Option<ModelConfig> {
+    // Each is read whatever the others are, so that every mistake is named.
+    let provider = layers.parsed("model_api", mistakes, str::parse).unwrap_or_default();
+    let temperature = layers.parsed("model_temperature", mistakes, temperature);
+    let endpoint = endpoint(layers, mistakes, "model_url", "model", "model_key")?;
+    Some(ModelConfig { provider, endpoint, temperature })
+}
+
+pub fn embedder(layers: &Layers, mistakes: &mut Vec<String>) -> Option<EmbedderConfig> {
+    let provider = layers.parsed("embedder_api", mistakes, str::parse).unwrap_or_default();
+    let endpoint = endpoint(layers, mistakes, "embedder_url", "embedder", "embedder_key")?;
+    Some(EmbedderConfig { provider, endpoint })
+}
+
+fn endpoint(
+    layers: &Layers,
+    mistakes: &mut Vec<String>,
+    url: &'static str,
+    model: &'static str,
+    key: &'static str,
+) -> Option<Endpoint> {
+    let parsed = layers.parsed(url, mistakes, |text| match Url::parse(text) {
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is not a URL such as https://api.openai.com/v1")),
+    });
+    if layers.text(url).is_none() {
+        for name in [model, key].into_iter().filter(|name| layers.text(name).is_some()) {
+            mistakes.push(format!("{}: it needs {}", layers.origin(name), variable(url)));
+        }
+        return None;
+    }
+    let Some(name) = layers.text(model) else {
+        mistakes.push(format!("{}: {} is needed with it", layers.origin(url), variable(model)));
+        return None;
+    };
+    Some(Endpoint { url: parsed?, model: name.to_owned(), key: layers.text(key).map(SecretString::from) })
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=2.0).contains(number));
+    number.ok_or_else(|| format!("`{text}` is not a number from 0 to 2"))
+}

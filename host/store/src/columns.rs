@@ -1,0 +1,62 @@
+//! The columns of aggregates that several statements read. A new one is named here and in its row's type.
+
+/// A query for an aggregate's columns; `$rest` begins with `FROM`.
+macro_rules! select {
+    ($aggregate:ident, $rest:literal) => {
+        concat!("SELECT ", $crate::columns::columns!($aggregate), " ", $rest)
+    };
+}
+
+/// A change that answers with an aggregate's columns.
+macro_rules! returning {
+    ($aggregate:ident, $change:literal) => {
+        concat!($change, " RETURNING ", $crate::columns::columns!($aggregate))
+    };
+}
+
+/// The columns as the row's type in the aggregate's file has them.
+macro_rules! columns {
+    // `AccountRow` in `accounts.rs`.
+    (account) => {
+        "connection_id, visitor, sealed, scope, expires_at, renew_at, refreshable, refresh_expires_at, version,
+         claimed_until, renewal_failure, authorized_at"
+    };
+    // `AlertRow` in `alerts.rs`.
+    (alert) => {
+        "id, connection_id, kind, severity, state, title, message, reason, created_at, resolved_at"
+    };
+    // `ConnectorRow` in `catalogue.rs`.
+    (version) => {
+        "manifest, signer, origin, component, imports, state, reason, approval, approval_reason, decided_by,
+         decided_at, created_at"
+    };
+    // `ConnectionRow` in `connections.rs`.
+    (connection) => {
+        "id, organization_id, connector, version, name, environment, status, settings, auth, owner,
+         credentials, policy, mappings, tested_at, revision, created_at"
+    };
+    // `FlowRow` in `flows.rs`.
+    (flow) => {
+        "organization_id, connection_id, visitor, revision, key_id, verifier, expires_at"
+    };
+    // `HealthRow` in `health.rs`.
+    (health) => {
+        "state, reason, message, since, checked_at, next_check_at, failures"
+    };
+    // `KeyRow` in `keys.rs`.
+    (key) => {
+        "id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
+         created_at, expires_at, last_used_at"
+    };
+    // `PlanRow` in `organizations.rs`.
+    (plan) => {
+        "plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings,
+         limit_connector_calls, limit_fuel"
+    };
+    // `WebhookRow` in `webhooks.rs`.
+    (webhook) => {
+        "id, url, events, secret, previous_secret, previous_until, created_at"
+    };
+}
+
+pub(crate) use {columns, returning, select};
