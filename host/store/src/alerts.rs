@@ -51,7 +51,7 @@ pub struct AlertQuery {
     pub limit: u32,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct AlertRow {
     id: Id,
     connection_id: Option<Id>,

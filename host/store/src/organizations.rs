@@ -37,7 +37,7 @@ pub struct Plan {
     pub subscription_ends_at: Option<Timestamp>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct PlanRow {
     plan: String,
     log_days: Count,
