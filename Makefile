@@ -1,4 +1,4 @@
-# The verbs: build · run · test · check · bench, and the long one: fuzz.
+# The verbs: build · run · test · check · bench, and the long ones: fuzz · dist.
 #
 # Everything is in the release profile, and host crates are built with `--workspace` even where one binary is wanted:
 # the features of shared dependencies are then the same for every verb, so that wasmtime, cranelift and sqlx are
@@ -24,7 +24,14 @@ FUZZ_TARGETS ?= url_policy manifest definition openapi envelope component
 # For each target.
 FUZZ_SECONDS ?= 60
 
-.PHONY: build run test check bench fuzz guests fmt clippy deny wasm node postgres jq proxies
+# What `make dist` makes is named after the version and the target, and no part of it after the day or the machine.
+VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
+PACKAGE = resly-$(VERSION)-$(shell rustc -vV | sed -n 's/^host: //p')
+PACKAGES = $(TARGET)/package
+# The archive's times: the commit's.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+.PHONY: build run test check bench fuzz dist guests fmt clippy deny wasm node postgres jq proxies
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly
@@ -50,6 +57,17 @@ fuzz: $(FUZZ)
 	  $(FUZZ) run --fuzz-dir tests/fuzz --target-dir $(TARGET)/fuzz --sanitizer none $$target \
 	    $(TARGET)/fuzz-corpus/$$target tests/fuzz/seeds/$$target -- \
 	    -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=4096 -print_final_stats=1; done
+
+# One archive for those who don't build, and its checksum. The guests are those of every other verb.
+dist: guests
+	$(CARGO) build --locked --profile dist --workspace --bin resly
+	rm -rf $(PACKAGES)
+	mkdir -p $(PACKAGES)/$(PACKAGE)
+	cp $(TARGET)/dist/resly LICENSE README.md $(PACKAGES)/$(PACKAGE)
+	cd $(PACKAGES) && tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
+	  --mtime=@$(SOURCE_DATE_EPOCH) $(PACKAGE) | gzip -9n >$(PACKAGE).tar.gz
+	cd $(PACKAGES) && sha256sum $(PACKAGE).tar.gz >$(PACKAGE).tar.gz.sha256
+	@cat $(PACKAGES)/$(PACKAGE).tar.gz.sha256
 
 # The connectors that the binary carries.
 guests: wasm

@@ -1,4 +1,4 @@
-//! Rebuilds when a migration is added: `sqlx::migrate!` reads the folders while it compiles.
+//! Rebuilds when a migration is added: `sqlx_macros::migrate!` reads the folders while it compiles.
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");

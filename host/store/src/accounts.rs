@@ -21,7 +21,7 @@ use crate::{
     types::{Count, Id, Json, Text, Time},
 };
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct AccountRow {
     visitor: String,
     sealed: Option<Vec<u8>>,
@@ -276,7 +276,7 @@ impl Store {
         &self,
         organization: OrganizationId,
     ) -> Result<BTreeMap<ConnectionId, Account>, StoreError> {
-        #[derive(sqlx::FromRow)]
+        #[derive(sqlx_macros::FromRow)]
         struct Keyed {
             connection_id: Id,
             #[sqlx(flatten)]

@@ -69,7 +69,7 @@ pub(crate) async fn subject(
     found.map(subject).transpose()
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct AlertRow {
     id: Id,
     connection_id: Option<Id>,

@@ -38,7 +38,7 @@ pub struct ListedApproval {
     pub decided_by_name: Option<String>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct ListedRow {
     #[sqlx(flatten)]
     approval: ApprovalRow,
@@ -46,7 +46,7 @@ struct ListedRow {
     decided_by_name: Option<String>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct ApprovalRow {
     id: Id,
     organization_id: Id,

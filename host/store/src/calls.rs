@@ -183,7 +183,7 @@ fn limit_only(halt: OperationError<Refusal>) -> OperationError<BeginCallError> {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Reservation {
     period_start: Time,
     fuel: Count,

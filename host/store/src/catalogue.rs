@@ -105,7 +105,7 @@ pub struct StoredConnector {
     pub created_at: Timestamp,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct ConnectorRow {
     manifest: OrderedJson<Manifest>,
     signer: Option<Vec<u8>>,

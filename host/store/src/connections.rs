@@ -81,7 +81,7 @@ impl ConnectionChange {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct ConnectionRow {
     id: Id,
     organization_id: Id,

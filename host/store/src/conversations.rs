@@ -43,7 +43,7 @@ pub struct ConversationSummary {
     pub updated_at: Timestamp,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct SummaryRow {
     id: Id,
     visitor: Option<String>,

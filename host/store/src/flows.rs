@@ -29,7 +29,7 @@ pub struct OauthFlow {
     pub expires_at: Timestamp,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct FlowRow {
     organization_id: Id,
     connection_id: Id,

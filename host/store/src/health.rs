@@ -20,7 +20,7 @@ use crate::{
     types::{Count, Id, Text, Time, named},
 };
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct HealthRow {
     state: String,
     reason: Option<String>,

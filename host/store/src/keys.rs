@@ -101,7 +101,7 @@ pub struct KeySummary {
     pub last_used_at: Option<Timestamp>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct KeyRow {
     id: Id,
     organization_id: Id,

@@ -67,7 +67,7 @@ pub struct LoggedCall {
     pub key_name: Option<String>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct LogRow {
     id: Id,
     connection_id: Id,

@@ -17,7 +17,7 @@ use crate::{
     types::{Count, Id, Json, Text, Time, named},
 };
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(crate) struct MessageRow {
     id: Id,
     conversation_id: Id,

@@ -123,7 +123,8 @@ impl Store {
                 let applied = "SELECT MAX(version) FROM _sqlx_migrations";
                 let applied: Option<i64> =
                     sqlx::query_scalar(applied).fetch_one(&mut conn).await.map_err(OpenError::Connect)?;
-                if applied != sqlx::migrate!("migrations/sqlite").iter().map(|migration| migration.version).max() {
+                if applied != sqlx_macros::migrate!("migrations/sqlite").iter().map(|migration| migration.version).max()
+                {
                     return Err(OpenError::OtherVersion { path: path.to_owned() });
                 }
                 start_sqlite(config, conn, ())
@@ -157,7 +158,7 @@ fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
 async fn open_locked(config: &StoreConfig, lock: File) -> Result<Store, OpenError> {
     let mut conn = sqlite_options(&config.data_dir).connect().await.map_err(OpenError::Connect)?;
     check_version(&mut conn).await?;
-    sqlx::migrate!("migrations/sqlite").run(&mut conn).await?;
+    sqlx_macros::migrate!("migrations/sqlite").run(&mut conn).await?;
     let store = start_sqlite(config, conn, lock)?;
     let recovered = store.recover_all(SystemClock.now()).await.map_err(OpenError::Recover)?;
     if recovered.turns + recovered.calls > 0 {
@@ -258,6 +259,6 @@ async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenErr
 async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
     // "relation already exists, skipping" is no news to an operator.
     conn.execute("SET client_min_messages = warning").await.map_err(OpenError::Connect)?;
-    sqlx::migrate!("migrations/postgres").run(conn).await?;
+    sqlx_macros::migrate!("migrations/postgres").run(conn).await?;
     Ok(())
 }

@@ -47,7 +47,7 @@ pub struct PlanChange {
     pub log_bytes_per_day: Option<u64>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct PlanRow {
     plan: String,
     log_days: Count,

@@ -38,7 +38,7 @@ impl Trust {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct PublisherRow {
     id: Id,
     name: String,

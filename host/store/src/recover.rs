@@ -69,7 +69,7 @@ impl Store {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct DeadTurn {
     id: Id,
     organization_id: Id,
@@ -105,7 +105,7 @@ async fn interrupt(db: &mut Conn<'_>, leases_until: Timestamp, now: Timestamp) -
     Ok(dead.len() as u64)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct DeadCall {
     id: Id,
     organization_id: Id,

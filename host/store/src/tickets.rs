@@ -26,7 +26,7 @@ pub struct Ticket {
     pub created_at: Timestamp,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct TicketRow {
     id: Id,
     conversation_id: Option<Id>,

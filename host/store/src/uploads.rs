@@ -52,7 +52,7 @@ pub enum Decided {
     InUse(Vec<(ConnectionId, String)>),
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct CompilingRow {
     organization_id: Id,
     connector: String,

@@ -83,7 +83,7 @@ pub struct DeliveryAttempt {
     pub again_at: Option<Timestamp>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct WebhookRow {
     id: Id,
     url: String,
@@ -107,7 +107,7 @@ impl From<WebhookRow> for Webhook {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct DeliveryRow {
     id: Id,
     event: String,

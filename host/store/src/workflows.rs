@@ -14,7 +14,7 @@ use crate::{
     types::{Id, Json, Text, Time},
 };
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct WorkflowRow {
     id: Id,
     name: String,

@@ -97,7 +97,7 @@ async fn bump(db: &mut Conn<'_>, organization: OrganizationId) -> Result<(), sql
         .map(drop)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct SourceRow {
     id: Id,
     title: String,
@@ -107,7 +107,7 @@ struct SourceRow {
     created_at: Time,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct PassageRow {
     id: Id,
     source_id: Id,

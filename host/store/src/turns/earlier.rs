@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The turn that a key was used for.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct TurnRow {
     id: Id,
     conversation_id: Id,

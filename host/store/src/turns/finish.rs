@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What a turn's row knows about its count.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Ended {
     key_id: Id,
     period_start: Time,
