@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -18,6 +18,8 @@ use tokio::{
 pub struct Target {
     address: SocketAddr,
     request: Vec<u8>,
+    /// Whether an answer in one piece is a failure.
+    streams: bool,
     idle: Mutex<Vec<BufReader<TcpStream>>>,
 }
 
@@ -39,7 +41,13 @@ impl Target {
         }
         request.push_str("\r\n");
         request.push_str(body);
-        Arc::new(Self { address, request: request.into_bytes(), idle: Mutex::default() })
+        Arc::new(Self { address, request: request.into_bytes(), streams: true, idle: Mutex::default() })
+    }
+
+    /// The same for a route whose answers come in one piece.
+    pub fn post_plain(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> Arc<Self> {
+        let target = Self::post(address, path, headers, body);
+        Arc::new(Self { request: target.request.clone(), address, streams: false, idle: Mutex::default() })
     }
 
     fn take(&self) -> Option<BufReader<TcpStream>> {
@@ -80,7 +88,12 @@ impl Target {
             bail!("status {status}: {}", String::from_utf8_lossy(&body));
         }
         if !chunked {
-            bail!("the answer was not streamed");
+            ensure!(!self.streams, "the answer was not streamed");
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).await?;
+            let whole = due.elapsed();
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
+            return Ok(Sample { first: whole, whole, gaps: Vec::new() });
         }
         let mut first = None;
         let mut last = due;

@@ -95,5 +95,5 @@ async fn install(host: &Host, flood: &str, times: u32) -> Result<Arc<Target>> {
     let made: Value = host.admin(Method::POST, "/api/admin/connections", Some(new)).await?;
     let path = format!("/api/admin/connections/{}/actions/a", made["id"].as_str().context("no id")?);
     host.admin(Method::POST, &path, Some(json!({}))).await?;
-    Ok(Target::post(host.address, &path, &[("authorization", &format!("Bearer {}", host.admin))], "{}"))
+    Ok(Target::post_plain(host.address, &path, &[("authorization", &format!("Bearer {}", host.admin))], "{}"))
 }

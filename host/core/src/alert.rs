@@ -173,7 +173,7 @@ pub enum HealthChange {
 
 /// What a change of health does to alerts. `offered` says whether chats could use the connection: one that an admin
 /// still sets up raises none.
-pub fn health_news(before: &Health, after: &Health, subject: &Subject, offered: bool) -> Option<HealthChange> {
+pub fn health_change(before: &Health, after: &Health, subject: &Subject, offered: bool) -> Option<HealthChange> {
     if before.state == after.state {
         return None;
     }
@@ -247,7 +247,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::connector::health::{Evidence, Schedule};
+    use crate::connector::health::{HealthSignal, Schedule};
 
     fn subject() -> Subject {
         Subject {
@@ -272,21 +272,21 @@ mod tests {
 
     #[test]
     fn a_change_for_the_worse_is_raised_once_and_a_success_ends_it() {
-        let bad = |reason| Evidence::Bad { reason, message: "secret words of a service".to_owned() };
+        let bad = |reason| HealthSignal::Bad { reason, message: "secret words of a service".to_owned() };
         let mut before = Health::unknown(at(0));
         let mut kinds = Vec::new();
         for n in 1..=5 {
             let after = before.after(bad(Reason::Upstream), Schedule::default(), 0, at(n));
-            kinds.push(raised(health_news(&before, &after, &subject(), true)));
-            assert_eq!(raised(health_news(&before, &after, &subject(), false)), None, "nobody uses it yet");
+            kinds.push(raised(health_change(&before, &after, &subject(), true)));
+            assert_eq!(raised(health_change(&before, &after, &subject(), false)), None, "nobody uses it yet");
             before = after;
         }
         assert_eq!(kinds, [None, None, Some(AlertKind::ConnectionFailing), None, None]);
         let after = before.after(bad(Reason::NeedsAuth), Schedule::default(), 0, at(6));
-        assert_eq!(raised(health_news(&before, &after, &subject(), true)), Some(AlertKind::NeedsAuth));
-        let healthy = after.after(Evidence::Good, Schedule::default(), 0, at(7));
-        assert!(matches!(health_news(&after, &healthy, &subject(), false), Some(HealthChange::Recovered)));
-        assert!(health_news(&healthy, &healthy, &subject(), true).is_none());
+        assert_eq!(raised(health_change(&before, &after, &subject(), true)), Some(AlertKind::NeedsAuth));
+        let healthy = after.after(HealthSignal::Good, Schedule::default(), 0, at(7));
+        assert!(matches!(health_change(&after, &healthy, &subject(), false), Some(HealthChange::Recovered)));
+        assert!(health_change(&healthy, &healthy, &subject(), true).is_none());
     }
 
     #[test]

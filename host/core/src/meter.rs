@@ -70,7 +70,7 @@ pub struct StoredBytes {
 /// What has the limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LimitOf {
+pub enum LimitLevel {
     /// The organization's plan.
     #[default]
     Plan,
@@ -82,7 +82,7 @@ pub enum LimitOf {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
 #[error("{} of {limit} {} is reached until {resets_at}; {}", self.name(), meter.name(), self.advice())]
 pub struct LimitReached {
-    pub of: LimitOf,
+    pub of: LimitLevel,
     pub meter: Meter,
     pub limit: u64,
     pub used: u64,
@@ -92,15 +92,15 @@ pub struct LimitReached {
 impl LimitReached {
     fn name(&self) -> &'static str {
         match self.of {
-            LimitOf::Plan => "the plan's limit",
-            LimitOf::Key => "the API key's own cap",
+            LimitLevel::Plan => "the plan's limit",
+            LimitLevel::Key => "the API key's own cap",
         }
     }
 
     fn advice(&self) -> &'static str {
         match self.of {
-            LimitOf::Plan => "don't try again before, unless the plan's limit is raised",
-            LimitOf::Key => "don't try again before, unless an admin raises the key's `message_cap`",
+            LimitLevel::Plan => "don't try again before, unless the plan's limit is raised",
+            LimitLevel::Key => "don't try again before, unless an admin raises the key's `message_cap`",
         }
     }
 }
@@ -108,7 +108,7 @@ impl LimitReached {
 /// The rest of a limit is set aside for running calls. Most of it will be free again in a moment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
 #[error("the rest of this month's {} is set aside for calls that are running; try again in a moment", meter.name())]
-pub struct SetAside {
+pub struct LimitReserved {
     pub meter: Meter,
     pub limit: u64,
     /// The amount that was used, without `reserved`.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::{policy::allow::AllowedHost, policy::route::Route, wire::retry::RetryPolicy};
+use crate::{policy::allow::ExemptHost, policy::route::Route, wire::retry::RetryPolicy};
 
 /// What may be reached besides public https, through which routes, and with which timeouts.
 #[derive(Clone, Debug)]
 pub struct EgressConfig {
     /// `RESLY_EGRESS_ALLOW`, parsed.
-    pub allow: Vec<AllowedHost>,
+    pub allow: Vec<ExemptHost>,
     /// `RESLY_EGRESS_ROUTE`, parsed.
     pub routes: Vec<Route>,
     /// Certificate authorities beyond the system's, PEM; may be empty.

@@ -42,11 +42,11 @@ impl Egress {
         resolver: Arc<dyn Resolve>,
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>, EgressError> {
-        Self::behind(guard::check, config, resolver, random)
+        Self::with_guard(guard::check, config, resolver, random)
     }
 
     /// [`Self::new`] with another address guard, for tests.
-    pub(crate) fn behind(
+    pub(crate) fn with_guard(
         guard: Guard,
         config: EgressConfig,
         resolver: Arc<dyn Resolve>,
@@ -67,7 +67,7 @@ impl Egress {
     /// operator lists may use plain http.
     pub fn refuses_plain_http(&self, url: &str) -> Option<String> {
         let target = Target::parse(url).ok().filter(|target| !target.is_https())?;
-        match self.clients.way(&target) {
+        match self.clients.transport(&target) {
             Err(error @ TransportError::PlainHttp) => Some(error.to_string()),
             _ => None,
         }

@@ -38,7 +38,7 @@ pub fn bad_settings(error: &GrantError) -> OutboundFailure {
     refused(OutboundReason::Denied, format!("{error}; an admin has to correct the connection's settings"))
 }
 
-pub fn no_way(host: &str, error: TransportError) -> OutboundFailure {
+pub fn transport_denied(host: &str, error: TransportError) -> OutboundFailure {
     refused(OutboundReason::Denied, format!("{host}: {error}"))
 }
 

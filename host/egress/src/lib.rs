@@ -29,7 +29,7 @@ mod failure;
 mod oauth;
 mod policy;
 #[cfg(test)]
-mod rebinding;
+mod rebinding_tests;
 mod session;
 mod webhook;
 mod wire;
@@ -38,7 +38,7 @@ pub use config::{EgressConfig, EgressError};
 pub use egress::Egress;
 pub use oauth::{AccountSpec, AppClient, OAuthError, ServiceError, TokenRefresher, account_binding, endpoints};
 pub use policy::{
-    allow::{AllowError, AllowedHost, parse as parse_allow},
+    allow::{AllowError, ExemptHost, parse as parse_allow},
     grant::{GrantError, GrantedHost, check_settings},
     guard,
     resolve::{Resolve, SystemResolver},

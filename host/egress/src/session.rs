@@ -153,14 +153,14 @@ impl Session {
         }
         let again = matches!(self.spec.credentials, CredentialSource::Account { .. }).then(|| request.clone());
         let mut hop = self.first(request)?;
-        let result = match (self.travel(&mut hop, until).await, again) {
+        let result = match (self.follow_redirects(&mut hop, until).await, again) {
             (Ok(response), Some(request)) if self.is_expired(&hop, &response) => {
                 // The service refused the request because of its token, so it did nothing. A write may be sent once
                 // more, too.
                 match self.renew(&hop, until).await {
                     Ok(()) => {
                         hop = Hop { seen: true, ..self.first(request)? };
-                        self.travel(&mut hop, until).await
+                        self.follow_redirects(&mut hop, until).await
                     }
                     Err(failure) => Err(failure),
                 }
@@ -171,7 +171,7 @@ impl Session {
     }
 
     /// Sends a hop and follows its redirects.
-    async fn travel(&self, hop: &mut Hop, until: Instant) -> Result<OutboundResponse, OutboundFailure> {
+    async fn follow_redirects(&self, hop: &mut Hop, until: Instant) -> Result<OutboundResponse, OutboundFailure> {
         for _ in 0..=HOPS {
             let response = self.repeat(hop, until).await?;
             match self.location(&response) {
@@ -225,7 +225,11 @@ impl Session {
             );
             return Err(failure::refused(OutboundReason::Denied, message));
         }
-        let way = self.egress.clients.way(target).map_err(|error| failure::no_way(target.host_text(), error))?;
+        let way = self
+            .egress
+            .clients
+            .transport(target)
+            .map_err(|error| failure::transport_denied(target.host_text(), error))?;
         Ok((way, self.spec.auth != Auth::None && hop.trusted && grants.authenticate(target)))
     }
 

@@ -93,14 +93,14 @@ fn signature(secrets: &[Credentials], message: &Message<'_>) -> Result<String, S
 impl Egress {
     /// Checks whether a URL may be a webhook's, without resolving its name.
     pub fn check_webhook_url(&self, url: &str) -> Result<(), SendError> {
-        self.clients.way(&Target::parse(url)?)?;
+        self.clients.transport(&Target::parse(url)?)?;
         Ok(())
     }
 
     /// Sends a message, signed with each of the secrets. Returns the answer's status.
     pub async fn send_webhook(&self, message: Message<'_>, secrets: &[Credentials]) -> Result<u16, SendError> {
         let target = Target::parse(message.url)?;
-        let way = self.clients.way(&target)?;
+        let way = self.clients.transport(&target)?;
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let signature = signature(secrets, &message)?;

@@ -20,11 +20,11 @@ use serde::de::DeserializeOwned;
 
 use self::admission::busy;
 pub use self::{
-    admission::{Admission, Readers},
+    admission::{Admission, ParserPools},
     parse::{parse, parse_large, parse_weighed},
 };
 use super::problem::{Problem, kinds};
-use crate::body_memory::Share;
+use crate::body_memory::MemoryPermit;
 
 /// The most a JSON body may hold.
 pub const BODY_CAP: usize = 1 << 20;
@@ -43,7 +43,7 @@ pub async fn read(body: Body, parts: &Parts, cap: usize) -> Result<Bytes, Proble
 async fn read_within(
     body: Body,
     headers: &HeaderMap,
-    share: &Share,
+    share: &MemoryPermit,
     cap: usize,
     time: Duration,
 ) -> Result<Bytes, Problem> {
@@ -182,7 +182,7 @@ mod tests {
         assert!(require_json(&headers("application/json; charset=latin1")).is_err());
     }
 
-    fn share(most: usize) -> Share {
+    fn share(most: usize) -> MemoryPermit {
         crate::body_memory::BodyMemory::new(most).share(OrganizationId(uuid::Uuid::nil()))
     }
 

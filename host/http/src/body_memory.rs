@@ -24,7 +24,7 @@ struct Account {
 }
 
 /// What one request has taken.
-pub struct Share {
+pub struct MemoryPermit {
     memory: BodyMemory,
     organization: OrganizationId,
     bytes: Mutex<usize>,
@@ -36,8 +36,8 @@ impl BodyMemory {
     }
 
     /// A share of nothing yet.
-    pub fn share(&self, organization: OrganizationId) -> Share {
-        Share { memory: self.clone(), organization, bytes: Mutex::new(0) }
+    pub fn share(&self, organization: OrganizationId) -> MemoryPermit {
+        MemoryPermit { memory: self.clone(), organization, bytes: Mutex::new(0) }
     }
 
     /// Bytes that are taken.
@@ -50,7 +50,7 @@ impl BodyMemory {
     }
 }
 
-impl Share {
+impl MemoryPermit {
     /// Makes the share at least this large; false, and nothing changes, when the memory isn't there.
     pub fn grow_to(&self, bytes: usize) -> bool {
         let mut mine = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +70,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for MemoryPermit {
     fn drop(&mut self) {
         let mine = *self.bytes.get_mut().unwrap_or_else(PoisonError::into_inner);
         if mine == 0 {

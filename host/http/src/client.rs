@@ -9,11 +9,11 @@ use ipnet::IpNet;
 /// The client's address, for the log and for rates. `None` when the router is mounted without a socket.
 pub fn address(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
     let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
-    Some(behind(peer.ip(), headers, trusted))
+    Some(forwarded_client(peer.ip(), headers, trusted))
 }
 
 /// Walks `X-Forwarded-For` from its end: each trusted hop vouches for the one before it, and no further.
-fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+fn forwarded_client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let mut client = peer.to_canonical();
     if !is_trusted(client) {
@@ -45,7 +45,7 @@ mod tests {
             http::HeaderName::from_static("x-forwarded-for"),
             http::HeaderValue::from_static(forwarded),
         )]);
-        behind(peer.parse().unwrap(), &headers, &["10.0.0.0/8".parse().unwrap()]).to_string()
+        forwarded_client(peer.parse().unwrap(), &headers, &["10.0.0.0/8".parse().unwrap()]).to_string()
     }
 
     #[test]

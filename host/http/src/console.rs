@@ -31,9 +31,9 @@ const VALID: Duration = Duration::from_secs(24 * 3600);
 
 /// Sign-in links that were made and not used: by the token's hash. They live as long as the process at most.
 #[derive(Default)]
-pub struct SignIns(Mutex<HashMap<[u8; 32], (OrganizationId, Timestamp)>>);
+pub struct SignInLinks(Mutex<HashMap<[u8; 32], (OrganizationId, Timestamp)>>);
 
-impl SignIns {
+impl SignInLinks {
     /// A new token.
     pub fn invite(&self, app: &App, organization: OrganizationId) -> String {
         let mut bytes = [0; 24];

@@ -4,12 +4,12 @@ use resly_core::connector::sandbox::{self, LogLevel};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::names;
+use crate::openapi_enums;
 
 /// What a connector said.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LogLine {
-    #[schema(value_type = names::LogLevel)]
+    #[schema(value_type = openapi_enums::LogLevel)]
     level: LogLevel,
     message: String,
 }

@@ -32,10 +32,10 @@ pub async fn begin(State(app): State<Arc<App>>, Path(nonce): Path<String>) -> Re
             let cookie = set_cookie(public_url(&app), &cookie_name(&state), &cookie, COOKIE_S);
             redirect(url.as_str(), cookie)
         }
-        Err(BeginError::Stale) => gone(STALE),
+        Err(BeginError::Stale) => error_page(STALE),
         Err(error) => {
             tracing::error!(%error, "an authorization can't begin");
-            gone(TROUBLE)
+            error_page(TROUBLE)
         }
     }
 }
@@ -64,21 +64,21 @@ pub async fn callback(
     RawQuery(query): RawQuery,
     answer: Result<Query<Answer>, QueryRejection>,
 ) -> Response {
-    let Ok(Query(answer)) = answer else { return gone(STALE) };
+    let Ok(Query(answer)) = answer else { return error_page(STALE) };
     let state = answer.state.clone().filter(|state| !state.is_empty() && state.len() <= LONGEST);
-    let Some(state) = state else { return gone(STALE) };
+    let Some(state) = state else { return error_page(STALE) };
     let name = cookie_name(&state);
     let Some(cookie) = cookie(&headers, &name) else {
-        return gone("This answer belongs to another browser, or came too late. Open the link again, here.");
+        return error_page("This answer belongs to another browser, or came too late. Open the link again, here.");
     };
     let Answer { code, iss, error, error_description, .. } = answer;
     let answer = ServiceAnswer { code, iss, error, error_description, query: query.unwrap_or_default() };
     let Finished { account, outcome } = match authorization::finish(&app, &state, cookie, answer).await {
         Ok(finished) => finished,
-        Err(FinishError::Stale) => return gone(STALE),
+        Err(FinishError::Stale) => return error_page(STALE),
         Err(FinishError::Store(error)) => {
             tracing::error!(%error, "an authorization can't be found");
-            return gone("The database can't be reached right now. Try again in a moment.");
+            return error_page("The database can't be reached right now. Try again in a moment.");
         }
     };
     let forget = set_cookie(public_url(&app), &name, "", 0);
@@ -123,7 +123,7 @@ fn visitor_page(outcome: &AuthorizationOutcome) -> Response {
     }
 }
 
-fn gone(why: &'static str) -> Response {
+fn error_page(why: &'static str) -> Response {
     plain::page(StatusCode::BAD_REQUEST, &format!("<p>{why}</p>"))
 }
 
@@ -151,7 +151,7 @@ fn redirect(to: &str, cookie: String) -> Response {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     match HeaderValue::from_str(to) {
         Ok(to) => headers.insert(header::LOCATION, to),
-        Err(_) => return gone(TROUBLE),
+        Err(_) => return error_page(TROUBLE),
     };
     with_cookie(response, cookie)
 }

@@ -73,7 +73,7 @@ fn window(resets_at: Timestamp, now: Timestamp) -> u64 {
 #[cfg(test)]
 mod tests {
     use resly_core::{
-        meter::{LimitOf, Meter},
+        meter::{LimitLevel, Meter},
         rate::RateSubject,
     };
 
@@ -90,7 +90,7 @@ mod tests {
 
         insert_reached(
             &mut headers,
-            &LimitReached { of: LimitOf::Plan, meter: Meter::Messages, limit: 5, used: 5, resets_at },
+            &LimitReached { of: LimitLevel::Plan, meter: Meter::Messages, limit: 5, used: 5, resets_at },
             now,
         );
         assert_eq!(headers[RATE_LIMIT], "\"messages\";r=0;t=30");

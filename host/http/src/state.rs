@@ -7,9 +7,9 @@ use resly_core::id::OrganizationId;
 use resly_service::App;
 
 use crate::{
-    body::{Admission, Readers},
+    body::{Admission, ParserPools},
     body_memory::BodyMemory,
-    console::SignIns,
+    console::SignInLinks,
     edge,
     metrics::{self, Gauge, Metrics},
     refusal_log::RefusalLog,
@@ -19,12 +19,12 @@ use crate::{
 #[derive(Clone)]
 pub struct Api {
     pub app: Arc<App>,
-    pub sign_ins: Arc<SignIns>,
+    pub sign_ins: Arc<SignInLinks>,
     pub metrics: Arc<Metrics>,
     pub trusted_proxies: Arc<[ipnet::IpNet]>,
     /// Counts open connections.
     pub admission: Arc<edge::admission::Admission>,
-    pub readers: Arc<Readers>,
+    pub readers: Arc<ParserPools>,
     pub body_memory: Arc<BodyMemory>,
     pub refusals: Arc<RefusalLog>,
 }

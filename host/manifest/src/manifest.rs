@@ -283,7 +283,7 @@ impl Auth {
     }
 
     /// Whether a person has to agree at the service before there is an account.
-    pub fn asks_a_person(&self) -> bool {
+    pub fn requires_user_consent(&self) -> bool {
         matches!(self, Self::Oauth2(oauth) if oauth.grant == Grant::AuthorizationCode)
     }
 

@@ -29,7 +29,7 @@ pub struct Bench {
 }
 
 /// An instance that is kept: what no production call ever gets.
-pub struct Warm {
+pub struct WarmInstance {
     store: Store<Guest>,
     connector: Connector,
     fuel: u64,
@@ -53,10 +53,10 @@ impl Bench {
         Ok(())
     }
 
-    pub async fn warm(&self, invocation: Invocation) -> Result<Warm, ComponentError> {
+    pub async fn warm(&self, invocation: Invocation) -> Result<WarmInstance, ComponentError> {
         let (mut store, fuel) = self.open(invocation)?;
         let connector = self.loaded.pre.instantiate_async(&mut store).await.map_err(failed)?;
-        Ok(Warm { store, connector, fuel })
+        Ok(WarmInstance { store, connector, fuel })
     }
 
     fn open(&self, invocation: Invocation) -> Result<(Store<Guest>, u64), ComponentError> {
@@ -84,7 +84,7 @@ pub async fn map(
     shared.mapper.apply(shared, organization, filter, input, allowance, None, deadline).await.into()
 }
 
-impl Warm {
+impl WarmInstance {
     /// Calls the kept instance, with the fuel and the HTTP calls of a fresh one.
     pub async fn call(&mut self, action: &str, input: &str, settings: &str, context: &str) -> Outcome {
         let started = Instant::now();

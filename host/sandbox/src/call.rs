@@ -20,7 +20,7 @@ use crate::{
     },
     deadline::before,
     fault,
-    guest::{self, Answered, Guest, Shared, cost, store},
+    guest::{self, Guest, ResponseSummary, Shared, cost, store},
     loader::Loaded,
     slots::Slot,
 };
@@ -160,7 +160,7 @@ fn own_fault(said: action::Fault, guest: &Guest) -> Fault {
 
 /// A fault of the service that a repeat doesn't mend, after an answer that reports no failure: the service works, and the
 /// guest can't read what it says. The WIT has no kind of its own for that.
-fn unexpected(answered: &Answered, message: &str) -> Option<Fault> {
+fn unexpected(answered: &ResponseSummary, message: &str) -> Option<Fault> {
     match (answered.status, &answered.redirects_to) {
         (200..300, _) => Some(Fault::new(FaultKind::UnexpectedAnswer, message)),
         (300..400, None) => Some(Fault::new(FaultKind::UnexpectedAnswer, message)),

@@ -97,7 +97,7 @@ impl Queue {
             .map_err(failed)?;
         let (cpu_s, memory_bytes) = (self.budget.cpu_s, self.budget.memory_bytes);
         let job = Job { cpu_s, memory_bytes, length: component.len() as u64 };
-        let Ok(done) = timeout(self.budget.wall, converse(&mut child, job, component)).await else {
+        let Ok(done) = timeout(self.budget.wall, run_child(&mut child, job, component)).await else {
             return Err(ComponentError::CompileBudget(format!("{} s", self.budget.wall.as_secs())));
         };
         let Answer { status, mut output, message } = done.map_err(failed)?;
@@ -136,7 +136,7 @@ struct Answer {
     message: String,
 }
 
-async fn converse(child: &mut Child, job: Job, component: Bytes) -> std::io::Result<Answer> {
+async fn run_child(child: &mut Child, job: Job, component: Bytes) -> std::io::Result<Answer> {
     let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(mut input), Some(output), Some(errors)) = streams else {
         return Err(std::io::ErrorKind::BrokenPipe.into());

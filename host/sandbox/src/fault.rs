@@ -15,7 +15,7 @@ use crate::{
 /// Ends a guest from within a host call, with the fault that its caller gets.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Stop(pub Fault);
+pub struct HostTrap(pub Fault);
 
 pub fn fault(kind: FaultKind, message: impl Into<String>) -> Fault {
     Fault::new(kind, message)
@@ -54,7 +54,7 @@ pub fn component(error: &ComponentError) -> Fault {
 
 /// What an error that ended a guest means. The guest's last words are in its log, not here.
 pub fn of(error: &wasmtime::Error, guest: &Guest) -> Fault {
-    if let Some(Stop(fault)) = error.downcast_ref() {
+    if let Some(HostTrap(fault)) = error.downcast_ref() {
         return fault.clone();
     }
     match error.downcast_ref::<Trap>() {

@@ -21,7 +21,7 @@ use wasmtime::{Engine, Store, StoreContextMut, component::ResourceTable};
 use wasmtime_wasi::WasiCtx;
 
 use crate::{
-    fault::{self, Stop},
+    fault::{self, HostTrap},
     fuel::{self, Fuel, burn},
     limits::{HANDLES, HOST_CALL_SLACK, HTTP_BODY, Limits},
     log::CallLog,
@@ -60,7 +60,7 @@ pub struct Guest {
     /// What the host refused of its last request.
     pub refusal: Option<Fault>,
     /// How the service answered its last request; `None` when nothing came.
-    pub answered: Option<Answered>,
+    pub answered: Option<ResponseSummary>,
     /// How long the service asks to wait, in its answer to the last request.
     pub requested_wait: Option<Duration>,
     /// Absent in a mapper, which has no outside and remembers nothing.
@@ -72,7 +72,7 @@ pub struct Guest {
 }
 
 /// An answer's status, and where it redirects to.
-pub struct Answered {
+pub struct ResponseSummary {
     pub status: u16,
     pub redirects_to: Option<String>,
 }
@@ -135,7 +135,7 @@ impl Guest {
 
 impl wasmtime_wasi::WasiView for Guest {
     fn ctx(&mut self) -> wasmtime_wasi::WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi::powerless(&self.shared, &self.log)));
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi::deny_all_ctx(&self.shared, &self.log)));
         wasmtime_wasi::WasiCtxView { ctx, table: &mut self.table }
     }
 }
@@ -151,7 +151,7 @@ pub fn store(engine: &Engine, guest: Guest) -> Result<Store<Guest>, wasmtime::Er
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |context| {
         if Instant::now() >= context.data().deadline {
-            return Err(Stop(fault::deadline(&allowance)).into());
+            return Err(HostTrap(fault::deadline(&allowance)).into());
         }
         fuel::at_epoch(context)
     });

@@ -33,7 +33,7 @@ pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 
 /// No environment, no arguments, no folder, no socket, no name lookup; the host's clock and randomness; standard
 /// streams that end in the call's log.
-pub fn powerless(shared: &Shared, log: &CallLog) -> WasiCtx {
+pub fn deny_all_ctx(shared: &Shared, log: &CallLog) -> WasiCtx {
     let mut seed = [0; 16];
     shared.random.fill(&mut seed);
     WasiCtxBuilder::new()

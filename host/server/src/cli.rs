@@ -13,7 +13,7 @@ use crate::{
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum Subcommand {
     Serve,
     Demo,
     /// Makes an organization with its first key.
@@ -23,7 +23,7 @@ pub enum Verb {
     /// Makes a key of an organization that there is.
     NewKey(KeyOptions),
     OpenApi,
-    Connector(ConnectorVerb),
+    Connector(ConnectorSubcommand),
     /// Tells which master keys are in use, or moves everything to the newest.
     Vault {
         rotate: bool,
@@ -32,7 +32,7 @@ pub enum Verb {
 
 /// What to do with a connector of one's own.
 #[derive(Debug, PartialEq, Eq)]
-pub enum ConnectorVerb {
+pub enum ConnectorSubcommand {
     New {
         name: String,
     },
@@ -81,7 +81,7 @@ const AUTHOR_DATA: &str = "target/resly";
 
 /// The command line as it was given.
 pub struct Invocation {
-    pub verb: Verb,
+    pub verb: Subcommand,
     flags: BTreeMap<String, String>,
     file: Option<PathBuf>,
 }
@@ -286,22 +286,22 @@ fn connector() -> Command {
         )
 }
 
-fn connector_verb(matches: &ArgMatches) -> Option<ConnectorVerb> {
+fn connector_verb(matches: &ArgMatches) -> Option<ConnectorSubcommand> {
     let (name, matches) = matches.subcommand()?;
     let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let path = |name: &str| text(name).map(PathBuf::from);
     Some(match name {
-        "new" => ConnectorVerb::New { name: text("name")? },
-        "build" => ConnectorVerb::Build { folder: path("folder")?, out: path("out"), key: path("sign") },
-        "pack" => ConnectorVerb::Pack {
+        "new" => ConnectorSubcommand::New { name: text("name")? },
+        "build" => ConnectorSubcommand::Build { folder: path("folder")?, out: path("out"), key: path("sign") },
+        "pack" => ConnectorSubcommand::Pack {
             component: path("component")?,
             manifest: path("manifest")?,
             out: path("out"),
             key: path("sign"),
         },
-        "keygen" => ConnectorVerb::Keygen { out: path("out")? },
-        "sign" => ConnectorVerb::Sign { file: path("file")?, key: path("key")?, out: path("out") },
-        "import" => ConnectorVerb::Import {
+        "keygen" => ConnectorSubcommand::Keygen { out: path("out")? },
+        "sign" => ConnectorSubcommand::Sign { file: path("file")?, key: path("key")?, out: path("out") },
+        "import" => ConnectorSubcommand::Import {
             file: path("file")?,
             operations: matches.get_many("operation").into_iter().flatten().cloned().collect(),
             server: text("server"),
@@ -309,8 +309,8 @@ fn connector_verb(matches: &ArgMatches) -> Option<ConnectorVerb> {
             out: path("out"),
             force: matches.get_flag("force"),
         },
-        "check" => ConnectorVerb::Check { file: path("file")? },
-        _ => ConnectorVerb::Run {
+        "check" => ConnectorSubcommand::Check { file: path("file")? },
+        _ => ConnectorSubcommand::Run {
             file: path("file")?,
             action: text("action")?,
             input: text("input")?,
@@ -327,7 +327,7 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
         let own = matches.subcommand().and_then(|(_, own)| own.try_get_one::<String>("data").ok().flatten());
         let data = own.map_or(AUTHOR_DATA, String::as_str);
         let flags = BTreeMap::from([("data".to_owned(), data.to_owned()), ("log".to_owned(), "error".to_owned())]);
-        return Invocation { verb: Verb::Connector(verb), flags, file: None };
+        return Invocation { verb: Subcommand::Connector(verb), flags, file: None };
     }
     let (matches, rotate) = match matches.subcommand() {
         Some((verb, own)) if name == "vault" => (own, verb == "rotate"),
@@ -336,16 +336,16 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
     };
     let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let verb = match name {
-        "vault" => Verb::Vault { rotate },
-        "key" => Verb::NewKey(KeyOptions {
+        "vault" => Subcommand::Vault { rotate },
+        "key" => Subcommand::NewKey(KeyOptions {
             organization: text("organization").unwrap_or_default(),
             name: text("name").unwrap_or_default(),
             scopes: matches.get_many::<String>("scopes").into_iter().flatten().filter_map(|name| scope(name)).collect(),
         }),
-        "serve" => Verb::Serve,
-        "demo" => Verb::Demo,
-        "init" => Verb::Init { organization: text("organization").unwrap_or_default() },
-        _ => Verb::OpenApi,
+        "serve" => Subcommand::Serve,
+        "demo" => Subcommand::Demo,
+        "init" => Subcommand::Init { organization: text("organization").unwrap_or_default() },
+        _ => Subcommand::OpenApi,
     };
     let flags = SETTINGS.iter().filter_map(|setting| Some((setting.name.to_owned(), text(setting.name)?))).collect();
     Invocation { verb, flags, file: text("config").map(PathBuf::from) }
@@ -386,7 +386,7 @@ mod tests {
     fn flags_are_settings() {
         let matches = command().get_matches_from(["resly", "demo", "--listen", "127.0.0.1:0", "--data", "d"]);
         let invocation = from_matches(&matches);
-        assert_eq!(invocation.verb, Verb::Demo);
+        assert_eq!(invocation.verb, Subcommand::Demo);
         assert_eq!(invocation.flags.get("data").map(String::as_str), Some("d"));
         assert!(
             command().try_get_matches_from(["resly", "serve", "--master-key", "x"]).is_err(),
@@ -394,11 +394,11 @@ mod tests {
         );
         let matches = command().get_matches_from(["resly", "vault", "rotate", "--data", "d"]);
         let invocation = from_matches(&matches);
-        assert_eq!((invocation.verb, invocation.flags.len()), (Verb::Vault { rotate: true }, 1));
+        assert_eq!((invocation.verb, invocation.flags.len()), (Subcommand::Vault { rotate: true }, 1));
         let matches =
             command().get_matches_from(["resly", "key", "create", "--organization", "x", "--scopes", "chat,admin"]);
         let invocation = from_matches(&matches);
-        let Verb::NewKey(wanted) = invocation.verb else { panic!("another verb") };
+        let Subcommand::NewKey(wanted) = invocation.verb else { panic!("another verb") };
         assert_eq!((wanted.organization.as_str(), wanted.scopes), ("x", vec![Scope::Chat, Scope::Admin]));
         assert!(
             command()

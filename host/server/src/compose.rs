@@ -22,7 +22,7 @@ use resly_core::{
 use resly_egress::{Egress, EgressConfig, Resolve, SystemResolver, TokenRefresher};
 use resly_http::{
     Api,
-    body::Readers,
+    body::ParserPools,
     body_memory::{self, BodyMemory},
     edge::{admission::Admission, descriptors},
 };
@@ -225,7 +225,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         metrics: Arc::default(),
         trusted_proxies: config.trusted_proxies.clone().into(),
         admission: Admission::new(config.edge.clone(), descriptors::limit()),
-        readers: Arc::new(Readers::start().map_err(ComposeError::Threads)?),
+        readers: Arc::new(ParserPools::start().map_err(ComposeError::Threads)?),
         body_memory: Arc::new(BodyMemory::new(body_memory::MOST)),
         refusals: Arc::default(),
     })

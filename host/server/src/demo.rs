@@ -12,7 +12,7 @@ use resly_http::{Api, handbook};
 use resly_service::{
     App,
     connections::{self, ConnectionError, NewConnection},
-    keys::{self, Grantor, KeyError, NewKey},
+    keys::{self, KeyError, KeyIssuer, NewKey},
     organizations::{self, BadName, OrganizationError, OrganizationName},
 };
 use serde_json::json;
@@ -56,7 +56,7 @@ pub async fn prepare(api: &Api, url: &str, progress: &(dyn Fn(String) + Sync)) -
     install_shopify(app, organization).await?;
     let key = async |name: &str, scopes: &[Scope], message_cap| {
         let new = NewKey { name: name.to_owned(), scopes: scopes.to_vec(), message_cap, ..NewKey::default() };
-        let made = keys::create(&app.keyring, Grantor::Host(organization), new).await;
+        let made = keys::create(&app.keyring, KeyIssuer::Host(organization), new).await;
         made.map(|secret| secret.expose().to_owned())
     };
     let both = [Scope::Chat, Scope::Search];

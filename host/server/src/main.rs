@@ -8,7 +8,7 @@ use resly_http::{Api, edge::descriptors, router};
 use resly_manifest::openapi::ImportOptions;
 use resly_server::{
     author::{self, ActionRun, sign},
-    cli::{self, ConnectorVerb, Verb},
+    cli::{self, ConnectorSubcommand, Subcommand},
     compose::{self, Doubles},
     config::{Config, LogFormat},
     demo, logging, new_key, secrets, serve, vault,
@@ -34,23 +34,23 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let mut invocation = cli::read();
-    let verb = std::mem::replace(&mut invocation.verb, Verb::OpenApi);
-    if verb == Verb::OpenApi {
+    let verb = std::mem::replace(&mut invocation.verb, Subcommand::OpenApi);
+    if verb == Subcommand::OpenApi {
         return print(router::openapi_document());
     }
     match &verb {
-        Verb::Connector(ConnectorVerb::New { name }) => {
+        Subcommand::Connector(ConnectorSubcommand::New { name }) => {
             let folder = author::scaffold(name)?;
             say("written; its README.md tells the way from `cargo test` to an upload");
             return print(&format!("{}\n", folder.display()));
         }
-        Verb::Connector(ConnectorVerb::Build { folder, out, key }) => {
+        Subcommand::Connector(ConnectorSubcommand::Build { folder, out, key }) => {
             return packed(&author::build(folder, out.as_deref(), key.as_deref())?);
         }
-        Verb::Connector(ConnectorVerb::Pack { component, manifest, out, key }) => {
+        Subcommand::Connector(ConnectorSubcommand::Pack { component, manifest, out, key }) => {
             return packed(&author::pack(component, manifest, out.as_deref(), key.as_deref())?);
         }
-        Verb::Connector(ConnectorVerb::Import { file, operations, server, id, out, force }) => {
+        Subcommand::Connector(ConnectorSubcommand::Import { file, operations, server, id, out, force }) => {
             let wanted = ImportOptions {
                 operations: operations.clone(),
                 id: id.clone(),
@@ -64,12 +64,12 @@ fn run() -> anyhow::Result<()> {
                 None => print(&text),
             };
         }
-        Verb::Connector(ConnectorVerb::Keygen { out }) => {
+        Subcommand::Connector(ConnectorSubcommand::Keygen { out }) => {
             let public = sign::keygen(out, &OsRandom)?;
             say(&format!("{} holds the secret; admins who trust you add this public key:", out.display()));
             return print(&format!("{public}\n"));
         }
-        Verb::Connector(ConnectorVerb::Sign { file, key, out }) => {
+        Subcommand::Connector(ConnectorSubcommand::Sign { file, key, out }) => {
             let signed = sign::sign_file(file, key, out.as_deref())?;
             return print(&format!("{}\n", signed.display()));
         }
@@ -82,13 +82,13 @@ fn run() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         match verb {
-            Verb::Serve => serve(config).await,
-            Verb::Demo => run_demo(config).await,
-            Verb::Init { organization } => print(&format!("{}\n", new_key::init(&config, &organization).await?)),
-            Verb::NewKey(wanted) => print(&format!("{}\n", new_key::create(&config, wanted).await?)),
-            Verb::Connector(verb) => connector(config, verb).await,
-            Verb::Vault { rotate } => keys(config, rotate).await,
-            Verb::OpenApi => Ok(()),
+            Subcommand::Serve => serve(config).await,
+            Subcommand::Demo => run_demo(config).await,
+            Subcommand::Init { organization } => print(&format!("{}\n", new_key::init(&config, &organization).await?)),
+            Subcommand::NewKey(wanted) => print(&format!("{}\n", new_key::create(&config, wanted).await?)),
+            Subcommand::Connector(verb) => connector(config, verb).await,
+            Subcommand::Vault { rotate } => keys(config, rotate).await,
+            Subcommand::OpenApi => Ok(()),
         }
     });
     // What still runs on a blocking thread, a compilation say, leaves nothing half done when it is ended.
@@ -111,7 +111,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let url = serve::url(config.public_url.as_ref(), listener.local_addr()?);
     tracing::info!(%url, store = app.store.kind(), model = app.turns.model.name(), "listening");
     if !app.store.has_organizations().await? {
-        tracing::warn!("there is no organization yet: {}", new_key::how_to_begin(&config));
+        tracing::warn!("there is no organization yet: {}", new_key::init_hint(&config));
     }
     let ahead = tokio::spawn({
         let app = Arc::clone(&app);
@@ -159,12 +159,12 @@ fn packed(file: &Path) -> anyhow::Result<()> {
 }
 
 /// Checks or runs a connector in a host of its own.
-async fn connector(config: Config, verb: ConnectorVerb) -> anyhow::Result<()> {
-    let (ConnectorVerb::Check { file } | ConnectorVerb::Run { file, .. }) = &verb else { return Ok(()) };
+async fn connector(config: Config, verb: ConnectorSubcommand) -> anyhow::Result<()> {
+    let (ConnectorSubcommand::Check { file } | ConnectorSubcommand::Run { file, .. }) = &verb else { return Ok(()) };
     let given = author::read(file)?;
     let app = compose::compose(&config, Doubles::default()).await?.app;
     let ended = match verb {
-        ConnectorVerb::Run { action, input, settings, credentials, dry_run, .. } => {
+        ConnectorSubcommand::Run { action, input, settings, credentials, dry_run, .. } => {
             let parsed =
                 |what: &str, text: &str| serde_json::from_str(text).with_context(|| format!("{what} is not JSON"));
             let live = match credentials {

@@ -12,7 +12,7 @@ use resly_core::{
 use resly_service::{
     key::NewSecret,
     keyring::Keyring,
-    keys::{self, Grantor, KeyError, NewKey},
+    keys::{self, KeyError, KeyIssuer, NewKey},
     organizations::{self, OrganizationName},
     random::OsRandom,
 };
@@ -51,7 +51,7 @@ pub async fn init(config: &Config, name: &str) -> anyhow::Result<Value> {
 }
 
 /// What to do on a host that has no organization.
-pub fn how_to_begin(config: &Config) -> String {
+pub fn init_hint(config: &Config) -> String {
     let data = if config.database_url.is_some() { String::new() } else { format!(" --data {}", config.data.display()) };
     format!(
         "run `resly init --organization NAME{data}` with the settings of this host, while it goes on; it prints the first \
@@ -83,7 +83,7 @@ async fn make(
     scopes: Vec<Scope>,
 ) -> anyhow::Result<NewSecret> {
     let new = NewKey { name, scopes, ..NewKey::default() };
-    keys::create(keyring, Grantor::Host(organization), new).await.map_err(|error| match error {
+    keys::create(keyring, KeyIssuer::Host(organization), new).await.map_err(|error| match error {
         KeyError::Invalid(mistakes) => {
             let lines = mistakes.iter().map(|mistake| format!("--{}: {}", mistake.path, mistake.message));
             anyhow::anyhow!(lines.collect::<Vec<_>>().join("\n"))

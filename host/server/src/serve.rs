@@ -42,7 +42,7 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
     let shared = Shared { router, admission, draining: CancellationToken::new(), cut: CancellationToken::new() };
     tokio::select! {
         () = accept(&listener, &shared, &connections) => {}
-        () = asked(&mut stop) => {}
+        () = shutdown_requested(&mut stop) => {}
     }
     drop(listener);
     tracing::info!("draining");
@@ -110,7 +110,7 @@ async fn bounded(part: &'static str, end: impl Future) {
 }
 
 /// Waits until the process is asked to end; a signal that can't come any more counts as one.
-async fn asked(stop: &mut watch::Receiver<bool>) {
+async fn shutdown_requested(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

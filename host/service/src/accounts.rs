@@ -102,7 +102,7 @@ impl Accounts {
             return Ok(true);
         }
         match (connection.auth_in(&installable.manifest), connection.owner) {
-            (auth, Owner::Organization) if auth.asks_a_person() => Ok(self.own(connection).await?.is_some()),
+            (auth, Owner::Organization) if auth.requires_user_consent() => Ok(self.own(connection).await?.is_some()),
             (Auth::Oauth2(_), Owner::Visitor) => Ok(self.has_client(connection, installable)),
             _ => Ok(self.has_credentials(connection, installable)),
         }
@@ -113,7 +113,7 @@ impl Accounts {
     pub fn has_credentials(&self, connection: &Connection, installable: &Installable) -> bool {
         match connection.auth_in(&installable.manifest) {
             Auth::None => true,
-            auth if auth.asks_a_person() => true,
+            auth if auth.requires_user_consent() => true,
             Auth::Oauth2(_) => self.has_client(connection, installable),
             _ => connection.owner == Owner::Visitor || connection.credentials.is_some(),
         }

@@ -11,7 +11,7 @@ use resly_core::{
     connector::{
         call::{CallError, CallRequest, Caller, ConnectionStore},
         connection::CallerKind,
-        health::{DueCheck, Evidence, HealthStore},
+        health::{DueCheck, HealthSignal, HealthStore},
     },
     error::StoreError,
 };
@@ -50,7 +50,7 @@ async fn check_connection(app: &App, check: DueCheck) -> Result<(), StoreError> 
         Err(CallError::Store(error)) => return Err(error),
         Err(error) => tracing::warn!(%error, connection = %check.connection, "a connection can't be checked"),
     }
-    app.store.put_off_check(check, app.clock.now().plus(AGAIN)).await
+    app.store.postpone_check(check, app.clock.now().plus(AGAIN)).await
 }
 
 /// Whether the check told anything of the connection. One whose manifest has no test is called by nobody, and waits for
@@ -61,7 +61,7 @@ async fn run_check(app: &App, check: DueCheck) -> Result<bool, CallError> {
     let prepared = app.connectors.prepare(&connection).await?;
     let Some(test) = prepared.installable.manifest.test.clone() else {
         let every = app.schedule.unwrap_or_default().every;
-        app.store.put_off_check(check, app.clock.now().plus(every)).await?;
+        app.store.postpone_check(check, app.clock.now().plus(every)).await?;
         return Ok(true);
     };
     let request = CallRequest {
@@ -74,5 +74,5 @@ async fn run_check(app: &App, check: DueCheck) -> Result<bool, CallError> {
     };
     let report = app.connectors.call(request).await?;
     let result = report.result.as_ref().map(drop);
-    Ok(Evidence::of(CallerKind::Health, connection.owner, result).is_some())
+    Ok(HealthSignal::of(CallerKind::Health, connection.owner, result).is_some())
 }

@@ -33,17 +33,17 @@ pub struct NewSource {
 }
 
 /// A source that was checked and cut into passages.
-pub struct CutSource {
+pub struct ChunkedSource {
     text: NewText,
     chunks: Vec<Chunk>,
 }
 
 impl NewSource {
     /// Checks the source and cuts it. Of a large text that is work for a thread that may block.
-    pub fn cut(self) -> Result<CutSource, SourceError> {
+    pub fn cut(self) -> Result<ChunkedSource, SourceError> {
         let text = self.check()?;
         let chunks = Library::cut(&text);
-        Ok(CutSource { text, chunks })
+        Ok(ChunkedSource { text, chunks })
     }
 
     fn check(self) -> Result<NewText, SourceError> {
@@ -77,6 +77,6 @@ impl NewSource {
 }
 
 /// Embeds and stores a source.
-pub async fn add(app: &App, organization: OrganizationId, source: CutSource) -> Result<Added, SourceError> {
+pub async fn add(app: &App, organization: OrganizationId, source: ChunkedSource) -> Result<Added, SourceError> {
     Ok(app.library.add_cut(organization, source.text, source.chunks).await?)
 }

@@ -12,16 +12,16 @@ use resly_core::{
         connection::Environment,
     },
     id::{CallId, OrganizationId},
-    meter::{LimitOf, LimitReached, Meter, SetAside},
+    meter::{LimitLevel, LimitReached, LimitReserved, Meter},
     time::{Period, Timestamp},
 };
 
 use crate::{
     billing::{self, Kind},
     error::{OperationError, unexpected},
+    log_budget::LogDetail,
     logs,
     sql::{Conn, execute, row},
-    stored::LogDetail,
     types::{Count, Id, Time},
     usage::{self, Refusal, row_id},
 };
@@ -121,12 +121,12 @@ pub(crate) async fn extend(
     let Some((granted,)) = granted else {
         return Err(match no_fuel(db, organization, period.0).await? {
             // All of it is its own: what it has, it is about to burn.
-            OperationError::Refused(BeginCallError::SetAside(SetAside { meter, limit, reserved, .. }))
-                if reserved <= own.0 =>
-            {
+            OperationError::Refused(BeginCallError::LimitReserved(LimitReserved {
+                meter, limit, reserved, ..
+            })) if reserved <= own.0 => {
                 let resets_at = Period::containing(period.0).end;
                 OperationError::Refused(BeginCallError::Limit(LimitReached {
-                    of: LimitOf::Plan,
+                    of: LimitLevel::Plan,
                     meter,
                     limit,
                     used: limit,
@@ -166,7 +166,12 @@ async fn no_fuel(
     )?;
     let reserved = reserved.map_or(0, |(reserved,)| reserved.0);
     if used < limit && reserved > 0 {
-        return Ok(OperationError::Refused(BeginCallError::SetAside(SetAside { meter, limit, used, reserved })));
+        return Ok(OperationError::Refused(BeginCallError::LimitReserved(LimitReserved {
+            meter,
+            limit,
+            used,
+            reserved,
+        })));
     }
     Ok(refused)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use resly_core::{
     connector::{
-        approval::{Approval, RequestedGrants, at_first},
+        approval::{Approval, RequestedGrants, initial_approval},
         connection::Origin,
     },
     error::StoreError,
@@ -220,7 +220,7 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<SavedVersio
     }
     content.extend_from_slice(&new.component.0);
     let content = Digest::of(&content);
-    let approval = at_first(new.origin, &approved(db, new).await?, &new.asking);
+    let approval = initial_approval(new.origin, &approved(db, new).await?, &new.asking);
     if let Some(wasm) = &new.wasm {
         components::keep(db, new.component, wasm, new.now).await?;
     }

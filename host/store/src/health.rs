@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use resly_core::{
-    alert::{HealthChange, health_news},
+    alert::{HealthChange, health_change},
     connector::{
         health::{DueCheck, Health, HealthObservation, HealthState, HealthStore},
         reason::Reason,
@@ -79,7 +79,7 @@ async fn observe(db: &mut Conn<'_>, observed: HealthObservation) -> Result<(), s
         Time(after.next_check_at),
         Count(after.failures.into())
     )?;
-    match health_news(&before, &after, &subject, offered) {
+    match health_change(&before, &after, &subject, offered) {
         None => Ok(()),
         Some(HealthChange::Raise(alert)) => alerts::raise(db, organization, &subject, &alert, now).await,
         Some(HealthChange::Recovered) => alerts::recovered(db, organization, &subject, now).await,
@@ -179,7 +179,7 @@ impl HealthStore for Store {
     async fn observe(&self, observed: HealthObservation) -> Result<(), StoreError> {
         // While all goes well, this is all that a call costs.
         let known = self.health(observed.organization, observed.connection).await?;
-        if known.is_some_and(|health| health.is_old_news(&observed.evidence, observed.now)) {
+        if known.is_some_and(|health| health.is_redundant(&observed.evidence, observed.now)) {
             return Ok(());
         }
         self.write("note a connection's health", move |mut db| {
@@ -200,7 +200,7 @@ impl HealthStore for Store {
         .await
     }
 
-    async fn put_off_check(&self, check: DueCheck, at: Timestamp) -> Result<(), StoreError> {
+    async fn postpone_check(&self, check: DueCheck, at: Timestamp) -> Result<(), StoreError> {
         self.write("put a check off", move |mut db| {
             Box::pin(async move {
                 execute!(

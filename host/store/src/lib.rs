@@ -52,6 +52,7 @@ mod flows;
 mod health;
 mod keys;
 mod knowledge;
+mod log_budget;
 mod logs;
 mod messages;
 mod open;
@@ -63,7 +64,6 @@ mod rates;
 mod recover;
 mod sql;
 mod state;
-mod stored;
 pub mod testing;
 mod tickets;
 mod trials;
@@ -94,6 +94,7 @@ pub use self::{
     conversations::{ConversationRecord, ConversationSummary},
     flows::OauthFlow,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
+    log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
     open::{OpenError, StoreConfig},
     organizations::{NewOrganization, Plan, PlanChange},
@@ -101,7 +102,6 @@ pub use self::{
     publishers::{Publisher, Trust},
     rates::{RateClaim, RateGrant},
     recover::Recovered,
-    stored::LogDay,
     tickets::Ticket,
     uploads::{Compiling, Decided, Decision},
     vault::{NewWrapping, WrappedFor},
@@ -120,7 +120,7 @@ pub struct Store {
     /// Whose part of a component is written now: see [`components`].
     parts: Arc<Mutex<()>>,
     /// What the log may still take today: see [`stored`].
-    log_budget: Arc<stored::LogBudget>,
+    log_budget: Arc<log_budget::LogBudget>,
 }
 
 #[derive(Clone)]

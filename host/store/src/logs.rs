@@ -16,9 +16,9 @@ use serde_json::Value;
 use crate::{
     Store,
     error::failed,
+    log_budget::{self, LogDetail},
     page::{self, Cursor},
     sql::{Conn, execute, rows},
-    stored::{self, LogDetail},
     types::{Count, Id, Json, Text, Time, named},
 };
 
@@ -157,7 +157,7 @@ pub(crate) async fn insert(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option
         Time(record.created_at),
         Count(kept.bytes)
     )?;
-    if inserted == 0 { Ok(None) } else { stored::add_log(db, kept).await.map(Some) }
+    if inserted == 0 { Ok(None) } else { log_budget::add_log(db, kept).await.map(Some) }
 }
 
 /// The query, with what looks into the two lists, which the databases keep differently. `$13` is a pattern, `$14` and `$15`

@@ -11,8 +11,8 @@ use resly_core::{
 use crate::{
     Store,
     error::{OperationError, failed},
+    log_budget,
     sql::{Conn, execute, row},
-    stored,
     types::{Count, Id, Text, Time},
 };
 
@@ -87,7 +87,7 @@ async fn set(db: &mut Conn<'_>, entry: &Entry) -> Result<(), OperationError<SetS
         entry.value.as_slice(),
         Time(entry.expires_at)
     )?;
-    stored::add_of(db, entry.organization, entry.connection, new, entry.now).await?;
+    log_budget::add_of(db, entry.organization, entry.connection, new, entry.now).await?;
     Ok(())
 }
 

@@ -12,8 +12,8 @@ use resly_core::{
 use crate::{
     Store,
     error::failed,
+    log_budget,
     sql::{execute, row},
-    stored,
     types::{Count, Id, Text, Time},
     usage,
 };
@@ -38,7 +38,7 @@ impl TrialStore for Store {
                     Time(sample.at)
                 )?;
                 let bytes = sample.output.len();
-                Ok(stored::add_of(&mut db, sample.organization, sample.connection, bytes, sample.at).await?)
+                Ok(log_budget::add_of(&mut db, sample.organization, sample.connection, bytes, sample.at).await?)
             })
         })
         .await

@@ -7,7 +7,7 @@ use resly_core::{
     connector::connection::Environment,
     error::StoreError,
     id::{KeyId, OrganizationId},
-    meter::{LimitOf, LimitReached, Meter, Reading, Remaining, UsageReport},
+    meter::{LimitLevel, LimitReached, Meter, Reading, Remaining, UsageReport},
     time::{Period, Random, Timestamp},
 };
 use uuid::Uuid;
@@ -142,7 +142,7 @@ pub(crate) async fn refusal_reason(
     // A limit that was lifted a moment ago leaves the count as the nearest truth.
     let limit = limit.map_or(used, |limit| limit.0);
     Ok(OperationError::Refused(Refusal::Limit(LimitReached {
-        of: LimitOf::Plan,
+        of: LimitLevel::Plan,
         meter,
         limit,
         used,
@@ -183,7 +183,7 @@ pub(crate) async fn count_for_key(
         Time(period.start)
     )?;
     let used = used.map_or(0, |(used,)| used.0);
-    let (of, meter, resets_at) = (LimitOf::Key, Meter::Messages, period.end);
+    let (of, meter, resets_at) = (LimitLevel::Key, Meter::Messages, period.end);
     Err(OperationError::Refused(Refusal::Limit(LimitReached { of, meter, limit: cap, used, resets_at })))
 }
 

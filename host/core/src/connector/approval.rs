@@ -70,7 +70,7 @@ pub fn difference(approved: &[RequestedGrants], asked: &RequestedGrants) -> Opti
 }
 
 /// The first approval state of a new version.
-pub fn at_first(origin: Origin, approved: &[RequestedGrants], asked: &RequestedGrants) -> Approval {
+pub fn initial_approval(origin: Origin, approved: &[RequestedGrants], asked: &RequestedGrants) -> Approval {
     match origin {
         Origin::Bundled | Origin::Declarative => Approval::NotNeeded,
         Origin::Uploaded => match difference(approved, asked) {
@@ -113,11 +113,11 @@ mod tests {
     #[test]
     fn an_upload_waits_until_as_much_was_approved() {
         let asked = asking("2.0.0", &["a.example"], None);
-        let first = |approved: &[RequestedGrants]| at_first(Origin::Uploaded, approved, &asked);
+        let first = |approved: &[RequestedGrants]| initial_approval(Origin::Uploaded, approved, &asked);
         assert_eq!(first(&[]), Approval::Pending);
         assert_eq!(first(&[asking("1.0.0", &["b.example"], None)]), Approval::Pending);
         assert_eq!(first(&[asking("1.0.0", &["a.example", "b.example"], None)]), Approval::NotNeeded);
-        assert_eq!(at_first(Origin::Declarative, &[], &asked), Approval::NotNeeded);
+        assert_eq!(initial_approval(Origin::Declarative, &[], &asked), Approval::NotNeeded);
     }
 
     #[test]
@@ -132,8 +132,9 @@ mod tests {
 
     #[test]
     fn another_signer_than_the_approved_one_waits() {
-        let first =
-            |before, after| at_first(Origin::Uploaded, &[asking("1.0.0", &[], before)], &asking("2.0.0", &[], after));
+        let first = |before, after| {
+            initial_approval(Origin::Uploaded, &[asking("1.0.0", &[], before)], &asking("2.0.0", &[], after))
+        };
         assert_eq!(first(Some(1), Some(1)), Approval::NotNeeded);
         assert_eq!(first(None, Some(1)), Approval::NotNeeded);
         assert_eq!(first(Some(1), Some(2)), Approval::Pending);

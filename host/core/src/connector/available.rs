@@ -8,7 +8,7 @@ use resly_manifest::SideEffect;
 
 use super::{
     call::{CallError, Connectors},
-    connection::{Connection, Environment, Owner, Writes},
+    connection::{ConfirmationPolicy, Connection, Environment, Owner},
 };
 use crate::{
     error::StoreError,
@@ -69,7 +69,7 @@ impl AvailableActions {
                     let slug = slug(connection, &connections);
                     for action in &prepared.installable.manifest.actions {
                         let writes = action.side_effect == SideEffect::Write;
-                        let when = if writes { connection.policy.writes() } else { Some(Writes::AtOnce) };
+                        let when = if writes { connection.policy.writes() } else { Some(ConfirmationPolicy::AtOnce) };
                         let Some(when) = when else { continue };
                         actions.push(Offered {
                             connection: connection.id,
@@ -87,7 +87,7 @@ impl AvailableActions {
                                 description: action.description.clone(),
                                 input: action.input.clone(),
                                 writes,
-                                confirmed: when == Writes::WhenConfirmed,
+                                confirmed: when == ConfirmationPolicy::WhenConfirmed,
                                 triggers: triggers(&workflows, connection.id, &action.id),
                             },
                         });

@@ -25,7 +25,7 @@ use self::{
     admit::denied,
     fuel::{Extension, FuelQueues, UsualFuel},
     record::record,
-    settle::{Ending, Settled, Settlements},
+    settle::{SettlementKind, SettlementOutcome, Settlements},
 };
 pub use self::{
     admit::{AdmitError, Admitted},
@@ -41,7 +41,7 @@ use super::{
     fuel::FuelReserve,
     health::Schedule,
     outbound::{DryRunPolicy, Outbound},
-    recent::Recent,
+    recent::OutputCache,
     sandbox::{Invocation, Outcome, Sandbox, StateStore},
 };
 use crate::{
@@ -85,7 +85,7 @@ pub struct Connectors {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     prepared: Cache<(OrganizationId, String, String), Arc<Prepared>>,
-    recent: Recent,
+    recent: OutputCache,
     usual: UsualFuel,
     queues: FuelQueues,
     settlements: Settlements,
@@ -115,7 +115,7 @@ impl Connectors {
             clock,
             random,
             prepared,
-            recent: Recent::new(),
+            recent: OutputCache::new(),
             usual: UsualFuel::new(),
             queues,
             settlements,
@@ -175,7 +175,7 @@ impl Connectors {
         let visitor = request.visitor.as_deref().filter(|_| connection.owner == Owner::Visitor);
         // A chat may get a cached answer. An admin's call is to show what the service answers now.
         let recent = match request.caller {
-            Caller::Chat { .. } => Recent::key(&connection, account, action, &request.input),
+            Caller::Chat { .. } => OutputCache::key(&connection, account, action, &request.input),
             Caller::Admin { .. } | Caller::Confirmed { .. } | Caller::Health => None,
         };
         if let Some(output) = recent.as_ref().and_then(|key| self.recent.find(key, action, self.clock.now())) {
@@ -207,7 +207,7 @@ impl Connectors {
                 Err(BeginCallError::Limit(limit)) => {
                     return self.log(request, &connection, CallReport::over(limit)).await;
                 }
-                Err(BeginCallError::SetAside(set_aside)) => {
+                Err(BeginCallError::LimitReserved(set_aside)) => {
                     return self.log(request, &connection, CallReport::set_aside(set_aside)).await;
                 }
                 Err(BeginCallError::Store(error)) => {
@@ -216,7 +216,7 @@ impl Connectors {
                     let report = CallReport::refused(fault.retryable(true));
                     let unsure = record(id, now, request, &connection, &report, Vec::new());
                     if error.is_passing() {
-                        self.settlements.keep(Ending::GiveBack, unsure, error.clone()).ok();
+                        self.settlements.keep(SettlementKind::GiveBack, unsure, error.clone()).ok();
                     }
                     return Err(error.into());
                 }
@@ -240,11 +240,11 @@ impl Connectors {
             self.usual.learn(like, report.cost.fuel);
         }
         let ending = match counted {
-            true if never_ran => Ending::GiveBack,
-            true => Ending::Finish,
-            false => Ending::Log,
+            true if never_ran => SettlementKind::GiveBack,
+            true => SettlementKind::Finish,
+            false => SettlementKind::Log,
         };
-        if self.settlements.settle(ending, record).await? == Settled::Later {
+        if self.settlements.settle(ending, record).await? == SettlementOutcome::Later {
             return Ok(report);
         }
         if let Some(sample) = sample
@@ -273,7 +273,7 @@ impl Connectors {
     ) -> Result<FuelGrant, BeginCallError> {
         let lease_until = now.plus(LEASE);
         let attempt = || self.store.begin_call(id, organization, environment, fuel, now, lease_until);
-        self.queues.patiently(organization, attempt).await
+        self.queues.wait_for_fuel(organization, attempt).await
     }
 
     fn extension(&self, call: CallId, organization: OrganizationId) -> Extension {
@@ -312,7 +312,7 @@ fn finished(
     };
     let report = match (output, refused) {
         (_, Some(BeginCallError::Limit(limit))) if spent => CallReport::over(limit),
-        (_, Some(BeginCallError::SetAside(set_aside))) if spent => CallReport::set_aside(set_aside),
+        (_, Some(BeginCallError::LimitReserved(set_aside))) if spent => CallReport::set_aside(set_aside),
         (Ok(output), _) => CallReport { cached: false, ..CallReport::known(&output) },
         (Err(fault), _) => CallReport::refused(fault),
     };

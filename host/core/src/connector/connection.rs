@@ -71,18 +71,18 @@ pub struct Policy {
 
 impl Policy {
     /// When a chat's write may run. `None` means never.
-    pub fn writes(self) -> Option<Writes> {
+    pub fn writes(self) -> Option<ConfirmationPolicy> {
         match (self.deny_writes, self.allow_writes) {
             (true, _) => None,
-            (false, true) => Some(Writes::AtOnce),
-            (false, false) => Some(Writes::WhenConfirmed),
+            (false, true) => Some(ConfirmationPolicy::AtOnce),
+            (false, false) => Some(ConfirmationPolicy::WhenConfirmed),
         }
     }
 }
 
 /// When a chat's write runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writes {
+pub enum ConfirmationPolicy {
     AtOnce,
     /// After a person confirmed it.
     WhenConfirmed,

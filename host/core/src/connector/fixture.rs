@@ -41,7 +41,7 @@ struct Asked {
 impl Outbound for Fixtures {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
         if let Some(Err(refused)) = self.policy.as_ref().map(|policy| policy.dry_run(&request)) {
-            self.asked().requests.push(json!({"method": request.method, "error": "refused"}));
+            self.lock_requests().requests.push(json!({"method": request.method, "error": "refused"}));
             return Err(refused);
         }
         self.answer(&request.method, &request.url, request.body.as_deref().unwrap_or_default())
@@ -52,13 +52,13 @@ impl Outbound for Fixtures {
     }
 
     fn requests(&self) -> Vec<Value> {
-        self.asked().requests.clone()
+        self.lock_requests().requests.clone()
     }
 
     /// A request without a fixture is the reason of the call's failure. The guest only sees a refusal and can't report
     /// it well.
     fn cause(&self) -> Option<Fault> {
-        let message = self.asked().missing.clone()?;
+        let message = self.lock_requests().missing.clone()?;
         Some(Fault::new(FaultKind::NoFixture, message))
     }
 }
@@ -73,7 +73,7 @@ impl Fixtures {
         Self { policy: Some(policy), ..Self::new(manifest) }
     }
 
-    fn asked(&self) -> MutexGuard<'_, Asked> {
+    fn lock_requests(&self) -> MutexGuard<'_, Asked> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -94,7 +94,7 @@ impl Fixtures {
                  input that it has one for, or use the production environment"
             );
             entry["error"] = "no fixture".into();
-            let mut asked = self.asked();
+            let mut asked = self.lock_requests();
             asked.requests.push(entry);
             asked.missing.get_or_insert_with(|| message.clone());
             return Err(failure(OutboundReason::Denied, message));
@@ -111,7 +111,7 @@ impl Fixtures {
         }
         entry["status"] = response.status.into();
         entry["bytes"] = text.len().into();
-        self.asked().requests.push(entry);
+        self.lock_requests().requests.push(entry);
         Ok(OutboundResponse { status: response.status, headers, body: text, truncated: false })
     }
 }

@@ -72,7 +72,7 @@ pub struct Health {
 
 /// What one call shows about its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub enum HealthSignal {
     Good,
     Bad { reason: Reason, message: String },
 }
@@ -102,7 +102,7 @@ impl Schedule {
     }
 }
 
-impl Evidence {
+impl HealthSignal {
     /// What a call's result shows about its connection; `None` when it only concerns the call. A health check stands
     /// for the connection, so each of its failures counts. Other callers choose the input, so only failures of the
     /// service count. One visitor's credential says nothing about other visitors.
@@ -134,18 +134,18 @@ impl Health {
     }
 
     /// Whether the evidence changes nothing: the connection was healthy a moment ago and still is.
-    pub fn is_old_news(&self, evidence: &Evidence, now: Timestamp) -> bool {
-        *evidence == Evidence::Good
+    pub fn is_redundant(&self, evidence: &HealthSignal, now: Timestamp) -> bool {
+        *evidence == HealthSignal::Good
             && self.state == HealthState::Healthy
             && self.checked_at.is_some_and(|at| now.since(at) < NEWS)
     }
 
     /// The health after a call.
     #[must_use]
-    pub fn after(&self, evidence: Evidence, schedule: Schedule, chance: u8, now: Timestamp) -> Self {
+    pub fn after(&self, evidence: HealthSignal, schedule: Schedule, chance: u8, now: Timestamp) -> Self {
         let (failures, reason, message) = match evidence {
-            Evidence::Good => (0, None, None),
-            Evidence::Bad { reason, message } => (self.failures.saturating_add(1), Some(reason), Some(message)),
+            HealthSignal::Good => (0, None, None),
+            HealthSignal::Bad { reason, message } => (self.failures.saturating_add(1), Some(reason), Some(message)),
         };
         let state = match reason {
             None => HealthState::Healthy,
@@ -171,7 +171,7 @@ impl Health {
 pub struct HealthObservation {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
-    pub evidence: Evidence,
+    pub evidence: HealthSignal,
     /// Whether chats could use the connection. One that an admin still sets up raises no alert.
     pub offered: bool,
     pub schedule: Schedule,
@@ -199,7 +199,7 @@ pub trait HealthStore: Send + Sync + 'static {
         most: u32,
     ) -> Result<Vec<DueCheck>, StoreError>;
     /// Makes a check that showed nothing due again at `at`.
-    async fn put_off_check(&self, check: DueCheck, at: Timestamp) -> Result<(), StoreError>;
+    async fn postpone_check(&self, check: DueCheck, at: Timestamp) -> Result<(), StoreError>;
 }
 
 #[cfg(test)]
@@ -211,8 +211,8 @@ mod tests {
         start.plus(Duration::from_secs(seconds))
     }
 
-    fn bad(reason: Reason) -> Evidence {
-        Evidence::Bad { reason, message: "no".to_owned() }
+    fn bad(reason: Reason) -> HealthSignal {
+        HealthSignal::Bad { reason, message: "no".to_owned() }
     }
 
     fn fault(kind: FaultKind) -> Fault {
@@ -240,11 +240,11 @@ mod tests {
         assert_eq!(health.since, at(3));
         health = health.after(bad(Reason::Upstream), schedule, 128, at(9));
         assert_eq!((health.state, health.since, health.checked_at), (HealthState::Failing, at(3), Some(at(9))));
-        health = health.after(Evidence::Good, schedule, 0, at(10));
+        health = health.after(HealthSignal::Good, schedule, 0, at(10));
         assert_eq!((health.state, health.failures, health.since), (HealthState::Healthy, 0, at(10)));
         assert_eq!((health.reason, health.message.clone(), health.next_check_at), (None, None, at(10 + 720)));
-        assert!(health.is_old_news(&Evidence::Good, at(69)) && !health.is_old_news(&Evidence::Good, at(70)));
-        assert!(!health.is_old_news(&bad(Reason::Upstream), at(11)));
+        assert!(health.is_redundant(&HealthSignal::Good, at(69)) && !health.is_redundant(&HealthSignal::Good, at(70)));
+        assert!(!health.is_redundant(&bad(Reason::Upstream), at(11)));
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn only_what_is_about_the_connection_tells_of_it() {
-        let told = |caller, kind| Evidence::of(caller, Owner::Organization, Err(&fault(kind))).is_some();
+        let told = |caller, kind| HealthSignal::of(caller, Owner::Organization, Err(&fault(kind))).is_some();
         for kind in [
             FaultKind::Upstream,
             FaultKind::UnexpectedAnswer,
@@ -276,8 +276,8 @@ mod tests {
         for kind in [FaultKind::Busy, FaultKind::Limit] {
             assert!(!told(CallerKind::Chat, kind) && !told(CallerKind::Health, kind), "{kind:?}");
         }
-        let visitors = Evidence::of(CallerKind::Chat, Owner::Visitor, Err(&fault(FaultKind::NeedsAuth)));
+        let visitors = HealthSignal::of(CallerKind::Chat, Owner::Visitor, Err(&fault(FaultKind::NeedsAuth)));
         assert_eq!(visitors, None);
-        assert_eq!(Evidence::of(CallerKind::Chat, Owner::Visitor, Ok(())), Some(Evidence::Good));
+        assert_eq!(HealthSignal::of(CallerKind::Chat, Owner::Visitor, Ok(())), Some(HealthSignal::Good));
     }
 }

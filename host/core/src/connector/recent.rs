@@ -33,9 +33,9 @@ struct CachedAnswer {
 
 /// The cache. It is cheap to clone.
 #[derive(Clone)]
-pub(super) struct Recent(Cache<Key, CachedAnswer>);
+pub(super) struct OutputCache(Cache<Key, CachedAnswer>);
 
-impl Recent {
+impl OutputCache {
     pub fn new() -> Self {
         let weight = |_: &Key, kept: &CachedAnswer| kept.bytes.saturating_add(128);
         Self(Cache::builder().max_capacity(MOST_BYTES).weigher(weight).build())
@@ -111,9 +111,9 @@ mod tests {
 
     #[test]
     fn a_read_is_known_for_as_long_as_its_manifest_says() {
-        let (recent, get) = (Recent::new(), action("read", 60));
+        let (recent, get) = (OutputCache::new(), action("read", 60));
         let production = connection(Environment::Production, 1);
-        let key = |connection: &Connection, input| Recent::key(connection, None, &get, &input).unwrap();
+        let key = |connection: &Connection, input| OutputCache::key(connection, None, &get, &input).unwrap();
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         recent.keep(key(&production, json!({"id": 1})), &json!("one"), now);
         let find = |key: &Key, seconds| recent.find(key, &get, now.plus(Duration::from_secs(seconds)));
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(find(&key(&production, json!({"id": 2})), 0), None);
         assert_eq!(find(&key(&connection(Environment::Production, 2), json!({"id": 1})), 0), None);
         // What one visitor's account gave is nobody else's, and not that visitor's next account's.
-        let of = |whose, at| Recent::key(&production, Some((whose, at)), &get, &json!({"id": 1})).unwrap();
+        let of = |whose, at| OutputCache::key(&production, Some((whose, at)), &get, &json!({"id": 1})).unwrap();
         let own = |visitor: &str, at| of(Some(visitor.to_owned()), at);
         recent.keep(own("anna", now), &json!("hers"), now);
         assert_eq!(find(&own("anna", now), 0).as_deref(), Some(&json!("hers")));
@@ -140,8 +140,10 @@ mod tests {
     #[test]
     fn writes_fixtures_and_what_asks_for_no_time_are_never_kept() {
         let production = connection(Environment::Production, 1);
-        assert!(Recent::key(&production, None, &action("write", 60), &json!({})).is_none());
-        assert!(Recent::key(&production, None, &action("read", 0), &json!({})).is_none());
-        assert!(Recent::key(&connection(Environment::Sandbox, 1), None, &action("read", 60), &json!({})).is_none());
+        assert!(OutputCache::key(&production, None, &action("write", 60), &json!({})).is_none());
+        assert!(OutputCache::key(&production, None, &action("read", 0), &json!({})).is_none());
+        assert!(
+            OutputCache::key(&connection(Environment::Sandbox, 1), None, &action("read", 60), &json!({})).is_none()
+        );
     }
 }

@@ -97,7 +97,7 @@ impl Run {
         }
         asked.append(&mut asked_now);
         if self.citations.offered().len() > known {
-            self.tell_citations();
+            self.push_citations();
         }
     }
 

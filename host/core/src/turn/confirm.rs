@@ -131,7 +131,7 @@ impl Run {
         let cap = self.turns.limits.tool_output_bytes;
         let mut result = tools::render_result(&call.name, &called, result(approval), &[], cap, &mut self.citations);
         if self.citations.offered().len() > known {
-            self.tell_citations();
+            self.push_citations();
         }
         result.step["approval"] = json!(approval.id);
         if !show {

@@ -150,7 +150,7 @@ impl Turns {
             .store
             .begin_turn(self.new_turn(&request, continues))
             .await
-            .map_err(|error| self.known_alive(error))?
+            .map_err(|error| self.clear_local_lease(error))?
         {
             BeginTurn::Replay(message) => {
                 let person = ChatClient::new(&request.principal, request.visitor.as_deref());
@@ -169,13 +169,13 @@ impl Turns {
             live: Arc::clone(&live),
         };
         let presence = self.live.enter(Arc::clone(&live));
-        tokio::spawn(Run::new(self.clone(), request, accepted, live, lookup, timing).run_on(presence));
+        tokio::spawn(Run::new(self.clone(), request, accepted, live, lookup, timing).run_turn(presence));
         Ok(Start::Running(started))
     }
 
     /// Sets the remaining lease to zero when this host itself writes the answer: the host is alive, so the client need
     /// not wait for the lease.
-    fn known_alive(&self, error: BeginTurnError) -> BeginTurnError {
+    fn clear_local_lease(&self, error: BeginTurnError) -> BeginTurnError {
         match error {
             BeginTurnError::InFlight { answer: Some(answer), .. } if self.live.writes(answer) => {
                 BeginTurnError::InFlight { answer: Some(answer), lease_left: Duration::ZERO }

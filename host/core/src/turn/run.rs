@@ -94,7 +94,7 @@ impl Run {
     }
 
     /// Runs the turn until it is complete, cancelled or failed. `_presence` sends readers an end even if this panics.
-    pub(super) async fn run_on(mut self, _presence: LiveTurnGuard) {
+    pub(super) async fn run_turn(mut self, _presence: LiveTurnGuard) {
         let live = Arc::clone(&self.live);
         let answered = tokio::select! {
             biased;
@@ -230,7 +230,7 @@ impl Run {
             .into_iter()
             .map(|passage| NumberedPassage { n: self.citations.passage(&passage), passage })
             .collect();
-        self.tell_citations();
+        self.push_citations();
         numbered
     }
 
@@ -283,7 +283,7 @@ impl Run {
         Err(TurnFailure::ModelBroken)
     }
 
-    pub(super) fn tell_citations(&self) {
+    pub(super) fn push_citations(&self) {
         self.live.push(TurnEvent::Citations(self.citations.offered().into()));
     }
 

@@ -18,22 +18,22 @@ use crate::{
     model::{FinishReason, ModelError, ModelEvent, ModelMessage, ProviderData, TokenUsage, ToolCall},
     principal::KeyKind,
 };
-use fakes::{Fake, Say, World};
+use fakes::{Fake, ScriptStep, World};
 
-fn text(text: &str) -> Say {
-    Say::Event(ModelEvent::Text(text.to_owned()))
+fn text(text: &str) -> ScriptStep {
+    ScriptStep::Event(ModelEvent::Text(text.to_owned()))
 }
 
-fn finish(reason: FinishReason) -> Say {
-    Say::Event(ModelEvent::Finish { reason, usage: TokenUsage { input: 3, output: 2 } })
+fn finish(reason: FinishReason) -> ScriptStep {
+    ScriptStep::Event(ModelEvent::Finish { reason, usage: TokenUsage { input: 3, output: 2 } })
 }
 
-fn call(name: &str, arguments: serde_json::Value) -> Say {
+fn call(name: &str, arguments: serde_json::Value) -> ScriptStep {
     call_as("c1", name, arguments)
 }
 
-fn call_as(id: &str, name: &str, arguments: serde_json::Value) -> Say {
-    Say::Event(ModelEvent::ToolCall(ToolCall {
+fn call_as(id: &str, name: &str, arguments: serde_json::Value) -> ScriptStep {
+    ScriptStep::Event(ModelEvent::ToolCall(ToolCall {
         id: id.to_owned(),
         name: name.to_owned(),
         arguments: arguments.to_string(),
@@ -41,7 +41,7 @@ fn call_as(id: &str, name: &str, arguments: serde_json::Value) -> Say {
     }))
 }
 
-fn lookup() -> Say {
+fn lookup() -> ScriptStep {
     call("call_connector", json!({"connection": "shop", "action": "find", "input": {"id": "7"}}))
 }
 
@@ -108,12 +108,12 @@ async fn prose_before_a_tool_call_is_held_in_text_and_streamed_in_events() {
 
 #[tokio::test]
 async fn a_failure_before_the_first_byte_is_given_back_and_one_after_it_is_not() {
-    let broken = || Say::Error(ModelError::InBand { at: "m".to_owned(), detail: "x".to_owned() });
+    let broken = || ScriptStep::Error(ModelError::InBand { at: "m".to_owned(), detail: "x".to_owned() });
     let cases = [
         (Delivery::Events, vec![broken()], true),
         (Delivery::Events, vec![text("Half"), broken()], false),
         (Delivery::Whole, vec![text("Half"), broken()], true),
-        (Delivery::Text, vec![text("Half"), Say::End], false),
+        (Delivery::Text, vec![text("Half"), ScriptStep::End], false),
     ];
     for (delivery, script, refund) in cases {
         let world = World::new(vec![script]);
@@ -191,7 +191,7 @@ async fn a_write_runs_unasked_when_the_connection_allows_it() {
 
 #[tokio::test]
 async fn cancelling_keeps_what_was_written() {
-    let world = World::new(vec![vec![text("One "), Say::Wait]]);
+    let world = World::new(vec![vec![text("One "), ScriptStep::Wait]]);
     let Ok(Start::Running(started)) = world.turns.start(world.request(Delivery::Events)).await else { panic!() };
     let mut events = Box::pin(started.live.follow());
     while let Some(event) = events.next().await {
@@ -220,7 +220,7 @@ async fn a_reader_who_comes_late_sees_everything() {
 
 #[tokio::test]
 async fn a_panic_in_a_turn_still_ends_it_for_its_readers() {
-    let world = World::new(vec![vec![Say::Panic]]);
+    let world = World::new(vec![vec![ScriptStep::Panic]]);
     let events = events(&world, Delivery::Events).await;
     assert!(matches!(events.last(), Some(TurnEvent::Failed(TurnFailure::Internal))));
     assert_eq!(world.turns.live.count(), 0);

@@ -187,7 +187,7 @@ async fn post(
     time: Duration,
 ) -> Result<(StatusCode, Zeroizing<Vec<u8>>, Option<Duration>), OAuthError> {
     let target = endpoint::resolve(url, settings)?;
-    let way = egress.clients.way(&target).map_err(|error| OAuthError::Address(error.to_string()))?;
+    let way = egress.clients.transport(&target).map_err(|error| OAuthError::Address(error.to_string()))?;
     let id = client.get("client_id").filter(|id| !id.is_empty()).ok_or(OAuthError::NoClient)?;
     let secret = client.get("client_secret").unwrap_or_default();
     let mut headers = HeaderMap::new();

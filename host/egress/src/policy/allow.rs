@@ -8,7 +8,7 @@ use super::authority::{self, AuthorityError};
 
 /// A host, with one port or with all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowedHost {
+pub struct ExemptHost {
     host: Host<String>,
     port: Option<u16>,
 }
@@ -31,19 +31,19 @@ impl fmt::Display for AllowError {
 
 impl std::error::Error for AllowError {}
 
-impl AllowedHost {
+impl ExemptHost {
     pub(crate) fn covers(&self, host: &Host<&str>, port: u16) -> bool {
         self.port.is_none_or(|allowed| allowed == port) && self.host == *host
     }
 }
 
 /// Parses `host[:port],…`. An entry without a port means all ports of the host.
-pub fn parse(text: &str) -> Result<Vec<AllowedHost>, AllowError> {
+pub fn parse(text: &str) -> Result<Vec<ExemptHost>, AllowError> {
     let mut allowed = Vec::new();
     let mut entries = Vec::new();
     for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
         match authority::parse(entry) {
-            Ok((host, port)) => allowed.push(AllowedHost { host, port }),
+            Ok((host, port)) => allowed.push(ExemptHost { host, port }),
             Err(error) => entries.push((entry.to_owned(), error)),
         }
     }

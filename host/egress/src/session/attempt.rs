@@ -32,7 +32,7 @@ impl Session {
         let retries = if may { rule.map_or(policy.retries, |rule| rule.retries) } else { 0 };
         let mut nth = 0;
         loop {
-            let result = self.once(hop, &way, credential, until).await?;
+            let result = self.send_once(hop, &way, credential, until).await?;
             hop.seen |= result.as_ref().map_or_else(WireError::sent, |_| true);
             let (again, asked) = match &result {
                 Ok(response) => (passing.contains(&response.status().as_u16()), retry::retry_after(response.headers())),
@@ -57,7 +57,7 @@ impl Session {
     }
 
     /// Sends one request. The outer error ends the exchange: the allowance is used up or the breaker is open.
-    async fn once(
+    async fn send_once(
         &self,
         hop: &Hop,
         way: &Transport,

@@ -16,7 +16,7 @@ use url::Url;
 use crate::{
     config::{EgressConfig, EgressError},
     policy::{
-        allow::AllowedHost,
+        allow::ExemptHost,
         guard::{Guard, Refused},
         resolve::{NotPublic, Resolve, ResolveError, Resolver},
         route::Route,
@@ -107,7 +107,7 @@ pub struct Clients {
     /// Built only when the operator lists or routes a host.
     listed: Option<Client>,
     routed: Option<Client>,
-    allow: Vec<AllowedHost>,
+    allow: Vec<ExemptHost>,
     routes: Vec<Route>,
     guard: Guard,
     first_byte: Duration,
@@ -140,7 +140,7 @@ impl Clients {
     }
 
     /// Chooses how a target is reached, without resolving its name.
-    pub fn way(&self, target: &Target) -> Result<Transport, TransportError> {
+    pub fn transport(&self, target: &Target) -> Result<Transport, TransportError> {
         let (host, port) = (target.host(), target.port());
         let listed = self.allow.iter().any(|allowed| allowed.covers(&host, port));
         if !target.is_https() && !listed {

@@ -17,8 +17,8 @@ use resly_vault::SHORTEST_SECRET;
 use bytes::Bytes;
 
 use super::{
-    secret_encodings::{self, Form},
-    views::{View, is_base64},
+    secret_encodings::{self, SecretEncoding},
+    views::{DecodedText, is_base64},
 };
 
 /// Replaces a secret.
@@ -55,7 +55,7 @@ impl Budget {
 
 /// Finds and replaces all forms of one call's secrets.
 pub struct Redactor {
-    forms: Vec<Form>,
+    forms: Vec<SecretEncoding>,
     /// Length of the shortest form, which is the width of the moving window.
     window: usize,
     /// How far the window may move when it ends in a block: no form has that block further to the right.
@@ -120,7 +120,12 @@ impl Redactor {
     fn replace(&self, text: &[u8], until: usize) -> Result<Option<Vec<u8>>, Costly> {
         let until = until.min(text.len());
         let mut found = self.matches(text)?;
-        let views = [View::decoded(text), View::unescaped(text), View::unshifted(text), View::unwrapped(text)];
+        let views = [
+            DecodedText::decoded(text),
+            DecodedText::unescaped(text),
+            DecodedText::unshifted(text),
+            DecodedText::unwrapped(text),
+        ];
         for view in views.into_iter().flatten() {
             let seen = self.matches(&view.text)?;
             found.extend(seen.into_iter().map(|(start, end)| view.original(start, end)));
@@ -168,7 +173,7 @@ impl Redactor {
                 continue;
             }
             let start = end - self.window;
-            let mut here: Option<&Form> = None;
+            let mut here: Option<&SecretEncoding> = None;
             for form in &self.forms {
                 let longer = here.is_none_or(|other| form.bytes.len() >= other.bytes.len());
                 if longer && budget.starts_with(&text[start..], &form.bytes)? {

@@ -43,7 +43,7 @@ const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b
 const PATH: &AsciiSet = &QUERY.remove(b'\'').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
 
 /// One encoding of a secret, in lower case.
-pub struct Form {
+pub struct SecretEncoding {
     pub bytes: Zeroizing<Vec<u8>>,
     /// Whether the Base64 character before, or after, it also holds bits of the secret.
     pub before: bool,
@@ -51,12 +51,12 @@ pub struct Form {
 }
 
 /// Adds all encodings of a secret.
-pub fn add(secret: &[u8], forms: &mut Vec<Form>) {
+pub fn add(secret: &[u8], forms: &mut Vec<SecretEncoding>) {
     let mut add = |bytes: Vec<u8>, before: bool, after: bool| {
         let mut bytes = Zeroizing::new(bytes);
         bytes.make_ascii_lowercase();
         if bytes.len() >= SHORTEST_SECRET && !forms.iter().any(|form| *form.bytes == *bytes) {
-            forms.push(Form { bytes, before, after });
+            forms.push(SecretEncoding { bytes, before, after });
         }
     };
     add(secret.to_vec(), false, false);
@@ -68,7 +68,7 @@ pub fn add(secret: &[u8], forms: &mut Vec<Form>) {
         false,
     );
     // A guest may decode the response by its charset. The other charsets that it knows write ASCII as ASCII, apart from
-    // the escape sequences that `View::unshifted` removes.
+    // the escape sequences that `DecodedText::unshifted` removes.
     let wide: Vec<u16> = String::from_utf8_lossy(secret).encode_utf16().collect();
     add(wide.iter().flat_map(|unit| unit.to_le_bytes()).collect(), false, false);
     add(wide.iter().flat_map(|unit| unit.to_be_bytes()).collect(), false, false);

@@ -10,7 +10,7 @@ const NESTED: usize = 8;
 const DIGITS: usize = 12;
 
 /// Another reading of a text.
-pub struct View {
+pub struct DecodedText {
     pub text: Zeroizing<Vec<u8>>,
     edits: Vec<Edit>,
 }
@@ -25,7 +25,7 @@ struct Edit {
     to: usize,
 }
 
-impl View {
+impl DecodedText {
     /// The text with its character references decoded. `None` when it has none.
     pub fn decoded(text: &[u8]) -> Option<Self> {
         let mut builder = Builder::new(text);
@@ -146,12 +146,12 @@ impl<'t> Builder<'t> {
         self.taken = to;
     }
 
-    fn finish(mut self) -> Option<View> {
+    fn finish(mut self) -> Option<DecodedText> {
         if self.edits.is_empty() {
             return None;
         }
         self.text.extend_from_slice(&self.source[self.taken..]);
-        Some(View { text: self.text, edits: self.edits })
+        Some(DecodedText { text: self.text, edits: self.edits })
     }
 }
 
@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     fn decoded(text: &str) -> String {
-        View::decoded(text.as_bytes())
+        DecodedText::decoded(text.as_bytes())
             .map_or_else(|| text.to_owned(), |view| String::from_utf8_lossy(&view.text).into())
     }
 
@@ -264,20 +264,20 @@ mod tests {
             (r"\uD83D\uDE00 \\ud83d\\ude00", "😀 😀"),
             (r"\ud83d alone, \u00e", r"\ud83d alone, \u00e"),
         ] {
-            let view = View::unescaped(text.as_bytes());
+            let view = DecodedText::unescaped(text.as_bytes());
             let read = view.map_or_else(|| text.to_owned(), |view| String::from_utf8_lossy(&view.text).into());
             assert_eq!(read, plain, "{text}");
         }
-        assert!(View::unescaped(br#"a line\n and a "quote\""#).is_none());
+        assert!(DecodedText::unescaped(br#"a line\n and a "quote\""#).is_none());
     }
 
     #[test]
     fn a_charset_s_escape_sequences_stand_for_nothing() {
-        let view = View::unshifted(b"sec\x1b(Bret\x1b$B\x1b$(D").unwrap();
+        let view = DecodedText::unshifted(b"sec\x1b(Bret\x1b$B\x1b$(D").unwrap();
         assert_eq!(&**view.text, b"secret");
         assert_eq!(view.original(0, 6), (0, 9));
-        assert!(View::unshifted(b"plain").is_none());
-        assert!(View::unshifted(b"\x1b").is_some());
+        assert!(DecodedText::unshifted(b"plain").is_none());
+        assert!(DecodedText::unshifted(b"\x1b").is_some());
     }
 
     #[test]
@@ -288,23 +288,23 @@ mod tests {
             (r#""YWJj\r\nZGVm\n""#, r#""YWJjZGVm\n""#),
             (r"YWJj\\nZGVm", "YWJjZGVm"),
         ] {
-            let view = View::unwrapped(text.as_bytes()).unwrap();
+            let view = DecodedText::unwrapped(text.as_bytes()).unwrap();
             assert_eq!(String::from_utf8_lossy(&view.text), plain, "{text}");
         }
         for text in ["one line, and \\t a tab", "{\n  \"a\": 1,\n  \"b\": 2\n}\n"] {
-            assert!(View::unwrapped(text.as_bytes()).is_none(), "{text}");
+            assert!(DecodedText::unwrapped(text.as_bytes()).is_none(), "{text}");
         }
     }
 
     #[test]
     fn a_stretch_is_mapped_to_all_that_it_stands_for() {
         let text = b"x&#97;&#98;cd\nef";
-        let view = View::decoded(text).unwrap();
+        let view = DecodedText::decoded(text).unwrap();
         assert_eq!(&**view.text, b"xabcd\nef");
         assert_eq!(view.original(1, 3), (1, 11));
         assert_eq!(view.original(2, 5), (6, 13));
         assert_eq!(view.original(0, 1), (0, 1));
-        let view = View::unwrapped(text).unwrap();
+        let view = DecodedText::unwrapped(text).unwrap();
         assert_eq!(&**view.text, b"x&#97;&#98;cdef");
         let at = view.text.len() - 4;
         assert_eq!(view.original(at, view.text.len()), (11, text.len()));

@@ -23,7 +23,7 @@ use crate::{
     body,
     guard::Admin,
     log_line::LogLine,
-    names,
+    openapi_enums,
     problem::{Problem, call_problem},
     query::Query,
 };
@@ -38,7 +38,7 @@ pub struct ActionResult {
     /// Those of level `warn` are what a model is told beside the output.
     log: Vec<LogLine>,
     /// `sandbox`: the output is sample data from the connector's fixtures.
-    #[schema(value_type = names::Environment)]
+    #[schema(value_type = openapi_enums::Environment)]
     environment: Environment,
 }
 
@@ -47,7 +47,7 @@ pub struct TestResult {
     ok: bool,
     /// `sandbox`: nothing was asked of the service.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<names::Environment>)]
+    #[schema(value_type = Option<openapi_enums::Environment>)]
     environment: Option<Environment>,
     /// As in the log; `no_test` when the manifest names no action to test with.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct TestResult {
     what_to_do: Option<&'static str>,
     /// The fault's kind: finer than the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<names::FaultKind>)]
+    #[schema(value_type = Option<openapi_enums::FaultKind>)]
     fault: Option<FaultKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,

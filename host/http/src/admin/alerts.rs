@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
-    names, page,
+    openapi_enums, page,
     problem::Problem,
     query::{self, Query},
 };
@@ -38,18 +38,18 @@ pub struct Alert {
     id: AlertId,
     #[schema(required, value_type = Option<String>, format = "uuid")]
     connection: Option<ConnectionId>,
-    #[schema(value_type = names::AlertKind)]
+    #[schema(value_type = openapi_enums::AlertKind)]
     kind: AlertKind,
-    #[schema(value_type = names::Severity)]
+    #[schema(value_type = openapi_enums::Severity)]
     severity: Severity,
-    #[schema(value_type = names::AlertState)]
+    #[schema(value_type = openapi_enums::AlertState)]
     state: AlertState,
     title: String,
     /// What happened.
     #[schema(required)]
     message: Option<String>,
     /// As in the log.
-    #[schema(required, value_type = Option<names::Reason>)]
+    #[schema(required, value_type = Option<openapi_enums::Reason>)]
     reason: Option<Reason>,
     /// What an admin does next.
     what_to_do: &'static str,

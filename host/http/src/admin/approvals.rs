@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::{
     chat::approvals::ApprovalOutcome,
     guard::Admin,
-    names, page,
+    openapi_enums, page,
     problem::Problem,
     query::{self, Query},
 };
@@ -39,7 +39,7 @@ pub struct ListedApproval {
     #[schema(value_type = String, format = "uuid")]
     id: ApprovalId,
     /// `approved`: the call is being made, or its host died meanwhile.
-    #[schema(value_type = names::ApprovalState)]
+    #[schema(value_type = openapi_enums::ApprovalState)]
     state: ApprovalState,
     title: String,
     /// What the person saw.

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
-    names, page,
+    openapi_enums, page,
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -86,10 +86,10 @@ pub struct ConversationMessage {
     /// The client's own id for it.
     #[schema(required)]
     client_id: Option<String>,
-    #[schema(value_type = names::Role)]
+    #[schema(value_type = openapi_enums::Role)]
     role: Role,
     content: String,
-    #[schema(value_type = names::MessageStatus)]
+    #[schema(value_type = openapi_enums::MessageStatus)]
     status: MessageStatus,
     citations: Vec<MessageCitation>,
     /// The tool calls, without their output: `{tool, ok}` and, where they apply, `connection`, `action`, `reason`,

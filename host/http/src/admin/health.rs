@@ -21,17 +21,17 @@ use utoipa::ToSchema;
 use super::{connections, logs::LoggedCall};
 use crate::{
     guard::Admin,
-    names,
+    openapi_enums,
     problem::Problem,
     query::{NoParameters, Query},
 };
 
 #[derive(Serialize, ToSchema)]
 pub struct ConnectionHealth {
-    #[schema(value_type = names::HealthState)]
+    #[schema(value_type = openapi_enums::HealthState)]
     state: HealthState,
     /// Why it isn't healthy, as in the log.
-    #[schema(required, value_type = Option<names::Reason>)]
+    #[schema(required, value_type = Option<openapi_enums::Reason>)]
     reason: Option<Reason>,
     /// What an admin does next.
     #[schema(required)]
@@ -52,7 +52,7 @@ pub struct ConnectionHealth {
     #[schema(required)]
     not_checked_because: Option<&'static str>,
     /// The connection's.
-    #[schema(value_type = names::ConnectionStatus)]
+    #[schema(value_type = openapi_enums::ConnectionStatus)]
     status: ConnectionStatus,
     breaker: Breaker,
     /// Of the last 50 in production.

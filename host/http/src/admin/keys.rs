@@ -17,7 +17,7 @@ use resly_core::{
 };
 use resly_service::{
     App,
-    keys::{self, Grantor, KeyError, Overlap},
+    keys::{self, KeyError, KeyIssuer, Overlap},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -30,7 +30,7 @@ use super::connections::present;
 use crate::{
     body,
     guard::Admin,
-    names,
+    openapi_enums,
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -41,11 +41,11 @@ pub struct NewKeyRequest {
     /// 1 to 100 characters, for people.
     name: String,
     /// `chat`, `search`, `admin`, and, for operators, `operator`.
-    #[schema(value_type = Vec<names::Scope>)]
+    #[schema(value_type = Vec<openapi_enums::Scope>)]
     scopes: Vec<Scope>,
     /// `secret` (the default) or `publishable`.
     #[serde(default)]
-    #[schema(value_type = Option<names::KeyKind>)]
+    #[schema(value_type = Option<openapi_enums::KeyKind>)]
     kind: Option<KeyKind>,
     /// For a publishable key: the origins it may be used from, such as `https://shop.example`. Wildcards are refused.
     #[serde(default)]
@@ -75,7 +75,7 @@ impl From<NewKeyRequest> for keys::NewKey {
 #[serde(deny_unknown_fields)]
 pub struct KeyPatch {
     name: Option<String>,
-    #[schema(value_type = Option<Vec<names::Scope>>)]
+    #[schema(value_type = Option<Vec<openapi_enums::Scope>>)]
     scopes: Option<Vec<Scope>>,
     /// All of a publishable key's origins, in the place of those it has.
     origins: Option<Vec<String>>,
@@ -117,7 +117,7 @@ pub async fn create(
     Admin(principal): Admin,
     body::Json(request): body::Json<NewKeyRequest>,
 ) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
-    let secret = keys::create(&app.keyring, Grantor::Key(&principal), request.into()).await?;
+    let secret = keys::create(&app.keyring, KeyIssuer::Key(&principal), request.into()).await?;
     Ok((StatusCode::CREATED, Json(CreatedKey::from(&secret))))
 }
 
@@ -157,7 +157,7 @@ pub async fn change(
     Path(id): Path<String>,
     body::Json(patch): body::Json<KeyPatch>,
 ) -> Result<Json<Key>, Problem> {
-    let changed = keys::change(&app.keyring, Grantor::Key(&principal), parse(&id)?, patch.into()).await?;
+    let changed = keys::change(&app.keyring, KeyIssuer::Key(&principal), parse(&id)?, patch.into()).await?;
     Ok(Json(changed.into()))
 }
 
@@ -173,7 +173,7 @@ pub async fn rotate(
     body::Json(request): body::Json<RotateKeyRequest>,
 ) -> Result<Json<CreatedKey>, Problem> {
     let overlap = Overlap::from_seconds(request.overlap_s)?;
-    let secret = keys::rotate(&app.keyring, Grantor::Key(&principal), parse(&id)?, overlap).await?;
+    let secret = keys::rotate(&app.keyring, KeyIssuer::Key(&principal), parse(&id)?, overlap).await?;
     Ok(Json(CreatedKey::from(&secret)))
 }
 
@@ -186,7 +186,7 @@ pub async fn delete(
     Admin(principal): Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    keys::delete(&app.keyring, Grantor::Key(&principal), parse(&id)?).await?;
+    keys::delete(&app.keyring, KeyIssuer::Key(&principal), parse(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

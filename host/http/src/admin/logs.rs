@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use crate::{
     guard::Admin,
     log_line::LogLine,
-    names, page,
+    openapi_enums, page,
     problem::Problem,
     query::{self, Query},
 };
@@ -58,9 +58,9 @@ pub struct LoggedCall {
     connector: String,
     version: String,
     action: String,
-    #[schema(value_type = names::Environment)]
+    #[schema(value_type = openapi_enums::Environment)]
     environment: Environment,
-    #[schema(value_type = names::CallerKind)]
+    #[schema(value_type = openapi_enums::CallerKind)]
     caller: CallerKind,
     #[schema(required, value_type = Option<String>, format = "uuid")]
     key: Option<KeyId>,
@@ -72,7 +72,7 @@ pub struct LoggedCall {
     /// `ok`, or the fault's kind.
     status: String,
     /// Why it failed.
-    #[schema(required, value_type = Option<names::Reason>)]
+    #[schema(required, value_type = Option<openapi_enums::Reason>)]
     reason: Option<Reason>,
     /// What an admin does next.
     #[schema(required)]

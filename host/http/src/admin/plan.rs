@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::{
     body,
     guard::{Admin, Operator},
-    names,
+    openapi_enums,
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -24,7 +24,7 @@ use crate::{
 pub struct PlanChange {
     /// By meter (`messages`, `embeddings`, `connector_calls`, `fuel`); `null` is unlimited. What isn't named stays.
     #[serde(default)]
-    #[schema(value_type = Option<BTreeMap<names::Meter, Option<u64>>>)]
+    #[schema(value_type = Option<BTreeMap<openapi_enums::Meter, Option<u64>>>)]
     limits: BTreeMap<Meter, Option<u64>>,
     /// For how many days the log of connector calls is kept: 1 to 3,650.
     log_days: Option<u32>,
@@ -36,7 +36,7 @@ pub struct PlanChange {
 pub struct Plan {
     name: String,
     /// By meter, for a month; `null` is unlimited.
-    #[schema(value_type = BTreeMap<names::Meter, Option<u64>>)]
+    #[schema(value_type = BTreeMap<openapi_enums::Meter, Option<u64>>)]
     limits: BTreeMap<Meter, Option<u64>>,
     /// For how many days the log of connector calls is kept.
     log_days: u32,

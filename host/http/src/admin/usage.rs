@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
-    names,
+    openapi_enums,
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -22,10 +22,10 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub struct Usage {
     period: UsagePeriod,
-    #[schema(value_type = BTreeMap<names::Meter, Reading>)]
+    #[schema(value_type = BTreeMap<openapi_enums::Meter, Reading>)]
     meters: BTreeMap<Meter, Reading>,
     /// What was used in the `sandbox` environment: toward no limit and no bill.
-    #[schema(value_type = BTreeMap<names::Meter, u64>)]
+    #[schema(value_type = BTreeMap<openapi_enums::Meter, u64>)]
     sandbox: BTreeMap<Meter, u64>,
     stored_bytes: StoredBytes,
 }

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use crate::{
     body,
     guard::Admin,
-    names, page,
+    openapi_enums, page,
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -49,7 +49,7 @@ pub struct Webhook {
     id: WebhookId,
     url: String,
     /// `null` is all of them.
-    #[schema(required, value_type = Option<Vec<names::Event>>)]
+    #[schema(required, value_type = Option<Vec<openapi_enums::Event>>)]
     events: Option<Vec<Event>>,
     /// When the secret that was replaced stops signing.
     #[schema(required, value_type = Option<String>, format = DateTime)]
@@ -93,11 +93,11 @@ pub struct WebhookTest {
 pub struct Delivery {
     #[schema(value_type = String, format = "uuid")]
     id: DeliveryId,
-    #[schema(value_type = names::Event)]
+    #[schema(value_type = openapi_enums::Event)]
     r#type: Event,
     #[schema(required, value_type = Option<String>, format = "uuid")]
     alert: Option<AlertId>,
-    #[schema(value_type = names::DeliveryState)]
+    #[schema(value_type = openapi_enums::DeliveryState)]
     state: DeliveryState,
     tries: u32,
     #[schema(required, value_type = Option<String>, format = DateTime)]

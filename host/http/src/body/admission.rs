@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::parse::{SMALL, WEIGHT_CAP, parse, parse_or_nothing, weight};
 use crate::{
-    body_memory::Share,
+    body_memory::MemoryPermit,
     fair_pool::{FairPool, PoolError},
     problem::{Problem, kinds},
 };
@@ -19,14 +19,14 @@ use crate::{
 const RETRY_AFTER: u64 = 2;
 
 /// The threads that bodies are read on.
-pub struct Readers {
+pub struct ParserPools {
     /// Up to [`BODY_CAP`], a few milliseconds each.
     pub quick: FairPool,
     /// What is larger, and what takes longer: definitions, components, documents. One processor of four.
     pub heavy: FairPool,
 }
 
-impl Readers {
+impl ParserPools {
     /// What is heavy leaves the processors to the answers.
     const NICE: i32 = 10;
 
@@ -53,8 +53,8 @@ impl Readers {
 #[derive(Clone)]
 pub struct Admission {
     pub organization: OrganizationId,
-    pub share: Arc<Share>,
-    pub readers: Arc<Readers>,
+    pub share: Arc<MemoryPermit>,
+    pub readers: Arc<ParserPools>,
 }
 
 impl Admission {

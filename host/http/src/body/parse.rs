@@ -24,7 +24,7 @@ pub(super) fn weight(bytes: &[u8], most: usize) -> Result<usize, Problem> {
     }
 }
 
-/// Parses a body of at most [`super::LARGE_BODY_CAP`]. For a thread of [`super::Readers`]; what comes out shouldn't leave it whole.
+/// Parses a body of at most [`super::LARGE_BODY_CAP`]. For a thread of [`super::ParserPools`]; what comes out shouldn't leave it whole.
 pub fn parse_large<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     weight(bytes, LARGE_WEIGHT_CAP)?;
     parse_or_nothing(bytes)

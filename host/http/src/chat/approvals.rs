@@ -19,7 +19,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{parse, person};
-use crate::{body, guard::ChatKey, names, problem::Problem, rates::RateGate};
+use crate::{body, guard::ChatKey, openapi_enums, problem::Problem, rates::RateGate};
 
 /// What a person says.
 #[derive(Deserialize, ToSchema)]
@@ -60,7 +60,7 @@ pub struct Approval {
     #[schema(value_type = String, format = "uuid")]
     id: ApprovalId,
     /// `approved`: the call is being made, or its host died meanwhile.
-    #[schema(value_type = names::ApprovalState)]
+    #[schema(value_type = openapi_enums::ApprovalState)]
     state: ApprovalState,
     title: String,
     text: String,

@@ -52,7 +52,7 @@ pub async fn resume(
     RateGate::pass_visitor(request.extensions(), person.visitor.as_deref()).await?;
     let live = match find(&app, &person, &id).await? {
         InProgress::Here(live) => live,
-        InProgress::Elsewhere(answer) => return Err(elsewhere(answer)),
+        InProgress::Elsewhere(answer) => return Err(answer_elsewhere(answer)),
         InProgress::Nothing => return Ok(StatusCode::NO_CONTENT.into_response()),
     };
     let mut response = answer(&live, format, false).await?;
@@ -110,7 +110,7 @@ async fn find(app: &App, person: &ChatClient, id: &str) -> Result<InProgress, Pr
     Ok(here.or(answer.map(InProgress::Elsewhere)).unwrap_or(InProgress::Nothing))
 }
 
-fn elsewhere(answer: MessageId) -> Problem {
+fn answer_elsewhere(answer: MessageId) -> Problem {
     let detail = format!(
         "another host writes this answer, and only that host can stream it; once it is finished, read it with \
          `GET /api/messages/{}`",

@@ -45,7 +45,7 @@ pub async fn stream(live: &Arc<LiveTurn>, trailers: bool) -> Result<Response, Pr
         }
     };
     let cited = ending.as_ref().map_or_else(|| citations::header(&offered), |e| citations::header(&e.citations));
-    let asked = asked(&approvals);
+    let asked = approvals_header(&approvals);
     let body = TextBody { first: Some(first), ending, events, approvals, trailers, over: false };
     let mut response = Response::new(Body::new(body));
     insert(response.headers_mut(), cited, asked);
@@ -65,7 +65,7 @@ pub fn replay(given: Replay) -> Response {
     if let Some(finish) = finish {
         response.headers_mut().insert(X_FINISH_REASON, HeaderValue::from_static(finish.name()));
     }
-    insert(response.headers_mut(), cited, asked(&approvals));
+    insert(response.headers_mut(), cited, approvals_header(&approvals));
     response
 }
 
@@ -87,7 +87,7 @@ pub fn server_timing(timing: &Timing) -> Option<HeaderValue> {
 }
 
 /// The ids of what an answer asks to confirm.
-fn asked(approvals: &[ApprovalId]) -> Option<HeaderValue> {
+fn approvals_header(approvals: &[ApprovalId]) -> Option<HeaderValue> {
     let ids: Vec<String> = approvals.iter().map(ToString::to_string).collect();
     HeaderValue::try_from(ids.join(", ")).ok().filter(|_| !ids.is_empty())
 }
@@ -96,7 +96,7 @@ fn asked(approvals: &[ApprovalId]) -> Option<HeaderValue> {
 fn trailers(ending: &Ending, approvals: &[ApprovalId]) -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(4);
     trailers.insert(X_CITATIONS, citations::header(&ending.citations));
-    if let Some(asked) = asked(approvals) {
+    if let Some(asked) = approvals_header(approvals) {
         trailers.insert(X_APPROVALS, asked);
     }
     trailers.insert(X_FINISH_REASON, HeaderValue::from_static(ending.finish.name()));

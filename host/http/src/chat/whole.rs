@@ -20,7 +20,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{approvals::RequestedApproval, citations::Citation, text::server_timing};
-use crate::{names, problem::Problem};
+use crate::{openapi_enums, problem::Problem};
 
 /// A message with what came with it: the same members whether it comes live, is repeated or was stored.
 #[derive(Serialize, ToSchema)]
@@ -30,13 +30,13 @@ pub struct Answer {
     id: MessageId,
     #[schema(value_type = String, format = "uuid")]
     conversation_id: ConversationId,
-    #[schema(value_type = names::Role)]
+    #[schema(value_type = openapi_enums::Role)]
     role: Role,
     content: String,
-    #[schema(value_type = names::MessageStatus)]
+    #[schema(value_type = openapi_enums::MessageStatus)]
     status: MessageStatus,
     /// Why an answer ended, once it has.
-    #[schema(required, value_type = Option<names::FinishReason>)]
+    #[schema(required, value_type = Option<openapi_enums::FinishReason>)]
     finish_reason: Option<FinishReason>,
     citations: Vec<Citation>,
     /// What the answer was made with: the tool calls, without their output, as `{tool, ok}` and, where they apply,

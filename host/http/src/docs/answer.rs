@@ -19,13 +19,13 @@ pub const MARKDOWN: &str = "text/markdown";
 
 /// What a page is sent as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum PageFormat {
     Html,
     Markdown,
     Json,
 }
 
-impl Form {
+impl PageFormat {
     fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Html => "text/html; charset=utf-8",
@@ -59,23 +59,23 @@ struct Page {
 }
 
 /// `None` when the handbook has no such page.
-pub fn handbook(path: &str, form: Form, headers: &HeaderMap) -> Option<Response> {
+pub fn handbook(path: &str, form: PageFormat, headers: &HeaderMap) -> Option<Response> {
     static PAGES: LazyLock<BTreeMap<String, Page>> =
         LazyLock::new(|| handbook::paths().map(|path| (path, Page::default())).collect());
     let page = PAGES.get(path)?;
     let markdown = || handbook::markdown(path).unwrap_or_default();
     let made = match form {
-        Form::Html => page.html.get_or_init(|| Made::new(layout::handbook(path, &markdown()))),
-        Form::Markdown | Form::Json => page.other.get_or_init(|| Made::new(markdown().into_owned())),
+        PageFormat::Html => page.html.get_or_init(|| Made::new(layout::handbook(path, &markdown()))),
+        PageFormat::Markdown | PageFormat::Json => page.other.get_or_init(|| Made::new(markdown().into_owned())),
     };
     Some(respond(made, form, headers))
 }
 
-pub fn home(form: Form, headers: &HeaderMap) -> Response {
+pub fn home(form: PageFormat, headers: &HeaderMap) -> Response {
     static HOME: LazyLock<Page> = LazyLock::new(Page::default);
     let made = match form {
-        Form::Html => HOME.html.get_or_init(|| Made::new(layout::home())),
-        Form::Markdown | Form::Json => HOME.other.get_or_init(|| Made::new(paths())),
+        PageFormat::Html => HOME.html.get_or_init(|| Made::new(layout::home())),
+        PageFormat::Markdown | PageFormat::Json => HOME.other.get_or_init(|| Made::new(paths())),
     };
     respond(made, form, headers)
 }
@@ -88,7 +88,7 @@ fn paths() -> String {
     format!("{paths}\n")
 }
 
-fn respond(made: &Made, form: Form, asked: &HeaderMap) -> Response {
+fn respond(made: &Made, form: PageFormat, asked: &HeaderMap) -> Response {
     let known = is_known(&made.tag, asked);
     let mut response = Response::new(if known { Body::empty() } else { Body::from(made.body.clone()) });
     let headers = response.headers_mut();
@@ -96,7 +96,7 @@ fn respond(made: &Made, form: Form, asked: &HeaderMap) -> Response {
     headers.insert(header::ETAG, made.tag.clone());
     // Another version of the host may have other pages, so each visit asks.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if form == Form::Html {
+    if form == PageFormat::Html {
         layout::protect(headers);
     } else {
         headers.insert(header::CONTENT_TYPE, form.content_type());

@@ -10,7 +10,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use self::answer::{Form, MARKDOWN};
+use self::answer::{MARKDOWN, PageFormat};
 use super::{
     accept::prefers_html,
     problem::{Problem, kinds},
@@ -22,7 +22,7 @@ use super::{
         content((std::collections::BTreeMap<String, String> = "application/json"), (String = "text/html"))),
         (status = 304, description = "It is what `If-None-Match` names")))]
 pub async fn home(headers: HeaderMap) -> Response {
-    let form = if prefers_html(&headers, "application/json") { Form::Html } else { Form::Json };
+    let form = if prefers_html(&headers, "application/json") { PageFormat::Html } else { PageFormat::Json };
     answer::home(form, &headers)
 }
 
@@ -68,12 +68,12 @@ pub async fn not_found(headers: HeaderMap) -> Response {
 
 fn handbook(path: &str, headers: &HeaderMap) -> Response {
     let (name, form) = match path.strip_suffix(".md") {
-        Some(name) => (name, Form::Markdown),
-        None if prefers_html(headers, MARKDOWN) => (path, Form::Html),
-        None => (path, Form::Markdown),
+        Some(name) => (name, PageFormat::Markdown),
+        None if prefers_html(headers, MARKDOWN) => (path, PageFormat::Html),
+        None => (path, PageFormat::Markdown),
     };
     let page = answer::handbook(name, form, headers);
-    page.unwrap_or_else(|| missing(form == Form::Html, "the handbook has no such page; /docs lists those it has"))
+    page.unwrap_or_else(|| missing(form == PageFormat::Html, "the handbook has no such page; /docs lists those it has"))
 }
 
 fn missing(html: bool, detail: &'static str) -> Response {

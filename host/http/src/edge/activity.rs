@@ -41,7 +41,7 @@ struct State {
 
 /// What the heads of a connection say about the request that hyper gives out now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
+pub enum FramingCheck {
     Clear,
     /// It gave both a length and a transfer coding.
     Conflict,
@@ -101,7 +101,7 @@ impl Activity {
         self.state().blocked.get_or_insert_with(Instant::now);
     }
 
-    pub fn request_started(&self) -> Framing {
+    pub fn request_started(&self) -> FramingCheck {
         let mut state = self.state();
         state.exchanges += 1;
         state.host_busy += 1;
@@ -109,11 +109,11 @@ impl Activity {
         state.since = Instant::now();
         state.requests += 1;
         if state.scan.conflict() {
-            Framing::Conflict
+            FramingCheck::Conflict
         } else if !state.multiplexed && state.requests > state.scan.heads() {
-            Framing::Unknown
+            FramingCheck::Unknown
         } else {
-            Framing::Clear
+            FramingCheck::Clear
         }
     }
 
@@ -197,7 +197,7 @@ mod tests {
         activity.bytes_read(b"GET / HT");
         assert_eq!(due(&activity), Some(10), "the time of the first head begins with the connection");
         activity.bytes_read(b"TP/1.1\r\n\r\n");
-        assert_eq!(activity.request_started(), Framing::Clear);
+        assert_eq!(activity.request_started(), FramingCheck::Clear);
         assert_eq!(due(&activity), None, "the host is at work");
         activity.host_waits_for_client();
         assert_eq!(due(&activity), Some(75), "the client doesn't take its answer");

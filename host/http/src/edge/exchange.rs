@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use super::{
-    activity::{Activity, Framing},
+    activity::{Activity, FramingCheck},
     admission::ExceededLimit,
 };
 use crate::problem::{Problem, kinds};
@@ -49,13 +49,13 @@ impl Exchange {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
         activity.set_unread(!http_body::Body::is_end_stream(request.body()));
-        let refused = refuse(&request, counted.framing).or_else(|| crowded(&request, beyond?));
+        let refused = refuse(&request, counted.framing).or_else(|| over_limit_problem(&request, beyond?));
         let framing = counted.framing;
         let mut response = match refused {
             Some(problem) => problem.into_response(),
             None => router.oneshot(request.map(|inner| RequestBody::wrap(inner, &activity))).await?,
         };
-        if version < Version::HTTP_2 && (beyond.is_some() || framing == Framing::Unknown) {
+        if version < Version::HTTP_2 && (beyond.is_some() || framing == FramingCheck::Unknown) {
             response.headers_mut().insert(header::CONNECTION, CLOSE);
         }
         // Such a body ends with the connection: a client can tell a broken one by a reset alone.
@@ -78,7 +78,7 @@ fn malformed(detail: &'static str) -> Problem {
 }
 
 /// What is wrong with a request's framing (RFC 9112, sections 3.2 and 6) or address.
-fn refuse<B>(request: &Request<B>, framing: Framing) -> Option<Problem> {
+fn refuse<B>(request: &Request<B>, framing: FramingCheck) -> Option<Problem> {
     let long = request.uri().path_and_query().is_some_and(|path| path.as_str().len() > URI_CAP);
     if long {
         let problem = Problem::new(&kinds::URI_TOO_LONG, format!("path and query may have at most {URI_CAP} bytes"));
@@ -104,7 +104,7 @@ fn refuse<B>(request: &Request<B>, framing: Framing) -> Option<Problem> {
         if !is_chunked(headers) {
             return Some(malformed("the only transfer coding that is read is one `chunked`"));
         }
-        if framing == Framing::Conflict {
+        if framing == FramingCheck::Conflict {
             return Some(malformed("a request has either Content-Length or Transfer-Encoding"));
         }
     }
@@ -123,8 +123,8 @@ fn is_chunked(headers: &HeaderMap) -> bool {
     values.next().is_none() && only.is_some_and(|only| only.trim().eq_ignore_ascii_case("chunked"))
 }
 
-/// ExceededLimit the limits, only health checks are answered.
-fn crowded<B>(request: &Request<B>, beyond: ExceededLimit) -> Option<Problem> {
+/// Beyond the limits, only health checks are answered.
+fn over_limit_problem<B>(request: &Request<B>, beyond: ExceededLimit) -> Option<Problem> {
     if PROBES.contains(&request.uri().path()) {
         return None;
     }
@@ -138,7 +138,7 @@ fn crowded<B>(request: &Request<B>, beyond: ExceededLimit) -> Option<Problem> {
 /// One exchange, from its request's head to its response's end.
 struct ExchangeGuard {
     activity: Arc<Activity>,
-    framing: Framing,
+    framing: FramingCheck,
 }
 
 impl ExchangeGuard {
@@ -260,7 +260,7 @@ mod tests {
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        let problem = refuse(&request.body(()).unwrap(), Framing::Clear)?;
+        let problem = refuse(&request.body(()).unwrap(), FramingCheck::Clear)?;
         Some(problem.detail().to_owned())
     }
 

@@ -3,7 +3,7 @@
 use resly_core::{
     connector::{fault::FaultKind, reason::Reason},
     id::ConnectionId,
-    meter::{LimitOf, LimitReached, Meter, SetAside},
+    meter::{LimitLevel, LimitReached, LimitReserved, Meter},
     time::Timestamp,
 };
 use resly_manifest::Mistake;
@@ -11,7 +11,7 @@ use resly_service::FieldError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{log_line::LogLine, names};
+use crate::{log_line::LogLine, openapi_enums};
 
 /// RFC 9457. `type` is a path on this host, where the problem is explained.
 #[derive(Serialize, ToSchema)]
@@ -86,7 +86,7 @@ pub struct Members {
     pub fault: Option<ProblemFault>,
     /// As in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<names::Reason>)]
+    #[schema(value_type = Option<openapi_enums::Reason>)]
     pub reason: Option<Reason>,
     /// What an admin does next.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +123,7 @@ pub struct UsingConnection {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProblemFault {
-    #[schema(value_type = names::FaultKind)]
+    #[schema(value_type = openapi_enums::FaultKind)]
     pub kind: FaultKind,
     pub retryable: bool,
 }
@@ -132,9 +132,9 @@ pub struct ProblemFault {
 pub struct ProblemLimit {
     /// Absent where the rest of a plan's limit is set aside for calls that are running.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<names::LimitOf>)]
-    of: Option<LimitOf>,
-    #[schema(value_type = names::Meter)]
+    #[schema(value_type = Option<openapi_enums::LimitLevel>)]
+    of: Option<LimitLevel>,
+    #[schema(value_type = openapi_enums::Meter)]
     meter: Meter,
     limit: u64,
     used: u64,
@@ -152,8 +152,8 @@ impl From<&LimitReached> for ProblemLimit {
     }
 }
 
-impl From<&SetAside> for ProblemLimit {
-    fn from(&SetAside { meter, limit, used, reserved }: &SetAside) -> Self {
+impl From<&LimitReserved> for ProblemLimit {
+    fn from(&LimitReserved { meter, limit, used, reserved }: &LimitReserved) -> Self {
         Self { of: None, meter, limit, used, resets_at: None, reserved: Some(reserved) }
     }
 }

@@ -96,7 +96,7 @@ fn differing<'m>(
 }
 
 fn hosts(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
-    let added = uncovered(&asked.hosts, &approved.hosts);
+    let added = hosts_not_granted(&asked.hosts, &approved.hosts);
     for (at, host) in asked.hosts.iter().enumerate() {
         let path = format!("/hosts/{at}");
         if added.contains(&host) {
@@ -118,7 +118,7 @@ fn with_credential(manifest: &Manifest) -> &[String] {
 fn credential_hosts(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
     let (before, after) = (with_credential(approved), with_credential(asked));
     let (path, before_value, after_value) = ("/auth_hosts".to_owned(), before.into(), after.into());
-    if uncovered(after, before).is_empty() {
+    if hosts_not_granted(after, before).is_empty() {
         changes.other(path, before_value, after_value, "the credential goes to as many hosts or fewer");
     } else {
         changes.wider(path, before_value, after_value, "the credential goes to other hosts");
@@ -126,7 +126,7 @@ fn credential_hosts(approved: &Manifest, asked: &Manifest, changes: &mut Changes
 }
 
 /// The hosts that no granted one covers. A host that can't be parsed covers nothing.
-fn uncovered<'h>(asked: &'h [String], granted: &[String]) -> Vec<&'h String> {
+fn hosts_not_granted<'h>(asked: &'h [String], granted: &[String]) -> Vec<&'h String> {
     let granted: Vec<HostPattern> = granted.iter().filter_map(|host| HostPattern::parse(host).ok()).collect();
     let covered = |host: &String| match HostPattern::parse(host) {
         Ok(host) => granted.iter().any(|granted| granted.covers(&host)),
@@ -188,7 +188,7 @@ fn auth_members(path: &str, before: &Auth, after: &Auth, changes: &mut Changes) 
 /// Settings give a connector nothing, because an admin fills them in. Those that are filled into a host or URL are the
 /// exception.
 fn settings(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
-    let shaping: BTreeSet<String> = shaping(approved).into_iter().chain(shaping(asked)).collect();
+    let shaping: BTreeSet<String> = host_settings(approved).into_iter().chain(host_settings(asked)).collect();
     let object = |schema: &Value| schema.as_object().cloned().unwrap_or_default();
     let (before, after) = (object(&approved.settings), object(&asked.settings));
     for (name, before, after) in differing(&before, &after) {
@@ -211,7 +211,7 @@ fn settings(approved: &Manifest, asked: &Manifest, changes: &mut Changes) {
 }
 
 /// The settings that are filled into hosts and URLs.
-fn shaping(manifest: &Manifest) -> Vec<String> {
+fn host_settings(manifest: &Manifest) -> Vec<String> {
     let auths = manifest.auths().map(|auth| Value::Object(members(auth)).to_string());
     let texts = manifest.hosts.iter().chain(&manifest.auth_hosts).cloned().chain(auths);
     let names = |text: String| -> Vec<String> {

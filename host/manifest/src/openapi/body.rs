@@ -7,7 +7,7 @@ use super::{
     media::{essence, is_json},
     names::line,
     parameters::{Input, properties, separator},
-    schema::{Use, inline},
+    schema::{Direction, inline},
     shape::{Shape, shape_of},
 };
 
@@ -55,7 +55,7 @@ pub fn place(document: &Document, operation: Operation<'_>, input: &mut Input) -
         return if content.is_none_or(Map::is_empty) { Ok(Body::default()) } else { Err(message) };
     };
     let schema = media.get("schema").unwrap_or(&Value::Null);
-    let inlined = inline(document, schema, Use::Request);
+    let inlined = inline(document, schema, Direction::Request);
     if inlined.recursive {
         input.warnings.push("its body's schema contains itself: it is left open there".to_owned());
     }

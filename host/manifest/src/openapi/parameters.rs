@@ -8,7 +8,7 @@ use super::{
     budget::Inlined,
     document::{Document, Operation},
     names::{line, member, unique},
-    schema::{Use, inline},
+    schema::{Direction, inline},
     shape::{Shape, parts, shape_of},
 };
 use crate::manifest::{is_host_header, is_member, is_token};
@@ -339,7 +339,7 @@ fn schema_of(parameter: &Map<String, Value>) -> &Value {
 
 /// A parameter's schema with its description. Adds a warning about what was cut.
 fn described(document: &Document, parameter: &Map<String, Value>, input: &mut Input) -> Value {
-    let Inlined { mut schema, recursive, cut, .. } = inline(document, schema_of(parameter), Use::Request);
+    let Inlined { mut schema, recursive, cut, .. } = inline(document, schema_of(parameter), Direction::Request);
     if recursive || cut {
         let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default();
         let why = if recursive { "contains itself" } else { "is large" };

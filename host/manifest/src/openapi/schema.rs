@@ -23,23 +23,23 @@ const MOST_ENUM: usize = 200;
 
 /// The use of a schema. Members that belong only to the other use are left out.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum Direction {
     Request,
     Answer,
 }
 
 /// Inlines a schema within the document's budget. A part that can't be read accepts anything.
-pub fn inline(document: &Document, schema: &Value, of: Use) -> Inlined {
+pub fn inline(document: &Document, schema: &Value, of: Direction) -> Inlined {
     let budget = document.budget();
     if !budget.keeps() {
         return Inlined { schema: json!({}), bytes: 2, recursive: false, cut: false };
     }
     // A reference with a description beside it gives another schema, so it isn't shared.
-    let only = |members: &Map<String, Value>| members.len() == 1 && of == Use::Request;
+    let only = |members: &Map<String, Value>| members.len() == 1 && of == Direction::Request;
     let named = schema.as_object().filter(|members| only(members)).and_then(|members| members.get("$ref")?.as_str());
     let known = named.and_then(|reference| budget.known(reference));
     let inlined = known.clone().unwrap_or_else(|| walk(document, schema, of));
-    if of == Use::Request {
+    if of == Direction::Request {
         budget.take_bytes(inlined.bytes);
     }
     if let Some(reference) = named.filter(|_| known.is_none()) {
@@ -48,7 +48,7 @@ pub fn inline(document: &Document, schema: &Value, of: Use) -> Inlined {
     inlined
 }
 
-fn walk(document: &Document, schema: &Value, of: Use) -> Inlined {
+fn walk(document: &Document, schema: &Value, of: Direction) -> Inlined {
     let mut recursive = false;
     for (nth, depth) in DEPTHS.into_iter().enumerate() {
         let mut walk =
@@ -68,7 +68,7 @@ fn walk(document: &Document, schema: &Value, of: Use) -> Inlined {
 
 struct Walk<'d> {
     document: &'d Document,
-    of: Use,
+    of: Direction,
     places: usize,
     /// Bytes of JSON so far, roughly, before the whole is measured.
     bytes: usize,
@@ -185,7 +185,7 @@ impl<'d> Walk<'d> {
     /// Whether a property belongs to the other use: `readOnly` ones aren't in requests, and `writeOnly` ones aren't in
     /// answers.
     fn is_hidden(&self, property: &'d Value) -> bool {
-        let mark = if self.of == Use::Request { "readOnly" } else { "writeOnly" };
+        let mark = if self.of == Direction::Request { "readOnly" } else { "writeOnly" };
         let marked = |property: &Value| property.get(mark) == Some(&Value::Bool(true));
         marked(property) || self.document.resolve(property).is_ok_and(marked)
     }
@@ -323,7 +323,7 @@ fn weight(value: &Value) -> usize {
 pub fn outline(document: &Document, schema: &Value) -> Option<Value> {
     const DEPTH: usize = 3;
     const BYTES: usize = 6 << 10;
-    let inlined = inline(document, schema, Use::Answer).schema;
+    let inlined = inline(document, schema, Direction::Answer).schema;
     let kind =
         inlined.get("type").and_then(Value::as_str).filter(|kind| matches!(*kind, "object" | "array"))?.to_owned();
     for depth in (1..=DEPTH).rev() {

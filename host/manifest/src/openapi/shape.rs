@@ -33,7 +33,7 @@ pub fn shape_of(document: &Document, schema: &Value, depth: usize) -> Shape {
     match schema.get("type") {
         Some(Value::String(name)) => return one(name),
         Some(Value::Array(names)) => {
-            return agreed(names.iter().filter_map(Value::as_str).filter(|name| *name != "null").map(one));
+            return common_shape(names.iter().filter_map(Value::as_str).filter(|name| *name != "null").map(one));
         }
         _ => {}
     }
@@ -49,11 +49,11 @@ pub fn shape_of(document: &Document, schema: &Value, depth: usize) -> Shape {
     if depth >= 4 {
         return Shape::Any;
     }
-    agreed(parts(schema).take(16).map(|part| shape_of(document, part, depth + 1)))
+    common_shape(parts(schema).take(16).map(|part| shape_of(document, part, depth + 1)))
 }
 
 /// The common shape of all, or `Any`.
-fn agreed(mut shapes: impl Iterator<Item = Shape>) -> Shape {
+fn common_shape(mut shapes: impl Iterator<Item = Shape>) -> Shape {
     match shapes.next() {
         Some(first) if shapes.all(|shape| shape == first) => first,
         _ => Shape::Any,

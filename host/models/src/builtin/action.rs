@@ -12,7 +12,7 @@ use crate::words::{spaced, stems, topic, words};
 const TRIED: usize = 12;
 
 #[derive(Debug, PartialEq)]
-pub enum Choice {
+pub enum ActionChoice {
     Call {
         connection: String,
         action: String,
@@ -23,7 +23,7 @@ pub enum Choice {
     None,
 }
 
-impl Choice {
+impl ActionChoice {
     pub fn is_call(&self) -> bool {
         matches!(self, Self::Call { .. })
     }
@@ -46,7 +46,7 @@ struct Fit<'a> {
 
 /// Chooses among the actions that the tools reach. `quoted` says that the documents have an answer, so that a question
 /// that is only near an action is left to them.
-pub fn choose(question: &str, tools: &[ToolSpec], quoted: bool) -> Choice {
+pub fn choose(question: &str, tools: &[ToolSpec], quoted: bool) -> ActionChoice {
     let asked = topic(question);
     let lower = question.to_lowercase();
     let actions = tools.iter().flat_map(|tool| &tool.actions);
@@ -68,18 +68,22 @@ pub fn choose(question: &str, tools: &[ToolSpec], quoted: bool) -> Choice {
         let matched = fit.named * 2 + fit.described + filled.sure * 3;
         std::cmp::Reverse((fit.triggered, ready && filled.sure > 0, ready && fit.triggered, fit.phrased, matched))
     });
-    let Some((fit, filled)) = filled.into_iter().next() else { return Choice::None };
+    let Some((fit, filled)) = filled.into_iter().next() else { return ActionChoice::None };
     let how = asks_how(question);
     if !filled.missing.is_empty() {
         let asks = fit.triggered || (!how && (fit.phrased || fit.mine));
-        return if asks { Choice::Ask(filled.missing) } else { Choice::None };
+        return if asks { ActionChoice::Ask(filled.missing) } else { ActionChoice::None };
     }
     let certain = filled.sure > 0;
     let near = fit.phrased || fit.named > 1 || (fit.named > 0 && (!quoted || orders(question)));
     if !(fit.triggered || certain || (near && !(quoted && how))) {
-        return Choice::None;
+        return ActionChoice::None;
     }
-    Choice::Call { connection: fit.action.connection.clone(), action: fit.action.action.clone(), input: filled.input }
+    ActionChoice::Call {
+        connection: fit.action.connection.clone(),
+        action: fit.action.action.clone(),
+        input: filled.input,
+    }
 }
 
 fn fit<'a>(action: &'a OfferedAction, asked: &HashSet<String>, question: &str) -> Fit<'a> {

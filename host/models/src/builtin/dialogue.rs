@@ -62,12 +62,12 @@ impl<'a> Dialogue<'a> {
     }
 
     /// What a bare yes or no to our last answer leads to: the question for an input again, or nothing to say to it.
-    pub fn bare_reply(&self) -> Option<BareReply<'a>> {
+    pub fn bare_reply(&self) -> Option<YesNoReply<'a>> {
         let asked = self.texts.last().filter(|(role, text)| *role == Role::Assistant && text.starts_with(ASK));
         match (words::read(self.last), asked) {
-            (Reply::Yes, Some((_, asked))) => Some(BareReply::AskAgain(asked)),
-            (Reply::Yes, None) => Some(BareReply::Yes),
-            (Reply::No, _) => Some(BareReply::No),
+            (Reply::Yes, Some((_, asked))) => Some(YesNoReply::AskAgain(asked)),
+            (Reply::Yes, None) => Some(YesNoReply::Yes),
+            (Reply::No, _) => Some(YesNoReply::No),
             (Reply::Unclear, _) => None,
         }
     }
@@ -90,7 +90,7 @@ pub struct OpenQuestion {
 
 /// A message that is a yes or a no and nothing else.
 #[derive(Debug, PartialEq, Eq)]
-pub enum BareReply<'a> {
+pub enum YesNoReply<'a> {
     /// A yes to the question for an input, which is still missing.
     AskAgain(&'a str),
     /// A yes to nothing that was asked.

@@ -22,7 +22,7 @@ use resly_core::model::{
 };
 use serde_json::json;
 
-use self::dialogue::{ASK, BareReply, Dialogue};
+use self::dialogue::{ASK, Dialogue, YesNoReply};
 use crate::words::stems;
 
 const WHO: &str = "I'm this site's built-in assistant: I quote the company's own documents and look things up in its \
@@ -84,9 +84,9 @@ fn reply(request: &ModelRequest) -> Reply {
     }
     let dialogue = Dialogue::of(&request.messages);
     match dialogue.bare_reply() {
-        Some(BareReply::AskAgain(asked)) => return Reply::Say(asked.to_owned()),
-        Some(BareReply::Yes) => return Reply::Say(format!("What would you like to know? {}", abilities(request))),
-        Some(BareReply::No) => return Reply::Say("All right. Ask me whenever you need something.".to_owned()),
+        Some(YesNoReply::AskAgain(asked)) => return Reply::Say(asked.to_owned()),
+        Some(YesNoReply::Yes) => return Reply::Say(format!("What would you like to know? {}", abilities(request))),
+        Some(YesNoReply::No) => return Reply::Say("All right. Ask me whenever you need something.".to_owned()),
         None => {}
     }
     let question = dialogue.last;
@@ -100,18 +100,18 @@ fn reply(request: &ModelRequest) -> Reply {
         && let Some(open) = dialogue.open_question()
     {
         let with_input = action::choose(&open.with_last, &request.tools, false);
-        let asked_now = open.is_newest && quoted.is_none() && choice == action::Choice::None;
+        let asked_now = open.is_newest && quoted.is_none() && choice == action::ActionChoice::None;
         if with_input.is_call() || asked_now {
             choice = with_input;
         }
     }
     match choice {
-        action::Choice::Call { connection, action, input } => {
+        action::ActionChoice::Call { connection, action, input } => {
             let arguments = json!({"connection": connection, "action": action, "input": input});
             Reply::Call(call(request, "call_connector", arguments.to_string()))
         }
-        action::Choice::Ask(needs) => Reply::Say(format!("{ASK}{needs}.")),
-        action::Choice::None => Reply::Say(quoted.unwrap_or_else(|| without_an_answer(request, question))),
+        action::ActionChoice::Ask(needs) => Reply::Say(format!("{ASK}{needs}.")),
+        action::ActionChoice::None => Reply::Say(quoted.unwrap_or_else(|| without_an_answer(request, question))),
     }
 }
 

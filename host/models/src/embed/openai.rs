@@ -121,7 +121,7 @@ impl OpenAiEmbedder {
     }
 
     async fn ask(&self, body: Vec<u8>) -> Result<Vec<u8>, Failed> {
-        match tokio::time::timeout(self.config.timeout, self.ask_unhurried(body)).await {
+        match tokio::time::timeout(self.config.timeout, self.ask_without_timeout(body)).await {
             Ok(answer) => answer,
             Err(_) => {
                 let detail = format!("no whole answer within {} ms", self.config.timeout.as_millis());
@@ -130,7 +130,7 @@ impl OpenAiEmbedder {
         }
     }
 
-    async fn ask_unhurried(&self, body: Vec<u8>) -> Result<Vec<u8>, Failed> {
+    async fn ask_without_timeout(&self, body: Vec<u8>) -> Result<Vec<u8>, Failed> {
         let unavailable = |error| {
             let error = self.unavailable(self.upstream.explain(error));
             Failed { error, retry_in: Some(self.config.retry) }

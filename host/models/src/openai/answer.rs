@@ -23,7 +23,7 @@ use super::{
     chunk::{Choice, Chunk, Delta, Usage},
     data::{self, Members},
     request::THINKING,
-    thinking::Splitter,
+    thinking::ThinkingSplitter,
     whole_seconds,
 };
 use crate::{
@@ -233,7 +233,7 @@ struct AnswerSoFar {
     teller: LogSanitizer,
     /// Text that is not passed on yet: what came in one piece goes on in one piece.
     text: String,
-    thinking: Splitter,
+    thinking: ThinkingSplitter,
     calls: Calls,
     /// What stands beside the message's own members.
     data: Members,

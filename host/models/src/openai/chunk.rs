@@ -17,7 +17,7 @@ use super::data::Members;
 #[derive(Debug, Deserialize)]
 pub struct Chunk<'a> {
     #[serde(borrow, default)]
-    pub choices: Maybe<Vec<Choice<'a>>>,
+    pub choices: DefaultOnNull<Vec<Choice<'a>>>,
     #[serde(default)]
     pub usage: Option<Usage>,
     /// Present, whatever it holds, when the provider failed after it had answered 200.
@@ -33,10 +33,10 @@ pub struct Choice<'a> {
     #[serde(default)]
     pub index: Number,
     #[serde(borrow, default)]
-    pub delta: Maybe<Delta<'a>>,
+    pub delta: DefaultOnNull<Delta<'a>>,
     /// What a server that doesn't stream sends in place of `delta`.
     #[serde(borrow, default)]
-    pub message: Maybe<Delta<'a>>,
+    pub message: DefaultOnNull<Delta<'a>>,
     #[serde(borrow, default)]
     pub finish_reason: Text<'a>,
     #[serde(borrow, default)]
@@ -51,7 +51,7 @@ pub struct Delta<'a> {
     #[serde(borrow, default)]
     pub refusal: Text<'a>,
     #[serde(borrow, default)]
-    pub tool_calls: Maybe<Vec<CallPart<'a>>>,
+    pub tool_calls: DefaultOnNull<Vec<CallPart<'a>>>,
     /// The older shape of a single call.
     #[serde(borrow, default)]
     pub function_call: Option<FunctionPart<'a>>,
@@ -69,7 +69,7 @@ pub struct CallPart<'a> {
     #[serde(borrow, default)]
     pub id: Text<'a>,
     #[serde(borrow, default)]
-    pub function: Maybe<FunctionPart<'a>>,
+    pub function: DefaultOnNull<FunctionPart<'a>>,
     #[serde(rename = "type", default)]
     _kind: IgnoredAny,
     #[serde(flatten)]
@@ -108,9 +108,9 @@ pub struct Usage {
 
 /// A member that may be null, where null means absent.
 #[derive(Debug, Default)]
-pub struct Maybe<T>(pub T);
+pub struct DefaultOnNull<T>(pub T);
 
-impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Maybe<T> {
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for DefaultOnNull<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::deserialize(deserializer).map(|value| Self(value.unwrap_or_default()))
     }

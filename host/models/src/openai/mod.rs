@@ -27,7 +27,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use self::{
     answer::Answer,
-    refused::{Field, Refused},
+    refused::{OptionalField, UnsupportedFields},
     request::{EncodedRequest, Settings, TokenLimit},
     retry::Retrying,
 };
@@ -106,7 +106,7 @@ struct Server {
     upstream: Upstream,
     settings: Settings,
     timeouts: Timeouts,
-    refused: Mutex<Refused>,
+    refused: Mutex<UnsupportedFields>,
 }
 
 impl OpenAi {
@@ -145,18 +145,21 @@ impl Server {
             let written = request::body(&self.model, self.settings, &refused, request);
             let EncodedRequest { body, optional } = written.map_err(|error| {
                 let detail = format!("the request could not be written: {error}");
-                Failed::at_last(ModelError::Protocol { at: self.upstream.at.clone(), detail })
+                Failed::not_retryable(ModelError::Protocol { at: self.upstream.at.clone(), detail })
             })?;
             match self.attempt(body, &optional, until).await {
                 Ok(response) => {
                     if refusals > 0 {
-                        self.refused.lock().unwrap_or_else(PoisonError::into_inner).join(refused.lasting());
+                        self.refused
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .join(refused.without_request_limits());
                     }
                     return Ok(answer::read(response, &self.upstream, self.timeouts, until));
                 }
                 Err(failed) if failed.fields.is_empty() || refusals == MOST_REFUSALS => return Err(failed),
                 Err(Failed { fields, error, .. }) => {
-                    let names: Vec<&str> = fields.iter().map(Field::name).collect();
+                    let names: Vec<&str> = fields.iter().map(OptionalField::name).collect();
                     tracing::warn!(%error, fields = names.join(", "), "the model's server refuses fields; asking without");
                     refused.add(fields);
                     refusals += 1;
@@ -166,19 +169,24 @@ impl Server {
     }
 
     /// One attempt, up to the response's head.
-    async fn attempt(&self, body: Vec<u8>, optional: &[Field], until: Instant) -> Result<reqwest::Response, Failed> {
+    async fn attempt(
+        &self,
+        body: Vec<u8>,
+        optional: &[OptionalField],
+        until: Instant,
+    ) -> Result<reqwest::Response, Failed> {
         let at = || self.upstream.at.clone();
-        let accept = if optional.contains(&Field::Stream) { "text/event-stream" } else { "application/json" };
+        let accept = if optional.contains(&OptionalField::Stream) { "text/event-stream" } else { "application/json" };
         let response = match timeout_at(until, self.upstream.post(body, accept)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 // Nothing of an answer has come: the connection was refused, or an idle one was closed under us.
                 let error = ModelError::Unreachable { at: at(), detail: self.upstream.explain(error) };
-                return Err(Failed { retry_in: Some(self.timeouts.retry), ..Failed::at_last(error) });
+                return Err(Failed { retry_in: Some(self.timeouts.retry), ..Failed::not_retryable(error) });
             }
             Err(_) => {
                 let seconds = whole_seconds(self.timeouts.first_event);
-                return Err(Failed::at_last(ModelError::Stalled { at: at(), seconds }));
+                return Err(Failed::not_retryable(ModelError::Stalled { at: at(), seconds }));
             }
         };
         let status = response.status();
@@ -205,11 +213,11 @@ struct Failed {
     /// Set when asking again may help.
     retry_in: Option<Duration>,
     /// What the server refused of what it can be asked without.
-    fields: Vec<Field>,
+    fields: Vec<OptionalField>,
 }
 
 impl Failed {
-    fn at_last(error: ModelError) -> Self {
+    fn not_retryable(error: ModelError) -> Self {
         Self { error, retry_in: None, fields: Vec::new() }
     }
 }

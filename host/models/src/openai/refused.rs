@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A field of a request that can be left out, or replaced by another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Field {
+pub enum OptionalField {
     /// Without it the answer comes in one piece.
     Stream,
     StreamOptions,
@@ -22,7 +22,7 @@ pub enum Field {
     Returned(String),
 }
 
-impl Field {
+impl OptionalField {
     pub fn name(&self) -> &str {
         match self {
             Self::Stream => "stream",
@@ -39,24 +39,24 @@ impl Field {
 
 /// What a server refused so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Refused(BTreeSet<Field>);
+pub struct UnsupportedFields(BTreeSet<OptionalField>);
 
-impl Refused {
-    pub fn has(&self, field: &Field) -> bool {
+impl UnsupportedFields {
+    pub fn has(&self, field: &OptionalField) -> bool {
         self.0.contains(field)
     }
 
     pub fn has_returned(&self, name: &str) -> bool {
-        self.0.iter().any(|field| matches!(field, Field::Returned(refused) if refused == name))
+        self.0.iter().any(|field| matches!(field, OptionalField::Returned(refused) if refused == name))
     }
 
-    pub fn add(&mut self, fields: impl IntoIterator<Item = Field>) {
+    pub fn add(&mut self, fields: impl IntoIterator<Item = OptionalField>) {
         self.0.extend(fields);
     }
 
     /// Without what holds for one request only: how many tokens an answer may have depends on what was asked.
-    pub fn lasting(mut self) -> Self {
-        self.0.remove(&Field::TokenLimit);
+    pub fn without_request_limits(mut self) -> Self {
+        self.0.remove(&OptionalField::TokenLimit);
         self
     }
 
@@ -67,25 +67,27 @@ impl Refused {
 }
 
 /// Which of the fields that were sent a refusal names.
-pub fn named(refusal: &str, sent: &[Field]) -> Vec<Field> {
+pub fn named(refusal: &str, sent: &[OptionalField]) -> Vec<OptionalField> {
     let value = serde_json::from_str::<Value>(refusal).unwrap_or_else(|_| Value::String(refusal.to_owned()));
     let mut read = Read::default();
     read.value(&value, false);
     let text = read.text.to_lowercase();
-    let is_named = |field: &&Field| match field {
-        Field::Tools => takes_no_tools(&text),
+    let is_named = |field: &&OptionalField| match field {
+        OptionalField::Tools => takes_no_tools(&text),
         field if !read.places.is_empty() => read.places.contains(field.name()),
         field => mentions(&text, &field.name().to_lowercase()),
     };
     let found = sent.iter().filter(is_named).map(|field| match field {
         // The name is taken, and the number isn't: the other name would fare no better.
-        Field::MaxTokens | Field::MaxCompletionTokens if !is_unknown(&text) => Field::TokenLimit,
+        OptionalField::MaxTokens | OptionalField::MaxCompletionTokens if !is_unknown(&text) => {
+            OptionalField::TokenLimit
+        }
         field => field.clone(),
     });
-    let mut found: Vec<Field> = found.collect();
+    let mut found: Vec<OptionalField> = found.collect();
     // A server that takes no tools is known by its words; what it takes otherwise isn't in doubt then.
-    if found.contains(&Field::Tools) {
-        found.retain(|field| *field == Field::Tools);
+    if found.contains(&OptionalField::Tools) {
+        found.retain(|field| *field == OptionalField::Tools);
     }
     found
 }
@@ -132,7 +134,7 @@ impl Read {
 /// Whether a sentence names a field. A name that is also a word has to be in quotes.
 fn mentions(text: &str, name: &str) -> bool {
     const QUOTES: [char; 4] = ['\'', '"', '`', '\u{2019}'];
-    let is_word = !name.contains('_') && name != Field::Temperature.name();
+    let is_word = !name.contains('_') && name != OptionalField::Temperature.name();
     text.match_indices(name).any(|(at, _)| {
         let (before, after) = (text[..at].chars().next_back(), text[at + name.len()..].chars().next());
         let joined = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
@@ -184,45 +186,48 @@ mod tests {
 
     use super::*;
 
-    fn sent() -> Vec<Field> {
-        let returned = |name: &str| Field::Returned(name.to_owned());
+    fn sent() -> Vec<OptionalField> {
+        let returned = |name: &str| OptionalField::Returned(name.to_owned());
         vec![
             returned("reasoning_content"),
             returned("reasoning"),
-            Field::Tools,
-            Field::Stream,
-            Field::StreamOptions,
-            Field::Temperature,
-            Field::MaxTokens,
+            OptionalField::Tools,
+            OptionalField::Stream,
+            OptionalField::StreamOptions,
+            OptionalField::Temperature,
+            OptionalField::MaxTokens,
         ]
     }
 
     #[test]
     fn a_refusal_names_its_field_in_many_ways() {
-        let returned = |name: &str| vec![Field::Returned(name.to_owned())];
+        let returned = |name: &str| vec![OptionalField::Returned(name.to_owned())];
         let cases = [
             (
                 json!({"error": {"message": "Unsupported parameter: 'max_tokens' is not supported with this model. Use \
                     'max_completion_tokens' instead.", "type": "invalid_request_error", "param": "max_tokens",
                     "code": "unsupported_parameter"}}),
-                vec![Field::MaxTokens],
+                vec![OptionalField::MaxTokens],
             ),
             (
                 json!({"error": {"message": "Unsupported value: 'temperature' does not support 0.2 with this model. Only the \
                     default (1) value is supported.", "param": "temperature", "code": "unsupported_value"}}),
-                vec![Field::Temperature],
+                vec![OptionalField::Temperature],
             ),
-            (json!({"error": {"message": "stream_options: extra field", "param": null}}), vec![Field::StreamOptions]),
+            (
+                json!({"error": {"message": "stream_options: extra field", "param": null}}),
+                vec![OptionalField::StreamOptions],
+            ),
             (
                 json!({"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"],
                     "msg": "Extra inputs are not permitted", "input": {"temperature": 1}}]}),
-                vec![Field::StreamOptions],
+                vec![OptionalField::StreamOptions],
             ),
             (
                 json!({"error": {"message": "Your organization must be verified to stream this model.", "param": "stream"}}),
-                vec![Field::Stream],
+                vec![OptionalField::Stream],
             ),
-            (json!({"message": "The parameter 'stream' can't be true"}), vec![Field::Stream]),
+            (json!({"message": "The parameter 'stream' can't be true"}), vec![OptionalField::Stream]),
             (
                 json!({"error": {"message": "'messages.2' : for 'role:assistant' property 'reasoning' is unsupported"}}),
                 returned("reasoning"),
@@ -231,15 +236,15 @@ mod tests {
                 json!({"error": {"param": "messages[2].reasoning_content", "message": "Unknown"}}),
                 returned("reasoning_content"),
             ),
-            (json!({"error": "registry.example/library/small:1b does not support tools"}), vec![Field::Tools]),
+            (json!({"error": "registry.example/library/small:1b does not support tools"}), vec![OptionalField::Tools]),
             (
                 json!({"error": {"message": "{\"error\": {\"message\": \"bad\", \"param\": \"temperature\"}}"}}),
-                vec![Field::Temperature],
+                vec![OptionalField::Temperature],
             ),
             (
                 json!({"error": {"message": "max_tokens is too large: 4096. This model supports at most 2048 completion \
                     tokens.", "param": "max_tokens"}}),
-                vec![Field::TokenLimit],
+                vec![OptionalField::TokenLimit],
             ),
             (json!({"error": {"message": "messages: at least one is required", "param": "messages"}}), vec![]),
             (json!({"error": {"message": "The stream of reasoning tools broke"}}), vec![]),
@@ -249,21 +254,21 @@ mod tests {
         for (refusal, expected) in cases {
             assert_eq!(named(&refusal.to_string(), &sent()), expected, "{refusal}");
         }
-        assert_eq!(named("unknown field `stream_options` at line 1", &sent()), [Field::StreamOptions]);
+        assert_eq!(named("unknown field `stream_options` at line 1", &sent()), [OptionalField::StreamOptions]);
         assert_eq!(named("<html>Bad Request</html>", &sent()), []);
     }
 
     #[test]
     fn only_what_was_sent_counts() {
         let refusal = r#"{"error": {"message": "Unsupported parameter: 'max_tokens'", "param": "max_tokens"}}"#;
-        assert_eq!(named(refusal, &[Field::MaxCompletionTokens, Field::Stream]), []);
+        assert_eq!(named(refusal, &[OptionalField::MaxCompletionTokens, OptionalField::Stream]), []);
     }
 
     #[test]
     fn a_number_that_was_too_high_is_not_remembered() {
-        let mut refused = Refused::default();
-        refused.add([Field::TokenLimit, Field::Stream]);
-        let lasting = refused.lasting();
-        assert!(lasting.has(&Field::Stream) && !lasting.has(&Field::TokenLimit));
+        let mut refused = UnsupportedFields::default();
+        refused.add([OptionalField::TokenLimit, OptionalField::Stream]);
+        let lasting = refused.without_request_limits();
+        assert!(lasting.has(&OptionalField::Stream) && !lasting.has(&OptionalField::TokenLimit));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     calls::FUNCTION,
-    refused::{Field, Refused},
+    refused::{OptionalField, UnsupportedFields},
 };
 use crate::prompt;
 
@@ -33,10 +33,10 @@ impl TokenLimit {
     }
 
     /// The name to use, as far as the server takes it.
-    fn chosen(self, refused: &Refused) -> Option<Field> {
+    fn chosen(self, refused: &UnsupportedFields) -> Option<OptionalField> {
         let names = match self {
-            Self::MaxTokens => [Field::MaxTokens, Field::MaxCompletionTokens],
-            Self::MaxCompletionTokens => [Field::MaxCompletionTokens, Field::MaxTokens],
+            Self::MaxTokens => [OptionalField::MaxTokens, OptionalField::MaxCompletionTokens],
+            Self::MaxCompletionTokens => [OptionalField::MaxCompletionTokens, OptionalField::MaxTokens],
         };
         names.into_iter().find(|name| !refused.has(name))
     }
@@ -153,13 +153,13 @@ struct Function<'a> {
 /// A request, and which of its fields a server may refuse without making it pointless.
 pub struct EncodedRequest {
     pub body: Vec<u8>,
-    pub optional: Vec<Field>,
+    pub optional: Vec<OptionalField>,
 }
 
 pub fn body(
     model: &str,
     settings: Settings,
-    refused: &Refused,
+    refused: &UnsupportedFields,
     request: &ModelRequest,
 ) -> serde_json::Result<EncodedRequest> {
     let mut optional = Vec::new();
@@ -168,8 +168,8 @@ pub fn body(
     messages.push(Message::System { content: &system });
     let mut writer = Writer { refused, returned: Vec::new() };
     messages.extend(request.messages.iter().map(|message| writer.message(message)));
-    optional.extend(writer.returned.into_iter().map(Field::Returned));
-    let without_tools = refused.has(&Field::Tools);
+    optional.extend(writer.returned.into_iter().map(OptionalField::Returned));
+    let without_tools = refused.has(&OptionalField::Tools);
     let offered = request.tools.iter().filter(|_| !without_tools);
     let tools: Vec<Tool<'_>> = offered
         .map(|tool| Tool {
@@ -178,24 +178,24 @@ pub fn body(
         })
         .collect();
     if !tools.is_empty() {
-        optional.push(Field::Tools);
+        optional.push(OptionalField::Tools);
     }
-    let stream = !refused.has(&Field::Stream);
+    let stream = !refused.has(&OptionalField::Stream);
     let stream_options =
-        (stream && !refused.has(&Field::StreamOptions)).then_some(StreamOptions { include_usage: true });
-    let temperature = settings.temperature.filter(|_| !refused.has(&Field::Temperature));
-    let limit = settings.token_limit.chosen(refused).filter(|_| !refused.has(&Field::TokenLimit));
-    optional.extend(stream.then_some(Field::Stream));
-    optional.extend(stream_options.is_some().then_some(Field::StreamOptions));
-    optional.extend(temperature.is_some().then_some(Field::Temperature));
-    let max = |name: Field| (limit.as_ref() == Some(&name)).then_some(request.max_tokens);
+        (stream && !refused.has(&OptionalField::StreamOptions)).then_some(StreamOptions { include_usage: true });
+    let temperature = settings.temperature.filter(|_| !refused.has(&OptionalField::Temperature));
+    let limit = settings.token_limit.chosen(refused).filter(|_| !refused.has(&OptionalField::TokenLimit));
+    optional.extend(stream.then_some(OptionalField::Stream));
+    optional.extend(stream_options.is_some().then_some(OptionalField::StreamOptions));
+    optional.extend(temperature.is_some().then_some(OptionalField::Temperature));
+    let max = |name: OptionalField| (limit.as_ref() == Some(&name)).then_some(request.max_tokens);
     let body = serde_json::to_vec(&Body {
         model,
         stream,
         stream_options,
         temperature,
-        max_tokens: max(Field::MaxTokens),
-        max_completion_tokens: max(Field::MaxCompletionTokens),
+        max_tokens: max(OptionalField::MaxTokens),
+        max_completion_tokens: max(OptionalField::MaxCompletionTokens),
         messages,
         tools,
     })?;
@@ -204,7 +204,7 @@ pub fn body(
 }
 
 struct Writer<'r> {
-    refused: &'r Refused,
+    refused: &'r UnsupportedFields,
     /// The names of members that go back to the server.
     returned: Vec<String>,
 }
@@ -274,7 +274,7 @@ mod tests {
     }
 
     fn written(limit: TokenLimit, request: &ModelRequest) -> Value {
-        let EncodedRequest { body, .. } = body("m", settings(limit), &Refused::default(), request).unwrap();
+        let EncodedRequest { body, .. } = body("m", settings(limit), &UnsupportedFields::default(), request).unwrap();
         serde_json::from_slice(&body).unwrap()
     }
 
@@ -396,14 +396,18 @@ mod tests {
              "function": {"name": "f", "arguments": "{}", "note": 1}}]});
         assert_eq!(written(TokenLimit::MaxTokens, &request)["messages"][1], expected);
 
-        let mut refused = Refused::default();
-        refused.add([Field::Returned("reasoning_content".to_owned()), Field::MaxTokens, Field::Stream]);
+        let mut refused = UnsupportedFields::default();
+        refused.add([
+            OptionalField::Returned("reasoning_content".to_owned()),
+            OptionalField::MaxTokens,
+            OptionalField::Stream,
+        ]);
         let written = body("m", settings(TokenLimit::MaxTokens), &refused, &request).unwrap();
         let sent: Value = serde_json::from_slice(&written.body).unwrap();
         assert!(sent["messages"][1].get("reasoning_content").is_none());
         assert_eq!((&sent["max_completion_tokens"], &sent["stream"]), (&json!(5), &json!(false)));
         assert!(sent.get("stream_options").is_none() && sent.get("max_tokens").is_none());
-        let returned = |name: &str| Field::Returned(name.to_owned());
-        assert_eq!(written.optional, [returned("note"), returned("extra_content"), Field::MaxCompletionTokens]);
+        let returned = |name: &str| OptionalField::Returned(name.to_owned());
+        assert_eq!(written.optional, [returned("note"), returned("extra_content"), OptionalField::MaxCompletionTokens]);
     }
 }

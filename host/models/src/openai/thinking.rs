@@ -13,7 +13,7 @@ const MOST_THINKING: usize = 256 << 10;
 
 /// Splits a stream of text. Pieces may be cut anywhere.
 #[derive(Debug, Default)]
-pub struct Splitter {
+pub struct ThinkingSplitter {
     /// What came and isn't decided yet: the beginning of a tag, or what follows a tag in the middle of a line.
     held: String,
     state: State,
@@ -50,7 +50,7 @@ impl Default for Line {
     }
 }
 
-impl Splitter {
+impl ThinkingSplitter {
     /// Takes a piece and gives out what is text for sure.
     pub fn push(&mut self, piece: &str, out: &mut String) {
         if self.held.is_empty() && self.state == State::Text && self.begun && !piece.contains('<') {
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     fn split(pieces: &[&str]) -> (String, String) {
-        let (mut splitter, mut text) = (Splitter::default(), String::new());
+        let (mut splitter, mut text) = (ThinkingSplitter::default(), String::new());
         pieces.iter().for_each(|piece| splitter.push(piece, &mut text));
         splitter.end(&mut text);
         (text, splitter.take_thinking())
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn text_is_given_out_as_it_comes() {
-        let mut splitter = Splitter::default();
+        let mut splitter = ThinkingSplitter::default();
         for (piece, given) in [("Hel", "Hel"), ("lo <", "Hello "), ("3", "Hello <3")] {
             let mut text = given.to_owned();
             text.clear();
@@ -290,7 +290,7 @@ mod tests {
             assert!(given.ends_with(&text) && !text.is_empty(), "{piece}: {text}");
         }
         // A tag that is never closed is text again soon.
-        let (mut splitter, mut text) = (Splitter::default(), String::new());
+        let (mut splitter, mut text) = (ThinkingSplitter::default(), String::new());
         splitter.push("About <think> there is ", &mut text);
         assert_eq!(text, "About ");
         splitter.push(&"much to say. ".repeat(400), &mut text);

@@ -14,7 +14,7 @@ use wasmtime::{StoreContextMut, component::LinkerInstance};
 use crate::{
     bindings::connector::resly::connector::http::{Failure, Header, Reason, Request, Response},
     fault,
-    guest::{Answered, Guest, charge},
+    guest::{Guest, ResponseSummary, charge},
     limits::{HTTP_BODY, HTTP_HEADER_BYTES, HTTP_HEADERS, HTTP_METHOD, HTTP_URL},
 };
 
@@ -35,12 +35,12 @@ async fn send(mut store: StoreContextMut<'_, Guest>, request: Request) -> wasmti
     Ok(result.map_err(Failure::from))
 }
 
-fn answered(response: &Response, url: Option<&Url>) -> Answered {
+fn answered(response: &Response, url: Option<&Url>) -> ResponseSummary {
     let location = response.headers.iter().find(|header| header.name == "location").map(|header| header.value.as_str());
     let target =
         location.filter(|_| matches!(response.status, 301 | 302 | 303 | 307 | 308)).and_then(|to| url?.join(to).ok());
     let host = target.as_ref().and_then(Url::host_str);
-    Answered { status: response.status, redirects_to: host.map(str::to_owned) }
+    ResponseSummary { status: response.status, redirects_to: host.map(str::to_owned) }
 }
 
 /// What the host didn't let through, as the call's caller is told.

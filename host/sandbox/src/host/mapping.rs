@@ -6,7 +6,7 @@ use wasmtime::{StoreContextMut, component::LinkerInstance};
 
 use crate::{
     bindings::connector::resly::connector::mapping::Failure,
-    fault::Stop,
+    fault::HostTrap,
     fuel::burn,
     guest::{Guest, charge},
     limits::MAPPING_FILTER,
@@ -40,7 +40,9 @@ async fn apply(
         Err(MappingFailure::Filter { message, offset }) => Ok(Err(Failure { message, offset })),
         // What the whole call has run out of ends the call; the rest is the filter's fault, and the caller may go on.
         Err(MappingFailure::Fault(fault)) => match fault.kind {
-            FaultKind::Fuel | FaultKind::Deadline | FaultKind::Busy | FaultKind::Component => Err(Stop(fault).into()),
+            FaultKind::Fuel | FaultKind::Deadline | FaultKind::Busy | FaultKind::Component => {
+                Err(HostTrap(fault).into())
+            }
             _ => Ok(Err(Failure { message: format!("the mapping failed: {}", fault.message), offset: None })),
         },
     }

@@ -13,7 +13,7 @@ use wasmtime::{StoreContextMut, component::LinkerInstance};
 
 use crate::{
     bindings::connector::resly::connector::state::Refusal,
-    fault::{self, Stop},
+    fault::{self, HostTrap},
     fuel::burn,
     guest::{Guest, charge},
     limits::{STATE_FUEL, STATE_KEY, STATE_TTL, STATE_VALUE},
@@ -69,10 +69,10 @@ async fn set(
 /// Waits until the organization may ask the database. Chats read over the same connections, so guests take few of them.
 fn turn(guest: &Guest) -> impl Future<Output = wasmtime::Result<Slot>> + Send + use<> {
     let (slots, organization) = (guest.shared.state.clone(), guest.organization);
-    async move { slots.acquire(organization).await.map_err(|full| Stop(fault::busy(&full.to_string())).into()) }
+    async move { slots.acquire(organization).await.map_err(|full| HostTrap(fault::busy(&full.to_string())).into()) }
 }
 
 fn unavailable(error: StoreError) -> wasmtime::Error {
     tracing::error!(%error, "a connector's state is out of reach");
-    Stop(Fault::new(FaultKind::Internal, "the connector's state is out of reach; try again").retryable(true)).into()
+    HostTrap(Fault::new(FaultKind::Internal, "the connector's state is out of reach; try again").retryable(true)).into()
 }

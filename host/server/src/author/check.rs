@@ -12,11 +12,11 @@ use resly_service::{
 };
 use uuid::Uuid;
 
-use super::{InputFile, Postable, mistakes_error};
+use super::{ConnectorUpload, InputFile, mistakes_error};
 
 /// Compiles a component as an upload would be compiled, and examines a definition as a post would be examined, so that
 /// whatever a host refuses is refused here, with every mistake at once.
-pub async fn admit_file(app: &App, given: InputFile) -> anyhow::Result<Postable> {
+pub async fn admit_file(app: &App, given: InputFile) -> anyhow::Result<ConnectorUpload> {
     let reading = match given {
         InputFile::Component(postable) => {
             if let Some(wasm) = &postable.wasm {
@@ -35,11 +35,11 @@ pub async fn admit_file(app: &App, given: InputFile) -> anyhow::Result<Postable>
                 anyhow::Error::new(fault).context("the definition could not be examined")
             }
         })?;
-    Ok(Postable { asking: RequestedGrants { manifest, signer: None }, imports: Vec::new(), wasm: None })
+    Ok(ConnectorUpload { asking: RequestedGrants { manifest, signer: None }, imports: Vec::new(), wasm: None })
 }
 
 /// What a host would take in, and what its admin is asked to approve.
-pub fn summary(postable: &Postable) -> String {
+pub fn summary(postable: &ConnectorUpload) -> String {
     let RequestedGrants { manifest, signer } = &postable.asking;
     let list = |texts: Vec<&str>| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
     let writes = manifest.actions.iter().filter(|action| action.side_effect == SideEffect::Write);

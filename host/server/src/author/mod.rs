@@ -30,7 +30,7 @@ pub use self::{
 const WASM: &[u8] = b"\0asm";
 
 /// A connector as a host would take it in.
-pub struct Postable {
+pub struct ConnectorUpload {
     pub asking: RequestedGrants,
     /// What a component imports.
     pub imports: Vec<String>,
@@ -40,7 +40,7 @@ pub struct Postable {
 
 /// What a file holds, as far as reading it tells.
 pub enum InputFile {
-    Component(Postable),
+    Component(ConnectorUpload),
     Definition(Reading),
 }
 
@@ -49,7 +49,7 @@ pub fn read(file: &Path) -> anyhow::Result<InputFile> {
     let bytes = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
     if bytes.starts_with(WASM) {
         let looked = upload::inspect(&bytes)?;
-        let postable = Postable { asking: looked.asking, imports: looked.imports, wasm: Some(bytes.into()) };
+        let postable = ConnectorUpload { asking: looked.asking, imports: looked.imports, wasm: Some(bytes.into()) };
         return Ok(InputFile::Component(postable));
     }
     let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", file.display()))?;

@@ -23,7 +23,7 @@ use resly_store::{Decision, NewConnectorVersion, SavedVersion, VersionState};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{InputFile, Postable, admit_file};
+use super::{ConnectorUpload, InputFile, admit_file};
 
 const ORGANIZATION: &str = "author";
 
@@ -47,7 +47,8 @@ pub enum ActionRun {
 
 /// Installs a connector in this host and calls one of its actions, as an admin of a host would.
 pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow::Result<ActionRun> {
-    let Postable { asking: RequestedGrants { mut manifest, signer }, imports, wasm } = admit_file(app, given).await?;
+    let ConnectorUpload { asking: RequestedGrants { mut manifest, signer }, imports, wasm } =
+        admit_file(app, given).await?;
     let now = app.clock.now();
     let organization = organizations::find_or_create(app, OrganizationName::parse(ORGANIZATION)?).await?;
     let component = wasm.as_ref().map_or_else(|| app.catalogue.runner(), |wasm| Digest::of(wasm));

@@ -49,7 +49,7 @@ pub struct Config {
     pub master_key_file: Option<PathBuf>,
     /// For `resly vault` beside a running host.
     pub operator_key: Option<SecretString>,
-    pub egress_allow: Vec<resly_egress::AllowedHost>,
+    pub egress_allow: Vec<resly_egress::ExemptHost>,
     pub egress_ca_pem: Vec<u8>,
     pub egress_routes: Vec<resly_egress::Route>,
     /// By the bundled connector that they are for.

@@ -7,7 +7,7 @@ use resly_core::{
         connection::Connection,
         outbound::OutboundReason,
         sandbox::LogLine,
-        trial::{DryRunReport, ShownRequest},
+        trial::{DryRunReport, UnsentRequest},
     },
     id::ConnectionId,
 };
@@ -129,7 +129,7 @@ impl DryRun {
         }
     }
 
-    fn with_request(self, ShownRequest { asked, staged }: ShownRequest) -> Self {
+    fn with_request(self, UnsentRequest { asked, staged }: UnsentRequest) -> Self {
         match staged {
             Ok(leaving) => Self {
                 request: Some(RequestShown::new(leaving.method, leaving.url, leaving.headers, leaving.body)),

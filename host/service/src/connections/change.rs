@@ -59,7 +59,7 @@ pub async fn change(
     let auth = check(app, &connection, &manifest, &patch, &settings).await?;
 
     let old_target = (&*before, connection.auth_in(&before), &connection.settings);
-    let elsewhere = fit::leads_elsewhere(old_target, (&manifest, auth, &settings));
+    let elsewhere = fit::changes_credential_target(old_target, (&manifest, auth, &settings));
     let credentials = match patch.credentials {
         Some(Some(credentials)) => Some(Some(app.seal(organization, connection.id, credentials).await?)),
         Some(None) => Some(None),
@@ -71,7 +71,7 @@ pub async fn change(
     let forget_accounts = elsewhere || (credentials.is_some() && (oauth(old_target.1) || oauth(auth)));
     let accounts = if forget_accounts { app.store.accounts(&connection).await? } else { Vec::new() };
     // A client alone convinces nobody where a person has to agree.
-    let credential_renewed = matches!(credentials, Some(Some(_))) && !auth.asks_a_person();
+    let credential_renewed = matches!(credentials, Some(Some(_))) && !auth.requires_user_consent();
     let dropped = (matches!(credentials, Some(None)) && connection.credentials.is_some())
         || accounts.iter().any(|(key, _)| key.visitor.is_none());
     let ends = patch.credentials_expire_at.or_else(|| credentials.is_some().then_some(None));

@@ -129,7 +129,7 @@ pub fn check_credentials(manifest: &Manifest, auth: &Auth, credentials: &BTreeMa
 pub type CredentialTarget<'a> = (&'a Manifest, &'a Auth, &'a Value);
 
 /// Whether a change of settings (or of the version) leads a credential to other hosts, or there in another way.
-pub fn leads_elsewhere(before: CredentialTarget<'_>, after: CredentialTarget<'_>) -> bool {
+pub fn changes_credential_target(before: CredentialTarget<'_>, after: CredentialTarget<'_>) -> bool {
     if !same_way(before, after) || before.0.auth_hosts != after.0.auth_hosts {
         return true;
     }

@@ -50,7 +50,7 @@ pub async fn health(
     Ok(ConnectionHealth {
         status: connection.status,
         health,
-        unchecked: unchecked(app, &connection).await,
+        unchecked: health_check_exclusion(app, &connection).await,
         open_until: app.egress.open_for(id).map(|wait| app.clock.now().plus(wait)),
         calls: calls.len(),
         failures,
@@ -59,7 +59,7 @@ pub async fn health(
 }
 
 /// Why the connection isn't looked at on the schedule (`checks.rs`), when it isn't.
-async fn unchecked(app: &App, connection: &Connection) -> Option<&'static str> {
+async fn health_check_exclusion(app: &App, connection: &Connection) -> Option<&'static str> {
     if app.schedule.is_none() {
         return Some("the operator has switched health checks off");
     }

@@ -4,7 +4,7 @@ use resly_core::{id::KeyId, principal::Scope, rate::RateLimits, time::Timestamp}
 use resly_store::{KeyChange, KeySummary, StoredKey};
 
 use super::{
-    Grantor, KeyError, RateLimitsPatch,
+    KeyError, KeyIssuer, RateLimitsPatch,
     check::{check_expiry, read_origins, read_scopes},
     find_for_change,
 };
@@ -25,13 +25,13 @@ pub struct KeyPatch {
 }
 
 /// Changes a key that still works. The change holds within a second, everywhere.
-pub async fn change(keyring: &Keyring, by: Grantor<'_>, id: KeyId, patch: KeyPatch) -> Result<KeySummary, KeyError> {
+pub async fn change(keyring: &Keyring, by: KeyIssuer<'_>, id: KeyId, patch: KeyPatch) -> Result<KeySummary, KeyError> {
     let key = find_for_change(keyring, by, id).await?;
     let change = read(by, &key, patch, keyring.now())?;
     Ok(keyring.change(by.organization(), id, change).await?)
 }
 
-fn read(by: Grantor<'_>, key: &StoredKey, patch: KeyPatch, now: Timestamp) -> Result<KeyChange, KeyError> {
+fn read(by: KeyIssuer<'_>, key: &StoredKey, patch: KeyPatch, now: Timestamp) -> Result<KeyChange, KeyError> {
     let KeyPatch { name, scopes, origins, message_cap, expires_at, rate_limits } = patch;
     let kind = key.principal.kind;
     let mut mistakes = Vec::new();

@@ -7,7 +7,7 @@ use resly_core::{
 };
 
 use super::{
-    Grantor, KeyError, RateLimitsPatch,
+    KeyError, KeyIssuer, RateLimitsPatch,
     check::{check_expiry, read_origins, read_scopes},
 };
 use crate::{
@@ -33,12 +33,12 @@ pub struct NewKey {
 }
 
 /// Makes a key. Its secret is in the answer and nowhere else.
-pub async fn create(keyring: &Keyring, by: Grantor<'_>, new: NewKey) -> Result<NewSecret, KeyError> {
+pub async fn create(keyring: &Keyring, by: KeyIssuer<'_>, new: NewKey) -> Result<NewSecret, KeyError> {
     let spec = spec(by, new, keyring.now())?;
     Ok(keyring.create(spec).await?)
 }
 
-fn spec(by: Grantor<'_>, new: NewKey, now: Timestamp) -> Result<KeySpec, KeyError> {
+fn spec(by: KeyIssuer<'_>, new: NewKey, now: Timestamp) -> Result<KeySpec, KeyError> {
     let NewKey { name, scopes, kind, origins, message_cap, expires_at, rate_limits } = new;
     let kind = kind.unwrap_or(if origins.is_empty() { KeyKind::Secret } else { KeyKind::Publishable });
     let mut mistakes = Vec::new();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     fn read(new: NewKey) -> Result<KeySpec, KeyError> {
-        spec(Grantor::Key(&admin()), new, "2026-10-10T12:00:00Z".parse().unwrap())
+        spec(KeyIssuer::Key(&admin()), new, "2026-10-10T12:00:00Z".parse().unwrap())
     }
 
     fn key(scopes: &[Scope], origins: &[&str]) -> NewKey {
@@ -116,7 +116,7 @@ mod tests {
         assert!(matches!(read(key(&[Scope::Operator], &[])), Err(KeyError::OperatorOnly)));
         let nothing = read(NewKey { name: String::new(), ..key(&[], &[]) });
         assert!(matches!(nothing, Err(KeyError::Invalid(mistakes)) if mistakes.len() == 2));
-        let host = Grantor::Host(OrganizationId(Uuid::nil()));
+        let host = KeyIssuer::Host(OrganizationId(Uuid::nil()));
         assert!(spec(host, key(&[Scope::Operator], &[]), "2026-10-10T12:00:00Z".parse().unwrap()).is_ok());
     }
 }

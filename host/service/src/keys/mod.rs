@@ -41,14 +41,14 @@ pub enum KeyError {
 
 /// Who makes and changes keys.
 #[derive(Clone, Copy)]
-pub enum Grantor<'p> {
+pub enum KeyIssuer<'p> {
     /// An admin's key. It grants no more than it has, in its own organization.
     Key(&'p Principal),
     /// Whoever has the host's data and its master key. Every scope is theirs to grant.
     Host(OrganizationId),
 }
 
-impl Grantor<'_> {
+impl KeyIssuer<'_> {
     fn organization(self) -> OrganizationId {
         match self {
             Self::Key(principal) => principal.organization,
@@ -81,7 +81,7 @@ async fn find(keyring: &Keyring, organization: OrganizationId, id: KeyId) -> Res
 }
 
 /// A key that the grantor may change.
-async fn find_for_change(keyring: &Keyring, by: Grantor<'_>, id: KeyId) -> Result<StoredKey, KeyError> {
+async fn find_for_change(keyring: &Keyring, by: KeyIssuer<'_>, id: KeyId) -> Result<StoredKey, KeyError> {
     let key = find(keyring, by.organization(), id).await?;
     by.require(&key.principal.scopes)?;
     Ok(key)

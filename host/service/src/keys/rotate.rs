@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use resly_core::id::KeyId;
 
-use super::{Grantor, KeyError, find_for_change};
+use super::{KeyError, KeyIssuer, find_for_change};
 use crate::{FieldError, key::NewSecret, keyring::Keyring};
 
 const LONGEST_S: u64 = 30 * 24 * 3600;
@@ -28,7 +28,7 @@ impl Overlap {
 }
 
 /// Makes a key that has what the old one has, but for its secret. A key that has expired stays so.
-pub async fn rotate(keyring: &Keyring, by: Grantor<'_>, id: KeyId, overlap: Overlap) -> Result<NewSecret, KeyError> {
+pub async fn rotate(keyring: &Keyring, by: KeyIssuer<'_>, id: KeyId, overlap: Overlap) -> Result<NewSecret, KeyError> {
     let old = find_for_change(keyring, by, id).await?;
     Ok(keyring.rotate(by.organization(), id, old.principal.kind, overlap.0).await?)
 }

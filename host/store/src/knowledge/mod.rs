@@ -15,8 +15,8 @@ use crate::{
     Store,
     billing::{self, Kind},
     error::{OperationError, failed, unexpected},
+    log_budget,
     sql::{Conn, execute, row, rows},
-    stored,
     types::{Count, Id, Json, Text, Time},
     usage::{self, Refusal},
 };
@@ -67,7 +67,7 @@ async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), OperationError
     }
     let passage = |passage: &NewPassage| passage.text.len() + passage.section.len() + 4 * passage.vector.len();
     let bytes = source.text.len() + source.passages.iter().map(passage).sum::<usize>();
-    stored::add_source(db, organization, bytes, now).await?;
+    log_budget::add_source(db, organization, bytes, now).await?;
     bump(db, organization).await?;
     let quantity = source.passages.len() as u64;
     if quantity == 0 {

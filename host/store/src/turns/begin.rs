@@ -98,7 +98,7 @@ async fn continue_answer(db: &mut Conn<'_>, turn: &NewTurn, answer: MessageId) -
 
 async fn run_again(db: &mut Conn<'_>, turn: &NewTurn, earlier: &UnansweredTurn) -> Outcome<Begun> {
     let held = lock(db, turn, Some(earlier)).await?;
-    let history = say_again(db, turn, &held, earlier).await?;
+    let history = replace_answer(db, turn, &held, earlier).await?;
     let now = CountedPeriod { period: Time(Period::containing(turn.now).start), for_key: turn.key_cap.is_some() };
     take_over(db, turn, &held, earlier, earlier.counted.unwrap_or(now)).await?;
     let remaining = match earlier.counted {
@@ -205,7 +205,7 @@ fn stored_messages(turn: &NewTurn, conversation: ConversationId, new: &[ClientMe
 }
 
 /// The same request again: its messages are stored already, and a new answer takes the old one's place.
-async fn say_again(
+async fn replace_answer(
     db: &mut Conn<'_>,
     turn: &NewTurn,
     held: &LockedConversation,

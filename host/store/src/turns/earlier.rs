@@ -69,11 +69,11 @@ pub(super) async fn find(db: &mut Conn<'_>, turn: &NewTurn, by: &Idempotency) ->
     let visitor = turn.visitor.as_deref().unwrap_or_default();
     let found = row!(db, TurnRow, sql, Id(turn.key.0), by.key.as_str(), Id(turn.organization.0), Text(visitor))?;
     let Some(found) = found else { return Ok(Earlier::None) };
-    found.judge(by, turn.now)
+    found.into_match(by, turn.now)
 }
 
 impl TurnRow {
-    fn judge(self, by: &Idempotency, now: Timestamp) -> Result<Earlier, sqlx::Error> {
+    fn into_match(self, by: &Idempotency, now: Timestamp) -> Result<Earlier, sqlx::Error> {
         if self.fingerprint.as_deref() != Some(by.fingerprint.as_slice()) {
             return Ok(Earlier::Other);
         }

@@ -8,7 +8,7 @@ use resly_core::{
         sandbox::{Cost, LogLevel, LogLine},
     },
     id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
-    meter::{LimitReached, Meter, SetAside},
+    meter::{LimitReached, LimitReserved, Meter},
 };
 use resly_store::{Cursor, LogQuery, PlanChange, Store};
 use serde_json::json;
@@ -47,7 +47,7 @@ async fn begin(store: &Store, org: OrganizationId, id: CallId, fuel: u64) -> Res
 
 fn set_aside(result: Result<u64, BeginCallError>) -> (u64, u64) {
     match result {
-        Err(BeginCallError::SetAside(SetAside { used, reserved, .. })) => (used, reserved),
+        Err(BeginCallError::LimitReserved(LimitReserved { used, reserved, .. })) => (used, reserved),
         other => panic!("{other:?}"),
     }
 }

@@ -96,7 +96,7 @@ both! {
                 let begun = store.begin_call(CallId(uuid()), org, Environment::Production, 90, at(0), at(60)).await;
                 match begun {
                     Ok(grant) => grant.fuel,
-                    Err(BeginCallError::SetAside(rest)) => {
+                    Err(BeginCallError::LimitReserved(rest)) => {
                         assert_eq!((rest.meter, rest.limit, rest.used, rest.reserved), (Meter::Fuel, 1000, 0, 990));
                         0
                     }

@@ -6,7 +6,7 @@ use resly_core::{
     alert::{AlertKind, AlertState, Event},
     connector::{
         connection::{Connection, ConnectionStatus, Environment, Owner},
-        health::{DueCheck, Evidence, HealthObservation, HealthState, HealthStore, Schedule},
+        health::{DueCheck, HealthObservation, HealthSignal, HealthState, HealthStore, Schedule},
         reason::Reason,
     },
     id::{OrganizationId, WebhookId},
@@ -29,7 +29,7 @@ async fn enabled(store: &Store, org: OrganizationId) -> Connection {
     new
 }
 
-fn seen(connection: &Connection, evidence: Evidence, seconds: u64) -> HealthObservation {
+fn seen(connection: &Connection, evidence: HealthSignal, seconds: u64) -> HealthObservation {
     HealthObservation {
         organization: connection.organization,
         connection: connection.id,
@@ -41,8 +41,8 @@ fn seen(connection: &Connection, evidence: Evidence, seconds: u64) -> HealthObse
     }
 }
 
-fn bad(reason: Reason) -> Evidence {
-    Evidence::Bad { reason, message: "it said no".to_owned() }
+fn bad(reason: Reason) -> HealthSignal {
+    HealthSignal::Bad { reason, message: "it said no".to_owned() }
 }
 
 fn webhook(events: Option<Vec<Event>>) -> Webhook {
@@ -101,7 +101,7 @@ both! {
 
         assert!(store.take_due_checks(at(99), at(200), 50).await.unwrap().is_empty(), "their hosts may be at it");
         assert_eq!(store.take_due_checks(at(100), at(200), 50).await.unwrap().len(), 20, "their hosts are dead");
-        store.put_off_check(taken[0], at(1000)).await.unwrap();
+        store.postpone_check(taken[0], at(1000)).await.unwrap();
         assert_eq!(store.take_due_checks(at(200), at(300), 50).await.unwrap().len(), 19);
         assert_eq!(store.take_due_checks(at(1000), at(1100), 50).await.unwrap().len(), 20);
     }
@@ -110,11 +110,11 @@ both! {
         let (store, org) = backend.with(&[]).await;
         let new = enabled(&store, org).await;
         assert!(store.health(org, new.id).await.unwrap().is_none());
-        store.observe(seen(&new, Evidence::Good, 0)).await.unwrap();
+        store.observe(seen(&new, HealthSignal::Good, 0)).await.unwrap();
         let health = store.health(org, new.id).await.unwrap().unwrap();
         assert_eq!((health.state, health.checked_at), (HealthState::Healthy, Some(at(0))));
         assert!(store.take_due_checks(at(14 * MINUTE), at(DAY), 9).await.unwrap().is_empty(), "traffic is a check, too");
-        store.observe(seen(&new, Evidence::Good, 30)).await.unwrap();
+        store.observe(seen(&new, HealthSignal::Good, 30)).await.unwrap();
         assert_eq!(store.health(org, new.id).await.unwrap().unwrap().checked_at, Some(at(0)), "old news isn't written");
         assert_eq!(store.take_due_checks(at(20 * MINUTE), at(DAY), 9).await.unwrap().len(), 1);
         store.observe(seen(&new, bad(Reason::Upstream), 20 * MINUTE)).await.unwrap();
@@ -126,13 +126,13 @@ both! {
 
         let stranger = organization(&store, &[]).await;
         assert!(store.health(stranger, new.id).await.unwrap().is_none());
-        store.observe(HealthObservation { organization: stranger, ..seen(&new, Evidence::Good, 25 * MINUTE) }).await.unwrap();
+        store.observe(HealthObservation { organization: stranger, ..seen(&new, HealthSignal::Good, 25 * MINUTE) }).await.unwrap();
         assert_eq!(store.health(org, new.id).await.unwrap().unwrap().state, HealthState::Degraded);
         let change = ConnectionChange { credentials: Some(None), ..ConnectionChange::default() };
         store.update_connection(org, new.id, change).await.unwrap();
         assert!(store.health(org, new.id).await.unwrap().is_none(), "another credential is another story");
         store.delete_connection(org, new.id, at(0)).await.unwrap();
-        store.observe(seen(&new, Evidence::Good, 30 * MINUTE)).await.unwrap();
+        store.observe(seen(&new, HealthSignal::Good, 30 * MINUTE)).await.unwrap();
         assert!(store.health(org, new.id).await.unwrap().is_none());
     }
 
@@ -153,7 +153,7 @@ both! {
         let events: Vec<Event> = told.iter().map(|delivery| delivery.event).collect();
         assert_eq!(events, [Event::ConnectionNeedsAuth, Event::ConnectionFailing]);
 
-        store.observe(seen(&new, Evidence::Good, 30)).await.unwrap();
+        store.observe(seen(&new, HealthSignal::Good, 30)).await.unwrap();
         assert!(store.alerts(org, open()).await.unwrap().is_empty());
         let all = store.alerts(org, AlertQuery { connection: Some(new.id), limit: 10, ..open() }).await.unwrap();
         assert!(all.is_empty());
@@ -185,7 +185,7 @@ both! {
         let resolved = store.resolve_alert(org, raised[0].id, at(1)).await.unwrap().unwrap();
         assert_eq!((resolved.state, resolved.resolved_at), (AlertState::Resolved, Some(at(1))));
         assert_eq!(store.resolve_alert(org, raised[0].id, at(9)).await.unwrap().unwrap().resolved_at, Some(at(1)));
-        store.observe(seen(&other, Evidence::Good, 2)).await.unwrap();
+        store.observe(seen(&other, HealthSignal::Good, 2)).await.unwrap();
         store.observe(seen(&other, bad(Reason::NeedsAuth), 3)).await.unwrap();
         assert_eq!(store.alerts(org, open()).await.unwrap().len(), 1, "it came back");
         assert!(store.disable_connection(org, other.id, at(4)).await.unwrap());

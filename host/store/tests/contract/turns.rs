@@ -4,7 +4,7 @@ use resly_core::{
     conversation::MessageStatus,
     id::{ConversationId, KeyId, MessageId, TicketId},
     knowledge::Citation,
-    meter::{LimitOf, LimitReached, Meter},
+    meter::{LimitLevel, LimitReached, Meter},
     model::{FinishReason, Role},
     turn::store::{BeginTurnError, ConversationRef, FinishedTurn, NewTicket, NewTurn, TurnStore},
 };
@@ -200,7 +200,7 @@ both! {
         let left = store.count_search(org, key, None, at(0)).await.unwrap().unwrap();
         assert_eq!(left.remaining, 0);
         let expected =
-            LimitReached { of: LimitOf::Plan, meter: Meter::Messages, limit: 2, used: 2, resets_at: left.resets_at };
+            LimitReached { of: LimitLevel::Plan, meter: Meter::Messages, limit: 2, used: 2, resets_at: left.resets_at };
         for _ in 0..2 {
             let BeginTurnError::Limit(limit) = refusal(&store, question(org, key, vec![user("3")])).await else {
                 panic!("no limit")

@@ -9,7 +9,7 @@ use super::{CallError, CallRequest, Caller, Connectors, Prepared};
 use crate::{
     connector::{
         account::AccountKey,
-        connection::{Connection, ConnectionStatus, Environment, Owner, Writes},
+        connection::{ConfirmationPolicy, Connection, ConnectionStatus, Environment, Owner},
         fault::{Fault, FaultKind, Remedy},
     },
     error::StoreError,
@@ -92,7 +92,7 @@ impl Connectors {
     ) -> Result<AdmittedCall, AdmitError> {
         let prepared = self.prepare(connection).await?;
         let (at, action) = prepared.action(&request.action)?;
-        let needs_confirmation = policy(connection, action, request)? == Writes::WhenConfirmed;
+        let needs_confirmation = policy(connection, action, request)? == ConfirmationPolicy::WhenConfirmed;
         if let Some(fault) = prepared.bad_input(&request.action, &request.input) {
             return Err(fault.into());
         }
@@ -120,7 +120,7 @@ impl Connectors {
     ) -> Result<Option<(Option<String>, Timestamp)>, AdmitError> {
         let oauth = matches!(auth, Auth::Oauth2(_));
         let own = connection.owner == Owner::Organization;
-        if connection.environment == Environment::Sandbox || (own && !auth.asks_a_person()) {
+        if connection.environment == Environment::Sandbox || (own && !auth.requires_user_consent()) {
             return Ok(None);
         }
         let missing = |message: &str, remedy| Err(Fault::new(FaultKind::NeedsAuth, message).with_remedy(remedy).into());
@@ -139,9 +139,9 @@ impl Connectors {
 
 /// Decides whether this caller may call this action, and whether a person has to confirm it. It rests on nothing that a
 /// model wrote.
-fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Result<Writes, Fault> {
+fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Result<ConfirmationPolicy, Fault> {
     let (kind, confirmed) = match request.caller {
-        Caller::Admin { .. } | Caller::Health => return Ok(Writes::AtOnce),
+        Caller::Admin { .. } | Caller::Health => return Ok(ConfirmationPolicy::AtOnce),
         Caller::Chat { kind, .. } => (kind, None),
         Caller::Confirmed { kind, revision, .. } => (kind, Some(revision)),
     };
@@ -167,7 +167,7 @@ fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Re
         return Err(denied(message).with_remedy(Remedy::SendVisitorId));
     }
     let when = match action.side_effect {
-        SideEffect::Read => Writes::AtOnce,
+        SideEffect::Read => ConfirmationPolicy::AtOnce,
         SideEffect::Write => connection
             .policy
             .writes()
@@ -175,7 +175,7 @@ fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Re
     };
     match confirmed {
         None => Ok(when),
-        Some(revision) if revision == connection.revision => Ok(Writes::AtOnce),
+        Some(revision) if revision == connection.revision => Ok(ConfirmationPolicy::AtOnce),
         Some(_) => Err(denied("the connection was changed after this was confirmed").with_remedy(Remedy::AskAgain)),
     }
 }

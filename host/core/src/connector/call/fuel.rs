@@ -84,7 +84,7 @@ impl FuelQueues {
     }
 
     /// Repeats an attempt for up to `PATIENCE` while the fuel that it needs is set aside for others.
-    pub async fn patiently<T, F>(
+    pub async fn wait_for_fuel<T, F>(
         &self,
         organization: OrganizationId,
         attempt: impl Fn() -> F + Send + Sync,
@@ -93,22 +93,22 @@ impl FuelQueues {
         F: Future<Output = Result<T, BeginCallError>> + Send,
     {
         let refused = match attempt().await {
-            Err(BeginCallError::SetAside(refused)) => refused,
+            Err(BeginCallError::LimitReserved(refused)) => refused,
             done => return done,
         };
         let queue = self.0.get_with(organization, Arc::default);
-        let Some(_place) = QueuePlace::take(&queue) else { return Err(BeginCallError::SetAside(refused)) };
+        let Some(_place) = QueuePlace::take(&queue) else { return Err(BeginCallError::LimitReserved(refused)) };
         let until = Instant::now() + PATIENCE;
         let Ok(_turn) = timeout_at(until, queue.turn.lock()).await else {
-            return Err(BeginCallError::SetAside(refused));
+            return Err(BeginCallError::LimitReserved(refused));
         };
         loop {
             let freed = queue.freed.notified();
             match attempt().await {
-                Err(BeginCallError::SetAside(refused)) if Instant::now() >= until => {
-                    return Err(BeginCallError::SetAside(refused));
+                Err(BeginCallError::LimitReserved(refused)) if Instant::now() >= until => {
+                    return Err(BeginCallError::LimitReserved(refused));
                 }
-                Err(BeginCallError::SetAside(_)) => {
+                Err(BeginCallError::LimitReserved(_)) => {
                     // Try again after a notice as well as after a timeout.
                     let _ = timeout(LOOK, freed).await;
                 }
@@ -156,7 +156,7 @@ impl Extension {
 impl FuelSource for Extension {
     async fn extend(&self, more: u64) -> u64 {
         let attempt = || self.store.extend_call(self.call, self.organization, more, self.clock.now());
-        match self.queues.patiently(self.organization, attempt).await {
+        match self.queues.wait_for_fuel(self.organization, attempt).await {
             Ok(given) => given,
             Err(refusal) => {
                 *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);

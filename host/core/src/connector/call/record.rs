@@ -8,7 +8,7 @@ use crate::{
         call::CallRecord,
         connection::{Connection, ConnectionStatus, Environment, Owner},
         fault::{Fault, FaultKind},
-        health::{Evidence, HealthObservation},
+        health::{HealthObservation, HealthSignal},
         sample::{ActionSample, fit},
         sandbox::Outcome,
     },
@@ -63,7 +63,7 @@ impl Connectors {
             self.store.refuse_connection(connection).await?;
         }
         let result = report.result.as_ref().map(drop);
-        let Some(evidence) = Evidence::of(request.caller.kind(), connection.owner, result) else { return Ok(()) };
+        let Some(evidence) = HealthSignal::of(request.caller.kind(), connection.owner, result) else { return Ok(()) };
         let mut chance = [0];
         self.random.fill(&mut chance);
         let observed = HealthObservation {

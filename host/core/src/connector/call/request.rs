@@ -10,7 +10,7 @@ use crate::{
     },
     error::StoreError,
     id::{ConnectionId, ConversationId, KeyId, OrganizationId},
-    meter::{LimitReached, SetAside},
+    meter::{LimitReached, LimitReserved},
     principal::KeyKind,
     time::Timestamp,
 };
@@ -77,7 +77,7 @@ pub struct CallReport {
     /// Set when `result` is a fault of kind `Limit`.
     pub limit: Option<LimitReached>,
     /// Set when `result` is a fault of kind `Busy`, because the rest of a limit is set aside for other calls.
-    pub set_aside: Option<SetAside>,
+    pub set_aside: Option<LimitReserved>,
     /// Whether the answer came from the host's cache.
     pub cached: bool,
     pub cost: Cost,
@@ -109,7 +109,7 @@ impl CallReport {
         Self { limit: Some(limit), ..Self::refused(fault) }
     }
 
-    pub(super) fn set_aside(set_aside: SetAside) -> Self {
+    pub(super) fn set_aside(set_aside: LimitReserved) -> Self {
         let fault = Fault::new(FaultKind::Busy, set_aside.to_string()).retryable(true);
         Self { set_aside: Some(set_aside), ..Self::refused(fault) }
     }

@@ -26,7 +26,7 @@ const LATER: Duration = Duration::from_secs(2);
 
 /// How a call ends in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum SettlementKind {
     /// It ran, so the fuel that it burnt is counted.
     Finish,
     /// It never ran, so its count is taken back.
@@ -37,7 +37,7 @@ pub enum Ending {
 
 /// When a call is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum SettlementOutcome {
     Now,
     /// As soon as the database answers.
     Later,
@@ -53,7 +53,7 @@ pub struct Settlements {
 
 #[derive(Default)]
 struct Waiting {
-    calls: VecDeque<(Ending, CallRecord)>,
+    calls: VecDeque<(SettlementKind, CallRecord)>,
     bytes: usize,
     /// Whether a task is writing them.
     tended: bool,
@@ -66,7 +66,7 @@ impl Settlements {
 
     /// Settles a call now or, when the database can't be reached, later. After an error, only its lease settles the
     /// call.
-    pub async fn settle(&self, ending: Ending, record: CallRecord) -> Result<Settled, StoreError> {
+    pub async fn settle(&self, ending: SettlementKind, record: CallRecord) -> Result<SettlementOutcome, StoreError> {
         // An attempt that timed out may still be written. Settling the same call twice has no further effect.
         let written = match timeout(PATIENCE, self.write(ending, record.clone())).await {
             Ok(written) => written,
@@ -76,8 +76,8 @@ impl Settlements {
             }
         };
         match written {
-            Ok(()) => Ok(Settled::Now),
-            Err(error) if error.is_passing() => self.keep(ending, record, error).map(|()| Settled::Later),
+            Ok(()) => Ok(SettlementOutcome::Now),
+            Err(error) if error.is_passing() => self.keep(ending, record, error).map(|()| SettlementOutcome::Later),
             Err(error) => Err(error),
         }
     }
@@ -92,19 +92,19 @@ impl Settlements {
         }
     }
 
-    async fn write(&self, ending: Ending, record: CallRecord) -> Result<(), StoreError> {
+    async fn write(&self, ending: SettlementKind, record: CallRecord) -> Result<(), StoreError> {
         let organization = record.organization;
         match ending {
-            Ending::Finish => self.store.finish_call(record).await?,
-            Ending::GiveBack => self.store.give_back_call(record).await?,
-            Ending::Log => self.store.log_call(record).await?,
+            SettlementKind::Finish => self.store.finish_call(record).await?,
+            SettlementKind::GiveBack => self.store.give_back_call(record).await?,
+            SettlementKind::Log => self.store.log_call(record).await?,
         }
         self.queues.freed(organization);
         Ok(())
     }
 
     /// Keeps a call until the database answers. Returns `error` when too many wait already.
-    pub fn keep(&self, ending: Ending, record: CallRecord, error: StoreError) -> Result<(), StoreError> {
+    pub fn keep(&self, ending: SettlementKind, record: CallRecord, error: StoreError) -> Result<(), StoreError> {
         let bytes = size(&record);
         let begin = {
             let mut waiting = self.lock();
@@ -143,7 +143,7 @@ impl Settlements {
     }
 
     /// The oldest waiting call. `None` also records that no task is writing any more.
-    fn next(&self) -> Option<(Ending, CallRecord)> {
+    fn next(&self) -> Option<(SettlementKind, CallRecord)> {
         let mut waiting = self.lock();
         let next = waiting.calls.pop_front();
         match &next {
@@ -153,7 +153,7 @@ impl Settlements {
         next
     }
 
-    fn put_back(&self, ending: Ending, record: CallRecord) {
+    fn put_back(&self, ending: SettlementKind, record: CallRecord) {
         let mut waiting = self.lock();
         waiting.bytes += size(&record);
         waiting.calls.push_front((ending, record));

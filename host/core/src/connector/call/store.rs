@@ -15,7 +15,7 @@ use crate::{
     },
     error::StoreError,
     id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
-    meter::{LimitReached, SetAside},
+    meter::{LimitReached, LimitReserved},
     time::Timestamp,
 };
 
@@ -53,7 +53,7 @@ pub enum BeginCallError {
     #[error(transparent)]
     Limit(#[from] LimitReached),
     #[error(transparent)]
-    SetAside(#[from] SetAside),
+    LimitReserved(#[from] LimitReserved),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

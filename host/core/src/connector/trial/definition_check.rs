@@ -78,7 +78,7 @@ impl Connectors {
             Err(MappingFailure::Filter { message, offset: Some(offset) }) => {
                 Ok(Some(format!("this is no jq filter: {message} (at byte {offset})")))
             }
-            Err(MappingFailure::Fault(fault)) => nowhere(fault).map_or(Ok(None), Err),
+            Err(MappingFailure::Fault(fault)) => host_fault(fault).map_or(Ok(None), Err),
             // The filter was parsed. That it may fail on null doesn't matter.
             Ok(_) | Err(MappingFailure::Filter { offset: None, .. }) => Ok(None),
         }
@@ -120,7 +120,7 @@ impl Connectors {
         purse.pay(outcome.cost.fuel);
         match outcome.result {
             Ok(text) => Ok(serde_json::from_str(&text).unwrap_or_default()),
-            Err(fault) => match nowhere(fault.clone()) {
+            Err(fault) => match host_fault(fault.clone()) {
                 Some(fault) => Err(fault),
                 None => told(&format!("its templates can't be read: {}", fault.message)),
             },
@@ -129,7 +129,7 @@ impl Connectors {
 }
 
 /// Whether a fault is about the host and not about the definition; then it is returned.
-fn nowhere(fault: Fault) -> Option<Fault> {
+fn host_fault(fault: Fault) -> Option<Fault> {
     matches!(fault.kind, FaultKind::Busy | FaultKind::Component | FaultKind::Deadline).then_some(fault)
 }
 

@@ -34,7 +34,7 @@ const STAGED: &str = "this is a dry run: the request is shown and not sent";
 #[derive(Debug)]
 pub struct DryRunReport {
     /// The first request. `None` when the action ended without one.
-    pub request: Option<ShownRequest>,
+    pub request: Option<UnsentRequest>,
     /// How the action ended. After a request it means nothing, because the request got no answer.
     pub result: Result<Value, Fault>,
     pub cost: Cost,
@@ -43,7 +43,7 @@ pub struct DryRunReport {
 
 /// A request that was shown instead of sent.
 #[derive(Clone, Debug)]
-pub struct ShownRequest {
+pub struct UnsentRequest {
     /// The request as the connector wrote it.
     pub asked: OutboundRequest,
     /// The request as it would be sent, or why it would be refused.
@@ -96,11 +96,11 @@ impl Connectors {
 /// The outbound side of a dry run. It keeps the first request and sends none.
 struct DryRunOutbound {
     policy: Arc<dyn DryRunPolicy>,
-    first: Mutex<Option<ShownRequest>>,
+    first: Mutex<Option<UnsentRequest>>,
 }
 
 impl DryRunOutbound {
-    fn first(&self) -> Option<ShownRequest> {
+    fn first(&self) -> Option<UnsentRequest> {
         self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -111,7 +111,7 @@ impl Outbound for DryRunOutbound {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         if first.is_none() {
             let staged = self.policy.dry_run(&request);
-            *first = Some(ShownRequest { asked: request, staged });
+            *first = Some(UnsentRequest { asked: request, staged });
         }
         let message = STAGED.to_owned();
         Err(OutboundFailure::refused(OutboundReason::Denied, message))

@@ -6,7 +6,7 @@ mod dry_run;
 
 use resly_manifest::Allowance;
 
-pub use self::dry_run::{DryRunReport, ShownRequest};
+pub use self::dry_run::{DryRunReport, UnsentRequest};
 use super::{
     call::{Connectors, MAPPING_FUEL},
     sandbox::Mapped,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     knowledge::{Source, StoredVector},
-    meter::{LimitOf, LimitReached, Meter},
+    meter::{LimitLevel, LimitReached, Meter},
     testing::{ManualClock, SequenceRandom},
     time::Timestamp,
 };
@@ -58,7 +58,7 @@ impl KnowledgeStore for Fake {
         if self.full.load(Ordering::Relaxed) {
             let resets_at = Timestamp::from_micros(0);
             return Err(
-                LimitReached { of: LimitOf::Plan, meter: Meter::Embeddings, limit: 1, used: 1, resets_at }.into()
+                LimitReached { of: LimitLevel::Plan, meter: Meter::Embeddings, limit: 1, used: 1, resets_at }.into()
             );
         }
         self.bump(source.organization);

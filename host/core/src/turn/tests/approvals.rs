@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     call_as,
-    fakes::{Say, World},
+    fakes::{ScriptStep, World},
     finish, text,
 };
 use crate::{
@@ -26,11 +26,11 @@ use crate::{
     },
 };
 
-fn refund(input: Value) -> Say {
+fn refund(input: Value) -> ScriptStep {
     refund_as("c1", input)
 }
 
-fn refund_as(id: &str, input: Value) -> Say {
+fn refund_as(id: &str, input: Value) -> ScriptStep {
     call_as(id, "call_connector", json!({"connection": "shop", "action": "refund", "input": input}))
 }
 
@@ -422,7 +422,7 @@ async fn what_a_turn_cuts_it_says() {
     let world = World::new(vec![vec![text("Half an ans"), finish(FinishReason::Length)]]);
     assert!(answer(&says(&world, "Why?").await).ends_with("[The answer is cut here: it reached the model's limit.]"));
 
-    let mut calls: Vec<Say> = (0..9).map(|_| super::lookup()).collect();
+    let mut calls: Vec<ScriptStep> = (0..9).map(|_| super::lookup()).collect();
     calls.push(finish(FinishReason::ToolCalls));
     let world = World::with_shop(Policy::default(), vec![calls, vec![text("Ok."), finish(FinishReason::Stop)]]);
     says(&world, "Why?").await;

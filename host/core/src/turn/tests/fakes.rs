@@ -41,7 +41,7 @@ use crate::{
 
 /// What a scripted model does next.
 #[derive(Clone, Debug)]
-pub enum Say {
+pub enum ScriptStep {
     Event(ModelEvent),
     Error(ModelError),
     /// Nothing, for ever.
@@ -52,7 +52,7 @@ pub enum Say {
 }
 
 pub struct Scripted {
-    rounds: Mutex<VecDeque<Vec<Say>>>,
+    rounds: Mutex<VecDeque<Vec<ScriptStep>>>,
     asked: Mutex<Vec<ModelRequest>>,
 }
 
@@ -72,13 +72,13 @@ impl Model for Scripted {
         self.asked.lock().unwrap().push(request);
         let script = self.rounds.lock().unwrap().pop_front().expect("the script is over");
         Ok(stream::iter(script)
-            .take_while(|say| futures::future::ready(!matches!(say, Say::End)))
+            .take_while(|say| futures::future::ready(!matches!(say, ScriptStep::End)))
             .then(|say| async {
                 match say {
-                    Say::Event(event) => Ok(event),
-                    Say::Error(error) => Err(error),
-                    Say::Wait | Say::End => futures::future::pending().await,
-                    Say::Panic => panic!("on purpose"),
+                    ScriptStep::Event(event) => Ok(event),
+                    ScriptStep::Error(error) => Err(error),
+                    ScriptStep::Wait | ScriptStep::End => futures::future::pending().await,
+                    ScriptStep::Panic => panic!("on purpose"),
                 }
             })
             .boxed())
@@ -224,7 +224,7 @@ impl HealthStore for Fake {
         Ok(vec![])
     }
 
-    async fn put_off_check(&self, _: DueCheck, _: Timestamp) -> Result<(), StoreError> {
+    async fn postpone_check(&self, _: DueCheck, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -519,7 +519,7 @@ pub struct World {
 
 impl World {
     /// Without connections.
-    pub fn new(rounds: Vec<Vec<Say>>) -> Self {
+    pub fn new(rounds: Vec<Vec<ScriptStep>>) -> Self {
         let model = Arc::new(Scripted { rounds: Mutex::new(rounds.into()), asked: Mutex::default() });
         let store = Arc::new(Fake::default());
         let sandbox = Arc::new(FakeSandbox::default());
@@ -556,7 +556,7 @@ impl World {
     }
 
     /// With one connection, to a shop.
-    pub fn with_shop(policy: Policy, rounds: Vec<Vec<Say>>) -> Self {
+    pub fn with_shop(policy: Policy, rounds: Vec<Vec<ScriptStep>>) -> Self {
         let world = Self::new(rounds);
         world.store.connections.lock().unwrap().push(Connection {
             id: ConnectionId(Uuid::from_u128(9)),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     call_as, events,
-    fakes::{Say, World},
+    fakes::{ScriptStep, World},
     finish, text,
 };
 use crate::{
@@ -16,15 +16,15 @@ use crate::{
     turn::{Delivery, Start, TurnRequest, live::TurnEvent},
 };
 
-fn action(id: &str, action: &str, input: Value) -> Say {
+fn action(id: &str, action: &str, input: Value) -> ScriptStep {
     call_as(id, "call_connector", json!({"connection": "shop", "action": action, "input": input}))
 }
 
-fn find(id: &str, order: &str) -> Say {
+fn find(id: &str, order: &str) -> ScriptStep {
     action(id, "find", json!({"id": order}))
 }
 
-fn refund(id: &str, order: &str) -> Say {
+fn refund(id: &str, order: &str) -> ScriptStep {
     action(id, "refund", json!({"order": order}))
 }
 
@@ -33,10 +33,10 @@ fn data(text: &str) -> ProviderData {
 }
 
 /// A call with what its provider sent beside it.
-fn signed(say: Say, signature: &str) -> Say {
+fn signed(say: ScriptStep, signature: &str) -> ScriptStep {
     match say {
-        Say::Event(ModelEvent::ToolCall(call)) => {
-            Say::Event(ModelEvent::ToolCall(ToolCall { data: data(signature), ..call }))
+        ScriptStep::Event(ModelEvent::ToolCall(call)) => {
+            ScriptStep::Event(ModelEvent::ToolCall(ToolCall { data: data(signature), ..call }))
         }
         other => other,
     }
@@ -103,7 +103,7 @@ async fn reads_run_beside_each_other_and_writes_in_their_place() {
 
 #[tokio::test]
 async fn reads_at_once_are_bounded() {
-    let mut round: Vec<Say> = (0..8).map(|n| find(&format!("c{n}"), &n.to_string())).collect();
+    let mut round: Vec<ScriptStep> = (0..8).map(|n| find(&format!("c{n}"), &n.to_string())).collect();
     round.push(finish(FinishReason::ToolCalls));
     let mut world = World::with_shop(Policy::default(), vec![round, vec![text("Ok."), finish(FinishReason::Stop)]]);
     world.sandbox.reads_meet(4);
@@ -128,7 +128,7 @@ async fn calls_have_ids_of_their_own_and_the_model_gets_its_own_back() {
 
 #[tokio::test]
 async fn what_a_provider_sent_beside_its_calls_goes_back_with_them() {
-    let data_of = |text: &str| Say::Event(ModelEvent::Data(data(text)));
+    let data_of = |text: &str| ScriptStep::Event(ModelEvent::Data(data(text)));
     let first = vec![signed(find("c", "1"), "s1"), data_of("r1"), finish(FinishReason::ToolCalls)];
     let second = vec![
         signed(find("c", "2"), "s2"),

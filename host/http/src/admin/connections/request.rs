@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::view::Policy;
-use crate::names;
+use crate::openapi_enums;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -25,17 +25,17 @@ pub struct InstallRequest {
     /// For people; the connector's name when absent.
     name: Option<String>,
     /// `sandbox` (fixtures, no network) or `production`.
-    #[schema(value_type = names::Environment)]
+    #[schema(value_type = openapi_enums::Environment)]
     environment: Environment,
     /// What the connector's settings schema asks for.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     settings: Option<Value>,
     /// One of the connector's ways of authentication, by type; its usual one when absent.
-    #[schema(value_type = Option<names::AuthType>)]
+    #[schema(value_type = Option<openapi_enums::AuthType>)]
     auth: Option<AuthType>,
     /// Whose account it is: `organization` (when absent), or `visitor` for each visitor's own.
     #[serde(default)]
-    #[schema(value_type = Option<names::Owner>)]
+    #[schema(value_type = Option<openapi_enums::Owner>)]
     owner: Owner,
     /// `{api_key}`, `{token}`, `{username, password}` or `{client_id, client_secret}`. They never come back.
     credentials: Option<BTreeMap<String, String>>,
@@ -71,12 +71,12 @@ impl From<InstallRequest> for connections::NewConnection {
 pub struct ConnectionPatch {
     name: Option<String>,
     version: Option<String>,
-    #[schema(value_type = Option<names::Environment>)]
+    #[schema(value_type = Option<openapi_enums::Environment>)]
     environment: Option<Environment>,
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     settings: Option<Value>,
     /// Another of the connector's ways of authentication. What was stored for the one before is dropped.
-    #[schema(value_type = Option<names::AuthType>)]
+    #[schema(value_type = Option<openapi_enums::AuthType>)]
     auth: Option<AuthType>,
     /// New ones, or `null` to forget those there are.
     #[serde(default, deserialize_with = "present")]

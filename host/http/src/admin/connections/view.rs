@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::names;
+use crate::openapi_enums;
 
 #[derive(Serialize, ToSchema)]
 pub struct Connection {
@@ -26,18 +26,18 @@ pub struct Connection {
     connector: String,
     version: String,
     name: String,
-    #[schema(value_type = names::Environment)]
+    #[schema(value_type = openapi_enums::Environment)]
     environment: Environment,
-    #[schema(value_type = names::ConnectionStatus)]
+    #[schema(value_type = openapi_enums::ConnectionStatus)]
     status: ConnectionStatus,
     /// As the connector's settings schema has them.
     #[schema(value_type = BTreeMap<String, Value>)]
     settings: Value,
     /// Which of the connector's ways of authentication it uses; `null` is its usual one.
-    #[schema(required, value_type = Option<names::AuthType>)]
+    #[schema(required, value_type = Option<openapi_enums::AuthType>)]
     auth: Option<AuthType>,
     /// Whose account it is.
-    #[schema(value_type = names::Owner)]
+    #[schema(value_type = openapi_enums::Owner)]
     owner: Owner,
     /// When it last passed a test in its environment, with the hosts that it has now.
     #[schema(required, value_type = Option<String>, format = DateTime)]
@@ -58,7 +58,7 @@ pub struct Connection {
     expires_at: Option<Timestamp>,
     #[schema(required)]
     scopes: Option<Vec<String>>,
-    #[schema(value_type = names::HealthState)]
+    #[schema(value_type = openapi_enums::HealthState)]
     health: HealthState,
     /// When the credentials end, as far as an admin said so.
     #[schema(required, value_type = Option<String>, format = DateTime)]

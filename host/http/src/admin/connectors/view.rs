@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::names;
+use crate::openapi_enums;
 
 #[derive(Serialize, ToSchema)]
 pub struct Connectors {
@@ -59,14 +59,14 @@ pub struct ListedConnector {
     author: Option<String>,
     #[schema(required)]
     description: Option<String>,
-    #[schema(value_type = names::Origin)]
+    #[schema(value_type = openapi_enums::Origin)]
     origin: Origin,
-    #[schema(value_type = names::VersionState)]
+    #[schema(value_type = openapi_enums::VersionState)]
     state: VersionState,
     /// Why it was refused.
     #[schema(required)]
     pub reason: Option<String>,
-    #[schema(value_type = names::VersionApproval)]
+    #[schema(value_type = openapi_enums::VersionApproval)]
     approval: Approval,
     hosts: Vec<String>,
     /// How the service wants to be convinced, as the definition has it (`/schemas/connector.json`).
@@ -149,7 +149,7 @@ pub struct ConnectorAction {
     id: String,
     title: String,
     description: String,
-    #[schema(value_type = names::SideEffect)]
+    #[schema(value_type = openapi_enums::SideEffect)]
     side_effect: SideEffect,
     idempotent: bool,
     /// For how many seconds an output is remembered.
@@ -290,14 +290,14 @@ impl From<resly_manifest::Change> for ConnectorChange {
 #[derive(Serialize, ToSchema)]
 pub struct ConnectorVersion {
     version: String,
-    #[schema(value_type = names::Origin)]
+    #[schema(value_type = openapi_enums::Origin)]
     origin: Origin,
-    #[schema(value_type = names::VersionState)]
+    #[schema(value_type = openapi_enums::VersionState)]
     state: VersionState,
     /// Why it was refused.
     #[schema(required)]
     reason: Option<String>,
-    #[schema(value_type = names::VersionApproval)]
+    #[schema(value_type = openapi_enums::VersionApproval)]
     approval: Approval,
     #[schema(required, value_type = Option<String>, format = DateTime)]
     created_at: Option<Timestamp>,

@@ -11,7 +11,7 @@ use resly_store::KeySummary;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::names;
+use crate::openapi_enums;
 
 #[derive(Serialize, ToSchema)]
 pub struct CreatedKey {
@@ -44,9 +44,9 @@ pub struct Key {
     id: KeyId,
     /// For people.
     name: String,
-    #[schema(value_type = names::KeyKind)]
+    #[schema(value_type = openapi_enums::KeyKind)]
     kind: KeyKind,
-    #[schema(value_type = Vec<names::Scope>)]
+    #[schema(value_type = Vec<openapi_enums::Scope>)]
     scopes: Vec<Scope>,
     /// Of a publishable key: where it may be used from.
     origins: Vec<String>,

@@ -1,6 +1,6 @@
 //! The schemas of the domain's enums for the OpenAPI document: the domain itself knows nothing of OpenAPI.
 //!
-//! A view names one with `#[schema(value_type = names::HealthState)]`.
+//! A view names one with `#[schema(value_type = openapi_enums::HealthState)]`.
 
 use serde::Serialize;
 use utoipa::{
@@ -44,7 +44,7 @@ names! {
     FinishReason = resly_core::model::FinishReason { Stop, ToolCalls, Length, ContentFilter, Other }
     HealthState = resly_core::connector::health::HealthState { Unknown, Healthy, Degraded, Failing, NeedsAuth }
     KeyKind = resly_core::principal::KeyKind { Secret, Publishable }
-    LimitOf = resly_core::meter::LimitOf { Plan, Key }
+    LimitLevel = resly_core::meter::LimitLevel { Plan, Key }
     LogLevel = resly_core::connector::sandbox::LogLevel { Debug, Info, Warn, Error }
     MessageStatus = resly_core::conversation::MessageStatus { Streaming, Complete, Cancelled, Failed, Interrupted }
     Meter = resly_core::meter::Meter { Messages, Embeddings, ConnectorCalls, Fuel }

@@ -85,7 +85,8 @@ impl Rig {
             retry: RetryPolicy { base: Duration::from_millis(1), ..RetryPolicy::default() },
             ..EgressConfig::default()
         };
-        let egress = Egress::behind(guard, config, Arc::clone(&resolver) as _, Arc::new(ConstantRandom(0))).unwrap();
+        let egress =
+            Egress::with_guard(guard, config, Arc::clone(&resolver) as _, Arc::new(ConstantRandom(0))).unwrap();
         let manifest = json!({
             "id": "t", "name": "T", "version": "1.0.0", "actions": [], "redirects": true,
             "hosts": [format!("tls.test:{port}")],
