@@ -2,7 +2,7 @@
 
 use resly_core::{
     connector::{
-        call::CallRecord,
+        call::{CallRecord, CallStatus},
         connection::{CallerKind, Environment},
         reason::Reason,
         sandbox::{Cost, LogLine},
@@ -33,8 +33,7 @@ pub struct LogQuery {
     pub connection: Option<ConnectionId>,
     pub connector: Option<String>,
     pub action: Option<String>,
-    /// `ok`, or a fault's kind.
-    pub status: Option<String>,
+    pub status: Option<CallStatus>,
     pub reason: Option<Reason>,
     pub environment: Option<Environment>,
     pub caller: Option<CallerKind>,
@@ -106,7 +105,7 @@ impl LogRow {
             caller: named(self.caller)?,
             key: self.key_id.map(|key| KeyId(key.0)),
             conversation: self.conversation_id.map(|conversation| ConversationId(conversation.0)),
-            status: self.status,
+            status: named(self.status)?,
             reason: self.reason.map(named).transpose()?,
             cached: self.cached,
             message: self.message,
@@ -144,7 +143,7 @@ pub(crate) async fn insert(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option
         record.caller.name(),
         record.key.map(|key| Id(key.0)),
         record.conversation.map(|conversation| Id(conversation.0)),
-        record.status.as_str(),
+        record.status.name(),
         record.reason.map(Reason::name),
         record.cached,
         record.message.as_deref().map(Text),
@@ -249,7 +248,7 @@ impl Store {
             query.connection.map(|connection| Id(connection.0)),
             query.connector.as_deref().map(Text),
             query.action.as_deref().map(Text),
-            query.status.as_deref().map(Text),
+            query.status.map(CallStatus::name),
             query.reason.map(Reason::name),
             query.environment.map(Environment::name),
             query.caller.map(CallerKind::name),

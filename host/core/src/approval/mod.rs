@@ -76,7 +76,8 @@ pub enum Outcome {
     },
 }
 
-/// A kind that this version doesn't know is the host's own fault.
+/// Reads a stored kind. One that this version doesn't know becomes `Internal`, because the approval has to stay readable:
+/// its state and message say what the customer needs, and a conversation that holds it must be able to go on.
 fn stored_kind<'de, D: serde::Deserializer<'de>>(stored: D) -> Result<FaultKind, D::Error> {
     let name = String::deserialize(stored)?;
     Ok(FaultKind::named(&name).unwrap_or(FaultKind::Internal))

@@ -9,6 +9,7 @@ mod prepared;
 mod record;
 mod request;
 mod settle;
+mod status;
 mod store;
 
 use std::{
@@ -32,6 +33,7 @@ pub use self::{
     output::{FOUND_NOTHING, found_nothing},
     prepared::Prepared,
     request::{CallError, CallReport, CallRequest, Caller},
+    status::CallStatus,
     store::{BeginCallError, CallRecord, ConnectionStore, FuelGrant},
 };
 use super::{

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use resly_core::{
     connector::{
-        call::CallRecord,
+        call::{CallRecord, CallStatus},
         connection::{CallerKind, Environment},
-        fault::FaultKind,
         reason::Reason,
     },
     id::{CallId, ConnectionId, ConversationId, KeyId},
@@ -70,7 +69,8 @@ pub struct LoggedCall {
     #[schema(required, value_type = Option<String>, format = "uuid")]
     conversation: Option<ConversationId>,
     /// `ok`, or the fault's kind.
-    status: String,
+    #[schema(value_type = String)]
+    status: CallStatus,
     /// Why it failed.
     #[schema(required, value_type = Option<openapi_enums::Reason>)]
     reason: Option<Reason>,
@@ -193,8 +193,8 @@ fn query(parameters: LogParameters) -> Result<LogQuery, Problem> {
     if parameters.q.as_ref().is_some_and(|text| text.chars().count() > LONGEST) {
         return Err(query::wrong("q", &format!("has at most {LONGEST} characters")));
     }
-    let statuses: Vec<&str> = ["ok"].into_iter().chain(FaultKind::ALL.map(FaultKind::name)).collect();
-    let status = query::choice("status", parameters.status.as_deref(), &statuses, |name| name)?;
+    let statuses: Vec<CallStatus> = CallStatus::all().collect();
+    let status = query::choice("status", parameters.status.as_deref(), &statuses, CallStatus::name)?;
     let reason = query::choice("reason", parameters.reason.as_deref(), &Reason::ALL, Reason::name)?;
     let environment =
         query::choice("environment", parameters.environment.as_deref(), &Environment::ALL, Environment::name)?;
@@ -203,7 +203,7 @@ fn query(parameters: LogParameters) -> Result<LogQuery, Problem> {
         connection: query::id_or_time("connection", parameters.connection.as_deref())?,
         connector: parameters.connector,
         action: parameters.action,
-        status: status.map(str::to_owned),
+        status,
         reason,
         environment,
         caller,

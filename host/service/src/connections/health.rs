@@ -2,6 +2,7 @@
 
 use resly_core::{
     connector::{
+        call::CallStatus,
         connection::{Connection, ConnectionStatus, Environment, Owner},
         fault::FaultKind,
         health::Health,
@@ -45,8 +46,8 @@ pub async fn health(
     let query = LogQuery { connection: Some(id), environment, limit: CALLS, ..LogQuery::default() };
     let calls = app.store.logs(organization, query).await?.calls;
     // What the breaker held back reached no service.
-    let fine = ["ok", FaultKind::CircuitOpen.name()];
-    let failures = calls.iter().filter(|logged| !fine.contains(&logged.call.status.as_str())).count();
+    let fine = [CallStatus::Ok, CallStatus::Failed(FaultKind::CircuitOpen)];
+    let failures = calls.iter().filter(|logged| !fine.contains(&logged.call.status)).count();
     Ok(ConnectionHealth {
         status: connection.status,
         health,

@@ -181,6 +181,21 @@ both! {
         assert!(matches!(decided, Decided::First(_)));
     }
 
+    /// As when a newer version of the host has written the row.
+    async fn a_kind_of_fault_that_this_version_does_not_know_is_internal(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let asking = KeyId(uuid());
+        let approval = asked(&store, org, asking).await;
+        let of = person(org, asking);
+        store.decide_approval(verdict(&approval, &of, Verdict::Approve, 1)).await.unwrap();
+        let outcome = Outcome::Error { kind: FaultKind::Denied, message: "no".to_owned(), remedy: None };
+        store.settle_approval(org, approval.id, outcome).await.unwrap();
+        backend.execute("UPDATE approvals SET outcome = REPLACE(outcome, 'denied', 'of_tomorrow')").await;
+        let found = store.approval(&of, approval.id).await.unwrap().unwrap();
+        let internal = Outcome::Error { kind: FaultKind::Internal, message: "no".to_owned(), remedy: None };
+        assert_eq!((found.state, found.outcome), (ApprovalState::Failed, Some(internal)));
+    }
+
     async fn an_organization_lists_its_own_and_they_are_kept_as_long_as_its_log(backend: Backend) {
         const DAY: u64 = 86_400;
         let (store, org) = backend.with(&[]).await;

@@ -63,12 +63,30 @@ impl Backend {
         (store, organization)
     }
 
+    async fn sqlite_connection(&self) -> SqliteConnection {
+        let url = format!("sqlite://{}", self.folder.path().join("resly.db").display());
+        SqliteConnection::connect(&url).await.unwrap()
+    }
+
+    /// Runs a statement, past the store.
+    pub async fn execute(&self, sqlite_and_postgres: &'static str) {
+        match &self.url {
+            None => {
+                let mut conn = self.sqlite_connection().await;
+                sqlx::query(sqlite_and_postgres).execute(&mut conn).await.unwrap();
+            }
+            Some(url) => {
+                let mut conn = PgConnection::connect(url).await.unwrap();
+                sqlx::query(sqlite_and_postgres).execute(&mut conn).await.unwrap();
+            }
+        }
+    }
+
     /// A number that a query gives, past the store.
     pub async fn number(&self, sqlite_and_postgres: &'static str) -> i64 {
         match &self.url {
             None => {
-                let url = format!("sqlite://{}", self.folder.path().join("resly.db").display());
-                let mut conn = SqliteConnection::connect(&url).await.unwrap();
+                let mut conn = self.sqlite_connection().await;
                 sqlx::query_scalar(sqlite_and_postgres).fetch_one(&mut conn).await.unwrap()
             }
             Some(url) => {

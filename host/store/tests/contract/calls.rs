@@ -2,23 +2,23 @@
 
 use resly_core::{
     connector::{
-        call::{BeginCallError, CallRecord, ConnectionStore},
+        call::{BeginCallError, CallRecord, CallStatus, ConnectionStore},
         connection::{CallerKind, Environment},
-        reason::Reason,
+        fault::FaultKind,
         sandbox::{Cost, LogLevel, LogLine},
     },
     id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
     meter::{LimitReached, LimitReserved, Meter},
 };
-use resly_store::{Cursor, LogQuery, PlanChange, Store};
+use resly_store::{LogQuery, Store};
 use serde_json::json;
 
 use crate::{
-    backend::{Backend, at, change_limits, key, organization, used, uuid},
+    backend::{Backend, at, change_limits, organization, used, uuid},
     both,
 };
 
-fn record(organization: OrganizationId, id: CallId, fuel: u64) -> CallRecord {
+pub fn record(organization: OrganizationId, id: CallId, fuel: u64) -> CallRecord {
     CallRecord {
         id,
         organization,
@@ -30,7 +30,7 @@ fn record(organization: OrganizationId, id: CallId, fuel: u64) -> CallRecord {
         caller: CallerKind::Chat,
         key: Some(KeyId(uuid())),
         conversation: Some(ConversationId(uuid())),
-        status: "ok".to_owned(),
+        status: CallStatus::Ok,
         reason: None,
         cached: false,
         message: None,
@@ -41,7 +41,7 @@ fn record(organization: OrganizationId, id: CallId, fuel: u64) -> CallRecord {
     }
 }
 
-async fn begin(store: &Store, org: OrganizationId, id: CallId, fuel: u64) -> Result<u64, BeginCallError> {
+pub async fn begin(store: &Store, org: OrganizationId, id: CallId, fuel: u64) -> Result<u64, BeginCallError> {
     store.begin_call(id, org, Environment::Production, fuel, at(0), at(60)).await.map(|grant| grant.fuel)
 }
 
@@ -59,7 +59,7 @@ fn limit(result: Result<u64, BeginCallError>) -> LimitReached {
     }
 }
 
-fn all() -> LogQuery {
+pub fn all() -> LogQuery {
     LogQuery { limit: 10, ..LogQuery::default() }
 }
 
@@ -105,7 +105,7 @@ both! {
     async fn a_call_that_never_ran_is_given_back(backend: Backend) {
         let (store, org) = backend.with(&[(Meter::ConnectorCalls, 1), (Meter::Fuel, 1000)]).await;
         let id = CallId(uuid());
-        let busy = CallRecord { status: "busy".to_owned(), ..record(org, id, 0) };
+        let busy = CallRecord { status: CallStatus::Failed(FaultKind::Busy), ..record(org, id, 0) };
         begin(&store, org, id, 600).await.unwrap();
         store.give_back_call(busy.clone()).await.unwrap();
         store.give_back_call(busy).await.unwrap();
@@ -214,193 +214,5 @@ both! {
         let free = organization(&store, &[]).await;
         let grant = store.begin_call(CallId(uuid()), free, Environment::Production, 7, at(0), at(60)).await.unwrap();
         assert_eq!((grant.fuel, grant.limited), (7, false));
-    }
-
-    async fn logs_are_filtered_and_an_organizations_own(backend: Backend) {
-        let (store, org) = backend.with(&[]).await;
-        let connection = ConnectionId(uuid());
-        for n in 0..4_u64 {
-            let id = CallId(uuid());
-            begin(&store, org, id, 1).await.unwrap();
-            let mut record = CallRecord { created_at: at(n), ..record(org, id, 1) };
-            if n == 1 {
-                record.connection = connection;
-                "upstream".clone_into(&mut record.status);
-                record.message = Some("the service said no".to_owned());
-            }
-            store.finish_call(record).await.unwrap();
-        }
-        let count = async |query: LogQuery| store.logs(org, query).await.unwrap().calls.len();
-        assert_eq!(count(all()).await, 4);
-        assert_eq!(count(LogQuery { limit: 2, ..all() }).await, 2);
-        assert_eq!(count(LogQuery { connection: Some(connection), ..all() }).await, 1);
-        assert_eq!(count(LogQuery { status: Some("upstream".to_owned()), ..all() }).await, 1);
-        assert_eq!(count(LogQuery { to: Some(at(2)), ..all() }).await, 2);
-        assert_eq!(store.logs(org, all()).await.unwrap().calls[0].call.created_at, at(3), "newest first");
-        let stranger = organization(&store, &[]).await;
-        assert!(store.logs(stranger, all()).await.unwrap().calls.is_empty());
-    }
-
-    async fn logs_are_found_by_each_thing_they_tell(backend: Backend) {
-        let (store, org) = backend.with(&[]).await;
-        let new = key(org);
-        store.create_key(new.clone()).await.unwrap();
-        let plain = record(org, CallId(uuid()), 0);
-        store.log_call(plain.clone()).await.unwrap();
-        let odd = CallRecord {
-            connector: "shop".to_owned(),
-            action: "put".to_owned(),
-            environment: Environment::Sandbox,
-            caller: CallerKind::Admin,
-            key: Some(new.id),
-            conversation: None,
-            status: "not_found".to_owned(),
-            reason: Some(Reason::RequestConfiguration),
-            message: Some("No order 100%_a".to_owned()),
-            log: vec![LogLine { level: LogLevel::Info, message: "Größe L \"x\"".to_owned() }],
-            requests: vec![json!({"method": "GET", "host": "shop.example.com", "path": "/Orders/7", "status": 404})],
-            cached: true,
-            created_at: at(50),
-            ..record(org, CallId(uuid()), 0)
-        };
-        store.log_call(odd.clone()).await.unwrap();
-        let found = async |query: LogQuery| {
-            let calls = store.logs(org, query).await.unwrap().calls;
-            assert_eq!(calls.len(), 1);
-            calls[0].call.id
-        };
-        let text = |text: &str| Some(text.to_owned());
-        for query in [
-            LogQuery { connection: Some(odd.connection), ..all() },
-            LogQuery { connector: text("shop"), ..all() },
-            LogQuery { action: text("put"), ..all() },
-            LogQuery { status: text("not_found"), ..all() },
-            LogQuery { reason: Some(Reason::RequestConfiguration), ..all() },
-            LogQuery { environment: Some(Environment::Sandbox), ..all() },
-            LogQuery { caller: Some(CallerKind::Admin), ..all() },
-            LogQuery { key: Some(new.id), ..all() },
-            LogQuery { from: Some(at(50)), ..all() },
-            LogQuery { text: text("no ORDER"), ..all() },
-            LogQuery { text: text("100%_a"), ..all() },
-            LogQuery { text: text("größe l \"X"), ..all() },
-            LogQuery { text: text("shop.example.com/orders"), ..all() },
-        ] {
-            assert_eq!(found(query.clone()).await, odd.id, "{query:?}");
-        }
-        assert_eq!(found(LogQuery { conversation: plain.conversation, ..all() }).await, plain.id);
-        assert_eq!(found(LogQuery { to: Some(at(50)), ..all() }).await, plain.id);
-        for nothing in ["100xxa", "level", "method", "x_y"] {
-            let query = LogQuery { text: text(nothing), ..all() };
-            assert!(store.logs(org, query).await.unwrap().calls.is_empty(), "{nothing} is nobody's word");
-        }
-        let logged = &store.logs(org, all()).await.unwrap().calls[0];
-        assert_eq!(logged.key_name.as_deref(), Some("web"));
-        assert_eq!((logged.call.reason, logged.call.cached, logged.call.caller), (odd.reason, true, CallerKind::Admin));
-        let report = store.usage(org, at(0)).await.unwrap();
-        assert_eq!(report.meters[&Meter::ConnectorCalls].used, 0, "what is only logged is not counted");
-        backend.assert_billed(&report).await;
-    }
-
-    async fn logs_are_kept_for_as_long_as_the_plan_says(backend: Backend) {
-        const DAY: u64 = 86_400;
-        let (store, org) = backend.with(&[]).await;
-        let longer = organization(&store, &[]).await;
-        assert_eq!(store.plan(org).await.unwrap().log_days, 30);
-        let days = PlanChange { log_days: Some(60), ..PlanChange::default() };
-        store.change_plan(longer, days, at(0)).await.unwrap();
-        assert_eq!(store.plan(longer).await.unwrap().log_days, 60);
-        for of in [org, longer] {
-            for day in [0, 20] {
-                let call = CallRecord { created_at: at(day * DAY), ..record(of, CallId(uuid()), 0) };
-                store.log_call(call).await.unwrap();
-            }
-        }
-        assert_eq!(store.expire_logs(at(30 * DAY - 1)).await.unwrap(), 0);
-        assert_eq!(store.expire_logs(at(30 * DAY + 1)).await.unwrap(), 1);
-        assert_eq!(store.logs(org, all()).await.unwrap().calls[0].call.created_at, at(20 * DAY));
-        assert_eq!(store.logs(longer, all()).await.unwrap().calls.len(), 2);
-        assert_eq!(store.expire_logs(at(61 * DAY)).await.unwrap(), 2);
-        assert_eq!(store.logs(longer, all()).await.unwrap().calls.len(), 1);
-    }
-
-    /// However much connectors write, a day's log has a bound, what is counted keeps a row, and the log says so.
-    async fn a_day_of_the_log_is_bounded_in_bytes(backend: Backend) {
-        let (store, org) = backend.with(&[]).await;
-        let bytes = |most| PlanChange { log_bytes_per_day: Some(most), ..PlanChange::default() };
-        store.change_plan(org, bytes(500_000), at(0)).await.unwrap();
-        let loud = |environment, second| CallRecord {
-            environment,
-            log: vec![LogLine { level: LogLevel::Info, message: "x".repeat(60_000) }],
-            created_at: at(second),
-            ..record(org, CallId(uuid()), 1)
-        };
-        for n in 0..600 {
-            store.finish_call(loud(Environment::Sandbox, n / 10)).await.unwrap();
-            store.log_call(loud(Environment::Sandbox, n / 10)).await.unwrap();
-        }
-        let [sandbox, production] = store.log_today(org, at(0)).await.unwrap();
-        assert!((900_000..1_000_001).contains(&sandbox.bytes), "{sandbox:?}");
-        assert_eq!((sandbox.limit, production.bytes), (500_000, 0));
-        assert_eq!(sandbox.left_out, 1_200 - 8 - 1, "eight fit, and one is the sample");
-        let rows = backend.number("SELECT COUNT(*) FROM connector_logs").await;
-        assert!(rows < 900, "{rows}");
-        let report = store.usage(org, at(0)).await.unwrap();
-        assert_eq!(report.sandbox[&Meter::Fuel], 600, "what isn't logged is counted all the same");
-        assert_eq!((report.stored_bytes.sandbox, report.stored_bytes.production), (sandbox.bytes, 0));
-
-        // A minute later one is whole again, and tells how many weren't.
-        store.finish_call(loud(Environment::Sandbox, 300)).await.unwrap();
-        let newest = store.logs(org, all()).await.unwrap().calls.remove(0).call;
-        assert_eq!((newest.log.len(), newest.log[0].message.len()), (2, 60_000));
-        assert!(newest.log[1].message.contains("left out or shortened"), "{}", newest.log[1].message);
-
-        // Another environment has a day of its own, and what is counted has a row, however little of it.
-        for n in 0..100 {
-            let call = loud(Environment::Production, n / 10);
-            store.begin_call(call.id, org, Environment::Production, 10, at(0), at(60)).await.unwrap();
-            store.finish_call(call).await.unwrap();
-        }
-        let query = LogQuery { environment: Some(Environment::Production), limit: 200, ..LogQuery::default() };
-        let mut kept = store.logs(org, query.clone()).await.unwrap().calls;
-        assert_eq!(kept.len(), 100);
-        assert_eq!(kept.iter().filter(|logged| logged.call.log[0].message.len() == 60_000).count(), 9);
-        let short = kept.remove(0).call;
-        assert!(short.log[0].message.starts_with("left out") && short.requests.is_empty(), "{short:?}");
-
-        // A new day begins, a host that starts anew knows what the day has, and a higher limit holds at once.
-        let tomorrow = CallRecord { created_at: at(24 * 3600 + 1), ..loud(Environment::Production, 0) };
-        store.log_call(tomorrow.clone()).await.unwrap();
-        assert_eq!(store.logs(org, query.clone()).await.unwrap().calls[0].call.log[0].message.len(), 60_000);
-        store.change_plan(org, bytes(100_000_000), at(0)).await.unwrap();
-        store.log_call(CallRecord { id: CallId(uuid()), ..tomorrow }).await.unwrap();
-        assert_eq!(store.logs(org, query).await.unwrap().calls[1].call.log[0].message.len(), 60_000);
-    }
-
-    async fn a_page_of_the_log_is_bounded_in_bytes_and_loses_no_row(backend: Backend) {
-        let (store, org) = backend.with(&[]).await;
-        let mut made: Vec<CallId> = Vec::new();
-        for n in 0..90_u64 {
-            let log = vec![LogLine { level: LogLevel::Info, message: "x".repeat(60_000) }];
-            // Many are of one moment.
-            let call = CallRecord { log, created_at: at(n / 40), ..record(org, CallId(uuid()), 0) };
-            made.push(call.id);
-            store.log_call(call).await.unwrap();
-        }
-        let (mut seen, mut before, mut pages) = (Vec::new(), None, 0);
-        loop {
-            let page = store.logs(org, LogQuery { before, limit: 50, ..LogQuery::default() }).await.unwrap();
-            let bytes: usize = page.calls.iter().map(|logged| logged.call.log[0].message.len()).sum();
-            assert!(bytes < (2 << 20) + 70_000, "{bytes}");
-            seen.extend(page.calls.iter().map(|logged| logged.call.id));
-            pages += 1;
-            let Some(last) = page.calls.last().filter(|_| page.more) else { break };
-            before = Some(Cursor { at: last.call.created_at, id: last.call.id.0 });
-        }
-        assert_eq!((seen.len(), pages), (90, 3));
-        seen.sort_unstable_by_key(|id| id.0);
-        made.sort_unstable_by_key(|id| id.0);
-        assert_eq!(seen, made);
-        let whole = store.logs(org, LogQuery { limit: 10, to: Some(at(1)), ..LogQuery::default() }).await.unwrap();
-        assert!(whole.calls.len() == 10 && whole.more);
     }
 }

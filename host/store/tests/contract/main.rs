@@ -18,6 +18,7 @@ mod histories;
 mod idempotency;
 mod keys;
 mod knowledge;
+mod logs;
 mod organizations;
 mod rates;
 mod recovery;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{CallError, CallReport, CallRequest, Caller, Connectors};
 use crate::{
     connector::{
-        call::CallRecord,
+        call::{CallRecord, CallStatus},
         connection::{Connection, ConnectionStatus, Environment, Owner},
         fault::{Fault, FaultKind},
         health::{HealthObservation, HealthSignal},
@@ -121,7 +121,7 @@ pub(super) fn record(
         caller: request.caller.kind(),
         key: request.caller.key(),
         conversation: request.caller.conversation(),
-        status: fault.map_or("ok", |fault| fault.kind.name()).to_owned(),
+        status: fault.map_or(CallStatus::Ok, |fault| CallStatus::Failed(fault.kind)),
         reason: fault.map(|fault| fault.kind.reason()),
         cached: report.cached,
         message: fault.map(Fault::for_admin),

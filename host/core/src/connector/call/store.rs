@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     connector::{
         account::AccountKey,
+        call::CallStatus,
         connection::{CallerKind, Connection, ConnectionStatus, Environment},
         health::HealthStore,
         reason::Reason,
@@ -32,8 +33,7 @@ pub struct CallRecord {
     pub caller: CallerKind,
     pub key: Option<KeyId>,
     pub conversation: Option<ConversationId>,
-    /// `ok`, or the fault's kind.
-    pub status: String,
+    pub status: CallStatus,
     /// Why it failed.
     pub reason: Option<Reason>,
     /// Whether it was answered from the host's cache, without calling the service.

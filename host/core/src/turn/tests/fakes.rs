@@ -138,8 +138,8 @@ impl Fake {
         change(&mut self.connections.lock().unwrap()[0]);
     }
 
-    pub fn records(&self) -> Vec<String> {
-        self.records.lock().unwrap().iter().map(|record| record.status.clone()).collect()
+    pub fn records(&self) -> Vec<&'static str> {
+        self.records.lock().unwrap().iter().map(|record| record.status.name()).collect()
     }
 }
 
