@@ -15,7 +15,7 @@ use wasmtime::Store;
 
 use crate::{
     bindings::connector::{Connector, exports::resly::connector::action::Call},
-    call,
+    call::{self, CallEnd},
     error::ComponentError,
     guest::{self, Guest, store},
     loader::{HOST, Loaded},
@@ -92,7 +92,7 @@ impl WarmInstance {
         guest.http_calls = 0;
         guest.response_bytes = 0;
         if let Err(error) = self.store.set_fuel(self.fuel) {
-            return call::outcome(&self.store, Ok(Err(error)), started);
+            return call::outcome(&self.store, CallEnd::Trapped(error), started);
         }
         let call = Call {
             action: action.to_owned(),
@@ -100,8 +100,8 @@ impl WarmInstance {
             settings: settings.to_owned(),
             context: context.to_owned(),
         };
-        let answer = call::answer(&self.connector, &mut self.store, &call).await;
-        call::outcome(&self.store, Ok(answer), started)
+        let end = call::invoke(&self.connector, &mut self.store, &call).await;
+        call::outcome(&self.store, end, started)
     }
 }
 

@@ -62,29 +62,41 @@ pub async fn fresh(
         context: invocation.context,
     };
     let care = store.data().fuel.care(engine);
-    let answered = before(deadline, &care, async {
-        let connector = loaded.pre.instantiate_async(&mut store).await?;
-        answer(&connector, &mut store, &call).await
+    let end = before(deadline, &care, async {
+        match loaded.pre.instantiate_async(&mut store).await {
+            Ok(connector) => invoke(&connector, &mut store, &call).await,
+            Err(error) => CallEnd::Trapped(error),
+        }
     })
     .await;
-    outcome(&store, answered.map_err(|_| ()), started)
+    outcome(&store, end.unwrap_or(CallEnd::Deadline), started)
 }
 
-/// What a guest answers, or why it didn't.
-pub type Answer = Result<Result<String, action::Fault>, wasmtime::Error>;
-
-pub async fn answer(connector: &Connector, store: &mut Store<Guest>, call: &Call) -> Answer {
-    connector.resly_connector_action().call_invoke(store, call).await
+/// How a guest's call ended.
+pub enum CallEnd {
+    Output(String),
+    /// The guest itself reports a fault.
+    Fault(action::Fault),
+    Trapped(wasmtime::Error),
+    Deadline,
 }
 
-/// Makes an outcome of an answer; `Err(())` is the deadline.
-pub fn outcome(store: &Store<Guest>, answered: Result<Answer, ()>, started: Instant) -> Outcome {
+pub async fn invoke(connector: &Connector, store: &mut Store<Guest>, call: &Call) -> CallEnd {
+    match connector.resly_connector_action().call_invoke(store, call).await {
+        Ok(Ok(output)) => CallEnd::Output(output),
+        Ok(Err(fault)) => CallEnd::Fault(fault),
+        Err(error) => CallEnd::Trapped(error),
+    }
+}
+
+/// The outcome of a call: its checked output or its fault, what it cost, and its log.
+pub fn outcome(store: &Store<Guest>, end: CallEnd, started: Instant) -> Outcome {
     let guest = store.data();
-    let result = match answered {
-        Err(()) => Err(fault::deadline(&guest.allowance)),
-        Ok(Err(error)) => Err(cause(fault::of(&error, guest), guest)),
-        Ok(Ok(Err(said))) => Err(cause(own_fault(said, guest), guest)),
-        Ok(Ok(Ok(output))) => check(output, guest),
+    let result = match end {
+        CallEnd::Output(output) => check(output, guest),
+        CallEnd::Fault(fault) => Err(cause(own_fault(fault, guest), guest)),
+        CallEnd::Trapped(error) => Err(cause(fault::of(&error, guest), guest)),
+        CallEnd::Deadline => Err(fault::deadline(&guest.allowance)),
     };
     Outcome { result, cost: cost(store, started), log: guest.log.finish(|text| guest.redact(text).into_owned()) }
 }

@@ -11,6 +11,7 @@
 //! kernel, however busy the tasks of the rest of the host are.
 
 use std::{
+    mem,
     panic::AssertUnwindSafe,
     thread,
     time::{Duration, Instant},
@@ -42,9 +43,15 @@ trait Job: Send {
 }
 
 struct Task<T, E, F> {
-    operation: Option<F>,
-    outcome: Option<Result<T, OperationError<E>>>,
+    state: TaskState<T, E, F>,
     reply: oneshot::Sender<Result<T, OperationError<E>>>,
+}
+
+enum TaskState<T, E, F> {
+    /// The operation waits. It stays so when its group fails before its turn.
+    Queued(F),
+    Running,
+    Done(Result<T, OperationError<E>>),
 }
 
 impl<T, E, F> Job for Task<T, E, F>
@@ -54,28 +61,27 @@ where
     F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>> + Send,
 {
     fn run<'c>(&'c mut self, conn: &'c mut SqliteConnection) -> BoxFuture<'c, bool> {
-        let operation = self.operation.take();
+        let state = mem::replace(&mut self.state, TaskState::Running);
         Box::pin(async move {
-            let Some(operation) = operation else { return false };
-            let outcome = AssertUnwindSafe(async { operation(Conn::Sqlite(conn)).await }).catch_unwind().await;
-            let outcome =
-                outcome.unwrap_or_else(|_| Err(OperationError::Database(unexpected("the operation panicked"))));
-            let keep = outcome.is_ok();
-            self.outcome = Some(outcome);
+            let TaskState::Queued(operation) = state else { return false };
+            let result = AssertUnwindSafe(async { operation(Conn::Sqlite(conn)).await }).catch_unwind().await;
+            let result = result.unwrap_or_else(|_| Err(OperationError::Database(unexpected("the operation panicked"))));
+            let keep = result.is_ok();
+            self.state = TaskState::Done(result);
             keep
         })
     }
 
     fn answer(self: Box<Self>, failure: Option<&CommitFailure>) {
-        let outcome = match (self.outcome, failure) {
-            (Some(Ok(_)), Some(lost)) => Err(OperationError::CommitFailure(lost.clone())),
-            (Some(outcome), _) => outcome,
-            (None, lost) => {
-                Err(OperationError::CommitFailure(lost.cloned().unwrap_or_else(|| "it was not run".into())))
+        let result = match (self.state, failure) {
+            (TaskState::Done(Ok(_)), Some(failure)) => Err(OperationError::CommitFailure(failure.clone())),
+            (TaskState::Done(result), _) => result,
+            (TaskState::Queued(_) | TaskState::Running, failure) => {
+                Err(OperationError::CommitFailure(failure.cloned().unwrap_or_else(|| "it was not run".into())))
             }
         };
         // A caller who went away doesn't undo what was committed.
-        self.reply.send(outcome).ok();
+        self.reply.send(result).ok();
     }
 }
 
@@ -108,7 +114,7 @@ impl Writer {
         F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let task = Task { operation: Some(operation), outcome: None, reply };
+        let task = Task { state: TaskState::Queued(operation), reply };
         self.0
             .send(Message::Run(Box::new(task)))
             .await

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::TryStreamExt;
 
 use super::live::{LiveTurn, TurnEvent};
 use crate::{
@@ -50,15 +50,15 @@ impl Draft {
         self.holding_since = hold.then(|| self.clock.now());
     }
 
-    /// The model's next event. Text that is held meanwhile is released after `HOLD_FOR`.
-    pub async fn next_event(&mut self, stream: &mut ModelStream) -> Option<Result<ModelEvent, ModelError>> {
+    /// The model's next event, or `None` at the end of its stream. Text that is held meanwhile is released after `HOLD_FOR`.
+    pub async fn next_event(&mut self, stream: &mut ModelStream) -> Result<Option<ModelEvent>, ModelError> {
         if self.holding_since.is_some() && self.released < self.text.len() {
-            match tokio::time::timeout(HOLD_FOR, stream.next()).await {
+            match tokio::time::timeout(HOLD_FOR, stream.try_next()).await {
                 Ok(event) => return event,
                 Err(_) => self.release(),
             }
         }
-        stream.next().await
+        stream.try_next().await
     }
 
     pub fn write(&mut self, text: String) {

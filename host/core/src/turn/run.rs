@@ -244,8 +244,8 @@ impl Run {
         };
         let mut stream = model.stream(request).await.map_err(fail)?;
         let mut asked = Asked::default();
-        while let Some(event) = self.draft.next_event(&mut stream).await {
-            match event.map_err(fail)? {
+        while let Some(event) = self.draft.next_event(&mut stream).await.map_err(fail)? {
+            match event {
                 ModelEvent::Cites(numbers) => {
                     self.live.push(TurnEvent::Citations(self.citations.by_numbers(&numbers).into()));
                 }

@@ -32,7 +32,8 @@ impl Session {
         let retries = if may { rule.map_or(policy.retries, |rule| rule.retries) } else { 0 };
         let mut nth = 0;
         loop {
-            let result = self.send_once(hop, &way, credential, until).await?;
+            self.admit_attempt(hop)?;
+            let result = self.send_once(hop, &way, credential, until).await;
             hop.seen |= result.as_ref().map_or_else(WireError::sent, |_| true);
             let (again, asked) = match &result {
                 Ok(response) => (passing.contains(&response.status().as_u16()), retry::retry_after(response.headers())),
@@ -56,14 +57,8 @@ impl Session {
         at < until && self.calls_left.load(Ordering::Relaxed) > 0 && !lock(&breaker).is_open(at)
     }
 
-    /// Sends one request. The outer error ends the exchange: the allowance is used up or the breaker is open.
-    async fn send_once(
-        &self,
-        hop: &Hop,
-        way: &Transport,
-        credential: Option<&Credential>,
-        until: Instant,
-    ) -> Result<Result<reqwest::Response, WireError>, OutboundFailure> {
+    /// Counts an attempt toward the call's allowance and passes the circuit breaker.
+    fn admit_attempt(&self, hop: &Hop) -> Result<(), OutboundFailure> {
         let spent = self.calls_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if spent.is_err() || self.bytes_left.load(Ordering::Relaxed) == 0 {
             let message = format!(
@@ -74,8 +69,17 @@ impl Session {
         }
         let breaker = self.egress.breaker(&self.breaker);
         let host = hop.target.host_text();
-        lock(&breaker).admit(Instant::now()).map_err(|after| failure::open_circuit(host, after))?;
+        lock(&breaker).admit(Instant::now()).map_err(|after| failure::open_circuit(host, after))
+    }
 
+    /// Sends one request, tells the circuit breaker how it went, and records it.
+    async fn send_once(
+        &self,
+        hop: &Hop,
+        way: &Transport,
+        credential: Option<&Credential>,
+        until: Instant,
+    ) -> Result<reqwest::Response, WireError> {
         let mut outgoing = Outgoing {
             method: hop.method.clone(),
             url: hop.target.url().clone(),
@@ -90,13 +94,14 @@ impl Session {
             Ok(response) => matches!(response.status().as_u16(), 502..=504),
             Err(error) => error.is_failure(),
         };
+        let breaker = self.egress.breaker(&self.breaker);
         if failed {
             lock(&breaker).fail(Instant::now());
         } else {
             lock(&breaker).succeed();
         }
         self.record(hop, &result);
-        Ok(result)
+        result
     }
 
     fn record(&self, hop: &Hop, result: &Result<reqwest::Response, WireError>) {
