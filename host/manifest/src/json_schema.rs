@@ -1,17 +1,15 @@
 //! JSON Schema (2020-12) for inputs, outputs and settings, with bounds on the cost of a check.
 
-mod difference;
+mod describe;
 mod extent;
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
-pub use self::difference::{Difference, in_words};
-pub(super) use self::difference::{types, words};
-use self::extent::Extent;
-
-/// Where and how a value differs from its schema, at most eight times. The value itself is never quoted.
-pub type Differences = Vec<Difference>;
+pub use self::describe::in_words;
+pub(super) use self::describe::{types, words};
+use self::{describe::describe, extent::Extent};
+use crate::violation::Violation;
 
 /// The most bytes of a compiled pattern. Patterns have no look-around and no back-references, so matching takes time
 /// that is linear in the text's length.
@@ -39,7 +37,9 @@ impl Schema {
         Ok(Self { validator, extent })
     }
 
-    pub fn check(&self, value: &Value) -> Result<(), Differences> {
+    /// # Errors
+    /// At most eight violations. They never quote the value itself.
+    pub fn check(&self, value: &Value) -> Result<(), Vec<Violation>> {
         self.prepare(value)?.run()
     }
 
@@ -47,12 +47,12 @@ impl Schema {
     ///
     /// # Errors
     /// When the value is too large to be checked.
-    pub fn prepare<'a>(&'a self, value: &'a Value) -> Result<Check<'a>, Differences> {
+    pub fn prepare<'a>(&'a self, value: &'a Value) -> Result<Check<'a>, Vec<Violation>> {
         let Size { values, text } = size(value);
         let Extent { places, patterns } = self.extent;
         let (steps, matched) = (values.saturating_mul(places), text.saturating_mul(patterns));
         if steps > MOST_STEPS || matched > MOST_MATCHED {
-            return Err(vec![Difference::of_all(format!(
+            return Err(vec![Violation::of_all(format!(
                 "it is too large to be checked: it has {values} values and {text} bytes of text, its schema {places} places \
                  and {patterns} patterns"
             ))]);
@@ -60,8 +60,8 @@ impl Schema {
         Ok(Check { schema: self, value, is_long: steps.max(matched) > LONG })
     }
 
-    fn differences(&self, value: &Value) -> Differences {
-        self.validator.iter_errors(value).take(8).map(|error| Difference::new(&error)).collect()
+    fn violations(&self, value: &Value) -> Vec<Violation> {
+        self.validator.iter_errors(value).take(8).map(|error| describe(&error)).collect()
     }
 }
 
@@ -78,9 +78,9 @@ impl Check<'_> {
         self.is_long
     }
 
-    pub fn run(&self) -> Result<(), Differences> {
-        let differences = self.schema.differences(self.value);
-        if differences.is_empty() { Ok(()) } else { Err(differences) }
+    pub fn run(&self) -> Result<(), Vec<Violation>> {
+        let violations = self.schema.violations(self.value);
+        if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
 }
 
@@ -111,8 +111,8 @@ fn size(value: &Value) -> Size {
 }
 
 /// Checks a value against a schema that is used only once.
-pub fn validate(schema: &Value, value: &Value) -> Result<(), Differences> {
-    Schema::new(schema).map_err(|error| vec![Difference::of_all(error)])?.check(value)
+pub fn validate(schema: &Value, value: &Value) -> Result<(), Vec<Violation>> {
+    Schema::new(schema).map_err(|error| vec![Violation::of_all(error)])?.check(value)
 }
 
 /// The number of patterns in a schema, as far as its keywords show them.

@@ -12,7 +12,9 @@ pub mod mask;
 pub mod openapi;
 pub mod package;
 pub mod signature;
+mod violation;
 
 pub use allowance::Allowance;
 pub use digest::Digest;
 pub use manifest::*;
+pub use violation::{Violation, Violations};

@@ -6,7 +6,6 @@
 mod check;
 mod compare;
 mod identity;
-mod mistake;
 mod read;
 
 use std::collections::BTreeMap;
@@ -17,9 +16,7 @@ use serde_json::Value;
 pub use check::check;
 pub(crate) use check::{HostPattern, endpoint, is_host_header, is_member, is_token, is_version};
 pub use compare::{Change, Changes, compare};
-pub(crate) use mistake::step;
-pub use mistake::{Mistake, Mistakes};
-pub use read::{Reading, SCHEMA, from_toml, from_value};
+pub use read::{ParsedManifest, SCHEMA, from_toml, from_value};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,7 +1,7 @@
 //! What can be wrong with a component, and with the sandbox itself.
 
 use resly_core::error::StoreError;
-use resly_manifest::{Mistake, signature::SignatureError};
+use resly_manifest::{Violation, signature::SignatureError};
 
 /// A component can't be had or can't be run. The texts are for the person who uploads it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -56,14 +56,14 @@ pub enum ManifestError {
     Malformed(String),
     #[error("the manifest is not valid: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("the manifest has mistakes: {}", mistakes(.0))]
-    Mistakes(Vec<Mistake>),
+    #[error("the manifest has mistakes: {}", violations(.0))]
+    Violations(Vec<Violation>),
     #[error(transparent)]
     Signature(#[from] SignatureError),
 }
 
-fn mistakes(all: &[Mistake]) -> String {
-    all.iter().map(Mistake::to_string).collect::<Vec<_>>().join("; ")
+fn violations(all: &[Violation]) -> String {
+    all.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The sandbox can't be built.

@@ -25,7 +25,7 @@ pub fn read_manifest(packed: &[u8]) -> Result<Manifest, ManifestError> {
         _ => return Err(ManifestError::Several),
     };
     let mistakes = check(&manifest);
-    if mistakes.is_empty() { Ok(manifest) } else { Err(ManifestError::Mistakes(mistakes)) }
+    if mistakes.is_empty() { Ok(manifest) } else { Err(ManifestError::Violations(mistakes)) }
 }
 
 /// Whose signature the file carries, once it has been verified; `None` when it carries none.

@@ -10,7 +10,7 @@ use resly_core::{
     },
     id::{ConnectionId, OrganizationId},
 };
-use resly_manifest::{Auth, Manifest, Mistake, Mistakes, Reading, from_toml, from_value};
+use resly_manifest::{Auth, Manifest, ParsedManifest, Violation, Violations, from_toml, from_value};
 use serde_json::Value;
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 pub enum DefinitionError {
     /// Every mistake, at its path.
     #[error("{} mistakes in the definition", .0.len())]
-    Mistakes(Vec<Mistake>),
+    Violations(Vec<Violation>),
     /// It could not be examined right now.
     #[error("{}", .0.for_admin())]
     Unexamined(Fault),
@@ -58,7 +58,7 @@ impl Source {
     }
 
     /// For a thread that may block: schemas are compiled, and a definition may have many.
-    pub fn read(self) -> Reading {
+    pub fn read(self) -> ParsedManifest {
         match self {
             Self::Json(document) => from_value(document),
             Self::Toml(text) => from_toml(&text),
@@ -67,7 +67,7 @@ impl Source {
 }
 
 /// The addresses of a manifest's OAuth that speak plain http, which this host would refuse at the first authorization.
-pub fn plain_http(app: &App, manifest: &Manifest) -> Vec<Mistake> {
+pub fn plain_http(app: &App, manifest: &Manifest) -> Vec<Violation> {
     let mut mistakes = Vec::new();
     for (nth, auth) in manifest.auths().enumerate() {
         let Auth::Oauth2(oauth) = auth else { continue };
@@ -82,7 +82,7 @@ pub fn plain_http(app: &App, manifest: &Manifest) -> Vec<Mistake> {
         ];
         for (name, url) in urls {
             if let Some(why) = url.and_then(|url| app.egress.refuses_plain_http(url)) {
-                mistakes.push(Mistake::new(format!("{path}/{name}"), why));
+                mistakes.push(Violation::new(format!("{path}/{name}"), why));
             }
         }
     }
@@ -90,10 +90,14 @@ pub fn plain_http(app: &App, manifest: &Manifest) -> Vec<Mistake> {
 }
 
 /// The definition, if it is without a mistake: in its shape, in what it says, in its filters and in its templates.
-pub async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, DefinitionError> {
-    let Reading { manifest, mistakes } = reading;
-    let Some(manifest) = manifest else { return Err(DefinitionError::Mistakes(mistakes)) };
-    let mut mistakes: Mistakes = mistakes.into_iter().collect();
+pub async fn usable(
+    app: &App,
+    organization: OrganizationId,
+    reading: ParsedManifest,
+) -> Result<Manifest, DefinitionError> {
+    let ParsedManifest { manifest, violations: mistakes } = reading;
+    let Some(manifest) = manifest else { return Err(DefinitionError::Violations(mistakes)) };
+    let mut mistakes: Violations = mistakes.into_iter().collect();
     for mistake in plain_http(app, &manifest) {
         if !mistakes.cover(&mistake.path) {
             mistakes.extend([mistake]);
@@ -112,7 +116,7 @@ pub async fn usable(app: &App, organization: OrganizationId, reading: Reading) -
             mistakes.extend([mistake]);
         }
     }
-    if mistakes.is_empty() { Ok(manifest) } else { Err(DefinitionError::Mistakes(mistakes.into_list())) }
+    if mistakes.is_empty() { Ok(manifest) } else { Err(DefinitionError::Violations(mistakes.into_list())) }
 }
 
 /// What to run of a definition.
@@ -124,7 +128,12 @@ pub struct DryRunSpec {
 }
 
 /// Shows the first request that an action of a definition would send. Nothing is stored, dialled or counted.
-pub async fn dry_run(app: &App, by: ManualCaller, reading: Reading, spec: DryRunSpec) -> Result<DryRun, DryRunError> {
+pub async fn dry_run(
+    app: &App,
+    by: ManualCaller,
+    reading: ParsedManifest,
+    spec: DryRunSpec,
+) -> Result<DryRun, DryRunError> {
     let organization = by.organization;
     let manifest = usable(app, organization, reading).await?;
     let settings = fit::with_defaults(&manifest, spec.settings);

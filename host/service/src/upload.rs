@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use resly_core::{connector::approval::RequestedGrants, error::StoreError};
-use resly_manifest::{Digest, Mistake};
+use resly_manifest::{Digest, Violation};
 use resly_sandbox::{ComponentError, ManifestError};
 use resly_store::{Compiling, LEASE};
 use tokio::{task::JoinHandle, time::sleep};
@@ -33,10 +33,10 @@ pub enum InspectError {
 
 impl InspectError {
     /// Each mistake at its path.
-    pub fn mistakes(&self) -> Vec<Mistake> {
+    pub fn mistakes(&self) -> Vec<Violation> {
         match self {
-            Self::Manifest(ManifestError::Mistakes(mistakes)) => mistakes.clone(),
-            other => vec![Mistake::new("", other.to_string())],
+            Self::Manifest(ManifestError::Violations(mistakes)) => mistakes.clone(),
+            other => vec![Violation::new("", other.to_string())],
         }
     }
 }

@@ -15,12 +15,12 @@ pub fn manifest(data: &[u8]) {
     let json = serde_json::from_slice::<Manifest>(data).ok();
     let toml = std::str::from_utf8(data).ok().and_then(|text| toml::from_str::<Manifest>(text).ok());
     for manifest in json.into_iter().chain(toml) {
-        let mistakes = check(&manifest);
-        assert!(mistakes.iter().all(|mistake| mistake.path.is_empty() || mistake.path.starts_with('/')));
+        let violations = check(&manifest);
+        assert!(violations.iter().all(|violation| violation.path.is_empty() || violation.path.starts_with('/')));
         let written = serde_json::to_value(&manifest).expect("a manifest is JSON");
         let again: Manifest = serde_json::from_value(written.clone()).expect("what was written can be read");
         assert_eq!(serde_json::to_value(&again).expect("a manifest is JSON"), written);
-        assert_eq!(check(&again), mistakes);
+        assert_eq!(check(&again), violations);
     }
 }
 

@@ -23,8 +23,8 @@ pub fn openapi(data: &[u8]) {
             assert!(manifest.fixtures.len() <= named);
         }
         // Another operation may have the same name, and not be supported.
-        Err(ImportError::Asked(mistakes)) => {
-            assert!(mistakes.iter().all(|mistake| mistake.path.starts_with("/operations/")), "{mistakes:?}");
+        Err(ImportError::Asked(violations)) => {
+            assert!(violations.iter().all(|violation| violation.path.starts_with("/operations/")), "{violations:?}");
         }
         Err(ImportError::TooLarge { .. } | ImportError::OverBudget { .. }) => {}
         Err(error) => panic!("{error}: {error:?}"),

@@ -1,11 +1,11 @@
 //! Checks values against JSON Schemas. Long checks don't block the other tasks of an async worker.
 
-use resly_manifest::json_schema::{Difference, Differences, Schema};
+use resly_manifest::{Violation, json_schema::Schema};
 use serde_json::Value;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Checks a value. A long check lets the worker's other tasks move to another thread, if the runtime has several.
-pub fn check(schema: &Schema, value: &Value) -> Result<(), Differences> {
+pub fn check(schema: &Schema, value: &Value) -> Result<(), Vec<Violation>> {
     let check = schema.prepare(value)?;
     if !check.is_long() {
         return check.run();
@@ -17,8 +17,8 @@ pub fn check(schema: &Schema, value: &Value) -> Result<(), Differences> {
 }
 
 /// Checks a value against a schema that is used only once.
-pub fn validate(schema: &Value, value: &Value) -> Result<(), Differences> {
-    check(&Schema::new(schema).map_err(|error| vec![Difference::of_all(error)])?, value)
+pub fn validate(schema: &Value, value: &Value) -> Result<(), Vec<Violation>> {
+    check(&Schema::new(schema).map_err(|error| vec![Violation::of_all(error)])?, value)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use http::{header, request::Parts};
 use resly_manifest::{
-    Mistake, Reading, SCHEMA,
+    ParsedManifest, SCHEMA, Violation,
     openapi::{self, ImportError, ImportOptions, Imported, OperationList, OperationSummary},
 };
 use resly_service::{
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// A definition out of a body, by its media type: JSON or TOML.
-pub(super) async fn reading(parts: &Parts, bytes: Bytes) -> Result<Reading, Problem> {
+pub(super) async fn reading(parts: &Parts, bytes: Bytes) -> Result<ParsedManifest, Problem> {
     let json = match body::media_type(&parts.headers)?.as_deref() {
         None | Some("application/json") => true,
         Some("application/toml") => false,
@@ -68,8 +68,8 @@ pub struct CheckResult {
     errors: Vec<InvalidMember>,
 }
 
-impl From<Vec<Mistake>> for CheckResult {
-    fn from(mistakes: Vec<Mistake>) -> Self {
+impl From<Vec<Violation>> for CheckResult {
+    fn from(mistakes: Vec<Violation>) -> Self {
         Self { ok: mistakes.is_empty(), errors: mistakes.iter().map(InvalidMember::from).collect() }
     }
 }
@@ -88,7 +88,7 @@ pub async fn check(
     let reading = reading(&parts, bytes).await?;
     match definition::usable(&app, principal.organization, reading).await {
         Ok(_) => Ok(Json(Vec::new().into())),
-        Err(DefinitionError::Mistakes(mistakes)) => Ok(Json(mistakes.into())),
+        Err(DefinitionError::Violations(mistakes)) => Ok(Json(mistakes.into())),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,7 +1,7 @@
 //! The mapper: each error of a use case becomes its problem.
 
 use resly_egress::OAuthError;
-use resly_manifest::Mistake;
+use resly_manifest::Violation;
 use resly_service::{
     NoPublicUrl,
     accounts::AccountError,
@@ -129,7 +129,7 @@ impl From<AccountError> for Problem {
 impl From<DefinitionError> for Problem {
     fn from(error: DefinitionError) -> Self {
         match error {
-            DefinitionError::Mistakes(mistakes) => invalid_connector(&mistakes),
+            DefinitionError::Violations(mistakes) => invalid_connector(&mistakes),
             DefinitionError::Unexamined(fault) => fault_problem(&fault),
         }
     }
@@ -163,7 +163,7 @@ impl From<ConnectorError> for Problem {
 }
 
 /// The problem of a connector that says something wrong of itself.
-fn invalid_connector(mistakes: &[Mistake]) -> Problem {
+fn invalid_connector(mistakes: &[Violation]) -> Problem {
     let detail = match mistakes {
         [only] => only.to_string(),
         many => format!("{} mistakes; see `errors`", many.len()),

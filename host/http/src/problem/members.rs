@@ -6,7 +6,7 @@ use resly_core::{
     meter::{LimitLevel, LimitReached, LimitReserved, Meter},
     time::Timestamp,
 };
-use resly_manifest::Mistake;
+use resly_manifest::Violation;
 use resly_service::FieldError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -47,8 +47,8 @@ impl From<FieldError> for InvalidMember {
     }
 }
 
-impl From<&Mistake> for InvalidMember {
-    fn from(Mistake { path, message }: &Mistake) -> Self {
+impl From<&Violation> for InvalidMember {
+    fn from(Violation { path, message }: &Violation) -> Self {
         Self { path: path.clone(), message: message.clone() }
     }
 }

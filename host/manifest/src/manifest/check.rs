@@ -18,13 +18,11 @@ pub(crate) use self::{
     hosts::{HostPattern, endpoint},
     names::{is_host_header, is_member, is_token, is_version},
 };
-use super::{
-    Action, ApiKeyPlace, Auth, Fixture, Grant, Manifest, OAuth, RequestedLimits, Retry, SideEffect,
-    mistake::{Mistake, Mistakes, step},
-};
+use super::{Action, ApiKeyPlace, Auth, Fixture, Grant, Manifest, OAuth, RequestedLimits, Retry, SideEffect};
 use crate::{
     allowance::Allowance,
     json_schema::{self, check_schema},
+    violation::{Violation, Violations, step},
 };
 
 /// Path segments under `/api/admin/connectors` that are no connector's id.
@@ -43,29 +41,29 @@ const NAME: usize = 100;
 const DESCRIPTION: usize = 4_000;
 
 /// All mistakes of a manifest. Empty when it is valid.
-pub fn check(manifest: &Manifest) -> Vec<Mistake> {
-    let mut mistakes = Mistakes::default();
-    if let Some(mistake) = too_costly(manifest) {
-        return vec![mistake];
+pub fn check(manifest: &Manifest) -> Vec<Violation> {
+    let mut violations = Violations::default();
+    if let Some(violation) = too_costly(manifest) {
+        return vec![violation];
     }
-    head(manifest, &mut mistakes);
-    let hosts = granted(manifest, &mut mistakes);
-    auth(manifest, &mut mistakes);
-    object_schema("/settings", &manifest.settings, &mut mistakes);
-    actions(manifest, &hosts, &mut mistakes);
-    test(manifest, &mut mistakes);
+    head(manifest, &mut violations);
+    let hosts = granted(manifest, &mut violations);
+    auth(manifest, &mut violations);
+    object_schema("/settings", &manifest.settings, &mut violations);
+    actions(manifest, &hosts, &mut violations);
+    test(manifest, &mut violations);
     for (at, fixture) in manifest.fixtures.iter().enumerate() {
-        fixture_at(&format!("/fixtures/{at}"), fixture, &mut mistakes);
+        fixture_at(&format!("/fixtures/{at}"), fixture, &mut violations);
     }
     if let Some(rule) = &manifest.retry {
-        retry(rule, &mut mistakes);
+        retry(rule, &mut violations);
     }
-    limits(manifest.limits, &mut mistakes);
-    mistakes.into_list()
+    limits(manifest.limits, &mut violations);
+    violations.into_list()
 }
 
 /// Whether a manifest is too large to be checked in detail; then the mistake says so.
-fn too_costly(manifest: &Manifest) -> Option<Mistake> {
+fn too_costly(manifest: &Manifest) -> Option<Violation> {
     let outputs = manifest.actions.iter().filter_map(|action| action.output.as_ref());
     let inputs = manifest.actions.iter().map(|action| &action.input);
     let patterns = inputs.chain(outputs).chain([&manifest.settings]).map(json_schema::count_patterns).sum();
@@ -77,62 +75,62 @@ fn too_costly(manifest: &Manifest) -> Option<Mistake> {
         ("", patterns, MOST_PATTERNS, "patterns in all schemas together"),
     ];
     let (path, _, most, what) = counts.into_iter().find(|(_, count, most, _)| count > most)?;
-    Some(Mistake::new(path, format!("at most {most} {what}")))
+    Some(Violation::new(path, format!("at most {most} {what}")))
 }
 
-fn head(manifest: &Manifest, mistakes: &mut Mistakes) {
+fn head(manifest: &Manifest, violations: &mut Violations) {
     let Manifest { id, name, version, author, description, .. } = manifest;
-    mistakes.require(
+    violations.require(
         is_connector_id(id),
         "/id",
         "an id is 1 to 64 lower-case letters, digits and dashes, with a letter or digit at both ends, such as `acme-crm`",
     );
-    mistakes.require(
+    violations.require(
         !RESERVED.contains(&id.as_str()),
         "/id",
         format!("`{id}` is a word of the API; choose another id"),
     );
-    mistakes.require(plain_text(name, NAME), "/name", format!("a name is 1 to {NAME} printable characters"));
-    mistakes.require(is_version(version), "/version", "a version is semantic, such as `1.0.0` or `1.2.0-beta.1`");
+    violations.require(plain_text(name, NAME), "/name", format!("a name is 1 to {NAME} printable characters"));
+    violations.require(is_version(version), "/version", "a version is semantic, such as `1.0.0` or `1.2.0-beta.1`");
     let author = author.as_deref();
-    mistakes.require(
+    violations.require(
         author.is_none_or(|author| plain_text(author, NAME)),
         "/author",
         format!("an author is 1 to {NAME} printable characters; leave it out when there is none"),
     );
     let description = description.as_deref();
-    mistakes.require(
+    violations.require(
         description.is_none_or(|text| text.len() <= DESCRIPTION),
         "/description",
         format!("a description has at most {DESCRIPTION} bytes"),
     );
 }
 
-fn granted(manifest: &Manifest, mistakes: &mut Mistakes) -> Vec<HostPattern> {
+fn granted(manifest: &Manifest, violations: &mut Violations) -> Vec<HostPattern> {
     let mut seen = BTreeSet::new();
-    let mut parse = |list: &str, patterns: &[String], mistakes: &mut Mistakes| -> Vec<HostPattern> {
+    let mut parse = |list: &str, patterns: &[String], violations: &mut Violations| -> Vec<HostPattern> {
         seen.clear();
         let mut parsed = Vec::new();
         for (at, text) in patterns.iter().enumerate() {
             let path = format!("/{list}/{at}");
-            mistakes.require(seen.insert(text.clone()), &path, format!("`{text}` is there twice"));
+            violations.require(seen.insert(text.clone()), &path, format!("`{text}` is there twice"));
             match HostPattern::parse(text) {
                 Ok(pattern) => {
                     if let Some(setting) = pattern.setting() {
-                        text_setting(&path, setting, &manifest.settings, mistakes);
+                        text_setting(&path, setting, &manifest.settings, violations);
                     }
                     parsed.push(pattern);
                 }
-                Err(message) => mistakes.add(path, format!("`{text}`: {message}")),
+                Err(message) => violations.add(path, format!("`{text}`: {message}")),
             }
         }
         parsed
     };
-    let hosts = parse("hosts", &manifest.hosts, mistakes);
-    let auth_hosts = parse("auth_hosts", &manifest.auth_hosts, mistakes);
+    let hosts = parse("hosts", &manifest.hosts, violations);
+    let auth_hosts = parse("auth_hosts", &manifest.auth_hosts, violations);
     if hosts.len() == manifest.hosts.len() && auth_hosts.len() == manifest.auth_hosts.len() {
         for (at, host) in auth_hosts.iter().enumerate() {
-            mistakes.require(
+            violations.require(
                 hosts.iter().any(|known| known.same_authority(host)),
                 &format!("/auth_hosts/{at}"),
                 "a host that gets the credential has to be among `hosts` too",
@@ -143,10 +141,10 @@ fn granted(manifest: &Manifest, mistakes: &mut Mistakes) -> Vec<HostPattern> {
 }
 
 /// Checks a setting that is filled into a host.
-fn text_setting(path: &str, setting: &str, settings: &Value, mistakes: &mut Mistakes) {
+fn text_setting(path: &str, setting: &str, settings: &Value, violations: &mut Violations) {
     match &settings["properties"][setting] {
-        Value::Null => mistakes.add(path, format!("there is no setting `{setting}` in /settings/properties")),
-        property => mistakes.require(
+        Value::Null => violations.add(path, format!("there is no setting `{setting}` in /settings/properties")),
+        property => violations.require(
             property["type"] == "string",
             path,
             format!("setting `{setting}` has to be of type `string` to be a part of a host"),
@@ -154,14 +152,14 @@ fn text_setting(path: &str, setting: &str, settings: &Value, mistakes: &mut Mist
     }
 }
 
-fn auth(manifest: &Manifest, mistakes: &mut Mistakes) {
-    way("/auth", &manifest.auth, manifest, mistakes);
+fn auth(manifest: &Manifest, violations: &mut Violations) {
+    way("/auth", &manifest.auth, manifest, violations);
     let mut kinds = vec![manifest.auth.kind()];
     for (at, alternative) in manifest.auth_alternatives.iter().enumerate() {
         let path = format!("/auth_alternatives/{at}");
-        way(&path, alternative, manifest, mistakes);
+        way(&path, alternative, manifest, violations);
         let kind = alternative.kind();
-        mistakes.require(
+        violations.require(
             !kinds.contains(&kind),
             &path,
             format!("there is another way of type `{}`; a connection chooses by type", kind.name()),
@@ -171,22 +169,22 @@ fn auth(manifest: &Manifest, mistakes: &mut Mistakes) {
 }
 
 /// Checks one way to authenticate.
-fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
+fn way(path: &str, auth: &Auth, manifest: &Manifest, violations: &mut Violations) {
     let at = |name: &str| format!("{path}/{name}");
     match auth {
         Auth::None | Auth::Bearer | Auth::Basic => {}
         Auth::ApiKey { place: ApiKeyPlace::Header, name, prefix } => {
-            header_credential((&at("name"), name), (&at("prefix"), prefix), mistakes);
+            header_credential((&at("name"), name), (&at("prefix"), prefix), violations);
         }
         Auth::ApiKey { place: ApiKeyPlace::Query, name, prefix } => {
-            mistakes.require(plain_text(name, NAME), &at("name"), "the query parameter needs a name");
-            prefix_of_credential(&at("prefix"), prefix, mistakes);
+            violations.require(plain_text(name, NAME), &at("name"), "the query parameter needs a name");
+            prefix_of_credential(&at("prefix"), prefix, violations);
         }
         Auth::Oauth2(oauth) => {
             let OAuth { authorize_url, token_url, revoke_url, scopes, grant, header, prefix, expired_when, .. } =
                 &**oauth;
-            token_answer(path, oauth, mistakes);
-            header_credential((&at("header"), header), (&at("prefix"), prefix), mistakes);
+            token_answer(path, oauth, violations);
+            header_credential((&at("header"), header), (&at("prefix"), prefix), violations);
             let urls = [
                 ("authorize_url", authorize_url.as_ref()),
                 ("token_url", Some(token_url)),
@@ -195,47 +193,47 @@ fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
             for (name, url) in urls {
                 let Some(url) = url else { continue };
                 match endpoint(url) {
-                    Ok(Some(setting)) => text_setting(&at(name), &setting, &manifest.settings, mistakes),
+                    Ok(Some(setting)) => text_setting(&at(name), &setting, &manifest.settings, violations),
                     Ok(None) => {}
-                    Err(message) => mistakes.add(at(name), message),
+                    Err(message) => violations.add(at(name), message),
                 }
             }
-            mistakes.require(
+            violations.require(
                 *grant == Grant::ClientCredentials || authorize_url.is_some(),
                 &at("authorize_url"),
                 "the grant `authorization_code` needs the address where a person agrees",
             );
             for (nth, scope) in scopes.iter().enumerate() {
                 let sound = !scope.is_empty() && is_printable(scope) && !scope.contains([' ', '"', '\\']);
-                mistakes.require(
+                violations.require(
                     sound,
                     &at(&format!("scopes/{nth}")),
                     "a scope is printable ASCII without spaces, quotes and backslashes (RFC 6749, section 3.3)",
                 );
             }
             let few = expired_when.len() <= MOST_SIGNS;
-            mistakes.require(few, &at("expired_when"), format!("at most {MOST_SIGNS} signs of an expired token"));
+            violations.require(few, &at("expired_when"), format!("at most {MOST_SIGNS} signs of an expired token"));
             for (nth, sign) in expired_when.iter().enumerate() {
                 let path = at(&format!("expired_when/{nth}"));
                 let pointer = sign.pointer.as_deref();
                 // Every response is searched for each sign.
                 let longest = [pointer, sign.body_contains.as_deref()].into_iter().flatten().map(str::len).max();
-                mistakes.require(
+                violations.require(
                     longest.is_none_or(|length| length <= SIGN),
                     &path,
                     format!("`pointer` and `body_contains` have at most {SIGN} bytes"),
                 );
-                mistakes.require(
+                violations.require(
                     pointer.is_none_or(|pointer| pointer.is_empty() || pointer.starts_with('/')),
                     &path,
                     "`pointer` is a JSON Pointer (RFC 6901), such as `/error/code`",
                 );
-                mistakes.require(
+                violations.require(
                     sign.equals.is_none() || pointer.is_some(),
                     &path,
                     "`equals` needs the `pointer` where the value stands",
                 );
-                mistakes.require(
+                violations.require(
                     pointer.is_some() || sign.body_contains.is_some() || sign.status.is_some_and(|status| status >= 400),
                     &path,
                     "name what tells an expired token from a good answer: a status of 400 or more, `pointer` or `body_contains`",
@@ -246,18 +244,18 @@ fn way(path: &str, auth: &Auth, manifest: &Manifest, mistakes: &mut Mistakes) {
 }
 
 /// Checks how the token endpoint's answer is read.
-fn token_answer(path: &str, oauth: &OAuth, mistakes: &mut Mistakes) {
+fn token_answer(path: &str, oauth: &OAuth, violations: &mut Violations) {
     let few = oauth.token_types.len() <= MOST_SIGNS;
-    mistakes.require(few, &format!("{path}/token_types"), format!("at most {MOST_SIGNS} types of token"));
+    violations.require(few, &format!("{path}/token_types"), format!("at most {MOST_SIGNS} types of token"));
     for (nth, kind) in oauth.token_types.iter().enumerate() {
-        mistakes.require(
+        violations.require(
             plain_text(kind, NAME),
             &format!("{path}/token_types/{nth}"),
             "a type of token is a short printable text, as the service writes it in `token_type`",
         );
     }
     for (name, pointer) in oauth.token_pointers.named() {
-        mistakes.require(
+        violations.require(
             pointer.starts_with('/') && pointer.len() <= SIGN,
             &format!("{path}/token_pointers/{name}"),
             format!("a JSON Pointer (RFC 6901) of at most {SIGN} bytes, such as `/authed_user/access_token`"),
@@ -265,20 +263,20 @@ fn token_answer(path: &str, oauth: &OAuth, mistakes: &mut Mistakes) {
     }
 }
 
-fn header_credential((at, name): (&str, &str), prefix: (&str, &str), mistakes: &mut Mistakes) {
-    mistakes.require(is_token(name), at, format!("`{name}` is no header name (RFC 9110)"));
+fn header_credential((at, name): (&str, &str), prefix: (&str, &str), violations: &mut Violations) {
+    violations.require(is_token(name), at, format!("`{name}` is no header name (RFC 9110)"));
     let message = format!("`{name}` is a header that the host sets itself; a key can't go there");
-    mistakes.require(!is_host_header(name), at, message);
-    prefix_of_credential(prefix.0, prefix.1, mistakes);
+    violations.require(!is_host_header(name), at, message);
+    prefix_of_credential(prefix.0, prefix.1, violations);
 }
 
-fn prefix_of_credential(at: &str, prefix: &str, mistakes: &mut Mistakes) {
+fn prefix_of_credential(at: &str, prefix: &str, violations: &mut Violations) {
     let sound = prefix.len() <= NAME && is_printable(prefix);
-    mistakes.require(sound, at, format!("a prefix is at most {NAME} printable ASCII characters"));
+    violations.require(sound, at, format!("a prefix is at most {NAME} printable ASCII characters"));
 }
 
-fn retry(rule: &Retry, mistakes: &mut Mistakes) {
-    mistakes.require(
+fn retry(rule: &Retry, violations: &mut Violations) {
+    violations.require(
         rule.retries <= MOST_RETRIES,
         "/retry/retries",
         format!("a request is sent again at most {MOST_RETRIES} times"),
@@ -286,37 +284,37 @@ fn retry(rule: &Retry, mistakes: &mut Mistakes) {
     for (at, status) in rule.statuses.iter().enumerate() {
         // 401 and 403 are about the credential, so a repeat doesn't help.
         let sound = (400..600).contains(status) && !matches!(status, 401 | 403);
-        mistakes.require(sound, &format!("/retry/statuses/{at}"), "an error that may pass, such as 429 or 503");
+        violations.require(sound, &format!("/retry/statuses/{at}"), "an error that may pass, such as 429 or 503");
     }
 }
 
 /// Checks a schema that describes an object, such as an input or the settings.
-fn object_schema(path: &str, schema: &Value, mistakes: &mut Mistakes) {
+fn object_schema(path: &str, schema: &Value, violations: &mut Violations) {
     if let Err(message) = check_schema(schema) {
-        mistakes.add(path, message);
+        violations.add(path, message);
     } else if schema["type"] != "object" {
-        mistakes.add(path, "the schema has to describe an object: give it `\"type\": \"object\"`");
+        violations.add(path, "the schema has to describe an object: give it `\"type\": \"object\"`");
     }
 }
 
-fn actions(manifest: &Manifest, hosts: &[HostPattern], mistakes: &mut Mistakes) {
+fn actions(manifest: &Manifest, hosts: &[HostPattern], violations: &mut Violations) {
     let actions = &manifest.actions;
-    mistakes.require(!actions.is_empty(), "/actions", "a connector needs an action");
+    violations.require(!actions.is_empty(), "/actions", "a connector needs an action");
     let declarative = actions.iter().any(|action| action.request.is_some());
     let mut seen = BTreeSet::new();
     for (at, action) in actions.iter().enumerate() {
         let path = format!("/actions/{at}");
-        mistakes.require(
+        violations.require(
             seen.insert(action.id.as_str()),
             &format!("{path}/id"),
             format!("there is another action `{}`", action.id),
         );
-        action_at(&path, action, mistakes);
+        action_at(&path, action, violations);
         if declarative {
-            declarative::check(&path, action, manifest, hosts, mistakes);
+            declarative::check(&path, action, manifest, hosts, violations);
         } else {
             for (name, rule) in [("response", &action.response), ("pagination", &action.pagination)] {
-                mistakes.require(
+                violations.require(
                     rule.is_none(),
                     &format!("{path}/{name}"),
                     format!("`{name}` belongs to a declarative action, which has a `request`"),
@@ -326,42 +324,42 @@ fn actions(manifest: &Manifest, hosts: &[HostPattern], mistakes: &mut Mistakes) 
     }
 }
 
-fn action_at(path: &str, action: &Action, mistakes: &mut Mistakes) {
-    mistakes.require(
+fn action_at(path: &str, action: &Action, violations: &mut Violations) {
+    violations.require(
         is_action_id(&action.id),
         &format!("{path}/id"),
         "an action's id is 1 to 64 lower-case letters, digits and underscores, such as `get_account`",
     );
-    mistakes.require(
+    violations.require(
         plain_text(&action.title, NAME),
         &format!("{path}/title"),
         format!("a title is 1 to {NAME} printable characters"),
     );
-    mistakes.require(
+    violations.require(
         !action.description.trim().is_empty() && action.description.len() <= DESCRIPTION,
         &format!("{path}/description"),
         format!("say in 1 to {DESCRIPTION} bytes when a model should use it and what it returns"),
     );
-    object_schema(&format!("{path}/input"), &action.input, mistakes);
+    object_schema(&format!("{path}/input"), &action.input, violations);
     if let Some(Err(message)) = action.output.as_ref().map(check_schema) {
-        mistakes.add(format!("{path}/output"), message);
+        violations.add(format!("{path}/output"), message);
     }
     let cache = format!("{path}/cache_s");
-    mistakes.require(action.cache_s <= LONGEST_CACHE_S, &cache, format!("at most {LONGEST_CACHE_S} seconds"));
-    mistakes.require(
+    violations.require(action.cache_s <= LONGEST_CACHE_S, &cache, format!("at most {LONGEST_CACHE_S} seconds"));
+    violations.require(
         action.side_effect == SideEffect::Read || action.cache_s == 0,
         &cache,
         "what an action with side effect `write` answers can't be served again: leave it 0",
     );
 }
 
-fn test(manifest: &Manifest, mistakes: &mut Mistakes) {
+fn test(manifest: &Manifest, violations: &mut Violations) {
     let Some(test) = &manifest.test else { return };
     let Some(action) = manifest.action(&test.action) else {
-        mistakes.add("/test/action", format!("there is no action `{}`", test.action));
+        violations.add("/test/action", format!("there is no action `{}`", test.action));
         return;
     };
-    mistakes.require(
+    violations.require(
         action.side_effect == SideEffect::Read,
         "/test/action",
         format!("`{}` has side effect `write`: a test must not change anything", action.id),
@@ -370,45 +368,45 @@ fn test(manifest: &Manifest, mistakes: &mut Mistakes) {
     let input = if test.input.is_null() { &nothing } else { &test.input };
     // An invalid schema is reported at its own path.
     if check_schema(&action.input).is_ok()
-        && let Err(differences) = json_schema::validate(&action.input, input)
+        && let Err(violations) = json_schema::validate(&action.input, input)
     {
-        mistakes.add(
+        violations.add(
             "/test/input",
-            format!("it doesn't fit the input schema of `{}`: {}", action.id, json_schema::in_words(&differences)),
+            format!("it doesn't fit the input schema of `{}`: {}", action.id, json_schema::in_words(&violations)),
         );
     }
 }
 
-fn fixture_at(path: &str, fixture: &Fixture, mistakes: &mut Mistakes) {
+fn fixture_at(path: &str, fixture: &Fixture, violations: &mut Violations) {
     let matcher = &fixture.matcher;
-    mistakes.require(
+    violations.require(
         matcher.method.as_deref().is_none_or(is_token),
         &format!("{path}/match/method"),
         "a method is one word, such as `GET`",
     );
-    mistakes.require(
+    violations.require(
         matcher.path.as_deref().is_none_or(|path| path.starts_with('/') && !path.contains(['?', '#'])),
         &format!("{path}/match/path"),
         "a path begins with `/` and has no query: put that in `query`",
     );
-    mistakes.require(
+    violations.require(
         matcher.host.as_deref().is_none_or(|host| !host.is_empty() && !host.contains(['/', ':', '@'])),
         &format!("{path}/match/host"),
         "a host is a name alone, without scheme, port and path",
     );
     let response = &fixture.response;
-    mistakes.require(
+    violations.require(
         (200..600).contains(&response.status),
         &format!("{path}/response/status"),
         "a status is 200 to 599",
     );
-    mistakes.require(
+    violations.require(
         response.json.is_none() || response.text.is_none(),
         &format!("{path}/response"),
         "a response has either `json` or `text`",
     );
     for (name, value) in &response.headers {
-        mistakes.require(
+        violations.require(
             is_token(name) && is_printable(value),
             &step(&format!("{path}/response/headers"), name),
             "a header has a name of RFC 9110 and a value of printable ASCII",
@@ -416,7 +414,7 @@ fn fixture_at(path: &str, fixture: &Fixture, mistakes: &mut Mistakes) {
     }
 }
 
-fn limits(limits: RequestedLimits, mistakes: &mut Mistakes) {
+fn limits(limits: RequestedLimits, violations: &mut Violations) {
     let RequestedLimits { fuel, timeout_ms, memory_bytes, http_calls, response_bytes } = limits;
     let most = Allowance::MOST;
     let bounds = [
@@ -427,7 +425,7 @@ fn limits(limits: RequestedLimits, mistakes: &mut Mistakes) {
         ("response_bytes", response_bytes, 1, most.response_bytes as u64),
     ];
     for (name, asked, least, most) in bounds {
-        mistakes.require(
+        violations.require(
             asked.is_none_or(|asked| (least..=most).contains(&asked)),
             &format!("/limits/{name}"),
             format!("a call may have {least} to {most} of it: leave it out for the host's default"),

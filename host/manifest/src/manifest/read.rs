@@ -11,70 +11,71 @@ use jsonschema::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{
-    Manifest,
-    check::check,
-    mistake::{MOST, Mistake, Mistakes, step},
+use super::{Manifest, check::check};
+use crate::{
+    json_schema,
+    violation::{MOST, Violation, Violations, step},
 };
-use crate::json_schema;
 
 /// The JSON Schema (2020-12) of a definition, for editors and for checking the shape.
 pub const SCHEMA: &str = include_str!("schema.json");
 
 /// The result of reading a document.
 #[derive(Debug)]
-pub struct Reading {
+pub struct ParsedManifest {
     /// The manifest. With mistakes, it is what could be read, for finding more of them only.
     pub manifest: Option<Manifest>,
     /// All mistakes. Without any, the manifest can be used.
-    pub mistakes: Vec<Mistake>,
+    pub violations: Vec<Violation>,
 }
 
-impl Reading {
+impl ParsedManifest {
     /// # Errors
     /// Every mistake.
-    pub fn into_manifest(self) -> Result<Manifest, Vec<Mistake>> {
+    pub fn into_manifest(self) -> Result<Manifest, Vec<Violation>> {
         match self.manifest {
-            Some(manifest) if self.mistakes.is_empty() => Ok(manifest),
-            _ => Err(self.mistakes),
+            Some(manifest) if self.violations.is_empty() => Ok(manifest),
+            _ => Err(self.violations),
         }
     }
 
     fn nothing(message: &str) -> Self {
-        Self { manifest: None, mistakes: vec![Mistake::new("", message).masked()] }
+        Self { manifest: None, violations: vec![Violation::new("", message).masked()] }
     }
 }
 
 /// Reads a definition from JSON.
-pub fn from_value(mut document: Value) -> Reading {
+pub fn from_value(mut document: Value) -> ParsedManifest {
     if let Some(members) = document.as_object_mut() {
         members.remove("$schema");
     }
-    let misshapen = misshapen(&document);
-    if misshapen.is_empty() {
+    let schema_violations = schema_violations(&document);
+    if schema_violations.is_empty() {
         return match serde_json::from_value::<Manifest>(document) {
-            Ok(manifest) => Reading { mistakes: check(&manifest), manifest: Some(manifest) },
-            Err(error) => Reading::nothing(&error.to_string()),
+            Ok(manifest) => ParsedManifest { violations: check(&manifest), manifest: Some(manifest) },
+            Err(error) => ParsedManifest::nothing(&error.to_string()),
         };
     }
-    let mut mended = document;
-    for Misshape { mistake, unknown } in &misshapen {
-        mend(&mut mended, &mistake.path, *unknown);
+    let mut repaired = document;
+    for SchemaViolation { violation, unknown } in &schema_violations {
+        repair(&mut repaired, &violation.path, *unknown);
     }
-    let paths: Vec<String> = misshapen.iter().map(|misshape| misshape.mistake.path.clone()).collect();
-    let mut mistakes: Mistakes = misshapen.into_iter().map(|misshape| misshape.mistake).collect();
-    let manifest: Option<Manifest> = serde_json::from_value(mended).ok();
+    let paths: Vec<String> =
+        schema_violations.iter().map(|schema_violation| schema_violation.violation.path.clone()).collect();
+    let mut violations: Violations =
+        schema_violations.into_iter().map(|schema_violation| schema_violation.violation).collect();
+    let manifest: Option<Manifest> = serde_json::from_value(repaired).ok();
     let further = manifest.as_ref().map(check).unwrap_or_default();
-    mistakes.extend(further.into_iter().filter(|mistake| !follows_from(&paths, &mistake.path)));
-    Reading { manifest, mistakes: mistakes.into_list() }
+    violations.extend(further.into_iter().filter(|violation| !follows_from(&paths, &violation.path)));
+    ParsedManifest { manifest, violations: violations.into_list() }
 }
 
 /// Reads a definition from TOML. Its paths are JSON Pointers, too.
-pub fn from_toml(text: &str) -> Reading {
+pub fn from_toml(text: &str) -> ParsedManifest {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.parse::<toml::Table>() {
         Ok(table) => from_value(json_of(toml::Value::Table(table))),
-        Err(error) => Reading::nothing(error.to_string().trim_end()),
+        Err(error) => ParsedManifest::nothing(error.to_string().trim_end()),
     }
 }
 
@@ -94,30 +95,30 @@ fn json_of(value: toml::Value) -> Value {
 }
 
 /// A place that doesn't have a manifest's shape.
-struct Misshape {
-    mistake: Mistake,
+struct SchemaViolation {
+    violation: Violation,
     /// Whether it is an unknown member.
     unknown: bool,
 }
 
 /// Every place with a wrong shape. `request`, `response` and `pagination` of an action are left out: the check explains
 /// their mistakes better.
-fn misshapen(document: &Value) -> Vec<Misshape> {
+fn schema_violations(document: &Value) -> Vec<SchemaViolation> {
     static VALIDATOR: LazyLock<Option<(Validator, Value)>> = LazyLock::new(|| {
         let schema: Value = serde_json::from_str(SCHEMA).ok()?;
         Some((jsonschema::options().build(&schema).ok()?, schema))
     });
     let Some((validator, schema)) = &*VALIDATOR else { return Vec::new() };
-    let mut found: Vec<Misshape> = Vec::new();
+    let mut found: Vec<SchemaViolation> = Vec::new();
     for error in validator.iter_errors(document).take(MOST) {
-        for misshape in into_list(&error, schema) {
-            let path = &misshape.mistake.path;
+        for schema_violation in into_list(&error, schema) {
+            let path = &schema_violation.violation.path;
             // A single object may have any number of unknown members.
             if found.len() > MOST {
                 return found;
             }
-            if !is_checked_elsewhere(path) && found.iter().all(|known| known.mistake.path != *path) {
-                found.push(misshape);
+            if !is_checked_elsewhere(path) && found.iter().all(|known| known.violation.path != *path) {
+                found.push(schema_violation);
             }
         }
     }
@@ -130,9 +131,11 @@ fn is_checked_elsewhere(path: &str) -> bool {
 }
 
 /// Translates an error of the schema into this manifest's terms.
-fn into_list(error: &ValidationError, whole: &Value) -> Vec<Misshape> {
+fn into_list(error: &ValidationError, whole: &Value) -> Vec<SchemaViolation> {
     let path = error.instance_path().to_string();
-    let one = |path: String, message: String| vec![Misshape { mistake: Mistake::new(path, message), unknown: false }];
+    let one = |path: String, message: String| {
+        vec![SchemaViolation { violation: Violation::new(path, message), unknown: false }]
+    };
     match error.kind() {
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
@@ -140,8 +143,10 @@ fn into_list(error: &ValidationError, whole: &Value) -> Vec<Misshape> {
         }
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let known = known_beside(error, whole);
-            let unknown =
-                |name: &String| Misshape { mistake: Mistake::new(step(&path, name), known.clone()), unknown: true };
+            let unknown = |name: &String| SchemaViolation {
+                violation: Violation::new(step(&path, name), known.clone()),
+                unknown: true,
+            };
             unexpected.iter().map(unknown).collect()
         }
         ValidationErrorKind::Type { kind } => {
@@ -182,7 +187,7 @@ fn resolve<'s>(schema: &'s Value, place: &str) -> Option<&'s Value> {
 }
 
 /// Repairs a place without guessing. An unknown or optional member is removed, and a required one gets a placeholder.
-fn mend(document: &mut Value, path: &str, unknown: bool) {
+fn repair(document: &mut Value, path: &str, unknown: bool) {
     let Some((parent, name)) = path.rsplit_once('/') else { return };
     let steps: Vec<&str> = path.split('/').skip(1).collect();
     let name = name.replace("~1", "/").replace("~0", "~");
@@ -229,7 +234,7 @@ fn placeholder(steps: &[&str]) -> Option<Value> {
 }
 
 /// Whether a mistake of the repaired copy is in a repaired place, or results from one.
-fn follows_from(mended: &[String], path: &str) -> bool {
+fn follows_from(repaired: &[String], path: &str) -> bool {
     let within =
         |place: &String| path.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     // A repaired action may be the one that the test names, so it isn't known whether it exists, what it changes or
@@ -243,7 +248,7 @@ fn follows_from(mended: &[String], path: &str) -> bool {
             Some(member) => path.starts_with("/test/input") && member.split('/').next() == Some("input"),
         }
     };
-    mended.iter().any(within) || (path.starts_with("/test") && mended.iter().any(of_test))
+    repaired.iter().any(within) || (path.starts_with("/test") && repaired.iter().any(of_test))
 }
 
 #[cfg(test)]

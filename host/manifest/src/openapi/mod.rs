@@ -33,7 +33,8 @@ use self::{
 };
 use crate::{
     json_weight::{WeighError, weigh},
-    manifest::{Mistake, Mistakes, from_value, is_version},
+    manifest::{from_value, is_version},
+    violation::{Violation, Violations},
 };
 
 /// The most actions and bytes of a definition.
@@ -54,7 +55,7 @@ pub enum ImportError {
     NotOpenApi(String),
     /// Mistakes of the request: in a chosen operation at `/operations/{n}`, or in another member of [`ImportOptions`].
     #[error("what is asked for can't be imported")]
-    Asked(Vec<Mistake>),
+    Asked(Vec<Violation>),
     #[error("at most {MOST_ACTIONS} operations make one connector; choose fewer")]
     TooMany,
     #[error("the definition would have {bytes} bytes, and {MOST_BYTES} can be posted; choose fewer operations")]
@@ -66,7 +67,7 @@ pub enum ImportError {
     OverBudget { operation: String },
     /// The definition has mistakes, because the document has something that the import doesn't know.
     #[error("the document says what a definition can't: choose other operations, or mend it")]
-    Unsound(Vec<Mistake>),
+    Unsound(Vec<Violation>),
 }
 
 /// The options of an import.
@@ -156,7 +157,7 @@ fn list_operations(
     plain_http: PlainHttp<'_>,
 ) -> Result<OperationList, ImportError> {
     let server = server.map(|server| servers::of(server, plain_http)).transpose();
-    let server = server.map_err(|message| ImportError::Asked(vec![Mistake::new("/server", message)]))?;
+    let server = server.map_err(|message| ImportError::Asked(vec![Violation::new("/server", message)]))?;
     let operations = document.operations();
     let more = operations.len() == MOST_OPERATIONS;
     let carriers = parameters::CredentialParameters::default();
@@ -216,15 +217,15 @@ fn import_operations(
     if wanted.operations.len() > MOST_ACTIONS {
         return Err(ImportError::TooMany);
     }
-    let mut mistakes = Mistakes::default();
+    let mut violations = Violations::default();
     let server = wanted.server.as_deref().map(|server| {
         servers::of(server, plain_http).unwrap_or_else(|message| {
-            mistakes.add("/server", message);
+            violations.add("/server", message);
             Server::placeholder()
         })
     });
     let servers = Servers { given: server.as_ref(), plain_http };
-    let (places, chosen) = choose(document, &wanted.operations, &mut mistakes);
+    let (places, chosen) = choose(document, &wanted.operations, &mut violations);
     let security::AuthOptions { mut ways, carriers, mut warnings } = security::ways(document, &chosen);
     let mut taken = BTreeSet::new();
     let (mut actions, mut hosts, mut answers) = (Vec::new(), Vec::new(), Vec::new());
@@ -238,7 +239,7 @@ fn import_operations(
         let plan = match plan {
             Ok(plan) => plan,
             Err(message) => {
-                mistakes.add(format!("/operations/{at}"), format!("`{}`: {message}", line(&operation.name(), 100)));
+                violations.add(format!("/operations/{at}"), format!("`{}`: {message}", line(&operation.name(), 100)));
                 continue;
             }
         };
@@ -262,9 +263,9 @@ fn import_operations(
         answers.push(answer);
     }
     let mut definition = head(document, wanted);
-    mistakes.extend(head_mistakes(&definition));
-    if !mistakes.is_empty() {
-        return Err(ImportError::Asked(mistakes.into_list()));
+    violations.extend(head_violations(&definition));
+    if !violations.is_empty() {
+        return Err(ImportError::Asked(violations.into_list()));
     }
     definition["hosts"] = json!(hosts);
     definition["auth"] = ways.remove(0);
@@ -303,8 +304,8 @@ fn head(document: &Document, wanted: &ImportOptions) -> Value {
 }
 
 /// Mistakes in the options about the connector's head.
-fn head_mistakes(head: &Value) -> impl Iterator<Item = Mistake> + use<> {
-    from_value(head.clone()).mistakes.into_iter().filter(|mistake| mistake.path != "/actions")
+fn head_violations(head: &Value) -> impl Iterator<Item = Violation> + use<> {
+    from_value(head.clone()).violations.into_iter().filter(|violation| violation.path != "/actions")
 }
 
 /// Whether an action can test a connection: it reads, and needs no input.
@@ -317,9 +318,9 @@ fn finish(definition: Value, mut warnings: Vec<String>) -> Result<Imported, Impo
     if bytes > MOST_BYTES {
         return Err(ImportError::TooLarge { bytes });
     }
-    let mistakes = from_value(definition.clone()).mistakes;
-    if !mistakes.is_empty() {
-        return Err(ImportError::Unsound(mistakes));
+    let violations = from_value(definition.clone()).violations;
+    if !violations.is_empty() {
+        return Err(ImportError::Unsound(violations));
     }
     let more = warnings.len().saturating_sub(MOST_WARNINGS);
     warnings.truncate(MOST_WARNINGS);
@@ -330,7 +331,11 @@ fn finish(definition: Value, mut warnings: Vec<String>) -> Result<Imported, Impo
 }
 
 /// Finds the requested operations, each once, with their positions in the request.
-fn choose<'d>(document: &'d Document, wanted: &[String], mistakes: &mut Mistakes) -> (Vec<usize>, Vec<Operation<'d>>) {
+fn choose<'d>(
+    document: &'d Document,
+    wanted: &[String],
+    violations: &mut Violations,
+) -> (Vec<usize>, Vec<Operation<'d>>) {
     let operations = document.operations();
     let (mut places, mut chosen): (Vec<usize>, Vec<Operation<'_>>) = (Vec::new(), Vec::new());
     for (at, wanted) in wanted.iter().enumerate() {
@@ -346,11 +351,13 @@ fn choose<'d>(document: &'d Document, wanted: &[String], mistakes: &mut Mistakes
                 places.push(at);
                 chosen.push(*found);
             }
-            None => mistakes.add(format!("/operations/{at}"), format!("there is no operation `{}`", line(wanted, 100))),
+            None => {
+                violations.add(format!("/operations/{at}"), format!("there is no operation `{}`", line(wanted, 100)))
+            }
         }
     }
     if wanted.is_empty() {
-        mistakes.add("/operations", "choose one operation at least");
+        violations.add("/operations", "choose one operation at least");
     }
     (places, chosen)
 }

@@ -135,11 +135,11 @@ fn what_cannot_be_asked_is_refused_plainly() {
         ("options", "OPTIONS"),
     ] {
         assert!(reason(id).contains(part), "{id}: {}", reason(id));
-        let Err(ImportError::Asked(mistakes)) = import(document(paths.clone()), &wanted(&["fine", id])) else {
+        let Err(ImportError::Asked(violations)) = import(document(paths.clone()), &wanted(&["fine", id])) else {
             panic!("{id}")
         };
-        assert_eq!((mistakes.len(), mistakes[0].path.as_str()), (1, "/operations/1"));
-        assert!(mistakes[0].message.starts_with(&format!("`{id}`: ")), "{}", mistakes[0].message);
+        assert_eq!((violations.len(), violations[0].path.as_str()), (1, "/operations/1"));
+        assert!(violations[0].message.starts_with(&format!("`{id}`: ")), "{}", violations[0].message);
     }
     let fine = listing.operations.iter().find(|choice| choice.id == "fine").unwrap();
     assert_eq!((fine.supported, fine.summary.as_str(), fine.method.as_str()), (true, "All fine", "GET"));
@@ -165,9 +165,9 @@ fn everything_that_is_in_the_way_is_told_at_once() {
         // One is named twice: the others keep the place that they were asked for at.
         ..wanted(&["fine", "nope", "fine", "upload", "GET /nope", "cookie"])
     };
-    let Err(ImportError::Asked(mistakes)) = import(document(paths.clone()), &asked) else { panic!() };
+    let Err(ImportError::Asked(violations)) = import(document(paths.clone()), &asked) else { panic!() };
     let mut told: Vec<(&str, bool)> =
-        mistakes.iter().map(|one| (one.path.as_str(), one.message.starts_with('`'))).collect();
+        violations.iter().map(|one| (one.path.as_str(), one.message.starts_with('`'))).collect();
     told.sort_unstable();
     assert_eq!(
         told,
@@ -180,7 +180,7 @@ fn everything_that_is_in_the_way_is_told_at_once() {
             ("/server", false),
             ("/version", false)
         ],
-        "{mistakes:#?}"
+        "{violations:#?}"
     );
     assert!(matches!(list(document(paths), Some("ftp://a.example")), Err(ImportError::Asked(_))));
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use resly_core::{
-    connector::approval::{RequestedGrants, remarks},
+    connector::approval::{RequestedGrants, import_warnings},
     id::OrganizationId,
 };
 use resly_manifest::{Digest, SideEffect};
@@ -30,7 +30,7 @@ pub async fn admit_file(app: &App, given: InputFile) -> anyhow::Result<Connector
     app.sandbox.prepare_mapper().await.context("the definition could not be examined")?;
     let manifest =
         definition::usable(app, OrganizationId(Uuid::nil()), reading).await.map_err(|unusable| match unusable {
-            DefinitionError::Mistakes(mistakes) => mistakes_error(&mistakes),
+            DefinitionError::Violations(mistakes) => mistakes_error(&mistakes),
             DefinitionError::Unexamined(fault) => {
                 anyhow::Error::new(fault).context("the definition could not be examined")
             }
@@ -56,7 +56,8 @@ pub fn summary(postable: &ConnectorUpload) -> String {
         format!("  signature: {signature}"),
     ];
     if postable.wasm.is_some() {
-        lines.extend(remarks(manifest, &postable.imports).into_iter().map(|remark| format!("  note: {remark}")));
+        lines
+            .extend(import_warnings(manifest, &postable.imports).into_iter().map(|remark| format!("  note: {remark}")));
     }
     lines.join("\n")
 }

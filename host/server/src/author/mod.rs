@@ -14,7 +14,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use resly_core::{connector::approval::RequestedGrants, json::without_bom};
-use resly_manifest::{Mistake, Reading};
+use resly_manifest::{ParsedManifest, Violation};
 use resly_service::{definition::Source, upload};
 
 pub use self::{
@@ -41,7 +41,7 @@ pub struct ConnectorUpload {
 /// What a file holds, as far as reading it tells.
 pub enum InputFile {
     Component(ConnectorUpload),
-    Definition(Reading),
+    Definition(ParsedManifest),
 }
 
 /// Reads a packed component, or a definition as TOML or JSON.
@@ -60,14 +60,14 @@ pub fn read(file: &Path) -> anyhow::Result<InputFile> {
             "{} is the manifest of a compiled connector: an action without `request` needs a component; pack the two \
              with `resly connector pack`{}",
             file.display(),
-            listed(&reading.mistakes)
+            listed(&reading.violations)
         );
     }
     Ok(InputFile::Definition(reading))
 }
 
 /// A definition by its file's name: JSON, or TOML.
-fn written(file: &Path, text: String) -> anyhow::Result<Reading> {
+fn written(file: &Path, text: String) -> anyhow::Result<ParsedManifest> {
     let source = if file.extension().is_some_and(|extension| extension == "json") {
         let wrong = || format!("{} is not a connector's manifest", file.display());
         Source::Json(serde_json::from_slice(without_bom(text.as_bytes())).with_context(wrong)?)
@@ -77,10 +77,10 @@ fn written(file: &Path, text: String) -> anyhow::Result<Reading> {
     Ok(source.read())
 }
 
-fn mistakes_error(mistakes: &[Mistake]) -> anyhow::Error {
+fn mistakes_error(mistakes: &[Violation]) -> anyhow::Error {
     anyhow::anyhow!("the manifest has mistakes:{}", listed(mistakes))
 }
 
-fn listed(mistakes: &[Mistake]) -> String {
+fn listed(mistakes: &[Violation]) -> String {
     mistakes.iter().map(|mistake| format!("\n  - {mistake}")).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use resly_core::connector::{connection::Owner, schema_check};
-use resly_manifest::{Auth, AuthType, Grant, Manifest, json_schema::Difference};
+use resly_manifest::{Auth, AuthType, Grant, Manifest, Violation};
 use resly_vault::Credentials;
 use serde_json::{Map, Value};
 
@@ -73,10 +73,9 @@ pub fn fit_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> {
     if !settings.is_object() {
         return vec![FieldError::new("settings", "an object is expected")];
     }
-    if let Err(differences) = schema_check::validate(&manifest.settings, settings) {
-        let mistake =
-            |difference: &Difference| FieldError::new(difference.under("settings"), difference.message.clone());
-        return differences.iter().map(mistake).collect();
+    if let Err(violations) = schema_check::validate(&manifest.settings, settings) {
+        let mistake = |violation: &Violation| FieldError::new(violation.under("settings"), violation.message.clone());
+        return violations.iter().map(mistake).collect();
     }
     match resly_egress::check_settings(manifest, settings) {
         Ok(_) => Vec::new(),

@@ -4,7 +4,7 @@ use resly_core::{
     connector::{approval::RequestedGrants, connection::Origin},
     id::OrganizationId,
 };
-use resly_manifest::Reading;
+use resly_manifest::ParsedManifest;
 use resly_store::{NewConnectorVersion, VersionState};
 
 use super::{ConnectorError, FoundConnector, find, keep};
@@ -14,7 +14,7 @@ use crate::{App, definition};
 pub async fn define(
     app: &App,
     organization: OrganizationId,
-    reading: Reading,
+    reading: ParsedManifest,
 ) -> Result<FoundConnector, ConnectorError> {
     let manifest = definition::usable(app, organization, reading).await?;
     let (id, version) = (manifest.id.clone(), manifest.version.clone());

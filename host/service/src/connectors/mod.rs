@@ -9,7 +9,7 @@ use resly_core::{
     error::StoreError,
     id::{ConnectionId, OrganizationId},
 };
-use resly_manifest::{Digest, Manifest, Mistake};
+use resly_manifest::{Digest, Manifest, Violation};
 use resly_store::{COMPILING_MOST, NewConnectorVersion, SavedVersion, Trust, VersionState};
 
 pub use self::{
@@ -36,7 +36,7 @@ pub enum ConnectorError {
     Definition(#[from] DefinitionError),
     /// What an upload says of itself is wrong, or it couldn't be compiled.
     #[error("{} mistakes in the component", .0.len())]
-    Component(Vec<Mistake>),
+    Component(Vec<Violation>),
     #[error(transparent)]
     NotInstallable(#[from] NotInstallable),
     #[error("`{0}` is a bundled connector; choose another id")]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use resly_core::{connector::connection::Origin, id::OrganizationId};
-use resly_manifest::{Manifest, Mistake};
+use resly_manifest::{Manifest, Violation};
 use resly_store::{Compiling, NewConnectorVersion, VersionState};
 use tokio::time::timeout;
 
@@ -63,7 +63,7 @@ pub async fn upload(
     let connector = find(app, organization, &id, Some(&version)).await?;
     if connector.chosen.state == VersionState::Refused {
         let reason = connector.chosen.reason.unwrap_or_default();
-        return Err(ConnectorError::Component(vec![Mistake::new("", reason)]));
+        return Err(ConnectorError::Component(vec![Violation::new("", reason)]));
     }
     Ok(Uploaded { connector, is_new })
 }

@@ -42,14 +42,14 @@ impl Prepared {
     }
 
     pub(in crate::connector) fn bad_input(&self, action: &str, input: &Value) -> Option<Fault> {
-        let differences = schema_check::check(self.input.get(action)?, input).err()?;
-        let message = format!("the input doesn't fit the action's schema: {}", in_words(&differences));
+        let violations = schema_check::check(self.input.get(action)?, input).err()?;
+        let message = format!("the input doesn't fit the action's schema: {}", in_words(&violations));
         Some(Fault::new(FaultKind::InvalidInput, message))
     }
 
     pub(super) fn bad_output(&self, action: &str, output: &Value) -> Option<Fault> {
-        let differences = schema_check::check(self.output.get(action)?, output).err()?;
-        let message = format!("the output doesn't fit the action's schema: {}", in_words(&differences));
+        let violations = schema_check::check(self.output.get(action)?, output).err()?;
+        let message = format!("the output doesn't fit the action's schema: {}", in_words(&violations));
         Some(Fault::new(FaultKind::Output, message))
     }
 }

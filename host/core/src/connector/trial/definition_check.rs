@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use resly_manifest::{Action, Allowance, Digest, Manifest, Mistake};
+use resly_manifest::{Action, Allowance, Digest, Manifest, Violation};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -38,23 +38,24 @@ impl Connectors {
         organization: OrganizationId,
         runner: Digest,
         manifest: &Manifest,
-    ) -> Result<Vec<Mistake>, Fault> {
+    ) -> Result<Vec<Violation>, Fault> {
         let mut purse = Purse(ALL);
-        let mut mistakes = Vec::new();
+        let mut violations = Vec::new();
         let mut known = BTreeMap::new();
         for (path, filter) in filters(manifest) {
             if !known.contains_key(filter) {
                 known.insert(filter, self.unreadable(organization, filter, &mut purse).await?);
             }
             let told = known.get(filter).cloned().flatten();
-            mistakes.extend(told.map(|message| Mistake::new(path, message)));
+            violations.extend(told.map(|message| Violation::new(path, message)));
         }
         for (at, action) in manifest.actions.iter().enumerate() {
             let told = self.templates(organization, runner, action, &mut purse).await?;
             let root = format!("/actions/{at}");
-            mistakes.extend(told.into_iter().map(|told| Mistake::new(format!("{root}{}", told.path), told.message)));
+            violations
+                .extend(told.into_iter().map(|told| Violation::new(format!("{root}{}", told.path), told.message)));
         }
-        Ok(mistakes)
+        Ok(violations)
     }
 
     /// Why a jq filter can't be parsed. `None` when it can.

@@ -2,21 +2,21 @@
 
 use serde_json::{Map, Value};
 
-use super::{Mistakes, step};
+use super::{Violations, step};
 
 /// The members of an object. Each unknown one is a mistake.
 pub(super) fn members<'v>(
     path: &str,
     value: &'v Value,
     known: &[&str],
-    mistakes: &mut Mistakes,
+    violations: &mut Violations,
 ) -> Option<&'v Map<String, Value>> {
     let Some(members) = value.as_object() else {
-        mistakes.add(path, "this has to be an object");
+        violations.add(path, "this has to be an object");
         return None;
     };
     for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
-        mistakes.add(step(path, name), format!("unknown; here are known: {}", known.join(", ")));
+        violations.add(step(path, name), format!("unknown; here are known: {}", known.join(", ")));
     }
     Some(members)
 }

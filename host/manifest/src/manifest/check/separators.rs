@@ -2,21 +2,21 @@
 
 use serde_json::{Map, Value};
 
-use super::{Mistakes, object::members, step};
+use super::{Violations, object::members, step};
 
 /// The separators that are allowed between the items of a list.
 const SEPARATORS: [&str; 4] = [",", " ", "|", "\t"];
 
-pub fn check(path: &str, request: &Map<String, Value>, mistakes: &mut Mistakes) {
+pub fn check(path: &str, request: &Map<String, Value>, violations: &mut Violations) {
     let given = |of: &Map<String, Value>, name: &str| of.get(name).filter(|value| !value.is_null()).cloned();
     let Some(separators) = given(request, "separators") else { return };
     let path = format!("{path}/separators");
-    let Some(separators) = members(&path, &separators, &["query", "headers", "form"], mistakes) else { return };
+    let Some(separators) = members(&path, &separators, &["query", "headers", "form"], violations) else { return };
     for (name, of) in [("query", "query"), ("headers", "headers"), ("form", "body")] {
         let Some(lists) = given(separators, name) else { continue };
         let path = format!("{path}/{name}");
         let Some(lists) = lists.as_object() else {
-            mistakes.add(path, "separators are an object of names and characters");
+            violations.add(path, "separators are an object of names and characters");
             continue;
         };
         // When the body is one expression, its names aren't known before the call.
@@ -29,8 +29,8 @@ pub fn check(path: &str, request: &Map<String, Value>, mistakes: &mut Mistakes) 
         for (list, separator) in lists {
             let path = step(&path, list);
             let is_one = separator.as_str().is_some_and(|text| SEPARATORS.contains(&text));
-            mistakes.require(is_one, &path, "a separator is a comma, a space, a `|` or a tab");
-            mistakes.require(known(list), &path, format!("`{of}` of this request has no `{list}`"));
+            violations.require(is_one, &path, "a separator is a comma, a space, a `|` or a tab");
+            violations.require(known(list), &path, format!("`{of}` of this request has no `{list}`"));
         }
     }
 }

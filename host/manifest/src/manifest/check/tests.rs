@@ -24,8 +24,8 @@ fn example() -> Value {
             "response": {"status": 200, "json": {"data": {"id": "1", "name": "Acme", "plan": {"name": "Pro"}}}}}]})
 }
 
-fn mistakes(value: Value) -> Vec<(String, String)> {
-    from_value(value).mistakes.into_iter().map(|mistake| (mistake.path, mistake.message)).collect()
+fn violations(value: Value) -> Vec<(String, String)> {
+    from_value(value).violations.into_iter().map(|violation| (violation.path, violation.message)).collect()
 }
 
 /// The example with one member changed; null takes a member away.
@@ -39,7 +39,7 @@ fn with(pointer: &str, value: Value) -> Vec<(String, String)> {
         Value::Array(items) => items[name.parse::<usize>().unwrap()] = value,
         _ => panic!("{pointer}"),
     }
-    mistakes(changed)
+    violations(changed)
 }
 
 #[track_caller]
@@ -52,7 +52,7 @@ fn into_list(pointer: &str, value: Value, at: &str, part: &str) {
 
 #[test]
 fn the_example_has_no_mistake() {
-    assert_eq!(mistakes(example()), []);
+    assert_eq!(violations(example()), []);
     for (pointer, value) in [
         ("/hosts/0", json!("crm.example.com/eu")),
         (
@@ -148,14 +148,14 @@ fn declarative_is_all_or_nothing() {
     let action = compiled["actions"][0].as_object_mut().unwrap();
     action.remove("request");
     action.remove("response");
-    assert_eq!(mistakes(compiled.clone()), []);
+    assert_eq!(violations(compiled.clone()), []);
     let mut second = example()["actions"][0].clone();
     second["id"] = json!("second");
     compiled["actions"].as_array_mut().unwrap().push(second);
-    assert_eq!(mistakes(compiled)[0].0, "/actions/0/request");
+    assert_eq!(violations(compiled)[0].0, "/actions/0/request");
     let mut stray = example();
     stray["actions"][0].as_object_mut().unwrap().remove("request");
-    assert_eq!(mistakes(stray)[0].0, "/actions/0/response");
+    assert_eq!(violations(stray)[0].0, "/actions/0/response");
 }
 
 #[test]

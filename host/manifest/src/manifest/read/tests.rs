@@ -26,7 +26,7 @@ fn example() -> Value {
 }
 
 fn paths(document: Value) -> Vec<String> {
-    from_value(document).mistakes.into_iter().map(|mistake| mistake.path).collect()
+    from_value(document).violations.into_iter().map(|violation| violation.path).collect()
 }
 
 #[test]
@@ -56,8 +56,8 @@ fn every_mistake_is_told_at_once_at_its_place() {
     action["request"]["url"] = json!("https://crm.example.com/{{ input.it }}");
     action["request"]["boddy"] = json!(1);
     action.as_object_mut().unwrap().remove("description");
-    let mistakes = from_value(document).mistakes;
-    let mut paths: Vec<&str> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
+    let violations = from_value(document).violations;
+    let mut paths: Vec<&str> = violations.iter().map(|violation| violation.path.as_str()).collect();
     paths.sort_unstable();
     assert_eq!(
         paths,
@@ -77,9 +77,9 @@ fn every_mistake_is_told_at_once_at_its_place() {
             "/nmae",
             "/version",
         ],
-        "{mistakes:#?}"
+        "{violations:#?}"
     );
-    let message = |path: &str| mistakes.iter().find(|mistake| mistake.path == path).unwrap().message.clone();
+    let message = |path: &str| violations.iter().find(|violation| violation.path == path).unwrap().message.clone();
     assert_eq!(message("/name"), "this has to be a string");
     assert!(message("/nmae").contains("known: id, name, version"), "{}", message("/nmae"));
     assert!(message("/auth/nam").contains("known: type, in, name, prefix"), "{}", message("/auth/nam"));
@@ -126,13 +126,13 @@ fn any_number_of_mistakes_is_told_in_few_words() {
     let mut action = example();
     action["actions"][0]["request"]["query"] = many(&|n| (format!("{n}"), json!(format!("{{{{ input.{long} }}}}"))));
     for document in [unknown, sound_shape, action, json!({"id": long}), json!(long)] {
-        let mistakes = from_value(document).mistakes;
-        assert!((1..=201).contains(&mistakes.len()), "{}", mistakes.len());
-        let longest = mistakes.iter().map(|one| one.path.chars().count().max(one.message.chars().count())).max();
+        let violations = from_value(document).violations;
+        assert!((1..=201).contains(&violations.len()), "{}", violations.len());
+        let longest = violations.iter().map(|one| one.path.chars().count().max(one.message.chars().count())).max();
         assert!(longest <= Some(501), "{longest:?}");
     }
-    let mistakes = from_toml(&format!("{long} = {long}")).mistakes;
-    assert!(mistakes[0].message.chars().count() <= 501, "{}", mistakes[0].message.len());
+    let violations = from_toml(&format!("{long} = {long}")).violations;
+    assert!(violations[0].message.chars().count() <= 501, "{}", violations[0].message.len());
 }
 
 /// Whatever a manifest can't be read from, the schema finds; and where it finds nothing, the manifest can be read.
@@ -168,7 +168,7 @@ fn the_schema_and_the_type_agree() {
             let mut document = whole.clone();
             *document.pointer_mut(place).unwrap() = other.clone();
             let reads = serde_json::from_value::<Manifest>(document.clone()).is_ok();
-            let shaped = super::misshapen(&document).is_empty();
+            let shaped = super::schema_violations(&document).is_empty();
             // The schema is the stricter one in `auth`, where unknown members would go unread, and where a list would do
             // for an object.
             let stricter = place.starts_with("/auth") || other.is_array();
@@ -180,10 +180,10 @@ fn the_schema_and_the_type_agree() {
 
 #[test]
 fn toml_is_told_in_the_same_way() {
-    let mistakes = from_toml("id = \"x\"\nname = 1\nversion = 2026-01-01\n[[actions]]\nid = \"a\"\n").mistakes;
-    let paths: Vec<&str> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
+    let violations = from_toml("id = \"x\"\nname = 1\nversion = 2026-01-01\n[[actions]]\nid = \"a\"\n").violations;
+    let paths: Vec<&str> = violations.iter().map(|violation| violation.path.as_str()).collect();
     assert_eq!(paths, ["/name", "/actions/0/title", "/actions/0/description", "/version"]);
-    let mistakes = from_toml("id = ").mistakes;
-    assert_eq!((mistakes.len(), mistakes[0].path.as_str()), (1, ""));
-    assert!(mistakes[0].message.contains("line 1"), "{}", mistakes[0].message);
+    let violations = from_toml("id = ").violations;
+    assert_eq!((violations.len(), violations[0].path.as_str()), (1, ""));
+    assert!(violations[0].message.contains("line 1"), "{}", violations[0].message);
 }

@@ -1,62 +1,38 @@
 //! Describes how a value differs from its JSON Schema: where and why, without quoting the value. Values may be
 //! customers' data, and these texts go to logs.
 
-use std::fmt;
-
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use serde_json::Value;
 
-use crate::{manifest::step, mask};
+use crate::{
+    mask,
+    violation::{Violation, step},
+};
 
 /// The most failures of one alternative that are described, and the most alternatives.
 const MISSED: usize = 3;
 const ALTERNATIVES: usize = 8;
 
-/// One place where a value differs from its schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// A JSON Pointer (RFC 6901) into the value.
-    pub path: String,
-    pub message: String,
-}
-
-impl Difference {
-    /// A difference of the whole value.
-    pub fn of_all(message: String) -> Self {
-        Self { path: String::new(), message }
-    }
-
-    pub(super) fn new(error: &ValidationError) -> Self {
-        let path = mask::secrets(&error.instance_path().to_string()).into_owned();
-        match error.kind() {
-            // At the place that it should be in.
-            ValidationErrorKind::Required { property } => {
-                let name = property.as_str().unwrap_or_default();
-                Self { path: step(&path, name), message: "it is missing".to_owned() }
-            }
-            _ => Self { path, message: mask::secrets(&words(error)).into_owned() },
+/// One place where a value violates its schema.
+pub(super) fn describe(error: &ValidationError) -> Violation {
+    let path = mask::secrets(&error.instance_path().to_string()).into_owned();
+    match error.kind() {
+        // The path is that of the missing member.
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            Violation { path: step(&path, name), message: "it is missing".to_owned() }
         }
-    }
-
-    /// The path in the notation of request bodies, from a member on: `settings.regions[0].name`.
-    pub fn under(&self, member: &str) -> String {
-        self.path.split('/').skip(1).fold(member.to_owned(), |path, step| match step.parse::<usize>() {
-            Ok(at) => format!("{path}[{at}]"),
-            Err(_) => format!("{path}.{}", step.replace("~1", "/").replace("~0", "~")),
-        })
+        _ => Violation { path, message: mask::secrets(&words(error)).into_owned() },
     }
 }
 
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = if self.path.is_empty() { "the value" } else { &self.path };
-        write!(f, "{path}: {}", self.message)
-    }
-}
-
-/// All differences in one line.
-pub fn in_words(differences: &[Difference]) -> String {
-    differences.iter().map(Difference::to_string).collect::<Vec<_>>().join("; ")
+/// All violations in one line.
+pub fn in_words(violations: &[Violation]) -> String {
+    let line = |Violation { path, message }: &Violation| match path.as_str() {
+        "" => format!("the value: {message}"),
+        path => format!("{path}: {message}"),
+    };
+    violations.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
 /// Describes what a schema requires. For alternatives, it describes why each of them fails.
@@ -135,9 +111,9 @@ mod tests {
     #[test]
     fn a_path_is_a_pointer_or_stands_under_a_member() {
         let schema = json!({"properties": {"a/b": {"items": {"properties": {"n": {"type": "integer"}}}}}});
-        let differences = validate(&schema, &json!({"a/b": [{"n": 1}, {"n": "hunter2"}]})).unwrap_err();
-        assert_eq!(in_words(&differences), "/a~1b/1/n: it is not of type \"integer\"");
-        assert_eq!(differences[0].under("settings"), "settings.a/b[1].n");
+        let violations = validate(&schema, &json!({"a/b": [{"n": 1}, {"n": "hunter2"}]})).unwrap_err();
+        assert_eq!(in_words(&violations), "/a~1b/1/n: it is not of type \"integer\"");
+        assert_eq!(violations[0].under("settings"), "settings.a/b[1].n");
         let missing = validate(&json!({"required": ["shop"]}), &json!({})).unwrap_err();
         assert_eq!(
             (missing[0].under("settings"), in_words(&missing)),
