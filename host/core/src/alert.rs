@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::{
     connector::{
         connection::Environment,
+        failure_reason::FailureReason,
         health::{Health, HealthState},
-        reason::Reason,
     },
     id::{AlertId, ConnectionId},
     time::Timestamp,
@@ -89,7 +89,7 @@ impl Event {
         [Self::ConnectionNeedsAuth, Self::ConnectionFailing, Self::ConnectionRecovered, Self::CredentialExpiring];
 
     /// The event of this name, if a webhook may subscribe to it.
-    pub fn chosen(name: &str) -> Option<Self> {
+    pub fn subscribable(name: &str) -> Option<Self> {
         Self::CHOICE.into_iter().find(|event| event.name() == name)
     }
 
@@ -130,21 +130,21 @@ impl AlertKind {
     }
 
     /// What an admin does next, besides what the alert's message says.
-    pub fn what_to_do(self, reason: Option<Reason>) -> &'static str {
+    pub fn advice(self, reason: Option<FailureReason>) -> &'static str {
         match (self, reason) {
             (Self::CredentialExpiring, _) => {
                 "Make a new credential at the service and set it on the connection, or connect the account anew, before \
                  the old one ends."
             }
-            (_, Some(reason)) => reason.what_to_do(),
-            (_, None) => Reason::NeedsAuth.what_to_do(),
+            (_, Some(reason)) => reason.advice(),
+            (_, None) => FailureReason::NeedsAuth.advice(),
         }
     }
 }
 
 /// The connection that an alert is about, as it was at that time.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub struct AlertSubject {
     pub connection: ConnectionId,
     pub name: String,
     pub connector: String,
@@ -160,7 +160,7 @@ pub struct NewAlert {
     pub title: String,
     /// What happened; redacted. Only the API shows it, because it may quote a service.
     pub message: Option<String>,
-    pub reason: Option<Reason>,
+    pub reason: Option<FailureReason>,
 }
 
 /// What a change of health does to alerts.
@@ -173,7 +173,7 @@ pub enum HealthChange {
 
 /// What a change of health does to alerts. `offered` says whether chats could use the connection: one that an admin
 /// still sets up raises none.
-pub fn health_change(before: &Health, after: &Health, subject: &Subject, offered: bool) -> Option<HealthChange> {
+pub fn health_change(before: &Health, after: &Health, subject: &AlertSubject, offered: bool) -> Option<HealthChange> {
     if before.state == after.state {
         return None;
     }
@@ -201,7 +201,7 @@ pub fn health_cause(kind: AlertKind, connection: ConnectionId) -> String {
 
 /// The alert about a credential that expires. It is raised once for each expiry, even after somebody has acknowledged
 /// it.
-pub fn expiry(subject: &Subject, ends: Timestamp) -> NewAlert {
+pub fn expiry(subject: &AlertSubject, ends: Timestamp) -> NewAlert {
     let kind = AlertKind::CredentialExpiring;
     NewAlert {
         kind,
@@ -220,14 +220,20 @@ pub fn payload(event: Event, at: Timestamp, data: Value) -> String {
 }
 
 /// The data of an event about an alert.
-pub fn alert_data(id: AlertId, kind: AlertKind, title: &str, reason: Option<Reason>, subject: &Subject) -> Value {
+pub fn alert_data(
+    id: AlertId,
+    kind: AlertKind,
+    title: &str,
+    reason: Option<FailureReason>,
+    subject: &AlertSubject,
+) -> Value {
     json!({
         "alert": id, "kind": kind, "severity": kind.severity(), "title": title, "reason": reason,
-        "what_to_do": kind.what_to_do(reason), "connection": subject.data(),
+        "what_to_do": kind.advice(reason), "connection": subject.data(),
     })
 }
 
-impl Subject {
+impl AlertSubject {
     /// The JSON of this connection in an event.
     pub fn data(&self) -> Value {
         json!({"id": self.connection, "name": self.name, "connector": self.connector, "environment": self.environment})
@@ -249,8 +255,8 @@ mod tests {
     use super::*;
     use crate::connector::health::{HealthSignal, Schedule};
 
-    fn subject() -> Subject {
-        Subject {
+    fn subject() -> AlertSubject {
+        AlertSubject {
             connection: ConnectionId(Uuid::nil()),
             name: "Our shop".to_owned(),
             connector: "shopify".to_owned(),
@@ -276,13 +282,13 @@ mod tests {
         let mut before = Health::unknown(at(0));
         let mut kinds = Vec::new();
         for n in 1..=5 {
-            let after = before.after(bad(Reason::Upstream), Schedule::default(), 0, at(n));
+            let after = before.after(bad(FailureReason::Upstream), Schedule::default(), 0, at(n));
             kinds.push(raised(health_change(&before, &after, &subject(), true)));
             assert_eq!(raised(health_change(&before, &after, &subject(), false)), None, "nobody uses it yet");
             before = after;
         }
         assert_eq!(kinds, [None, None, Some(AlertKind::ConnectionFailing), None, None]);
-        let after = before.after(bad(Reason::NeedsAuth), Schedule::default(), 0, at(6));
+        let after = before.after(bad(FailureReason::NeedsAuth), Schedule::default(), 0, at(6));
         assert_eq!(raised(health_change(&before, &after, &subject(), true)), Some(AlertKind::NeedsAuth));
         let healthy = after.after(HealthSignal::Good, Schedule::default(), 0, at(7));
         assert!(matches!(health_change(&after, &healthy, &subject(), false), Some(HealthChange::Recovered)));
@@ -295,7 +301,7 @@ mod tests {
             AlertId(Uuid::nil()),
             AlertKind::ConnectionFailing,
             "Our shop: it keeps failing",
-            Some(Reason::Upstream),
+            Some(FailureReason::Upstream),
             &subject(),
         );
         let sent: Value = serde_json::from_str(&payload(Event::ConnectionFailing, at(0), data)).unwrap();

@@ -39,7 +39,7 @@ pub type Limits = BTreeMap<Meter, u64>;
 
 /// The value of one meter at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reading {
+pub struct MeterReading {
     pub used: u64,
     pub limit: Option<u64>,
     /// The amount set aside for running calls, in addition to `used`. Only for meters that set amounts aside.
@@ -51,7 +51,7 @@ pub struct Reading {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct UsageReport {
     pub period: Period,
-    pub meters: BTreeMap<Meter, Reading>,
+    pub meters: BTreeMap<Meter, MeterReading>,
     /// Calls in the `sandbox` environment. They count toward no limit and no bill.
     pub sandbox: BTreeMap<Meter, u64>,
     /// Counts toward no limit of the plan.

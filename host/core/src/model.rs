@@ -77,12 +77,12 @@ pub struct ToolSpec {
     /// JSON Schema (2020-12) of the arguments.
     pub parameters: Value,
     /// The actions that `call_connector` reaches, for models that match by rule instead of reading the schema.
-    pub actions: Vec<OfferedAction>,
+    pub actions: Vec<ActionSpec>,
 }
 
 /// A connector's action as it is offered to a model.
 #[derive(Clone, Debug)]
-pub struct OfferedAction {
+pub struct ActionSpec {
     /// The model's name for the connection.
     pub connection: String,
     pub action: String,

@@ -50,7 +50,7 @@ names! {
     Meter = resly_core::meter::Meter { Messages, Embeddings, ConnectorCalls, Fuel }
     Origin = resly_core::connector::connection::Origin { Bundled, Declarative, Uploaded }
     Owner = resly_core::connector::connection::Owner { Organization, Visitor }
-    Reason = resly_core::connector::reason::Reason {
+    Reason = resly_core::connector::failure_reason::FailureReason {
         RequestConfiguration, NeedsAuth, Upstream, RateLimited, Mapping, Denied, Limit, Internal,
     }
     Role = resly_core::model::Role { User, Assistant }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
     connector::{
-        approval::{Approval, Difference, RequestedGrants, difference},
+        approval::{Approval, GrantChanges, RequestedGrants, grant_changes},
         connection::{Catalogue, Installable, Origin},
         sandbox::ComponentSource,
     },
@@ -192,7 +192,7 @@ impl CatalogEntry {
     }
 
     /// What an upload asks for beyond the approved ones that came before it; `None` when it is the first.
-    pub fn changes(&self, versions: &[Self]) -> Option<Difference> {
+    pub fn changes(&self, versions: &[Self]) -> Option<GrantChanges> {
         if self.installable.origin != Origin::Uploaded {
             return None;
         }
@@ -203,7 +203,7 @@ impl CatalogEntry {
             .collect();
         before.sort_by_key(|other| Reverse(other.created_at));
         let approved: Vec<RequestedGrants> = before.into_iter().map(Self::asking).collect();
-        difference(&approved, &self.asking())
+        grant_changes(&approved, &self.asking())
     }
 
     fn asking(&self) -> RequestedGrants {

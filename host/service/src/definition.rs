@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use resly_core::{
     connector::{
-        call::Prepared,
+        call::ConnectorSchemas,
         connection::{Environment, Installable, Origin},
         fault::Fault,
     },
@@ -110,7 +110,7 @@ pub async fn usable(
             mistakes.add(path, "missing: a declarative connector states the request of each action");
         }
     }
-    let examined = app.connectors.examine(organization, app.catalogue.runner(), &manifest).await;
+    let examined = app.connectors.check_syntax(organization, app.catalogue.runner(), &manifest).await;
     for mistake in examined.map_err(DefinitionError::Unexamined)? {
         if !mistakes.cover(&mistake.path) {
             mistakes.extend([mistake]);
@@ -146,6 +146,6 @@ pub async fn dry_run(
     let connection = connections::draft(id, organization, &manifest, settings, Environment::Production, now);
     let installable =
         Installable { manifest: Arc::new(manifest), component: app.catalogue.runner(), origin: Origin::Declarative };
-    let prepared = Prepared::new(installable);
+    let prepared = ConnectorSchemas::new(installable);
     Ok(actions::dry_run_draft(app, by, &connection, &prepared, spec.action, spec.input).await?)
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use resly_core::{
     connector::{
-        account::{Account, AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, Renewed, SealedCredentials},
+        account::{
+            Account, AccountKey, AccountStore, AccountTerms, RenewalFailure, RenewalLease, Renewed, SealedCredentials,
+        },
         connection::Connection,
     },
     error::StoreError,
@@ -60,15 +62,15 @@ pub(crate) fn visitor_of(key: &AccountKey) -> Text<'_> {
     Text(key.visitor.as_deref().unwrap_or_default())
 }
 
-async fn claim(
+async fn take_lease(
     db: &mut Conn<'_>,
     key: &AccountKey,
-    claim: Claim,
+    lease: RenewalLease,
     now: Timestamp,
     until: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let (connection, organization, visitor) = (Id(key.connection.0), Id(key.organization.0), visitor_of(key));
-    let claimed = if claim.version == 0 {
+    let claimed = if lease.version == 0 {
         execute!(
             db,
             "INSERT INTO connection_accounts
@@ -81,7 +83,7 @@ async fn claim(
             connection,
             organization,
             visitor,
-            Id(claim.id),
+            Id(lease.id),
             Time(until),
             Time(now),
             false
@@ -95,16 +97,16 @@ async fn claim(
             connection,
             organization,
             visitor,
-            Id(claim.id),
+            Id(lease.id),
             Time(until),
             Time(now),
-            Count(claim.version)
+            Count(lease.version)
         )?
     };
     Ok(claimed > 0)
 }
 
-async fn renew(db: &mut Conn<'_>, key: &AccountKey, claim: Claim, new: &Renewed) -> Result<bool, sqlx::Error> {
+async fn renew(db: &mut Conn<'_>, key: &AccountKey, lease: RenewalLease, new: &Renewed) -> Result<bool, sqlx::Error> {
     let renewed = execute!(
         db,
         "UPDATE connection_accounts
@@ -114,8 +116,8 @@ async fn renew(db: &mut Conn<'_>, key: &AccountKey, claim: Claim, new: &Renewed)
         Id(key.connection.0),
         Id(key.organization.0),
         visitor_of(key),
-        Count(claim.version),
-        Id(claim.id),
+        Count(lease.version),
+        Id(lease.id),
         new.sealed.0.as_slice(),
         new.terms.scope.as_deref().map(Text),
         new.terms.expires_at.map(Time),
@@ -324,29 +326,29 @@ impl AccountStore for Store {
         Ok(found.map_err(failed(doing))?.map(AccountRow::account))
     }
 
-    async fn claim_account(
+    async fn lease_account(
         &self,
         key: &AccountKey,
-        of: Claim,
+        lease: RenewalLease,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool, StoreError> {
         let key = key.clone();
         self.write("claim an account's renewal", move |mut db| {
-            Box::pin(async move { Ok(claim(&mut db, &key, of, now, until).await?) })
+            Box::pin(async move { Ok(take_lease(&mut db, &key, lease, now, until).await?) })
         })
         .await
     }
 
-    async fn renew_account(&self, key: &AccountKey, claim: Claim, renewed: Renewed) -> Result<bool, StoreError> {
+    async fn renew_account(&self, key: &AccountKey, lease: RenewalLease, renewed: Renewed) -> Result<bool, StoreError> {
         let key = key.clone();
         self.write("keep an account's new tokens", move |mut db| {
-            Box::pin(async move { Ok(renew(&mut db, &key, claim, &renewed).await?) })
+            Box::pin(async move { Ok(renew(&mut db, &key, lease, &renewed).await?) })
         })
         .await
     }
 
-    async fn release_account(&self, key: &AccountKey, claim: Claim) -> Result<(), StoreError> {
+    async fn release_account(&self, key: &AccountKey, lease: RenewalLease) -> Result<(), StoreError> {
         let key = key.clone();
         self.write("give an account's claim back", move |mut db| {
             Box::pin(async move {
@@ -357,7 +359,7 @@ impl AccountStore for Store {
                     Id(key.connection.0),
                     Id(key.organization.0),
                     visitor_of(&key),
-                    Id(claim.id)
+                    Id(lease.id)
                 )?;
                 Ok(())
             })
@@ -365,7 +367,12 @@ impl AccountStore for Store {
         .await
     }
 
-    async fn fail_account(&self, key: &AccountKey, claim: Claim, failure: RenewalFailure) -> Result<(), StoreError> {
+    async fn fail_account(
+        &self,
+        key: &AccountKey,
+        lease: RenewalLease,
+        failure: RenewalFailure,
+    ) -> Result<(), StoreError> {
         let key = key.clone();
         self.write("keep why a renewal failed", move |mut db| {
             Box::pin(async move {
@@ -376,7 +383,7 @@ impl AccountStore for Store {
                     Id(key.connection.0),
                     Id(key.organization.0),
                     visitor_of(&key),
-                    Id(claim.id),
+                    Id(lease.id),
                     Json(&failure)
                 )?;
                 Ok(())
@@ -385,7 +392,7 @@ impl AccountStore for Store {
         .await
     }
 
-    async fn forget_account(&self, key: &AccountKey, claim: Claim) -> Result<bool, StoreError> {
+    async fn forget_account(&self, key: &AccountKey, lease: RenewalLease) -> Result<bool, StoreError> {
         let key = key.clone();
         self.write("forget a dead account", move |mut db| {
             Box::pin(async move {
@@ -397,8 +404,8 @@ impl AccountStore for Store {
                     Id(key.connection.0),
                     Id(key.organization.0),
                     visitor_of(&key),
-                    Count(claim.version),
-                    Id(claim.id)
+                    Count(lease.version),
+                    Id(lease.id)
                 )?;
                 Ok(forgotten > 0)
             })

@@ -2,10 +2,10 @@
 
 use resly_core::{
     alert::{
-        AlertKind, AlertState, EXPIRY_AHEAD, Event, NewAlert, Severity, Subject, alert_data, expiry, health_cause,
+        AlertKind, AlertState, AlertSubject, EXPIRY_AHEAD, Event, NewAlert, Severity, alert_data, expiry, health_cause,
         payload,
     },
-    connector::reason::Reason,
+    connector::failure_reason::FailureReason,
     error::StoreError,
     id::{AlertId, ConnectionId, OrganizationId},
     time::Timestamp,
@@ -37,7 +37,7 @@ pub struct Alert {
     pub title: String,
     /// What happened; redacted.
     pub message: Option<String>,
-    pub reason: Option<Reason>,
+    pub reason: Option<FailureReason>,
     pub created_at: Timestamp,
     pub resolved_at: Option<Timestamp>,
 }
@@ -56,7 +56,7 @@ pub(crate) async fn subject(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     connection: ConnectionId,
-) -> Result<Option<Subject>, sqlx::Error> {
+) -> Result<Option<AlertSubject>, sqlx::Error> {
     let found = row!(
         db,
         (String, String, String),
@@ -64,8 +64,9 @@ pub(crate) async fn subject(
         Id(connection.0),
         Id(organization.0)
     )?;
-    let subject =
-        |(name, connector, environment)| Ok(Subject { connection, name, connector, environment: named(environment)? });
+    let subject = |(name, connector, environment)| {
+        Ok(AlertSubject { connection, name, connector, environment: named(environment)? })
+    };
     found.map(subject).transpose()
 }
 
@@ -104,7 +105,7 @@ impl AlertRow {
 pub(crate) async fn raise(
     db: &mut Conn<'_>,
     organization: OrganizationId,
-    subject: &Subject,
+    subject: &AlertSubject,
     alert: &NewAlert,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
@@ -124,7 +125,7 @@ pub(crate) async fn raise(
         alert.cause.as_str(),
         Text(&alert.title),
         alert.message.as_deref().map(Text),
-        alert.reason.map(Reason::name),
+        alert.reason.map(FailureReason::name),
         Time(now)
     )?;
     let Some((id,)) = raised else { return Ok(()) };
@@ -137,7 +138,7 @@ pub(crate) async fn raise(
 pub(crate) async fn recovered(
     db: &mut Conn<'_>,
     organization: OrganizationId,
-    subject: &Subject,
+    subject: &AlertSubject,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let mut ended = Vec::new();

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use resly_core::{
     alert::{HealthChange, health_change},
     connector::{
+        failure_reason::FailureReason,
         health::{DueCheck, Health, HealthObservation, HealthState, HealthStore},
-        reason::Reason,
     },
     error::StoreError,
     id::{ConnectionId, OrganizationId},
@@ -72,7 +72,7 @@ async fn observe(db: &mut Conn<'_>, observed: HealthObservation) -> Result<(), s
          WHERE id = $1",
         Id(connection.0),
         after.state.name(),
-        after.reason.map(Reason::name),
+        after.reason.map(FailureReason::name),
         after.message.as_deref().map(Text),
         Time(after.since),
         after.checked_at.map(Time),

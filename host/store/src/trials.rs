@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use resly_core::{
-    connector::sample::{ActionSample, TrialStore},
+    connector::last_output::{LastOutput, TrialStore},
     error::StoreError,
     id::{ConnectionId, OrganizationId},
     meter::Meter,
@@ -21,7 +21,7 @@ use crate::{
 #[async_trait]
 impl TrialStore for Store {
     /// Of a connection that was deleted in the meantime, nothing is kept.
-    async fn keep_sample(&self, sample: ActionSample) -> Result<(), StoreError> {
+    async fn keep_sample(&self, sample: LastOutput) -> Result<(), StoreError> {
         self.write("keep a sample", move |mut db| {
             Box::pin(async move {
                 execute!(
@@ -49,7 +49,7 @@ impl TrialStore for Store {
         organization: OrganizationId,
         connection: ConnectionId,
         action: &str,
-    ) -> Result<Option<ActionSample>, StoreError> {
+    ) -> Result<Option<LastOutput>, StoreError> {
         let doing = "find a sample";
         let mut db = self.reader(doing).await?;
         let found = row!(
@@ -61,7 +61,7 @@ impl TrialStore for Store {
             Id(organization.0),
             Text(action)
         );
-        Ok(found.map_err(failed(doing))?.map(|(output, cut_from, at)| ActionSample {
+        Ok(found.map_err(failed(doing))?.map(|(output, cut_from, at)| LastOutput {
             organization,
             connection,
             action: action.to_owned(),

@@ -7,7 +7,7 @@ use resly_core::{
     connector::connection::Environment,
     error::StoreError,
     id::{KeyId, OrganizationId},
-    meter::{LimitLevel, LimitReached, Meter, Reading, Remaining, UsageReport},
+    meter::{LimitLevel, LimitReached, Meter, MeterReading, Remaining, UsageReport},
     time::{Period, Random, Timestamp},
 };
 use uuid::Uuid;
@@ -297,7 +297,7 @@ impl Store {
             .into_iter()
             .map(|meter| {
                 let (used, limit) = (used(meter, Environment::Production), limits.get(&meter).copied());
-                (meter, Reading { used, limit, reserved: reserved(meter) })
+                (meter, MeterReading { used, limit, reserved: reserved(meter) })
             })
             .collect();
         let sandbox = [Meter::ConnectorCalls, Meter::Fuel]

@@ -1,14 +1,14 @@
 //! Approvals: a person confirms a write before the host makes the call.
 //!
-//! [`render`] writes the text that the person reads, from the call's own input. [`words`] reads a yes or no in the
+//! [`render`] writes the text that the person reads, from the call's own input. [`reply`] reads a yes or no in the
 //! person's message. [`round`] holds the other calls of the same model message. [`Approvals`] creates, decides and
 //! executes approvals. An approval is executed at most once. A decision rests on the stored row alone, never on text
 //! that a model wrote.
 
 pub mod render;
+pub mod reply;
 pub mod round;
 mod service;
-pub mod words;
 
 use std::time::Duration;
 

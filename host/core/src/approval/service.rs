@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     connector::{
-        call::{Admitted, CallError, CallRequest, Caller, Connectors},
+        call::{CallError, CallRequest, Caller, Connectors, PermittedCall},
         fault::{Fault, FaultKind},
     },
     error::StoreError,
@@ -53,7 +53,7 @@ impl Approvals {
     }
 
     /// Creates an approval without storing it. Fails when the input has too many values to show to a person.
-    pub fn draft(&self, wish: ApprovalRequest, admitted: &Admitted) -> Result<Approval, Fault> {
+    pub fn draft(&self, wish: ApprovalRequest, admitted: &PermittedCall) -> Result<Approval, Fault> {
         let connection = &admitted.connection;
         let title = render::title(&connection.name, &admitted.action().title, connection.environment);
         let text = render::text(&title, &wish.input)

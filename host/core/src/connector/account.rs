@@ -48,7 +48,7 @@ pub struct Account {
     pub terms: AccountTerms,
     /// Increases whenever the sealed credentials are replaced.
     pub version: u64,
-    /// When the claim of a host that renews it ends.
+    /// When the lease of a host that renews it ends.
     pub claimed_until: Option<Timestamp>,
     /// Why the last renewal failed. `None` once one has succeeded.
     pub failure: Option<RenewalFailure>,
@@ -86,33 +86,38 @@ pub struct Renewed {
 
 /// A host's right to renew one version of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct RenewalLease {
     /// The version to replace; 0 for an account that has no token yet.
     pub version: u64,
-    /// Identifies this claim among those of other callers.
+    /// Identifies this lease among those of other callers.
     pub id: Uuid,
 }
 
-/// The port that stores accounts. A claim lets only one of many hosts renew an account. A service that rotates refresh
+/// The port that stores accounts. A lease lets only one of many hosts renew an account. A service that rotates refresh
 /// tokens takes a second use of one for theft, so a conflict must be found before the service is asked.
 #[async_trait]
 pub trait AccountStore: Send + Sync + 'static {
     async fn account(&self, key: &AccountKey) -> Result<Option<Account>, StoreError>;
-    /// Takes the claim until `until`. False when the version has changed, or when another claim is still valid at
+    /// Takes the lease until `until`. False when the version has changed, or when another lease is still valid at
     /// `now`.
-    async fn claim_account(
+    async fn lease_account(
         &self,
         key: &AccountKey,
-        claim: Claim,
+        lease: RenewalLease,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Replaces the account and ends the claim. False when the claim was lost; then nothing changes.
-    async fn renew_account(&self, key: &AccountKey, claim: Claim, renewed: Renewed) -> Result<bool, StoreError>;
-    /// Gives a claim back without renewing.
-    async fn release_account(&self, key: &AccountKey, claim: Claim) -> Result<(), StoreError>;
-    /// Stores a failure for later callers and gives the claim back. Does nothing when the claim was lost.
-    async fn fail_account(&self, key: &AccountKey, claim: Claim, failure: RenewalFailure) -> Result<(), StoreError>;
-    /// Deletes an account whose grant has ended. False when the claim was lost.
-    async fn forget_account(&self, key: &AccountKey, claim: Claim) -> Result<bool, StoreError>;
+    /// Replaces the account and ends the lease. False when the lease was lost; then nothing changes.
+    async fn renew_account(&self, key: &AccountKey, lease: RenewalLease, renewed: Renewed) -> Result<bool, StoreError>;
+    /// Gives a lease back without renewing.
+    async fn release_account(&self, key: &AccountKey, lease: RenewalLease) -> Result<(), StoreError>;
+    /// Stores a failure for later callers and gives the lease back. Does nothing when the lease was lost.
+    async fn fail_account(
+        &self,
+        key: &AccountKey,
+        lease: RenewalLease,
+        failure: RenewalFailure,
+    ) -> Result<(), StoreError>;
+    /// Deletes an account whose grant has ended. False when the lease was lost.
+    async fn forget_account(&self, key: &AccountKey, lease: RenewalLease) -> Result<bool, StoreError>;
 }

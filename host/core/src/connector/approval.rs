@@ -37,7 +37,7 @@ pub struct RequestedGrants {
 
 /// How a version differs from an approved one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Difference {
+pub struct GrantChanges {
     /// The approved version that it is compared with.
     pub against: String,
     #[serde(flatten)]
@@ -46,7 +46,7 @@ pub struct Difference {
 
 /// Compares a version with the approved ones, newest first. Returns the first comparison in which it asks for no more,
 /// or else the comparison with the newest. `None` when no version is approved.
-pub fn difference(approved: &[RequestedGrants], asked: &RequestedGrants) -> Option<Difference> {
+pub fn grant_changes(approved: &[RequestedGrants], asked: &RequestedGrants) -> Option<GrantChanges> {
     let mut differences = approved.iter().map(|approved| {
         let mut changes = compare(&approved.manifest, &asked.manifest);
         // An unsigned version has no known author, so any signer of the next version is acceptable.
@@ -60,7 +60,7 @@ pub fn difference(approved: &[RequestedGrants], asked: &RequestedGrants) -> Opti
                 what: "is not signed with the key that signed what was approved".to_owned(),
             });
         }
-        Difference { against: approved.manifest.version.clone(), changes }
+        GrantChanges { against: approved.manifest.version.clone(), changes }
     });
     let newest = differences.next()?;
     if newest.changes.wider.is_empty() {
@@ -73,7 +73,7 @@ pub fn difference(approved: &[RequestedGrants], asked: &RequestedGrants) -> Opti
 pub fn initial_approval(origin: Origin, approved: &[RequestedGrants], asked: &RequestedGrants) -> Approval {
     match origin {
         Origin::Bundled | Origin::Declarative => Approval::NotNeeded,
-        Origin::Uploaded => match difference(approved, asked) {
+        Origin::Uploaded => match grant_changes(approved, asked) {
             Some(difference) if difference.changes.wider.is_empty() => Approval::NotNeeded,
             _ => Approval::Pending,
         },
@@ -82,7 +82,7 @@ pub fn initial_approval(origin: Origin, approved: &[RequestedGrants], asked: &Re
 
 /// Notes where a component's imports and its manifest disagree. They are no reason to refuse it, because only what the
 /// manifest asks for is granted.
-pub fn remarks(manifest: &Manifest, imports: &[String]) -> Vec<String> {
+pub fn import_warnings(manifest: &Manifest, imports: &[String]) -> Vec<String> {
     let sends = imports.iter().any(|import| import.starts_with(HTTP));
     let mut remarks = Vec::new();
     if sends && manifest.hosts.is_empty() {
@@ -123,11 +123,11 @@ mod tests {
     #[test]
     fn the_comparison_is_with_the_version_that_comes_closest() {
         let approved = [asking("1.1.0", &["b.example"], None), asking("1.0.0", &["a.example"], None)];
-        let against = |hosts: &[&str]| difference(&approved, &asking("2.0.0", hosts, None)).unwrap().against;
+        let against = |hosts: &[&str]| grant_changes(&approved, &asking("2.0.0", hosts, None)).unwrap().against;
         assert_eq!(against(&["a.example"]), "1.0.0");
         assert_eq!(against(&["b.example"]), "1.1.0");
         assert_eq!(against(&["c.example"]), "1.1.0", "the newest when all of it is new");
-        assert_eq!(difference(&[], &asking("2.0.0", &[], None)), None);
+        assert_eq!(grant_changes(&[], &asking("2.0.0", &[], None)), None);
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         let count = |hosts: &[&str], auth: Auth, imports: &[&str]| {
             let manifest = Manifest { auth, ..asking("1.0.0", hosts, None).manifest };
             let imports: Vec<String> = imports.iter().map(|import| (*import).to_owned()).collect();
-            remarks(&manifest, &imports).len()
+            import_warnings(&manifest, &imports).len()
         };
         let http = "resly:connector/http@1.0.0";
         let others = ["resly:connector/log@1.0.0", "resly:connector/state@1.0.0", "resly:connector/mapping@1.0.0"];

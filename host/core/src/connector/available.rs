@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::StoreError,
     id::{ConnectionId, OrganizationId},
-    model::OfferedAction,
+    model::ActionSpec,
     principal::KeyKind,
     workflow::{Workflow, WorkflowStore},
 };
@@ -23,7 +23,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// One action that a model may call now.
 #[derive(Clone)]
-pub struct Offered {
+pub struct AvailableAction {
     pub connection: ConnectionId,
     pub connector: String,
     pub name: String,
@@ -31,13 +31,13 @@ pub struct Offered {
     pub environment: Environment,
     /// Whether each visitor has an account of their own. Such an action needs a secret key and a visitor's id.
     pub visitors: bool,
-    pub action: OfferedAction,
+    pub action: ActionSpec,
 }
 
 /// The actions and workflows of one organization.
 #[derive(Default)]
-pub struct Offer {
-    pub actions: Vec<Offered>,
+pub struct ActionSet {
+    pub actions: Vec<AvailableAction>,
     pub workflows: Vec<Workflow>,
 }
 
@@ -45,7 +45,7 @@ pub struct Offer {
 pub struct AvailableActions {
     connectors: Connectors,
     workflows: Arc<dyn WorkflowStore>,
-    cache: Cache<OrganizationId, Arc<Offer>>,
+    cache: Cache<OrganizationId, Arc<ActionSet>>,
 }
 
 impl AvailableActions {
@@ -54,12 +54,12 @@ impl AvailableActions {
         Self { connectors, workflows, cache }
     }
 
-    pub async fn of(&self, organization: OrganizationId) -> Result<Arc<Offer>, StoreError> {
+    pub async fn of(&self, organization: OrganizationId) -> Result<Arc<ActionSet>, StoreError> {
         let made = self.cache.try_get_with(organization, async { self.make(organization).await.map(Arc::new) }).await;
         made.map_err(|error| (*error).clone())
     }
 
-    async fn make(&self, organization: OrganizationId) -> Result<Offer, StoreError> {
+    async fn make(&self, organization: OrganizationId) -> Result<ActionSet, StoreError> {
         let connections = self.connectors.store.enabled_connections(organization).await?;
         let workflows = self.workflows.workflows(organization).await?;
         let mut actions = Vec::new();
@@ -71,7 +71,7 @@ impl AvailableActions {
                         let writes = action.side_effect == SideEffect::Write;
                         let when = if writes { connection.policy.writes() } else { Some(ConfirmationPolicy::AtOnce) };
                         let Some(when) = when else { continue };
-                        actions.push(Offered {
+                        actions.push(AvailableAction {
                             connection: connection.id,
                             connector: connection.connector.clone(),
                             name: connection.name.clone(),
@@ -80,7 +80,7 @@ impl AvailableActions {
                                 && connection.environment == Environment::Production,
                             environment: connection.environment,
                             visitors: connection.owner == Owner::Visitor,
-                            action: OfferedAction {
+                            action: ActionSpec {
                                 connection: slug.clone(),
                                 action: action.id.clone(),
                                 title: action.title.clone(),
@@ -97,7 +97,7 @@ impl AvailableActions {
                 Err(error) => tracing::warn!(%organization, connection = %connection.id, %error, "not offered"),
             }
         }
-        Ok(Offer { actions, workflows })
+        Ok(ActionSet { actions, workflows })
     }
 }
 
@@ -125,15 +125,15 @@ fn triggers(workflows: &[Workflow], connection: ConnectionId, action: &str) -> V
         .collect()
 }
 
-impl Offer {
+impl ActionSet {
     /// The actions that may be offered to a chat with this kind of key.
-    pub fn for_key(&self, kind: KeyKind) -> impl Iterator<Item = &Offered> {
+    pub fn for_key(&self, kind: KeyKind) -> impl Iterator<Item = &AvailableAction> {
         self.actions.iter().filter(move |offered| kind == KeyKind::Secret || offered.publishable)
     }
 
     /// Finds the action that a model names. The connection may be named by its slug, its connector, its name or its id.
-    pub fn find(&self, kind: KeyKind, connection: &str, action: &str) -> Option<&Offered> {
-        let named = |offered: &&Offered| {
+    pub fn find(&self, kind: KeyKind, connection: &str, action: &str) -> Option<&AvailableAction> {
+        let named = |offered: &&AvailableAction| {
             offered.action.connection == connection
                 || offered.connector == connection
                 || offered.name.eq_ignore_ascii_case(connection)

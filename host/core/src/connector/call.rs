@@ -5,9 +5,9 @@ mod admit;
 mod fuel;
 mod invocation;
 mod output;
-mod prepared;
 mod record;
 mod request;
+mod schemas;
 mod settle;
 mod status;
 mod store;
@@ -29,10 +29,10 @@ use self::{
     settle::{SettlementKind, SettlementOutcome, Settlements},
 };
 pub use self::{
-    admit::{AdmitError, Admitted},
+    admit::{AdmitError, PermittedCall},
     output::{FOUND_NOTHING, found_nothing},
-    prepared::Prepared,
     request::{CallError, CallReport, CallRequest, Caller},
+    schemas::ConnectorSchemas,
     status::CallStatus,
     store::{BeginCallError, CallRecord, ConnectionStore, FuelGrant},
 };
@@ -43,7 +43,7 @@ use super::{
     fuel::FuelReserve,
     health::Schedule,
     outbound::{DryRunPolicy, Outbound},
-    recent::OutputCache,
+    output_cache::OutputCache,
     sandbox::{Invocation, Outcome, Sandbox, StateStore},
 };
 use crate::{
@@ -86,7 +86,7 @@ pub struct Connectors {
     pub(super) outside: Arc<dyn OutboundFactory>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
-    prepared: Cache<(OrganizationId, String, String), Arc<Prepared>>,
+    prepared: Cache<(OrganizationId, String, String), Arc<ConnectorSchemas>>,
     recent: OutputCache,
     usual: UsualFuel,
     queues: FuelQueues,
@@ -132,7 +132,7 @@ impl Connectors {
     }
 
     /// The connector of a connection, with its schemas compiled. Cached by version.
-    pub async fn prepare(&self, connection: &Connection) -> Result<Arc<Prepared>, CallError> {
+    pub async fn prepare(&self, connection: &Connection) -> Result<Arc<ConnectorSchemas>, CallError> {
         let key = (connection.organization, connection.connector.clone(), connection.version.clone());
         if let Some(prepared) = self.prepared.get(&key) {
             return Ok(prepared);
@@ -141,7 +141,7 @@ impl Connectors {
         let Some(installable) = found else {
             return Err(CallError::NoConnector { connector: key.1, version: key.2 });
         };
-        let prepared = Arc::new(Prepared::new(installable));
+        let prepared = Arc::new(ConnectorSchemas::new(installable));
         self.prepared.insert(key, Arc::clone(&prepared));
         Ok(prepared)
     }
@@ -181,13 +181,13 @@ impl Connectors {
             Caller::Admin { .. } | Caller::Confirmed { .. } | Caller::Health => None,
         };
         if let Some(output) = recent.as_ref().and_then(|key| self.recent.find(key, action, self.clock.now())) {
-            return self.log(request, &connection, CallReport::known(&output)).await;
+            return self.log(request, &connection, CallReport::from_cache(&output)).await;
         }
         let allowance = Allowance::of(manifest);
         let outbound: Arc<dyn Outbound> = match connection.environment {
             Environment::Sandbox => {
                 let policy = self.outside.dry_run(&connection, &prepared.installable, &allowance);
-                Arc::new(Fixtures::within(Arc::clone(manifest), policy))
+                Arc::new(Fixtures::with_policy(Arc::clone(manifest), policy))
             }
             Environment::Production => {
                 match self.outside.open(&connection, &prepared.installable, action, visitor, &allowance) {
@@ -207,7 +207,7 @@ impl Connectors {
             match self.begin(id, request.organization, environment, expected, now).await {
                 Ok(grant) => grant,
                 Err(BeginCallError::Limit(limit)) => {
-                    return self.log(request, &connection, CallReport::over(limit)).await;
+                    return self.log(request, &connection, CallReport::limit_reached(limit)).await;
                 }
                 Err(BeginCallError::LimitReserved(set_aside)) => {
                     return self.log(request, &connection, CallReport::set_aside(set_aside)).await;
@@ -313,9 +313,9 @@ fn finished(
         output => output,
     };
     let report = match (output, refused) {
-        (_, Some(BeginCallError::Limit(limit))) if spent => CallReport::over(limit),
+        (_, Some(BeginCallError::Limit(limit))) if spent => CallReport::limit_reached(limit),
         (_, Some(BeginCallError::LimitReserved(set_aside))) if spent => CallReport::set_aside(set_aside),
-        (Ok(output), _) => CallReport { cached: false, ..CallReport::known(&output) },
+        (Ok(output), _) => CallReport { cached: false, ..CallReport::from_cache(&output) },
         (Err(fault), _) => CallReport::refused(fault),
     };
     CallReport { cost: outcome.cost, log: outcome.log, ..report }

@@ -46,10 +46,10 @@ impl Fault {
     }
 
     /// The admin's next step: the remedy of a missing credential, or the general advice for the fault's reason.
-    pub fn what_to_do(&self) -> &'static str {
+    pub fn advice(&self) -> &'static str {
         let needs_auth = self.kind == FaultKind::NeedsAuth;
-        let own = self.remedy.filter(|_| needs_auth).and_then(Remedy::what_to_do);
-        own.unwrap_or_else(|| self.kind.reason().what_to_do())
+        let own = self.remedy.filter(|_| needs_auth).and_then(Remedy::advice);
+        own.unwrap_or_else(|| self.kind.reason().advice())
     }
 
     /// The text for a model: the connector's own words about the input, or a fixed sentence. A model may repeat it to a

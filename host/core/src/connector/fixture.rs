@@ -69,7 +69,7 @@ impl Fixtures {
     }
 
     /// Fixtures that only answer requests that `policy` allows.
-    pub fn within(manifest: Arc<Manifest>, policy: Arc<dyn DryRunPolicy>) -> Self {
+    pub fn with_policy(manifest: Arc<Manifest>, policy: Arc<dyn DryRunPolicy>) -> Self {
         Self { policy: Some(policy), ..Self::new(manifest) }
     }
 

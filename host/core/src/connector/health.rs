@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     connection::{CallerKind, Owner},
-    reason::Reason,
+    failure_reason::FailureReason,
 };
 use crate::{
     connector::fault::{Fault, FaultKind},
@@ -58,7 +58,7 @@ impl HealthState {
 pub struct Health {
     pub state: HealthState,
     /// Why it isn't healthy.
-    pub reason: Option<Reason>,
+    pub reason: Option<FailureReason>,
     /// The message of the last failed call; redacted.
     pub message: Option<String>,
     /// When it entered this state.
@@ -74,7 +74,7 @@ pub struct Health {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HealthSignal {
     Good,
-    Bad { reason: Reason, message: String },
+    Bad { reason: FailureReason, message: String },
 }
 
 /// The operator's schedule of health checks.
@@ -149,8 +149,8 @@ impl Health {
         };
         let state = match reason {
             None => HealthState::Healthy,
-            Some(Reason::NeedsAuth) => HealthState::NeedsAuth,
-            Some(Reason::RateLimited) => HealthState::Degraded,
+            Some(FailureReason::NeedsAuth) => HealthState::NeedsAuth,
+            Some(FailureReason::RateLimited) => HealthState::Degraded,
             Some(_) if failures >= FAILING_AFTER => HealthState::Failing,
             Some(_) => HealthState::Degraded,
         };
@@ -211,7 +211,7 @@ mod tests {
         start.plus(Duration::from_secs(seconds))
     }
 
-    fn bad(reason: Reason) -> HealthSignal {
+    fn bad(reason: FailureReason) -> HealthSignal {
         HealthSignal::Bad { reason, message: "no".to_owned() }
     }
 
@@ -234,26 +234,26 @@ mod tests {
         let schedule = Schedule::default();
         let mut health = Health::unknown(at(0));
         for (n, state) in [(1, HealthState::Degraded), (2, HealthState::Degraded), (3, HealthState::Failing)] {
-            health = health.after(bad(Reason::Upstream), schedule, 128, at(n));
+            health = health.after(bad(FailureReason::Upstream), schedule, 128, at(n));
             assert_eq!((health.state, health.failures), (state, u32::try_from(n).unwrap()));
         }
         assert_eq!(health.since, at(3));
-        health = health.after(bad(Reason::Upstream), schedule, 128, at(9));
+        health = health.after(bad(FailureReason::Upstream), schedule, 128, at(9));
         assert_eq!((health.state, health.since, health.checked_at), (HealthState::Failing, at(3), Some(at(9))));
         health = health.after(HealthSignal::Good, schedule, 0, at(10));
         assert_eq!((health.state, health.failures, health.since), (HealthState::Healthy, 0, at(10)));
         assert_eq!((health.reason, health.message.clone(), health.next_check_at), (None, None, at(10 + 720)));
         assert!(health.is_redundant(&HealthSignal::Good, at(69)) && !health.is_redundant(&HealthSignal::Good, at(70)));
-        assert!(!health.is_redundant(&bad(Reason::Upstream), at(11)));
+        assert!(!health.is_redundant(&bad(FailureReason::Upstream), at(11)));
     }
 
     #[test]
     fn a_refused_credential_counts_at_once_and_too_many_calls_never_fail_a_connection() {
-        let health = Health::unknown(at(0)).after(bad(Reason::NeedsAuth), Schedule::default(), 0, at(1));
-        assert_eq!((health.state, health.reason), (HealthState::NeedsAuth, Some(Reason::NeedsAuth)));
+        let health = Health::unknown(at(0)).after(bad(FailureReason::NeedsAuth), Schedule::default(), 0, at(1));
+        assert_eq!((health.state, health.reason), (HealthState::NeedsAuth, Some(FailureReason::NeedsAuth)));
         let mut health = Health::unknown(at(0));
         for n in 0..10 {
-            health = health.after(bad(Reason::RateLimited), Schedule::default(), 0, at(n));
+            health = health.after(bad(FailureReason::RateLimited), Schedule::default(), 0, at(n));
             assert_eq!(health.state, HealthState::Degraded);
         }
     }

@@ -76,7 +76,7 @@ impl Remedy {
     }
 
     /// How to connect a missing account, as a sentence. `None` for the other remedies.
-    pub(super) fn what_to_do(self) -> Option<&'static str> {
+    pub(super) fn advice(self) -> Option<&'static str> {
         Some(match self {
             Self::Authorize => {
                 "Authorize the connection: POST /api/admin/connections/{id}/oauth/start, and open the link that comes \

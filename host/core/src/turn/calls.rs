@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     approval::{Approval, round::RoundCall},
-    connector::{available::Offer, tool_error::ToolErrorKind},
+    connector::{available::ActionSet, tool_error::ToolErrorKind},
     model::ToolCall,
 };
 
@@ -29,7 +29,11 @@ struct NamedCall {
 
 impl Run {
     /// Runs the calls of a round. Returns all calls, and the approvals of those that wait for a person.
-    pub(super) async fn run_calls(&mut self, calls: Vec<ToolCall>, offer: &Offer) -> (Vec<RoundCall>, Vec<Approval>) {
+    pub(super) async fn run_calls(
+        &mut self,
+        calls: Vec<ToolCall>,
+        available: &ActionSet,
+    ) -> (Vec<RoundCall>, Vec<Approval>) {
         let most = self.turns.limits.calls_per_round;
         let (mut done, mut asked) = (Vec::with_capacity(calls.len()), Vec::new());
         let named = calls.into_iter().enumerate().map(|(at, call)| NamedCall {
@@ -39,9 +43,9 @@ impl Run {
         });
         let mut left: VecDeque<NamedCall> = named.collect();
         while !left.is_empty() {
-            let group: Vec<NamedCall> = left.drain(..self.next_group(&left, offer)).collect();
+            let group: Vec<NamedCall> = left.drain(..self.next_group(&left, available)).collect();
             let started = self.turns.clock.now();
-            self.run_group(group, offer, &mut done, &mut asked).await;
+            self.run_group(group, available, &mut done, &mut asked).await;
             self.timing.tools_us += micros(self.turns.clock.now().since(started));
             self.renew().await;
         }
@@ -50,8 +54,8 @@ impl Run {
 
     /// How many of the calls run next: one write, or all reads before the next write. Reads and writes so keep the
     /// model's order, and each read shows the state that the model expects.
-    fn next_group(&self, calls: &VecDeque<NamedCall>, offer: &Offer) -> usize {
-        let toolbox = self.toolbox(offer);
+    fn next_group(&self, calls: &VecDeque<NamedCall>, available: &ActionSet) -> usize {
+        let toolbox = self.toolbox(available);
         let reads = calls.iter().take_while(|named| !named.within || toolbox.is_read(&named.call));
         reads.count().max(1)
     }
@@ -59,7 +63,7 @@ impl Run {
     async fn run_group(
         &mut self,
         group: Vec<NamedCall>,
-        offer: &Offer,
+        available: &ActionSet,
         done: &mut Vec<RoundCall>,
         asked: &mut Vec<Approval>,
     ) {
@@ -67,8 +71,13 @@ impl Run {
         let mut asked_now = Vec::new();
         {
             let Self { turns, request, accepted, live, citations, steps, .. } = &mut *self;
-            let toolbox =
-                Toolbox { turns, principal: &request.principal, visitor: request.visitor.as_deref(), accepted, offer };
+            let toolbox = Toolbox {
+                turns,
+                principal: &request.principal,
+                visitor: request.visitor.as_deref(),
+                accepted,
+                available,
+            };
             let (toolbox, asked, live) = (&toolbox, &*asked, &*live);
             let runs = group.into_iter().map(|named| async move {
                 let NamedCall { id, call, within } = named;
@@ -101,13 +110,13 @@ impl Run {
         }
     }
 
-    fn toolbox<'a>(&'a self, offer: &'a Offer) -> Toolbox<'a> {
+    fn toolbox<'a>(&'a self, available: &'a ActionSet) -> Toolbox<'a> {
         Toolbox {
             turns: &self.turns,
             principal: &self.request.principal,
             visitor: self.request.visitor.as_deref(),
             accepted: &self.accepted,
-            offer,
+            available,
         }
     }
 }

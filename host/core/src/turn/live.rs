@@ -48,13 +48,13 @@ pub enum TurnEvent {
     },
     /// The model has ended a round with tool calls, which follow.
     RoundEnded,
-    Finished(Arc<Ending>),
+    Finished(Arc<TurnResult>),
     Failed(TurnFailure),
 }
 
 /// The result of a turn that completed or was cancelled.
 #[derive(Clone, Debug)]
-pub struct Ending {
+pub struct TurnResult {
     pub status: MessageStatus,
     pub text: String,
     /// The sources whose numbers appear in the text.
@@ -78,7 +78,7 @@ pub struct Timing {
 
 /// Why a turn was stopped early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum StopReason {
     /// A customer cancelled it.
     Cancelled,
     /// The host is shutting down.
@@ -95,7 +95,7 @@ pub struct LiveTurn {
     events: Mutex<Vec<TurnEvent>>,
     /// The number of events. Readers wait until it grows.
     written: watch::Sender<usize>,
-    stopped: watch::Sender<Option<Stop>>,
+    stopped: watch::Sender<Option<StopReason>>,
     /// Values that are dropped when the turn ends.
     held: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -143,18 +143,18 @@ impl LiveTurn {
 
     /// Asks the turn to stop. The text that was written so far is stored.
     pub fn cancel(&self) {
-        self.stop(Stop::Cancelled);
+        self.stop(StopReason::Cancelled);
     }
 
-    fn stop(&self, stop: Stop) {
+    fn stop(&self, stop: StopReason) {
         // The first reason counts.
         self.stopped.send_if_modified(|stopped| stopped.replace(stopped.unwrap_or(stop)).is_none());
     }
 
-    pub(super) async fn stopped(&self) -> Stop {
+    pub(super) async fn stopped(&self) -> StopReason {
         let mut stopped = self.stopped.subscribe();
         // The sender lives as long as `self`: it can't be closed while this waits.
-        stopped.wait_for(Option::is_some).await.ok().and_then(|stop| *stop).unwrap_or(Stop::Cancelled)
+        stopped.wait_for(Option::is_some).await.ok().and_then(|stop| *stop).unwrap_or(StopReason::Cancelled)
     }
 
     pub(super) fn push(&self, event: TurnEvent) {
@@ -201,7 +201,7 @@ impl LiveTurns {
     /// Stops every running turn because the host shuts down, so readers learn that their answer is incomplete.
     pub fn interrupt_all(&self) {
         for live in lock(&self.0).values() {
-            live.stop(Stop::HostStopping);
+            live.stop(StopReason::HostStopping);
         }
     }
 

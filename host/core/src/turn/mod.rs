@@ -4,9 +4,9 @@
 //! appends what happens to a [`live::LiveTurn`]. The client's response and resumed streams read that log. The turn runs
 //! to its end even when nobody reads.
 
+mod approvals;
 mod calls;
 mod cite;
-mod confirm;
 mod dialogue;
 mod draft;
 pub mod failure;
@@ -145,7 +145,7 @@ impl Turns {
         let now = self.clock.now();
         // Retrieval and storing run at the same time, because neither needs the other's result.
         let lookup = self.look_up(&request);
-        let continues = self.continued(&request).await?;
+        let continues = self.continued_answer(&request).await?;
         let accepted = match self
             .store
             .begin_turn(self.new_turn(&request, continues))
@@ -214,7 +214,10 @@ impl Turns {
 
     /// Finds the answer that the client's verdicts continue, with its conversation. All verdicts must be about one
     /// answer, and that answer must be in the conversation that the request names.
-    async fn continued(&self, request: &TurnRequest) -> Result<Option<(ConversationId, MessageId)>, BeginTurnError> {
+    async fn continued_answer(
+        &self,
+        request: &TurnRequest,
+    ) -> Result<Option<(ConversationId, MessageId)>, BeginTurnError> {
         let person = ChatClient::new(&request.principal, request.visitor.as_deref());
         let mut asked = None;
         for (id, _) in &request.verdicts {

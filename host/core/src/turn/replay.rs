@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    confirm::{asked_by, ended, result},
+    approvals::{asked_by, finished_event, result},
     live::TurnEvent,
     tools::CALL_CONNECTOR,
 };
@@ -43,8 +43,8 @@ impl Replay {
             let started = TurnEvent::ToolStarted { id, name: name.clone(), input: self.input(approval) };
             let then = match (approval.state, result(approval)) {
                 (ApprovalState::Pending, _) => TurnEvent::ApprovalAsked(Arc::new(approval.clone())),
-                (_, Ok(output)) => ended(approval, name, true, output),
-                (_, Err(error)) => ended(approval, name, false, error.for_client()),
+                (_, Ok(output)) => finished_event(approval, name, true, output),
+                (_, Err(error)) => finished_event(approval, name, false, error.for_client()),
             };
             [started, then]
         })

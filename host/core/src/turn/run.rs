@@ -11,7 +11,7 @@ use super::{
     dialogue::{self, Omitted},
     draft::Draft,
     failure::TurnFailure,
-    live::{Ending, LiveTurn, LiveTurnGuard, Stop, Timing, TurnEvent},
+    live::{LiveTurn, LiveTurnGuard, StopReason, Timing, TurnEvent, TurnResult},
     prompt::instructions,
     store::{AcceptedTurn, FinishedTurn},
     tools,
@@ -99,8 +99,8 @@ impl Run {
         let answered = tokio::select! {
             biased;
             stop = live.stopped() => match stop {
-                Stop::Cancelled => Ok(End::Cancelled),
-                Stop::HostStopping => Err(TurnFailure::HostStopping),
+                StopReason::Cancelled => Ok(End::Cancelled),
+                StopReason::HostStopping => Err(TurnFailure::HostStopping),
             },
             answered = tokio::time::timeout(self.turns.limits.deadline, self.answer()) => {
                 answered.unwrap_or(Err(TurnFailure::Deadline))
@@ -139,22 +139,22 @@ impl Run {
 
     async fn answer(&mut self) -> Result<End, TurnFailure> {
         let organization = self.request.principal.organization;
-        let offer = self.turns.offers.of(organization).await.map_err(|error| store_failure(&error))?;
+        let available = self.turns.offers.of(organization).await.map_err(|error| store_failure(&error))?;
         let question = self.accepted.history.iter().rfind(|message| message.role == Role::User);
         let question = question.map(|message| message.content.clone()).unwrap_or_default();
         let (mut messages, omitted) = dialogue::history(&self.accepted.history, self.turns.limits.history_tokens);
         self.steps.extend(omitted.map(Omitted::step));
-        let answered = self.settle(&offer, &mut messages).await?;
+        let answered = self.settle(&available, &mut messages).await?;
         let passages = self.retrieve(answered).await;
 
-        let workflows: Vec<String> = offer
+        let workflows: Vec<String> = available
             .workflows
             .iter()
             .filter(|workflow| workflow.matches(&question))
             .filter_map(|workflow| workflow.instructions.clone())
             .collect();
         let instructions = instructions(&workflows, &self.request.instructions);
-        let specs = tools::specs(&offer, &self.request.principal);
+        let specs = tools::specs(&available, &self.request.principal);
         let holds = self.request.delivery == Delivery::Text && specs.iter().any(|spec| !spec.actions.is_empty());
 
         for round in 0..=self.turns.limits.rounds {
@@ -183,7 +183,7 @@ impl Run {
             if !said.is_empty() {
                 self.draft.break_off();
             }
-            let (round, asked) = self.run_calls(calls, &offer).await;
+            let (round, asked) = self.run_calls(calls, &available).await;
             let round = Round { calls: round, data };
             if !asked.is_empty() {
                 self.ask_person(asked, round).await?;
@@ -302,7 +302,7 @@ impl Run {
         }
     }
 
-    async fn commit(&mut self, status: MessageStatus, refund: bool) -> Result<Ending, TurnFailure> {
+    async fn commit(&mut self, status: MessageStatus, refund: bool) -> Result<TurnResult, TurnFailure> {
         let now = self.turns.clock.now();
         let citations = self.citations.cited(self.draft.text());
         let steps = std::mem::take(&mut self.steps);
@@ -320,7 +320,7 @@ impl Run {
         };
         self.turns.store.finish_turn(finished).await.map_err(|error| store_failure(&error))?;
         self.timing.commit_us = micros(self.turns.clock.now().since(now));
-        Ok(Ending {
+        Ok(TurnResult {
             status,
             text: self.draft.take_text(),
             citations,

@@ -2,10 +2,10 @@
 //! renewal of an account runs at a time, on all hosts together.
 //!
 //! Services that rotate refresh tokens take the second use of one for theft and end the grant. So a renewal takes a
-//! claim in the store before it asks the token endpoint. A caller without the claim waits until the account has a new
+//! lease in the store before it asks the token endpoint. A caller without the lease waits until the account has a new
 //! version. Within a host, a lock lets only one caller of an account wait at the store.
 //!
-//! A host that dies between the service's answer and the store loses the new tokens. When its claim has ended, another
+//! A host that dies between the service's answer and the store loses the new tokens. When its lease has ended, another
 //! host asks with the old refresh token. A service with a grace period answers it; a stricter one ends the grant, and a
 //! person has to authorize the account again. No other order of steps avoids this, because the service replaces the
 //! token before it answers.
@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use moka::sync::Cache;
 use resly_core::{
     connector::account::{
-        Account, AccountKey, AccountStore, Claim, RenewalFailure, RenewalFailureKind, Renewed, SealedCredentials,
+        Account, AccountKey, AccountStore, RenewalFailure, RenewalFailureKind, RenewalLease, Renewed, SealedCredentials,
     },
     time::{Clock, Random},
 };
@@ -36,7 +36,7 @@ use super::{
 };
 use crate::egress::Egress;
 
-/// How long a claim lasts. It is longer than requesting and storing tokens may take.
+/// How long a lease lasts. It is longer than requesting and storing tokens may take.
 const LEASE: Duration = Duration::from_secs(40);
 /// How long a caller waits for another host's renewal.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -234,7 +234,7 @@ impl TokenRefresher {
         })
     }
 
-    /// Renews under a claim, or waits for the host that has it.
+    /// Renews under a lease, or waits for the host that has it.
     async fn take_turn(&self, who: &AccountSpec, used: u64) -> Result<OpenedAccount, OAuthError> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -254,16 +254,18 @@ impl TokenRefresher {
                 Some(_) => {}
             }
             let now = self.clock.now();
-            let claim =
-                Claim { version: account.as_ref().map_or(0, |account| account.version), id: self.random.uuid(now) };
-            if self.store.claim_account(&who.key, claim, now, now.plus(LEASE)).await? {
-                // Another host's renewal may have failed after the account was read and before the claim.
+            let lease = RenewalLease {
+                version: account.as_ref().map_or(0, |account| account.version),
+                id: self.random.uuid(now),
+            };
+            if self.store.lease_account(&who.key, lease, now, now.plus(LEASE)).await? {
+                // Another host's renewal may have failed after the account was read and before the lease.
                 let account = self.store.account(&who.key).await?;
                 if let Some(failure) = account.as_ref().and_then(|account| self.recent(account)) {
-                    self.store.release_account(&who.key, claim).await?;
+                    self.store.release_account(&who.key, lease).await?;
                     return Err(failure);
                 }
-                return self.renew_under(who, account, claim).await;
+                return self.renew_under(who, account, lease).await;
             }
             if Instant::now() >= until {
                 return Err(passing("another host is renewing the account's tokens and hasn't finished; try again"));
@@ -276,17 +278,17 @@ impl TokenRefresher {
         &self,
         who: &AccountSpec,
         account: Option<Account>,
-        claim: Claim,
+        lease: RenewalLease,
     ) -> Result<OpenedAccount, OAuthError> {
         let failed = match self.ask(who, account.as_ref()).await {
-            Ok(renewed) => return self.keep(who, claim, renewed).await,
+            Ok(renewed) => return self.keep(who, lease, renewed).await,
             Err(error) => error,
         };
         if matches!(failed, OAuthError::Ended(_)) && !who.is_alone() {
             // Before the account is forgotten: it may have been renewed or authorized anew in the meantime.
             match self.store.account(&who.key).await? {
-                Some(now) if now.version != claim.version => return self.open(who, &now).await,
-                _ => self.store.forget_account(&who.key, claim).await?,
+                Some(now) if now.version != lease.version => return self.open(who, &now).await,
+                _ => self.store.forget_account(&who.key, lease).await?,
             };
             return Err(failed);
         }
@@ -299,9 +301,9 @@ impl TokenRefresher {
                     }
                     other => other,
                 };
-                (failed, self.store.fail_account(&who.key, claim, failure).await)
+                (failed, self.store.fail_account(&who.key, lease, failure).await)
             }
-            None => (failed, self.store.release_account(&who.key, claim).await),
+            None => (failed, self.store.release_account(&who.key, lease).await),
         };
         if let Err(error) = given_back {
             tracing::warn!(%error, "a claim could not be given back; it runs out by itself");
@@ -384,11 +386,16 @@ impl TokenRefresher {
     }
 
     /// Stores new tokens. Without that they would be lost.
-    async fn keep(&self, who: &AccountSpec, claim: Claim, new: (Tokens, Renewed)) -> Result<OpenedAccount, OAuthError> {
+    async fn keep(
+        &self,
+        who: &AccountSpec,
+        lease: RenewalLease,
+        new: (Tokens, Renewed),
+    ) -> Result<OpenedAccount, OAuthError> {
         let (tokens, renewed) = new;
         let mut tries = 1;
         let kept = loop {
-            match self.store.renew_account(&who.key, claim, renewed.clone()).await {
+            match self.store.renew_account(&who.key, lease, renewed.clone()).await {
                 Ok(kept) => break kept,
                 Err(error) if tries < KEEPING => {
                     tracing::warn!(%error, "new tokens could not be kept yet");
@@ -400,7 +407,7 @@ impl TokenRefresher {
         };
         if kept {
             let client = self.client(who).await?;
-            return Ok(OpenedAccount { tokens: tokens.to_credentials(), client, version: claim.version + 1 });
+            return Ok(OpenedAccount { tokens: tokens.to_credentials(), client, version: lease.version + 1 });
         }
         match self.store.account(&who.key).await? {
             Some(account) => self.open(who, &account).await,

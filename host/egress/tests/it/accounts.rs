@@ -10,7 +10,7 @@ use axum::response::Response;
 use http::StatusCode;
 use resly_core::{
     connector::{
-        account::{Account, AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, Renewed},
+        account::{Account, AccountKey, AccountStore, AccountTerms, RenewalFailure, RenewalLease, Renewed},
         outbound::{Outbound, OutboundReason},
     },
     error::StoreError,
@@ -72,52 +72,57 @@ impl AccountStore for Memory {
         Ok(self.account.lock().unwrap().as_ref().map(|(account, _)| account.clone()))
     }
 
-    async fn claim_account(
+    async fn lease_account(
         &self,
         _: &AccountKey,
-        claim: Claim,
+        lease: RenewalLease,
         _: Timestamp,
         _: Timestamp,
     ) -> Result<bool, StoreError> {
         if let Some(renewed) = self.elsewhere.lock().unwrap().take() {
-            self.put(claim.version + 1, renewed);
+            self.put(lease.version + 1, renewed);
             return Ok(false);
         }
         let mut held = self.account.lock().unwrap();
-        let Some((_, by)) = held.as_mut().filter(|(account, by)| account.version == claim.version && by.is_none())
+        let Some((_, by)) = held.as_mut().filter(|(account, by)| account.version == lease.version && by.is_none())
         else {
             return Ok(false);
         };
-        *by = Some(claim.id);
+        *by = Some(lease.id);
         Ok(true)
     }
 
-    async fn renew_account(&self, _: &AccountKey, claim: Claim, renewed: Renewed) -> Result<bool, StoreError> {
+    async fn renew_account(&self, _: &AccountKey, lease: RenewalLease, renewed: Renewed) -> Result<bool, StoreError> {
         let mine = matches!(&*self.account.lock().unwrap(),
-            Some((account, Some(by))) if account.version == claim.version && *by == claim.id);
+            Some((account, Some(by))) if account.version == lease.version && *by == lease.id);
         if mine {
-            self.put(claim.version + 1, renewed);
+            self.put(lease.version + 1, renewed);
         }
         Ok(mine)
     }
 
-    async fn release_account(&self, _: &AccountKey, claim: Claim) -> Result<(), StoreError> {
-        if let Some((_, by)) = self.account.lock().unwrap().as_mut().filter(|(_, by)| *by == Some(claim.id)) {
+    async fn release_account(&self, _: &AccountKey, lease: RenewalLease) -> Result<(), StoreError> {
+        if let Some((_, by)) = self.account.lock().unwrap().as_mut().filter(|(_, by)| *by == Some(lease.id)) {
             *by = None;
         }
         Ok(())
     }
 
-    async fn fail_account(&self, _: &AccountKey, claim: Claim, failure: RenewalFailure) -> Result<(), StoreError> {
+    async fn fail_account(
+        &self,
+        _: &AccountKey,
+        lease: RenewalLease,
+        failure: RenewalFailure,
+    ) -> Result<(), StoreError> {
         let mut held = self.account.lock().unwrap();
-        if let Some((account, by)) = held.as_mut().filter(|(_, by)| *by == Some(claim.id)) {
+        if let Some((account, by)) = held.as_mut().filter(|(_, by)| *by == Some(lease.id)) {
             (account.failure, *by) = (Some(failure), None);
         }
         Ok(())
     }
 
-    async fn forget_account(&self, _: &AccountKey, claim: Claim) -> Result<bool, StoreError> {
-        let mine = self.account.lock().unwrap().as_ref().is_some_and(|(_, by)| *by == Some(claim.id));
+    async fn forget_account(&self, _: &AccountKey, lease: RenewalLease) -> Result<bool, StoreError> {
+        let mine = self.account.lock().unwrap().as_ref().is_some_and(|(_, by)| *by == Some(lease.id));
         if mine {
             self.drop();
         }

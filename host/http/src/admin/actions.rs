@@ -143,7 +143,7 @@ pub async fn test(
             let reason = fault.kind.reason();
             TestResult {
                 reason: Some(reason.name()),
-                what_to_do: Some(fault.what_to_do()),
+                what_to_do: Some(fault.advice()),
                 fault: Some(fault.kind),
                 message: Some(fault.for_admin()),
                 retryable: Some(fault.retryable),

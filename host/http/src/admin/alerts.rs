@@ -8,7 +8,7 @@ use axum::{
 };
 use resly_core::{
     alert::{AlertKind, AlertState, Severity},
-    connector::reason::Reason,
+    connector::failure_reason::FailureReason,
     id::{AlertId, ConnectionId},
     time::Timestamp,
 };
@@ -50,7 +50,7 @@ pub struct Alert {
     message: Option<String>,
     /// As in the log.
     #[schema(required, value_type = Option<openapi_enums::Reason>)]
-    reason: Option<Reason>,
+    reason: Option<FailureReason>,
     /// What an admin does next.
     what_to_do: &'static str,
     #[schema(value_type = String, format = DateTime)]
@@ -63,7 +63,7 @@ impl From<resly_store::Alert> for Alert {
     fn from(alert: resly_store::Alert) -> Self {
         let resly_store::Alert { id, connection, kind, severity, state, title, message, .. } = alert;
         let resly_store::Alert { reason, created_at, resolved_at, .. } = alert;
-        let what_to_do = kind.what_to_do(reason);
+        let what_to_do = kind.advice(reason);
         Self { id, connection, kind, severity, state, title, message, reason, what_to_do, created_at, resolved_at }
     }
 }

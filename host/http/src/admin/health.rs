@@ -9,8 +9,8 @@ use axum::{
 use resly_core::{
     connector::{
         connection::ConnectionStatus,
+        failure_reason::FailureReason,
         health::{Health, HealthState},
-        reason::Reason,
     },
     time::Timestamp,
 };
@@ -32,7 +32,7 @@ pub struct ConnectionHealth {
     state: HealthState,
     /// Why it isn't healthy, as in the log.
     #[schema(required, value_type = Option<openapi_enums::Reason>)]
-    reason: Option<Reason>,
+    reason: Option<FailureReason>,
     /// What an admin does next.
     #[schema(required)]
     what_to_do: Option<&'static str>,
@@ -94,7 +94,7 @@ pub async fn get(
     Ok(Json(ConnectionHealth {
         state: health.as_ref().map_or(HealthState::Unknown, |health| health.state),
         reason,
-        what_to_do: reason.map(Reason::what_to_do),
+        what_to_do: reason.map(FailureReason::advice),
         since: health.as_ref().map(|health| health.since),
         checked_at: health.as_ref().and_then(|health| health.checked_at),
         next_check_at: health.as_ref().map(|health| health.next_check_at).filter(|_| unchecked.is_none()),

@@ -7,7 +7,7 @@ use resly_core::{
     connector::{
         call::{CallRecord, CallStatus},
         connection::{CallerKind, Environment},
-        reason::Reason,
+        failure_reason::FailureReason,
     },
     id::{CallId, ConnectionId, ConversationId, KeyId},
     time::Timestamp,
@@ -73,7 +73,7 @@ pub struct LoggedCall {
     status: CallStatus,
     /// Why it failed.
     #[schema(required, value_type = Option<openapi_enums::Reason>)]
-    reason: Option<Reason>,
+    reason: Option<FailureReason>,
     /// What an admin does next.
     #[schema(required)]
     what_to_do: Option<&'static str>,
@@ -110,7 +110,7 @@ impl From<resly_store::LoggedCall> for LoggedCall {
             conversation,
             status,
             reason,
-            what_to_do: reason.map(Reason::what_to_do),
+            what_to_do: reason.map(FailureReason::advice),
             message,
             cached,
             fuel: cost.fuel,
@@ -195,7 +195,7 @@ fn query(parameters: LogParameters) -> Result<LogQuery, Problem> {
     }
     let statuses: Vec<CallStatus> = CallStatus::all().collect();
     let status = query::choice("status", parameters.status.as_deref(), &statuses, CallStatus::name)?;
-    let reason = query::choice("reason", parameters.reason.as_deref(), &Reason::ALL, Reason::name)?;
+    let reason = query::choice("reason", parameters.reason.as_deref(), &FailureReason::ALL, FailureReason::name)?;
     let environment =
         query::choice("environment", parameters.environment.as_deref(), &Environment::ALL, Environment::name)?;
     let caller = query::choice("caller", parameters.caller.as_deref(), &CallerKind::ALL, CallerKind::name)?;

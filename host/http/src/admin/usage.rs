@@ -59,7 +59,8 @@ pub struct StoredBytes {
 impl From<UsageReport> for Usage {
     fn from(report: UsageReport) -> Self {
         let UsageReport { period: Period { start, end }, meters, sandbox, stored_bytes } = report;
-        let reading = |meter::Reading { used, limit, reserved }: meter::Reading| Reading { used, limit, reserved };
+        let reading =
+            |meter::MeterReading { used, limit, reserved }: meter::MeterReading| Reading { used, limit, reserved };
         let meter::StoredBytes { production, sandbox: tried } = stored_bytes;
         Self {
             period: UsagePeriod { start, end },

@@ -16,7 +16,7 @@ use resly_core::{
     id::ApprovalId,
     knowledge::Citation,
     turn::{
-        live::{Ending, LiveTurn, Timing, TurnEvent},
+        live::{LiveTurn, Timing, TurnEvent, TurnResult},
         replay::Replay,
     },
 };
@@ -93,7 +93,7 @@ fn approvals_header(approvals: &[ApprovalId]) -> Option<HeaderValue> {
 }
 
 /// The names and values of the trailers.
-fn trailers(ending: &Ending, approvals: &[ApprovalId]) -> HeaderMap {
+fn trailers(ending: &TurnResult, approvals: &[ApprovalId]) -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(4);
     trailers.insert(X_CITATIONS, citations::header(&ending.citations));
     if let Some(asked) = approvals_header(approvals) {
@@ -108,7 +108,7 @@ fn trailers(ending: &Ending, approvals: &[ApprovalId]) -> HeaderMap {
 
 struct TextBody {
     first: Option<Bytes>,
-    ending: Option<Arc<Ending>>,
+    ending: Option<Arc<TurnResult>>,
     events: BoxStream<'static, TurnEvent>,
     approvals: Vec<ApprovalId>,
     trailers: bool,

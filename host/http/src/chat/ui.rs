@@ -20,7 +20,7 @@ use resly_core::{
     knowledge,
     model::FinishReason,
     turn::{
-        live::{Ending, LiveTurn, TurnEvent},
+        live::{LiveTurn, TurnEvent, TurnResult},
         replay::Replay,
     },
 };
@@ -181,7 +181,7 @@ impl Writer {
                 self.chunk(&Chunk::DataApproval { id: approval.id, data });
             }
             TurnEvent::Finished(ending) => {
-                let Ending { status, citations, usage, finish, .. } = &*ending;
+                let TurnResult { status, citations, usage, finish, .. } = &*ending;
                 self.end(*status, citations, Some(*finish), Some((*usage).into()));
                 return Over(true);
             }
@@ -320,7 +320,7 @@ mod tests {
             text("\n\n"),
             text("\nIt "),
             text("ships.\n\n"),
-            TurnEvent::Finished(Arc::new(Ending {
+            TurnEvent::Finished(Arc::new(TurnResult {
                 status: MessageStatus::Complete,
                 text: String::new(),
                 citations: vec![citation],

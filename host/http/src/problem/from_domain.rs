@@ -183,7 +183,7 @@ pub fn fault_problem(fault: &Fault) -> Problem {
     let problem = Problem::new(fault_kind(fault.kind), fault.for_admin()).with(|members| {
         members.fault = Some(told);
         members.reason = Some(reason);
-        members.what_to_do = Some(fault.what_to_do());
+        members.what_to_do = Some(fault.advice());
     });
     match fault.kind {
         FaultKind::Busy => problem.retry_after(1),

@@ -1,7 +1,7 @@
 //! A problem's JSON, as it is sent.
 
 use resly_core::{
-    connector::{fault::FaultKind, reason::Reason},
+    connector::{failure_reason::FailureReason, fault::FaultKind},
     id::ConnectionId,
     meter::{LimitLevel, LimitReached, LimitReserved, Meter},
     time::Timestamp,
@@ -87,7 +87,7 @@ pub struct Members {
     /// As in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<openapi_enums::Reason>)]
-    pub reason: Option<Reason>,
+    pub reason: Option<FailureReason>,
     /// What an admin does next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub what_to_do: Option<&'static str>,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use resly_core::model::{OfferedAction, ToolSpec};
+use resly_core::model::{ActionSpec, ToolSpec};
 use serde_json::{Map, Value};
 
 use super::input::{self, FilledInput};
@@ -31,7 +31,7 @@ impl ActionChoice {
 
 /// How an action fits.
 struct Fit<'a> {
-    action: &'a OfferedAction,
+    action: &'a ActionSpec,
     /// A workflow rule asks for it.
     triggered: bool,
     /// The question has one of the phrases that its description gives as examples.
@@ -86,7 +86,7 @@ pub fn choose(question: &str, tools: &[ToolSpec], quoted: bool) -> ActionChoice 
     }
 }
 
-fn fit<'a>(action: &'a OfferedAction, asked: &HashSet<String>, question: &str) -> Fit<'a> {
+fn fit<'a>(action: &'a ActionSpec, asked: &HashSet<String>, question: &str) -> Fit<'a> {
     let count = |text: &str| {
         let have: HashSet<String> = stems(text).collect();
         asked.intersection(&have).count()

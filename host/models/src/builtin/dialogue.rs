@@ -1,7 +1,7 @@
 //! What the customer's last message says beside the messages before it: an input that was asked for, or a bare yes or no.
 
 use resly_core::{
-    approval::words::{self, Reply},
+    approval::reply::{self, Reply},
     model::{ModelMessage, Role},
 };
 
@@ -64,7 +64,7 @@ impl<'a> Dialogue<'a> {
     /// What a bare yes or no to our last answer leads to: the question for an input again, or nothing to say to it.
     pub fn bare_reply(&self) -> Option<YesNoReply<'a>> {
         let asked = self.texts.last().filter(|(role, text)| *role == Role::Assistant && text.starts_with(ASK));
-        match (words::read(self.last), asked) {
+        match (reply::read(self.last), asked) {
             (Reply::Yes, Some((_, asked))) => Some(YesNoReply::AskAgain(asked)),
             (Reply::Yes, None) => Some(YesNoReply::Yes),
             (Reply::No, _) => Some(YesNoReply::No),

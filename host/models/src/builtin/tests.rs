@@ -4,7 +4,7 @@ use futures::StreamExt;
 use resly_core::{
     id::{PassageId, SourceId},
     knowledge::Passage,
-    model::{NumberedPassage, OfferedAction, ToolSpec},
+    model::{ActionSpec, NumberedPassage, ToolSpec},
 };
 use serde_json::Value;
 
@@ -42,8 +42,8 @@ fn docs() -> Vec<NumberedPassage> {
     ]
 }
 
-fn offered(action: &str, title: &str, description: &str, input: Value) -> OfferedAction {
-    OfferedAction {
+fn offered(action: &str, title: &str, description: &str, input: Value) -> ActionSpec {
+    ActionSpec {
         connection: "shopify".into(),
         action: action.into(),
         title: title.into(),
@@ -55,7 +55,7 @@ fn offered(action: &str, title: &str, description: &str, input: Value) -> Offere
     }
 }
 
-fn actions() -> Vec<OfferedAction> {
+fn actions() -> Vec<ActionSpec> {
     let order = json!({"type": "object", "properties": {
         "number": {"type": "string", "description": "The order's number, such as #1001", "pattern": "^#?[A-Za-z0-9-]{1,30}$"},
         "email": {"type": "string", "format": "email"}},

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use resly_core::{
     connector::{
-        call::{CallReport, CallRequest, Caller, Prepared},
+        call::{CallReport, CallRequest, Caller, ConnectorSchemas},
         connection::Connection,
         outbound::OutboundReason,
         sandbox::LogLine,
@@ -86,7 +86,7 @@ pub(crate) async fn dry_run_draft(
     app: &App,
     by: ManualCaller,
     connection: &Connection,
-    prepared: &Prepared,
+    prepared: &ConnectorSchemas,
     action: String,
     input: Value,
 ) -> Result<DryRun, ActionError> {

@@ -3,7 +3,7 @@
 use resly_core::{
     connector::{
         call::{FOUND_NOTHING, found_nothing},
-        sample::ActionSample,
+        last_output::LastOutput,
         sandbox::MappingFailure,
     },
     id::{ConnectionId, OrganizationId},
@@ -58,7 +58,7 @@ pub async fn preview(
     let (input, sample_cut) = match given {
         Some(sample) => (sample, false),
         None => {
-            let ActionSample { output, cut_from, .. } = sample::stored(app, &connection, &action).await?;
+            let LastOutput { output, cut_from, .. } = sample::stored(app, &connection, &action).await?;
             (RawValue::from_string(output)?, cut_from.is_some())
         }
     };

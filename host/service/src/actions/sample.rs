@@ -3,7 +3,7 @@
 use resly_core::{
     connector::{
         connection::Connection,
-        sample::{ActionSample, TrialStore},
+        last_output::{LastOutput, TrialStore},
     },
     id::{ConnectionId, OrganizationId},
 };
@@ -17,13 +17,13 @@ pub async fn sample(
     organization: OrganizationId,
     connection: ConnectionId,
     action: &str,
-) -> Result<ActionSample, ActionError> {
+) -> Result<LastOutput, ActionError> {
     let connection = connections::find(app, organization, connection).await?;
     require_action(app, &connection, action).await?;
     stored(app, &connection, action).await
 }
 
-pub(super) async fn stored(app: &App, connection: &Connection, action: &str) -> Result<ActionSample, ActionError> {
+pub(super) async fn stored(app: &App, connection: &Connection, action: &str) -> Result<LastOutput, ActionError> {
     let found = app.store.sample(connection.organization, connection.id, action).await?;
     found.ok_or(ActionError::NoSample)
 }

@@ -76,7 +76,7 @@ fn read_events(events: &[String], mistakes: &mut Vec<FieldError>) -> Vec<Event> 
     }
     let mut known = Vec::new();
     for (at, name) in events.iter().enumerate() {
-        match Event::chosen(name) {
+        match Event::subscribable(name) {
             Some(event) => known.push(event),
             None => mistakes.push(FieldError::new(format!("events[{at}]"), format!("one of {} is expected", choice()))),
         }

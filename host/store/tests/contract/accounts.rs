@@ -3,7 +3,7 @@
 use resly_core::{
     connector::{
         account::{
-            AccountKey, AccountStore, AccountTerms, Claim, RenewalFailure, RenewalFailureKind, Renewed,
+            AccountKey, AccountStore, AccountTerms, RenewalFailure, RenewalFailureKind, RenewalLease, Renewed,
             SealedCredentials,
         },
         call::ConnectionStore,
@@ -42,8 +42,8 @@ fn tokens(content: u8) -> Renewed {
     Renewed { sealed: SealedCredentials(vec![content; 9]), terms }
 }
 
-fn claim(version: u64) -> Claim {
-    Claim { version, id: uuid() }
+fn lease(version: u64) -> RenewalLease {
+    RenewalLease { version, id: uuid() }
 }
 
 both! {
@@ -55,30 +55,30 @@ both! {
         let kept = store.account(&own).await.unwrap().unwrap();
         assert_eq!((kept.version, kept.terms, kept.authorized_at), (1, tokens(1).terms, at(0)));
 
-        let (mine, theirs) = (claim(1), claim(1));
-        assert!(store.claim_account(&own, mine, at(10), at(50)).await.unwrap());
-        assert!(!store.claim_account(&own, theirs, at(11), at(51)).await.unwrap());
-        assert!(!store.claim_account(&own, claim(2), at(60), at(99)).await.unwrap(), "there is no such version");
+        let (mine, theirs) = (lease(1), lease(1));
+        assert!(store.lease_account(&own, mine, at(10), at(50)).await.unwrap());
+        assert!(!store.lease_account(&own, theirs, at(11), at(51)).await.unwrap());
+        assert!(!store.lease_account(&own, lease(2), at(60), at(99)).await.unwrap(), "there is no such version");
         assert!(!store.renew_account(&own, theirs, tokens(2)).await.unwrap());
         store.release_account(&own, theirs).await.unwrap();
-        assert!(!store.claim_account(&own, theirs, at(12), at(52)).await.unwrap(), "nobody gives another's claim back");
+        assert!(!store.lease_account(&own, theirs, at(12), at(52)).await.unwrap(), "nobody gives another's claim back");
         // Whose lease is over has lost it to the next.
-        assert!(store.claim_account(&own, theirs, at(50), at(90)).await.unwrap());
+        assert!(store.lease_account(&own, theirs, at(50), at(90)).await.unwrap());
         assert!(!store.renew_account(&own, mine, tokens(2)).await.unwrap());
         assert!(!store.forget_account(&own, mine).await.unwrap());
         assert!(store.renew_account(&own, theirs, tokens(3)).await.unwrap());
         let kept = store.account(&own).await.unwrap().unwrap();
         assert_eq!((kept.version, kept.sealed, kept.claimed_until), (2, Some(tokens(3).sealed), None));
         assert_eq!(kept.authorized_at, at(0), "it is the same account");
-        assert!(store.claim_account(&own, claim(2), at(60), at(99)).await.unwrap());
+        assert!(store.lease_account(&own, lease(2), at(60), at(99)).await.unwrap());
 
         // Authorizing anew ends a claim: what was being renewed is nobody's any more.
-        let late = claim(2);
-        store.claim_account(&own, late, at(100), at(140)).await.unwrap();
+        let late = lease(2);
+        store.lease_account(&own, late, at(100), at(140)).await.unwrap();
         assert!(store.put_account(own.clone(), 2, tokens(4), at(101)).await.unwrap());
         assert!(!store.renew_account(&own, late, tokens(5)).await.unwrap());
-        let last = claim(3);
-        assert!(store.claim_account(&own, last, at(102), at(142)).await.unwrap());
+        let last = lease(3);
+        assert!(store.lease_account(&own, last, at(102), at(142)).await.unwrap());
         assert!(store.forget_account(&own, last).await.unwrap());
         assert!(store.account(&own).await.unwrap().is_none());
     }
@@ -94,20 +94,20 @@ both! {
         };
         let kept = async || store.account(&own).await.unwrap().unwrap().failure;
         // A first token has nothing to fall back on, and shares its failure all the same.
-        let first = claim(0);
-        assert!(store.claim_account(&own, first, at(0), at(40)).await.unwrap());
-        store.fail_account(&own, claim(0), failure(9)).await.unwrap();
+        let first = lease(0);
+        assert!(store.lease_account(&own, first, at(0), at(40)).await.unwrap());
+        store.fail_account(&own, lease(0), failure(9)).await.unwrap();
         assert_eq!(kept().await, None, "that claim is nobody's");
         store.fail_account(&own, first, failure(1)).await.unwrap();
         assert_eq!(kept().await, Some(failure(1)));
         // The claim is free again, and the failure is there until a renewal works.
-        let second = claim(0);
-        assert!(store.claim_account(&own, second, at(1), at(41)).await.unwrap());
+        let second = lease(0);
+        assert!(store.lease_account(&own, second, at(1), at(41)).await.unwrap());
         assert_eq!(kept().await, Some(failure(1)));
         assert!(store.renew_account(&own, second, tokens(1)).await.unwrap());
         assert_eq!(kept().await, None);
-        let third = claim(1);
-        assert!(store.claim_account(&own, third, at(2), at(42)).await.unwrap());
+        let third = lease(1);
+        assert!(store.lease_account(&own, third, at(2), at(42)).await.unwrap());
         store.fail_account(&own, third, failure(2)).await.unwrap();
         assert!(store.put_account(own.clone(), 1, tokens(2), at(3)).await.unwrap());
         assert_eq!(kept().await, None, "it was authorized anew");
@@ -116,16 +116,16 @@ both! {
     async fn a_first_token_is_claimed_by_one_too(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let own = key(&installed(&store, org).await, None);
-        let (mine, theirs) = (claim(0), claim(0));
-        assert!(store.claim_account(&own, mine, at(0), at(40)).await.unwrap());
-        assert!(!store.claim_account(&own, theirs, at(1), at(41)).await.unwrap());
+        let (mine, theirs) = (lease(0), lease(0));
+        assert!(store.lease_account(&own, mine, at(0), at(40)).await.unwrap());
+        assert!(!store.lease_account(&own, theirs, at(1), at(41)).await.unwrap());
         assert_eq!(store.account(&own).await.unwrap().unwrap().sealed, None);
         assert!(store.own_accounts(org).await.unwrap().is_empty(), "it has no token yet");
         assert!(store.renew_account(&own, mine, tokens(1)).await.unwrap());
-        assert!(!store.claim_account(&own, theirs, at(90), at(99)).await.unwrap(), "it is version 1 now");
+        assert!(!store.lease_account(&own, theirs, at(90), at(99)).await.unwrap(), "it is version 1 now");
         assert_eq!(store.own_accounts(org).await.unwrap()[&own.connection].version, 1);
         let nowhere = AccountKey { connection: resly_core::id::ConnectionId(uuid()), ..own };
-        assert!(!store.claim_account(&nowhere, theirs, at(0), at(9)).await.unwrap());
+        assert!(!store.lease_account(&nowhere, theirs, at(0), at(9)).await.unwrap());
     }
 
     async fn an_account_is_its_connections_as_that_was(backend: Backend) {
@@ -152,7 +152,7 @@ both! {
         assert!(store.account(&foreign).await.unwrap().is_none());
         assert!(store.delete_account(foreign.clone()).await.unwrap().is_none());
         assert!(!store.put_account(foreign.clone(), 3, tokens(9), at(0)).await.unwrap());
-        assert!(!store.claim_account(&foreign, claim(1), at(0), at(9)).await.unwrap());
+        assert!(!store.lease_account(&foreign, lease(1), at(0), at(9)).await.unwrap());
 
         let remember = async |scope: &str| {
             store.set_state(org, connection.id, scope, "k", b"v", at(900), at(0)).await.unwrap();

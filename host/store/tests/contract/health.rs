@@ -6,8 +6,8 @@ use resly_core::{
     alert::{AlertKind, AlertState, Event},
     connector::{
         connection::{Connection, ConnectionStatus, Environment, Owner},
+        failure_reason::FailureReason,
         health::{DueCheck, HealthObservation, HealthSignal, HealthState, HealthStore, Schedule},
-        reason::Reason,
     },
     id::{OrganizationId, WebhookId},
 };
@@ -41,7 +41,7 @@ fn seen(connection: &Connection, evidence: HealthSignal, seconds: u64) -> Health
     }
 }
 
-fn bad(reason: Reason) -> HealthSignal {
+fn bad(reason: FailureReason) -> HealthSignal {
     HealthSignal::Bad { reason, message: "it said no".to_owned() }
 }
 
@@ -117,10 +117,10 @@ both! {
         store.observe(seen(&new, HealthSignal::Good, 30)).await.unwrap();
         assert_eq!(store.health(org, new.id).await.unwrap().unwrap().checked_at, Some(at(0)), "old news isn't written");
         assert_eq!(store.take_due_checks(at(20 * MINUTE), at(DAY), 9).await.unwrap().len(), 1);
-        store.observe(seen(&new, bad(Reason::Upstream), 20 * MINUTE)).await.unwrap();
+        store.observe(seen(&new, bad(FailureReason::Upstream), 20 * MINUTE)).await.unwrap();
         let health = store.health(org, new.id).await.unwrap().unwrap();
         assert_eq!((health.state, health.failures), (HealthState::Degraded, 1));
-        assert_eq!((health.reason, health.message.as_deref()), (Some(Reason::Upstream), Some("it said no")));
+        assert_eq!((health.reason, health.message.as_deref()), (Some(FailureReason::Upstream), Some("it said no")));
         assert_eq!(store.take_due_checks(at(22 * MINUTE), at(DAY), 9).await.unwrap().len(), 1, "sooner, and not leased");
         assert_eq!(store.health_states(org).await.unwrap(), [(new.id, HealthState::Degraded)]);
 
@@ -141,13 +141,13 @@ both! {
         store.put_webhook(org, webhook(None)).await.unwrap();
         let new = enabled(&store, org).await;
         let hosts = (0..8).map(|n| {
-            let (store, seen) = (store.clone(), seen(&new, bad(Reason::Upstream), n));
+            let (store, seen) = (store.clone(), seen(&new, bad(FailureReason::Upstream), n));
             tokio::spawn(async move { store.observe(seen).await.unwrap() })
         });
         futures::future::join_all(hosts).await;
         assert_eq!(store.health(org, new.id).await.unwrap().unwrap().failures, 8);
         assert_eq!(kinds(&store, org, open()).await, [AlertKind::ConnectionFailing]);
-        store.observe(seen(&new, bad(Reason::NeedsAuth), 20)).await.unwrap();
+        store.observe(seen(&new, bad(FailureReason::NeedsAuth), 20)).await.unwrap();
         assert_eq!(kinds(&store, org, open()).await, [AlertKind::NeedsAuth, AlertKind::ConnectionFailing]);
         let told = store.deliveries(org, None, 10).await.unwrap();
         let events: Vec<Event> = told.iter().map(|delivery| delivery.event).collect();
@@ -177,16 +177,16 @@ both! {
     async fn what_is_being_set_up_raises_nothing_and_what_is_taken_away_is_over(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let new = enabled(&store, org).await;
-        store.observe(HealthObservation { offered: false, ..seen(&new, bad(Reason::NeedsAuth), 0) }).await.unwrap();
+        store.observe(HealthObservation { offered: false, ..seen(&new, bad(FailureReason::NeedsAuth), 0) }).await.unwrap();
         assert!(store.alerts(org, open()).await.unwrap().is_empty());
         let other = enabled(&store, org).await;
-        store.observe(seen(&other, bad(Reason::NeedsAuth), 0)).await.unwrap();
+        store.observe(seen(&other, bad(FailureReason::NeedsAuth), 0)).await.unwrap();
         let raised = store.alerts(org, open()).await.unwrap();
         let resolved = store.resolve_alert(org, raised[0].id, at(1)).await.unwrap().unwrap();
         assert_eq!((resolved.state, resolved.resolved_at), (AlertState::Resolved, Some(at(1))));
         assert_eq!(store.resolve_alert(org, raised[0].id, at(9)).await.unwrap().unwrap().resolved_at, Some(at(1)));
         store.observe(seen(&other, HealthSignal::Good, 2)).await.unwrap();
-        store.observe(seen(&other, bad(Reason::NeedsAuth), 3)).await.unwrap();
+        store.observe(seen(&other, bad(FailureReason::NeedsAuth), 3)).await.unwrap();
         assert_eq!(store.alerts(org, open()).await.unwrap().len(), 1, "it came back");
         assert!(store.disable_connection(org, other.id, at(4)).await.unwrap());
         assert!(store.alerts(org, open()).await.unwrap().is_empty());
@@ -224,10 +224,10 @@ both! {
         let new = enabled(&store, org).await;
         let made = store.put_webhook(org, webhook(Some(vec![Event::ConnectionNeedsAuth]))).await.unwrap();
         for n in 0..3 {
-            store.observe(seen(&new, bad(Reason::Upstream), n)).await.unwrap();
+            store.observe(seen(&new, bad(FailureReason::Upstream), n)).await.unwrap();
         }
         assert!(store.deliveries(org, None, 10).await.unwrap().is_empty(), "it didn't ask for that");
-        store.observe(seen(&new, bad(Reason::NeedsAuth), 5)).await.unwrap();
+        store.observe(seen(&new, bad(FailureReason::NeedsAuth), 5)).await.unwrap();
 
         let hosts = (0..6).map(|_| {
             let store = store.clone();

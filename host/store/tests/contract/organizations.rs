@@ -2,7 +2,7 @@
 
 use resly_core::{
     id::OrganizationId,
-    meter::{Meter, Reading},
+    meter::{Meter, MeterReading},
 };
 use resly_store::{NewOrganization, Plan, PlanChange};
 
@@ -33,8 +33,8 @@ both! {
 
         let report = store.usage(id, at(0)).await.unwrap();
         assert_eq!(report.period.start, "2026-10-01T00:00:00Z".parse().unwrap());
-        assert_eq!(report.meters[&Meter::Embeddings], Reading { used: 0, limit: Some(7), reserved: None });
-        assert_eq!(report.meters[&Meter::Messages], Reading { used: 0, limit: None, reserved: None });
+        assert_eq!(report.meters[&Meter::Embeddings], MeterReading { used: 0, limit: Some(7), reserved: None });
+        assert_eq!(report.meters[&Meter::Messages], MeterReading { used: 0, limit: None, reserved: None });
         assert_eq!(report.meters.len(), 4);
     }
 

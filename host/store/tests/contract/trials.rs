@@ -1,7 +1,7 @@
 //! What an admin's trials leave behind.
 
 use resly_core::{
-    connector::sample::{ActionSample, TrialStore},
+    connector::last_output::{LastOutput, TrialStore},
     id::ConnectionId,
     meter::Meter,
 };
@@ -19,7 +19,7 @@ both! {
         let (of, other) = (connection(org), connection(org));
         store.create_connection(of.clone(), None).await.unwrap();
         store.create_connection(other.clone(), None).await.unwrap();
-        let sample = |output: &str, now| ActionSample {
+        let sample = |output: &str, now| LastOutput {
             organization: org,
             connection: of.id,
             action: "find".to_owned(),
@@ -29,7 +29,7 @@ both! {
         };
         assert_eq!(store.sample(org, of.id, "find").await.unwrap(), None);
         store.keep_sample(sample("{\"n\":1.50,\"a\":\"\\u0000\"}", 0)).await.unwrap();
-        let newer = ActionSample { cut_from: Some(100_000), ..sample("[]", 1) };
+        let newer = LastOutput { cut_from: Some(100_000), ..sample("[]", 1) };
         assert_eq!(store.sample(org, of.id, "find").await.unwrap(), Some(sample("{\"n\":1.50,\"a\":\"\\u0000\"}", 0)));
         store.keep_sample(newer.clone()).await.unwrap();
         assert_eq!(store.sample(org, of.id, "find").await.unwrap(), Some(newer.clone()));
@@ -38,8 +38,8 @@ both! {
         assert_eq!(store.sample(stranger, of.id, "find").await.unwrap(), None);
 
         // Through another's connection, or one that is gone, nothing is kept; and it goes with its connection.
-        store.keep_sample(ActionSample { organization: stranger, ..sample("forged", 2) }).await.unwrap();
-        store.keep_sample(ActionSample { connection: ConnectionId(uuid()), ..sample("lost", 2) }).await.unwrap();
+        store.keep_sample(LastOutput { organization: stranger, ..sample("forged", 2) }).await.unwrap();
+        store.keep_sample(LastOutput { connection: ConnectionId(uuid()), ..sample("lost", 2) }).await.unwrap();
         assert_eq!(store.sample(org, of.id, "find").await.unwrap(), Some(newer));
         store.delete_connection(org, of.id, at(0)).await.unwrap();
         assert_eq!(store.sample(org, of.id, "find").await.unwrap(), None);

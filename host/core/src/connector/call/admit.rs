@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use resly_manifest::{Action, Auth, SideEffect};
 
-use super::{CallError, CallRequest, Caller, Connectors, Prepared};
+use super::{CallError, CallRequest, Caller, ConnectorSchemas, Connectors};
 use crate::{
     connector::{
         account::AccountKey,
@@ -18,12 +18,12 @@ use crate::{
 };
 
 /// A call that policy allows, perhaps after a person's confirmation, with a valid input.
-pub struct Admitted {
+pub struct PermittedCall {
     pub connection: Connection,
     passed: AdmittedCall,
 }
 
-impl Admitted {
+impl PermittedCall {
     pub fn action(&self) -> &Action {
         self.passed.action()
     }
@@ -58,7 +58,7 @@ impl From<StoreError> for AdmitError {
 /// The result of [`Connectors::check`]: the connector, action and account of a call that may be made.
 pub(super) struct AdmittedCall {
     pub needs_confirmation: bool,
-    pub prepared: Arc<Prepared>,
+    pub prepared: Arc<ConnectorSchemas>,
     /// Index of the action in the manifest.
     action: usize,
     /// The account that the call uses and when it was connected: a visitor's, or the organization's (`None`). `None` as
@@ -74,10 +74,10 @@ impl AdmittedCall {
 
 impl Connectors {
     /// Checks a call against policy, the input's schema and the connected account, without running or counting it.
-    pub async fn admit(&self, request: &CallRequest) -> Result<Admitted, AdmitError> {
+    pub async fn admit(&self, request: &CallRequest) -> Result<PermittedCall, AdmitError> {
         let connection = self.connection(request).await?;
         let passed = self.check(&connection, request).await?;
-        Ok(Admitted { connection, passed })
+        Ok(PermittedCall { connection, passed })
     }
 
     pub(super) async fn connection(&self, request: &CallRequest) -> Result<Connection, CallError> {

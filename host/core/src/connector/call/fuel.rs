@@ -77,7 +77,7 @@ impl FuelQueues {
     }
 
     /// Wakes waiting calls after a call has given back fuel.
-    pub fn freed(&self, organization: OrganizationId) {
+    pub fn notify_waiters(&self, organization: OrganizationId) {
         if let Some(queue) = self.0.get(&organization) {
             queue.freed.notify_waiters();
         }

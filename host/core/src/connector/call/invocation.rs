@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use resly_manifest::{Action, Allowance};
 use serde_json::{Value, json};
 
-use super::{CallRequest, Connectors, Prepared};
+use super::{CallRequest, ConnectorSchemas, Connectors};
 use crate::{
     connector::{
         connection::{Connection, Owner},
@@ -25,7 +25,7 @@ impl Connectors {
         request: &CallRequest,
         id: CallId,
         connection: &Connection,
-        prepared: &Prepared,
+        prepared: &ConnectorSchemas,
         action: &Action,
         allowance: Allowance,
         outbound: &Arc<dyn Outbound>,

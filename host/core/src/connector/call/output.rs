@@ -5,7 +5,7 @@ use std::sync::Arc;
 use resly_manifest::{Action, Allowance};
 use serde_json::Value;
 
-use super::{Connectors, Prepared};
+use super::{ConnectorSchemas, Connectors};
 use crate::connector::{
     connection::Connection,
     fault::{Fault, FaultKind, Remedy},
@@ -20,7 +20,7 @@ impl Connectors {
     /// Adds the cost of the mapping to the outcome.
     pub(super) async fn shape(
         &self,
-        prepared: &Prepared,
+        prepared: &ConnectorSchemas,
         connection: &Connection,
         action: &Action,
         allowance: Allowance,

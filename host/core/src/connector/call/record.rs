@@ -9,7 +9,7 @@ use crate::{
         connection::{Connection, ConnectionStatus, Environment, Owner},
         fault::{Fault, FaultKind},
         health::{HealthObservation, HealthSignal},
-        sample::{ActionSample, fit},
+        last_output::{LastOutput, fit},
         sandbox::Outcome,
     },
     error::StoreError,
@@ -89,14 +89,14 @@ impl Connectors {
         connection: &Connection,
         outcome: &Outcome,
         now: Timestamp,
-    ) -> Option<ActionSample> {
+    ) -> Option<LastOutput> {
         let customers = !matches!(request.caller, Caller::Admin { .. }) || connection.owner == Owner::Visitor;
         if customers && connection.environment == Environment::Production {
             return None;
         }
         let (output, cut_from) = fit(outcome.result.as_ref().ok()?);
         let (organization, action) = (request.organization, request.action.clone());
-        Some(ActionSample { organization, connection: connection.id, action, output, cut_from, at: now })
+        Some(LastOutput { organization, connection: connection.id, action, output, cut_from, at: now })
     }
 }
 

@@ -99,12 +99,12 @@ impl CallReport {
     }
 
     /// A report without cost, for an answer from the cache.
-    pub(super) fn known(output: &Value) -> Self {
+    pub(super) fn from_cache(output: &Value) -> Self {
         let cost = Cost::default();
         Self { result: Ok(output.clone()), limit: None, set_aside: None, cached: true, cost, log: Vec::new() }
     }
 
-    pub(super) fn over(limit: LimitReached) -> Self {
+    pub(super) fn limit_reached(limit: LimitReached) -> Self {
         let fault = Fault::new(FaultKind::Limit, limit.to_string());
         Self { limit: Some(limit), ..Self::refused(fault) }
     }

@@ -99,7 +99,7 @@ impl Settlements {
             SettlementKind::GiveBack => self.store.give_back_call(record).await?,
             SettlementKind::Log => self.store.log_call(record).await?,
         }
-        self.queues.freed(organization);
+        self.queues.notify_waiters(organization);
         Ok(())
     }
 

@@ -9,9 +9,9 @@ use crate::{
         account::AccountKey,
         call::CallStatus,
         connection::{CallerKind, Connection, ConnectionStatus, Environment},
+        failure_reason::FailureReason,
         health::HealthStore,
-        reason::Reason,
-        sample::TrialStore,
+        last_output::TrialStore,
         sandbox::{Cost, LogLine},
     },
     error::StoreError,
@@ -35,7 +35,7 @@ pub struct CallRecord {
     pub conversation: Option<ConversationId>,
     pub status: CallStatus,
     /// Why it failed.
-    pub reason: Option<Reason>,
+    pub reason: Option<FailureReason>,
     /// Whether it was answered from the host's cache, without calling the service.
     pub cached: bool,
     /// What happened and what to do next; redacted.

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     connector::{
-        call::{CallError, CallRequest, Connectors, Prepared},
+        call::{CallError, CallRequest, ConnectorSchemas, Connectors},
         connection::Connection,
         fault::Fault,
         outbound::{
@@ -58,7 +58,7 @@ impl Connectors {
     pub async fn dry_run(
         &self,
         connection: &Connection,
-        prepared: &Prepared,
+        prepared: &ConnectorSchemas,
         request: CallRequest,
     ) -> Result<DryRunReport, CallError> {
         let manifest = &prepared.installable.manifest;

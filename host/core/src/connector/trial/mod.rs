@@ -1,7 +1,6 @@
 //! Trials: an admin sees what a call would send, or what a mapping would return. Trials count toward no limit; their
 //! fuel is recorded in the sandbox environment.
 
-mod definition_check;
 mod dry_run;
 
 use resly_manifest::Allowance;

@@ -22,8 +22,8 @@ use crate::{
         fault::*,
         fixture::Fixtures,
         health::{DueCheck, HealthObservation, HealthStore},
+        last_output::{LastOutput, TrialStore},
         outbound::{DryRunPolicy, Outbound, OutboundFailure, OutboundRequest, StagedRequest},
-        sample::{ActionSample, TrialStore},
         sandbox::*,
     },
     conversation::{ClientMessage, Message, MessageStatus},
@@ -97,7 +97,7 @@ pub struct Fake {
     pub before: Mutex<Vec<Message>>,
     records: Mutex<Vec<CallRecord>>,
     uncounted: Mutex<Vec<CallRecord>>,
-    samples: Mutex<Vec<ActionSample>>,
+    samples: Mutex<Vec<LastOutput>>,
 }
 
 impl Fake {
@@ -330,12 +330,12 @@ impl ApprovalStore for Fake {
 
 #[async_trait]
 impl TrialStore for Fake {
-    async fn keep_sample(&self, sample: ActionSample) -> Result<(), StoreError> {
+    async fn keep_sample(&self, sample: LastOutput) -> Result<(), StoreError> {
         self.samples.lock().unwrap().push(sample);
         Ok(())
     }
 
-    async fn sample(&self, _: OrganizationId, _: ConnectionId, _: &str) -> Result<Option<ActionSample>, StoreError> {
+    async fn sample(&self, _: OrganizationId, _: ConnectionId, _: &str) -> Result<Option<LastOutput>, StoreError> {
         Ok(self.samples.lock().unwrap().last().cloned())
     }
 

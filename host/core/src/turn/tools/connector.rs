@@ -7,7 +7,7 @@ use super::{ToolError, ToolOutcome, ToolResult, Toolbox, parse};
 use crate::{
     approval::{Approval, ApprovalRequest, ChatClient, render},
     connector::{
-        available::{Offer, Offered},
+        available::{ActionSet, AvailableAction},
         call::{CallRequest, Caller},
         connection::Environment,
         fault::{Fault, FaultKind},
@@ -15,7 +15,7 @@ use crate::{
     },
     id::ConnectionId,
     model::ToolCall,
-    turn::{cite::Citations, confirm::NEEDS_CONFIRMATION, prompt::fence},
+    turn::{approvals::NEEDS_CONFIRMATION, cite::Citations, prompt::fence},
 };
 
 pub(in crate::turn) const CALL_CONNECTOR: &str = "call_connector";
@@ -40,7 +40,7 @@ pub(in crate::turn) struct Called {
 }
 
 impl Called {
-    fn offered(offered: &Offered) -> Self {
+    fn offered(offered: &AvailableAction) -> Self {
         Self {
             id: offered.connection,
             connection: Some(offered.action.connection.clone()),
@@ -50,11 +50,11 @@ impl Called {
     }
 
     /// The action of an approval. It may no longer be offered.
-    pub(in crate::turn) fn of(approval: &Approval, offer: &Offer) -> Self {
-        let same = |offered: &&Offered| offered.connection == approval.connection;
+    pub(in crate::turn) fn of(approval: &Approval, available: &ActionSet) -> Self {
+        let same = |offered: &&AvailableAction| offered.connection == approval.connection;
         Self {
             id: approval.connection,
-            connection: offer.actions.iter().find(same).map(|offered| offered.action.connection.clone()),
+            connection: available.actions.iter().find(same).map(|offered| offered.action.connection.clone()),
             action: approval.action.clone(),
             title: approval.title.clone(),
         }
@@ -110,7 +110,7 @@ impl Toolbox<'_> {
     /// because it is refused.
     pub(super) fn is_read_action(&self, call: &ToolCall) -> bool {
         let Ok(ConnectorArguments { connection, action, .. }) = parse(call) else { return true };
-        let offered = self.offer.find(self.principal.kind, &connection, &action);
+        let offered = self.available.find(self.principal.kind, &connection, &action);
         offered.is_none_or(|offered| !offered.action.writes && !offered.action.confirmed)
     }
 
@@ -120,7 +120,7 @@ impl Toolbox<'_> {
             Err(message) => return ToolOutcome::Done(self.failed(&call.name, FaultKind::InvalidInput, &message)),
         };
         let kind = self.principal.kind;
-        let Some(offered) = self.offer.find(kind, &arguments.connection, &arguments.action) else {
+        let Some(offered) = self.available.find(kind, &arguments.connection, &arguments.action) else {
             let message = format!(
                 "no connection `{}` with an action `{}` is offered here",
                 arguments.connection, arguments.action

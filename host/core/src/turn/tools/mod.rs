@@ -18,7 +18,7 @@ pub(super) use self::{
 use super::{Turns, cite::Citations, prompt::fence, store::AcceptedTurn};
 use crate::{
     approval::Approval,
-    connector::{available::Offer, tool_error::ToolErrorKind},
+    connector::{available::ActionSet, tool_error::ToolErrorKind},
     knowledge::Passage,
     model::ToolCall,
     principal::Principal,
@@ -59,7 +59,7 @@ pub(super) struct Toolbox<'a> {
     /// The visitor that the client acts for.
     pub visitor: Option<&'a str>,
     pub accepted: &'a AcceptedTurn,
-    pub offer: &'a Offer,
+    pub available: &'a ActionSet,
 }
 
 impl Toolbox<'_> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{SEARCH_KNOWLEDGE, ToolOutcome, ToolResult, Toolbox, parse};
 use crate::{
-    connector::{available::Offered, fault::FaultKind, tool_error::ToolErrorKind},
+    connector::{available::AvailableAction, fault::FaultKind, tool_error::ToolErrorKind},
     id::TicketId,
     knowledge::Passage,
     model::ToolCall,
@@ -59,11 +59,11 @@ impl Toolbox<'_> {
             Err(message) => return self.failed(&call.name, FaultKind::InvalidInput, &message),
         };
         let words: Vec<&str> = query.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2).collect();
-        let mut scored: Vec<(usize, &Offered)> = self
-            .offer
+        let mut scored: Vec<(usize, &AvailableAction)> = self
+            .available
             .for_key(self.principal.kind)
             .map(|offered| {
-                let Offered { action, name, .. } = offered;
+                let AvailableAction { action, name, .. } = offered;
                 let text = format!("{name} {} {} {}", action.action, action.title, action.description).to_lowercase();
                 (words.iter().filter(|word| text.contains(**word)).count(), offered)
             })
@@ -73,7 +73,7 @@ impl Toolbox<'_> {
         let mut found: Vec<Value> = scored
             .iter()
             .take(FOUND)
-            .map(|(_, Offered { action, name, .. })| {
+            .map(|(_, AvailableAction { action, name, .. })| {
                 json!({"connection": action.connection, "name": name, "action": action.action,
                     "description": action.description, "input": action.input})
             })

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::CALL_CONNECTOR;
 use crate::{
-    connector::available::{Offer, Offered},
+    connector::available::{ActionSet, AvailableAction},
     model::ToolSpec,
     principal::Principal,
 };
@@ -13,8 +13,8 @@ use crate::{
 const FEW: usize = 24;
 
 /// The tools of one turn.
-pub(in crate::turn) fn specs(offer: &Offer, principal: &Principal) -> Vec<ToolSpec> {
-    let offered: Vec<&Offered> = offer.for_key(principal.kind).collect();
+pub(in crate::turn) fn specs(available: &ActionSet, principal: &Principal) -> Vec<ToolSpec> {
+    let offered: Vec<&AvailableAction> = available.for_key(principal.kind).collect();
     let mut specs = Vec::with_capacity(4);
     if !offered.is_empty() {
         specs.push(call_connector(&offered));
@@ -44,7 +44,7 @@ fn tool(name: &str, description: &str, parameters: Value) -> ToolSpec {
     ToolSpec { name: name.to_owned(), description: description.to_owned(), parameters, actions: Vec::new() }
 }
 
-fn call_connector(offered: &[&Offered]) -> ToolSpec {
+fn call_connector(offered: &[&AvailableAction]) -> ToolSpec {
     let mut description = "Calls an action of one of the company's live systems and returns its result.".to_owned();
     let mut connections: Vec<&str> = offered.iter().map(|o| o.action.connection.as_str()).collect();
     connections.sort_unstable();
@@ -59,7 +59,7 @@ fn call_connector(offered: &[&Offered]) -> ToolSpec {
         actions.sort_unstable();
         actions.dedup();
         properties["action"]["enum"] = json!(actions);
-        for Offered { action, name, .. } in offered {
+        for AvailableAction { action, name, .. } in offered {
             description.push_str(&format!(
                 "\n- {}.{}{} of {}: {} Input schema: {}",
                 action.connection,

@@ -2,7 +2,7 @@
 
 use resly_core::{
     connector::{
-        approval::{Approval, Difference, remarks},
+        approval::{Approval, GrantChanges, import_warnings},
         connection::Origin,
     },
     id::KeyId,
@@ -118,7 +118,7 @@ impl ListedConnector {
             testable: manifest.test.is_some(),
             has_fixtures: !manifest.fixtures.is_empty(),
             imports: uploaded.map(|listed| listed.imports.clone()),
-            remarks: uploaded.map(|listed| remarks(manifest, &listed.imports)),
+            remarks: uploaded.map(|listed| import_warnings(manifest, &listed.imports)),
             sha256: uploaded.map(|listed| listed.installable.component.to_string()),
             signature: uploaded.map(|listed| ConnectorSignature::new(listed, trust)),
             decision: uploaded.map(ConnectorDecision::new),
@@ -262,8 +262,8 @@ pub struct ConnectorChanges {
     other: Vec<ConnectorChange>,
 }
 
-impl From<Difference> for ConnectorChanges {
-    fn from(Difference { against, changes }: Difference) -> Self {
+impl From<GrantChanges> for ConnectorChanges {
+    fn from(GrantChanges { against, changes }: GrantChanges) -> Self {
         let all = |changes: Vec<resly_manifest::Change>| changes.into_iter().map(ConnectorChange::from).collect();
         Self { against, wider: all(changes.wider), other: all(changes.other) }
     }

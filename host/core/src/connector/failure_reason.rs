@@ -7,7 +7,7 @@ use crate::connector::fault::FaultKind;
 /// Why a call failed, grouped by who can repair it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub enum FailureReason {
     RequestConfiguration,
     NeedsAuth,
     Upstream,
@@ -18,7 +18,7 @@ pub enum Reason {
     Internal,
 }
 
-impl Reason {
+impl FailureReason {
     pub const ALL: [Self; 8] = [
         Self::RequestConfiguration,
         Self::NeedsAuth,
@@ -45,7 +45,7 @@ impl Reason {
     }
 
     /// What an admin does next. The fault's own message says what happened.
-    pub fn what_to_do(self) -> &'static str {
+    pub fn advice(self) -> &'static str {
         match self {
             Self::RequestConfiguration => {
                 "Compare what was asked for with the action's input schema, the connection's settings and what the \
@@ -88,16 +88,18 @@ impl Reason {
 
 impl FaultKind {
     /// The reason of this kind.
-    pub fn reason(self) -> Reason {
+    pub fn reason(self) -> FailureReason {
         match self {
-            Self::InvalidInput | Self::NotFound | Self::NoFixture => Reason::RequestConfiguration,
-            Self::NeedsAuth => Reason::NeedsAuth,
-            Self::Upstream | Self::CircuitOpen => Reason::Upstream,
-            Self::RateLimited => Reason::RateLimited,
-            Self::Mapping | Self::Output | Self::UnexpectedAnswer => Reason::Mapping,
-            Self::Denied => Reason::Denied,
-            Self::Limit | Self::Busy | Self::Fuel | Self::Deadline | Self::Memory | Self::TooLarge => Reason::Limit,
-            Self::Internal | Self::Trap | Self::Component => Reason::Internal,
+            Self::InvalidInput | Self::NotFound | Self::NoFixture => FailureReason::RequestConfiguration,
+            Self::NeedsAuth => FailureReason::NeedsAuth,
+            Self::Upstream | Self::CircuitOpen => FailureReason::Upstream,
+            Self::RateLimited => FailureReason::RateLimited,
+            Self::Mapping | Self::Output | Self::UnexpectedAnswer => FailureReason::Mapping,
+            Self::Denied => FailureReason::Denied,
+            Self::Limit | Self::Busy | Self::Fuel | Self::Deadline | Self::Memory | Self::TooLarge => {
+                FailureReason::Limit
+            }
+            Self::Internal | Self::Trap | Self::Component => FailureReason::Internal,
         }
     }
 }
@@ -116,13 +118,13 @@ mod tests {
 
     #[test]
     fn every_reason_has_a_name_of_its_own_and_tells_what_to_do() {
-        let mut names: Vec<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        let mut names: Vec<_> = FailureReason::ALL.iter().map(|reason| reason.name()).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), Reason::ALL.len());
-        for reason in Reason::ALL {
+        assert_eq!(names.len(), FailureReason::ALL.len());
+        for reason in FailureReason::ALL {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
-            assert!(reason.what_to_do().ends_with('.'), "{}", reason.name());
+            assert!(reason.advice().ends_with('.'), "{}", reason.name());
         }
     }
 }

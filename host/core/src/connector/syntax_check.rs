@@ -33,7 +33,7 @@ impl Connectors {
     ///
     /// # Errors
     /// When the sandbox has no free place.
-    pub async fn examine(
+    pub async fn check_syntax(
         &self,
         organization: OrganizationId,
         runner: Digest,

@@ -16,13 +16,13 @@ use crate::connector::{
 };
 
 /// A connector of the catalogue with its compiled schemas.
-pub struct Prepared {
+pub struct ConnectorSchemas {
     pub installable: Installable,
     input: HashMap<String, Schema>,
     output: HashMap<String, Schema>,
 }
 
-impl Prepared {
+impl ConnectorSchemas {
     /// A schema that doesn't compile accepts anything. The manifest's check has refused such schemas before.
     pub fn new(installable: Installable) -> Self {
         let compile = |schema: &Value| Schema::new(schema).ok();

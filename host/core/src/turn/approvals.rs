@@ -16,10 +16,10 @@ use super::{
 use crate::{
     approval::{
         Approval, ApprovalState, ChatClient, Outcome, Verdict,
+        reply::{self, Reply},
         round::{self, Round, RoundCall},
-        words::{self, Reply},
     },
-    connector::{available::Offer, fault, tool_error::ToolErrorKind},
+    connector::{available::ActionSet, fault, tool_error::ToolErrorKind},
     conversation::Message,
     id::ApprovalId,
     model::{ModelMessage, ProviderData, Role, ToolCall},
@@ -52,7 +52,7 @@ impl<'h> Pending<'h> {
     fn reply(&self) -> Option<Reply> {
         match self.said.as_slice() {
             [] => None,
-            [only] => Some(words::read(only)),
+            [only] => Some(reply::read(only)),
             _ => Some(Reply::Unclear),
         }
     }
@@ -71,7 +71,7 @@ impl Run {
     /// the request did nothing but answer those approvals.
     pub(super) async fn settle(
         &mut self,
-        offer: &Arc<Offer>,
+        available: &Arc<ActionSet>,
         messages: &mut Vec<ModelMessage>,
     ) -> Result<bool, TurnFailure> {
         let Some(pending) = Pending::of(&self.accepted.history) else { return Ok(false) };
@@ -96,8 +96,8 @@ impl Run {
             if !approval.round.is_empty() {
                 round = std::mem::take(&mut approval.round);
             }
-            let call = tool_call(&approval, offer);
-            let result = self.show_approval(&approval, &call, offer, reply.is_none() || fresh);
+            let call = tool_call(&approval, available);
+            let result = self.show_approval(&approval, &call, available, reply.is_none() || fresh);
             decided.push(RoundCall::new(approval.call.clone(), call, Some(result.content), Vec::new()));
             self.timing.tools_us += micros(self.turns.clock.now().since(started));
             self.renew().await;
@@ -123,10 +123,16 @@ impl Run {
 
     /// Records the result of an approval, and shows it to the client when the call was made or when this answer
     /// continues the one that asked.
-    fn show_approval(&mut self, approval: &Approval, call: &ToolCall, offer: &Arc<Offer>, show: bool) -> ToolResult {
+    fn show_approval(
+        &mut self,
+        approval: &Approval,
+        call: &ToolCall,
+        available: &Arc<ActionSet>,
+        show: bool,
+    ) -> ToolResult {
         let made = matches!(approval.state, ApprovalState::Executed | ApprovalState::Failed);
         let continues = self.live.continues.is_some();
-        let called = Called::of(approval, offer);
+        let called = Called::of(approval, available);
         let known = self.citations.offered().len();
         let cap = self.turns.limits.tool_output_bytes;
         let mut result = tools::render_result(&call.name, &called, result(approval), &[], cap, &mut self.citations);
@@ -145,15 +151,15 @@ impl Run {
                 self.live.push(TurnEvent::RoundEnded);
             }
             self.live.push(TurnEvent::ToolStarted { id, name: name.clone(), input });
-            self.live.push(ended(approval, name, result.ok, result.output.clone()));
+            self.live.push(finished_event(approval, name, result.ok, result.output.clone()));
         }
         result
     }
 }
 
 /// The model's call, under the name that its connection has now.
-fn tool_call(approval: &Approval, offer: &Offer) -> ToolCall {
-    let called = Called::of(approval, offer);
+fn tool_call(approval: &Approval, available: &ActionSet) -> ToolCall {
+    let called = Called::of(approval, available);
     let connection = called.connection.unwrap_or_else(|| approval.connection.to_string());
     let arguments = json!({"connection": connection, "action": approval.action, "input": approval.input});
     ToolCall {
@@ -165,7 +171,7 @@ fn tool_call(approval: &Approval, offer: &Offer) -> ToolCall {
 }
 
 /// The event that ends an approval's call for the client.
-pub(super) fn ended(approval: &Approval, name: String, ok: bool, output: serde_json::Value) -> TurnEvent {
+pub(super) fn finished_event(approval: &Approval, name: String, ok: bool, output: serde_json::Value) -> TurnEvent {
     let id = approval.call.clone();
     match approval.state {
         ApprovalState::Declined => TurnEvent::ToolDenied { id, name },

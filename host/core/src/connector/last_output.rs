@@ -14,7 +14,7 @@ pub const LARGEST: usize = 64 << 10;
 
 /// An action's output before the connection's own mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ActionSample {
+pub struct LastOutput {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
     pub action: String,
@@ -29,13 +29,13 @@ pub struct ActionSample {
 #[async_trait]
 pub trait TrialStore: Send + Sync + 'static {
     /// Stores an action's last output in place of the one before.
-    async fn keep_sample(&self, sample: ActionSample) -> Result<(), StoreError>;
+    async fn keep_sample(&self, sample: LastOutput) -> Result<(), StoreError>;
     async fn sample(
         &self,
         organization: OrganizationId,
         connection: ConnectionId,
         action: &str,
-    ) -> Result<Option<ActionSample>, StoreError>;
+    ) -> Result<Option<LastOutput>, StoreError>;
     /// Counts fuel in the `sandbox` environment, where nothing is limited.
     async fn count_trial(&self, organization: OrganizationId, fuel: u64, now: Timestamp) -> Result<(), StoreError>;
 }
