@@ -36,7 +36,7 @@ mod wire;
 
 pub use config::{EgressConfig, EgressError};
 pub use egress::Egress;
-pub use oauth::{AccountSpec, AppClient, OAuthError, ServiceError, TokenRefresher, account_binding, endpoints};
+pub use oauth::{AccountSpec, AppClient, OAuthError, ServiceError, TokenRefresher, account_context, endpoints};
 pub use policy::{
     allow::{AllowError, ExemptHost, parse as parse_allow},
     grant::{GrantError, GrantedHost, check_settings},
@@ -46,5 +46,5 @@ pub use policy::{
     target::{Target, TargetError},
 };
 pub use session::{CredentialSource, Session, SessionSpec};
-pub use webhook::{Message, SendError, mint_webhook_secret, webhook_binding};
+pub use webhook::{Message, SendError, mint_webhook_secret, webhook_context};
 pub use wire::{redact::MARK, retry::RetryPolicy};

@@ -25,7 +25,7 @@ use resly_core::{
     id::{ConnectionId, OrganizationId},
 };
 use resly_manifest::{Auth, Manifest};
-use resly_vault::{Binding, Credentials, Vault};
+use resly_vault::{Credentials, EncryptionContext, Vault};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
@@ -51,7 +51,7 @@ pub enum CredentialSource {
     /// The connection has none.
     None,
     /// Sealed. The vault opens it at the first request that carries it.
-    Sealed { vault: Arc<Vault>, sealed: SealedCredentials, binding: Binding },
+    Sealed { vault: Arc<Vault>, sealed: SealedCredentials, context: EncryptionContext },
     /// In the clear, to try credentials before they are stored.
     Plain(Credentials),
     /// The tokens of an account. They are renewed when they are about to expire or when the service says that they

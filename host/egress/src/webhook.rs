@@ -17,7 +17,7 @@ use resly_core::{
     id::{ConnectionId, OrganizationId, WebhookId},
     time::{Random, Timestamp},
 };
-use resly_vault::{Binding, Credentials};
+use resly_vault::{Credentials, EncryptionContext};
 use secrecy::SecretString;
 use sha2::Sha256;
 use tokio::time::Instant;
@@ -64,8 +64,8 @@ pub enum SendError {
 
 /// The vault's binding of a webhook's secret. The webhook's id is in the place of a connection's. Ids are unique, so
 /// they can't be the same.
-pub fn webhook_binding(organization: OrganizationId, webhook: WebhookId) -> Binding {
-    Binding { organization, connection: ConnectionId(webhook.0), field: "webhook".into(), version: VERSION }
+pub fn webhook_context(organization: OrganizationId, webhook: WebhookId) -> EncryptionContext {
+    EncryptionContext { organization, connection: ConnectionId(webhook.0), field: "webhook".into(), version: VERSION }
 }
 
 /// Creates a secret: as text, which is shown once, and as a record for the vault.

@@ -19,7 +19,7 @@ use resly_core::{
 use resly_egress::{AccountSpec, AppClient, OAuthError, TokenRefresher};
 use resly_manifest::{Auth, OAuth};
 use resly_store::Store;
-use resly_vault::{Binding, Credentials};
+use resly_vault::{Credentials, EncryptionContext};
 use tokio::time::timeout;
 
 pub use self::error::AccountError;
@@ -28,8 +28,8 @@ pub use self::error::AccountError;
 const VERSION: u32 = 1;
 
 /// What a connection's own credentials are bound to.
-pub fn binding(organization: OrganizationId, connection: ConnectionId) -> Binding {
-    Binding { organization, connection, field: "credentials".into(), version: VERSION }
+pub fn binding(organization: OrganizationId, connection: ConnectionId) -> EncryptionContext {
+    EncryptionContext { organization, connection, field: "credentials".into(), version: VERSION }
 }
 
 /// How many revocations of one connection go on at a time, and how long all of them may take.

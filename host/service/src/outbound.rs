@@ -15,7 +15,7 @@ use resly_core::{
     error::StoreError,
     id::{ConnectionId, OrganizationId},
 };
-use resly_egress::{CredentialSource, Egress, Session, SessionSpec, account_binding};
+use resly_egress::{CredentialSource, Egress, Session, SessionSpec, account_context};
 use resly_manifest::{Action, Allowance};
 use resly_store::{NewWrapping, Store, WrappedFor};
 use resly_vault::{Credentials, Rewrapped, SecretOwner, Vault, VaultError, VaultStore, WrappedStore};
@@ -47,7 +47,7 @@ impl CredentialSealer {
         key: &AccountKey,
         credentials: BTreeMap<String, String>,
     ) -> Result<SealedCredentials, VaultError> {
-        self.vault.seal(&account_binding(key), &Credentials::new(credentials)).await
+        self.vault.seal(&account_context(key), &Credentials::new(credentials)).await
     }
 }
 
@@ -104,7 +104,7 @@ impl EgressFactory {
             (None, Some(sealed)) => CredentialSource::Sealed {
                 vault: Arc::clone(&self.vault),
                 sealed: sealed.clone(),
-                binding: binding(connection.organization, connection.id),
+                context: binding(connection.organization, connection.id),
             },
         };
         self.egress.session(SessionSpec {

@@ -12,7 +12,7 @@ use resly_core::{
     id::{OrganizationId, WebhookId},
     time::{Clock, Random, Timestamp},
 };
-use resly_egress::{Egress, Message, mint_webhook_secret, webhook_binding};
+use resly_egress::{Egress, Message, mint_webhook_secret, webhook_context};
 use resly_store::{DeliveryAttempt, DueDelivery, Store, Webhook};
 use resly_vault::{Credentials, Vault, VaultError};
 use secrecy::SecretString;
@@ -52,7 +52,7 @@ impl WebhookDispatcher {
         webhook: WebhookId,
     ) -> Result<(SecretString, Vec<u8>), VaultError> {
         let (shown, secret) = mint_webhook_secret(&*self.random);
-        let sealed = self.vault.seal(&webhook_binding(organization, webhook), &secret).await?;
+        let sealed = self.vault.seal(&webhook_context(organization, webhook), &secret).await?;
         Ok((shown, sealed.0))
     }
 
@@ -126,7 +126,7 @@ impl WebhookDispatcher {
         webhook: &Webhook,
         now: Timestamp,
     ) -> Result<Vec<Credentials>, VaultError> {
-        let binding = webhook_binding(organization, webhook.id);
+        let binding = webhook_context(organization, webhook.id);
         let previous = webhook.previous.as_ref().filter(|(_, until)| *until > now).map(|(secret, _)| secret);
         let mut secrets = Vec::new();
         for sealed in [Some(&webhook.secret), previous].into_iter().flatten() {

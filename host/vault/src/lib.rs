@@ -37,9 +37,10 @@ const REMEMBERED_KEYS: u64 = 1024;
 /// 32 bytes that are zeroized when dropped.
 pub(crate) type Key = SecretBox<[u8; 32]>;
 
-/// The owner of a record. It opens only under the same binding.
+/// Whose record it is, and which one. It is the associated data of the encryption, so a record opens only in the context
+/// that it was sealed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Binding {
+pub struct EncryptionContext {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
     pub field: Cow<'static, str>,
@@ -88,15 +89,23 @@ impl Vault {
         Self { keys, store, random, opened }
     }
 
-    pub async fn seal(&self, binding: &Binding, credentials: &Credentials) -> Result<SealedCredentials, VaultError> {
-        let key = self.organization_key(binding.organization).await?;
+    pub async fn seal(
+        &self,
+        context: &EncryptionContext,
+        credentials: &Credentials,
+    ) -> Result<SealedCredentials, VaultError> {
+        let key = self.organization_key(context.organization).await?;
         let plain = credentials.to_plain();
-        Ok(SealedCredentials(seal::record(&key, &binding.associated_data(), &plain, &*self.random)?))
+        Ok(SealedCredentials(seal::record(&key, &context.associated_data(), &plain, &*self.random)?))
     }
 
-    pub async fn open(&self, binding: &Binding, sealed: &SealedCredentials) -> Result<Credentials, VaultError> {
-        let key = self.organization_key(binding.organization).await?;
-        let plain = seal::open_record(&key, &binding.associated_data(), &sealed.0)?;
+    pub async fn open(
+        &self,
+        context: &EncryptionContext,
+        sealed: &SealedCredentials,
+    ) -> Result<Credentials, VaultError> {
+        let key = self.organization_key(context.organization).await?;
+        let plain = seal::open_record(&key, &context.associated_data(), &sealed.0)?;
         Credentials::from_plain(&plain).ok_or(VaultError::UnknownForm)
     }
 
@@ -121,8 +130,8 @@ impl Vault {
     }
 }
 
-impl Binding {
-    /// Everything but the field has a fixed width, and the field comes last, so no two bindings have the same bytes.
+impl EncryptionContext {
+    /// Everything but the field has a fixed width, and the field comes last, so no two contexts have the same bytes.
     fn associated_data(&self) -> Vec<u8> {
         let mut data = b"resly credentials v1\0".to_vec();
         data.extend_from_slice(self.organization.0.as_bytes());

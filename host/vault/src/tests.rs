@@ -81,8 +81,8 @@ fn master(keys: &str) -> Arc<MasterKeys> {
     Arc::new(MasterKeys::parse(keys).unwrap())
 }
 
-fn binding(organization: u128, connection: u128) -> Binding {
-    Binding {
+fn context(organization: u128, connection: u128) -> EncryptionContext {
+    EncryptionContext {
         organization: OrganizationId(Uuid::from_u128(organization)),
         connection: ConnectionId(Uuid::from_u128(connection)),
         field: "credentials".into(),
@@ -97,9 +97,9 @@ fn token(value: &str) -> Credentials {
 #[tokio::test]
 async fn what_was_sealed_opens_on_another_host_with_the_same_keys() {
     let store = Arc::new(Memory::default());
-    let sealed = vault(OLD, &store).seal(&binding(1, 2), &token("s3cret-token")).await.unwrap();
+    let sealed = vault(OLD, &store).seal(&context(1, 2), &token("s3cret-token")).await.unwrap();
     assert!(!sealed.0.windows(6).any(|window| window == b"s3cret"));
-    let opened = vault(OLD, &store).open(&binding(1, 2), &sealed).await.unwrap();
+    let opened = vault(OLD, &store).open(&context(1, 2), &sealed).await.unwrap();
     assert_eq!(opened.get("token"), Some("s3cret-token"));
     assert!(opened.check(&Auth::Bearer).is_ok());
 }
@@ -108,31 +108,31 @@ async fn what_was_sealed_opens_on_another_host_with_the_same_keys() {
 async fn a_record_opens_only_where_it_belongs() {
     let store = Arc::new(Memory::default());
     let vault = vault(OLD, &store);
-    let sealed = vault.seal(&binding(1, 2), &token("t")).await.unwrap();
+    let sealed = vault.seal(&context(1, 2), &token("t")).await.unwrap();
     let elsewhere = [
-        binding(1, 3),
-        binding(2, 2),
-        Binding { field: "other".into(), ..binding(1, 2) },
-        Binding { version: 2, ..binding(1, 2) },
+        context(1, 3),
+        context(2, 2),
+        EncryptionContext { field: "other".into(), ..context(1, 2) },
+        EncryptionContext { version: 2, ..context(1, 2) },
     ];
-    for binding in elsewhere {
-        assert!(matches!(vault.open(&binding, &sealed).await, Err(VaultError::DoesNotOpen)), "{binding:?}");
+    for context in elsewhere {
+        assert!(matches!(vault.open(&context, &sealed).await, Err(VaultError::DoesNotOpen)), "{context:?}");
     }
     for at in 0..sealed.0.len() {
         let mut changed = sealed.clone();
         changed.0[at] ^= 1;
-        assert!(vault.open(&binding(1, 2), &changed).await.is_err(), "byte {at}");
-        assert!(vault.open(&binding(1, 2), &SealedCredentials(sealed.0[..at].to_vec())).await.is_err());
+        assert!(vault.open(&context(1, 2), &changed).await.is_err(), "byte {at}");
+        assert!(vault.open(&context(1, 2), &SealedCredentials(sealed.0[..at].to_vec())).await.is_err());
     }
 }
 
 #[tokio::test]
 async fn an_organizations_wrapped_key_is_of_no_use_to_another() {
     let store = Arc::new(Memory::default());
-    vault(OLD, &store).seal(&binding(1, 2), &token("t")).await.unwrap();
-    let stolen = store.keys.lock().unwrap()[&binding(1, 2).organization].clone();
-    store.keys.lock().unwrap().insert(binding(9, 2).organization, stolen);
-    let result = vault(OLD, &store).seal(&binding(9, 2), &token("t")).await;
+    vault(OLD, &store).seal(&context(1, 2), &token("t")).await.unwrap();
+    let stolen = store.keys.lock().unwrap()[&context(1, 2).organization].clone();
+    store.keys.lock().unwrap().insert(context(9, 2).organization, stolen);
+    let result = vault(OLD, &store).seal(&context(9, 2), &token("t")).await;
     assert!(matches!(result, Err(VaultError::DoesNotOpen)));
 }
 
@@ -143,10 +143,10 @@ async fn everything_moves_to_the_newest_master_key_and_the_old_one_can_go() {
     let count = 450; // More than two pages.
     let mut sealed = Vec::new();
     for organization in 1..=count {
-        sealed.push(old.seal(&binding(organization, 2), &token("t")).await.unwrap());
+        sealed.push(old.seal(&context(organization, 2), &token("t")).await.unwrap());
     }
     let secret = wrapping(OLD, &store).host_secret("peppers", b"what keys are hashed with").await.unwrap();
-    let missing = vault(NEW, &store).open(&binding(1, 2), &sealed[0]).await.err().unwrap();
+    let missing = vault(NEW, &store).open(&context(1, 2), &sealed[0]).await.err().unwrap();
     assert!(matches!(&missing, VaultError::NoMasterKey(id) if id == "old"), "{missing}");
     assert!(missing.to_string().contains("`old`"));
 
@@ -164,7 +164,7 @@ async fn everything_moves_to_the_newest_master_key_and_the_old_one_can_go() {
 
     let new = vault(NEW, &store);
     for (organization, sealed) in (1..).zip(&sealed) {
-        assert_eq!(new.open(&binding(organization, 2), sealed).await.unwrap().get("token"), Some("t"));
+        assert_eq!(new.open(&context(organization, 2), sealed).await.unwrap().get("token"), Some("t"));
     }
     assert_eq!(wrapping(NEW, &store).host_secret("peppers", b"another").await.unwrap(), secret);
     assert!(wrapping(NEW, &store).status().await.unwrap().is_done());
@@ -173,8 +173,8 @@ async fn everything_moves_to_the_newest_master_key_and_the_old_one_can_go() {
 #[tokio::test]
 async fn a_rotation_says_what_it_could_not_move() {
     let store = Arc::new(Memory::default());
-    vault(OLD, &store).seal(&binding(1, 2), &token("t")).await.unwrap();
-    vault(NEW, &store).seal(&binding(2, 2), &token("t")).await.unwrap();
+    vault(OLD, &store).seal(&context(1, 2), &token("t")).await.unwrap();
+    vault(NEW, &store).seal(&context(2, 2), &token("t")).await.unwrap();
     let third = "third:AwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISI";
     let rotated = wrapping(&format!("{third},{NEW}"), &store).rotate().await.unwrap();
     assert!(!rotated.is_done());
@@ -185,7 +185,7 @@ async fn a_rotation_says_what_it_could_not_move() {
     assert_eq!(rotated.in_use, [("old".to_owned(), 1), ("third".to_owned(), 1)].into());
 
     // Moved to another organization's row, or damaged: still counted, never overwritten.
-    let organization = |id| binding(id, 2).organization;
+    let organization = |id| context(id, 2).organization;
     let moved = store.keys.lock().unwrap()[&organization(1)].clone();
     store.keys.lock().unwrap().insert(organization(3), moved.clone());
     store.keys.lock().unwrap().insert(organization(4), vec![9, 9]);
@@ -197,12 +197,12 @@ async fn a_rotation_says_what_it_could_not_move() {
 #[tokio::test]
 async fn what_changed_meanwhile_is_left_alone() {
     let store = Arc::new(Memory::default());
-    vault(OLD, &store).seal(&binding(1, 2), &token("t")).await.unwrap();
+    vault(OLD, &store).seal(&context(1, 2), &token("t")).await.unwrap();
     let both = format!("{NEW},{OLD}");
     let (one, two) = (wrapping(&both, &store), wrapping(&both, &store));
     let (one, two) = tokio::join!(one.rotate(), two.rotate());
     assert_eq!(one.unwrap().moved + two.unwrap().moved, 1);
-    assert!(vault(NEW, &store).seal(&binding(1, 2), &token("t")).await.is_ok());
+    assert!(vault(NEW, &store).seal(&context(1, 2), &token("t")).await.is_ok());
 }
 
 #[tokio::test]
@@ -217,8 +217,8 @@ async fn a_host_secret_is_the_first_and_belongs_to_its_name() {
     assert!(matches!(one.host_secret("b", b"x").await, Err(VaultError::DoesNotOpen)));
     let mut keys = BTreeMap::new();
     std::mem::swap(&mut keys, &mut *store.secrets.lock().unwrap());
-    store.keys.lock().unwrap().insert(binding(1, 2).organization, keys["a"].clone());
-    let result = vault(OLD, &store).seal(&binding(1, 2), &token("t")).await;
+    store.keys.lock().unwrap().insert(context(1, 2).organization, keys["a"].clone());
+    let result = vault(OLD, &store).seal(&context(1, 2), &token("t")).await;
     assert!(matches!(result, Err(VaultError::DoesNotOpen)), "a host's secret is no organization's key");
 }
 
@@ -227,20 +227,20 @@ async fn a_host_secret_is_the_first_and_belongs_to_its_name() {
 async fn bytes_that_nobody_sealed_are_an_error_and_nothing_worse() {
     let store = Arc::new(Memory::default());
     let vault = vault(OLD, &store);
-    let sealed = vault.seal(&binding(1, 2), &token("t")).await.unwrap();
-    let wrapped = store.keys.lock().unwrap()[&binding(1, 2).organization].clone();
+    let sealed = vault.seal(&context(1, 2), &token("t")).await.unwrap();
+    let wrapped = store.keys.lock().unwrap()[&context(1, 2).organization].clone();
     for length in 0..80 {
         for first in [0, 1, 2, 255] {
             let bytes = [vec![first], vec![length; usize::from(length)]].concat();
-            assert!(vault.open(&binding(1, 2), &SealedCredentials(bytes.clone())).await.is_err());
-            store.keys.lock().unwrap().insert(binding(7, 7).organization, bytes);
-            assert!(vault.seal(&binding(7, 7), &token("t")).await.is_err());
+            assert!(vault.open(&context(1, 2), &SealedCredentials(bytes.clone())).await.is_err());
+            store.keys.lock().unwrap().insert(context(7, 7).organization, bytes);
+            assert!(vault.seal(&context(7, 7), &token("t")).await.is_err());
         }
     }
     // A record is no wrapped key and a wrapped key is no record.
-    assert!(vault.open(&binding(1, 2), &SealedCredentials(wrapped)).await.is_err());
-    store.keys.lock().unwrap().insert(binding(8, 8).organization, sealed.0);
-    assert!(vault.seal(&binding(8, 8), &token("t")).await.is_err());
+    assert!(vault.open(&context(1, 2), &SealedCredentials(wrapped)).await.is_err());
+    store.keys.lock().unwrap().insert(context(8, 8).organization, sealed.0);
+    assert!(vault.seal(&context(8, 8), &token("t")).await.is_err());
 }
 
 /// Every key that is written down in this repository is one that production refuses.
@@ -281,7 +281,7 @@ async fn two_hosts_that_start_together_share_one_key() {
     let store = Arc::new(Memory::default());
     let (one, two) = (vault(OLD, &store), vault(OLD, &store));
     let sealed =
-        [one.seal(&binding(1, 2), &token("a")).await.unwrap(), two.seal(&binding(1, 2), &token("b")).await.unwrap()];
-    assert!(two.open(&binding(1, 2), &sealed[0]).await.is_ok());
-    assert!(one.open(&binding(1, 2), &sealed[1]).await.is_ok());
+        [one.seal(&context(1, 2), &token("a")).await.unwrap(), two.seal(&context(1, 2), &token("b")).await.unwrap()];
+    assert!(two.open(&context(1, 2), &sealed[0]).await.is_ok());
+    assert!(one.open(&context(1, 2), &sealed[1]).await.is_ok());
 }

@@ -9,7 +9,7 @@ use resly_core::{
     id::{ConnectionId, OrganizationId},
     testing::ConstantRandom,
 };
-use resly_vault::{Binding, MasterKeys, Vault, VaultStore};
+use resly_vault::{EncryptionContext, MasterKeys, Vault, VaultStore};
 use uuid::Uuid;
 
 /// 32 bytes that are nobody's: 1, 2, 3 and so on.
@@ -37,8 +37,12 @@ pub fn envelope(data: &[u8]) {
     let Some((length, rest)) = data.split_first() else { return };
     let (wrapped, sealed) = rest.split_at(usize::from(*length).min(rest.len()));
     let organization = OrganizationId(Uuid::from_u128(1));
-    let binding =
-        Binding { organization, connection: ConnectionId(Uuid::from_u128(2)), field: "credentials".into(), version: 1 };
+    let binding = EncryptionContext {
+        organization,
+        connection: ConnectionId(Uuid::from_u128(2)),
+        field: "credentials".into(),
+        version: 1,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
     for kept in [Some(wrapped.to_vec()), None] {
         let keys = MasterKeys::parse(MASTER).expect("the key is sound");

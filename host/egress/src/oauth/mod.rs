@@ -16,7 +16,7 @@ mod tokens;
 pub use endpoint::endpoints;
 pub(crate) use expired::says_expired;
 pub(crate) use refresher::OpenedAccount;
-pub use refresher::{AccountSpec, AppClient, TokenRefresher, account_binding};
+pub use refresher::{AccountSpec, AppClient, TokenRefresher, account_context};
 pub use request::{OAuthError, ServiceError};
 
 use std::time::Duration;

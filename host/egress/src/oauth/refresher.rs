@@ -20,7 +20,7 @@ use resly_core::{
     time::{Clock, Random},
 };
 use resly_manifest::{CallbackHmac, Grant, OAuth};
-use resly_vault::{Binding, Credentials, Vault};
+use resly_vault::{Credentials, EncryptionContext, Vault};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::{
@@ -59,7 +59,7 @@ const LOCK_IDLE: Duration = Duration::from_secs(600);
 pub enum AppClient {
     None,
     /// The connection's own.
-    Sealed(SealedCredentials, Binding),
+    Sealed(SealedCredentials, EncryptionContext),
     /// The operator's, for all organizations.
     Shared(Arc<Credentials>),
 }
@@ -119,7 +119,7 @@ impl TokenRefresher {
     pub async fn verifier(&self, key: &AccountKey) -> Result<SealedCredentials, OAuthError> {
         let verifier = SecretString::from(pkce::verifier(&*self.random).as_str());
         let credentials = Credentials::of_secrets([("verifier".to_owned(), verifier)].into());
-        Ok(self.vault.seal(&binding("oauth verifier", key), &credentials).await?)
+        Ok(self.vault.seal(&context("oauth verifier", key), &credentials).await?)
     }
 
     /// The URL at which a person agrees (RFC 6749, section 4.1.1).
@@ -141,7 +141,7 @@ impl TokenRefresher {
         let client = self.client(who).await?.ok_or(OAuthError::NoClient)?;
         let id = client.get("client_id").filter(|id| !id.is_empty()).ok_or(OAuthError::NoClient)?;
         let scope = oauth.scopes.join(&oauth.scope_separator);
-        let verifier = self.vault.open(&binding("oauth verifier", &who.key), verifier).await?;
+        let verifier = self.vault.open(&context("oauth verifier", &who.key), verifier).await?;
         let challenge = verifier.get("verifier").map(pkce::challenge).unwrap_or_default();
         let mut query = url.query_pairs_mut();
         for (name, value) in &oauth.authorize_params {
@@ -181,7 +181,7 @@ impl TokenRefresher {
         redirect_uri: &str,
     ) -> Result<Renewed, OAuthError> {
         let client = self.client(who).await?.ok_or(OAuthError::NoClient)?;
-        let verifier = self.vault.open(&binding("oauth verifier", &who.key), verifier).await?;
+        let verifier = self.vault.open(&context("oauth verifier", &who.key), verifier).await?;
         let oauth = who.oauth()?;
         let verifier = verifier.get("verifier").filter(|_| oauth.pkce);
         let ask = TokenRequest::Code { code, verifier, redirect_uri };
@@ -193,7 +193,7 @@ impl TokenRefresher {
     /// Asks the service to revoke an account's tokens (RFC 7009). `Ok` when it confirmed, or when it offers no
     /// revocation.
     pub async fn revoke(&self, who: &AccountSpec, sealed: &SealedCredentials) -> Result<(), OAuthError> {
-        let tokens = self.vault.open(&account_binding(&who.key), sealed).await?;
+        let tokens = self.vault.open(&account_context(&who.key), sealed).await?;
         self.revoke_opened(who, &tokens).await
     }
 
@@ -367,7 +367,7 @@ impl TokenRefresher {
         let client = self.client(who).await?.ok_or(OAuthError::NoClient)?;
         let sealed = account.and_then(|account| account.sealed.as_ref());
         let held = match sealed {
-            Some(sealed) => Some(self.vault.open(&account_binding(&who.key), sealed).await?),
+            Some(sealed) => Some(self.vault.open(&account_context(&who.key), sealed).await?),
             None => None,
         };
         let refresh = held.as_ref().and_then(|held| held.get("refresh_token"));
@@ -423,7 +423,7 @@ impl TokenRefresher {
 
     async fn open(&self, who: &AccountSpec, account: &Account) -> Result<OpenedAccount, OAuthError> {
         let sealed = account.sealed.as_ref().ok_or(OAuthError::NotAuthorized)?;
-        let tokens = self.vault.open(&account_binding(&who.key), sealed).await?;
+        let tokens = self.vault.open(&account_context(&who.key), sealed).await?;
         Ok(OpenedAccount { tokens, client: self.client(who).await?, version: account.version })
     }
 
@@ -431,12 +431,12 @@ impl TokenRefresher {
         Ok(match &who.client {
             AppClient::None => None,
             AppClient::Shared(client) => Some(Arc::clone(client)),
-            AppClient::Sealed(sealed, binding) => Some(Arc::new(self.vault.open(binding, sealed).await?)),
+            AppClient::Sealed(sealed, context) => Some(Arc::new(self.vault.open(context, sealed).await?)),
         })
     }
 
     async fn seal(&self, key: &AccountKey, credentials: &Credentials) -> Result<SealedCredentials, OAuthError> {
-        Ok(self.vault.seal(&account_binding(key), credentials).await?)
+        Ok(self.vault.seal(&account_context(key), credentials).await?)
     }
 
     /// Whether the account is due for renewal, or has no token yet.
@@ -446,18 +446,18 @@ impl TokenRefresher {
     }
 }
 
-/// The vault's binding of an account's tokens.
-pub fn account_binding(key: &AccountKey) -> Binding {
-    binding("account", key)
+/// The encryption context of an account's tokens.
+pub fn account_context(key: &AccountKey) -> EncryptionContext {
+    context("account", key)
 }
 
-/// The visitor follows the fixed field name and a zero byte, so no two accounts have the same binding.
-fn binding(field: &'static str, key: &AccountKey) -> Binding {
+/// The visitor follows the fixed field name and a zero byte, so no two accounts have the same context.
+fn context(field: &'static str, key: &AccountKey) -> EncryptionContext {
     let field = match &key.visitor {
         None => field.into(),
         Some(visitor) => format!("{field}\0{visitor}").into(),
     };
-    Binding { organization: key.organization, connection: key.connection, field, version: 1 }
+    EncryptionContext { organization: key.organization, connection: key.connection, field, version: 1 }
 }
 
 fn passing(message: &str) -> OAuthError {

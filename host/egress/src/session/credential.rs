@@ -86,8 +86,8 @@ impl Session {
                 return Err(failure::refused(OutboundReason::NeedsAuth, message));
             }
             CredentialSource::Plain(credentials) => credentials,
-            CredentialSource::Sealed { vault, sealed, binding } => {
-                opened = vault.open(binding, sealed).await.map_err(|error| failure::closed_vault(&error))?;
+            CredentialSource::Sealed { vault, sealed, context } => {
+                opened = vault.open(context, sealed).await.map_err(|error| failure::closed_vault(&error))?;
                 &opened
             }
         };

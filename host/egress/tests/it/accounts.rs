@@ -18,7 +18,7 @@ use resly_core::{
     testing::{ManualClock, SequenceRandom},
     time::{Clock, Random, Timestamp},
 };
-use resly_egress::{AccountSpec, AppClient, CredentialSource, Egress, SessionSpec, TokenRefresher, account_binding};
+use resly_egress::{AccountSpec, AppClient, CredentialSource, Egress, SessionSpec, TokenRefresher, account_context};
 use resly_vault::{Credentials, MasterKeys, Vault};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -183,7 +183,7 @@ impl World {
             ("access_token".to_owned(), format!("access-canary-{n}")),
             ("refresh_token".to_owned(), format!("refresh-canary-{n}")),
         ];
-        let sealed = self.vault.seal(&account_binding(&self.who.key), &Credentials::new(fields.into())).await.unwrap();
+        let sealed = self.vault.seal(&account_context(&self.who.key), &Credentials::new(fields.into())).await.unwrap();
         let terms = AccountTerms {
             expires_at: Some(at(end)),
             renew_at: Some(at(due)),

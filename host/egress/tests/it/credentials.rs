@@ -17,7 +17,7 @@ use resly_core::{
     testing::ConstantRandom,
 };
 use resly_egress::{CredentialSource, SessionSpec};
-use resly_vault::{Binding, Credentials, MasterKeys, Vault, VaultStore};
+use resly_vault::{Credentials, EncryptionContext, MasterKeys, Vault, VaultStore};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -237,28 +237,28 @@ async fn a_sealed_credential_is_opened_for_its_own_connection_only() {
     let host = format!("a.test:{}", service.port());
     let keys = MasterKeys::parse("k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap();
     let vault = Arc::new(Vault::new(Arc::new(keys), Arc::new(OneKey::default()), Arc::new(ConstantRandom(0))));
-    let binding = |connection| Binding {
+    let context = |connection| EncryptionContext {
         organization: OrganizationId(Uuid::from_u128(1)),
         connection: ConnectionId(Uuid::from_u128(connection)),
         field: "credentials".into(),
         version: 1,
     };
     let credentials = Credentials::new([("token".to_owned(), "tok-1".to_owned())].into());
-    let sealed = vault.seal(&binding(2), &credentials).await.unwrap();
-    let source = |binding, sealed: &SealedCredentials| CredentialSource::Sealed {
+    let sealed = vault.seal(&context(2), &credentials).await.unwrap();
+    let source = |context, sealed: &SealedCredentials| CredentialSource::Sealed {
         vault: Arc::clone(&vault),
         sealed: sealed.clone(),
-        binding,
+        context,
     };
     let egress = egress(&host, "");
     let bearer = || spec(manifest(&[&host], json!({"type": "bearer"})));
-    let own = SessionSpec { credentials: source(binding(2), &sealed), ..bearer() };
+    let own = SessionSpec { credentials: source(context(2), &sealed), ..bearer() };
     once(&egress, own, get(format!("http://{host}/"))).await.unwrap();
     assert_eq!(service.only().header("authorization"), Some("Bearer tok-1"));
-    let other = SessionSpec { credentials: source(binding(3), &sealed), ..bearer() };
+    let other = SessionSpec { credentials: source(context(3), &sealed), ..bearer() };
     let failure = once(&egress, other, get(format!("http://{host}/"))).await.unwrap_err();
     assert_eq!(failure.reason, OutboundReason::NeedsAuth);
     // A connector without authentication never has it opened.
-    let unused = SessionSpec { credentials: source(binding(3), &sealed), ..spec(manifest(&[&host], none())) };
+    let unused = SessionSpec { credentials: source(context(3), &sealed), ..spec(manifest(&[&host], none())) };
     once(&egress, unused, get(format!("http://{host}/"))).await.unwrap();
 }
