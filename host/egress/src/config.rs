@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{policy::allow::ExemptHost, policy::route::Route, wire::retry::RetryPolicy};
+use crate::{policy::exempt::ExemptHost, policy::route::Route, wire::retry::RetryPolicy};
 
 /// What may be reached besides public https, through which routes, and with which timeouts.
 #[derive(Clone, Debug)]

@@ -95,7 +95,7 @@ pub fn unauthorized(error: &OAuthError, who: &AccountSpec) -> OutboundFailure {
 }
 
 /// The credential could not be opened or renewed before the call's deadline.
-pub fn late() -> OutboundFailure {
+pub fn deadline_exceeded() -> OutboundFailure {
     refused(OutboundReason::Timeout, "the call's time was over before the request was sent")
 }
 

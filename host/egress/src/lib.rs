@@ -38,7 +38,7 @@ pub use config::{EgressConfig, EgressError};
 pub use egress::Egress;
 pub use oauth::{AccountSpec, AppClient, OAuthError, ServiceError, TokenRefresher, account_context, endpoints};
 pub use policy::{
-    allow::{AllowError, ExemptHost, parse as parse_allow},
+    exempt::{AllowError, ExemptHost, parse as parse_allow},
     grant::{GrantError, GrantedHost, check_settings},
     guard,
     resolve::{Resolve, SystemResolver},

@@ -55,7 +55,7 @@ impl Resolve for Rebinding {
 }
 
 /// A service for `tls.test` on one address, and a victim on the other one that counts connections, on the same port.
-struct Rig {
+struct Harness {
     resolver: Arc<Rebinding>,
     session: Arc<Session>,
     port: u16,
@@ -63,7 +63,7 @@ struct Rig {
     victims: Arc<AtomicUsize>,
 }
 
-impl Rig {
+impl Harness {
     /// Each of the service's connections answers its requests with these statuses and is then closed.
     async fn start(answers: &[&[IpAddr]], statuses: &'static [u16]) -> Self {
         let (service, victim) = loop {
@@ -150,55 +150,55 @@ async fn serve(listener: TcpListener, connections: Arc<AtomicUsize>, statuses: &
 
 #[tokio::test]
 async fn one_answer_is_checked_and_dialled_and_the_next_is_not_asked_for() {
-    let rig = Rig::start(&[&[PUBLIC], &[PRIVATE]], &[200]).await;
-    assert_eq!(rig.get().await.unwrap().status, 200);
-    assert_eq!(rig.counts(), (1, 1, 0));
+    let harness = Harness::start(&[&[PUBLIC], &[PRIVATE]], &[200]).await;
+    assert_eq!(harness.get().await.unwrap().status, 200);
+    assert_eq!(harness.counts(), (1, 1, 0));
 }
 
 #[tokio::test]
 async fn a_new_connection_is_checked_anew() {
-    let rig = Rig::start(&[&[PUBLIC], &[PRIVATE], &[PUBLIC]], &[200]).await;
-    assert_eq!(rig.get().await.unwrap().status, 200);
+    let harness = Harness::start(&[&[PUBLIC], &[PRIVATE], &[PUBLIC]], &[200]).await;
+    assert_eq!(harness.get().await.unwrap().status, 200);
     // The service has closed it by now, or does so as soon as it is used.
     let failure = loop {
-        match rig.get().await {
+        match harness.get().await {
             Err(failure) if failure.reason == OutboundReason::Denied => break failure,
             Err(failure) => assert_eq!(failure.reason, OutboundReason::Network, "{failure:?}"),
-            Ok(_) => panic!("{:?}", rig.counts()),
+            Ok(_) => panic!("{:?}", harness.counts()),
         }
     };
     assert!(!failure.message.contains("127.0.0"), "{}", failure.message);
-    assert_eq!(rig.counts(), (2, 1, 0));
-    assert_eq!(rig.get().await.unwrap().status, 200);
-    assert_eq!(rig.counts(), (3, 2, 0));
+    assert_eq!(harness.counts(), (2, 1, 0));
+    assert_eq!(harness.get().await.unwrap().status, 200);
+    assert_eq!(harness.counts(), (3, 2, 0));
 }
 
 #[tokio::test]
 async fn a_retry_and_a_redirect_that_dial_again_are_checked_again() {
     // A gateway's error is retried, and a redirect within the origin is followed. Both need a new connection here.
     for statuses in [&[503][..], &[302]] {
-        let rig = Rig::start(&[&[PUBLIC], &[PRIVATE]], statuses).await;
-        let failure = rig.get().await.unwrap_err();
+        let harness = Harness::start(&[&[PUBLIC], &[PRIVATE]], statuses).await;
+        let failure = harness.get().await.unwrap_err();
         assert_eq!((failure.reason, failure.sent), (OutboundReason::Denied, true), "{statuses:?}: {failure:?}");
-        assert_eq!(rig.counts(), (2, 1, 0), "{statuses:?}");
+        assert_eq!(harness.counts(), (2, 1, 0), "{statuses:?}");
     }
 }
 
 #[tokio::test]
 async fn a_connection_that_is_kept_stays_where_it_is() {
-    let rig = Rig::start(&[&[PUBLIC], &[PRIVATE]], &[200, 503, 200, 302, 200, 200]).await;
+    let harness = Harness::start(&[&[PUBLIC], &[PRIVATE]], &[200, 503, 200, 302, 200, 200]).await;
     for _ in 0..4 {
-        assert_eq!(rig.get().await.unwrap().status, 200);
+        assert_eq!(harness.get().await.unwrap().status, 200);
     }
-    assert_eq!(rig.counts(), (1, 1, 0));
+    assert_eq!(harness.counts(), (1, 1, 0));
 }
 
 #[tokio::test]
 async fn of_a_mixed_answer_nothing_is_dialled() {
     for answer in [[PUBLIC, PRIVATE], [PRIVATE, PUBLIC]] {
-        let rig = Rig::start(&[&answer], &[200]).await;
-        let failure = rig.get().await.unwrap_err();
+        let harness = Harness::start(&[&answer], &[200]).await;
+        let failure = harness.get().await.unwrap_err();
         assert_eq!((failure.reason, failure.sent), (OutboundReason::Denied, false), "{failure:?}");
-        assert_eq!(rig.counts(), (1, 0, 0));
+        assert_eq!(harness.counts(), (1, 0, 0));
     }
 }

@@ -240,7 +240,7 @@ impl Session {
             return Ok((way, None));
         }
         let opening = timeout_at(until, self.open());
-        Ok((way, Some(opening.await.map_err(|_| failure::late())??)))
+        Ok((way, Some(opening.await.map_err(|_| failure::deadline_exceeded())??)))
     }
 }
 

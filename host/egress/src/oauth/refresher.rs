@@ -81,7 +81,7 @@ impl AccountSpec {
     }
 
     /// Whether the client gets tokens by itself, without a person (the grant `client_credentials`).
-    fn is_alone(&self) -> bool {
+    fn uses_client_credentials(&self) -> bool {
         self.oauth.as_deref().is_some_and(|oauth| oauth.grant == Grant::ClientCredentials)
     }
 }
@@ -207,10 +207,12 @@ impl TokenRefresher {
     }
 
     /// The account's tokens. They are renewed first when they are about to expire.
-    pub(crate) async fn fresh(self: &Arc<Self>, who: &Arc<AccountSpec>) -> Result<OpenedAccount, OAuthError> {
+    pub(crate) async fn valid_tokens(self: &Arc<Self>, who: &Arc<AccountSpec>) -> Result<OpenedAccount, OAuthError> {
         let account = self.store.account(&who.key).await?;
         match account {
-            Some(account) if !self.is_due(&account) || self.must_do(&account) => self.open(who, &account).await,
+            Some(account) if !self.is_due(&account) || self.can_defer_renewal(&account) => {
+                self.open(who, &account).await
+            }
             other => self.renew(who, other.map_or(0, |account| account.version)).await,
         }
     }
@@ -248,7 +250,7 @@ impl TokenRefresher {
                 return Err(failure);
             }
             match &account {
-                _ if who.is_alone() => {}
+                _ if who.uses_client_credentials() => {}
                 None => return Err(OAuthError::NotAuthorized),
                 Some(account) if !account.terms.refreshable => return Err(OAuthError::Expired),
                 Some(_) => {}
@@ -284,7 +286,7 @@ impl TokenRefresher {
             Ok(renewed) => return self.keep(who, lease, renewed).await,
             Err(error) => error,
         };
-        if matches!(failed, OAuthError::Ended(_)) && !who.is_alone() {
+        if matches!(failed, OAuthError::Ended(_)) && !who.uses_client_credentials() {
             // Before the account is forgotten: it may have been renewed or authorized anew in the meantime.
             match self.store.account(&who.key).await? {
                 Some(now) if now.version != lease.version => return self.open(who, &now).await,
@@ -356,7 +358,7 @@ impl TokenRefresher {
     }
 
     /// Whether to use a token that is due for renewal: it is still valid, and the last renewal failed a moment ago.
-    fn must_do(&self, account: &Account) -> bool {
+    fn can_defer_renewal(&self, account: &Account) -> bool {
         account.sealed.is_some()
             && account.terms.expires_at.is_some_and(|end| end > self.clock.now())
             && self.recent(account).is_some()
@@ -371,7 +373,7 @@ impl TokenRefresher {
             None => None,
         };
         let refresh = held.as_ref().and_then(|held| held.get("refresh_token"));
-        let alone = who.is_alone();
+        let alone = who.uses_client_credentials();
         let ask = match refresh {
             Some(refresh) if !alone => TokenRequest::Refresh(refresh),
             _ if alone => TokenRequest::Client,
@@ -379,7 +381,7 @@ impl TokenRefresher {
         };
         let tokens = request::tokens(&self.egress, who.oauth()?, &who.settings, &client, ask).await?;
         let before = account.map(|account| account.terms.clone()).unwrap_or_default();
-        let (tokens, kept) = tokens.after(refresh.filter(|_| !alone), &before);
+        let (tokens, kept) = tokens.merge_previous(refresh.filter(|_| !alone), &before);
         let terms = tokens.terms(alone, kept, self.clock.now());
         let sealed = self.seal(&who.key, &tokens.to_credentials()).await?;
         Ok((tokens, Renewed { sealed, terms }))

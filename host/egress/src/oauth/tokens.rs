@@ -56,7 +56,7 @@ impl Tokens {
     }
 
     /// Fills in what a renewal's answer leaves out: it is unchanged (RFC 6749, section 6).
-    pub fn after(self, refresh: Option<&str>, terms: &AccountTerms) -> (Self, Option<Timestamp>) {
+    pub fn merge_previous(self, refresh: Option<&str>, terms: &AccountTerms) -> (Self, Option<Timestamp>) {
         let kept = self.refresh.is_none().then_some(terms.refresh_expires_at).flatten();
         let refresh = self.refresh.or_else(|| refresh.map(SecretString::from));
         let scope = self.scope.or_else(|| terms.scope.clone());
@@ -191,7 +191,7 @@ mod tests {
         let end = at().plus(Duration::from_secs(9));
         let terms =
             AccountTerms { scope: Some("read".to_owned()), refresh_expires_at: Some(end), ..AccountTerms::default() };
-        let (renewed, kept) = renewed.after(Some("r1"), &terms);
+        let (renewed, kept) = renewed.merge_previous(Some("r1"), &terms);
         let after = renewed.terms(false, kept, at());
         assert_eq!((after.scope.as_deref(), after.refresh_expires_at), (Some("read"), Some(end)));
         assert_eq!(renewed.to_credentials().get("refresh_token"), Some("r1"));

@@ -1,7 +1,7 @@
 //! Decides what may be reached, from one parsed URL, before and while anything is dialled.
 
-pub mod allow;
 mod authority;
+pub mod exempt;
 pub mod grant;
 pub mod guard;
 pub mod resolve;

@@ -18,7 +18,7 @@ pub struct Route {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum RouteMistake {
+enum RouteEntryError {
     #[error("write `host=http://address:port`")]
     Shape,
     #[error("before the `=`: {0}")]
@@ -32,7 +32,7 @@ enum RouteMistake {
 /// The entries that aren't `host=url`, each with its error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteError {
-    entries: Vec<(String, RouteMistake)>,
+    entries: Vec<(String, RouteEntryError)>,
 }
 
 impl fmt::Display for RouteError {
@@ -53,7 +53,7 @@ impl Route {
     }
 
     /// The URL that is really dialled for the requested one.
-    pub(crate) fn lead(&self, asked: &Url) -> Url {
+    pub(crate) fn rewrite(&self, asked: &Url) -> Url {
         let mut led = self.to.clone();
         led.set_path(asked.path());
         led.set_query(asked.query());
@@ -74,10 +74,10 @@ pub fn parse(text: &str) -> Result<Vec<Route>, RouteError> {
     if entries.is_empty() { Ok(routes) } else { Err(RouteError { entries }) }
 }
 
-fn one(entry: &str) -> Result<Route, RouteMistake> {
-    let (from, to) = entry.split_once('=').ok_or(RouteMistake::Shape)?;
-    let (host, port) = authority::parse(from.trim()).map_err(RouteMistake::From)?;
-    let to = Url::parse(to.trim()).map_err(RouteMistake::To)?;
+fn one(entry: &str) -> Result<Route, RouteEntryError> {
+    let (from, to) = entry.split_once('=').ok_or(RouteEntryError::Shape)?;
+    let (host, port) = authority::parse(from.trim()).map_err(RouteEntryError::From)?;
+    let to = Url::parse(to.trim()).map_err(RouteEntryError::To)?;
     let plain = matches!(to.scheme(), "http" | "https")
         && to.has_host()
         && to.path() == "/"
@@ -85,7 +85,7 @@ fn one(entry: &str) -> Result<Route, RouteMistake> {
         && to.fragment().is_none()
         && to.username().is_empty()
         && to.password().is_none();
-    if plain { Ok(Route { host, port, to }) } else { Err(RouteMistake::Parts) }
+    if plain { Ok(Route { host, port, to }) } else { Err(RouteEntryError::Parts) }
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
         assert!(routes[0].covers(&Host::Domain("api.stripe.com"), 443));
         assert!(!routes[0].covers(&Host::Domain("stripe.com"), 443));
         let asked = Url::parse("https://api.stripe.com/v1/charges%2F1?a=b%20c").unwrap();
-        assert_eq!(routes[0].lead(&asked).as_str(), "http://127.0.0.1:12111/v1/charges%2F1?a=b%20c");
+        assert_eq!(routes[0].rewrite(&asked).as_str(), "http://127.0.0.1:12111/v1/charges%2F1?a=b%20c");
     }
 
     #[test]

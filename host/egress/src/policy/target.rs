@@ -44,7 +44,7 @@ impl Target {
     /// Parses a guest's URL. Text that parsers read differently (backslashes, tabs, missing slashes, a user) is refused
     /// instead of corrected.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
-        sound(text)?;
+        check_characters(text)?;
         let after = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
         let authority = after.and_then(|after| after.split(['/', '?', '#']).next()).unwrap_or_default();
         if authority.is_empty() {
@@ -58,7 +58,7 @@ impl Target {
 
     /// The target that a `Location` header leads to.
     pub fn join(&self, location: &str) -> Result<Self, TargetError> {
-        sound(location)?;
+        check_characters(location)?;
         Self::new(self.url.join(location).map_err(TargetError::Malformed)?)
     }
 
@@ -138,7 +138,7 @@ pub(super) fn is_label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-fn sound(text: &str) -> Result<(), TargetError> {
+fn check_characters(text: &str) -> Result<(), TargetError> {
     if text.len() > LONGEST {
         return Err(TargetError::TooLong);
     }

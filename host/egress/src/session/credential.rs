@@ -43,7 +43,7 @@ impl Session {
     pub(super) async fn renew(&self, hop: &Hop, until: Instant) -> Result<(), OutboundFailure> {
         let CredentialSource::Account { keeper, who } = &self.spec.credentials else { return Ok(()) };
         let used = hop.carries.as_ref().map_or(0, |credential| credential.version);
-        let held = timeout_at(until, keeper.renew(who, used)).await.map_err(|_| failure::late())?;
+        let held = timeout_at(until, keeper.renew(who, used)).await.map_err(|_| failure::deadline_exceeded())?;
         self.use_account(held.map_err(|error| failure::unauthorized(&error, who))?).map(drop)
     }
 
@@ -79,7 +79,8 @@ impl Session {
         let opened;
         let credentials = match &self.spec.credentials {
             CredentialSource::Account { keeper, who } => {
-                return self.use_account(keeper.fresh(who).await.map_err(|error| failure::unauthorized(&error, who))?);
+                return self
+                    .use_account(keeper.valid_tokens(who).await.map_err(|error| failure::unauthorized(&error, who))?);
             }
             CredentialSource::None => {
                 let message = "the connection has no credentials; an admin has to enter them";

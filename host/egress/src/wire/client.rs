@@ -16,7 +16,7 @@ use url::Url;
 use crate::{
     config::{EgressConfig, EgressError},
     policy::{
-        allow::ExemptHost,
+        exempt::ExemptHost,
         guard::{Guard, Refused},
         resolve::{NotPublic, Resolve, ResolveError, Resolver},
         route::Route,
@@ -174,7 +174,7 @@ impl Clients {
                 let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
                 let asked = format!("{}{port}", url.host_str().unwrap_or_default());
                 headers.insert(header::HOST, HeaderValue::from_str(&asked).map_err(|_| WireError::Unsendable)?);
-                (self.routed.as_ref(), route.lead(&url))
+                (self.routed.as_ref(), route.rewrite(&url))
             }
         };
         let client = client.ok_or(WireError::Unsendable)?;

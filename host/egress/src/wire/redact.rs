@@ -1,6 +1,6 @@
 //! Redaction: removes a credential from a response, in every encoding in which a service may echo it.
 //!
-//! `wire/secret_encodings.rs` has the encodings to look for. `wire/views.rs` gives other readings of a text, so that
+//! `wire/secret_encodings.rs` has the encodings to look for. `wire/decodings.rs` gives other readings of a text, so that
 //! HTML references, JSON escapes and wrapped lines can't hide a secret.
 //!
 //! The search is that of Wu and Manber ("A fast algorithm for multi-pattern searching", 1994). It makes one pass and
@@ -17,8 +17,8 @@ use resly_vault::SHORTEST_SECRET;
 use bytes::Bytes;
 
 use super::{
+    decodings::{DecodedText, is_base64},
     secret_encodings::{self, SecretEncoding},
-    views::{DecodedText, is_base64},
 };
 
 /// Replaces a secret.

@@ -131,7 +131,7 @@ impl AccountStore for Memory {
 }
 
 /// A service whose tokens are given at `/token` and taken at `/api`.
-struct World {
+struct Harness {
     service: Service,
     memory: Arc<Memory>,
     egress: Arc<Egress>,
@@ -142,7 +142,7 @@ struct World {
     host: String,
 }
 
-impl World {
+impl Harness {
     async fn new(answer: impl Fn(&Received, &Memory) -> Response + Send + Sync + 'static) -> Self {
         let memory = Arc::new(Memory::default());
         let (shared, answer) = (Arc::clone(&memory), Arc::new(answer));
@@ -236,7 +236,7 @@ fn ended() -> Response {
 async fn who_is_told_that_the_grant_is_over_looks_again_first() {
     let newer: Arc<Mutex<Option<Renewed>>> = Arc::default();
     let put = Arc::clone(&newer);
-    let world = World::new(move |seen, memory| match seen.target.as_str() {
+    let harness = Harness::new(move |seen, memory| match seen.target.as_str() {
         "/token" => {
             if let Some(renewed) = put.lock().unwrap().take() {
                 memory.put(2, renewed);
@@ -247,33 +247,33 @@ async fn who_is_told_that_the_grant_is_over_looks_again_first() {
     })
     .await;
     // Somebody authorized it anew while the old refresh token was on its way.
-    world.memory.put(1, world.tokens(1, -5, 30).await);
-    *newer.lock().unwrap() = Some(world.tokens(2, 3000, 3600).await);
-    world.session().send(get(world.api())).await.unwrap();
-    assert_eq!(world.asked("/api")[0].0, "Bearer access-canary-2");
-    assert_eq!(world.memory.version(), Some(2));
+    harness.memory.put(1, harness.tokens(1, -5, 30).await);
+    *newer.lock().unwrap() = Some(harness.tokens(2, 3000, 3600).await);
+    harness.session().send(get(harness.api())).await.unwrap();
+    assert_eq!(harness.asked("/api")[0].0, "Bearer access-canary-2");
+    assert_eq!(harness.memory.version(), Some(2));
 
     // Nobody did.
-    world.memory.put(3, world.tokens(1, -5, 30).await);
-    let session = world.session();
-    let failure = session.send(get(world.api())).await.unwrap_err();
-    assert_eq!((failure.reason, failure.sent, world.memory.version()), (OutboundReason::NeedsAuth, false, None));
+    harness.memory.put(3, harness.tokens(1, -5, 30).await);
+    let session = harness.session();
+    let failure = session.send(get(harness.api())).await.unwrap_err();
+    assert_eq!((failure.reason, failure.sent, harness.memory.version()), (OutboundReason::NeedsAuth, false, None));
     assert!(failure.message.contains("invalid_grant") && !failure.message.contains("canary"), "{}", failure.message);
 }
 
 #[tokio::test]
 async fn who_does_not_get_the_claim_waits_for_who_has_it() {
-    let world = World::new(|seen, _| if seen.target == "/token" { ended() } else { ok("") }).await;
-    world.memory.put(1, world.tokens(1, -5, -1).await);
-    *world.memory.elsewhere.lock().unwrap() = Some(world.tokens(2, 3000, 3600).await);
-    world.session().send(get(world.api())).await.unwrap();
-    assert_eq!(world.asked("/api")[0].0, "Bearer access-canary-2");
-    assert!(world.asked("/token").is_empty(), "one host renews");
+    let harness = Harness::new(|seen, _| if seen.target == "/token" { ended() } else { ok("") }).await;
+    harness.memory.put(1, harness.tokens(1, -5, -1).await);
+    *harness.memory.elsewhere.lock().unwrap() = Some(harness.tokens(2, 3000, 3600).await);
+    harness.session().send(get(harness.api())).await.unwrap();
+    assert_eq!(harness.asked("/api")[0].0, "Bearer access-canary-2");
+    assert!(harness.asked("/token").is_empty(), "one host renews");
 }
 
 #[tokio::test]
 async fn what_is_disconnected_while_it_is_renewed_does_not_live_on() {
-    let world = World::new(|seen, memory| match seen.target.as_str() {
+    let harness = Harness::new(|seen, memory| match seen.target.as_str() {
         "/token" => {
             memory.drop();
             new_tokens(2)
@@ -281,32 +281,32 @@ async fn what_is_disconnected_while_it_is_renewed_does_not_live_on() {
         _ => ok(""),
     })
     .await;
-    world.memory.put(1, world.tokens(1, -5, -1).await);
-    let failure = world.session().send(get(world.api())).await.unwrap_err();
-    assert_eq!((failure.reason, world.memory.version()), (OutboundReason::NeedsAuth, None));
-    let revoked = &world.asked("/revoke")[0].1;
+    harness.memory.put(1, harness.tokens(1, -5, -1).await);
+    let failure = harness.session().send(get(harness.api())).await.unwrap_err();
+    assert_eq!((failure.reason, harness.memory.version()), (OutboundReason::NeedsAuth, None));
+    let revoked = &harness.asked("/revoke")[0].1;
     assert!(
         revoked.contains("token=refresh-canary-2") && revoked.contains("token_type_hint=refresh_token"),
         "{revoked}"
     );
-    assert!(world.asked("/api").is_empty());
+    assert!(harness.asked("/api").is_empty());
 }
 
 #[tokio::test]
 async fn a_token_that_still_works_is_used_while_its_service_gives_no_other() {
-    let world = World::new(|seen, _| if seen.target == "/token" { with_status(503, "") } else { ok("") }).await;
-    world.memory.put(1, world.tokens(1, -5, 30).await);
-    world.session().send(get(world.api())).await.unwrap();
-    assert_eq!((world.asked("/api")[0].0.as_str(), world.asked("/token").len()), ("Bearer access-canary-1", 1));
+    let harness = Harness::new(|seen, _| if seen.target == "/token" { with_status(503, "") } else { ok("") }).await;
+    harness.memory.put(1, harness.tokens(1, -5, 30).await);
+    harness.session().send(get(harness.api())).await.unwrap();
+    assert_eq!((harness.asked("/api")[0].0.as_str(), harness.asked("/token").len()), ("Bearer access-canary-1", 1));
     // Once it has ended, that is a passing failure, and no reason to ask a person.
-    world.memory.put(2, world.tokens(1, -90, -30).await);
-    let failure = world.session().send(get(world.api())).await.unwrap_err();
-    assert_eq!((failure.reason, world.memory.version()), (OutboundReason::Network, Some(2)));
+    harness.memory.put(2, harness.tokens(1, -90, -30).await);
+    let failure = harness.session().send(get(harness.api())).await.unwrap_err();
+    assert_eq!((failure.reason, harness.memory.version()), (OutboundReason::Network, Some(2)));
 }
 
 #[tokio::test]
 async fn a_refused_token_is_renewed_once_and_no_token_comes_back() {
-    let world = World::new(|seen, _| match seen.target.as_str() {
+    let harness = Harness::new(|seen, _| match seen.target.as_str() {
         "/token" => new_tokens(2),
         _ => {
             let got = seen.header("authorization").unwrap();
@@ -316,26 +316,26 @@ async fn a_refused_token_is_renewed_once_and_no_token_comes_back() {
         }
     })
     .await;
-    world.memory.put(1, world.tokens(1, 3000, 3600).await);
-    let session = world.session();
-    let response = session.send(post(world.api(), "a write")).await.unwrap();
-    let tokens: Vec<String> = world.asked("/api").into_iter().map(|(token, _)| token).collect();
+    harness.memory.put(1, harness.tokens(1, 3000, 3600).await);
+    let session = harness.session();
+    let response = session.send(post(harness.api(), "a write")).await.unwrap();
+    let tokens: Vec<String> = harness.asked("/api").into_iter().map(|(token, _)| token).collect();
     assert_eq!(tokens, ["Bearer access-canary-1", "Bearer access-canary-2"], "sent again once, and never a third time");
-    assert_eq!((response.status, world.asked("/token").len()), (403, 1));
+    assert_eq!((response.status, harness.asked("/token").len()), (403, 1));
     assert_eq!(text(&response), "expired Bearer [redacted] [redacted] [redacted] [redacted] [redacted]");
     assert_eq!(session.redact("access-canary-1 access-canary-2"), "[redacted] [redacted]");
-    assert!(world.asked("/token")[0].1.contains("grant_type=refresh_token&refresh_token=refresh-canary-1"));
+    assert!(harness.asked("/token")[0].1.contains("grant_type=refresh_token&refresh_token=refresh-canary-1"));
     // Another request of the same call doesn't renew again.
-    session.send(get(world.api())).await.unwrap();
-    assert_eq!((world.asked("/api").len(), world.asked("/token").len()), (3, 1));
-    assert_eq!(world.memory.version(), Some(2));
+    session.send(get(harness.api())).await.unwrap();
+    assert_eq!((harness.asked("/api").len(), harness.asked("/token").len()), (3, 1));
+    assert_eq!(harness.memory.version(), Some(2));
 }
 
 /// So many calls at once; all of them fail, with the reason and the wait of the last.
-async fn all_fail(world: &World, calls: usize) -> (OutboundReason, Option<Duration>) {
+async fn all_fail(harness: &Harness, calls: usize) -> (OutboundReason, Option<Duration>) {
     let mut sending = tokio::task::JoinSet::new();
     for _ in 0..calls {
-        let (session, api) = (world.session(), world.api());
+        let (session, api) = (harness.session(), harness.api());
         sending.spawn(async move { session.send(get(api)).await });
     }
     let mut last = None;
@@ -349,7 +349,7 @@ async fn all_fail(world: &World, calls: usize) -> (OutboundReason, Option<Durati
 
 #[tokio::test]
 async fn a_failed_renewal_is_shared_and_waits_as_long_as_the_service_asks() {
-    let world = World::new(|seen, _| {
+    let harness = Harness::new(|seen, _| {
         if seen.target != "/token" {
             return ok("");
         }
@@ -358,68 +358,68 @@ async fn a_failed_renewal_is_shared_and_waits_as_long_as_the_service_asks() {
         limited
     })
     .await;
-    world.memory.put(1, world.tokens(1, -90, -30).await);
-    assert_eq!(all_fail(&world, 50).await, (OutboundReason::Network, Some(Duration::from_secs(120))));
-    assert_eq!(world.asked("/token").len(), 1, "one request for fifty calls");
-    world.clock.advance(Duration::from_secs(119));
-    assert_eq!(all_fail(&world, 50).await, (OutboundReason::Network, Some(Duration::from_secs(1))));
-    assert_eq!(world.asked("/token").len(), 1, "the service asked for two minutes");
-    world.clock.advance(Duration::from_secs(1));
-    all_fail(&world, 50).await;
-    assert_eq!(world.asked("/token").len(), 2);
-    assert!(world.asked("/api").is_empty());
+    harness.memory.put(1, harness.tokens(1, -90, -30).await);
+    assert_eq!(all_fail(&harness, 50).await, (OutboundReason::Network, Some(Duration::from_secs(120))));
+    assert_eq!(harness.asked("/token").len(), 1, "one request for fifty calls");
+    harness.clock.advance(Duration::from_secs(119));
+    assert_eq!(all_fail(&harness, 50).await, (OutboundReason::Network, Some(Duration::from_secs(1))));
+    assert_eq!(harness.asked("/token").len(), 1, "the service asked for two minutes");
+    harness.clock.advance(Duration::from_secs(1));
+    all_fail(&harness, 50).await;
+    assert_eq!(harness.asked("/token").len(), 2);
+    assert!(harness.asked("/api").is_empty());
 }
 
 #[tokio::test]
 async fn renewals_that_fail_again_wait_longer_and_one_that_works_ends_that() {
     let works = Arc::new(Mutex::new(false));
     let shared = Arc::clone(&works);
-    let world = World::new(move |seen, _| match seen.target.as_str() {
+    let harness = Harness::new(move |seen, _| match seen.target.as_str() {
         "/token" if *shared.lock().unwrap() => new_tokens(2),
         "/token" => with_status(503, ""),
         _ => ok(""),
     })
     .await;
-    world.memory.put(1, world.tokens(1, -90, -30).await);
+    harness.memory.put(1, harness.tokens(1, -90, -30).await);
     for (nth, wait) in [5, 10, 20, 40, 80, 160, 300, 300].into_iter().enumerate() {
-        let told = all_fail(&world, 3).await;
-        assert_eq!((told.1, world.asked("/token").len()), (Some(Duration::from_secs(wait)), nth + 1));
-        world.clock.advance(Duration::from_secs(wait));
+        let told = all_fail(&harness, 3).await;
+        assert_eq!((told.1, harness.asked("/token").len()), (Some(Duration::from_secs(wait)), nth + 1));
+        harness.clock.advance(Duration::from_secs(wait));
     }
     *works.lock().unwrap() = true;
-    world.session().send(get(world.api())).await.unwrap();
-    assert_eq!(world.memory.account.lock().unwrap().as_ref().unwrap().0.failure, None);
+    harness.session().send(get(harness.api())).await.unwrap();
+    assert_eq!(harness.memory.account.lock().unwrap().as_ref().unwrap().0.failure, None);
 }
 
 #[tokio::test]
 async fn a_refused_client_is_not_tried_again_at_once_either() {
     let refused = r#"{"error": "invalid_client", "error_description": "refresh-canary-1"}"#;
-    let world =
-        World::new(move |seen, _| if seen.target == "/token" { with_status(401, refused) } else { ok("") }).await;
-    world.memory.put(1, world.tokens(1, -90, -30).await);
+    let harness =
+        Harness::new(move |seen, _| if seen.target == "/token" { with_status(401, refused) } else { ok("") }).await;
+    harness.memory.put(1, harness.tokens(1, -90, -30).await);
     for _ in 0..3 {
-        assert_eq!(all_fail(&world, 20).await.0, OutboundReason::NeedsAuth);
+        assert_eq!(all_fail(&harness, 20).await.0, OutboundReason::NeedsAuth);
     }
-    assert_eq!(world.asked("/token").len(), 1);
+    assert_eq!(harness.asked("/token").len(), 1);
 }
 
 #[tokio::test]
 async fn a_token_that_still_works_is_used_without_asking_in_vain_each_time() {
-    let world = World::new(|seen, _| if seen.target == "/token" { with_status(503, "") } else { ok("") }).await;
-    world.memory.put(1, world.tokens(1, -5, 30).await);
+    let harness = Harness::new(|seen, _| if seen.target == "/token" { with_status(503, "") } else { ok("") }).await;
+    harness.memory.put(1, harness.tokens(1, -5, 30).await);
     for _ in 0..10 {
-        world.session().send(get(world.api())).await.unwrap();
+        harness.session().send(get(harness.api())).await.unwrap();
     }
-    assert_eq!((world.asked("/api").len(), world.asked("/token").len()), (10, 1));
+    assert_eq!((harness.asked("/api").len(), harness.asked("/token").len()), (10, 1));
 }
 
 #[tokio::test]
 async fn one_visitors_tokens_do_not_open_for_another() {
-    let world = World::new(|_, _| ok("")).await;
-    world.memory.put(1, world.tokens(1, 3000, 3600).await);
-    let key = AccountKey { visitor: Some("anna".to_owned()), ..world.who.key.clone() };
-    let world = World { who: Arc::new(AccountSpec { key, ..(*world.who).clone() }), ..world };
-    let failure = world.session().send(get(world.api())).await.unwrap_err();
+    let harness = Harness::new(|_, _| ok("")).await;
+    harness.memory.put(1, harness.tokens(1, 3000, 3600).await);
+    let key = AccountKey { visitor: Some("anna".to_owned()), ..harness.who.key.clone() };
+    let harness = Harness { who: Arc::new(AccountSpec { key, ..(*harness.who).clone() }), ..harness };
+    let failure = harness.session().send(get(harness.api())).await.unwrap_err();
     assert_eq!((failure.reason, failure.sent), (OutboundReason::NeedsAuth, false));
-    assert!(world.service.received().is_empty());
+    assert!(harness.service.received().is_empty());
 }

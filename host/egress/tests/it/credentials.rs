@@ -218,10 +218,10 @@ async fn what_lies_across_the_cap_is_redacted_too() {
 
 /// A vault whose store is never full.
 #[derive(Default)]
-pub struct OneKey(std::sync::Mutex<Option<Vec<u8>>>);
+pub struct MemoryVaultStore(std::sync::Mutex<Option<Vec<u8>>>);
 
 #[async_trait]
-impl VaultStore for OneKey {
+impl VaultStore for MemoryVaultStore {
     async fn vault_key(&self, _: OrganizationId) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.0.lock().unwrap().clone())
     }
@@ -236,7 +236,8 @@ async fn a_sealed_credential_is_opened_for_its_own_connection_only() {
     let service = Service::start(|_| ok("")).await;
     let host = format!("a.test:{}", service.port());
     let keys = MasterKeys::parse("k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap();
-    let vault = Arc::new(Vault::new(Arc::new(keys), Arc::new(OneKey::default()), Arc::new(ConstantRandom(0))));
+    let vault =
+        Arc::new(Vault::new(Arc::new(keys), Arc::new(MemoryVaultStore::default()), Arc::new(ConstantRandom(0))));
     let context = |connection| EncryptionContext {
         organization: OrganizationId(Uuid::from_u128(1)),
         connection: ConnectionId(Uuid::from_u128(connection)),
