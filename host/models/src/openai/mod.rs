@@ -7,12 +7,12 @@ mod answer;
 mod calls;
 mod chunk;
 mod data;
-mod refused;
 mod request;
 mod retry;
 #[cfg(test)]
 mod tests;
 mod thinking;
+mod unsupported;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -27,9 +27,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use self::{
     answer::Answer,
-    refused::{OptionalField, UnsupportedFields},
     request::{EncodedRequest, Settings, TokenLimit},
     retry::Retrying,
+    unsupported::{OptionalField, UnsupportedFields},
 };
 use crate::{
     provider::{Endpoint, ModelConfig},
@@ -198,7 +198,7 @@ impl Server {
         let retry_in = (is_passing(status) && wait <= self.timeouts.longest_retry).then_some(wait);
         let refusal = self.upstream.refusal(response).await;
         let fields = match status.as_u16() {
-            400 | 422 => refused::named(&refusal, optional),
+            400 | 422 => unsupported::named(&refusal, optional),
             _ => Vec::new(),
         };
         let detail = self.upstream.sanitize(&reason(&refusal));

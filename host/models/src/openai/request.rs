@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     calls::FUNCTION,
-    refused::{OptionalField, UnsupportedFields},
+    unsupported::{OptionalField, UnsupportedFields},
 };
 use crate::prompt;
 
@@ -33,7 +33,7 @@ impl TokenLimit {
     }
 
     /// The name to use, as far as the server takes it.
-    fn chosen(self, refused: &UnsupportedFields) -> Option<OptionalField> {
+    fn supported_name(self, refused: &UnsupportedFields) -> Option<OptionalField> {
         let names = match self {
             Self::MaxTokens => [OptionalField::MaxTokens, OptionalField::MaxCompletionTokens],
             Self::MaxCompletionTokens => [OptionalField::MaxCompletionTokens, OptionalField::MaxTokens],
@@ -184,7 +184,7 @@ pub fn body(
     let stream_options =
         (stream && !refused.has(&OptionalField::StreamOptions)).then_some(StreamOptions { include_usage: true });
     let temperature = settings.temperature.filter(|_| !refused.has(&OptionalField::Temperature));
-    let limit = settings.token_limit.chosen(refused).filter(|_| !refused.has(&OptionalField::TokenLimit));
+    let limit = settings.token_limit.supported_name(refused).filter(|_| !refused.has(&OptionalField::TokenLimit));
     optional.extend(stream.then_some(OptionalField::Stream));
     optional.extend(stream_options.is_some().then_some(OptionalField::StreamOptions));
     optional.extend(temperature.is_some().then_some(OptionalField::Temperature));
