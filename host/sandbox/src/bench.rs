@@ -43,7 +43,14 @@ impl Bench {
     /// A call as production makes it, without the way to a guest thread and back.
     pub async fn fresh(&self, invocation: Invocation) -> Outcome {
         let sandbox = &self.sandbox;
-        call::fresh(&sandbox.engine, Arc::clone(&sandbox.shared), &self.loaded, invocation, Instant::now()).await
+        call::run_in_new_instance(
+            &sandbox.engine,
+            Arc::clone(&sandbox.shared),
+            &self.loaded,
+            invocation,
+            Instant::now(),
+        )
+        .await
     }
 
     /// A store and an instance, made and dropped.

@@ -17,7 +17,7 @@ use resly_core::time::Random;
 use resly_manifest::Digest;
 use sha2::Sha256;
 
-use crate::{error::SandboxError, trusted::Artefact};
+use crate::{error::SandboxError, native_code::PrecompiledComponent};
 
 /// The format's version is its last two characters.
 const MAGIC: &[u8; 8] = b"RESLYC01";
@@ -47,7 +47,7 @@ impl Cache {
     }
 
     /// Machine code that this host wrote for this component and this engine. Blocks on the disk.
-    pub fn load(&self, digest: Digest) -> Option<Artefact> {
+    pub fn load(&self, digest: Digest) -> Option<PrecompiledComponent> {
         let mut file = Vec::new();
         fs::File::open(self.path(digest)).ok()?.take(MOST).read_to_end(&mut file).ok()?;
         let Some((header, _)) = file.split_at_checked(HEADER) else {
@@ -63,7 +63,7 @@ impl Cache {
             return None;
         }
         file.drain(..HEADER);
-        Some(Artefact::vouched_for(file))
+        Some(PrecompiledComponent::vouched_for(file))
     }
 
     fn verify(&self, digest: Digest, file: &[u8]) -> bool {
@@ -73,9 +73,9 @@ impl Cache {
     }
 
     /// Writes a file whole or not at all. Blocks on the disk.
-    pub fn store(&self, digest: Digest, artefact: &Artefact) -> io::Result<()> {
+    pub fn store(&self, digest: Digest, precompiled: &PrecompiledComponent) -> io::Result<()> {
         let bound = self.bound(digest);
-        let mac = self.mac(&bound, artefact.bytes()).ok_or(io::ErrorKind::InvalidInput)?.finalize().into_bytes();
+        let mac = self.mac(&bound, precompiled.bytes()).ok_or(io::ErrorKind::InvalidInput)?.finalize().into_bytes();
         let mut suffix = [0; 8];
         self.random.fill(&mut suffix);
         let temporary = self.folder.join(format!("{digest}.{}", data_encoding::HEXLOWER.encode(&suffix)));
@@ -83,7 +83,7 @@ impl Cache {
             let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(&bound)?;
             file.write_all(&mac)?;
-            file.write_all(artefact.bytes())?;
+            file.write_all(precompiled.bytes())?;
             fs::rename(&temporary, self.path(digest))
         };
         let written = write();

@@ -34,12 +34,12 @@ pub async fn run(
     slot: Slot,
 ) -> Outcome {
     let started = Instant::now();
-    let outcome = fresh(&engine, shared, &loaded, invocation, started).await;
+    let outcome = run_in_new_instance(&engine, shared, &loaded, invocation, started).await;
     drop(slot);
     outcome
 }
 
-pub async fn fresh(
+pub async fn run_in_new_instance(
     engine: &Engine,
     shared: Arc<Shared>,
     loaded: &Loaded,
@@ -61,8 +61,8 @@ pub async fn fresh(
         settings: invocation.settings,
         context: invocation.context,
     };
-    let care = store.data().fuel.care(engine);
-    let end = before(deadline, &care, async {
+    let pause_check = store.data().fuel.pause_check(engine);
+    let end = before(deadline, &pause_check, async {
         match loaded.pre.instantiate_async(&mut store).await {
             Ok(connector) => invoke(&connector, &mut store, &call).await,
             Err(error) => CallEnd::Trapped(error),

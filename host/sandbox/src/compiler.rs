@@ -20,8 +20,8 @@ use crate::{
     engine,
     error::ComponentError,
     log::prefix,
+    native_code::PrecompiledComponent,
     slots::{Slot, Slots},
-    trusted::Artefact,
 };
 
 /// The host holds a component's machine code in memory while it checks and keeps it. The largest honest ones, language
@@ -67,7 +67,7 @@ impl Queue {
         self.turns.acquire(organization).await.map(Turn).map_err(|_| ComponentError::CompileQueue)
     }
 
-    pub async fn compile(&self, _turn: Turn, component: Bytes) -> Result<Artefact, ComponentError> {
+    pub async fn compile(&self, _turn: Turn, component: Bytes) -> Result<PrecompiledComponent, ComponentError> {
         let code = match &self.compiler {
             Compiler::InProcess => {
                 let engine = self.engine.clone();
@@ -76,7 +76,7 @@ impl Queue {
             }
             Compiler::Child { program } => self.in_child(program, component).await?,
         };
-        Ok(Artefact::vouched_for(code))
+        Ok(PrecompiledComponent::vouched_for(code))
     }
 
     async fn in_child(&self, program: &Path, component: Bytes) -> Result<Vec<u8>, ComponentError> {

@@ -15,7 +15,11 @@ pub struct Elapsed;
 
 /// Awaits a future until the deadline. The clock is asked before the future is: a guest that never waits would
 /// otherwise get one more turn after its deadline.
-pub async fn before<T>(deadline: Instant, care: &PauseCheck, future: impl Future<Output = T>) -> Result<T, Elapsed> {
+pub async fn before<T>(
+    deadline: Instant,
+    pause_check: &PauseCheck,
+    future: impl Future<Output = T>,
+) -> Result<T, Elapsed> {
     let mut future = pin!(future);
     let mut timer = pin!(tokio::time::sleep_until(deadline.into()));
     let mut waits = false;
@@ -25,7 +29,7 @@ pub async fn before<T>(deadline: Instant, care: &PauseCheck, future: impl Future
             return Poll::Ready(Err(Elapsed));
         }
         if waits {
-            care.resume();
+            pause_check.resume();
         }
         if let Poll::Ready(value) = future.as_mut().poll(context) {
             return Poll::Ready(Ok(value));

@@ -69,7 +69,7 @@ impl Fuel {
     }
 
     /// What the reserve has granted since the store was last given of it.
-    fn news(&mut self) -> u64 {
+    fn take_granted(&mut self) -> u64 {
         let Some(growing) = &mut self.reserve else { return 0 };
         let granted = growing.reserve.granted();
         let news = granted.saturating_sub(growing.seen);
@@ -79,7 +79,7 @@ impl Fuel {
     }
 
     /// How the guest's reserve is looked after while it is polled.
-    pub fn care(&self, engine: &Engine) -> PauseCheck {
+    pub fn pause_check(&self, engine: &Engine) -> PauseCheck {
         PauseCheck(self.reserve.as_ref().map(|growing| (engine.clone(), Arc::clone(&growing.pulse))))
     }
 }
@@ -96,7 +96,7 @@ pub fn fill(store: &mut Store<Guest>) -> wasmtime::Result<()> {
 
 /// Gives the store what its reserve was granted meanwhile; what it then has.
 fn refill(store: &mut StoreContextMut<'_, Guest>) -> wasmtime::Result<u64> {
-    let (news, left) = (store.data_mut().fuel.news(), store.get_fuel()?);
+    let (news, left) = (store.data_mut().fuel.take_granted(), store.get_fuel()?);
     if news == 0 {
         return Ok(left);
     }

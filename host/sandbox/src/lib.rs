@@ -25,11 +25,11 @@ mod loader;
 mod log;
 mod manifest;
 mod mapper;
+mod native_code;
 mod precheck;
 mod registry;
 mod sandbox;
 mod slots;
-mod trusted;
 mod versions;
 mod wasi;
 

@@ -28,8 +28,8 @@ use crate::{
     engine::{MEMORIES_PER_COMPONENT, MEMORY_MOST, TABLE_ELEMENTS, TABLES_PER_COMPONENT},
     error::ComponentError,
     guest::Guest,
+    native_code::{self, PrecompiledComponent},
     precheck::precheck,
-    trusted::{self, Artefact},
     versions::{self, ACTION, APPLY},
     wasi,
 };
@@ -116,8 +116,8 @@ impl Loader {
     ) -> Result<(Component, bool), ComponentError> {
         let (cache, engine) = (Arc::clone(&self.cache), self.engine.clone());
         let cached = blocking(move || {
-            let artefact = cache.load(digest)?;
-            trusted::component(&engine, &artefact)
+            let precompiled = cache.load(digest)?;
+            native_code::component(&engine, &precompiled)
                 .inspect_err(|error| {
                     tracing::warn!(%digest, %error, "a compiled component can't be loaded; it is compiled anew");
                 })
@@ -143,12 +143,12 @@ impl Loader {
             precheck(&checked)?.expect_export(interface)
         })
         .await??;
-        let artefact = self.compiler.compile(turn, bytes).await?;
+        let precompiled = self.compiler.compile(turn, bytes).await?;
         let (cache, engine) = (Arc::clone(&self.cache), self.engine.clone());
         // The host's own trouble ended above: what can't be loaded now is more than the pool of instances holds.
         let component = blocking(move || {
-            let component = trusted::component(&engine, &artefact);
-            component.inspect(|_| keep(&cache, digest, &artefact))
+            let component = native_code::component(&engine, &precompiled);
+            component.inspect(|_| keep(&cache, digest, &precompiled))
         });
         let component = component.await?.map_err(|error| ComponentError::Load(format!("{error:#}")))?;
         Ok((component, false))
@@ -156,8 +156,8 @@ impl Loader {
 }
 
 /// A cache that can't be written costs time, not the call.
-fn keep(cache: &Cache, digest: Digest, artefact: &Artefact) {
-    if let Err(error) = cache.store(digest, artefact) {
+fn keep(cache: &Cache, digest: Digest, precompiled: &PrecompiledComponent) {
+    if let Err(error) = cache.store(digest, precompiled) {
         tracing::warn!(%digest, %error, "a compiled component can't be kept in the cache");
     }
 }

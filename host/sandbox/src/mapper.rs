@@ -76,8 +76,8 @@ impl Mapper {
             Ok(store) => store,
             Err(error) => return refused(fault::fault(FaultKind::Internal, error.to_string())),
         };
-        let care = store.data().fuel.care(&self.engine);
-        let result = before(deadline, &care, async {
+        let pause_check = store.data().fuel.pause_check(&self.engine);
+        let result = before(deadline, &pause_check, async {
             let mapper = pre.instantiate_async(&mut store).await?;
             mapper.resly_connector_mapping().call_apply(&mut store, filter, input).await
         })

@@ -13,24 +13,24 @@ use resly_manifest::{Allowance, Digest};
 
 use crate::{
     guest::{invoke, module},
-    rig::{Rig, SECRET, SECRET_NUMBER, fault, organization, short},
+    harness::{Harness, SECRET, SECRET_NUMBER, fault, organization, short},
 };
 
 #[tokio::test]
 async fn an_answer_comes_back_with_its_cost() {
-    let rig = Rig::new();
-    let outcome = rig.call(&invoke("(call $fine)")).await;
+    let harness = Harness::new();
+    let outcome = harness.call(&invoke("(call $fine)")).await;
     assert_eq!(outcome.result.unwrap(), r#"{"ok":true}"#);
     assert!(outcome.cost.fuel > 0 && outcome.cost.fuel < 2_000, "{:?}", outcome.cost);
     assert_eq!((outcome.cost.http_calls, outcome.cost.response_bytes), (0, 0));
-    let stats = rig.sandbox.stats();
+    let stats = harness.sandbox.stats();
     assert_eq!((stats.running, stats.queued, stats.mapping, stats.alive), (0, 0, 0, 0));
     assert!(stats.code_bytes > 0);
 }
 
 #[tokio::test]
 async fn a_fresh_instance_remembers_nothing() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let guest = module(
         r#"(global $calls (mut i32) (i32.const 0))
         (func (export "invoke") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
@@ -41,20 +41,20 @@ async fn a_fresh_instance_remembers_nothing() {
           (call $fine))"#,
     );
     for _ in 0..20 {
-        rig.call(&guest).await.result.unwrap();
+        harness.call(&guest).await.result.unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_guests_own_fault_is_its_own_words_redacted() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let guest = module(&format!(
         r#"(data (i32.const 1024) "the key {SECRET} was refused")
         (func (export "invoke") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
           (call $emit (i32.const 2) (i32.const 1024) (i32.const 35))
           (call $fail (i32.const 3) (i32.const 1024) (i32.const 35)))"#
     ));
-    let outcome = rig.call(&guest).await;
+    let outcome = harness.call(&guest).await;
     let fault = fault(&outcome, FaultKind::NeedsAuth);
     assert_eq!(fault.message, "the key [redacted] was refused");
     assert!(fault.retryable);
@@ -67,31 +67,31 @@ async fn a_guests_own_fault_is_its_own_words_redacted() {
 
 #[tokio::test]
 async fn output_that_is_not_json_is_said_so() {
-    let rig = Rig::new();
-    fault(&rig.call(&invoke("(call $ok (i32.const 75) (i32.const 3))")).await, FaultKind::Output);
+    let harness = Harness::new();
+    fault(&harness.call(&invoke("(call $ok (i32.const 75) (i32.const 3))")).await, FaultKind::Output);
 }
 
 #[tokio::test]
 async fn output_over_the_cap_is_too_large() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let spaces = "(memory.fill (i32.const 32768) (i32.const 32) (i32.const 98304)) (call $ok (i32.const 32768) (i32.const 98304))";
     let allowance = Allowance { output_bytes: 65_536, ..Allowance::default() };
-    fault(&rig.call_with(&invoke(spaces), allowance).await, FaultKind::TooLarge);
+    fault(&harness.call_with(&invoke(spaces), allowance).await, FaultKind::TooLarge);
     // Beyond what the host takes over at all.
     let huge = invoke("(call $ok (i32.const 0) (i32.const 20000000))").pages("400");
-    fault(&rig.call(&huge).await, FaultKind::TooLarge);
+    fault(&harness.call(&huge).await, FaultKind::TooLarge);
 }
 
 #[tokio::test]
 async fn results_that_lie_outside_memory_are_a_crash() {
-    let rig = Rig::new();
-    fault(&rig.call(&invoke("(call $ok (i32.const 131000) (i32.const 120000000))")).await, FaultKind::Trap);
-    fault(&rig.call(&invoke("(i32.const -4)")).await, FaultKind::Trap);
+    let harness = Harness::new();
+    fault(&harness.call(&invoke("(call $ok (i32.const 131000) (i32.const 120000000))")).await, FaultKind::Trap);
+    fault(&harness.call(&invoke("(i32.const -4)")).await, FaultKind::Trap);
 }
 
 #[tokio::test]
 async fn http_calls_and_bytes_are_counted_and_bounded() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     // Fetches five times; answers with the last result's discriminant as a digit.
     let guest = invoke(
         r#"(local $n i32)
@@ -102,26 +102,26 @@ async fn http_calls_and_bytes_are_counted_and_bounded() {
         (i32.store8 (i32.const 600) (i32.add (i32.const 48) (i32.load8_u (i32.const 512))))
         (call $ok (i32.const 600) (i32.const 1))"#,
     );
-    rig.outside.body.store(1000, Ordering::Relaxed);
-    let outcome = rig.call(&guest).await;
+    harness.outside.body.store(1000, Ordering::Relaxed);
+    let outcome = harness.call(&guest).await;
     assert_eq!(outcome.result.unwrap(), "0");
     assert_eq!((outcome.cost.http_calls, outcome.cost.response_bytes), (5, 5000));
 
     let few = Allowance { http_calls: 3, ..Allowance::default() };
-    let outcome = rig.call_with(&guest, few).await;
+    let outcome = harness.call_with(&guest, few).await;
     assert_eq!(outcome.result.unwrap(), "1", "the fourth is refused");
     assert_eq!(outcome.cost.http_calls, 3);
 
     let little = Allowance { response_bytes: 2500, ..Allowance::default() };
-    let outcome = rig.call_with(&guest, little).await;
+    let outcome = harness.call_with(&guest, little).await;
     assert_eq!(outcome.result.unwrap(), "1");
     assert_eq!((outcome.cost.http_calls, outcome.cost.response_bytes), (3, 2500), "cut at what was left");
 }
 
 #[tokio::test]
 async fn a_guest_fails_of_what_the_host_refused_last_unless_it_says_that_the_input_is_wrong() {
-    let rig = Rig::new();
-    rig.outside.body.store(10, Ordering::Relaxed);
+    let harness = Harness::new();
+    harness.outside.body.store(10, Ordering::Relaxed);
     let failing = |fetches: usize, then: &str| invoke(&format!("{} {then}", "(call $fetch)".repeat(fetches)));
     let one = Allowance { http_calls: 1, ..Allowance::default() };
     let fail = |kind: u32| format!("(call $fail (i32.const {kind}) (i32.const 98) (i32.const 6))");
@@ -134,21 +134,21 @@ async fn a_guest_fails_of_what_the_host_refused_last_unless_it_says_that_the_inp
         (fail(5), FaultKind::TooLarge),
         ("unreachable".to_owned(), FaultKind::TooLarge),
     ] {
-        let outcome = rig.call_with(&failing(2, &then), one).await;
+        let outcome = harness.call_with(&failing(2, &then), one).await;
         let fault = outcome.result.unwrap_err();
         assert_eq!(fault.kind, kind, "{then}: {fault:?}");
         assert_eq!(fault.message.contains("may send 1 requests"), kind == FaultKind::TooLarge, "{fault:?}");
     }
-    let own = rig.call_with(&failing(1, &fail(2)), one).await.result.unwrap_err();
+    let own = harness.call_with(&failing(1, &fail(2)), one).await.result.unwrap_err();
     assert_eq!((own.kind, own.message.as_str()), (FaultKind::Upstream, "failed"), "nothing was refused");
     let cut = Allowance { response_bytes: 5, ..Allowance::default() };
-    let cut = rig.call_with(&failing(1, &fail(2)), cut).await.result.unwrap_err();
+    let cut = harness.call_with(&failing(1, &fail(2)), cut).await.result.unwrap_err();
     assert_eq!((cut.kind, cut.retryable), (FaultKind::TooLarge, false));
 }
 
 #[tokio::test]
 async fn a_request_too_large_is_refused_before_it_counts() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     // A body of 1 MiB and a byte: within what a host call may carry, over what a request may.
     let guest = invoke(
         r#"(call $send (i32.const 75) (i32.const 3) (i32.const 78) (i32.const 20) (i32.const 0) (i32.const 0)
@@ -158,14 +158,14 @@ async fn a_request_too_large_is_refused_before_it_counts() {
         (i32.store8 (i32.const 600) (i32.add (i32.const 48) (i32.load8_u (i32.const 516))))
         (call $ok (i32.const 600) (i32.const 1))"#,
     );
-    let outcome = rig.call(&guest.pages("40")).await;
+    let outcome = harness.call(&guest.pages("40")).await;
     assert_eq!(outcome.result.unwrap(), "4", "`too-large` is the fourth reason");
     assert_eq!(outcome.cost.http_calls, 0);
 }
 
 #[tokio::test]
 async fn state_is_kept_and_its_sizes_bounded() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let set = |key: u32, value: u32| {
         invoke(&format!(
             r#"(call $set (i32.const 107) (i32.const {key}) (i32.const 64) (i32.const {value}) (i32.const 60) (i32.const 512))
@@ -173,21 +173,21 @@ async fn state_is_kept_and_its_sizes_bounded() {
             (call $ok (i32.const 600) (i32.const 1))"#
         ))
     };
-    assert_eq!(rig.call(&set(3, 11)).await.result.unwrap(), "0");
-    assert_eq!(rig.state.0.lock().unwrap()["key"], br#"{"ok":true}"#);
+    assert_eq!(harness.call(&set(3, 11)).await.result.unwrap(), "0");
+    assert_eq!(harness.state.0.lock().unwrap()["key"], br#"{"ok":true}"#);
     let get = invoke(
         r#"(call $get (i32.const 107) (i32.const 3) (i32.const 512))
         (call $ok (i32.load (i32.const 516)) (i32.load (i32.const 520)))"#,
     );
-    assert_eq!(rig.call(&get).await.result.unwrap(), r#"{"ok":true}"#);
-    assert_eq!(rig.call(&set(300, 11)).await.result.unwrap(), "1", "the key is too long");
-    assert_eq!(rig.call(&set(3, 70_000)).await.result.unwrap(), "1", "the value is too long");
-    assert_eq!(rig.state.0.lock().unwrap().len(), 1);
+    assert_eq!(harness.call(&get).await.result.unwrap(), r#"{"ok":true}"#);
+    assert_eq!(harness.call(&set(300, 11)).await.result.unwrap(), "1", "the key is too long");
+    assert_eq!(harness.call(&set(3, 70_000)).await.result.unwrap(), "1", "the value is too long");
+    assert_eq!(harness.state.0.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_mapping_runs_in_the_mapper_on_the_callers_fuel() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     // The filter is a letter of the shell's text at 64: `i` of `failed`, `m` of `map`, `f` of `failed`.
     let map = |at: u32| {
         invoke(&format!(
@@ -197,23 +197,23 @@ async fn a_mapping_runs_in_the_mapper_on_the_callers_fuel() {
             (call $ok (i32.load (i32.const 516)) (i32.load (i32.const 520)))"#
         ))
     };
-    assert_eq!(rig.call(&map(100)).await.result.unwrap(), r#"{"ok":true}"#);
-    assert_eq!(rig.call(&map(104)).await.result.unwrap(), "null");
-    let outcome = rig.call(&map(98)).await;
+    assert_eq!(harness.call(&map(100)).await.result.unwrap(), r#"{"ok":true}"#);
+    assert_eq!(harness.call(&map(104)).await.result.unwrap(), "null");
+    let outcome = harness.call(&map(98)).await;
     assert_eq!(outcome.result.unwrap_err().message, "no such field");
     // `l` of `failed` loops: it is the caller's fuel that burns, all of it.
-    let outcome = rig.call_with(&map(101), Allowance { fuel: 5_000_000, ..Allowance::default() }).await;
+    let outcome = harness.call_with(&map(101), Allowance { fuel: 5_000_000, ..Allowance::default() }).await;
     fault(&outcome, FaultKind::Fuel);
     assert_eq!(outcome.cost.fuel, 5_000_000);
-    fault(&rig.call_with(&map(101), short(50)).await, FaultKind::Deadline);
-    assert_eq!(rig.sandbox.stats().mapping, 0);
+    fault(&harness.call_with(&map(101), short(50)).await, FaultKind::Deadline);
+    assert_eq!(harness.sandbox.stats().mapping, 0);
 }
 
 #[tokio::test]
 async fn the_host_maps_too() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let map = async |filter| -> Outcome {
-        rig.sandbox.map(organization(1), filter, "[1]", Allowance::default()).await.into()
+        harness.sandbox.map(organization(1), filter, "[1]", Allowance::default()).await.into()
     };
     let outcome = map("i").await;
     assert_eq!(outcome.result.as_deref(), Ok("[1]"));
@@ -222,20 +222,20 @@ async fn the_host_maps_too() {
     assert_eq!((failed.kind, failed.message.as_str()), (FaultKind::Mapping, "no such field (at byte 7 of the filter)"));
     fault(&map("t").await, FaultKind::Trap);
     let little = Allowance { fuel: 100_000, ..Allowance::default() };
-    let outcome: Outcome = rig.sandbox.map(organization(1), "l", "[1]", little).await.into();
+    let outcome: Outcome = harness.sandbox.map(organization(1), "l", "[1]", little).await.into();
     fault(&outcome, FaultKind::Fuel);
     assert_eq!(outcome.cost.fuel, 100_000);
 }
 
 #[tokio::test]
 async fn more_callers_than_mappers_all_get_their_mapping() {
-    let rig = Rig::with(|config| config.mappers = 1);
+    let harness = Harness::with(|config| config.mappers = 1);
     let map = invoke(
         r#"(call $map (i32.const 100) (i32.const 1) (i32.const 64) (i32.const 11) (i32.const 512))
         (call $ok (i32.load (i32.const 516)) (i32.load (i32.const 520)))"#,
     );
-    let component = rig.add(&map);
-    let calls = (0..200).map(|n| rig.call_as(n % 7, component, Allowance::default()));
+    let component = harness.add(&map);
+    let calls = (0..200).map(|n| harness.call_as(n % 7, component, Allowance::default()));
     for outcome in futures::future::join_all(calls).await {
         assert_eq!(outcome.result.unwrap(), r#"{"ok":true}"#);
     }
@@ -243,7 +243,7 @@ async fn more_callers_than_mappers_all_get_their_mapping() {
 
 #[tokio::test]
 async fn a_trap_in_the_middle_of_a_host_call_leaves_nothing() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     // The host call's result is put where the guest's allocator says, and that traps.
     let guest = module(
         r#"(func (export "invoke") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
@@ -251,52 +251,52 @@ async fn a_trap_in_the_middle_of_a_host_call_leaves_nothing() {
           (call $fetch)
           (call $fine))"#,
     );
-    rig.outside.body.store(100_000, Ordering::Relaxed);
-    let outcome = rig.call(&guest).await;
+    harness.outside.body.store(100_000, Ordering::Relaxed);
+    let outcome = harness.call(&guest).await;
     assert!(matches!(outcome.result.as_ref().unwrap_err().kind, FaultKind::Trap | FaultKind::Memory), "{outcome:?}");
     assert_eq!(outcome.cost.http_calls, 1);
-    assert_eq!(rig.call(&invoke("(call $fetch) (call $fine)")).await.result.unwrap(), r#"{"ok":true}"#);
+    assert_eq!(harness.call(&invoke("(call $fetch) (call $fine)")).await.result.unwrap(), r#"{"ok":true}"#);
 }
 
 #[tokio::test]
 async fn a_guest_that_waits_ends_at_its_deadline() {
-    let rig = Rig::new();
-    rig.outside.silent.store(true, Ordering::Relaxed);
+    let harness = Harness::new();
+    harness.outside.silent.store(true, Ordering::Relaxed);
     let started = Instant::now();
-    let outcome = rig.call_with(&invoke("(call $fetch) (call $fine)"), short(100)).await;
+    let outcome = harness.call_with(&invoke("(call $fetch) (call $fine)"), short(100)).await;
     fault(&outcome, FaultKind::Deadline);
     assert_eq!(outcome.cost.http_calls, 1);
     assert!(started.elapsed() < Duration::from_secs(2));
-    rig.outside.dropped.notified().await;
+    harness.outside.dropped.notified().await;
 }
 
 #[tokio::test]
 async fn dropping_a_call_ends_its_guest() {
-    let rig = Rig::new();
-    rig.outside.silent.store(true, Ordering::Relaxed);
-    let waits = rig.add(&invoke("(call $fetch) (call $fine)"));
-    let loops = rig.add(&invoke("(loop $again (br $again)) (call $fine)"));
+    let harness = Harness::new();
+    harness.outside.silent.store(true, Ordering::Relaxed);
+    let waits = harness.add(&invoke("(call $fetch) (call $fine)"));
+    let loops = harness.add(&invoke("(loop $again (br $again)) (call $fine)"));
     {
-        let waiting = rig.call_as(1, waits, short(60_000));
-        let looping = rig.call_as(1, loops, short(60_000));
+        let waiting = harness.call_as(1, waits, short(60_000));
+        let looping = harness.call_as(1, loops, short(60_000));
         tokio::select! {
             _ = futures::future::join(waiting, looping) => panic!("neither ends"),
-            () = rig.outside.asked.notified() => {}
+            () = harness.outside.asked.notified() => {}
         }
     }
-    rig.outside.dropped.notified().await;
-    while rig.sandbox.stats().alive > 0 {
+    harness.outside.dropped.notified().await;
+    while harness.sandbox.stats().alive > 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(rig.sandbox.stats().running, 0);
+    assert_eq!(harness.sandbox.stats().running, 0);
 }
 
 #[tokio::test]
 async fn what_a_guest_returns_is_redacted_and_stays_json() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let returns = |json: &str| {
         let (data, len) = (json.replace('"', "\\\""), json.len());
-        rig.add(&module(&format!(
+        harness.add(&module(&format!(
             r#"(data (i32.const 1024) "{data}")
             (func (export "invoke") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
               (call $ok (i32.const 1024) (i32.const {len})))"#
@@ -312,45 +312,45 @@ async fn what_a_guest_returns_is_redacted_and_stays_json() {
             r#"{"z":"Bearer [redacted]","pin":["[redacted]",1.50]}"#,
         ),
     ] {
-        let outcome = rig.call_as(1, returns(&given), Allowance::default()).await;
+        let outcome = harness.call_as(1, returns(&given), Allowance::default()).await;
         assert_eq!(outcome.result.unwrap(), expected);
     }
 }
 
 #[tokio::test]
 async fn nobody_is_told_to_try_again_when_the_service_asks_for_days() {
-    let rig = Rig::new();
-    let guest = rig.add(&module(
+    let harness = Harness::new();
+    let guest = harness.add(&module(
         r#"(data (i32.const 1024) "come back after the holidays")
         (func (export "invoke") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
           (call $fetch)
           (call $fail (i32.const 4) (i32.const 1024) (i32.const 28)))"#,
     ));
     for (wait, retryable) in [(0, true), (30, true), (3600, true), (3601, false), (3 * 86_400, false)] {
-        rig.outside.retry_after.store(wait, Ordering::Relaxed);
-        let outcome = rig.call_as(1, guest, Allowance::default()).await;
+        harness.outside.retry_after.store(wait, Ordering::Relaxed);
+        let outcome = harness.call_as(1, guest, Allowance::default()).await;
         assert_eq!(fault(&outcome, FaultKind::RateLimited).retryable, retryable, "{wait} s");
     }
 }
 
 #[tokio::test]
 async fn what_is_not_there_can_not_be_called() {
-    let rig = Rig::new();
-    let outcome = rig.call_as(1, Digest::of(b"nothing"), Allowance::default()).await;
+    let harness = Harness::new();
+    let outcome = harness.call_as(1, Digest::of(b"nothing"), Allowance::default()).await;
     fault(&outcome, FaultKind::Component);
 }
 
 #[tokio::test]
 async fn a_full_host_says_so() {
-    let rig = Rig::with(|config| (config.instances, config.queue) = (1, 1));
-    rig.outside.silent.store(true, Ordering::Relaxed);
-    let waits = rig.add(&invoke("(call $fetch) (call $fine)"));
+    let harness = Harness::with(|config| (config.instances, config.queue) = (1, 1));
+    harness.outside.silent.store(true, Ordering::Relaxed);
+    let waits = harness.add(&invoke("(call $fetch) (call $fine)"));
     let (one, other, refused) =
-        tokio::join!(rig.call_as(1, waits, short(300)), rig.call_as(1, waits, short(300)), async {
-            while rig.sandbox.stats().queued == 0 {
+        tokio::join!(harness.call_as(1, waits, short(300)), harness.call_as(1, waits, short(300)), async {
+            while harness.sandbox.stats().queued == 0 {
                 tokio::task::yield_now().await;
             }
-            rig.call_as(1, waits, short(300)).await
+            harness.call_as(1, waits, short(300)).await
         });
     // Both wait for the same code, so either may be the one that runs; the other has what is left of its time.
     let kinds = [&one, &other].map(|outcome| outcome.result.as_ref().unwrap_err().kind);

@@ -8,11 +8,11 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{
     guest::{invoke, module},
-    rig::Rig,
+    harness::Harness,
 };
 
-fn child(budget: CompileBudget) -> Rig {
-    Rig::with(|config| {
+fn child(budget: CompileBudget) -> Harness {
+    Harness::with(|config| {
         config.compiler = Compiler::Child { program: PathBuf::from(env!("CARGO_BIN_EXE_resly-sandbox-compile")) };
         config.compile_budget = budget;
     })
@@ -36,49 +36,49 @@ fn bomb(values: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_a_child_compiles_runs() {
-    let rig = child(CompileBudget::default());
-    let digest = rig.add(&invoke("(call $fine)"));
-    rig.call_as(1, digest, Allowance::default()).await.result.unwrap();
-    rig.sandbox.prepare_mapper().await.unwrap();
+    let harness = child(CompileBudget::default());
+    let digest = harness.add(&invoke("(call $fine)"));
+    harness.call_as(1, digest, Allowance::default()).await.result.unwrap();
+    harness.sandbox.prepare_mapper().await.unwrap();
 }
 
 #[tokio::test]
 async fn what_does_not_compile_says_why() {
-    let rig = child(CompileBudget::default());
+    let harness = child(CompileBudget::default());
     let bytes = invoke("(f32.const 1)").bytes();
-    let digest = rig.components.add(bytes.clone());
-    let error = rig.sandbox.prepare(digest, &bytes.into()).await.unwrap_err();
+    let digest = harness.components.add(bytes.clone());
+    let error = harness.sandbox.prepare(digest, &bytes.into()).await.unwrap_err();
     assert!(matches!(&error, ComponentError::Compile(reason) if reason.contains("type mismatch")), "{error}");
 }
 
 #[tokio::test]
 async fn a_bomb_costs_its_cpu_seconds_and_the_host_nothing() {
-    let rig = child(CompileBudget { cpu_s: 1, ..CompileBudget::default() });
+    let harness = child(CompileBudget { cpu_s: 1, ..CompileBudget::default() });
     let bytes = bomb(20_000);
-    let digest = rig.components.add(bytes.clone());
-    let error = rig.sandbox.prepare(digest, &bytes.into()).await.unwrap_err();
+    let digest = harness.components.add(bytes.clone());
+    let error = harness.sandbox.prepare(digest, &bytes.into()).await.unwrap_err();
     assert!(matches!(&error, ComponentError::CompileBudget(_)), "{error}");
-    assert!(rig.cached().is_empty());
+    assert!(harness.cached().is_empty());
 }
 
 #[tokio::test]
 async fn a_bomb_costs_its_memory_and_the_host_nothing() {
-    let rig = child(CompileBudget { memory_bytes: 160 << 20, ..CompileBudget::default() });
+    let harness = child(CompileBudget { memory_bytes: 160 << 20, ..CompileBudget::default() });
     let bytes = bomb(20_000);
-    let digest = rig.components.add(bytes.clone());
-    let error = rig.sandbox.prepare(digest, &bytes.into()).await.unwrap_err();
+    let digest = harness.components.add(bytes.clone());
+    let error = harness.sandbox.prepare(digest, &bytes.into()).await.unwrap_err();
     assert!(matches!(&error, ComponentError::CompileBudget(_) | ComponentError::Compile(_)), "{error}");
 }
 
 #[tokio::test]
 async fn a_child_that_never_answers_is_ended() {
-    let rig = Rig::with(|config| {
+    let harness = Harness::with(|config| {
         config.compiler = Compiler::Child { program: PathBuf::from("/usr/bin/yes") };
         config.compile_budget.wall = Duration::ZERO;
     });
     let guest = invoke("(call $fine)");
-    let digest = rig.add(&guest);
-    let error = rig.sandbox.prepare(digest, &guest.bytes().into()).await.unwrap_err();
+    let digest = harness.add(&guest);
+    let error = harness.sandbox.prepare(digest, &guest.bytes().into()).await.unwrap_err();
     assert!(matches!(error, ComponentError::CompileBudget(_)), "{error}");
 }
 
@@ -101,10 +101,10 @@ async fn a_child_ends_with_its_host() {
 #[tokio::test]
 async fn a_program_that_is_not_the_compiler_is_not_believed() {
     for program in ["/bin/true", "/nonexistent"] {
-        let rig = Rig::with(|config| config.compiler = Compiler::Child { program: PathBuf::from(program) });
+        let harness = Harness::with(|config| config.compiler = Compiler::Child { program: PathBuf::from(program) });
         let guest = invoke("(call $fine)");
-        let digest = rig.add(&guest);
-        let error = rig.sandbox.prepare(digest, &guest.bytes().into()).await.unwrap_err();
+        let digest = harness.add(&guest);
+        let error = harness.sandbox.prepare(digest, &guest.bytes().into()).await.unwrap_err();
         assert!(matches!(error, ComponentError::Host(_)), "{program}: {error}");
     }
 }

@@ -7,7 +7,7 @@ mod calls;
 mod child;
 mod fuel;
 mod guest;
+mod harness;
 mod neighbours;
 mod resources;
-mod rig;
 mod wasi;

@@ -8,30 +8,30 @@ use resly_manifest::Allowance;
 
 use crate::{
     guest::invoke,
-    rig::{Rig, fault, short},
+    harness::{Harness, fault, short},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_neighbour_is_answered_while_32_endless_loops_run() {
-    let rig = Arc::new(Rig::new());
-    let loops = rig.add(&invoke("(loop $again (br $again)) (call $fine)"));
-    let fine = rig.add(&invoke("(call $fine)"));
-    rig.call_as(2, fine, Allowance::default()).await.result.unwrap();
+    let harness = Arc::new(Harness::new());
+    let loops = harness.add(&invoke("(loop $again (br $again)) (call $fine)"));
+    let fine = harness.add(&invoke("(call $fine)"));
+    harness.call_as(2, fine, Allowance::default()).await.result.unwrap();
     let storm: Vec<_> = (0..32)
         .map(|_| {
-            let rig = Arc::clone(&rig);
-            tokio::spawn(async move { rig.call_as(1, loops, short(1_500)).await })
+            let harness = Arc::clone(&harness);
+            tokio::spawn(async move { harness.call_as(1, loops, short(1_500)).await })
         })
         .collect();
-    while rig.sandbox.stats().running < 32 {
+    while harness.sandbox.stats().running < 32 {
         tokio::task::yield_now().await;
     }
     for _ in 0..20 {
         // Generous: undisturbed it takes well under a millisecond, and 32 loops in front of it would take their 1.5 s.
-        let answer = tokio::time::timeout(Duration::from_millis(500), rig.call_as(2, fine, Allowance::default()));
+        let answer = tokio::time::timeout(Duration::from_millis(500), harness.call_as(2, fine, Allowance::default()));
         answer.await.expect("the neighbour waits").result.unwrap();
     }
-    assert_eq!(rig.sandbox.stats().running, 32, "the loops still run");
+    assert_eq!(harness.sandbox.stats().running, 32, "the loops still run");
     for outcome in join_all(storm).await {
         let outcome = outcome.unwrap();
         fault(&outcome, FaultKind::Deadline);
@@ -41,9 +41,9 @@ async fn a_neighbour_is_answered_while_32_endless_loops_run() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thirty_two_tasks_with_huge_strings_leave_no_memory_behind() {
-    let rig = Arc::new(Rig::new());
+    let harness = Arc::new(Harness::new());
     // Fills 25 MiB, logs it, sends it, returns it.
-    let huge = rig.add(
+    let huge = harness.add(
         &invoke(
             r#"(memory.fill (i32.const 65536) (i32.const 65) (i32.const 26000000))
             (call $emit (i32.const 1) (i32.const 65536) (i32.const 26000000))
@@ -54,8 +54,8 @@ async fn thirty_two_tasks_with_huge_strings_leave_no_memory_behind() {
     );
     let storm = || async {
         let calls = (0..32).map(|n| {
-            let rig = Arc::clone(&rig);
-            tokio::spawn(async move { rig.call_as(n % 4, huge, Allowance::default()).await })
+            let harness = Arc::clone(&harness);
+            tokio::spawn(async move { harness.call_as(n % 4, huge, Allowance::default()).await })
         });
         for outcome in join_all(calls).await {
             fault(&outcome.unwrap(), FaultKind::TooLarge);
@@ -68,20 +68,20 @@ async fn thirty_two_tasks_with_huge_strings_leave_no_memory_behind() {
     }
     let after = resident();
     assert!(after < before + (64 << 20), "{before} bytes before, {after} after");
-    assert_eq!(rig.sandbox.stats().running, 0);
+    assert_eq!(harness.sandbox.stats().running, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_returns_after_every_slot_was_filled() {
-    let rig = Arc::new(Rig::new());
+    let harness = Arc::new(Harness::new());
     let before = resident();
     let deep = invoke(
         r#"(memory.fill (i32.const 65536) (i32.const 65) (i32.const 30000000))
         (call $fetch)
         (call $fine)"#,
     );
-    let component = rig.add(&deep.pages("480"));
-    let calls = (0..60).map(|n| rig.call_as(n % 6, component, Allowance::default()));
+    let component = harness.add(&deep.pages("480"));
+    let calls = (0..60).map(|n| harness.call_as(n % 6, component, Allowance::default()));
     for outcome in join_all(calls).await {
         outcome.result.unwrap();
     }

@@ -8,24 +8,24 @@ use resly_sandbox::ComponentError;
 
 use crate::{
     guest::{Guest, invoke, module, parse},
-    rig::{Rig, fault, short},
+    harness::{Harness, fault, short},
 };
 
 /// Each has to end by itself, long before anybody would give up on it.
 async fn ends(guest: &Guest, allowance: Allowance, kind: FaultKind) {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let started = Instant::now();
-    let outcome = rig.call_with(guest, allowance).await;
+    let outcome = harness.call_with(guest, allowance).await;
     fault(&outcome, kind);
     assert!(started.elapsed() < Duration::from_secs(20));
-    rig.call(&invoke("(call $fine)")).await.result.unwrap();
+    harness.call(&invoke("(call $fine)")).await.result.unwrap();
 }
 
 #[tokio::test]
 async fn an_endless_loop_burns_its_fuel_and_no_more() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let allowance = Allowance { fuel: 3_000_000, ..Allowance::default() };
-    let outcome = rig.call_with(&invoke("(loop $again (br $again)) (call $fine)"), allowance).await;
+    let outcome = harness.call_with(&invoke("(loop $again (br $again)) (call $fine)"), allowance).await;
     fault(&outcome, FaultKind::Fuel);
     assert_eq!(outcome.cost.fuel, 3_000_000);
 }
@@ -59,15 +59,15 @@ async fn memory_grows_to_the_allowance_and_no_further() {
     let greedy = invoke("(loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable");
     ends(&greedy, Allowance::default(), FaultKind::Memory).await;
     // One that takes no for an answer goes on.
-    let rig = Rig::new();
+    let harness = Harness::new();
     let modest = invoke(
         r#"(if (i32.ne (memory.grow (i32.const 1000)) (i32.const -1)) (then unreachable))
         (if (i32.eq (memory.grow (i32.const 400)) (i32.const -1)) (then unreachable))
         (call $fine)"#,
     );
-    rig.call(&modest).await.result.unwrap();
+    harness.call(&modest).await.result.unwrap();
     let start = invoke("(call $fine)").pages("600");
-    fault(&rig.call(&start).await, FaultKind::Memory);
+    fault(&harness.call(&start).await, FaultKind::Memory);
 }
 
 #[tokio::test]
@@ -129,10 +129,10 @@ async fn huge_arguments_of_every_host_call_are_refused() {
 
 #[tokio::test]
 async fn a_flood_of_log_lines_is_cut_and_paid_for() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let flood =
         invoke(r#"(loop $again (call $emit (i32.const 1) (i32.const 64) (i32.const 30000)) (br $again)) (call $fine)"#);
-    let outcome = rig.call(&flood).await;
+    let outcome = harness.call(&flood).await;
     fault(&outcome, FaultKind::Fuel);
     let bytes: usize = outcome.log.iter().map(|line| line.message.len()).sum();
     assert!(bytes < 65 << 10, "{bytes}");
@@ -142,26 +142,26 @@ async fn a_flood_of_log_lines_is_cut_and_paid_for() {
 
 #[tokio::test]
 async fn huge_log_lines_are_cut() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let guest = invoke("(call $emit (i32.const 3) (i32.const 65536) (i32.const 1000000)) (call $fine)").pages("20");
-    let outcome = rig.call(&guest).await;
+    let outcome = harness.call(&guest).await;
     outcome.result.unwrap();
     assert!(outcome.log[0].message.len() < 5_000);
     let larger = invoke("(call $emit (i32.const 3) (i32.const 65536) (i32.const 20000000)) (call $fine)").pages("400");
-    fault(&rig.call(&larger).await, FaultKind::TooLarge);
+    fault(&harness.call(&larger).await, FaultKind::TooLarge);
 }
 
 #[tokio::test]
 async fn components_nested_too_deep_are_refused_and_many_instances_bounded() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let nested = format!("(component {}{})", "(component ".repeat(6), ")".repeat(6));
     let bytes = parse(&nested);
     assert!(matches!(resly_sandbox::precheck(&bytes), Err(ComponentError::TooBig { .. })));
     // A component that makes a hundred memories out of one module.
     let memories = "(core instance (instantiate $Base))".repeat(100);
     let wat = invoke("(call $fine)").wat().replace("(core instance $base", &format!("{memories} (core instance $base"));
-    let digest = rig.components.add(parse(&wat));
-    let outcome = rig.call_as(1, digest, Allowance::default()).await;
+    let digest = harness.components.add(parse(&wat));
+    let outcome = harness.call_as(1, digest, Allowance::default()).await;
     fault(&outcome, FaultKind::Component);
 }
 
@@ -174,11 +174,11 @@ async fn features_that_are_off_do_not_compile() {
         ("gc", "(type $s (struct (field i32)))"),
         ("exceptions", "(tag $e)"),
     ] {
-        let rig = Rig::new();
+        let harness = Harness::new();
         let guest = module(&format!(
             r#"{body} (func (export "invoke") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (call $fine))"#
         ));
-        let outcome = rig.call(&guest).await;
+        let outcome = harness.call(&guest).await;
         let fault = fault(&outcome, FaultKind::Component);
         assert!(fault.message.contains("compile"), "{feature}: {}", fault.message);
     }

@@ -6,43 +6,43 @@ use resly_sandbox::ComponentError;
 
 use crate::{
     guest::{invoke, module, parse},
-    rig::{Rig, fault},
+    harness::{Harness, fault},
 };
 
 #[tokio::test]
 async fn an_unknown_interface_is_refused_by_name() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let guest = invoke("(call $fine)").imports(r#"(import "acme:vault/secrets@1.0.0" (instance))"#, "", "");
-    let outcome = rig.call(&guest).await;
+    let outcome = harness.call(&guest).await;
     let fault = fault(&outcome, FaultKind::Component);
     assert!(fault.message.contains("acme:vault/secrets@1.0.0"), "{}", fault.message);
 }
 
 #[tokio::test]
 async fn a_function_that_an_interface_does_not_have_is_refused_by_name() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let guest = invoke("(call $fine)").imports(
         r#"(import "wasi:random/random@0.2.0" (instance (export "get-all-secrets" (func))))"#,
         "",
         "",
     );
-    let outcome = rig.call(&guest).await;
+    let outcome = harness.call(&guest).await;
     let fault = fault(&outcome, FaultKind::Component);
     assert!(fault.message.contains("get-all-secrets"), "{}", fault.message);
 }
 
 #[tokio::test]
 async fn a_component_that_is_no_connector_is_refused() {
-    let rig = Rig::new();
-    let digest = rig.components.add(parse("(component)"));
-    let outcome = rig.call_as(1, digest, Allowance::default()).await;
+    let harness = Harness::new();
+    let digest = harness.components.add(parse("(component)"));
+    let outcome = harness.call_as(1, digest, Allowance::default()).await;
     let fault = fault(&outcome, FaultKind::Component);
     assert!(fault.message.contains("resly:connector/action@"), "{}", fault.message);
 }
 
 #[tokio::test]
 async fn an_export_of_another_type_is_refused_before_it_is_called() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let wat = r#"(component
       (core module $M (func (export "invoke") (result i32) (i32.const 7)))
       (core instance $m (instantiate $M))
@@ -50,13 +50,13 @@ async fn an_export_of_another_type_is_refused_before_it_is_called() {
       (instance $action (export "invoke" (func $invoke)))
       (export "resly:connector/action@1.0.0" (instance $action)))"#;
     let bytes = parse(wat);
-    let error = rig.sandbox.prepare(Digest::of(&bytes), &bytes.into()).await.unwrap_err();
+    let error = harness.sandbox.prepare(Digest::of(&bytes), &bytes.into()).await.unwrap_err();
     assert!(matches!(&error, ComponentError::Link(reason) if reason.contains("`invoke`")), "{error}");
 }
 
 #[tokio::test]
 async fn every_socket_is_denied() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let guest = invoke(
         r#"(call $socket (i32.const 0) (i32.const 512))
         (i32.store8 (i32.const 600) (i32.add (i32.const 48) (i32.load8_u (i32.const 512))))
@@ -97,14 +97,14 @@ async fn every_socket_is_denied() {
         r#"(core func $socket (canon lower (func $create "create-tcp-socket") (memory $memory)))
         (core module $Main"#,
     );
-    let digest = rig.components.add(parse(&wat));
-    let outcome = rig.call_as(1, digest, Allowance::default()).await;
+    let digest = harness.components.add(parse(&wat));
+    let outcome = harness.call_as(1, digest, Allowance::default()).await;
     assert_eq!(outcome.result.unwrap(), "11", "an error, `access-denied`");
 }
 
 #[tokio::test]
 async fn there_is_no_environment_and_no_folder() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let guest = invoke(
         r#"(call $environment (i32.const 512))
         (if (i32.load (i32.const 516)) (then unreachable))
@@ -131,13 +131,13 @@ async fn there_is_no_environment_and_no_folder() {
         (core func $folders (canon lower (func $preopens "get-directories") (memory $memory) (realloc $realloc)))
         (core module $Main"#,
     );
-    let digest = rig.components.add(parse(&wat));
-    rig.call_as(1, digest, Allowance::default()).await.result.unwrap();
+    let digest = harness.components.add(parse(&wat));
+    harness.call_as(1, digest, Allowance::default()).await.result.unwrap();
 }
 
 #[tokio::test]
 async fn time_and_randomness_are_the_hosts() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     // The clock stands at 1,700,000,000 s, and random numbers are those of the host's source, whose last byte counts.
     let guest = invoke(
         r#"(call $now (i32.const 512))
@@ -161,8 +161,8 @@ async fn time_and_randomness_are_the_hosts() {
         (core func $random (canon lower (func $random "get-random-u64")))
         (core module $Main"#,
     );
-    let digest = rig.components.add(parse(&wat));
-    rig.call_as(1, digest, Allowance::default()).await.result.unwrap();
+    let digest = harness.components.add(parse(&wat));
+    harness.call_as(1, digest, Allowance::default()).await.result.unwrap();
 }
 
 /// Imports `wasi:cli/stderr`, whose `get-stderr` is `$stderr`, and the stream's `blocking-write-and-flush`, `$write`.
@@ -199,14 +199,14 @@ fn with_stderr(body: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn standard_error_ends_in_the_calls_log() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let bytes = with_stderr(
         r#"(data (i32.const 1024) "panicked\nat the disco")
         (func (export "invoke") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
           (call $write (call $stderr) (i32.const 1024) (i32.const 21) (i32.const 512))
           unreachable)"#,
     );
-    let outcome = rig.call_as(1, rig.components.add(bytes), Allowance::default()).await;
+    let outcome = harness.call_as(1, harness.components.add(bytes), Allowance::default()).await;
     fault(&outcome, FaultKind::Trap);
     let lines: Vec<_> = outcome.log.iter().map(|line| line.message.as_str()).collect();
     assert_eq!(lines, ["panicked", "at the disco"]);
@@ -214,13 +214,13 @@ async fn standard_error_ends_in_the_calls_log() {
 
 #[tokio::test]
 async fn a_flood_of_handles_ends_at_its_bound() {
-    let rig = Rig::new();
+    let harness = Harness::new();
     let bytes = with_stderr(
         r#"(func (export "invoke") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
           (loop $again (drop (call $stderr)) (br $again))
           (call $fine))"#,
     );
-    let outcome = rig.call_as(1, rig.components.add(bytes), Allowance::default()).await;
+    let outcome = harness.call_as(1, harness.components.add(bytes), Allowance::default()).await;
     let fault = fault(&outcome, FaultKind::Memory);
     assert!(fault.message.contains("handles"), "{}", fault.message);
 }

@@ -35,15 +35,15 @@ pub const SECRET: &str = "hunter2-hunter2";
 /// A secret that may stand in JSON as a number.
 pub const SECRET_NUMBER: &str = "4815162342";
 
-pub struct Rig {
+pub struct Harness {
     pub sandbox: Arc<WasmSandbox>,
     pub components: Arc<Components>,
-    pub outside: Arc<Outside>,
+    pub outside: Arc<FakeOutbound>,
     pub state: Arc<State>,
     pub folder: Arc<TempDir>,
 }
 
-impl Rig {
+impl Harness {
     pub fn new() -> Self {
         Self::with(|_| {})
     }
@@ -153,7 +153,7 @@ impl ComponentSource for Components {
 
 /// Answers every request with a body of `body` bytes, or never.
 #[derive(Default)]
-pub struct Outside {
+pub struct FakeOutbound {
     pub body: AtomicU64,
     pub silent: std::sync::atomic::AtomicBool,
     /// What `retry-after` says, in seconds; absent when 0.
@@ -163,7 +163,7 @@ pub struct Outside {
 }
 
 #[async_trait]
-impl Outbound for Outside {
+impl Outbound for FakeOutbound {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundFailure> {
         assert_eq!((request.method.as_str(), request.url.as_str()), ("GET", "https://example.com/"));
         self.asked.notify_one();
