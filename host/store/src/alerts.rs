@@ -135,7 +135,7 @@ pub(crate) async fn raise(
 }
 
 /// Ends what is open about a connection's health, and says so if anything was.
-pub(crate) async fn recovered(
+pub(crate) async fn resolve_health_alerts(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     subject: &AlertSubject,

@@ -82,7 +82,7 @@ async fn observe(db: &mut Conn<'_>, observed: HealthObservation) -> Result<(), s
     match health_change(&before, &after, &subject, offered) {
         None => Ok(()),
         Some(HealthChange::Raise(alert)) => alerts::raise(db, organization, &subject, &alert, now).await,
-        Some(HealthChange::Recovered) => alerts::recovered(db, organization, &subject, now).await,
+        Some(HealthChange::Recovered) => alerts::resolve_health_alerts(db, organization, &subject, now).await,
     }
 }
 

@@ -10,7 +10,7 @@ use resly_core::{
 };
 
 use super::{
-    earlier::{self, CountedPeriod, Earlier, UnansweredTurn},
+    idempotency::{self, CountedPeriod, IdempotencyMatch, UnansweredTurn},
     open::{TurnPlace, open},
     refused,
     rows::{blank, stored_message},
@@ -33,18 +33,18 @@ pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn
     }
     let mut again = None;
     if let Some(by) = &turn.idempotency {
-        match earlier::find(db, &turn, by).await? {
-            Earlier::None => {}
-            Earlier::Other => return Err(OperationError::Refused(BeginTurnError::KeyReused)),
-            Earlier::InFlight { answer, lease_left } => {
+        match idempotency::find(db, &turn, by).await? {
+            IdempotencyMatch::None => {}
+            IdempotencyMatch::Other => return Err(OperationError::Refused(BeginTurnError::KeyReused)),
+            IdempotencyMatch::InFlight { answer, lease_left } => {
                 return Err(OperationError::Refused(BeginTurnError::InFlight { answer: Some(answer), lease_left }));
             }
-            Earlier::Answered(answer) => {
+            IdempotencyMatch::Answered(answer) => {
                 let message = messages::find(db, turn.organization, answer).await?;
                 let message = message.ok_or_else(|| unexpected("a turn without its answer"))?;
                 return Ok(BeginTurn::Replay(message));
             }
-            Earlier::UnansweredTurn(earlier) => again = Some(earlier),
+            IdempotencyMatch::UnansweredTurn(earlier) => again = Some(earlier),
         }
     }
     let (history, conversation, remaining) = match &again {

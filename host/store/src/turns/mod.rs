@@ -6,8 +6,8 @@
 
 mod begin;
 mod cancel;
-mod earlier;
 mod finish;
+mod idempotency;
 mod open;
 mod rows;
 

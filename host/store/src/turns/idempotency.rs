@@ -43,7 +43,7 @@ pub(super) struct CountedPeriod {
     pub for_key: bool,
 }
 
-pub(super) enum Earlier {
+pub(super) enum IdempotencyMatch {
     None,
     /// The key was used for something else.
     Other,
@@ -64,30 +64,32 @@ macro_rules! find {
 }
 
 /// Looks the key up among those of the same API key and visitor, and holds what it finds until the transaction ends.
-pub(super) async fn find(db: &mut Conn<'_>, turn: &NewTurn, by: &Idempotency) -> Result<Earlier, sqlx::Error> {
+pub(super) async fn find(db: &mut Conn<'_>, turn: &NewTurn, by: &Idempotency) -> Result<IdempotencyMatch, sqlx::Error> {
     let sql = db.pick(concat!(find!(), ""), concat!(find!(), " FOR UPDATE"));
     let visitor = turn.visitor.as_deref().unwrap_or_default();
     let found = row!(db, TurnRow, sql, Id(turn.key.0), by.key.as_str(), Id(turn.organization.0), Text(visitor))?;
-    let Some(found) = found else { return Ok(Earlier::None) };
+    let Some(found) = found else { return Ok(IdempotencyMatch::None) };
     found.into_match(by, turn.now)
 }
 
 impl TurnRow {
-    fn into_match(self, by: &Idempotency, now: Timestamp) -> Result<Earlier, sqlx::Error> {
+    fn into_match(self, by: &Idempotency, now: Timestamp) -> Result<IdempotencyMatch, sqlx::Error> {
         if self.fingerprint.as_deref() != Some(by.fingerprint.as_slice()) {
-            return Ok(Earlier::Other);
+            return Ok(IdempotencyMatch::Other);
         }
         let billed = match named(self.status)? {
-            MessageStatus::Complete | MessageStatus::Cancelled => return Ok(Earlier::Answered(MessageId(self.id.0))),
+            MessageStatus::Complete | MessageStatus::Cancelled => {
+                return Ok(IdempotencyMatch::Answered(MessageId(self.id.0)));
+            }
             MessageStatus::Streaming if self.lease_until.0 > now => {
                 let lease_left = self.lease_until.0.since(now);
-                return Ok(Earlier::InFlight { answer: MessageId(self.id.0), lease_left });
+                return Ok(IdempotencyMatch::InFlight { answer: MessageId(self.id.0), lease_left });
             }
             // Its host died, and nobody has come to settle it yet.
             MessageStatus::Streaming => self.billed,
             MessageStatus::Interrupted | MessageStatus::Failed => true,
         };
-        Ok(Earlier::UnansweredTurn(UnansweredTurn {
+        Ok(IdempotencyMatch::UnansweredTurn(UnansweredTurn {
             answer: MessageId(self.id.0),
             conversation: ConversationId(self.conversation_id.0),
             counted: self.counted.then_some(CountedPeriod { period: self.period_start, for_key: self.key_counted }),
