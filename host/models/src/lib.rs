@@ -5,6 +5,7 @@
 //! a configuration names, once, for the composition root, which shares it.
 
 pub mod builtin;
+mod config;
 pub mod embed;
 pub mod openai;
 pub mod prompt;
@@ -13,5 +14,6 @@ pub mod sse;
 mod upstream;
 mod words;
 
-pub use provider::{EmbedderConfig, EmbedderProvider, Endpoint, ModelConfig, ModelProvider, embedder, model};
+pub use config::Endpoint;
+pub use provider::{EmbedderConfig, EmbedderProvider, ModelConfig, ModelProvider, embedder, model};
 pub use upstream::{Authentication, ConfigError};

@@ -4,24 +4,14 @@
 use std::{str::FromStr, sync::Arc};
 
 use resly_core::{knowledge::Embedder, model::Model};
-use secrecy::SecretString;
 
 use crate::{
     builtin::Builtin,
+    config::{EmbedderOptions, Endpoint, ModelOptions},
     embed::{self, builtin::BuiltinEmbedder},
     openai,
     upstream::{Authentication, ConfigError},
 };
-
-/// One model at one server.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    /// The API's base URL, with `/v1`.
-    pub url: String,
-    /// The model's name as the server knows it.
-    pub model: String,
-    pub key: Option<SecretString>,
-}
 
 /// A language model.
 #[derive(Clone, Debug)]
@@ -37,6 +27,19 @@ pub struct ModelConfig {
 pub struct EmbedderConfig {
     pub provider: EmbedderProvider,
     pub endpoint: Endpoint,
+}
+
+impl ModelConfig {
+    fn options(&self) -> ModelOptions {
+        let (endpoint, authentication) = (self.endpoint.clone(), self.provider.authentication());
+        ModelOptions { endpoint, authentication, temperature: self.temperature }
+    }
+}
+
+impl EmbedderConfig {
+    fn options(&self) -> EmbedderOptions {
+        EmbedderOptions { endpoint: self.endpoint.clone(), authentication: self.provider.authentication() }
+    }
 }
 
 /// The language model that a configuration names; `builtin` without one.
@@ -89,7 +92,7 @@ macro_rules! providers {
 
             fn build(self, config: &$Config) -> Result<Arc<dyn $Built>, ConfigError> {
                 match self {
-                    $(Self::$Variant => $build(config).map(|built| Arc::new(built) as _),)+
+                    $(Self::$Variant => $build(config.options()).map(|built| Arc::new(built) as _),)+
                 }
             }
         }
@@ -114,14 +117,14 @@ macro_rules! providers {
 providers! {
     /// Who serves a language model, and by which API.
     ModelProvider: ModelConfig => Model {
-        OpenAi = "openai", Authentication::Bearer, openai::OpenAi::from_config;
+        OpenAi = "openai", Authentication::Bearer, openai::OpenAi::from_options;
     }
 }
 
 providers! {
     /// Who serves an embedding model, and by which API.
     EmbedderProvider: EmbedderConfig => Embedder {
-        OpenAi = "openai", Authentication::Bearer, embed::openai::OpenAiEmbedder::from_config;
+        OpenAi = "openai", Authentication::Bearer, embed::openai::OpenAiEmbedder::from_options;
     }
 }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::normalise;
 use crate::{
-    provider::{EmbedderConfig, Endpoint},
+    config::{EmbedderOptions, Endpoint},
     upstream::{Authentication, ConfigError, Upstream, is_passing, reason},
 };
 
@@ -90,9 +90,8 @@ struct Failed {
 }
 
 impl OpenAiEmbedder {
-    pub(crate) fn from_config(config: &EmbedderConfig) -> Result<Self, ConfigError> {
-        let Endpoint { url, model, key } = config.endpoint.clone();
-        let authentication = config.provider.authentication();
+    pub(crate) fn from_options(options: EmbedderOptions) -> Result<Self, ConfigError> {
+        let EmbedderOptions { endpoint: Endpoint { url, model, key }, authentication } = options;
         Self::new(OpenAiEmbedderConfig { authentication, ..OpenAiEmbedderConfig::new(url, model, key) })
     }
 

@@ -32,7 +32,7 @@ use self::{
     unsupported::{OptionalField, UnsupportedFields},
 };
 use crate::{
-    provider::{Endpoint, ModelConfig},
+    config::{Endpoint, ModelOptions},
     upstream::{Authentication, ConfigError, Upstream, is_passing, reason},
 };
 
@@ -110,14 +110,9 @@ struct Server {
 }
 
 impl OpenAi {
-    pub(crate) fn from_config(config: &ModelConfig) -> Result<Self, ConfigError> {
-        let Endpoint { url, model, key } = config.endpoint.clone();
-        let authentication = config.provider.authentication();
-        Self::new(OpenAiConfig {
-            authentication,
-            temperature: config.temperature,
-            ..OpenAiConfig::new(url, model, key)
-        })
+    pub(crate) fn from_options(options: ModelOptions) -> Result<Self, ConfigError> {
+        let ModelOptions { endpoint: Endpoint { url, model, key }, authentication, temperature } = options;
+        Self::new(OpenAiConfig { authentication, temperature, ..OpenAiConfig::new(url, model, key) })
     }
 
     pub fn new(config: OpenAiConfig) -> Result<Self, ConfigError> {
