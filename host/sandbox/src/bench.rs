@@ -17,9 +17,10 @@ use crate::{
     bindings::connector::{Connector, exports::resly::connector::action::Call},
     call::{self, CallEnd},
     error::ComponentError,
-    guest::{self, Guest, store},
+    guest::{self, Guest, Mapping},
     loader::{HOST, Loaded},
     sandbox::WasmSandbox,
+    store::store,
 };
 
 /// One connector under measurement. To be used within a tokio runtime.
@@ -88,7 +89,8 @@ pub async fn map(
 ) -> Outcome {
     let shared = &sandbox.shared;
     let deadline = Instant::now() + allowance.deadline;
-    shared.mapper.apply(shared, organization, filter, input, allowance, None, deadline).await.into()
+    let mapping = Mapping { organization, filter, input, allowance, reserve: None, deadline };
+    shared.mapper.apply(shared, mapping).await.into()
 }
 
 impl WarmInstance {

@@ -20,9 +20,10 @@ use crate::{
     },
     deadline::before,
     fault,
-    guest::{self, Guest, ResponseSummary, Shared, cost, store},
+    guest::{self, Guest, ResponseSummary, Shared},
     loader::Loaded,
     slots::Slot,
+    store::{cost, store},
 };
 
 /// Runs a call to its end. The slot is the instance's place in the pool, and is given back after it.

@@ -1,9 +1,9 @@
-//! A call's fuel while its guest runs: the store holds what is set aside for the call, so the guest can't burn past it; before
-//! it does, the call's reserve is asked for more.
+//! A call's fuel while its guest runs. The store holds what is set aside for the call, so the guest can't burn more. When it
+//! runs low, the call's reserve is asked for more.
 //!
-//! When to ask is looked at where wasmtime lets the host in with the store at hand: in the epoch's callback, and in host
-//! calls. A guest also gives up its thread each [`LOOK_EVERY`] of fuel; whoever polls it then moves the epoch on, so that the
-//! callback comes long before [`LOW`] is burnt, whatever the time between two ticks.
+//! The host can look at the fuel only where wasmtime hands it the store: in the epoch's callback, and in host calls
+//! (`store.rs`). So a guest also gives up its thread each [`LOOK_EVERY`] of fuel, and whoever polls it then moves the epoch on
+//! ([`PauseCheck`]). The callback then comes long before [`LOW`] is burnt, however long a tick is.
 
 use std::{
     future::Future,
@@ -15,15 +15,13 @@ use std::{
 };
 
 use resly_core::connector::fuel::FuelReserve;
-use wasmtime::{Engine, Store, StoreContextMut, Trap, UpdateDeadline};
-
-use crate::guest::Guest;
+use wasmtime::{Engine, UpdateDeadline};
 
 /// More is asked for when less than this is left. One instruction can burn what it copies, a unit for each byte, so it is
 /// more than the greatest buffers that guests copy.
 const LOW: u64 = 10_000_000;
 /// How much a guest whose reserve may grow burns before it is looked at.
-const LOOK_EVERY: u64 = 1_000_000;
+pub const LOOK_EVERY: u64 = 1_000_000;
 
 /// What a store was given.
 pub struct Fuel {
@@ -54,6 +52,16 @@ impl Fuel {
         Self { given, reserve: reserve.filter(|reserve| reserve.may_grow()).map(growing) }
     }
 
+    /// All that was put into the store.
+    pub fn given(&self) -> u64 {
+        self.given
+    }
+
+    /// Whether more may be granted while the guest runs.
+    pub fn grows(&self) -> bool {
+        self.reserve.is_some()
+    }
+
     /// What is burnt when this much is left.
     pub fn burnt(&self, left: u64) -> u64 {
         self.given.saturating_sub(left)
@@ -64,79 +72,41 @@ impl Fuel {
         self.reserve.as_ref().map(|growing| Arc::clone(&growing.reserve))
     }
 
-    fn is_low(&self, left: u64) -> bool {
+    pub fn is_low(&self, left: u64) -> bool {
         left < LOW && self.reserve.as_ref().is_some_and(|growing| growing.reserve.may_grow())
     }
 
-    /// What the reserve has granted since the store was last given of it.
-    fn take_granted(&mut self) -> u64 {
+    /// What the reserve has granted since the store was last given of it. It counts as given.
+    pub fn take_granted(&mut self) -> u64 {
         let Some(growing) = &mut self.reserve else { return 0 };
         let granted = growing.reserve.granted();
-        let news = granted.saturating_sub(growing.seen);
+        let more = granted.saturating_sub(growing.seen);
         growing.seen = granted;
-        self.given += news;
-        news
+        self.given += more;
+        more
+    }
+
+    /// How the guest goes on after the epoch's callback, with this much left: it waits for more fuel, or lets another guest
+    /// run.
+    pub fn after_epoch(&self, left: u64) -> UpdateDeadline {
+        let Some(growing) = &self.reserve else { return UpdateDeadline::Yield(1) };
+        if self.is_low(left) {
+            let reserve = Arc::clone(&growing.reserve);
+            let more: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move { reserve.grow().await });
+            // The callback comes again at once and gives the store what was granted.
+            return UpdateDeadline::YieldCustom(0, more);
+        }
+        if growing.pulse.look.swap(false, Ordering::Relaxed) {
+            return UpdateDeadline::Continue(1);
+        }
+        growing.pulse.yielded.store(true, Ordering::Relaxed);
+        UpdateDeadline::Yield(1)
     }
 
     /// How the guest's reserve is looked after while it is polled.
     pub fn pause_check(&self, engine: &Engine) -> PauseCheck {
         PauseCheck(self.reserve.as_ref().map(|growing| (engine.clone(), Arc::clone(&growing.pulse))))
     }
-}
-
-/// Gives a fresh store its fuel.
-pub fn fill(store: &mut Store<Guest>) -> wasmtime::Result<()> {
-    let (given, grows) = (store.data().fuel.given, store.data().fuel.reserve.is_some());
-    store.set_fuel(given)?;
-    if grows {
-        store.fuel_async_yield_interval(Some(LOOK_EVERY))?;
-    }
-    Ok(())
-}
-
-/// Gives the store what its reserve was granted meanwhile; what it then has.
-fn refill(store: &mut StoreContextMut<'_, Guest>) -> wasmtime::Result<u64> {
-    let (news, left) = (store.data_mut().fuel.take_granted(), store.get_fuel()?);
-    if news == 0 {
-        return Ok(left);
-    }
-    store.set_fuel(left + news)?;
-    Ok(left + news)
-}
-
-/// Takes fuel; a guest that hasn't got it ends here.
-pub fn burn(store: &mut StoreContextMut<'_, Guest>, fuel: u64) -> wasmtime::Result<()> {
-    let left = refill(store)?;
-    store.set_fuel(left.saturating_sub(fuel))?;
-    if left < fuel {
-        return Err(Trap::OutOfFuel.into());
-    }
-    if store.data().fuel.is_low(left - fuel) {
-        // The callback has to come as soon as the guest goes on. Compiled code compares the epoch with a copy of the old
-        // deadline, so a new deadline alone is seen one tick late: the epoch is moved on, too. A yield by fuel doesn't help,
-        // because every `set_fuel` begins its interval anew.
-        store.set_epoch_deadline(0);
-        store.engine().increment_epoch();
-    }
-    Ok(())
-}
-
-/// What the epoch's callback does: asks for more fuel where that is due, else lets another guest run.
-pub fn at_epoch(mut store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
-    let left = refill(&mut store)?;
-    let fuel = &store.data().fuel;
-    let Some(growing) = &fuel.reserve else { return Ok(UpdateDeadline::Yield(1)) };
-    if fuel.is_low(left) {
-        let reserve = Arc::clone(&growing.reserve);
-        let more: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move { reserve.grow().await });
-        // At once, to be given what there is.
-        return Ok(UpdateDeadline::YieldCustom(0, more));
-    }
-    if growing.pulse.look.swap(false, Ordering::Relaxed) {
-        return Ok(UpdateDeadline::Continue(1));
-    }
-    growing.pulse.yielded.store(true, Ordering::Relaxed);
-    Ok(UpdateDeadline::Yield(1))
 }
 
 /// Sees to it that a guest is looked at when it goes on after a pause.

@@ -1,4 +1,4 @@
-//! What a store holds: everything of one call, dropped with it.
+//! The data of a store: everything of one call. It is dropped with the store.
 
 use std::{
     borrow::Cow,
@@ -6,42 +6,52 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
 use resly_core::{
     connector::{
         fault::Fault,
         fuel::FuelReserve,
         outbound::Outbound,
-        sandbox::{CallState, Cost},
+        sandbox::{CallState, Mapped},
     },
     id::OrganizationId,
     time::{Clock, Random},
 };
 use resly_manifest::Allowance;
-use wasmtime::{Engine, Store, StoreContextMut, component::ResourceTable};
+use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 
 use crate::{
-    fault::{self, HostTrap},
-    fuel::{self, Fuel, burn},
-    limits::{HANDLES, HOST_CALL_SLACK, HTTP_BODY, Limits},
+    fuel::Fuel,
+    limits::{HANDLES, Limits},
     log::CallLog,
-    mapper::Mapper,
     slots::Slots,
-    wasi,
 };
 
-/// Fuel that a host call costs beside what the guest burns, and how many bytes cost one more: work that the host does
-/// for a guest is the guest's.
-const HOST_CALL_FUEL: u64 = 500;
-const BYTES_PER_FUEL: usize = 8;
-
-/// What every call of a sandbox shares.
+/// What all calls of a sandbox share.
 pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    pub mapper: Arc<Mapper>,
-    /// Whose turn it is to ask the database: organizations in turn, and never all of its connections.
+    pub mapper: Arc<dyn ApplyMapping>,
+    /// Limits how many guests ask the database at once. Organizations take turns.
     pub state: Slots,
+}
+
+/// One mapping within a call.
+pub struct Mapping<'a> {
+    pub organization: OrganizationId,
+    pub filter: &'a str,
+    pub input: &'a str,
+    /// What is left of the call's allowance.
+    pub allowance: Allowance,
+    pub reserve: Option<Arc<FuelReserve>>,
+    pub deadline: Instant,
+}
+
+/// Runs mappings. The mapper implements it. Guests know only this trait, because a mapper is itself a guest in a store.
+#[async_trait]
+pub trait ApplyMapping: Send + Sync + 'static {
+    async fn apply(&self, shared: &Arc<Shared>, mapping: Mapping<'_>) -> Mapped;
 }
 
 /// One call's side of the host.
@@ -131,46 +141,4 @@ impl Guest {
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
-}
-
-impl wasmtime_wasi::WasiView for Guest {
-    fn ctx(&mut self) -> wasmtime_wasi::WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi::deny_all_ctx(&self.shared, &self.log)));
-        wasmtime_wasi::WasiCtxView { ctx, table: &mut self.table }
-    }
-}
-
-/// A fresh store that enforces its guest's allowance.
-pub fn store(engine: &Engine, guest: Guest) -> Result<Store<Guest>, wasmtime::Error> {
-    let allowance = guest.allowance;
-    let mut store = Store::try_new(engine, guest)?;
-    store.limiter(|guest| &mut guest.limits);
-    fuel::fill(&mut store)?;
-    store.set_hostcall_fuel(allowance.output_bytes.max(HTTP_BODY) + HOST_CALL_SLACK);
-    store.set_max_component_handles(HANDLES);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |context| {
-        if Instant::now() >= context.data().deadline {
-            return Err(HostTrap(fault::deadline(&allowance)).into());
-        }
-        fuel::at_epoch(context)
-    });
-    Ok(store)
-}
-
-/// What the call in this store has cost so far.
-pub fn cost(store: &Store<Guest>, started: Instant) -> Cost {
-    let guest = store.data();
-    let left = store.get_fuel().unwrap_or(0);
-    Cost {
-        fuel: guest.fuel.burnt(left),
-        http_calls: guest.sent,
-        response_bytes: guest.response_bytes as u64,
-        duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-    }
-}
-
-/// Charges a host call to its guest's fuel.
-pub fn charge(store: &mut StoreContextMut<'_, Guest>, bytes: usize) -> wasmtime::Result<()> {
-    burn(store, HOST_CALL_FUEL + (bytes / BYTES_PER_FUEL) as u64)
 }

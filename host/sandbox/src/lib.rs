@@ -30,6 +30,7 @@ mod precheck;
 mod registry;
 mod sandbox;
 mod slots;
+mod store;
 mod versions;
 mod wasi;
 

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Instant};
 
+use async_trait::async_trait;
 use resly_core::{
     connector::{
         fault::FaultKind,
-        fuel::FuelReserve,
         sandbox::{Cost, Mapped, MappingFailure},
     },
     id::OrganizationId,
@@ -15,14 +15,16 @@ use tokio::sync::OnceCell;
 use wasmtime::Engine;
 
 use crate::{
-    bindings::mapper::MapperPre,
+    bindings::mapper::{MapperPre, exports::resly::connector::mapping::Failure},
     deadline::before,
     error::ComponentError,
     fault,
-    guest::{Guest, Shared, cost, store},
+    guest::{ApplyMapping, Guest, Mapping, Shared},
+    limits::FAULT_MESSAGE,
     loader::Loader,
     log::prefix,
     slots::Slots,
+    store::{cost, store},
 };
 
 /// The bundled jq component and the instances that it may have.
@@ -47,20 +49,14 @@ impl Mapper {
     pub fn running(&self) -> u32 {
         self.slots.taken()
     }
+}
 
-    /// Applies a filter within what is left of a call. To be awaited on a guest thread.
-    #[expect(clippy::too_many_arguments, reason = "these are what one mapping within a call is made of")]
-    pub async fn apply(
-        &self,
-        shared: &Arc<Shared>,
-        organization: OrganizationId,
-        filter: &str,
-        input: &str,
-        allowance: Allowance,
-        reserve: Option<Arc<FuelReserve>>,
-        deadline: Instant,
-    ) -> Mapped {
+#[async_trait]
+impl ApplyMapping for Mapper {
+    /// To be awaited on a guest thread.
+    async fn apply(&self, shared: &Arc<Shared>, mapping: Mapping<'_>) -> Mapped {
         let refused = |fault| Mapped { result: Err(MappingFailure::Fault(fault)), cost: Cost::default() };
+        let Mapping { organization, filter, input, allowance, reserve, deadline } = mapping;
         let pre = match self.pre().await {
             Ok(pre) => pre,
             Err(error) => return refused(fault::component(&error)),
@@ -77,29 +73,33 @@ impl Mapper {
             Err(error) => return refused(fault::fault(FaultKind::Internal, error.to_string())),
         };
         let pause_check = store.data().fuel.pause_check(&self.engine);
-        let result = before(deadline, &pause_check, async {
+        let end = before(deadline, &pause_check, async {
             let mapper = pre.instantiate_async(&mut store).await?;
             mapper.resly_connector_mapping().call_apply(&mut store, filter, input).await
-        })
-        .await;
-        let cost = cost(&store, started);
-        let result = match result {
-            Err(_) => Err(MappingFailure::Fault(fault::deadline(&allowance))),
+        });
+        let result = match end.await {
+            Ok(Ok(mapped)) => result(mapped, &allowance),
             Ok(Err(error)) => Err(MappingFailure::Fault(fault::of(&error, store.data()))),
-            Ok(Ok(Err(failure))) => {
-                let message = prefix(&failure.message, crate::limits::FAULT_MESSAGE).to_owned();
-                Err(MappingFailure::Filter { message, offset: failure.offset })
-            }
-            Ok(Ok(Ok(output))) if output.len() > allowance.output_bytes => {
-                let what =
-                    format!("the mapping's output has {} bytes of {} allowed", output.len(), allowance.output_bytes);
-                Err(MappingFailure::Fault(fault::too_large(&what)))
-            }
-            Ok(Ok(Ok(output))) => Ok(output),
+            Err(_) => Err(MappingFailure::Fault(fault::deadline(&allowance))),
         };
+        let cost = cost(&store, started);
         // The instance's place in the pool is free before the next one may take it.
         drop(store);
         drop(slot);
         Mapped { result, cost }
     }
+}
+
+/// The output of a mapping that ran to its end, if it isn't too large, or the filter's failure.
+fn result(mapped: Result<String, Failure>, allowance: &Allowance) -> Result<String, MappingFailure> {
+    let output = mapped.map_err(|failure| MappingFailure::Filter {
+        message: prefix(&failure.message, FAULT_MESSAGE).to_owned(),
+        offset: failure.offset,
+    })?;
+    let most = allowance.output_bytes;
+    if output.len() > most {
+        let what = format!("the mapping's output has {} bytes of {most} allowed", output.len());
+        return Err(MappingFailure::Fault(fault::too_large(&what)));
+    }
+    Ok(output)
 }

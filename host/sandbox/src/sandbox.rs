@@ -27,7 +27,7 @@ use crate::{
     error::{ComponentError, SandboxError},
     executor::Executor,
     fault,
-    guest::Shared,
+    guest::{Mapping, Shared},
     limits::STATE_AT_ONCE,
     loader::{HOST, Loaded, Loader},
     mapper::Mapper,
@@ -42,6 +42,7 @@ const SPARE: u32 = 4;
 pub struct WasmSandbox {
     pub(crate) engine: Engine,
     pub(crate) shared: Arc<Shared>,
+    mapper: Arc<Mapper>,
     registry: Registry,
     loader: Arc<Loader>,
     slots: Slots,
@@ -92,15 +93,17 @@ impl WasmSandbox {
         let loader = Loader::new(engine.clone(), cache, compiler, components);
         let loader = Arc::new(loader.map_err(|error| SandboxError::Engine(format!("{error:#}")))?);
         let mapper = Mapper::new(engine.clone(), mapper, Arc::clone(&loader), Slots::new(config.mappers, config.queue));
+        let mapper = Arc::new(mapper);
         let shared = Arc::new(Shared {
             clock: config.clock,
             random: config.random,
-            mapper: Arc::new(mapper),
+            mapper: Arc::clone(&mapper) as _,
             state: Slots::new(STATE_AT_ONCE, usize::MAX),
         });
         Ok(Arc::new(Self {
             engine,
             shared,
+            mapper,
             registry: Registry::new(Arc::clone(&loader), config.code_cache_bytes),
             loader,
             slots: Slots::new(config.instances, config.queue),
@@ -123,7 +126,7 @@ impl WasmSandbox {
 
     /// Loads the mapper ahead of the first mapping.
     pub async fn prepare_mapper(&self) -> Result<(), ComponentError> {
-        self.shared.mapper.pre().await.map(|_| ())
+        self.mapper.pre().await.map(|_| ())
     }
 
     pub(crate) async fn load(
@@ -138,7 +141,7 @@ impl WasmSandbox {
         Stats {
             running: self.slots.taken(),
             queued: self.slots.waiting(),
-            mapping: self.shared.mapper.running(),
+            mapping: self.mapper.running(),
             compiling: self.loader.compiling(),
             code_bytes: self.registry.bytes(),
             alive: self.executor.alive(),
@@ -188,8 +191,9 @@ impl Sandbox for WasmSandbox {
         let (shared, filter, input) = (Arc::clone(&self.shared), filter.to_owned(), input.to_owned());
         let run = async move {
             let deadline = Instant::now() + allowance.deadline;
-            let mapper = Arc::clone(&shared.mapper);
-            mapper.apply(&shared, organization, &filter, &input, allowance, reserve, deadline).await
+            let (filter, input) = (filter.as_str(), input.as_str());
+            let mapping = Mapping { organization, filter, input, allowance, reserve, deadline };
+            shared.mapper.apply(&shared, mapping).await
         };
         let ended = || {
             let fault = fault::busy("the host is shutting down");

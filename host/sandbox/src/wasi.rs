@@ -15,7 +15,7 @@ use resly_core::{
 use tokio::io::AsyncWrite;
 use wasmtime::component::Linker;
 use wasmtime_wasi::{
-    HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder,
+    HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
     cli::{IsTerminal, StdoutStream},
     p2::{OutputStream, Pollable, StreamResult},
 };
@@ -31,9 +31,16 @@ pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)
 }
 
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(deny_all_ctx(&self.shared, &self.log)));
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
 /// No environment, no arguments, no folder, no socket, no name lookup; the host's clock and randomness; standard
 /// streams that end in the call's log.
-pub fn deny_all_ctx(shared: &Shared, log: &CallLog) -> WasiCtx {
+fn deny_all_ctx(shared: &Shared, log: &CallLog) -> WasiCtx {
     let mut seed = [0; 16];
     shared.random.fill(&mut seed);
     WasiCtxBuilder::new()

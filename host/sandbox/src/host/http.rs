@@ -14,8 +14,9 @@ use wasmtime::{StoreContextMut, component::LinkerInstance};
 use crate::{
     bindings::connector::resly::connector::http::{Failure, Header, Reason, Request, Response},
     fault,
-    guest::{Guest, ResponseSummary, charge},
+    guest::{Guest, ResponseSummary},
     limits::{HTTP_BODY, HTTP_HEADER_BYTES, HTTP_HEADERS, HTTP_METHOD, HTTP_URL},
+    store::charge,
 };
 
 pub fn link(http: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {

@@ -6,10 +6,7 @@ use wasmtime::{
     component::{LinkerInstance, WasmStr},
 };
 
-use crate::{
-    bindings::connector::resly::connector::log::Level,
-    guest::{Guest, charge},
-};
+use crate::{bindings::connector::resly::connector::log::Level, guest::Guest, store::charge};
 
 pub fn link(log: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     log.func_wrap("emit", emit)

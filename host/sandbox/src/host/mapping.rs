@@ -1,5 +1,7 @@
 //! `mapping`: jq, run in a mapper's own store on what is left of the caller's fuel, time and memory.
 
+use std::sync::Arc;
+
 use resly_core::connector::{fault::FaultKind, sandbox::MappingFailure};
 use resly_manifest::Allowance;
 use wasmtime::{StoreContextMut, component::LinkerInstance};
@@ -7,9 +9,9 @@ use wasmtime::{StoreContextMut, component::LinkerInstance};
 use crate::{
     bindings::connector::resly::connector::mapping::Failure,
     fault::HostTrap,
-    fuel::burn,
-    guest::{Guest, charge},
+    guest::{Guest, Mapping},
     limits::MAPPING_FILTER,
+    store::{burn, charge},
 };
 
 pub fn link(mapping: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
@@ -31,9 +33,16 @@ async fn apply(
     let fuel = store.get_fuel()?;
     let guest = store.data();
     let allowance = Allowance { fuel, memory_bytes: guest.limits.memory_left(), ..guest.allowance };
-    let (shared, organization, deadline) = (guest.shared.clone(), guest.organization, guest.deadline);
-    let reserve = guest.fuel.reserve();
-    let mapped = shared.mapper.apply(&shared, organization, &filter, &input, allowance, reserve, deadline).await;
+    let mapping = Mapping {
+        organization: guest.organization,
+        filter: &filter,
+        input: &input,
+        allowance,
+        reserve: guest.fuel.reserve(),
+        deadline: guest.deadline,
+    };
+    let shared = Arc::clone(&guest.shared);
+    let mapped = shared.mapper.apply(&shared, mapping).await;
     burn(&mut store, mapped.cost.fuel)?;
     match mapped.result {
         Ok(output) => Ok(Ok(output)),

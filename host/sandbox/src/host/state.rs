@@ -14,10 +14,10 @@ use wasmtime::{StoreContextMut, component::LinkerInstance};
 use crate::{
     bindings::connector::resly::connector::state::Refusal,
     fault::{self, HostTrap},
-    fuel::burn,
-    guest::{Guest, charge},
+    guest::Guest,
     limits::{STATE_FUEL, STATE_KEY, STATE_TTL, STATE_VALUE},
     slots::Slot,
+    store::{burn, charge},
 };
 
 pub fn link(state: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {

@@ -419,7 +419,8 @@ fn pagination(path: &str, rule: &Value, violations: &mut Violations) {
         "page" => (&["param"], &["start"]),
         "offset" => (&["param"], &[]),
         _ => {
-            return violations.add(format!("{path}/type"), "pagination is of type `link`, `cursor`, `page` or `offset`");
+            return violations
+                .add(format!("{path}/type"), "pagination is of type `link`, `cursor`, `page` or `offset`");
         }
     };
     let known = [&["type", "items", "max_pages"], needed, free].concat();
