@@ -19,7 +19,9 @@ pub const SECTION: &str = "resly:signature";
 const DOMAIN: &[u8] = b"resly connector signature v1\n";
 /// Starts the text of a signing key.
 const KEY_PREFIX: &str = "resly-signing-key-v1:";
-/// Messages that are tried to find a weak key. At least one in eight of them reveals such a key.
+/// Messages that are tried to find a weak key. At least one in eight of them reveals such a key. `ring` itself accepts keys
+/// of small order. `ed25519-dalek` has a test of the point for them, but would be a second implementation of the curve
+/// for this one question.
 const WEAKNESS_TRIALS: u8 = 160;
 
 /// Why a signature or a key can't be used.
@@ -226,7 +228,7 @@ mod tests {
     #[test]
     fn a_key_that_anybody_can_sign_with_is_refused() {
         assert_eq!(key(1).public().trustworthy(), Ok(key(1).public()));
-        // The points whose order divides 8, RFC 8032's encoding.
+        // The points whose order divides 8, in RFC 8032's encoding.
         for weak in [
             "0100000000000000000000000000000000000000000000000000000000000000",
             "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
@@ -236,6 +238,13 @@ mod tests {
             "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
             "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
             "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+            // The same points in encodings that aren't canonical: with a coordinate of p or more, or the sign of zero set.
+            "0100000000000000000000000000000000000000000000000000000000000080",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
         ] {
             let bytes = data_encoding::HEXLOWER.decode(weak.as_bytes()).unwrap();
             let key = PublicKey(bytes.try_into().unwrap());

@@ -4,11 +4,14 @@
 //! HTML references, JSON escapes and wrapped lines can't hide a secret.
 //!
 //! The search is that of Wu and Manber ("A fast algorithm for multi-pattern searching", 1994). It makes one pass and
-//! skips ahead by nearly the length of the shortest form, so it costs less than copying the body. It is implemented
-//! here because forms are secrets, too: they have to be zeroized, and they are built for each call in microseconds.
+//! skips ahead by nearly the length of the shortest form, so it costs less than copying the body.
 //!
-//! Somebody who chooses both the secret and the text can make every position look like a match almost to its end. So
-//! comparisons are counted, and a text that needs more of them than any honest one is withheld as a whole.
+//! It is implemented here because forms are secrets, too, and have to be zeroized. The crate `aho-corasick` (1.1) spells the
+//! patterns out in private vectors, of which building drops several and an `Arc` shares the last, and it wipes none.
+//!
+//! Its automaton would bound the work for any text; this search doesn't. Somebody who chooses both the secret and the text
+//! can make every position look like a match almost to its end. So comparisons are counted, and a text that needs more of
+//! them than any honest one is withheld as a whole.
 
 use std::borrow::Cow;
 
