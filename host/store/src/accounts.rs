@@ -1,4 +1,4 @@
-//! Accounts at services: the sealed tokens of a connection or of one visitor, and who may renew them.
+//! Accounts at services: the sealed tokens of a connection or of one visitor, and the lease to renew them.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ impl AccountRow {
     }
 }
 
-/// As the row has it: '' for the organization's own.
+/// The visitor as the row has it. The organization's own account has ''.
 pub(crate) fn visitor_of(key: &AccountKey) -> Text<'_> {
     Text(key.visitor.as_deref().unwrap_or_default())
 }
@@ -128,8 +128,8 @@ async fn renew(db: &mut Conn<'_>, key: &AccountKey, lease: RenewalLease, new: &R
     Ok(renewed > 0)
 }
 
-/// Puts an account in place of the one there was, whoever renews that at the moment, as long as the connection is what it
-/// was when this was obtained.
+/// Stores a new account in place of the old one, even while a host renews the old one. The connection has to be at the
+/// revision at which the new account was authorized.
 async fn put(
     db: &mut Conn<'_>,
     key: &AccountKey,
@@ -138,7 +138,7 @@ async fn put(
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let own = key.visitor.is_none();
-    // What a connection's own account saw is nothing of the next one's: the revision is what reads are remembered under.
+    // Cached reads have the revision in their key. A higher one keeps what the old account read from the new one.
     let unchanged = execute!(
         db,
         "UPDATE connections SET revision = CASE WHEN $4 THEN revision + 1 ELSE revision END,
@@ -199,7 +199,7 @@ async fn delete(db: &mut Conn<'_>, key: &AccountKey) -> Result<Option<Account>, 
         visitor_of(key)
     )?;
     if key.visitor.is_some() {
-        // What the connector remembered of this visitor (`core/src/connector/call/invocation.rs` names the scope).
+        // Deletes the connector's state for this visitor (`core/src/connector/call/invocation.rs` names the scope).
         execute!(
             db,
             "DELETE FROM connector_state WHERE connection_id = $1 AND organization_id = $2
@@ -232,7 +232,7 @@ pub(crate) async fn of(
     Ok(keyed.collect())
 }
 
-/// Forgets every account of a connection, and every authorization that is under way for it.
+/// Deletes every account of a connection, and every authorization of it that hasn't ended.
 pub(crate) async fn delete_all(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -251,9 +251,9 @@ pub(crate) async fn delete_all(
 }
 
 impl Store {
-    /// Keeps an account that was just connected in place of the one there was. False, and nothing is kept, when the
-    /// connection isn't any more what it was at that revision. The connection's own account raises the revision and
-    /// has to be tested anew, before chats have it.
+    /// Stores an account that was just connected, in place of the old one. Returns false and stores nothing when the
+    /// connection has another revision. An account of the connection itself raises the revision, and the connection has
+    /// to pass a test before chats may use it again.
     pub async fn put_account(
         &self,
         key: AccountKey,
@@ -267,13 +267,13 @@ impl Store {
         .await
     }
 
-    /// Forgets an account with what the connector remembered of it, and says what it was. No authorization that is under
-    /// way for it ends well any more.
+    /// Deletes an account with the connector's state for it, and returns it. Authorizations of it that haven't ended
+    /// will fail.
     pub async fn delete_account(&self, key: AccountKey) -> Result<Option<Account>, StoreError> {
         self.write("forget an account", move |mut db| Box::pin(async move { Ok(delete(&mut db, &key).await?) })).await
     }
 
-    /// The organization's own accounts that are authorized, by connection.
+    /// The authorized accounts of the organization itself, by connection.
     pub async fn own_accounts(
         &self,
         organization: OrganizationId,
@@ -334,7 +334,7 @@ impl AccountStore for Store {
         until: Timestamp,
     ) -> Result<bool, StoreError> {
         let key = key.clone();
-        self.write("claim an account's renewal", move |mut db| {
+        self.write("lease an account's renewal", move |mut db| {
             Box::pin(async move { Ok(take_lease(&mut db, &key, lease, now, until).await?) })
         })
         .await
@@ -350,7 +350,7 @@ impl AccountStore for Store {
 
     async fn release_account(&self, key: &AccountKey, lease: RenewalLease) -> Result<(), StoreError> {
         let key = key.clone();
-        self.write("give an account's claim back", move |mut db| {
+        self.write("release an account's lease", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,

@@ -1,4 +1,4 @@
-//! Alerts. What raises or ends one tells the organization's webhook in the same transaction.
+//! Alerts. Raising or resolving one queues the webhook's message in the same transaction.
 
 use resly_core::{
     alert::{
@@ -23,7 +23,7 @@ use crate::{
     webhooks,
 };
 
-/// How many credentials are looked at in one transaction.
+/// The most credentials that one transaction checks.
 const BATCH: i64 = 100;
 
 /// An alert as an admin sees it.
@@ -134,7 +134,7 @@ pub(crate) async fn raise(
     queue_event(db, organization, alert.kind.event(), Some(id), data, now).await
 }
 
-/// Ends what is open about a connection's health, and says so if anything was.
+/// Resolves the open alerts about a connection's health. When there was one, the webhook is told.
 pub(crate) async fn resolve_health_alerts(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -172,7 +172,8 @@ async fn queue_event(
     webhooks::enqueue(db, organization, event, alert, payload(event, now, data), now).await
 }
 
-/// Ends everything open about a connection, without telling: somebody took it away or gave it another credential.
+/// Resolves all open alerts of a connection without telling the webhook, because an admin disabled the connection or gave
+/// it another credential.
 pub(crate) async fn close(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -192,7 +193,7 @@ pub(crate) async fn close(
     .map(drop)
 }
 
-/// Says when a connection's credential ends, and resolves the alert that it does.
+/// Stores when a connection's credential ends, and resolves the alert about its end.
 pub(crate) async fn set_expiry(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -213,8 +214,8 @@ pub(crate) async fn set_expiry(
     Ok(())
 }
 
-/// When each production connection's credential ends unless a person renews it: as an admin said, or as the account's tokens
-/// do; the earlier.
+/// When each production connection's credential ends unless a person renews it. It is the earlier of two times: the one
+/// that an admin set, and the end of the account's tokens.
 macro_rules! ends {
     ($select:literal) => {
         concat!(
@@ -231,7 +232,7 @@ macro_rules! ends {
     };
 }
 
-/// Says which credentials end soon, those who weren't named before; and takes back what was said of others.
+/// Raises alerts about credentials that end soon and have none, and resolves those about credentials that don't any more.
 async fn warn(db: &mut Conn<'_>, now: Timestamp) -> Result<u64, sqlx::Error> {
     let soon = Time(now.plus(EXPIRY_AHEAD));
     let found = rows!(
@@ -300,7 +301,7 @@ impl Store {
         found.into_iter().map(AlertRow::alert).collect::<Result<_, _>>().map_err(failed(doing))
     }
 
-    /// Resolves an alert by hand; as it is then. `None` when the organization has no such alert.
+    /// Resolves an alert for an admin, and returns it. `None` when the organization has no such alert.
     pub async fn resolve_alert(
         &self,
         organization: OrganizationId,
@@ -327,7 +328,7 @@ impl Store {
         .await
     }
 
-    /// Ends everything open about a connection that was taken away from chats.
+    /// Resolves all open alerts of a connection that was disabled.
     pub async fn close_alerts(
         &self,
         organization: OrganizationId,
@@ -340,7 +341,7 @@ impl Store {
         .await
     }
 
-    /// Says when a connection's credential ends, as far as an admin knows; nothing when it doesn't.
+    /// Stores when a connection's credential ends, as an admin says. `None` when it doesn't end.
     pub async fn set_credentials_expiry(
         &self,
         organization: OrganizationId,
@@ -354,7 +355,7 @@ impl Store {
         .await
     }
 
-    /// When the credentials of an organization's connections end, as far as it is known.
+    /// When the credentials of an organization's connections end. Connections without a known end are left out.
     pub async fn credential_expiries(
         &self,
         organization: OrganizationId,

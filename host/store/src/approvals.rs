@@ -1,4 +1,4 @@
-//! Approvals: asked, decided once, settled once.
+//! Approvals: each is created pending, decided once, and settled once.
 
 use async_trait::async_trait;
 use resly_core::{
@@ -102,11 +102,11 @@ impl ApprovalRow {
 }
 
 fn json<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
-    serde_json::from_str(text).map_err(|error| unexpected(format!("an approval's JSON is none: {error}")))
+    serde_json::from_str(text).map_err(|error| unexpected(format!("an approval's JSON can't be read: {error}")))
 }
 
-/// Who may know of an approval: `$2` is the organization, `$3` the key, `$4` whether any key of the organization will do,
-/// `$5` the visitor. What was asked of nobody in particular is for all of them.
+/// The condition under which a client may see an approval. `$2` is the organization, `$3` the key, `$4` whether any key
+/// of the organization will do, `$5` the visitor. An approval without a visitor can be seen for any.
 macro_rules! known_to {
     () => {
         " WHERE id = $1 AND organization_id = $2
@@ -116,7 +116,7 @@ macro_rules! known_to {
     };
 }
 
-/// `round` may be much, and is only for whoever goes on with the turn.
+/// `round` may be large and only continuing the turn needs it, so lists leave it out.
 macro_rules! columns {
     ($round:literal) => {
         concat!(
@@ -128,7 +128,7 @@ macro_rules! columns {
 }
 
 const FIND: &str = concat!("SELECT ", columns!("round"), " FROM approvals", known_to!());
-/// Whoever comes first, decides; too late is expired, whatever was said.
+/// The first decision counts. One that comes too late makes the approval expired, whatever it was.
 const DECIDE: &str = concat!(
     "UPDATE approvals
      SET state = CASE WHEN expires_at <= $7 THEN 'expired' ELSE $6 END, decided_by = $3, decided_at = $7, reason = $8",
@@ -136,7 +136,7 @@ const DECIDE: &str = concat!(
     " AND state = 'pending' RETURNING ",
     columns!("round")
 );
-/// What nobody decided in time is listed as expired.
+/// A pending approval whose time is over is listed as expired.
 const LIST: &str = concat!(
     "SELECT ",
     columns!("CAST(NULL AS TEXT) AS round"),
@@ -188,7 +188,7 @@ async fn decide(db: &mut Conn<'_>, decision: &Decision) -> Result<Decided, sqlx:
 }
 
 async fn insert(db: &mut Conn<'_>, new: &Approval) -> Result<(), sqlx::Error> {
-    // Values that came from JSON always go back.
+    // Serializing can't fail, because the values came from JSON.
     let round = (!new.round.is_empty()).then(|| serde_json::to_string(&new.round).unwrap_or_default());
     execute!(
         db,
@@ -252,7 +252,7 @@ impl Store {
 #[async_trait]
 impl ApprovalStore for Store {
     async fn create_approvals(&self, approvals: Vec<Approval>) -> Result<(), StoreError> {
-        self.write("keep what a person has to confirm", move |mut db| {
+        self.write("store approvals", move |mut db| {
             Box::pin(async move {
                 for approval in &approvals {
                     insert(&mut db, approval).await?;
@@ -282,9 +282,9 @@ impl ApprovalStore for Store {
         id: ApprovalId,
         outcome: Outcome,
     ) -> Result<(), StoreError> {
-        // A value that came from JSON always goes back.
+        // Serializing can't fail, because the value came from JSON.
         let text = serde_json::to_string(&outcome).unwrap_or_default();
-        self.write("keep what came of an approval", move |mut db| {
+        self.write("store an approval's outcome", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,

@@ -1,4 +1,4 @@
-//! The journal for bills: the sum of its quantities is what `usage` counts for production.
+//! The journal for bills. While nothing is running, the sum of its quantities equals what `usage` counts for production.
 
 use resly_core::{id::OrganizationId, meter::Meter, time::Timestamp};
 use uuid::Uuid;
@@ -16,7 +16,7 @@ pub(crate) enum Kind {
     Search,
     Ingest,
     ConnectorCall,
-    /// Takes back an entry that was made before its chat turned out to have given nothing.
+    /// Takes back the entry of a chat that gave no answer.
     Refund,
 }
 

@@ -1,10 +1,12 @@
-//! Connector calls: counted and given fuel when they begin, settled and logged when they end.
+//! Connector calls. A call is counted and reserves fuel when it begins; it is settled and logged when it ends.
 //!
-//! A reservation goes one of two ways. Its call ends: the fuel that was burnt is counted, the rest is free again, and the
-//! row is gone. Or its lease ends first, because the host died: all its fuel is free again, the call stays counted and is
-//! billed, and the row is kept, marked as released, so that a host which was slow rather than dead can still settle. Then
-//! what was burnt is counted, even past the limit (it was burnt), and the call isn't billed a second time. The log row,
-//! written in the same transaction, is what makes settling happen once.
+//! A reservation ends in one of two ways:
+//! - Its call ends. The fuel that was burnt is counted, the rest is free again, and the row is deleted.
+//! - Its lease ends first, because the host died. All its fuel is free again, the call stays counted and is billed, and
+//!   the row stays, marked as released. If the host was only slow, it can still settle: the fuel that was burnt is
+//!   counted, even past the limit, and the call isn't billed a second time.
+//!
+//! The log row is written in the same transaction. It makes sure that a call is settled once.
 
 use resly_core::{
     connector::{
@@ -26,11 +28,12 @@ use crate::{
     usage::{self, Refusal, row_id},
 };
 
-/// The most fuel that one call can set aside, whatever it asks for: days of it, and far from what a counter can hold.
+/// The most fuel that one call can reserve. It lasts for days, and is far below what a counter can hold.
 const MOST_FUEL: u64 = 1 << 50;
 
-/// Sets aside what is asked for or, where nothing else is set aside, the last that is left: what others have set aside they
-/// mostly give back. `granted` is how much it was, since `RETURNING` sees the new row only. Nothing to be had changes no row.
+/// Reserves what is asked for. When less is left, it reserves the rest, but only while nothing else is reserved,
+/// because other calls give most of theirs back. `granted` holds the amount, since `RETURNING` sees only the new row.
+/// When nothing can be reserved, no row changes.
 const RESERVE: &str = "INSERT INTO usage
         (id, organization_id, period_start, meter, environment, used, reserved, granted, plan_limit, created_at,
          updated_at)
@@ -49,7 +52,7 @@ const RESERVE: &str = "INSERT INTO usage
        OR (usage.reserved <= 0 AND usage.used < excluded.plan_limit)
     RETURNING granted, plan_limit";
 
-/// The same for a call that has `$5` set aside already.
+/// The same for a call that already has `$5` reserved.
 const EXTEND: &str = "UPDATE usage
     SET reserved = reserved + CASE WHEN plan_limit - used - reserved < $4 THEN plan_limit - used - reserved ELSE $4 END,
         granted = CASE WHEN plan_limit - used - reserved < $4 THEN plan_limit - used - reserved ELSE $4 END,
@@ -68,7 +71,7 @@ pub(crate) struct NewCall {
     pub lease_until: Timestamp,
 }
 
-/// Counts the call and sets fuel aside: both or neither.
+/// Counts the call and reserves fuel. It does both or neither.
 pub(crate) async fn begin(db: &mut Conn<'_>, call: &NewCall) -> Result<FuelGrant, OperationError<BeginCallError>> {
     let (organization, now) = (call.organization, call.now);
     if call.environment == Environment::Sandbox {
@@ -99,7 +102,7 @@ pub(crate) async fn begin(db: &mut Conn<'_>, call: &NewCall) -> Result<FuelGrant
     Ok(FuelGrant { fuel: granted.0, limited: limit.is_some() })
 }
 
-/// Sets more aside for a call that is running.
+/// Reserves more for a call that is running.
 pub(crate) async fn extend(
     db: &mut Conn<'_>,
     call: CallId,
@@ -120,7 +123,7 @@ pub(crate) async fn extend(
     let granted = row!(db, (Count,), EXTEND, Id(organization.0), period, Time(now), more, own)?;
     let Some((granted,)) = granted else {
         return Err(match no_fuel(db, organization, period.0).await? {
-            // All of it is its own: what it has, it is about to burn.
+            // Only this call has a reservation, so nobody will give fuel back.
             OperationError::Refused(BeginCallError::LimitReserved(LimitReserved {
                 meter, limit, reserved, ..
             })) if reserved <= own.0 => {
@@ -146,7 +149,7 @@ pub(crate) async fn extend(
     Ok(granted.0)
 }
 
-/// Why there is no fuel in the month of `at`: it is burnt, or set aside for calls that give most of it back.
+/// Why there is no fuel in the month of `at`: it is burnt, or reserved for calls that will give most of it back.
 async fn no_fuel(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -176,7 +179,7 @@ async fn no_fuel(
     Ok(refused)
 }
 
-/// Only messages depend on a subscription, so a call is refused by a limit or not at all.
+/// The refusal as a call's error. Only messages depend on a subscription, so a limit is the only possible reason.
 fn limit_only(halt: OperationError<Refusal>) -> OperationError<BeginCallError> {
     match halt {
         OperationError::Refused(Refusal::Limit(limit)) => OperationError::Refused(BeginCallError::Limit(limit)),
@@ -195,17 +198,17 @@ struct Reservation {
     released: bool,
 }
 
-/// What a call that ends leaves to settle.
+/// What is left to settle of a call that ended.
 struct Ended {
     period: Time,
     environment: &'static str,
-    /// Whether it is still this host's to settle: its lease hasn't ended.
+    /// Whether its lease hadn't ended, so this host settles the whole reservation.
     open: bool,
-    /// The day's bytes of the log.
+    /// The size of the day's log in bytes, with this call. `None` when no row was written.
     log_bytes: Option<u64>,
 }
 
-/// Writes the log row, counts what was burnt and frees what was set aside. `None` when that was done before.
+/// Writes the log row, counts the fuel that was burnt, and frees the reservation. `None` when that was done before.
 async fn end(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<Ended>, sqlx::Error> {
     let record = &kept.record;
     let mut log_bytes = None;
@@ -231,7 +234,7 @@ async fn end(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<Ended>, sqlx:
     Ok(Some(Ended { period, environment, open: open.is_some(), log_bytes }))
 }
 
-/// Writes the log row and settles what was set aside. The day's bytes of the log, when it was written.
+/// Writes the log row and settles the reservation. Returns the size of the day's log, when a row was written.
 pub(crate) async fn finish(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<u64>, sqlx::Error> {
     let record = &kept.record;
     let Some(Ended { period, open, log_bytes, .. }) = end(db, kept).await? else { return Ok(None) };
@@ -250,7 +253,7 @@ pub(crate) async fn finish(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option
     Ok(log_bytes)
 }
 
-/// The same for a call that never ran: it isn't counted after all, unless its lease ended, when it was billed.
+/// The same for a call that never ran. Its count is taken back, unless its lease ended, because then it was billed.
 pub(crate) async fn refund_call(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<u64>, sqlx::Error> {
     let record = &kept.record;
     let Some(Ended { period, environment, open, log_bytes }) = end(db, kept).await? else { return Ok(None) };
@@ -270,7 +273,7 @@ pub(crate) async fn refund_call(db: &mut Conn<'_>, kept: &LogDetail) -> Result<O
     .map(|_| log_bytes)
 }
 
-/// Counts what was burnt and frees what was set aside.
+/// Counts the fuel that was burnt and frees the reservation.
 async fn burn(
     db: &mut Conn<'_>,
     record: &CallRecord,

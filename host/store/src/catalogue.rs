@@ -1,5 +1,5 @@
-//! The catalogue's own connectors: what organizations described or uploaded, by version, and the code by its digest.
-//! What becomes of an upload is in [`crate::uploads`].
+//! The connectors that organizations defined or uploaded: their versions, and their code by its digest.
+//! [`crate::uploads`] has how an upload is compiled.
 
 use std::time::Duration;
 
@@ -25,17 +25,17 @@ use crate::{
     types::{Count, Id, Json, OrderedJson, Text, Time, name_of, named},
 };
 
-/// What an organization keeps at most: uploads, each with up to 32 MiB of code; versions of any origin; and bytes of all their
-/// manifests, which a look at the catalogue reads. Deleted ones don't count.
+/// The most that an organization keeps: uploads, each with up to 32 MiB of code; versions of any origin; and bytes of all
+/// their manifests, which listing the catalogue reads. Deleted versions don't count.
 pub const UPLOADS_MOST: u64 = 100;
 pub const VERSIONS_MOST: u64 = 2_000;
 pub const MANIFESTS_MOST: u64 = 16 << 20;
 
-/// How long a host that compiles a version has it to itself. It renews that in time, so a dead host's is soon over.
+/// How long a host's lease on a version that it compiles lasts. The host renews it, so a dead host's lease ends soon.
 pub const LEASE: Duration = Duration::from_secs(90);
-/// Versions of one organization that may be compiled or wait for it.
+/// The most versions of one organization that are compiled or wait to be.
 pub const COMPILING_MOST: u64 = 32;
-/// How far a version has come.
+/// The state of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VersionState {
@@ -45,7 +45,7 @@ pub enum VersionState {
     Compiling,
     /// Its component can't be compiled or linked.
     Refused,
-    /// Its row keeps the version's number from meaning something else.
+    /// The row stays, so that no other content can take the version's number.
     Deleted,
 }
 
@@ -66,25 +66,25 @@ pub struct NewConnectorVersion {
     pub now: Timestamp,
 }
 
-/// What became of a version that was to be kept.
+/// The result of storing a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SavedVersion {
-    /// It is there, now or since before.
+    /// It is stored, now or before.
     As { state: VersionState, approval: Approval },
-    /// That id and version is another content.
+    /// Another content is stored under that id and version.
     Different,
-    /// As many of the organization's components as may are being compiled.
+    /// The organization already has [`COMPILING_MOST`] versions that are compiled or wait to be.
     QueueFull,
-    /// The organization keeps as much as it may already.
+    /// The organization already keeps as much as it may.
     TooMany { what: &'static str, most: u64 },
 }
 
-/// Whether a version is gone.
+/// The result of deleting a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VersionRemoval {
     Gone,
     Missing,
-    /// Connections use it: their ids and names.
+    /// Connections use it. Their ids and names.
     InUse(Vec<(ConnectionId, String)>),
 }
 
@@ -140,12 +140,12 @@ impl ConnectorRow {
 }
 
 pub(crate) fn digest(bytes: Vec<u8>) -> Result<Digest, sqlx::Error> {
-    bytes.try_into().map(Digest).map_err(|_| sqlx::Error::Decode("a digest has not 32 bytes".into()))
+    bytes.try_into().map(Digest).map_err(|_| sqlx::Error::Decode("a digest doesn't have 32 bytes".into()))
 }
 
 fn signer(bytes: Option<Vec<u8>>) -> Result<Option<PublicKey>, sqlx::Error> {
     let key = bytes.map(<[u8; 32]>::try_from).transpose();
-    Ok(key.map_err(|_| sqlx::Error::Decode("a public key has not 32 bytes".into()))?.map(PublicKey))
+    Ok(key.map_err(|_| sqlx::Error::Decode("a public key doesn't have 32 bytes".into()))?.map(PublicKey))
 }
 
 /// The approved uploads of a connector, newest first.
@@ -168,14 +168,13 @@ async fn approved(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Vec<Re
         .collect()
 }
 
-/// Whether the organization has no room for another version, whose manifest has so many bytes, or none for another that is
-/// to be compiled.
+/// Whether a bound of the organization leaves no room for a version whose manifest has so many bytes.
 async fn is_full(
     db: &mut Conn<'_>,
     new: &NewConnectorVersion,
     manifest: usize,
 ) -> Result<Option<SavedVersion>, sqlx::Error> {
-    // Two of its uploads are counted one after the other.
+    // The lock makes two uploads of one organization count one after the other.
     let lock = db.pick(
         "SELECT id FROM organizations WHERE id = $1",
         "SELECT id FROM organizations WHERE id = $1 FOR NO KEY UPDATE",
@@ -212,7 +211,8 @@ async fn is_full(
 async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<SavedVersion, sqlx::Error> {
     let RequestedGrants { manifest, signer } = &new.asking;
     let compiling = new.state == VersionState::Compiling;
-    // What the version is, to tell another content under the same name: databases may write JSON in another way.
+    // A hash of the version's meaning tells whether another content has the same name. The JSON itself can't, because
+    // databases may write it in another way.
     let mut content = manifest.identity().map_err(|error| sqlx::Error::Encode(error.into()))?;
     if let Some(full) = is_full(db, new, content.len()).await? {
         components::forget(db, &new.component.0).await?;
@@ -317,16 +317,16 @@ async fn delete(
 }
 
 impl Store {
-    /// Keeps a version. Putting the same again changes nothing, unless it isn't ready: then it begins anew. Another
-    /// content only takes the place of one that was refused.
+    /// Stores a version. Storing the same content again changes nothing if it is ready, and else begins anew. Another
+    /// content replaces only a version that was refused.
     ///
-    /// An upload that asks for more than the approved versions of its connector waits for approval, which is decided in
-    /// the same transaction. Code is kept once, whoever uploads it.
+    /// An upload that asks for more than the approved versions of its connector waits for approval. That is decided in
+    /// the same transaction. The same code of several organizations is stored once.
     pub async fn put_connector(&self, new: NewConnectorVersion) -> Result<SavedVersion, StoreError> {
         if let Some(wasm) = &new.wasm {
             self.put_parts(new.component, wasm, new.now).await?;
         }
-        self.write("keep a connector", move |mut db| Box::pin(async move { Ok(put(&mut db, &new).await?) })).await
+        self.write("store a connector", move |mut db| Box::pin(async move { Ok(put(&mut db, &new).await?) })).await
     }
 
     /// Deletes a version that no connection uses, and its code, unless another version has the same.

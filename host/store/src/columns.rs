@@ -1,4 +1,4 @@
-//! The columns of aggregates that several statements read. A new one is named here and in its row's type.
+//! The columns of aggregates that several statements read. A new column is added here and to its row's type.
 
 /// A query for an aggregate's columns; `$rest` begins with `FROM`.
 macro_rules! select {
@@ -7,14 +7,14 @@ macro_rules! select {
     };
 }
 
-/// A change that answers with an aggregate's columns.
+/// A statement that returns an aggregate's columns.
 macro_rules! returning {
     ($aggregate:ident, $change:literal) => {
         concat!($change, " RETURNING ", $crate::columns::columns!($aggregate))
     };
 }
 
-/// The columns as the row's type in the aggregate's file has them.
+/// The columns, in the names of the row's type in the aggregate's file.
 macro_rules! columns {
     // `AccountRow` in `accounts.rs`.
     (account) => {

@@ -1,4 +1,5 @@
-//! The code of uploads, by its digest: kept once, whoever uploads it, in parts, so that no other write waits for the whole.
+//! The code of uploads, by its digest. The same code is stored once. It is written in parts, so that no other write waits
+//! for the whole.
 
 use bytes::{Bytes, BytesMut};
 use resly_core::{error::StoreError, time::Timestamp};
@@ -12,13 +13,14 @@ use crate::{
     types::{Count, Time},
 };
 
-/// What one transaction writes of it: a millisecond or so.
+/// Bytes that one transaction writes, in about a millisecond.
 const PART: usize = 128 << 10;
 
-/// How long an upload may take from its first part to its row: far longer than one does.
+/// How long an upload may take from its first part to its row. Real ones take far less.
 const UNFINISHED_MICROS: i64 = 3600 * 1_000_000;
 
-/// One that is there is as young as a new one: whoever sends the same file again may rely on it.
+/// Stores a part. A part that is there gets the new time, so that the clean-up doesn't delete it under another upload
+/// of the same file.
 async fn put_part(
     db: &mut Conn<'_>,
     digest: Digest,
@@ -38,9 +40,9 @@ async fn put_part(
     .map(drop)
 }
 
-/// Keeps a component whose parts are there; writes those that somebody else's deletion took away meanwhile.
+/// Stores the component's row. Parts that another deletion removed meanwhile are written again.
 pub(crate) async fn keep(db: &mut Conn<'_>, digest: Digest, wasm: &Bytes, now: Timestamp) -> Result<(), sqlx::Error> {
-    // The update locks a row that is there, so that deleting another version that has it waits for this one.
+    // The update locks an existing row, so that deleting another version with this code waits.
     execute!(
         db,
         "INSERT INTO components (digest, wasm, created_at) VALUES ($1, $2, $3)
@@ -61,7 +63,8 @@ pub(crate) async fn keep(db: &mut Conn<'_>, digest: Digest, wasm: &Bytes, now: T
 
 /// Deletes a component that no version has.
 pub(crate) async fn forget(db: &mut Conn<'_>, digest: &[u8]) -> Result<(), sqlx::Error> {
-    // Locked first: whoever is about to keep a version with the same code is then seen by the next statement, or waits.
+    // With the lock first, the next statement sees a version with the same code that another transaction stores, or that
+    // transaction waits.
     let lock = db.pick(
         "SELECT digest FROM components WHERE digest = $1",
         "SELECT digest FROM components WHERE digest = $1 FOR UPDATE",
@@ -81,7 +84,7 @@ pub(crate) async fn forget(db: &mut Conn<'_>, digest: &[u8]) -> Result<(), sqlx:
     .map(drop)
 }
 
-/// Deletes the parts that old of a component that nobody kept; 1 when there were some.
+/// Deletes the parts of a component without a row that are older than `before`. Returns 1 when there were some.
 async fn forget_unfinished(db: &mut Conn<'_>, digest: &[u8], before: Timestamp) -> Result<u64, sqlx::Error> {
     let deleted = execute!(
         db,
@@ -94,9 +97,9 @@ async fn forget_unfinished(db: &mut Conn<'_>, digest: &[u8], before: Timestamp) 
 }
 
 impl Store {
-    /// Writes a component's parts, each in a transaction of its own. However many are uploaded, they take turns, and leave
-    /// the database alone for as long as the last part took: another write waits for one part at most, and has at least
-    /// half of the disk's time.
+    /// Writes a component's parts, each in a transaction of its own. Uploads take turns, and pause after each part for as
+    /// long as it took. So another write waits for one part at most, and other writes have at least half of the disk's
+    /// time.
     pub(crate) async fn put_parts(&self, digest: Digest, wasm: &Bytes, now: Timestamp) -> Result<(), StoreError> {
         for part in 0..wasm.len().div_ceil(PART) {
             let _turn = self.parts.lock().await;
@@ -111,12 +114,12 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes the parts of uploads that were cut off before their component was kept: of how many. An upload that is in
-    /// progress, on whatever host, has younger ones.
+    /// Deletes the parts of uploads that were cut off before their row was written. Returns the number of such uploads.
+    /// Uploads in progress, on any host, have younger parts.
     pub async fn forget_unfinished_uploads(&self, now: Timestamp) -> Result<u64, StoreError> {
         let doing = "look for unfinished uploads";
         let mut reader = self.reader(doing).await?;
-        // From the indexes alone: the parts are long.
+        // The query reads only indexes, because the parts are long.
         let unowned =
             rows!(reader, (Vec<u8>,), "SELECT digest FROM component_parts EXCEPT SELECT digest FROM components");
         let unowned = unowned.map_err(failed(doing))?;

@@ -1,4 +1,4 @@
-//! Connections: connectors as organizations have them installed.
+//! Connections: the connectors that organizations have installed.
 
 use std::collections::BTreeMap;
 
@@ -25,34 +25,34 @@ use crate::{
     types::{Count, Id, Json, Text, Time, named},
 };
 
-/// What to change of a connection; what is `None` stays.
+/// A change of a connection. Members that are `None` stay as they are.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionChange {
     pub name: Option<String>,
     pub settings: Option<Value>,
     pub auth: Option<AuthType>,
-    /// `Some(None)` drops them.
+    /// `Some(None)` deletes them.
     pub credentials: Option<Option<SealedCredentials>>,
     pub policy: Option<Policy>,
     pub mappings: Option<BTreeMap<String, String>>,
     pub version: Option<String>,
     pub environment: Option<Environment>,
-    /// What was tested is no longer what there is.
+    /// Whether the last test no longer counts, because what it tested has changed.
     pub reset_test: bool,
-    /// What was authorized is no longer what there is: every account of it is forgotten.
+    /// Whether all accounts are deleted, because what was authorized has changed.
     pub forget_accounts: bool,
-    /// What waits for a credential has one.
+    /// Whether a connection that waits for a credential has one now.
     pub credential_renewed: bool,
-    /// What becomes of it when it is enabled. It comes back to chats once it has passed a test.
+    /// The status of an enabled connection after the change. It is enabled again when it has passed a test.
     pub demote_to: Option<ConnectionStatus>,
-    /// Nobody has said yet that chats should have it as it is now.
+    /// Whether an admin has to enable it again, because they haven't agreed to what it is now.
     pub needs_enabling: bool,
-    /// The revision that the change was made from: at another one nothing is changed.
+    /// The revision that the admin saw. When the connection has another one, nothing changes.
     pub expected_revision: Option<u64>,
     pub expiry: Option<CredentialsExpiry>,
 }
 
-/// When credentials end, as far as an admin knows.
+/// When credentials end, as an admin says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CredentialsExpiry {
     /// `None` is never.
@@ -61,7 +61,7 @@ pub struct CredentialsExpiry {
 }
 
 impl ConnectionChange {
-    /// Whether it leaves this connection as it is.
+    /// Whether it changes nothing of this connection.
     pub fn is_none(&self, connection: &Connection) -> bool {
         fn same<T: PartialEq>(new: Option<&T>, have: &T) -> bool {
             new.is_none_or(|new| new == have)
@@ -222,7 +222,7 @@ async fn set_status(
 }
 
 impl Store {
-    /// Creates it, with when its credential ends, if an admin knows that.
+    /// Creates a connection. `ends` is when its credential ends, if an admin knows that.
     pub async fn create_connection(&self, new: Connection, ends: Option<Timestamp>) -> Result<(), StoreError> {
         self.write("create a connection", move |mut db| {
             Box::pin(async move {
@@ -250,8 +250,8 @@ impl Store {
         found.into_iter().map(ConnectionRow::connection).collect::<Result<_, _>>().map_err(failed(doing))
     }
 
-    /// Changes what is named, and raises the revision. `None` when the organization has no such connection, or it isn't at
-    /// the revision that the change was made from.
+    /// Applies a change and raises the revision. `None` when the organization has no such connection, or when the
+    /// connection has another revision than the change expects.
     pub async fn update_connection(
         &self,
         organization: OrganizationId,
@@ -264,8 +264,8 @@ impl Store {
         .await
     }
 
-    /// It passed a test, if it is still as it was then. What was taken from chats until it would goes back to them, unless
-    /// an admin doesn't want that.
+    /// Notes that a connection passed a test, unless it has changed since. A connection that was disabled until it
+    /// passes a test is enabled again, if an admin wants that.
     pub async fn set_connection_tested(&self, tested: &Connection, now: Timestamp) -> Result<(), StoreError> {
         let (organization, id, revision) = (Id(tested.organization.0), Id(tested.id.0), Count(tested.revision));
         self.write("note a passed test", move |mut db| {
@@ -287,8 +287,8 @@ impl Store {
         .await
     }
 
-    /// Removes it with its state, and resolves its alerts; its log stays. The accounts that it had; `None` when the
-    /// organization has no such connection.
+    /// Deletes a connection with its state, and resolves its alerts. Its log stays. Returns the accounts that it had, or
+    /// `None` when the organization has no such connection.
     pub async fn delete_connection(
         &self,
         organization: OrganizationId,
@@ -314,7 +314,7 @@ impl Store {
         .await
     }
 
-    /// Offers it to chats, if it is still at the revision at which that was found to be allowed.
+    /// Enables a connection, unless it has changed since `seen` was checked.
     pub async fn enable_connection(&self, seen: &Connection) -> Result<bool, StoreError> {
         let (organization, id, revision) = (Id(seen.organization.0), Id(seen.id.0), Count(seen.revision));
         self.write("enable a connection", move |mut db| {
@@ -334,7 +334,7 @@ impl Store {
         .await
     }
 
-    /// Takes it away from chats and resolves its alerts. False when the organization has no such connection.
+    /// Disables a connection and resolves its alerts. False when the organization has no such connection.
     pub async fn disable_connection(
         &self,
         organization: OrganizationId,
@@ -395,7 +395,7 @@ impl ConnectionStore for Store {
         found.map(ConnectionRow::connection).transpose().map_err(failed(doing))
     }
 
-    /// Leaves the revision as it is: what a credential is bound to doesn't change.
+    /// The revision stays, because a credential is bound to nothing that changes here.
     async fn set_connection_status(
         &self,
         organization: OrganizationId,
@@ -447,7 +447,7 @@ impl ConnectionStore for Store {
         more: u64,
         now: Timestamp,
     ) -> Result<u64, BeginCallError> {
-        self.write("set more fuel aside", move |mut db| {
+        self.write("reserve more fuel", move |mut db| {
             Box::pin(async move { calls::extend(&mut db, id, organization, more, now).await })
         })
         .await

@@ -1,4 +1,4 @@
-//! Conversations and their visitors: found or made for a turn, listed for an admin.
+//! Conversations and their visitors: a turn finds or creates them, an admin lists them.
 
 use resly_core::{
     approval::ChatClient,
@@ -24,10 +24,10 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ConversationRecord {
     pub id: ConversationId,
-    /// What the client calls its visitor.
+    /// The client's id of its visitor.
     pub visitor: Option<String>,
     pub created_at: Timestamp,
-    /// In order, also those that were superseded.
+    /// In order, with the superseded ones.
     pub messages: Vec<Message>,
 }
 
@@ -36,7 +36,7 @@ pub struct ConversationRecord {
 pub struct ConversationSummary {
     pub id: ConversationId,
     pub visitor: Option<String>,
-    /// What was asked first.
+    /// The text of the first question.
     pub first_question: Option<String>,
     pub messages: u64,
     pub created_at: Timestamp,
@@ -53,17 +53,17 @@ struct SummaryRow {
     updated_at: Time,
 }
 
-/// A conversation that a turn has taken hold of.
+/// A conversation that a turn has locked.
 pub(crate) struct LockedConversation {
     pub id: ConversationId,
-    /// The first of the positions that were set aside for the turn.
+    /// The first of the positions that the turn's messages get.
     pub position: i64,
-    /// Whether this turn made it.
+    /// Whether this turn created it.
     pub is_new: bool,
 }
 
-/// A conversation that is made, or found by the client's name under its key's lineage and visitor, for `places` more
-/// messages.
+/// Finds a conversation by the client's name, under its key's lineage and visitor, or creates it. Locks it for `places`
+/// more messages.
 #[expect(clippy::too_many_arguments, reason = "these are a conversation's columns")]
 pub(crate) async fn make(
     db: &mut Conn<'_>,
@@ -100,11 +100,11 @@ pub(crate) async fn make(
     }))
 }
 
-/// Takes hold of a conversation, for `places` more messages: whoever else comes waits until the transaction ends. `None`
-/// for one of another visitor.
+/// Locks a conversation until the transaction ends, for `places` more messages. `None` for a conversation of another
+/// visitor.
 ///
-/// One without a visitor becomes the visitor's who goes on with it. It loses its name then: that belongs to a client which
-/// names no visitor, and would lead it here.
+/// A conversation without a visitor becomes that of the visitor who continues it. It then loses the client's name.
+/// Otherwise a client that uses the name without a visitor would read this visitor's messages.
 pub(crate) async fn lock(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -129,7 +129,7 @@ pub(crate) async fn lock(
     Ok(held.map(|(next,)| LockedConversation { id, position: next - places, is_new: false }))
 }
 
-/// The visitor's row, made when it is the first visit.
+/// The visitor's row. The first visit creates it.
 pub(crate) async fn visitor(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -171,8 +171,8 @@ const BY_NAME: &str = concat!(
     " OR ($4 IS NULL AND visitor_id IS NULL))"
 );
 
-/// `$5` tells whether any key of the organization will do. Else it is one of the key's own conversations, or one in which a
-/// turn of the key runs.
+/// `$5` tells whether any key of the organization will do. Otherwise the conversation has to be the key's own, or a turn of
+/// the key has to run in it.
 const BY_ID: &str = concat!(
     "SELECT c.id FROM conversations c
      WHERE c.id = $2 AND c.organization_id = $3 AND (c.visitor_id IS NULL OR c.visitor_id = ",
@@ -187,7 +187,7 @@ const BY_ID: &str = concat!(
 );
 
 impl Store {
-    /// A conversation with its messages; `None` for another organization's as for one that never was.
+    /// A conversation with its messages. `None` when the organization has no such conversation.
     pub async fn conversation(
         &self,
         organization: OrganizationId,
@@ -211,7 +211,7 @@ impl Store {
         Ok(Some(ConversationRecord { id, visitor, created_at: created_at.0, messages }))
     }
 
-    /// At most `limit`, newest first, of those that come after `before` in the list.
+    /// At most `limit` conversations, newest first, that follow `before` in the list.
     pub async fn list_conversations(
         &self,
         organization: OrganizationId,

@@ -1,22 +1,22 @@
-//! What stops an operation, and how it is told: to the caller as a typed refusal, to the operator's log as a text.
+//! Why an operation failed. The caller gets a typed refusal, the operator's log gets a text.
 
 use resly_core::error::StoreError;
 
 /// Why an operation ended without a result. Nothing that it did is kept.
 #[derive(Debug)]
 pub(crate) enum OperationError<E> {
-    /// By the rules: a limit, an id that isn't there.
+    /// A rule refuses it, such as a limit or an unknown id.
     Refused(E),
     Database(sqlx::Error),
-    /// It went well, but the commit that it shared with others did not.
+    /// The operation itself succeeded, but the commit that it shares with others failed.
     CommitFailure(CommitFailure),
 }
 
-/// Why a commit that was shared failed, or didn't come about.
+/// Why a shared commit failed or wasn't made.
 #[derive(Clone, Debug)]
 pub(crate) struct CommitFailure {
     pub detail: String,
-    /// There is no room on the disk.
+    /// Whether the disk is full.
     pub full: bool,
 }
 
@@ -62,7 +62,7 @@ impl<E> OperationError<E> {
     }
 }
 
-/// For `map_err`: what was being done is part of the error.
+/// For `map_err`. `doing` becomes a part of the error.
 pub(crate) fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
     move |error| store_error(doing, &error)
 }
@@ -72,7 +72,7 @@ pub(crate) fn unexpected(what: impl Into<String>) -> sqlx::Error {
     sqlx::Error::Protocol(what.into())
 }
 
-/// What the database said, without the place in its own source that sqlx adds.
+/// The database's message, without the place in the database's source that sqlx adds.
 pub(crate) fn describe(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
@@ -88,7 +88,7 @@ fn store_error(doing: &'static str, error: &sqlx::Error) -> StoreError {
     if is_passing(error) { StoreError::Unavailable { doing, detail } } else { StoreError::Broken { doing, detail } }
 }
 
-/// Whether there is no room on the disk: SQLite's FULL, PostgreSQL's `disk_full`, or the operating system's word for it.
+/// Whether the disk is full: SQLite's FULL, PostgreSQL's `disk_full`, or the operating system's error.
 fn is_full(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
@@ -100,7 +100,7 @@ fn is_full(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether trying again may help.
+/// Whether a repeat may succeed.
 fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)

@@ -1,4 +1,4 @@
-//! Authorizations that a person was sent to give: from the link that an admin got to the service's answer, on any host.
+//! OAuth authorizations under way, from the link that an admin gets to the service's answer. Any host can take each step.
 
 use resly_core::{
     connector::account::{AccountKey, SealedCredentials},
@@ -20,9 +20,10 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OauthFlow {
     pub account: AccountKey,
-    /// Of the connection, when it began: what it may no longer be when it ends.
+    /// The connection's revision when the authorization began. When the connection has another one at the end, the
+    /// authorization fails.
     pub revision: u64,
-    /// The key that asked for it.
+    /// The API key that started it.
     pub key: KeyId,
     /// The PKCE verifier.
     pub verifier: SealedCredentials,
@@ -57,7 +58,7 @@ impl FlowRow {
 }
 
 impl Store {
-    /// Keeps a new one under its link's hash. False when there is no such connection.
+    /// Stores a new authorization under its link's hash. False when there is no such connection.
     pub async fn create_oauth_flow(&self, nonce_hash: [u8; 32], new: OauthFlow) -> Result<bool, StoreError> {
         self.write("begin an authorization", move |mut db| {
             Box::pin(async move {
@@ -82,7 +83,7 @@ impl Store {
         .await
     }
 
-    /// The one that a link belongs to.
+    /// The authorization that a link belongs to.
     pub async fn oauth_flow(&self, nonce_hash: [u8; 32], now: Timestamp) -> Result<Option<OauthFlow>, StoreError> {
         let doing = "find an authorization";
         let mut db = self.reader(doing).await?;
@@ -96,7 +97,7 @@ impl Store {
         Ok(found.map_err(failed(doing))?.map(FlowRow::flow))
     }
 
-    /// Binds it to the browser that opened the link, and to no other any more. False when it is gone.
+    /// Binds an authorization to the browser that opened the link last. False when there is no such authorization.
     pub async fn bind_oauth_flow(
         &self,
         nonce_hash: [u8; 32],
@@ -120,8 +121,8 @@ impl Store {
         .await
     }
 
-    /// Takes the one that a state belongs to, if the same browser brings it. It can be taken once; another browser leaves
-    /// it as it is.
+    /// Takes the authorization that a state belongs to, if the bound browser brings the state. It can be taken once.
+    /// Another browser doesn't change it.
     pub async fn take_oauth_flow(
         &self,
         state_hash: [u8; 32],

@@ -1,4 +1,4 @@
-//! The health of connections: one row for each that was called or is to be looked at, under the connection's own id.
+//! The health of connections. Each connection that was called, or is due for a check, has one row under its own id.
 
 use async_trait::async_trait;
 use resly_core::{
@@ -56,7 +56,7 @@ async fn observe(db: &mut Conn<'_>, observed: HealthObservation) -> Result<(), s
         Id(organization.0),
         Time(now)
     )?;
-    // Two hosts that saw it fail at once count one after the other.
+    // The lock makes two hosts that saw a failure at the same time count one after the other.
     let sql = db.pick(
         select!(health, "FROM connection_health WHERE id = $1"),
         select!(health, "FROM connection_health WHERE id = $1 FOR UPDATE"),
@@ -86,7 +86,7 @@ async fn observe(db: &mut Conn<'_>, observed: HealthObservation) -> Result<(), s
     }
 }
 
-/// Forgets what is known of a connection that has changed.
+/// Deletes the health of a connection that has changed.
 pub(crate) async fn forget(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -96,8 +96,8 @@ pub(crate) async fn forget(
     execute!(db, sql, Id(connection.0), Id(organization.0)).map(drop)
 }
 
-/// Those who are offered to chats and were never looked at get a row, due at once: the test that let them be enabled may be
-/// of long ago.
+/// Takes connections whose check is due. Enabled connections without a row get one that is due at once, because the
+/// test that allowed enabling them may be old.
 async fn take_due(
     db: &mut Conn<'_>,
     now: Timestamp,
@@ -136,7 +136,7 @@ async fn take_due(
 }
 
 impl Store {
-    /// What is known of a connection; nothing when it was never called.
+    /// The health of a connection. `None` when it was never called.
     pub async fn health(
         &self,
         organization: OrganizationId,
@@ -177,12 +177,12 @@ impl Store {
 #[async_trait]
 impl HealthStore for Store {
     async fn observe(&self, observed: HealthObservation) -> Result<(), StoreError> {
-        // While all goes well, this is all that a call costs.
+        // Most calls change nothing, so they cost only this read.
         let known = self.health(observed.organization, observed.connection).await?;
         if known.is_some_and(|health| health.is_redundant(&observed.evidence, observed.now)) {
             return Ok(());
         }
-        self.write("note a connection's health", move |mut db| {
+        self.write("store a connection's health", move |mut db| {
             Box::pin(async move { Ok(observe(&mut db, observed).await?) })
         })
         .await
@@ -194,14 +194,14 @@ impl HealthStore for Store {
         lease_until: Timestamp,
         most: u32,
     ) -> Result<Vec<DueCheck>, StoreError> {
-        self.write("take connections to look at", move |mut db| {
+        self.write("take the checks that are due", move |mut db| {
             Box::pin(async move { Ok(take_due(&mut db, now, lease_until, most).await?) })
         })
         .await
     }
 
     async fn postpone_check(&self, check: DueCheck, at: Timestamp) -> Result<(), StoreError> {
-        self.write("put a check off", move |mut db| {
+        self.write("postpone a check", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,

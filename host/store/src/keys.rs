@@ -1,7 +1,8 @@
-//! API keys, as hashes: made, found, changed, rotated, deleted.
+//! API keys. Only hashes of their secrets are stored.
 //!
-//! An organization keeps a key that may administer it for good: what would take the last one away is refused. Such changes
-//! of one organization wait for each other, so that two of them can't each leave the other's key.
+//! An organization always keeps a key that may administer it and doesn't expire: a change that would remove the last
+//! such key is refused. Such changes of one organization run one after the other. Otherwise two of them could each rely
+//! on the key that the other one removes.
 
 use resly_core::{
     error::StoreError,
@@ -35,7 +36,7 @@ pub struct NewKey {
     pub now: Timestamp,
 }
 
-/// The key that takes an old one's place: it has what the old one has, but for its secret.
+/// The key that replaces an old one. It differs from the old one only in id and secret.
 #[derive(Clone, Debug)]
 pub struct Successor {
     pub id: KeyId,
@@ -43,7 +44,7 @@ pub struct Successor {
     pub now: Timestamp,
 }
 
-/// What an admin changes of a key. `None` leaves a member as it is; `Some(None)` lifts it.
+/// A change of a key. `None` leaves a member as it is, `Some(None)` removes it.
 #[derive(Clone, Debug, Default)]
 pub struct KeyChange {
     pub name: Option<String>,
@@ -54,7 +55,7 @@ pub struct KeyChange {
     pub expires_at: Option<Option<Timestamp>>,
 }
 
-/// Why a key stays as it is.
+/// Why a key can't be changed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum KeyChangeError {
     #[error("there is no such key")]
@@ -80,7 +81,7 @@ pub struct StoredKey {
     pub secret_hash: [u8; 32],
     /// The defaults of the key's kind when `None`.
     pub rate_limits: Option<RateLimits>,
-    /// From then on the key is refused. The caller compares.
+    /// The key is refused from then on. The caller compares.
     pub expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub last_used_at: Option<Timestamp>,
@@ -178,7 +179,7 @@ async fn insert(db: &mut Conn<'_>, key: &NewKey) -> Result<(), sqlx::Error> {
     .map(drop)
 }
 
-/// What a key is worth to whoever administers the organization.
+/// Whether and how long a key may administer its organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Administers {
     No,
@@ -198,7 +199,7 @@ impl Administers {
     }
 }
 
-/// An organization's keys that aren't deleted, held until the transaction ends: who changes them waits.
+/// An organization's keys that aren't deleted, locked until the transaction ends.
 struct LockedKeys {
     keys: Vec<KeyRow>,
     now: Timestamp,
@@ -233,7 +234,8 @@ impl LockedKeys {
         Ok(key)
     }
 
-    /// Refuses to make `key` worth `after` to admins when no other key is worth what it was.
+    /// Refuses a change after which `key` administers the organization only as `after` says, when no other key
+    /// administers it as long as `key` does now.
     fn keeps_an_admin(&self, key: &KeyRow, after: Administers) -> Result<(), OperationError<KeyChangeError>> {
         let worth = |key: &KeyRow| Administers::of(&key.scopes.0, key.expires_at.map(|at| at.0), self.now);
         let before = worth(key);
@@ -245,7 +247,7 @@ impl LockedKeys {
     }
 }
 
-/// Lets the old key end and puts the new one in its place.
+/// Sets the end of the old key and inserts the new one.
 async fn rotate(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -281,7 +283,7 @@ async fn rotate(
     Ok(())
 }
 
-/// Changes what `change` names. A key whose rotation has begun ends with its overlap, whatever is said of its expiry.
+/// Applies a change. A key that is being rotated keeps its end, whatever the change says of its expiry.
 async fn change(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -370,7 +372,7 @@ impl Store {
         found.map(KeyRow::stored).transpose().map_err(failed(doing))
     }
 
-    /// Newest first, without the deleted ones.
+    /// The keys that aren't deleted, newest first.
     pub async fn list_keys(&self, organization: OrganizationId) -> Result<Vec<KeySummary>, StoreError> {
         let doing = "list the keys";
         let mut db = self.reader(doing).await?;
@@ -401,7 +403,7 @@ impl Store {
         .await
     }
 
-    /// From now on [`Store::key_by_id`] doesn't find it.
+    /// Deletes a key. [`Store::key_by_id`] doesn't find it any more.
     pub async fn delete_key(
         &self,
         organization: OrganizationId,
@@ -412,9 +414,9 @@ impl Store {
             .await
     }
 
-    /// Makes a new key and lets the old one end, in one transaction. The new one has what the old one has, but for its
-    /// secret, and is of the same lineage: what the old one spent of its cap stays spent, and conversations keep their
-    /// names. A key that has expired is not replaced.
+    /// Creates a new key and sets the end of the old one, in one transaction. The new key differs only in id and
+    /// secret. It has the same lineage, so what the old key spent of its cap stays spent, and clients find their
+    /// conversations. An expired key can't be rotated.
     pub async fn rotate_key(
         &self,
         organization: OrganizationId,
@@ -428,7 +430,7 @@ impl Store {
         .await
     }
 
-    /// Notes when keys were last used; for the caller to gather and send now and then.
+    /// Stores when keys were last used. Callers gather the times and send them now and then.
     pub async fn keys_used(&self, used: Vec<(KeyId, Timestamp)>) -> Result<(), StoreError> {
         self.write("note that keys were used", move |mut db| {
             Box::pin(async move {

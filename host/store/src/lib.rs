@@ -1,17 +1,18 @@
 //! The store: everything that outlives a request, on SQLite or PostgreSQL.
 //!
 //! # How it is made
-//! Each file holds one aggregate, as functions over [`sql::Conn`], a connection of either kind; each public method is one
-//! atomic unit. One SQL text serves both databases wherever both speak it, with [`types`] for what they hold differently;
-//! the few places that differ ask [`sql::Conn::pick`]. Columns that several statements read are in [`columns`]. To add
-//! one: a migration in *both* folders of `migrations/`, a file here, and a test in `tests/contract`, which both databases
-//! must pass.
+//! Each file holds one aggregate, as functions over [`sql::Conn`], a connection to either database. Each public method
+//! is one atomic unit. Both databases get the same SQL text where both understand it. [`types`] has values that they
+//! hold differently, and [`sql::Conn::pick`] chooses between two texts in the few places that differ. Columns that
+//! several statements read are in [`columns`]. A new table needs a migration in *both* folders of `migrations/`, a file
+//! here, and a test in `tests/contract`, which both databases must pass.
 //!
 //! - **SQLite**: WAL, `synchronous=FULL`, one writer that commits in groups ([`writer`]), a pool of readers. One process
-//!   owns the folder (`resly.lock`), so what is under way when it is opened belongs to a dead one, and is recovered.
-//! - **PostgreSQL**: one transaction for each write, right under many hosts: counts are conditional upserts, a
-//!   conversation is locked by the statement that takes its next positions, what a dead host left is found by its lease.
-//!   Locks are taken in one order: turn that is there, conversation, messages, key's count, organization's count.
+//!   owns the folder (`resly.lock`). So whatever is unfinished when the folder is opened belongs to a dead process, and is
+//!   recovered.
+//! - **PostgreSQL**: one transaction for each write. Many hosts may write at once: counts are conditional upserts, the
+//!   statement that takes a conversation's next positions locks it, and leases show what a dead host left. Locks are taken
+//!   in one order: an existing turn, the conversation, messages, the key's count, the organization's count.
 //!
 //! # The tables
 //! | table | what |
@@ -113,13 +114,13 @@ use self::{
     writer::Writer,
 };
 
-/// The store. Cheap to clone: what is inside is shared.
+/// The store. It is cheap to clone, because clones share everything.
 #[derive(Clone)]
 pub struct Store {
     backend: Backend,
-    /// Whose part of a component is written now: see [`components`].
+    /// Held by the upload that writes a part of a component: see [`components`].
     parts: Arc<Mutex<()>>,
-    /// What the log may still take today: see [`stored`].
+    /// How much the log may still take today: see [`log_budget`].
     log_budget: Arc<log_budget::LogBudget>,
 }
 
@@ -140,7 +141,7 @@ enum Backend {
 enum Reader {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
-    /// Behind a pooler: a transaction keeps what is prepared and what is run on one server.
+    /// Behind a pooler. The transaction makes sure that a statement is prepared and run on the same server.
     Pooled(Transaction<'static, Postgres>),
 }
 
@@ -177,7 +178,7 @@ impl Store {
         row!(db, (i32,), "SELECT 1").map(drop).map_err(failed(doing))
     }
 
-    /// Finishes what is queued and closes every connection. What is asked for afterwards fails as unavailable.
+    /// Finishes the queued operations and closes every connection. Later operations fail as unavailable.
     pub async fn close(&self) {
         match &self.backend {
             Backend::Sqlite { readers, writer } => {
@@ -197,7 +198,7 @@ impl Store {
         reader.map_err(failed(doing))
     }
 
-    /// Runs an operation as one transaction: all of it is kept, durably, or nothing is.
+    /// Runs an operation as one transaction. All of it is stored durably, or nothing.
     async fn write<T, E, F>(&self, doing: &'static str, operation: F) -> Result<T, E>
     where
         T: Send + 'static,

@@ -1,11 +1,11 @@
-//! What connectors make the host keep: counted by day, and for the log of calls bounded.
+//! The bytes that connectors and sources make the host store, counted by day; and the budget of the call log.
 //!
-//! Until a day's bytes are used up the log keeps every call whole. After that it is a sample: one call a minute is kept
-//! whole, the others without their lines and requests; and once those, too, have as much again, only calls that are counted
-//! toward the plan keep a row. What was left out is counted, and told by the rows that are kept and by the list.
+//! While a day's budget lasts, the log stores every call whole. Then it samples: it stores one call a minute whole, and
+//! the others without their lines and requests. When these have used up another budget, only calls that are counted
+//! toward the plan get a row. What was left out is counted. Sampled rows and the list of calls tell the number.
 //!
-//! A host decides by what it remembers of the day, which each write brings up to date, so that a flood costs no statements.
-//! Several hosts go beyond the bound by what each of them has in flight.
+//! A host decides by its memory of the day, which each write updates, so that a flood of calls costs no statements.
+//! Several hosts may exceed the budget by what each of them has in flight.
 
 use std::{
     collections::HashMap,
@@ -33,15 +33,15 @@ use crate::{
 };
 
 const DAY: i64 = 24 * 3600 * 1_000_000;
-/// How often a call is kept whole once the day's bytes are used up.
+/// How often a call is stored whole once the day's budget is used up.
 const SAMPLED_EVERY: Duration = Duration::from_secs(60);
-/// What a row takes beside its lines and requests.
+/// Bytes of a row beside its lines, requests and message.
 const ROW: u64 = 400;
-/// What a shortened call's note takes.
+/// Bytes of a shortened call's note.
 const NOTE: u64 = 130;
-/// What is kept of a shortened call's message.
+/// Bytes that a shortened call keeps of its message.
 const SHORT_MESSAGE: usize = 200;
-/// Days that are remembered.
+/// The most days in memory.
 const REMEMBERED: usize = 10_000;
 
 /// The days that this host has written to.
@@ -53,17 +53,17 @@ struct Day {
     start: Timestamp,
     bytes: u64,
     limit: u64,
-    /// Not yet in the database.
+    /// Calls that were left out or shortened and aren't in the database's count yet.
     left_out: u64,
-    /// Since the last row that told of it.
+    /// Calls that were left out or shortened since the last sampled row.
     untold: u64,
     sampled_at: Option<Timestamp>,
 }
 
-/// What the log keeps of a call.
+/// The part of a call that the log stores.
 pub(crate) struct LogDetail {
     pub record: CallRecord,
-    /// Whether there is to be a row: always of a call that is counted toward the plan.
+    /// Whether a row is written. A call that is counted toward the plan always gets one.
     pub written: bool,
     pub bytes: u64,
     left_out: u64,
@@ -72,7 +72,7 @@ pub(crate) struct LogDetail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LogDetailLevel {
     Whole,
-    /// Whole, as one of those that there were since.
+    /// Whole, with a note of how many calls were left out or shortened since the last sample.
     Sample(u64),
     Short,
     Nothing,
@@ -104,7 +104,7 @@ impl LogBudget {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers a day, unless it is remembered already.
+    /// Puts a day into memory, unless it is there.
     fn begin(&self, key: (OrganizationId, Environment), new: Day) {
         let mut days = self.lock();
         if days.len() >= REMEMBERED {
@@ -112,12 +112,12 @@ impl LogBudget {
         }
         let day = days.entry(key).or_insert(new);
         if day.start != new.start {
-            // What wasn't written of the day before is told in this one.
+            // What the day before left out and didn't write counts for the new day.
             *day = Day { left_out: day.left_out, ..new };
         }
     }
 
-    /// Has the next call of the organization ask the database anew.
+    /// Forgets the organization's days, so that its next call reads the database.
     pub fn forget(&self, organization: OrganizationId) {
         self.lock().retain(|(of, _), _| *of != organization);
     }
@@ -128,7 +128,7 @@ fn day_of(now: Timestamp) -> Timestamp {
 }
 
 fn size(record: &CallRecord) -> u64 {
-    // As they are kept: escapes make a text several times as long.
+    // Escapes can make a stored text several times as long.
     let lines = serde_json::to_string(&record.log).map_or(0, |text| text.len());
     let requests: usize = record.requests.iter().map(|request| request.to_string().len()).sum();
     let message = record.message.as_ref().map_or(0, String::len);
@@ -153,7 +153,7 @@ fn shorten(record: &mut CallRecord) {
     }];
 }
 
-/// Counts what was written. The day's bytes of the log as they are now, when it took some.
+/// Adds bytes to the day's counts. Returns the size of the day's log.
 async fn add(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -191,7 +191,7 @@ pub(crate) async fn add_source(
     add(db, organization, Environment::Production, bytes as u64, None, now).await.map(drop)
 }
 
-/// Counts what a connection keeps, in the environment that it is in.
+/// Counts bytes that a connection stores, in the connection's environment.
 pub(crate) async fn add_of(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -212,7 +212,7 @@ pub(crate) async fn add_of(
     .map(drop)
 }
 
-/// Counts a row of the log that was written; the day's bytes of the log as they are now.
+/// Counts a row of the log. Returns the size of the day's log.
 pub(crate) async fn add_log(db: &mut Conn<'_>, kept: &LogDetail) -> Result<u64, sqlx::Error> {
     let record = &kept.record;
     add(db, record.organization, record.environment, kept.bytes, Some(kept.left_out), record.created_at).await
@@ -229,7 +229,7 @@ pub struct LogDay {
 }
 
 impl Store {
-    /// What the log keeps of a call: all of it, or what is left where the day's bytes are used up.
+    /// Chooses the part of a call that the log stores: all of it while the day's budget lasts.
     pub(crate) async fn log_detail(&self, mut record: CallRecord, counted: bool) -> Result<LogDetail, StoreError> {
         let key = (record.organization, record.environment);
         let start = day_of(record.created_at);
@@ -246,7 +246,7 @@ impl Store {
                     let written = keep != LogDetailLevel::Nothing;
                     (keep, if written { std::mem::take(&mut day.left_out) } else { 0 }, day.limit)
                 }
-                // It was forgotten in between.
+                // Another task forgot the day in between.
                 None => (LogDetailLevel::Whole, 0, 0),
             }
         };
@@ -270,7 +270,7 @@ impl Store {
         Ok(LogDetail { record, written: keep != LogDetailLevel::Nothing, bytes, left_out })
     }
 
-    /// Takes in what the day has after a write, other hosts' calls included.
+    /// Updates the memory of the day after a write. `bytes` includes other hosts' calls.
     pub(crate) fn note_log_bytes(
         &self,
         organization: OrganizationId,
@@ -315,7 +315,7 @@ impl Store {
         let [sandbox, production] = Environment::ALL;
         let mut days =
             [self.log_day(organization, sandbox, day).await?, self.log_day(organization, production, day).await?];
-        // What this host has left out and not written yet.
+        // What this host left out and hasn't written yet.
         let remembered = self.log_budget.lock();
         for of in &mut days {
             let known = remembered.get(&(organization, of.environment)).filter(|known| known.start == day);

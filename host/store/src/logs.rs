@@ -1,4 +1,4 @@
-//! The log of connector calls: written once, searched by the organization, and kept for as long as its plan says.
+//! The log of connector calls. A row never changes, and is deleted after the days that the organization's plan allows.
 
 use resly_core::{
     connector::{
@@ -22,9 +22,9 @@ use crate::{
     types::{Count, Id, Json, Text, Time, named},
 };
 
-/// Rows deleted in one transaction, so that nobody waits long behind it.
+/// Rows deleted in one transaction. Other writes wait for it, so it has to be short.
 const BATCH: i64 = 100;
-/// Bytes of lines and requests on one page, beyond which it ends with the row that it is at.
+/// Bytes of lines and requests on one page. The row that exceeds them is the page's last.
 const PAGE_BYTES: u64 = 2 << 20;
 
 /// Which calls to list. What is `None` matches all.
@@ -39,13 +39,13 @@ pub struct LogQuery {
     pub caller: Option<CallerKind>,
     pub key: Option<KeyId>,
     pub conversation: Option<ConversationId>,
-    /// Not before then.
+    /// The earliest time.
     pub from: Option<Timestamp>,
-    /// Before then.
+    /// All times before this one.
     pub to: Option<Timestamp>,
     /// Where the page begins.
     pub before: Option<Cursor>,
-    /// In the message, a log line, or a request's host or path; capitals don't matter (in SQLite, those of ASCII).
+    /// A text in the message, in a log line, or in a request's host or path. Case doesn't matter (SQLite: for ASCII).
     pub text: Option<String>,
     pub limit: u32,
 }
@@ -54,7 +54,7 @@ pub struct LogQuery {
 #[derive(Clone, Debug)]
 pub struct LogPage {
     pub calls: Vec<LoggedCall>,
-    /// There are older ones.
+    /// Whether there are older calls.
     pub more: bool,
 }
 
@@ -123,7 +123,7 @@ impl LogRow {
     }
 }
 
-/// Writes the row of one call and counts its bytes. The day's bytes of the log then, or `None` when it is there already.
+/// Writes the row of one call and counts its bytes. Returns the size of the day's log, or `None` when the row exists.
 pub(crate) async fn insert(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<u64>, sqlx::Error> {
     let record = &kept.record;
     let inserted = execute!(
@@ -159,8 +159,9 @@ pub(crate) async fn insert(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option
     if inserted == 0 { Ok(None) } else { log_budget::add_log(db, kept).await.map(Some) }
 }
 
-/// The query, with what looks into the two lists, which the databases keep differently. `$13` is a pattern, `$14` and `$15`
-/// a cursor. The page is bounded by rows, then by bytes, before what is large is read.
+/// The query. The argument is the condition on the two lists, which the databases store differently. `$13` is a
+/// pattern, `$14` and `$15` are a cursor. The page is bounded by rows and then by bytes before the large columns are
+/// read.
 macro_rules! search {
     ($in_lists:literal) => {
         concat!(
@@ -204,13 +205,13 @@ const SEARCH_POSTGRES: &str = search!(
                 WHERE LOWER((e->>'host') || (e->>'path')) LIKE $13 ESCAPE '\\')"
 );
 
-/// A pattern for `LIKE` that finds the text anywhere, and takes none of it for a wildcard.
+/// A pattern for `LIKE` that finds the text anywhere. Wildcards in the text are escaped.
 fn anywhere(text: &str) -> String {
     let text = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     format!("%{text}%")
 }
 
-/// Deletes a batch of what is older than its organization's plan keeps logs, in SQLite and in PostgreSQL.
+/// Deletes a batch of rows that are older than their organization's plan keeps logs, in SQLite and in PostgreSQL.
 macro_rules! outdated {
     ($table:literal) => {
         (
@@ -229,11 +230,12 @@ macro_rules! outdated {
     };
 }
 
-/// What is kept for as long as the log is.
+/// The tables whose rows are deleted after the plan's days.
 const KEPT: [(&str, &str); 2] = [outdated!("connector_logs"), outdated!("approvals")];
 
 impl Store {
-    /// A page of the organization's calls, newest first: as many as are asked for, or fewer when they are large.
+    /// A page of the organization's calls, newest first. It has at most as many as are asked for, and fewer when they are
+    /// large.
     pub async fn logs(&self, organization: OrganizationId, query: LogQuery) -> Result<LogPage, StoreError> {
         let doing = "list the connector calls";
         let pattern = query.text.as_deref().map(anywhere);
@@ -259,7 +261,7 @@ impl Store {
             pattern.as_deref().map(Text),
             before,
             before_id,
-            // One more tells whether there is another page.
+            // One row more shows whether there is another page.
             i64::from(query.limit) + 1,
             Count(PAGE_BYTES)
         )
@@ -270,8 +272,8 @@ impl Store {
         Ok(LogPage { more: (calls.len() as u64) < all, calls })
     }
 
-    /// Deletes calls and approvals that are older than their organization's plan keeps them; how many. Any number of hosts
-    /// may do it at once.
+    /// Deletes calls and approvals that are older than their organization's plan keeps them. Returns their number. Any
+    /// number of hosts may do it at once.
     pub async fn expire_logs(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut deleted = 0;
         for (sqlite, postgres) in KEPT {

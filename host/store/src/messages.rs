@@ -1,4 +1,4 @@
-//! Messages: read, added to a conversation, superseded.
+//! The messages of conversations.
 
 use resly_core::{
     conversation::Message,
@@ -104,7 +104,7 @@ pub(crate) async fn find(
     found.map(|row| row.placed().map(|placed| placed.message)).transpose()
 }
 
-/// Marks as superseded what a conversation has from `position` on.
+/// Marks a conversation's messages from `position` on as superseded.
 pub(crate) async fn supersede_from(
     db: &mut Conn<'_>,
     organization: OrganizationId,

@@ -1,4 +1,4 @@
-//! Opening the store: the folder or the server, the version, the migrations, and what a dead process left.
+//! Opens the store: connects, checks versions, migrates the tables, and recovers what a dead process left.
 
 use std::{
     fs::{File, TryLockError},
@@ -21,17 +21,17 @@ use sqlx::{
 
 use crate::{Backend, Store, error::describe, writer::Writer};
 
-/// The first version without the bug by which a WAL could be reset while it was read (3.51.3's release notes).
+/// The first version without a bug that could reset a WAL while it was read (3.51.3's release notes).
 const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
 const FILE: &str = "resly.db";
 const LOCK: &str = "resly.lock";
-/// How long another process may take to let go of the folder: the old one may be draining.
+/// How long to wait for another process to release the folder. It may be finishing its last requests.
 const LOCK_PATIENCE: Duration = Duration::from_secs(12);
 const BUSY: Duration = Duration::from_secs(10);
 const ACQUIRE: Duration = Duration::from_secs(10);
-/// How much of the database file readers map, in bytes; the rest they read as usual.
+/// Bytes of the database file that readers map into memory. They read the rest as usual.
 const MAPPED: &str = "1073741824";
-/// A pool for a whole host; fewer than this and turns wait for each other.
+/// The least connections of a host's pool. With fewer, turns would wait for each other.
 const POSTGRES_AT_LEAST: u32 = 10;
 
 /// No `Debug`: the URLs may hold a password.
@@ -39,14 +39,14 @@ const POSTGRES_AT_LEAST: u32 = 10;
 pub struct StoreConfig {
     /// `postgres://…`; SQLite in `data_dir` when it is unset.
     pub database_url: Option<String>,
-    /// A way to the same server past a transaction pooler. When it is set, `database_url` is taken to lead through one.
+    /// A URL of the same server without a transaction pooler between. When it is set, `database_url` is the pooler's.
     pub direct_url: Option<String>,
     pub data_dir: PathBuf,
     /// Connections to read from; in PostgreSQL the pool's size, which is at least 10.
     pub read_connections: u32,
 }
 
-/// Why the store doesn't open, and what to do.
+/// Why the store can't be opened, with the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the data folder {} can't be used: {error}", path.display())]
@@ -69,7 +69,7 @@ pub enum OpenError {
     UnknownUrl,
     #[error("the database URL is not valid: {}", describe(.0))]
     BadUrl(sqlx::Error),
-    // The cause is part of the text, and no source: whoever prints the chain would say it twice.
+    // The text includes the cause. It is no source, so that printing the chain doesn't repeat it.
     #[error("the database can't be opened: {}", describe(.0))]
     Connect(sqlx::Error),
     #[error("the database's tables can't be brought up to date: {}", migration_text(.0))]
@@ -93,7 +93,7 @@ fn migration_text(error: &MigrateError) -> String {
 }
 
 impl Store {
-    /// Connects, brings the tables up to date and, in SQLite, settles what a dead process left.
+    /// Connects, migrates the tables and, in SQLite, recovers what a dead process left.
     pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
         match &config.database_url {
             None => open_sqlite(config).await,
@@ -106,8 +106,8 @@ impl Store {
 }
 
 impl Store {
-    /// Opens a store that there is already, whether a host is running on it or not: for a command that writes a row. In
-    /// SQLite it then leaves the folder to that host, and settles nothing.
+    /// Opens an existing store for a command that writes a row. A host may be running on it. In SQLite it then doesn't
+    /// lock the folder and recovers nothing.
     pub async fn open_beside(config: &StoreConfig) -> Result<Self, OpenError> {
         let path = config.data_dir.as_path();
         if config.database_url.is_some() {
@@ -154,7 +154,7 @@ fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Opens the folder that `lock` keeps for this process.
+/// Opens the folder that `lock` reserves for this process.
 async fn open_locked(config: &StoreConfig, lock: File) -> Result<Store, OpenError> {
     let mut conn = sqlite_options(&config.data_dir).connect().await.map_err(OpenError::Connect)?;
     check_version(&mut conn).await?;
@@ -178,17 +178,17 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
     let readers = SqlitePoolOptions::new()
         .max_connections(config.read_connections.max(1))
         .acquire_timeout(ACQUIRE)
-        // A file doesn't go away as a server does.
+        // A file can't drop a connection as a server can.
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        // A reader's own cache is void after each commit; what it maps is the kernel's, and stays.
+        // Each commit empties a reader's own cache. Mapped pages are in the kernel's cache, which stays.
         .connect_lazy_with(sqlite_options(path).pragma("mmap_size", MAPPED).read_only(true).create_if_missing(false));
     let writer = Writer::start(conn, lock).map_err(folder)?;
     Ok(Store { backend: Backend::Sqlite { readers, writer }, parts: Arc::default(), log_budget: Arc::default() })
 }
 
-/// Takes the folder for this process; the operating system lets go of it when the process ends, however it ends.
+/// Locks the folder for this process. The operating system releases it whenever and however the process ends.
 async fn lock_within(folder: &Path, patience: Duration) -> Result<File, OpenError> {
     let path = folder.join(LOCK);
     let failed = |error| folder_error(folder, error);
@@ -208,7 +208,7 @@ async fn lock_within(folder: &Path, patience: Duration) -> Result<File, OpenErro
     }
 }
 
-/// The folder as it was named, and not the file within it that could not be made.
+/// An error that names the folder instead of the file in it that couldn't be created.
 fn folder_error(path: &Path, error: std::io::Error) -> OpenError {
     use std::io::ErrorKind::{AlreadyExists, NotADirectory};
     let is_file = matches!(error.kind(), AlreadyExists | NotADirectory) && !path.is_dir();
@@ -235,7 +235,7 @@ async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenErr
         let options = PgConnectOptions::from_str(url).map_err(OpenError::BadUrl)?;
         Ok::<_, OpenError>(options.application_name("resly").disable_statement_logging())
     };
-    // Migrations take a lock that lives as long as its session, which a pooler would break.
+    // Migrations take a lock that belongs to a session. A pooler would break it, because it changes sessions.
     let direct = options(config.direct_url.as_deref().unwrap_or(url))?;
     let mut conn = direct.connect().await.map_err(OpenError::Connect)?;
     migrate_postgres(&mut conn).await?;
@@ -244,7 +244,7 @@ async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenErr
     let own_server = config.direct_url.is_none();
     let mut options = options(url)?;
     if !own_server {
-        // Poolers refuse start-up parameters that they don't know.
+        // Poolers refuse unknown start-up parameters.
         options = options.statement_cache_capacity(0).extra_float_digits(None);
     }
     let pool = PgPoolOptions::new()
@@ -257,7 +257,7 @@ async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenErr
 }
 
 async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
-    // "relation already exists, skipping" is no news to an operator.
+    // This hides notices such as "relation already exists, skipping".
     conn.execute("SET client_min_messages = warning").await.map_err(OpenError::Connect)?;
     sqlx_macros::migrate!("migrations/postgres").run(conn).await?;
     Ok(())

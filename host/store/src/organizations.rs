@@ -30,18 +30,18 @@ pub struct NewOrganization {
 pub struct Plan {
     pub name: String,
     pub limits: Limits,
-    /// For how many days the log of connector calls is kept.
+    /// The days that the log of connector calls is kept.
     pub log_days: u32,
-    /// How many bytes a day the log takes in each environment before it is sampled.
+    /// Bytes of the log, for each day and environment, before it is sampled.
     pub log_bytes_per_day: u64,
-    /// From then on chats and searches are refused.
+    /// Chats and searches are refused from then on.
     pub subscription_ends_at: Option<Timestamp>,
 }
 
-/// What is to be different of a plan; what isn't named stays.
+/// A change of a plan. Members that aren't set stay as they are.
 #[derive(Clone, Debug, Default)]
 pub struct PlanChange {
-    /// `None` lifts a limit. The next count goes by them.
+    /// `None` removes a limit. They hold from the next count on.
     pub limits: BTreeMap<Meter, Option<u64>>,
     pub log_days: Option<u32>,
     pub log_bytes_per_day: Option<u64>,
@@ -169,14 +169,14 @@ impl Store {
         Ok(found.map_err(failed(doing))?.map(|(id,)| OrganizationId(id.0)))
     }
 
-    /// Whether any organization is there.
+    /// Whether there is any organization.
     pub async fn has_organizations(&self) -> Result<bool, StoreError> {
         let doing = "see whether there are organizations";
         let mut db = self.reader(doing).await?;
         row!(db, (i32,), "SELECT 1 FROM organizations LIMIT 1").map(|found| found.is_some()).map_err(failed(doing))
     }
 
-    /// The organizations that go by a name, or have it as their id: their ids and names, oldest first.
+    /// The organizations with this name or id: their ids and names, oldest first.
     pub async fn organizations_called(&self, name_or_id: &str) -> Result<Vec<(OrganizationId, String)>, StoreError> {
         let doing = "find organizations";
         let id = uuid::Uuid::try_parse(name_or_id).unwrap_or_default();
@@ -200,7 +200,7 @@ impl Store {
             .ok_or_else(|| StoreError::Broken { doing, detail: format!("there is no organization {organization}") })
     }
 
-    /// Changes what is named of a plan.
+    /// Applies a change of a plan.
     pub async fn change_plan(
         &self,
         organization: OrganizationId,
@@ -218,7 +218,7 @@ impl Store {
         Ok(plan)
     }
 
-    /// Sets, or lifts, the end of the subscription. False when there is no such organization.
+    /// Sets or removes the end of the subscription. False when there is no such organization.
     pub async fn set_subscription_end(
         &self,
         organization: OrganizationId,

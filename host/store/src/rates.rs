@@ -1,4 +1,4 @@
-//! Request windows that hosts share: a batch of requests for each statement.
+//! Windows of the rate limits, shared by all hosts. A host takes several requests of a window with one statement.
 
 use resly_core::{error::StoreError, rate::WINDOW_S, time::Timestamp};
 use uuid::Uuid;
@@ -9,32 +9,32 @@ use crate::{
     types::{Count, Id, Time},
 };
 
-/// What a host asks of the window of one subject.
+/// A host's request for a share of one subject's window.
 #[derive(Clone, Copy, Debug)]
 pub struct RateClaim {
-    /// A hash of whom the window is for.
+    /// A hash of the subject.
     pub subject: Uuid,
-    /// Requests within one window, over all hosts.
+    /// The most requests in one window, over all hosts.
     pub limit: u64,
-    /// Requests that the host has let in without asking.
+    /// Requests that the host let in without a grant.
     pub spent: u64,
-    /// Requests that it would like to let in.
+    /// Requests that the host wants to let in.
     pub wanted: u64,
     pub now: Timestamp,
 }
 
-/// What it gets.
+/// The host's share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateGrant {
-    /// At most what was wanted: this host's alone, until the window ends.
+    /// Requests that only this host may let in, until the window ends. At most as many as it wants.
     pub granted: u64,
-    /// What all hosts together have spent or been granted.
+    /// Requests that all hosts together have let in or been granted.
     pub used: u64,
     pub started_at: Timestamp,
 }
 
-/// The window goes on or, when it is over, begins anew. What was spent is added whatever the limit says, and then as much of
-/// what is wanted as is left.
+/// Continues the window, or begins a new one when it is over. Spent requests are added whatever the limit is. Then as
+/// many of the wanted ones are granted as the limit leaves.
 const CLAIM: &str = "INSERT INTO rate_windows (subject, started_at, used, granted)
     VALUES ($1, $2, $3 + CASE WHEN $4 - $3 < 0 THEN 0 WHEN $4 - $3 < $5 THEN $4 - $3 ELSE $5 END,
             CASE WHEN $4 - $3 < 0 THEN 0 WHEN $4 - $3 < $5 THEN $4 - $3 ELSE $5 END)
@@ -57,7 +57,7 @@ impl Store {
         self.kind() == "postgres"
     }
 
-    /// Tells what a host spent of a window, and takes more of it.
+    /// Adds the requests that a host let in to a window, and takes a share of the rest.
     pub async fn claim_requests(&self, claim: RateClaim) -> Result<RateGrant, StoreError> {
         let RateClaim { subject, limit, spent, wanted, now } = claim;
         self.write("count requests of this minute", move |mut db| {
@@ -80,7 +80,7 @@ impl Store {
         .await
     }
 
-    /// Deletes windows that are over. How many there were.
+    /// Deletes windows that are over. Returns their number.
     pub async fn forget_rates(&self, now: Timestamp) -> Result<u64, StoreError> {
         let over = Time(Timestamp::from_micros(now.micros().saturating_sub(WINDOW_MICROS)));
         self.write("forget old request windows", move |mut db| {

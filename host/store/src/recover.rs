@@ -1,7 +1,7 @@
-//! Settling what dead processes left: turns and calls whose lease is over.
+//! Settles what dead processes left: turns and calls whose lease is over.
 //!
-//! A turn becomes `interrupted` and stays counted, once; a call's fuel is free again and the call stays counted. It is safe
-//! to do at any time on any number of hosts: each takes rows that no other is at.
+//! A turn becomes `interrupted` and stays counted once. A call's fuel is free again, and the call stays counted. Any
+//! number of hosts may do it at any time, because each takes rows that no other has locked.
 
 use resly_core::{error::StoreError, id::OrganizationId, meter::Meter, time::Timestamp};
 
@@ -12,12 +12,12 @@ use crate::{
     types::{Count, Id, Time},
 };
 
-/// Rows settled in one transaction, so that nobody waits long behind it.
+/// Rows settled in one transaction. Other writes wait for it, so it has to be short.
 const BATCH: i64 = 200;
-/// How long it is remembered what became of an idempotency key, and of a call that was given up.
+/// How long the results of idempotency keys, and calls whose lease ended, are kept.
 const REMEMBERED_MICROS: i64 = 48 * 3600 * 1_000_000;
 
-/// What was settled.
+/// The numbers of rows that were settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     pub turns: u64,
@@ -25,12 +25,12 @@ pub struct Recovered {
 }
 
 impl Store {
-    /// Settles turns and calls whose lease is over at `now`, and forgets what is older than two days.
+    /// Settles turns and calls whose lease is over at `now`, and deletes those that are older than two days.
     pub async fn recover(&self, now: Timestamp) -> Result<Recovered, StoreError> {
         self.settle(now, now).await
     }
 
-    /// Settles all turns and calls, when nobody can be at work on any.
+    /// Settles all turns and calls. Only for a time at which no host can be running any.
     pub(crate) async fn recover_all(&self, now: Timestamp) -> Result<Recovered, StoreError> {
         self.settle(Timestamp::from_micros(i64::MAX), now).await
     }
@@ -124,7 +124,7 @@ async fn release(db: &mut Conn<'_>, leases_until: Timestamp, now: Timestamp) -> 
          RETURNING id, organization_id, period_start, fuel",
     );
     let mut dead = rows!(db, DeadCall, sql, Time(leases_until), BATCH, true)?;
-    // Hosts that do this at once take the organizations' counts in one order.
+    // All hosts lock the organizations' counts in the same order, so that they can't deadlock.
     dead.sort_by_key(|call| (call.organization_id.0, call.period_start));
     for call in &dead {
         execute!(

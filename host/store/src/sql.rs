@@ -1,4 +1,4 @@
-//! One SQL text on two databases: a connection of either kind, and macros that bind and run a text on whichever it is.
+//! Runs one SQL text on either database: a connection to one of them, and macros that bind values and run the text.
 
 use sqlx::{PgConnection, SqliteConnection};
 
@@ -7,7 +7,8 @@ pub(crate) enum Conn<'c> {
     Sqlite(&'c mut SqliteConnection),
     Postgres {
         conn: &'c mut PgConnection,
-        /// Whether statements may be prepared by name: not behind a pooler that gives each transaction another server.
+        /// Whether statements may be prepared by name. They may not behind a pooler, which gives each transaction another
+        /// server.
         named: bool,
     },
 }
@@ -21,7 +22,7 @@ impl Conn<'_> {
         }
     }
 
-    /// Where the two speak differently.
+    /// Chooses between two texts where the databases differ.
     pub fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self {
             Self::Sqlite(_) => sqlite,
@@ -30,7 +31,7 @@ impl Conn<'_> {
     }
 }
 
-/// Runs a statement; how many rows it touched.
+/// Runs a statement. Returns the number of rows that it changed.
 macro_rules! execute {
     ($db:expr, $sql:expr $(, $value:expr)* $(,)?) => {{
         let sql: &'static str = $sql;
@@ -76,10 +77,10 @@ macro_rules! rows {
     }};
 }
 
-/// Runs several statements that share one list of values, the last of which may give a row.
+/// Runs several statements that share one list of values. The last one may return a row.
 ///
-/// SQLite takes them in one trip to its thread; PostgreSQL one after the other. Each names the values it uses, and a value
-/// that one of them doesn't use still has its type, as PostgreSQL demands.
+/// SQLite gets them in one trip to its thread, PostgreSQL one after the other. Each statement names the values that it
+/// uses. A value that it doesn't use still needs its type, because PostgreSQL demands one.
 macro_rules! together {
     ($db:expr, $row:ty, [$first:expr $(, $then:expr)* $(,)?], $values:tt) => {
         match $db.conn() {

@@ -1,4 +1,4 @@
-//! What connectors remember between calls.
+//! The state that connectors keep between calls.
 
 use async_trait::async_trait;
 use resly_core::{
@@ -35,7 +35,7 @@ struct Entry {
 async fn set(db: &mut Conn<'_>, entry: &Entry) -> Result<(), OperationError<SetStateError>> {
     let (connection, connector) = (Id(entry.connection.0), Text(&entry.connector));
     if matches!(db, Conn::Postgres { .. }) {
-        // Two calls of one connection must not both find room for the last entry.
+        // The lock keeps two calls of one connection from both finding room for the last entry.
         execute!(
             db,
             "SELECT pg_advisory_xact_lock(hashtextextended($1::text || ':' || $2, 0))",
@@ -73,7 +73,7 @@ async fn set(db: &mut Conn<'_>, entry: &Entry) -> Result<(), OperationError<SetS
     if bytes.0.saturating_add(new as u64) > TOTAL_BYTES {
         return Err(OperationError::Refused(SetStateError::TooLarge));
     }
-    // Of a connection that was deleted in the meantime, nothing is kept.
+    // The connection may have been deleted meanwhile. Then nothing is stored.
     execute!(
         db,
         "INSERT INTO connector_state (organization_id, connection_id, connector, key, value, expires_at)
@@ -117,7 +117,7 @@ impl StateStore for Store {
         Ok(found.map_err(failed(doing))?.map(|(value,)| value))
     }
 
-    /// A refusal leaves what was there before.
+    /// A refused value leaves the old one in place.
     async fn set_state(
         &self,
         organization: OrganizationId,

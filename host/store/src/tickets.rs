@@ -21,7 +21,7 @@ pub struct Ticket {
     pub conversation: Option<ConversationId>,
     pub subject: String,
     pub body: String,
-    /// `open` until somebody who reads the table says otherwise.
+    /// `open`, until somebody changes it in the table.
     pub status: String,
     pub created_at: Timestamp,
 }
@@ -52,7 +52,7 @@ pub(crate) async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), 
 }
 
 impl Store {
-    /// At most `limit`, newest first, of those that come after `before` in the list.
+    /// At most `limit` tickets, newest first, that follow `before` in the list.
     pub async fn list_tickets(
         &self,
         organization: OrganizationId,

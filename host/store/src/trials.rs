@@ -1,4 +1,4 @@
-//! What an admin's trials leave behind: the last output of each action, and the fuel.
+//! What trials leave: the last output of each action, and the fuel that they burnt.
 
 use async_trait::async_trait;
 use resly_core::{
@@ -20,9 +20,9 @@ use crate::{
 
 #[async_trait]
 impl TrialStore for Store {
-    /// Of a connection that was deleted in the meantime, nothing is kept.
+    /// Stores nothing when the connection was deleted meanwhile.
     async fn keep_sample(&self, sample: LastOutput) -> Result<(), StoreError> {
-        self.write("keep a sample", move |mut db| {
+        self.write("store an action's last output", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -50,7 +50,7 @@ impl TrialStore for Store {
         connection: ConnectionId,
         action: &str,
     ) -> Result<Option<LastOutput>, StoreError> {
-        let doing = "find a sample";
+        let doing = "read an action's last output";
         let mut db = self.reader(doing).await?;
         let found = row!(
             db,

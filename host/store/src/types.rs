@@ -1,7 +1,7 @@
-//! Values as both databases hold them: ids, instants, counts, texts from strangers and JSON.
+//! Values that the two databases store differently: ids, instants, counts, texts from strangers, and JSON.
 //!
-//! In PostgreSQL they are `uuid`, `timestamptz`, `bigint`, `text`, `jsonb` and `json`; in SQLite they are text (and integers),
-//! with instants in RFC 3339 of one width, so that they sort as they should.
+//! In PostgreSQL they are `uuid`, `timestamptz`, `bigint`, `text`, `jsonb` and `json`. In SQLite they are text, or
+//! integers. There, instants are RFC 3339 of one width, so that they sort by time.
 
 use std::borrow::Cow;
 
@@ -104,7 +104,7 @@ impl<'r> Decode<'r, Postgres> for Time {
     }
 }
 
-/// A number that is never negative; what is over `i64::MAX` is stored as that.
+/// A number that isn't negative. Numbers over `i64::MAX` are stored as `i64::MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Count(pub u64);
 
@@ -295,7 +295,8 @@ fn clean(value: Value) -> Value {
     }
 }
 
-/// A value that is stored under its name in JSON, such as a status: an enum of core whose serde names are its columns'.
+/// Reads a value that is stored under its serde name, such as a status. A name that this version doesn't know is an
+/// error.
 pub(crate) fn named<T: DeserializeOwned>(name: String) -> Result<T, sqlx::Error> {
     serde_json::from_value(Value::String(name)).map_err(|error| sqlx::Error::Decode(error.into()))
 }

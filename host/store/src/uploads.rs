@@ -1,4 +1,5 @@
-//! What becomes of an uploaded version: some host compiles it, under a lease, and an admin decides about it.
+//! Uploaded versions until they can be installed: a host compiles each under a lease, and an admin approves or rejects
+//! it.
 
 use resly_core::{
     connector::approval::Approval,
@@ -15,7 +16,8 @@ use crate::{
     types::{Count, Id, Text, Time, name_of},
 };
 
-/// How often compiling a version may be cut off before it is refused: a component must not end host after host.
+/// How often compiling a version may be cut off before it is refused, so that a component can't end one host after
+/// another.
 const ATTEMPTS: u64 = 3;
 
 /// A version to compile.
@@ -33,7 +35,7 @@ pub struct Decision {
     pub organization: OrganizationId,
     pub connector: String,
     pub version: String,
-    /// The component that was looked at.
+    /// The component that the admin reviewed.
     pub component: Digest,
     pub approval: Approval,
     /// Why it was rejected.
@@ -42,13 +44,13 @@ pub struct Decision {
     pub now: Timestamp,
 }
 
-/// What became of a decision.
+/// The result of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decided {
     Done,
-    /// There is no such upload, or it is another content by now.
+    /// There is no such upload, or it has another content by now.
     Missing,
-    /// Connections use it: their ids and names.
+    /// Connections use it. Their ids and names.
     InUse(Vec<(ConnectionId, String)>),
 }
 
@@ -132,7 +134,7 @@ async fn decide(db: &mut Conn<'_>, decision: &Decision) -> Result<Decided, sqlx:
 }
 
 impl Store {
-    /// Says how compiling a version went; a reason is a refusal.
+    /// Stores the result of compiling a version. `refused` is why it failed.
     pub async fn settle_connector(&self, version: Compiling, refused: Option<String>) -> Result<(), StoreError> {
         self.write("settle a connector", move |mut db| {
             Box::pin(async move { Ok(settle(&mut db, &version, refused.as_deref()).await?) })
@@ -140,7 +142,7 @@ impl Store {
         .await
     }
 
-    /// Takes over the versions that no host is compiling any more. One that was cut off too often is refused.
+    /// Takes over versions that no host compiles any more. A version that was cut off too often is refused.
     pub async fn claim_compiling(&self, now: Timestamp) -> Result<Vec<Compiling>, StoreError> {
         self.write("take over what is to be compiled", move |mut db| {
             Box::pin(async move { Ok(claim(&mut db, now).await?) })
@@ -148,7 +150,7 @@ impl Store {
         .await
     }
 
-    /// Keeps a version that this host compiles its own for another while.
+    /// Renews this host's lease on a version that it compiles.
     pub async fn hold_compiling(&self, version: Compiling, now: Timestamp) -> Result<(), StoreError> {
         self.write("go on compiling a connector", move |mut db| {
             Box::pin(async move {
@@ -169,7 +171,7 @@ impl Store {
         .await
     }
 
-    /// Approves or rejects an uploaded version. One that connections use can't be rejected.
+    /// Approves or rejects an uploaded version. A version that connections use can't be rejected.
     pub async fn decide_connector(&self, decision: Decision) -> Result<Decided, StoreError> {
         self.write("decide about a connector", move |mut db| {
             Box::pin(async move { Ok(decide(&mut db, &decision).await?) })

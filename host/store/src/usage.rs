@@ -1,4 +1,4 @@
-//! Counting: one conditional upsert for each count, so that a limit holds however many count at once.
+//! Counts usage. Each count is one conditional upsert, so that a limit holds however many count at once.
 
 use std::collections::BTreeMap;
 
@@ -40,17 +40,17 @@ pub(crate) struct Counted {
     pub limit: Option<u64>,
 }
 
-/// What a plan says no to.
+/// Why a plan refuses a count.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     Limit(LimitReached),
     SubscriptionEnded,
 }
 
-/// Counts `quantity` in production, or says why not.
+/// Counts `quantity` in production.
 ///
-/// One statement reads the plan, compares and adds: in PostgreSQL the row is locked when the comparison is made, so two
-/// hosts can't both take the last one. Messages ask, besides, for a subscription that goes on.
+/// One statement reads the plan, compares and adds. In PostgreSQL the row is locked when it is compared, so two hosts
+/// can't both take the last unit. Messages also need a subscription that hasn't ended.
 const COUNT: &str = "INSERT INTO usage
         (id, organization_id, period_start, meter, environment, used, plan_limit, created_at, updated_at)
     SELECT $1, o.id, $3, $4, 'production', $5, o.plan_limit, $6, $6
@@ -90,7 +90,7 @@ pub(crate) async fn count(
     }
 }
 
-/// Counts in the sandbox, where nothing is limited.
+/// Counts in the sandbox environment, where nothing is limited.
 pub(crate) async fn count_sandbox(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -139,7 +139,7 @@ pub(crate) async fn refusal_reason(
         meter.name()
     )?;
     let used = used.map_or(0, |(used,)| used.0);
-    // A limit that was lifted a moment ago leaves the count as the nearest truth.
+    // The limit may have been removed a moment ago. Then the count stands for it.
     let limit = limit.map_or(used, |limit| limit.0);
     Ok(OperationError::Refused(Refusal::Limit(LimitReached {
         of: LimitLevel::Plan,
@@ -187,7 +187,7 @@ pub(crate) async fn count_for_key(
     Err(OperationError::Refused(Refusal::Limit(LimitReached { of, meter, limit: cap, used, resets_at })))
 }
 
-/// Counts one message against the key and the organization: both or neither. What is left of the tighter.
+/// Counts one message against the key and the organization, both or neither. Returns what is left of the tighter limit.
 pub(crate) async fn count_message(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -240,7 +240,7 @@ pub(crate) fn tightest<'c>(counts: impl IntoIterator<Item = &'c Counted>, period
     counts.into_iter().filter_map(left).min_by_key(|left| left.remaining)
 }
 
-/// Gives one message back to the month that it was counted in.
+/// Takes one message's count back from the month that it was counted in.
 pub(crate) async fn refund_message(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -269,7 +269,7 @@ pub(crate) async fn refund_message(
 }
 
 impl Store {
-    /// The meters of the month that `now` is in.
+    /// The meters of the month of `now`.
     pub async fn usage(&self, organization: OrganizationId, now: Timestamp) -> Result<UsageReport, StoreError> {
         let doing = "report the usage";
         let limits = self.plan(organization).await?.limits;

@@ -1,4 +1,4 @@
-//! What the master keys wrap: the key of each organization's vault, and the host's own secrets.
+//! What the master keys wrap: each organization's vault key, and the host's own secrets.
 
 use resly_core::{error::StoreError, id::OrganizationId};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::{
 const FIND: &str = "SELECT wrapped FROM vault_keys WHERE organization_id = $1";
 const FIND_SECRET: &str = "SELECT wrapped FROM host_secrets WHERE name = $1";
 
-/// Wrapped bytes, to be put in the place of those that were read.
+/// Newly wrapped bytes, and the old ones that they replace.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewWrapping {
     pub of: WrappedFor,
@@ -21,11 +21,11 @@ pub struct NewWrapping {
     pub new: Vec<u8>,
 }
 
-/// Whose wrapped bytes.
+/// The owner of wrapped bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub enum WrappedFor {
     Organization(OrganizationId),
-    /// A secret of the host's own, by its name.
+    /// A secret of the host, by its name.
     Host(String),
 }
 
@@ -37,7 +37,7 @@ impl Store {
         Ok(found.map(|(wrapped,)| wrapped))
     }
 
-    /// Keeps a key, unless there is one: the first writer wins, and everyone gets what is kept.
+    /// Stores a key unless there is one. Returns the stored one, so the first writer wins.
     pub async fn put_vault_key(&self, organization: OrganizationId, wrapped: &[u8]) -> Result<Vec<u8>, StoreError> {
         let wrapped = wrapped.to_vec();
         self.write("keep an organization's vault key", move |mut db| {
@@ -57,14 +57,14 @@ impl Store {
         .await
     }
 
-    /// The wrapped keys in the order of their organizations, those after `after`, `most` of them.
+    /// At most `most` wrapped keys that follow `after`, in the order of their organizations.
     pub async fn vault_keys(
         &self,
         after: Option<OrganizationId>,
         most: u32,
     ) -> Result<Vec<(OrganizationId, Vec<u8>)>, StoreError> {
         let doing = "read wrapped keys";
-        // No organization has the lowest id there is.
+        // No organization has the nil id.
         let after = after.map_or(Uuid::nil(), |after| after.0);
         let mut db = self.reader(doing).await?;
         let found = rows!(
@@ -86,14 +86,14 @@ impl Store {
         Ok(found.map(|(wrapped,)| wrapped))
     }
 
-    /// Every secret of the host's own, wrapped, by its name.
+    /// Every secret of the host, wrapped, by its name.
     pub async fn host_secrets(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let doing = "read the host's own secrets";
         let mut db = self.reader(doing).await?;
         rows!(db, (String, Vec<u8>), "SELECT name, wrapped FROM host_secrets ORDER BY name").map_err(failed(doing))
     }
 
-    /// Keeps a secret of the host's own, unless there is one of the name: the first host wins, and all get what is kept.
+    /// Stores a secret of the host unless there is one with its name. Returns the stored one, so the first host wins.
     pub async fn put_host_secret(&self, name: &str, wrapped: &[u8]) -> Result<Vec<u8>, StoreError> {
         let (name, wrapped) = (name.to_owned(), wrapped.to_vec());
         self.write("keep a secret of the host's own", move |mut db| {
@@ -112,8 +112,8 @@ impl Store {
         .await
     }
 
-    /// Replaces wrapped bytes, each where it still is what was read; how many it were. Callers give them in the order of
-    /// [`Self::vault_keys`], so that two who do this at once wait for each other and never in a circle.
+    /// Replaces wrapped bytes that haven't changed since they were read. Returns their number. Callers give them in the
+    /// order of [`Self::vault_keys`], so that two calls at once can't deadlock.
     pub async fn rewrap(&self, new: Vec<NewWrapping>) -> Result<u64, StoreError> {
         self.write("move wrapped keys to another master key", move |mut db| {
             Box::pin(async move {

@@ -1,5 +1,5 @@
-//! The organization's webhook, and what is still to be told to it. A message is written in the transaction of what it
-//! tells, and any host delivers it: at least once, since a host may die between the answer and noting it.
+//! Each organization's webhook and its queue of messages. A message is queued in the transaction of the event that it
+//! tells. Any host delivers it, at least once: a host may die after the delivery and before it is stored.
 
 use resly_core::{
     alert::Event,
@@ -18,7 +18,7 @@ use crate::{
     usage::row_id,
 };
 
-/// How long it is remembered what became of a message.
+/// How long an ended delivery is kept.
 const REMEMBERED_MICROS: i64 = 30 * 24 * 3600 * 1_000_000;
 
 /// An organization's webhook. Its secrets are sealed records, which only the vault opens.
@@ -26,22 +26,22 @@ const REMEMBERED_MICROS: i64 = 30 * 24 * 3600 * 1_000_000;
 pub struct Webhook {
     pub id: WebhookId,
     pub url: String,
-    /// All when `None`.
+    /// The events that it gets. `None` means all.
     pub events: Option<Vec<Event>>,
     pub secret: Vec<u8>,
-    /// The one before, which signs too until then.
+    /// The previous secret, and until when it signs, too.
     pub previous: Option<(Vec<u8>, Timestamp)>,
     pub created_at: Timestamp,
 }
 
-/// What became of a message.
+/// The state of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
-    /// It is to be tried (again).
+    /// It is due for the first or another try.
     Pending,
     Delivered,
-    /// It was given up.
+    /// No further try is made.
     Failed,
 }
 
@@ -54,9 +54,9 @@ pub struct Delivery {
     pub state: DeliveryState,
     pub tries: u32,
     pub next_try_at: Option<Timestamp>,
-    /// Of the newest answer.
+    /// The status of the newest answer.
     pub last_status: Option<u16>,
-    /// Why the newest try failed without an answer, or with one that isn't 2xx.
+    /// Why the newest try failed: it got no answer, or one that isn't 2xx.
     pub last_error: Option<String>,
     pub created_at: Timestamp,
     pub ended_at: Option<Timestamp>,
@@ -69,17 +69,17 @@ pub struct DueDelivery {
     pub organization: OrganizationId,
     /// The JSON text to send, as it is signed.
     pub payload: String,
-    /// Those before this one.
+    /// The number of earlier tries.
     pub tries: u32,
     pub webhook: Webhook,
 }
 
-/// How a try went.
+/// The result of a try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryAttempt {
     pub status: Option<u16>,
     pub error: Option<String>,
-    /// When to try again, after an error; it is given up when there is no such moment.
+    /// When to try again after an error. `None` gives the message up.
     pub again_at: Option<Timestamp>,
 }
 
@@ -145,7 +145,7 @@ async fn find(db: &mut Conn<'_>, organization: OrganizationId) -> Result<Option<
     Ok(row!(db, WebhookRow, FIND, Id(organization.0))?.map(Webhook::from))
 }
 
-/// Writes a message down for the organization's webhook, if it has one that wants this event.
+/// Queues a message for the organization's webhook, if it has one that gets this event.
 pub(crate) async fn enqueue(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -209,7 +209,7 @@ async fn take_due(
     let mut due = Vec::with_capacity(taken.len());
     for (id, organization, payload, tries) in taken {
         let organization = OrganizationId(organization.0);
-        // A webhook that went has taken its messages with it.
+        // Deleting a webhook also gave up its messages.
         if let Some(webhook) = find(db, organization).await? {
             let tries = u32::try_from(tries.0).unwrap_or(u32::MAX);
             due.push(DueDelivery { id: DeliveryId(id.0), organization, payload, tries, webhook });
@@ -255,8 +255,8 @@ impl Store {
         Ok(found.map(Webhook::from))
     }
 
-    /// Makes the organization's webhook, or changes where an existing one leads and what it wants: that one keeps its id
-    /// and secrets. As it is then.
+    /// Creates the organization's webhook, or changes the URL and the events of the existing one, which keeps its id and
+    /// secrets. Returns it.
     pub async fn put_webhook(&self, organization: OrganizationId, webhook: Webhook) -> Result<Webhook, StoreError> {
         self.write("set the webhook", move |mut db| {
             Box::pin(async move {
@@ -282,7 +282,7 @@ impl Store {
         .await
     }
 
-    /// Puts a new secret in place; the one before signs too until `overlap_until`. False when the webhook isn't there.
+    /// Sets a new secret. The previous one signs, too, until `overlap_until`. False when there is no webhook.
     pub async fn rotate_webhook_secret(
         &self,
         organization: OrganizationId,
@@ -307,7 +307,7 @@ impl Store {
         .await
     }
 
-    /// Removes the webhook, and gives up what was still to be told. False when there is none.
+    /// Deletes the webhook and gives up its messages. False when there is none.
     pub async fn delete_webhook(&self, organization: OrganizationId, now: Timestamp) -> Result<bool, StoreError> {
         self.write("remove the webhook", move |mut db| {
             Box::pin(async move {
@@ -325,7 +325,8 @@ impl Store {
         .await
     }
 
-    /// Writes down a message that this host sends at once, taken until `lease_until`. `None` when there is no webhook.
+    /// Queues a message that this host delivers at once. Other hosts leave it alone until `lease_until`. `None` when
+    /// there is no webhook.
     pub async fn begin_delivery(
         &self,
         organization: OrganizationId,
@@ -344,7 +345,7 @@ impl Store {
         .await
     }
 
-    /// Takes at most `most` messages that are due, so that no other host sends them until `lease_until`.
+    /// Takes at most `most` messages that are due. Other hosts leave them alone until `lease_until`.
     pub async fn take_due_deliveries(
         &self,
         now: Timestamp,
@@ -357,7 +358,7 @@ impl Store {
         .await
     }
 
-    /// Notes how a try went.
+    /// Stores the result of a try.
     pub async fn settle_delivery(
         &self,
         organization: OrganizationId,
@@ -371,7 +372,7 @@ impl Store {
         .await
     }
 
-    /// What was, or is to be, told to the organization's webhook, newest first.
+    /// The deliveries to the organization's webhook, newest first.
     pub async fn deliveries(
         &self,
         organization: OrganizationId,
@@ -396,7 +397,7 @@ impl Store {
         found.into_iter().map(DeliveryRow::delivery).collect::<Result<_, _>>().map_err(failed(doing))
     }
 
-    /// Forgets deliveries that ended a month ago.
+    /// Deletes deliveries that ended a month ago.
     pub async fn expire_deliveries(&self, now: Timestamp) -> Result<u64, StoreError> {
         let before = Timestamp::from_micros(now.micros().saturating_sub(REMEMBERED_MICROS));
         self.write("forget old webhook deliveries", move |mut db| {

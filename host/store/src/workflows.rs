@@ -50,8 +50,8 @@ async fn put(db: &mut Conn<'_>, organization: OrganizationId, rule: &Workflow) -
 }
 
 impl Store {
-    /// Makes a rule, or replaces the one with its id. A connection that is not the organization's is left out. False, and
-    /// nothing changed, when the id is another organization's.
+    /// Creates a rule, or replaces the one with its id. A connection of another organization is left out. False when
+    /// the id is another organization's; then nothing changes.
     pub async fn put_workflow(&self, organization: OrganizationId, rule: Workflow) -> Result<bool, StoreError> {
         self.write("keep a workflow", move |mut db| {
             Box::pin(async move { Ok(put(&mut db, organization, &rule).await?) })
@@ -59,7 +59,7 @@ impl Store {
         .await
     }
 
-    /// Oldest first.
+    /// The organization's rules, oldest first.
     pub async fn list_workflows(&self, organization: OrganizationId) -> Result<Vec<Workflow>, StoreError> {
         let doing = "list the workflows";
         let mut db = self.reader(doing).await?;
@@ -84,7 +84,7 @@ impl Store {
         Ok(found.into_iter().map(rule).collect())
     }
 
-    /// False when the organization has no such rule.
+    /// Deletes a rule. False when the organization has no such rule.
     pub async fn delete_workflow(&self, organization: OrganizationId, id: WorkflowId) -> Result<bool, StoreError> {
         self.write("delete a workflow", move |mut db| {
             Box::pin(async move {

@@ -1,14 +1,14 @@
 //! SQLite's one writer: a thread that owns the write connection and commits what has queued up as one group.
 //!
-//! A commit is a sync to the disk, which costs more than all the statements before it. So the writer takes whatever waits,
-//! runs each operation in a savepoint of its own, commits once, and answers then. An operation that fails is undone alone; a
-//! commit that fails takes its whole group with it, and every caller is told.
+//! A commit syncs the disk, which costs more than all the statements before it. So the writer takes all waiting
+//! operations, runs each in a savepoint of its own, commits once, and then answers their callers. An operation that
+//! fails is undone alone. A commit that fails undoes its whole group, and every caller gets the error.
 //!
-//! Between groups a transaction is open that has touched nothing and so holds no lock: the commit of one group and the begin
-//! of the next are one trip to SQLite's thread.
+//! Between groups an empty transaction is open. It holds no lock. With it, the commit of one group and the begin of the
+//! next are one trip to SQLite's thread.
 //!
-//! It is a thread of its own, and not a task, so that each hop to SQLite's thread and back waits for nothing but the
-//! kernel, however busy the tasks of the rest of the host are.
+//! The writer is a thread and not a task, so that each trip to SQLite's thread and back waits only for the kernel,
+//! however busy the host's tasks are.
 
 use std::{
     mem,
@@ -26,19 +26,19 @@ use crate::{
     sql::Conn,
 };
 
-/// Operations that may wait; who comes later waits to be let in.
+/// Operations that the queue holds. Callers beyond them wait until there is room.
 const QUEUE: usize = 4096;
-/// Operations in one commit, so that the first of them isn't kept waiting by the rest.
+/// The most operations in one commit. The first of them waits for the last.
 const GROUP: usize = 128;
-/// How long a group may run until it is committed: large operations make small groups, so that who comes later isn't kept
-/// waiting by all that was queued at once.
+/// How long a group may take new operations. So large operations make small groups, and a caller who comes later
+/// doesn't wait for all that was queued at once.
 const GROUP_TIME: Duration = Duration::from_millis(5);
 
-/// An operation that waits for its turn, its types forgotten.
+/// An operation with its types erased.
 trait Job: Send {
-    /// Runs it; whether what it did is to be kept.
+    /// Runs the operation. Returns whether its changes are kept.
     fn run<'c>(&'c mut self, conn: &'c mut SqliteConnection) -> BoxFuture<'c, bool>;
-    /// Answers the caller, once it is known whether the group's commit failed.
+    /// Answers the caller after the group's commit. `failure` is why the commit failed.
     fn answer(self: Box<Self>, failure: Option<&CommitFailure>);
 }
 
@@ -90,12 +90,12 @@ enum Message {
     Close(oneshot::Sender<()>),
 }
 
-/// The way to the writer. The thread ends when the last of these is dropped.
+/// A handle of the writer. The thread ends when the last handle is dropped.
 #[derive(Clone)]
 pub(crate) struct Writer(mpsc::Sender<Message>);
 
 impl Writer {
-    /// Starts the thread. `guard` is kept until the connection is closed.
+    /// Starts the thread. It drops `guard` when the connection is closed.
     pub fn start(conn: SqliteConnection, guard: impl Send + 'static) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -106,7 +106,7 @@ impl Writer {
         Ok(Self(sender))
     }
 
-    /// Runs one operation in the next group; returns once it is on the disk.
+    /// Runs one operation in the next group. Returns when it is on the disk.
     pub async fn write<T, E, F>(&self, operation: F) -> Result<T, OperationError<E>>
     where
         T: Send + 'static,
@@ -122,7 +122,7 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(OperationError::CommitFailure("the writer ended".into())))
     }
 
-    /// Ends the thread after what is queued already; returns once the file is closed.
+    /// Runs the queued operations and ends the thread. Returns when the file is closed.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.0.send(Message::Close(done)).await.is_ok() {
@@ -148,12 +148,12 @@ async fn serve(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Message>) {
         tracing::warn!(%error, "the database file was not closed cleanly; nothing that was committed is lost");
     }
     if let Some(done) = closing {
-        // Whoever asked may have gone away.
+        // The caller may have gone away.
         done.send(()).ok();
     }
 }
 
-/// Runs `first` and what else waits in one transaction. Returns the wish to close, when that came up.
+/// Runs `first` and other waiting operations in one transaction. Returns the request to close, if one came.
 async fn group(
     conn: &mut SqliteConnection,
     first: Box<dyn Job>,
@@ -195,8 +195,8 @@ async fn group(
     closing
 }
 
-/// Runs one job so that it can be undone alone. The first of a group needs no savepoint: before it there is nothing to
-/// keep. Savepoints of the same name nest, and the commit releases them all.
+/// Runs one job so that it can be undone alone. The first of a group needs no savepoint, because nothing before it has
+/// to be kept. Savepoints of the same name nest, and the commit releases them all.
 async fn run(conn: &mut SqliteConnection, job: &mut dyn Job, first: bool) -> Result<(), sqlx::Error> {
     if !first {
         execute(conn, "SAVEPOINT operation").await?;

@@ -1,4 +1,4 @@
-//! Accepting a question: idempotency, conversation, messages, turn and count, in one transaction.
+//! Accepts a question in one transaction: the idempotency key, the conversation, the messages, the turn and the count.
 
 use resly_core::{
     conversation::{ClientMessage, Message, merge},
@@ -61,7 +61,7 @@ async fn run(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Begun> {
         return continue_answer(db, turn, answer).await;
     }
     if turn.conversation == ConversationRef::New && turn.messages.len() == 1 {
-        // What most turns are: everything is new, so nothing has to be looked at first.
+        // Most turns open a conversation, so nothing has to be read first.
         let visitor = visitor(db, turn).await?;
         let history = stored_messages(turn, turn.new_conversation, &turn.messages)?;
         let conversation = TurnPlace::New { id: turn.new_conversation, visitor };
@@ -76,7 +76,7 @@ async fn run(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Begun> {
     Ok((said.history.into_iter().chain(said.question).collect(), held.id, remaining))
 }
 
-/// Goes on from an answer that is still there; what follows it is replaced.
+/// Continues an answer that wasn't superseded. Messages after it are superseded.
 async fn continue_answer(db: &mut Conn<'_>, turn: &NewTurn, answer: MessageId) -> Outcome<Begun> {
     let held = lock(db, turn, None).await?;
     let mut stored = messages::live(db, turn.organization, held.id).await?;
@@ -110,7 +110,7 @@ async fn run_again(db: &mut Conn<'_>, turn: &NewTurn, earlier: &UnansweredTurn) 
     Ok((history, held.id, remaining))
 }
 
-/// The turn as the databases can hold it, so that what is compared later is what was stored.
+/// The turn with texts that both databases can hold, so that later comparisons see what was stored.
 fn storable(mut turn: NewTurn) -> NewTurn {
     let clean = |text: &mut String| {
         if text.contains('\0') {
@@ -132,7 +132,7 @@ fn storable(mut turn: NewTurn) -> NewTurn {
     turn
 }
 
-/// Finds or makes the conversation and sets positions aside for all that may be new.
+/// Finds or creates the conversation and takes positions for all messages that may be new.
 async fn lock(db: &mut Conn<'_>, turn: &NewTurn, again: Option<&UnansweredTurn>) -> Outcome<LockedConversation> {
     let visitor = visitor(db, turn).await?;
     let places = i64::try_from(turn.messages.len()).unwrap_or(i64::MAX - 1) + 1;
@@ -155,16 +155,16 @@ async fn visitor(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Option<Id>> {
     Ok(conversations::visitor(db, turn.organization, visitor, turn.now).await?)
 }
 
-/// What a client's history came to.
+/// A client's history after its messages were stored.
 struct StoredHistory {
-    /// All that is stored and stays.
+    /// The stored messages that aren't superseded.
     history: Vec<Message>,
-    /// The last of what is new, which is still to be stored, with its answer.
+    /// The last new message. It is stored later, together with its answer.
     question: Option<Message>,
     position: i64,
 }
 
-/// Replaces what the client's history replaces, and stores what it brings, up to the question.
+/// Supersedes the messages that the client's history replaces, and stores its new ones, except for the question.
 async fn store_history(
     db: &mut Conn<'_>,
     turn: &NewTurn,
@@ -204,7 +204,7 @@ fn stored_messages(turn: &NewTurn, conversation: ConversationId, new: &[ClientMe
         .collect())
 }
 
-/// The same request again: its messages are stored already, and a new answer takes the old one's place.
+/// Repeats a request. Its messages are stored already, and a new answer replaces the old one.
 async fn replace_answer(
     db: &mut Conn<'_>,
     turn: &NewTurn,
@@ -235,7 +235,7 @@ async fn replace_answer(
     if turn.continues.is_some() {
         return Err(OperationError::Refused(BeginTurnError::NoApproval));
     }
-    // The question was replaced in the meantime, so it is asked anew.
+    // The question was superseded meanwhile, so it is stored again.
     let said = store_history(db, turn, held, stored).await?;
     let mut position = said.position;
     if let Some(question) = &said.question {
@@ -246,8 +246,7 @@ async fn replace_answer(
     Ok(said.history.into_iter().chain(said.question).collect())
 }
 
-/// Puts this turn in the place of an earlier one that gave no answer. The earlier one's host, should it still be there,
-/// finds nothing to finish.
+/// Replaces an earlier turn that gave no answer. If the earlier turn's host is still running, it finds no turn to finish.
 async fn take_over(
     db: &mut Conn<'_>,
     turn: &NewTurn,

@@ -1,4 +1,4 @@
-//! Cancelling an answer on a host that doesn't write it: a flag on the turn's row, for which the writing host looks.
+//! Cancels an answer that another host writes. It sets a flag in the turn's row, which the writing host polls.
 
 use resly_core::{
     error::StoreError,
@@ -52,7 +52,7 @@ pub(super) async fn request(store: &Store, organization: OrganizationId, answer:
         .await
 }
 
-/// Turns in progress are few, and have an index: it is cheap to look every second.
+/// Answers that are to be cancelled. Turns in progress are few and have an index, so reading them every second is cheap.
 pub(super) async fn requests(store: &Store) -> Result<Vec<MessageId>, StoreError> {
     let doing = "look for answers to cancel";
     let mut db = store.reader(doing).await?;

@@ -1,4 +1,4 @@
-//! Storing an answer: the turn's end, its message and its bill, in one transaction.
+//! Stores an answer in one transaction: the turn's end, its message and its bill.
 
 use resly_core::{model::FinishReason, turn::store::FinishedTurn};
 
@@ -9,7 +9,7 @@ use crate::{
     usage::{self, row_id},
 };
 
-/// What a turn's row knows about its count.
+/// What a turn's row says about its count.
 #[derive(sqlx_macros::FromRow)]
 struct Ended {
     key_id: Id,
@@ -30,7 +30,7 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
         turn.status.name(),
         !turn.refund
     )?;
-    // The first end counts; and a turn that was run again under its idempotency key is not this one any more.
+    // Only the first end counts. A turn that was repeated under its idempotency key has another answer now.
     let Some(ended) = ended else { return Ok(()) };
     let (kind, quantity): (_, i64) = match (turn.refund, ended.billed) {
         (false, false) => (Kind::Chat, 1),

@@ -1,4 +1,4 @@
-//! What an idempotency key stands for already.
+//! Finds the earlier turn of an idempotency key.
 
 use std::time::Duration;
 
@@ -28,11 +28,11 @@ struct TurnRow {
     billed: bool,
 }
 
-/// A turn that ended without an answer, and is run again.
+/// A turn that ended without an answer, so it may be repeated.
 pub(super) struct UnansweredTurn {
     pub answer: MessageId,
     pub conversation: ConversationId,
-    /// What was counted for it and not given back stays counted: once.
+    /// The month in which it was counted, unless the count was taken back. A repeat isn't counted again.
     pub counted: Option<CountedPeriod>,
     pub billed: bool,
 }
@@ -45,7 +45,7 @@ pub(super) struct CountedPeriod {
 
 pub(super) enum IdempotencyMatch {
     None,
-    /// The key was used for something else.
+    /// The key was used for another request.
     Other,
     InFlight {
         answer: MessageId,
@@ -63,7 +63,7 @@ macro_rules! find {
     };
 }
 
-/// Looks the key up among those of the same API key and visitor, and holds what it finds until the transaction ends.
+/// Finds the turn by its key, under the same API key and visitor, and locks it until the transaction ends.
 pub(super) async fn find(db: &mut Conn<'_>, turn: &NewTurn, by: &Idempotency) -> Result<IdempotencyMatch, sqlx::Error> {
     let sql = db.pick(concat!(find!(), ""), concat!(find!(), " FOR UPDATE"));
     let visitor = turn.visitor.as_deref().unwrap_or_default();
@@ -85,7 +85,7 @@ impl TurnRow {
                 let lease_left = self.lease_until.0.since(now);
                 return Ok(IdempotencyMatch::InFlight { answer: MessageId(self.id.0), lease_left });
             }
-            // Its host died, and nobody has come to settle it yet.
+            // Its host died, and it isn't settled yet.
             MessageStatus::Streaming => self.billed,
             MessageStatus::Interrupted | MessageStatus::Failed => true,
         };

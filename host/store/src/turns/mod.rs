@@ -1,8 +1,8 @@
 //! Turns: a question is accepted in one transaction, its answer is stored in another.
 //!
-//! A turn is counted when it begins and billed when it ends; `counted` and `billed` in its row say what was done, so that
-//! whatever happens in between (a crash, a retry under the same idempotency key, a host that comes back late) neither
-//! happens twice.
+//! A turn is counted when it begins and billed when it ends. `counted` and `billed` in its row say what was done. So
+//! neither happens twice, whatever happens between: a crash, a repeat under the same idempotency key, a host that comes
+//! back late.
 
 mod begin;
 mod cancel;
@@ -32,7 +32,7 @@ use crate::{
     usage::{self, Refusal},
 };
 
-/// A plan's refusal as a turn's.
+/// A plan's refusal as a turn's error.
 fn refused(refusal: Refusal) -> BeginTurnError {
     match refusal {
         Refusal::Limit(limit) => BeginTurnError::Limit(limit),
@@ -46,8 +46,8 @@ impl TurnStore for Store {
         self.write("accept a question", move |mut db| Box::pin(async move { begin::begin(&mut db, turn).await })).await
     }
 
-    /// Also takes the end of a turn that was given up as interrupted, as long as nothing has taken its place: its host
-    /// was slow, not dead, and the answer is there.
+    /// Also stores the end of a turn that was settled as interrupted, as long as no other turn replaced it: its host was
+    /// slow, not dead.
     async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError> {
         self.write("store an answer", move |mut db| Box::pin(async move { Ok(finish::finish(&mut db, &turn).await?) }))
             .await

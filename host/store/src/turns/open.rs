@@ -1,4 +1,4 @@
-//! The statements that open a turn, in as few trips as can be: this is what stands between a customer and the first word.
+//! The statements that open a turn. They take as few trips as possible, because the customer waits for them.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ use crate::{
     usage::{self, Counted, row_id},
 };
 
-/// Where a turn takes place.
+/// The conversation of a turn.
 pub(super) enum TurnPlace {
-    /// In a conversation that is made with it.
+    /// A conversation that is created with the turn.
     New { id: ConversationId, visitor: Option<Id> },
-    /// In a conversation that is held already, from that position on.
+    /// A locked conversation. The turn's messages begin at the position.
     LockedConversation {
         id: ConversationId,
         position: i64,
-        /// What the client will know the answer by, when it goes on from another one.
+        /// The client's name of the answer, when it continues another answer.
         answers_as: Option<String>,
     },
 }
@@ -71,10 +71,10 @@ macro_rules! count {
     };
 }
 
-/// Stores the question, the empty answer and the turn, and counts it; what is left of the tighter limit.
+/// Stores the question, the empty answer and the turn, and counts it. Returns what is left of the tighter limit.
 ///
-/// The organization's count comes last: in PostgreSQL its row is the one that all turns want, and from there it is held
-/// to the commit only.
+/// The organization's count comes last. In PostgreSQL all its turns need that row's lock, which is then held only until
+/// the commit.
 pub(super) async fn open(
     db: &mut Conn<'_>,
     turn: &NewTurn,
@@ -123,7 +123,7 @@ pub(super) async fn open(
     let counted = match (&place, question) {
         (TurnPlace::New { .. }, _) => run!(conversation!(), question_and_answer!(), turn!(), count!()),
         (TurnPlace::LockedConversation { .. }, Some(_)) => run!(question_and_answer!(), turn!(), count!()),
-        // The same question again: only its answer is new.
+        // A repeated question. Only its answer is new.
         (TurnPlace::LockedConversation { answers_as, .. }, None) => {
             let blank = Message { client_id: answers_as.clone(), ..blank(turn, id) };
             messages::insert(db, turn.organization, &blank, position).await?;
@@ -142,11 +142,11 @@ pub(super) async fn open(
     }
 }
 
-/// In PostgreSQL another host may have taken the idempotency key between the look and here.
+/// In PostgreSQL another host may have used the idempotency key since it was looked up.
 fn taken(error: sqlx::Error) -> OperationError<BeginTurnError> {
     match &error {
         sqlx::Error::Database(reason) if reason.constraint() == Some("turns_idempotency") => {
-            // It has just begun: how long it takes is unknown.
+            // It has just begun, so its end is unknown.
             OperationError::Refused(BeginTurnError::InFlight { answer: None, lease_left: Duration::ZERO })
         }
         _ => OperationError::Database(error),

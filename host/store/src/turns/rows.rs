@@ -1,4 +1,4 @@
-//! Messages as a turn stores them.
+//! The messages that a turn stores.
 
 use resly_core::{
     conversation::{ClientMessage, Message, MessageStatus},
@@ -30,7 +30,7 @@ pub(super) fn stored_message(
     }
 }
 
-/// The answer, before it has a word.
+/// The empty answer.
 pub(super) fn blank(turn: &NewTurn, conversation: ConversationId) -> Message {
     let nothing = ClientMessage { id: None, role: Role::Assistant, text: String::new() };
     Message { status: MessageStatus::Streaming, ..stored_message(turn, conversation, &nothing, turn.answer) }
