@@ -1,5 +1,5 @@
-//! A way in for `make bench`: the same call in a fresh instance, in a warm one, and the instance alone, each on the
-//! measuring thread, so that what is measured is the call.
+//! Calls for `make bench`: a call in a new instance, the same in a warm instance, and an instance alone. All run on the
+//! measuring thread, so that only the call is measured.
 
 use std::{
     sync::Arc,
@@ -23,13 +23,13 @@ use crate::{
     store::store,
 };
 
-/// One connector under measurement. To be used within a tokio runtime.
+/// One connector to measure. It has to be used within a tokio runtime.
 pub struct Bench {
     sandbox: Arc<WasmSandbox>,
     loaded: Arc<Loaded>,
 }
 
-/// An instance that is kept: what no production call ever gets.
+/// An instance that is used for several calls. Production never does that.
 pub struct WarmInstance {
     store: Store<Guest>,
     connector: Connector,
@@ -41,7 +41,7 @@ impl Bench {
         Ok(Self { sandbox: Arc::clone(sandbox), loaded: sandbox.load(HOST, component).await? })
     }
 
-    /// A call as production makes it, without the way to a guest thread and back.
+    /// A call as production makes it, without the change to a guest thread and back.
     pub async fn fresh(&self, invocation: Invocation) -> Outcome {
         let sandbox = &self.sandbox;
         call::run_in_new_instance(
@@ -54,7 +54,7 @@ impl Bench {
         .await
     }
 
-    /// A store and an instance, made and dropped.
+    /// Makes a store and an instance, and drops them.
     pub async fn instantiate(&self, invocation: Invocation) -> Result<(), ComponentError> {
         let (mut store, _) = self.open(invocation)?;
         self.loaded.pre.instantiate_async(&mut store).await.map_err(failed)?;
@@ -79,7 +79,7 @@ impl Bench {
     }
 }
 
-/// A mapping in a fresh mapper, without the way to a guest thread and back.
+/// A mapping in a new mapper, without the change to a guest thread and back.
 pub async fn map(
     sandbox: &WasmSandbox,
     organization: OrganizationId,
@@ -94,7 +94,7 @@ pub async fn map(
 }
 
 impl WarmInstance {
-    /// Calls the kept instance, with the fuel and the HTTP calls of a fresh one.
+    /// Calls the warm instance, with the fuel and the HTTP calls of a new one.
     pub async fn call(&mut self, action: &str, input: &str, settings: &str, context: &str) -> Outcome {
         let started = Instant::now();
         let guest = self.store.data_mut();

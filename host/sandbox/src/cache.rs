@@ -1,8 +1,8 @@
 //! Compiled components on disk, each under a MAC.
 //!
 //! A file is the magic number, the engine's compatibility hash, the component's digest, an HMAC-SHA256 over those and
-//! the machine code, and the machine code. A file is read whole, checked, and used from memory; anything that isn't
-//! right is as good as absent.
+//! the machine code, and the machine code. A file is read whole, checked, and used from memory. A file that fails a check
+//! is treated as missing.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use crate::{error::SandboxError, native_code::PrecompiledComponent};
 const MAGIC: &[u8; 8] = b"RESLYC01";
 const HASH: usize = 32;
 const HEADER: usize = MAGIC.len() + 3 * HASH;
-/// No artefact is larger.
+/// The most bytes of a file.
 const MOST: u64 = 512 << 20;
 
 pub struct Cache {
@@ -34,7 +34,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Makes the folder when it isn't there.
+    /// Opens the folder, or creates it.
     pub fn open(
         folder: &Path,
         key: [u8; 32],
@@ -46,7 +46,7 @@ impl Cache {
         Ok(Self { folder: folder.to_owned(), key, compatibility, random })
     }
 
-    /// Machine code that this host wrote for this component and this engine. Blocks on the disk.
+    /// Reads the machine code that this host wrote for this component and this engine. It blocks on the disk.
     pub fn load(&self, digest: Digest) -> Option<PrecompiledComponent> {
         let mut file = Vec::new();
         fs::File::open(self.path(digest)).ok()?.take(MOST).read_to_end(&mut file).ok()?;
@@ -72,7 +72,7 @@ impl Cache {
         bound == self.bound(digest) && self.mac(bound, code).is_some_and(|right| right.verify_slice(mac).is_ok())
     }
 
-    /// Writes a file whole or not at all. Blocks on the disk.
+    /// Writes a file whole or not at all. It blocks on the disk.
     pub fn store(&self, digest: Digest, precompiled: &PrecompiledComponent) -> io::Result<()> {
         let bound = self.bound(digest);
         let mac = self.mac(&bound, precompiled.bytes()).ok_or(io::ErrorKind::InvalidInput)?.finalize().into_bytes();
@@ -97,7 +97,7 @@ impl Cache {
         self.folder.join(format!("{digest}.code"))
     }
 
-    /// What a file is bound to beside its code.
+    /// The part of a file before its MAC, which the MAC covers beside the code.
     fn bound(&self, digest: Digest) -> Vec<u8> {
         [MAGIC.as_slice(), &self.compatibility, &digest.0].concat()
     }

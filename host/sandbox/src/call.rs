@@ -1,4 +1,4 @@
-//! One call of a connector, on a guest thread: a fresh store, the guest, what it said, what it cost.
+//! One call of a connector, on a guest thread: it makes a store and an instance, calls the guest, and judges the result.
 
 use std::{
     borrow::Cow,
@@ -26,7 +26,7 @@ use crate::{
     store::{cost, store},
 };
 
-/// Runs a call to its end. The slot is the instance's place in the pool, and is given back after it.
+/// Runs a call to its end. The slot is the instance's place in the pool. It is released after the instance is dropped.
 pub async fn run(
     engine: Engine,
     shared: Arc<Shared>,
@@ -116,13 +116,14 @@ fn check(output: String, guest: &Guest) -> Result<String, Fault> {
     }
 }
 
-/// Output without the call's credential. The guest has decoded what the service sent, so a credential may show only now.
+/// Removes the call's credential from an output. The guest has decoded the service's response, so an encoded credential
+/// may show only now.
 fn redacted(output: String, guest: &Guest) -> String {
     let Cow::Owned(text) = guest.redact(&output) else { return output };
     if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() {
         return text;
     }
-    // It stood where no string is, as a number: then texts, names and numbers are looked at one by one.
+    // A number was replaced, so the text isn't JSON any more. Each text, name and number is redacted by itself.
     let Ok(value) = serde_json::from_str::<Value>(&output) else { return "null".to_owned() };
     redact_value(value, guest).to_string()
 }
@@ -146,7 +147,7 @@ fn redact_value(value: Value, guest: &Guest) -> Value {
     }
 }
 
-/// The longest wait that a caller sits out: of a fault after which the service asks for more, nobody is told to try again.
+/// The longest wait after which a repeat is offered. When the service asks for a longer one, the fault isn't retryable.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A fault that the guest itself reports.
@@ -171,8 +172,8 @@ fn own_fault(said: action::Fault, guest: &Guest) -> Fault {
     Fault::new(kind, message).retryable(said.retryable && in_time)
 }
 
-/// A fault of the service that a repeat doesn't mend, after an answer that reports no failure: the service works, and the
-/// guest can't read what it says. The WIT has no kind of its own for that.
+/// The fault of a guest that can't read the service's response. The guest reports a lasting fault of the service, but the
+/// response reports none, so the service works. The WIT has no kind for that.
 fn unexpected(answered: &ResponseSummary, message: &str) -> Option<Fault> {
     match (answered.status, &answered.redirects_to) {
         (200..300, _) => Some(Fault::new(FaultKind::UnexpectedAnswer, message)),
@@ -185,8 +186,9 @@ fn unexpected(answered: &ResponseSummary, message: &str) -> Option<Fault> {
     }
 }
 
-/// Why a guest failed: what the host refused of its last request, since a guest has no word for that and tells it as its
-/// own fault or the service's. That the input is wrong is the guest's to say, and what it used up is another matter.
+/// The cause of a guest's fault. When the host refused the guest's last request, that refusal replaces the fault: the
+/// WIT has no kind for it, so a guest reports it as its own fault or the service's. Faults of the input, and of used-up
+/// resources, stay.
 fn cause(fault: Fault, guest: &Guest) -> Fault {
     let unfit = matches!(
         fault.kind,
@@ -206,7 +208,7 @@ fn cause(fault: Fault, guest: &Guest) -> Fault {
     }
 }
 
-/// The outcome of a call of which nothing ran.
+/// The outcome of a call that wasn't run.
 pub fn refused(fault: Fault) -> Outcome {
     Outcome { result: Err(fault), cost: Cost::default(), log: Vec::new() }
 }

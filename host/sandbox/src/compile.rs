@@ -1,9 +1,9 @@
-//! The compile child: limits itself, compiles what it is given, and ends.
+//! The compile child: a process that limits itself, compiles one component, and ends.
 //!
-//! It reads a [`Job`] and a component on standard input and writes the engine's compatibility hash and the machine
-//! code to standard output, or a reason to standard error. The host keeps standard input open: when that ends, the host is
-//! gone, and so is the child. This contains what compiling may take, not what a
-//! compromised compiler might do.
+//! It reads a [`Job`] and a component from standard input. It writes the engine's compatibility hash and the machine
+//! code to standard output, or a reason to standard error. The host keeps standard input open. When it is closed, the
+//! host has died, and the child ends, too. The limits bound what compiling takes. They don't contain a compromised
+//! compiler.
 
 use std::{
     io::{self, Read, Write},
@@ -19,20 +19,20 @@ use wasmtime::Engine;
 
 use crate::{engine, error::ComponentError, precheck::COMPONENT_MOST};
 
-/// What goes before the component: the limits that the child sets itself.
+/// The limits that the child sets itself. It comes before the component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job {
     pub cpu_s: u64,
     pub memory_bytes: u64,
-    /// How long the component is.
+    /// The component's length in bytes.
     pub length: u64,
 }
 
 const MAGIC: &[u8; 8] = b"RESLYJ02";
 const JOB: usize = 32;
-/// The standard streams, and the few that the runtime opens for a moment.
+/// Open files: the standard streams, and the few that the runtime opens for a moment.
 const FILES: u64 = 16;
-/// As little of the scheduler as can be asked: the host's answers go first.
+/// The lowest priority, because the host's answers are more urgent.
 const NICE: i32 = 19;
 
 impl Job {
@@ -51,7 +51,7 @@ impl Job {
     }
 }
 
-/// What `resly compile` runs.
+/// The main function of `resly compile`.
 pub fn compile_main() -> ExitCode {
     match child() {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,15 +81,15 @@ fn child() -> Result<(), String> {
     output.flush().map_err(|error| error.to_string())
 }
 
-/// Waits for the end of standard input, which comes when the host is gone.
+/// Waits for the end of standard input, which means that the host has died, and ends the process.
 fn end_with_host() {
     let _ = io::stdin().read(&mut [0]);
     std::process::exit(1);
 }
 
 fn restrict(job: Job) -> io::Result<()> {
-    // When the machine runs out of memory, let it be this process that ends and not the host (proc_pid_oom_score_adj(5)).
-    // Where that can't be said, the limit below still holds.
+    // When the machine runs out of memory, this process should end and not the host (proc_pid_oom_score_adj(5)). Where
+    // that can't be set, the limit below still holds.
     drop(std::fs::write("/proc/self/oom_score_adj", "1000"));
     let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     limit(Resource::Cpu, job.cpu_s)?;
@@ -98,13 +98,13 @@ fn restrict(job: Job) -> io::Result<()> {
     limit(Resource::Fsize, 0)?;
     limit(Resource::Nofile, FILES)?;
     rustix::process::nice(NICE)?;
-    // Where a container doesn't allow that, niceness still holds.
+    // Where a container doesn't allow this, the low priority still holds.
     drop(spare_processors());
     Ok(())
 }
 
-/// Keeps to half of the processors, where there are two: niceness alone doesn't keep a child that fills all of them, their
-/// caches and the memory's bandwidth from stopping the host's threads for a tenth of a second now and then.
+/// Keeps to half of the processors, if there are at least two. With a low priority alone, a child that fills all
+/// processors, their caches and the memory's bandwidth stops the host's threads for a tenth of a second now and then.
 fn spare_processors() -> io::Result<()> {
     let allowed = sched_getaffinity(None)?;
     let mine: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&processor| allowed.is_set(processor)).collect();

@@ -1,4 +1,4 @@
-//! The host's side of compiling: a queue, and a child for each component.
+//! The host's side of compiling: a queue, and one child process for each component.
 
 use std::{
     path::Path,
@@ -24,19 +24,19 @@ use crate::{
     slots::{Slot, Slots},
 };
 
-/// The host holds a component's machine code in memory while it checks and keeps it. The largest honest ones, language
-/// runtimes, have 60 MiB.
+/// The most bytes of machine code. The host holds it in memory while it checks and stores it. The largest honest
+/// components, language runtimes, have 60 MiB.
 const OUTPUT_MOST: u64 = 192 << 20;
 const MESSAGE_MOST: u64 = 8 << 10;
 const HASH: usize = 32;
 
-/// Signals (signal(7)) that tell which limit ended a child.
+/// Signals (signal(7)) that show which limit ended a child.
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
 const SIGSEGV: i32 = 11;
 const SIGXCPU: i32 = 24;
 
-/// Compiles components, a few at a time; organizations take turns.
+/// Compiles a few components at a time. Organizations take turns.
 pub struct Queue {
     compiler: Compiler,
     budget: CompileBudget,
@@ -62,7 +62,7 @@ impl Queue {
         self.turns.taken() as usize + self.turns.waiting()
     }
 
-    /// Waits for an organization's turn. Whoever waits should not hold the component's bytes meanwhile.
+    /// Waits for an organization's turn. Callers should not hold the component's bytes while they wait.
     pub async fn turn(&self, organization: OrganizationId) -> Result<Turn, ComponentError> {
         self.turns.acquire(organization).await.map(Turn).map_err(|_| ComponentError::CompileQueue)
     }
@@ -84,7 +84,7 @@ impl Queue {
             tracing::error!(program = %program.display(), %error, "the compile child can't be used");
             ComponentError::Host(error.to_string())
         };
-        // The standard library opens every descriptor close-on-exec, so these three are all that the child has.
+        // The standard library opens every descriptor close-on-exec, so the child has only these three.
         let mut child = Command::new(program)
             .arg("compile")
             .env_clear()
@@ -108,7 +108,7 @@ impl Queue {
         if !status.success() {
             return Err(self.failure(status, &message));
         }
-        // Checked again when it is loaded; this tells an operator what is wrong.
+        // Loading checks this again. The check here tells the operator what is wrong.
         if !output.starts_with(&engine::compatibility(&self.engine)) {
             tracing::error!(program = %program.display(), "the compile child is another build than this host");
             return Err(ComponentError::Host("the compile child is another build than this host".to_owned()));
@@ -142,10 +142,10 @@ async fn run_child(child: &mut Child, job: Job, component: Bytes) -> std::io::Re
         return Err(std::io::ErrorKind::BrokenPipe.into());
     };
     let write = async move {
-        // A child that gives up doesn't read on; its message says why.
+        // A child that fails stops reading, and its message says why.
         drop(input.write_all(&job.encode()).await);
         drop(input.write_all(&component).await);
-        // Open for as long as the child is wanted.
+        // Standard input stays open as long as the child should run.
         input
     };
     let (mut code, mut message) = (Vec::new(), Vec::new());

@@ -1,26 +1,26 @@
-//! What a sandbox is built with.
+//! The sandbox's configuration.
 
 use std::{path::PathBuf, sync::Arc, thread, time::Duration};
 
 use resly_core::time::{Clock, Random};
 
-/// Who compiles components.
+/// Where components are compiled.
 #[derive(Clone, Debug)]
 pub enum Compiler {
-    /// A process of its own for each component, which limits itself: `<program> compile`.
+    /// In a process for each component, `<program> compile`, which limits itself.
     Child { program: PathBuf },
-    /// This process. For tests and benches with components that are trusted: nothing bounds what compiling takes.
+    /// In this process, without bounds. For tests and benches with trusted components.
     InProcess,
 }
 
-/// What compiling one component may take.
+/// The bounds on compiling one component.
 #[derive(Clone, Copy, Debug)]
 pub struct CompileBudget {
-    /// Seconds of CPU, all threads together.
+    /// Seconds of CPU time, of all threads together.
     pub cpu_s: u64,
-    /// Address space.
+    /// Bytes of address space.
     pub memory_bytes: u64,
-    /// From start to end: long enough for the CPU time on a machine that is busy with what goes first.
+    /// The wall-clock time. It has to suffice on a machine that is busy with more urgent work.
     pub wall: Duration,
 }
 
@@ -31,36 +31,37 @@ impl Default for CompileBudget {
     }
 }
 
-/// What a sandbox is built with.
+/// The sandbox's configuration.
 pub struct SandboxConfig {
-    /// Where compiled components are kept; made when it isn't there.
+    /// The folder of compiled components. It is created if necessary.
     pub cache_dir: PathBuf,
     pub compiler: Compiler,
     pub compile_budget: CompileBudget,
-    /// Components that are compiled at a time.
+    /// Components that are compiled at the same time.
     pub compile_parallel: u32,
     /// Components that may wait to be compiled.
     pub compile_queue: usize,
-    /// Authenticates the files in `cache_dir`. Whoever has it can make the host run native code.
+    /// Authenticates the files in `cache_dir`. Anybody who has it can make the host run native code.
     pub mac_key: [u8; 32],
     /// Threads that run guests and nothing else.
     pub guest_threads: usize,
-    /// Connector instances at a time.
+    /// Connector instances at the same time.
     pub instances: u32,
-    /// Mapper instances at a time: a pool of their own, so that connectors that wait for mappings can't exhaust it.
+    /// Mapper instances at the same time. They have a pool of their own, which connectors that wait for mappings can't
+    /// exhaust.
     pub mappers: u32,
     /// Calls of one organization that may wait for an instance.
     pub queue: usize,
-    /// How long a call may wait for its connector to be loaded, which for one that nobody kept compiled is long. It is no
-    /// part of the call's own time.
+    /// How long a call may wait until its connector is loaded. Compiling can make that long. It doesn't count as the
+    /// call's time.
     pub load_wait: Duration,
-    /// Compiled code that is kept in memory.
+    /// Bytes of compiled code that stay in memory.
     pub code_cache_bytes: u64,
-    /// How long a guest runs before another organization's gets its turn.
+    /// How long a guest runs before another organization's guest gets its turn.
     pub tick: Duration,
-    /// What guests see as the time of day.
+    /// The time of day that guests see.
     pub clock: Arc<dyn Clock>,
-    /// Where guests' randomness comes from.
+    /// The source of guests' randomness.
     pub random: Arc<dyn Random>,
 }
 

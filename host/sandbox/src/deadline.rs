@@ -1,4 +1,4 @@
-//! The wall clock's end of a call.
+//! Ends a call at its deadline by the wall clock.
 
 use std::{
     future::{Future, poll_fn},
@@ -9,12 +9,12 @@ use std::{
 
 use crate::fuel::PauseCheck;
 
-/// The deadline came first.
+/// The deadline passed before the future was ready.
 #[derive(Debug)]
 pub struct Elapsed;
 
-/// Awaits a future until the deadline. The clock is asked before the future is: a guest that never waits would
-/// otherwise get one more turn after its deadline.
+/// Awaits a future until the deadline. The clock is read before the future is polled. Otherwise a guest that never waits
+/// would get one more turn after its deadline.
 pub async fn before<T>(
     deadline: Instant,
     pause_check: &PauseCheck,
@@ -24,7 +24,7 @@ pub async fn before<T>(
     let mut timer = pin!(tokio::time::sleep_until(deadline.into()));
     let mut waits = false;
     poll_fn(|context| {
-        // Nothing is asked of the clock in a call that is answered in its first turn.
+        // A call that ends in its first turn needs no clock.
         if waits && Instant::now() >= deadline {
             return Poll::Ready(Err(Elapsed));
         }

@@ -1,4 +1,4 @@
-//! wasmtime's configuration, and the ticks that share guest threads out.
+//! wasmtime's configuration, and the ticks at which guests give up their threads.
 
 use std::{
     hash::{Hash, Hasher},
@@ -12,7 +12,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use crate::error::SandboxError;
 
-/// The largest that one linear memory may grow, whatever a call's allowance says.
+/// The most bytes of one linear memory, whatever a call's allowance says.
 pub const MEMORY_MOST: usize = 64 << 20;
 /// Linear memories of one component. Toolchains make one; adapters of older ones add another.
 pub const MEMORIES_PER_COMPONENT: u32 = 2;
@@ -23,16 +23,17 @@ pub const INSTANCES_PER_COMPONENT: u32 = 64;
 /// Elements of one table.
 pub const TABLE_ELEMENTS: usize = 65_536;
 
-/// wasm's share of a guest's native stack; the rest is for host functions that run on it.
+/// The part of a guest's native stack for wasm. The rest is for host functions, which run on the same stack.
 const WASM_STACK: usize = 512 << 10;
 const GUEST_STACK: usize = 1 << 20;
-/// What stays mapped of each memory for the next call. Small guests fit, so that a fresh instance faults no page in.
+/// Bytes of each memory that stay mapped for the next call. Small guests fit, so their new instances cause no page
+/// faults.
 const KEEP_MEMORY: usize = 512 << 10;
 const KEEP_TABLE: usize = 64 << 10;
-/// Slots that keep what a module left in them while none of its instances runs.
+/// Slots that keep a module's memory image while none of its instances runs.
 const WARM_SLOTS: u32 = 16;
 
-/// What decides the compiled code; the compile child uses just this.
+/// The settings that shape compiled code. The compile child uses only these.
 fn base() -> Config {
     let mut config = Config::new();
     config.consume_fuel(true);
@@ -51,18 +52,18 @@ fn base() -> Config {
     config.wasm_backtrace_max_frames(None);
     config.max_wasm_stack(WASM_STACK);
     config.async_stack_size(GUEST_STACK);
-    // The pool reserves this much address space for each memory, which is what spares compiled code its bounds checks.
+    // The pool reserves this much address space for each memory, so that compiled code needs no bounds checks.
     config.memory_reservation(4 << 30);
     config.memory_may_move(false);
     config
 }
 
-/// An engine that compiles and runs nothing. Its allocator reserves no address space, so it fits under a limit of it.
+/// An engine that only compiles. Its allocator reserves no address space, so it works under a limit of address space.
 pub fn compiling() -> Result<Engine, SandboxError> {
     Engine::new(&base()).map_err(refused)
 }
 
-/// The engine that runs guests, with room for this many instances at a time.
+/// The engine that runs guests, with room for this many instances at the same time.
 pub fn running(instances: u32) -> Result<Engine, SandboxError> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances);
@@ -82,7 +83,7 @@ pub fn running(instances: u32) -> Result<Engine, SandboxError> {
     pool.max_unused_warm_slots(WARM_SLOTS);
     pool.linear_memory_keep_resident(KEEP_MEMORY);
     pool.table_keep_resident(KEEP_TABLE);
-    // Resets the pages that were written instead of all that may have been.
+    // This resets only the pages that were written.
     pool.pagemap_scan(Enabled::Auto);
     let mut config = base();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
@@ -93,8 +94,8 @@ fn refused(error: wasmtime::Error) -> SandboxError {
     SandboxError::Engine(format!("{error:#}"))
 }
 
-/// What compiled code must agree on with the engine that loads it: wasmtime's version and every setting that shapes
-/// code. The same in each process of one build on one machine.
+/// A hash of what compiled code and the engine that loads it must agree on: wasmtime's version and every setting that
+/// shapes code. It is the same in each process of one build on one machine.
 pub fn compatibility(engine: &Engine) -> [u8; 32] {
     struct Sha(Sha256);
     impl Hasher for Sha {
@@ -117,7 +118,7 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// `busy` tells whether any guest is alive; whoever makes it so calls [`Ticker::wake`].
+    /// `busy` says whether any guest is alive. Code that starts a guest has to call [`Ticker::wake`].
     pub fn start(
         engine: Engine,
         tick: Duration,

@@ -1,9 +1,9 @@
-//! What can be wrong with a component, and with the sandbox itself.
+//! The errors of components and of the sandbox itself.
 
 use resly_core::error::StoreError;
 use resly_manifest::{Violation, signature::SignatureError};
 
-/// A component can't be had or can't be run. The texts are for the person who uploads it.
+/// Why a component can't be loaded. The texts are for the person who uploads it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ComponentError {
     #[error("there is no component {0}; upload it again")]
@@ -35,13 +35,13 @@ pub enum ComponentError {
 }
 
 impl ComponentError {
-    /// Whether trying again without a change may help.
+    /// Whether a repeat may succeed.
     pub fn retryable(&self) -> bool {
         matches!(self, Self::CompileQueue | Self::Host(_) | Self::Store(_))
     }
 }
 
-/// The manifest in a packed component can't be used.
+/// Why the manifest in a packed component can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     #[error(
@@ -66,7 +66,7 @@ fn violations(all: &[Violation]) -> String {
     all.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// The sandbox can't be built.
+/// Why the sandbox can't be built.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     #[error("the sandbox must be built within a tokio runtime")]

@@ -1,7 +1,7 @@
-//! Guest threads: they poll guests and nothing else, one turn each, organizations taking turns.
+//! Guest threads. They only poll guests. Organizations take turns.
 //!
-//! A guest that runs on gives up its thread at every tick (see [`crate::engine::Ticker`]) and goes to the end of its
-//! organization's queue, so what a neighbour waits for is a tick, however many loops another organization runs.
+//! A guest that keeps running gives up its thread at every tick (see [`crate::engine::Ticker`]) and goes to the end of
+//! its organization's queue. So another organization's guest waits for one tick, however many endless loops there are.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,13 +21,13 @@ use wasmtime::Engine;
 
 use crate::{engine::Ticker, error::SandboxError};
 
-/// How much guest threads leave to the threads that answer (nice(2), which on Linux is a thread's own): where the
-/// processors are all busy, an answer's thread gets three times as much.
+/// The niceness of guest threads (nice(2), which on Linux is set for each thread). When all processors are busy, a
+/// thread that answers a request gets three times as much time.
 const NICE: i32 = 5;
 
 type Ready = Runnable<OrganizationId>;
 
-/// The threads. Dropping it ends them, and every guest with them.
+/// The threads. Dropping this ends them and every guest.
 pub struct Executor {
     shared: Arc<Shared>,
     ticker: Ticker,
@@ -36,20 +36,20 @@ pub struct Executor {
 struct Shared {
     turns: Mutex<Turns>,
     available: Condvar,
-    /// Guests that are not over yet, waiting ones included.
+    /// Guests that haven't ended, with waiting ones.
     alive: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Turns {
-    /// Organizations with something ready, in the order of their turns.
+    /// Organizations with a guest that is ready, in the order of their turns.
     order: VecDeque<OrganizationId>,
     ready: HashMap<OrganizationId, VecDeque<Ready>>,
     stopped: bool,
 }
 
 impl Executor {
-    /// Starts the threads. Timers and sockets that host calls await belong to the runtime.
+    /// Starts the threads. The timers and sockets that host calls await belong to the runtime.
     pub fn start(threads: usize, runtime: &Handle, engine: Engine, tick: Duration) -> Result<Self, SandboxError> {
         let shared = Arc::new(Shared {
             turns: Mutex::new(Turns::default()),
@@ -77,8 +77,8 @@ impl Executor {
         Ok(executor)
     }
 
-    /// Runs a future on the guest threads, on this organization's share. Dropping the task ends the future on a guest
-    /// thread; a panic in it is the awaiting side's; `None` when the threads have ended.
+    /// Runs a future on the guest threads, in this organization's turns. Dropping the task ends the future on a guest
+    /// thread. A panic in the future is passed on to the caller. `None` when the threads have ended.
     pub fn spawn<T: Send + 'static>(
         &self,
         organization: OrganizationId,
@@ -112,7 +112,7 @@ impl Drop for Executor {
             std::mem::take(&mut turns.ready)
         };
         self.shared.available.notify_all();
-        // Dropped out of the lock: their ends may wake others.
+        // They are dropped without the lock, because their ends may wake others.
         drop(left);
     }
 }
@@ -140,7 +140,7 @@ impl Shared {
         self.available.notify_one();
     }
 
-    /// What is to be polled next; waits for it. `None` when it is over.
+    /// Waits for the next guest to poll. `None` when the executor ends.
     fn next(&self) -> Option<Ready> {
         let mut turns = self.lock();
         loop {

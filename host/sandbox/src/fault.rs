@@ -1,4 +1,4 @@
-//! What the host says of a guest that didn't come back with an answer.
+//! Faults of calls that ended without the guest's answer.
 
 use resly_core::connector::fault::{Fault, FaultKind};
 use resly_manifest::Allowance;
@@ -12,7 +12,7 @@ use crate::{
     log::{prefix, shorten},
 };
 
-/// Ends a guest from within a host call, with the fault that its caller gets.
+/// Traps a guest from a host call. The call's caller gets the fault.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct HostTrap(pub Fault);
@@ -36,7 +36,7 @@ pub fn fuel(allowance: &Allowance) -> Fault {
     fault(FaultKind::Fuel, format!("the call used up its fuel; ask for less at once{more}"))
 }
 
-/// What the connector's author can do, as long as there is more to be had.
+/// The advice to ask for more, while the allowance is below the most that there is.
 pub fn advice(more: bool, limit: &str) -> String {
     if more { format!(", or have the connector's manifest ask for more (`{limit}`)") } else { String::new() }
 }
@@ -52,7 +52,7 @@ pub fn component(error: &ComponentError) -> Fault {
     }
 }
 
-/// What an error that ended a guest means. The guest's last words are in its log, not here.
+/// The fault of an error that ended a guest. What the guest printed is in its log.
 pub fn of(error: &wasmtime::Error, guest: &Guest) -> Fault {
     if let Some(HostTrap(fault)) = error.downcast_ref() {
         return fault.clone();
@@ -68,7 +68,7 @@ pub fn of(error: &wasmtime::Error, guest: &Guest) -> Fault {
         }
         _ => {}
     }
-    // A guest that is told no usually aborts; what it was told is the better news.
+    // A guest that gets no memory usually aborts. The missing memory explains more than the abort.
     if guest.limits.refused() {
         return fault(
             FaultKind::Memory,
@@ -87,7 +87,7 @@ pub fn of(error: &wasmtime::Error, guest: &Guest) -> Fault {
         );
     }
     let cause = error.root_cause().to_string();
-    // wasmtime's errors for these have no public type.
+    // wasmtime has no public types for these errors, so their texts are compared.
     if cause.starts_with("too much data is being copied") {
         return too_large("the connector's output, or what it handed to the host, is over the cap");
     }
@@ -106,7 +106,7 @@ pub fn of(error: &wasmtime::Error, guest: &Guest) -> Fault {
     )
 }
 
-/// A guest's own message, redacted and of bounded length.
+/// A guest's own message, redacted and shortened.
 pub fn message(text: &str, redact: impl Fn(&str) -> String) -> String {
     let kept = prefix(text, FAULT_MESSAGE * 2);
     shorten(redact(kept), FAULT_MESSAGE, kept.len() < text.len())

@@ -1,9 +1,9 @@
-//! A call's fuel while its guest runs. The store holds what is set aside for the call, so the guest can't burn more. When it
-//! runs low, the call's reserve is asked for more.
+//! A call's fuel while its guest runs. The store holds what is set aside for the call, so the guest can't burn more.
+//! When it runs low, the call's reserve is asked for more.
 //!
 //! The host can look at the fuel only where wasmtime hands it the store: in the epoch's callback, and in host calls
-//! (`store.rs`). So a guest also gives up its thread each [`LOOK_EVERY`] of fuel, and whoever polls it then moves the epoch on
-//! ([`PauseCheck`]). The callback then comes long before [`LOW`] is burnt, however long a tick is.
+//! (`store.rs`). So a guest also gives up its thread each [`LOOK_EVERY`] of fuel, and whoever polls it then moves the
+//! epoch on ([`PauseCheck`]). The callback then comes long before [`LOW`] is burnt, however long a tick is.
 
 use std::{
     future::Future,
@@ -17,13 +17,13 @@ use std::{
 use resly_core::connector::fuel::FuelReserve;
 use wasmtime::{Engine, UpdateDeadline};
 
-/// More is asked for when less than this is left. One instruction can burn what it copies, a unit for each byte, so it is
-/// more than the greatest buffers that guests copy.
+/// When less than this is left, more is asked for. One instruction can burn a unit for each byte that it copies, so
+/// this is more than the largest buffers that guests copy.
 const LOW: u64 = 10_000_000;
-/// How much a guest whose reserve may grow burns before it is looked at.
+/// How much a guest whose reserve may grow burns between two checks.
 pub const LOOK_EVERY: u64 = 1_000_000;
 
-/// What a store was given.
+/// The fuel of one store.
 pub struct Fuel {
     /// All that was put into the store.
     given: u64,
@@ -32,17 +32,17 @@ pub struct Fuel {
 
 struct Growing {
     reserve: Arc<FuelReserve>,
-    /// What the reserve had granted when the store was last given of it.
+    /// What the reserve had granted when the store last got more.
     seen: u64,
     pulse: Arc<Pulse>,
 }
 
-/// Between the callback and whoever polls the guest.
+/// Signals between the callback and the code that polls the guest.
 #[derive(Default)]
 struct Pulse {
     /// The guest gave up its thread at a tick.
     yielded: AtomicBool,
-    /// The epoch was moved on to have the guest looked at.
+    /// The epoch was moved on so that the callback checks the guest's fuel.
     look: AtomicBool,
 }
 
@@ -62,12 +62,12 @@ impl Fuel {
         self.reserve.is_some()
     }
 
-    /// What is burnt when this much is left.
+    /// The fuel that is burnt when this much is left.
     pub fn burnt(&self, left: u64) -> u64 {
         self.given.saturating_sub(left)
     }
 
-    /// For a mapping within the call.
+    /// The reserve, for a mapping within the call.
     pub fn reserve(&self) -> Option<Arc<FuelReserve>> {
         self.reserve.as_ref().map(|growing| Arc::clone(&growing.reserve))
     }
@@ -76,7 +76,7 @@ impl Fuel {
         left < LOW && self.reserve.as_ref().is_some_and(|growing| growing.reserve.may_grow())
     }
 
-    /// What the reserve has granted since the store was last given of it. It counts as given.
+    /// What the reserve has granted since the store last got more. It counts as given.
     pub fn take_granted(&mut self) -> u64 {
         let Some(growing) = &mut self.reserve else { return 0 };
         let granted = growing.reserve.granted();
@@ -86,8 +86,8 @@ impl Fuel {
         more
     }
 
-    /// How the guest goes on after the epoch's callback, with this much left: it waits for more fuel, or lets another guest
-    /// run.
+    /// How the guest goes on after the epoch's callback, with this much left: it waits for more fuel, or lets another
+    /// guest run.
     pub fn after_epoch(&self, left: u64) -> UpdateDeadline {
         let Some(growing) = &self.reserve else { return UpdateDeadline::Yield(1) };
         if self.is_low(left) {
@@ -103,17 +103,17 @@ impl Fuel {
         UpdateDeadline::Yield(1)
     }
 
-    /// How the guest's reserve is looked after while it is polled.
+    /// The check to make when a guest goes on after a pause.
     pub fn pause_check(&self, engine: &Engine) -> PauseCheck {
         PauseCheck(self.reserve.as_ref().map(|growing| (engine.clone(), Arc::clone(&growing.pulse))))
     }
 }
 
-/// Sees to it that a guest is looked at when it goes on after a pause.
+/// Makes the callback check a guest's fuel soon after a pause.
 pub struct PauseCheck(Option<(Engine, Arc<Pulse>)>);
 
 impl PauseCheck {
-    /// To be called before a guest that had paused is polled.
+    /// Has to be called before a guest that paused is polled again.
     pub fn resume(&self) {
         if let Some((engine, pulse)) = &self.0
             && !pulse.yielded.swap(false, Ordering::Relaxed)

@@ -62,32 +62,32 @@ pub struct Guest {
     pub limits: Limits,
     pub fuel: Fuel,
     pub log: CallLog,
-    /// What it asked to send, for its bound.
+    /// Requests that the guest made. They are bounded.
     pub http_calls: u32,
-    /// What of that was sent: the host refused the rest.
+    /// Requests that were sent. The host refused the others.
     pub sent: u32,
     pub response_bytes: usize,
-    /// What the host refused of its last request.
+    /// Why the host refused the last request.
     pub refusal: Option<Fault>,
-    /// How the service answered its last request; `None` when nothing came.
+    /// The response to the last request. `None` when there was none.
     pub answered: Option<ResponseSummary>,
-    /// How long the service asks to wait, in its answer to the last request.
+    /// How long the last response asks to wait.
     pub requested_wait: Option<Duration>,
-    /// Absent in a mapper, which has no outside and remembers nothing.
+    /// `None` in a mapper, which has no network and no state.
     pub connector: Option<Connector>,
     pub shared: Arc<Shared>,
     pub(crate) table: ResourceTable,
-    /// Made when a guest first asks for it, which most never do.
+    /// Created when the guest first uses WASI, which most never do.
     pub(crate) wasi: Option<Box<WasiCtx>>,
 }
 
-/// An answer's status, and where it redirects to.
+/// A response's status and the host that it redirects to.
 pub struct ResponseSummary {
     pub status: u16,
     pub redirects_to: Option<String>,
 }
 
-/// What a connector has beyond a mapper.
+/// What a connector's call has and a mapping hasn't.
 #[derive(Clone)]
 pub struct Connector {
     pub outbound: Arc<dyn Outbound>,
@@ -125,7 +125,7 @@ impl Guest {
         }
     }
 
-    /// With more fuel to be had while it runs.
+    /// Lets the guest get more fuel while it runs.
     #[must_use]
     pub fn with_reserve(self, reserve: Option<Arc<FuelReserve>>) -> Self {
         Self { fuel: Fuel::new(self.allowance.fuel, reserve), ..self }

@@ -1,9 +1,10 @@
 //! Runs connectors: WebAssembly components in wasmtime, each call in a fresh instance, bounded in everything.
 //!
-//! A call goes `registry` (ready to be instantiated, from memory, disk or the compiler) → `slots` (a place for its
-//! instance) → `executor` (a guest thread, on its organization's share) → `call` (a fresh store, the guest, its
-//! answer). What a guest may do is in `host`, one file per interface of `wit/connector.wit`; `wasi` is there and
-//! powerless. What bounds it is in `limits` and `engine`.
+//! A call goes through these modules: `registry` (the loaded connector, from memory, disk or the compiler) → `slots` (a
+//! place for its instance) → `executor` (a guest thread, in its organization's turn) → `call` (a new store, the guest,
+//! its answer).
+//! `host` has what a guest may do, one file for each interface of `wit/connector.wit`. `wasi` has no access to anything. The
+//! bounds are in `limits` and `engine`.
 
 pub mod bench;
 mod bindings;

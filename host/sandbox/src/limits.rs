@@ -4,11 +4,11 @@ use wasmtime::ResourceLimiter;
 
 use crate::engine::{INSTANCES_PER_COMPONENT, MEMORIES_PER_COMPONENT, TABLE_ELEMENTS, TABLES_PER_COMPONENT};
 
-/// Bytes that one host call may take over from a guest beyond the largest thing that it may carry.
+/// Bytes that one host call may take from a guest, beyond its largest argument.
 pub const HOST_CALL_SLACK: usize = 256 << 10;
 /// Handles (streams, pollables) that a guest may hold.
 pub const HANDLES: usize = 1_024;
-/// The most that one `get-random-bytes` gives.
+/// The most bytes of one `get-random-bytes`.
 pub const RANDOM_BYTES: u64 = 64 << 10;
 
 /// `http.send`.
@@ -18,14 +18,14 @@ pub const HTTP_HEADERS: usize = 64;
 pub const HTTP_HEADER_BYTES: usize = 32 << 10;
 pub const HTTP_BODY: usize = 1 << 20;
 
-/// `log.emit` and the standard streams: a line is cut here.
+/// The most bytes of a line of `log.emit` or a standard stream. The rest is cut.
 pub const LOG_LINE: usize = 4 << 10;
 /// All lines of a call together.
 pub const LOG_BYTES: usize = 64 << 10;
 
-/// `state`. A call of it is a query, so it is priced as one.
+/// `state`: the fuel that a call costs, because it is a query of the database.
 pub const STATE_FUEL: u64 = 20_000;
-/// Queries of guests that the database is asked at once.
+/// Queries of all guests at the same time.
 pub const STATE_AT_ONCE: u32 = 2;
 pub const STATE_KEY: usize = 256;
 pub const STATE_VALUE: usize = 64 << 10;
@@ -38,7 +38,7 @@ pub const MAPPING_FILTER: usize = 16 << 10;
 /// A fault's message, from a guest.
 pub const FAULT_MESSAGE: usize = 4 << 10;
 
-/// Bounds what a call's instances hold, all of them together.
+/// Bounds the memory of all instances of a call together.
 #[derive(Debug)]
 pub struct Limits {
     memory_most: usize,
@@ -52,12 +52,12 @@ impl Limits {
         Self { memory_most: memory_bytes, memory: 0, elements: 0, refused: false }
     }
 
-    /// Bytes that may still be had.
+    /// Bytes that may still be allocated.
     pub fn memory_left(&self) -> usize {
         self.memory_most.saturating_sub(self.memory)
     }
 
-    /// Whether it was ever told no.
+    /// Whether memory was ever refused.
     pub fn refused(&self) -> bool {
         self.refused
     }

@@ -1,5 +1,5 @@
-//! From a component's digest to something that can be instantiated: the cache on disk, or the source, the pre-check
-//! and the compiler.
+//! Loads a component by its digest, ready to be instantiated. It comes from the cache on disk, or from the source by
+//! way of the pre-check and the compiler.
 
 use std::sync::Arc;
 
@@ -46,15 +46,15 @@ pub struct Loader {
 /// A connector, ready to be instantiated.
 pub struct Loaded {
     pub pre: ConnectorPre<Guest>,
-    /// Its machine code and what comes with it.
+    /// Bytes of its machine code, with its data.
     pub bytes: usize,
     pub from_cache: bool,
 }
 
-/// In whose turn the host compiles what it carries itself.
+/// The organization in whose turns the host compiles its own components.
 pub const HOST: OrganizationId = OrganizationId(Uuid::nil());
 
-/// What a component is to be used as: by what it exports.
+/// The use of a component, by what it exports.
 #[derive(Clone, Copy)]
 enum Role {
     Connector,
@@ -80,8 +80,8 @@ impl Loader {
         self.compiler.len()
     }
 
-    /// Loads a connector. When it was never compiled, that is done in the organization's turn, and its bytes are asked of
-    /// the source then, unless they are given.
+    /// Loads a connector. If it isn't compiled yet, that is done in the organization's turn. Only then the source is
+    /// asked for its bytes, unless they are given.
     pub async fn connector(
         &self,
         organization: OrganizationId,
@@ -145,7 +145,7 @@ impl Loader {
         .await??;
         let precompiled = self.compiler.compile(turn, bytes).await?;
         let (cache, engine) = (Arc::clone(&self.cache), self.engine.clone());
-        // The host's own trouble ended above: what can't be loaded now is more than the pool of instances holds.
+        // Errors of the host were returned above. A component that can't be loaded now exceeds the pool of instances.
         let component = blocking(move || {
             let component = native_code::component(&engine, &precompiled);
             component.inspect(|_| keep(&cache, digest, &precompiled))
@@ -155,16 +155,16 @@ impl Loader {
     }
 }
 
-/// A cache that can't be written costs time, not the call.
+/// Stores a component in the cache. An error is only logged, because the call can go on without the cache.
 fn keep(cache: &Cache, digest: Digest, precompiled: &PrecompiledComponent) {
     if let Err(error) = cache.store(digest, precompiled) {
         tracing::warn!(%digest, %error, "a compiled component can't be kept in the cache");
     }
 }
 
-/// What the pool can't hold is refused now rather than when it is called.
+/// Refuses a component that the pool of instances can't hold, so that its author knows it before the first call.
 fn check_resources(component: &Component) -> Result<(), ComponentError> {
-    // None when it imports modules or components, which the pre-check doesn't let through.
+    // `None` when it imports modules or components. The pre-check refuses such components.
     let Some(needs) = component.resources_required() else { return Ok(()) };
     let bounds = [
         ("linear memories", u64::from(needs.num_memories), u64::from(MEMORIES_PER_COMPONENT)),
@@ -178,7 +178,8 @@ fn check_resources(component: &Component) -> Result<(), ComponentError> {
     }
 }
 
-/// wasmtime compares the types of an export when it is called; an author is told when the component is uploaded.
+/// Checks the type of an exported function. wasmtime would check it at each call, but its author should know at the
+/// upload.
 fn check_function<Params, Return>(component: &Component, interface: &str, name: &str) -> Result<(), ComponentError>
 where
     Params: ComponentNamedList + Lower,

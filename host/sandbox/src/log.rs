@@ -1,4 +1,4 @@
-//! A call's log: bounded in lines and in bytes, redacted when it leaves the call.
+//! A call's log. Its lines and bytes are bounded. It is redacted when the call ends.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,10 +6,10 @@ use resly_core::connector::sandbox::{LogLevel, LogLine};
 
 use crate::limits::{LOG_BYTES, LOG_LINE};
 
-/// Kept beyond a line's end until it is redacted, so that cutting a line doesn't leave half a secret unrecognised.
+/// Bytes that are kept beyond the cut of a line until it is redacted. Otherwise half a secret would stay unrecognised.
 const MARGIN: usize = 1 << 10;
 
-/// Shared between the call and the streams that its guest may hold.
+/// The call and its guest's streams share it.
 #[derive(Clone, Debug)]
 pub struct CallLog(Arc<Mutex<Lines>>);
 
@@ -36,7 +36,7 @@ impl CallLog {
         })))
     }
 
-    /// Whether another line would be kept; when not, it is counted.
+    /// Whether another line would be kept. If not, it is counted as dropped.
     pub fn has_room(&self) -> bool {
         self.with(|lines| {
             let room = lines.has_room();
@@ -51,7 +51,7 @@ impl CallLog {
         self.with(|lines| lines.push(level, message));
     }
 
-    /// What a guest wrote to its standard output or error.
+    /// Adds what a guest wrote to its standard output or error.
     pub fn write(&self, level: LogLevel, bytes: &[u8]) {
         self.with(|lines| {
             let mut partial = std::mem::take(lines.partial(level));
@@ -68,7 +68,7 @@ impl CallLog {
         });
     }
 
-    /// The lines, each redacted, then cut. Leaves nothing behind.
+    /// Takes the lines out, each redacted and then cut.
     pub fn finish(&self, redact: impl Fn(&str) -> String) -> Vec<LogLine> {
         self.with(|lines| {
             for level in [LogLevel::Info, LogLevel::Error] {
@@ -119,7 +119,7 @@ impl Lines {
     }
 }
 
-/// Bytes that a line takes where it is kept, which is as JSON: a control character is six there.
+/// Bytes of a line as it is stored. It is stored as JSON, in which a control character takes six.
 fn stored_size(text: &str) -> usize {
     let size = |byte: u8| match byte {
         0..0x20 => 6,
@@ -129,13 +129,13 @@ fn stored_size(text: &str) -> usize {
     text.bytes().map(size).sum()
 }
 
-/// A redacted text within `most` bytes. Where its end was `cut` off already, the margin goes too.
+/// Cuts a redacted text to `most` bytes. If the text was `cut` before, its margin is cut off, too.
 pub fn shorten(text: String, most: usize, cut: bool) -> String {
     let most = if cut { most.min(text.len().saturating_sub(MARGIN)) } else { most };
     if text.len() <= most { text } else { format!("{}…", prefix(&text, most)) }
 }
 
-/// The longest start of a text within this many bytes.
+/// The longest prefix of a text that has at most this many bytes.
 pub fn prefix(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }

@@ -11,10 +11,10 @@ use wasmparser::{Parser, Payload};
 
 use crate::error::ManifestError;
 
-/// Bytes of a manifest: as many as a definition may have that is posted on its own.
+/// The most bytes of a manifest. A definition that is posted by itself has the same bound.
 const MANIFEST_MOST: usize = 1 << 20;
 
-/// The manifest that `pack` put there.
+/// The manifest that `pack` added.
 pub fn read_manifest(packed: &[u8]) -> Result<Manifest, ManifestError> {
     let manifest: Manifest = match sections(packed, SECTION)?.as_slice() {
         [] => return Err(ManifestError::Missing),
@@ -28,7 +28,7 @@ pub fn read_manifest(packed: &[u8]) -> Result<Manifest, ManifestError> {
     if mistakes.is_empty() { Ok(manifest) } else { Err(ManifestError::Violations(mistakes)) }
 }
 
-/// Whose signature the file carries, once it has been verified; `None` when it carries none.
+/// Verifies the file's signature and returns the signer's key. `None` when the file has no signature.
 pub fn read_signature(packed: &[u8]) -> Result<Option<PublicKey>, ManifestError> {
     match sections(packed, signature::SECTION)?.as_slice() {
         [] => Ok(None),
@@ -40,11 +40,11 @@ pub fn read_signature(packed: &[u8]) -> Result<Option<PublicKey>, ManifestError>
 
 struct Section<'p> {
     contents: &'p [u8],
-    /// Where it lies in the file.
+    /// Its place in the file.
     range: Range<u64>,
 }
 
-/// The component's own custom sections of a name. Those within nested components and modules don't count.
+/// The component's own custom sections of this name. Sections of nested components and modules don't count.
 fn sections<'p>(packed: &'p [u8], name: &str) -> Result<Vec<Section<'p>>, ManifestError> {
     let mut depth = 0_u32;
     let mut found = Vec::new();

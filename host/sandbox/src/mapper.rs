@@ -3,12 +3,9 @@
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
-use resly_core::{
-    connector::{
-        fault::FaultKind,
-        sandbox::{Cost, Mapped, MappingFailure},
-    },
-    id::OrganizationId,
+use resly_core::connector::{
+    fault::FaultKind,
+    sandbox::{Cost, Mapped, MappingFailure},
 };
 use resly_manifest::{Allowance, Digest};
 use tokio::sync::OnceCell;
@@ -41,7 +38,7 @@ impl Mapper {
         Self { engine, digest, loader, pre: OnceCell::new(), slots }
     }
 
-    /// Loads the component when it isn't yet.
+    /// Loads the component, if it isn't loaded yet.
     pub async fn pre(&self) -> Result<&MapperPre<Guest>, ComponentError> {
         self.pre.get_or_try_init(|| self.loader.mapper(self.digest)).await
     }
@@ -53,7 +50,7 @@ impl Mapper {
 
 #[async_trait]
 impl ApplyMapping for Mapper {
-    /// To be awaited on a guest thread.
+    /// Has to be awaited on a guest thread.
     async fn apply(&self, shared: &Arc<Shared>, mapping: Mapping<'_>) -> Mapped {
         let refused = |fault| Mapped { result: Err(MappingFailure::Fault(fault)), cost: Cost::default() };
         let Mapping { organization, filter, input, allowance, reserve, deadline } = mapping;
@@ -83,7 +80,7 @@ impl ApplyMapping for Mapper {
             Err(_) => Err(MappingFailure::Fault(fault::deadline(&allowance))),
         };
         let cost = cost(&store, started);
-        // The instance's place in the pool is free before the next one may take it.
+        // The instance has to be dropped before another mapping may take its place.
         drop(store);
         drop(slot);
         Mapped { result, cost }

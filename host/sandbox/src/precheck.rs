@@ -1,4 +1,4 @@
-//! What can be told of a component without compiling it, within a second: its size, its shape, what it imports.
+//! Checks a component without compiling it, within a second: its size, its structure and its imports.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use crate::{error::ComponentError, versions};
 
-/// Bytes of a component. Python's toolchain makes 18 MB.
+/// The most bytes of a component. Those of Python's toolchain have 18 MB.
 pub const COMPONENT_MOST: usize = 32 << 20;
 
-/// Bounds on the whole of a component. What toolchains make stays far below them.
+/// Bounds on a whole component. Components of real toolchains stay far below them.
 const SECTIONS: u64 = 10_000;
 const MODULES: u64 = 64;
 const COMPONENTS: u64 = 256;
@@ -22,15 +22,15 @@ const ITEMS: u64 = 1_000_000;
 /// The packages of WASI 0.2's command world.
 const WASI: [&str; 6] = ["cli", "io", "clocks", "random", "filesystem", "sockets"];
 
-/// What the structure tells.
+/// The result of the check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prechecked {
-    /// The names, as the component has them.
+    /// The full names.
     pub imports: Vec<String>,
     pub exports: Vec<String>,
 }
 
-/// Checks a component's structure and imports. It doesn't validate it: compiling does, in a process that is bounded.
+/// Checks a component's structure and imports. Compiling validates the rest, in a process that is bounded.
 pub fn precheck(bytes: &[u8]) -> Result<Prechecked, ComponentError> {
     let most = |what, have: u64, limit| {
         if have > limit { Err(ComponentError::TooBig { what, have, limit }) } else { Ok(()) }
@@ -118,12 +118,12 @@ pub fn precheck(bytes: &[u8]) -> Result<Prechecked, ComponentError> {
 }
 
 impl Prechecked {
-    /// Whether it has the export that makes it a connector.
+    /// Whether it has a connector's export.
     pub fn expect_connector(&self) -> Result<(), ComponentError> {
         self.expect_export(versions::ACTION)
     }
 
-    /// Whether it has the interface that it is to be run by, in any released version.
+    /// Whether it exports an interface, in any released version.
     pub(crate) fn expect_export(&self, interface: &str) -> Result<(), ComponentError> {
         if versions::full_names(interface).any(|name| self.exports.contains(&name)) {
             Ok(())

@@ -1,4 +1,4 @@
-//! Connectors that are ready to be instantiated, by the hash of their contents; bounded by what their code takes.
+//! Loaded connectors by their digest. The bytes of their code are bounded.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ pub struct Registry {
 
 impl Registry {
     pub fn new(loader: Arc<Loader>, bytes: u64) -> Self {
-        // Least recently used: a policy that asks for frequency would load a newcomer from disk at every call.
+        // The least recently used one is evicted. A policy by frequency would load a new connector from disk at every
+        // call.
         let cache = Cache::builder()
             .max_capacity(bytes)
             .weigher(|_, loaded: &Arc<Loaded>| u32::try_from(loaded.bytes).unwrap_or(u32::MAX))
@@ -28,7 +29,7 @@ impl Registry {
         Self { loader, cache }
     }
 
-    /// A connector; loaded and, if need be, compiled once, however many ask at the same time.
+    /// A loaded connector. It is loaded, and if necessary compiled, once for all callers that wait for it.
     pub async fn get(
         &self,
         organization: OrganizationId,
@@ -40,7 +41,7 @@ impl Registry {
         }
         let loader = Arc::clone(&self.loader);
         let cache = self.cache.clone();
-        // On a task of its own: a caller who gives up doesn't stop what others wait for, and who comes again finds it.
+        // A task of its own loads it, so that a caller who gives up doesn't stop it for the others, or for a repeat.
         let loading = tokio::spawn(async move {
             let load = async move { loader.connector(organization, digest, bytes).await.map(Arc::new) };
             cache.try_get_with(digest, load).await

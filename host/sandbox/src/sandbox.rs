@@ -1,4 +1,4 @@
-//! The sandbox as the host uses it: composition, and the port of [`resly_core`].
+//! Puts the parts of the sandbox together and implements the port [`Sandbox`] of [`resly_core`].
 
 use std::{
     sync::Arc,
@@ -35,7 +35,7 @@ use crate::{
     slots::Slots,
 };
 
-/// Instances that benches may hold beside what calls do.
+/// Instances for benches, beside those for calls.
 const SPARE: u32 = 4;
 
 /// Runs connectors and mappings.
@@ -53,32 +53,32 @@ pub struct WasmSandbox {
 /// A component that can be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prepared {
-    /// False when it had to be compiled.
+    /// Whether it was in the cache and didn't have to be compiled.
     pub from_cache: bool,
-    /// Its machine code in memory.
+    /// Bytes of its machine code in memory.
     pub code_bytes: usize,
 }
 
-/// What goes on in the sandbox.
+/// The sandbox's current numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// Connector instances.
     pub running: u32,
-    /// Calls that wait for one.
+    /// Calls that wait for an instance.
     pub queued: usize,
     /// Mapper instances.
     pub mapping: u32,
-    /// Components that are compiled or wait for it.
+    /// Components that are compiled or wait to be.
     pub compiling: usize,
-    /// Compiled code in memory.
+    /// Bytes of compiled code in memory.
     pub code_bytes: u64,
-    /// Calls and mappings that are not over.
+    /// Calls and mappings that haven't ended.
     pub alive: usize,
 }
 
 impl WasmSandbox {
-    /// Builds a sandbox within a tokio runtime. `mapper` is the bundled jq component; `components` has the bytes of all
-    /// that were never compiled.
+    /// Builds a sandbox. It has to be called within a tokio runtime. `mapper` is the bundled jq component. `components`
+    /// has the bytes of components that aren't compiled yet.
     pub fn new(
         config: SandboxConfig,
         mapper: Digest,
@@ -112,19 +112,20 @@ impl WasmSandbox {
         }))
     }
 
-    /// Checks and compiles a connector of the host's own ahead of its first call.
+    /// Checks and compiles a connector of the host before its first call.
     pub async fn prepare(&self, digest: Digest, bytes: &Bytes) -> Result<Prepared, ComponentError> {
         let loaded = self.registry.get(HOST, digest, Some(bytes.clone())).await?;
         Ok(Prepared { from_cache: loaded.from_cache, code_bytes: loaded.bytes })
     }
 
-    /// The same for one that an organization uploaded, when its turn has come; its bytes are asked of the source then.
+    /// The same for a connector that an organization uploaded, in the organization's turn. Only then the source is
+    /// asked for its bytes.
     pub async fn prepare_for(&self, organization: OrganizationId, digest: Digest) -> Result<Prepared, ComponentError> {
         let loaded = self.registry.get(organization, digest, None).await?;
         Ok(Prepared { from_cache: loaded.from_cache, code_bytes: loaded.bytes })
     }
 
-    /// Loads the mapper ahead of the first mapping.
+    /// Loads the mapper before the first mapping.
     pub async fn prepare_mapper(&self) -> Result<(), ComponentError> {
         self.mapper.pre().await.map(|_| ())
     }

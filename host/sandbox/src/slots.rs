@@ -1,7 +1,7 @@
-//! Places for instances, shared out so that no organization can have them all.
+//! Places for instances, shared so that no organization can take all of them.
 //!
-//! An organization may take another place while it holds less than three times what is free. Alone it gets three
-//! quarters; however many take all they can, some are free for whoever comes next.
+//! An organization may take another place while it holds less than three times the number of free ones. So one alone gets
+//! three quarters. However many organizations take all they can, some places stay free for the next one.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,13 +13,13 @@ use tokio::sync::oneshot;
 
 const SHARE: u32 = 3;
 
-/// Places, and those who wait for one.
+/// A pool of places, with a queue.
 #[derive(Clone)]
 pub struct Slots(Arc<Pool>);
 
 struct Pool {
     total: u32,
-    /// How many of one organization may wait.
+    /// The most of one organization that may wait.
     queue: usize,
     inner: Mutex<Inner>,
 }
@@ -27,7 +27,7 @@ struct Pool {
 struct Inner {
     free: u32,
     organizations: HashMap<OrganizationId, OrganizationSlots>,
-    /// Organizations of which someone waits, in the order of their turns.
+    /// Organizations with somebody waiting, in the order of their turns.
     turns: VecDeque<OrganizationId>,
 }
 
@@ -37,13 +37,13 @@ struct OrganizationSlots {
     waiting: VecDeque<oneshot::Sender<Slot>>,
 }
 
-/// A place. Dropping it gives it back.
+/// A place. Dropping it releases it.
 pub struct Slot {
     pool: Arc<Pool>,
     organization: OrganizationId,
 }
 
-/// As many of the organization wait as may.
+/// The organization's queue is full.
 #[derive(Debug, thiserror::Error)]
 #[error("too many calls of this organization are waiting")]
 pub struct QueueFull;
@@ -78,7 +78,7 @@ impl Slots {
             holder.waiting.push_back(sender);
             place
         };
-        // The sender is dropped unused only when the pool itself is.
+        // The sender is dropped unused only when the pool is dropped.
         place.await.map_err(|_| QueueFull)
     }
 
@@ -105,7 +105,7 @@ impl Pool {
 }
 
 impl Inner {
-    /// Takes a place for the first who waits and may have one.
+    /// Takes a place for the first in the queue that may have one.
     fn next(&mut self) -> Option<(OrganizationId, oneshot::Sender<Slot>)> {
         for _ in 0..self.turns.len() {
             let organization = self.turns.pop_front()?;
@@ -146,7 +146,7 @@ impl Drop for Slot {
         loop {
             let next = self.pool.lock().next();
             let Some((organization, sender)) = next else { return };
-            // Whoever stopped waiting meanwhile gives it back by dropping it.
+            // If the receiver is gone, dropping the place releases it.
             drop(sender.send(Self { pool: Arc::clone(&self.pool), organization }));
         }
     }

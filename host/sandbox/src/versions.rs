@@ -1,5 +1,5 @@
-//! The released versions of `resly:connector`. What a component may import, what it is linked to, and the table of
-//! compatibility in `wit/README.md` follow from this one table.
+//! The released versions of `resly:connector`, in one table. The imports that a component may have, what it is linked
+//! to, and the compatibility table in `wit/README.md` follow from it.
 
 use wasmtime::component::{Linker, LinkerInstance};
 
@@ -8,14 +8,14 @@ use crate::{
     host::{http, log, mapping, state},
 };
 
-/// One released version. It never changes: `wit/<version>` has its text, `tests/released/<version>` a component of it.
+/// One released version. It never changes. `wit/<version>` has its text, `tests/released/<version>` a component of it.
 pub struct WitVersion {
     pub version: &'static str,
     /// The first host that has it.
     pub host: &'static str,
     /// The SDK for Rust that speaks it.
     pub sdk: &'static str,
-    /// What came with it, in Markdown.
+    /// What is new in it, in Markdown.
     pub added: &'static str,
     imports: &'static [Import],
 }
@@ -31,7 +31,7 @@ const MAPPING: Import = Import { name: "mapping", link: mapping::link };
 const LOG: Import = Import { name: "log", link: log::link };
 const STATE: Import = Import { name: "state", link: state::link };
 
-/// The oldest first.
+/// All versions, the oldest first.
 pub static WIT_VERSIONS: &[WitVersion] = &[WitVersion {
     version: "1.0.0",
     host: "0.1.0",
@@ -40,7 +40,7 @@ pub static WIT_VERSIONS: &[WitVersion] = &[WitVersion {
     imports: &[HTTP, MAPPING, LOG, STATE],
 }];
 
-/// The interface that a connector exports, and the one that a mapper does.
+/// The interfaces that a connector and a mapper export.
 pub const ACTION: &str = "action";
 pub const APPLY: &str = "mapping";
 
@@ -65,7 +65,7 @@ pub fn newest_name(interface: &str) -> String {
     full_names(interface).next().unwrap_or_default()
 }
 
-/// Whether a connector may import an interface of `resly:connector`; what to do where it may not.
+/// Whether a connector may import an interface of `resly:connector`. The error is what to do if it may not.
 pub fn check_import(interface: &str, version: &str) -> Result<(), String> {
     let Some(known) = WIT_VERSIONS.iter().find(|known| known.version == version) else {
         let versions = list(WIT_VERSIONS.iter().map(|known| known.version.to_owned()).collect());

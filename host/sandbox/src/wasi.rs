@@ -1,4 +1,5 @@
-//! WASI 0.2 without power: what language runtimes import to start up is there, and nothing of the host is behind it.
+//! WASI 0.2 without access to anything. Language runtimes import it to start, so it is there, but reaches nothing of
+//! the host.
 
 use std::{
     convert::Infallible,
@@ -70,7 +71,7 @@ impl HostWallClock for Wall {
     }
 }
 
-/// Counts from the first time that the guest asked for anything, so it tells nothing about the host.
+/// Counts from the guest's first use of WASI, so it tells nothing about the host.
 struct Monotonic(Instant);
 
 impl HostMonotonicClock for Monotonic {
@@ -121,7 +122,7 @@ impl IsTerminal for LogStream {
 
 impl StdoutStream for LogStream {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        // Only WASI 0.3 would ask for this, and it isn't linked.
+        // Only WASI 0.3 would use this, and it isn't linked.
         Box::new(tokio::io::empty())
     }
 

@@ -1,4 +1,4 @@
-//! `http`: one request to the outside, bounded here, checked and sent by the call's [`Outbound`].
+//! `http`: sends one request. The bounds are here. The call's [`Outbound`] checks and sends it.
 
 use std::time::Duration;
 
@@ -44,10 +44,10 @@ fn answered(response: &Response, url: Option<&Url>) -> ResponseSummary {
     ResponseSummary { status: response.status, redirects_to: host.map(str::to_owned) }
 }
 
-/// What the host didn't let through, as the call's caller is told.
+/// The fault for a request that the host refused, or a response that it cut.
 fn refusal(result: &Result<Response, OutboundFailure>, allowance: &Allowance) -> Option<Fault> {
     match result {
-        // Of an error's body its status says enough.
+        // The body of an error may be cut, because the status says enough.
         Ok(response) if response.truncated && (200..300).contains(&response.status) => {
             let more = allowance.response_bytes < Allowance::MOST.response_bytes;
             let more = fault::advice(more, "limits.response_bytes");
@@ -95,7 +95,7 @@ async fn exchange(
         return Ok(Err(OutboundFailure::refused(OutboundReason::Denied, "there is no outside here")));
     };
     guest.http_calls += 1;
-    // A call may end at its deadline while it waits for this one, which then was sent.
+    // It counts as sent before the result is known, because the call may end at its deadline meanwhile.
     guest.sent += 1;
     let left = guest.time_left();
     let timeout = request.timeout_ms.map_or(left, |ms| Duration::from_millis(ms.into()).min(left));
@@ -121,7 +121,7 @@ async fn exchange(
     }
 }
 
-/// Whether something was dialled.
+/// Whether the request was sent, or may have been.
 fn was_sent(result: &Result<OutboundResponse, OutboundFailure>) -> bool {
     match result {
         Ok(_) => true,
@@ -129,7 +129,7 @@ fn was_sent(result: &Result<OutboundResponse, OutboundFailure>) -> bool {
     }
 }
 
-/// Bounds what one request may carry. What it means is the egress policy's business.
+/// Bounds the size of a request. The egress policy checks its contents.
 fn check(request: &Request) -> Result<(), OutboundFailure> {
     let header_bytes: usize = request.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
     let body = request.body.as_ref().map_or(0, Vec::len);

@@ -1,4 +1,4 @@
-//! `log`: lines for the call's log.
+//! `log`: writes lines to the call's log.
 
 use resly_core::connector::sandbox::LogLevel;
 use wasmtime::{
@@ -12,7 +12,7 @@ pub fn link(log: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     log.func_wrap("emit", emit)
 }
 
-/// The message stays in the guest until it is known that the log takes it, so a flood costs the host nothing.
+/// The message is read from the guest only if the log has room, so a flood of lines costs the host nothing.
 fn emit(mut store: StoreContextMut<'_, Guest>, (level, message): (Level, WasmStr)) -> wasmtime::Result<()> {
     if !store.data().log.has_room() {
         return charge(&mut store, 0);

@@ -1,4 +1,4 @@
-//! `mapping`: jq, run in a mapper's own store on what is left of the caller's fuel, time and memory.
+//! `mapping`: runs jq in a mapper, within what is left of the caller's fuel, time and memory.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ async fn apply(
     match mapped.result {
         Ok(output) => Ok(Ok(output)),
         Err(MappingFailure::Filter { message, offset }) => Ok(Err(Failure { message, offset })),
-        // What the whole call has run out of ends the call; the rest is the filter's fault, and the caller may go on.
+        // When the whole call has run out of something, it ends. Other faults are the filter's, and the caller may go on.
         Err(MappingFailure::Fault(fault)) => match fault.kind {
             FaultKind::Fuel | FaultKind::Deadline | FaultKind::Busy | FaultKind::Component => {
                 Err(HostTrap(fault).into())

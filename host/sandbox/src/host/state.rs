@@ -1,4 +1,4 @@
-//! `state`: a little memory between calls.
+//! `state`: a small key-value store that lasts between calls.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn get(mut store: StoreContextMut<'_, Guest>, key: String) -> wasmtime::Re
     burn(&mut store, STATE_FUEL)?;
     charge(&mut store, key.len())?;
     let Some(connector) = store.data().connector.clone() else { return Ok(None) };
-    // No key of this length was ever let in.
+    // `set` refuses keys of this length, so there is none.
     if key.len() > STATE_KEY {
         return Ok(None);
     }
@@ -66,7 +66,7 @@ async fn set(
     }
 }
 
-/// Waits until the organization may ask the database. Chats read over the same connections, so guests take few of them.
+/// Waits for the organization's turn at the database. Guests use few of its connections, because chats need them.
 fn turn(guest: &Guest) -> impl Future<Output = wasmtime::Result<Slot>> + Send + use<> {
     let (slots, organization) = (guest.shared.state.clone(), guest.organization);
     async move { slots.acquire(organization).await.map_err(|full| HostTrap(fault::busy(&full.to_string())).into()) }
