@@ -4,6 +4,8 @@
 //! such key is refused. Such changes of one organization run one after the other. Otherwise two of them could each rely
 //! on the key that the other one removes.
 
+mod locked;
+
 use resly_core::{
     error::StoreError,
     id::{KeyId, OrganizationId},
@@ -12,6 +14,7 @@ use resly_core::{
     time::Timestamp,
 };
 
+use self::locked::{Administers, LockedKeys};
 use crate::{
     Store,
     columns::{returning, select},
@@ -177,74 +180,6 @@ async fn insert(db: &mut Conn<'_>, key: &NewKey) -> Result<(), sqlx::Error> {
         key.expires_at.map(Time)
     )
     .map(drop)
-}
-
-/// Whether and how long a key may administer its organization.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Administers {
-    No,
-    /// Until it expires.
-    ForNow,
-    Lasting,
-}
-
-impl Administers {
-    fn of(scopes: &[Scope], expires_at: Option<Timestamp>, now: Timestamp) -> Self {
-        match expires_at {
-            _ if !scopes.iter().any(|scope| matches!(scope, Scope::Admin | Scope::Operator)) => Self::No,
-            None => Self::Lasting,
-            Some(at) if at > now => Self::ForNow,
-            Some(_) => Self::No,
-        }
-    }
-}
-
-/// An organization's keys that aren't deleted, locked until the transaction ends.
-struct LockedKeys {
-    keys: Vec<KeyRow>,
-    now: Timestamp,
-}
-
-impl LockedKeys {
-    async fn of(db: &mut Conn<'_>, organization: OrganizationId, now: Timestamp) -> Result<Self, sqlx::Error> {
-        let lock = db.pick(
-            "SELECT id FROM organizations WHERE id = $1",
-            "SELECT id FROM organizations WHERE id = $1 FOR NO KEY UPDATE",
-        );
-        row!(db, (Id,), lock, Id(organization.0))?;
-        let keys = rows!(
-            db,
-            KeyRow,
-            select!(key, "FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL"),
-            Id(organization.0)
-        )?;
-        Ok(Self { keys, now })
-    }
-
-    fn find(&self, id: KeyId) -> Result<&KeyRow, OperationError<KeyChangeError>> {
-        self.keys.iter().find(|key| key.id.0 == id.0).ok_or(OperationError::Refused(KeyChangeError::Missing))
-    }
-
-    /// The same for a key that still works.
-    fn find_working(&self, id: KeyId) -> Result<&KeyRow, OperationError<KeyChangeError>> {
-        let key = self.find(id)?;
-        if key.expires_at.is_some_and(|at| at.0 <= self.now) {
-            return Err(OperationError::Refused(KeyChangeError::Expired));
-        }
-        Ok(key)
-    }
-
-    /// Refuses a change after which `key` administers the organization only as `after` says, when no other key
-    /// administers it as long as `key` does now.
-    fn keeps_an_admin(&self, key: &KeyRow, after: Administers) -> Result<(), OperationError<KeyChangeError>> {
-        let worth = |key: &KeyRow| Administers::of(&key.scopes.0, key.expires_at.map(|at| at.0), self.now);
-        let before = worth(key);
-        let others = self.keys.iter().filter(|other| other.id != key.id).map(worth).max();
-        if after >= before || others >= Some(before) {
-            return Ok(());
-        }
-        Err(OperationError::Refused(KeyChangeError::LastAdmin))
-    }
 }
 
 /// Sets the end of the old key and inserts the new one.

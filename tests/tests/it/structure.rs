@@ -9,7 +9,7 @@ use std::{
 const MOST_LINES: usize = 400;
 
 /// Files that are longer, and how long they may be. Make the list shorter: a file that was split leaves it.
-const LONGER: [(&str, usize); 32] = [
+const LONGER: [(&str, usize); 28] = [
     ("host/core/src/knowledge/chunk.rs", 410),
     ("host/core/src/turn/tests/approvals.rs", 440),
     ("host/core/src/turn/tests/fakes.rs", 610),
@@ -28,11 +28,7 @@ const LONGER: [(&str, usize); 32] = [
     ("host/models/src/openai/tests.rs", 690),
     ("host/server/src/cli.rs", 410),
     ("host/server/tests/http.rs", 490),
-    ("host/store/src/accounts.rs", 410),
     ("host/store/src/catalogue.rs", 410),
-    ("host/store/src/connections.rs", 500),
-    ("host/store/src/keys.rs", 450),
-    ("host/store/src/webhooks.rs", 410),
     ("plugins/http/src/tests.rs", 750),
     ("plugins/mapping/src/machine.rs", 610),
     ("plugins/mapping/src/parse.rs", 700),
