@@ -18,7 +18,7 @@ use crate::{
     model::{FinishReason, ModelError, ModelEvent, ModelMessage, ProviderData, TokenUsage, ToolCall},
     principal::KeyKind,
 };
-use fakes::{Fake, ScriptStep, World};
+use fakes::{FakeStore, Harness, ScriptStep};
 
 fn text(text: &str) -> ScriptStep {
     ScriptStep::Event(ModelEvent::Text(text.to_owned()))
@@ -45,8 +45,8 @@ fn lookup() -> ScriptStep {
     call("call_connector", json!({"connection": "shop", "action": "find", "input": {"id": "7"}}))
 }
 
-async fn events(world: &World, delivery: Delivery) -> Vec<TurnEvent> {
-    let Ok(Start::Running(started)) = world.turns.start(world.request(delivery)).await else {
+async fn events(harness: &Harness, delivery: Delivery) -> Vec<TurnEvent> {
+    let Ok(Start::Running(started)) = harness.turns.start(harness.request(delivery)).await else {
         panic!("the question was not accepted")
     };
     started.live.follow().collect().await
@@ -58,33 +58,33 @@ fn texts(events: &[TurnEvent]) -> Vec<&str> {
 
 #[tokio::test]
 async fn an_answer_streams_as_it_comes_and_is_stored_before_its_end() {
-    let world = World::new(vec![vec![text("It is "), text("blue [1]."), finish(FinishReason::Stop)]]);
-    let events = events(&world, Delivery::Text).await;
+    let harness = Harness::new(vec![vec![text("It is "), text("blue [1]."), finish(FinishReason::Stop)]]);
+    let events = events(&harness, Delivery::Text).await;
     assert_eq!(texts(&events), ["It is ", "blue [1]."]);
     let Some(TurnEvent::Finished(ending)) = events.last() else { panic!("{events:?}") };
     assert_eq!(ending.text, "It is blue [1].");
     assert_eq!(ending.citations.len(), 1);
     assert_eq!((ending.usage.input, ending.usage.output), (3, 2));
-    let stored = world.store.finished();
+    let stored = harness.store.finished();
     assert_eq!(stored.content, "It is blue [1].");
     assert_eq!((stored.status, stored.refund), (MessageStatus::Complete, false));
-    assert_eq!(world.turns.live.count(), 0);
+    assert_eq!(harness.turns.live.count(), 0);
 }
 
 #[tokio::test]
 async fn a_tool_call_reaches_the_connector_and_its_result_is_fenced_and_citable() {
-    let world = World::with_shop(
+    let harness = Harness::with_shop(
         Policy::default(),
         vec![vec![lookup(), finish(FinishReason::ToolCalls)], vec![text("Shipped [2]."), finish(FinishReason::Stop)]],
     );
-    let events = events(&world, Delivery::Events).await;
+    let events = events(&harness, Delivery::Events).await;
     let Some(TurnEvent::Finished(ending)) = events.last() else { panic!("{events:?}") };
     assert_eq!(ending.citations.iter().map(|c| c.n).collect::<Vec<_>>(), [2]);
-    assert_eq!(world.sandbox.calls(), [("find".to_owned(), r#"{"id":"7"}"#.to_owned())]);
-    let asked = world.model.asked();
+    assert_eq!(harness.sandbox.calls(), [("find".to_owned(), r#"{"id":"7"}"#.to_owned())]);
+    let asked = harness.model.asked();
     let Some(ModelMessage::ToolResult { content, .. }) = asked[1].messages.last() else { panic!("no result") };
     assert!(content.starts_with("<tool_result") && content.contains("n=\"2\""), "{content}");
-    assert_eq!(world.store.records(), ["ok"]);
+    assert_eq!(harness.store.records(), ["ok"]);
 }
 
 #[tokio::test]
@@ -95,15 +95,15 @@ async fn prose_before_a_tool_call_is_held_in_text_and_streamed_in_events() {
             vec![text("Shipped."), finish(FinishReason::Stop)],
         ]
     };
-    let world = World::with_shop(Policy::default(), script());
-    let held = events(&world, Delivery::Text).await;
+    let harness = Harness::with_shop(Policy::default(), script());
+    let held = events(&harness, Delivery::Text).await;
     assert_eq!(texts(&held), ["Let me look.\n\nShipped."]);
     let at = |wanted: fn(&TurnEvent) -> bool, events: &[TurnEvent]| events.iter().position(wanted);
     let first_text = at(|e| matches!(e, TurnEvent::Text(_)), &held);
     assert!(first_text > at(|e| matches!(e, TurnEvent::ToolFinished { .. }), &held));
 
-    let world = World::with_shop(Policy::default(), script());
-    assert_eq!(texts(&events(&world, Delivery::Events).await)[0], "Let me look.");
+    let harness = Harness::with_shop(Policy::default(), script());
+    assert_eq!(texts(&events(&harness, Delivery::Events).await)[0], "Let me look.");
 }
 
 #[tokio::test]
@@ -116,20 +116,20 @@ async fn a_failure_before_the_first_byte_is_given_back_and_one_after_it_is_not()
         (Delivery::Text, vec![text("Half"), ScriptStep::End], false),
     ];
     for (delivery, script, refund) in cases {
-        let world = World::new(vec![script]);
-        let events = events(&world, delivery).await;
+        let harness = Harness::new(vec![script]);
+        let events = events(&harness, delivery).await;
         assert!(matches!(events.last(), Some(TurnEvent::Failed(TurnFailure::ModelBroken))), "{events:?}");
-        assert_eq!((world.store.finished().status, world.store.finished().refund), (MessageStatus::Failed, refund));
+        assert_eq!((harness.store.finished().status, harness.store.finished().refund), (MessageStatus::Failed, refund));
     }
 }
 
 #[tokio::test]
 async fn a_model_that_only_calls_tools_is_stopped() {
-    let world = World::with_shop(Policy::default(), vec![vec![lookup(), finish(FinishReason::ToolCalls)]; 20]);
-    let events = events(&world, Delivery::Events).await;
+    let harness = Harness::with_shop(Policy::default(), vec![vec![lookup(), finish(FinishReason::ToolCalls)]; 20]);
+    let events = events(&harness, Delivery::Events).await;
     assert!(matches!(events.last(), Some(TurnEvent::Failed(TurnFailure::ToolLoop))));
-    let asked = world.model.asked();
-    assert_eq!(asked.len(), world.turns.limits.rounds + 1);
+    let asked = harness.model.asked();
+    assert_eq!(asked.len(), harness.turns.limits.rounds + 1);
     assert!(asked.last().is_some_and(|request| request.tools.is_empty()));
 }
 
@@ -157,19 +157,19 @@ async fn what_the_model_asks_for_grants_nothing() {
         (call("rm", json!({})), KeyKind::Secret, "unknown_tool"),
     ];
     for (wish, kind, reason) in wishes {
-        let mut world = World::with_shop(
+        let mut harness = Harness::with_shop(
             Policy { deny_writes: true, ..Policy::default() },
             vec![vec![wish, finish(FinishReason::ToolCalls)], vec![text("No."), finish(FinishReason::Stop)]],
         );
-        world.kind = kind;
-        let events = events(&world, Delivery::Events).await;
+        harness.kind = kind;
+        let events = events(&harness, Delivery::Events).await;
         let output = events.iter().find_map(|event| match event {
             TurnEvent::ToolFinished { ok: false, output, .. } => Some(output.clone()),
             _ => None,
         });
         assert_eq!(output.map(|output| output["error"].clone()), Some(json!(reason)));
-        assert!(world.sandbox.calls().is_empty());
-        assert!(world.store.records().is_empty(), "a refused call is not counted");
+        assert!(harness.sandbox.calls().is_empty());
+        assert!(harness.store.records().is_empty(), "a refused call is not counted");
     }
 }
 
@@ -184,22 +184,22 @@ async fn a_write_runs_unasked_when_the_connection_allows_it() {
             vec![text("Done."), finish(FinishReason::Stop)],
         ]
     };
-    let world = World::with_shop(Policy { allow_writes: true, ..Policy::default() }, refund());
-    events(&world, Delivery::Events).await;
-    assert_eq!(world.sandbox.calls().len(), 1);
+    let harness = Harness::with_shop(Policy { allow_writes: true, ..Policy::default() }, refund());
+    events(&harness, Delivery::Events).await;
+    assert_eq!(harness.sandbox.calls().len(), 1);
 }
 
 #[tokio::test]
 async fn cancelling_keeps_what_was_written() {
-    let world = World::new(vec![vec![text("One "), ScriptStep::Wait]]);
-    let Ok(Start::Running(started)) = world.turns.start(world.request(Delivery::Events)).await else { panic!() };
+    let harness = Harness::new(vec![vec![text("One "), ScriptStep::Wait]]);
+    let Ok(Start::Running(started)) = harness.turns.start(harness.request(Delivery::Events)).await else { panic!() };
     let mut events = Box::pin(started.live.follow());
     while let Some(event) = events.next().await {
         match event {
             TurnEvent::Text(_) => started.live.cancel(),
             TurnEvent::Finished(ending) => {
                 assert_eq!((ending.status, ending.text.as_str()), (MessageStatus::Cancelled, "One "));
-                let stored = world.store.finished();
+                let stored = harness.store.finished();
                 assert_eq!((stored.status, stored.refund), (MessageStatus::Cancelled, false));
                 return;
             }
@@ -211,8 +211,8 @@ async fn cancelling_keeps_what_was_written() {
 
 #[tokio::test]
 async fn a_reader_who_comes_late_sees_everything() {
-    let world = World::new(vec![vec![text("a"), text("b"), finish(FinishReason::Stop)]]);
-    let Ok(Start::Running(started)) = world.turns.start(world.request(Delivery::Events)).await else { panic!() };
+    let harness = Harness::new(vec![vec![text("a"), text("b"), finish(FinishReason::Stop)]]);
+    let Ok(Start::Running(started)) = harness.turns.start(harness.request(Delivery::Events)).await else { panic!() };
     let first: Vec<_> = started.live.follow().collect().await;
     let late: Vec<_> = LiveTurn::follow(&started.live).collect().await;
     assert_eq!(first.len(), late.len());
@@ -220,22 +220,22 @@ async fn a_reader_who_comes_late_sees_everything() {
 
 #[tokio::test]
 async fn a_panic_in_a_turn_still_ends_it_for_its_readers() {
-    let world = World::new(vec![vec![ScriptStep::Panic]]);
-    let events = events(&world, Delivery::Events).await;
+    let harness = Harness::new(vec![vec![ScriptStep::Panic]]);
+    let events = events(&harness, Delivery::Events).await;
     assert!(matches!(events.last(), Some(TurnEvent::Failed(TurnFailure::Internal))));
-    assert_eq!(world.turns.live.count(), 0);
+    assert_eq!(harness.turns.live.count(), 0);
 }
 
 #[tokio::test]
 async fn a_fault_of_the_connector_is_told_to_the_model_and_logged() {
-    let world = World::with_shop(
+    let harness = Harness::with_shop(
         Policy::default(),
         vec![vec![lookup(), finish(FinishReason::ToolCalls)], vec![text("Sorry."), finish(FinishReason::Stop)]],
     );
-    world.sandbox.fail_next();
-    let events = events(&world, Delivery::Events).await;
+    harness.sandbox.fail_next();
+    let events = events(&harness, Delivery::Events).await;
     assert!(matches!(events.last(), Some(TurnEvent::Finished(_))));
-    assert_eq!(world.store.records(), ["upstream"]);
-    assert_eq!(world.store.finished().steps[0]["reason"], "upstream");
-    let _: &Fake = &world.store;
+    assert_eq!(harness.store.records(), ["upstream"]);
+    assert_eq!(harness.store.finished().steps[0]["reason"], "upstream");
+    let _: &FakeStore = &harness.store;
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     call_as,
-    fakes::{ScriptStep, World},
+    fakes::{Harness, ScriptStep},
     finish, text,
 };
 use crate::{
@@ -35,21 +35,21 @@ fn refund_as(id: &str, input: Value) -> ScriptStep {
 }
 
 /// A model that asks for a refund, and then says so.
-fn world() -> World {
+fn harness() -> Harness {
     let ask = vec![text("I will."), refund(json!({"order": "7"})), finish(FinishReason::ToolCalls)];
-    World::with_shop(Policy::default(), vec![ask, vec![text("Then."), finish(FinishReason::Stop)]])
+    Harness::with_shop(Policy::default(), vec![ask, vec![text("Then."), finish(FinishReason::Stop)]])
 }
 
-async fn run(world: &World, request: TurnRequest) -> Vec<TurnEvent> {
-    let Ok(Start::Running(started)) = world.turns.start(request).await else { panic!("not accepted") };
+async fn run(harness: &Harness, request: TurnRequest) -> Vec<TurnEvent> {
+    let Ok(Start::Running(started)) = harness.turns.start(request).await else { panic!("not accepted") };
     started.live.follow().collect().await
 }
 
-async fn says(world: &World, words: &str) -> Vec<TurnEvent> {
-    let mut request = world.request(Delivery::Events);
+async fn says(harness: &Harness, words: &str) -> Vec<TurnEvent> {
+    let mut request = harness.request(Delivery::Events);
     request.messages[0].text = words.to_owned();
-    let events = run(world, request).await;
-    world.store.remember(words);
+    let events = run(harness, request).await;
+    harness.store.remember(words);
     events
 }
 
@@ -61,8 +61,8 @@ fn answer(events: &[TurnEvent]) -> &str {
 }
 
 /// What the model was told in its last round about its calls.
-fn render_result(world: &World) -> String {
-    let asked = world.model.asked();
+fn render_result(harness: &Harness) -> String {
+    let asked = harness.model.asked();
     let results = asked.last().unwrap().messages.iter().filter_map(|message| match message {
         ModelMessage::ToolResult { content, .. } => Some(content.as_str()),
         _ => None,
@@ -70,46 +70,46 @@ fn render_result(world: &World) -> String {
     results.collect()
 }
 
-fn only(world: &World) -> Approval {
-    let approvals = world.store.approvals();
+fn only(harness: &Harness) -> Approval {
+    let approvals = harness.store.approvals();
     assert_eq!(approvals.len(), 1);
     approvals[0].clone()
 }
 
-fn person(world: &World) -> ChatClient {
-    ChatClient::new(&world.request(Delivery::Events).principal, None)
+fn person(harness: &Harness) -> ChatClient {
+    ChatClient::new(&harness.request(Delivery::Events).principal, None)
 }
 
 #[tokio::test]
 async fn a_write_is_asked_for_and_made_after_a_yes_with_the_input_that_was_shown() {
-    let world = world();
-    let events = says(&world, "Refund order 7").await;
+    let harness = harness();
+    let events = says(&harness, "Refund order 7").await;
     assert_eq!(
         answer(&events),
         "I will.\n\nBefore I do this, please confirm:\n\n`Our shop: Refund (sandbox)`\n- `order: \"7\"`\n\nReply `yes` to go ahead or `no` \
          to leave it. Unanswered, it lapses after 15 minutes."
     );
-    assert!(world.sandbox.calls().is_empty() && world.store.records().is_empty());
-    assert!(events.iter().any(|event| matches!(event, TurnEvent::ApprovalAsked(a) if a.id == only(&world).id)));
-    assert_eq!(world.model.asked().len(), 1, "the turn ends with the question");
+    assert!(harness.sandbox.calls().is_empty() && harness.store.records().is_empty());
+    assert!(events.iter().any(|event| matches!(event, TurnEvent::ApprovalAsked(a) if a.id == only(&harness).id)));
+    assert_eq!(harness.model.asked().len(), 1, "the turn ends with the question");
 
-    let events = says(&world, "Yes, please!").await;
+    let events = says(&harness, "Yes, please!").await;
     assert_eq!(answer(&events), "Then.");
-    assert_eq!(world.sandbox.calls(), [("refund".to_owned(), r#"{"order":"7"}"#.to_owned())]);
-    assert_eq!(only(&world).state, ApprovalState::Executed);
-    assert!(render_result(&world).contains("shipped"), "{}", render_result(&world));
-    let last = world.model.asked().pop().unwrap().messages;
+    assert_eq!(harness.sandbox.calls(), [("refund".to_owned(), r#"{"order":"7"}"#.to_owned())]);
+    assert_eq!(only(&harness).state, ApprovalState::Executed);
+    assert!(render_result(&harness).contains("shipped"), "{}", render_result(&harness));
+    let last = harness.model.asked().pop().unwrap().messages;
     assert!(matches!(last[2], ModelMessage::Text { role: Role::User, .. }), "the result comes after the yes: {last:?}");
     assert!(events.iter().any(|event| matches!(event, TurnEvent::ToolFinished { ok: true, .. })));
-    assert_eq!(world.store.finished().steps[0]["approval"], json!(only(&world).id));
-    assert_eq!(world.store.records(), ["ok"]);
+    assert_eq!(harness.store.finished().steps[0]["approval"], json!(only(&harness).id));
+    assert_eq!(harness.store.records(), ["ok"]);
 }
 
 #[tokio::test]
 async fn no_words_of_the_model_s_hide_the_question() {
     let ask = vec![text("Look:\n\n```"), refund(json!({"order": "7"})), finish(FinishReason::ToolCalls)];
-    let world = World::with_shop(Policy::default(), vec![ask]);
-    let events = says(&world, "Refund order 7").await;
+    let harness = Harness::with_shop(Policy::default(), vec![ask]);
+    let events = says(&harness, "Refund order 7").await;
     assert!(answer(&events).starts_with("Look:\n\n```\n```\n\nBefore I do this"), "{}", answer(&events));
     let texts: Vec<&str> = super::texts(&events);
     assert_eq!(texts[..2], ["Look:\n\n```", "\n```"], "it ends in the part that opened it");
@@ -123,53 +123,53 @@ async fn anything_but_a_clear_yes_leaves_it_undone() {
     let cases =
         [("no", ApprovalState::Declined, None), ("yes but half", ApprovalState::Declined, Some("not confirmed"))];
     for (words, state, reason) in cases {
-        let world = world();
-        says(&world, "Refund order 7").await;
-        says(&world, words).await;
-        assert!(world.sandbox.calls().is_empty());
-        assert_eq!((only(&world).state, only(&world).reason.as_deref()), (state, reason));
-        assert!(render_result(&world).contains("declined"));
+        let harness = harness();
+        says(&harness, "Refund order 7").await;
+        says(&harness, words).await;
+        assert!(harness.sandbox.calls().is_empty());
+        assert_eq!((only(&harness).state, only(&harness).reason.as_deref()), (state, reason));
+        assert!(render_result(&harness).contains("declined"));
         // It can't be brought back.
-        let again = world.turns.approvals.decide(&person(&world), only(&world).id, Verdict::Approve).await;
+        let again = harness.turns.approvals.decide(&person(&harness), only(&harness).id, Verdict::Approve).await;
         assert_eq!(again.unwrap().unwrap().state, ApprovalState::Declined);
-        assert!(world.sandbox.calls().is_empty());
+        assert!(harness.sandbox.calls().is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_yes_after_its_time_is_none() {
-    let world = world();
-    says(&world, "Refund order 7").await;
-    world.clock.advance(LIFETIME);
-    let found = world.turns.approvals.find(&person(&world), only(&world).id).await.unwrap().unwrap();
+    let harness = harness();
+    says(&harness, "Refund order 7").await;
+    harness.clock.advance(LIFETIME);
+    let found = harness.turns.approvals.find(&person(&harness), only(&harness).id).await.unwrap().unwrap();
     assert_eq!(found.state, ApprovalState::Expired);
-    says(&world, "yes").await;
-    assert!(world.sandbox.calls().is_empty());
-    assert!(render_result(&world).contains("expired"));
+    says(&harness, "yes").await;
+    assert!(harness.sandbox.calls().is_empty());
+    assert!(render_result(&harness).contains("expired"));
 }
 
 #[tokio::test]
 async fn a_yes_counts_for_the_question_right_before_it_only() {
     let mut rounds = vec![vec![refund(json!({"order": "7"})), finish(FinishReason::ToolCalls)]];
     rounds.extend(vec![vec![text("Fine."), finish(FinishReason::Stop)]; 3]);
-    let world = World::with_shop(Policy::default(), rounds);
-    says(&world, "Refund order 7").await;
-    says(&world, "What was that?").await;
-    says(&world, "yes").await;
-    assert!(world.sandbox.calls().is_empty());
+    let harness = Harness::with_shop(Policy::default(), rounds);
+    says(&harness, "Refund order 7").await;
+    says(&harness, "What was that?").await;
+    says(&harness, "yes").await;
+    assert!(harness.sandbox.calls().is_empty());
 }
 
 #[tokio::test]
 async fn another_visitor_s_yes_is_none() {
     for (says, made) in [(Some("eve"), 0), (Some("ada"), 1), (None, 0)] {
-        let world = world();
+        let harness = harness();
         let visitor = |visitor: Option<&str>| visitor.map(str::to_owned);
-        run(&world, TurnRequest { visitor: visitor(Some("ada")), ..world.request(Delivery::Events) }).await;
-        world.store.remember("Why?");
-        let mut yes = TurnRequest { visitor: visitor(says), ..world.request(Delivery::Events) };
+        run(&harness, TurnRequest { visitor: visitor(Some("ada")), ..harness.request(Delivery::Events) }).await;
+        harness.store.remember("Why?");
+        let mut yes = TurnRequest { visitor: visitor(says), ..harness.request(Delivery::Events) };
         yes.messages[0].text = "yes".to_owned();
-        run(&world, yes).await;
-        assert_eq!(world.sandbox.calls().len(), made, "{says:?}");
+        run(&harness, yes).await;
+        assert_eq!(harness.sandbox.calls().len(), made, "{says:?}");
     }
 }
 
@@ -183,12 +183,12 @@ async fn what_was_changed_since_it_was_shown_is_not_done() {
         (|connection| connection.id = crate::id::ConnectionId(uuid::Uuid::nil()), "any more"),
     ];
     for (change, why) in changes {
-        let world = world();
-        says(&world, "Refund order 7").await;
-        world.store.change(change);
-        says(&world, "yes").await;
-        assert!(world.sandbox.calls().is_empty());
-        let approval = only(&world);
+        let harness = harness();
+        says(&harness, "Refund order 7").await;
+        harness.store.change(change);
+        says(&harness, "yes").await;
+        assert!(harness.sandbox.calls().is_empty());
+        let approval = only(&harness);
         assert_eq!(approval.state, ApprovalState::Failed);
         let Some(Outcome::Error { kind, message, .. }) = approval.outcome else { panic!("{approval:?}") };
         assert!(kind == FaultKind::Denied && message.contains(why), "{message}");
@@ -202,22 +202,22 @@ async fn another_account_than_the_one_it_was_asked_for_is_not_written_to() {
         for (now, made, why) in
             [(connected(1), 1, "shipped"), (connected(2), 0, "its account changed"), (None, 0, "needs_auth")]
         {
-            let world = world();
-            world.store.change(|connection| {
+            let harness = harness();
+            harness.store.change(|connection| {
                 (connection.owner, connection.environment) = (owner, Environment::Production);
             });
-            *world.store.authorized_at.lock().unwrap() = connected(1);
+            *harness.store.authorized_at.lock().unwrap() = connected(1);
             let say = async |words: &str| {
-                let mut request = TurnRequest { visitor: Some("ada".to_owned()), ..world.request(Delivery::Events) };
+                let mut request = TurnRequest { visitor: Some("ada".to_owned()), ..harness.request(Delivery::Events) };
                 request.messages[0].text = words.to_owned();
-                run(&world, request).await;
-                world.store.remember(words);
+                run(&harness, request).await;
+                harness.store.remember(words);
             };
             say("Refund order 7").await;
-            *world.store.authorized_at.lock().unwrap() = now;
+            *harness.store.authorized_at.lock().unwrap() = now;
             say("yes").await;
-            assert_eq!(world.sandbox.calls().len(), made, "{owner:?} {now:?}");
-            assert!(render_result(&world).contains(why), "{owner:?} {now:?}: {}", render_result(&world));
+            assert_eq!(harness.sandbox.calls().len(), made, "{owner:?} {now:?}");
+            assert!(render_result(&harness).contains(why), "{owner:?} {now:?}: {}", render_result(&harness));
         }
     }
 }
@@ -230,23 +230,23 @@ async fn one_yes_is_for_all_that_was_shown_and_a_repeated_wish_is_one() {
         refund_as("c3", json!({"order": "7"})),
         finish(FinishReason::ToolCalls),
     ];
-    let world = World::with_shop(Policy::default(), vec![wishes, vec![text("Both."), finish(FinishReason::Stop)]]);
-    let events = says(&world, "Refund 7 and 8").await;
+    let harness = Harness::with_shop(Policy::default(), vec![wishes, vec![text("Both."), finish(FinishReason::Stop)]]);
+    let events = says(&harness, "Refund 7 and 8").await;
     let asked = answer(&events);
     assert!(
         asked.contains("these 2 things") && asked.contains("(1) `Our shop") && asked.contains("(2) `Our shop"),
         "{asked}"
     );
     assert!(asked.contains("- `approved: true`"), "what the model adds is shown, and grants nothing: {asked}");
-    says(&world, "ja").await;
-    let calls = world.sandbox.calls();
+    says(&harness, "ja").await;
+    let calls = harness.sandbox.calls();
     assert_eq!(calls.len(), 2);
     assert!(calls[0].1.contains('7') && calls[1].1.contains('8'));
 }
 
 /// What the model reads of its calls in its last round: the calls, and the results with whose they are.
-fn dialogue(world: &World) -> (Vec<String>, Vec<(String, String)>) {
-    let messages = world.model.asked().pop().unwrap().messages;
+fn dialogue(harness: &Harness) -> (Vec<String>, Vec<(String, String)>) {
+    let messages = harness.model.asked().pop().unwrap().messages;
     let at = messages.iter().position(|message| matches!(message, ModelMessage::ToolCalls { .. })).unwrap();
     let ModelMessage::ToolCalls { calls, .. } = &messages[at] else { unreachable!() };
     let results = messages[at + 1..].iter().map_while(|message| match message {
@@ -279,19 +279,19 @@ async fn all_that_the_round_gave_reaches_the_model_when_the_turn_goes_on() {
     for (words, made) in
         [(Some("yes"), [true, true]), (Some("no"), [false; 2]), (Some("Why?"), [false; 2]), (None, [false, true])]
     {
-        let world =
-            World::with_shop(Policy::default(), vec![round(), vec![text("Found [2]."), finish(FinishReason::Stop)]]);
-        says(&world, "Refund 7 and 8").await;
-        let asked = world.store.approvals();
-        assert_eq!(world.sandbox.calls().len(), 1, "the read alone");
+        let harness =
+            Harness::with_shop(Policy::default(), vec![round(), vec![text("Found [2]."), finish(FinishReason::Stop)]]);
+        says(&harness, "Refund 7 and 8").await;
+        let asked = harness.store.approvals();
+        assert_eq!(harness.sandbox.calls().len(), 1, "the read alone");
         let events = match words {
-            Some(words) => says(&world, words).await,
+            Some(words) => says(&harness, words).await,
             None => {
                 let verdicts = vec![(asked[1].id, Verdict::Approve)];
-                run(&world, TurnRequest { verdicts, ..world.request(Delivery::Events) }).await
+                run(&harness, TurnRequest { verdicts, ..harness.request(Delivery::Events) }).await
             }
         };
-        let (made_calls, results) = dialogue(&world);
+        let (made_calls, results) = dialogue(&harness);
         assert_eq!(made_calls, calls);
         assert_eq!(results.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), calls);
         assert!(results[0].1.contains("shipped") && results[0].1.contains("n=\"2\""), "{}", results[0].1);
@@ -304,17 +304,17 @@ async fn all_that_the_round_gave_reaches_the_model_when_the_turn_goes_on() {
         let Some(TurnEvent::Finished(ending)) = events.last() else { panic!() };
         assert_eq!(ending.citations.len(), 1);
         assert_eq!((ending.citations[0].n, ending.citations[0].title.as_str()), (2, "Our shop: Find (sandbox)"));
-        assert_eq!(world.sandbox.calls().len(), 1 + made.iter().filter(|made| **made).count());
+        assert_eq!(harness.sandbox.calls().len(), 1 + made.iter().filter(|made| **made).count());
     }
 }
 
 #[tokio::test]
 async fn a_plain_answer_to_the_question_finds_no_passages() {
     for (words, passages) in [("yes", 0), ("no", 0), ("Why is the sky blue?", 1)] {
-        let world = world();
-        says(&world, "Refund order 7").await;
-        says(&world, words).await;
-        assert_eq!(world.model.asked()[1].passages.len(), passages, "{words}");
+        let harness = harness();
+        says(&harness, "Refund order 7").await;
+        says(&harness, words).await;
+        assert_eq!(harness.model.asked()[1].passages.len(), passages, "{words}");
     }
 }
 
@@ -322,53 +322,53 @@ async fn a_plain_answer_to_the_question_finds_no_passages() {
 async fn two_who_say_yes_at_once_are_one_execution() {
     let mut rounds = vec![vec![refund(json!({"order": "7"})), finish(FinishReason::ToolCalls)]];
     rounds.extend(vec![vec![text("Fine."), finish(FinishReason::Stop)]; 8]);
-    let world = World::with_shop(Policy::default(), rounds);
-    says(&world, "Refund order 7").await;
+    let harness = Harness::with_shop(Policy::default(), rounds);
+    says(&harness, "Refund order 7").await;
     let yes = || {
-        let mut request = world.request(Delivery::Events);
+        let mut request = harness.request(Delivery::Events);
         request.messages[0].text = "yes".to_owned();
-        run(&world, request)
+        run(&harness, request)
     };
     futures::future::join_all((0..8).map(|_| yes())).await;
-    assert_eq!(world.sandbox.calls().len(), 1);
+    assert_eq!(harness.sandbox.calls().len(), 1);
 }
 
 #[tokio::test]
 async fn a_verdict_is_bound_to_its_conversation() {
-    let world = world();
-    says(&world, "Refund order 7").await;
-    let verdicts = vec![(only(&world).id, Verdict::Approve)];
+    let harness = harness();
+    says(&harness, "Refund order 7").await;
+    let verdicts = vec![(only(&harness).id, Verdict::Approve)];
     let elsewhere = ConversationId(uuid::Uuid::from_u128(6));
     for conversation in [ConversationRef::Id(elsewhere), ConversationRef::Named("another".to_owned())] {
-        let request = TurnRequest { conversation, verdicts: verdicts.clone(), ..world.request(Delivery::Events) };
-        assert!(matches!(world.turns.start(request).await, Err(BeginTurnError::NoApproval)));
+        let request = TurnRequest { conversation, verdicts: verdicts.clone(), ..harness.request(Delivery::Events) };
+        assert!(matches!(harness.turns.start(request).await, Err(BeginTurnError::NoApproval)));
     }
-    assert_eq!(only(&world).state, ApprovalState::Pending);
-    assert!(world.sandbox.calls().is_empty());
+    assert_eq!(only(&harness).state, ApprovalState::Pending);
+    assert!(harness.sandbox.calls().is_empty());
 }
 
 #[tokio::test]
 async fn a_client_s_verdicts_go_on_with_the_answer() {
     for (verdict, made) in [(Verdict::Approve, 1), (Verdict::Decline { reason: Some("too dear".to_owned()) }, 0)] {
-        let world = world();
-        says(&world, "Refund order 7").await;
-        let approval = only(&world);
-        let go_on = |id| TurnRequest { verdicts: vec![(id, verdict.clone())], ..world.request(Delivery::Events) };
-        let unknown = world.turns.start(go_on(ApprovalId(uuid::Uuid::nil()))).await;
+        let harness = harness();
+        says(&harness, "Refund order 7").await;
+        let approval = only(&harness);
+        let go_on = |id| TurnRequest { verdicts: vec![(id, verdict.clone())], ..harness.request(Delivery::Events) };
+        let unknown = harness.turns.start(go_on(ApprovalId(uuid::Uuid::nil()))).await;
         assert!(matches!(unknown, Err(BeginTurnError::NoApproval)));
-        let Ok(Start::Running(started)) = world.turns.start(go_on(approval.id)).await else { panic!() };
+        let Ok(Start::Running(started)) = harness.turns.start(go_on(approval.id)).await else { panic!() };
         assert_eq!(started.live.continues, Some(approval.message.to_string()));
         let events: Vec<_> = started.live.follow().collect().await;
         assert_eq!(answer(&events), "Then.");
-        assert_eq!(world.sandbox.calls().len(), made);
+        assert_eq!(harness.sandbox.calls().len(), made);
         let shown = events.iter().any(|event| match event {
             TurnEvent::ToolFinished { id, ok, .. } => made == 1 && *ok && *id == approval.call,
             TurnEvent::ToolDenied { id, .. } => made == 0 && *id == approval.call,
             _ => false,
         });
         assert!(shown, "{events:?}");
-        assert_eq!(render_result(&world).contains("too dear"), made == 0);
-        let last = world.model.asked().pop().unwrap().messages;
+        assert_eq!(render_result(&harness).contains("too dear"), made == 0);
+        let last = harness.model.asked().pop().unwrap().messages;
         assert!(
             matches!(&last[1], ModelMessage::ToolCalls { text, .. } if text.contains("please confirm")),
             "{last:?}"
@@ -378,31 +378,31 @@ async fn a_client_s_verdicts_go_on_with_the_answer() {
 
 #[tokio::test]
 async fn what_was_decided_elsewhere_is_told_and_not_done_again() {
-    let world = world();
-    says(&world, "Refund order 7").await;
-    let id = only(&world).id;
-    let person = person(&world);
-    let deciding = (0..20).map(|_| world.turns.approvals.decide(&person, id, Verdict::Approve));
+    let harness = harness();
+    says(&harness, "Refund order 7").await;
+    let id = only(&harness).id;
+    let person = person(&harness);
+    let deciding = (0..20).map(|_| harness.turns.approvals.decide(&person, id, Verdict::Approve));
     for decided in futures::future::join_all(deciding).await {
         let state = decided.unwrap().unwrap().state;
         assert!(matches!(state, ApprovalState::Approved | ApprovalState::Executed), "{state:?}");
     }
-    assert_eq!(world.sandbox.calls().len(), 1);
-    says(&world, "yes").await;
-    assert_eq!(world.sandbox.calls().len(), 1);
-    assert!(render_result(&world).contains("shipped"));
+    assert_eq!(harness.sandbox.calls().len(), 1);
+    says(&harness, "yes").await;
+    assert_eq!(harness.sandbox.calls().len(), 1);
+    assert!(render_result(&harness).contains("shipped"));
 }
 
 #[tokio::test]
 async fn a_fault_of_a_confirmed_call_is_its_end() {
-    let world = world();
-    says(&world, "Refund order 7").await;
-    world.sandbox.fail_next();
-    says(&world, "yes").await;
-    assert_eq!(only(&world).state, ApprovalState::Failed);
-    assert!(render_result(&world).contains("upstream"));
-    let again = world.turns.approvals.decide(&person(&world), only(&world).id, Verdict::Approve).await.unwrap();
-    assert_eq!((again.unwrap().state, world.sandbox.calls().len()), (ApprovalState::Failed, 1));
+    let harness = harness();
+    says(&harness, "Refund order 7").await;
+    harness.sandbox.fail_next();
+    says(&harness, "yes").await;
+    assert_eq!(only(&harness).state, ApprovalState::Failed);
+    assert!(render_result(&harness).contains("upstream"));
+    let again = harness.turns.approvals.decide(&person(&harness), only(&harness).id, Verdict::Approve).await.unwrap();
+    assert_eq!((again.unwrap().state, harness.sandbox.calls().len()), (ApprovalState::Failed, 1));
 }
 
 #[tokio::test]
@@ -412,25 +412,25 @@ async fn bad_input_and_what_nobody_can_look_through_go_back_to_the_model() {
         vec![refund(json!({"orders": many})), finish(FinishReason::ToolCalls)],
         vec![text("No."), finish(FinishReason::Stop)],
     ];
-    let world = World::with_shop(Policy::default(), rounds);
-    assert_eq!(answer(&says(&world, "Refund all").await), "No.");
-    assert!(world.store.approvals().is_empty() && render_result(&world).contains("more than 100 values"));
+    let harness = Harness::with_shop(Policy::default(), rounds);
+    assert_eq!(answer(&says(&harness, "Refund all").await), "No.");
+    assert!(harness.store.approvals().is_empty() && render_result(&harness).contains("more than 100 values"));
 }
 
 #[tokio::test]
 async fn what_a_turn_cuts_it_says() {
-    let world = World::new(vec![vec![text("Half an ans"), finish(FinishReason::Length)]]);
-    assert!(answer(&says(&world, "Why?").await).ends_with("[The answer is cut here: it reached the model's limit.]"));
+    let harness = Harness::new(vec![vec![text("Half an ans"), finish(FinishReason::Length)]]);
+    assert!(answer(&says(&harness, "Why?").await).ends_with("[The answer is cut here: it reached the model's limit.]"));
 
     let mut calls: Vec<ScriptStep> = (0..9).map(|_| super::lookup()).collect();
     calls.push(finish(FinishReason::ToolCalls));
-    let world = World::with_shop(Policy::default(), vec![calls, vec![text("Ok."), finish(FinishReason::Stop)]]);
-    says(&world, "Why?").await;
-    assert_eq!(world.sandbox.calls().len(), 8);
-    assert!(render_result(&world).contains("too_many_calls"));
+    let harness = Harness::with_shop(Policy::default(), vec![calls, vec![text("Ok."), finish(FinishReason::Stop)]]);
+    says(&harness, "Why?").await;
+    assert_eq!(harness.sandbox.calls().len(), 8);
+    assert!(render_result(&harness).contains("too_many_calls"));
 
-    let mut world = World::new(vec![vec![text("0123456789"), text("more"), finish(FinishReason::Stop)]]);
-    world.turns.limits.answer_bytes = 8;
-    world.turns.limits.deadline = Duration::from_secs(5);
-    assert!(answer(&says(&world, "Why?").await).ends_with("longer than this host allows.]"));
+    let mut harness = Harness::new(vec![vec![text("0123456789"), text("more"), finish(FinishReason::Stop)]]);
+    harness.turns.limits.answer_bytes = 8;
+    harness.turns.limits.deadline = Duration::from_secs(5);
+    assert!(answer(&says(&harness, "Why?").await).ends_with("longer than this host allows.]"));
 }

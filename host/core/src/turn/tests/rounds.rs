@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     call_as, events,
-    fakes::{ScriptStep, World},
+    fakes::{Harness, ScriptStep},
     finish, text,
 };
 use crate::{
@@ -43,15 +43,15 @@ fn signed(say: ScriptStep, signature: &str) -> ScriptStep {
 }
 
 /// The orders that calls are about, as the sandbox saw them.
-fn orders(world: &World) -> Vec<String> {
+fn orders(harness: &Harness) -> Vec<String> {
     let digits = |text: String| text.chars().filter(char::is_ascii_digit).collect();
-    world.sandbox.calls().into_iter().map(|(_, input)| digits(input)).collect()
+    harness.sandbox.calls().into_iter().map(|(_, input)| digits(input)).collect()
 }
 
 /// Calls and results of each round in the last request, by the provider's ids.
-fn rounds(world: &World) -> Vec<(Vec<ToolCall>, ProviderData, Vec<String>)> {
+fn rounds(harness: &Harness) -> Vec<(Vec<ToolCall>, ProviderData, Vec<String>)> {
     let mut rounds: Vec<(Vec<ToolCall>, ProviderData, Vec<String>)> = Vec::new();
-    for message in world.model.asked().pop().unwrap().messages {
+    for message in harness.model.asked().pop().unwrap().messages {
         match message {
             ModelMessage::ToolCalls { calls, data, .. } => rounds.push((calls, data, vec![])),
             ModelMessage::ToolResult { call_id, .. } => rounds.last_mut().unwrap().2.push(call_id),
@@ -81,18 +81,18 @@ async fn reads_run_beside_each_other_and_writes_in_their_place() {
         finish(FinishReason::ToolCalls),
     ];
     let policy = Policy { allow_writes: true, ..Policy::default() };
-    let mut world = World::with_shop(policy, vec![round, vec![text("Done."), finish(FinishReason::Stop)]]);
+    let mut harness = Harness::with_shop(policy, vec![round, vec![text("Done."), finish(FinishReason::Stop)]]);
     // Reads that ran one after the other would wait here for ever.
-    world.sandbox.reads_meet(2);
-    world.turns.limits.deadline = Duration::from_secs(5);
-    let events = events(&world, Delivery::Events).await;
+    harness.sandbox.reads_meet(2);
+    harness.turns.limits.deadline = Duration::from_secs(5);
+    let events = events(&harness, Delivery::Events).await;
     assert!(matches!(events.last(), Some(TurnEvent::Finished(_))), "{events:?}");
-    let ran = orders(&world);
+    let ran = orders(&harness);
     let (first, writes, last) = (&ran[..2], &ran[2..4], &ran[4..]);
     let set = |orders: &[String]| orders.iter().cloned().collect::<BTreeSet<_>>();
     assert_eq!((set(first), set(last)), (set(&["1".into(), "2".into()]), set(&["5".into(), "6".into()])));
     assert_eq!(writes, ["3", "4"]);
-    let told = rounds(&world);
+    let told = rounds(&harness);
     assert_eq!(told[0].2, ["a", "b", "c", "d", "e", "f"], "results come in the model's order");
     let finished = events.iter().filter_map(|event| match event {
         TurnEvent::ToolFinished { id, .. } => Some(id.clone()),
@@ -105,22 +105,22 @@ async fn reads_run_beside_each_other_and_writes_in_their_place() {
 async fn reads_at_once_are_bounded() {
     let mut round: Vec<ScriptStep> = (0..8).map(|n| find(&format!("c{n}"), &n.to_string())).collect();
     round.push(finish(FinishReason::ToolCalls));
-    let mut world = World::with_shop(Policy::default(), vec![round, vec![text("Ok."), finish(FinishReason::Stop)]]);
-    world.sandbox.reads_meet(4);
-    world.turns.limits.deadline = Duration::from_secs(5);
-    events(&world, Delivery::Events).await;
-    assert_eq!((world.sandbox.calls().len(), world.sandbox.most_at_once()), (8, 4));
+    let mut harness = Harness::with_shop(Policy::default(), vec![round, vec![text("Ok."), finish(FinishReason::Stop)]]);
+    harness.sandbox.reads_meet(4);
+    harness.turns.limits.deadline = Duration::from_secs(5);
+    events(&harness, Delivery::Events).await;
+    assert_eq!((harness.sandbox.calls().len(), harness.sandbox.most_at_once()), (8, 4));
 }
 
 #[tokio::test]
 async fn calls_have_ids_of_their_own_and_the_model_gets_its_own_back() {
     let round = || vec![find("call_0", "1"), find("call_1", "2"), finish(FinishReason::ToolCalls)];
-    let world =
-        World::with_shop(Policy::default(), vec![round(), round(), vec![text("Ok."), finish(FinishReason::Stop)]]);
-    let events = events(&world, Delivery::Events).await;
+    let harness =
+        Harness::with_shop(Policy::default(), vec![round(), round(), vec![text("Ok."), finish(FinishReason::Stop)]]);
+    let events = events(&harness, Delivery::Events).await;
     let ids = ids(&events);
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 4, "{ids:?}");
-    for (calls, _, results) in rounds(&world) {
+    for (calls, _, results) in rounds(&harness) {
         assert_eq!(calls.iter().map(|call| call.id.as_str()).collect::<Vec<_>>(), ["call_0", "call_1"]);
         assert_eq!(results, ["call_0", "call_1"]);
     }
@@ -137,20 +137,20 @@ async fn what_a_provider_sent_beside_its_calls_goes_back_with_them() {
         finish(FinishReason::ToolCalls),
     ];
     let script = vec![first, second, vec![text("Ok."), finish(FinishReason::Stop)]];
-    let world = World::with_shop(Policy::default(), script);
-    let events = events(&world, Delivery::Events).await;
-    let told = rounds(&world);
+    let harness = Harness::with_shop(Policy::default(), script);
+    let events = events(&harness, Delivery::Events).await;
+    let told = rounds(&harness);
     assert_eq!((&told[0].1, &told[0].0[0].data), (&data("r1"), &data("s1")));
-    assert!(!format!("{events:?}").contains("r1") && !format!("{:?}", world.store.finished()).contains("r2"));
+    assert!(!format!("{events:?}").contains("r1") && !format!("{:?}", harness.store.finished()).contains("r2"));
 
     // The second round asks; when the turn goes on, in the same message or after a word, it is whole again.
-    let asked = world.store.approvals();
-    world.store.remember("Refund 3");
+    let asked = harness.store.approvals();
+    harness.store.remember("Refund 3");
     let verdicts = vec![(asked[0].id, Verdict::Approve)];
-    let request = TurnRequest { verdicts, ..world.request(Delivery::Events) };
-    let Ok(Start::Running(started)) = world.turns.start(request).await else { panic!("not accepted") };
+    let request = TurnRequest { verdicts, ..harness.request(Delivery::Events) };
+    let Ok(Start::Running(started)) = harness.turns.start(request).await else { panic!("not accepted") };
     let continued: Vec<TurnEvent> = futures::StreamExt::collect(started.live.follow()).await;
-    let told = rounds(&world);
+    let told = rounds(&harness);
     let (calls, returned, results) = &told[0];
     assert_eq!(returned, &data("r2"));
     assert_eq!(
@@ -172,8 +172,8 @@ async fn an_answer_that_is_cut_says_so_whatever_cut_it() {
     ];
     for (reason, note) in cases {
         for before in ["Half an ans", ""] {
-            let world = World::new(vec![vec![text(before), finish(reason)]]);
-            let events = events(&world, Delivery::Events).await;
+            let harness = Harness::new(vec![vec![text(before), finish(reason)]]);
+            let events = events(&harness, Delivery::Events).await;
             let Some(TurnEvent::Finished(ending)) = events.last() else { panic!("{events:?}") };
             assert_eq!(ending.finish, reason);
             match note {
