@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use resly_core::{connector::approval::RequestedGrants, error::StoreError};
 use resly_manifest::{Digest, Violation};
 use resly_sandbox::{ComponentError, ManifestError};
-use resly_store::{Compiling, LEASE};
+use resly_store::{CompileJob, LEASE};
 use tokio::{task::JoinHandle, time::sleep};
 
 use crate::App;
@@ -55,7 +55,7 @@ pub fn inspect(wasm: &[u8]) -> Result<InspectedUpload, InspectError> {
 }
 
 /// Compiles a version that was kept as compiling, on a task of its own, and says in the store how that went.
-pub fn compile(app: &Arc<App>, version: Compiling) -> JoinHandle<()> {
+pub fn compile(app: &Arc<App>, version: CompileJob) -> JoinHandle<()> {
     let app = Arc::clone(app);
     tokio::spawn(async move {
         if let Err(error) = run(&app, version).await {
@@ -64,7 +64,7 @@ pub fn compile(app: &Arc<App>, version: Compiling) -> JoinHandle<()> {
     })
 }
 
-async fn run(app: &App, version: Compiling) -> Result<(), StoreError> {
+async fn run(app: &App, version: CompileJob) -> Result<(), StoreError> {
     let preparing = app.sandbox.prepare_for(version.organization, version.component);
     tokio::pin!(preparing);
     let prepared = loop {

@@ -104,7 +104,7 @@ pub use self::{
     rates::{RateClaim, RateGrant},
     recover::Recovered,
     tickets::Ticket,
-    uploads::{Compiling, Decided, Decision},
+    uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},
     webhooks::{Delivery, DeliveryAttempt, DeliveryState, DueDelivery, Webhook},
 };

@@ -22,7 +22,7 @@ const ATTEMPTS: u64 = 3;
 
 /// A version to compile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Compiling {
+pub struct CompileJob {
     pub organization: OrganizationId,
     pub connector: String,
     pub version: String,
@@ -63,7 +63,7 @@ struct CompilingRow {
     attempts: Count,
 }
 
-async fn claim(db: &mut Conn<'_>, now: Timestamp) -> Result<Vec<Compiling>, sqlx::Error> {
+async fn claim(db: &mut Conn<'_>, now: Timestamp) -> Result<Vec<CompileJob>, sqlx::Error> {
     let found = rows!(
         db,
         CompilingRow,
@@ -75,7 +75,7 @@ async fn claim(db: &mut Conn<'_>, now: Timestamp) -> Result<Vec<Compiling>, sqlx
     )?;
     let mut claimed = Vec::new();
     for row in found {
-        let version = Compiling {
+        let version = CompileJob {
             organization: OrganizationId(row.organization_id.0),
             connector: row.connector,
             version: row.version,
@@ -92,7 +92,7 @@ async fn claim(db: &mut Conn<'_>, now: Timestamp) -> Result<Vec<Compiling>, sqlx
     Ok(claimed)
 }
 
-async fn settle(db: &mut Conn<'_>, version: &Compiling, refused: Option<&str>) -> Result<(), sqlx::Error> {
+async fn settle(db: &mut Conn<'_>, version: &CompileJob, refused: Option<&str>) -> Result<(), sqlx::Error> {
     let state = if refused.is_some() { VersionState::Refused } else { VersionState::Ready };
     execute!(
         db,
@@ -135,7 +135,7 @@ async fn decide(db: &mut Conn<'_>, decision: &Decision) -> Result<Decided, sqlx:
 
 impl Store {
     /// Stores the result of compiling a version. `refused` is why it failed.
-    pub async fn settle_connector(&self, version: Compiling, refused: Option<String>) -> Result<(), StoreError> {
+    pub async fn settle_connector(&self, version: CompileJob, refused: Option<String>) -> Result<(), StoreError> {
         self.write("settle a connector", move |mut db| {
             Box::pin(async move { Ok(settle(&mut db, &version, refused.as_deref()).await?) })
         })
@@ -143,7 +143,7 @@ impl Store {
     }
 
     /// Takes over versions that no host compiles any more. A version that was cut off too often is refused.
-    pub async fn claim_compiling(&self, now: Timestamp) -> Result<Vec<Compiling>, StoreError> {
+    pub async fn claim_compiling(&self, now: Timestamp) -> Result<Vec<CompileJob>, StoreError> {
         self.write("take over what is to be compiled", move |mut db| {
             Box::pin(async move { Ok(claim(&mut db, now).await?) })
         })
@@ -151,7 +151,7 @@ impl Store {
     }
 
     /// Renews this host's lease on a version that it compiles.
-    pub async fn hold_compiling(&self, version: Compiling, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn hold_compiling(&self, version: CompileJob, now: Timestamp) -> Result<(), StoreError> {
         self.write("go on compiling a connector", move |mut db| {
             Box::pin(async move {
                 execute!(

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use resly_core::{connector::connection::Origin, id::OrganizationId};
 use resly_manifest::{Manifest, Violation};
-use resly_store::{Compiling, NewConnectorVersion, VersionState};
+use resly_store::{CompileJob, NewConnectorVersion, VersionState};
 use tokio::time::timeout;
 
 use super::{ConnectorError, FoundConnector, find, keep};
@@ -56,7 +56,7 @@ pub async fn upload(
     };
     let is_new = keep(app, new).await? == VersionState::Compiling;
     if is_new {
-        let compiling = Compiling { organization, connector: id.clone(), version: version.clone(), component };
+        let compiling = CompileJob { organization, connector: id.clone(), version: version.clone(), component };
         // Whether it is done by then or not, the store says how far it is.
         let _ = timeout(QUICK, upload::compile(app, compiling)).await;
     }

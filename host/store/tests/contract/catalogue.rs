@@ -12,7 +12,7 @@ use resly_core::{
 };
 use resly_manifest::{Digest, Manifest, signature::PublicKey};
 use resly_store::{
-    COMPILING_MOST, Compiling, ConnectionChange, Decided, Decision, MANIFESTS_MOST, NewConnectorVersion, Publisher,
+    COMPILING_MOST, CompileJob, ConnectionChange, Decided, Decision, MANIFESTS_MOST, NewConnectorVersion, Publisher,
     SavedVersion, Store, UPLOADS_MOST, VersionRemoval, VersionState,
 };
 use serde_json::json;
@@ -134,7 +134,7 @@ both! {
         let new = upload(org, manifest("one"), b"\0asm", VersionState::Compiling);
         let component = new.component;
         let settle = |organization, reason: Option<&str>| {
-            let version = Compiling { organization, connector: "crm".into(), version: "1.0.0".into(), component };
+            let version = CompileJob { organization, connector: "crm".into(), version: "1.0.0".into(), component };
             store.settle_connector(version, reason.map(str::to_owned))
         };
         let state = async || {
@@ -313,7 +313,7 @@ both! {
         let (store, org) = backend.with(&[]).await;
         let new = upload(org, manifest("one"), b"code", VersionState::Compiling);
         store.put_connector(new.clone()).await.unwrap();
-        let held = Compiling {
+        let held = CompileJob {
             organization: org,
             connector: "crm".to_owned(),
             version: "1.0.0".to_owned(),
