@@ -9,14 +9,11 @@ use std::{
 const MOST_LINES: usize = 400;
 
 /// Files that are longer, and how long they may be. Make the list shorter: a file that was split leaves it.
-const LONGER: [(&str, usize); 19] = [
+const LONGER: [(&str, usize); 16] = [
     ("host/core/src/knowledge/chunk.rs", 410),
-    ("host/core/src/turn/tests/approvals.rs", 440),
-    ("host/egress/tests/it/accounts.rs", 420),
     ("host/egress/tests/it/notations.rs", 430),
-    ("host/manifest/src/openapi/tests.rs", 450),
-    ("host/models/src/builtin/tests.rs", 520),
-    ("host/models/src/openai/tests.rs", 690),
+    ("host/models/src/builtin/tests.rs", 430),
+    ("host/models/src/openai/tests.rs", 410),
     ("host/server/src/cli.rs", 410),
     ("host/server/tests/http.rs", 490),
     ("host/store/src/catalogue.rs", 410),

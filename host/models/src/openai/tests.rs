@@ -1,100 +1,22 @@
 //! The provider against a scripted upstream on loopback.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod data;
+mod refusals;
+mod upstream;
 
-use axum::{
-    Router,
-    body::Body,
-    extract::{ConnectInfo, State},
-    http::{HeaderMap, Response},
-    serve::ListenerExt,
-};
-use bytes::Bytes;
-use futures::{StreamExt, stream};
+use std::time::Duration;
+
+use futures::StreamExt;
 use resly_core::model::{
     FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ProviderData, Role, TokenUsage, ToolCall,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use self::upstream::{End, Reply, upstream};
 use super::{OpenAi, OpenAiConfig, Timeouts};
 
 const KEY: &str = "sk-very-secret";
-
-/// What the upstream does for one request.
-#[derive(Clone)]
-struct Reply {
-    status: u16,
-    headers: Vec<(&'static str, &'static str)>,
-    parts: Vec<String>,
-    end: End,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum End {
-    Close,
-    /// The connection is reset.
-    Cut,
-    /// The end comes a while after what was sent before.
-    Late,
-    /// Nothing more comes, and the connection stays open.
-    Hang,
-}
-
-struct Script {
-    replies: Mutex<VecDeque<Reply>>,
-    asked: Mutex<Vec<(HeaderMap, Value)>>,
-    callers: Mutex<HashSet<SocketAddr>>,
-}
-
-async fn play(
-    State(script): State<Arc<Script>>,
-    ConnectInfo(caller): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response<Body> {
-    script.callers.lock().unwrap().insert(caller);
-    script.asked.lock().unwrap().push((headers, serde_json::from_slice(&body).unwrap()));
-    let reply = script.replies.lock().unwrap().pop_front().expect("one more request than was scripted");
-    let parts = stream::iter(reply.parts.into_iter().map(|part| Ok::<_, io::Error>(Bytes::from(part))));
-    let body = match reply.end {
-        End::Close => Body::from_stream(parts),
-        End::Cut => Body::from_stream(parts.chain(stream::once(async {
-            // Lets the server flush what came before.
-            tokio::task::yield_now().await;
-            Err(io::Error::other("cut"))
-        }))),
-        End::Late => Body::from_stream(parts.chain(stream::once(async {
-            tokio::task::yield_now().await;
-            Ok(Bytes::from_static(b": the end\n\n"))
-        }))),
-        End::Hang => Body::from_stream(parts.chain(stream::pending())),
-    };
-    let mut response = Response::builder().status(reply.status);
-    for (name, value) in reply.headers {
-        response = response.header(name, value);
-    }
-    response.body(body).unwrap()
-}
-
-async fn upstream(replies: Vec<Reply>) -> (String, Arc<Script>) {
-    let script =
-        Arc::new(Script { replies: Mutex::new(replies.into()), asked: Mutex::default(), callers: Mutex::default() });
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    // Else a small second write waits for the acknowledgement of the first.
-    let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
-    let router = Router::new().route("/v1/chat/completions", axum::routing::post(play)).with_state(Arc::clone(&script));
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, service).await });
-    (format!("http://{address}/v1"), script)
-}
 
 fn timeouts() -> Timeouts {
     Timeouts {
@@ -364,64 +286,6 @@ async fn a_server_that_does_not_stream_is_understood() {
     assert!(matches!(&error, Some(ModelError::InBand { detail, .. }) if detail == "no such model"), "{error:?}");
 }
 
-#[tokio::test]
-async fn a_refusal_tells_why_without_the_key() {
-    let body = format!("{{\"error\":{{\"message\":\"bad key {KEY}\\n{}\"}}}}", "x".repeat(5000));
-    let (url, script) = upstream(vec![refused(401, vec![], &body)]).await;
-    let (_, error) = ask(&url, timeouts()).await;
-    let Some(ModelError::Refused { status: 401, detail, .. }) = &error else { panic!("{error:?}") };
-    assert!(detail.starts_with("bad key [key] xxx") && detail.len() < 700, "{detail}");
-    assert_eq!(script.asked.lock().unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn a_passing_refusal_is_tried_once_more() {
-    let good = || streamed(done(&[says("Hi"), finishes("stop")]), End::Close);
-    for status in [408, 429, 500, 502, 503, 504, 529] {
-        let (url, script) = upstream(vec![refused(status, vec![], "busy"), good()]).await;
-        let (events, error) = ask(&url, timeouts()).await;
-        assert!(error.is_none());
-        assert_eq!(text(&events), "Hi");
-        assert_eq!(script.asked.lock().unwrap().len(), 2);
-    }
-    let (url, script) = upstream(vec![refused(503, vec![], "busy"), refused(503, vec![], "still")]).await;
-    let (_, error) = ask(&url, timeouts()).await;
-    assert!(matches!(&error, Some(ModelError::Refused { detail, .. }) if detail == "still"));
-    assert_eq!(script.asked.lock().unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn a_long_retry_after_is_told_and_not_waited_for() {
-    let (url, script) = upstream(vec![refused(429, vec![("retry-after", "30")], "slow down")]).await;
-    let (_, error) = ask(&url, timeouts()).await;
-    assert!(matches!(error, Some(ModelError::Refused { retry_after_s: Some(30), .. })), "{error:?}");
-    assert_eq!(script.asked.lock().unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn a_wait_may_be_told_in_milliseconds_or_as_a_date() {
-    let good = || streamed(done(&[says("Hi"), finishes("stop")]), End::Close);
-    let (url, script) =
-        upstream(vec![refused(429, vec![("retry-after-ms", "5"), ("retry-after", "30")], ""), good()]).await;
-    let (_, error) = ask(&url, timeouts()).await;
-    assert!(error.is_none(), "{error:?}");
-    assert_eq!(script.asked.lock().unwrap().len(), 2);
-    let dates = vec![("date", "Tue, 14 Nov 2023 22:13:20 GMT"), ("retry-after", "Tue, 14 Nov 2023 22:14:05 GMT")];
-    let (url, _) = upstream(vec![refused(503, dates, "later")]).await;
-    let (_, error) = ask(&url, timeouts()).await;
-    assert!(matches!(error, Some(ModelError::Refused { retry_after_s: Some(45), .. })), "{error:?}");
-}
-
-#[tokio::test]
-async fn nobody_there_is_unreachable() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let (_, error) = ask(&format!("http://{address}/v1/"), timeouts()).await;
-    let Some(ModelError::Unreachable { at, .. }) = &error else { panic!("{error:?}") };
-    assert_eq!(*at, address.to_string());
-}
-
 #[test]
 fn a_base_url_is_checked_and_its_secrets_are_not_told() {
     for url in ["", "localhost:11434/v1", "ftp://x/v1", "http://"] {
@@ -446,96 +310,6 @@ async fn a_connection_serves_one_answer_after_another() {
         }
     }
     assert_eq!(script.callers.lock().unwrap().len(), 1);
-}
-
-/// The members of the last request's message that has tool calls.
-fn question_after(events: &[ModelEvent]) -> ModelRequest {
-    let data =
-        events.iter().find_map(|event| if let ModelEvent::Data(data) = event { Some(data.clone()) } else { None });
-    let calls: Vec<ToolCall> = calls(events).into_iter().cloned().collect();
-    let results = calls.iter().map(|call| ModelMessage::ToolResult {
-        call_id: call.id.clone(),
-        name: call.name.clone(),
-        content: "ok".to_owned(),
-    });
-    let results: Vec<ModelMessage> = results.collect();
-    let mut request = question();
-    request.messages.push(ModelMessage::ToolCalls { text: text(events), calls, data: data.unwrap_or_default() });
-    request.messages.extend(results);
-    request
-}
-
-/// What the server gets back, in the next round, of the message that it sent.
-async fn returned(parts: Vec<String>) -> (Vec<ModelEvent>, Value) {
-    let good = streamed(done(&[says("Hi"), finishes("stop")]), End::Close);
-    let (url, script) = upstream(vec![streamed(parts, End::Close), good]).await;
-    let model = model(&url, timeouts());
-    let events: Vec<_> = model.stream(question()).await.unwrap().map(Result::unwrap).collect().await;
-    let _: Vec<_> = model.stream(question_after(&events)).await.unwrap().collect().await;
-    let sent = script.asked.lock().unwrap()[1].1["messages"][2].clone();
-    (events, sent)
-}
-
-fn delta(delta: Value) -> Value {
-    json!({"choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
-}
-
-#[tokio::test]
-async fn a_tool_round_gives_the_server_back_what_it_sent_beside_its_calls() {
-    let call = |extra: Value| {
-        let mut call = json!({"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
-        call.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        delta(json!({"tool_calls": [call]}))
-    };
-    // The shapes of DeepSeek and Kimi, of Gemini's compatible API, and of OpenRouter.
-    let thought = |text: &str| delta(json!({"content": null, "reasoning_content": text}));
-    let (events, sent) = returned(done(&[
-        delta(json!({"role": "assistant", "content": null, "reasoning_content": ""})),
-        thought("The order "),
-        thought("first."),
-        thought(" "),
-        thought(" "),
-        call(json!({})),
-        finishes("tool_calls"),
-    ]))
-    .await;
-    assert_eq!(sent["reasoning_content"], "The order first.  ");
-    assert_eq!(text(&events), "", "reasoning is not the answer");
-
-    let google = json!({"google": {"thought_signature": "EjQK+/=="}});
-    let (_, sent) = returned(done(&[call(json!({"extra_content": google.clone()})), finishes("stop")])).await;
-    assert_eq!(sent["tool_calls"][0]["extra_content"], google);
-    assert!(sent.get("extra_content").is_none());
-
-    let detail = |text: &str| {
-        delta(json!({"reasoning": text, "reasoning_details": [{"type": "reasoning.text", "text": text, "index": 0}]}))
-    };
-    let parts = done(&[detail("Let "), detail("me."), call(json!({})), finishes("tool_calls")]);
-    let (_, sent) = returned(parts).await;
-    assert_eq!(sent["reasoning"], "Let me.");
-    assert_eq!(sent["reasoning_details"], json!([{"type": "reasoning.text", "text": "Let me.", "index": 0}]));
-
-    let (events, sent) = returned(done(&[
-        says("<thi"),
-        says("nk>Look"),
-        says(" first.</think>\n\nOne moment."),
-        call(json!({})),
-        finishes("tool_calls"),
-    ]))
-    .await;
-    assert_eq!(text(&events), "One moment.");
-    assert_eq!(sent["content"], "<think>Look first.</think>\n\nOne moment.");
-}
-
-#[tokio::test]
-async fn too_much_data_is_left_out_whole() {
-    let long = "x".repeat(600 << 10);
-    let call =
-        delta(json!({"tool_calls": [{"id": "c", "signature": "s", "function": {"name": "f", "arguments": "{}"}}]}));
-    let think = || delta(json!({"reasoning_content": long}));
-    let (events, sent) = returned(done(&[call, think(), think(), finishes("tool_calls")])).await;
-    assert_eq!(calls(&events).len(), 1);
-    assert!(sent.get("reasoning_content").is_none() && sent["tool_calls"][0].get("signature").is_none());
 }
 
 #[tokio::test]
@@ -600,63 +374,6 @@ async fn an_answer_is_known_by_its_first_byte_and_not_by_its_content_type() {
     let (url, _) = upstream(vec![refusal]).await;
     let (_, error) = ask(&url, timeouts()).await;
     assert!(matches!(&error, Some(ModelError::InBand { detail, .. }) if detail == "no credit"), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_field_that_is_refused_is_left_out_and_remembered() {
-    let good = || streamed(done(&[says("Hi"), finishes("stop")]), End::Close);
-    let refusal = |status, param: &str| {
-        let body = json!({"error": {"message": format!("Unsupported parameter: '{param}'"), "param": param}});
-        Reply { status, headers: vec![], parts: vec![body.to_string()], end: End::Close }
-    };
-    let replies =
-        vec![refusal(400, "max_tokens"), refusal(422, "stream_options"), refusal(400, "temperature"), good(), good()];
-    let (url, script) = upstream(replies).await;
-    let config = OpenAiConfig { temperature: Some(0.2), timeouts: timeouts(), ..OpenAiConfig::new(&url, "m", None) };
-    let model = OpenAi::new(config).unwrap();
-    for _ in 0..2 {
-        let events: Vec<_> = model.stream(question()).await.unwrap().map(Result::unwrap).collect().await;
-        assert_eq!(text(&events), "Hi");
-    }
-    let asked = script.asked.lock().unwrap();
-    assert_eq!(asked.len(), 5, "the second question is asked once");
-    let fields = |n: usize| {
-        let (_, body) = &asked[n];
-        ["max_tokens", "max_completion_tokens", "stream_options", "temperature"].map(|name| body.get(name).is_some())
-    };
-    assert_eq!(fields(0), [true, false, true, true]);
-    assert_eq!(fields(1), [false, true, true, true]);
-    assert_eq!(fields(4), [false, true, false, false]);
-    assert_eq!(asked[0].1["temperature"], 0.2);
-}
-
-#[tokio::test]
-async fn a_refusal_that_leaving_out_does_not_mend_is_told_and_not_remembered() {
-    let body = r#"{"error": {"message": "bad", "param": "stream_options"}}"#;
-    let replies = vec![refused(400, vec![], body), refused(400, vec![], body), refused(400, vec![], "no such model")];
-    let (url, script) = upstream(replies).await;
-    let model = model(&url, timeouts());
-    for told in ["bad", "no such model"] {
-        let error = model.stream(question()).await.err();
-        assert!(matches!(&error, Some(ModelError::Refused { status: 400, detail, .. }) if detail == told), "{error:?}");
-    }
-    let asked = script.asked.lock().unwrap();
-    assert!(asked[1].1.get("stream_options").is_none());
-    assert!(asked[2].1.get("stream_options").is_some(), "nothing was learnt");
-}
-
-#[tokio::test]
-async fn a_server_that_may_not_stream_is_asked_for_the_whole() {
-    let body =
-        r#"{"error": {"message": "Your organization must be verified to stream this model.", "param": "stream"}}"#;
-    let whole = json!({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}).to_string();
-    let replies = vec![refused(400, vec![], body), refused(200, vec![("content-type", "application/json")], &whole)];
-    let (url, script) = upstream(replies).await;
-    let (events, error) = ask(&url, timeouts()).await;
-    assert!(error.is_none(), "{error:?}");
-    assert_eq!(text(&events), "Hello");
-    let asked = script.asked.lock().unwrap();
-    assert_eq!((&asked[1].1["stream"], &asked[1].0["accept"]), (&json!(false), &"application/json".parse().unwrap()));
 }
 
 #[tokio::test]
