@@ -11,6 +11,7 @@ pub mod chat;
 mod client;
 pub mod console;
 mod docs;
+mod dry_run;
 pub mod edge;
 pub mod fair_pool;
 mod guard;
@@ -31,8 +32,12 @@ mod rates;
 pub mod refusal_log;
 mod rejection;
 pub mod router;
-
 mod search;
 mod state;
 
 pub use state::Api;
+
+/// Answers that the command line shows or reads, too.
+pub mod answers {
+    pub use crate::{admin::vault::VaultKeys, dry_run::DryRun};
+}

@@ -17,7 +17,6 @@ pub mod key;
 pub mod keyring;
 pub mod keys;
 pub mod logs;
-pub mod master_keys;
 pub mod organizations;
 pub mod origins;
 pub mod outbound;

@@ -21,10 +21,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{actions::caller, trials::DryRun};
+use super::actions::caller;
 use crate::{
     Api,
     body::{self, Admission},
+    dry_run::DryRun,
     guard::Admin,
     problem::{Problem, kinds, members::InvalidMember},
 };

@@ -12,10 +12,11 @@ use resly_core::{
     },
     id::KeyId,
 };
+use resly_http::answers::DryRun;
 use resly_manifest::Digest;
 use resly_service::{
     App, FieldError,
-    actions::{self, ActionError, DryRun, ManualCaller},
+    actions::{self, ActionError, ManualCaller},
     connections::{self, ConnectionError, NewConnection},
     organizations::{self, OrganizationName},
 };
@@ -104,7 +105,7 @@ pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow:
     let ran = if trial.dry_run {
         match actions::dry_run(app, by, connection, action, input).await {
             Err(ActionError::Failed(fault, _)) => Ok(ActionRun::DryRun(Err(fault))),
-            shown => shown.map(|shown| ActionRun::DryRun(Ok(Box::new(shown)))),
+            shown => shown.map(|shown| ActionRun::DryRun(Ok(Box::new(shown.into())))),
         }
     } else {
         actions::call(app, by, connection, action, input).await.map(|called| ActionRun::Called(called.report))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use resly_core::{
     connector::{
-        call::{CallReport, CallRequest, Caller},
+        call::CallReport,
         connection::{Connection, Environment},
     },
     id::ConnectionId,
@@ -53,15 +53,8 @@ async fn run(
     action: String,
     input: Value,
 ) -> Result<Called, ActionError> {
-    let request = CallRequest {
-        organization: connection.organization,
-        connection: connection.id,
-        action,
-        input: if input.is_null() { json!({}) } else { input },
-        caller: Caller::Admin { key: by.key },
-        visitor: by.visitor,
-    };
-    let report = app.connectors.call(request).await?;
+    let input = if input.is_null() { json!({}) } else { input };
+    let report = app.connectors.call(by.request(connection.id, action, input)).await?;
     if report.result.is_ok() {
         // What the call gave is worth more than this note: a test can be made again.
         let noted = timeout(NOTE_TIME, app.store.set_connection_tested(connection, app.clock.now())).await;

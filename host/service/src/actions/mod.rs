@@ -8,18 +8,19 @@ mod sample;
 
 use resly_core::{
     connector::{
-        call::{CallError, CallReport},
+        call::{CallError, CallReport, CallRequest, Caller},
         connection::Connection,
         fault::Fault,
     },
     error::StoreError,
-    id::{KeyId, OrganizationId},
+    id::{ConnectionId, KeyId, OrganizationId},
 };
+use serde_json::Value;
 
 pub(crate) use self::dry_run::dry_run_draft;
 pub use self::{
     call::{Called, call, test},
-    dry_run::{DryRun, Header, RefusedRequest, RequestShown, dry_run},
+    dry_run::{DryRun, DryRunOutcome, dry_run},
     preview::{MappingPreview, PreviewSpec, preview},
     sample::sample,
 };
@@ -32,6 +33,19 @@ pub struct ManualCaller {
     pub key: KeyId,
     /// Where each visitor has an account.
     pub visitor: Option<String>,
+}
+
+impl ManualCaller {
+    fn request(self, connection: ConnectionId, action: String, input: Value) -> CallRequest {
+        CallRequest {
+            organization: self.organization,
+            connection,
+            action,
+            input,
+            caller: Caller::Admin { key: self.key },
+            visitor: self.visitor,
+        }
+    }
 }
 
 /// Why an action gave nothing.
