@@ -14,7 +14,7 @@ use resly_service::{
     App,
     actions::{self, Called, ManualCaller},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -25,7 +25,7 @@ use crate::{
     log_line::LogLine,
     openapi_enums,
     problem::{Problem, call_problem},
-    query::Query,
+    query::{FromQuery, Parameters, Query},
 };
 
 /// What a call gave.
@@ -72,9 +72,14 @@ pub struct TestResult {
 }
 
 /// Whose account a call by hand uses, where each visitor has one.
-#[derive(Deserialize)]
 pub struct AccountOwner {
     visitor: Option<String>,
+}
+
+impl FromQuery for AccountOwner {
+    fn from_query(parameters: &mut Parameters) -> Self {
+        Self { visitor: parameters.text("visitor") }
+    }
 }
 
 pub(super) fn caller(principal: &Principal, visitor: Option<String>) -> ManualCaller {

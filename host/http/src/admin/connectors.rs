@@ -23,7 +23,7 @@ use crate::{
     Api, body,
     guard::Admin,
     problem::Problem,
-    query::{NoParameters, Query},
+    query::{FromQuery, NoParameters, Parameters, Query},
 };
 
 /// The connectors that can be installed: the bundled ones and the organization's own, with versions that are being
@@ -39,9 +39,14 @@ pub async fn list(
     Ok(Json(Connectors::new(&all, &trust)))
 }
 
-#[derive(serde::Deserialize)]
 pub struct VersionQuery {
     version: Option<String>,
+}
+
+impl FromQuery for VersionQuery {
+    fn from_query(parameters: &mut Parameters) -> Self {
+        Self { version: parameters.text("version") }
+    }
 }
 
 /// One connector: the version that is asked for, or the newest that can be installed; and what versions there are.

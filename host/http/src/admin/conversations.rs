@@ -15,22 +15,17 @@ use resly_core::{
 };
 use resly_service::App;
 use resly_store::ConversationSummary;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
-    openapi_enums, page,
+    openapi_enums,
+    page::{self, Page},
     problem::Problem,
     query::{NoParameters, Query},
 };
-
-#[derive(Deserialize)]
-pub struct PageParameters {
-    before: Option<String>,
-    limit: Option<String>,
-}
 
 /// A conversation without its messages.
 #[derive(Serialize, ToSchema)]
@@ -172,9 +167,8 @@ impl From<StoredUsage> for MessageUsage {
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    Query(parameters): Query<PageParameters>,
+    Query(page): Query<Page>,
 ) -> Result<Json<Conversations>, Problem> {
-    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let mut found = app.store.list_conversations(principal.organization, page.before, page.limit + 1).await?;
     let more = page::cut(&mut found, page.limit);
     let next = page::next(&found, more, |conversation| (conversation.created_at, conversation.id.0));

@@ -21,7 +21,8 @@ use utoipa::ToSchema;
 use crate::{
     body,
     guard::Admin,
-    openapi_enums, page,
+    openapi_enums,
+    page::{self, Page},
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -130,12 +131,6 @@ pub struct Deliveries {
     next: Option<String>,
 }
 
-#[derive(Deserialize)]
-pub struct DeliveryParameters {
-    before: Option<String>,
-    limit: Option<String>,
-}
-
 /// Sets the webhook, or changes where the one there is leads. The secret is shown when it is made, and never again.
 #[utoipa::path(put, path = "/api/admin/webhook", tag = "admin", operation_id = "setWebhook",
     request_body = WebhookRequest,
@@ -205,9 +200,8 @@ pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Resul
 pub async fn deliveries(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    Query(parameters): Query<DeliveryParameters>,
+    Query(page): Query<Page>,
 ) -> Result<Json<Deliveries>, Problem> {
-    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let mut found = app.store.deliveries(principal.organization, page.before, page.limit + 1).await?;
     let more = page::cut(&mut found, page.limit);
     let next = page::next(&found, more, |delivery| (delivery.created_at, delivery.id.0));

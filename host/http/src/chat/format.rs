@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, header};
 
-use crate::problem::{Problem, kinds};
+use crate::{
+    problem::Problem,
+    query::{self, ParameterError},
+};
 
 /// How an answer is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +19,8 @@ pub enum Format {
 }
 
 impl Format {
-    pub fn choose(query: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
-        let asked = query.and_then(|query| {
+    pub fn choose(raw_query: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
+        let asked = raw_query.and_then(|query| {
             url::form_urlencoded::parse(query.as_bytes()).find_map(|(name, value)| (name == "format").then_some(value))
         });
         match asked.as_deref() {
@@ -25,7 +28,7 @@ impl Format {
             Some("ui") => return Ok(Self::Ui),
             Some("json") => return Ok(Self::Json),
             Some(_) => {
-                return Err(Problem::new(&kinds::INVALID_HEADER, "`format` is one of `text`, `ui` and `json`"));
+                return Err(query::problem(vec![ParameterError::not_among("format", vec!["text", "ui", "json"])]));
             }
             None => {}
         }
@@ -69,6 +72,8 @@ mod tests {
         assert_eq!(by_accept("text/html, image/png"), Format::Text);
         let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
         assert_eq!(Format::choose(Some("a=b&format=ui"), &headers).unwrap(), Format::Ui);
-        assert!(Format::choose(Some("format=xml"), &headers).is_err());
+        let problem = Format::choose(Some("format=xml"), &headers).unwrap_err().to_json();
+        assert_eq!(problem["type"], "/docs/problems/invalid-parameter");
+        assert_eq!(problem["parameter"], "format");
     }
 }

@@ -60,10 +60,10 @@ pub struct Members {
     /// An id by which the host's log tells the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
-    /// Every mistake of a request that is well-formed but wrong.
+    /// Every mistake of a request that is well-formed but wrong, or of its query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Vec<InvalidMember>>,
-    /// Which query parameter is wrong.
+    /// The first query parameter that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
     /// What that parameter, or the route, allows.
