@@ -99,7 +99,7 @@ pub use self::{
     open::{OpenError, StoreConfig},
     organizations::{NewOrganization, Plan, PlanChange},
     page::Cursor,
-    publishers::{Publisher, Trust},
+    publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
     rates::{RateClaim, RateGrant},
     recover::Recovered,
     tickets::Ticket,

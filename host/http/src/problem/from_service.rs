@@ -17,6 +17,7 @@ use resly_service::{
     webhooks::WebhookError,
     workflows::WorkflowError,
 };
+use resly_store::AddPublisherError;
 
 use super::{
     Problem, call_problem, fault_problem, kinds,
@@ -210,8 +211,10 @@ impl From<PublisherError> for Problem {
         match error {
             PublisherError::Missing => Self::not_found("there is no such publisher"),
             PublisherError::Invalid(mistakes) => Self::invalid(mistakes),
-            PublisherError::TooMany | PublisherError::Known => Self::new(&kinds::CONFLICT, detail),
-            PublisherError::Store(error) => error.into(),
+            PublisherError::Refused(AddPublisherError::TooMany | AddPublisherError::Known) => {
+                Self::new(&kinds::CONFLICT, detail)
+            }
+            PublisherError::Refused(AddPublisherError::Store(error)) | PublisherError::Store(error) => error.into(),
         }
     }
 }
