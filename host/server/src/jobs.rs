@@ -16,25 +16,58 @@ const CANCEL_EVERY: Duration = Duration::from_secs(1);
 /// Starts them all; they end when the set is dropped.
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
-    if !app.jobs {
-        return jobs;
+    if app.jobs {
+        for job in Job::all(app.store.is_shared()) {
+            jobs.spawn(job.repeat(Arc::clone(app)));
+        }
     }
-    jobs.spawn(every(Arc::clone(app), RECOVER_EVERY, recover));
-    jobs.spawn(every(Arc::clone(app), EXPIRE_EVERY, expire));
-    jobs.spawn(every(Arc::clone(app), LOOK_EVERY, check));
-    jobs.spawn(every(Arc::clone(app), LOOK_EVERY, deliver));
-    jobs.spawn(every(Arc::clone(app), CANCEL_EVERY, cancel));
     jobs
 }
 
-/// Does a job at once, and again each time `period` has passed.
-async fn every(app: Arc<App>, period: Duration, job: impl AsyncFn(&Arc<App>)) {
-    let mut ticks = tokio::time::interval(period);
-    // One that took longer is not made up for.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        job(&app).await;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Job {
+    Recover,
+    Expire,
+    Check,
+    Deliver,
+    Cancel,
+}
+
+impl Job {
+    /// Those of a host whose database may have other hosts, or of one that has it to itself.
+    fn all(shared: bool) -> Vec<Self> {
+        let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver];
+        // Without other hosts, the host that is asked to cancel an answer is the one that writes it.
+        if shared {
+            jobs.push(Self::Cancel);
+        }
+        jobs
+    }
+
+    fn period(self) -> Duration {
+        match self {
+            Self::Recover => RECOVER_EVERY,
+            Self::Expire => EXPIRE_EVERY,
+            Self::Check | Self::Deliver => LOOK_EVERY,
+            Self::Cancel => CANCEL_EVERY,
+        }
+    }
+
+    /// Does the job at once, and again each time its period has passed.
+    async fn repeat(self, app: Arc<App>) {
+        let mut ticks = tokio::time::interval(self.period());
+        // One that took longer is not made up for.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match self {
+                Self::Recover => recover(&app).await,
+                Self::Expire => expire(&app).await,
+                Self::Check => check(&app).await,
+                Self::Deliver => deliver(&app).await,
+                Self::Cancel => cancel(&app).await,
+            }
+        }
     }
 }
 
@@ -93,5 +126,17 @@ async fn cancel(app: &Arc<App>) {
 async fn deliver(app: &Arc<App>) {
     if let Err(error) = app.hooks.deliver_due().await {
         tracing::error!(%error, "webhooks could not be told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_alone_looks_for_no_requests_to_cancel() {
+        assert!(Job::all(true).contains(&Job::Cancel));
+        let alone = Job::all(false);
+        assert!(!alone.contains(&Job::Cancel) && alone.len() + 1 == Job::all(true).len(), "{alone:?}");
     }
 }
