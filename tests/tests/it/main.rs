@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod access;
 mod admin_requests;
 mod ai_sdk;
 mod approvals;
@@ -35,6 +36,7 @@ mod oauth_answers;
 mod openapi;
 mod operator;
 mod pages;
+mod panics;
 mod plain_words;
 mod proxies;
 mod rates;
@@ -42,6 +44,7 @@ mod real_binary;
 mod reasons;
 mod refusals;
 mod released;
+mod routes;
 mod several_hosts;
 mod structure;
 mod typed_client;

@@ -9,7 +9,7 @@ use std::{
 const MOST_LINES: usize = 400;
 
 /// Files that are longer, and how long they may be. Make the list shorter: a file that was split leaves it.
-const LONGER: [(&str, usize); 33] = [
+const LONGER: [(&str, usize); 31] = [
     ("host/core/src/knowledge/chunk.rs", 410),
     ("host/core/src/turn/tests/approvals.rs", 440),
     ("host/core/src/turn/tests/fakes.rs", 610),
@@ -27,7 +27,6 @@ const LONGER: [(&str, usize); 33] = [
     ("host/models/src/openai/request.rs", 420),
     ("host/models/src/openai/tests.rs", 690),
     ("host/server/src/cli.rs", 410),
-    ("host/server/tests/http.rs", 490),
     ("host/store/src/accounts.rs", 410),
     ("host/store/src/catalogue.rs", 410),
     ("host/store/src/connections.rs", 500),
@@ -38,7 +37,6 @@ const LONGER: [(&str, usize); 33] = [
     ("plugins/mapping/src/machine.rs", 610),
     ("plugins/mapping/src/parse.rs", 700),
     ("plugins/mapping/src/regex/parse.rs", 610),
-    ("tests/src/app.rs", 450),
     ("tests/src/oauth.rs", 440),
     ("tests/tests/it/declarative.rs", 430),
     ("tests/tests/it/health.rs", 440),
@@ -111,8 +109,10 @@ fn heavy_libraries_stay_in_one_crate() {
 
 #[test]
 fn every_body_has_a_type() {
+    // In two parts, so that a search of the repository finds nothing, not even this.
+    let untyped = concat!("body = ", "Object");
     for (path, text) in sources("host/http/src") {
-        assert!(!text.contains("body = Object"), "{path}: a request or an answer is a struct with ToSchema");
+        assert!(!text.contains(untyped), "{path}: a request or an answer is a struct with ToSchema");
     }
 }
 

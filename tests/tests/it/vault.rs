@@ -22,7 +22,8 @@ use resly_core::{
 use resly_service::{key::Pepper, random::OsRandom};
 use resly_store::{NewKey, NewOrganization, Store, StoreConfig};
 use resly_tests::{
-    app::{Running, binary, client, make_organization, mint, share_compiled},
+    app::client,
+    host::{Running, StartError, binary, make_organization, mint, share_compiled},
     postgres,
     service::ScriptedService,
 };
@@ -61,7 +62,7 @@ impl Place {
         self.try_start(master).await.map_err(|error| error.to_string()).unwrap()
     }
 
-    async fn try_start(&self, master: &str) -> Result<Running, resly_tests::app::StartError> {
+    async fn try_start(&self, master: &str) -> Result<Running, StartError> {
         let mut settings = vec![("RESLY_MASTER_KEY", master), ("RESLY_EGRESS_ALLOW", self.allow.as_str())];
         settings.extend(self.database.as_deref().map(|url| ("RESLY_DATABASE_URL", url)));
         Running::start(self.data.path(), &settings).await
