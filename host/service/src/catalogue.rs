@@ -36,7 +36,7 @@ pub struct CatalogEntry {
     pub signer: Option<PublicKey>,
     /// What an uploaded component imports.
     pub imports: Vec<String>,
-    /// `None` for what the binary carries.
+    /// `None` for a bundled connector.
     pub created_at: Option<Timestamp>,
 }
 
@@ -108,7 +108,7 @@ impl ConnectorCatalog {
         Ok(versions)
     }
 
-    /// The version that is asked for, or the newest that may be installed; when none may, why the newest may not.
+    /// Chooses this version, or the newest that may be installed. When none may, the error says why the newest may not.
     pub async fn choose(
         &self,
         organization: OrganizationId,
@@ -171,7 +171,7 @@ impl CatalogEntry {
         }
     }
 
-    /// Whether it may be installed.
+    /// Checks whether the version may be installed.
     pub fn check(&self, trust: &Trust) -> Result<(), NotInstallable> {
         let version = || self.installable.manifest.version.clone();
         let reason = || self.reason.clone().unwrap_or_default();
@@ -191,7 +191,7 @@ impl CatalogEntry {
         self.installable.origin != Origin::Uploaded || !trust.required || vouched()
     }
 
-    /// What an upload asks for beyond the approved ones that came before it; `None` when it is the first.
+    /// What an upload asks for beyond the approved uploads before it. `None` when it is the first.
     pub fn changes(&self, versions: &[Self]) -> Option<Difference> {
         if self.installable.origin != Origin::Uploaded {
             return None;
@@ -211,7 +211,8 @@ impl CatalogEntry {
     }
 }
 
-/// By precedence (Semantic Versioning 2.0.0, item 11). What is no version comes first; a manifest's check refuses it.
+/// Orders by precedence (Semantic Versioning 2.0.0, item 11). An invalid version sorts first; a manifest's check
+/// refuses it.
 fn version_order(version: &str) -> Option<Version> {
     Version::parse(version).ok()
 }

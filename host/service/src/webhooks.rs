@@ -1,4 +1,4 @@
-//! The organization's webhook: its secret, and the delivery of what waits to be told.
+//! An organization's webhook: its secrets, and the delivery of its messages.
 
 mod settings;
 
@@ -22,9 +22,9 @@ pub use self::settings::{RotatedSecret, WebhookError, WebhookSet, WebhookSpec, r
 
 /// Messages that one host sends at a time.
 const AT_ONCE: u32 = 8;
-/// How long a try may outlive its host. Egress gives it 15 seconds.
+/// The lease on a delivery. Egress gives an attempt 15 seconds.
 const LEASE: Duration = Duration::from_secs(60);
-/// The receiver wants no more of this (RFC 9110 15.5.11).
+/// The receiver wants no more messages (RFC 9110, section 15.5.11).
 const GONE: u16 = 410;
 
 /// Cheap to clone.
@@ -37,7 +37,7 @@ pub struct WebhookDispatcher {
     pub random: Arc<dyn Random>,
 }
 
-/// What became of a test.
+/// The result of a test.
 #[derive(Debug)]
 pub struct Tested {
     pub status: Option<u16>,
@@ -45,7 +45,7 @@ pub struct Tested {
 }
 
 impl WebhookDispatcher {
-    /// A new secret: as it is shown once, and as it is kept.
+    /// Creates a secret. Returns it in the clear, to be shown once, and sealed.
     pub async fn mint(
         &self,
         organization: OrganizationId,
@@ -56,7 +56,7 @@ impl WebhookDispatcher {
         Ok((shown, sealed.0))
     }
 
-    /// Sends every message that is due; how many.
+    /// Sends every message that is due. Returns how many.
     pub async fn deliver_due(&self) -> Result<usize, StoreError> {
         let mut sent = 0;
         loop {
@@ -88,7 +88,7 @@ impl WebhookDispatcher {
         self.store.settle_delivery(due.organization, due.id, DeliveryAttempt { status, error, again_at }, now).await
     }
 
-    /// Sends a message that tells nothing, once, and says how that went. `None` when there is no webhook.
+    /// Sends a test message once, and returns the result. `None` when there is no webhook.
     pub async fn test(&self, organization: OrganizationId) -> Result<Option<Tested>, StoreError> {
         let now = self.clock.now();
         let text = payload(Event::WebhookTest, now, json!({"message": "This is a test."}));
@@ -100,7 +100,7 @@ impl WebhookDispatcher {
         Ok(Some(Tested { status, error }))
     }
 
-    /// The answer's status, and why it isn't a success.
+    /// Returns the response's status, and why the attempt failed.
     async fn send(&self, due: &DueDelivery) -> (Option<u16>, Option<String>) {
         let at = self.clock.now();
         let secrets = match self.secrets(due.organization, &due.webhook, at).await {
@@ -119,7 +119,7 @@ impl WebhookDispatcher {
         }
     }
 
-    /// Those that sign now: the newest first.
+    /// The secrets that sign now, the newest first.
     async fn secrets(
         &self,
         organization: OrganizationId,

@@ -1,5 +1,5 @@
-//! A connection's actions, by hand: call one, test the connection, see what a call would send and what a mapping would
-//! leave of its output.
+//! Manual use of a connection's actions: call one, test the connection, show what a call would send, and preview a
+//! mapping.
 
 mod call;
 mod dry_run;
@@ -26,12 +26,12 @@ pub use self::{
 };
 use crate::{App, FieldError, connections::ConnectionError};
 
-/// Who calls by hand, and with whose account.
+/// Who makes a manual call, and with whose account.
 #[derive(Clone, Debug)]
 pub struct ManualCaller {
     pub organization: OrganizationId,
     pub key: KeyId,
-    /// Where each visitor has an account.
+    /// The visitor whose account is used, if each visitor has one.
     pub visitor: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl ManualCaller {
     }
 }
 
-/// Why an action gave nothing.
+/// Why an action has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
     #[error(transparent)]
@@ -59,16 +59,16 @@ pub enum ActionError {
     Invalid(Vec<FieldError>),
     #[error("there is no output of this action yet")]
     NoSample,
-    /// The action failed before it sent anything; the report has what it took.
+    /// The action failed before it sent anything. The report has the cost.
     #[error("{}", .0.for_admin())]
     Failed(Box<Fault>, Box<CallReport>),
-    /// A filter is wrong, when there is an `offset` in bytes of where; else it is wrong for this input.
+    /// The filter failed. With an `offset` in bytes, it can't be parsed there. Without one, it doesn't fit this input.
     #[error("{message}")]
     Filter { message: String, offset: Option<u32>, fuel: u64 },
-    /// A filter could not be applied.
+    /// The filter could not be run.
     #[error("{}", .0.for_admin())]
     Mapper(Box<Fault>),
-    /// What the host itself kept or made is no JSON.
+    /// A text that the host stored or made isn't JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error(transparent)]
@@ -81,7 +81,7 @@ impl ActionError {
     }
 }
 
-/// Refuses an action that the connector hasn't.
+/// Checks that the connector has this action.
 async fn require_action(app: &App, connection: &Connection, action: &str) -> Result<(), ActionError> {
     let prepared = app.connectors.prepare(connection).await?;
     prepared.action(action)?;

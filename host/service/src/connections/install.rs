@@ -1,4 +1,4 @@
-//! Installs a connector: what an admin chose becomes a connection. A connection is built here and nowhere else.
+//! Installs a connector as a connection. Connections are built only here.
 
 use std::collections::BTreeMap;
 
@@ -13,21 +13,21 @@ use serde_json::Value;
 use super::{ConnectionError, fit, mappings};
 use crate::{App, FieldError, check_name};
 
-/// What an admin chose.
+/// The connection that an admin wants.
 pub struct NewConnection {
     /// The connector's id.
     pub connector: String,
-    /// The newest when absent.
+    /// The newest version when absent.
     pub version: Option<String>,
-    /// For people; the connector's name when absent.
+    /// A name for people. The connector's name when absent.
     pub name: Option<String>,
     pub environment: Environment,
-    /// What the connector's settings schema asks for; its defaults are filled in.
+    /// The settings. The defaults of the connector's schema are added.
     pub settings: Value,
-    /// One of the connector's ways of authentication; its usual one when absent.
+    /// One of the connector's ways of authentication. Its `auth` when absent.
     pub auth: Option<AuthType>,
     pub owner: Owner,
-    /// In the clear. They are sealed before they are stored.
+    /// The credentials in the clear. They are sealed before they are stored.
     pub credentials: Option<BTreeMap<String, String>>,
     pub credentials_expire_at: Option<Timestamp>,
     pub policy: Policy,
@@ -35,7 +35,7 @@ pub struct NewConnection {
     pub mappings: BTreeMap<String, String>,
 }
 
-/// Installs a connector. Every mistake is told at once, and nothing is stored then.
+/// Installs a connector. When there are mistakes, all are told at once and nothing is stored.
 pub async fn install(
     app: &App,
     organization: OrganizationId,
@@ -87,7 +87,7 @@ fn check_auth(
     }
 }
 
-/// A connection as it is before anybody configures more of it.
+/// A connection without credentials, policy and mappings.
 pub fn draft(
     id: ConnectionId,
     organization: OrganizationId,

@@ -10,7 +10,7 @@ use resly_store::{NewConnectorVersion, VersionState};
 use super::{ConnectorError, FoundConnector, find, keep};
 use crate::{App, definition};
 
-/// Adds a definition. It can be installed at once: the host's own code runs it.
+/// Adds a definition. It can be installed at once, because the host's own component runs it.
 pub async fn define(
     app: &App,
     organization: OrganizationId,
