@@ -1,4 +1,4 @@
-//! The HTTP surface. [`router`] is its table of contents.
+//! The HTTP API. [`router`] is its table of contents.
 //!
 //! A handler extracts, calls a use case and answers. To add an endpoint: one file with its request, its handler and its
 //! `#[utoipa::path]`, one line in [`router`], then `resly openapi > host/http/openapi.json`. A new way to fail is a row in `problem/kinds.rs` and an arm in `problem/from_domain.rs`.

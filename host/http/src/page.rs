@@ -1,7 +1,7 @@
 //! Pages of lists that are newest first: `?before=<cursor>&limit=<1..200>`.
 //!
-//! A cursor is the time and the id of the last row that was shown, as a text that clients send back as it is. A time as
-//! RFC 3339 has it is taken too, for a list that begins somewhere.
+//! A cursor is the time and the id of the last row of a page, as a text that clients send back unchanged. A time (RFC
+//! 3339) is accepted too, so that a list can begin there.
 
 use data_encoding::BASE64URL_NOPAD;
 use resly_core::time::Timestamp;
@@ -34,14 +34,15 @@ impl FromQuery for Page {
     }
 }
 
-/// Asks for one row more than a page has, and takes it away again: whether there is another page.
+/// Cuts a page that was read with one row more than its limit. Returns whether there was one more, so that there is
+/// another page.
 pub fn cut<T>(found: &mut Vec<T>, limit: u32) -> bool {
     let more = found.len() as u64 > u64::from(limit);
     found.truncate(limit as usize);
     more
 }
 
-/// Where the next page begins; `None` when there is no `more`.
+/// The cursor of the next page. `None` when there is no `more`.
 pub fn next<T>(found: &[T], more: bool, place: impl Fn(&T) -> (Timestamp, Uuid)) -> Option<String> {
     found.last().filter(|_| more).map(place).map(|(at, id)| encode(Cursor { at, id }))
 }

@@ -1,4 +1,4 @@
-//! What the handlers have: the use cases' parts, and those that only HTTP needs.
+//! The state of the router: the parts of use cases, and those that only HTTP needs.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     refusal_log::RefusalLog,
 };
 
-/// The state of the router. A handler that needs no more than the use cases' parts asks for `State<Arc<App>>`.
+/// The state of the router. A handler that needs only the parts of use cases extracts `State<Arc<App>>`.
 #[derive(Clone)]
 pub struct Api {
     pub app: Arc<App>,
@@ -36,7 +36,7 @@ impl FromRef<Api> for Arc<App> {
 }
 
 impl Api {
-    /// What a request of this organization may take of the host.
+    /// The admission of a request of this organization.
     pub fn admission(&self, organization: OrganizationId) -> Admission {
         let share = Arc::new(self.body_memory.share(organization));
         Admission { organization, share, readers: Arc::clone(&self.readers) }

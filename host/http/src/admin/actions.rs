@@ -1,4 +1,4 @@
-//! `/api/admin/connections/{id}/actions/{action}` and `…/test`: a call by hand.
+//! `/api/admin/connections/{id}/actions/{action}` and `…/test`: manual calls.
 
 use std::sync::Arc;
 
@@ -28,14 +28,14 @@ use crate::{
     query::{FromQuery, Parameters, Query},
 };
 
-/// What a call gave.
+/// The result of a call.
 #[derive(Serialize, ToSchema)]
 pub struct ActionResult {
     output: Value,
     fuel: u64,
     http_calls: u32,
     duration_ms: f64,
-    /// Those of level `warn` are what a model is told beside the output.
+    /// A model is told the lines of level `warn` together with the output.
     log: Vec<LogLine>,
     /// `sandbox`: the output is sample data from the connector's fixtures.
     #[schema(value_type = openapi_enums::Environment)]
@@ -61,17 +61,17 @@ pub struct TestResult {
     fault: Option<FaultKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
-    /// Whether the same may work in a moment.
+    /// Whether the same request may succeed soon.
     #[serde(skip_serializing_if = "Option::is_none")]
     retryable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<f64>,
-    /// What to look at although it passed, such as a mapping that found nothing.
+    /// Hints about a passed test, for example that a mapping found nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
 
-/// Whose account a call by hand uses, where each visitor has one.
+/// The visitor whose account a manual call uses, if each visitor has one.
 pub struct AccountOwner {
     visitor: Option<String>,
 }
@@ -114,7 +114,7 @@ pub async fn call(
     }
 }
 
-/// Calls the action that the connector's manifest names for this.
+/// Calls the action that the connector's manifest names as its test.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/test", tag = "admin", operation_id = "testConnection",
     params(("id" = String, Path, description = "The connection's id"),
         ("visitor" = Option<String>, Query, description = "Whose account, where each visitor has one")),

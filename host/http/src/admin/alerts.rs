@@ -1,4 +1,4 @@
-//! `/api/admin/alerts`: what an admin has to hear of.
+//! `/api/admin/alerts`: lists the alerts, and resolves one.
 
 use std::sync::Arc;
 
@@ -106,7 +106,7 @@ pub async fn list(
     Ok(Json(Alerts { alerts: found.into_iter().map(Alert::from).collect(), next }))
 }
 
-/// Takes an alert off the list of open ones. It comes back when its cause does.
+/// Resolves an alert. It is raised again when its cause returns.
 #[utoipa::path(post, path = "/api/admin/alerts/{id}/resolve", tag = "admin", operation_id = "resolveAlert",
     params(("id" = String, Path, description = "The alert's id")),
     responses((status = 200, description = "The alert as it is now", body = Alert)))]

@@ -1,4 +1,4 @@
-//! `GET /api/admin/approvals`: what people were asked to confirm, who decided it, and what came of it, newest first.
+//! `GET /api/admin/approvals`: the calls that people were asked to confirm, who decided, and the results, newest first.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
     query::{FromQuery, Parameters, Query},
 };
 
-/// Bytes of an output that a list shows.
+/// The most bytes of an output in the list.
 const SHOWN_BYTES: usize = 4 << 10;
 
 pub struct ApprovalParameters {
@@ -132,7 +132,7 @@ pub struct ListedApprovals {
     next: Option<String>,
 }
 
-/// The approvals: what a person saw (`text`), under which key they were asked and decided, and what came of it.
+/// The approvals: the text that a person saw, the keys under which they were asked and decided, and the call's outcome.
 #[utoipa::path(get, path = "/api/admin/approvals", tag = "admin", operation_id = "listApprovals",
     params(
         ("state" = Option<String>, Query, description = "`pending`, `approved`, `declined`, `expired`, `executed` or `failed`"),

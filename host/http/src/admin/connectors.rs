@@ -1,4 +1,4 @@
-//! `/api/admin/connectors`: the catalogue, and what an organization adds to it.
+//! `/api/admin/connectors`: the catalogue, and the organization's own connectors.
 
 pub(super) mod view;
 
@@ -49,7 +49,7 @@ impl FromQuery for VersionQuery {
     }
 }
 
-/// One connector: the version that is asked for, or the newest that can be installed; and what versions there are.
+/// One connector in this version, or in the newest that can be installed, with all of its versions.
 #[utoipa::path(get, path = "/api/admin/connectors/{id}", tag = "admin", operation_id = "getConnector",
     params(("id" = String, Path, description = "The connector's id"),
         ("version" = Option<String>, Query, description = "A version; the newest that is ready when left out")),

@@ -1,4 +1,4 @@
-//! `/api/admin/conversations`: what was asked and answered.
+//! `/api/admin/conversations`: the organization's conversations with their messages.
 
 use std::sync::Arc;
 

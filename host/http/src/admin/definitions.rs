@@ -30,7 +30,7 @@ use crate::{
     problem::{Problem, kinds, members::InvalidMember},
 };
 
-/// A definition out of a body, by its media type: JSON or TOML.
+/// Reads a definition from a body as JSON or TOML, by its media type.
 pub(super) async fn reading(parts: &Parts, bytes: Bytes) -> Result<Reading, Problem> {
     let json = match body::media_type(&parts.headers)?.as_deref() {
         None | Some("application/json") => true,
@@ -173,7 +173,7 @@ pub async fn import(
     Admin(_): Admin,
     body::LargeJson { bytes, admission }: body::LargeJson,
 ) -> Result<Response, Problem> {
-    // The document is parsed, looked through and dropped there: what leaves the thread is the answer's text.
+    // The document is parsed and dropped on that thread. Only the answer's text leaves it.
     let answer = admission.examine(move || {
         let ImportRequest { document, operations, id, name, version, server } = body::parse_large(&bytes)?;
         drop(bytes);

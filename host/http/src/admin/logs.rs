@@ -116,7 +116,7 @@ pub struct Logs {
     today: LogDays,
 }
 
-/// What the log took today.
+/// How much of its budget the log has used today.
 #[derive(Serialize, ToSchema)]
 pub struct LogDays {
     sandbox: LogDay,
@@ -126,9 +126,9 @@ pub struct LogDays {
 #[derive(Serialize, ToSchema)]
 pub struct LogDay {
     bytes: u64,
-    /// Beyond it, calls are left out or shortened.
+    /// When it is used up, calls are left out or shortened.
     limit: u64,
-    /// How many were.
+    /// How many calls were left out or shortened.
     left_out: u64,
 }
 

@@ -1,4 +1,4 @@
-//! `GET /api/admin/tickets`: what customers want a person for.
+//! `GET /api/admin/tickets`: the requests of customers for a person.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `/api/admin/connections/{id}/actions/{action}/…`: what a call would send, and what a mapping would leave of its output.
+//! `/api/admin/connections/{id}/actions/{action}/…`: dry runs, the last output, and previews of mappings.
 
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ pub struct PreviewRequest {
     sample: Option<Box<RawValue>>,
 }
 
-/// What is given is given, `null` too: it is JSON as any other.
+/// `null` is a sample like any other JSON, so it isn't read as absent.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }

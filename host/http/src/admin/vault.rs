@@ -1,5 +1,5 @@
-//! `/api/admin/vault`: which master keys are in use, and moving everything to the newest. For operators: it is about the
-//! whole host, and tells nothing of any organization.
+//! `/api/admin/vault`: the master keys in use, and the rotation to the newest. Only operators may use it, because it
+//! concerns the whole host. It tells nothing about organizations.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// Master keys by their ids, never themselves.
-// `resly vault` reads it from a running host, and makes it of the store itself.
+// `resly vault` reads this from a running host, or makes it from the store.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct VaultKeys {
-    /// The key that wraps what is new.
+    /// The key that wraps new secrets.
     pub newest: String,
     /// How many wrapped keys were moved to it just now.
     pub moved: u64,
@@ -50,8 +50,8 @@ pub async fn get(State(app): State<Arc<App>>, _: Operator, _: Query<NoParameters
     Ok(Json(app.wrapping.status().await.map_err(problem)?.into()))
 }
 
-/// Wraps every organization's key, and the host's own secrets, under the newest master key, while everything goes on.
-/// It can be repeated at will, and when it was cut off it goes on where it was.
+/// Wraps every organization's key and the host's own secrets under the newest master key, while the host goes on
+/// working. It can be repeated at any time. After an interruption it continues.
 #[utoipa::path(post, path = "/api/admin/vault/rotate", tag = "host", operation_id = "rotateVault",
     responses((status = 200, description = "The master keys in use afterwards", body = VaultKeys)))]
 pub async fn rotate(State(app): State<Arc<App>>, _: Operator) -> Result<Json<VaultKeys>, Problem> {

@@ -1,4 +1,4 @@
-//! `/api/admin/webhook`: where an organization is told of its alerts.
+//! `/api/admin/webhook`: the webhook that gets an organization's alerts, and its deliveries.
 
 use std::sync::Arc;
 
@@ -160,7 +160,7 @@ pub async fn get(
     Ok(Json(webhook.ok_or(WebhookError::Missing)?.into()))
 }
 
-/// Removes the webhook; what was still to be told is given up.
+/// Removes the webhook. Messages that weren't delivered yet are given up.
 #[utoipa::path(delete, path = "/api/admin/webhook", tag = "admin", operation_id = "deleteWebhook",
     responses((status = 204, description = "It is gone")))]
 pub async fn delete(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<StatusCode, Problem> {
@@ -190,7 +190,7 @@ pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Resul
     Ok(Json(WebhookTest { ok: tested.error.is_none(), status: tested.status, message: tested.error }))
 }
 
-/// What was, or is to be, told to the webhook, newest first.
+/// The webhook's messages, delivered or pending, newest first.
 #[utoipa::path(get, path = "/api/admin/webhook/deliveries", tag = "admin", operation_id = "listWebhookDeliveries",
     params(
         ("before" = Option<String>, Query, description = "`next` of the page before"),

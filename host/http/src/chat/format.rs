@@ -1,4 +1,4 @@
-//! Which of the three formats a client wants, by `?format=` or by `Accept` (RFC 9110, section 12.5.1).
+//! Chooses one of the three formats by `?format=` or by `Accept` (RFC 9110, section 12.5.1).
 
 use http::{HeaderMap, header};
 
@@ -32,7 +32,7 @@ impl Format {
             }
             None => {}
         }
-        // The type with the highest weight wins, the first of equals; what isn't one of ours is no wish.
+        // The type with the highest weight wins, and the first of equals. Other types than ours are ignored.
         let mut best: Option<(f32, Self)> = None;
         let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         for item in accepted.flat_map(|value| value.split(',')) {

@@ -88,7 +88,7 @@ pub async fn handle(
     Ok(response)
 }
 
-/// Sends a turn in a format, from its first event on.
+/// Sends a turn's events from the first one on, in this format.
 pub(super) async fn answer(live: &Arc<LiveTurn>, format: Format, trailers: bool) -> Result<Response, Problem> {
     match format {
         Format::Text => text::stream(live, trailers).await,
@@ -98,7 +98,7 @@ pub(super) async fn answer(live: &Arc<LiveTurn>, format: Format, trailers: bool)
     .map(unbuffered)
 }
 
-/// Asks proxies to pass each piece on as it comes: not to gather them (nginx), and not to compress or rewrite them.
+/// Asks proxies to pass on each piece as it comes: nginx must not buffer, and none may compress or rewrite.
 fn unbuffered(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));

@@ -1,5 +1,5 @@
-//! Which connections are served: so many in total and so many of one address. What comes beyond that gets a short visit,
-//! in which health checks are answered and everything else is told to come back later.
+//! Limits the open connections, in total and for each client address. A connection over a limit is served for a short
+//! time: health checks are answered, and every other request is told to come back later.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Limits, activity::Activity, descriptors};
 
-/// How many connections beyond the limits are visited at once; one more ends the oldest visit.
+/// How many connections over a limit are served at a time. One more ends the oldest one.
 const VISITS: usize = 32;
-/// A connection that has been idle for less isn't closed for another.
+/// A connection that has been idle for less time isn't closed to make room.
 const FRESH: Duration = Duration::from_secs(1);
-/// How often connections are looked through for idle ones, at most.
+/// The least time between two searches for idle connections.
 const EVICT_EVERY: Duration = Duration::from_millis(100);
 
 /// Counts a host's connections.
@@ -38,13 +38,13 @@ struct Table {
 
 /// How a connection is served.
 pub enum Admitted {
-    /// As any other, as long as this is held.
+    /// A connection within the limits. It counts until this is dropped.
     Guest(ConnectionPlace),
-    /// Beyond the limits: until the token is cancelled.
+    /// A connection over a limit.
     Visitor(Visit, ExceededLimit),
 }
 
-/// Which limit a connection is beyond.
+/// The limit that a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExceededLimit {
     Total,
@@ -52,10 +52,10 @@ pub enum ExceededLimit {
 }
 
 impl Admission {
-    /// `open_files` is the process's limit of them.
+    /// `open_files` is the process's limit of open files.
     pub fn new(mut limits: Limits, open_files: Option<u64>) -> Arc<Self> {
         limits.connections = descriptors::connections_within(open_files, limits.connections);
-        // One address can't keep out all others.
+        // A single address must not take all places.
         limits.connections_per_address = limits.connections_per_address.min(limits.connections.div_ceil(2));
         Arc::new(Self { limits, table: Mutex::default() })
     }
@@ -66,7 +66,7 @@ impl Admission {
         table.open.len() + table.visits.len()
     }
 
-    /// How many connections were beyond the limits.
+    /// How many connections were over a limit so far.
     pub fn refused(&self) -> u64 {
         self.table().refused
     }
@@ -100,7 +100,7 @@ impl Admission {
         Admitted::Visitor(Visit { admission: Arc::clone(self), id, ended }, beyond)
     }
 
-    /// Closes a few of the connections that do nothing, since there are no descriptors left.
+    /// Closes a few idle connections, because no descriptors are left.
     pub fn make_room(&self) {
         Self::evict(&mut self.table(), 16, Instant::now());
     }
@@ -125,12 +125,12 @@ impl Admission {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // A panic while it was held leaves plain data that is still whole.
+        // A panic can't leave this plain data half changed.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A connection's place among those that are open.
+/// A connection's place among the open ones.
 pub struct ConnectionPlace {
     admission: Arc<Admission>,
     id: u64,
@@ -151,7 +151,7 @@ impl Drop for ConnectionPlace {
     }
 }
 
-/// A connection beyond the limits.
+/// A connection over a limit. It ends when `ended` is cancelled.
 pub struct Visit {
     admission: Arc<Admission>,
     id: u64,
@@ -164,7 +164,7 @@ impl Drop for Visit {
     }
 }
 
-/// What counts as one client: an IPv4 address, or the network that an IPv6 subscriber gets at least.
+/// The address that counts as one client: an IPv4 address, or the smallest network that an IPv6 subscriber gets.
 fn client_of(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

@@ -1,4 +1,4 @@
-//! The mapper: each error of a use case becomes its problem.
+//! Maps each error of a use case to its problem.
 
 use resly_egress::OAuthError;
 use resly_manifest::Mistake;
@@ -163,7 +163,7 @@ impl From<ConnectorError> for Problem {
     }
 }
 
-/// The problem of a connector that says something wrong of itself.
+/// The problem of a connector whose definition or manifest has mistakes.
 fn invalid_connector(mistakes: &[Mistake]) -> Problem {
     let detail = match mistakes {
         [only] => only.to_string(),

@@ -1,8 +1,8 @@
-//! Every problem this host answers with: one row each, from which responses, `/docs/problems` and the handbook are made.
+//! The table of all problems. Responses, `/docs/problems` and the handbook are made from its rows.
 
 use http::StatusCode;
 
-/// A kind of problem. `type` is `/docs/problems/<slug>`, and stays what it is once released.
+/// A kind of problem. Its `type` is `/docs/problems/<slug>`, which never changes after a release.
 #[derive(Debug)]
 pub struct Kind {
     pub slug: &'static str,
