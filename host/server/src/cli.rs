@@ -76,17 +76,17 @@ pub enum ConnectorSubcommand {
     },
 }
 
-/// Where the author's own host keeps what it compiled, unless `--data` says otherwise.
+/// The data folder of the author's own host, unless `--data` names another one.
 const AUTHOR_DATA: &str = "target/resly";
 
-/// The command line as it was given.
+/// The parsed command line.
 pub struct Invocation {
     pub verb: Subcommand,
     flags: BTreeMap<String, String>,
     file: Option<PathBuf>,
 }
 
-/// Reads the command line; prints help or a mistake and ends the process where that is what was asked for.
+/// Parses the command line. When it asks for help or has a mistake, prints that and ends the process.
 pub fn read() -> Invocation {
     from_matches(&command().get_matches())
 }
@@ -141,7 +141,7 @@ fn command() -> Command {
         .subcommand(Command::new("compile").about("Compiles one component (the host calls this itself)").hide(true))
 }
 
-/// Keys for whoever has lost theirs.
+/// `resly key`, for a person who has lost a key.
 fn key(settings: Vec<Arg>) -> Command {
     let organization = Arg::new("organization").long("organization").required(true).value_name("NAME");
     let scopes = Arg::new("scopes")
@@ -169,7 +169,7 @@ fn key(settings: Vec<Arg>) -> Command {
         )
 }
 
-/// The author's verbs.
+/// The subcommands for connector authors.
 fn connector() -> Command {
     let out = || Arg::new("out").long("out").value_name("FILE").help("The packed file; ID-VERSION.wasm when left out");
     let sign = || Arg::new("sign").long("sign").value_name("KEY").help("Signs it with the key that `keygen` wrote");
@@ -362,7 +362,7 @@ fn scope(name: &str) -> Option<Scope> {
 }
 
 impl Invocation {
-    /// The configuration that this command line, the environment and the file make.
+    /// Reads the configuration from the command line, the environment and the file.
     pub fn config(self) -> Result<Config, ConfigError> {
         let environment = |name: &str| std::env::var(name).ok();
         let named = self.file.or_else(|| environment("RESLY_CONFIG").map(PathBuf::from));

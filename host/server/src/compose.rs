@@ -1,4 +1,4 @@
-//! The composition root: every part of a host, put together here and nowhere else. Tests put their doubles in here too.
+//! The composition root. A host's parts are built and connected only here. Tests pass their doubles in.
 
 use std::{
     collections::BTreeMap,
@@ -48,19 +48,19 @@ use crate::{
     serve,
 };
 
-/// What a test may put in the place of the real thing.
+/// Parts that a test may replace.
 pub struct Doubles {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    /// In place of what the configuration names.
+    /// Replaces the model that the configuration names.
     pub model: Option<Arc<dyn Model>>,
     pub embedder: Option<Arc<dyn Embedder>>,
     pub resolver: Option<Arc<dyn Resolve>>,
-    /// In place of the child process, which is this program.
+    /// Replaces the child process, which runs this program.
     pub compiler: Option<Compiler>,
     pub compile_budget: CompileBudget,
     pub limits: TurnLimits,
-    /// False where a test does what [`crate::jobs`] do, when it likes.
+    /// Whether [`crate::jobs`] run. Tests run the jobs themselves.
     pub jobs: bool,
 }
 
@@ -80,7 +80,7 @@ impl Default for Doubles {
     }
 }
 
-/// Why a host can't start. Each says what to do about it.
+/// Why a host can't start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
     #[error("the data folder {path} can't be made: {error}")]
@@ -105,7 +105,7 @@ pub enum ComposeError {
     Program(std::io::Error),
 }
 
-/// Puts a host together.
+/// Builds a host.
 pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeError> {
     make_private(&config.data)
         .map_err(|error| ComposeError::Data { path: config.data.display().to_string(), error })?;
@@ -231,7 +231,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     })
 }
 
-/// The operator's clients, each of a bundled connector that has a use for it.
+/// The operator's OAuth clients. Each belongs to a bundled connector that authorizes by OAuth.
 fn shared_clients(clients: &OauthClients, bundle: &Bundle) -> Result<BTreeMap<String, Arc<Credentials>>, ComposeError> {
     let authorizes = |manifest: &Manifest| manifest.auths().any(|auth| matches!(auth, Auth::Oauth2(_)));
     let known: Vec<&str> =
@@ -247,7 +247,7 @@ fn shared_clients(clients: &OauthClients, bundle: &Bundle) -> Result<BTreeMap<St
     each.collect()
 }
 
-/// Keys, data and compiled code are nobody else's business.
+/// Makes a folder that only its owner can read, for keys, data and compiled code.
 pub fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)

@@ -1,5 +1,5 @@
-//! What a host does unasked, as long as it serves. Each job is one call on the store or on a part of [`App`] that any
-//! number of hosts may make at once, so here is only when: tests make the same calls when they like.
+//! The jobs that a host runs by itself while it serves. This file has only their periods: a job calls the store or a
+//! part of [`App`], any number of hosts may do that at once, and tests make the same calls themselves.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,12 +8,12 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
-/// How late a check or a message may be.
+/// How late a check or a webhook's message may be.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
-/// How late an answer may be cancelled that another host was asked to cancel.
+/// How late an answer is cancelled when another host was asked to cancel it.
 const CANCEL_EVERY: Duration = Duration::from_secs(1);
 
-/// Starts them all; they end when the set is dropped.
+/// Starts the jobs. They end when the set is dropped.
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     if app.jobs {
@@ -34,7 +34,7 @@ enum Job {
 }
 
 impl Job {
-    /// Those of a host whose database may have other hosts, or of one that has it to itself.
+    /// The jobs of a host, which shares its database with other hosts or has it for itself.
     fn all(shared: bool) -> Vec<Self> {
         let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver];
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it.
@@ -53,10 +53,10 @@ impl Job {
         }
     }
 
-    /// Does the job at once, and again each time its period has passed.
+    /// Runs the job at once, and again each time that its period has passed.
     async fn repeat(self, app: Arc<App>) {
         let mut ticks = tokio::time::interval(self.period());
-        // One that took longer is not made up for.
+        // A job that took longer than its period isn't made up for.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
@@ -71,7 +71,7 @@ impl Job {
     }
 }
 
-/// Frees what hosts that died had reserved.
+/// Settles turns and calls of hosts that have died, and takes over their compilations.
 async fn recover(app: &Arc<App>) {
     app.keyring.flush().await;
     match app.store.recover(app.clock.now()).await {
@@ -88,7 +88,7 @@ async fn recover(app: &Arc<App>) {
     }
 }
 
-/// Deletes what has been kept for long enough, and warns of what ends.
+/// Deletes expired rows, and raises alerts about credentials that end.
 async fn expire(app: &Arc<App>) {
     match app.store.expire_logs(app.clock.now()).await {
         Ok(0) => {}
@@ -108,7 +108,7 @@ async fn expire(app: &Arc<App>) {
     }
 }
 
-/// Looks whether connections work.
+/// Checks whether connections work.
 async fn check(app: &Arc<App>) {
     if let Err(error) = checks::run_due(app).await {
         tracing::error!(%error, "connections could not be checked");
@@ -122,7 +122,7 @@ async fn cancel(app: &Arc<App>) {
     }
 }
 
-/// Tells webhooks what they wait for.
+/// Delivers the messages of webhooks.
 async fn deliver(app: &Arc<App>) {
     if let Err(error) = app.hooks.deliver_due().await {
         tracing::error!(%error, "webhooks could not be told");

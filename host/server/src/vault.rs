@@ -1,5 +1,5 @@
-//! `resly vault`: which master keys are in use, and everything moved to the newest one; on the store itself, or by a host
-//! that is running, which keeps a SQLite folder to itself.
+//! `resly vault`: shows the master keys in use, or rotates to the newest. It works on the store itself, or asks a
+//! running host, because that locks a SQLite folder.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -22,7 +22,7 @@ use crate::{
 /// A rotation of a million organizations takes minutes.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
-/// Does it, and tells how things stand.
+/// Rotates if that was asked for. Returns the master keys in use.
 pub async fn run(config: &Config, rotate: bool) -> anyhow::Result<VaultKeys> {
     match &config.operator_key {
         Some(key) => ask(config.listen, key, rotate).await,
@@ -36,20 +36,20 @@ pub async fn run(config: &Config, rotate: bool) -> anyhow::Result<VaultKeys> {
     }
 }
 
-/// On the store itself.
+/// Works on the store itself.
 async fn here(config: &Config, rotate: bool) -> Result<VaultKeys, SecretsError> {
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let keys = secrets::master_keys(config, rotate)?;
     let store = secrets::open_store(config).await?;
     let wrapping = secrets::wrapping(&keys, &store, &random);
-    // A database from before API keys had a secret of their own gets it while the old master key is at hand.
+    // A database from before API keys had their own secret gets it now, while the old master key is available.
     secrets::pepper(&wrapping, &keys, &store, &*random).await?;
     let done = if rotate { wrapping.rotate().await } else { wrapping.status().await };
     store.close().await;
     done.map(VaultKeys::from).map_err(SecretsError::Closed)
 }
 
-/// By the host that listens on this machine.
+/// Asks the host that listens on this machine.
 async fn ask(listen: SocketAddr, key: &SecretString, rotate: bool) -> anyhow::Result<VaultKeys> {
     let host = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -71,13 +71,13 @@ async fn ask(listen: SocketAddr, key: &SecretString, rotate: bool) -> anyhow::Re
 }
 
 fn client() -> reqwest::Result<reqwest::Client> {
-    // The client wants one even for plain HTTP; whoever comes first installs it.
+    // The client needs a provider even for plain HTTP. Another caller may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     builder.tls_certs_only([]).timeout(PATIENCE).build()
 }
 
-/// What a person should do next.
+/// The report for a person, with what to do next.
 pub fn render_report(keys: &VaultKeys, rotated: bool) -> String {
     let newest = &keys.newest;
     let mut lines = Vec::new();
