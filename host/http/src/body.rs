@@ -3,8 +3,8 @@
 //! A request takes memory through its [`Admission`] before it reads or waits.
 
 mod admission;
-mod misfit;
 mod parse;
+mod type_errors;
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Api,
-    plain::{self, escape},
+    html::{self, escape},
     problem::Problem,
 };
 
@@ -98,7 +98,7 @@ fn html(status: StatusCode, body: &str) -> Response {
     let about = "<h2>The console</h2><p>The web console isn't part of this version. Everything it will do is in the \
                  <a href=\"/openapi.json\">API</a> under <code>/api/admin</code>; the <a href=\"/docs\">handbook</a> \
                  shows how.</p>";
-    plain::page(status, &format!("{body}{about}"))
+    html::page(status, &format!("{body}{about}"))
 }
 
 /// The text about an authorization that has just ended.

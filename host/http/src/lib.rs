@@ -3,7 +3,6 @@
 //! A handler extracts, calls a use case and answers. To add an endpoint: one file with its request, its handler and its
 //! `#[utoipa::path]`, one line in [`router`], then `resly openapi > host/http/openapi.json`. A new way to fail is a row in `problem/kinds.rs` and an arm in `problem/from_domain.rs`.
 
-mod accept;
 mod admin;
 pub mod body;
 pub mod body_memory;
@@ -17,14 +16,15 @@ pub mod fair_pool;
 mod guard;
 pub mod handbook;
 mod health;
+mod html;
 mod log_line;
 mod messages;
 pub mod metrics;
+mod negotiation;
 mod oauth;
 mod openapi;
 mod openapi_enums;
-mod page;
-mod plain;
+mod pagination;
 pub mod problem;
 mod query;
 mod rate_limit;

@@ -18,7 +18,7 @@ use resly_service::{
 use serde::Deserialize;
 use url::Url;
 
-use super::plain;
+use super::html;
 
 /// How long a browser may take from the link to the service's answer, in seconds.
 const COOKIE_S: u32 = 600;
@@ -111,12 +111,12 @@ fn console(public: &str, connection: ConnectionId, outcome: &AuthorizationOutcom
 fn visitor_page(outcome: &AuthorizationOutcome) -> Response {
     match outcome {
         AuthorizationOutcome::Connected(_) => {
-            plain::page(StatusCode::OK, "<p>Your account is connected. You can close this page.</p>")
+            html::page(StatusCode::OK, "<p>Your account is connected. You can close this page.</p>")
         }
         AuthorizationOutcome::Failed("access_denied") => {
-            plain::page(StatusCode::OK, "<p>Your account was not connected. You can close this page.</p>")
+            html::page(StatusCode::OK, "<p>Your account was not connected. You can close this page.</p>")
         }
-        AuthorizationOutcome::Failed(_) => plain::page(
+        AuthorizationOutcome::Failed(_) => html::page(
             StatusCode::BAD_GATEWAY,
             "<p>Your account could not be connected. Go back to where you came from, and try again.</p>",
         ),
@@ -124,7 +124,7 @@ fn visitor_page(outcome: &AuthorizationOutcome) -> Response {
 }
 
 fn error_page(why: &'static str) -> Response {
-    plain::page(StatusCode::BAD_REQUEST, &format!("<p>{why}</p>"))
+    html::page(StatusCode::BAD_REQUEST, &format!("<p>{why}</p>"))
 }
 
 /// The cookie's name. Each authorization has its own, so that two in one browser don't collide.

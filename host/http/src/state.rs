@@ -23,7 +23,7 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     pub trusted_proxies: Arc<[ipnet::IpNet]>,
     /// Counts open connections.
-    pub admission: Arc<edge::admission::Admission>,
+    pub connection_limiter: Arc<edge::connection_limiter::ConnectionLimiter>,
     pub readers: Arc<ParserPools>,
     pub body_memory: Arc<BodyMemory>,
     pub refusals: Arc<RefusalLog>,
@@ -48,8 +48,12 @@ impl Api {
         let gauge = |name, help, value| Gauge { name, help, value };
         self.metrics.text(&[
             gauge("resly_turns_running", "Answers being written.", self.app.turns.live.count() as u64),
-            gauge("resly_connections_open", "Open connections.", self.admission.open() as u64),
-            gauge("resly_connections_beyond", "Connections beyond the limits, so far.", self.admission.refused()),
+            gauge("resly_connections_open", "Open connections.", self.connection_limiter.open() as u64),
+            gauge(
+                "resly_connections_beyond",
+                "Connections beyond the limits, so far.",
+                self.connection_limiter.refused(),
+            ),
             gauge("resly_sandbox_running", "Connector instances.", u64::from(sandbox.running)),
             gauge("resly_sandbox_mapping", "Mapper instances.", u64::from(sandbox.mapping)),
             gauge("resly_sandbox_queued", "Calls that wait for an instance.", sandbox.queued as u64),

@@ -24,7 +24,7 @@ use resly_http::{
     Api,
     body::ParserPools,
     body_memory::{self, BodyMemory},
-    edge::{admission::Admission, descriptors},
+    edge::{connection_limiter::ConnectionLimiter, descriptors},
 };
 use resly_manifest::{Auth, Digest, Manifest};
 use resly_sandbox::{CompileBudget, Compiler, SandboxConfig, WasmSandbox};
@@ -224,7 +224,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         sign_ins: Arc::default(),
         metrics: Arc::default(),
         trusted_proxies: config.trusted_proxies.clone().into(),
-        admission: Admission::new(config.edge.clone(), descriptors::limit()),
+        connection_limiter: ConnectionLimiter::new(config.edge.clone(), descriptors::limit()),
         readers: Arc::new(ParserPools::start().map_err(ComposeError::Threads)?),
         body_memory: Arc::new(BodyMemory::new(body_memory::MOST)),
         refusals: Arc::default(),

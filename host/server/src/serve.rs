@@ -33,13 +33,13 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 /// Serves and runs the jobs until `stop` is true, then drains.
 pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let router = router::router(api.clone());
-    let Api { app, admission, .. } = api;
+    let Api { app, connection_limiter: limiter, .. } = api;
     if let Ok(address) = listener.local_addr() {
         app.public_url.get_or_init(|| url(None, address));
     }
     let mut jobs = jobs::start(&app);
     let connections = TaskTracker::new();
-    let shared = Shared { router, admission, draining: CancellationToken::new(), cut: CancellationToken::new() };
+    let shared = Shared { router, limiter, draining: CancellationToken::new(), cut: CancellationToken::new() };
     tokio::select! {
         () = accept(&listener, &shared, &connections) => {}
         () = shutdown_requested(&mut stop) => {}
@@ -73,9 +73,9 @@ async fn accept(listener: &TcpListener, shared: &Shared, connections: &TaskTrack
                 failures += 1;
                 if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
                     warned = Some(Instant::now());
-                    tracing::warn!(%error, open = shared.admission.open(), "connections can't be accepted");
+                    tracing::warn!(%error, open = shared.limiter.open(), "connections can't be accepted");
                 }
-                shared.admission.make_room();
+                shared.limiter.make_room();
                 sleep(back_off(failures)).await;
             }
         }

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use crate::{
     guard::Admin,
     openapi_enums,
-    page::{self, Page},
+    pagination::{self, Page},
     problem::Problem,
     query::{FromQuery, Parameters, Query},
 };
@@ -101,8 +101,8 @@ pub async fn list(
 ) -> Result<Json<Alerts>, Problem> {
     let query = AlertQuery { state, connection, before: page.before, limit: page.limit + 1 };
     let mut found = app.store.alerts(principal.organization, query).await?;
-    let more = page::cut(&mut found, page.limit);
-    let next = page::next(&found, more, |alert| (alert.created_at, alert.id.0));
+    let more = pagination::cut(&mut found, page.limit);
+    let next = pagination::next(&found, more, |alert| (alert.created_at, alert.id.0));
     Ok(Json(Alerts { alerts: found.into_iter().map(Alert::from).collect(), next }))
 }
 

@@ -18,7 +18,7 @@ use crate::{
     chat::approvals::ApprovalOutcome,
     guard::Admin,
     openapi_enums,
-    page::{self, Page},
+    pagination::{self, Page},
     problem::Problem,
     query::{FromQuery, Parameters, Query},
 };
@@ -148,7 +148,7 @@ pub async fn list(
 ) -> Result<Json<ListedApprovals>, Problem> {
     let query = ApprovalQuery { state, connection, before: page.before, limit: page.limit + 1 };
     let mut found = app.store.approvals(principal.organization, query, app.clock.now()).await?;
-    let more = page::cut(&mut found, page.limit);
-    let next = page::next(&found, more, |listed| (listed.approval.created_at, listed.approval.id.0));
+    let more = pagination::cut(&mut found, page.limit);
+    let next = pagination::next(&found, more, |listed| (listed.approval.created_at, listed.approval.id.0));
     Ok(Json(ListedApprovals { approvals: found.into_iter().map(ListedApproval::from).collect(), next }))
 }

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use crate::{
     guard::Admin,
     openapi_enums,
-    page::{self, Page},
+    pagination::{self, Page},
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -170,8 +170,8 @@ pub async fn list(
     Query(page): Query<Page>,
 ) -> Result<Json<Conversations>, Problem> {
     let mut found = app.store.list_conversations(principal.organization, page.before, page.limit + 1).await?;
-    let more = page::cut(&mut found, page.limit);
-    let next = page::next(&found, more, |conversation| (conversation.created_at, conversation.id.0));
+    let more = pagination::cut(&mut found, page.limit);
+    let next = pagination::next(&found, more, |conversation| (conversation.created_at, conversation.id.0));
     Ok(Json(Conversations { conversations: found.into_iter().map(ListedConversation::from).collect(), next }))
 }
 

@@ -23,7 +23,7 @@ use crate::{
     guard::Admin,
     log_line::LogLine,
     openapi_enums,
-    page::{self, Page},
+    pagination::{self, Page},
     problem::Problem,
     query::{FromQuery, Parameters, Query},
 };
@@ -165,7 +165,7 @@ pub async fn list(
 ) -> Result<Json<Logs>, Problem> {
     let logs::Logs { page: LogPage { calls, more }, today: [sandbox, production] } =
         logs::list(&app, principal.organization, query).await?;
-    let next = page::next(&calls, more, |logged| (logged.call.created_at, logged.call.id.0));
+    let next = pagination::next(&calls, more, |logged| (logged.call.created_at, logged.call.id.0));
     let logs = calls.into_iter().map(LoggedCall::from).collect();
     Ok(Json(Logs { logs, next, today: LogDays { sandbox: sandbox.into(), production: production.into() } }))
 }

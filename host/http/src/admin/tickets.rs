@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
-    page::{self, Page},
+    pagination::{self, Page},
     problem::Problem,
     query::Query,
 };
@@ -60,7 +60,7 @@ pub async fn list(
     Query(page): Query<Page>,
 ) -> Result<Json<Tickets>, Problem> {
     let mut found = app.store.list_tickets(principal.organization, page.before, page.limit + 1).await?;
-    let more = page::cut(&mut found, page.limit);
-    let next = page::next(&found, more, |ticket| (ticket.created_at, ticket.id.0));
+    let more = pagination::cut(&mut found, page.limit);
+    let next = pagination::next(&found, more, |ticket| (ticket.created_at, ticket.id.0));
     Ok(Json(Tickets { tickets: found.into_iter().map(Ticket::from).collect(), next }))
 }

@@ -22,7 +22,7 @@ use crate::{
     body,
     guard::Admin,
     openapi_enums,
-    page::{self, Page},
+    pagination::{self, Page},
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -203,7 +203,7 @@ pub async fn deliveries(
     Query(page): Query<Page>,
 ) -> Result<Json<Deliveries>, Problem> {
     let mut found = app.store.deliveries(principal.organization, page.before, page.limit + 1).await?;
-    let more = page::cut(&mut found, page.limit);
-    let next = page::next(&found, more, |delivery| (delivery.created_at, delivery.id.0));
+    let more = pagination::cut(&mut found, page.limit);
+    let next = pagination::next(&found, more, |delivery| (delivery.created_at, delivery.id.0));
     Ok(Json(Deliveries { deliveries: found.into_iter().map(Delivery::from).collect(), next }))
 }

@@ -4,7 +4,7 @@ use resly_core::json::without_bom;
 use resly_manifest::json_weight::{WeighError, weigh};
 use serde::de::DeserializeOwned;
 
-use super::misfit::misfits;
+use super::type_errors::type_errors;
 use crate::problem::{Problem, kinds};
 
 /// A smaller body is parsed where it arrives and isn't weighed, because it can't become large.
@@ -48,7 +48,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     serde_json::from_str(text).map_err(|error| {
         if error.is_data() {
-            Problem::invalid(misfits::<T>(text, &error))
+            Problem::invalid(type_errors::<T>(text, &error))
         } else {
             Problem::new(&kinds::INVALID_JSON, format!("the body is not valid JSON: {error}"))
         }

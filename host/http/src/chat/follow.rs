@@ -12,9 +12,8 @@ use resly_service::App;
 
 use super::{
     format::Format,
-    person,
+    json, person,
     post::{answer, identify},
-    whole,
 };
 use crate::{
     guard::ChatKey,
@@ -34,7 +33,7 @@ use crate::{
     ),
     responses(
         (status = 200, description = "The answer from its beginning, then as it comes", content(
-            (String = "text/plain"), (String = "text/event-stream"), (whole::Answer = "application/json"),
+            (String = "text/plain"), (String = "text/event-stream"), (json::Answer = "application/json"),
         )),
         (status = 204, description = "Nothing is in progress"),
         (status = 409, description = "Another host writes the answer"),

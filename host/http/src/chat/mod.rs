@@ -4,13 +4,13 @@ pub mod approvals;
 mod citations;
 pub mod follow;
 mod format;
+mod json;
 pub mod parse;
 pub mod post;
 mod text;
 mod ui;
-mod whole;
 
-pub use whole::Answer;
+pub use json::Answer;
 
 use resly_core::{approval::ChatClient, principal::Principal};
 

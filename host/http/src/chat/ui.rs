@@ -28,7 +28,7 @@ use serde_json::Value;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use self::chunk::{Chunk, CitationMetadata, FinishMetadata, ProviderMetadata, StartMetadata};
-use super::{approvals::RequestedApproval, citations::Citation, whole::TokenUsage};
+use super::{approvals::RequestedApproval, citations::Citation, json::TokenUsage};
 
 /// A comment that keeps proxies from closing the connection while a model thinks.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     handbook::{self, GROUPS, render::render},
-    plain::escape,
+    html::escape,
 };
 
 const STYLE: &str = include_str!("style.css");

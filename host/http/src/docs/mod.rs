@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use self::answer::{MARKDOWN, PageFormat};
 use super::{
-    accept::prefers_html,
+    negotiation::prefers_html,
     problem::{Problem, kinds},
 };
 

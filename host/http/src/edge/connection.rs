@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Limits,
     activity::Activity,
-    admission::{Admission, Admitted, ExceededLimit},
+    connection_limiter::{Admitted, ConnectionLimiter, ExceededLimit},
     exchange::Exchange,
     io::Io,
 };
@@ -41,14 +41,14 @@ const GRACE: Duration = Duration::from_millis(250);
 const REST: usize = 64 << 20;
 const REST_TIME: Duration = Duration::from_secs(5);
 /// The longest that a connection beyond the limits is kept.
-const VISIT: Duration = Duration::from_secs(5);
-const VISIT_HEAD_TIME: Duration = Duration::from_secs(2);
+const OVER_LIMIT_TIME: Duration = Duration::from_secs(5);
+const OVER_LIMIT_HEAD_TIME: Duration = Duration::from_secs(2);
 
 /// The state that all connections share.
 #[derive(Clone)]
 pub struct Shared {
     pub router: Router,
-    pub admission: Arc<Admission>,
+    pub limiter: Arc<ConnectionLimiter>,
     /// The host is ending: connections finish their requests and begin no new ones.
     pub draining: CancellationToken,
     /// The host ends now.
@@ -60,15 +60,15 @@ pub fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared) -> impl Future
     // A model's tokens are small and must not wait for more data.
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new());
-    let admitted = shared.admission.admit(Some(peer.ip()), &activity);
+    let admitted = shared.limiter.admit(Some(peer.ip()), &activity);
     async move {
         match admitted {
-            Admitted::Guest(_place) => run(stream, peer, &shared, &activity, &shared.admission.limits, None).await,
-            Admitted::Visitor(visit, beyond) => {
-                let limits = Limits { head_time: VISIT_HEAD_TIME, ..shared.admission.limits.clone() };
+            Admitted::WithinLimit(_place) => run(stream, peer, &shared, &activity, &shared.limiter.limits, None).await,
+            Admitted::OverLimit(over_limit, beyond) => {
+                let limits = Limits { head_time: OVER_LIMIT_HEAD_TIME, ..shared.limiter.limits.clone() };
                 tokio::select! {
-                    _ = timeout(VISIT, run(stream, peer, &shared, &activity, &limits, Some(beyond))) => {}
-                    () = visit.ended.cancelled() => {}
+                    _ = timeout(OVER_LIMIT_TIME, run(stream, peer, &shared, &activity, &limits, Some(beyond))) => {}
+                    () = over_limit.ended.cancelled() => {}
                 }
             }
         }

@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use super::{
     activity::{Activity, FramingCheck},
-    admission::ExceededLimit,
+    connection_limiter::ExceededLimit,
 };
 use crate::problem::{Problem, kinds};
 

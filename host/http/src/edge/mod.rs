@@ -1,6 +1,6 @@
 //! The edge: from an accepted TCP connection to a request that the router may see, and back.
 //!
-//! - [`admission`] counts connections and decides which are served.
+//! - [`connection_limiter`] counts connections and decides which are served.
 //! - [`connection`] serves one connection: it finds out the protocol's version, drives hyper and ends what is overdue.
 //! - [`activity`] tracks what a connection is doing, and when it is overdue.
 //! - [`io`] is the socket as hyper sees it.
@@ -8,8 +8,8 @@
 //! - [`exchange`] is one request and its response: it refuses malformed requests and counts both bodies.
 
 pub mod activity;
-pub mod admission;
 pub mod connection;
+pub mod connection_limiter;
 pub mod descriptors;
 pub mod exchange;
 pub mod head;

@@ -9,7 +9,7 @@ use resly_core::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::chat::{approvals::RequestedApproval, citations::Citation, whole::TokenUsage};
+use crate::chat::{approvals::RequestedApproval, citations::Citation, json::TokenUsage};
 
 /// A chunk of the stream, as the protocol names it. `text-delta` is written by hand.
 #[derive(Serialize)]

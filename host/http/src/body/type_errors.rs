@@ -12,13 +12,13 @@ const READ_AGAIN: usize = 64 << 10;
 
 /// Finds every unknown member, up to [`MOST`], and the first mistake of another kind. Reading with paths is slower, so
 /// it happens only after a failure.
-pub(super) fn misfits<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Vec<FieldError> {
+pub(super) fn type_errors<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Vec<FieldError> {
     let mut found = Vec::new();
     let mut rest = std::borrow::Cow::Borrowed(text);
     while let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(&rest)) {
         let path = error.path().clone();
         let said = error.into_inner().to_string();
-        found.push(misfit(&path, &said));
+        found.push(type_error(&path, &said));
         // An unknown member hides the mistakes beside it, so it is removed.
         let unknown = said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
         let Some(name) = unknown.filter(|_| text.len() <= READ_AGAIN && found.len() < MOST) else { break };
@@ -31,7 +31,7 @@ pub(super) fn misfits<T: DeserializeOwned>(text: &str, error: &serde_json::Error
     found
 }
 
-fn misfit(path: &Path, said: &str) -> FieldError {
+fn type_error(path: &Path, said: &str) -> FieldError {
     let path = Some(path.to_string()).filter(|path| path != ".").unwrap_or_default();
     // The path names the place, so the message needn't.
     let said = said.rfind(" at line ").map_or(said, |end| &said[..end]);
@@ -136,7 +136,7 @@ mod tests {
 
     fn told(text: &str) -> Vec<(String, String)> {
         let error = serde_json::from_str::<Order>(text).unwrap_err();
-        misfits::<Order>(text, &error).into_iter().map(|one| (one.path, one.message)).collect()
+        type_errors::<Order>(text, &error).into_iter().map(|one| (one.path, one.message)).collect()
     }
 
     #[test]
