@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use resly_core::principal::{KeyKind, Principal, Scope};
 use resly_service::{
     App,
-    keyring::{Identity, Unknown},
+    keyring::{AuthenticationError, Identity},
 };
 
 use super::{
@@ -121,7 +121,7 @@ async fn some_key_allows(app: &App, origin: &HeaderValue) -> bool {
 
 async fn authenticate(app: &App, headers: &HeaderMap, origin: Option<&HeaderValue>) -> Result<Arc<Identity>, Problem> {
     let identity = app.keyring.identify(bearer(headers)?).await.map_err(|unknown| match unknown {
-        Unknown::Store(error) => error.into(),
+        AuthenticationError::Store(error) => error.into(),
         unknown => unauthenticated(unknown.to_string()),
     })?;
     let principal = &identity.principal;

@@ -139,7 +139,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
         Arc::clone(&random),
     )?;
-    let keeper = Arc::new(TokenRefresher::new(
+    let refresher = Arc::new(TokenRefresher::new(
         Arc::clone(&egress),
         Arc::clone(&vault),
         Arc::new(store.clone()),
@@ -147,7 +147,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Arc::clone(&random),
     ));
     let clients = shared_clients(&config.oauth_clients, catalogue.bundle())?;
-    let accounts = Arc::new(Accounts::new(keeper, store.clone(), clients));
+    let accounts = Arc::new(Accounts::new(refresher, store.clone(), clients));
     let connections: Arc<dyn ConnectionStore> = Arc::new(store.clone());
     let connectors = Connectors::new(
         connections,
@@ -208,7 +208,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         hooks,
         schedule: config.health_checks,
         jobs,
-        safe: Arc::new(CredentialSealer::new(vault)),
+        sealer: Arc::new(CredentialSealer::new(vault)),
         wrapping,
         clock,
         random,

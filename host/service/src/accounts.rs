@@ -48,15 +48,15 @@ pub enum Revocation {
 
 /// The accounts of all organizations on this host.
 pub struct Accounts {
-    pub keeper: Arc<TokenRefresher>,
+    pub refresher: Arc<TokenRefresher>,
     store: Store,
     /// The operator's clients, by bundled connector.
     shared: BTreeMap<String, Arc<Credentials>>,
 }
 
 impl Accounts {
-    pub fn new(keeper: Arc<TokenRefresher>, store: Store, shared: BTreeMap<String, Arc<Credentials>>) -> Self {
-        Self { keeper, store, shared }
+    pub fn new(refresher: Arc<TokenRefresher>, store: Store, shared: BTreeMap<String, Arc<Credentials>>) -> Self {
+        Self { refresher, store, shared }
     }
 
     /// The account that a call of this connection uses, and how it is renewed. `None` when the call sends the
@@ -124,7 +124,7 @@ impl Accounts {
     }
 
     /// What is missing when [`Self::is_credentialed`] is false, and how to add it.
-    pub fn lacks(&self, connection: &Connection, installable: &Installable) -> (&'static str, Remedy) {
+    pub fn missing_credential(&self, connection: &Connection, installable: &Installable) -> (&'static str, Remedy) {
         match connection.auth_in(&installable.manifest) {
             Auth::Oauth2(_) if !self.has_client(connection, installable) => {
                 ("the client of an OAuth app", Remedy::SetClient)
@@ -172,7 +172,7 @@ impl Accounts {
     /// Asks the service to revoke one account.
     pub async fn revoke_one(&self, spec: &AccountSpec, account: &Account) -> Revocation {
         let Some(sealed) = &account.sealed else { return Revocation::Done };
-        match self.keeper.revoke(spec, sealed).await {
+        match self.refresher.revoke(spec, sealed).await {
             Ok(()) => Revocation::Done,
             Err(error) => {
                 tracing::warn!(%error, organization = %spec.key.organization, connection = %spec.key.connection,

@@ -41,7 +41,7 @@ pub struct App {
     pub catalogue: Arc<ConnectorCatalog>,
     pub library: Library,
     pub sandbox: Arc<WasmSandbox>,
-    pub safe: Arc<CredentialSealer>,
+    pub sealer: Arc<CredentialSealer>,
     pub accounts: Arc<Accounts>,
     pub egress: Arc<Egress>,
     /// Where SQLite, keys and caches are.
@@ -68,7 +68,7 @@ impl App {
         connection: ConnectionId,
         credentials: BTreeMap<String, String>,
     ) -> Result<SealedCredentials, VaultError> {
-        self.safe.seal(organization, connection, credentials).await
+        self.sealer.seal(organization, connection, credentials).await
     }
 
     /// The host's public URL, without a slash at its end.

@@ -95,14 +95,14 @@ impl ConnectorCatalog {
     pub async fn all(&self, organization: OrganizationId) -> Result<Vec<CatalogEntry>, StoreError> {
         let own = self.store.list_connectors(organization).await?;
         let bundled = self.bundle.installables().map(CatalogEntry::bundled);
-        Ok(bundled.chain(own.into_iter().map(|stored| self.listed(stored))).collect())
+        Ok(bundled.chain(own.into_iter().map(|stored| self.entry(stored))).collect())
     }
 
     /// All versions of one connector, the newest first.
     pub async fn versions(&self, organization: OrganizationId, id: &str) -> Result<Vec<CatalogEntry>, StoreError> {
         let bundled = self.bundle.installable(id).map(CatalogEntry::bundled);
         let own = self.store.connector_versions(organization, id).await?;
-        let own = own.into_iter().map(|stored| self.listed(stored));
+        let own = own.into_iter().map(|stored| self.entry(stored));
         let mut versions: Vec<CatalogEntry> = bundled.into_iter().chain(own).collect();
         versions.sort_by_cached_key(|listed| Reverse(version_order(&listed.installable.manifest.version)));
         Ok(versions)
@@ -136,7 +136,7 @@ impl ConnectorCatalog {
         Err(newest.unwrap_or(NotInstallable::Missing))
     }
 
-    fn listed(&self, stored: StoredConnector) -> CatalogEntry {
+    fn entry(&self, stored: StoredConnector) -> CatalogEntry {
         let RequestedGrants { manifest, signer } = stored.asking;
         // The runner changes with the host, not with the definition.
         let component = if stored.origin == Origin::Declarative { self.runner() } else { stored.component };
@@ -231,7 +231,7 @@ impl Catalogue for ConnectorCatalog {
         }
         let stored = self.store.connector(organization, connector, version).await?;
         let stored = stored.filter(|stored| stored.state == VersionState::Ready && stored.approval.allows());
-        Ok(stored.map(|stored| self.listed(stored).installable))
+        Ok(stored.map(|stored| self.entry(stored).installable))
     }
 }
 

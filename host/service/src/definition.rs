@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     App, FieldError,
     actions::{self, ActionError, DryRun, ManualCaller},
-    connections::{self, fit},
+    connections::{self, validate},
 };
 
 /// Why a definition can't be taken in.
@@ -90,7 +90,7 @@ pub fn plain_http(app: &App, manifest: &Manifest) -> Vec<Mistake> {
 }
 
 /// Checks a definition: its shape, its meaning, its filters and its templates. Returns its manifest, or every mistake.
-pub async fn usable(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, DefinitionError> {
+pub async fn validate(app: &App, organization: OrganizationId, reading: Reading) -> Result<Manifest, DefinitionError> {
     let Reading { manifest, mistakes } = reading;
     let Some(manifest) = manifest else { return Err(DefinitionError::Mistakes(mistakes)) };
     let mut mistakes: Mistakes = mistakes.into_iter().collect();
@@ -126,9 +126,9 @@ pub struct DryRunSpec {
 /// Shows the first request that an action of a definition would send. Nothing is stored, dialled or counted.
 pub async fn dry_run(app: &App, by: ManualCaller, reading: Reading, spec: DryRunSpec) -> Result<DryRun, DryRunError> {
     let organization = by.organization;
-    let manifest = usable(app, organization, reading).await?;
-    let settings = fit::with_defaults(&manifest, spec.settings);
-    let mistakes = fit::check_settings(&manifest, &settings);
+    let manifest = validate(app, organization, reading).await?;
+    let settings = validate::with_defaults(&manifest, spec.settings);
+    let mistakes = validate::check_settings(&manifest, &settings);
     if !mistakes.is_empty() {
         return Err(DryRunError::Settings(mistakes));
     }

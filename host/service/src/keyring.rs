@@ -68,7 +68,7 @@ pub struct Identity {
 
 /// Why a key identifies nobody.
 #[derive(Debug, thiserror::Error)]
-pub enum Unknown {
+pub enum AuthenticationError {
     #[error("the API key can't be right: {0}")]
     Malformed(#[from] MalformedKey),
     #[error("the API key is not known: it was deleted, has expired, or belongs to another host")]
@@ -117,7 +117,7 @@ impl Keyring {
     }
 
     /// Identifies the caller who presents this key.
-    pub async fn identify(&self, presented: &str) -> Result<Arc<Identity>, Unknown> {
+    pub async fn identify(&self, presented: &str) -> Result<Arc<Identity>, AuthenticationError> {
         let parsed = key::parse(presented)?;
         let found = self
             .remembered
@@ -131,10 +131,10 @@ impl Keyring {
             })
             .await
             .map_err(|error| (*error).clone())?
-            .ok_or(Unknown::NoSuchKey)?;
+            .ok_or(AuthenticationError::NoSuchKey)?;
         let proven = self.pepper.verifies(&parsed, &found.secret_hash) && found.identity.principal.kind == parsed.kind;
         let expired = found.expires_at.is_some_and(|at| at <= self.clock.now());
-        if proven && !expired { Ok(Arc::clone(&found.identity)) } else { Err(Unknown::NoSuchKey) }
+        if proven && !expired { Ok(Arc::clone(&found.identity)) } else { Err(AuthenticationError::NoSuchKey) }
     }
 
     /// Creates a key. Only the returned value holds its secret.

@@ -68,7 +68,7 @@ impl OutboundFactory for EgressFactory {
     ) -> Result<Arc<dyn Outbound>, Fault> {
         // The call's admission has refused a call whose account isn't connected.
         if !self.accounts.has_credentials(connection, installable) {
-            let (what, remedy) = self.accounts.lacks(connection, installable);
+            let (what, remedy) = self.accounts.missing_credential(connection, installable);
             let fault = Fault::new(FaultKind::NeedsAuth, format!("the connection lacks {what}"));
             return Err(fault.with_remedy(remedy));
         }
@@ -97,7 +97,7 @@ impl EgressFactory {
         let account = self.accounts.spec(connection, installable, visitor);
         let credentials = match (account, &connection.credentials) {
             (Some(who), _) => {
-                CredentialSource::Account { keeper: Arc::clone(&self.accounts.keeper), who: Arc::new(who) }
+                CredentialSource::Account { keeper: Arc::clone(&self.accounts.refresher), who: Arc::new(who) }
             }
             (None, None) => CredentialSource::None,
             (None, Some(sealed)) => CredentialSource::Sealed {

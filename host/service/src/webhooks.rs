@@ -18,7 +18,7 @@ use resly_vault::{Credentials, Vault, VaultError};
 use secrecy::SecretString;
 use serde_json::json;
 
-pub use self::settings::{RotatedSecret, WebhookError, WebhookSet, WebhookSpec, rotate_secret, set};
+pub use self::settings::{RotatedSecret, SavedWebhook, WebhookError, WebhookSpec, rotate_secret, set};
 
 /// Messages that one host sends at a time.
 const AT_ONCE: u32 = 8;
@@ -39,7 +39,7 @@ pub struct WebhookDispatcher {
 
 /// The result of a test.
 #[derive(Debug)]
-pub struct Tested {
+pub struct TestDelivery {
     pub status: Option<u16>,
     pub error: Option<String>,
 }
@@ -89,7 +89,7 @@ impl WebhookDispatcher {
     }
 
     /// Sends a test message once, and returns the result. `None` when there is no webhook.
-    pub async fn test(&self, organization: OrganizationId) -> Result<Option<Tested>, StoreError> {
+    pub async fn test(&self, organization: OrganizationId) -> Result<Option<TestDelivery>, StoreError> {
         let now = self.clock.now();
         let text = payload(Event::WebhookTest, now, json!({"message": "This is a test."}));
         let begun = self.store.begin_delivery(organization, Event::WebhookTest, text, now.plus(LEASE), now).await?;
@@ -97,7 +97,7 @@ impl WebhookDispatcher {
         let (status, error) = self.send(&due).await;
         let tried = DeliveryAttempt { status, error: error.clone(), again_at: None };
         self.store.settle_delivery(organization, due.id, tried, self.clock.now()).await?;
-        Ok(Some(Tested { status, error }))
+        Ok(Some(TestDelivery { status, error }))
     }
 
     /// Returns the response's status, and why the attempt failed.

@@ -12,7 +12,7 @@ use resly_core::{
 };
 use resly_service::{
     App,
-    actions::{self, Called, ManualCaller},
+    actions::{self, ManualCallReport, ManualCaller},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -100,7 +100,8 @@ pub async fn call(
     body::Json(input): body::Json<Value>,
 ) -> Result<Json<ActionResult>, Problem> {
     let by = caller(&principal, whose.visitor);
-    let Called { report, environment } = actions::call(&app, by, connections::parse(&id)?, action, input).await?;
+    let ManualCallReport { report, environment } =
+        actions::call(&app, by, connections::parse(&id)?, action, input).await?;
     match report.result {
         Ok(output) => Ok(Json(ActionResult {
             output,
@@ -126,7 +127,7 @@ pub async fn test(
     Query(whose): Query<AccountOwner>,
 ) -> Result<Json<TestResult>, Problem> {
     let tested = actions::test(&app, caller(&principal, whose.visitor), connections::parse(&id)?).await?;
-    let Some(Called { report, environment }) = tested else {
+    let Some(ManualCallReport { report, environment }) = tested else {
         return Ok(Json(TestResult {
             reason: Some("no_test"),
             message: Some(

@@ -87,7 +87,7 @@ pub async fn check(
     let (parts, body) = request.into_parts();
     let bytes = body::read(body, &parts, body::BODY_CAP).await?;
     let reading = reading(&parts, bytes).await?;
-    match definition::usable(&app, principal.organization, reading).await {
+    match definition::validate(&app, principal.organization, reading).await {
         Ok(_) => Ok(Json(Vec::new().into())),
         Err(DefinitionError::Mistakes(mistakes)) => Ok(Json(mistakes.into())),
         Err(error) => Err(error.into()),

@@ -11,7 +11,7 @@ use resly_core::{
 };
 use resly_service::{
     App,
-    webhooks::{self, WebhookError, WebhookSet, WebhookSpec},
+    webhooks::{self, SavedWebhook, WebhookError, WebhookSpec},
 };
 use resly_store::{DeliveryState, Webhook as StoredWebhook};
 use secrecy::ExposeSecret;
@@ -142,7 +142,7 @@ pub async fn put(
     body::Json(request): body::Json<WebhookRequest>,
 ) -> Result<(StatusCode, Json<Webhook>), Problem> {
     let spec = WebhookSpec { url: request.url, events: request.events };
-    let WebhookSet { webhook, secret } = webhooks::set(&app, principal.organization, spec).await?;
+    let SavedWebhook { webhook, secret } = webhooks::set(&app, principal.organization, spec).await?;
     let status = if secret.is_some() { StatusCode::CREATED } else { StatusCode::OK };
     let secret = secret.map(|secret| secret.expose_secret().to_owned());
     Ok((status, Json(Webhook { secret, ..webhook.into() })))

@@ -29,7 +29,7 @@ pub async fn admit_file(app: &App, given: InputFile) -> anyhow::Result<Connector
     // The author's own host has compiled nothing yet, and parsing filters has a deadline of seconds.
     app.sandbox.prepare_mapper().await.context("the definition could not be examined")?;
     let manifest =
-        definition::usable(app, OrganizationId(Uuid::nil()), reading).await.map_err(|unusable| match unusable {
+        definition::validate(app, OrganizationId(Uuid::nil()), reading).await.map_err(|unusable| match unusable {
             DefinitionError::Mistakes(mistakes) => mistakes_error(&mistakes),
             DefinitionError::Unexamined(fault) => {
                 anyhow::Error::new(fault).context("the definition could not be examined")

@@ -92,10 +92,10 @@ async fn make_link(
     }
     let key = AccountKey { organization: connection.organization, connection: connection.id, visitor };
     let spec = app.accounts.spec(connection, installable, key.visitor.as_deref()).ok_or(ConnectionError::Missing)?;
-    let verifier = app.accounts.keeper.verifier(&key).await?;
+    let verifier = app.accounts.refresher.verifier(&key).await?;
     let public = app.public_url()?;
     // A wrong client or address is told to the admin now, and not to the person who opens the link.
-    app.accounts.keeper.authorize_url(&spec, "", &verifier, &redirect_uri(public)).await?;
+    app.accounts.refresher.authorize_url(&spec, "", &verifier, &redirect_uri(public)).await?;
     let nonce = token(app);
     let expires_at = app.clock.now().plus(VALID);
     let flow = OauthFlow { account: key, revision: connection.revision, key: by.key, verifier, expires_at };
@@ -140,7 +140,7 @@ pub async fn begin(app: &App, nonce: &str) -> Result<Redirection, BeginError> {
     let (_, spec) = unchanged(app, &flow).await?.ok_or(BeginError::Stale)?;
     let redirect = redirect_uri(app.public_url()?);
     let (state, cookie) = (token(app), token(app));
-    let url = app.accounts.keeper.authorize_url(&spec, &state, &flow.verifier, &redirect).await?;
+    let url = app.accounts.refresher.authorize_url(&spec, &state, &flow.verifier, &redirect).await?;
     if !app.store.bind_oauth_flow(nonce, hash(&state), hash(&cookie), now).await? {
         return Err(BeginError::Stale);
     }

@@ -15,7 +15,7 @@ use resly_manifest::Auth;
 use super::{AccountError, Revocation};
 use crate::{
     App,
-    connections::{self, fit},
+    connections::{self, validate},
 };
 
 /// The longest name of a visitor, in bytes. A chat's `visitorId` has the same limit.
@@ -47,11 +47,11 @@ pub async fn put_credentials(
     if matches!(auth, Auth::Oauth2(_)) {
         return Err(AccountError::OnlyOauth);
     }
-    let mistakes = fit::check_credentials(manifest, auth, &credentials);
+    let mistakes = validate::check_credentials(manifest, auth, &credentials);
     if !mistakes.is_empty() {
         return Err(AccountError::Invalid(mistakes));
     }
-    let sealed = app.safe.seal_account(&key, credentials).await?;
+    let sealed = app.sealer.seal_account(&key, credentials).await?;
     let new = Renewed { sealed, terms: AccountTerms::default() };
     if !app.store.put_account(key.clone(), connection.revision, new, app.clock.now()).await? {
         return Err(AccountError::ChangedMeanwhile);

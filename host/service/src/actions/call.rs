@@ -20,7 +20,7 @@ const NOTE_TIME: Duration = Duration::from_secs(5);
 
 /// The result of a manual call.
 #[derive(Debug)]
-pub struct Called {
+pub struct ManualCallReport {
     pub report: CallReport,
     /// The connection's environment. In the sandbox, the output is sample data.
     pub environment: Environment,
@@ -33,13 +33,17 @@ pub async fn call(
     connection: ConnectionId,
     action: String,
     input: Value,
-) -> Result<Called, ActionError> {
+) -> Result<ManualCallReport, ActionError> {
     let connection = connections::find(app, by.organization, connection).await?;
     run(app, by, &connection, action, input).await
 }
 
 /// Calls the test that the connector's manifest names. `None` when it names none.
-pub async fn test(app: &App, by: ManualCaller, connection: ConnectionId) -> Result<Option<Called>, ActionError> {
+pub async fn test(
+    app: &App,
+    by: ManualCaller,
+    connection: ConnectionId,
+) -> Result<Option<ManualCallReport>, ActionError> {
     let connection = connections::find(app, by.organization, connection).await?;
     let prepared = app.connectors.prepare(&connection).await?;
     let Some(test) = prepared.installable.manifest.test.clone() else { return Ok(None) };
@@ -52,7 +56,7 @@ async fn run(
     connection: &Connection,
     action: String,
     input: Value,
-) -> Result<Called, ActionError> {
+) -> Result<ManualCallReport, ActionError> {
     let input = if input.is_null() { json!({}) } else { input };
     let report = app.connectors.call(by.request(connection.id, action, input)).await?;
     if report.result.is_ok() {
@@ -62,5 +66,5 @@ async fn run(
             tracing::warn!(connection = %connection.id, "that a connection passed a test could not be noted");
         }
     }
-    Ok(Called { report, environment: connection.environment })
+    Ok(ManualCallReport { report, environment: connection.environment })
 }

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 pub(crate) use self::dry_run::dry_run_draft;
 pub use self::{
-    call::{Called, call, test},
+    call::{ManualCallReport, call, test},
     dry_run::{DryRun, DryRunOutcome, dry_run},
     preview::{MappingPreview, PreviewSpec, preview},
     sample::sample,

@@ -12,7 +12,7 @@ use resly_manifest::{Auth, AuthType, Manifest};
 use resly_store::{ConnectionChange, CredentialsExpiry};
 use serde_json::Value;
 
-use super::{ConnectionError, find, fit, mappings, not_changed};
+use super::{ConnectionError, find, mappings, not_changed, validate};
 use crate::{App, FieldError, accounts::Revocation, check_name};
 
 /// The properties to change. What is absent stays.
@@ -56,11 +56,11 @@ pub async fn change(
         Some(version) => app.catalogue.choose(organization, &connection.connector, Some(version)).await?.manifest,
     };
     let settings = patch.settings.clone().unwrap_or_else(|| connection.settings.clone());
-    let settings = fit::with_defaults(&manifest, settings);
+    let settings = validate::with_defaults(&manifest, settings);
     let auth = check(app, &connection, &manifest, &patch, &settings).await?;
 
     let old_target = (&*before, connection.auth_in(&before), &connection.settings);
-    let elsewhere = fit::changes_credential_target(old_target, (&manifest, auth, &settings));
+    let elsewhere = validate::changes_credential_target(old_target, (&manifest, auth, &settings));
     let credentials = match patch.credentials {
         Some(Some(credentials)) => Some(Some(app.seal(organization, connection.id, credentials).await?)),
         Some(None) => Some(None),
@@ -120,7 +120,8 @@ async fn check<'m>(
     settings: &Value,
 ) -> Result<&'m Auth, ConnectionError> {
     // Settings that stay may come from another version, whose schema had more members.
-    let check_settings = if patch.settings.is_some() { fit::check_settings } else { fit::fit_settings };
+    let check_settings =
+        if patch.settings.is_some() { validate::check_settings } else { validate::check_stored_settings };
     let mut mistakes: Vec<FieldError> = check_settings(manifest, settings);
     mistakes.extend(patch.name.as_deref().and_then(check_name));
     mistakes.extend(mappings::check(manifest, patch.mappings.as_ref().unwrap_or(&connection.mappings)));
@@ -128,11 +129,12 @@ async fn check<'m>(
         mistakes.extend(mappings::examine(app, connection.organization, new).await?);
     }
     let new_credentials = patch.credentials.as_ref().and_then(Option::as_ref);
-    match fit::choose_auth(manifest, patch.auth.or(connection.auth)) {
+    match validate::choose_auth(manifest, patch.auth.or(connection.auth)) {
         Err(mistake) => mistakes.push(mistake),
         Ok(auth) => {
-            mistakes.extend(fit::check_owner(connection.owner, auth, new_credentials.is_some()));
-            mistakes.extend(new_credentials.into_iter().flat_map(|new| fit::check_credentials(manifest, auth, new)));
+            mistakes.extend(validate::check_owner(connection.owner, auth, new_credentials.is_some()));
+            mistakes
+                .extend(new_credentials.into_iter().flat_map(|new| validate::check_credentials(manifest, auth, new)));
             if mistakes.is_empty() {
                 return Ok(auth);
             }

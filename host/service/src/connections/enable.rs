@@ -15,7 +15,7 @@ pub async fn enable(app: &App, organization: OrganizationId, id: ConnectionId) -
     // The publishers that the organization trusts may have changed since the connection was installed.
     app.catalogue.choose(organization, &connection.connector, Some(&connection.version)).await?;
     if !app.accounts.is_credentialed(&connection, &prepared.installable).await? {
-        let (what, remedy) = app.accounts.lacks(&connection, &prepared.installable);
+        let (what, remedy) = app.accounts.missing_credential(&connection, &prepared.installable);
         return Err(ConnectionError::NoCredential(what, remedy));
     }
     if connection.status == ConnectionStatus::NeedsAuth {

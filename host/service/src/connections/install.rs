@@ -10,7 +10,7 @@ use resly_core::{
 use resly_manifest::{AuthType, Manifest};
 use serde_json::Value;
 
-use super::{ConnectionError, fit, mappings};
+use super::{ConnectionError, mappings, validate};
 use crate::{App, FieldError, check_name};
 
 /// The connection that an admin wants.
@@ -42,8 +42,8 @@ pub async fn install(
     new: NewConnection,
 ) -> Result<Connection, ConnectionError> {
     let manifest = app.catalogue.choose(organization, &new.connector, new.version.as_deref()).await?.manifest;
-    let settings = fit::with_defaults(&manifest, new.settings);
-    let mut mistakes = fit::check_settings(&manifest, &settings);
+    let settings = validate::with_defaults(&manifest, new.settings);
+    let mut mistakes = validate::check_settings(&manifest, &settings);
     mistakes.extend(new.name.as_deref().and_then(check_name));
     mistakes.extend(mappings::check(&manifest, &new.mappings));
     mistakes.extend(mappings::examine(app, organization, &new.mappings).await?);
@@ -77,11 +77,11 @@ fn check_auth(
     owner: Owner,
     credentials: Option<&BTreeMap<String, String>>,
 ) -> Vec<FieldError> {
-    match fit::choose_auth(manifest, chosen) {
+    match validate::choose_auth(manifest, chosen) {
         Err(mistake) => vec![mistake],
         Ok(auth) => {
-            let owner = fit::check_owner(owner, auth, credentials.is_some());
-            let unfit = credentials.map(|given| fit::check_credentials(manifest, auth, given)).unwrap_or_default();
+            let owner = validate::check_owner(owner, auth, credentials.is_some());
+            let unfit = credentials.map(|given| validate::check_credentials(manifest, auth, given)).unwrap_or_default();
             owner.into_iter().chain(unfit).collect()
         }
     }

@@ -3,11 +3,11 @@
 mod change;
 mod describe;
 mod enable;
-pub mod fit;
 mod health;
 mod install;
 mod mappings;
 mod revoke;
+pub mod validate;
 
 use resly_core::{
     connector::{

@@ -16,7 +16,7 @@ pub async fn define(
     organization: OrganizationId,
     reading: Reading,
 ) -> Result<FoundConnector, ConnectorError> {
-    let manifest = definition::usable(app, organization, reading).await?;
+    let manifest = definition::validate(app, organization, reading).await?;
     let (id, version) = (manifest.id.clone(), manifest.version.clone());
     let new = NewConnectorVersion {
         organization,

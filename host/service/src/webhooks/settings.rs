@@ -40,14 +40,14 @@ pub struct WebhookSpec {
 }
 
 /// The webhook after the change.
-pub struct WebhookSet {
+pub struct SavedWebhook {
     pub webhook: Webhook,
     /// The secret of a new webhook, which can't be read again.
     pub secret: Option<SecretString>,
 }
 
 /// Creates the webhook, or changes the existing one, which keeps its secret.
-pub async fn set(app: &App, organization: OrganizationId, spec: WebhookSpec) -> Result<WebhookSet, WebhookError> {
+pub async fn set(app: &App, organization: OrganizationId, spec: WebhookSpec) -> Result<SavedWebhook, WebhookError> {
     let WebhookSpec { url, events } = spec;
     let mut mistakes = Vec::new();
     if url.len() > LONGEST_URL {
@@ -65,7 +65,7 @@ pub async fn set(app: &App, organization: OrganizationId, spec: WebhookSpec) -> 
     let new = Webhook { id, url, events, secret, previous: None, created_at: now };
     let webhook = app.store.put_webhook(organization, new).await?;
     let secret = (webhook.id == id).then_some(shown);
-    Ok(WebhookSet { webhook, secret })
+    Ok(SavedWebhook { webhook, secret })
 }
 
 /// Reads the events of a webhook. An event that is sent only on request can't be chosen.

@@ -93,13 +93,13 @@ async fn exchange(app: &App, flow: &OauthFlow, answer: &ServiceAnswer) -> Author
             "a service gave no tokens for an authorization");
         AuthorizationOutcome::Failed(reason(&error))
     };
-    match app.accounts.keeper.verify_callback(&spec, &answer.query).await {
+    match app.accounts.refresher.verify_callback(&spec, &answer.query).await {
         Ok(true) => {}
         Ok(false) => return AuthorizationOutcome::Failed("signature"),
         Err(error) => return failed(error),
     }
     let redirect = redirect_uri(app.public_url().unwrap_or_default());
-    let tokens = match app.accounts.keeper.exchange(&spec, code, &flow.verifier, &redirect).await {
+    let tokens = match app.accounts.refresher.exchange(&spec, code, &flow.verifier, &redirect).await {
         Ok(tokens) => tokens,
         Err(error) => return failed(error),
     };

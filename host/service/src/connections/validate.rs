@@ -29,7 +29,7 @@ pub fn check_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> 
     /// The most unknown names that are told. A schema's mistakes have the same limit.
     const TOLD: usize = 8;
     let (Some(settings), Some(names)) = (settings.as_object(), setting_names(manifest)) else {
-        return fit_settings(manifest, settings);
+        return check_stored_settings(manifest, settings);
     };
     let given = settings.clone().into_iter();
     let (known, unknown): (Map<_, _>, Map<_, _>) = given.partition(|(name, _)| names.contains(name.as_str()));
@@ -40,7 +40,7 @@ pub fn check_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> 
         format!("there is no such setting; this connector's are: {}", names.join(", "))
     };
     let unknown = unknown.keys().take(TOLD).map(|name| FieldError::new(format!("settings.{name}"), message.clone()));
-    unknown.chain(fit_settings(manifest, &Value::Object(known))).collect()
+    unknown.chain(check_stored_settings(manifest, &Value::Object(known))).collect()
 }
 
 /// The names that settings may have. `None` when the schema has more rules about names than its `properties`.
@@ -69,7 +69,7 @@ fn setting_names(manifest: &Manifest) -> Option<BTreeSet<&str>> {
 
 /// The mistakes in a connection's settings: against the schema, and in the hosts that they form. Unknown names are
 /// allowed, because the settings may come from another version, whose schema had more of them.
-pub fn fit_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> {
+pub fn check_stored_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> {
     if !settings.is_object() {
         return vec![FieldError::new("settings", "an object is expected")];
     }
