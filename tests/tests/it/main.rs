@@ -27,6 +27,7 @@ mod injections;
 mod keys;
 mod large_bodies;
 mod logs;
+mod mappings;
 mod metering;
 mod model_faults;
 mod model_rounds;
@@ -50,9 +51,11 @@ mod structure;
 mod typed_client;
 mod uploads;
 mod vault;
+mod vault_command;
 mod vendor_accounts;
 mod versions;
 mod visitors;
+mod webhooks;
 
 #[test]
 fn no_orphans() {

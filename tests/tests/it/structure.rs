@@ -9,7 +9,7 @@ use std::{
 const MOST_LINES: usize = 400;
 
 /// Files that are longer, and how long they may be. Make the list shorter: a file that was split leaves it.
-const LONGER: [(&str, usize); 31] = [
+const LONGER: [(&str, usize); 27] = [
     ("host/core/src/knowledge/chunk.rs", 410),
     ("host/core/src/turn/tests/approvals.rs", 440),
     ("host/core/src/turn/tests/fakes.rs", 610),
@@ -26,7 +26,6 @@ const LONGER: [(&str, usize); 31] = [
     ("host/models/src/openai/answer.rs", 430),
     ("host/models/src/openai/request.rs", 420),
     ("host/models/src/openai/tests.rs", 690),
-    ("host/server/src/cli.rs", 410),
     ("host/store/src/accounts.rs", 410),
     ("host/store/src/catalogue.rs", 410),
     ("host/store/src/connections.rs", 500),
@@ -38,9 +37,6 @@ const LONGER: [(&str, usize); 31] = [
     ("plugins/mapping/src/parse.rs", 700),
     ("plugins/mapping/src/regex/parse.rs", 610),
     ("tests/src/oauth.rs", 440),
-    ("tests/tests/it/declarative.rs", 430),
-    ("tests/tests/it/health.rs", 440),
-    ("tests/tests/it/vault.rs", 440),
 ];
 
 fn root() -> PathBuf {
