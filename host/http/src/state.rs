@@ -42,11 +42,12 @@ impl Api {
         Admission { organization, share, readers: Arc::clone(&self.readers) }
     }
 
-    /// Everything that is counted, in Prometheus' format.
+    /// The host's metrics in Prometheus' format.
     pub fn metrics_text(&self) -> String {
         let sandbox = self.app.sandbox.stats();
         let gauge = |name, help, value| Gauge { name, help, value };
-        self.metrics.text(&[
+        let pool = self.app.store.pool_usage();
+        let gauges = [
             gauge("resly_turns_running", "Answers being written.", self.app.turns.live.count() as u64),
             gauge("resly_connections_open", "Open connections.", self.connection_limiter.open() as u64),
             gauge(
@@ -58,9 +59,13 @@ impl Api {
             gauge("resly_sandbox_mapping", "Mapper instances.", u64::from(sandbox.mapping)),
             gauge("resly_sandbox_queued", "Calls that wait for an instance.", sandbox.queued as u64),
             gauge("resly_sandbox_compiling", "Components being compiled.", sandbox.compiling as u64),
+            gauge("resly_sandbox_compile_queue", "Components that wait to be compiled.", sandbox.compile_queue as u64),
             gauge("resly_sandbox_code_bytes", "Compiled code in memory.", sandbox.code_bytes),
             gauge("resly_body_bytes", "Memory taken by request bodies.", self.body_memory.taken() as u64),
+            gauge("resly_database_connections_open", "Open connections to the database.", u64::from(pool.open)),
+            gauge("resly_database_connections_used", "Connections to the database in use.", u64::from(pool.in_use)),
             gauge("process_resident_memory_bytes", "Resident memory.", metrics::resident_bytes()),
-        ])
+        ];
+        self.metrics.text(&self.app.counters, &gauges)
     }
 }

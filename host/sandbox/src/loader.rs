@@ -80,6 +80,11 @@ impl Loader {
         self.compiler.len()
     }
 
+    /// Components that wait to be compiled.
+    pub fn waiting(&self) -> usize {
+        self.compiler.waiting()
+    }
+
     /// Loads a connector. When it was never compiled, that is done in the organization's turn, and its bytes are asked of
     /// the source then, unless they are given.
     pub async fn connector(

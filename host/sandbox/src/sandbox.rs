@@ -69,6 +69,8 @@ pub struct Stats {
     pub mapping: u32,
     /// Components that are compiled or wait for it.
     pub compiling: usize,
+    /// Components that wait to be compiled.
+    pub compile_queue: usize,
     /// Compiled code in memory.
     pub code_bytes: u64,
     /// Calls and mappings that are not over.
@@ -140,6 +142,7 @@ impl WasmSandbox {
             queued: self.slots.waiting(),
             mapping: self.shared.mapper.running(),
             compiling: self.loader.compiling(),
+            compile_queue: self.loader.waiting(),
             code_bytes: self.registry.bytes(),
             alive: self.executor.alive(),
         }

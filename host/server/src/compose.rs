@@ -14,6 +14,7 @@ use resly_core::{
         connection::Catalogue,
         sandbox::{ComponentSource, Sandbox},
     },
+    counters::Counters,
     knowledge::{Embedder, library::Library},
     model::Model,
     time::{Clock, Random, SystemClock},
@@ -146,6 +147,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Arc::clone(&clock),
         Arc::clone(&random),
     ));
+    let counters: Arc<Counters> = Arc::default();
     let clients = shared_clients(&config.oauth_clients, catalogue.bundle())?;
     let accounts = Arc::new(Accounts::new(refresher, store.clone(), clients));
     let connections: Arc<dyn ConnectionStore> = Arc::new(store.clone());
@@ -162,13 +164,15 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Arc::clone(&clock),
         Arc::clone(&random),
     )
-    .on_schedule(config.health_checks.unwrap_or_default());
+    .on_schedule(config.health_checks.unwrap_or_default())
+    .counting(Arc::clone(&counters));
     let hooks = WebhookDispatcher {
         store: store.clone(),
         egress: Arc::clone(&egress),
         vault: Arc::clone(&vault),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
+        counters: Arc::clone(&counters),
     };
 
     let embedder = match embedder {
@@ -194,6 +198,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
             ..limits
         },
         live: Arc::new(LiveTurns::default()),
+        counters: Arc::clone(&counters),
     };
     let public_url =
         config.public_url.as_ref().map_or_else(OnceLock::new, |url| serve::url(Some(url), config.listen).into());
@@ -212,6 +217,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         wrapping,
         clock,
         random,
+        counters,
         store,
         turns,
         connectors,

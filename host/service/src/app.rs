@@ -11,6 +11,7 @@ use std::{
 
 use resly_core::{
     connector::{account::SealedCredentials, call::Connectors, health::Schedule},
+    counters::Counters,
     id::{ConnectionId, OrganizationId},
     knowledge::library::Library,
     time::{Clock, Random},
@@ -35,6 +36,7 @@ pub struct NoPublicUrl;
 pub struct App {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    pub counters: Arc<Counters>,
     pub store: Store,
     pub turns: Turns,
     pub connectors: Connectors,

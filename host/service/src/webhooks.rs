@@ -8,6 +8,7 @@ use futures::future::join_all;
 use resly_core::{
     alert::{Event, payload, wait_after},
     connector::account::SealedCredentials,
+    counters::{Counters, WEBHOOK_ATTEMPTS},
     error::StoreError,
     id::{OrganizationId, WebhookId},
     time::{Clock, Random, Timestamp},
@@ -35,6 +36,7 @@ pub struct WebhookDispatcher {
     pub vault: Arc<Vault>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    pub counters: Arc<Counters>,
 }
 
 /// The result of a test.
@@ -102,6 +104,12 @@ impl WebhookDispatcher {
 
     /// Returns the response's status, and why the attempt failed.
     async fn send(&self, due: &DueDelivery) -> (Option<u16>, Option<String>) {
+        let (status, error) = self.attempt(due).await;
+        self.counters.count(&WEBHOOK_ATTEMPTS, if error.is_none() { "delivered" } else { "failed" });
+        (status, error)
+    }
+
+    async fn attempt(&self, due: &DueDelivery) -> (Option<u16>, Option<String>) {
         let at = self.clock.now();
         let secrets = match self.secrets(due.organization, &due.webhook, at).await {
             Ok(secrets) => secrets,

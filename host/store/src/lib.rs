@@ -123,6 +123,13 @@ pub struct Store {
     log_budget: Arc<log_budget::LogBudget>,
 }
 
+/// Connections to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUsage {
+    pub open: u32,
+    pub in_use: u32,
+}
+
 #[derive(Clone)]
 enum Backend {
     Sqlite {
@@ -185,6 +192,18 @@ impl Store {
                 writer.close().await;
             }
             Backend::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+
+    /// The connections of the pool that answers reads; on PostgreSQL, writes as well.
+    pub fn pool_usage(&self) -> PoolUsage {
+        let of = |open: u32, idle: usize| PoolUsage {
+            open,
+            in_use: open.saturating_sub(u32::try_from(idle).unwrap_or(open)),
+        };
+        match &self.backend {
+            Backend::Sqlite { readers, .. } => of(readers.size(), readers.num_idle()),
+            Backend::Postgres { pool, .. } => of(pool.size(), pool.num_idle()),
         }
     }
 

@@ -29,6 +29,7 @@ mod large_bodies;
 mod logs;
 mod mappings;
 mod metering;
+mod metrics;
 mod model_faults;
 mod model_rounds;
 mod modules;

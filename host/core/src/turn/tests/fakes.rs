@@ -551,6 +551,7 @@ impl World {
             random,
             limits: TurnLimits { deadline: Duration::from_secs(30), ..TurnLimits::default() },
             live: Arc::default(),
+            counters: Arc::default(),
         };
         Self { turns, model, store, sandbox, clock: still, kind: KeyKind::Secret }
     }
