@@ -2,33 +2,24 @@
 //! each role, so a test says who asks.
 //!
 //! A failure in here is a mistake in a test, so it panics.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is test code in a library's place")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is test code in a library's place")]
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use axum::{Router, body::Body};
 use reqwest::{Client, Method, RequestBuilder, Response};
-use resly_core::{id::OrganizationId, meter::Limits, principal::Scope};
-use resly_http::Api;
-use resly_sandbox::{CompileBudget, Compiler};
-use resly_server::{
-    compose::{Doubles, compose},
-    config::{Config, Sources},
-    serve::serve,
-};
-use resly_service::{App, keyring::KeySpec};
-use resly_store::NewOrganization;
+use resly_core::{id::OrganizationId, knowledge::Embedder, model::Model, principal::Scope};
+use resly_http::{Api, router::router};
+use resly_sandbox::CompileBudget;
+use resly_service::App;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tower::ServiceExt;
 
-use crate::{clock::TestClock, model::ScriptedModel, service::ScriptedService};
+use crate::{
+    host::{Parts, Running, make_organization, master_key, mint, share_compiled},
+    model::ScriptedModel,
+    service::ScriptedService,
+};
 
 pub struct TestApp {
     pub client: Client,
@@ -45,69 +36,12 @@ pub struct TestApp {
     running: Running,
 }
 
-/// Why a host did not start: an error in its configuration or in one of its parts.
-pub type StartError = Box<dyn std::error::Error + Send + Sync>;
-
-/// A host in process, on a port that the system chooses. Dropping it ends the host.
-pub struct Running {
-    pub api: Api,
-    pub app: Arc<App>,
-    pub base: String,
-    clock: Arc<TestClock>,
-    stop: watch::Sender<bool>,
-    serving: JoinHandle<()>,
-}
-
-impl Running {
-    /// Starts a host on a data folder, which may have data, with settings by the names of their variables.
-    pub async fn start(data: &Path, settings: &[(&str, &str)]) -> Result<Self, StartError> {
-        Self::compiling(data, settings, None).await
-    }
-
-    /// The same. A child process compiles components within `budget`; without it, the test's own process does.
-    async fn compiling(
-        data: &Path,
-        settings: &[(&str, &str)],
-        budget: Option<CompileBudget>,
-    ) -> Result<Self, StartError> {
-        let environment = |name: &str| {
-            let found = settings.iter().find(|(have, _)| *have == name);
-            found.map(|(_, value)| (*value).to_owned())
-        };
-        let flags = BTreeMap::from([("data".to_owned(), data.display().to_string())]);
-        let config = Config::read(&Sources { flags, environment: &environment, variables: vec![], file: None })?;
-        let compiler = budget.map_or(Compiler::InProcess, |_| Compiler::Child { program: binary() });
-        let clock = Arc::new(TestClock::default());
-        let doubles = Doubles {
-            clock: Arc::clone(&clock) as _,
-            compiler: Some(compiler),
-            compile_budget: budget.unwrap_or_default(),
-            jobs: false,
-            ..Doubles::default()
-        };
-        let api = compose(&config, doubles).await?;
-        let app = Arc::clone(&api.app);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(serve(api.clone(), listener, stopped));
-        Ok(Self { api, app, base, clock, stop, serving })
-    }
-
-    /// Ends the host as a signal would, and waits for that.
-    pub async fn stop(self) {
-        self.stop.send_replace(true);
-        self.serving.await.unwrap();
-    }
-}
-
 /// The options of a host.
 #[derive(Clone, Default)]
 struct Launch {
     allow: Option<String>,
     route: Option<String>,
-    /// The budget of a child process that compiles components. Without it, the test's own process compiles.
-    compile_budget: Option<CompileBudget>,
+    parts: Parts,
     oauth_clients: Option<String>,
     /// Further settings, by the names of their variables.
     settings: Vec<(String, String)>,
@@ -182,12 +116,24 @@ impl TestApp {
 
     /// A host on SQLite whose components are compiled by a child process as in production, within this budget.
     pub async fn compiling_within(budget: CompileBudget) -> Self {
-        Self::launch(Launch { compile_budget: Some(budget), ..Launch::default() }).await
+        let parts = Parts { compile_budget: Some(budget), ..Parts::default() };
+        Self::launch(Launch { parts, ..Launch::default() }).await
+    }
+
+    /// A host on SQLite with this model.
+    pub async fn with_model(model: Arc<dyn Model>) -> Self {
+        let parts = Parts { model: Some(model), ..Parts::default() };
+        Self::launch(Launch { parts, ..Launch::default() }).await
+    }
+
+    /// A host on SQLite with this embedder.
+    pub async fn with_embedder(embedder: Arc<dyn Embedder>) -> Self {
+        let parts = Parts { embedder: Some(embedder), ..Parts::default() };
+        Self::launch(Launch { parts, ..Launch::default() }).await
     }
 
     async fn launch(launch: Launch) -> Self {
-        let Launch { allow, route, oauth_clients, compile_budget, settings: more, database_url, builtin, twin } =
-            launch;
+        let Launch { allow, route, parts, oauth_clients, settings: more, database_url, builtin, twin } = launch;
         let public_url = twin.as_ref().map(|(base, ..)| base.clone());
         let data = tempfile::tempdir().unwrap();
         share_compiled(data.path());
@@ -203,7 +149,7 @@ impl TestApp {
         settings.extend(database_url.as_deref().map(|url| ("RESLY_DATABASE_URL", url)));
         settings.extend(public_url.as_deref().map(|url| ("RESLY_PUBLIC_URL", url)));
         settings.extend(more.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let running = Running::compiling(data.path(), &settings, compile_budget).await.unwrap();
+        let running = Running::start_with(data.path(), &settings, parts).await.unwrap();
         let (api, app) = (running.api.clone(), Arc::clone(&running.app));
         let (organization, key, admin) = match twin {
             Some((_, organization, key, admin)) => (organization, key, admin),
@@ -320,6 +266,21 @@ impl TestApp {
         &self.api
     }
 
+    /// The routes of the host, without its port: for what clients don't show or don't send.
+    pub fn router(&self) -> Router {
+        router(self.api.clone())
+    }
+
+    /// A request of a router without a port.
+    pub async fn route(&self, request: http::Request<Body>) -> http::Response<Body> {
+        self.router().oneshot(request).await.unwrap()
+    }
+
+    /// The organization under test.
+    pub fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
     /// Moves the host's clock forward.
     pub fn later(&self, by: Duration) {
         self.running.clock.forward(by);
@@ -395,47 +356,9 @@ impl TestApp {
     }
 }
 
-/// The master key of all tests. Compiled code is cached under the key, so all tests share it. It is derived and not
-/// written in the source, because production, which PostgreSQL implies, refuses a published key.
-pub fn master_key() -> String {
-    format!("test:{}", STANDARD.encode(Sha256::digest("the master key of tests")))
-}
-
-/// Creates an organization without limits.
-pub async fn make_organization(app: &App, name: &str) -> OrganizationId {
-    let now = app.clock.now();
-    let id = OrganizationId(app.random.uuid(now));
-    let name = format!("{name} {id}");
-    app.store.create_organization(NewOrganization { id, name, limits: Limits::new(), now }).await.unwrap();
-    id
-}
-
-/// Creates an API key. Returns its text.
-pub async fn mint(app: &App, organization: OrganizationId, scopes: &[Scope]) -> String {
-    app.keyring.create(KeySpec::secret(organization, "test", scopes)).await.unwrap().expose().to_owned()
-}
-
-/// Shares compiled connectors between all tests with the same master key, so that each is compiled once.
-pub fn share_compiled(data: &Path) {
-    let shared = binary().with_file_name("resly-tests-compiled");
-    std::fs::create_dir_all(&shared).unwrap();
-    std::os::unix::fs::symlink(&shared, data.join("compiled")).unwrap();
-}
-
 /// An HTTP client without proxies or retries.
 pub fn client() -> Client {
     // Fails when another test has installed it first, which has the same result.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().build().unwrap()
-}
-
-/// The binary that `make build` leaves beside the folder of this test's program.
-pub fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("RESLY_BIN") {
-        return path.into();
-    }
-    let program = std::env::current_exe().expect("a program has a path");
-    let folder = program.parent().expect("a program is in a folder");
-    let folder = if folder.ends_with("deps") { folder.parent().expect("deps is in a folder") } else { folder };
-    folder.join("resly")
 }

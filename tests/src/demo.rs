@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::app::binary;
+use crate::host::binary;
 
 /// A demo host. Dropping it ends the host.
 pub struct Demo {

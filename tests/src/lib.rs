@@ -10,6 +10,7 @@ pub mod clock;
 pub mod crm;
 pub mod demo;
 pub mod guest;
+pub mod host;
 pub mod mirror;
 pub mod model;
 pub mod oauth;

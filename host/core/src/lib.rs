@@ -7,6 +7,7 @@ pub mod alert;
 pub mod approval;
 pub mod connector;
 pub mod conversation;
+pub mod counters;
 pub mod error;
 pub mod id;
 pub mod json;

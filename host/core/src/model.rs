@@ -214,6 +214,20 @@ pub enum ModelError {
     Protocol { at: String, detail: String },
 }
 
+impl ModelError {
+    /// The kind, as metrics name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::Refused { .. } => "refused",
+            Self::Stalled { .. } => "stalled",
+            Self::InBand { .. } => "in_band",
+            Self::Truncated { .. } => "truncated",
+            Self::Protocol { .. } => "protocol",
+        }
+    }
+}
+
 pub type ModelStream = BoxStream<'static, Result<ModelEvent, ModelError>>;
 
 #[async_trait]

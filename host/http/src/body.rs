@@ -1,10 +1,10 @@
-//! Request bodies: bounded in size, time and memory, of the right type, in UTF-8, and then JSON.
+//! Reads request bodies within limits of size, time and memory, and parses their JSON.
 //!
-//! [`Admission`] is what a request may take of the host: it takes memory before it reads or waits.
+//! A request takes memory through its [`Admission`] before it reads or waits.
 
 mod admission;
-mod misfit;
 mod parse;
+mod type_errors;
 
 use std::time::Duration;
 
@@ -26,16 +26,16 @@ pub use self::{
 use super::problem::{Problem, kinds};
 use crate::body_memory::MemoryPermit;
 
-/// The most a JSON body may hold.
+/// The most bytes of a JSON body.
 pub const BODY_CAP: usize = 1 << 20;
-/// The most a source may hold.
+/// The most bytes of a source.
 pub const LARGE_BODY_CAP: usize = 16 << 20;
-/// The most a component may hold.
+/// The most bytes of a component.
 pub const COMPONENT_CAP: usize = 32 << 20;
 /// How long a body may take from its first to its last byte.
 pub const BODY_TIME: Duration = Duration::from_secs(15);
 
-/// Reads a body to its end, or says why not.
+/// Reads a body to its end.
 pub async fn read(body: Body, parts: &Parts, cap: usize) -> Result<Bytes, Problem> {
     read_within(body, &parts.headers, &Admission::of(&parts.extensions)?.share, cap, BODY_TIME).await
 }
@@ -56,7 +56,7 @@ async fn read_within(
     if declared.is_some_and(|length| length > cap as u64) {
         return Err(too_large());
     }
-    // Memory is taken as the body arrives: what is announced and never sent keeps it from nobody.
+    // Memory is taken as the body arrives, so a length that is announced and never sent takes none.
     let most = declared.and_then(|length| usize::try_from(length).ok()).map_or(cap, |length| length.min(cap));
     let mut taken = 0;
     let reading = async {
@@ -76,7 +76,7 @@ async fn read_within(
                 taken = length.next_power_of_two().min(most.max(length));
                 reserve(taken)?;
             }
-            // Most bodies come in one piece, which then needs no copy.
+            // Most bodies come in one piece, which needs no copy.
             match &first {
                 None => first = Some(data),
                 Some(head) => {
@@ -96,7 +96,7 @@ async fn read_within(
     })
 }
 
-/// The media type of a request, in lower case and without parameters; `None` when it doesn't say.
+/// The media type of a request, in lower case and without parameters. `None` when the request names none.
 pub fn media_type(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(None) };
     let text = value.to_str().map_err(|_| Problem::new(&kinds::INVALID_HEADER, "Content-Type is not ASCII"))?;
@@ -114,7 +114,7 @@ pub fn media_type(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     Ok(Some(media))
 }
 
-/// Requires a JSON media type. A request that names none is taken at its word.
+/// Requires a JSON media type, or none.
 pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     match media_type(headers)?.as_deref() {
         None | Some("application/json") => Ok(()),
@@ -126,7 +126,7 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// A JSON body of at most [`BODY_CAP`]. None is `{}`.
+/// Extracts a JSON body of at most [`BODY_CAP`]. An absent body is `{}`.
 pub struct Json<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Json<T> {
@@ -138,7 +138,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Js
     }
 }
 
-/// A JSON body of at most [`LARGE_BODY_CAP`], unread: it is read with [`parse_large`], on a thread for that.
+/// Extracts a JSON body of at most [`LARGE_BODY_CAP`], unparsed. Parse it with [`parse_large`] on a thread of the
+/// pools.
 pub struct LargeJson {
     pub bytes: Bytes,
     pub admission: Admission,
@@ -154,7 +155,7 @@ impl<S: Send + Sync> FromRequest<S> for LargeJson {
 
 async fn json(request: Request, cap: usize) -> Result<(Admission, Bytes), Problem> {
     let (parts, body) = request.into_parts();
-    // What isn't there has no type, whatever a client says of it.
+    // An absent body has no type, even if the client names one.
     if !body.is_end_stream() {
         require_json(&parts.headers)?;
     }
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(read(pieces(4), 99).await.err().unwrap().kind().slug, "body-too-large");
         assert_eq!(read(Body::empty(), 99).await.unwrap(), "");
         assert_eq!(read(pieces(3), 9).await.err().unwrap().kind().slug, "host-busy");
-        // What is announced takes nothing before it arrives.
+        // An announced length takes no memory before the body arrives.
         let declared = HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from_static("9"))]);
         let never = Body::new(http_body_util::StreamBody::new(futures::stream::pending::<
             Result<http_body::Frame<Bytes>, std::io::Error>,

@@ -1,8 +1,8 @@
-//! The memory that request bodies may take, all requests together.
+//! Limits the memory that the bodies of all requests take together.
 //!
-//! A request takes its share before anything is read or waited for, and gives it back with its response. An organization
-//! may have as much as stays free after it: alone it gets half, and however many take all they can, some is left for
-//! whoever comes next.
+//! A request takes memory before it reads or waits, and gives it back with its response. An organization may take as
+//! much as stays free afterwards. So a single one gets half, and however many take all that they can, some is left for
+//! the next one.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,10 @@ use std::{
 
 use resly_core::id::OrganizationId;
 
-/// For a whole host.
+/// The memory of a whole host, in bytes.
 pub const MOST: usize = 256 << 20;
 
-/// The account of all requests.
+/// The memory that all requests have taken.
 #[derive(Clone)]
 pub struct BodyMemory(Arc<Mutex<Account>>);
 
@@ -23,7 +23,7 @@ struct Account {
     held: HashMap<OrganizationId, usize>,
 }
 
-/// What one request has taken.
+/// The memory that one request has taken. Dropping it gives the memory back.
 pub struct MemoryPermit {
     memory: BodyMemory,
     organization: OrganizationId,
@@ -35,12 +35,12 @@ impl BodyMemory {
         Self(Arc::new(Mutex::new(Account { free: most, held: HashMap::new() })))
     }
 
-    /// A share of nothing yet.
+    /// A permit for no memory yet.
     pub fn share(&self, organization: OrganizationId) -> MemoryPermit {
         MemoryPermit { memory: self.clone(), organization, bytes: Mutex::new(0) }
     }
 
-    /// Bytes that are taken.
+    /// The bytes that are taken.
     pub fn taken(&self) -> usize {
         self.lock().held.values().sum()
     }
@@ -51,7 +51,7 @@ impl BodyMemory {
 }
 
 impl MemoryPermit {
-    /// Makes the share at least this large; false, and nothing changes, when the memory isn't there.
+    /// Makes the permit at least this large. Returns false and changes nothing when there isn't enough memory.
     pub fn grow_to(&self, bytes: usize) -> bool {
         let mut mine = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let more = bytes.saturating_sub(*mine);

@@ -1,4 +1,4 @@
-//! Whose request it is by address: the peer's, or what a trusted proxy says in `X-Forwarded-For`.
+//! The client's address: the peer's, or the one that a trusted proxy names in `X-Forwarded-For`.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,5 @@
-//! `/console`: for now, a page that says what can be done without one, and shows, by a one-time sign-in link, how the
-//! organization stands.
+//! `/console`: a page in place of the console, which doesn't exist yet. A one-time sign-in link shows the
+//! organization's usage and connections.
 
 use std::{
     collections::HashMap,
@@ -23,18 +23,18 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Api,
-    plain::{self, escape},
+    html::{self, escape},
     problem::Problem,
 };
 
 const VALID: Duration = Duration::from_secs(24 * 3600);
 
-/// Sign-in links that were made and not used: by the token's hash. They live as long as the process at most.
+/// The unused sign-in links, by the hash of their token. They end with the process.
 #[derive(Default)]
 pub struct SignInLinks(Mutex<HashMap<[u8; 32], (OrganizationId, Timestamp)>>);
 
 impl SignInLinks {
-    /// A new token.
+    /// Makes a token.
     pub fn invite(&self, app: &App, organization: OrganizationId) -> String {
         let mut bytes = [0; 24];
         app.random.fill(&mut bytes);
@@ -59,7 +59,7 @@ fn hash(token: &str) -> [u8; 32] {
 #[derive(Deserialize)]
 pub struct ConsoleParameters {
     token: Option<String>,
-    /// As an authorization's end has them (`oauth.rs`).
+    /// The result of an authorization, as `oauth.rs` sends it.
     connection: Option<String>,
     oauth: Option<String>,
     test: Option<String>,
@@ -98,10 +98,10 @@ fn html(status: StatusCode, body: &str) -> Response {
     let about = "<h2>The console</h2><p>The web console isn't part of this version. Everything it will do is in the \
                  <a href=\"/openapi.json\">API</a> under <code>/api/admin</code>; the <a href=\"/docs\">handbook</a> \
                  shows how.</p>";
-    plain::page(status, &format!("{body}{about}"))
+    html::page(status, &format!("{body}{about}"))
 }
 
-/// How an authorization that just came back has ended.
+/// The text about an authorization that has just ended.
 fn ending(parameters: &ConsoleParameters) -> Option<String> {
     let connection = escape(parameters.connection.as_deref().unwrap_or_default());
     let tested = match parameters.test.as_deref() {

@@ -1,4 +1,4 @@
-//! Threads for work that would keep async workers busy: reading large bodies, checking what an admin sends in.
+//! Threads for work that would block async workers, such as reading large bodies and checking uploads.
 //!
 //! A pool has few threads, so that however many requests bring such work, chats keep the other processors.
 //! Organizations take turns, and each may have a bounded number of jobs waiting.
@@ -18,7 +18,7 @@ const QUEUE: usize = 32;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The threads. They end when it is dropped, each after its job.
+/// The pool. When it is dropped, each thread ends after its job.
 pub struct FairPool(Arc<Shared>);
 
 struct Shared {
@@ -77,7 +77,7 @@ impl FairPool {
                 }
                 // A panic drops the sender, and the thread goes on.
                 if let Ok(result) = std::panic::catch_unwind(AssertUnwindSafe(work)) {
-                    // Whoever stopped waiting doesn't want it.
+                    // Nobody wants the result when the caller has stopped waiting.
                     drop(sender.send(result));
                 }
             }),
@@ -95,7 +95,7 @@ impl Drop for FairPool {
             std::mem::take(&mut queues.waiting)
         };
         self.0.available.notify_all();
-        // Out of the lock: their ends may wake others.
+        // Dropped outside of the lock, because that may wake other tasks.
         drop(left);
     }
 }
@@ -121,7 +121,7 @@ impl Shared {
         Ok(())
     }
 
-    /// The next job; waits for it. `None` when the pool is gone.
+    /// Waits for the next job. `None` when the pool is gone.
     fn next(&self) -> Option<Job> {
         let mut queues = self.lock();
         loop {

@@ -1,8 +1,8 @@
-//! Who is asking, and from where: authentication and CORS for everything under `/api`, in one place.
+//! Authentication and CORS for everything under `/api`.
 //!
 //! A preflight carries no key (Fetch, "CORS-preflight fetch"), so it is answered for every origin that some publishable
-//! key allows; the request itself is then held to the origins of its own key. Secret keys are for servers: a browser
-//! that uses one gets no CORS answer, and can't read the response.
+//! key allows. The request itself may then only come from an origin of its own key. Secret keys are for servers: a
+//! browser that uses one gets no CORS headers and can't read the response.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use resly_core::principal::{KeyKind, Principal, Scope};
 use resly_service::{
     App,
-    keyring::{Identity, Unknown},
+    keyring::{AuthenticationError, Identity},
 };
 
 use super::{
@@ -44,7 +44,7 @@ pub async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> 
     let (mut response, allowed) = match authenticate(app, request.headers(), origin.as_ref()).await {
         Ok(identity) => {
             let allowed = identity.principal.kind == KeyKind::Publishable;
-            // Given back when the response begins.
+            // The memory of the body is given back when the response begins.
             let admission = api.admission(identity.principal.organization);
             request.extensions_mut().insert(admission.clone());
             request.extensions_mut().insert(Caller(Arc::clone(&identity.principal)));
@@ -52,12 +52,12 @@ pub async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> 
             drop(admission);
             (response, allowed)
         }
-        // Without a key there is nothing to hide: a page that may ask at all may also read why it got nothing.
+        // A refusal without a key holds no secret, so a page on an allowed origin may read it.
         Err(problem) => {
             if let Some(left_out) = api.refusals.admit(app.clock.now()) {
                 let client = client::address(request.extensions(), request.headers(), &api.trusted_proxies);
                 let client = client.map(tracing::field::display);
-                // Not the path itself: keys are pasted into it, too.
+                // The path itself isn't logged, because people paste keys into it.
                 let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
                 tracing::info!(client, route, left_out, reason = problem.detail(), "a request was turned away");
             }
@@ -81,7 +81,7 @@ pub async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> 
     response
 }
 
-/// Runs the handler unless the key is used too fast.
+/// Runs the handler unless a rate of the key is reached.
 async fn within_rates(api: &Api, identity: Arc<Identity>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let streams = rates::is_stream(request.method(), route);
@@ -121,7 +121,7 @@ async fn some_key_allows(app: &App, origin: &HeaderValue) -> bool {
 
 async fn authenticate(app: &App, headers: &HeaderMap, origin: Option<&HeaderValue>) -> Result<Arc<Identity>, Problem> {
     let identity = app.keyring.identify(bearer(headers)?).await.map_err(|unknown| match unknown {
-        Unknown::Store(error) => error.into(),
+        AuthenticationError::Store(error) => error.into(),
         unknown => unauthenticated(unknown.to_string()),
     })?;
     let principal = &identity.principal;
@@ -200,6 +200,6 @@ callers! {
     Searcher = Search, "search";
     /// A caller who may administer one organization.
     Admin = Admin, "admin";
-    /// A caller who may decide over plans.
+    /// A caller who may change plans.
     Operator = Operator, "operator";
 }

@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/metrics`: for load balancers and whoever runs the host.
+//! `/healthz`, `/readyz` and `/metrics`, for load balancers and operators.
 
 use std::{
     path::Path,
@@ -29,10 +29,10 @@ pub async fn alive() -> &'static str {
 /// How long the database may take to answer: load balancers ask every few seconds, and count silence as a failure.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What has to be free on the disk of the data folder: less is gone with the next checkpoint.
+/// The free bytes that the data folder's disk needs. The next checkpoint could use up less.
 const ROOM: u64 = 16 << 20;
 
-/// The process can answer: its store does, there is room on its disk, and the bundled connectors are compiled.
+/// The process can answer: its store answers, its disk has room, and the bundled connectors are compiled.
 #[utoipa::path(get, path = "/readyz", tag = "host", operation_id = "readyz", security(()),
     responses((status = 200, description = "`ok`", body = String, content_type = "text/plain"),
         (status = 503, description = "The store can't be reached, the disk is full, or bundled connectors are still compiled", body = crate::problem::members::ProblemBody, content_type = "application/problem+json")))]
@@ -60,7 +60,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem>
     Ok("ok\n")
 }
 
-/// What is free for this process where a folder is; `None` where that can't be told.
+/// The bytes that are free for this process on the folder's disk. `None` when the system doesn't tell.
 fn free_bytes(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))

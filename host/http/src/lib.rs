@@ -1,9 +1,8 @@
-//! The HTTP surface. [`router`] is its table of contents.
+//! The HTTP API. [`router`] is its table of contents.
 //!
 //! A handler extracts, calls a use case and answers. To add an endpoint: one file with its request, its handler and its
 //! `#[utoipa::path]`, one line in [`router`], then `resly openapi > host/http/openapi.json`. A new way to fail is a row in `problem/kinds.rs` and an arm in `problem/from_domain.rs`.
 
-mod accept;
 mod admin;
 pub mod body;
 pub mod body_memory;
@@ -11,19 +10,21 @@ pub mod chat;
 mod client;
 pub mod console;
 mod docs;
+mod dry_run;
 pub mod edge;
 pub mod fair_pool;
 mod guard;
 pub mod handbook;
 mod health;
+mod html;
 mod log_line;
 mod messages;
 pub mod metrics;
+mod negotiation;
 mod oauth;
 mod openapi;
 mod openapi_enums;
-mod page;
-mod plain;
+mod pagination;
 pub mod problem;
 mod query;
 mod rate_limit;
@@ -31,8 +32,12 @@ mod rates;
 pub mod refusal_log;
 mod rejection;
 pub mod router;
-
 mod search;
 mod state;
 
 pub use state::Api;
+
+/// Answers that the command line shows or reads, too.
+pub mod answers {
+    pub use crate::{admin::vault::VaultKeys, dry_run::DryRun};
+}

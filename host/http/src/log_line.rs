@@ -1,4 +1,4 @@
-//! A line that a connector logged, as answers and problems show it.
+//! The JSON of a line that a connector logged, in answers and problems.
 
 use resly_core::connector::sandbox::{self, LogLevel};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::openapi_enums;
 
-/// What a connector said.
+/// A line that a connector logged.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LogLine {
     #[schema(value_type = openapi_enums::LogLevel)]

@@ -1,4 +1,4 @@
-//! `GET /api/messages/{id}`: an answer with everything that came with it.
+//! `GET /api/messages/{id}`: a message with its citations, steps and tokens.
 
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
-//! What the host counts about itself, in Prometheus' text format (exposition format 0.0.4).
+//! The host's metrics in Prometheus' text format (exposition format 0.0.4).
+//!
+//! Requests are counted here. Other parts count in [`Counters`], and gauges are read when somebody asks.
 
 use std::{
     collections::HashMap,
@@ -9,6 +11,8 @@ use std::{
     },
     time::Duration,
 };
+
+use resly_core::counters::{self, Counter, Counters};
 
 /// Upper bounds of the latency buckets, in microseconds.
 const BUCKETS: [u64; 10] = [500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000, 30_000_000];
@@ -33,7 +37,7 @@ pub struct Metrics {
     requests: RwLock<HashMap<Series, Arc<Latency>>>,
 }
 
-/// A number that something else keeps.
+/// A number that another part of the host keeps.
 pub struct Gauge {
     pub name: &'static str,
     pub help: &'static str,
@@ -56,7 +60,7 @@ impl Metrics {
         }
     }
 
-    pub fn text(&self, gauges: &[Gauge]) -> String {
+    pub fn text(&self, counters: &Counters, gauges: &[Gauge]) -> String {
         let mut text = String::with_capacity(4096);
         text.push_str("# HELP resly_request_duration_seconds Time until the response's head.\n");
         text.push_str("# TYPE resly_request_duration_seconds histogram\n");
@@ -77,14 +81,23 @@ impl Metrics {
             let _ = writeln!(text, "resly_request_duration_seconds_sum{{{labels}}} {total}");
             let _ = writeln!(text, "resly_request_duration_seconds_count{{{labels}}} {count}");
         }
+        for counter @ Counter { name, help, label } in counters::ALL {
+            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} counter\n");
+            for (value, count) in counters.of(counter) {
+                let _ = writeln!(text, "{name}{{{label}=\"{value}\"}} {count}");
+            }
+        }
         for Gauge { name, help, value } in gauges {
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n");
         }
+        let version = env!("CARGO_PKG_VERSION");
+        text.push_str("# HELP resly_build_info The host's version.\n# TYPE resly_build_info gauge\n");
+        let _ = writeln!(text, "resly_build_info{{version=\"{version}\"}} 1");
         text
     }
 }
 
-/// Methods are what strangers send: only the known ones become labels.
+/// Clients can send any method, so only known ones become labels.
 fn method_name(method: &http::Method) -> &'static str {
     match *method {
         http::Method::GET => "GET",
@@ -102,7 +115,7 @@ fn seconds(micros: u64) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
-/// Resident memory of this process in bytes (Linux, proc(5), `VmRSS`); zero where that can't be read.
+/// The resident memory of this process in bytes (Linux, proc(5), `VmRSS`). Zero when it can't be read.
 pub fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -119,7 +132,14 @@ mod tests {
         for micros in [400, 900, 60_000_000] {
             metrics.request("/api/chat", &http::Method::POST, 200, Duration::from_micros(micros));
         }
-        let text = metrics.text(&[Gauge { name: "resly_turns_running", help: "Turns.", value: 3 }]);
+        let counters = Counters::default();
+        counters.count(&counters::TURNS, "complete");
+        counters.count(&counters::TURNS, "complete");
+        let text = metrics.text(&counters, &[Gauge { name: "resly_turns_running", help: "Turns.", value: 3 }]);
+        assert!(
+            text.contains("# TYPE resly_turns_total counter\nresly_turns_total{outcome=\"complete\"} 2\n"),
+            "{text}"
+        );
         let labels = "route=\"/api/chat\",method=\"POST\",status=\"200\"";
         assert!(text.contains(&format!("_bucket{{{labels},le=\"0.001000\"}} 2\n")), "{text}");
         assert!(text.contains(&format!("_bucket{{{labels},le=\"+Inf\"}} 3\n")));

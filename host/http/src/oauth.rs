@@ -1,5 +1,5 @@
-//! `/oauth/begin/{nonce}` and `/oauth/callback`: a browser's way to a service and back. Neither has a key; what may happen
-//! was decided when the link was made, and only the browser that opened it can finish.
+//! `/oauth/begin/{nonce}` and `/oauth/callback`: send a browser to a service, and take it back. Neither needs a key: an
+//! admin made the link, and only the browser that opened it can finish.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use resly_service::{
 use serde::Deserialize;
 use url::Url;
 
-use super::plain;
+use super::html;
 
-/// What a browser may take from the link to the service's answer, in seconds.
+/// How long a browser may take from the link to the service's answer, in seconds.
 const COOKIE_S: u32 = 600;
-/// The longest state that is looked at, in bytes.
+/// The longest state, in bytes.
 const LONGEST: usize = 4 << 10;
 
 /// Binds the authorization to this browser and sends it to the service.
@@ -47,7 +47,7 @@ fn public_url(app: &App) -> &str {
     app.public_url().unwrap_or_default()
 }
 
-/// What the service sends the browser back with (RFC 6749, section 4.1.2, and RFC 9207).
+/// The parameters of the service's answer (RFC 6749, section 4.1.2, and RFC 9207).
 #[derive(Deserialize)]
 pub struct Answer {
     code: Option<String>,
@@ -57,7 +57,7 @@ pub struct Answer {
     error_description: Option<String>,
 }
 
-/// Ends an authorization: checks that it is the one that began in this browser, gets the tokens, tests the connection.
+/// Ends an authorization that began in this browser, and sends the browser to the console.
 pub async fn callback(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -88,7 +88,7 @@ pub async fn callback(
     }
 }
 
-/// Where the console shows how it ended.
+/// The console's address, which shows how the authorization ended.
 fn console(public: &str, connection: ConnectionId, outcome: &AuthorizationOutcome) -> String {
     let Ok(mut url) = Url::parse(public).and_then(|public| public.join("/console")) else {
         return "/console".to_owned();
@@ -111,12 +111,12 @@ fn console(public: &str, connection: ConnectionId, outcome: &AuthorizationOutcom
 fn visitor_page(outcome: &AuthorizationOutcome) -> Response {
     match outcome {
         AuthorizationOutcome::Connected(_) => {
-            plain::page(StatusCode::OK, "<p>Your account is connected. You can close this page.</p>")
+            html::page(StatusCode::OK, "<p>Your account is connected. You can close this page.</p>")
         }
         AuthorizationOutcome::Failed("access_denied") => {
-            plain::page(StatusCode::OK, "<p>Your account was not connected. You can close this page.</p>")
+            html::page(StatusCode::OK, "<p>Your account was not connected. You can close this page.</p>")
         }
-        AuthorizationOutcome::Failed(_) => plain::page(
+        AuthorizationOutcome::Failed(_) => html::page(
             StatusCode::BAD_GATEWAY,
             "<p>Your account could not be connected. Go back to where you came from, and try again.</p>",
         ),
@@ -124,15 +124,15 @@ fn visitor_page(outcome: &AuthorizationOutcome) -> Response {
 }
 
 fn error_page(why: &'static str) -> Response {
-    plain::page(StatusCode::BAD_REQUEST, &format!("<p>{why}</p>"))
+    html::page(StatusCode::BAD_REQUEST, &format!("<p>{why}</p>"))
 }
 
-/// One for each authorization, so that two in one browser don't meet.
+/// The cookie's name. Each authorization has its own, so that two in one browser don't collide.
 fn cookie_name(state: &str) -> String {
     format!("resly_oauth_{}", data_encoding::HEXLOWER.encode(&hash(state)[..6]))
 }
 
-/// `Lax`: it comes along when the service sends the browser back, and with no request that another site makes.
+/// `Lax`: the browser sends the cookie when the service sends it back, but not with requests that another site makes.
 fn set_cookie(public: &str, name: &str, value: &str, seconds: u32) -> String {
     let secure = if public.starts_with("https://") { "; Secure" } else { "" };
     format!("{name}={value}; Path=/oauth; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")

@@ -1,6 +1,6 @@
-//! `/openapi.json`, generated from the routes; the committed `host/http/openapi.json` is held to it by a test.
+//! `/openapi.json`, which is generated from the routes. A test compares the committed `host/http/openapi.json` with it.
 //!
-//! [`router`](super::router) registers each operation together with its route. Here is what is said once for all of them.
+//! [`router`](super::router) registers each operation together with its route. This file has what all of them share.
 
 use utoipa::{
     Modify, OpenApi,

@@ -61,7 +61,7 @@ names! {
     VersionState = resly_store::VersionState { Ready, Compiling, Refused, Deleted }
 }
 
-/// A text that is one of these, as serde writes them.
+/// The schema of a string that is one of these names.
 fn one_of<T: Serialize>(variants: &[T]) -> RefOr<Schema> {
     let names = variants.iter().map(serde_json::to_value).filter_map(Result::ok);
     Schema::from(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))).into()

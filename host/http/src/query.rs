@@ -1,29 +1,35 @@
-//! Query parameters: those a route knows, each with a value that it can use. Whatever else comes is refused, since a filter
-//! that was misspelt would show everything.
+//! Query parameters: those that a route knows, each with a value that it can use. Anything else is refused, because a
+//! filter that was misspelt would show everything. A refusal tells every mistake of the query.
 
 use std::{collections::BTreeSet, str::FromStr};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use resly_manifest::mask;
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Visitor},
-    forward_to_deserialize_any,
-};
-use serde_json::{Map, Value};
 
-use super::problem::{Problem, kinds};
+use super::problem::{Problem, kinds, members::InvalidMember};
 
-/// The parameters of a route: the fields of a type, which are optional texts. [`id_or_time`] and [`choice`] make of them
-/// what they mean.
+/// The most mistakes that a refusal tells.
+const MOST_TOLD: usize = 50;
+
+/// Extracts the parameters of a route.
 pub struct Query<T>(pub T);
 
-/// What a route without parameters takes.
-#[derive(Deserialize)]
-pub struct NoParameters {}
+/// What a route takes. It reads every parameter in every case: one that isn't read counts as unknown.
+pub trait FromQuery: Sized {
+    fn from_query(parameters: &mut Parameters) -> Self;
+}
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+/// What a route without parameters takes.
+pub struct NoParameters;
+
+impl FromQuery for NoParameters {
+    fn from_query(_: &mut Parameters) -> Self {
+        Self
+    }
+}
+
+impl<S: Send + Sync, T: FromQuery> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -31,79 +37,118 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
-    let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let mut known: &[&str] = &[];
-    let texts = pairs.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str()))).collect();
-    let read = T::deserialize(Texts { texts, known: &mut known });
-    let mut seen = BTreeSet::new();
-    for (name, _) in &pairs {
-        if !known.contains(&name.as_str()) {
-            let known_are = if known.is_empty() { "no parameters".to_owned() } else { listed(known) };
-            let unknown = wrong(name, &format!("is unknown; this route takes {known_are}"));
-            return Err(unknown.with(|members| members.allowed = Some(known.to_vec())));
+pub fn read<T: FromQuery>(query: &str) -> Result<T, Problem> {
+    let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let mut parameters = Parameters { pairs, known: Vec::new(), errors: Vec::new() };
+    let read = T::from_query(&mut parameters);
+    parameters.refuse_unknown();
+    if parameters.errors.is_empty() { Ok(read) } else { Err(problem(parameters.errors)) }
+}
+
+/// The parameters of one request. A parameter that can't be used reads as absent, and its mistake is kept.
+pub struct Parameters {
+    pairs: Vec<(String, String)>,
+    known: Vec<&'static str>,
+    errors: Vec<ParameterError>,
+}
+
+impl Parameters {
+    pub fn text(&mut self, name: &'static str) -> Option<String> {
+        self.known.push(name);
+        let mut given = self.pairs.iter().filter(|(given, _)| given == name);
+        let (first, more) = (given.next().map(|(_, text)| text.clone()), given.next().is_some());
+        if more {
+            self.errors.push(ParameterError::new(name, "it is there more than once"));
+            return None;
         }
-        if !seen.insert(name) {
-            return Err(wrong(name, "is there more than once"));
-        }
+        first
     }
-    read.map_err(|error| Problem::new(&kinds::INVALID_HEADER, format!("the query can't be read: {error}")))
-}
 
-/// The pairs, which tell what fields were asked for.
-struct Texts<'k> {
-    texts: Map<String, Value>,
-    known: &'k mut &'static [&'static str],
-}
-
-impl<'de> Deserializer<'de> for Texts<'_> {
-    type Error = serde_json::Error;
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
+    /// What `parse` makes of the text; where that is nothing, `expected` says what would be right.
+    pub fn parsed<T>(
+        &mut self,
         name: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        *self.known = fields;
-        Value::Object(self.texts).deserialize_struct(name, fields, visitor)
+        parse: impl FnOnce(&str) -> Option<T>,
+        expected: &str,
+    ) -> Option<T> {
+        let parsed = parse(&self.text(name)?);
+        if parsed.is_none() {
+            self.errors.push(ParameterError::new(name, format!("{expected} is expected")));
+        }
+        parsed
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        Value::Object(self.texts).deserialize_any(visitor)
+    pub fn id<T: FromStr>(&mut self, name: &'static str) -> Option<T> {
+        self.parsed(name, |text| text.parse().ok(), "an id (a UUID)")
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    pub fn time<T: FromStr>(&mut self, name: &'static str) -> Option<T> {
+        self.parsed(name, |text| text.parse().ok(), "a time such as 2026-01-31T12:00:00Z")
+    }
+
+    /// One of a few names.
+    pub fn choice<T: Copy>(&mut self, name: &'static str, all: &[T], name_of: impl Fn(T) -> &'static str) -> Option<T> {
+        let text = self.text(name)?;
+        let found = all.iter().copied().find(|one| name_of(*one) == text);
+        if found.is_none() {
+            let allowed = all.iter().map(|one| name_of(*one)).collect();
+            self.errors.push(ParameterError::not_among(name, allowed));
+        }
+        found
+    }
+
+    fn refuse_unknown(&mut self) {
+        let takes = if self.known.is_empty() { "no parameters".to_owned() } else { listed(&self.known) };
+        let mut seen = BTreeSet::new();
+        for (name, _) in &self.pairs {
+            if self.errors.len() == MOST_TOLD {
+                break;
+            }
+            if !self.known.contains(&name.as_str()) && seen.insert(name) {
+                let message = format!("there is no such parameter; this route takes {takes}");
+                let error = ParameterError::new(name, message);
+                self.errors.push(ParameterError { allowed: Some(self.known.clone()), ..error });
+            }
+        }
     }
 }
 
-/// The problem of one parameter. What it was set to isn't repeated.
-pub fn wrong(name: &str, what: &str) -> Problem {
-    let name: String = mask::secrets(name).chars().take(100).collect();
-    let detail = format!("the query parameter `{name}` {what}");
-    Problem::new(&kinds::INVALID_HEADER, detail).with(|members| members.parameter = Some(name))
+/// What is wrong with one parameter. Its value isn't repeated.
+pub struct ParameterError {
+    name: String,
+    /// What would be right.
+    message: String,
+    /// The values, or the parameters, that are allowed.
+    allowed: Option<Vec<&'static str>>,
 }
 
-/// An id or a time.
-pub fn id_or_time<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
-    let bad = |_| wrong(name, "can't be read: ids are UUIDs, times RFC 3339, such as 2026-01-31T12:00:00Z");
-    text.map(str::parse).transpose().map_err(bad)
+impl ParameterError {
+    fn new(name: &str, message: impl Into<String>) -> Self {
+        Self { name: mask::secrets(name).chars().take(100).collect(), message: message.into(), allowed: None }
+    }
+
+    /// The value isn't one of those `allowed`.
+    pub fn not_among(name: &str, allowed: Vec<&'static str>) -> Self {
+        let message = format!("one of {} is expected", listed(&allowed));
+        Self { allowed: Some(allowed), ..Self::new(name, message) }
+    }
 }
 
-/// One of a few names.
-pub fn choice<T: Copy>(
-    name: &str,
-    text: Option<&str>,
-    all: &[T],
-    name_of: impl Fn(T) -> &'static str,
-) -> Result<Option<T>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    let found = all.iter().copied().find(|one| name_of(*one) == text);
-    found.map(Some).ok_or_else(|| {
-        let allowed: Vec<&'static str> = all.iter().map(|one| name_of(*one)).collect();
-        wrong(name, &format!("is one of {}", listed(&allowed))).with(|members| members.allowed = Some(allowed))
+/// The problem of a query with these mistakes.
+pub fn problem(errors: Vec<ParameterError>) -> Problem {
+    let count = errors.len();
+    let (first, allowed) = errors.first().map(|first| (first.name.clone(), first.allowed.clone())).unwrap_or_default();
+    let errors: Vec<InvalidMember> =
+        errors.into_iter().map(|ParameterError { name: path, message, .. }| InvalidMember { path, message }).collect();
+    let message = errors.first().map(|first| first.message.as_str()).unwrap_or_default();
+    let detail = match count {
+        1 => format!("query parameter `{first}`: {message}"),
+        _ => format!("{count} query parameters are wrong; the first is `{first}`: {message}"),
+    };
+    Problem::new(&kinds::INVALID_PARAMETER, detail).with(|members| {
+        members.errors = Some(errors);
+        members.parameter = Some(first);
+        members.allowed = allowed;
     })
 }
 
@@ -113,41 +158,71 @@ fn listed(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use resly_core::{id::ConnectionId, time::Timestamp};
+    use serde_json::{Value, json};
 
     use super::*;
 
-    #[derive(Debug, Deserialize)]
-    struct Two {
-        state: Option<String>,
-        limit: Option<String>,
+    #[derive(Debug, PartialEq)]
+    struct Filter {
+        state: Option<&'static str>,
+        connection: Option<ConnectionId>,
+        from: Option<Timestamp>,
+    }
+
+    impl FromQuery for Filter {
+        fn from_query(parameters: &mut Parameters) -> Self {
+            Self {
+                state: parameters.choice("state", &["open", "closed"], |name| name),
+                connection: parameters.id("connection"),
+                from: parameters.time("from"),
+            }
+        }
+    }
+
+    fn refused(query: &str) -> Value {
+        read::<Filter>(query).unwrap_err().to_json()
     }
 
     #[test]
-    fn what_is_unknown_or_there_twice_is_refused_by_name() {
-        let well: Two = read("state=open%20&limit=1").unwrap();
-        assert_eq!((well.state.as_deref(), well.limit.as_deref()), (Some("open "), Some("1")));
-        assert!(read::<Two>("").unwrap().state.is_none() && read::<NoParameters>("").is_ok());
-
-        let problem = read::<Two>("stat=open").unwrap_err().to_json();
-        assert_eq!((&problem["status"], &problem["parameter"]), (&json!(400), &json!("stat")), "{problem}");
-        assert_eq!(problem["allowed"], json!(["state", "limit"]));
-        let said = "the query parameter `stat` is unknown; this route takes `state`, `limit`";
-        assert_eq!(problem["detail"], said, "what it was set to isn't repeated");
-        let twice = read::<Two>("limit=1&limit=2").unwrap_err().to_json();
-        assert_eq!((&twice["parameter"], &twice["status"]), (&json!("limit"), &json!(400)), "{twice}");
-        let none = read::<NoParameters>("all=1").err().unwrap().to_json();
-        assert_eq!(none["detail"], "the query parameter `all` is unknown; this route takes no parameters");
+    fn values_are_read_and_absent_ones_are_none() {
+        let read = read::<Filter>;
+        assert_eq!(read("").unwrap(), Filter { state: None, connection: None, from: None });
+        let filter = read("from=2026-01-31T12%3A00%3A00Z&state=closed").unwrap();
+        assert_eq!((filter.state, filter.from), (Some("closed"), "2026-01-31T12:00:00Z".parse().ok()));
+        assert!(super::read::<NoParameters>("").is_ok());
     }
 
     #[test]
-    fn a_choice_tells_what_there_is() {
-        let all = ["open", "closed"];
-        assert_eq!(choice("state", Some("closed"), &all, |name| name).unwrap(), Some("closed"));
-        assert_eq!(choice("state", None, &all, |name| name).unwrap(), None);
-        let problem = choice("state", Some("ajar"), &all, |name| name).unwrap_err().to_json();
-        assert_eq!(problem["detail"], "the query parameter `state` is one of `open`, `closed`");
+    fn one_mistake_is_told_with_what_is_allowed() {
+        let problem = refused("state=ajar");
+        assert_eq!((&problem["type"], &problem["status"]), (&json!("/docs/problems/invalid-parameter"), &json!(400)));
+        assert_eq!(problem["detail"], "query parameter `state`: one of `open`, `closed` is expected");
         assert_eq!((&problem["parameter"], &problem["allowed"]), (&json!("state"), &json!(["open", "closed"])));
-        assert_eq!(id_or_time::<u32>("n", Some("x")).unwrap_err().to_json()["parameter"], "n");
+        let errors = json!([{"path": "state", "message": "one of `open`, `closed` is expected"}]);
+        assert_eq!(problem["errors"], errors, "the value isn't repeated");
+
+        let twice = refused("from=2026-01-31T12:00:00Z&from=yesterday");
+        assert_eq!(twice["errors"], json!([{"path": "from", "message": "it is there more than once"}]));
+        let unknown = refused("stat=open");
+        assert_eq!(
+            (&unknown["parameter"], &unknown["allowed"]),
+            (&json!("stat"), &json!(["state", "connection", "from"]))
+        );
+        let takes = "there is no such parameter; this route takes `state`, `connection`, `from`";
+        assert_eq!(unknown["detail"], format!("query parameter `stat`: {takes}"));
+        let none = read::<NoParameters>("all=1").err().unwrap().to_json();
+        assert_eq!(none["detail"], "query parameter `all`: there is no such parameter; this route takes no parameters");
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let problem = refused("stat=open&state=ajar&connection=1&from=now&from=then&stat=closed&x=1");
+        let paths: Vec<&Value> = problem["errors"].as_array().unwrap().iter().map(|error| &error["path"]).collect();
+        assert_eq!(paths, ["state", "connection", "from", "stat", "x"]);
+        let detail = "5 query parameters are wrong; the first is `state`: one of `open`, `closed` is expected";
+        assert_eq!((&problem["detail"], &problem["parameter"]), (&json!(detail), &json!("state")));
+        let many: String = (0..1000).map(|n| format!("p{n}=1&")).collect();
+        assert_eq!(refused(&many)["errors"].as_array().unwrap().len(), MOST_TOLD);
     }
 }

@@ -11,13 +11,13 @@ use resly_service::rates::RateLeft;
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Tells what is left of the tightest limit. Nothing when there is no limit.
+/// Adds the fields of the limit with the least left, if there is a limit.
 pub fn insert(headers: &mut HeaderMap, remaining: Option<Remaining>, now: Timestamp) {
     let Some(Remaining { meter, limit, remaining, resets_at }) = remaining else { return };
     let name = meter.name();
     let reset = seconds_until(resets_at, now);
     let window = window(resets_at, now);
-    // Meter names are plain ASCII words, so these are always valid; were they not, no field beats a broken one.
+    // Meter names are plain ASCII words, so these values are always valid. If one weren't, the field would be left out.
     if let Ok(value) = HeaderValue::try_from(format!("\"{name}\";r={remaining};t={reset}")) {
         headers.insert(RATE_LIMIT, value);
     }
@@ -33,7 +33,7 @@ pub fn insert_reached(headers: &mut HeaderMap, reached: &LimitReached, now: Time
     headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_until(resets_at, now).max(1)));
 }
 
-/// Tells of a rate, unless the fields tell of a limit already of which less is left.
+/// Adds the fields of a rate, unless there are fields of a limit already with less left.
 pub fn insert_rate(headers: &mut HeaderMap, left: RateLeft, now: Timestamp) {
     let tighter = headers.get(RATE_LIMIT).and_then(remaining).is_some_and(|remaining| remaining <= left.remaining);
     if !tighter {
@@ -54,7 +54,7 @@ pub fn rate_fields(left: RateLeft, now: Timestamp) -> Vec<(HeaderName, HeaderVal
     fields.into_iter().filter_map(|(field, text)| Some((field, HeaderValue::try_from(text).ok()?))).collect()
 }
 
-/// What a field that this module wrote says is left.
+/// Reads the rest from a field that this module wrote.
 fn remaining(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.split(';').find_map(|parameter| parameter.strip_prefix("r=")?.parse().ok())
 }

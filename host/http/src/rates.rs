@@ -1,4 +1,5 @@
-//! The rates of a request's key: asked when the request comes in, for key and address, and again once its visitor is known.
+//! Applies the rates of a request's key: to the key and the client's address when the request comes in, and to the
+//! visitor when the body has named it.
 
 use std::{
     net::IpAddr,
@@ -20,10 +21,10 @@ use super::{
     rate_limit,
 };
 
-/// When to try again where answers at once are limited: nobody knows when one of them ends.
+/// The `Retry-After` of a limit on answers in progress. Nobody knows when one of them ends.
 const STREAMS_RETRY_S: u64 = 5;
 
-/// What one request has asked of its key's rates so far.
+/// The rates that one request has passed so far.
 pub struct RateGate {
     app: Arc<App>,
     identity: Arc<Identity>,
@@ -35,7 +36,7 @@ pub struct RateGate {
 #[derive(Default)]
 struct State {
     address: Option<IpAddr>,
-    /// Of the tightest.
+    /// The rest of the rate with the least left.
     left: Option<RateLeft>,
     permits: Vec<Arc<StreamPermit>>,
 }
@@ -45,8 +46,8 @@ impl RateGate {
         Self { app, identity, streams, state: Mutex::default() }
     }
 
-    /// Counts the request for its client's address and for its key. The address comes first: one that is refused takes
-    /// nothing from the others.
+    /// Counts the request for its client's address, then for its key. The address comes first, so that its refused
+    /// requests take nothing from the key's rate.
     pub async fn enter(&self, address: Option<IpAddr>) -> Result<(), Problem> {
         self.state().address = address;
         if let Some(address) = address {
@@ -82,14 +83,14 @@ impl RateGate {
         passed
     }
 
-    /// An answer counts until it is written, whether its client stays or not.
+    /// An answer counts until it is written, even when its client has left.
     pub fn keep_until_end(extensions: &Extensions, live: &LiveTurn) {
         if let Some(gate) = extensions.get::<Arc<Self>>() {
             live.keep_until_end(gate.state().permits.clone());
         }
     }
 
-    /// Tells what is left of the tightest, and keeps the permits until the response has been sent.
+    /// Adds the fields of the rate with the least left, and keeps the permits until the response has been sent.
     pub fn finish(&self, response: Response) -> Response {
         let State { left, permits, .. } = std::mem::take(&mut *self.state());
         let (mut parts, body) = response.into_parts();
@@ -175,7 +176,7 @@ impl http_body::Body for BodyWithPermits {
     }
 }
 
-/// Whether a request's answer is one that is written or followed as it comes.
+/// Whether a request counts as an answer in progress.
 pub fn is_stream(method: &http::Method, route: Option<&str>) -> bool {
     match route {
         Some("/api/chat") => method == http::Method::POST,

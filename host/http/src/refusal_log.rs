@@ -1,4 +1,4 @@
-//! The log of requests that are turned away. Whoever has no key can make as many as they like, so it is sampled.
+//! Logs refused requests. Anybody can make any number of them, so the log is sampled.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,7 +7,7 @@ use std::{
 
 use resly_core::time::Timestamp;
 
-/// Lines within a [`WINDOW`]; what is beyond them is counted.
+/// The most lines within a [`WINDOW`]. Further refusals are only counted.
 const LINES: u32 = 30;
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -22,7 +22,7 @@ struct Window {
 }
 
 impl RefusalLog {
-    /// Whether a refusal is logged; if so, how many were left out since the last line.
+    /// Decides whether a refusal is logged. If so, returns how many were left out since the last line.
     pub fn admit(&self, now: Timestamp) -> Option<u64> {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let current = window.get_or_insert(Window { since: now, lines: 0, left_out: 0 });

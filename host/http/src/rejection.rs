@@ -1,4 +1,4 @@
-//! What axum itself refuses, an undecodable path say, as a problem: its own answers are plain text.
+//! Turns axum's own refusals, such as that of an undecodable path, into problems. They are plain text.
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};

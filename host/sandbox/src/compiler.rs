@@ -62,7 +62,12 @@ impl Queue {
         self.turns.taken() as usize + self.turns.waiting()
     }
 
-    /// Waits for an organization's turn. Callers should not hold the component's bytes while they wait.
+    /// Components that wait to be compiled.
+    pub fn waiting(&self) -> usize {
+        self.turns.waiting()
+    }
+
+    /// Waits for an organization's turn. Whoever waits should not hold the component's bytes meanwhile.
     pub async fn turn(&self, organization: OrganizationId) -> Result<Turn, ComponentError> {
         self.turns.acquire(organization).await.map(Turn).map_err(|_| ComponentError::CompileQueue)
     }

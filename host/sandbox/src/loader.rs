@@ -80,8 +80,13 @@ impl Loader {
         self.compiler.len()
     }
 
-    /// Loads a connector. If it isn't compiled yet, that is done in the organization's turn. Only then the source is
-    /// asked for its bytes, unless they are given.
+    /// Components that wait to be compiled.
+    pub fn waiting(&self) -> usize {
+        self.compiler.waiting()
+    }
+
+    /// Loads a connector. When it was never compiled, that is done in the organization's turn, and its bytes are asked of
+    /// the source then, unless they are given.
     pub async fn connector(
         &self,
         organization: OrganizationId,

@@ -70,7 +70,9 @@ pub struct Stats {
     pub mapping: u32,
     /// Components that are compiled or wait to be.
     pub compiling: usize,
-    /// Bytes of compiled code in memory.
+    /// Components that wait to be compiled.
+    pub compile_queue: usize,
+    /// Compiled code in memory.
     pub code_bytes: u64,
     /// Calls and mappings that haven't ended.
     pub alive: usize,
@@ -144,6 +146,7 @@ impl WasmSandbox {
             queued: self.slots.waiting(),
             mapping: self.mapper.running(),
             compiling: self.loader.compiling(),
+            compile_queue: self.loader.waiting(),
             code_bytes: self.registry.bytes(),
             alive: self.executor.alive(),
         }

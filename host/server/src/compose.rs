@@ -1,4 +1,4 @@
-//! The composition root: every part of a host, put together here and nowhere else. Tests put their doubles in here too.
+//! The composition root. A host's parts are built and connected only here. Tests pass their doubles in.
 
 use std::{
     collections::BTreeMap,
@@ -14,6 +14,7 @@ use resly_core::{
         connection::Catalogue,
         sandbox::{ComponentSource, Sandbox},
     },
+    counters::Counters,
     knowledge::{Embedder, library::Library},
     model::Model,
     time::{Clock, Random, SystemClock},
@@ -24,7 +25,7 @@ use resly_http::{
     Api,
     body::ParserPools,
     body_memory::{self, BodyMemory},
-    edge::{admission::Admission, descriptors},
+    edge::{connection_limiter::ConnectionLimiter, descriptors},
 };
 use resly_manifest::{Auth, Digest, Manifest};
 use resly_sandbox::{CompileBudget, Compiler, SandboxConfig, WasmSandbox};
@@ -48,19 +49,19 @@ use crate::{
     serve,
 };
 
-/// What a test may put in the place of the real thing.
+/// Parts that a test may replace.
 pub struct Doubles {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    /// In place of what the configuration names.
+    /// Replaces the model that the configuration names.
     pub model: Option<Arc<dyn Model>>,
     pub embedder: Option<Arc<dyn Embedder>>,
     pub resolver: Option<Arc<dyn Resolve>>,
-    /// In place of the child process, which is this program.
+    /// Replaces the child process, which runs this program.
     pub compiler: Option<Compiler>,
     pub compile_budget: CompileBudget,
     pub limits: TurnLimits,
-    /// False where a test does what [`crate::jobs`] do, when it likes.
+    /// Whether [`crate::jobs`] run. Tests run the jobs themselves.
     pub jobs: bool,
 }
 
@@ -80,7 +81,7 @@ impl Default for Doubles {
     }
 }
 
-/// Why a host can't start. Each says what to do about it.
+/// Why a host can't start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
     #[error("the data folder {path} can't be made: {error}")]
@@ -105,7 +106,7 @@ pub enum ComposeError {
     Program(std::io::Error),
 }
 
-/// Puts a host together.
+/// Builds a host.
 pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeError> {
     make_private(&config.data)
         .map_err(|error| ComposeError::Data { path: config.data.display().to_string(), error })?;
@@ -139,15 +140,16 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
         Arc::clone(&random),
     )?;
-    let keeper = Arc::new(TokenRefresher::new(
+    let refresher = Arc::new(TokenRefresher::new(
         Arc::clone(&egress),
         Arc::clone(&vault),
         Arc::new(store.clone()),
         Arc::clone(&clock),
         Arc::clone(&random),
     ));
+    let counters: Arc<Counters> = Arc::default();
     let clients = shared_clients(&config.oauth_clients, catalogue.bundle())?;
-    let accounts = Arc::new(Accounts::new(keeper, store.clone(), clients));
+    let accounts = Arc::new(Accounts::new(refresher, store.clone(), clients));
     let connections: Arc<dyn ConnectionStore> = Arc::new(store.clone());
     let connectors = Connectors::new(
         connections,
@@ -162,13 +164,15 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Arc::clone(&clock),
         Arc::clone(&random),
     )
-    .on_schedule(config.health_checks.unwrap_or_default());
+    .on_schedule(config.health_checks.unwrap_or_default())
+    .counting(Arc::clone(&counters));
     let hooks = WebhookDispatcher {
         store: store.clone(),
         egress: Arc::clone(&egress),
         vault: Arc::clone(&vault),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
+        counters: Arc::clone(&counters),
     };
 
     let embedder = match embedder {
@@ -194,6 +198,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
             ..limits
         },
         live: Arc::new(LiveTurns::default()),
+        counters: Arc::clone(&counters),
     };
     let public_url =
         config.public_url.as_ref().map_or_else(OnceLock::new, |url| serve::url(Some(url), config.listen).into());
@@ -208,10 +213,11 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         hooks,
         schedule: config.health_checks,
         jobs,
-        safe: Arc::new(CredentialSealer::new(vault)),
+        sealer: Arc::new(CredentialSealer::new(vault)),
         wrapping,
         clock,
         random,
+        counters,
         store,
         turns,
         connectors,
@@ -224,14 +230,14 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         sign_ins: Arc::default(),
         metrics: Arc::default(),
         trusted_proxies: config.trusted_proxies.clone().into(),
-        admission: Admission::new(config.edge.clone(), descriptors::limit()),
+        connection_limiter: ConnectionLimiter::new(config.edge.clone(), descriptors::limit()),
         readers: Arc::new(ParserPools::start().map_err(ComposeError::Threads)?),
         body_memory: Arc::new(BodyMemory::new(body_memory::MOST)),
         refusals: Arc::default(),
     })
 }
 
-/// The operator's clients, each of a bundled connector that has a use for it.
+/// The operator's OAuth clients. Each belongs to a bundled connector that authorizes by OAuth.
 fn shared_clients(clients: &OauthClients, bundle: &Bundle) -> Result<BTreeMap<String, Arc<Credentials>>, ComposeError> {
     let authorizes = |manifest: &Manifest| manifest.auths().any(|auth| matches!(auth, Auth::Oauth2(_)));
     let known: Vec<&str> =
@@ -247,7 +253,7 @@ fn shared_clients(clients: &OauthClients, bundle: &Bundle) -> Result<BTreeMap<St
     each.collect()
 }
 
-/// Keys, data and compiled code are nobody else's business.
+/// Makes a folder that only its owner can read, for keys, data and compiled code.
 pub fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)

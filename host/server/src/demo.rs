@@ -20,7 +20,7 @@ use serde_json::json;
 const ORGANIZATION: &str = "demo";
 const SMALL_CAP: u64 = 2;
 
-/// What the demo shows.
+/// The demo's organization and its keys.
 pub struct Demo {
     pub api_key: String,
     pub admin_key: String,
@@ -44,7 +44,7 @@ pub enum DemoError {
     Part { what: &'static str, detail: String },
 }
 
-/// Sets the demo up, or finds it, and makes new keys for it. `progress` is told what takes long.
+/// Sets the demo up, or finds it, and makes new keys for it. Calls `progress` before each step that takes long.
 pub async fn prepare(api: &Api, url: &str, progress: &(dyn Fn(String) + Sync)) -> Result<Demo, DemoError> {
     let app = &*api.app;
     app.prepare_connectors(progress).await.map_err(|error| DemoError::Part {
@@ -69,7 +69,7 @@ pub async fn prepare(api: &Api, url: &str, progress: &(dyn Fn(String) + Sync)) -
     })
 }
 
-/// Adds the pages of the handbook that aren't there yet, and those of another version or address anew.
+/// Adds the missing pages of the handbook, and replaces pages that have another version or address.
 async fn ingest(
     app: &App,
     organization: OrganizationId,
@@ -104,7 +104,7 @@ async fn ingest(
     Ok(())
 }
 
-/// Shopify in sandbox mode, answering from its fixtures.
+/// Installs Shopify in the sandbox, where its fixtures answer.
 async fn install_shopify(app: &App, organization: OrganizationId) -> Result<(), DemoError> {
     if !app.store.list_connections(organization).await?.is_empty() {
         return Ok(());
@@ -145,7 +145,7 @@ impl Demo {
         )
     }
 
-    /// What a person sees.
+    /// The text for a person.
     pub fn welcome(&self, url: &str, model: &str) -> String {
         let Self { api_key, small_key, console_url, .. } = self;
         let ask = |key: &str, question: &str| {

@@ -1,5 +1,5 @@
-//! What a host does unasked, as long as it serves. Each job is one call on the store or on a part of [`App`] that any
-//! number of hosts may make at once, so here is only when: tests make the same calls when they like.
+//! The jobs that a host runs by itself while it serves. This file has only their periods: a job calls the store or a
+//! part of [`App`], any number of hosts may do that at once, and tests make the same calls themselves.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,37 +8,70 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
-/// How late a check or a message may be.
+/// How late a check or a webhook's message may be.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
-/// How late an answer may be cancelled that another host was asked to cancel.
+/// How late an answer is cancelled when another host was asked to cancel it.
 const CANCEL_EVERY: Duration = Duration::from_secs(1);
 
-/// Starts them all; they end when the set is dropped.
+/// Starts the jobs. They end when the set is dropped.
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
-    if !app.jobs {
-        return jobs;
+    if app.jobs {
+        for job in Job::all(app.store.is_shared()) {
+            jobs.spawn(job.repeat(Arc::clone(app)));
+        }
     }
-    jobs.spawn(every(Arc::clone(app), RECOVER_EVERY, recover));
-    jobs.spawn(every(Arc::clone(app), EXPIRE_EVERY, expire));
-    jobs.spawn(every(Arc::clone(app), LOOK_EVERY, check));
-    jobs.spawn(every(Arc::clone(app), LOOK_EVERY, deliver));
-    jobs.spawn(every(Arc::clone(app), CANCEL_EVERY, cancel));
     jobs
 }
 
-/// Does a job at once, and again each time `period` has passed.
-async fn every(app: Arc<App>, period: Duration, job: impl AsyncFn(&Arc<App>)) {
-    let mut ticks = tokio::time::interval(period);
-    // One that took longer is not made up for.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        job(&app).await;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Job {
+    Recover,
+    Expire,
+    Check,
+    Deliver,
+    Cancel,
+}
+
+impl Job {
+    /// The jobs of a host, which shares its database with other hosts or has it for itself.
+    fn all(shared: bool) -> Vec<Self> {
+        let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver];
+        // Without other hosts, the host that is asked to cancel an answer is the one that writes it.
+        if shared {
+            jobs.push(Self::Cancel);
+        }
+        jobs
+    }
+
+    fn period(self) -> Duration {
+        match self {
+            Self::Recover => RECOVER_EVERY,
+            Self::Expire => EXPIRE_EVERY,
+            Self::Check | Self::Deliver => LOOK_EVERY,
+            Self::Cancel => CANCEL_EVERY,
+        }
+    }
+
+    /// Runs the job at once, and again each time that its period has passed.
+    async fn repeat(self, app: Arc<App>) {
+        let mut ticks = tokio::time::interval(self.period());
+        // A job that took longer than its period isn't made up for.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match self {
+                Self::Recover => recover(&app).await,
+                Self::Expire => expire(&app).await,
+                Self::Check => check(&app).await,
+                Self::Deliver => deliver(&app).await,
+                Self::Cancel => cancel(&app).await,
+            }
+        }
     }
 }
 
-/// Frees what hosts that died had reserved.
+/// Settles turns and calls of hosts that have died, and takes over their compilations.
 async fn recover(app: &Arc<App>) {
     app.keyring.flush().await;
     match app.store.recover(app.clock.now()).await {
@@ -55,7 +88,7 @@ async fn recover(app: &Arc<App>) {
     }
 }
 
-/// Deletes what has been kept for long enough, and warns of what ends.
+/// Deletes expired rows, and raises alerts about credentials that end.
 async fn expire(app: &Arc<App>) {
     match app.store.expire_logs(app.clock.now()).await {
         Ok(0) => {}
@@ -75,7 +108,7 @@ async fn expire(app: &Arc<App>) {
     }
 }
 
-/// Looks whether connections work.
+/// Checks whether connections work.
 async fn check(app: &Arc<App>) {
     if let Err(error) = checks::run_due(app).await {
         tracing::error!(%error, "connections could not be checked");
@@ -89,9 +122,21 @@ async fn cancel(app: &Arc<App>) {
     }
 }
 
-/// Tells webhooks what they wait for.
+/// Delivers the messages of webhooks.
 async fn deliver(app: &Arc<App>) {
     if let Err(error) = app.hooks.deliver_due().await {
         tracing::error!(%error, "webhooks could not be told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_alone_looks_for_no_requests_to_cancel() {
+        assert!(Job::all(true).contains(&Job::Cancel));
+        let alone = Job::all(false);
+        assert!(!alone.contains(&Job::Cancel) && alone.len() + 1 == Job::all(true).len(), "{alone:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! The binary `resly`: configuration, command line, jobs and the composition root.
 //!
-//! Start at [`compose`] for what a host is made of and at `resly_http::router` for what it answers.
+//! [`compose`] shows the parts of a host, and `resly_http::router` shows its routes.
 
 pub mod author;
 pub mod cli;

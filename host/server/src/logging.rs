@@ -1,4 +1,4 @@
-//! The log: to standard error, as text or as JSON. What a bug panics with goes there, too.
+//! The log: written to standard error as text or as JSON. Panics go there, too.
 
 use std::{panic, sync::OnceLock};
 
@@ -14,11 +14,11 @@ pub struct LogError {
     detail: String,
 }
 
-/// Of the log that was started.
+/// The format of the log that was started.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
-/// The log's format; before there is a log, that of the environment: what keeps a host from starting is read by the same
-/// programs as its log.
+/// The log's format. Before the log is started, it is the format that the environment names, because the same programs
+/// read why a host doesn't start.
 pub fn format() -> LogFormat {
     let of_environment = || match std::env::var("RESLY_LOG_FORMAT").as_deref().map(str::trim) {
         Ok("json") => LogFormat::Json,
@@ -27,7 +27,7 @@ pub fn format() -> LogFormat {
     FORMAT.get().copied().unwrap_or_else(of_environment)
 }
 
-/// Starts logging what `filter` asks for; `RUST_LOG` wins, as everywhere.
+/// Starts the log with this filter. `RUST_LOG` wins, as it does in other programs.
 pub fn start(filter: &str, format: LogFormat) -> Result<(), LogError> {
     let filter = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()).unwrap_or_else(|| filter.to_owned());
     let wrong = |detail: String| LogError { filter: filter.clone(), detail };
@@ -46,12 +46,13 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Tells of a bug in one line, as long as there is no log: an operator can do nothing with the advice to set RUST_BACKTRACE.
+/// Reports a panic in one line before the log is started, because the usual advice to set RUST_BACKTRACE doesn't help
+/// an operator.
 pub fn report_panics() {
     panic::set_hook(Box::new(|panic| {
         use std::io::Write;
         let (place, message) = (place(panic), panic.payload_as_str().unwrap_or("no message"));
-        // Without standard error there is nobody to tell.
+        // Without standard error, nothing can be reported.
         let _ = writeln!(std::io::stderr(), "resly: a bug: it failed at {place}: {message}");
     }));
 }

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
     logging::report_panics();
-    // The compile child: nothing of the host may run in it, not even the command line's parser.
+    // This process is the compile child. No other part of the host may run in it, not even the command line's parser.
     if std::env::args_os().nth(1).is_some_and(|verb| verb == "compile") {
         return resly_sandbox::compile_main();
     }
@@ -91,7 +91,7 @@ fn run() -> anyhow::Result<()> {
             Subcommand::OpenApi => Ok(()),
         }
     });
-    // What still runs on a blocking thread, a compilation say, leaves nothing half done when it is ended.
+    // Work on a blocking thread, such as a compilation, can be ended at any time without harm.
     runtime.shutdown_timeout(Duration::from_millis(200));
     ended
 }
@@ -143,7 +143,7 @@ async fn run_demo(config: Config) -> anyhow::Result<()> {
     serving.await.context("the server failed")
 }
 
-/// Prints which master keys are in use, after moving everything to the newest if that was asked for.
+/// Prints the master keys in use, after a rotation if that was asked for.
 async fn keys(config: Config, rotate: bool) -> anyhow::Result<()> {
     let keys = vault::run(&config, rotate).await?;
     print(&format!("{}\n", serde_json::to_string(&keys)?))?;
@@ -152,13 +152,13 @@ async fn keys(config: Config, rotate: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says where the packed connector is, and what to do with it.
+/// Prints the path of the packed connector, and how to try it.
 fn packed(file: &Path) -> anyhow::Result<()> {
     say(&format!("packed; try it with `resly connector run {} ACTION --input '{{…}}'`", file.display()));
     print(&format!("{}\n", file.display()))
 }
 
-/// Checks or runs a connector in a host of its own.
+/// Checks or runs a connector in a host of its own, which serves nobody.
 async fn connector(config: Config, verb: ConnectorSubcommand) -> anyhow::Result<()> {
     let (ConnectorSubcommand::Check { file } | ConnectorSubcommand::Run { file, .. }) = &verb else { return Ok(()) };
     let given = author::read(file)?;
@@ -198,7 +198,7 @@ async fn connector(config: Config, verb: ConnectorSubcommand) -> anyhow::Result<
     ended
 }
 
-/// Says why the process ends, in the log's format.
+/// Reports why the process ends, in the log's format.
 fn report(error: &anyhow::Error) {
     let line = match logging::format() {
         LogFormat::Text => format!("resly: {error:#}"),

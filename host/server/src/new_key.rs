@@ -1,5 +1,5 @@
-//! The keys that the command line makes, beside a running host or without one: `resly init`, an organization's first;
-//! `resly key create`, one for whoever has the host but no key that works.
+//! `resly init` and `resly key create`: make an organization with its first key, and a key for a person who has the
+//! host but no working key. Both work with and without a running host.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::{compose::make_private, config::Config, secrets};
 
-/// What key is asked for.
+/// The key to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyOptions {
     /// The organization's name, or its id.
@@ -30,7 +30,7 @@ pub struct KeyOptions {
     pub scopes: Vec<Scope>,
 }
 
-/// The first organization of a host that isn't a demo, with the key that makes all others.
+/// Makes an organization with its first key, which can create all others.
 pub async fn init(config: &Config, name: &str) -> anyhow::Result<Value> {
     let name = OrganizationName::parse(name).context("--organization")?;
     let random: Arc<dyn Random> = Arc::new(OsRandom);
@@ -50,7 +50,7 @@ pub async fn init(config: &Config, name: &str) -> anyhow::Result<Value> {
     Ok(json!({"organization": organization, "name": name.as_str(), "admin_key": key.expose()}))
 }
 
-/// What to do on a host that has no organization.
+/// The hint for a host without an organization.
 pub fn init_hint(config: &Config) -> String {
     let data = if config.database_url.is_some() { String::new() } else { format!(" --data {}", config.data.display()) };
     format!(
@@ -59,7 +59,7 @@ pub fn init_hint(config: &Config) -> String {
     )
 }
 
-/// Makes the key. What it gives is shown once.
+/// Makes the key. Its text is shown once.
 pub async fn create(config: &Config, wanted: KeyOptions) -> anyhow::Result<Value> {
     let KeyOptions { organization, name, scopes } = wanted;
     let random: Arc<dyn Random> = Arc::new(OsRandom);
@@ -75,7 +75,7 @@ pub async fn create(config: &Config, wanted: KeyOptions) -> anyhow::Result<Value
     Ok(made)
 }
 
-/// Makes a secret key; a mistake names the option that it is in.
+/// Makes a secret key. A mistake names its option.
 async fn make(
     keyring: &Keyring,
     organization: OrganizationId,

@@ -1,4 +1,4 @@
-//! What a host needs to know before it can open anything: its master keys, its store, and the secrets of its own.
+//! Opens what a host needs first: its master keys, its store, and its own secrets.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 
-/// The name of what API keys are hashed with.
+/// The name of the secret with which API keys are hashed.
 const PEPPERS: &str = "api key peppers";
 
-/// Why a host has no secrets to start with. Each says what to do about it.
+/// Why a host can't open its secrets. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
     #[error(transparent)]
@@ -25,11 +25,11 @@ pub enum SecretsError {
     Store(#[from] StoreError),
     #[error("the host's own secrets can't be opened with the master keys it was given: {0}")]
     Closed(VaultError),
-    #[error("what API keys are hashed with is damaged: restore the table `host_secrets` from a backup")]
+    #[error("the secret with which API keys are hashed is damaged: restore the table `host_secrets` from a backup")]
     Damaged,
 }
 
-/// The master keys, as production demands them where it is production.
+/// Reads the master keys, and applies production's rules if this is production.
 pub fn master_keys(config: &Config, rotating: bool) -> Result<Arc<MasterKeys>, SecretsError> {
     let keys = MasterKeys::load(&MasterKeySource {
         key: config.master_key.clone(),
@@ -61,13 +61,13 @@ pub fn wrapping(keys: &Arc<MasterKeys>, store: &Store, random: &Arc<dyn Random>)
     Wrapping::new(Arc::clone(keys), Arc::new(WrappedKeys(store.clone())), Arc::clone(random))
 }
 
-/// A crash leaves no copy of the memory on the disk (core(5)): there are secrets in it.
+/// Prevents that a crash leaves a copy of the memory on the disk (core(5)), because there are secrets in it.
 pub fn no_core_dumps() -> std::io::Result<()> {
     Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
 }
 
-/// What API keys are hashed with: random, and made by the first start. A database with keys from before that was so goes
-/// on with what they were hashed with, which was derived from the master keys.
+/// The secret with which API keys are hashed. The first start makes it at random. A database with older keys keeps the
+/// secret that was derived from the master keys.
 pub async fn pepper(
     wrapping: &Wrapping,
     keys: &MasterKeys,

@@ -21,25 +21,25 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::jobs;
 
 // Containers are usually killed 10 s after they were told to end: all of this together is under 9 s.
-/// What open requests get before their answers are interrupted.
+/// How long open requests may take before their answers are interrupted.
 const DRAIN: Duration = Duration::from_millis(5_500);
-/// What interrupted answers get to be stored and told.
+/// How long interrupted answers may take to be stored and sent.
 const INTERRUPT: Duration = Duration::from_millis(1_500);
-/// What each of the host's own parts gets to end.
+/// How long each of the host's own parts may take to end.
 const CLOSE: Duration = Duration::from_millis(500);
 /// How often a lack of descriptors is logged.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
-/// Serves, and does what a host does unasked, until `stop` says so; then drains.
+/// Serves and runs the jobs until `stop` is true, then drains.
 pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let router = router::router(api.clone());
-    let Api { app, admission, .. } = api;
+    let Api { app, connection_limiter: limiter, .. } = api;
     if let Ok(address) = listener.local_addr() {
         app.public_url.get_or_init(|| url(None, address));
     }
     let mut jobs = jobs::start(&app);
     let connections = TaskTracker::new();
-    let shared = Shared { router, admission, draining: CancellationToken::new(), cut: CancellationToken::new() };
+    let shared = Shared { router, limiter, draining: CancellationToken::new(), cut: CancellationToken::new() };
     tokio::select! {
         () = accept(&listener, &shared, &connections) => {}
         () = shutdown_requested(&mut stop) => {}
@@ -73,16 +73,16 @@ async fn accept(listener: &TcpListener, shared: &Shared, connections: &TaskTrack
                 failures += 1;
                 if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
                     warned = Some(Instant::now());
-                    tracing::warn!(%error, open = shared.admission.open(), "connections can't be accepted");
+                    tracing::warn!(%error, open = shared.limiter.open(), "connections can't be accepted");
                 }
-                shared.admission.make_room();
+                shared.limiter.make_room();
                 sleep(back_off(failures)).await;
             }
         }
     }
 }
 
-/// Waits for open requests and for answers without a reader; interrupts what takes too long.
+/// Waits for open requests and for answers without a reader. Interrupts those that take too long.
 async fn drain(app: &App, connections: &TaskTracker) {
     let ended = async {
         connections.wait().await;
@@ -102,19 +102,19 @@ async fn drain(app: &App, connections: &TaskTracker) {
     }
 }
 
-/// Waits for the end of a part of the host, but not for long.
+/// Waits a short time for the end of a part of the host.
 async fn bounded(part: &'static str, end: impl Future) {
     if timeout(CLOSE, end).await.is_err() {
         tracing::warn!(part, "it took too long to end and was left");
     }
 }
 
-/// Waits until the process is asked to end; a signal that can't come any more counts as one.
+/// Waits until the process is asked to end. A closed channel counts as that.
 async fn shutdown_requested(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Where the host is reached: as it was told, or where it listens.
+/// The host's URL: the public URL, or else the address on which it listens.
 pub fn url(public: Option<&url::Url>, listening: SocketAddr) -> String {
     match public {
         Some(public) => public.as_str().trim_end_matches('/').to_owned(),
@@ -123,7 +123,7 @@ pub fn url(public: Option<&url::Url>, listening: SocketAddr) -> String {
     }
 }
 
-/// Says when the process is asked to end (SIGTERM, or Ctrl-C). A second signal ends it at once.
+/// Signals when the process is asked to end (SIGTERM or Ctrl-C). A second signal ends it at once.
 pub fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
@@ -136,7 +136,7 @@ pub fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
                 _ = interrupt.recv() => SignalKind::interrupt(),
             };
             if again {
-                // As shells tell of a process that a signal ended.
+                // The exit code that shells use for a process that a signal has ended.
                 std::process::exit(128 + kind.as_raw_value());
             }
             sender.send_replace(true);

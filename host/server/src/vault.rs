@@ -1,5 +1,5 @@
-//! `resly vault`: which master keys are in use, and everything moved to the newest one; on the store itself, or by a host
-//! that is running, which keeps a SQLite folder to itself.
+//! `resly vault`: shows the master keys in use, or rotates to the newest. It works on the store itself, or asks a
+//! running host, because that locks a SQLite folder.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -9,10 +9,8 @@ use std::{
 
 use anyhow::{Context, bail};
 use resly_core::time::Random;
-use resly_service::{
-    master_keys::{self, MasterKeysInUse},
-    random::OsRandom,
-};
+use resly_http::answers::VaultKeys;
+use resly_service::random::OsRandom;
 use resly_store::OpenError;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -24,8 +22,8 @@ use crate::{
 /// A rotation of a million organizations takes minutes.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
-/// Does it, and tells how things stand.
-pub async fn run(config: &Config, rotate: bool) -> anyhow::Result<MasterKeysInUse> {
+/// Rotates if that was asked for. Returns the master keys in use.
+pub async fn run(config: &Config, rotate: bool) -> anyhow::Result<VaultKeys> {
     match &config.operator_key {
         Some(key) => ask(config.listen, key, rotate).await,
         None => match here(config, rotate).await {
@@ -38,21 +36,21 @@ pub async fn run(config: &Config, rotate: bool) -> anyhow::Result<MasterKeysInUs
     }
 }
 
-/// On the store itself.
-async fn here(config: &Config, rotate: bool) -> Result<MasterKeysInUse, SecretsError> {
+/// Works on the store itself.
+async fn here(config: &Config, rotate: bool) -> Result<VaultKeys, SecretsError> {
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let keys = secrets::master_keys(config, rotate)?;
     let store = secrets::open_store(config).await?;
     let wrapping = secrets::wrapping(&keys, &store, &random);
-    // A database from before API keys had a secret of their own gets it while the old master key is at hand.
+    // A database from before API keys had their own secret gets it now, while the old master key is available.
     secrets::pepper(&wrapping, &keys, &store, &*random).await?;
-    let done = if rotate { master_keys::rotate(&wrapping).await } else { master_keys::status(&wrapping).await };
+    let done = if rotate { wrapping.rotate().await } else { wrapping.status().await };
     store.close().await;
-    done.map_err(SecretsError::Closed)
+    done.map(VaultKeys::from).map_err(SecretsError::Closed)
 }
 
-/// By the host that listens on this machine.
-async fn ask(listen: SocketAddr, key: &SecretString, rotate: bool) -> anyhow::Result<MasterKeysInUse> {
+/// Asks the host that listens on this machine.
+async fn ask(listen: SocketAddr, key: &SecretString, rotate: bool) -> anyhow::Result<VaultKeys> {
     let host = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -73,14 +71,14 @@ async fn ask(listen: SocketAddr, key: &SecretString, rotate: bool) -> anyhow::Re
 }
 
 fn client() -> reqwest::Result<reqwest::Client> {
-    // The client wants one even for plain HTTP; whoever comes first installs it.
+    // The client needs a provider even for plain HTTP. Another caller may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     builder.tls_certs_only([]).timeout(PATIENCE).build()
 }
 
-/// What a person should do next.
-pub fn render_report(keys: &MasterKeysInUse, rotated: bool) -> String {
+/// The report for a person, with what to do next.
+pub fn render_report(keys: &VaultKeys, rotated: bool) -> String {
     let newest = &keys.newest;
     let mut lines = Vec::new();
     if rotated {
@@ -115,27 +113,24 @@ pub fn render_report(keys: &MasterKeysInUse, rotated: bool) -> String {
 mod tests {
     use super::*;
 
-    fn keys(in_use: &[(&str, u64)]) -> MasterKeysInUse {
+    fn keys(in_use: &[(&str, u64)]) -> VaultKeys {
         let in_use = in_use.iter().map(|(id, count)| ((*id).to_owned(), *count)).collect();
         let newest = "k2".to_owned();
-        MasterKeysInUse { newest, moved: 3, in_use, removable: vec![], missing: vec![], unreadable: 0, done: false }
+        VaultKeys { newest, moved: 3, in_use, removable: vec![], missing: vec![], unreadable: 0, done: false }
     }
 
     #[test]
     fn a_person_is_told_what_to_do_next() {
         let removable = vec!["k1".to_owned()];
-        let done = MasterKeysInUse { done: true, removable, ..keys(&[("k2", 4)]) };
+        let done = VaultKeys { done: true, removable, ..keys(&[("k2", 4)]) };
         assert!(render_report(&done, true).contains("nothing needs `k1` any more"));
-        assert!(
-            render_report(&MasterKeysInUse { done: true, ..keys(&[("k2", 4)]) }, false).contains("only master key")
-        );
+        assert!(render_report(&VaultKeys { done: true, ..keys(&[("k2", 4)]) }, false).contains("only master key"));
         let waiting = render_report(&keys(&[("k1", 2), ("k2", 1)]), false);
         assert!(waiting.contains("`k1` is still needed by 2") && waiting.contains("resly vault rotate"), "{waiting}");
-        let missing = render_report(&MasterKeysInUse { missing: vec!["k0".to_owned()], ..keys(&[("k0", 1)]) }, true);
+        let missing = render_report(&VaultKeys { missing: vec!["k0".to_owned()], ..keys(&[("k0", 1)]) }, true);
         assert!(missing.contains("not given `k0`") && missing.contains("moved 3"), "{missing}");
         assert!(
-            render_report(&MasterKeysInUse { unreadable: 1, ..keys(&[("k2", 1)]) }, true)
-                .contains("keep every master key")
+            render_report(&VaultKeys { unreadable: 1, ..keys(&[("k2", 1)]) }, true).contains("keep every master key")
         );
     }
 }

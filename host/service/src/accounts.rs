@@ -1,4 +1,5 @@
-//! Accounts of connections: which client they are authorized for, whether there is one, and how they end.
+//! Accounts of connections: the client that they are authorized for, whether one is connected, and how they are
+//! revoked.
 
 pub mod authorization;
 mod error;
@@ -24,10 +25,10 @@ use tokio::time::timeout;
 
 pub use self::error::AccountError;
 
-/// What the credentials of this shape are bound as.
+/// The version of the credentials' format.
 const VERSION: u32 = 1;
 
-/// What a connection's own credentials are bound to.
+/// The binding of a connection's own credentials.
 pub fn binding(organization: OrganizationId, connection: ConnectionId) -> EncryptionContext {
     EncryptionContext { organization, connection, field: "credentials".into(), version: VERSION }
 }
@@ -36,30 +37,30 @@ pub fn binding(organization: OrganizationId, connection: ConnectionId) -> Encryp
 const AT_ONCE: usize = 8;
 const ALL_REVOKED: Duration = Duration::from_secs(120);
 
-/// What became of an account's tokens at the service.
+/// Whether the service has revoked an account's tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revocation {
-    /// The service said so, or offers no revocation, or there was nothing to revoke.
+    /// The service has revoked them, or offers no revocation, or there was nothing to revoke.
     Done,
-    /// They are forgotten here. Why the service may still take them, without a secret.
+    /// The host has deleted them, but the service may still accept them. The text says why, without a secret.
     Unconfirmed(String),
 }
 
 /// The accounts of all organizations on this host.
 pub struct Accounts {
-    pub keeper: Arc<TokenRefresher>,
+    pub refresher: Arc<TokenRefresher>,
     store: Store,
     /// The operator's clients, by bundled connector.
     shared: BTreeMap<String, Arc<Credentials>>,
 }
 
 impl Accounts {
-    pub fn new(keeper: Arc<TokenRefresher>, store: Store, shared: BTreeMap<String, Arc<Credentials>>) -> Self {
-        Self { keeper, store, shared }
+    pub fn new(refresher: Arc<TokenRefresher>, store: Store, shared: BTreeMap<String, Arc<Credentials>>) -> Self {
+        Self { refresher, store, shared }
     }
 
-    /// Whose account a call of this connection uses, and how it is renewed. `None` when the connection's own credentials
-    /// are what it sends.
+    /// The account that a call of this connection uses, and how it is renewed. `None` when the call sends the
+    /// connection's own credentials.
     pub fn spec(
         &self,
         connection: &Connection,
@@ -79,8 +80,8 @@ impl Accounts {
         Some(AccountSpec { key, oauth: oauth.cloned().map(Box::new), settings: connection.settings.clone(), client })
     }
 
-    /// The connection's own client, else the operator's. What an organization defined itself never gets the operator's:
-    /// its `token_url` would.
+    /// The connection's own client, else the operator's. A connector that an organization defined never gets the
+    /// operator's client, because its `token_url` would receive it.
     fn client(&self, connection: &Connection, installable: &Installable) -> AppClient {
         match (&connection.credentials, installable.origin) {
             (Some(sealed), _) => AppClient::Sealed(sealed.clone(), binding(connection.organization, connection.id)),
@@ -92,7 +93,7 @@ impl Accounts {
         }
     }
 
-    /// Whether a connection has what its environment asks for. What each visitor brings isn't asked here.
+    /// Whether a connection has the credentials that its environment needs. Those of its visitors don't count.
     pub async fn is_credentialed(
         &self,
         connection: &Connection,
@@ -108,8 +109,7 @@ impl Accounts {
         }
     }
 
-    /// The same as [`Self::is_credentialed`], as far as an admin enters it: a person's agreement isn't asked for, nor what a
-    /// visitor brings.
+    /// The same as [`Self::is_credentialed`] for what an admin enters: a person's consent doesn't count either.
     pub fn has_credentials(&self, connection: &Connection, installable: &Installable) -> bool {
         match connection.auth_in(&installable.manifest) {
             Auth::None => true,
@@ -123,8 +123,8 @@ impl Accounts {
         !matches!(self.client(connection, installable), AppClient::None)
     }
 
-    /// What is missing where [`Self::is_credentialed`] says no, and how it comes there.
-    pub fn lacks(&self, connection: &Connection, installable: &Installable) -> (&'static str, Remedy) {
+    /// What is missing when [`Self::is_credentialed`] is false, and how to add it.
+    pub fn missing_credential(&self, connection: &Connection, installable: &Installable) -> (&'static str, Remedy) {
         match connection.auth_in(&installable.manifest) {
             Auth::Oauth2(_) if !self.has_client(connection, installable) => {
                 ("the client of an OAuth app", Remedy::SetClient)
@@ -140,8 +140,8 @@ impl Accounts {
         Ok(self.store.account(&key).await?.filter(|account| account.sealed.is_some()))
     }
 
-    /// Asks the service to forget accounts that were just forgotten here. One account is waited for; more are many
-    /// visitors', whose tokens end in the background.
+    /// Asks the service to revoke accounts that were just deleted here. It waits for the organization's own account.
+    /// Visitors' accounts may be many, so they are revoked in the background.
     pub async fn revoke(
         self: &Arc<Self>,
         connection: &Connection,
@@ -169,10 +169,10 @@ impl Accounts {
         }
     }
 
-    /// Asks the service to forget one account.
+    /// Asks the service to revoke one account.
     pub async fn revoke_one(&self, spec: &AccountSpec, account: &Account) -> Revocation {
         let Some(sealed) = &account.sealed else { return Revocation::Done };
-        match self.keeper.revoke(spec, sealed).await {
+        match self.refresher.revoke(spec, sealed).await {
             Ok(()) => Revocation::Done,
             Err(error) => {
                 tracing::warn!(%error, organization = %spec.key.organization, connection = %spec.key.connection,
@@ -190,7 +190,7 @@ impl Accounts {
     }
 }
 
-/// How the connection does OAuth, if it does.
+/// The connection's OAuth settings. `None` when it authenticates in another way.
 pub fn oauth<'i>(connection: &Connection, installable: &'i Installable) -> Option<&'i OAuth> {
     match connection.auth_in(&installable.manifest) {
         Auth::Oauth2(oauth) => Some(oauth),

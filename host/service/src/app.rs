@@ -1,4 +1,4 @@
-//! What use cases work on: every part of a running host, put together by `resly_server::compose`.
+//! [`App`] holds the parts of a running host that use cases work on. `resly_server::compose` builds it.
 
 use std::{
     collections::BTreeMap,
@@ -11,6 +11,7 @@ use std::{
 
 use resly_core::{
     connector::{account::SealedCredentials, call::Connectors, health::Schedule},
+    counters::Counters,
     id::{ConnectionId, OrganizationId},
     knowledge::library::Library,
     time::{Clock, Random},
@@ -31,24 +32,25 @@ use crate::{
 #[error("this host isn't listening and has no RESLY_PUBLIC_URL")]
 pub struct NoPublicUrl;
 
-/// A running host, without what belongs to one way of calling it.
+/// The parts of a running host, apart from those that only HTTP needs.
 pub struct App {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    pub counters: Arc<Counters>,
     pub store: Store,
     pub turns: Turns,
     pub connectors: Connectors,
     pub catalogue: Arc<ConnectorCatalog>,
     pub library: Library,
     pub sandbox: Arc<WasmSandbox>,
-    pub safe: Arc<CredentialSealer>,
+    pub sealer: Arc<CredentialSealer>,
     pub accounts: Arc<Accounts>,
     pub egress: Arc<Egress>,
     /// Where SQLite, keys and caches are.
     pub data: PathBuf,
-    /// The bundled connectors are being compiled.
+    /// Whether the bundled connectors are being compiled.
     pub preparing: AtomicBool,
-    /// What the world calls this host: as configured, else where it listens.
+    /// The host's public URL: the configured one, else the address on which it listens.
     pub public_url: OnceLock<String>,
     pub wrapping: Wrapping,
     pub keyring: Keyring,
@@ -68,16 +70,16 @@ impl App {
         connection: ConnectionId,
         credentials: BTreeMap<String, String>,
     ) -> Result<SealedCredentials, VaultError> {
-        self.safe.seal(organization, connection, credentials).await
+        self.sealer.seal(organization, connection, credentials).await
     }
 
-    /// What the world calls this host, without a slash at its end.
+    /// The host's public URL, without a slash at its end.
     pub fn public_url(&self) -> Result<&str, NoPublicUrl> {
         self.public_url.get().map(String::as_str).ok_or(NoPublicUrl)
     }
 
-    /// Makes the bundled connectors ready, so that the first question doesn't wait for a compiler. `progress` is told
-    /// before each.
+    /// Compiles the bundled connectors, so that the first question doesn't wait for that. Calls `progress` before each
+    /// one.
     pub async fn prepare_connectors(&self, progress: &(dyn Fn(String) + Sync)) -> Result<(), ComponentError> {
         self.preparing.store(true, Ordering::Relaxed);
         let prepared = self.prepare_each(progress).await;

@@ -10,7 +10,7 @@ static MAPPING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mapping.wasm")
 static HTTP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/http.wasm"));
 static CONNECTORS: &[Source] = include!(concat!(env!("OUT_DIR"), "/connectors.rs"));
 
-/// What a folder of `plugins` holds.
+/// The files of a folder of `plugins`.
 struct Source {
     folder: &'static str,
     manifest: &'static str,
@@ -18,7 +18,7 @@ struct Source {
     wasm: Option<&'static [u8]>,
 }
 
-/// A bundled manifest that can't be used: a mistake in this build.
+/// A bundled connector can't be used. This is a mistake in the build.
 #[derive(Debug, thiserror::Error)]
 #[error("the bundled connector `{connector}` can't be used: {detail}")]
 pub struct BundleError {
@@ -29,12 +29,12 @@ pub struct BundleError {
 /// A connector that the binary carries.
 struct Bundled {
     manifest: Arc<Manifest>,
-    /// What runs it: its own component, packed, or the runner of declarative connectors.
+    /// The component that runs it: its own, packed, or the runner of declarative connectors.
     component: Digest,
     wasm: Option<&'static [u8]>,
 }
 
-/// What the binary carries.
+/// The connectors and components that the binary carries.
 pub struct Bundle {
     mapper: Digest,
     runner: Digest,
@@ -73,7 +73,7 @@ impl Bundle {
         self.runner
     }
 
-    /// All of them.
+    /// All connectors.
     pub fn installables(&self) -> impl Iterator<Item = Installable> {
         self.connectors.iter().map(Bundled::installable)
     }
@@ -110,7 +110,7 @@ impl Bundled {
         Ok(Self { manifest: Arc::new(manifest), component, wasm })
     }
 
-    /// Packed anew each time it is asked for, which is when it has to be compiled: the host doesn't keep a copy.
+    /// Packs the component. The host keeps no copy, because it needs the bytes only to compile them.
     fn packed(&self) -> Option<Bytes> {
         pack(self.wasm?, &self.manifest).map(Bytes::from).ok()
     }

@@ -36,7 +36,7 @@ pub struct CatalogEntry {
     pub signer: Option<PublicKey>,
     /// What an uploaded component imports.
     pub imports: Vec<String>,
-    /// `None` for what the binary carries.
+    /// `None` for a bundled connector.
     pub created_at: Option<Timestamp>,
 }
 
@@ -95,20 +95,20 @@ impl ConnectorCatalog {
     pub async fn all(&self, organization: OrganizationId) -> Result<Vec<CatalogEntry>, StoreError> {
         let own = self.store.list_connectors(organization).await?;
         let bundled = self.bundle.installables().map(CatalogEntry::bundled);
-        Ok(bundled.chain(own.into_iter().map(|stored| self.listed(stored))).collect())
+        Ok(bundled.chain(own.into_iter().map(|stored| self.entry(stored))).collect())
     }
 
     /// All versions of one connector, the newest first.
     pub async fn versions(&self, organization: OrganizationId, id: &str) -> Result<Vec<CatalogEntry>, StoreError> {
         let bundled = self.bundle.installable(id).map(CatalogEntry::bundled);
         let own = self.store.connector_versions(organization, id).await?;
-        let own = own.into_iter().map(|stored| self.listed(stored));
+        let own = own.into_iter().map(|stored| self.entry(stored));
         let mut versions: Vec<CatalogEntry> = bundled.into_iter().chain(own).collect();
         versions.sort_by_cached_key(|listed| Reverse(version_order(&listed.installable.manifest.version)));
         Ok(versions)
     }
 
-    /// The version that is asked for, or the newest that may be installed; when none may, why the newest may not.
+    /// Chooses this version, or the newest that may be installed. When none may, the error says why the newest may not.
     pub async fn choose(
         &self,
         organization: OrganizationId,
@@ -136,7 +136,7 @@ impl ConnectorCatalog {
         Err(newest.unwrap_or(NotInstallable::Missing))
     }
 
-    fn listed(&self, stored: StoredConnector) -> CatalogEntry {
+    fn entry(&self, stored: StoredConnector) -> CatalogEntry {
         let RequestedGrants { manifest, signer } = stored.asking;
         // The runner changes with the host, not with the definition.
         let component = if stored.origin == Origin::Declarative { self.runner() } else { stored.component };
@@ -171,7 +171,7 @@ impl CatalogEntry {
         }
     }
 
-    /// Whether it may be installed.
+    /// Checks whether the version may be installed.
     pub fn check(&self, trust: &Trust) -> Result<(), NotInstallable> {
         let version = || self.installable.manifest.version.clone();
         let reason = || self.reason.clone().unwrap_or_default();
@@ -191,7 +191,7 @@ impl CatalogEntry {
         self.installable.origin != Origin::Uploaded || !trust.required || vouched()
     }
 
-    /// What an upload asks for beyond the approved ones that came before it; `None` when it is the first.
+    /// What an upload asks for beyond the approved uploads before it. `None` when it is the first.
     pub fn changes(&self, versions: &[Self]) -> Option<GrantChanges> {
         if self.installable.origin != Origin::Uploaded {
             return None;
@@ -211,7 +211,8 @@ impl CatalogEntry {
     }
 }
 
-/// By precedence (Semantic Versioning 2.0.0, item 11). What is no version comes first; a manifest's check refuses it.
+/// Orders by precedence (Semantic Versioning 2.0.0, item 11). An invalid version sorts first; a manifest's check
+/// refuses it.
 fn version_order(version: &str) -> Option<Version> {
     Version::parse(version).ok()
 }
@@ -230,7 +231,7 @@ impl Catalogue for ConnectorCatalog {
         }
         let stored = self.store.connector(organization, connector, version).await?;
         let stored = stored.filter(|stored| stored.state == VersionState::Ready && stored.approval.allows());
-        Ok(stored.map(|stored| self.listed(stored).installable))
+        Ok(stored.map(|stored| self.entry(stored).installable))
     }
 }
 

@@ -1,8 +1,10 @@
-//! Looks, when it is time, whether the connections that chats use work: the test of their manifest, called by the host.
+//! Checks on a schedule whether the connections that chats use work. A check calls the test of the connector's
+//! manifest.
 //!
-//! What a check tells is taken in where every call's news is (`core/src/connector/health.rs`). It is logged with the caller
-//! `health`, counts toward no meter and no bill, and has the bounds that any call of that connector has. A host makes
-//! [`AT_ONCE`] at a time, so that customers' calls find places; which host makes which is settled by a lease.
+//! Its result changes the connection's health as that of any call does (`core/src/connector/health.rs`). It is logged
+//! with the caller `health`, counts toward no meter and no bill, and has the same limits as any call of that connector.
+//! A host makes [`AT_ONCE`] checks at a time, so that customers' calls find places. A lease decides which host makes a
+//! check.
 
 use std::time::Duration;
 
@@ -21,12 +23,12 @@ use crate::App;
 
 /// Checks that one host makes at a time.
 const AT_ONCE: u32 = 4;
-/// How long a check may outlive its host. A call takes a minute at most.
+/// The lease on a check. A call takes a minute at most.
 const LEASE: Duration = Duration::from_secs(180);
-/// When to look again after a check that told nothing: the host was full, say.
+/// How long to wait after a check without a result, for example because the host was full.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// Makes every check that is due; how many. Does nothing where the operator wants none.
+/// Makes every check that is due, and returns how many. Does nothing when the operator wants no checks.
 pub async fn run_due(app: &App) -> Result<usize, StoreError> {
     let mut made = 0;
     while app.schedule.is_some() {
@@ -53,8 +55,8 @@ async fn check_connection(app: &App, check: DueCheck) -> Result<(), StoreError> 
     app.store.postpone_check(check, app.clock.now().plus(AGAIN)).await
 }
 
-/// Whether the check told anything of the connection. One whose manifest has no test is called by nobody, and waits for
-/// what traffic tells.
+/// Returns whether the check had a result. A connection without a test in its manifest isn't called. Its health follows
+/// from its traffic.
 async fn run_check(app: &App, check: DueCheck) -> Result<bool, CallError> {
     let DueCheck { organization, connection } = check;
     let connection = app.store.connection(organization, connection).await?.ok_or(CallError::NoConnection)?;

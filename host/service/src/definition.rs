@@ -1,4 +1,4 @@
-//! A declarative definition on its way in: read, checked whole, and examined in the sandbox, for the API and for authors.
+//! Declarative definitions: reads one, finds all of its mistakes, and runs an action of it dry.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     App, FieldError,
     actions::{self, ActionError, DryRun, ManualCaller},
-    connections::{self, fit},
+    connections::{self, validate},
 };
 
 /// Why a definition can't be taken in.
@@ -25,12 +25,12 @@ pub enum DefinitionError {
     /// Every mistake, at its path.
     #[error("{} mistakes in the definition", .0.len())]
     Violations(Vec<Violation>),
-    /// It could not be examined right now.
+    /// The sandbox could not check it right now.
     #[error("{}", .0.for_admin())]
     Unexamined(Fault),
 }
 
-/// Why a definition shows no request.
+/// Why a definition can't be run dry.
 #[derive(Debug, thiserror::Error)]
 pub enum DryRunError {
     #[error(transparent)]
@@ -49,7 +49,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// A definition within a JSON body: its TOML is a text there.
+    /// A definition within a JSON body. A string is its TOML.
     pub fn within(document: Value) -> Self {
         match document {
             Value::String(toml) => Self::Toml(toml),
@@ -57,7 +57,7 @@ impl Source {
         }
     }
 
-    /// For a thread that may block: schemas are compiled, and a definition may have many.
+    /// Reads the definition. Call it on a thread that may block, because it compiles the definition's schemas.
     pub fn read(self) -> ParsedManifest {
         match self {
             Self::Json(document) => from_value(document),
@@ -66,7 +66,7 @@ impl Source {
     }
 }
 
-/// The addresses of a manifest's OAuth that speak plain http, which this host would refuse at the first authorization.
+/// The OAuth addresses of a manifest with plain http. This host would refuse them at the first authorization.
 pub fn plain_http(app: &App, manifest: &Manifest) -> Vec<Violation> {
     let mut mistakes = Vec::new();
     for (nth, auth) in manifest.auths().enumerate() {
@@ -89,12 +89,8 @@ pub fn plain_http(app: &App, manifest: &Manifest) -> Vec<Violation> {
     mistakes
 }
 
-/// The definition, if it is without a mistake: in its shape, in what it says, in its filters and in its templates.
-pub async fn usable(
-    app: &App,
-    organization: OrganizationId,
-    reading: ParsedManifest,
-) -> Result<Manifest, DefinitionError> {
+/// Checks a definition: its shape, its meaning, its filters and its templates. Returns its manifest, or every mistake.
+pub async fn validate(app: &App, organization: OrganizationId, reading: ParsedManifest) -> Result<Manifest, DefinitionError> {
     let ParsedManifest { manifest, violations: mistakes } = reading;
     let Some(manifest) = manifest else { return Err(DefinitionError::Violations(mistakes)) };
     let mut mistakes: Violations = mistakes.into_iter().collect();
@@ -103,7 +99,7 @@ pub async fn usable(
             mistakes.extend([mistake]);
         }
     }
-    // What is wrong already is not told twice, and a stand-in not at all.
+    // Members that have a mistake already aren't reported twice.
     for (at, _) in manifest.actions.iter().enumerate().filter(|(_, action)| action.request.is_none()) {
         let path = format!("/actions/{at}/request");
         if !mistakes.cover(&path) {
@@ -119,9 +115,9 @@ pub async fn usable(
     if mistakes.is_empty() { Ok(manifest) } else { Err(DefinitionError::Violations(mistakes.into_list())) }
 }
 
-/// What to run of a definition.
+/// What to run of a definition, and with which settings and input.
 pub struct DryRunSpec {
-    /// What a connection would be set to.
+    /// The settings that a connection would have.
     pub settings: Value,
     pub action: String,
     pub input: Value,
@@ -135,9 +131,9 @@ pub async fn dry_run(
     spec: DryRunSpec,
 ) -> Result<DryRun, DryRunError> {
     let organization = by.organization;
-    let manifest = usable(app, organization, reading).await?;
-    let settings = fit::with_defaults(&manifest, spec.settings);
-    let mistakes = fit::check_settings(&manifest, &settings);
+    let manifest = validate(app, organization, reading).await?;
+    let settings = validate::with_defaults(&manifest, spec.settings);
+    let mistakes = validate::check_settings(&manifest, &settings);
     if !mistakes.is_empty() {
         return Err(DryRunError::Settings(mistakes));
     }

@@ -1,4 +1,4 @@
-//! What is wrong with a request, member by member.
+//! The mistakes of a request, each with the path of its member.
 
 use resly_manifest::mask;
 use serde::Serialize;
@@ -19,10 +19,10 @@ impl FieldError {
     }
 }
 
-/// Characters of a name that people give to something.
+/// The longest name, in characters.
 const NAME: usize = 100;
 
-/// What is wrong with the member `name` of a request.
+/// Checks the member `name` of a request.
 pub fn check_name(name: &str) -> Option<FieldError> {
     let fits = !name.trim().is_empty() && name.chars().count() <= NAME;
     (!fits).then(|| FieldError::new("name", "1 to 100 characters are expected"))

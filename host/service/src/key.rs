@@ -1,4 +1,4 @@
-//! API keys: how they look, how they are made, and how they are kept.
+//! The text of an API key: how it is made, parsed, hashed and verified.
 //!
 //! `rsk_live_<id>_<secret>_<crc>`: the key's id (a UUID as 32 hex digits), 32 random bytes in lower-case base32 (RFC 4648
 //! without padding, 52 characters), and the CRC-32 of everything before it as 8 hex digits. The prefix lets secret
@@ -18,7 +18,7 @@ const SECRET_LEN: usize = 52;
 const ID_LEN: usize = 32;
 const CRC_LEN: usize = 8;
 
-/// A key as its owner writes it: the only moment at which the secret exists in the clear.
+/// A new key. Its secret exists in the clear only here.
 pub struct NewSecret {
     pub id: KeyId,
     /// Shown once.
@@ -27,11 +27,11 @@ pub struct NewSecret {
     pub hash: [u8; 32],
 }
 
-/// A key that reads well: not yet known to exist.
+/// A well-formed key, which needn't exist.
 pub struct ParsedKey<'a> {
     pub id: KeyId,
     pub kind: KeyKind,
-    /// Everything but the checksum: what is hashed.
+    /// The text without the checksum. This is what is hashed.
     signed: &'a str,
 }
 
@@ -46,15 +46,17 @@ pub enum MalformedKey {
     Checksum,
 }
 
-/// What hashes are keyed with, so that a copy of the database alone lets nobody test keys: random, kept under the master
-/// key (`secrets.rs`), the same on all hosts of a database. No `Debug`, wiped when dropped.
+/// The secret with which keys are hashed, so that a copy of the database isn't enough to test keys. It is random,
+/// wrapped under the master key (`secrets.rs`) and the same on all hosts of a database. It has no `Debug` and is wiped
+/// when dropped.
 pub struct Pepper(Zeroizing<Vec<[u8; LEN]>>);
 
-/// Of one pepper, in bytes.
+/// The length of one pepper, in bytes.
 const LEN: usize = 32;
 
 impl Pepper {
-    /// From 32 bytes or several times as many: the first 32 hash, all of them verify. `None` for anything else.
+    /// Reads one or more peppers of 32 bytes each. The first one hashes new keys, and all of them verify. `None` for
+    /// another length.
     pub fn new(bytes: &[u8]) -> Option<Self> {
         let (peppers, rest) = bytes.as_chunks();
         (!peppers.is_empty() && rest.is_empty()).then(|| Self(Zeroizing::new(peppers.to_vec())))
@@ -69,7 +71,7 @@ impl Pepper {
         mac.finalize().into_bytes().into()
     }
 
-    /// Whether `key` is the one that `stored` was made of. Takes the same time whatever the answer.
+    /// Whether `stored` is the hash of `key`. Takes the same time whatever the result.
     pub fn verifies(&self, key: &ParsedKey<'_>, stored: &[u8; 32]) -> bool {
         self.0
             .iter()
@@ -92,7 +94,7 @@ impl Pepper {
 }
 
 impl NewSecret {
-    /// The text to show, once.
+    /// The text, to be shown once.
     pub fn expose(&self) -> &str {
         self.text.expose_secret()
     }
@@ -114,7 +116,7 @@ fn base32() -> &'static Encoding {
     &ENCODING
 }
 
-/// Reads a key, and refuses what can't be one before anything is looked up.
+/// Parses a key. A text that can't be a key is refused without a look-up.
 pub fn parse(text: &str) -> Result<ParsedKey<'_>, MalformedKey> {
     let (kind, rest) = [KeyKind::Secret, KeyKind::Publishable]
         .into_iter()

@@ -1,5 +1,7 @@
-//! The keys of this host: makes them, and tells who a caller is, remembering the answer for less than a second, so that
-//! a deleted key is worth nothing a second later on every host, and at once on the one that deleted it.
+//! Creates API keys, and identifies callers by them.
+//!
+//! An identity is remembered for less than a second. A deleted key therefore stops working within a second on every
+//! host, and at once on the host that deleted it.
 
 use std::{
     collections::HashMap,
@@ -22,10 +24,10 @@ use crate::{
     origins::Origins,
 };
 
-/// What is left of the second that a deletion may take is for the read itself.
+/// A deletion may take a second. The rest of it is for the read itself.
 const REMEMBERED: Duration = Duration::from_millis(800);
 
-/// What a new key may do.
+/// The properties of a new key.
 #[derive(Clone, Debug)]
 pub struct KeySpec {
     pub organization: OrganizationId,
@@ -55,7 +57,7 @@ impl KeySpec {
     }
 }
 
-/// Who a caller is, and how fast the key may be used.
+/// A caller, and the rate limits of the caller's key.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub principal: Arc<Principal>,
@@ -64,9 +66,9 @@ pub struct Identity {
     pub rate_limits: RateLimits,
 }
 
-/// Why a caller is not known.
+/// Why a key identifies nobody.
 #[derive(Debug, thiserror::Error)]
-pub enum Unknown {
+pub enum AuthenticationError {
     #[error("the API key can't be right: {0}")]
     Malformed(#[from] MalformedKey),
     #[error("the API key is not known: it was deleted, has expired, or belongs to another host")]
@@ -75,7 +77,7 @@ pub enum Unknown {
     Store(#[from] StoreError),
 }
 
-/// A key as it is remembered.
+/// A remembered key.
 struct Remembered {
     identity: Arc<Identity>,
     secret_hash: [u8; 32],
@@ -109,33 +111,33 @@ impl Keyring {
         &self.origins
     }
 
-    /// A key that isn't deleted, as the store has it now.
+    /// Reads a key from the store. `None` when there is no such key.
     pub(crate) async fn stored(&self, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
         self.store.key_by_id(id).await
     }
 
-    /// Who presents this key.
-    pub async fn identify(&self, presented: &str) -> Result<Arc<Identity>, Unknown> {
+    /// Identifies the caller who presents this key.
+    pub async fn identify(&self, presented: &str) -> Result<Arc<Identity>, AuthenticationError> {
         let parsed = key::parse(presented)?;
         let found = self
             .remembered
             .try_get_with(parsed.id, async {
                 let stored = self.store.key_by_id(parsed.id).await?;
                 if stored.is_some() {
-                    // About once a second for a key in use: a note for the admin, not a record.
+                    // About once a second for a key in use, because admins need no exact time.
                     self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(parsed.id, self.clock.now());
                 }
                 Ok::<_, StoreError>(stored.map(|stored| Arc::new(Remembered::from(stored))))
             })
             .await
             .map_err(|error| (*error).clone())?
-            .ok_or(Unknown::NoSuchKey)?;
+            .ok_or(AuthenticationError::NoSuchKey)?;
         let proven = self.pepper.verifies(&parsed, &found.secret_hash) && found.identity.principal.kind == parsed.kind;
         let expired = found.expires_at.is_some_and(|at| at <= self.clock.now());
-        if proven && !expired { Ok(Arc::clone(&found.identity)) } else { Err(Unknown::NoSuchKey) }
+        if proven && !expired { Ok(Arc::clone(&found.identity)) } else { Err(AuthenticationError::NoSuchKey) }
     }
 
-    /// Makes a key. Its secret is in the answer and nowhere else.
+    /// Creates a key. Only the returned value holds its secret.
     pub async fn create(&self, spec: KeySpec) -> Result<NewSecret, StoreError> {
         let (secret, new) = self.mint(spec);
         self.store.create_key(new).await?;
@@ -143,7 +145,7 @@ impl Keyring {
         Ok(secret)
     }
 
-    /// Puts a new key in an old one's place; the old one works until `overlap` is over.
+    /// Replaces a key by a new one. The old one works until `overlap` has passed.
     pub async fn rotate(
         &self,
         organization: OrganizationId,
@@ -187,7 +189,7 @@ impl Keyring {
         }
     }
 
-    /// Has this host ask the store the next time: about the key, and about what origins keys allow.
+    /// Makes this host ask the store the next time, both for the key and for the origins that keys allow.
     async fn forget(&self, key: &KeyId) {
         self.remembered.invalidate(key).await;
         self.origins.forget();

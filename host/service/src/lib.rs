@@ -1,7 +1,7 @@
-//! Use cases: what a request, a command or a job means. Called alike by the API, the command line, the jobs and the demo.
+//! Use cases. The API, the command line, the jobs and the demo call the same functions.
 //!
-//! No axum here, and no HTTP status: errors are the domain's, and who calls decides how they are shown. [`App`] holds the
-//! parts that a use case works on; `resly_server::compose` puts them together.
+//! Nothing here knows axum or an HTTP status: errors are the domain's, and the caller renders them. [`App`] holds the
+//! parts that a use case works on; `resly_server::compose` builds it.
 
 pub mod accounts;
 pub mod actions;
@@ -17,7 +17,6 @@ pub mod key;
 pub mod keyring;
 pub mod keys;
 pub mod logs;
-pub mod master_keys;
 pub mod organizations;
 pub mod origins;
 pub mod outbound;

@@ -8,11 +8,11 @@ use crate::App;
 /// A page of the log.
 pub struct Logs {
     pub page: LogPage,
-    /// What the log took today, in the sandbox and in production.
+    /// How much of its budget the log has used today, in the sandbox and in production.
     pub today: [LogDay; 2],
 }
 
-/// The calls that a query is about, newest first.
+/// The calls that match a query, newest first.
 pub async fn list(app: &App, organization: OrganizationId, query: LogQuery) -> Result<Logs, StoreError> {
     let page = app.store.logs(organization, query).await?;
     let today = app.store.log_today(organization, app.clock.now()).await?;

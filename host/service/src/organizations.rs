@@ -1,5 +1,5 @@
-//! Organizations: make one, find the one that a person names. For the command line and the demo, which have a store but
-//! not always a running host.
+//! Organizations: create one, or find the one that a person names. The command line and the demo use this. They have a
+//! store, but not always a running host.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ impl fmt::Display for OrganizationName {
     }
 }
 
-/// Why there is no organization to work on.
+/// Why an organization can't be created or found.
 #[derive(Debug, thiserror::Error)]
 pub enum OrganizationError {
     #[error("there is an organization `{0}` already")]
@@ -80,7 +80,7 @@ pub async fn create(
     Ok(id)
 }
 
-/// The organization of a name, made when there is none.
+/// Finds the organization with this name, or creates it.
 pub async fn find_or_create(app: &App, name: OrganizationName) -> Result<OrganizationId, OrganizationError> {
     match app.store.organization_named(name.as_str()).await? {
         Some(organization) => Ok(organization),
@@ -88,7 +88,7 @@ pub async fn find_or_create(app: &App, name: OrganizationName) -> Result<Organiz
     }
 }
 
-/// The organization that goes by a name or an id: its id and name.
+/// Finds the organization with this name or id. Returns its id and name.
 pub async fn choose(store: &Store, name_or_id: &str) -> Result<(OrganizationId, String), OrganizationError> {
     let mut found = store.organizations_called(name_or_id).await?;
     match (found.pop(), found.is_empty()) {

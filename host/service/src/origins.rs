@@ -1,4 +1,4 @@
-//! Which origins some publishable key allows: what a CORS preflight, which carries no key, is answered by.
+//! The origins that publishable keys allow. They decide how a CORS preflight is answered, because it carries no key.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ impl Origins {
         Self { store, remembered: Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build() }
     }
 
-    /// A store that can't answer allows nothing.
+    /// Whether any publishable key allows the origin. False when the store can't be read.
     pub async fn allowed(&self, origin: &str) -> bool {
         let look_up = async {
-            // Nobody allows the origin of a sandboxed frame or a file.
+            // `null` is the origin of sandboxed frames and files. No key can allow it.
             if origin == "null" { Ok(false) } else { self.store.origin_allowed(origin).await }
         };
         self.remembered.try_get_with_by_ref(origin, look_up).await.unwrap_or_else(|error| {

@@ -1,5 +1,4 @@
-//! The way out, for one call: the connection's hosts and credential, handed to egress; and the safe that credentials
-//! rest in.
+//! Implements ports on egress and the vault: opens sessions for calls, seals credentials, and keeps wrapped keys.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -22,7 +21,7 @@ use resly_vault::{Credentials, Rewrapped, SecretOwner, Vault, VaultError, VaultS
 
 use crate::accounts::{Accounts, binding};
 
-/// The vault, on this host's store.
+/// Seals the credentials of connections and accounts.
 pub struct CredentialSealer {
     vault: Arc<Vault>,
 }
@@ -41,7 +40,7 @@ impl CredentialSealer {
         self.vault.seal(&binding(organization, connection), &Credentials::new(credentials)).await
     }
 
-    /// Seals what a visitor's account is opened with, where that isn't OAuth.
+    /// Seals the credentials of a visitor's account that doesn't use OAuth.
     pub async fn seal_account(
         &self,
         key: &AccountKey,
@@ -51,7 +50,7 @@ impl CredentialSealer {
     }
 }
 
-/// Opens sessions of the one egress.
+/// Opens egress sessions for calls.
 pub struct EgressFactory {
     pub egress: Arc<Egress>,
     pub vault: Arc<Vault>,
@@ -67,9 +66,9 @@ impl OutboundFactory for EgressFactory {
         visitor: Option<&str>,
         allowance: &Allowance,
     ) -> Result<Arc<dyn Outbound>, Fault> {
-        // An account that nobody connected was missed before.
+        // The call's admission has refused a call whose account isn't connected.
         if !self.accounts.has_credentials(connection, installable) {
-            let (what, remedy) = self.accounts.lacks(connection, installable);
+            let (what, remedy) = self.accounts.missing_credential(connection, installable);
             let fault = Fault::new(FaultKind::NeedsAuth, format!("the connection lacks {what}"));
             return Err(fault.with_remedy(remedy));
         }
@@ -98,7 +97,7 @@ impl EgressFactory {
         let account = self.accounts.spec(connection, installable, visitor);
         let credentials = match (account, &connection.credentials) {
             (Some(who), _) => {
-                CredentialSource::Account { keeper: Arc::clone(&self.accounts.keeper), who: Arc::new(who) }
+                CredentialSource::Account { keeper: Arc::clone(&self.accounts.refresher), who: Arc::new(who) }
             }
             (None, None) => CredentialSource::None,
             (None, Some(sealed)) => CredentialSource::Sealed {
@@ -122,7 +121,7 @@ impl EgressFactory {
     }
 }
 
-/// Where what the master keys wrap is kept.
+/// Keeps wrapped keys in the store.
 pub struct WrappedKeys(pub Store);
 
 #[async_trait]

@@ -4,7 +4,7 @@ use resly_core::{connector::connection::Connection, error::StoreError, id::Organ
 
 use crate::App;
 
-/// What a person sees first.
+/// The usage and the connections of an organization.
 pub struct Overview {
     pub usage: UsageReport,
     pub connections: Vec<Connection>,

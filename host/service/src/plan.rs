@@ -20,7 +20,7 @@ pub enum PlanError {
     Store(#[from] StoreError),
 }
 
-/// What is to be different; what is absent stays.
+/// The properties to change. What is absent stays.
 #[derive(Default)]
 pub struct PlanPatch {
     /// By meter; `None` is unlimited.

@@ -5,12 +5,9 @@ use resly_core::{
     id::{OrganizationId, PublisherId},
 };
 use resly_manifest::signature::PublicKey;
-use resly_store::{Publisher, Trust};
+use resly_store::{AddPublisherError, Publisher, Trust};
 
 use crate::{App, FieldError, check_name};
-
-/// More would be a list that nobody looks through.
-const MOST: usize = 100;
 
 /// Why something can't be done with a publisher.
 #[derive(Debug, thiserror::Error)]
@@ -19,10 +16,8 @@ pub enum PublisherError {
     Missing,
     #[error("{} mistakes in what was sent", .0.len())]
     Invalid(Vec<FieldError>),
-    #[error("there are {MOST} publishers; delete one first")]
-    TooMany,
-    #[error("there is a publisher with this key already")]
-    Known,
+    #[error(transparent)]
+    Refused(#[from] AddPublisherError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -44,14 +39,9 @@ pub async fn add(app: &App, organization: OrganizationId, new: NewPublisher) -> 
     let key = public_key.parse().and_then(PublicKey::trustworthy);
     let invalid = |message: String| PublisherError::Invalid(vec![FieldError::new("public_key", message)]);
     let public_key = key.map_err(|error| invalid(error.to_string()))?;
-    if app.store.trust(organization).await?.publishers.len() >= MOST {
-        return Err(PublisherError::TooMany);
-    }
     let now = app.clock.now();
     let publisher = Publisher { id: PublisherId(app.random.uuid(now)), name, public_key, created_at: now };
-    if !app.store.add_publisher(organization, publisher.clone()).await? {
-        return Err(PublisherError::Known);
-    }
+    app.store.add_publisher(organization, publisher.clone()).await?;
     Ok(publisher)
 }
 

@@ -1,5 +1,5 @@
-//! Uploaded connectors: looked at before anything of them runs, compiled in their organization's turn, and taken up again
-//! when the host that compiled them died.
+//! Uploaded components: inspects them without running them, compiles them, and compiles those again whose host died
+//! meanwhile.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,10 +11,10 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use crate::App;
 
-/// How often a host that compiles a version says that it is still at it.
+/// How often a host renews its lease on a version that it compiles.
 const RENEW_EVERY: Duration = Duration::from_secs(LEASE.as_secs() / 3);
 
-/// What a packed file says of itself.
+/// What the host reads of a packed file.
 #[derive(Debug)]
 pub struct InspectedUpload {
     pub asking: RequestedGrants,
@@ -22,7 +22,7 @@ pub struct InspectedUpload {
     pub imports: Vec<String>,
 }
 
-/// A file that no host takes.
+/// Why a file can't be taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     #[error(transparent)]
@@ -41,7 +41,8 @@ impl InspectError {
     }
 }
 
-/// Reads a packed file without running or compiling anything of it. Work in proportion to its size, for a blocking thread.
+/// Reads a packed file without running or compiling it. This takes time in proportion to its size, so call it on a
+/// thread that may block.
 pub fn inspect(wasm: &[u8]) -> Result<InspectedUpload, InspectError> {
     let checked = resly_sandbox::precheck(wasm)?;
     let manifest = resly_sandbox::read_manifest(wasm)?;
@@ -54,7 +55,7 @@ pub fn inspect(wasm: &[u8]) -> Result<InspectedUpload, InspectError> {
     })
 }
 
-/// Compiles a version that was kept as compiling, on a task of its own, and says in the store how that went.
+/// Compiles a version on a task of its own, and stores the result.
 pub fn compile(app: &Arc<App>, version: CompileJob) -> JoinHandle<()> {
     let app = Arc::clone(app);
     tokio::spawn(async move {
@@ -75,7 +76,7 @@ async fn run(app: &App, version: CompileJob) -> Result<(), StoreError> {
     };
     match prepared {
         Ok(_) => app.store.settle_connector(version, None).await,
-        // The host's own trouble is not the component's: its lease runs out, and it is taken up again.
+        // The host failed and not the component. The lease ends, and then the version is compiled again.
         Err(error) if error.retryable() => {
             tracing::warn!(%error, connector = version.connector, "an upload could not be compiled now");
             Ok(())
@@ -84,7 +85,7 @@ async fn run(app: &App, version: CompileJob) -> Result<(), StoreError> {
     }
 }
 
-/// Takes up what no host is compiling any more.
+/// Compiles the versions whose lease has ended.
 pub async fn resume(app: &Arc<App>) -> Result<(), StoreError> {
     for version in app.store.claim_compiling(app.clock.now()).await? {
         tracing::info!(connector = version.connector, version = version.version, "compiling an upload again");

@@ -1,4 +1,4 @@
-//! The organization's webhook: its secret, and the delivery of what waits to be told.
+//! An organization's webhook: its secrets, and the delivery of its messages.
 
 mod settings;
 
@@ -8,6 +8,7 @@ use futures::future::join_all;
 use resly_core::{
     alert::{Event, payload, wait_after},
     connector::account::SealedCredentials,
+    counters::{Counters, WEBHOOK_ATTEMPTS},
     error::StoreError,
     id::{OrganizationId, WebhookId},
     time::{Clock, Random, Timestamp},
@@ -18,13 +19,13 @@ use resly_vault::{Credentials, Vault, VaultError};
 use secrecy::SecretString;
 use serde_json::json;
 
-pub use self::settings::{RotatedSecret, WebhookError, WebhookSet, WebhookSpec, rotate_secret, set};
+pub use self::settings::{RotatedSecret, SavedWebhook, WebhookError, WebhookSpec, rotate_secret, set};
 
 /// Messages that one host sends at a time.
 const AT_ONCE: u32 = 8;
-/// How long a try may outlive its host. Egress gives it 15 seconds.
+/// The lease on a delivery. Egress gives an attempt 15 seconds.
 const LEASE: Duration = Duration::from_secs(60);
-/// The receiver wants no more of this (RFC 9110 15.5.11).
+/// The receiver wants no more messages (RFC 9110, section 15.5.11).
 const GONE: u16 = 410;
 
 /// Cheap to clone.
@@ -35,17 +36,18 @@ pub struct WebhookDispatcher {
     pub vault: Arc<Vault>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    pub counters: Arc<Counters>,
 }
 
-/// What became of a test.
+/// The result of a test.
 #[derive(Debug)]
-pub struct Tested {
+pub struct TestDelivery {
     pub status: Option<u16>,
     pub error: Option<String>,
 }
 
 impl WebhookDispatcher {
-    /// A new secret: as it is shown once, and as it is kept.
+    /// Creates a secret. Returns it in the clear, to be shown once, and sealed.
     pub async fn mint(
         &self,
         organization: OrganizationId,
@@ -56,7 +58,7 @@ impl WebhookDispatcher {
         Ok((shown, sealed.0))
     }
 
-    /// Sends every message that is due; how many.
+    /// Sends every message that is due. Returns how many.
     pub async fn deliver_due(&self) -> Result<usize, StoreError> {
         let mut sent = 0;
         loop {
@@ -88,8 +90,8 @@ impl WebhookDispatcher {
         self.store.settle_delivery(due.organization, due.id, DeliveryAttempt { status, error, again_at }, now).await
     }
 
-    /// Sends a message that tells nothing, once, and says how that went. `None` when there is no webhook.
-    pub async fn test(&self, organization: OrganizationId) -> Result<Option<Tested>, StoreError> {
+    /// Sends a test message once, and returns the result. `None` when there is no webhook.
+    pub async fn test(&self, organization: OrganizationId) -> Result<Option<TestDelivery>, StoreError> {
         let now = self.clock.now();
         let text = payload(Event::WebhookTest, now, json!({"message": "This is a test."}));
         let begun = self.store.begin_delivery(organization, Event::WebhookTest, text, now.plus(LEASE), now).await?;
@@ -97,11 +99,17 @@ impl WebhookDispatcher {
         let (status, error) = self.send(&due).await;
         let tried = DeliveryAttempt { status, error: error.clone(), again_at: None };
         self.store.settle_delivery(organization, due.id, tried, self.clock.now()).await?;
-        Ok(Some(Tested { status, error }))
+        Ok(Some(TestDelivery { status, error }))
     }
 
-    /// The answer's status, and why it isn't a success.
+    /// Returns the response's status, and why the attempt failed.
     async fn send(&self, due: &DueDelivery) -> (Option<u16>, Option<String>) {
+        let (status, error) = self.attempt(due).await;
+        self.counters.count(&WEBHOOK_ATTEMPTS, if error.is_none() { "delivered" } else { "failed" });
+        (status, error)
+    }
+
+    async fn attempt(&self, due: &DueDelivery) -> (Option<u16>, Option<String>) {
         let at = self.clock.now();
         let secrets = match self.secrets(due.organization, &due.webhook, at).await {
             Ok(secrets) => secrets,
@@ -119,7 +127,7 @@ impl WebhookDispatcher {
         }
     }
 
-    /// Those that sign now: the newest first.
+    /// The secrets that sign now, the newest first.
     async fn secrets(
         &self,
         organization: OrganizationId,

@@ -1,4 +1,4 @@
-//! What is done when a customer's message matches: add a rule, replace it.
+//! Workflows, which are rules for customers' messages: add one, and replace one.
 
 use resly_core::{
     connector::call::{CallError, ConnectionStore},
@@ -9,7 +9,7 @@ use resly_core::{
 
 use crate::{App, FieldError};
 
-/// How many triggers, and bytes of one, and of a name.
+/// The most triggers, and the most bytes of a trigger and of a name.
 const TRIGGERS: usize = 50;
 const TRIGGER: usize = 200;
 const NAME: usize = 200;
@@ -27,11 +27,11 @@ pub enum WorkflowError {
     Store(#[from] StoreError),
 }
 
-/// A rule as it was written.
+/// A rule as an admin sent it.
 #[derive(Default)]
 pub struct WorkflowSpec {
     pub name: String,
-    /// Any of them in a message is a match.
+    /// A message that contains one of them is a match.
     pub triggers: Vec<String>,
     /// The id of the connection that a match is about.
     pub connection: Option<String>,
@@ -41,7 +41,8 @@ pub struct WorkflowSpec {
     pub instructions: Option<String>,
     /// True when absent.
     pub enabled: Option<bool>,
-    /// What couldn't be read. It is told together with what is found here, and its members aren't looked at.
+    /// The mistakes of members that couldn't be read. They are told together with those found here, and these members
+    /// aren't checked again.
     pub unread: Vec<FieldError>,
 }
 
@@ -105,7 +106,7 @@ async fn check(
     Ok(Workflow { id, name, triggers, connection, action, instructions, enabled, created_at })
 }
 
-/// Every mistake that can be told without the store.
+/// The mistakes that can be found without the store.
 fn check_texts(spec: &WorkflowSpec) -> Vec<FieldError> {
     let was_read = |path: &str| !spec.unread.iter().any(|mistake| mistake.path == path);
     let mut mistakes = Vec::new();

@@ -100,7 +100,7 @@ pub use self::{
     open::{OpenError, StoreConfig},
     organizations::{NewOrganization, Plan, PlanChange},
     page::Cursor,
-    publishers::{Publisher, Trust},
+    publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
     rates::{RateClaim, RateGrant},
     recover::Recovered,
     tickets::Ticket,
@@ -122,6 +122,13 @@ pub struct Store {
     parts: Arc<Mutex<()>>,
     /// How much the log may still take today: see [`log_budget`].
     log_budget: Arc<log_budget::LogBudget>,
+}
+
+/// Connections to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUsage {
+    pub open: u32,
+    pub in_use: u32,
 }
 
 #[derive(Clone)]
@@ -186,6 +193,18 @@ impl Store {
                 writer.close().await;
             }
             Backend::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+
+    /// The connections of the pool that answers reads; on PostgreSQL, writes as well.
+    pub fn pool_usage(&self) -> PoolUsage {
+        let of = |open: u32, idle: usize| PoolUsage {
+            open,
+            in_use: open.saturating_sub(u32::try_from(idle).unwrap_or(open)),
+        };
+        match &self.backend {
+            Backend::Sqlite { readers, .. } => of(readers.size(), readers.num_idle()),
+            Backend::Postgres { pool, .. } => of(pool.size(), pool.num_idle()),
         }
     }
 

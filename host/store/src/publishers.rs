@@ -9,10 +9,24 @@ use resly_manifest::signature::PublicKey;
 
 use crate::{
     Store,
-    error::{failed, unexpected},
+    error::{OperationError, failed, unexpected},
     sql::{execute, row, rows},
-    types::{Id, Text, Time},
+    types::{Count, Id, Text, Time},
 };
+
+/// The publishers of an organization. More would be a list that nobody looks through.
+pub const PUBLISHERS_MOST: u64 = 100;
+
+/// Why a publisher isn't added.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AddPublisherError {
+    #[error("there are {PUBLISHERS_MOST} publishers; delete one first")]
+    TooMany,
+    #[error("there is a publisher with this key already")]
+    Known,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 #[derive(Clone, Debug)]
 pub struct Publisher {
@@ -79,10 +93,15 @@ impl Store {
         })
     }
 
-    /// False when the organization has a publisher with this key already.
-    pub async fn add_publisher(&self, organization: OrganizationId, new: Publisher) -> Result<bool, StoreError> {
+    pub async fn add_publisher(&self, organization: OrganizationId, new: Publisher) -> Result<(), AddPublisherError> {
         self.write("add a publisher", move |mut db| {
             Box::pin(async move {
+                // Publishers that are added at once are counted one after the other.
+                let lock = db.pick(
+                    "SELECT id FROM organizations WHERE id = $1",
+                    "SELECT id FROM organizations WHERE id = $1 FOR NO KEY UPDATE",
+                );
+                row!(db, (Id,), lock, Id(organization.0))?;
                 let added = execute!(
                     db,
                     "INSERT INTO publishers (id, organization_id, name, public_key, created_at)
@@ -93,7 +112,15 @@ impl Store {
                     new.public_key.0.as_slice(),
                     Time(new.created_at)
                 )?;
-                Ok(added > 0)
+                if added == 0 {
+                    return Err(OperationError::Refused(AddPublisherError::Known));
+                }
+                let count = "SELECT count(*) FROM publishers WHERE organization_id = $1";
+                let with_new = row!(db, (Count,), count, Id(organization.0))?;
+                if with_new.is_some_and(|(Count(count),)| count > PUBLISHERS_MOST) {
+                    return Err(OperationError::Refused(AddPublisherError::TooMany));
+                }
+                Ok(())
             })
         })
         .await

@@ -39,7 +39,7 @@ async fn every_list_refuses_a_parameter_that_it_does_not_know() {
             path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect::<Vec<_>>().join("/");
         let (status, problem) = get(&app, &format!("{path}?conection=1")).await;
         assert_eq!((status, &problem["parameter"]), (400, &json!("conection")), "{path}: {problem}");
-        assert_eq!(problem["type"], "/docs/problems/invalid-header");
+        assert_eq!(problem["type"], "/docs/problems/invalid-parameter");
         asked += 1;
     }
     assert!(asked > 15, "{asked}");
@@ -71,6 +71,17 @@ async fn a_name_that_there_is_not_is_refused_with_those_there_are() {
         assert_eq!((status, &problem["parameter"]), (400, &json!(parameter)), "{query}: {problem}");
     }
     assert_eq!(get(&app, "/api/admin/logs?status=ok&reason=upstream&caller=chat&limit=5").await.0, 200);
+}
+
+#[tokio::test]
+async fn every_mistake_of_a_query_is_told_at_once() {
+    let app = TestApp::start().await;
+    let (status, problem) = get(&app, "/api/admin/logs?conection=1&limit=0&status=okay&from=yesterday").await;
+    assert_eq!((status, &problem["type"]), (400, &json!("/docs/problems/invalid-parameter")), "{problem}");
+    let errors = problem["errors"].as_array().unwrap();
+    let paths: Vec<&Value> = errors.iter().map(|error| &error["path"]).collect();
+    assert_eq!(paths, ["status", "from", "limit", "conection"], "{problem}");
+    assert!(!problem.to_string().contains("yesterday"), "{problem}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The AI SDK from npm talks to a running server in both its protocols, and its user confirms a write.
 
-use resly_tests::{app::binary, demo::Demo};
+use resly_tests::{demo::Demo, host::binary};
 
 #[test]
 fn the_ai_sdk_understands_both_protocols() {

@@ -70,7 +70,11 @@ async fn unknown_routes_and_methods_are_problems_too() {
     let missing = app.send_as(&app.key, "GET", "/api/nothing").await;
     assert_eq!(missing.status(), 404);
     assert_eq!(missing.headers()["content-type"], "application/problem+json");
-    assert_eq!(app.send_as(&app.key, "GET", "/api/chat").await.status(), 405);
+    let wrong = app.send_as(&app.key, "GET", "/api/chat").await;
+    assert_eq!(wrong.status(), 405);
+    assert_eq!(wrong.headers()["allow"], "POST");
+    let problem: Value = wrong.json().await.unwrap();
+    assert_eq!(problem["type"], "/docs/problems/method-not-allowed");
 }
 
 #[tokio::test]

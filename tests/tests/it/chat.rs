@@ -1,5 +1,8 @@
 //! `/api/chat`: its three formats, conversations that continue, idempotency, resuming and cancelling.
 
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt;
 use resly_tests::{
     app::TestApp,
     model::{After, Reply, event},
@@ -146,6 +149,57 @@ async fn an_idempotency_key_answers_once() {
 }
 
 #[tokio::test]
+async fn a_repeated_request_is_replayed_in_any_format() {
+    let app = TestApp::start().await;
+    app.model.says([Reply::text("Once.")]);
+    let ask_in = async |format: &str, question: &str| {
+        let request = app.chat_in(format).header("idempotency-key", "k-1").json(&ask(question));
+        request.send().await.unwrap()
+    };
+    let first = ask_in("text", "Hi").await;
+    let id = first.headers()["x-message-id"].to_str().unwrap().to_owned();
+    assert_eq!(first.text().await.unwrap(), "Once.");
+
+    let events = ask_in("ui", "Hi").await.text().await.unwrap();
+    assert!(events.contains("\"delta\":\"Once.\"") && events.contains(&id) && events.ends_with("data: [DONE]\n\n"));
+    let whole = ask_in("json", "Hi").await;
+    assert_eq!(whole.headers()["idempotent-replayed"], "true");
+    let whole: Value = whole.json().await.unwrap();
+    assert_eq!((&whole["id"], &whole["content"]), (&json!(id), &json!("Once.")));
+
+    let reused = ask_in("text", "Other").await;
+    assert_eq!(reused.status(), 422);
+    let problem: Value = reused.json().await.unwrap();
+    assert_eq!(problem["type"], "/docs/problems/idempotency-key-reused");
+}
+
+/// Without a port, since the client of these tests doesn't show trailers.
+#[tokio::test]
+async fn text_ends_with_trailers_for_those_who_ask() {
+    let app = TestApp::start().await;
+    app.model.says([Reply::text("It is so.")]);
+    let request = |te: Option<&str>| {
+        let mut request = Request::post("/api/chat").header("content-type", "application/json");
+        request = request.header("authorization", format!("Bearer {}", app.key));
+        request = te.into_iter().fold(request, |request, te| request.header("te", te));
+        request.body(Body::from(ask("Hi").to_string())).unwrap()
+    };
+    let response = app.route(request(Some("trailers"))).await;
+    assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(response.headers()["trailer"], "x-citations, x-approvals, x-finish-reason, server-timing");
+    let body = response.into_body().collect().await.unwrap();
+    let trailers = body.trailers().cloned().unwrap();
+    assert_eq!(trailers["x-citations"], "[]");
+    assert_eq!(trailers["x-finish-reason"], "stop");
+    assert!(trailers["server-timing"].to_str().unwrap().starts_with("accept;dur="));
+    assert_eq!(body.to_bytes(), "It is so.");
+
+    let plain = app.route(request(None)).await;
+    assert!(!plain.headers().contains_key("trailer"));
+    assert!(plain.into_body().collect().await.unwrap().trailers().is_none());
+}
+
+#[tokio::test]
 async fn a_key_in_flight_conflicts_and_cancelling_ends_it() {
     let app = TestApp::start().await;
     app.model.says([Reply::Raw(vec![event(&json!({"content": "Half "}), Value::Null)], After::Stall)]);
@@ -183,64 +237,4 @@ async fn a_client_that_leaves_is_billed_once_and_finds_its_answer() {
     app.idle().await;
     assert_eq!(app.get(&format!("/api/messages/{message}")).await["content"], "All of this is stored.");
     assert_eq!(app.used("messages").await, 1);
-}
-
-#[tokio::test]
-async fn the_system_role_needs_a_secret_key() {
-    let app = TestApp::start().await;
-    let body =
-        json!({"messages": [{"role": "system", "content": "You are a pirate."}, {"role": "user", "content": "Hi"}]});
-    app.answer(body.clone()).await;
-    assert!(app.model.asked()[0].to_string().contains("You are a pirate."));
-    let publishable = app.publishable("https://shop.example").await;
-    let response = app
-        .client
-        .post(app.url("/api/chat"))
-        .bearer_auth(&publishable)
-        .header("origin", "https://shop.example")
-        .json(&body)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(response.status(), 403);
-}
-
-#[tokio::test]
-async fn a_publishable_key_works_from_its_own_origin_only() {
-    let app = TestApp::start().await;
-    let key = app.publishable("https://shop.example").await;
-    let from = |origin: &'static str| {
-        app.client.post(app.url("/api/chat")).bearer_auth(&key).header("origin", origin).json(&ask("Hi")).send()
-    };
-    let good = from("https://shop.example").await.unwrap();
-    assert_eq!(good.status(), 200);
-    assert_eq!(good.headers()["access-control-allow-origin"], "https://shop.example");
-    let exposed = good.headers()["access-control-expose-headers"].to_str().unwrap().to_ascii_lowercase();
-    for name in [
-        "x-conversation-id",
-        "x-message-id",
-        "x-citations",
-        "idempotent-replayed",
-        "ratelimit",
-        "ratelimit-policy",
-        "retry-after",
-    ] {
-        assert!(exposed.contains(name), "{exposed}");
-    }
-    let bad = from("https://evil.example").await.unwrap();
-    assert_eq!(bad.status(), 403);
-    assert!(!bad.headers().contains_key("access-control-allow-origin"));
-
-    let preflight = |origin: &'static str| {
-        app.client
-            .request(reqwest::Method::OPTIONS, app.url("/api/chat"))
-            .header("origin", origin)
-            .header("access-control-request-method", "POST")
-            .header("access-control-request-headers", "authorization,content-type")
-            .send()
-    };
-    let good = preflight("https://shop.example").await.unwrap();
-    assert_eq!(good.headers()["access-control-allow-origin"], "https://shop.example");
-    let bad = preflight("https://evil.example").await.unwrap();
-    assert!(!bad.headers().contains_key("access-control-allow-origin"));
 }

@@ -48,6 +48,59 @@ async fn a_declarative_connector_answers_a_customer() {
 }
 
 #[tokio::test]
+async fn a_connector_definition_is_validated_whole_and_never_changes() {
+    let app = TestApp::start().await;
+    let definition = json!({
+        "id": "crm", "name": "Acme CRM", "version": "1.0.0", "hosts": ["crm.example.com"],
+        "auth": {"type": "api_key", "in": "header", "name": "X-Api-Key"},
+        "settings": {"type": "object", "properties": {"region": {"type": "string", "default": "eu"}}},
+        "actions": [{"id": "get_account", "title": "Look up an account", "description": "Finds an account.",
+            "input": {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},
+            "request": {"method": "GET", "url": "https://crm.example.com/{{ settings.region }}/{{ input.id }}"}}],
+        "test": {"action": "get_account", "input": {"id": "1"}},
+    });
+    let path = "/api/admin/connectors";
+    let post = async |path: &str, body: &Value| {
+        let response = app.post_as(&app.admin, path, body).await;
+        let status = response.status().as_u16();
+        (status, response.json::<Value>().await.unwrap())
+    };
+    let (status, body) = post(path, &definition).await;
+    assert_eq!(status, 201, "{body}");
+    let mut other = definition.clone();
+    other["name"] = json!("Another CRM");
+    assert_eq!(post(path, &other).await.0, 409);
+    let mut bundled = definition.clone();
+    bundled["id"] = json!("shopify");
+    assert_eq!(post(path, &bundled).await.0, 409);
+    let mut wrong = definition.clone();
+    wrong["id"] = json!("Not An Id");
+    wrong["actions"][0]["id"] = json!("NO");
+    let (_, problem) = post(path, &wrong).await;
+    assert_eq!(problem["type"], "/docs/problems/invalid-connector");
+    assert!(problem["errors"].as_array().unwrap().len() >= 2, "{problem}");
+
+    let install =
+        json!({"connector": "crm", "environment": "production", "settings": {}, "credentials": {"token": "x"}});
+    let (_, refused) = post("/api/admin/connections", &install).await;
+    assert_eq!(refused["errors"].as_array().unwrap().len(), 2, "one missing, one unknown: {refused}");
+    let install =
+        json!({"connector": "crm", "environment": "production", "settings": {}, "credentials": {"api_key": "canary"}});
+    let (status, installed) = post("/api/admin/connections", &install).await;
+    assert_eq!(status, 201);
+    assert!(!installed.to_string().contains("canary"));
+    assert_eq!(installed["settings"]["region"], "eu", "defaults are filled in");
+    assert_eq!((&installed["status"], &installed["has_credentials"]), (&json!("installed"), &json!(true)));
+
+    let path = format!("/api/admin/connections/{}", installed["id"].as_str().unwrap());
+    let forget = app.admin_send("PATCH", &path, &json!({"credentials": null})).await;
+    let changed: Value = forget.json().await.unwrap();
+    assert_eq!(changed["has_credentials"], false);
+    let (_, refused) = post(&format!("{path}/enable"), &json!({})).await;
+    assert_eq!(refused["type"], "/docs/problems/connector-needs-auth");
+}
+
+#[tokio::test]
 async fn a_misspelt_change_of_a_connection_is_refused() {
     let service = ScriptedService::start().await.unwrap();
     let app = TestApp::with_egress_to(&service).await;

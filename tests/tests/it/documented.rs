@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use resly_tests::app::{binary, client};
+use resly_tests::{app::client, host::binary};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},

@@ -51,7 +51,7 @@ async fn a_connection_that_does_nothing_is_closed_whatever_it_began_with() {
         let mut stream = sent(address(&app), beginning).await;
         assert!(ends(&mut stream).await, "{:?}", String::from_utf8_lossy(beginning));
     }
-    assert!(app.api().admission.open() <= 1, "their places are free again");
+    assert!(app.api().connection_limiter.open() <= 1, "their places are free again");
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn beyond_an_addresss_share_only_health_checks_are_answered() {
     }
     assert!(raw(to, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await.starts_with("HTTP/1.1 200"));
     drop(silent);
-    while app.api().admission.open() > 0 {
+    while app.api().connection_limiter.open() > 0 {
         tokio::task::yield_now().await;
     }
     let served = raw(to, b"GET /openapi.json HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;

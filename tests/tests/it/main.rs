@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod access;
 mod admin_requests;
 mod ai_sdk;
 mod approvals;
@@ -26,7 +27,9 @@ mod injections;
 mod keys;
 mod large_bodies;
 mod logs;
+mod mappings;
 mod metering;
+mod metrics;
 mod model_faults;
 mod model_rounds;
 mod modules;
@@ -35,6 +38,7 @@ mod oauth_answers;
 mod openapi;
 mod operator;
 mod pages;
+mod panics;
 mod plain_words;
 mod proxies;
 mod rates;
@@ -42,14 +46,17 @@ mod real_binary;
 mod reasons;
 mod refusals;
 mod released;
+mod routes;
 mod several_hosts;
 mod structure;
 mod typed_client;
 mod uploads;
 mod vault;
+mod vault_command;
 mod vendor_accounts;
 mod versions;
 mod visitors;
+mod webhooks;
 
 #[test]
 fn no_orphans() {

@@ -69,9 +69,20 @@ async fn what_fails_before_the_first_byte_is_a_problem() {
 #[tokio::test]
 async fn what_fails_after_the_first_byte_never_looks_like_success() {
     let app = TestApp::start().await;
-    let broken = || Reply::Raw(vec![token("Half an "), token("answer")], After::End);
-    app.model.says([broken(), broken(), broken()]);
+    let in_band = "data: {\"error\":{\"message\":\"sk-secret\"}}\n\n".to_owned();
+    for broken in [
+        Reply::Raw(vec![token("Half an "), token("answer")], After::End),
+        Reply::Raw(vec![token("Half a line\n"), in_band], After::End),
+    ] {
+        breaks_off(&app, &broken).await;
+    }
+    app.idle().await;
+    assert_eq!(app.used("messages").await, 4, "those that saw text are counted, once each");
+}
 
+/// Asks in each format for an answer that breaks off.
+async fn breaks_off(app: &TestApp, broken: &Reply) {
+    app.model.says([broken.clone(), broken.clone(), broken.clone()]);
     let text = app.chat().json(&ask()).send().await.unwrap();
     assert_eq!(text.status(), 200);
     assert!(text.text().await.is_err(), "the connection is reset");
@@ -81,10 +92,11 @@ async fn what_fails_after_the_first_byte_never_looks_like_success() {
         TestApp::events(&ui).iter().map(|chunk| chunk["type"].as_str().unwrap().to_owned()).collect();
     assert!(types.contains(&"error".to_owned()) && !types.contains(&"finish".to_owned()), "{types:?}");
 
-    let json = app.chat_in("json").json(&ask()).send().await.unwrap();
+    let json = app.chat().header("accept", "application/json").json(&ask()).send().await.unwrap();
     assert_eq!(json.status(), 502);
-    app.idle().await;
-    assert_eq!(app.used("messages").await, 2, "the two that saw text are counted, once each");
+    let problem = json.text().await.unwrap();
+    assert!(problem.contains("/docs/problems/model-broken"), "{problem}");
+    assert!(!ui.contains("sk-secret") && !problem.contains("sk-secret"), "the provider's words stay in the log");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Stdio};
 
-use resly_tests::app::{binary, client};
+use resly_tests::{app::client, host::binary};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},

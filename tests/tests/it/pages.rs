@@ -217,6 +217,26 @@ async fn the_front_page_tells_nothing_of_the_host() {
 }
 
 #[tokio::test]
+async fn the_host_explains_itself() {
+    let app = TestApp::start().await;
+    let read = async |path: &str| {
+        let response = get(&app, path, "*/*").await;
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!((read("/healthz").await.0, read("/readyz").await.0), (200, 200));
+    let (_, explained) = read("/docs/problems/limit-reached").await;
+    assert!(explained.contains("Retry-After"), "{explained}");
+    assert_eq!(read("/docs/problems/no-such").await.0, 404);
+    assert!(read("/docs/problems").await.1.contains("## A limit is reached"));
+    let document: Value = serde_json::from_str(&read("/openapi.json").await.1).unwrap();
+    assert!(document["paths"]["/api/chat"]["post"].is_object());
+    let (_, metrics) = read("/metrics").await;
+    let one = "resly_request_duration_seconds_count{route=\"/healthz\",method=\"GET\",status=\"200\"} 1";
+    assert!(metrics.contains(one), "{metrics}");
+    assert_eq!(read("/api/nothing").await.0, 401, "who has no key learns no path");
+}
+
+#[tokio::test]
 async fn a_revisit_is_a_304() {
     let app = TestApp::start().await;
     let mut tags = BTreeSet::new();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use resly_tests::{
-    app::binary,
+    host::binary,
     model::{After, Reply, ScriptedModel, event},
 };
 use serde_json::{Value, json};
@@ -179,11 +179,11 @@ async fn a_key_is_made_beside_a_running_host_on_sqlite() {
 #[tokio::test]
 async fn a_key_is_made_beside_running_hosts_on_postgres() {
     let database = resly_tests::postgres::database().await;
-    let master = resly_tests::app::master_key();
+    let master = resly_tests::host::master_key();
     let settings = [("RESLY_DATABASE_URL", database.as_str()), ("RESLY_MASTER_KEY", master.as_str())];
     let data = tempfile::tempdir().unwrap();
-    let host = resly_tests::app::Running::start(data.path(), &settings).await.unwrap();
-    let id = resly_tests::app::make_organization(&host.app, "acme").await.to_string();
+    let host = resly_tests::host::Running::start(data.path(), &settings).await.unwrap();
+    let id = resly_tests::host::make_organization(&host.app, "acme").await.to_string();
     let own = tempfile::tempdir().unwrap();
     let create = ["key", "create", "--organization", id.as_str(), "--data", own.path().to_str().unwrap()];
     let (ok, out, said) = run(&create, &settings).await;

@@ -5,11 +5,7 @@ use std::{path::Path, process::Output};
 
 use reqwest::{Response, StatusCode};
 use resly_manifest::{Manifest, package::pack};
-use resly_tests::{
-    app::{TestApp, binary},
-    guest,
-    model::Reply,
-};
+use resly_tests::{app::TestApp, guest, host::binary, model::Reply};
 use serde_json::{Value, json};
 use tokio::process::Command;
 

@@ -47,6 +47,7 @@ use super::{
     sandbox::{Invocation, Outcome, Sandbox, StateStore},
 };
 use crate::{
+    counters::{self, Counters},
     id::{CallId, OrganizationId},
     time::{Clock, Random, Timestamp},
 };
@@ -92,6 +93,7 @@ pub struct Connectors {
     queues: FuelQueues,
     settlements: Settlements,
     schedule: Schedule,
+    counters: Arc<Counters>,
 }
 
 impl Connectors {
@@ -122,6 +124,7 @@ impl Connectors {
             queues,
             settlements,
             schedule: Schedule::default(),
+            counters: Arc::default(),
         }
     }
 
@@ -129,6 +132,12 @@ impl Connectors {
     #[must_use]
     pub fn on_schedule(self, schedule: Schedule) -> Self {
         Self { schedule, ..self }
+    }
+
+    /// Sets where calls are counted.
+    #[must_use]
+    pub fn counting(self, counters: Arc<Counters>) -> Self {
+        Self { counters, ..self }
     }
 
     /// The connector of a connection, with its schemas compiled. Cached by version.
@@ -149,15 +158,20 @@ impl Connectors {
     /// Calls an action. It runs on a task of its own, so a caller who disconnects can't leave fuel or a log row
     /// unsettled.
     pub async fn call(&self, request: CallRequest) -> Result<CallReport, CallError> {
-        let connectors = self.clone();
-        match tokio::spawn(async move { connectors.run(&request).await }).await {
-            Ok(result) => result,
+        let (connectors, caller) = (self.clone(), request.caller.kind());
+        let report = match tokio::spawn(async move { connectors.run(&request).await }).await {
+            Ok(result) => result?,
             Err(error) => {
                 tracing::error!(%error, "a connector call panicked");
                 let fault = Fault::new(FaultKind::Internal, "the host failed while it ran this call; try again");
-                Ok(CallReport::refused(fault.retryable(true)))
+                CallReport::refused(fault.retryable(true))
             }
+        };
+        self.counters.count(&counters::CONNECTOR_CALLS, caller.name());
+        if let Err(fault) = &report.result {
+            self.counters.count(&counters::CONNECTOR_FAULTS, fault.kind.name());
         }
+        Ok(report)
     }
 
     async fn run(&self, request: &CallRequest) -> Result<CallReport, CallError> {

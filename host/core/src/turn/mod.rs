@@ -28,6 +28,7 @@ use crate::{
     approval::{Approvals, ChatClient, Verdict},
     connector::{available::AvailableActions, call::Connectors},
     conversation::{ClientMessage, Message},
+    counters::Counters,
     error::StoreError,
     id::{ApprovalId, ConversationId, MessageId},
     knowledge::{Passage, RetrieveError, Retriever},
@@ -137,6 +138,7 @@ pub struct Turns {
     pub random: Arc<dyn Random>,
     pub limits: TurnLimits,
     pub live: Arc<LiveTurns>,
+    pub counters: Arc<Counters>,
 }
 
 impl Turns {

@@ -22,6 +22,7 @@ use crate::{
         round::{self, Round},
     },
     conversation::MessageStatus,
+    counters,
     error::StoreError,
     model::{
         FinishReason, ModelError, ModelEvent, ModelRequest, NumberedPassage, ProviderData, Role, TokenUsage, ToolCall,
@@ -117,7 +118,10 @@ impl Run {
                     }
                 };
                 match self.commit(status, false).await {
-                    Ok(ending) => return self.live.push(TurnEvent::Finished(Arc::new(ending))),
+                    Ok(ending) => {
+                        self.turns.counters.count(&counters::TURNS, status.name());
+                        return self.live.push(TurnEvent::Finished(Arc::new(ending)));
+                    }
                     Err(failure) => failure,
                 }
             }
@@ -134,6 +138,7 @@ impl Run {
                 }
             }
         };
+        self.turns.counters.count(&counters::TURNS, failure.slug());
         self.live.push(TurnEvent::Failed(failure));
     }
 
@@ -238,8 +243,10 @@ impl Run {
     async fn ask(&mut self, request: ModelRequest) -> Result<Asked, TurnFailure> {
         let offered = !request.tools.is_empty();
         let model = Arc::clone(&self.turns.model);
+        let counters = Arc::clone(&self.turns.counters);
         let fail = |error: ModelError| {
             tracing::warn!(%error, "the model failed");
+            counters.count(&counters::MODEL_ERRORS, error.kind());
             TurnFailure::from(&error)
         };
         let mut stream = model.stream(request).await.map_err(fail)?;

@@ -1,4 +1,4 @@
-//! `/api/admin/connections/{id}/actions/{action}` and `…/test`: a call by hand.
+//! `/api/admin/connections/{id}/actions/{action}` and `…/test`: manual calls.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use resly_core::{
 };
 use resly_service::{
     App,
-    actions::{self, Called, ManualCaller},
+    actions::{self, ManualCallReport, ManualCaller},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -25,17 +25,17 @@ use crate::{
     log_line::LogLine,
     openapi_enums,
     problem::{Problem, call_problem},
-    query::Query,
+    query::{FromQuery, Parameters, Query},
 };
 
-/// What a call gave.
+/// The result of a call.
 #[derive(Serialize, ToSchema)]
 pub struct ActionResult {
     output: Value,
     fuel: u64,
     http_calls: u32,
     duration_ms: f64,
-    /// Those of level `warn` are what a model is told beside the output.
+    /// A model is told the lines of level `warn` together with the output.
     log: Vec<LogLine>,
     /// `sandbox`: the output is sample data from the connector's fixtures.
     #[schema(value_type = openapi_enums::Environment)]
@@ -61,20 +61,25 @@ pub struct TestResult {
     fault: Option<FaultKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
-    /// Whether the same may work in a moment.
+    /// Whether the same request may succeed soon.
     #[serde(skip_serializing_if = "Option::is_none")]
     retryable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<f64>,
-    /// What to look at although it passed, such as a mapping that found nothing.
+    /// Hints about a passed test, for example that a mapping found nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
 
-/// Whose account a call by hand uses, where each visitor has one.
-#[derive(Deserialize)]
+/// The visitor whose account a manual call uses, if each visitor has one.
 pub struct AccountOwner {
     visitor: Option<String>,
+}
+
+impl FromQuery for AccountOwner {
+    fn from_query(parameters: &mut Parameters) -> Self {
+        Self { visitor: parameters.text("visitor") }
+    }
 }
 
 pub(super) fn caller(principal: &Principal, visitor: Option<String>) -> ManualCaller {
@@ -95,7 +100,8 @@ pub async fn call(
     body::Json(input): body::Json<Value>,
 ) -> Result<Json<ActionResult>, Problem> {
     let by = caller(&principal, whose.visitor);
-    let Called { report, environment } = actions::call(&app, by, connections::parse(&id)?, action, input).await?;
+    let ManualCallReport { report, environment } =
+        actions::call(&app, by, connections::parse(&id)?, action, input).await?;
     match report.result {
         Ok(output) => Ok(Json(ActionResult {
             output,
@@ -109,7 +115,7 @@ pub async fn call(
     }
 }
 
-/// Calls the action that the connector's manifest names for this.
+/// Calls the action that the connector's manifest names as its test.
 #[utoipa::path(post, path = "/api/admin/connections/{id}/test", tag = "admin", operation_id = "testConnection",
     params(("id" = String, Path, description = "The connection's id"),
         ("visitor" = Option<String>, Query, description = "Whose account, where each visitor has one")),
@@ -121,7 +127,7 @@ pub async fn test(
     Query(whose): Query<AccountOwner>,
 ) -> Result<Json<TestResult>, Problem> {
     let tested = actions::test(&app, caller(&principal, whose.visitor), connections::parse(&id)?).await?;
-    let Some(Called { report, environment }) = tested else {
+    let Some(ManualCallReport { report, environment }) = tested else {
         return Ok(Json(TestResult {
             reason: Some("no_test"),
             message: Some(

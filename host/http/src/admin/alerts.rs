@@ -1,4 +1,4 @@
-//! `/api/admin/alerts`: what an admin has to hear of.
+//! `/api/admin/alerts`: lists the alerts, and resolves one.
 
 use std::sync::Arc;
 
@@ -14,22 +14,31 @@ use resly_core::{
 };
 use resly_service::App;
 use resly_store::AlertQuery;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
-    openapi_enums, page,
+    openapi_enums,
+    pagination::{self, Page},
     problem::Problem,
-    query::{self, Query},
+    query::{FromQuery, Parameters, Query},
 };
 
-#[derive(Deserialize)]
 pub struct AlertParameters {
-    state: Option<String>,
-    connection: Option<String>,
-    before: Option<String>,
-    limit: Option<String>,
+    state: Option<AlertState>,
+    connection: Option<ConnectionId>,
+    page: Page,
+}
+
+impl FromQuery for AlertParameters {
+    fn from_query(parameters: &mut Parameters) -> Self {
+        Self {
+            state: parameters.choice("state", &AlertState::ALL, AlertState::name),
+            connection: parameters.id("connection"),
+            page: Page::from_query(parameters),
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -88,22 +97,16 @@ pub struct Alerts {
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    Query(parameters): Query<AlertParameters>,
+    Query(AlertParameters { state, connection, page }): Query<AlertParameters>,
 ) -> Result<Json<Alerts>, Problem> {
-    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
-    let query = AlertQuery {
-        state: query::choice("state", parameters.state.as_deref(), &AlertState::ALL, AlertState::name)?,
-        connection: query::id_or_time("connection", parameters.connection.as_deref())?,
-        before: page.before,
-        limit: page.limit + 1,
-    };
+    let query = AlertQuery { state, connection, before: page.before, limit: page.limit + 1 };
     let mut found = app.store.alerts(principal.organization, query).await?;
-    let more = page::cut(&mut found, page.limit);
-    let next = page::next(&found, more, |alert| (alert.created_at, alert.id.0));
+    let more = pagination::cut(&mut found, page.limit);
+    let next = pagination::next(&found, more, |alert| (alert.created_at, alert.id.0));
     Ok(Json(Alerts { alerts: found.into_iter().map(Alert::from).collect(), next }))
 }
 
-/// Takes an alert off the list of open ones. It comes back when its cause does.
+/// Resolves an alert. It is raised again when its cause returns.
 #[utoipa::path(post, path = "/api/admin/alerts/{id}/resolve", tag = "admin", operation_id = "resolveAlert",
     params(("id" = String, Path, description = "The alert's id")),
     responses((status = 200, description = "The alert as it is now", body = Alert)))]

@@ -1,4 +1,4 @@
-//! `GET /api/admin/approvals`: what people were asked to confirm, who decided it, and what came of it, newest first.
+//! `GET /api/admin/approvals`: the calls that people were asked to confirm, who decided, and the results, newest first.
 
 use std::sync::Arc;
 
@@ -10,27 +10,36 @@ use resly_core::{
 };
 use resly_service::App;
 use resly_store::ApprovalQuery;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
     chat::approvals::ApprovalOutcome,
     guard::Admin,
-    openapi_enums, page,
+    openapi_enums,
+    pagination::{self, Page},
     problem::Problem,
-    query::{self, Query},
+    query::{FromQuery, Parameters, Query},
 };
 
-/// Bytes of an output that a list shows.
+/// The most bytes of an output in the list.
 const SHOWN_BYTES: usize = 4 << 10;
 
-#[derive(Deserialize)]
 pub struct ApprovalParameters {
-    state: Option<String>,
-    connection: Option<String>,
-    before: Option<String>,
-    limit: Option<String>,
+    state: Option<ApprovalState>,
+    connection: Option<ConnectionId>,
+    page: Page,
+}
+
+impl FromQuery for ApprovalParameters {
+    fn from_query(parameters: &mut Parameters) -> Self {
+        Self {
+            state: parameters.choice("state", &ApprovalState::ALL, ApprovalState::name),
+            connection: parameters.id("connection"),
+            page: Page::from_query(parameters),
+        }
+    }
 }
 
 /// A call that a person was asked to confirm. Its members have the names that they have in the chat's API, in snake case.
@@ -123,7 +132,7 @@ pub struct ListedApprovals {
     next: Option<String>,
 }
 
-/// The approvals: what a person saw (`text`), under which key they were asked and decided, and what came of it.
+/// The approvals: the text that a person saw, the keys under which they were asked and decided, and the call's outcome.
 #[utoipa::path(get, path = "/api/admin/approvals", tag = "admin", operation_id = "listApprovals",
     params(
         ("state" = Option<String>, Query, description = "`pending`, `approved`, `declined`, `expired`, `executed` or `failed`"),
@@ -135,17 +144,11 @@ pub struct ListedApprovals {
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    Query(parameters): Query<ApprovalParameters>,
+    Query(ApprovalParameters { state, connection, page }): Query<ApprovalParameters>,
 ) -> Result<Json<ListedApprovals>, Problem> {
-    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
-    let query = ApprovalQuery {
-        state: query::choice("state", parameters.state.as_deref(), &ApprovalState::ALL, ApprovalState::name)?,
-        connection: query::id_or_time("connection", parameters.connection.as_deref())?,
-        before: page.before,
-        limit: page.limit + 1,
-    };
+    let query = ApprovalQuery { state, connection, before: page.before, limit: page.limit + 1 };
     let mut found = app.store.approvals(principal.organization, query, app.clock.now()).await?;
-    let more = page::cut(&mut found, page.limit);
-    let next = page::next(&found, more, |listed| (listed.approval.created_at, listed.approval.id.0));
+    let more = pagination::cut(&mut found, page.limit);
+    let next = pagination::next(&found, more, |listed| (listed.approval.created_at, listed.approval.id.0));
     Ok(Json(ListedApprovals { approvals: found.into_iter().map(ListedApproval::from).collect(), next }))
 }

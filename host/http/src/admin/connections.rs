@@ -1,4 +1,4 @@
-//! `/api/admin/connections`: install a connector, configure it, switch it on and off, take it out.
+//! `/api/admin/connections`: install a connector; change, enable, disable and delete the connection.
 
 mod request;
 pub(super) mod view;
@@ -94,7 +94,7 @@ pub async fn change(
     }))
 }
 
-/// Takes a connection out, with its credentials.
+/// Deletes a connection with its credentials.
 #[utoipa::path(delete, path = "/api/admin/connections/{id}", tag = "admin", operation_id = "deleteConnection",
     params(("id" = String, Path, description = "The connection's id")),
     responses((status = 204, description = "It is gone, and its tokens are revoked"),
@@ -131,12 +131,12 @@ pub async fn disable(
     Ok(Json(view(&app, connections::disable(&app, principal.organization, parse(&id)?).await?).await?))
 }
 
-/// An id that no connection can have is one that there isn't.
+/// A text that is no id looks like an id that doesn't exist.
 pub(super) fn parse(id: &str) -> Result<ConnectionId, ConnectionError> {
     id.parse().map_err(|_| ConnectionError::Missing)
 }
 
-/// What an admin is told once something was disconnected.
+/// The notice after an account was disconnected.
 pub(super) fn revoked(revocation: Revocation) -> Response {
     match revocation {
         Revocation::Done => StatusCode::NO_CONTENT.into_response(),
@@ -144,7 +144,7 @@ pub(super) fn revoked(revocation: Revocation) -> Response {
     }
 }
 
-/// A connection as it is now, with what is known of its account.
+/// A connection with its account, as an answer.
 async fn view(app: &App, connection: Connection) -> Result<view::Connection, Problem> {
     Ok(connections::describe(app, connection).await?.into())
 }

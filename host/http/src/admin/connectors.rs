@@ -1,4 +1,4 @@
-//! `/api/admin/connectors`: the catalogue, and what an organization adds to it.
+//! `/api/admin/connectors`: the catalogue, and the organization's own connectors.
 
 pub(super) mod view;
 
@@ -23,7 +23,7 @@ use crate::{
     Api, body,
     guard::Admin,
     problem::Problem,
-    query::{NoParameters, Query},
+    query::{FromQuery, NoParameters, Parameters, Query},
 };
 
 /// The connectors that can be installed: the bundled ones and the organization's own, with versions that are being
@@ -39,12 +39,17 @@ pub async fn list(
     Ok(Json(Connectors::new(&all, &trust)))
 }
 
-#[derive(serde::Deserialize)]
 pub struct VersionQuery {
     version: Option<String>,
 }
 
-/// One connector: the version that is asked for, or the newest that can be installed; and what versions there are.
+impl FromQuery for VersionQuery {
+    fn from_query(parameters: &mut Parameters) -> Self {
+        Self { version: parameters.text("version") }
+    }
+}
+
+/// One connector in this version, or in the newest that can be installed, with all of its versions.
 #[utoipa::path(get, path = "/api/admin/connectors/{id}", tag = "admin", operation_id = "getConnector",
     params(("id" = String, Path, description = "The connector's id"),
         ("version" = Option<String>, Query, description = "A version; the newest that is ready when left out")),

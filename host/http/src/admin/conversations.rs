@@ -1,4 +1,4 @@
-//! `/api/admin/conversations`: what was asked and answered.
+//! `/api/admin/conversations`: the organization's conversations with their messages.
 
 use std::sync::Arc;
 
@@ -15,22 +15,17 @@ use resly_core::{
 };
 use resly_service::App;
 use resly_store::ConversationSummary;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
-    openapi_enums, page,
+    openapi_enums,
+    pagination::{self, Page},
     problem::Problem,
     query::{NoParameters, Query},
 };
-
-#[derive(Deserialize)]
-pub struct PageParameters {
-    before: Option<String>,
-    limit: Option<String>,
-}
 
 /// A conversation without its messages.
 #[derive(Serialize, ToSchema)]
@@ -172,12 +167,11 @@ impl From<StoredUsage> for MessageUsage {
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    Query(parameters): Query<PageParameters>,
+    Query(page): Query<Page>,
 ) -> Result<Json<Conversations>, Problem> {
-    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let mut found = app.store.list_conversations(principal.organization, page.before, page.limit + 1).await?;
-    let more = page::cut(&mut found, page.limit);
-    let next = page::next(&found, more, |conversation| (conversation.created_at, conversation.id.0));
+    let more = pagination::cut(&mut found, page.limit);
+    let next = pagination::next(&found, more, |conversation| (conversation.created_at, conversation.id.0));
     Ok(Json(Conversations { conversations: found.into_iter().map(ListedConversation::from).collect(), next }))
 }
 

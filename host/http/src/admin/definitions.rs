@@ -21,15 +21,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{actions::caller, trials::DryRun};
+use super::actions::caller;
 use crate::{
     Api,
     body::{self, Admission},
+    dry_run::DryRun,
     guard::Admin,
     problem::{Problem, kinds, members::InvalidMember},
 };
 
-/// A definition out of a body, by its media type: JSON or TOML.
+/// Reads a definition from a body as JSON or TOML, by its media type.
 pub(super) async fn reading(parts: &Parts, bytes: Bytes) -> Result<ParsedManifest, Problem> {
     let json = match body::media_type(&parts.headers)?.as_deref() {
         None | Some("application/json") => true,
@@ -86,7 +87,7 @@ pub async fn check(
     let (parts, body) = request.into_parts();
     let bytes = body::read(body, &parts, body::BODY_CAP).await?;
     let reading = reading(&parts, bytes).await?;
-    match definition::usable(&app, principal.organization, reading).await {
+    match definition::validate(&app, principal.organization, reading).await {
         Ok(_) => Ok(Json(Vec::new().into())),
         Err(DefinitionError::Violations(mistakes)) => Ok(Json(mistakes.into())),
         Err(error) => Err(error.into()),
@@ -172,7 +173,7 @@ pub async fn import(
     Admin(_): Admin,
     body::LargeJson { bytes, admission }: body::LargeJson,
 ) -> Result<Response, Problem> {
-    // The document is parsed, looked through and dropped there: what leaves the thread is the answer's text.
+    // The document is parsed and dropped on that thread. Only the answer's text leaves it.
     let answer = admission.examine(move || {
         let ImportRequest { document, operations, id, name, version, server } = body::parse_large(&bytes)?;
         drop(bytes);

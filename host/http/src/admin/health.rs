@@ -1,4 +1,4 @@
-//! `GET /api/admin/connections/{id}/health`: how a connection is, why, and what to do.
+//! `GET /api/admin/connections/{id}/health`: a connection's health, its cause, and what to do.
 
 use std::sync::Arc;
 
@@ -36,13 +36,13 @@ pub struct ConnectionHealth {
     /// What an admin does next.
     #[schema(required)]
     what_to_do: Option<&'static str>,
-    /// What the last failed call said.
+    /// The message of the last failed call.
     #[schema(required)]
     message: Option<String>,
-    /// When it came into this state.
+    /// Since when it has been in this state.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
-    /// When the newest call told something.
+    /// When the newest call had a result that counts.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     checked_at: Option<Timestamp>,
     /// `null` when it isn't checked on the schedule; then the member `not_checked_because` says why.
@@ -55,7 +55,7 @@ pub struct ConnectionHealth {
     #[schema(value_type = openapi_enums::ConnectionStatus)]
     status: ConnectionStatus,
     breaker: Breaker,
-    /// Of the last 50 in production.
+    /// Among the last 50 calls in production.
     calls: usize,
     failures: usize,
     #[schema(required)]
@@ -78,7 +78,8 @@ pub enum BreakerState {
     Open,
 }
 
-/// How the connection is: what the newest calls in production told, the circuit breaker, the last 50 of those calls.
+/// The connection's health: the state that calls in production have shown, the circuit breaker, and the last 50 of
+/// these calls.
 #[utoipa::path(get, path = "/api/admin/connections/{id}/health", tag = "admin", operation_id = "getConnectionHealth",
     params(("id" = String, Path, description = "The connection's id")),
     responses((status = 200, description = "How it is", body = ConnectionHealth)))]

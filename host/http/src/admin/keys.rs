@@ -190,7 +190,7 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// An id that no key can have is one that there isn't.
+/// A text that is no id looks like an id that doesn't exist.
 fn parse(id: &str) -> Result<KeyId, KeyError> {
     id.parse().map_err(|_| KeyError::Missing)
 }

@@ -14,38 +14,21 @@ use resly_core::{
 };
 use resly_service::{App, logs};
 use resly_store::{LogPage, LogQuery};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
     guard::Admin,
     log_line::LogLine,
-    openapi_enums, page,
+    openapi_enums,
+    pagination::{self, Page},
     problem::Problem,
-    query::{self, Query},
+    query::{FromQuery, Parameters, Query},
 };
 
 /// The longest text that is searched for, in characters.
 const LONGEST: usize = 200;
-
-#[derive(Deserialize)]
-pub struct LogParameters {
-    connection: Option<String>,
-    connector: Option<String>,
-    action: Option<String>,
-    status: Option<String>,
-    reason: Option<String>,
-    environment: Option<String>,
-    caller: Option<String>,
-    key: Option<String>,
-    conversation: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-    q: Option<String>,
-    before: Option<String>,
-    limit: Option<String>,
-}
 
 /// A call of a connector.
 #[derive(Serialize, ToSchema)]
@@ -133,7 +116,7 @@ pub struct Logs {
     today: LogDays,
 }
 
-/// What the log took today.
+/// How much of its budget the log has used today.
 #[derive(Serialize, ToSchema)]
 pub struct LogDays {
     sandbox: LogDay,
@@ -143,9 +126,9 @@ pub struct LogDays {
 #[derive(Serialize, ToSchema)]
 pub struct LogDay {
     bytes: u64,
-    /// Beyond it, calls are left out or shortened.
+    /// When it is used up, calls are left out or shortened.
     limit: u64,
-    /// How many were.
+    /// How many calls were left out or shortened.
     left_out: u64,
 }
 
@@ -178,41 +161,37 @@ impl From<resly_store::LogDay> for LogDay {
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    Query(parameters): Query<LogParameters>,
+    Query(query): Query<LogQuery>,
 ) -> Result<Json<Logs>, Problem> {
     let logs::Logs { page: LogPage { calls, more }, today: [sandbox, production] } =
-        logs::list(&app, principal.organization, query(parameters)?).await?;
-    let next = page::next(&calls, more, |logged| (logged.call.created_at, logged.call.id.0));
+        logs::list(&app, principal.organization, query).await?;
+    let next = pagination::next(&calls, more, |logged| (logged.call.created_at, logged.call.id.0));
     let logs = calls.into_iter().map(LoggedCall::from).collect();
     Ok(Json(Logs { logs, next, today: LogDays { sandbox: sandbox.into(), production: production.into() } }))
 }
 
-fn query(parameters: LogParameters) -> Result<LogQuery, Problem> {
-    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
-    let to: Option<Timestamp> = query::id_or_time("to", parameters.to.as_deref())?;
-    if parameters.q.as_ref().is_some_and(|text| text.chars().count() > LONGEST) {
-        return Err(query::wrong("q", &format!("has at most {LONGEST} characters")));
+impl FromQuery for LogQuery {
+    fn from_query(parameters: &mut Parameters) -> Self {
+        let statuses: Vec<CallStatus> = CallStatus::all().collect();
+        let short = |text: &str| (text.chars().count() <= LONGEST).then(|| text.to_owned());
+        let query = Self {
+            connection: parameters.id("connection"),
+            connector: parameters.text("connector"),
+            action: parameters.text("action"),
+            status: parameters.choice("status", &statuses, CallStatus::name),
+            reason: parameters.choice("reason", &FailureReason::ALL, FailureReason::name),
+            environment: parameters.choice("environment", &Environment::ALL, Environment::name),
+            caller: parameters.choice("caller", &CallerKind::ALL, CallerKind::name),
+            key: parameters.id("key"),
+            conversation: parameters.id("conversation"),
+            from: parameters.time("from"),
+            to: parameters.time("to"),
+            text: parameters
+                .parsed("q", short, &format!("a text of {LONGEST} characters at most"))
+                .filter(|text| !text.trim().is_empty()),
+            ..Self::default()
+        };
+        let Page { before, limit } = Page::from_query(parameters);
+        Self { before, limit, ..query }
     }
-    let statuses: Vec<CallStatus> = CallStatus::all().collect();
-    let status = query::choice("status", parameters.status.as_deref(), &statuses, CallStatus::name)?;
-    let reason = query::choice("reason", parameters.reason.as_deref(), &FailureReason::ALL, FailureReason::name)?;
-    let environment =
-        query::choice("environment", parameters.environment.as_deref(), &Environment::ALL, Environment::name)?;
-    let caller = query::choice("caller", parameters.caller.as_deref(), &CallerKind::ALL, CallerKind::name)?;
-    Ok(LogQuery {
-        connection: query::id_or_time("connection", parameters.connection.as_deref())?,
-        connector: parameters.connector,
-        action: parameters.action,
-        status,
-        reason,
-        environment,
-        caller,
-        key: query::id_or_time("key", parameters.key.as_deref())?,
-        conversation: query::id_or_time("conversation", parameters.conversation.as_deref())?,
-        from: query::id_or_time("from", parameters.from.as_deref())?,
-        to,
-        before: page.before,
-        text: parameters.q.filter(|text| !text.trim().is_empty()),
-        limit: page.limit,
-    })
 }

@@ -1,4 +1,4 @@
-//! `/api/admin/publishers`: whose signatures of uploads this organization trusts, and whether it takes no others.
+//! `/api/admin/publishers`: the publishers whose signatures an organization trusts, and whether it requires one.
 
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ impl From<Trust> for Publishers {
     }
 }
 
-/// Whom this organization trusts.
+/// The publishers that this organization trusts.
 #[utoipa::path(get, path = "/api/admin/publishers", tag = "admin", operation_id = "listPublishers",
     responses((status = 200, description = "The publishers", body = Publishers)))]
 pub async fn list(
@@ -110,8 +110,8 @@ pub async fn change(
     Ok(Json(publishers::require(&app, principal.organization, patch.required).await?.into()))
 }
 
-/// Trusts a publisher no more. What is installed goes on; where a trusted publisher is required, nothing of this one's can
-/// be installed, moved to or enabled any more.
+/// Removes a publisher. Installed connectors go on working. When a trusted publisher is required, versions of this one
+/// can no longer be installed, moved to or enabled.
 #[utoipa::path(delete, path = "/api/admin/publishers/{id}", tag = "admin", operation_id = "deletePublisher",
     params(("id" = String, Path, description = "The publisher's id")),
     responses((status = 204, description = "It is gone")))]

@@ -1,4 +1,4 @@
-//! `GET /api/admin/tickets`: what customers want a person for.
+//! `GET /api/admin/tickets`: the requests of customers for a person.
 
 use std::sync::Arc;
 
@@ -8,16 +8,15 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_service::App;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{guard::Admin, page, problem::Problem, query::Query};
-
-#[derive(Deserialize)]
-pub struct TicketParameters {
-    before: Option<String>,
-    limit: Option<String>,
-}
+use crate::{
+    guard::Admin,
+    pagination::{self, Page},
+    problem::Problem,
+    query::Query,
+};
 
 #[derive(Serialize, ToSchema)]
 pub struct Ticket {
@@ -58,11 +57,10 @@ pub struct Tickets {
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    Query(parameters): Query<TicketParameters>,
+    Query(page): Query<Page>,
 ) -> Result<Json<Tickets>, Problem> {
-    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let mut found = app.store.list_tickets(principal.organization, page.before, page.limit + 1).await?;
-    let more = page::cut(&mut found, page.limit);
-    let next = page::next(&found, more, |ticket| (ticket.created_at, ticket.id.0));
+    let more = pagination::cut(&mut found, page.limit);
+    let next = pagination::next(&found, more, |ticket| (ticket.created_at, ticket.id.0));
     Ok(Json(Tickets { tickets: found.into_iter().map(Ticket::from).collect(), next }))
 }

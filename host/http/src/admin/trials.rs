@@ -1,4 +1,4 @@
-//! `/api/admin/connections/{id}/actions/{action}/…`: what a call would send, and what a mapping would leave of its output.
+//! `/api/admin/connections/{id}/actions/{action}/…`: dry runs, the last output, and previews of mappings.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use utoipa::ToSchema;
 use super::{actions::caller, connections};
 use crate::{
     body,
+    dry_run::DryRun,
     guard::Admin,
-    log_line::LogLine,
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -38,81 +38,6 @@ pub async fn dry_run(
 ) -> Result<Json<DryRun>, Problem> {
     let by = caller(&principal, None);
     Ok(Json(actions::dry_run(&app, by, connections::parse(&id)?, action, input).await?.into()))
-}
-
-/// What a call would send first.
-#[derive(Serialize, ToSchema)]
-pub struct DryRun {
-    fuel: u64,
-    log: Vec<LogLine>,
-    /// As it would leave, with `[masked]` in the credential's place; `null` when the action ended without a request.
-    #[schema(required)]
-    request: Option<OutboundRequest>,
-    /// False when policy refuses the request, which is then as the connector wrote it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    allowed: Option<bool>,
-    /// Such as `https://api.example.com:443`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    would_send_to: Option<String>,
-    /// Where the credential goes, such as `header x-api-key: [masked]`; `null` when none would go along.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    credential: Option<Option<String>>,
-    /// Why it isn't allowed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refused: Option<RefusedRequest>,
-    /// What the action gave without a request.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'static str>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct OutboundRequest {
-    method: String,
-    url: String,
-    headers: Vec<Header>,
-    #[schema(required)]
-    body: Option<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct Header {
-    name: String,
-    value: String,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct RefusedRequest {
-    /// `denied`, `needs_auth`, `quota`, `timeout`, `too_large`, `network` or `invalid`.
-    reason: &'static str,
-    message: String,
-}
-
-impl From<actions::DryRun> for DryRun {
-    fn from(dry_run: actions::DryRun) -> Self {
-        let actions::DryRun { fuel, log, request, allowed, would_send_to, credential, refused, output, message } =
-            dry_run;
-        Self {
-            fuel,
-            log: LogLine::all(log),
-            request: request.map(Into::into),
-            allowed,
-            would_send_to,
-            credential,
-            refused: refused.map(|actions::RefusedRequest { reason, message }| RefusedRequest { reason, message }),
-            output,
-            message,
-        }
-    }
-}
-
-impl From<actions::RequestShown> for OutboundRequest {
-    fn from(actions::RequestShown { method, url, headers, body }: actions::RequestShown) -> Self {
-        let headers = headers.into_iter().map(|actions::Header { name, value }| Header { name, value }).collect();
-        Self { method, url, headers, body }
-    }
 }
 
 /// The last output of an action before the connection's mapping, from an admin's calls and tests and from the sandbox.
@@ -155,7 +80,7 @@ pub struct PreviewRequest {
     sample: Option<Box<RawValue>>,
 }
 
-/// What is given is given, `null` too: it is JSON as any other.
+/// `null` is a sample like any other JSON, so it isn't read as absent.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
@@ -195,47 +120,4 @@ pub async fn preview(
     let actions::MappingPreview { input, output, model_bytes, fuel, sample_cut, notes } = preview;
     let (bytes_before, bytes_after) = (input.get().len(), output.get().len());
     Ok(Json(MappingPreview { input, output, bytes_before, bytes_after, model_bytes, fuel, sample_cut, notes }))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn dry_run() -> actions::DryRun {
-        actions::DryRun {
-            fuel: 7,
-            log: Vec::new(),
-            request: Some(actions::RequestShown {
-                method: "GET".to_owned(),
-                url: "https://api.example.com/".to_owned(),
-                headers: vec![actions::Header { name: "accept".to_owned(), value: "*/*".to_owned() }],
-                body: None,
-            }),
-            allowed: Some(false),
-            would_send_to: Some("https://api.example.com:443".to_owned()),
-            credential: Some(None),
-            refused: Some(actions::RefusedRequest { reason: "denied", message: "no".to_owned() }),
-            output: Some(json!({"a": 1})),
-            message: Some("m"),
-        }
-    }
-
-    #[test]
-    fn the_api_shows_a_dry_run_as_the_command_line_does() {
-        assert_eq!(json!(DryRun::from(dry_run())), json!(dry_run()));
-        let ended = || actions::DryRun {
-            request: None,
-            allowed: None,
-            would_send_to: None,
-            credential: None,
-            refused: None,
-            output: None,
-            message: None,
-            ..dry_run()
-        };
-        assert_eq!(json!(DryRun::from(ended())), json!(ended()));
-        assert_eq!(json!(ended()), json!({"fuel": 7, "log": [], "request": null}));
-    }
 }

@@ -1,4 +1,4 @@
-//! `GET /api/admin/usage`: what was used this month, and where it ends.
+//! `GET /api/admin/usage`: the month's usage, and its limits.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,13 +18,13 @@ use crate::{
     query::{NoParameters, Query},
 };
 
-/// What was used in a month.
+/// The usage of a month.
 #[derive(Serialize, ToSchema)]
 pub struct Usage {
     period: UsagePeriod,
     #[schema(value_type = BTreeMap<openapi_enums::Meter, Reading>)]
     meters: BTreeMap<Meter, Reading>,
-    /// What was used in the `sandbox` environment: toward no limit and no bill.
+    /// The usage in the `sandbox` environment, which counts toward no limit and no bill.
     #[schema(value_type = BTreeMap<openapi_enums::Meter, u64>)]
     sandbox: BTreeMap<Meter, u64>,
     stored_bytes: StoredBytes,
@@ -44,12 +44,12 @@ pub struct Reading {
     /// `null` is unlimited.
     #[schema(required)]
     limit: Option<u64>,
-    /// Of `fuel`: what is set aside for calls that are running, beside what is used.
+    /// For `fuel`: how much is set aside for running calls, in addition to `used`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reserved: Option<u64>,
 }
 
-/// What connectors and sources made the host keep this month, by environment: toward no limit.
+/// The bytes that connectors and sources made the host store this month, by environment. They count toward no limit.
 #[derive(Serialize, ToSchema)]
 pub struct StoredBytes {
     production: u64,

@@ -1,15 +1,12 @@
-//! `/api/admin/vault`: which master keys are in use, and moving everything to the newest. For operators: it is about the
-//! whole host, and tells nothing of any organization.
+//! `/api/admin/vault`: the master keys in use, and the rotation to the newest. Only operators may use it, because it
+//! concerns the whole host. It tells nothing about organizations.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
-use resly_service::{
-    App,
-    master_keys::{self, MasterKeysInUse},
-};
-use resly_vault::VaultError;
-use serde::Serialize;
+use resly_service::App;
+use resly_vault::{Rotation, VaultError};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -19,27 +16,29 @@ use crate::{
 };
 
 /// Master keys by their ids, never themselves.
-#[derive(Serialize, ToSchema)]
+// `resly vault` reads this from a running host, or makes it from the store.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct VaultKeys {
-    /// The key that wraps what is new.
-    newest: String,
+    /// The key that wraps new secrets.
+    pub newest: String,
     /// How many wrapped keys were moved to it just now.
-    moved: u64,
+    pub moved: u64,
     /// How many wrapped keys need each master key.
-    in_use: BTreeMap<String, u64>,
+    pub in_use: BTreeMap<String, u64>,
     /// Older keys that nothing needs any more: leave them out of this host's settings.
-    removable: Vec<String>,
+    pub removable: Vec<String>,
     /// Keys in use that this host was not given.
-    missing: Vec<String>,
+    pub missing: Vec<String>,
     /// Wrapped keys that don't open; the host's log names them.
-    unreadable: u64,
+    pub unreadable: u64,
     /// Whether the newest key is all that is needed.
-    done: bool,
+    pub done: bool,
 }
 
-impl From<MasterKeysInUse> for VaultKeys {
-    fn from(keys: MasterKeysInUse) -> Self {
-        let MasterKeysInUse { newest, moved, in_use, removable, missing, unreadable, done } = keys;
+impl From<Rotation> for VaultKeys {
+    fn from(rotation: Rotation) -> Self {
+        let done = rotation.is_done();
+        let Rotation { newest, moved, in_use, removable, missing, unreadable } = rotation;
         Self { newest, moved, in_use, removable, missing, unreadable, done }
     }
 }
@@ -48,15 +47,15 @@ impl From<MasterKeysInUse> for VaultKeys {
 #[utoipa::path(get, path = "/api/admin/vault", tag = "host", operation_id = "getVault",
     responses((status = 200, description = "The master keys in use", body = VaultKeys)))]
 pub async fn get(State(app): State<Arc<App>>, _: Operator, _: Query<NoParameters>) -> Result<Json<VaultKeys>, Problem> {
-    Ok(Json(master_keys::status(&app.wrapping).await.map_err(problem)?.into()))
+    Ok(Json(app.wrapping.status().await.map_err(problem)?.into()))
 }
 
-/// Wraps every organization's key, and the host's own secrets, under the newest master key, while everything goes on.
-/// It can be repeated at will, and when it was cut off it goes on where it was.
+/// Wraps every organization's key and the host's own secrets under the newest master key, while the host goes on
+/// working. It can be repeated at any time. After an interruption it continues.
 #[utoipa::path(post, path = "/api/admin/vault/rotate", tag = "host", operation_id = "rotateVault",
     responses((status = 200, description = "The master keys in use afterwards", body = VaultKeys)))]
 pub async fn rotate(State(app): State<Arc<App>>, _: Operator) -> Result<Json<VaultKeys>, Problem> {
-    let rotation = master_keys::rotate(&app.wrapping).await.map_err(problem)?;
+    let rotation = app.wrapping.rotate().await.map_err(problem)?;
     tracing::info!(
         newest = rotation.newest,
         moved = rotation.moved,
@@ -70,28 +69,5 @@ fn problem(error: VaultError) -> Problem {
     match error {
         VaultError::Store(error) => error.into(),
         error => Problem::internal(&error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// `resly vault` reads what a running host answers.
-    #[test]
-    fn the_command_line_reads_what_the_api_answers() {
-        let keys = MasterKeysInUse {
-            newest: "k2".to_owned(),
-            moved: 1,
-            in_use: [("k1".to_owned(), 2)].into(),
-            removable: vec!["k0".to_owned()],
-            missing: vec!["k3".to_owned()],
-            unreadable: 3,
-            done: false,
-        };
-        let answer = json!(keys);
-        assert_eq!(json!(VaultKeys::from(serde_json::from_value::<MasterKeysInUse>(answer.clone()).unwrap())), answer);
     }
 }

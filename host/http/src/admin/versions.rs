@@ -1,4 +1,4 @@
-//! `/api/admin/connectors/{id}/versions/{version}`: an admin's decision about what an upload asks for, and its end.
+//! `/api/admin/connectors/{id}/versions/{version}`: approves, rejects and deletes a version.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{body, guard::Admin, problem::Problem};
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecisionRequest {
-    /// The `sha256` of the file that was looked at. When it is another by now, nothing is decided.
+    /// The `sha256` of the file that you have seen. When the version has another file now, nothing is decided.
     sha256: Option<String>,
     /// Why it is rejected.
     reason: Option<String>,

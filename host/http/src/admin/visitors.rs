@@ -1,5 +1,5 @@
-//! `/api/admin/connections/{id}/visitors/{visitor}`: one visitor's own account at a service. The company's app says who its
-//! visitor is; the visitor agrees in a browser, or the app hands in a key.
+//! `/api/admin/connections/{id}/visitors/{visitor}`: a visitor's own account at a service. The company's app names the
+//! visitor. The visitor then consents in a browser, or the app sends a key.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! `/api/admin/webhook`: where an organization is told of its alerts.
+//! `/api/admin/webhook`: the webhook that gets an organization's alerts, and its deliveries.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use resly_core::{
 };
 use resly_service::{
     App,
-    webhooks::{self, WebhookError, WebhookSet, WebhookSpec},
+    webhooks::{self, SavedWebhook, WebhookError, WebhookSpec},
 };
 use resly_store::{DeliveryState, Webhook as StoredWebhook};
 use secrecy::ExposeSecret;
@@ -21,7 +21,8 @@ use utoipa::ToSchema;
 use crate::{
     body,
     guard::Admin,
-    openapi_enums, page,
+    openapi_enums,
+    pagination::{self, Page},
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -130,12 +131,6 @@ pub struct Deliveries {
     next: Option<String>,
 }
 
-#[derive(Deserialize)]
-pub struct DeliveryParameters {
-    before: Option<String>,
-    limit: Option<String>,
-}
-
 /// Sets the webhook, or changes where the one there is leads. The secret is shown when it is made, and never again.
 #[utoipa::path(put, path = "/api/admin/webhook", tag = "admin", operation_id = "setWebhook",
     request_body = WebhookRequest,
@@ -147,7 +142,7 @@ pub async fn put(
     body::Json(request): body::Json<WebhookRequest>,
 ) -> Result<(StatusCode, Json<Webhook>), Problem> {
     let spec = WebhookSpec { url: request.url, events: request.events };
-    let WebhookSet { webhook, secret } = webhooks::set(&app, principal.organization, spec).await?;
+    let SavedWebhook { webhook, secret } = webhooks::set(&app, principal.organization, spec).await?;
     let status = if secret.is_some() { StatusCode::CREATED } else { StatusCode::OK };
     let secret = secret.map(|secret| secret.expose_secret().to_owned());
     Ok((status, Json(Webhook { secret, ..webhook.into() })))
@@ -165,7 +160,7 @@ pub async fn get(
     Ok(Json(webhook.ok_or(WebhookError::Missing)?.into()))
 }
 
-/// Removes the webhook; what was still to be told is given up.
+/// Removes the webhook. Messages that weren't delivered yet are given up.
 #[utoipa::path(delete, path = "/api/admin/webhook", tag = "admin", operation_id = "deleteWebhook",
     responses((status = 204, description = "It is gone")))]
 pub async fn delete(State(app): State<Arc<App>>, Admin(principal): Admin) -> Result<StatusCode, Problem> {
@@ -195,7 +190,7 @@ pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Resul
     Ok(Json(WebhookTest { ok: tested.error.is_none(), status: tested.status, message: tested.error }))
 }
 
-/// What was, or is to be, told to the webhook, newest first.
+/// The webhook's messages, delivered or pending, newest first.
 #[utoipa::path(get, path = "/api/admin/webhook/deliveries", tag = "admin", operation_id = "listWebhookDeliveries",
     params(
         ("before" = Option<String>, Query, description = "`next` of the page before"),
@@ -205,11 +200,10 @@ pub async fn test(State(app): State<Arc<App>>, Admin(principal): Admin) -> Resul
 pub async fn deliveries(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    Query(parameters): Query<DeliveryParameters>,
+    Query(page): Query<Page>,
 ) -> Result<Json<Deliveries>, Problem> {
-    let page = page::read(parameters.before.as_deref(), parameters.limit.as_deref())?;
     let mut found = app.store.deliveries(principal.organization, page.before, page.limit + 1).await?;
-    let more = page::cut(&mut found, page.limit);
-    let next = page::next(&found, more, |delivery| (delivery.created_at, delivery.id.0));
+    let more = pagination::cut(&mut found, page.limit);
+    let next = pagination::next(&found, more, |delivery| (delivery.created_at, delivery.id.0));
     Ok(Json(Deliveries { deliveries: found.into_iter().map(Delivery::from).collect(), next }))
 }

@@ -1,4 +1,4 @@
-//! `/api/admin/workflows`: what is done when a customer's message matches.
+//! `/api/admin/workflows`: rules for customers' messages that match.
 
 use std::sync::Arc;
 
@@ -133,7 +133,7 @@ pub async fn delete(
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(WorkflowError::Missing.into()) }
 }
 
-/// A rule as it is written. What can't be read of it is told with what is found to be wrong with the rest.
+/// Reads a rule. The mistakes of members that can't be read are told together with those of the rest.
 fn read(request: Value) -> Result<WorkflowSpec, Problem> {
     let Value::Object(mut members) = request else {
         return Err(Problem::invalid_at("$", "an object is expected"));
@@ -155,7 +155,7 @@ fn read(request: Value) -> Result<WorkflowSpec, Problem> {
     Ok(WorkflowSpec { name, triggers, connection, action, instructions, enabled, unread: mistakes })
 }
 
-/// Takes a member out of a body; `null` is none. What doesn't fit is told at its name.
+/// Takes a member out of a body. `null` counts as absent. A member that doesn't fit becomes a mistake at its name.
 fn member<T: DeserializeOwned>(
     members: &mut Map<String, Value>,
     name: &str,

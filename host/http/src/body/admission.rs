@@ -1,5 +1,4 @@
-//! What a request may take of the host: its share of the memory for bodies, and its turn on the threads that read what is
-//! large.
+//! Limits what a request takes of the host: memory for its body, and turns on the threads that read large bodies.
 
 use std::sync::Arc;
 
@@ -18,16 +17,16 @@ use crate::{
 /// When a client that found no memory or no turn may try again, in seconds.
 const RETRY_AFTER: u64 = 2;
 
-/// The threads that bodies are read on.
+/// The threads that parse bodies.
 pub struct ParserPools {
-    /// Up to [`BODY_CAP`], a few milliseconds each.
+    /// For bodies up to [`BODY_CAP`], which take a few milliseconds each.
     pub quick: FairPool,
-    /// What is larger, and what takes longer: definitions, components, documents. One processor of four.
+    /// For larger bodies and slower work: definitions, components and documents. It has one thread for four processors.
     pub heavy: FairPool,
 }
 
 impl ParserPools {
-    /// What is heavy leaves the processors to the answers.
+    /// Heavy work has a low priority, so that answers get the processors first.
     const NICE: i32 = 10;
 
     pub fn start() -> std::io::Result<Self> {
@@ -48,8 +47,8 @@ impl ParserPools {
     }
 }
 
-/// What a request may take of the host. It travels in the request's extensions, and what it took is given back when the
-/// response begins.
+/// What a request takes of the host. It is in the request's extensions. The memory is given back when the response
+/// begins.
 #[derive(Clone)]
 pub struct Admission {
     pub organization: OrganizationId,
@@ -58,7 +57,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Of a request that has passed the guard.
+    /// The admission that the guard has put into a request's extensions.
     pub fn of(extensions: &Extensions) -> Result<&Self, Problem> {
         extensions.get().ok_or_else(|| Problem::internal(&"a route that reads a body is not behind the guard"))
     }

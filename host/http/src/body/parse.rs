@@ -1,18 +1,18 @@
-//! JSON of a body, read as a type, after it was weighed.
+//! Weighs a body's JSON, and parses it as a type.
 
 use resly_core::json::without_bom;
 use resly_manifest::json_weight::{WeighError, weigh};
 use serde::de::DeserializeOwned;
 
-use super::misfit::misfits;
+use super::type_errors::type_errors;
 use crate::problem::{Problem, kinds};
 
-/// A body below this is parsed where it arrives, and not weighed: the most that it can become is small.
+/// A smaller body is parsed where it arrives and isn't weighed, because it can't become large.
 pub(super) const SMALL: usize = 4 << 10;
-/// What a body may weigh once it is parsed: see [`resly_manifest::json_weight`].
+/// The most that a parsed body may weigh: see [`resly_manifest::json_weight`].
 pub(super) const WEIGHT_CAP: usize = 48 << 20;
 const LARGE_WEIGHT_CAP: usize = 256 << 20;
-/// Bytes that a body takes once it is parsed. What is no JSON takes none: parsing it tells why.
+/// The bytes that a body takes after it is parsed. A body that isn't JSON takes none, and parsing it then fails.
 pub(super) fn weight(bytes: &[u8], most: usize) -> Result<usize, Problem> {
     let Ok(text) = std::str::from_utf8(without_bom(bytes)) else { return Ok(0) };
     match weigh(text, most) {
@@ -24,7 +24,8 @@ pub(super) fn weight(bytes: &[u8], most: usize) -> Result<usize, Problem> {
     }
 }
 
-/// Parses a body of at most [`super::LARGE_BODY_CAP`]. For a thread of [`super::ParserPools`]; what comes out shouldn't leave it whole.
+/// Parses a body of at most [`super::LARGE_BODY_CAP`]. Call it on a thread of [`super::ParserPools`], and drop the
+/// result there.
 pub fn parse_large<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     weight(bytes, LARGE_WEIGHT_CAP)?;
     parse_or_nothing(bytes)
@@ -38,7 +39,7 @@ pub fn parse_weighed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 /// Parses JSON: 400 when it isn't JSON, 422 when it is but doesn't fit.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // Checked whole and first: a parser skips over what it doesn't keep.
+    // The whole text is checked first, because a parser skips over members that it doesn't keep.
     let text = std::str::from_utf8(without_bom(bytes)).map_err(|error| {
         Problem::new(&kinds::INVALID_JSON, format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
     })?;
@@ -47,14 +48,14 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     serde_json::from_str(text).map_err(|error| {
         if error.is_data() {
-            Problem::invalid(misfits::<T>(text, &error))
+            Problem::invalid(type_errors::<T>(text, &error))
         } else {
             Problem::new(&kinds::INVALID_JSON, format!("the body is not valid JSON: {error}"))
         }
     })
 }
 
-/// The same; no body stands for an object without members, where that is enough.
+/// The same. An absent body is an object without members, if the type allows that.
 pub(super) fn parse_or_nothing<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if !bytes.is_empty() {
         return parse(bytes);

@@ -1,4 +1,4 @@
-//! `/api/chat/approvals/{id}`: what waits for a person's yes, and the yes from outside a conversation.
+//! `/api/chat/approvals/{id}`: reads an approval, and decides it from outside its conversation.
 
 use std::sync::Arc;
 
@@ -21,18 +21,18 @@ use utoipa::ToSchema;
 use super::{parse, person};
 use crate::{body, guard::ChatKey, openapi_enums, problem::Problem, rates::RateGate};
 
-/// What a person says.
+/// A person's decision.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VerdictRequest {
     approved: bool,
-    /// Told to the model when it is a no.
+    /// The model is told this when the call is declined.
     reason: Option<String>,
-    /// The visitor who was asked, when one was.
+    /// The visitor who was asked, if the conversation has one.
     visitor_id: Option<String>,
 }
 
-/// What an answer asks a person to confirm.
+/// A call that an answer asks a person to confirm.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestedApproval {
@@ -40,7 +40,7 @@ pub struct RequestedApproval {
     id: ApprovalId,
     /// Connection and action.
     title: String,
-    /// All that the person has to know, as the host wrote it from the call's own input.
+    /// Everything that the person has to know. The host wrote it from the call's own input.
     text: String,
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
@@ -67,11 +67,11 @@ pub struct Approval {
     #[schema(value_type = String, format = "uuid")]
     connection: ConnectionId,
     action: String,
-    /// What the action is called with, whole.
+    /// The whole input of the action.
     input: Value,
     #[schema(value_type = String, format = "uuid")]
     conversation_id: ConversationId,
-    /// The answer that asks.
+    /// The answer that asks for the confirmation.
     #[schema(value_type = String, format = "uuid")]
     message_id: MessageId,
     /// Your own id for the person who was asked.
@@ -211,7 +211,7 @@ pub async fn decide(
     Ok(Json(decided.ok_or_else(missing)?.into()))
 }
 
-/// What is no id at all is one that never was.
+/// A text that is no id looks like an id that doesn't exist.
 fn id_of(text: &str) -> Result<ApprovalId, Problem> {
     text.parse().map_err(|_| missing())
 }

@@ -1,4 +1,4 @@
-//! Citations as clients of a chat get them; and `X-Citations`, the same as JSON in ASCII, small enough for a header field.
+//! Citations in the chat's answers, and `X-Citations`, which holds them as ASCII JSON that fits into a header field.
 
 use std::io;
 
@@ -37,10 +37,10 @@ impl From<&knowledge::Citation> for Citation {
     }
 }
 
-/// Many proxies and clients refuse more.
+/// The most bytes of the field, because many proxies and clients refuse more.
 const CAP: usize = 4096;
 
-/// The field's value. What doesn't fit is left out from the end; `GET /api/messages/{id}` has it all.
+/// The field's value. Citations at the end that don't fit are left out. `GET /api/messages/{id}` has them all.
 pub fn header(citations: &[knowledge::Citation]) -> HeaderValue {
     let mut all = vec![b'['];
     for citation in citations {

@@ -1,4 +1,4 @@
-//! `/api/chat/{id}/stream`: come back to an answer in progress, or stop it.
+//! `/api/chat/{id}/stream`: resumes the stream of an answer in progress, or cancels the answer.
 
 use std::sync::Arc;
 
@@ -12,9 +12,8 @@ use resly_service::App;
 
 use super::{
     format::Format,
-    person,
+    json, person,
     post::{answer, identify},
-    whole,
 };
 use crate::{
     guard::ChatKey,
@@ -34,7 +33,7 @@ use crate::{
     ),
     responses(
         (status = 200, description = "The answer from its beginning, then as it comes", content(
-            (String = "text/plain"), (String = "text/event-stream"), (whole::Answer = "application/json"),
+            (String = "text/plain"), (String = "text/event-stream"), (json::Answer = "application/json"),
         )),
         (status = 204, description = "Nothing is in progress"),
         (status = 409, description = "Another host writes the answer"),
@@ -96,7 +95,8 @@ enum InProgress {
     Nothing,
 }
 
-/// The turn that is running in a conversation. One of another organization, visitor or publishable key is one that isn't.
+/// Finds the turn that is running in a conversation. A conversation of another organization, visitor or publishable key
+/// looks like none.
 async fn find(app: &App, person: &ChatClient, id: &str) -> Result<InProgress, Problem> {
     let (store, organization) = (&app.turns.store, person.organization);
     let Some(conversation) = store.find_conversation(person, id).await? else { return Ok(InProgress::Nothing) };

@@ -1,8 +1,11 @@
-//! Which of the three formats a client wants, by `?format=` or by `Accept` (RFC 9110, section 12.5.1).
+//! Chooses one of the three formats by `?format=` or by `Accept` (RFC 9110, section 12.5.1).
 
 use http::{HeaderMap, header};
 
-use crate::problem::{Problem, kinds};
+use crate::{
+    problem::Problem,
+    query::{self, ParameterError},
+};
 
 /// How an answer is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +19,8 @@ pub enum Format {
 }
 
 impl Format {
-    pub fn choose(query: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
-        let asked = query.and_then(|query| {
+    pub fn choose(raw_query: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
+        let asked = raw_query.and_then(|query| {
             url::form_urlencoded::parse(query.as_bytes()).find_map(|(name, value)| (name == "format").then_some(value))
         });
         match asked.as_deref() {
@@ -25,11 +28,11 @@ impl Format {
             Some("ui") => return Ok(Self::Ui),
             Some("json") => return Ok(Self::Json),
             Some(_) => {
-                return Err(Problem::new(&kinds::INVALID_HEADER, "`format` is one of `text`, `ui` and `json`"));
+                return Err(query::problem(vec![ParameterError::not_among("format", vec!["text", "ui", "json"])]));
             }
             None => {}
         }
-        // The type with the highest weight wins, the first of equals; what isn't one of ours is no wish.
+        // The type with the highest weight wins, and the first of equals. Other types than ours are ignored.
         let mut best: Option<(f32, Self)> = None;
         let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         for item in accepted.flat_map(|value| value.split(',')) {
@@ -69,6 +72,8 @@ mod tests {
         assert_eq!(by_accept("text/html, image/png"), Format::Text);
         let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
         assert_eq!(Format::choose(Some("a=b&format=ui"), &headers).unwrap(), Format::Ui);
-        assert!(Format::choose(Some("format=xml"), &headers).is_err());
+        let problem = Format::choose(Some("format=xml"), &headers).unwrap_err().to_json();
+        assert_eq!(problem["type"], "/docs/problems/invalid-parameter");
+        assert_eq!(problem["parameter"], "format");
     }
 }

@@ -4,19 +4,19 @@ pub mod approvals;
 mod citations;
 pub mod follow;
 mod format;
+mod json;
 pub mod parse;
 pub mod post;
 mod text;
 mod ui;
-mod whole;
 
-pub use whole::Answer;
+pub use json::Answer;
 
 use resly_core::{approval::ChatClient, principal::Principal};
 
 use crate::problem::Problem;
 
-/// Who asks for something outside of a chat's body: the key's holder, for the visitor that `?visitorId=` names.
+/// The caller of a route that has no chat body: the key's holder, for the visitor that `?visitorId=` names.
 fn person(principal: &Principal, query: Option<&str>) -> Result<ChatClient, Problem> {
     let named = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .find_map(|(name, value)| (name == "visitorId").then_some(value));

@@ -21,8 +21,9 @@ use resly_service::App;
 
 use super::{
     format::Format,
+    json,
     parse::{self, ChatBody},
-    text, ui, whole,
+    text, ui,
 };
 use crate::{
     body::{self, Admission},
@@ -54,7 +55,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
         (status = 200, description = "The answer", content(
             (String = "text/plain"),
             (String = "text/event-stream"),
-            (whole::Answer = "application/json"),
+            (json::Answer = "application/json"),
         ), headers(
             ("X-Conversation-Id" = String, description = "Send it back as `conversationId` to go on"),
             ("X-Message-Id" = String, description = "For `GET /api/messages/{id}`"),
@@ -88,17 +89,17 @@ pub async fn handle(
     Ok(response)
 }
 
-/// Sends a turn in a format, from its first event on.
+/// Sends a turn's events from the first one on, in this format.
 pub(super) async fn answer(live: &Arc<LiveTurn>, format: Format, trailers: bool) -> Result<Response, Problem> {
     match format {
         Format::Text => text::stream(live, trailers).await,
         Format::Ui => Ok(ui::stream(live)),
-        Format::Json => return whole::wait(live).await,
+        Format::Json => return json::wait(live).await,
     }
     .map(unbuffered)
 }
 
-/// Asks proxies to pass each piece on as it comes: not to gather them (nginx), and not to compress or rewrite them.
+/// Asks proxies to pass on each piece as it comes: nginx must not buffer, and none may compress or rewrite.
 fn unbuffered(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -187,7 +188,7 @@ fn replay(given: Replay, format: Format) -> Result<Response, Problem> {
     let mut response = match format {
         Format::Text => unbuffered(text::replay(given)),
         Format::Ui => unbuffered(ui::replay(&given)),
-        Format::Json => whole::Answer::replayed(&given).respond()?,
+        Format::Json => json::Answer::replayed(&given).respond()?,
     };
     identify(response.headers_mut(), conversation, id);
     response.headers_mut().insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));

@@ -1,5 +1,5 @@
-//! The default format: `text/plain`, streamed. Headers wait for the first byte of the answer, so that they can say what
-//! it rests on; a failure after that resets the connection.
+//! The default format: `text/plain`, streamed. The headers wait for the first byte of the answer, because they hold its
+//! citations. A failure after the first byte resets the connection.
 
 use std::{
     pin::Pin,
@@ -56,7 +56,7 @@ pub async fn stream(live: &Arc<LiveTurn>, trailers: bool) -> Result<Response, Pr
     Ok(response)
 }
 
-/// An answer that was given before.
+/// Sends an answer that was given before.
 pub fn replay(given: Replay) -> Response {
     let cited = citations::header(&given.message.citations);
     let approvals: Vec<_> = given.pending().map(|approval| approval.id).collect();
@@ -77,7 +77,7 @@ fn insert(headers: &mut HeaderMap, cited: HeaderValue, asked: Option<HeaderValue
     }
 }
 
-/// `Server-Timing` (W3C): what the host itself took, in milliseconds.
+/// `Server-Timing` (W3C): the host's own share of the time, in milliseconds.
 pub fn server_timing(timing: &Timing) -> Option<HeaderValue> {
     let part = |name: &str, micros: u64| format!("{name};dur={}.{:03}", micros / 1000, micros % 1000);
     let Timing { accept_us, retrieve_us, tools_us, commit_us } = *timing;
@@ -86,7 +86,7 @@ pub fn server_timing(timing: &Timing) -> Option<HeaderValue> {
     HeaderValue::try_from(parts.join(", ")).ok()
 }
 
-/// The ids of what an answer asks to confirm.
+/// The header with the ids of the approvals that an answer asks for.
 fn approvals_header(approvals: &[ApprovalId]) -> Option<HeaderValue> {
     let ids: Vec<String> = approvals.iter().map(ToString::to_string).collect();
     HeaderValue::try_from(ids.join(", ")).ok().filter(|_| !ids.is_empty())
@@ -115,7 +115,7 @@ struct TextBody {
     over: bool,
 }
 
-/// The turn failed after its first byte: the connection is reset, so that it can't look like success.
+/// The turn failed after its first byte. The connection is reset, so that the failure can't look like success.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer broke off: {0}")]
 struct BrokeOff(String);

@@ -28,9 +28,9 @@ use serde_json::Value;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use self::chunk::{Chunk, CitationMetadata, FinishMetadata, ProviderMetadata, StartMetadata};
-use super::{approvals::RequestedApproval, citations::Citation, whole::TokenUsage};
+use super::{approvals::RequestedApproval, citations::Citation, json::TokenUsage};
 
-/// What keeps proxies from closing a connection while a model thinks.
+/// A comment that keeps proxies from closing the connection while a model thinks.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Streams a turn, from its start.
@@ -45,7 +45,7 @@ pub fn stream(live: &Arc<LiveTurn>) -> Response {
     }))
 }
 
-/// An answer that was given before.
+/// Sends an answer that was given before.
 pub fn replay(given: &Replay) -> Response {
     let message = &given.message;
     let mut writer = Writer::new(message.conversation_id, message.id, message.client_id.as_deref());
@@ -72,7 +72,7 @@ struct Writer {
     buffer: Vec<u8>,
     conversation: ConversationId,
     message: MessageId,
-    /// How many text parts there were; the open one is the last.
+    /// How many text parts have begun. The last one may be open.
     texts: u32,
     text_open: bool,
     step: Step,
@@ -81,10 +81,10 @@ struct Writer {
 /// Where the stream is in the answer's steps.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// An answer goes on: what comes of its calls belongs to the step that the client has, until a new one starts.
+    /// An answer continues. The results of its calls belong to the step that the client has, until a new step starts.
     Earlier,
     Open,
-    /// The model's round is over: its tools may still run, then the next step starts.
+    /// The model's round is over. Its tools may still run, and then the next step starts.
     RoundOver,
 }
 
@@ -112,7 +112,7 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str) {
-        // Blank lines set paragraphs of one text apart; a part of its own begins with its first word.
+        // Blank lines separate paragraphs of one text, so a new part begins with its first word.
         let text = if self.text_open { text } else { text.trim_start_matches(['\n', '\r']) };
         if text.is_empty() {
             return;
@@ -123,7 +123,7 @@ impl Writer {
             self.text_open = true;
             self.chunk(&Chunk::TextStart { id: format!("text-{}", self.texts) });
         }
-        // The one chunk there are many of: written without building a tree.
+        // There are many of this chunk, so it is written without building a tree.
         self.buffer.extend_from_slice(b"data: {\"type\":\"text-delta\",\"id\":\"text-");
         self.buffer.extend_from_slice(self.texts.to_string().as_bytes());
         self.buffer.extend_from_slice(b"\",\"delta\":");
@@ -232,7 +232,7 @@ impl Writer {
     }
 }
 
-/// Whether the stream has said its last.
+/// Whether the stream has sent its last chunk.
 struct Over(bool);
 
 struct UiBody {

@@ -1,4 +1,4 @@
-//! Answers with pages that are made once, at first use, and that a revisit asks for by their ETag.
+//! Answers with pages. Each page is made once, at its first use. A revisit sends the ETag and gets a 304.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use crate::handbook;
 
 pub const MARKDOWN: &str = "text/markdown";
 
-/// What a page is sent as.
+/// The format of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageFormat {
     Html,
@@ -58,7 +58,7 @@ struct Page {
     other: OnceLock<Made>,
 }
 
-/// `None` when the handbook has no such page.
+/// The page in both forms. `None` when the handbook has no such page.
 pub fn handbook(path: &str, form: PageFormat, headers: &HeaderMap) -> Option<Response> {
     static PAGES: LazyLock<BTreeMap<String, Page>> =
         LazyLock::new(|| handbook::paths().map(|path| (path, Page::default())).collect());

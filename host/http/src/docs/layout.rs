@@ -1,4 +1,4 @@
-//! The frame of the host's pages: head, navigation, style and the policy that allows nothing but that style.
+//! The frame of the host's pages: head, navigation, style, and the policy that allows only this style.
 
 use std::{fmt::Write, sync::LazyLock};
 
@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     handbook::{self, GROUPS, render::render},
-    plain::escape,
+    html::escape,
 };
 
 const STYLE: &str = include_str!("style.css");
 
-/// A page of the handbook, of the path that `handbook::markdown` knows it by. An anchor of a heading has no dot, so the
-/// frame's own anchors have one.
+/// A page of the handbook at its path (see `handbook::markdown`). Anchors of headings have no dot, so the frame's own
+/// anchors have one.
 pub fn handbook(path: &str, markdown: &str) -> String {
     let page = render(markdown);
     if path.is_empty() {
@@ -52,7 +52,7 @@ fn pages(current: &str) -> String {
     list
 }
 
-/// Where to go from here. Whoever can reach the host sees it, so it tells nothing of this host in particular.
+/// The front page. Everybody who can reach the host sees it, so it says nothing about this host in particular.
 pub fn home() -> String {
     let links = [
         ("/docs", "Handbook", "How to ask, what to set, how to connect a service."),

@@ -1,5 +1,5 @@
-//! `/`, and `/docs`: the handbook that the binary carries, with `/docs/problems`, where a problem's `type` leads. Browsers get
-//! pages, programs Markdown.
+//! `/` and `/docs`: the front page, the handbook, and the pages of problems, to which a problem's `type` leads.
+//! Browsers get HTML, and programs get Markdown.
 
 mod answer;
 mod layout;
@@ -12,11 +12,11 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use self::answer::{MARKDOWN, PageFormat};
 use super::{
-    accept::prefers_html,
+    negotiation::prefers_html,
     problem::{Problem, kinds},
 };
 
-/// Where to go from here: a page for browsers, JSON for programs.
+/// The front page: HTML for browsers, JSON for programs.
 #[utoipa::path(get, path = "/", tag = "host", operation_id = "home", security(()),
     responses((status = 200, description = "Where to go from here: an HTML page for who prefers `text/html`, else an object of paths",
         content((std::collections::BTreeMap<String, String> = "application/json"), (String = "text/html"))),
@@ -57,11 +57,11 @@ pub async fn problem(Path(slug): Path<String>, headers: HeaderMap) -> Response {
     handbook(&format!("problems/{slug}"), &headers)
 }
 
-/// What a program is told of a path that nothing is at.
+/// The problem of a path without a route.
 pub const NOTHING_HERE: &str = "nothing answers at this path; /openapi.json lists what does";
 
-/// What is at no path: a page for browsers, else a problem. The path isn't repeated: keys are pasted into the wrong places,
-/// too.
+/// Answers for a path without a route: with a page for browsers, else with a problem. The path isn't repeated, because
+/// people paste keys into it.
 pub async fn not_found(headers: HeaderMap) -> Response {
     missing(prefers_html(&headers, "application/problem+json"), NOTHING_HERE)
 }

@@ -1,4 +1,4 @@
-//! What a connection is doing, as its socket, its requests and its responses report it, and from when on it is overdue.
+//! Tracks what a connection is doing, and when it is overdue. Its socket, its requests and its responses report here.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -12,7 +12,7 @@ use super::{Limits, head::HeadScan};
 #[derive(Debug)]
 pub struct Activity {
     state: Mutex<State>,
-    /// An answer whose end only the connection's end tells isn't whole yet: a close has to be a reset (HTTP/1.0).
+    /// An answer that ends with its connection (HTTP/1.0) isn't whole yet, so a close has to be a reset.
     reset: AtomicBool,
     /// The last request's body wasn't read to its end.
     unread: AtomicBool,
@@ -22,30 +22,30 @@ pub struct Activity {
 
 #[derive(Debug)]
 struct State {
-    /// Many requests at once (HTTP/2): incoming bytes don't tell that a request begins.
+    /// Many requests at a time (HTTP/2), so incoming bytes don't mean that a request begins.
     multiplexed: bool,
     /// Requests whose response isn't over.
     exchanges: usize,
-    /// Those of them that wait for the host, and not for the client.
+    /// The open requests that wait for the host, and not for the client.
     host_busy: usize,
-    /// The last progress.
+    /// When the connection last made progress.
     since: Instant,
-    /// A request has begun, and its head isn't whole.
+    /// When a request began whose head isn't whole yet.
     head_started: bool,
-    /// The socket has taken no byte since then.
+    /// Since when the socket has taken no byte.
     blocked: Option<Instant>,
     scan: HeadScan,
     /// Requests that hyper has given out.
     requests: u64,
 }
 
-/// What the heads of a connection say about the request that hyper gives out now.
+/// What a connection's heads say about the framing of the current request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FramingCheck {
     Clear,
-    /// It gave both a length and a transfer coding.
+    /// The request has both a length and a transfer coding.
     Conflict,
-    /// Its head came amid a body: what it gave isn't known.
+    /// The head came amid a body, so its fields aren't known.
     Unknown,
 }
 
@@ -136,13 +136,13 @@ impl Activity {
         }
     }
 
-    /// Whether the connection can be closed without anybody losing an answer, and since when.
+    /// Since when the connection could be closed without loss of an answer. `None` when it can't.
     pub fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
         (state.exchanges == 0 && state.blocked.is_none()).then_some(state.since)
     }
 
-    /// When the connection is overdue, unless something happens; `None` while the host itself is at work.
+    /// When the connection will be overdue if nothing happens. `None` while the host itself is working.
     pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let state = self.state();
         if let Some(blocked) = state.blocked {
@@ -177,7 +177,7 @@ impl Activity {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic while it was held leaves plain data that is still whole.
+        // A panic can't leave this plain data half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

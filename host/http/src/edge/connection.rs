@@ -25,50 +25,50 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Limits,
     activity::Activity,
-    admission::{Admission, Admitted, ExceededLimit},
+    connection_limiter::{Admitted, ConnectionLimiter, ExceededLimit},
     exchange::Exchange,
     io::Io,
 };
 
-/// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
+/// The first bytes of every HTTP/2 connection (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The most of a request's head, and of a body that is read at once (HTTP/1).
+/// The most bytes of a request's head, and of one read of a body (HTTP/1).
 const BUFFER: usize = 64 << 10;
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// How long a connection without a request is kept once it was told to end.
+/// How long a connection without a request is kept after it was told to end.
 const GRACE: Duration = Duration::from_millis(250);
-/// How much of a refused body is read, and for how long, so that the client comes to read why it was refused.
+/// How much of a refused body is read, and for how long, so that the client gets to read the refusal.
 const REST: usize = 64 << 20;
 const REST_TIME: Duration = Duration::from_secs(5);
 /// The longest that a connection beyond the limits is kept.
-const VISIT: Duration = Duration::from_secs(5);
-const VISIT_HEAD_TIME: Duration = Duration::from_secs(2);
+const OVER_LIMIT_TIME: Duration = Duration::from_secs(5);
+const OVER_LIMIT_HEAD_TIME: Duration = Duration::from_secs(2);
 
-/// What connections share.
+/// The state that all connections share.
 #[derive(Clone)]
 pub struct Shared {
     pub router: Router,
-    pub admission: Arc<Admission>,
-    /// The host ends: finish what was begun, and begin nothing.
+    pub limiter: Arc<ConnectionLimiter>,
+    /// The host is ending: connections finish their requests and begin no new ones.
     pub draining: CancellationToken,
     /// The host ends now.
     pub cut: CancellationToken,
 }
 
-/// Serves a connection to its end. It is counted at once, in the order of arrival.
+/// Serves a connection to its end. The connection is counted at once, in the order of arrival.
 pub fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared) -> impl Future<Output = ()> + Send {
-    // Tokens are small and must not wait for more to come.
+    // A model's tokens are small and must not wait for more data.
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new());
-    let admitted = shared.admission.admit(Some(peer.ip()), &activity);
+    let admitted = shared.limiter.admit(Some(peer.ip()), &activity);
     async move {
         match admitted {
-            Admitted::Guest(_place) => run(stream, peer, &shared, &activity, &shared.admission.limits, None).await,
-            Admitted::Visitor(visit, beyond) => {
-                let limits = Limits { head_time: VISIT_HEAD_TIME, ..shared.admission.limits.clone() };
+            Admitted::WithinLimit(_place) => run(stream, peer, &shared, &activity, &shared.limiter.limits, None).await,
+            Admitted::OverLimit(over_limit, beyond) => {
+                let limits = Limits { head_time: OVER_LIMIT_HEAD_TIME, ..shared.limiter.limits.clone() };
                 tokio::select! {
-                    _ = timeout(VISIT, run(stream, peer, &shared, &activity, &limits, Some(beyond))) => {}
-                    () = visit.ended.cancelled() => {}
+                    _ = timeout(OVER_LIMIT_TIME, run(stream, peer, &shared, &activity, &limits, Some(beyond))) => {}
+                    () = over_limit.ended.cancelled() => {}
                 }
             }
         }
@@ -136,7 +136,7 @@ where
     C::Error: std::fmt::Display,
 {
     let mut connection = pin!(connection);
-    // Checked when it is due: most connections have moved on by then.
+    // The deadline is read again when it is due, because most connections have made progress by then.
     let mut look = pin!(sleep_until(Instant::now() + limits.head_time));
     let mut ending = None;
     loop {

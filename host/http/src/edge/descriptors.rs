@@ -1,4 +1,4 @@
-//! The process's open files: how many it may have, and what to do when it has no more.
+//! The process's limit of open files, and failures of `accept` when it is reached.
 
 use std::{io, time::Duration};
 
@@ -12,8 +12,8 @@ pub fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// Raises the limit of open files as far as the system lets this process: usual soft limits are for programs that use
-/// `select`, and far below what a server needs.
+/// Raises the limit of open files as far as the system allows. The usual soft limits are made for programs that use
+/// `select`, and are far too low for a server.
 pub fn raise_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum
@@ -32,9 +32,9 @@ pub fn connections_within(limit: Option<u64>, wanted: usize) -> usize {
 /// What a failed `accept` means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptFault {
-    /// The connection was gone before it was accepted: the next one may be fine.
+    /// The connection was gone before it was accepted. The next one may be fine.
     Connection,
-    /// The process or the system has no more descriptors or memory: accepting again at once would fail again.
+    /// The process or the system has no more descriptors or memory. Accepting again at once would fail, too.
     Exhausted,
 }
 

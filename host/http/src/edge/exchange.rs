@@ -22,16 +22,16 @@ use tower::ServiceExt;
 
 use super::{
     activity::{Activity, FramingCheck},
-    admission::ExceededLimit,
+    connection_limiter::ExceededLimit,
 };
 use crate::problem::{Problem, kinds};
 
 /// The longest path and query, which HTTP/1 and HTTP/2 share.
 const URI_CAP: usize = 16 << 10;
-/// What a connection beyond the limits may still ask for.
+/// The requests that a connection beyond the limits may still make.
 const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// What requests of one connection have in common.
+/// The state that all requests of a connection share.
 #[derive(Clone)]
 pub struct Exchange {
     pub router: Router,
@@ -58,7 +58,7 @@ impl Exchange {
         if version < Version::HTTP_2 && (beyond.is_some() || framing == FramingCheck::Unknown) {
             response.headers_mut().insert(header::CONNECTION, CLOSE);
         }
-        // Such a body ends with the connection: a client can tell a broken one by a reset alone.
+        // Such a body ends with the connection, so only a reset tells a client that it is broken.
         let ends_with_connection =
             version == Version::HTTP_10 && http_body::Body::size_hint(response.body()).exact().is_none();
         if ends_with_connection {
@@ -77,7 +77,7 @@ fn malformed(detail: &'static str) -> Problem {
     Problem::new(&kinds::MALFORMED_REQUEST, detail).header(header::CONNECTION, CLOSE)
 }
 
-/// What is wrong with a request's framing (RFC 9112, sections 3.2 and 6) or address.
+/// Checks a request's framing (RFC 9112, sections 3.2 and 6) and its address.
 fn refuse<B>(request: &Request<B>, framing: FramingCheck) -> Option<Problem> {
     let long = request.uri().path_and_query().is_some_and(|path| path.as_str().len() > URI_CAP);
     if long {
@@ -111,7 +111,7 @@ fn refuse<B>(request: &Request<B>, framing: FramingCheck) -> Option<Problem> {
     None
 }
 
-/// An empty one is allowed where a target has no authority.
+/// Checks a host. It may be empty when the target has no authority.
 fn is_host(value: &HeaderValue) -> bool {
     let Ok(text) = value.to_str() else { return false };
     text.is_empty() || (!text.contains('@') && text.parse::<Authority>().is_ok())
@@ -186,7 +186,7 @@ impl http_body::Body for RequestBody {
     }
 }
 
-/// A response's body, which reports who waits for whom.
+/// A response's body, which reports whether the client waits for the host or the host for the client.
 struct ResponseBody {
     inner: Body,
     counted: ExchangeGuard,

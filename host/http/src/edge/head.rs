@@ -1,10 +1,11 @@
-//! Looks at the heads of HTTP/1 requests as they arrive, for what hyper doesn't tell: hyper drops `Content-Length` where
-//! there is `Transfer-Encoding` too, and such a request may be an attempt to smuggle another (RFC 9112, section 6.3).
+//! Reads the heads of HTTP/1 requests as they arrive, to find requests with both `Content-Length` and
+//! `Transfer-Encoding`. Hyper drops the length without a word, and such a request may be an attempt to smuggle another
+//! one (RFC 9112, section 6.3).
 
 /// The names that matter have at most this many letters.
 const LONGEST: usize = "transfer-encoding".len();
 
-/// What is known of a connection's heads.
+/// The state of reading a connection's heads.
 #[derive(Debug, Default)]
 pub struct HeadScan {
     /// The start of the current line, in lower case, until its colon or end.
@@ -14,7 +15,7 @@ pub struct HeadScan {
     request_line_over: bool,
     has_length: bool,
     has_coding: bool,
-    /// A body follows the last head: bytes mean nothing until its response is over.
+    /// A body follows the last head. Bytes are ignored until its response is over.
     in_body: bool,
     heads: u64,
     conflict: bool,
@@ -24,12 +25,12 @@ pub struct HeadScan {
 enum Line {
     #[default]
     Name,
-    /// What comes after the colon, or after a name that is too long to matter.
+    /// The rest of a line after its colon, or after a name that is too long to matter.
     Rest,
 }
 
 impl HeadScan {
-    /// How many heads have been seen whole.
+    /// How many heads have been read to their end.
     pub fn heads(&self) -> u64 {
         self.heads
     }
@@ -44,7 +45,7 @@ impl HeadScan {
         !self.request_line_over && (self.len > 0 || self.line == Line::Rest)
     }
 
-    /// A response is over, so that what comes next is a head.
+    /// A response is over, so a head comes next.
     pub fn next_request(&mut self) {
         if std::mem::take(&mut self.in_body) {
             self.start_line();

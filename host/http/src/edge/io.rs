@@ -21,9 +21,9 @@ use crate::problem::{Problem, kinds};
 pub struct Io {
     stream: Arc<TcpStream>,
     activity: Arc<Activity>,
-    /// What was read before hyper got the socket.
+    /// The bytes that were read before hyper got the socket.
     first: Bytes,
-    /// What is left to write of a refusal, once hyper has made one.
+    /// The rest of a refusal that is being written in place of hyper's.
     refusal: Option<Bytes>,
     linger: bool,
     speaks_http1: bool,
@@ -34,7 +34,7 @@ impl Io {
         Self { stream, activity, first, refusal: None, linger: false, speaks_http1 }
     }
 
-    /// Has the kernel reset the connection, rather than end it, whenever and however it is closed from now on.
+    /// Makes the kernel reset the connection, and not end it, however it is closed from now on.
     fn apply_linger(&mut self, reset: bool) {
         if self.linger != reset && SockRef::from(&*self.stream).set_linger(reset.then_some(ZERO)).is_ok() {
             self.linger = reset;
@@ -62,7 +62,7 @@ impl Io {
         }
     }
 
-    /// Writes a refusal in the place of hyper's.
+    /// Writes a refusal in place of hyper's.
     fn poll_refusal(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
         while let Some(mut rest) = self.refusal.take_if(|rest| !rest.is_empty()) {
             let written = self.write(context, |stream| stream.try_write(&rest));
@@ -151,8 +151,8 @@ impl AsyncWrite for Io {
     }
 }
 
-/// The whole response in the place of one that hyper made for a head it can't read. Those have no body; what the router
-/// answers with such a status has one.
+/// The whole response in place of hyper's own, which it makes for a head that it can't read. Hyper's own responses have
+/// no body; the router's responses with these statuses have one.
 fn refusal(response: &[u8], in_request_line: bool) -> Option<Bytes> {
     let status = response.strip_prefix(b"HTTP/1.1 ").or_else(|| response.strip_prefix(b"HTTP/1.0 "))?.get(..3)?;
     if !matches!(status, b"400" | b"414" | b"431") {

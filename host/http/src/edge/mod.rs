@@ -1,15 +1,15 @@
 //! The edge: from an accepted TCP connection to a request that the router may see, and back.
 //!
-//! - [`admission`] counts connections and decides which are served.
+//! - [`connection_limiter`] counts connections and decides which are served.
 //! - [`connection`] serves one connection: it finds out the protocol's version, drives hyper and ends what is overdue.
-//! - [`activity`] is what a connection is doing, and from when on it is overdue.
+//! - [`activity`] tracks what a connection is doing, and when it is overdue.
 //! - [`io`] is the socket as hyper sees it.
-//! - [`head`] looks at the heads of HTTP/1 requests for what hyper doesn't tell.
+//! - [`head`] reads the heads of HTTP/1 requests to find framing that hyper hides.
 //! - [`exchange`] is one request and its response: it refuses malformed requests and counts both bodies.
 
 pub mod activity;
-pub mod admission;
 pub mod connection;
+pub mod connection_limiter;
 pub mod descriptors;
 pub mod exchange;
 pub mod head;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-/// What connections may cost.
+/// The limits of connections.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Open connections in total. The open files that the process may have can lower it.
@@ -30,7 +30,7 @@ pub struct Limits {
     pub head_time: Duration,
     /// How long a connection may do nothing between requests, and how long a client may leave an answer unread.
     pub idle_time: Duration,
-    /// Proxies, which open connections for many clients: the limit per address isn't theirs.
+    /// Proxies that open connections for many clients. The limit for each address doesn't apply to them.
     pub trusted_proxies: Vec<IpNet>,
 }
 

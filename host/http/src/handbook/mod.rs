@@ -1,4 +1,5 @@
-//! The handbook (`docs/*.md`), which the binary carries, with the pages of problems made from their table.
+//! The handbook: the files `docs/*.md`, which the binary carries, and the pages of problems, which are made from their
+//! table.
 
 pub mod render;
 
@@ -49,7 +50,7 @@ pub fn page(name: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.name == name)
 }
 
-/// The Markdown of what is at `/docs/<path>`: the list of pages at the empty path, a page, all problems, or one.
+/// The Markdown at `/docs/<path>`: the list of pages at the empty path, a page, all problems, or one problem.
 pub fn markdown(path: &str) -> Option<Cow<'static, str>> {
     match path {
         "" => Some(index().into()),

@@ -52,13 +52,13 @@ fn headings<'a>(events: impl Iterator<Item = Event<'a>>) -> Vec<Heading> {
     headings
 }
 
-/// What is written in place of an event. `links` tells of each open link whether it is kept.
+/// Replaces an event. `links` holds for each open link whether it is kept.
 fn safe<'a>(event: Event<'a>, links: &mut Vec<bool>, anchors: &mut impl Iterator<Item = String>) -> Vec<Event<'a>> {
     match event {
         Event::Html(text) | Event::InlineHtml(text) => vec![Event::Text(text)],
         Event::Start(Tag::HtmlBlock) => vec![Event::Start(Tag::Paragraph)],
         Event::End(TagEnd::HtmlBlock) => vec![Event::End(TagEnd::Paragraph)],
-        // Of an image, its text stays: a page loads nothing.
+        // Only an image's text is kept, because a page loads nothing.
         Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => Vec::new(),
         Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
             let target = target(&dest_url);
@@ -93,8 +93,8 @@ fn raw(html: &'static str) -> Event<'static> {
     Event::Html(html.into())
 }
 
-/// Where a link of the handbook leads on this host: a page's file becomes its address. `None` for what isn't a page, a place
-/// on this page, or on the web.
+/// The address of a handbook's link on this host: a page's file becomes its path. `None` when the target is neither a
+/// page, nor a place on this page, nor on the web.
 fn target(link: &str) -> Option<String> {
     if link.starts_with('#') || link.starts_with("https://") || link.starts_with("http://") {
         return Some(link.to_owned());

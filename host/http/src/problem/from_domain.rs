@@ -1,4 +1,4 @@
-//! The mapper: each error of the core and the store becomes its problem.
+//! Maps each error of core, vault and store to its problem.
 
 use resly_core::{
     connector::{
@@ -16,8 +16,8 @@ use resly_vault::VaultError;
 use super::{Kind, Problem, kinds, members::ProblemFault};
 use crate::log_line::LogLine;
 
-/// The most that a client is told to wait for an answer that another host writes, in seconds. That host may have died, and
-/// then its whole lease has to pass; but most often it is about to finish.
+/// The longest wait that a client is told for an answer that another host writes, in seconds. If that host has died,
+/// its whole lease has to pass, but usually it finishes soon.
 const LONGEST_IN_FLIGHT: u128 = 30;
 
 impl From<VaultError> for Problem {
@@ -155,7 +155,7 @@ impl From<CallError> for Problem {
     }
 }
 
-/// The problem of a call that gave a fault, with what the call cost.
+/// The problem of a call that failed with a fault, with the call's cost.
 pub fn call_problem(fault: &Fault, report: &CallReport) -> Problem {
     if let Some(limit) = &report.limit {
         return Problem::limit(limit.clone());
@@ -177,7 +177,7 @@ pub fn call_problem(fault: &Fault, report: &CallReport) -> Problem {
     })
 }
 
-/// The problem of a fault that came of no counted call.
+/// The problem of a fault that belongs to no counted call.
 pub fn fault_problem(fault: &Fault) -> Problem {
     let (reason, told) = (fault.kind.reason(), ProblemFault { kind: fault.kind, retryable: fault.retryable });
     let problem = Problem::new(fault_kind(fault.kind), fault.for_admin()).with(|members| {

@@ -1,4 +1,4 @@
-//! The mapper: each error of a use case becomes its problem.
+//! Maps each error of a use case to its problem.
 
 use resly_egress::OAuthError;
 use resly_manifest::Violation;
@@ -17,6 +17,7 @@ use resly_service::{
     webhooks::WebhookError,
     workflows::WorkflowError,
 };
+use resly_store::AddPublisherError;
 
 use super::{
     Problem, call_problem, fault_problem, kinds,
@@ -162,7 +163,7 @@ impl From<ConnectorError> for Problem {
     }
 }
 
-/// The problem of a connector that says something wrong of itself.
+/// The problem of a connector whose definition or manifest has mistakes.
 fn invalid_connector(mistakes: &[Violation]) -> Problem {
     let detail = match mistakes {
         [only] => only.to_string(),
@@ -210,8 +211,10 @@ impl From<PublisherError> for Problem {
         match error {
             PublisherError::Missing => Self::not_found("there is no such publisher"),
             PublisherError::Invalid(mistakes) => Self::invalid(mistakes),
-            PublisherError::TooMany | PublisherError::Known => Self::new(&kinds::CONFLICT, detail),
-            PublisherError::Store(error) => error.into(),
+            PublisherError::Refused(AddPublisherError::TooMany | AddPublisherError::Known) => {
+                Self::new(&kinds::CONFLICT, detail)
+            }
+            PublisherError::Refused(AddPublisherError::Store(error)) | PublisherError::Store(error) => error.into(),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Every problem this host answers with: one row each, from which responses, `/docs/problems` and the handbook are made.
+//! The table of all problems. Responses, `/docs/problems` and the handbook are made from its rows.
 
 use http::StatusCode;
 
-/// A kind of problem. `type` is `/docs/problems/<slug>`, and stays what it is once released.
+/// A kind of problem. Its `type` is `/docs/problems/<slug>`, which never changes after a release.
 #[derive(Debug)]
 pub struct Kind {
     pub slug: &'static str,
@@ -26,8 +26,10 @@ macro_rules! kinds {
 kinds! {
     INVALID_JSON = "invalid-json", BAD_REQUEST, "The body is not JSON",
         "The body could not be read as JSON in UTF-8. `detail` tells where reading stopped. Check quoting and encoding, then send it again.";
-    INVALID_HEADER = "invalid-header", BAD_REQUEST, "A header or query parameter is not valid",
-        "A header field or query parameter has a value that can't be used. `detail` names it and says what is allowed; for query parameters `parameter` and `allowed` tell the same. A parameter that a list under `/api/admin` doesn't know is refused, too: a filter that was misspelt would show everything.";
+    INVALID_HEADER = "invalid-header", BAD_REQUEST, "A header field is not valid",
+        "A header field has a value that can't be used. `detail` names it and says what is allowed.";
+    INVALID_PARAMETER = "invalid-parameter", BAD_REQUEST, "A query parameter is not valid",
+        "A query parameter has a value that can't be used, is there twice, or is unknown. `errors` lists every mistake, each with the parameter's name as its `path`; `parameter` and `allowed` tell the first one. A route under `/api/admin` refuses a parameter that it doesn't know, because a filter that was misspelt would show everything.";
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "A valid API key is needed",
         "Send `Authorization: Bearer <key>` with a key of your organization. `detail` tells whether the key is missing, mistyped, or not (or no longer) known. An admin makes keys at `/api/admin/keys`; a deleted or expired key can't be brought back.";
     INSUFFICIENT_SCOPE = "insufficient-scope", FORBIDDEN, "The key's scopes don't allow this",

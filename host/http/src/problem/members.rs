@@ -53,32 +53,32 @@ impl From<&Violation> for InvalidMember {
     }
 }
 
-/// What a problem tells beside what it is.
+/// The members of a problem that depend on its kind.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[schema(as = ProblemMembers)]
 pub struct Members {
-    /// An id by which the host's log tells the cause.
+    /// The id under which the host's log has the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
-    /// Every mistake of a request that is well-formed but wrong.
+    /// Every mistake of a request that is well-formed but wrong, or of its query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Vec<InvalidMember>>,
-    /// Which query parameter is wrong.
+    /// The first query parameter that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
-    /// What that parameter, or the route, allows.
+    /// The values that this parameter allows, or the parameters that the route takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Vec<&'static str>>,
-    /// Those that use the version.
+    /// The connections that use the version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<Vec<UsingConnection>>,
-    /// Which limit of the plan, or of the key, stands in the way.
+    /// The limit of the plan or of the key that was reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<ProblemLimit>,
     /// Which rate of the key was reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<ReachedRate>,
-    /// Whether the same may work in a moment.
+    /// Whether the same request may succeed soon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retryable: Option<bool>,
     /// How a connector failed.
@@ -106,7 +106,7 @@ pub struct Members {
 }
 
 impl Members {
-    /// A rate is below again before long.
+    /// Sets the rate that was reached, which the same request can pass soon.
     pub fn tell_rate(&mut self, rate: ReachedRate) {
         self.rate = Some(rate);
         self.retryable = Some(true);
@@ -130,7 +130,7 @@ pub struct ProblemFault {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProblemLimit {
-    /// Absent where the rest of a plan's limit is set aside for calls that are running.
+    /// Whose limit it is. Absent when the rest of a plan's limit is set aside for running calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<openapi_enums::LimitLevel>)]
     of: Option<LimitLevel>,
@@ -141,7 +141,7 @@ pub struct ProblemLimit {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     resets_at: Option<Timestamp>,
-    /// What is set aside.
+    /// How much is set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     reserved: Option<u64>,
 }
@@ -158,7 +158,7 @@ impl From<&LimitReserved> for ProblemLimit {
     }
 }
 
-/// How fast a key may be used.
+/// The rate that was reached.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReachedRate {
     /// `key`, `visitor` or `address`.

@@ -1,8 +1,8 @@
 //! Problems: RFC 9457 `application/problem+json`, and the one place where domain errors become HTTP.
 //!
-//! A handler returns `Result<_, Problem>`. Domain errors convert by `From` in [`from_domain`], those of use cases in
-//! [`from_service`]. What a client can't act on is
-//! [`Problem::internal`]: fixed text to the client, the cause to the log under the same id.
+//! A handler returns `Result<_, Problem>`. Domain errors convert by `From` in [`from_domain`], and errors of use cases
+//! in [`from_service`]. An error that a client can't act on is [`Problem::internal`]: the client gets a fixed text, and
+//! the log gets the cause under the same id.
 
 mod from_domain;
 mod from_service;
@@ -24,7 +24,7 @@ use self::members::{InvalidMember, Members, ProblemBody};
 pub use from_domain::{call_problem, failure_kind, fault_problem};
 pub use kinds::Kind;
 
-/// An answer that says what went wrong and what to do next.
+/// An answer that says what failed and what to do next.
 #[derive(Debug)]
 pub struct Problem {
     kind: &'static Kind,
@@ -40,7 +40,7 @@ impl Problem {
         Self { kind, detail: detail.into(), members: Box::default(), headers: Vec::new(), limit: None }
     }
 
-    /// Something that the client can't help: the cause goes to the log only.
+    /// A failure of the host. Only the log gets the cause.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         let id = uuid::Uuid::from_bytes(incident());
         tracing::error!(incident = %id, %cause, "a request failed");
@@ -68,7 +68,7 @@ impl Problem {
         Self::invalid(vec![FieldError::new(path, message)])
     }
 
-    /// A hard cap: carries `Retry-After` and the rate limit fields.
+    /// A reached limit, with `Retry-After` and the rate limit fields.
     pub fn limit(limit: LimitReached) -> Self {
         let mut problem = Self::new(&kinds::LIMIT_REACHED, limit.to_string());
         problem.members.limit = Some((&limit).into());
@@ -77,7 +77,7 @@ impl Problem {
         problem
     }
 
-    /// Tells more.
+    /// Sets members.
     pub fn with(mut self, tell: impl FnOnce(&mut Members)) -> Self {
         tell(&mut self.members);
         self
@@ -88,7 +88,7 @@ impl Problem {
         self
     }
 
-    /// Tells when trying again makes sense.
+    /// Sets `Retry-After`.
     pub fn retry_after(self, seconds: u64) -> Self {
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
@@ -108,7 +108,7 @@ impl Problem {
     }
 }
 
-/// An id to find the cause in the log by. It protects nothing, so a failing generator may leave it zero.
+/// The id of a cause in the log. It protects nothing, so it may be zero when the generator fails.
 fn incident() -> [u8; 16] {
     let mut bytes = [0; 16];
     if getrandom::fill(&mut bytes).is_err() {
@@ -117,7 +117,8 @@ fn incident() -> [u8; 16] {
     *uuid::Builder::from_random_bytes(bytes).as_uuid().as_bytes()
 }
 
-/// Carried beside the response, so that the outer layer, which has the clock, adds the fields that count in seconds.
+/// A reached limit in the response's extensions. The outer layer has the clock, and adds the fields that count in
+/// seconds.
 #[derive(Clone)]
 pub struct LimitHit(pub LimitReached);
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::pack;
 
-/// The linker's own default is 1 MiB, all of which an instance has to have.
+/// The stack's size. The linker's default is 1 MiB, which every instance would have to allocate.
 const STACK: &str = "target.wasm32-wasip2.rustflags=[\"-Clink-arg=-zstack-size=131072\"]";
 
 /// Compiles a Rust connector and packs it with the `connector.toml` beside its `Cargo.toml`.

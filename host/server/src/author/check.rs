@@ -1,4 +1,4 @@
-//! `resly connector check`: what a host would say of a connector.
+//! `resly connector check`: checks a connector as a host would.
 
 use anyhow::Context;
 use resly_core::{
@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::{ConnectorUpload, InputFile, mistakes_error};
 
-/// Compiles a component as an upload would be compiled, and examines a definition as a post would be examined, so that
-/// whatever a host refuses is refused here, with every mistake at once.
+/// Compiles a component or examines a definition as a host does with an upload. Everything that a host refuses is
+/// refused here, with every mistake at once.
 pub async fn admit_file(app: &App, given: InputFile) -> anyhow::Result<ConnectorUpload> {
     let reading = match given {
         InputFile::Component(postable) => {
@@ -26,10 +26,10 @@ pub async fn admit_file(app: &App, given: InputFile) -> anyhow::Result<Connector
         }
         InputFile::Definition(reading) => reading,
     };
-    // A host of an author's own has nothing compiled yet, and filters are parsed within seconds.
+    // The author's own host has compiled nothing yet, and parsing filters has a deadline of seconds.
     app.sandbox.prepare_mapper().await.context("the definition could not be examined")?;
     let manifest =
-        definition::usable(app, OrganizationId(Uuid::nil()), reading).await.map_err(|unusable| match unusable {
+        definition::validate(app, OrganizationId(Uuid::nil()), reading).await.map_err(|unusable| match unusable {
             DefinitionError::Violations(mistakes) => mistakes_error(&mistakes),
             DefinitionError::Unexamined(fault) => {
                 anyhow::Error::new(fault).context("the definition could not be examined")
@@ -38,7 +38,7 @@ pub async fn admit_file(app: &App, given: InputFile) -> anyhow::Result<Connector
     Ok(ConnectorUpload { asking: RequestedGrants { manifest, signer: None }, imports: Vec::new(), wasm: None })
 }
 
-/// What a host would take in, and what its admin is asked to approve.
+/// The summary of a connector, and of what an admin would be asked to approve.
 pub fn summary(postable: &ConnectorUpload) -> String {
     let RequestedGrants { manifest, signer } = &postable.asking;
     let list = |texts: Vec<&str>| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };

@@ -1,4 +1,4 @@
-//! `resly connector import`: a definition of an OpenAPI document.
+//! `resly connector import`: makes a definition of an OpenAPI document.
 
 use std::{
     io::{ErrorKind, Write},
@@ -10,7 +10,8 @@ use resly_manifest::openapi::{self, ImportError, ImportOptions};
 
 use super::listed;
 
-/// A definition of an OpenAPI document's operations, or a list of them when none is chosen; and what to say besides.
+/// Makes a definition of an OpenAPI document's operations, or lists the operations when none is chosen. Returns it with
+/// lines for the person.
 pub fn import(file: &Path, wanted: ImportOptions) -> anyhow::Result<(String, String)> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
     let document = openapi::read(&text)?;
@@ -39,7 +40,7 @@ pub fn import(file: &Path, wanted: ImportOptions) -> anyhow::Result<(String, Str
     Ok((format!("{:#}\n", imported.definition), said))
 }
 
-/// Writes a definition into a file; into one that is there only when it may be lost.
+/// Writes a definition into a file. An existing file is replaced only with `force`.
 pub fn write(file: &Path, text: &str, force: bool) -> anyhow::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true);

@@ -1,5 +1,5 @@
-//! A connector author's tools, a file for each verb: begin a connector, build and pack it, sign it, import a definition, check
-//! it as a host does, run an action of it in the very host that will run it.
+//! The tools of connector authors, with a file for each subcommand: begin a connector, build it, pack it, sign it,
+//! import a definition, check it as a host does, and run an action in a host of the author's own.
 
 mod build;
 mod check;
@@ -26,19 +26,19 @@ pub use self::{
     run::{ActionCall, ActionRun, render_dry_run, render_report, run},
 };
 
-/// How WebAssembly begins.
+/// The first bytes of a WebAssembly file.
 const WASM: &[u8] = b"\0asm";
 
-/// A connector as a host would take it in.
+/// A connector as an upload would bring it to a host.
 pub struct ConnectorUpload {
     pub asking: RequestedGrants,
     /// What a component imports.
     pub imports: Vec<String>,
-    /// A packed component; nothing for a declarative definition.
+    /// The packed component. `None` for a declarative definition.
     pub wasm: Option<Bytes>,
 }
 
-/// What a file holds, as far as reading it tells.
+/// The content of a connector's file.
 pub enum InputFile {
     Component(ConnectorUpload),
     Definition(ParsedManifest),
@@ -66,7 +66,7 @@ pub fn read(file: &Path) -> anyhow::Result<InputFile> {
     Ok(InputFile::Definition(reading))
 }
 
-/// A definition by its file's name: JSON, or TOML.
+/// Reads a definition as JSON or TOML, by its file's name.
 fn written(file: &Path, text: String) -> anyhow::Result<ParsedManifest> {
     let source = if file.extension().is_some_and(|extension| extension == "json") {
         let wrong = || format!("{} is not a connector's manifest", file.display());

@@ -1,4 +1,4 @@
-//! `resly connector new`: a Rust connector to begin with.
+//! `resly connector new`: writes a Rust connector to begin with.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
-/// What a new connector begins as; `{name}` stands for its name.
+/// The files of a new connector. `{name}` stands for its name.
 const SCAFFOLD: [(&str, &str); 5] = [
     ("README.md", include_str!("../../scaffold/README.md")),
     ("Cargo.toml", include_str!("../../scaffold/Cargo.toml.txt")),
@@ -15,8 +15,8 @@ const SCAFFOLD: [(&str, &str); 5] = [
     (".gitignore", "/target\n*.wasm\n*.key\n"),
 ];
 
-/// Writes a new Rust connector into a folder of its name, with the SDK and the WIT package that it is built with, so that
-/// it needs nothing else of ours; where it is.
+/// Writes a new Rust connector into a folder of its name. It contains the SDK and the WIT package, so it needs nothing
+/// else from us. Returns the folder.
 pub fn scaffold(name: &str) -> anyhow::Result<PathBuf> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     ensure!(

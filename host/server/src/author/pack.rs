@@ -1,4 +1,4 @@
-//! `resly connector pack`: a component and its manifest become one file.
+//! `resly connector pack`: puts a component and its manifest into one file.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use resly_manifest::package;
 
 use super::{mistakes_error, sign, written};
 
-/// Packs a component with its manifest, and signs it when there is a key's file; where the file is.
+/// Packs a component with its manifest, and signs it if there is a key's file. Returns the file's path.
 pub fn pack(component: &Path, manifest_file: &Path, out: Option<&Path>, key: Option<&Path>) -> anyhow::Result<PathBuf> {
     let wasm = std::fs::read(component).with_context(|| format!("{} can't be read", component.display()))?;
     resly_sandbox::precheck(&wasm)?;

@@ -1,4 +1,4 @@
-//! `resly connector run`: an action of a connector, called in a host of the author's own as in any other.
+//! `resly connector run`: calls an action of a connector in a host of the author's own, as any host would.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,10 +12,11 @@ use resly_core::{
     },
     id::KeyId,
 };
+use resly_http::answers::DryRun;
 use resly_manifest::Digest;
 use resly_service::{
     App, FieldError,
-    actions::{self, ActionError, DryRun, ManualCaller},
+    actions::{self, ActionError, ManualCaller},
     connections::{self, ConnectionError, NewConnection},
     organizations::{self, OrganizationName},
 };
@@ -27,21 +28,21 @@ use super::{ConnectorUpload, InputFile, admit_file};
 
 const ORGANIZATION: &str = "author";
 
-/// What to run.
+/// The call to make.
 pub struct ActionCall {
     pub action: String,
     pub input: Value,
     pub settings: Value,
-    /// Calls the service itself, with these credentials; without them, the manifest's fixtures answer.
+    /// The credentials for calling the service. Without them, the manifest's fixtures answer.
     pub live: Option<Map<String, Value>>,
-    /// Shows the first request instead of sending it.
+    /// Whether to show the first request instead of sending it.
     pub dry_run: bool,
 }
 
-/// What running an action gave.
+/// The result of running an action.
 pub enum ActionRun {
     Called(CallReport),
-    /// What it would send, or why it failed before it sent anything.
+    /// The request that it would send, or why it failed before it sent anything.
     DryRun(Result<Box<DryRun>, Box<Fault>>),
 }
 
@@ -52,7 +53,7 @@ pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow:
     let now = app.clock.now();
     let organization = organizations::find_or_create(app, OrganizationName::parse(ORGANIZATION)?).await?;
     let component = wasm.as_ref().map_or_else(|| app.catalogue.runner(), |wasm| Digest::of(wasm));
-    // An author tries many contents under one version; a host keeps the first.
+    // An author tries many contents under one version, but a host keeps only the first one.
     let content = Digest::of(&[serde_json::to_vec(&manifest)?.as_slice(), &component.0].concat()).to_string();
     let release = manifest.version.split('+').next().unwrap_or_default();
     manifest.version = format!("{release}+{}", content.get(..12).unwrap_or_default());
@@ -68,9 +69,9 @@ pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow:
     };
     ensure!(
         matches!(app.store.put_connector(new).await?, SavedVersion::As { .. }),
-        "this version is there with another content"
+        "this version exists with other content"
     );
-    // The author looks at what it asks for by writing it.
+    // The author wrote what the connector asks for, so it is approved.
     let decision = Decision {
         organization,
         connector: manifest.id.clone(),
@@ -104,7 +105,7 @@ pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow:
     let ran = if trial.dry_run {
         match actions::dry_run(app, by, connection, action, input).await {
             Err(ActionError::Failed(fault, _)) => Ok(ActionRun::DryRun(Err(fault))),
-            shown => shown.map(|shown| ActionRun::DryRun(Ok(Box::new(shown)))),
+            shown => shown.map(|shown| ActionRun::DryRun(Ok(Box::new(shown.into())))),
         }
     } else {
         actions::call(app, by, connection, action, input).await.map(|called| ActionRun::Called(called.report))
@@ -125,7 +126,7 @@ fn not_installed(error: ConnectionError) -> anyhow::Error {
     }
 }
 
-/// A dry run, for a person: the request on its own, and what it took.
+/// Renders a dry run for a person: the request for standard output, and a summary.
 pub fn render_dry_run(dry_run: &Result<Box<DryRun>, Box<Fault>>) -> (Option<String>, String) {
     match dry_run {
         Ok(dry_run) => (Some(format!("{:#}\n", json!(dry_run))), "nothing was sent\n".to_owned()),
@@ -133,7 +134,7 @@ pub fn render_dry_run(dry_run: &Result<Box<DryRun>, Box<Fault>>) -> (Option<Stri
     }
 }
 
-/// What a call gave, for a person: the output on its own, and what it took.
+/// Renders a call's report for a person: the output for standard output, and a summary.
 pub fn render_report(report: &CallReport) -> (Option<String>, String) {
     let output = report.result.as_ref().ok().map(|output| format!("{output:#}\n"));
     let mut lines: String = report.log.iter().map(|line| format!("log: {}\n", json!(line))).collect();

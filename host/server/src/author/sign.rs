@@ -1,4 +1,4 @@
-//! `resly connector keygen` and `sign`: a key's file, and a packed connector's signature.
+//! `resly connector keygen` and `sign`: makes a signing key, and signs a packed connector.
 
 use std::{
     io::Write,
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::WASM;
 
-/// Makes a key and writes it to a new file that its owner alone can read; the public key, for those who trust it.
+/// Makes a key and writes it to a new file that only its owner can read. Returns the public key.
 pub fn keygen(file: &Path, random: &dyn Random) -> anyhow::Result<PublicKey> {
     let mut seed = Zeroizing::new([0; 32]);
     random.fill(seed.as_mut_slice());
@@ -40,7 +40,7 @@ pub fn sign(packed: &[u8], key: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(key.sign(packed))
 }
 
-/// Signs a file, in place unless another is named; where it is.
+/// Signs a file, in place unless another file is named. Returns the signed file's path.
 pub fn sign_file(file: &Path, key: &Path, out: Option<&Path>) -> anyhow::Result<PathBuf> {
     let packed = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
     ensure!(

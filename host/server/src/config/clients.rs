@@ -21,7 +21,7 @@ fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SecretStr
     String::deserialize(deserializer).map(SecretString::from)
 }
 
-/// Parses either form. What is wrong is told by its place, since any part may be a secret.
+/// Parses either form. A mistake names only the place, because any part may be a secret.
 pub fn parse(text: &str) -> Result<OauthClients, String> {
     if text.starts_with('{') {
         let table = serde_json::from_str(text);

@@ -13,7 +13,8 @@ pub struct Setting {
     pub kind: Kind,
 }
 
-/// What a setting is in `resly.toml`. A text that reads as one will do, too: it is what variables and flags have.
+/// The type of a setting in `resly.toml`. A string that can be read as this type is accepted, too, because variables
+/// and flags are strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A text, or a list of texts, which is joined by commas.
@@ -48,7 +49,7 @@ const fn secret(name: &'static str, help: &'static str) -> Setting {
     Setting { secret: true, ..open(name, "", help) }
 }
 
-/// Every setting there is.
+/// All settings.
 pub static SETTINGS: &[Setting] = &[
     open("listen", "listen", "Address to listen on, such as 127.0.0.1:8080"),
     open("data", "data", "Folder for SQLite, keys and caches"),
@@ -111,10 +112,10 @@ pub static SETTINGS: &[Setting] = &[
     open("log_format", "log-format", "text (the default) or json, one object a line"),
 ];
 
-/// Variables that begin as settings do and are none: where `resly.toml` is, and which binary tests run.
+/// Variables with the prefix of settings that are none: the path of `resly.toml`, and the binary that tests run.
 const OTHERS: [&str; 2] = ["RESLY_CONFIG", "RESLY_BIN"];
 
-/// Reads the process's environment; tests hand in a map.
+/// Reads a variable. It is the process's environment, or a map in tests.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The three layers, merged. No `Debug`: secrets are among the values.
@@ -127,7 +128,7 @@ pub fn variable(name: &str) -> String {
     format!("RESLY_{}", name.to_ascii_uppercase())
 }
 
-/// Whether a variable was set by Kubernetes or Docker for a service that is called `resly`, and not by a person.
+/// Whether Kubernetes or Docker has set a variable for a service with the name `resly`.
 fn of_a_service(name: &str) -> bool {
     name.strip_prefix("RESLY_").is_some_and(|rest| {
         let rest = rest.strip_prefix("SERVICE_").unwrap_or(rest);
@@ -143,7 +144,7 @@ fn takes_lines(setting: &Setting) -> bool {
 }
 
 impl Layers {
-    /// Names the variables that look like settings and are none.
+    /// Finds the variables that look like settings but aren't.
     pub fn check_names(variables: &[String], mistakes: &mut Vec<String>) {
         let known = |name: &str| {
             OTHERS.contains(&name)
@@ -159,7 +160,7 @@ impl Layers {
         }));
     }
 
-    /// Merges the layers; what is wrong with the file is added to `mistakes`.
+    /// Merges the layers. Mistakes of the file are added to `mistakes`.
     pub fn read(
         flags: &BTreeMap<String, String>,
         environment: Environment<'_>,
@@ -192,7 +193,7 @@ impl Layers {
                 })
                 .filter(|(value, _)| !value.trim().is_empty());
             let Some((value, from)) = found else { continue };
-            // A URL's parser would leave them out without a word.
+            // A URL's parser would silently drop them.
             if !takes_lines(setting) && value.trim().contains(char::is_control) {
                 mistakes
                     .push(format!("{from}: it holds a line break or another control character; one line is expected"));
@@ -207,7 +208,7 @@ impl Layers {
         self.values.get(name).map(|(value, _)| value.trim())
     }
 
-    /// Reads one setting; a value that doesn't parse becomes a mistake that says where it came from.
+    /// Reads one setting. A value that can't be parsed becomes a mistake that names its source.
     pub fn parsed<T, E: std::fmt::Display>(
         &self,
         name: &str,

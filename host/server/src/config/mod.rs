@@ -1,4 +1,5 @@
-//! Configuration: flags, then `RESLY_*` variables, then `resly.toml`; validated whole, every mistake named at once.
+//! The configuration: flags, then `RESLY_*` variables, then `resly.toml`. It is validated as a whole, and every mistake
+//! is named at once.
 
 mod clients;
 mod layers;
@@ -28,31 +29,31 @@ pub struct Config {
     pub data: PathBuf,
     pub database_url: Option<String>,
     pub database_direct_url: Option<String>,
-    /// What the world calls this host; `http://<listen>` when it wasn't said.
+    /// The host's public URL. `http://<listen>` when it isn't set.
     pub public_url: Option<Url>,
     pub trusted_proxies: Vec<IpNet>,
-    /// What connections may cost.
+    /// The limits of connections.
     pub edge: Limits,
-    /// Asked for, or implied by a PostgreSQL store.
+    /// Whether this is production: set, or implied by a PostgreSQL store.
     pub production: bool,
-    /// `RESLY_PRODUCTION` itself.
+    /// The value of `RESLY_PRODUCTION`.
     pub declared_production: bool,
-    /// The built-in answerer without one.
+    /// The language model. The built-in one when it isn't set.
     pub model: Option<ModelConfig>,
-    /// Tokens that the model may write in one round.
+    /// The most tokens that the model may write in one round.
     pub model_max_tokens: Option<u32>,
-    /// Tokens of a conversation's history that a model is sent.
+    /// The most tokens of a conversation's history that a model is sent.
     pub history_tokens: Option<u64>,
-    /// The built-in embedder without one.
+    /// The embedder. The built-in one when it isn't set.
     pub embedder: Option<EmbedderConfig>,
     pub master_key: Option<SecretString>,
     pub master_key_file: Option<PathBuf>,
-    /// For `resly vault` beside a running host.
+    /// The operator's key, with which `resly vault` asks a running host.
     pub operator_key: Option<SecretString>,
     pub egress_allow: Vec<resly_egress::ExemptHost>,
     pub egress_ca_pem: Vec<u8>,
     pub egress_routes: Vec<resly_egress::Route>,
-    /// By the bundled connector that they are for.
+    /// The OAuth clients by bundled connector.
     pub oauth_clients: OauthClients,
     /// When connections are checked; never when `None`.
     pub health_checks: Option<Schedule>,
@@ -74,14 +75,14 @@ pub enum LogFormat {
 #[error("the configuration has mistakes:{}", .0.iter().map(|mistake| format!("\n  - {mistake}")).collect::<String>())]
 pub struct ConfigError(pub Vec<String>);
 
-/// Where values come from.
+/// The sources of the settings' values.
 pub struct Sources<'a> {
-    /// By the setting's name.
+    /// The flags, by the setting's name.
     pub flags: BTreeMap<String, String>,
     pub environment: Environment<'a>,
-    /// The names of all variables that begin with `RESLY_`, so that a misspelt one is no setting that is ignored.
+    /// The names of all variables that begin with `RESLY_`, so that a misspelt one is refused and not ignored.
     pub variables: Vec<String>,
-    /// `resly.toml`: where it is, and its text.
+    /// The path and the text of `resly.toml`.
     pub file: Option<(PathBuf, String)>,
 }
 
@@ -179,7 +180,7 @@ fn max_tokens(text: &str) -> Result<u32, String> {
     number.ok_or_else(|| format!("`{text}` is not a number of tokens from 1 to 1000000"))
 }
 
-/// Reads master keys as the vault will. Older ones may be weak: they may be about to be replaced.
+/// Reads master keys as the vault does. Older ones may be weak, because a rotation may be about to replace them.
 fn master_key(text: &str, production: bool) -> Result<(), String> {
     let source = MasterKeySource {
         key: Some(text.to_owned().into()),
@@ -188,7 +189,7 @@ fn master_key(text: &str, production: bool) -> Result<(), String> {
         production,
         rotating: true,
     };
-    // The setting's name stands before every mistake.
+    // The caller puts the setting's name before the message.
     let told =
         |error: resly_vault::MasterKeyError| error.to_string().trim_start_matches("RESLY_MASTER_KEY: ").to_owned();
     MasterKeys::load(&source).map(drop).map_err(told)

@@ -1,4 +1,4 @@
-//! Which language model and which embedder a host asks.
+//! The settings of the language model and of the embedder.
 
 use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
 use secrecy::SecretString;
@@ -7,7 +7,7 @@ use url::Url;
 use super::layers::{Layers, variable};
 
 pub fn model(layers: &Layers, mistakes: &mut Vec<String>) -> Option<ModelConfig> {
-    // Each is read whatever the others are, so that every mistake is named.
+    // Each setting is read in every case, so that every mistake is named.
     let provider = layers.parsed("model_api", mistakes, str::parse).unwrap_or_default();
     let temperature = layers.parsed("model_temperature", mistakes, temperature);
     let endpoint = endpoint(layers, mistakes, "model_url", "model", "model_key")?;

@@ -1,4 +1,5 @@
-//! A person's agreement: the link that an admin gets, the browser's way to the service, and its answer.
+//! Begins an authorization: makes the link for an admin or a visitor, and sends the browser that opens it to the
+//! service.
 //!
 //! The link's nonce, the state and the cookie are random, 256 bits each, and only their hashes are kept. The state is taken
 //! out of the database by the statement that finds it, so it works once, on whichever host it arrives.
@@ -32,14 +33,15 @@ use crate::{
     connections::{self, ConnectionError},
 };
 
-/// Where services send browsers back to, under the host's public address, exactly: what the app's client is registered with.
+/// The path to which services send browsers back. The app's client is registered with exactly this path under the
+/// host's public address.
 pub const REDIRECT: &str = "/oauth/callback";
-/// How long a person has to agree.
+/// How long a person has to consent.
 const VALID: Duration = Duration::from_secs(600);
 
 /// The link by which a person authorizes a connection.
 pub struct AuthorizationLink {
-    /// For the browser of who owns the account.
+    /// The URL for the browser of the account's owner.
     pub url: String,
     pub expires_at: Timestamp,
 }
@@ -51,13 +53,12 @@ fn token(app: &App) -> Zeroizing<String> {
     Zeroizing::new(data_encoding::BASE64URL_NOPAD.encode(&*bytes))
 }
 
-/// What is kept of a token.
+/// The hash of a token. Only this is stored.
 pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-/// Begins an authorization of the organization's own account; also of a connection that has one, to authorize it again in
-/// place.
+/// Begins an authorization of the organization's own account. A connection that has one can be authorized again.
 pub async fn start(app: &App, by: &Principal, connection: ConnectionId) -> Result<AuthorizationLink, AccountError> {
     let connection = connections::find(app, by.organization, connection).await?;
     if connection.owner == Owner::Visitor {
@@ -91,10 +92,10 @@ async fn make_link(
     }
     let key = AccountKey { organization: connection.organization, connection: connection.id, visitor };
     let spec = app.accounts.spec(connection, installable, key.visitor.as_deref()).ok_or(ConnectionError::Missing)?;
-    let verifier = app.accounts.keeper.verifier(&key).await?;
+    let verifier = app.accounts.refresher.verifier(&key).await?;
     let public = app.public_url()?;
-    // What is wrong with the client or an address is told now, and not to whoever opens the link.
-    app.accounts.keeper.authorize_url(&spec, "", &verifier, &redirect_uri(public)).await?;
+    // A wrong client or address is told to the admin now, and not to the person who opens the link.
+    app.accounts.refresher.authorize_url(&spec, "", &verifier, &redirect_uri(public)).await?;
     let nonce = token(app);
     let expires_at = app.clock.now().plus(VALID);
     let flow = OauthFlow { account: key, revision: connection.revision, key: by.key, verifier, expires_at };
@@ -108,16 +109,16 @@ fn redirect_uri(public: &str) -> String {
     format!("{public}{REDIRECT}")
 }
 
-/// Where a browser is sent to, and what it is known by when it comes back.
+/// Where a browser is sent to, and how it is recognized when it comes back.
 pub struct Redirection {
     /// The service's page.
     pub url: Url,
     pub state: Zeroizing<String>,
-    /// For this browser alone.
+    /// The cookie that binds the authorization to this browser.
     pub cookie: Zeroizing<String>,
 }
 
-/// Why a link leads nowhere.
+/// Why a link can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginError {
     #[error("the link was used already, or has expired, or the connection was changed")]
@@ -139,14 +140,14 @@ pub async fn begin(app: &App, nonce: &str) -> Result<Redirection, BeginError> {
     let (_, spec) = unchanged(app, &flow).await?.ok_or(BeginError::Stale)?;
     let redirect = redirect_uri(app.public_url()?);
     let (state, cookie) = (token(app), token(app));
-    let url = app.accounts.keeper.authorize_url(&spec, &state, &flow.verifier, &redirect).await?;
+    let url = app.accounts.refresher.authorize_url(&spec, &state, &flow.verifier, &redirect).await?;
     if !app.store.bind_oauth_flow(nonce, hash(&state), hash(&cookie), now).await? {
         return Err(BeginError::Stale);
     }
     Ok(Redirection { url, state, cookie })
 }
 
-/// The connection that an authorization is for, as long as it is what it was when that began.
+/// Finds the connection of an authorization. `None` when the connection was changed since the authorization began.
 async fn unchanged(app: &App, flow: &OauthFlow) -> Result<Option<(Connection, AccountSpec)>, CallError> {
     let found = app.store.connection(flow.account.organization, flow.account.connection).await?;
     let Some(connection) = found.filter(|connection| connection.revision == flow.revision) else { return Ok(None) };

@@ -25,7 +25,7 @@ pub enum AccountError {
     #[error("this connection authenticates by `oauth2`: use …/oauth/start")]
     OnlyOauth,
     /// By the client's own credentials (RFC 6749, section 4.4).
-    #[error("this connector needs nobody to agree: with its `credentials` set, run …/test")]
+    #[error("this connector needs nobody's consent: set its `credentials`, then run …/test")]
     NobodyAgrees,
     #[error("{} mistakes in what was sent", .0.len())]
     Invalid(Vec<FieldError>),

@@ -1,5 +1,5 @@
-//! One visitor's own account at a service. The company's app says who its visitor is; the visitor agrees in a browser, or the
-//! app hands in a key.
+//! A visitor's own account at a service. The company's app names the visitor. The visitor then consents in a browser,
+//! or the app sends a key.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use resly_manifest::Auth;
 use super::{AccountError, Revocation};
 use crate::{
     App,
-    connections::{self, fit},
+    connections::{self, validate},
 };
 
-/// Bytes of a visitor's name, as many as a chat's `visitorId` may have.
+/// The longest name of a visitor, in bytes. A chat's `visitorId` has the same limit.
 pub(super) const LONGEST: usize = 200;
 
-/// A visitor's account; `None` when the visitor has connected none.
+/// A visitor's account. `None` when the visitor has connected none.
 pub async fn account(
     app: &App,
     organization: OrganizationId,
@@ -47,11 +47,11 @@ pub async fn put_credentials(
     if matches!(auth, Auth::Oauth2(_)) {
         return Err(AccountError::OnlyOauth);
     }
-    let mistakes = fit::check_credentials(manifest, auth, &credentials);
+    let mistakes = validate::check_credentials(manifest, auth, &credentials);
     if !mistakes.is_empty() {
         return Err(AccountError::Invalid(mistakes));
     }
-    let sealed = app.safe.seal_account(&key, credentials).await?;
+    let sealed = app.sealer.seal_account(&key, credentials).await?;
     let new = Renewed { sealed, terms: AccountTerms::default() };
     if !app.store.put_account(key.clone(), connection.revision, new, app.clock.now()).await? {
         return Err(AccountError::ChangedMeanwhile);
@@ -59,7 +59,7 @@ pub async fn put_credentials(
     stored(app, key).await
 }
 
-/// Disconnects a visitor's account, here and, where the service revokes tokens, there.
+/// Disconnects a visitor's account, and asks the service to revoke its tokens.
 pub async fn disconnect(
     app: &App,
     organization: OrganizationId,
@@ -68,7 +68,7 @@ pub async fn disconnect(
 ) -> Result<Revocation, AccountError> {
     let (connection, key) = find(app, organization, connection, visitor).await?;
     let account = app.store.delete_account(key.clone()).await?.ok_or(AccountError::NoAccount)?;
-    // A connector that is gone from the catalogue can't say where its tokens are revoked.
+    // Without the connector's manifest, nobody knows where its tokens are revoked.
     let prepared = app.connectors.prepare(&connection).await.ok();
     let spec =
         prepared.and_then(|prepared| app.accounts.spec(&connection, &prepared.installable, key.visitor.as_deref()));
@@ -78,7 +78,7 @@ pub async fn disconnect(
     })
 }
 
-/// A connection whose visitors have accounts of their own, and the key of one of these.
+/// Finds a connection whose visitors have accounts of their own, and the key of one visitor's account.
 pub(super) async fn find(
     app: &App,
     organization: OrganizationId,

@@ -1,10 +1,10 @@
-//! Calls an action of a connection, and tests the connection by the action that its manifest names for that.
+//! Calls an action of a connection, or the action that the connector's manifest names as its test.
 
 use std::time::Duration;
 
 use resly_core::{
     connector::{
-        call::{CallReport, CallRequest, Caller},
+        call::CallReport,
         connection::{Connection, Environment},
     },
     id::ConnectionId,
@@ -15,31 +15,35 @@ use tokio::time::timeout;
 use super::{ActionError, ManualCaller};
 use crate::{App, connections};
 
-/// How long an answer waits for what is noted beside it.
+/// How long an answer waits until the store has noted the passed test.
 const NOTE_TIME: Duration = Duration::from_secs(5);
 
-/// What a call by hand gave.
+/// The result of a manual call.
 #[derive(Debug)]
-pub struct Called {
+pub struct ManualCallReport {
     pub report: CallReport,
-    /// The connection's: in the sandbox the output is sample data.
+    /// The connection's environment. In the sandbox, the output is sample data.
     pub environment: Environment,
 }
 
-/// Calls an action. How the action itself failed is in the report.
+/// Calls an action. A failure of the action itself is in the report.
 pub async fn call(
     app: &App,
     by: ManualCaller,
     connection: ConnectionId,
     action: String,
     input: Value,
-) -> Result<Called, ActionError> {
+) -> Result<ManualCallReport, ActionError> {
     let connection = connections::find(app, by.organization, connection).await?;
     run(app, by, &connection, action, input).await
 }
 
-/// Calls the action that the connector's manifest names as its test; `None` when it names none.
-pub async fn test(app: &App, by: ManualCaller, connection: ConnectionId) -> Result<Option<Called>, ActionError> {
+/// Calls the test that the connector's manifest names. `None` when it names none.
+pub async fn test(
+    app: &App,
+    by: ManualCaller,
+    connection: ConnectionId,
+) -> Result<Option<ManualCallReport>, ActionError> {
     let connection = connections::find(app, by.organization, connection).await?;
     let prepared = app.connectors.prepare(&connection).await?;
     let Some(test) = prepared.installable.manifest.test.clone() else { return Ok(None) };
@@ -52,22 +56,15 @@ async fn run(
     connection: &Connection,
     action: String,
     input: Value,
-) -> Result<Called, ActionError> {
-    let request = CallRequest {
-        organization: connection.organization,
-        connection: connection.id,
-        action,
-        input: if input.is_null() { json!({}) } else { input },
-        caller: Caller::Admin { key: by.key },
-        visitor: by.visitor,
-    };
-    let report = app.connectors.call(request).await?;
+) -> Result<ManualCallReport, ActionError> {
+    let input = if input.is_null() { json!({}) } else { input };
+    let report = app.connectors.call(by.request(connection.id, action, input)).await?;
     if report.result.is_ok() {
-        // What the call gave is worth more than this note: a test can be made again.
+        // The result matters more than this note, because the test can be repeated.
         let noted = timeout(NOTE_TIME, app.store.set_connection_tested(connection, app.clock.now())).await;
         if !matches!(noted, Ok(Ok(_))) {
             tracing::warn!(connection = %connection.id, "that a connection passed a test could not be noted");
         }
     }
-    Ok(Called { report, environment: connection.environment })
+    Ok(ManualCallReport { report, environment: connection.environment })
 }

@@ -1,5 +1,5 @@
-//! A connection's actions, by hand: call one, test the connection, see what a call would send and what a mapping would
-//! leave of its output.
+//! Manual use of a connection's actions: call one, test the connection, show what a call would send, and preview a
+//! mapping.
 
 mod call;
 mod dry_run;
@@ -8,33 +8,47 @@ mod sample;
 
 use resly_core::{
     connector::{
-        call::{CallError, CallReport},
+        call::{CallError, CallReport, CallRequest, Caller},
         connection::Connection,
         fault::Fault,
     },
     error::StoreError,
-    id::{KeyId, OrganizationId},
+    id::{ConnectionId, KeyId, OrganizationId},
 };
+use serde_json::Value;
 
 pub(crate) use self::dry_run::dry_run_draft;
 pub use self::{
-    call::{Called, call, test},
-    dry_run::{DryRun, Header, RefusedRequest, RequestShown, dry_run},
+    call::{ManualCallReport, call, test},
+    dry_run::{DryRun, DryRunOutcome, dry_run},
     preview::{MappingPreview, PreviewSpec, preview},
     sample::sample,
 };
 use crate::{App, FieldError, connections::ConnectionError};
 
-/// Who calls by hand, and with whose account.
+/// Who makes a manual call, and with whose account.
 #[derive(Clone, Debug)]
 pub struct ManualCaller {
     pub organization: OrganizationId,
     pub key: KeyId,
-    /// Where each visitor has an account.
+    /// The visitor whose account is used, if each visitor has one.
     pub visitor: Option<String>,
 }
 
-/// Why an action gave nothing.
+impl ManualCaller {
+    fn request(self, connection: ConnectionId, action: String, input: Value) -> CallRequest {
+        CallRequest {
+            organization: self.organization,
+            connection,
+            action,
+            input,
+            caller: Caller::Admin { key: self.key },
+            visitor: self.visitor,
+        }
+    }
+}
+
+/// Why an action has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
     #[error(transparent)]
@@ -45,16 +59,16 @@ pub enum ActionError {
     Invalid(Vec<FieldError>),
     #[error("there is no output of this action yet")]
     NoSample,
-    /// The action failed before it sent anything; the report has what it took.
+    /// The action failed before it sent anything. The report has the cost.
     #[error("{}", .0.for_admin())]
     Failed(Box<Fault>, Box<CallReport>),
-    /// A filter is wrong, when there is an `offset` in bytes of where; else it is wrong for this input.
+    /// The filter failed. With an `offset` in bytes, it can't be parsed there. Without one, it doesn't fit this input.
     #[error("{message}")]
     Filter { message: String, offset: Option<u32>, fuel: u64 },
-    /// A filter could not be applied.
+    /// The filter could not be run.
     #[error("{}", .0.for_admin())]
     Mapper(Box<Fault>),
-    /// What the host itself kept or made is no JSON.
+    /// A text that the host stored or made isn't JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error(transparent)]
@@ -67,7 +81,7 @@ impl ActionError {
     }
 }
 
-/// Refuses an action that the connector hasn't.
+/// Checks that the connector has this action.
 async fn require_action(app: &App, connection: &Connection, action: &str) -> Result<(), ActionError> {
     let prepared = app.connectors.prepare(connection).await?;
     prepared.action(action)?;

@@ -16,25 +16,25 @@ use crate::{
     connections::{self, filter_size},
 };
 
-/// What to try.
+/// The filter to try, and its input.
 pub struct PreviewSpec {
     pub action: String,
-    /// The connection's own mapping when absent.
+    /// The filter. The connection's own mapping when absent.
     pub filter: Option<String>,
-    /// What to apply it to; the action's last output when absent.
+    /// The input. The action's last output when absent.
     pub sample: Option<Box<RawValue>>,
 }
 
-/// What a jq filter makes of an output.
+/// The result of a filter.
 pub struct MappingPreview {
     pub input: Box<RawValue>,
     pub output: Box<RawValue>,
-    /// How many bytes of the output a model is shown; the rest is cut, and it is told so.
+    /// How many bytes of the output a model gets. The rest is cut, and the model is told so.
     pub model_bytes: usize,
     pub fuel: u64,
-    /// Whether the kept output was cut before the filter saw it.
+    /// Whether the stored output had been cut before the filter was applied.
     pub sample_cut: bool,
-    /// What to look at, such as a filter that found nothing.
+    /// Hints, for example that the filter found nothing.
     pub notes: Vec<String>,
 }
 

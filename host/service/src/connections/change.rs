@@ -1,4 +1,5 @@
-//! Changes a connection. A credential is bound to hosts: settings that lead to others drop it, unless a new one comes along.
+//! Changes a connection. A credential belongs to hosts, so a change of settings that leads to other hosts drops it,
+//! unless the change has a new one.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,21 +12,21 @@ use resly_manifest::{Auth, AuthType, Manifest};
 use resly_store::{ConnectionChange, CredentialsExpiry};
 use serde_json::Value;
 
-use super::{ConnectionError, find, fit, mappings, not_changed};
+use super::{ConnectionError, find, mappings, not_changed, validate};
 use crate::{App, FieldError, accounts::Revocation, check_name};
 
-/// What an admin wants to be different; what is absent stays.
+/// The properties to change. What is absent stays.
 #[derive(Default)]
 pub struct ConnectionPatch {
     pub name: Option<String>,
     pub version: Option<String>,
     pub environment: Option<Environment>,
     pub settings: Option<Value>,
-    /// Another of the connector's ways of authentication. What was stored for the one before is dropped.
+    /// Another one of the connector's ways of authentication. The credentials for the previous one are dropped.
     pub auth: Option<AuthType>,
-    /// New ones in the clear, or `Some(None)` to forget those there are.
+    /// New credentials in the clear. `Some(None)` deletes the present ones.
     pub credentials: Option<Option<BTreeMap<String, String>>>,
-    /// When the credentials end; `Some(None)` for never, as it is for new ones when absent.
+    /// When the credentials end. `Some(None)` is never. New credentials never end when this is absent.
     pub credentials_expire_at: Option<Option<Timestamp>>,
     pub policy: Option<Policy>,
     pub mappings: Option<BTreeMap<String, String>>,
@@ -36,11 +37,11 @@ pub struct ConnectionPatch {
 /// A connection after a change.
 pub struct Changed {
     pub connection: Connection,
-    /// How the accounts ended that the change disconnected.
+    /// Whether the service has revoked the accounts that the change disconnected.
     pub revocation: Revocation,
 }
 
-/// Changes a connection in one transaction. A change from another revision than the connection's is refused.
+/// Changes a connection in one transaction. Refuses a change that was made from another revision.
 pub async fn change(
     app: &App,
     organization: OrganizationId,
@@ -55,22 +56,22 @@ pub async fn change(
         Some(version) => app.catalogue.choose(organization, &connection.connector, Some(version)).await?.manifest,
     };
     let settings = patch.settings.clone().unwrap_or_else(|| connection.settings.clone());
-    let settings = fit::with_defaults(&manifest, settings);
+    let settings = validate::with_defaults(&manifest, settings);
     let auth = check(app, &connection, &manifest, &patch, &settings).await?;
 
     let old_target = (&*before, connection.auth_in(&before), &connection.settings);
-    let elsewhere = fit::changes_credential_target(old_target, (&manifest, auth, &settings));
+    let elsewhere = validate::changes_credential_target(old_target, (&manifest, auth, &settings));
     let credentials = match patch.credentials {
         Some(Some(credentials)) => Some(Some(app.seal(organization, connection.id, credentials).await?)),
         Some(None) => Some(None),
         None => elsewhere.then_some(None),
     };
     let moved = patch.environment.is_some_and(|environment| environment != connection.environment);
-    // What was authorized was authorized for this client, at these hosts.
+    // An account was authorized for this client at these hosts.
     let oauth = |auth: &Auth| matches!(auth, Auth::Oauth2(_));
     let forget_accounts = elsewhere || (credentials.is_some() && (oauth(old_target.1) || oauth(auth)));
     let accounts = if forget_accounts { app.store.accounts(&connection).await? } else { Vec::new() };
-    // A client alone convinces nobody where a person has to agree.
+    // Where a person has to consent, a client alone is no credential.
     let credential_renewed = matches!(credentials, Some(Some(_))) && !auth.requires_user_consent();
     let dropped = (matches!(credentials, Some(None)) && connection.credentials.is_some())
         || accounts.iter().any(|(key, _)| key.visitor.is_none());
@@ -78,13 +79,13 @@ pub async fn change(
     let production = patch.environment.unwrap_or(connection.environment) == Environment::Production;
     let change = ConnectionChange {
         credential_renewed,
-        // Chats get it back once it has a credential, and has passed a test as it is now.
+        // Chats get the connection back when it has a credential and has passed a test.
         demote_to: match production {
             true if dropped && !credential_renewed => Some(ConnectionStatus::NeedsAuth),
             true if dropped || elsewhere || moved => Some(ConnectionStatus::Installed),
             _ => None,
         },
-        // Who wanted it in the sandbox didn't speak of the real service.
+        // An admin who enabled it in the sandbox hasn't enabled it for the real service.
         needs_enabling: production && moved,
         expected_revision: Some(patch.revision.unwrap_or(connection.revision)),
         name: patch.name,
@@ -118,8 +119,9 @@ async fn check<'m>(
     patch: &ConnectionPatch,
     settings: &Value,
 ) -> Result<&'m Auth, ConnectionError> {
-    // Settings that stay may come from another version, whose schema had more of them.
-    let check_settings = if patch.settings.is_some() { fit::check_settings } else { fit::fit_settings };
+    // Settings that stay may come from another version, whose schema had more members.
+    let check_settings =
+        if patch.settings.is_some() { validate::check_settings } else { validate::check_stored_settings };
     let mut mistakes: Vec<FieldError> = check_settings(manifest, settings);
     mistakes.extend(patch.name.as_deref().and_then(check_name));
     mistakes.extend(mappings::check(manifest, patch.mappings.as_ref().unwrap_or(&connection.mappings)));
@@ -127,11 +129,12 @@ async fn check<'m>(
         mistakes.extend(mappings::examine(app, connection.organization, new).await?);
     }
     let new_credentials = patch.credentials.as_ref().and_then(Option::as_ref);
-    match fit::choose_auth(manifest, patch.auth.or(connection.auth)) {
+    match validate::choose_auth(manifest, patch.auth.or(connection.auth)) {
         Err(mistake) => mistakes.push(mistake),
         Ok(auth) => {
-            mistakes.extend(fit::check_owner(connection.owner, auth, new_credentials.is_some()));
-            mistakes.extend(new_credentials.into_iter().flat_map(|new| fit::check_credentials(manifest, auth, new)));
+            mistakes.extend(validate::check_owner(connection.owner, auth, new_credentials.is_some()));
+            mistakes
+                .extend(new_credentials.into_iter().flat_map(|new| validate::check_credentials(manifest, auth, new)));
             if mistakes.is_empty() {
                 return Ok(auth);
             }

@@ -1,4 +1,4 @@
-//! Connections with what is known of them elsewhere: the organization's own account, their health, when credentials end.
+//! Reads connections together with the organization's own account, their health, and when their credentials end.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,13 @@ use resly_core::{
 use super::{ConnectionError, find};
 use crate::App;
 
-/// A connection, and what is known of it.
+/// A connection with its account and its health.
 pub struct DescribedConnection {
     pub connection: Connection,
     /// The organization's own, once it is authorized.
     pub account: Option<Account>,
     pub health: HealthState,
-    /// When its credentials end, as far as an admin said so.
+    /// When its credentials end, if an admin has said so.
     pub credentials_expire_at: Option<Timestamp>,
 }
 
@@ -43,7 +43,7 @@ pub async fn get(
     describe(app, find(app, organization, id).await?).await
 }
 
-/// What is known of a connection.
+/// Reads the account and the health of a connection.
 pub async fn describe(app: &App, connection: Connection) -> Result<DescribedConnection, ConnectionError> {
     let account = app.accounts.own(&connection).await?;
     let extras = Extras::of(app, connection.organization).await?;

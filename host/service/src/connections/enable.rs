@@ -1,4 +1,4 @@
-//! Offers a connection to chats, and takes it away from them. An admin can call it either way.
+//! Offers a connection to chats, and takes it away from them. Admins can call it in both states.
 
 use resly_core::{
     connector::connection::{Connection, ConnectionStatus, Environment},
@@ -8,14 +8,14 @@ use resly_core::{
 use super::{ConnectionError, find, not_changed};
 use crate::App;
 
-/// Offers a connection to chats: in production only with a credential that works, and after a test.
+/// Offers a connection to chats. In production, it needs a credential that works and a passed test.
 pub async fn enable(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<Connection, ConnectionError> {
     let connection = find(app, organization, id).await?;
     let prepared = app.connectors.prepare(&connection).await?;
-    // What an organization trusts may have changed since it was installed.
+    // The publishers that the organization trusts may have changed since the connection was installed.
     app.catalogue.choose(organization, &connection.connector, Some(&connection.version)).await?;
     if !app.accounts.is_credentialed(&connection, &prepared.installable).await? {
-        let (what, remedy) = app.accounts.lacks(&connection, &prepared.installable);
+        let (what, remedy) = app.accounts.missing_credential(&connection, &prepared.installable);
         return Err(ConnectionError::NoCredential(what, remedy));
     }
     if connection.status == ConnectionStatus::NeedsAuth {

@@ -1,4 +1,4 @@
-//! How a connection is, and why nobody looks at it when nobody does.
+//! A connection's health, and why it isn't checked on the schedule.
 
 use resly_core::{
     connector::{
@@ -15,10 +15,10 @@ use resly_store::{LogQuery, LoggedCall};
 use super::{ConnectionError, find};
 use crate::App;
 
-/// Calls that are looked at.
+/// How many of the newest calls count.
 const CALLS: u32 = 50;
 
-/// How a connection is.
+/// A connection's health.
 pub struct ConnectionHealth {
     pub status: ConnectionStatus,
     /// `None` before any call in production.
@@ -27,13 +27,13 @@ pub struct ConnectionHealth {
     pub unchecked: Option<&'static str>,
     /// How long this host's circuit breaker is open.
     pub open_until: Option<Timestamp>,
-    /// Of the last 50 in production.
+    /// Among the last 50 calls in production.
     pub calls: usize,
     pub failures: usize,
     pub last_call: Option<LoggedCall>,
 }
 
-/// What the newest calls in production told, the circuit breaker, the last 50 of those calls.
+/// Reads the health that calls in production have shown, the circuit breaker, and the last 50 of these calls.
 pub async fn health(
     app: &App,
     organization: OrganizationId,
@@ -41,11 +41,11 @@ pub async fn health(
 ) -> Result<ConnectionHealth, ConnectionError> {
     let connection = find(app, organization, id).await?;
     let health = app.store.health(organization, id).await?;
-    // What fixtures answered tells nothing of the service.
+    // Answers of fixtures say nothing about the service.
     let environment = Some(Environment::Production);
     let query = LogQuery { connection: Some(id), environment, limit: CALLS, ..LogQuery::default() };
     let calls = app.store.logs(organization, query).await?.calls;
-    // What the breaker held back reached no service.
+    // A call that the breaker refused has reached no service.
     let fine = [CallStatus::Ok, CallStatus::Failed(FaultKind::CircuitOpen)];
     let failures = calls.iter().filter(|logged| !fine.contains(&logged.call.status)).count();
     Ok(ConnectionHealth {
@@ -59,7 +59,7 @@ pub async fn health(
     })
 }
 
-/// Why the connection isn't looked at on the schedule (`checks.rs`), when it isn't.
+/// Why the connection isn't checked on the schedule (`checks.rs`). `None` when it is checked.
 async fn health_check_exclusion(app: &App, connection: &Connection) -> Option<&'static str> {
     if app.schedule.is_none() {
         return Some("the operator has switched health checks off");

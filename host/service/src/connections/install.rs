@@ -1,4 +1,4 @@
-//! Installs a connector: what an admin chose becomes a connection. A connection is built here and nowhere else.
+//! Installs a connector as a connection. Connections are built only here.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,24 @@ use resly_core::{
 use resly_manifest::{AuthType, Manifest};
 use serde_json::Value;
 
-use super::{ConnectionError, fit, mappings};
+use super::{ConnectionError, mappings, validate};
 use crate::{App, FieldError, check_name};
 
-/// What an admin chose.
+/// The connection that an admin wants.
 pub struct NewConnection {
     /// The connector's id.
     pub connector: String,
-    /// The newest when absent.
+    /// The newest version when absent.
     pub version: Option<String>,
-    /// For people; the connector's name when absent.
+    /// A name for people. The connector's name when absent.
     pub name: Option<String>,
     pub environment: Environment,
-    /// What the connector's settings schema asks for; its defaults are filled in.
+    /// The settings. The defaults of the connector's schema are added.
     pub settings: Value,
-    /// One of the connector's ways of authentication; its usual one when absent.
+    /// One of the connector's ways of authentication. Its `auth` when absent.
     pub auth: Option<AuthType>,
     pub owner: Owner,
-    /// In the clear. They are sealed before they are stored.
+    /// The credentials in the clear. They are sealed before they are stored.
     pub credentials: Option<BTreeMap<String, String>>,
     pub credentials_expire_at: Option<Timestamp>,
     pub policy: Policy,
@@ -35,15 +35,15 @@ pub struct NewConnection {
     pub mappings: BTreeMap<String, String>,
 }
 
-/// Installs a connector. Every mistake is told at once, and nothing is stored then.
+/// Installs a connector. When there are mistakes, all are told at once and nothing is stored.
 pub async fn install(
     app: &App,
     organization: OrganizationId,
     new: NewConnection,
 ) -> Result<Connection, ConnectionError> {
     let manifest = app.catalogue.choose(organization, &new.connector, new.version.as_deref()).await?.manifest;
-    let settings = fit::with_defaults(&manifest, new.settings);
-    let mut mistakes = fit::check_settings(&manifest, &settings);
+    let settings = validate::with_defaults(&manifest, new.settings);
+    let mut mistakes = validate::check_settings(&manifest, &settings);
     mistakes.extend(new.name.as_deref().and_then(check_name));
     mistakes.extend(mappings::check(&manifest, &new.mappings));
     mistakes.extend(mappings::examine(app, organization, &new.mappings).await?);
@@ -77,17 +77,17 @@ fn check_auth(
     owner: Owner,
     credentials: Option<&BTreeMap<String, String>>,
 ) -> Vec<FieldError> {
-    match fit::choose_auth(manifest, chosen) {
+    match validate::choose_auth(manifest, chosen) {
         Err(mistake) => vec![mistake],
         Ok(auth) => {
-            let owner = fit::check_owner(owner, auth, credentials.is_some());
-            let unfit = credentials.map(|given| fit::check_credentials(manifest, auth, given)).unwrap_or_default();
+            let owner = validate::check_owner(owner, auth, credentials.is_some());
+            let unfit = credentials.map(|given| validate::check_credentials(manifest, auth, given)).unwrap_or_default();
             owner.into_iter().chain(unfit).collect()
         }
     }
 }
 
-/// A connection as it is before anybody configures more of it.
+/// A connection without credentials, policy and mappings.
 pub fn draft(
     id: ConnectionId,
     organization: OrganizationId,

@@ -8,16 +8,16 @@ use resly_manifest::Manifest;
 use super::ConnectionError;
 use crate::{App, FieldError};
 
-/// Bytes of a filter.
+/// The longest filter, in bytes.
 const FILTER: usize = 16 << 10;
 
-/// What is wrong with a filter's size.
+/// Checks a filter's size.
 pub fn filter_size(filter: &str) -> Option<&'static str> {
     let fits = !filter.trim().is_empty() && filter.len() <= FILTER;
     (!fits).then_some("a jq filter of 1 to 16,384 bytes is expected")
 }
 
-/// Every mistake that can be told without running anything.
+/// The mistakes that can be found without running anything.
 pub(super) fn check(manifest: &Manifest, mappings: &BTreeMap<String, String>) -> Vec<FieldError> {
     let mut mistakes = Vec::new();
     for (action, filter) in mappings {
@@ -31,7 +31,7 @@ pub(super) fn check(manifest: &Manifest, mappings: &BTreeMap<String, String>) ->
     mistakes
 }
 
-/// Every filter that can't be read. Filters are parsed where they will run, and nowhere else.
+/// The filters that can't be parsed. Only the sandbox parses filters, because they run there.
 pub(super) async fn examine(
     app: &App,
     organization: OrganizationId,

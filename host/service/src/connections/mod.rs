@@ -1,13 +1,13 @@
-//! Connections: install a connector, change the connection, switch it on and off, take it out.
+//! Connections: install a connector, change, enable, disable and delete the connection.
 
 mod change;
 mod describe;
 mod enable;
-pub mod fit;
 mod health;
 mod install;
 mod mappings;
 mod revoke;
+pub mod validate;
 
 use resly_core::{
     connector::{
@@ -42,7 +42,7 @@ pub enum ConnectionError {
     NotInstallable(#[from] NotInstallable),
     #[error(transparent)]
     Connector(#[from] CallError),
-    /// In production it has no credential. What is missing, and how an admin gets it.
+    /// It needs a credential in production. Says what is missing, and how an admin adds it.
     #[error("in production this connection needs {0}")]
     NoCredential(&'static str, Remedy),
     #[error("the service refused this connection's credential")]
@@ -65,7 +65,7 @@ pub async fn find(app: &App, organization: OrganizationId, id: ConnectionId) -> 
     app.store.connection(organization, id).await?.ok_or(ConnectionError::Missing)
 }
 
-/// Why a change that names a revision has found nothing to change.
+/// Why a change from a revision has changed nothing.
 async fn not_changed(app: &App, organization: OrganizationId, id: ConnectionId) -> ConnectionError {
     match find(app, organization, id).await {
         Ok(_) => ConnectionError::ChangedMeanwhile,

@@ -1,14 +1,14 @@
-//! Takes a connection out, with its credentials, and has the service end what it had authorized.
+//! Deletes a connection with its credentials, and asks the service to revoke its tokens.
 
 use resly_core::id::{ConnectionId, OrganizationId};
 
 use super::{ConnectionError, find};
 use crate::{App, accounts::Revocation};
 
-/// Takes a connection out.
+/// Deletes a connection.
 pub async fn revoke(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<Revocation, ConnectionError> {
     let connection = find(app, organization, id).await?;
-    // A connector that is gone from the catalogue can't say where its tokens are revoked.
+    // Without the connector's manifest, nobody knows where its tokens are revoked.
     let prepared = app.connectors.prepare(&connection).await.ok();
     let deleted = app.store.delete_connection(organization, id, app.clock.now()).await?;
     let accounts = deleted.ok_or(ConnectionError::Missing)?;

@@ -9,14 +9,14 @@ use resly_store::{Decided, Decision, VersionState};
 use super::{ConnectorError, FoundConnector, find};
 use crate::{App, FieldError};
 
-/// Bytes of a reason.
+/// The longest reason, in bytes.
 const REASON: usize = 1_000;
 
 /// What a decision is about.
 pub struct VersionDecision {
     pub connector: String,
     pub version: String,
-    /// The SHA-256 of the file that was looked at. When it is another by now, nothing is decided.
+    /// The SHA-256 of the file that the admin has seen. When the version has another file now, nothing is decided.
     pub sha256: Option<String>,
     /// Why it is rejected.
     pub reason: Option<String>,
@@ -27,7 +27,7 @@ pub async fn approve(app: &App, by: &Principal, decision: VersionDecision) -> Re
     decide(app, by, decision, Approval::Approved).await
 }
 
-/// Rejects an uploaded version. It can't be installed, unless it is approved after all.
+/// Rejects an uploaded version. It can't be installed unless it is approved later.
 pub async fn reject(app: &App, by: &Principal, decision: VersionDecision) -> Result<FoundConnector, ConnectorError> {
     decide(app, by, decision, Approval::Rejected).await
 }

@@ -10,13 +10,13 @@ use resly_store::{NewConnectorVersion, VersionState};
 use super::{ConnectorError, FoundConnector, find, keep};
 use crate::{App, definition};
 
-/// Adds a definition. It can be installed at once: the host's own code runs it.
+/// Adds a definition. It can be installed at once, because the host's own component runs it.
 pub async fn define(
     app: &App,
     organization: OrganizationId,
     reading: ParsedManifest,
 ) -> Result<FoundConnector, ConnectorError> {
-    let manifest = definition::usable(app, organization, reading).await?;
+    let manifest = definition::validate(app, organization, reading).await?;
     let (id, version) = (manifest.id.clone(), manifest.version.clone());
     let new = NewConnectorVersion {
         organization,

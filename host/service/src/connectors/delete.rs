@@ -6,7 +6,8 @@ use resly_store::VersionRemoval;
 use super::ConnectorError;
 use crate::App;
 
-/// Deletes a version that no connection uses. Its number stays taken: it can only come back as the same content.
+/// Deletes a version that no connection uses. Its number stays taken: only the same content can be added under it
+/// again.
 pub async fn delete(
     app: &App,
     organization: OrganizationId,

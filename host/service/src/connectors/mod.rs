@@ -1,4 +1,4 @@
-//! What an organization adds to the catalogue: a definition, an upload, an admin's decision about an upload, its end.
+//! The organization's own connectors: add a definition or an upload, decide about an upload, delete a version.
 
 mod decide;
 mod define;
@@ -34,7 +34,7 @@ pub enum ConnectorError {
     NoVersion,
     #[error(transparent)]
     Definition(#[from] DefinitionError),
-    /// What an upload says of itself is wrong, or it couldn't be compiled.
+    /// The component or its manifest has mistakes, or it couldn't be compiled.
     #[error("{} mistakes in the component", .0.len())]
     Component(Vec<Violation>),
     #[error(transparent)]
@@ -43,7 +43,7 @@ pub enum ConnectorError {
     IdTaken(String),
     #[error("`{0}` is a bundled connector and comes with the host")]
     Bundled(String),
-    #[error("`{id}` {version} is, or was, another content; give this one a higher version")]
+    #[error("`{id}` {version} exists, or existed, with other content; give this one a higher version")]
     AnotherContent { id: String, version: String },
     #[error("an organization keeps at most {most} {what}, and this would be more; delete old versions")]
     TooMany { what: &'static str, most: u64 },
@@ -53,11 +53,11 @@ pub enum ConnectorError {
     NeedsNoApproval,
     #[error("this version was refused: {0}")]
     Refused(String),
-    #[error("the file is another by now; its SHA-256 is {0}")]
+    #[error("the version has another file by now; its SHA-256 is {0}")]
     AnotherFile(Digest),
     #[error("{} mistakes in what was sent", .0.len())]
     Invalid(Vec<FieldError>),
-    /// Connections use it: their ids and names.
+    /// Connections with these ids and names use the version.
     #[error("{} use it; move them to another version, or delete them, first", names(.0))]
     InUse(Vec<(ConnectionId, String)>),
     #[error(transparent)]
@@ -91,7 +91,7 @@ pub async fn list(app: &App, organization: OrganizationId) -> Result<(Vec<Catalo
     Ok((all, app.store.trust(organization).await?))
 }
 
-/// A version, or the newest that can be installed, with what versions there are.
+/// Finds this version, or the newest that can be installed, together with all versions.
 pub async fn find(
     app: &App,
     organization: OrganizationId,
@@ -112,7 +112,7 @@ pub async fn find(
     Ok(FoundConnector { chosen: chosen.ok_or(ConnectorError::Missing)?.clone(), versions, trust })
 }
 
-/// Keeps a version, unless its id or its content is another's; how far it is.
+/// Stores a version, unless its id or its number is taken. Returns its state.
 async fn keep(app: &App, new: NewConnectorVersion) -> Result<VersionState, ConnectorError> {
     let Manifest { id, version, .. } = &new.asking.manifest;
     let (id, version) = (id.clone(), version.clone());

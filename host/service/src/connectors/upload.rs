@@ -1,4 +1,4 @@
-//! Adds a packed component: keeps it, and has it compiled. Nothing of it runs before an admin has approved it.
+//! Adds a packed component: stores it and compiles it. It doesn't run before an admin has approved it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,17 +16,17 @@ use crate::{
     upload::{self, InspectedUpload},
 };
 
-/// What can be compiled within this time is answered when it is done.
+/// How long an upload waits for its compilation before it is answered.
 const QUICK: Duration = Duration::from_secs(3);
 
-/// What became of an upload: the version is ready, or still being compiled.
+/// The result of an upload: a version that is ready, or still being compiled.
 pub struct Uploaded {
     pub connector: FoundConnector,
     /// False when the same component was ready already.
     pub is_new: bool,
 }
 
-/// Takes in a packed component that was looked at.
+/// Adds a packed component that was inspected.
 pub async fn upload(
     app: &Arc<App>,
     organization: OrganizationId,
@@ -57,7 +57,7 @@ pub async fn upload(
     let is_new = keep(app, new).await? == VersionState::Compiling;
     if is_new {
         let compiling = CompileJob { organization, connector: id.clone(), version: version.clone(), component };
-        // Whether it is done by then or not, the store says how far it is.
+        // The store knows the version's state, whether the compilation has ended or not.
         let _ = timeout(QUICK, upload::compile(app, compiling)).await;
     }
     let connector = find(app, organization, &id, Some(&version)).await?;

@@ -10,21 +10,21 @@ use super::{
 };
 use crate::{check_name, keyring::Keyring};
 
-/// What an admin wants to be different; what is absent stays, and `Some(None)` lifts it.
+/// The properties to change. `None` keeps one, and `Some(None)` removes it.
 #[derive(Default)]
 pub struct KeyPatch {
     pub name: Option<String>,
     pub scopes: Option<Vec<Scope>>,
-    /// All of a publishable key's origins, in the place of those it has.
+    /// All origins of a publishable key. They replace those that it has.
     pub origins: Option<Vec<String>>,
     pub message_cap: Option<Option<u64>>,
     /// A key that was rotated ends with its overlap at the latest.
     pub expires_at: Option<Option<Timestamp>>,
-    /// `Some(None)` is the defaults of the key's kind.
+    /// `Some(None)` restores the defaults of the key's kind.
     pub rate_limits: Option<Option<RateLimitsPatch>>,
 }
 
-/// Changes a key that still works. The change holds within a second, everywhere.
+/// Changes a key that still works. Every host applies the change within a second.
 pub async fn change(keyring: &Keyring, by: KeyIssuer<'_>, id: KeyId, patch: KeyPatch) -> Result<KeySummary, KeyError> {
     let key = find_for_change(keyring, by, id).await?;
     let change = read(by, &key, patch, keyring.now())?;

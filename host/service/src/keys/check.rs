@@ -1,4 +1,4 @@
-//! What a key may be: its scopes, its origins and its end.
+//! Checks a key's scopes, its origins and its expiry.
 
 use resly_core::{
     principal::{KeyKind, Scope},

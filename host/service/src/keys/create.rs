@@ -16,23 +16,23 @@ use crate::{
     keyring::{KeySpec, Keyring},
 };
 
-/// What a new key is to be.
+/// The properties of a new key.
 #[derive(Default)]
 pub struct NewKey {
     pub name: String,
     pub scopes: Vec<Scope>,
     /// When absent, publishable if there are origins.
     pub kind: Option<KeyKind>,
-    /// Of a publishable key: where it may be used from.
+    /// The origins from which a publishable key may be used.
     pub origins: Vec<String>,
     /// The most messages that it may spend in a month.
     pub message_cap: Option<u64>,
     pub expires_at: Option<Timestamp>,
-    /// What differs from the defaults of the key's kind.
+    /// Differences from the default rates of the key's kind.
     pub rate_limits: Option<RateLimitsPatch>,
 }
 
-/// Makes a key. Its secret is in the answer and nowhere else.
+/// Creates a key. Only the returned value holds its secret.
 pub async fn create(keyring: &Keyring, by: KeyIssuer<'_>, new: NewKey) -> Result<NewSecret, KeyError> {
     let spec = spec(by, new, keyring.now())?;
     Ok(keyring.create(spec).await?)

@@ -1,5 +1,5 @@
-//! API keys: make one, change it, put another in its place, delete it. The API and the command line call the same
-//! functions, which work on the [`Keyring`] alone: the command line has a store, and no running host.
+//! API keys: create, change, rotate and delete them. These functions need only the [`Keyring`], because the command
+//! line has a store but no running host.
 
 mod change;
 mod check;
@@ -44,7 +44,7 @@ pub enum KeyError {
 pub enum KeyIssuer<'p> {
     /// An admin's key. It grants no more than it has, in its own organization.
     Key(&'p Principal),
-    /// Whoever has the host's data and its master key. Every scope is theirs to grant.
+    /// A person who has the host's data and its master key, and may grant every scope.
     Host(OrganizationId),
 }
 
@@ -56,7 +56,7 @@ impl KeyIssuer<'_> {
         }
     }
 
-    /// Nobody hands out, or lays hands on, more than they have.
+    /// Refuses the scope `operator` to an issuer that doesn't have it.
     fn require(self, scopes: &[Scope]) -> Result<(), KeyError> {
         match self {
             Self::Key(principal) if scopes.contains(&Scope::Operator) && !principal.may(Scope::Operator) => {
@@ -80,7 +80,7 @@ async fn find(keyring: &Keyring, organization: OrganizationId, id: KeyId) -> Res
     found.filter(|key| key.principal.organization == organization).ok_or(KeyError::Missing)
 }
 
-/// A key that the grantor may change.
+/// Finds a key that the issuer may change.
 async fn find_for_change(keyring: &Keyring, by: KeyIssuer<'_>, id: KeyId) -> Result<StoredKey, KeyError> {
     let key = find(keyring, by.organization(), id).await?;
     by.require(&key.principal.scopes)?;

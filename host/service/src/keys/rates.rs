@@ -1,10 +1,10 @@
-//! What an admin says of a key's rates.
+//! Changes of a key's rate limits.
 
 use resly_core::rate::{RateLimit, RateLimits};
 
 use crate::FieldError;
 
-/// The most that one can be; `None` is more.
+/// The highest limit. A limit that is `None` doesn't exist.
 const MOST: u32 = 1_000_000;
 
 /// Rates to change. What is absent stays.
@@ -23,7 +23,7 @@ pub struct RateLimitPatch {
 }
 
 impl RateLimitsPatch {
-    /// What the rates are after the change.
+    /// The rates after the change.
     pub(super) fn over(self, rates: RateLimits, mistakes: &mut Vec<FieldError>) -> RateLimits {
         RateLimits {
             key: self.key.over(rates.key, "key", mistakes),

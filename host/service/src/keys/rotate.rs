@@ -1,4 +1,4 @@
-//! Puts a new key in an old one's place.
+//! Replaces a key by a new one with the same properties.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Overlap {
     }
 }
 
-/// Makes a key that has what the old one has, but for its secret. A key that has expired stays so.
+/// Creates a key with the old key's properties and another secret. An expired key can't be rotated.
 pub async fn rotate(keyring: &Keyring, by: KeyIssuer<'_>, id: KeyId, overlap: Overlap) -> Result<NewSecret, KeyError> {
     let old = find_for_change(keyring, by, id).await?;
     Ok(keyring.rotate(by.organization(), id, old.principal.kind, overlap.0).await?)

@@ -1,11 +1,10 @@
 //! Rates of API keys: requests within a minute and answers at once, by key, visitor and client address.
 //!
-//! # How exact it is
-//! A host that has its store for itself (SQLite) counts in memory and is exact. Hosts that share a database take requests
-//! from a window in it, a twentieth of the limit at a time, so that most requests need no statement. Each of them may let in
-//! that much before it asks, so together `h` hosts let in at most `limit / 10 × (h - 1)` (for small limits, `2 × (h - 1)`)
-//! more than the limit within a minute, and refuse at most as many that they had reserved and didn't use. Answers at once are
-//! counted by each host.
+//! # How exact it is A host that has its store for itself (SQLite) counts in memory and is exact. Hosts that share a
+//! database take requests from a window in it, a twentieth of the limit at a time, so that most requests need no
+//! statement. Each host may let in that many before it asks. So together `h` hosts let in at most `limit / 10 × (h -
+//! 1)` (for small limits, `2 × (h - 1)`) more than the limit within a minute, and refuse at most as many that they had
+//! reserved and didn't use. Answers at once are counted by each host.
 
 mod streams;
 mod window;
@@ -26,13 +25,13 @@ use uuid::Uuid;
 pub use self::streams::StreamPermit;
 use self::{streams::Streams, window::Window};
 
-/// Subjects whose minute is remembered; more at once, and the first of them begin anew.
+/// The most subjects whose windows are remembered. When there are more, some begin a new window too early.
 const SUBJECTS: u64 = 200_000;
 
-/// Whose rate it is.
+/// Whom a rate limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'c> {
-    /// The key's lineage: a rotation starts no new minute.
+    /// The key's lineage, because a rotation must not start a new window.
     pub key: KeyId,
     pub limits: &'c RateLimits,
 }
@@ -54,7 +53,7 @@ impl Subject<'_> {
         }
     }
 
-    /// What windows and streams of it are kept under, on every host the same.
+    /// The name of its window and its streams. It is the same on every host.
     fn hash(self, key: KeyId) -> Uuid {
         let mut hash = Sha256::new();
         hash.update(key.0.as_bytes());
@@ -78,7 +77,7 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What is left of one rate.
+/// The rest of one rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLeft {
     pub subject: RateSubject,
@@ -87,7 +86,7 @@ pub struct RateLeft {
     pub resets_at: Timestamp,
 }
 
-/// A rate stands in the way.
+/// A rate was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RateExceeded {
     #[error("more than {limit} requests a minute for this {}", subject.name())]
@@ -96,7 +95,7 @@ pub enum RateExceeded {
     Streams { subject: RateSubject, limit: u64 },
 }
 
-/// The rates that this host keeps.
+/// The windows and streams that this host counts.
 pub struct Rates {
     store: Store,
     clock: Arc<dyn Clock>,
@@ -111,7 +110,7 @@ impl Rates {
         Self { store, clock, windows, streams: Arc::default() }
     }
 
-    /// Counts one request of a subject, or refuses it, which counts nothing. `None` where it has no limit.
+    /// Counts one request of a subject. A refused request isn't counted. `None` when there is no limit.
     pub async fn request(&self, caller: Caller<'_>, subject: Subject<'_>) -> Result<Option<RateLeft>, RateExceeded> {
         let kind = subject.kind();
         let Some(limit) = kind.of(caller.limits).requests_per_minute else { return Ok(None) };
@@ -133,15 +132,15 @@ impl Rates {
         }
     }
 
-    /// Takes a request back that was counted and then refused for another subject, so that one of them can't use up what
-    /// all share.
+    /// Takes back a request that was counted and then refused for another subject. Otherwise one visitor's refused
+    /// requests would use up the key's rate.
     pub async fn refund(&self, caller: Caller<'_>, subject: Subject<'_>) {
         if let Some(window) = self.windows.get(&subject.hash(caller.key)) {
             window.lock().await.refund(self.clock.now());
         }
     }
 
-    /// Lets a subject have one more answer in progress, until the permit is dropped. `None` where it has no limit.
+    /// Counts one more answer in progress until the permit is dropped. `None` when there is no limit.
     pub fn stream(&self, caller: Caller<'_>, subject: Subject<'_>) -> Result<Option<StreamPermit>, RateExceeded> {
         let kind = subject.kind();
         let Some(limit) = kind.of(caller.limits).streams else { return Ok(None) };

@@ -11,7 +11,7 @@ use uuid::Uuid;
 #[derive(Debug, Default)]
 pub struct Streams(Mutex<HashMap<Uuid, u32>>);
 
-/// A place among a subject's answers, given back when it is dropped.
+/// A place among a subject's answers in progress. Dropping it gives the place back.
 #[derive(Debug)]
 pub struct StreamPermit {
     streams: Arc<Streams>,
@@ -19,7 +19,7 @@ pub struct StreamPermit {
 }
 
 impl Streams {
-    /// `None` when there are as many as may be.
+    /// `None` when the limit is reached.
     pub fn enter(streams: &Arc<Self>, subject: Uuid, limit: u32) -> Option<StreamPermit> {
         let mut counts = streams.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.get(&subject).copied().unwrap_or(0);

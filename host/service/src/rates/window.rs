@@ -1,4 +1,4 @@
-//! The requests of one subject within a minute that begins with its first.
+//! Counts the requests of one subject within a minute, which begins with the first request.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ pub struct Window {
     spent: u64,
     /// Requests that it may let in without asking.
     allowed: u64,
-    /// Of `allowed`, those that the shared window knows of.
+    /// The part of `allowed` that the shared window knows of.
     told: u64,
-    /// What other hosts have taken, when this one last asked.
+    /// What other hosts had taken when this one last asked.
     elsewhere: u64,
     /// Nothing was left in the shared window.
     dry: bool,
@@ -30,9 +30,9 @@ fn batch(limit: u64) -> u64 {
 }
 
 impl Window {
-    /// Begins anew when it is over.
+    /// Begins a new window when this one is over.
     pub fn turn(&mut self, now: Timestamp) {
-        // Another host's clock may be ahead, but not by a window: then this one's was put back.
+        // Another host's clock may be ahead, but not by a whole window. Then this host's clock was put back.
         let goes_on = self.ends_at.is_some_and(|end| now < end && end.since(now) <= WINDOW * 2);
         if !goes_on {
             *self = Self { ends_at: Some(now.plus(WINDOW)), ..Self::default() };
@@ -47,7 +47,7 @@ impl Window {
         limit.saturating_sub(self.spent).saturating_sub(self.elsewhere)
     }
 
-    /// Lets one request in, where no other host counts.
+    /// Counts one request where this host counts alone.
     pub fn take(&mut self, limit: u64) -> bool {
         let room = self.spent < limit;
         self.spent += u64::from(room);
@@ -61,7 +61,8 @@ impl Window {
         }
     }
 
-    /// Lets one request in, of what this host may let in without asking, or of what it is given now.
+    /// Counts one request against what this host may let in without asking, or against what the shared window gives it
+    /// now.
     pub async fn take_shared(&mut self, store: &Store, subject: Uuid, limit: u64, now: Timestamp) -> bool {
         self.allowed = self.allowed.max(batch(limit));
         if self.spent >= self.allowed.min(limit) && !self.dry {
@@ -82,7 +83,7 @@ impl Window {
                 self.dry = grant.granted == 0;
             }
             Err(error) => {
-                // The request itself needs the store, and is refused there.
+                // The request itself needs the store and will fail there.
                 tracing::warn!(%error, "this minute's requests can't be counted over all hosts");
                 self.allowed = self.spent + 1;
             }

@@ -1,4 +1,4 @@
-//! Where an organization is told of its alerts: set the webhook, and give it another secret.
+//! Sets an organization's webhook, and rotates its secret.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use crate::{App, FieldError};
 
 const LONGEST_URL: usize = 2048;
-/// How long a secret that was replaced signs too, when nothing else is said, and at most.
+/// How long a replaced secret still signs: by default, and at most.
 const OVERLAP_S: u64 = 24 * 3600;
 const LONGEST_OVERLAP_S: u64 = 7 * 24 * 3600;
 
@@ -32,22 +32,22 @@ pub enum WebhookError {
     Store(#[from] StoreError),
 }
 
-/// What an admin wants to be told, and where.
+/// The webhook that an admin wants.
 pub struct WebhookSpec {
     pub url: String,
-    /// By their names; all when absent.
+    /// The events' names. All events when absent.
     pub events: Option<Vec<String>>,
 }
 
-/// The webhook as it is now.
-pub struct WebhookSet {
+/// The webhook after the change.
+pub struct SavedWebhook {
     pub webhook: Webhook,
-    /// Of a new webhook. It is in this answer and nowhere else.
+    /// The secret of a new webhook, which can't be read again.
     pub secret: Option<SecretString>,
 }
 
-/// Sets the webhook, or changes where the one there is leads: that one keeps its secret.
-pub async fn set(app: &App, organization: OrganizationId, spec: WebhookSpec) -> Result<WebhookSet, WebhookError> {
+/// Creates the webhook, or changes the existing one, which keeps its secret.
+pub async fn set(app: &App, organization: OrganizationId, spec: WebhookSpec) -> Result<SavedWebhook, WebhookError> {
     let WebhookSpec { url, events } = spec;
     let mut mistakes = Vec::new();
     if url.len() > LONGEST_URL {
@@ -65,10 +65,10 @@ pub async fn set(app: &App, organization: OrganizationId, spec: WebhookSpec) -> 
     let new = Webhook { id, url, events, secret, previous: None, created_at: now };
     let webhook = app.store.put_webhook(organization, new).await?;
     let secret = (webhook.id == id).then_some(shown);
-    Ok(WebhookSet { webhook, secret })
+    Ok(SavedWebhook { webhook, secret })
 }
 
-/// What a webhook is to be told of. What is sent only when it is asked for can't be chosen.
+/// Reads the events of a webhook. An event that is sent only on request can't be chosen.
 fn read_events(events: &[String], mistakes: &mut Vec<FieldError>) -> Vec<Event> {
     let choice = || Event::CHOICE.map(Event::name).join(", ");
     if events.is_empty() {
@@ -84,11 +84,11 @@ fn read_events(events: &[String], mistakes: &mut Vec<FieldError>) -> Vec<Event> 
     known
 }
 
-/// A secret that was replaced.
+/// A webhook's new secret.
 pub struct RotatedSecret {
-    /// The new one. It is in this answer and nowhere else.
+    /// The new secret, which can't be read again.
     pub secret: SecretString,
-    /// When the one before stops signing.
+    /// When the previous secret stops signing.
     pub previous_until: Timestamp,
 }
 

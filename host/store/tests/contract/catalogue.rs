@@ -12,8 +12,8 @@ use resly_core::{
 };
 use resly_manifest::{Digest, Manifest, signature::PublicKey};
 use resly_store::{
-    COMPILING_MOST, CompileJob, ConnectionChange, Decided, Decision, MANIFESTS_MOST, NewConnectorVersion, Publisher,
-    SavedVersion, Store, UPLOADS_MOST, VersionRemoval, VersionState,
+    AddPublisherError, COMPILING_MOST, CompileJob, ConnectionChange, Decided, Decision, MANIFESTS_MOST,
+    NewConnectorVersion, PUBLISHERS_MOST, Publisher, SavedVersion, Store, UPLOADS_MOST, VersionRemoval, VersionState,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -348,16 +348,40 @@ both! {
         assert!(matches!(store.put_connector(nth(stranger, 99)).await.unwrap(), SavedVersion::As { .. }));
     }
 
+    async fn an_organization_has_so_many_publishers_however_they_are_added(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let nth = |n: u64| {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&n.to_le_bytes());
+            let id = PublisherId(Uuid::from_u128(u128::from(n)));
+            Publisher { id, name: "Acme".into(), public_key: PublicKey(key), created_at: at(0) }
+        };
+        for n in 2..PUBLISHERS_MOST {
+            store.add_publisher(org, nth(n)).await.unwrap();
+        }
+        let at_once = (PUBLISHERS_MOST..PUBLISHERS_MOST + 4).map(|n| store.add_publisher(org, nth(n)));
+        let added = futures::future::join_all(at_once).await;
+        let (added, refused): (Vec<_>, Vec<_>) = added.into_iter().partition(Result::is_ok);
+        assert_eq!(added.len(), 2);
+        assert!(refused.iter().all(|refused| matches!(refused, Err(AddPublisherError::TooMany))), "{refused:?}");
+        assert_eq!(store.trust(org).await.unwrap().publishers.len() as u64, PUBLISHERS_MOST);
+        let known = store.add_publisher(org, nth(2)).await;
+        assert!(matches!(known, Err(AddPublisherError::Known)), "{known:?}");
+        store.delete_publisher(org, nth(2).id).await.unwrap();
+        store.add_publisher(org, nth(2)).await.unwrap();
+    }
+
     async fn publishers_are_an_organizations_own(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let stranger = organization(&store, &[]).await;
         let key = PublicKey([3; 32]);
         let publisher =
             Publisher { id: PublisherId(Uuid::from_u128(1)), name: "Acme".into(), public_key: key, created_at: at(0) };
-        assert!(store.add_publisher(org, publisher.clone()).await.unwrap());
+        store.add_publisher(org, publisher.clone()).await.unwrap();
         let twice = Publisher { id: PublisherId(Uuid::from_u128(2)), ..publisher.clone() };
-        assert!(!store.add_publisher(org, twice.clone()).await.unwrap());
-        assert!(store.add_publisher(stranger, twice).await.unwrap());
+        let known = store.add_publisher(org, twice.clone()).await;
+        assert!(matches!(known, Err(AddPublisherError::Known)), "{known:?}");
+        store.add_publisher(stranger, twice).await.unwrap();
         store.require_publisher(org, true).await.unwrap();
         let trust = store.trust(org).await.unwrap();
         assert!(trust.required && trust.publisher(&key).is_some_and(|publisher| publisher.name == "Acme"));

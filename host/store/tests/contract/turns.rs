@@ -82,6 +82,7 @@ both! {
         assert_eq!(find(stranger, at(0)).await.unwrap(), None);
         assert_eq!(find(org, at(9999)).await.unwrap(), None, "its host is gone");
 
+        assert_eq!(store.is_shared(), !backend.is_sqlite(), "where there may be other hosts, a host looks for their requests");
         store.request_cancel(stranger, turn.answer).await.unwrap();
         assert_eq!(store.cancel_requests().await.unwrap(), []);
         store.request_cancel(org, turn.answer).await.unwrap();

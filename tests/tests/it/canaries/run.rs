@@ -18,8 +18,8 @@ use resly_core::time::Random;
 use resly_manifest::{Manifest, package::pack};
 use resly_service::random::OsRandom;
 use resly_tests::{
-    app::binary,
     canary::{Canaries, secret},
+    host::binary,
     mirror::Mirror,
     model::ScriptedModel,
     oauth::OauthService,

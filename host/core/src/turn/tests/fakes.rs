@@ -261,6 +261,7 @@ impl Harness {
             random,
             limits: TurnLimits { deadline: Duration::from_secs(30), ..TurnLimits::default() },
             live: Arc::default(),
+            counters: Arc::default(),
         };
         Self { turns, model, store, sandbox, clock: still, kind: KeyKind::Secret }
     }

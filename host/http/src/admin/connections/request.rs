@@ -1,4 +1,4 @@
-//! What an admin sends to install and to change a connection.
+//! The bodies that install and change a connection.
 
 use std::collections::BTreeMap;
 

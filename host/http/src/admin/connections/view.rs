@@ -1,4 +1,4 @@
-//! A connection as an admin sees it: whether there are credentials, never what they are.
+//! The JSON of a connection. It says whether there are credentials, and never shows them.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ pub struct Connection {
     /// Only in the answer to a change that dropped an account.
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation: Option<UnconfirmedRevocation>,
-    /// What of it has no effect as it is, and why.
+    /// Members that have no effect at present, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<&'static str>,
 }
@@ -145,7 +145,7 @@ impl From<Policy> for connection::Policy {
     }
 }
 
-/// What is known of an account in the clear.
+/// The facts about an account that aren't secret.
 pub struct Authorization {
     pub authorized: bool,
     pub authorized_at: Option<Timestamp>,
@@ -156,7 +156,7 @@ pub struct Authorization {
 impl Authorization {
     pub fn of(account: Option<&Account>) -> Self {
         let scopes = account.and_then(|account| account.terms.scope.as_deref());
-        // A space is the standard's; some services write commas.
+        // The standard separates by spaces; some services write commas.
         let split = |text: &str| {
             text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect::<Vec<String>>()
         };
@@ -169,7 +169,7 @@ impl Authorization {
     }
 }
 
-/// Tokens are forgotten here, and the service may still take them.
+/// The host has deleted the tokens, but the service may still accept them.
 #[derive(Serialize, ToSchema)]
 pub struct UnconfirmedRevocation {
     /// Always `false`.
@@ -177,7 +177,7 @@ pub struct UnconfirmedRevocation {
     message: String,
 }
 
-/// What is told of a disconnected account whose tokens the service may still take.
+/// The notice about a disconnected account whose tokens the service may still accept.
 #[derive(Serialize, ToSchema)]
 pub struct Disconnected {
     revocation: UnconfirmedRevocation,

@@ -1,4 +1,4 @@
-//! A connector as an admin reads it before anything of it runs.
+//! The JSON of a connector. Admins read it before the connector runs.
 
 use resly_core::{
     connector::{
@@ -28,7 +28,7 @@ impl Connectors {
     }
 }
 
-/// A version of a connector, with what there is beside it.
+/// A version of a connector, with all versions that there are.
 #[derive(Serialize, ToSchema)]
 pub struct Connector {
     #[serde(flatten)]
@@ -251,7 +251,7 @@ impl ConnectorDecision {
     }
 }
 
-/// What a version asks for that an approved one doesn't.
+/// The differences between a version's requests and those of an approved one.
 #[derive(Serialize, ToSchema)]
 pub struct ConnectorChanges {
     /// The approved version.

@@ -1,4 +1,4 @@
-//! What an admin says of a key's rates.
+//! The body that changes a key's rates.
 
 use resly_service::keys;
 use serde::Deserialize;

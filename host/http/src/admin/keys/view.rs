@@ -1,4 +1,4 @@
-//! A key as an admin sees it: all but its secret.
+//! The JSON of a key, without its secret.
 
 use resly_core::{
     id::KeyId,

@@ -46,9 +46,9 @@ pub struct ChatPart {
     text: Option<String>,
 }
 
-/// What a message is to the host.
+/// A message as the host uses it.
 pub(super) enum MessageContent {
-    /// Instruction, not conversation.
+    /// An instruction, which isn't part of the conversation.
     System(String),
     Message(ClientMessage),
 }
@@ -123,7 +123,7 @@ pub(super) fn message(at: usize, item: Value, mistakes: &mut Vec<FieldError>) ->
     })
 }
 
-/// `content: [{type: "text", text}]`: anything but text would be silently lost, so it is refused.
+/// Reads `content: [{type: "text", text}]`. Another type is refused, because it would be silently lost.
 fn content_parts(at: usize, parts: Vec<Value>, mistakes: &mut Vec<FieldError>) -> String {
     let mut all = String::new();
     for (part_at, part) in parts.into_iter().enumerate() {
@@ -140,8 +140,8 @@ fn content_parts(at: usize, parts: Vec<Value>, mistakes: &mut Vec<FieldError>) -
     all
 }
 
-/// The AI SDK's parts. Its clients send an answer back with everything that came with it (steps, tools, sources,
-/// reasoning): the text is the message, the rest is ours already. A file of the user's would be lost, so it is refused.
+/// Reads the AI SDK's parts. Its clients send an answer back with all of its parts (steps, tools, sources, reasoning).
+/// Only the text is read, because the host has the rest. A user's file would be lost, so it is refused.
 fn ui_parts(at: usize, parts: Vec<Value>, mistakes: &mut Vec<FieldError>) -> String {
     let mut all = String::new();
     for (part_at, part) in parts.into_iter().enumerate() {

@@ -1,10 +1,9 @@
-//! What a client may send to `/api/chat`: lenient about what it doesn't know, strict about what it does.
+//! Reads the body of `/api/chat`. Unknown members are ignored, and known ones are checked strictly.
 //!
 //! Messages ([`message`]) come as `{role, content}` with a text or a list of `{type: "text", text}` parts (the shape of
 //! OpenAI's chat API), or as the AI SDK's UI messages `{id, role, parts}`. Every mistake is named with its path.
 //!
-//! The last message is the user's; or it is the assistant's, with what a person said about calls that wait for them
-//! ([`verdict`]).
+//! The last message is the user's, or it is the assistant's with a person's verdicts on pending calls ([`verdict`]).
 
 mod message;
 #[cfg(test)]
@@ -26,7 +25,7 @@ use crate::problem::Problem;
 
 /// The most messages in one history.
 pub const MESSAGES_CAP: usize = 1_000;
-/// Bytes of an id or a name.
+/// The most bytes of an id or a name.
 const NAME_CAP: usize = 200;
 const NO_NAME: &str = "at most 200 bytes without control characters";
 
@@ -46,14 +45,14 @@ pub struct ChatRequest {
     id: Option<String>,
 }
 
-/// A body that makes sense.
+/// A valid body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ChatBody {
-    /// What came as `role: system`. Instruction, not conversation.
+    /// The messages with `role: system`. They are instructions, and not part of the conversation.
     pub system: Vec<String>,
     pub messages: Vec<ClientMessage>,
-    /// What a person said about the calls that the last message, then the assistant's, asks to confirm. An id that is none
-    /// stays a text.
+    /// A person's verdicts on the calls that the last message asks to confirm, if that message is the assistant's. A
+    /// text that is no id is kept as it is.
     pub verdicts: Vec<(Result<ApprovalId, String>, Verdict)>,
     pub conversation_id: Option<String>,
     pub visitor_id: Option<String>,
@@ -62,7 +61,7 @@ pub struct ChatBody {
 }
 
 impl ChatBody {
-    /// SHA-256 of what the request means: two bodies that differ in spelling only are the same request.
+    /// The SHA-256 of the request's meaning. Two bodies that differ only in spelling have the same.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         let mut field = |text: Option<&str>| {
@@ -101,7 +100,8 @@ pub fn chat_body(json: Value) -> Result<ChatBody, Problem> {
         return Err(Problem::invalid_at("$", "a JSON object is expected, with `messages`"));
     };
     let mut mistakes = Vec::new();
-    // Ignored, a name in the other casing would begin a new conversation, or forget whose it is.
+    // A known name in the other casing is refused. If it were ignored, the request would begin a new conversation or
+    // lose its visitor.
     for (other, name) in [("conversation_id", "conversationId"), ("visitor_id", "visitorId")] {
         if body.contains_key(other) {
             mistakes.push(FieldError::new(other, format!("it is written `{name}` here")));
@@ -161,7 +161,7 @@ pub fn chat_body(json: Value) -> Result<ChatBody, Problem> {
     Ok(ChatBody { system, messages, verdicts, conversation_id, visitor_id, name })
 }
 
-/// A name or an id, as any part of a request may give one.
+/// Reads a name or an id.
 pub fn name<'t>(field: &str, text: &'t str) -> Result<&'t str, Problem> {
     if is_name(text) { Ok(text) } else { Err(Problem::invalid_at(field, NO_NAME)) }
 }
@@ -170,7 +170,7 @@ fn is_name(text: &str) -> bool {
     text.len() <= NAME_CAP && !text.chars().any(char::is_control)
 }
 
-/// A short text, or nothing (`null` counts as nothing).
+/// Reads a short text, or nothing. `null` counts as nothing.
 fn text_field(body: &mut Map<String, Value>, name: &str, mistakes: &mut Vec<FieldError>) -> Option<String> {
     match body.remove(name)? {
         Value::Null => None,

@@ -1,5 +1,5 @@
-//! What a person said about the calls that wait for them: parts of the last message in the state `approval-responded`, as
-//! the AI SDK sends them by itself.
+//! A person's verdicts on pending calls: the parts of the last message in the state `approval-responded`, as the AI SDK
+//! sends them.
 
 use resly_core::{approval::Verdict, id::ApprovalId};
 use resly_service::FieldError;
@@ -9,11 +9,11 @@ use super::NAME_CAP;
 
 /// The most verdicts at once; an answer asks for fewer.
 const VERDICTS_CAP: usize = 32;
-/// Bytes of a person's reason; the rest is cut, with a mark.
+/// The most bytes of a person's reason. The rest is cut, with a mark.
 const REASON_CAP: usize = 500;
 
-/// What a person said in the AI SDK's client: `approval: {id, approved, reason?}` of the assistant's parts whose `state` is
-/// `approval-responded`. Which calls these are about, only the stored approvals tell.
+/// Reads verdicts from the assistant's parts in the state `approval-responded`: `approval: {id, approved, reason?}`.
+/// Only the stored approvals decide which calls they are about.
 pub(super) fn verdicts_of(
     at: usize,
     item: &Value,
@@ -51,7 +51,7 @@ pub(super) fn verdicts_of(
     verdicts
 }
 
-/// A person's reason for a no, without what isn't text, and not longer than anybody reads.
+/// Reads a person's reason, without control characters and cut to a readable length.
 pub fn reason(text: &str) -> Option<String> {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match flat.trim() {

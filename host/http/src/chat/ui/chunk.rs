@@ -1,5 +1,5 @@
-//! The chunks of the AI SDK's UI message stream, version 1. They carry exactly the fields that the protocol's schema names:
-//! its clients refuse others.
+//! The chunks of the AI SDK's UI message stream, version 1. They have exactly the fields of the protocol's schema,
+//! because its clients refuse others.
 
 use resly_core::{
     conversation::MessageStatus,
@@ -9,7 +9,7 @@ use resly_core::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::chat::{approvals::RequestedApproval, citations::Citation, whole::TokenUsage};
+use crate::chat::{approvals::RequestedApproval, citations::Citation, json::TokenUsage};
 
 /// A chunk of the stream, as the protocol names it. `text-delta` is written by hand.
 #[derive(Serialize)]

@@ -1,4 +1,4 @@
-//! Ends an authorization: checks that it is the one that began in this browser, gets the tokens, tests the connection.
+//! Ends an authorization: checks that it began in this browser, gets the tokens, and tests the connection.
 
 use std::sync::Arc;
 
@@ -16,24 +16,24 @@ use crate::{
     actions::{self, ManualCaller},
 };
 
-/// The longest code that is looked at, in bytes.
+/// The longest code, in bytes.
 const LONGEST: usize = 4 << 10;
 
-/// What the service sends the browser back with (RFC 6749, section 4.1.2, and RFC 9207).
+/// The parameters of the service's answer (RFC 6749, section 4.1.2, and RFC 9207).
 pub struct ServiceAnswer {
     pub code: Option<String>,
     pub iss: Option<String>,
     pub error: Option<String>,
     pub error_description: Option<String>,
-    /// All of it, as it came: some services sign it.
+    /// The whole query as it came, because some services sign it.
     pub query: String,
 }
 
 /// How an authorization ended.
 pub enum AuthorizationOutcome {
-    /// Whether the connection's test passed, when there is one.
+    /// The account is connected. Whether the connection's test passed, if there was one.
     Connected(Option<bool>),
-    /// Why there is no account, as the console and the handbook name it.
+    /// The reason why there is no account, by the name that the console and the handbook use.
     Failed(&'static str),
 }
 
@@ -43,7 +43,7 @@ pub struct Finished {
     pub outcome: AuthorizationOutcome,
 }
 
-/// Why no authorization ended.
+/// Why no authorization could be ended.
 #[derive(Debug, thiserror::Error)]
 pub enum FinishError {
     #[error("there is no such authorization, it has expired, or it belongs to another browser")]
@@ -57,7 +57,7 @@ pub async fn finish(app: &Arc<App>, state: &str, cookie: &str, answer: ServiceAn
     let taken = app.store.take_oauth_flow(hash(state), hash(cookie), app.clock.now()).await?;
     let flow = taken.ok_or(FinishError::Stale)?;
     let account = flow.account.clone();
-    // On a task of its own: a browser that leaves must not leave tokens behind that nobody keeps.
+    // On a task of its own, so that the tokens are kept even when the browser disconnects.
     let task = tokio::spawn({
         let app = Arc::clone(app);
         async move { exchange(&app, &flow, &answer).await }
@@ -78,7 +78,7 @@ async fn exchange(app: &App, flow: &OauthFlow, answer: &ServiceAnswer) -> Author
     let code = match spec.oauth.as_deref().map(|oauth| accept(oauth, answer)) {
         Some(Ok(code)) => code,
         Some(Err(reason)) => {
-            // What the service says is a stranger's text: cut, and escaped by the log.
+            // The service's text isn't trusted: it is cut here, and the log escapes it.
             let said =
                 |text: &Option<String>| text.as_deref().unwrap_or_default().chars().take(200).collect::<String>();
             tracing::warn!(reason, error = ?said(&answer.error), description = ?said(&answer.error_description),
@@ -93,13 +93,13 @@ async fn exchange(app: &App, flow: &OauthFlow, answer: &ServiceAnswer) -> Author
             "a service gave no tokens for an authorization");
         AuthorizationOutcome::Failed(reason(&error))
     };
-    match app.accounts.keeper.verify_callback(&spec, &answer.query).await {
+    match app.accounts.refresher.verify_callback(&spec, &answer.query).await {
         Ok(true) => {}
         Ok(false) => return AuthorizationOutcome::Failed("signature"),
         Err(error) => return failed(error),
     }
     let redirect = redirect_uri(app.public_url().unwrap_or_default());
-    let tokens = match app.accounts.keeper.exchange(&spec, code, &flow.verifier, &redirect).await {
+    let tokens = match app.accounts.refresher.exchange(&spec, code, &flow.verifier, &redirect).await {
         Ok(tokens) => tokens,
         Err(error) => return failed(error),
     };
@@ -114,7 +114,7 @@ async fn exchange(app: &App, flow: &OauthFlow, answer: &ServiceAnswer) -> Author
     AuthorizationOutcome::Connected(test(app, flow).await)
 }
 
-/// Why a service's tokens couldn't be had, as the console and the handbook name it.
+/// The reason why the service gave no tokens, by the name that the console and the handbook use.
 fn reason(error: &OAuthError) -> &'static str {
     match error {
         OAuthError::Unavailable { .. } | OAuthError::Recent { .. } => "service_unavailable",
@@ -129,7 +129,7 @@ fn reason(error: &OAuthError) -> &'static str {
     }
 }
 
-/// The code, if this is an answer of the service that was asked.
+/// Returns the code, if this answer comes from the service that was asked.
 fn accept<'a>(oauth: &OAuth, answer: &'a ServiceAnswer) -> Result<&'a str, &'static str> {
     if let (Some(issuer), Some(iss)) = (&oauth.issuer, &answer.iss)
         && issuer != iss
@@ -149,8 +149,8 @@ fn accept<'a>(oauth: &OAuth, answer: &'a ServiceAnswer) -> Result<&'a str, &'sta
     answer.code.as_deref().filter(|code| !code.is_empty() && code.len() <= LONGEST).ok_or("no_code")
 }
 
-/// Tests the connection that was just authorized, which gives it back to chats if they had it; `None` when it can't be
-/// tested, or another visitor's account has passed.
+/// Tests the connection that was just authorized. A passed test gives the connection back to chats if they had it.
+/// `None` when it can't be tested, or another visitor's account has passed.
 async fn test(app: &App, flow: &OauthFlow) -> Option<bool> {
     let (organization, id) = (flow.account.organization, flow.account.connection);
     let connection = app.store.connection(organization, id).await.ok()??;

@@ -1,9 +1,9 @@
-//! Which of two media types a client would rather have, by `Accept` (RFC 9110, section 12.5.1).
+//! Chooses between HTML and another media type by `Accept` (RFC 9110, section 12.5.1).
 
 use http::{HeaderMap, header};
 
-/// Whether the client prefers HTML to `other`. A browser does: it names `text/html`. Of equal weights the type that is named
-/// more exactly wins, then `other`, so that `*/*` and no `Accept` at all mean `other`.
+/// Whether the client prefers HTML to `other`. Browsers do, because they name `text/html`. Among equal weights, the
+/// type that is named more exactly wins, then `other`. So `*/*` and an absent `Accept` mean `other`.
 pub fn prefers_html(headers: &HeaderMap, other: &str) -> bool {
     preference(headers, "text/html") > preference(headers, other)
 }
@@ -27,11 +27,11 @@ fn preference(headers: &HeaderMap, media: &str) -> (u16, u8) {
             best = (weight.map_or(1000, thousandths), exactness);
         }
     }
-    // What is refused is no better than what isn't named.
+    // A type with the weight zero counts as one that isn't named.
     if best.0 == 0 { (0, 0) } else { best }
 }
 
-/// A weight that can't be read is none.
+/// A malformed weight counts as zero.
 fn thousandths(weight: &str) -> u16 {
     let (whole, fraction) = weight.trim().split_once('.').unwrap_or((weight.trim(), ""));
     if fraction.len() > 3 {

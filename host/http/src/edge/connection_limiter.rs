@@ -1,5 +1,5 @@
-//! Which connections are served: so many in total and so many of one address. What comes beyond that gets a short visit,
-//! in which health checks are answered and everything else is told to come back later.
+//! Limits the open connections, in total and for each client address. A connection over a limit is served for a short
+//! time: health checks are answered, and every other request is told to come back later.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,15 +13,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Limits, activity::Activity, descriptors};
 
-/// How many connections beyond the limits are visited at once; one more ends the oldest visit.
-const VISITS: usize = 32;
-/// A connection that has been idle for less isn't closed for another.
+/// How many connections over a limit are served at a time. One more ends the oldest one.
+const OVER_LIMIT_MOST: usize = 32;
+/// A connection that has been idle for less time isn't closed to make room.
 const FRESH: Duration = Duration::from_secs(1);
-/// How often connections are looked through for idle ones, at most.
+/// The least time between two searches for idle connections.
 const EVICT_EVERY: Duration = Duration::from_millis(100);
 
 /// Counts a host's connections.
-pub struct Admission {
+pub struct ConnectionLimiter {
     pub limits: Limits,
     table: Mutex<Table>,
 }
@@ -30,7 +30,7 @@ pub struct Admission {
 struct Table {
     open: HashMap<u64, Arc<Activity>>,
     by_address: HashMap<IpAddr, usize>,
-    visits: VecDeque<(u64, CancellationToken)>,
+    over_limit: VecDeque<(u64, CancellationToken)>,
     next: u64,
     refused: u64,
     evicted_at: Option<Instant>,
@@ -38,24 +38,24 @@ struct Table {
 
 /// How a connection is served.
 pub enum Admitted {
-    /// As any other, as long as this is held.
-    Guest(ConnectionPlace),
-    /// Beyond the limits: until the token is cancelled.
-    Visitor(Visit, ExceededLimit),
+    /// A connection within the limits. It counts until this is dropped.
+    WithinLimit(ConnectionPlace),
+    /// A connection over a limit.
+    OverLimit(OverLimitConnection, ExceededLimit),
 }
 
-/// Which limit a connection is beyond.
+/// The limit that a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExceededLimit {
     Total,
     Address,
 }
 
-impl Admission {
-    /// `open_files` is the process's limit of them.
+impl ConnectionLimiter {
+    /// `open_files` is the process's limit of open files.
     pub fn new(mut limits: Limits, open_files: Option<u64>) -> Arc<Self> {
         limits.connections = descriptors::connections_within(open_files, limits.connections);
-        // One address can't keep out all others.
+        // A single address must not take all places.
         limits.connections_per_address = limits.connections_per_address.min(limits.connections.div_ceil(2));
         Arc::new(Self { limits, table: Mutex::default() })
     }
@@ -63,10 +63,10 @@ impl Admission {
     /// How many connections are open.
     pub fn open(&self) -> usize {
         let table = self.table();
-        table.open.len() + table.visits.len()
+        table.open.len() + table.over_limit.len()
     }
 
-    /// How many connections were beyond the limits.
+    /// How many connections were over a limit so far.
     pub fn refused(&self) -> u64 {
         self.table().refused
     }
@@ -87,20 +87,20 @@ impl Admission {
                 *table.by_address.entry(address).or_default() += 1;
             }
             table.open.insert(id, Arc::clone(activity));
-            return Admitted::Guest(ConnectionPlace { admission: Arc::clone(self), id, address });
+            return Admitted::WithinLimit(ConnectionPlace { limiter: Arc::clone(self), id, address });
         };
         table.refused += 1;
-        while table.visits.len() >= VISITS {
-            if let Some((_, oldest)) = table.visits.pop_front() {
+        while table.over_limit.len() >= OVER_LIMIT_MOST {
+            if let Some((_, oldest)) = table.over_limit.pop_front() {
                 oldest.cancel();
             }
         }
         let ended = CancellationToken::new();
-        table.visits.push_back((id, ended.clone()));
-        Admitted::Visitor(Visit { admission: Arc::clone(self), id, ended }, beyond)
+        table.over_limit.push_back((id, ended.clone()));
+        Admitted::OverLimit(OverLimitConnection { limiter: Arc::clone(self), id, ended }, beyond)
     }
 
-    /// Closes a few of the connections that do nothing, since there are no descriptors left.
+    /// Closes a few idle connections, because no descriptors are left.
     pub fn make_room(&self) {
         Self::evict(&mut self.table(), 16, Instant::now());
     }
@@ -125,21 +125,21 @@ impl Admission {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // A panic while it was held leaves plain data that is still whole.
+        // A panic can't leave this plain data half changed.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A connection's place among those that are open.
+/// A connection's place among the open ones.
 pub struct ConnectionPlace {
-    admission: Arc<Admission>,
+    limiter: Arc<ConnectionLimiter>,
     id: u64,
     address: Option<IpAddr>,
 }
 
 impl Drop for ConnectionPlace {
     fn drop(&mut self) {
-        let mut table = self.admission.table();
+        let mut table = self.limiter.table();
         table.open.remove(&self.id);
         let Some(address) = self.address else { return };
         if let Some(count) = table.by_address.get_mut(&address) {
@@ -151,20 +151,20 @@ impl Drop for ConnectionPlace {
     }
 }
 
-/// A connection beyond the limits.
-pub struct Visit {
-    admission: Arc<Admission>,
+/// A connection over a limit. It ends when `ended` is cancelled.
+pub struct OverLimitConnection {
+    limiter: Arc<ConnectionLimiter>,
     id: u64,
     pub ended: CancellationToken,
 }
 
-impl Drop for Visit {
+impl Drop for OverLimitConnection {
     fn drop(&mut self) {
-        self.admission.table().visits.retain(|(id, _)| *id != self.id);
+        self.limiter.table().over_limit.retain(|(id, _)| *id != self.id);
     }
 }
 
-/// What counts as one client: an IPv4 address, or the network that an IPv6 subscriber gets at least.
+/// The address that counts as one client: an IPv4 address, or the smallest network that an IPv6 subscriber gets.
 fn client_of(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
@@ -176,60 +176,63 @@ fn client_of(peer: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn admission(connections: usize, connections_per_address: usize) -> Arc<Admission> {
+    fn limiter(connections: usize, connections_per_address: usize) -> Arc<ConnectionLimiter> {
         let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
-        Admission::new(Limits { connections, connections_per_address, trusted_proxies, ..Limits::default() }, None)
+        ConnectionLimiter::new(
+            Limits { connections, connections_per_address, trusted_proxies, ..Limits::default() },
+            None,
+        )
     }
 
-    fn come(admission: &Arc<Admission>, from: &str) -> Admitted {
-        admission.admit(Some(from.parse().unwrap()), &Arc::new(Activity::new()))
+    fn come(limiter: &Arc<ConnectionLimiter>, from: &str) -> Admitted {
+        limiter.admit(Some(from.parse().unwrap()), &Arc::new(Activity::new()))
     }
 
     fn exceeded_limit(admitted: &Admitted) -> Option<ExceededLimit> {
         match admitted {
-            Admitted::Guest(_) => None,
-            Admitted::Visitor(_, beyond) => Some(*beyond),
+            Admitted::WithinLimit(_) => None,
+            Admitted::OverLimit(_, beyond) => Some(*beyond),
         }
     }
 
     #[tokio::test]
     async fn one_address_has_a_share_and_proxies_have_all() {
-        let admission = admission(8, 2);
-        let kept = [come(&admission, "192.0.2.1"), come(&admission, "::ffff:192.0.2.1")];
+        let limiter = limiter(8, 2);
+        let kept = [come(&limiter, "192.0.2.1"), come(&limiter, "::ffff:192.0.2.1")];
         assert!(kept.iter().all(|admitted| exceeded_limit(admitted).is_none()));
-        assert_eq!(exceeded_limit(&come(&admission, "192.0.2.1")), Some(ExceededLimit::Address));
-        let network = [come(&admission, "2001:db8::1"), come(&admission, "2001:db8::2")];
+        assert_eq!(exceeded_limit(&come(&limiter, "192.0.2.1")), Some(ExceededLimit::Address));
+        let network = [come(&limiter, "2001:db8::1"), come(&limiter, "2001:db8::2")];
         assert_eq!(
-            exceeded_limit(&come(&admission, "2001:db8::ffff:3")),
+            exceeded_limit(&come(&limiter, "2001:db8::ffff:3")),
             Some(ExceededLimit::Address),
             "one /64 is one client"
         );
-        let proxies: Vec<_> = (0..4).map(|_| come(&admission, "10.0.0.1")).collect();
+        let proxies: Vec<_> = (0..4).map(|_| come(&limiter, "10.0.0.1")).collect();
         assert!(proxies.iter().all(|admitted| exceeded_limit(admitted).is_none()));
-        assert_eq!(exceeded_limit(&come(&admission, "10.0.0.1")), Some(ExceededLimit::Total));
+        assert_eq!(exceeded_limit(&come(&limiter, "10.0.0.1")), Some(ExceededLimit::Total));
         drop((kept, network, proxies));
-        assert_eq!((admission.open(), admission.table().by_address.len()), (0, 0));
+        assert_eq!((limiter.open(), limiter.table().by_address.len()), (0, 0));
     }
 
     #[tokio::test]
     async fn the_oldest_visit_and_the_longest_idle_end_first() {
-        let admission = admission(2, 2);
+        let limiter = limiter(2, 2);
         let idle = Arc::new(Activity::new());
-        let _first = admission.admit(Some("192.0.2.1".parse().unwrap()), &idle);
-        let _second = come(&admission, "192.0.2.2");
-        let visits: Vec<_> = (0..=VISITS).map(|_| come(&admission, "192.0.2.3")).collect();
+        let _first = limiter.admit(Some("192.0.2.1".parse().unwrap()), &idle);
+        let _second = come(&limiter, "192.0.2.2");
+        let over_limit: Vec<_> = (0..=OVER_LIMIT_MOST).map(|_| come(&limiter, "192.0.2.3")).collect();
         let ended = |admitted: &Admitted| match admitted {
-            Admitted::Guest(_) => panic!("it is beyond the limit"),
-            Admitted::Visitor(visit, _) => visit.ended.is_cancelled(),
+            Admitted::WithinLimit(_) => panic!("it is beyond the limit"),
+            Admitted::OverLimit(over_limit, _) => over_limit.ended.is_cancelled(),
         };
-        assert!(ended(&visits[0]) && !visits[1..].iter().any(ended));
-        Admission::evict(&mut admission.table(), 1, Instant::now() + FRESH);
+        assert!(ended(&over_limit[0]) && !over_limit[1..].iter().any(ended));
+        ConnectionLimiter::evict(&mut limiter.table(), 1, Instant::now() + FRESH);
         idle.evicted.notified().await;
     }
 
     #[test]
     fn the_limits_fit_the_open_files() {
-        let limits = &Admission::new(Limits::default(), Some(512)).limits;
+        let limits = &ConnectionLimiter::new(Limits::default(), Some(512)).limits;
         assert_eq!((limits.connections, limits.connections_per_address), (384, 192));
     }
 }

@@ -1,4 +1,4 @@
-//! What makes a connection fit its connector: settings, hosts and credentials.
+//! Checks that a connection fits its connector: its settings, hosts and credentials.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,12 +24,12 @@ pub fn with_defaults(manifest: &Manifest, mut settings: Value) -> Value {
     settings
 }
 
-/// Every mistake in the settings that somebody gives: those that there aren't, and how the others don't fit.
+/// The mistakes in settings that an admin sent: unknown names, and values that don't fit the schema.
 pub fn check_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> {
-    /// No more than a schema's differences.
+    /// The most unknown names that are told. A schema's mistakes have the same limit.
     const TOLD: usize = 8;
     let (Some(settings), Some(names)) = (settings.as_object(), setting_names(manifest)) else {
-        return fit_settings(manifest, settings);
+        return check_stored_settings(manifest, settings);
     };
     let given = settings.clone().into_iter();
     let (known, unknown): (Map<_, _>, Map<_, _>) = given.partition(|(name, _)| names.contains(name.as_str()));
@@ -40,10 +40,10 @@ pub fn check_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> 
         format!("there is no such setting; this connector's are: {}", names.join(", "))
     };
     let unknown = unknown.keys().take(TOLD).map(|name| FieldError::new(format!("settings.{name}"), message.clone()));
-    unknown.chain(fit_settings(manifest, &Value::Object(known))).collect()
+    unknown.chain(check_stored_settings(manifest, &Value::Object(known))).collect()
 }
 
-/// The names that settings may have, where the schema says no more of them than its `properties`.
+/// The names that settings may have. `None` when the schema has more rules about names than its `properties`.
 fn setting_names(manifest: &Manifest) -> Option<BTreeSet<&str>> {
     const ELSEWHERE: [&str; 11] = [
         "patternProperties",
@@ -67,9 +67,9 @@ fn setting_names(manifest: &Manifest) -> Option<BTreeSet<&str>> {
     Some(properties.into_iter().flat_map(Map::keys).map(String::as_str).collect())
 }
 
-/// Every mistake in settings as they are: against the schema, and where they make a host. Those that a connection has may
-/// come from another version, whose schema had more of them.
-pub fn fit_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> {
+/// The mistakes in a connection's settings: against the schema, and in the hosts that they form. Unknown names are
+/// allowed, because the settings may come from another version, whose schema had more of them.
+pub fn check_stored_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> {
     if !settings.is_object() {
         return vec![FieldError::new("settings", "an object is expected")];
     }
@@ -83,7 +83,7 @@ pub fn fit_settings(manifest: &Manifest, settings: &Value) -> Vec<FieldError> {
     }
 }
 
-/// The way of authentication that an admin chose, if the connector offers it.
+/// Reads the way of authentication that an admin chose.
 pub fn choose_auth(manifest: &Manifest, chosen: Option<AuthType>) -> Result<&Auth, FieldError> {
     manifest.auth_of(chosen).ok_or_else(|| {
         let offered: Vec<&str> = manifest.auths().map(|auth| auth.kind().name()).collect();
@@ -91,7 +91,8 @@ pub fn choose_auth(manifest: &Manifest, chosen: Option<AuthType>) -> Result<&Aut
     })
 }
 
-/// Whether visitors can have accounts of their own by this way of authentication, and none is set for all of them.
+/// Checks that visitors can have their own accounts by this way of authentication, and that there is no credential for
+/// all of them.
 pub fn check_owner(owner: Owner, auth: &Auth, has_credentials: bool) -> Option<FieldError> {
     if owner == Owner::Visitor && has_credentials && !matches!(auth, Auth::Oauth2(_)) {
         let message = "each visitor brings credentials of their own: PUT …/visitors/{visitor}/credentials";
@@ -103,11 +104,11 @@ pub fn check_owner(owner: Owner, auth: &Auth, has_credentials: bool) -> Option<F
         _ => false,
     };
     (owner == Owner::Visitor && alone).then(|| {
-        FieldError::new("owner", "this connector asks nobody for an account, so visitors can't bring their own")
+        FieldError::new("owner", "this connector uses no accounts, so visitors can't bring their own")
     })
 }
 
-/// Every mistake in the credentials: exactly the fields that this way of authentication needs.
+/// The mistakes in credentials. They have exactly the fields that this way of authentication needs.
 pub fn check_credentials(manifest: &Manifest, auth: &Auth, credentials: &BTreeMap<String, String>) -> Vec<FieldError> {
     let fields = auth.fields();
     let at = |field: &str| format!("credentials.{field}");
@@ -124,10 +125,10 @@ pub fn check_credentials(manifest: &Manifest, auth: &Auth, credentials: &BTreeMa
     unknown.chain(unfit).collect()
 }
 
-/// What decides where a credential goes: the manifest, the way of authentication, the settings.
+/// The manifest, the way of authentication and the settings decide where a credential goes.
 pub type CredentialTarget<'a> = (&'a Manifest, &'a Auth, &'a Value);
 
-/// Whether a change of settings (or of the version) leads a credential to other hosts, or there in another way.
+/// Whether a change of settings or of the version sends a credential to other hosts, or in another way.
 pub fn changes_credential_target(before: CredentialTarget<'_>, after: CredentialTarget<'_>) -> bool {
     if !same_way(before, after) || before.0.auth_hosts != after.0.auth_hosts {
         return true;
@@ -139,8 +140,8 @@ pub fn changes_credential_target(before: CredentialTarget<'_>, after: Credential
     }
 }
 
-/// Whether a credential is used in the same way. Of OAuth, what else is asked for (scopes, say) may change: tokens and
-/// client go to the same places as before.
+/// Whether a credential is used in the same way. OAuth's other members, such as scopes, may change: tokens and client
+/// go to the same places as before.
 fn same_way((_, before, settings): CredentialTarget<'_>, (_, after, new_settings): CredentialTarget<'_>) -> bool {
     let (Auth::Oauth2(old), Auth::Oauth2(new)) = (before, after) else { return before == after };
     let same = (&old.header, &old.prefix, old.grant, &old.issuer) == (&new.header, &new.prefix, new.grant, &new.issuer);

@@ -1,25 +1,25 @@
-//! Where and how well-formed JSON doesn't fit a type, in words for whoever wrote it.
+//! Finds where and why well-formed JSON doesn't fit a type, and describes it to the client.
 
 use resly_service::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-/// Unknown members that are told at once.
+/// The most unknown members that are told at once.
 const MOST: usize = 10;
-/// A longer body's first mistake is its only one: each further one takes reading it again.
+/// Only the first mistake of a longer body is told, because each further one means to read the body again.
 const READ_AGAIN: usize = 64 << 10;
 
-/// Every unknown member, up to [`MOST`], and the first mistake of another kind. Reading with the path at hand is slower, so
-/// it is done again, once it has failed.
-pub(super) fn misfits<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Vec<FieldError> {
+/// Finds every unknown member, up to [`MOST`], and the first mistake of another kind. Reading with paths is slower, so
+/// it happens only after a failure.
+pub(super) fn type_errors<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Vec<FieldError> {
     let mut found = Vec::new();
     let mut rest = std::borrow::Cow::Borrowed(text);
     while let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(&rest)) {
         let path = error.path().clone();
         let said = error.into_inner().to_string();
-        found.push(misfit(&path, &said));
-        // A member that is unknown hides what is wrong beside it: it is taken out.
+        found.push(type_error(&path, &said));
+        // An unknown member hides the mistakes beside it, so it is removed.
         let unknown = said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
         let Some(name) = unknown.filter(|_| text.len() <= READ_AGAIN && found.len() < MOST) else { break };
         let Some(without) = without_member(&rest, &path, name) else { break };
@@ -31,9 +31,9 @@ pub(super) fn misfits<T: DeserializeOwned>(text: &str, error: &serde_json::Error
     found
 }
 
-fn misfit(path: &Path, said: &str) -> FieldError {
+fn type_error(path: &Path, said: &str) -> FieldError {
     let path = Some(path.to_string()).filter(|path| path != ".").unwrap_or_default();
-    // The path says where.
+    // The path names the place, so the message needn't.
     let said = said.rfind(" at line ").map_or(said, |end| &said[..end]);
     if let Some(name) = said.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
@@ -42,7 +42,7 @@ fn misfit(path: &Path, said: &str) -> FieldError {
     FieldError::new(if path.is_empty() { "$".to_owned() } else { path }, in_plain_words(&without_value(said)))
 }
 
-/// The same JSON without one member of the object at `path`, or of the one that `path` names the member in.
+/// The JSON without one member: of the object at `path`, or of the object that holds the member at `path`.
 fn without_member(text: &str, path: &Path, name: &str) -> Option<String> {
     let mut whole: Value = serde_json::from_str(text).ok()?;
     let mut at = &mut whole;
@@ -60,8 +60,8 @@ fn without_member(text: &str, path: &Path, name: &str) -> Option<String> {
     Some(whole.to_string())
 }
 
-/// What doesn't fit and what is expected there, but not the value: it may be a secret in the wrong place. `serde` says
-/// `invalid type: string "the value", expected a map`.
+/// Says what is expected, without the value, which may be a secret in the wrong place. `serde` says `invalid type:
+/// string "the value", expected a map`.
 fn without_value(said: &str) -> String {
     let start =
         ["invalid type: ", "invalid value: ", "unknown variant "].into_iter().find(|start| said.starts_with(start));
@@ -70,7 +70,7 @@ fn without_value(said: &str) -> String {
     format!("{}{}", said[..value].trim_end(), &said[expected..])
 }
 
-/// The parser's words for types, as JSON calls them.
+/// Replaces Rust's names of types by JSON's.
 fn in_plain_words(said: &str) -> String {
     const WORDS: [(&str, &str); 8] = [
         ("a sequence", "a list"),
@@ -96,7 +96,7 @@ fn in_plain_words(said: &str) -> String {
         "f32" | "f64" => "a number".to_owned(),
         "a boolean" => "true or false".to_owned(),
         "a string" | "a borrowed string" => "a text".to_owned(),
-        // The name of a type of ours says nothing to a client.
+        // The names of our own types mean nothing to a client.
         wanted if wanted.starts_with("struct ") || wanted.starts_with("internally tagged enum ") => {
             "an object".to_owned()
         }
@@ -136,7 +136,7 @@ mod tests {
 
     fn told(text: &str) -> Vec<(String, String)> {
         let error = serde_json::from_str::<Order>(text).unwrap_err();
-        misfits::<Order>(text, &error).into_iter().map(|one| (one.path, one.message)).collect()
+        type_errors::<Order>(text, &error).into_iter().map(|one| (one.path, one.message)).collect()
     }
 
     #[test]

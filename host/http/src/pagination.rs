@@ -1,14 +1,14 @@
 //! Pages of lists that are newest first: `?before=<cursor>&limit=<1..200>`.
 //!
-//! A cursor is the time and the id of the last row that was shown, as a text that clients send back as it is. A time as
-//! RFC 3339 has it is taken too, for a list that begins somewhere.
+//! A cursor is the time and the id of the last row of a page, as a text that clients send back unchanged. A time (RFC
+//! 3339) is accepted too, so that a list can begin there.
 
 use data_encoding::BASE64URL_NOPAD;
 use resly_core::time::Timestamp;
 use resly_store::Cursor;
 use uuid::Uuid;
 
-use super::{problem::Problem, query};
+use super::query::{FromQuery, Parameters};
 
 const USUAL: u32 = 50;
 const MOST: u32 = 200;
@@ -19,23 +19,30 @@ pub struct Page {
     pub limit: u32,
 }
 
-pub fn read(before: Option<&str>, limit: Option<&str>) -> Result<Page, Problem> {
-    let before = before.map(|text| decode(text).or_else(|| text.parse().ok().map(Cursor::before)).ok_or(text));
-    let wrong = |_| query::wrong("before", "is `next` of the page before, or a time such as 2026-01-31T12:00:00Z");
-    let before = before.transpose().map_err(wrong)?;
-    let limit = limit.map_or(Some(USUAL), |text| text.parse().ok().filter(|limit| (1..=MOST).contains(limit)));
-    let limit = limit.ok_or_else(|| query::wrong("limit", &format!("is a number from 1 to {MOST}")))?;
-    Ok(Page { before, limit })
+impl FromQuery for Page {
+    fn from_query(parameters: &mut Parameters) -> Self {
+        let cursor = |text: &str| decode(text).or_else(|| text.parse().ok().map(Cursor::before));
+        let limit = |text: &str| text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+        Self {
+            before: parameters.parsed(
+                "before",
+                cursor,
+                "`next` of the page before, or a time such as 2026-01-31T12:00:00Z,",
+            ),
+            limit: parameters.parsed("limit", limit, &format!("a number from 1 to {MOST}")).unwrap_or(USUAL),
+        }
+    }
 }
 
-/// Asks for one row more than a page has, and takes it away again: whether there is another page.
+/// Cuts a page that was read with one row more than its limit. Returns whether there was one more, so that there is
+/// another page.
 pub fn cut<T>(found: &mut Vec<T>, limit: u32) -> bool {
     let more = found.len() as u64 > u64::from(limit);
     found.truncate(limit as usize);
     more
 }
 
-/// Where the next page begins; `None` when there is no `more`.
+/// The cursor of the next page. `None` when there is no `more`.
 pub fn next<T>(found: &[T], more: bool, place: impl Fn(&T) -> (Timestamp, Uuid)) -> Option<String> {
     found.last().filter(|_| more).map(place).map(|(at, id)| encode(Cursor { at, id }))
 }
@@ -56,28 +63,33 @@ fn decode(text: &str) -> Option<Cursor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query;
+
+    fn read(query: &str) -> Option<Page> {
+        query::read(query).ok()
+    }
 
     #[test]
     fn parameters_are_read() {
-        assert_eq!(read(None, None).unwrap(), Page { before: None, limit: 50 });
+        assert_eq!(read("").unwrap(), Page { before: None, limit: 50 });
         let at: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
-        assert_eq!(read(Some("2026-01-31T12:00:00Z"), Some("200")).unwrap().before, Some(Cursor::before(at)));
-        assert!(read(None, Some("0")).is_err());
-        assert!(read(None, Some("many")).is_err());
-        assert!(read(Some("yesterday"), None).is_err());
+        assert_eq!(read("before=2026-01-31T12:00:00Z&limit=200").unwrap().before, Some(Cursor::before(at)));
+        for wrong in ["limit=0", "limit=201", "limit=many", "before=yesterday"] {
+            assert!(read(wrong).is_none(), "{wrong}");
+        }
     }
 
     #[test]
     fn a_cursor_is_the_last_row_and_comes_back_whole() {
         let found = [3, 2].map(|n| (Timestamp::from_micros(n), Uuid::from_u128(n.unsigned_abs().into())));
         let cursor = next(&found, true, |row| *row).unwrap();
-        let before = read(Some(&cursor), None).unwrap().before.unwrap();
+        let before = read(&format!("before={cursor}")).unwrap().before.unwrap();
         assert_eq!((before.at, before.id), found[1]);
         assert_eq!(next(&found, false, |row| *row), None);
         let mut rows = vec![3, 2, 1];
         assert!(cut(&mut rows, 2) && rows == [3, 2]);
         assert!(!cut(&mut rows, 2) && rows == [3, 2], "a full last page has no next one");
         assert_eq!(next(&found[..0], true, |row| *row), None);
-        assert!(read(Some(&cursor[1..]), None).is_err());
+        assert!(read(&format!("before={}", &cursor[1..])).is_none());
     }
 }

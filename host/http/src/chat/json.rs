@@ -1,4 +1,4 @@
-//! The JSON format: one object, when the answer is whole.
+//! The JSON format: one object at the end of the answer.
 
 use std::sync::Arc;
 
@@ -98,7 +98,7 @@ impl Answer {
         Self { created_at, superseded_at, ..Self::of(message) }
     }
 
-    /// An answer that was given before, with what still waits for a person.
+    /// An answer that was given before, with the approvals that are still pending.
     pub fn replayed(given: &Replay) -> Self {
         Self { approvals: Some(given.pending().map(RequestedApproval::from).collect()), ..Self::of(&given.message) }
     }
@@ -111,7 +111,7 @@ impl Answer {
     }
 }
 
-/// Waits for the end.
+/// Waits for the end of the turn, and sends the answer.
 pub async fn wait(live: &Arc<LiveTurn>) -> Result<Response, Problem> {
     let mut events = live.follow().boxed();
     let mut asked = Vec::new();

@@ -1,9 +1,9 @@
-//! A small page for a person whom no console is there for.
+//! A minimal HTML page for a person, without a console.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
-/// A page with this body, which is HTML: nothing that a stranger wrote may be in it unescaped.
+/// A page with this body, which is HTML. Escape every text of others in it.
 pub fn page(status: StatusCode, body: &str) -> Response {
     let page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
