@@ -9,20 +9,11 @@ use std::{
 const MOST_LINES: usize = 400;
 
 /// Files that are longer, and how long they may be. Make the list shorter: a file that was split leaves it.
-const LONGER: [(&str, usize); 27] = [
+const LONGER: [(&str, usize); 10] = [
     ("host/core/src/knowledge/chunk.rs", 410),
     ("host/egress/tests/it/notations.rs", 430),
-    ("host/manifest/src/manifest.rs", 480),
-    ("host/manifest/src/manifest/check.rs", 440),
-    ("host/manifest/src/manifest/check/declarative.rs", 460),
-    ("host/manifest/src/manifest/compare.rs", 470),
-    ("host/manifest/src/openapi/tests.rs", 450),
-    ("host/models/src/builtin/input.rs", 420),
-    ("host/models/src/builtin/tests.rs", 520),
-    ("host/models/src/openai/answer.rs", 430),
-    ("host/models/src/openai/request.rs", 420),
-    ("host/models/src/openai/tests.rs", 690),
-    ("host/store/src/accounts.rs", 410),
+    ("host/models/src/builtin/tests.rs", 430),
+    ("host/models/src/openai/tests.rs", 410),
     ("host/store/src/catalogue.rs", 410),
     ("plugins/http/src/tests.rs", 750),
     ("plugins/mapping/src/machine.rs", 610),
