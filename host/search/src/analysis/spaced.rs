@@ -1,0 +1,168 @@
+//! Words of scripts that set spaces between them, and all that is written like a word: identifiers, versions, prices,
+//! hosts, mail addresses.
+//!
+//! White space and most punctuation end a chunk. A chunk such as `(https://docs.example.com/a/b),` has, without the
+//! punctuation around it, three levels: the whole, the segments between signs that separate (`docs.example.com`), and
+//! the words between signs that join (`docs`). All are found.
+
+use std::ops::Range;
+
+use super::{
+    Kind, LONGEST_WORD, Language, MOST_PARTS, Tokens,
+    chars::{is_apostrophe, is_currency, is_hyphen, is_ignored},
+    fold::{exact, folded, plain_number, transliterated},
+    stem::stems,
+};
+
+/// A longer whole is nobody's identifier. Its segments and words are found.
+const WHOLE: usize = 160;
+
+/// Adds the tokens of a chunk.
+pub(super) fn add(tokens: &mut Tokens<'_>, chunk: Range<usize>) {
+    let text = tokens.text;
+    let Some(core) = core(text, chunk) else { return };
+    let words = words(text, &core);
+    let first = tokens.position;
+    let position = |n: usize| first + u32::try_from(n).unwrap_or(u32::MAX);
+    if let [word] = &words[..]
+        && *word == core
+    {
+        add_word(tokens, word.clone(), first, Kind::Exact);
+        tokens.position = position(1);
+        return;
+    }
+    add_whole(tokens, core.clone(), first);
+    let mut from = 0;
+    while from < words.len() {
+        // A segment ends before a sign that separates.
+        let joins = |n: usize| text[words[n].end..words[n + 1].start].chars().all(joins_words);
+        let numbers =
+            |n: usize| text[words[n].end..words[n + 1].start] == *"," && digits_around(text, &words[n..=n + 1]);
+        let mut to = from + 1;
+        while to < words.len() && (joins(to - 1) || numbers(to - 1)) {
+            to += 1;
+        }
+        add_segment(tokens, &words[from..to], position(from));
+        from = to;
+    }
+    tokens.position = position(words.len());
+}
+
+/// A chunk without the punctuation around it. What distinguishes `.NET`, `C++`, `C#`, `€5`, `5€` and `5%` stays.
+fn core(text: &str, chunk: Range<usize>) -> Option<Range<usize>> {
+    let whole = &text[chunk.clone()];
+    let word = |c: char| !is_joiner(c) && !is_ignored(c);
+    let first = whole.find(word)?;
+    let (last, last_char) = whole.char_indices().rev().find(|(_, c)| word(*c))?;
+    let mut core = chunk.start + first..chunk.start + last + last_char.len_utf8();
+    let before = whole[..first].chars().next_back();
+    let letter = whole[first..].starts_with(char::is_alphabetic);
+    if let Some(sign) = before
+        && ((sign == '.' && first == 1 && letter) || (is_currency(sign) && !letter))
+    {
+        core.start -= sign.len_utf8();
+    }
+    let after = &text[core.end..chunk.end];
+    let kept = match last_char.is_alphabetic() {
+        true => after.find(|c| !matches!(c, '+' | '#')).unwrap_or(after.len()).min(2),
+        false => after.chars().next().filter(|c| *c == '%' || is_currency(*c)).map_or(0, char::len_utf8),
+    };
+    core.end += kept;
+    Some(core)
+}
+
+fn is_joiner(c: char) -> bool {
+    super::chars::class(c) == super::chars::Class::Joiner
+}
+
+/// Signs that join words into one thing. An apostrophe is a part of its word.
+fn joins_words(c: char) -> bool {
+    matches!(c, '.' | '_') || is_hyphen(c)
+}
+
+/// The words of a chunk: all that stands between joiners, apostrophes within included.
+fn words(text: &str, core: &Range<usize>) -> Vec<Range<usize>> {
+    let mut words: Vec<Range<usize>> = Vec::new();
+    let mut open: Option<Range<usize>> = None;
+    let chunk = &text[core.clone()];
+    for (at, c) in chunk.char_indices() {
+        let (at, end) = (core.start + at, core.start + at + c.len_utf8());
+        let inside = !is_joiner(c)
+            || (is_apostrophe(c)
+                && open.as_ref().is_some_and(|open| open.end == at)
+                && text[end..core.end].starts_with(char::is_alphanumeric));
+        match (&mut open, inside) {
+            (Some(word), true) => word.end = end,
+            (None, true) => open = Some(at..end),
+            (Some(_), false) => words.extend(open.take()),
+            (None, false) => {}
+        }
+    }
+    words.extend(open);
+    words
+}
+
+fn digits_around(text: &str, words: &[Range<usize>]) -> bool {
+    words.iter().all(|word| text[word.clone()].bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Adds what consists of several words.
+fn add_whole(tokens: &mut Tokens<'_>, range: Range<usize>, position: u32) {
+    if range.len() > WHOLE {
+        return;
+    }
+    let form = exact(&tokens.text[range.clone()]);
+    for form in [folded(&form), plain_number(&form)].into_iter().flatten() {
+        tokens.add(form, position, range.clone(), Kind::Folded);
+    }
+    tokens.add(form, position, range, Kind::Exact);
+}
+
+/// Adds words that are one thing, such as a host, a version or a hyphenated word.
+fn add_segment(tokens: &mut Tokens<'_>, words: &[Range<usize>], position: u32) {
+    let text = tokens.text;
+    let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
+    let range = first.start..last.end;
+    let at = |n: usize| position + u32::try_from(n).unwrap_or(u32::MAX);
+    if words.len() > 1 {
+        add_whole(tokens, range.clone(), position);
+        if words.len() <= 4 && range.len() <= LONGEST_WORD {
+            let joined: String = words.iter().map(|word| exact(&text[word.clone()])).collect();
+            tokens.add(joined, position, range.clone(), Kind::Part);
+        }
+    }
+    // `en` and `42` say little about `en-42`; `sign` and `in` say as much as `sign-in`.
+    let prose = words.windows(2).all(|pair| text[pair[0].end..pair[1].start].chars().all(is_hyphen))
+        && !text[range].contains(char::is_numeric);
+    let kind = if words.len() == 1 || prose { Kind::Exact } else { Kind::Part };
+    for (n, word) in words.iter().enumerate() {
+        add_word(tokens, word.clone(), at(n), kind);
+    }
+}
+
+/// Adds one word.
+fn add_word(tokens: &mut Tokens<'_>, range: Range<usize>, position: u32, kind: Kind) {
+    let raw = &tokens.text[range.clone()];
+    let raw = raw.char_indices().nth(LONGEST_WORD).map_or(raw, |(end, _)| &raw[..end]);
+    let language = tokens.language;
+    let form = exact(raw);
+    if let Some(folded) = folded(&form) {
+        if has_umlauts(language)
+            && let Some(other) = transliterated(&form)
+        {
+            tokens.add(other, position, range.clone(), Kind::Folded);
+        }
+        tokens.add(folded, position, range.clone(), Kind::Folded);
+    }
+    stems(&form, raw, language, |stem| tokens.add(stem, position, range.clone(), Kind::Stem));
+    let _ = MOST_PARTS;
+    tokens.add(form, position, range, kind);
+}
+
+/// Whether people write `ae` for `ä` in a language.
+const fn has_umlauts(language: Language) -> bool {
+    matches!(
+        language,
+        Language::German | Language::Swedish | Language::Danish | Language::Norwegian | Language::Unknown
+    )
+}
