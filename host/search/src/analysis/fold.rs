@@ -13,7 +13,10 @@ use unicode_normalization::{
     is_nfc_quick, is_nfkc_quick,
 };
 
-use super::chars::{digit, is_apostrophe, is_hyphen, is_ignored};
+use super::{
+    LONGEST_WORD,
+    chars::{digit, is_apostrophe, is_hyphen, is_ignored},
+};
 
 /// The exact form of a word.
 pub(super) fn exact(word: &str) -> String {
@@ -25,7 +28,8 @@ pub(super) fn exact(word: &str) -> String {
     if is_nfkc_quick(visible.clone()) == IsNormalized::Yes {
         visible.for_each(|c| push_lower(&mut lower, c));
     } else {
-        visible.nfkc().for_each(|c| push_lower(&mut lower, c));
+        // One character may stand for eighteen.
+        visible.nfkc().take(2 * LONGEST_WORD).for_each(|c| push_lower(&mut lower, c));
     }
     // Lower case may undo the composition, and NFKC of one character may make an invisible one.
     match is_nfc_quick(lower.chars()) {

@@ -31,9 +31,12 @@
 //! characters is cut, in a text as in a query; parts are counted ([`MOST_PARTS`]).
 
 mod chars;
+mod compound;
 mod detect;
 mod fold;
 mod language;
+mod letters;
+mod parts;
 mod spaced;
 mod stem;
 mod stop;
@@ -41,7 +44,7 @@ mod unspaced;
 
 use std::ops::Range;
 
-use chars::{Class, class};
+use chars::{Class, ascii_class, class};
 pub use detect::{detect, detect_among};
 pub use language::Language;
 pub use stop::is_stop;
@@ -102,9 +105,15 @@ impl Kind {
 
 /// The tokens of a text or a query, in the order of their positions.
 pub fn analyze(text: &str, language: Language) -> Vec<Token> {
-    let mut tokens = Tokens { text, language, position: 0, found: Vec::with_capacity(text.len() / 2) };
+    let room = (text.len() / 3).min(1 << 14);
+    let mut tokens = Tokens { text, language, position: 0, found: Vec::with_capacity(room) };
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
+        if let Some(end) = plain_word(text, at) {
+            spaced::add_plain(&mut tokens, at..end);
+            at = end;
+            continue;
+        }
         at = match class(c) {
             Class::Break | Class::Ignored => at + c.len_utf8(),
             Class::Unspaced(script) => {
@@ -119,13 +128,28 @@ pub fn analyze(text: &str, language: Language) -> Vec<Token> {
             }
         };
     }
-    // Parts of one word may stand after the start of the next.
-    tokens.found.sort_by_key(|token| token.position);
-    tokens.found
+    tokens.finish()
 }
 
 fn run_end(text: &str, start: usize, belongs: impl Fn(Class) -> bool) -> usize {
     text[start..].find(|c| !belongs(class(c))).map_or(text.len(), |length| start + length)
+}
+
+/// The end of the word at `start` if it is what most words of most texts are: letters of ASCII in one case, or digits,
+/// with nothing but white space and punctuation after them.
+fn plain_word(text: &str, start: usize) -> Option<usize> {
+    let rest = &text.as_bytes()[start..];
+    let (first, second) = (rest.first()?, rest.get(1).unwrap_or(&b' '));
+    let length = |alike: fn(&u8) -> bool| rest.iter().skip(1).take_while(|byte| alike(byte)).count() + 1;
+    let length = match (first, second) {
+        (b'0'..=b'9', _) => length(u8::is_ascii_digit),
+        (b'A'..=b'Z', b'A'..=b'Z') => length(u8::is_ascii_uppercase),
+        (b'a'..=b'z' | b'A'..=b'Z', _) => length(u8::is_ascii_lowercase),
+        _ => return None,
+    };
+    let mut after = rest[length..].iter().skip_while(|byte| matches!(byte, b'.' | b',' | b':' | b'-' | b'/' | b'\''));
+    let ends = after.next().is_none_or(|byte| byte.is_ascii() && ascii_class(*byte) == Class::Break);
+    (ends && length <= LONGEST_WORD).then_some(start + length)
 }
 
 /// The tokens found so far.
@@ -138,20 +162,39 @@ struct Tokens<'a> {
 }
 
 impl Tokens<'_> {
-    /// Adds a token, unless its field has it at this position.
     fn add(&mut self, text: String, position: u32, offset: Range<usize>, kind: Kind) {
-        if text.is_empty() {
-            return;
-        }
-        let near = self.found.iter().rev().take(4 * MOST_PARTS);
-        let twice = near
-            .take_while(|token| token.offset.end + 2 * LONGEST_WORD >= offset.start)
-            .any(|token| token.position == position && token.kind.field() == kind.field() && token.text == text);
-        if !twice {
+        if !text.is_empty() {
             self.found.push(Token { text, position, offset, kind });
         }
     }
+
+    /// The tokens in order, each once. Parts of one word may stand after the start of the next, and may be the same.
+    fn finish(self) -> Vec<Token> {
+        let mut found = self.found;
+        found.sort_by_key(|token| token.position);
+        let (mut kept, mut group) = (0, 0);
+        for n in 0..found.len() {
+            if kept > 0 && found[n].position != found[kept - 1].position {
+                group = kept;
+            }
+            let (before, rest) = found.split_at_mut(n);
+            let token = &rest[0];
+            let same = |other: &&mut Token| other.kind.field() == token.kind.field() && other.text == token.text;
+            match before[group..kept].iter_mut().find(same) {
+                // The kinds are in the order of what they tell.
+                Some(twice) => twice.kind = twice.kind.min(token.kind),
+                None => {
+                    found.swap(kept, n);
+                    kept += 1;
+                }
+            }
+        }
+        found.truncate(kept);
+        found
+    }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

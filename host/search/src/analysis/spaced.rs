@@ -10,7 +10,9 @@ use std::ops::Range;
 use super::{
     Kind, LONGEST_WORD, Language, MOST_PARTS, Tokens,
     chars::{is_apostrophe, is_currency, is_hyphen, is_ignored},
+    compound,
     fold::{exact, folded, plain_number, transliterated},
+    parts::{Apostrophes, apostrophes, cased, dotted},
     stem::stems,
 };
 
@@ -46,6 +48,16 @@ pub(super) fn add(tokens: &mut Tokens<'_>, chunk: Range<usize>) {
         from = to;
     }
     tokens.position = position(words.len());
+}
+
+/// Adds the tokens of a chunk that is one word of ASCII letters in one case, or of digits.
+pub(super) fn add_plain(tokens: &mut Tokens<'_>, word: Range<usize>) {
+    let raw = &tokens.text[word.clone()];
+    let position = tokens.position;
+    tokens.position = position.saturating_add(1);
+    let form = raw.to_ascii_lowercase();
+    add_stems(tokens, &form, raw, word.clone(), position);
+    tokens.add(form, position, word, Kind::Exact);
 }
 
 /// A chunk without the punctuation around it. What distinguishes `.NET`, `C++`, `C#`, `€5`, `5€` and `5%` stays.
@@ -124,28 +136,80 @@ fn add_segment(tokens: &mut Tokens<'_>, words: &[Range<usize>], position: u32) {
     let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
     let range = first.start..last.end;
     let at = |n: usize| position + u32::try_from(n).unwrap_or(u32::MAX);
+    // `en` and `42` say little about `en-42`; `sign` and `in` say as much as `sign-in`.
+    let prose = words.windows(2).all(|pair| text[pair[0].end..pair[1].start].chars().all(is_hyphen))
+        && !text[range.clone()].contains(char::is_numeric);
     if words.len() > 1 {
         add_whole(tokens, range.clone(), position);
         if words.len() <= 4 && range.len() <= LONGEST_WORD {
-            let joined: String = words.iter().map(|word| exact(&text[word.clone()])).collect();
-            tokens.add(joined, position, range.clone(), Kind::Part);
+            add_joined(tokens, words, position, prose);
+        }
+        for part in dotted(text, words) {
+            let n = words.partition_point(|word| word.end <= part.start);
+            tokens.add(exact(&text[part.clone()]), at(n), part, Kind::Part);
         }
     }
-    // `en` and `42` say little about `en-42`; `sign` and `in` say as much as `sign-in`.
-    let prose = words.windows(2).all(|pair| text[pair[0].end..pair[1].start].chars().all(is_hyphen))
-        && !text[range].contains(char::is_numeric);
     let kind = if words.len() == 1 || prose { Kind::Exact } else { Kind::Part };
     for (n, word) in words.iter().enumerate() {
         add_word(tokens, word.clone(), at(n), kind);
     }
 }
 
+/// Adds words as one, because `wi-fi` is also written `wifi`.
+fn add_joined(tokens: &mut Tokens<'_>, words: &[Range<usize>], position: u32, prose: bool) {
+    let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
+    let range = first.start..last.end;
+    let joined: String = words.iter().map(|word| exact(&tokens.text[word.clone()])).collect();
+    if prose {
+        add_stems(tokens, &joined, &joined, range.clone(), position);
+    }
+    if let Some(folded) = folded(&joined) {
+        tokens.add(folded, position, range.clone(), Kind::Part);
+    }
+    tokens.add(joined, position, range, Kind::Part);
+}
+
 /// Adds one word.
 fn add_word(tokens: &mut Tokens<'_>, range: Range<usize>, position: u32, kind: Kind) {
-    let raw = &tokens.text[range.clone()];
-    let raw = raw.char_indices().nth(LONGEST_WORD).map_or(raw, |(end, _)| &raw[..end]);
+    let text = tokens.text;
+    let raw = &text[range.clone()];
+    let cut = raw.char_indices().nth(LONGEST_WORD).map(|(end, _)| &raw[..end]);
+    if let Some(start) = cut {
+        // No word of a language, and nothing to take apart.
+        let form = exact(start);
+        tokens.add(folded(&form).unwrap_or_else(|| form.clone()), position, range.clone(), Kind::Stem);
+        add_form(tokens, form, range, position, kind);
+        return;
+    }
+    match apostrophes(raw) {
+        None => {
+            let form = exact(raw);
+            add_stems(tokens, &form, raw, range.clone(), position);
+            add_form(tokens, form, range.clone(), position, kind);
+        }
+        Some(Apostrophes { base, rest }) => {
+            let within = |part: Range<usize>| range.start + part.start..range.start + part.end;
+            add_form(tokens, exact(raw), range.clone(), position, kind);
+            add_word(tokens, within(base), position, kind);
+            for part in rest.into_iter().filter(|part| part.len() > 1) {
+                tokens.add(exact(&raw[part.clone()]), position, within(part), Kind::Part);
+            }
+        }
+    }
+    for (n, part) in cased(raw).into_iter().enumerate() {
+        let offset = range.start + part.start..range.start + part.end;
+        let at = position + u32::try_from(n).unwrap_or(0);
+        let form = exact(&raw[part.clone()]);
+        if form.len() > 2 && form.contains(char::is_alphabetic) {
+            add_stems(tokens, &form, &raw[part], offset.clone(), at);
+        }
+        tokens.add(form, at, offset, Kind::Part);
+    }
+}
+
+/// Adds a word's exact form and what is folded.
+fn add_form(tokens: &mut Tokens<'_>, form: String, range: Range<usize>, position: u32, kind: Kind) {
     let language = tokens.language;
-    let form = exact(raw);
     if let Some(folded) = folded(&form) {
         if has_umlauts(language)
             && let Some(other) = transliterated(&form)
@@ -154,9 +218,39 @@ fn add_word(tokens: &mut Tokens<'_>, range: Range<usize>, position: u32, kind: K
         }
         tokens.add(folded, position, range.clone(), Kind::Folded);
     }
-    stems(&form, raw, language, |stem| tokens.add(stem, position, range.clone(), Kind::Stem));
-    let _ = MOST_PARTS;
+    add_pieces(tokens, &form, &range, position);
     tokens.add(form, position, range, kind);
+}
+
+/// Adds what is written with a word in its script: the syllables of a Korean compound in pairs, and an Arabic noun
+/// without its article.
+fn add_pieces(tokens: &mut Tokens<'_>, form: &str, range: &Range<usize>, position: u32) {
+    match form.chars().next() {
+        Some('\u{ac00}'..='\u{d7a3}') => {
+            let syllables: Vec<(usize, char)> = form.char_indices().collect();
+            for pair in syllables.windows(2).take(2 * MOST_PARTS).filter(|_| syllables.len() > 2) {
+                let text = &form[pair[0].0..pair[1].0 + pair[1].1.len_utf8()];
+                tokens.add(text.to_owned(), position, range.clone(), Kind::Part);
+            }
+        }
+        Some('ا' | 'و' | 'ب' | 'ل' | 'ك' | 'ف') => {
+            let rest = ["وال", "بال", "كال", "فال", "ال", "لل"].iter().find_map(|start| form.strip_prefix(start));
+            if let Some(rest) = rest.filter(|rest| rest.chars().count() >= 3) {
+                let rest = folded(rest).unwrap_or_else(|| rest.to_owned());
+                tokens.add(rest, position, range.clone(), Kind::Part);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Adds a word's stems, and those of its possible parts.
+fn add_stems(tokens: &mut Tokens<'_>, form: &str, raw: &str, range: Range<usize>, position: u32) {
+    let language = tokens.language;
+    stems(form, raw, language, |stem| tokens.add(stem, position, range.clone(), Kind::Stem));
+    compound::parts(form, language, |part| {
+        stems(part, part, language, |stem| tokens.add(stem, position, range.clone(), Kind::Compound));
+    });
 }
 
 /// Whether people write `ae` for `ä` in a language.

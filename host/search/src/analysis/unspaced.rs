@@ -1,6 +1,6 @@
 //! Runs of scripts that set no spaces between words: Chinese, Japanese, Thai, Lao, Burmese and Khmer.
 //!
-//! A dictionary or a model cuts a run into words, but it cuts the same words in another way in another sentence, so its
+//! A dictionary cuts a run into words, but it cuts the same words in another way in another sentence, so its
 //! words can't be what a search rests on. They are the stems. The exact tokens are overlapping runs of characters, each
 //! with its marks: two in Chinese and Japanese, three in the others. Whatever a query cuts out of a run, its exact
 //! tokens are tokens of the run.
@@ -15,13 +15,18 @@ use super::{
     fold::exact,
 };
 
-/// The segmenter's models need the words around, not the whole of a book.
+/// The segmenter needs the words around, not the whole of a book.
 const PIECE: usize = 1 << 11;
 /// The most bytes of one unit. More marks on one character mean nothing.
 const UNIT: usize = 32;
 
+/// The dictionaries for all of them. The models for Thai, Lao, Burmese and Khmer take fifty times as long, a millisecond
+/// for a question, and what they cut better doesn't make up for it where the exact tokens don't depend on it.
 static SEGMENTER: LazyLock<WordSegmenterBorrowed<'static>> =
-    LazyLock::new(|| WordSegmenter::new_auto(WordBreakInvariantOptions::default()));
+    LazyLock::new(|| WordSegmenter::new_dictionary(WordBreakInvariantOptions::default()));
+
+/// The most units of a word. The dictionary takes a long run of the same character for one.
+const WORD: usize = 20;
 
 /// A character with its marks.
 struct Unit {
@@ -51,7 +56,7 @@ pub(super) fn add(tokens: &mut Tokens<'_>, run: &str, start: usize, script: Unsp
         }
         if let Some(word) = words.next_if(|word| word.start == n) {
             let range = units[word.start].range.start..units[word.end - 1].range.end;
-            let text: String = units[word].iter().map(|unit| unit.form.as_str()).collect();
+            let text: String = units[word].iter().take(WORD).map(|unit| unit.form.as_str()).collect();
             tokens.add(text, position(n), offset(range), Kind::Stem);
         }
     }
