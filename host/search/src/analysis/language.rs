@@ -45,7 +45,7 @@ macro_rules! languages {
                 match self { $(Self::$name => Script::$script),* }
             }
 
-            /// The Snowball algorithm, where there is one.
+            /// The Snowball algorithm of the language, or of one that inflects alike.
             pub(super) const fn snowball(self) -> Option<Algorithm> {
                 match self { $(Self::$name => $stemmer),* }
             }
@@ -56,7 +56,7 @@ macro_rules! languages {
 // At most 64, because `stop` keeps a bit for each.
 languages! {
     Unknown "und" "Unknown" Other None;
-    Afrikaans "af" "Afrikaans" Latin None;
+    Afrikaans "af" "Afrikaans" Latin Some(Algorithm::Dutch);
     Amharic "am" "Amharic" Other None;
     Arabic "ar" "Arabic" Arabic None;
     Armenian "hy" "Armenian" Other None;

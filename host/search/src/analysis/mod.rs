@@ -22,6 +22,9 @@
 //! of the field `Words`. It holds whatever languages the two are taken for, because only `Stem`, `Compound` and one
 //! form of `Folded` depend on the language. The tests hold it for many scripts.
 //!
+//! A query names its language by [`detect_among`] the languages of the index. Where that is [`Language::Unknown`], its
+//! stems in each of those languages are worth looking up.
+//!
 //! **Positions** count words from 0, and in scripts without spaces, characters. Tokens of one word share its position.
 //! The whole of `Wi-Fi` stands at the position of its first part; the next part and the next word follow, so that a
 //! phrase `wi fi router` fits. Tokens come in the order of their positions, and no field has the same text twice at one
@@ -36,6 +39,7 @@ mod detect;
 mod fold;
 mod language;
 mod letters;
+mod light;
 mod parts;
 mod spaced;
 mod stem;
@@ -106,7 +110,7 @@ impl Kind {
 /// The tokens of a text or a query, in the order of their positions.
 pub fn analyze(text: &str, language: Language) -> Vec<Token> {
     let room = (text.len() / 3).min(1 << 14);
-    let mut tokens = Tokens { text, language, position: 0, found: Vec::with_capacity(room) };
+    let mut tokens = Tokens { text, language, position: 0, found: Vec::with_capacity(room), before: None };
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
         if let Some(end) = plain_word(text, at) {
@@ -159,6 +163,8 @@ struct Tokens<'a> {
     /// Of the next word.
     position: u32,
     found: Vec<Token>,
+    /// The word before, if it may be one with the next.
+    before: Option<spaced::Before>,
 }
 
 impl Tokens<'_> {

@@ -133,6 +133,16 @@ proptest! {
         detect(&text);
     }
 
+    /// No algorithm panics on what isn't a word.
+    #[test]
+    fn stemmers_take_any_word(
+        word in "[a-zàáâãäåæçèéêëìíîïñòóôõöøùúûüýăîșțşţğıőű']{1,30}|[aeiouydlnrst]{1,12}|[α-ωάέήίόύώϊϋΐΰς]{1,30}|[а-яё]{1,30}|[\u{b82}-\u{bcd}]{1,30}|[ء-ي]{1,30}|[a-zа-яα-ω\u{300}-\u{36f}]{1,12}",
+    ) {
+        for language in Language::ALL.iter().filter(|language| language.snowball().is_some()) {
+            analyze(&word, *language);
+        }
+    }
+
     /// Case, composition and invisible characters make no difference.
     #[test]
     fn writings_of_a_word_are_the_same(word in prop::sample::select(WORDS.concat())) {

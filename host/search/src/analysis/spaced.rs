@@ -29,17 +29,24 @@ pub(super) fn add(tokens: &mut Tokens<'_>, chunk: Range<usize>) {
     if let [word] = &words[..]
         && *word == core
     {
+        let form = exact(&text[word.clone()]);
+        add_spaced(tokens, &form, word, first);
         add_word(tokens, word.clone(), first, Kind::Exact);
         tokens.position = position(1);
         return;
     }
     add_whole(tokens, core.clone(), first);
+    if all_digits(text, &words) {
+        let joined: String = words.iter().take(MOST_PARTS).map(|word| &text[word.clone()]).collect();
+        if joined.len() <= DIGITS {
+            tokens.add(joined, first, core.clone(), Kind::Part);
+        }
+    }
     let mut from = 0;
     while from < words.len() {
         // A segment ends before a sign that separates.
         let joins = |n: usize| text[words[n].end..words[n + 1].start].chars().all(joins_words);
-        let numbers =
-            |n: usize| text[words[n].end..words[n + 1].start] == *"," && digits_around(text, &words[n..=n + 1]);
+        let numbers = |n: usize| text[words[n].end..words[n + 1].start] == *"," && all_digits(text, &words[n..=n + 1]);
         let mut to = from + 1;
         while to < words.len() && (joins(to - 1) || numbers(to - 1)) {
             to += 1;
@@ -56,8 +63,54 @@ pub(super) fn add_plain(tokens: &mut Tokens<'_>, word: Range<usize>) {
     let position = tokens.position;
     tokens.position = position.saturating_add(1);
     let form = raw.to_ascii_lowercase();
+    add_spaced(tokens, &form, &word, position);
     add_stems(tokens, &form, raw, word.clone(), position);
     tokens.add(form, position, word, Kind::Exact);
+}
+
+/// A word that may be one with the next.
+pub(super) struct Before {
+    text: String,
+    range: Range<usize>,
+    position: u32,
+}
+
+/// The most digits of a number that is written in groups. An IBAN's have 32, cards and telephones fewer.
+const DIGITS: usize = 20;
+/// The most letters of a word that is written with a space by some, such as `wi fi`, `log in` and `check out`.
+const SHORT: usize = 5;
+
+/// Adds what a word is with the one before it, where people write the two as one: a number in groups, two short words.
+fn add_spaced(tokens: &mut Tokens<'_>, form: &str, word: &Range<usize>, position: u32) {
+    let digits = form.bytes().all(|byte| byte.is_ascii_digit());
+    let short = form.len() <= SHORT && form.bytes().all(|byte| byte.is_ascii_lowercase());
+    let before = tokens.before.take();
+    if !digits && !short {
+        return;
+    }
+    let near = |before: &Before| {
+        matches!(tokens.text.get(before.range.end..word.start), Some(" " | "\u{a0}" | "\u{202f}" | "\u{2009}"))
+    };
+    let mut next = Before { text: form.to_owned(), range: word.clone(), position };
+    if let Some(before) = before.filter(near) {
+        let numbers = before.text.as_bytes()[0].is_ascii_digit();
+        let length = before.text.len() + form.len();
+        let joins = match (numbers, digits) {
+            (true, true) => length <= DIGITS,
+            // A function word before a short word is most of English.
+            (false, false) => length >= 4 && !super::is_stop(&before.text, tokens.language),
+            _ => false,
+        };
+        if joins {
+            let joined =
+                Before { text: before.text + form, range: before.range.start..word.end, position: before.position };
+            tokens.add(joined.text.clone(), joined.position, joined.range.clone(), Kind::Part);
+            if numbers {
+                next = joined;
+            }
+        }
+    }
+    tokens.before = Some(next);
 }
 
 /// A chunk without the punctuation around it. What distinguishes `.NET`, `C++`, `C#`, `€5`, `5€` and `5%` stays.
@@ -114,7 +167,7 @@ fn words(text: &str, core: &Range<usize>) -> Vec<Range<usize>> {
     words
 }
 
-fn digits_around(text: &str, words: &[Range<usize>]) -> bool {
+fn all_digits(text: &str, words: &[Range<usize>]) -> bool {
     words.iter().all(|word| text[word.clone()].bytes().all(|byte| byte.is_ascii_digit()))
 }
 
