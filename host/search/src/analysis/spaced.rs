@@ -36,7 +36,9 @@ pub(super) fn add(tokens: &mut Tokens<'_>, chunk: Range<usize>) {
         return;
     }
     add_whole(tokens, core.clone(), first);
-    if all_digits(text, &words) {
+    // Not those of a price or a version.
+    let telephone = text[core.clone()].contains(['/', '-']);
+    if telephone && all_digits(text, &words) {
         let joined: String = words.iter().take(MOST_PARTS).map(|word| &text[word.clone()]).collect();
         if joined.len() <= DIGITS {
             tokens.add(joined, first, core.clone(), Kind::Part);
@@ -80,6 +82,9 @@ const DIGITS: usize = 20;
 /// The most letters of a word that is written with a space by some, such as `wi fi`, `log in` and `check out`.
 const SHORT: usize = 5;
 
+/// Function words that English writes after a verb, and joined to it where it is a noun.
+const PARTICLES: &[&str] = &["in", "off", "on", "out", "up"];
+
 /// Adds what a word is with the one before it, where people write the two as one: a number in groups, two short words.
 fn add_spaced(tokens: &mut Tokens<'_>, form: &str, word: &Range<usize>, position: u32) {
     let digits = form.bytes().all(|byte| byte.is_ascii_digit());
@@ -98,7 +103,10 @@ fn add_spaced(tokens: &mut Tokens<'_>, form: &str, word: &Range<usize>, position
         let joins = match (numbers, digits) {
             (true, true) => length <= DIGITS,
             // A function word before a short word is most of English.
-            (false, false) => length >= 4 && !super::is_stop(&before.text, tokens.language),
+            (false, false) => {
+                let stop = |word: &str| super::is_stop(word, tokens.language);
+                length >= 4 && !stop(&before.text) && (!stop(form) || PARTICLES.contains(&form))
+            }
             _ => false,
         };
         if joins {
@@ -197,6 +205,12 @@ fn add_segment(tokens: &mut Tokens<'_>, words: &[Range<usize>], position: u32) {
         if words.len() <= 4 && range.len() <= LONGEST_WORD {
             add_joined(tokens, words, position, prose);
         }
+        if !prose && range.len() <= WHOLE {
+            // Its parts, such as `4` and `90` of a price, share nothing with other texts that have them.
+            let form = exact(&text[range.clone()]);
+            let stem = plain_number(&form).or_else(|| folded(&form)).unwrap_or(form);
+            tokens.add(stem, position, range.clone(), Kind::Stem);
+        }
         for part in dotted(text, words) {
             let n = words.partition_point(|word| word.end <= part.start);
             tokens.add(exact(&text[part.clone()]), at(n), part, Kind::Part);
@@ -237,7 +251,9 @@ fn add_word(tokens: &mut Tokens<'_>, range: Range<usize>, position: u32, kind: K
     match apostrophes(raw) {
         None => {
             let form = exact(raw);
-            add_stems(tokens, &form, raw, range.clone(), position);
+            if kind == Kind::Exact || form.len() > 2 && !form.contains(char::is_numeric) {
+                add_stems(tokens, &form, raw, range.clone(), position);
+            }
             add_form(tokens, form, range.clone(), position, kind);
         }
         Some(Apostrophes { base, rest }) => {
