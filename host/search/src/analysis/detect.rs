@@ -91,7 +91,8 @@ fn by_evidence(start: &str, middle: &str, letters: &Letters, allowed: u64) -> La
     // Statistics of letters say more about a longer text, and little where letters or words say another thing.
     let length = (letters.latin + letters.cyrillic + letters.arabic + letters.devanagari) as f32;
     let mut weight = (0.45 + length / 20.0).min(1.75);
-    if foreign || (count >= 4 && scores[statistics as usize] == 0.0) {
+    let others = scores.iter().any(|score| *score > 0.5);
+    if foreign || (count >= 4 && others && scores[statistics as usize] == 0.0) {
         weight *= 0.3;
     }
     if letters.cyrillic > 0 {
@@ -152,6 +153,7 @@ mod tests {
             (English, "Where is my order"),
             (German, "Wie kann ich kündigen?"),
             (German, "Kündigungsfrist"),
+            (German, "Haftpflichtversicherung Benachrichtigungen verantwortlich Einstellungen"),
             (German, "Wo finde ich meine Rechnung?"),
             (Spanish, "¿Cómo cancelo mi suscripción?"),
             (Spanish, "donde esta mi pedido"),

@@ -318,7 +318,12 @@ fn add_stems(tokens: &mut Tokens<'_>, form: &str, raw: &str, range: Range<usize>
     let language = tokens.language;
     stems(form, raw, language, |stem| tokens.add(stem, position, range.clone(), Kind::Stem));
     compound::parts(form, language, |part| {
-        stems(part, part, language, |stem| tokens.add(stem, position, range.clone(), Kind::Compound));
+        stems(part, part, language, |stem| {
+            // Every text has those, and no compound is about one.
+            if !super::is_stop(&stem, language) {
+                tokens.add(stem, position, range.clone(), Kind::Compound);
+            }
+        });
     });
 }
 
