@@ -44,6 +44,8 @@ fn push_lower(out: &mut String, c: char) {
         'İ' => out.push('i'),
         'ς' => out.push('σ'),
         // The cedilla that Romanian had before Unicode had the comma is Turkish; `folded` treats both alike.
+        // Within a word it is the sign of a Hebrew abbreviation.
+        '"' => out.push('\''),
         c if is_apostrophe(c) => out.push('\''),
         c if is_hyphen(c) => out.push('-'),
         c => match digit(c) {

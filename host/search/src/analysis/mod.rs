@@ -126,7 +126,11 @@ pub fn analyze(text: &str, language: Language) -> Vec<Token> {
                 end
             }
             Class::Word | Class::Joiner => {
-                let end = run_end(text, at, |class| matches!(class, Class::Word | Class::Joiner | Class::Ignored));
+                let in_chunk = |class| matches!(class, Class::Word | Class::Joiner | Class::Ignored);
+                let mut end = run_end(text, at, in_chunk);
+                while is_hebrew_abbreviation(text, end) {
+                    end = run_end(text, end + 1, in_chunk);
+                }
                 spaced::add(&mut tokens, at..end);
                 end
             }
@@ -137,6 +141,13 @@ pub fn analyze(text: &str, language: Language) -> Vec<Token> {
 
 fn run_end(text: &str, start: usize, belongs: impl Fn(Class) -> bool) -> usize {
     text[start..].find(|c| !belongs(class(c))).map_or(text.len(), |length| start + length)
+}
+
+/// Whether at `at` stands a quotation mark between two Hebrew letters, which is how keyboards write the sign of an
+/// abbreviation (Unicode Standard Annex 29, rule WB7b).
+fn is_hebrew_abbreviation(text: &str, at: usize) -> bool {
+    let hebrew = |c: Option<char>| c.is_some_and(|c| matches!(c, '\u{5d0}'..='\u{5ea}'));
+    text[at..].starts_with('"') && hebrew(text[..at].chars().next_back()) && hebrew(text[at..].chars().nth(1))
 }
 
 /// The end of the word at `start` if it is what most words of most texts are: letters of ASCII in one case, or digits,

@@ -100,6 +100,8 @@ fn questions_find_their_words() {
         (Arabic, "فاتوره", "فَاتُورَة"),
         (Persian, "كتاب", "کتاب"),
         (Hebrew, "מנוי", "הַמָּנוּי"),
+        (Hebrew, "דואל", "דוא\"ל"),
+        (Hebrew, "דוא״ל", "דוא\"ל"),
         (Hindi, "कीमत", "क़ीमतों"),
         (Vietnamese, "dong", "đồng"),
         (Chinese, "订阅", "取消订阅费用"),
