@@ -10,19 +10,23 @@ const PARENT: usize = 120;
 const PARENT_LINES: usize = 1000;
 
 /// The pieces of a block. Each but the first begins with what it can't be understood without: the header of its table,
-/// the items that it stands under, and `intro`, the line before a list.
+/// the items that it stands under, and `intro`, the line before a list. A piece of code has fences of its own.
 pub(super) fn pieces(block: &Block<'_>, intro: &str) -> Vec<String> {
     let text = block.text;
     let mut pieces: Vec<String> = Vec::new();
     let mut at = 0;
+    let fence = if block.kind == Kind::Code { fence(text) } else { "" };
     while at < text.len() {
         let lead = if pieces.is_empty() { String::new() } else { lead(block, at, intro) };
-        let room = FULL - lead.len();
+        let room = FULL - lead.len() - fence.len() - 1;
         let end = if text.len() - at <= room { text.len() } else { at + cut(block, at, room) };
         let piece = &text[at..end];
         let piece = if block.kind == Kind::Prose { piece.trim() } else { piece.trim_end().trim_start_matches('\n') };
-        if !piece.trim().is_empty() {
-            pieces.push(format!("{lead}{piece}"));
+        // The piece before has a fence at its end already.
+        let closed = !fence.is_empty() && piece.trim() == fence && !pieces.is_empty();
+        if !piece.trim().is_empty() && !closed {
+            let close = if fence.is_empty() || end == text.len() { String::new() } else { format!("\n{fence}") };
+            pieces.push(format!("{lead}{piece}{close}"));
         }
         at = end;
     }
@@ -40,6 +44,10 @@ pub(super) fn intro<'a>(block: &Block<'a>) -> &'a str {
 fn lead(block: &Block<'_>, at: usize, intro: &str) -> String {
     let text = block.text;
     let mut lead = String::new();
+    if block.kind == Kind::Code && !fence(text).is_empty() {
+        lead.push_str(text.lines().next().unwrap_or_default());
+        lead.push('\n');
+    }
     if block.kind == Kind::List {
         if !intro.is_empty() {
             lead.push_str(intro);
@@ -60,6 +68,14 @@ fn lead(block: &Block<'_>, at: usize, intro: &str) -> String {
         lead.push_str(&header);
     }
     if lead.len() < LEAD { lead } else { String::new() }
+}
+
+/// The fence that a block of code begins with, which also ends it; empty for indented code.
+fn fence(text: &str) -> &str {
+    let end = text.find(|c| !matches!(c, '`' | '~')).unwrap_or(text.len());
+    // More is no fence that people write.
+    let repeats = (3..=16).contains(&end) && text.find('\n').is_some_and(|line| line <= PARENT);
+    if repeats { &text[..end] } else { "" }
 }
 
 /// The inner table or code that begins before `at` and ends after it.
