@@ -1,12 +1,13 @@
 //! Which language a text is in.
 //!
 //! Script first: Thai, Greek or Hebrew letters leave no choice. Then function words, which even a short question has,
-//! and letters that few languages write. Then the statistics of `whichlang`, which knows sixteen languages and always
+//! words that customers ask about, and letters that few languages write. Then the statistics of `whichlang`, which knows sixteen languages and always
 //! names one. Where these say too little, the language is unknown; the analysis then rests on the exact words.
 
 use whichlang::Lang;
 
 use super::{
+    common,
     fold::exact,
     language::Language,
     letters::{Letters, by_letter},
@@ -77,20 +78,25 @@ fn by_evidence(start: &str, middle: &str, letters: &Letters, allowed: u64) -> La
             _ => 1.0,
         };
         add(stop::languages(&word), weight);
+        add(common::languages(&word), weight);
     }
     let lower = letters.special.iter().filter_map(|c| c.to_lowercase().next());
     let mut lower: Vec<char> = lower.collect();
     lower.dedup();
     let statistics = of_statistics(whichlang::detect_language(start));
-    let mut foreign = false;
+    let (mut foreign, mut agrees) = (false, false);
     for c in lower {
         let languages = by_letter(c).iter().fold(0, |bits, language| bits | language.bit());
         foreign |= languages != 0 && languages & statistics.bit() == 0;
+        agrees |= languages & statistics.bit() != 0;
         add(languages, if languages.count_ones() == 1 { 1.5 } else { 1.0 });
     }
     // Statistics of letters say more about a longer text, and little where letters or words say another thing.
     let length = (letters.latin + letters.cyrillic + letters.arabic + letters.devanagari) as f32;
-    let mut weight = (0.45 + length / 20.0).min(1.75);
+    let mut weight = (0.3 + length / 40.0).min(1.5);
+    if agrees {
+        weight += 0.5;
+    }
     let others = scores.iter().any(|score| *score > 0.5);
     if foreign || (count >= 4 && others && scores[statistics as usize] == 0.0) {
         weight *= 0.3;
@@ -211,6 +217,74 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    /// Queries of two or three words, as people type them.
+    const KEYWORDS: &[(&str, &str)] = &[
+        (
+            "en",
+            "refund policy / shipping cost germany / change email address / reset password / invoice download / how long does delivery take / is there a student discount / two factor authentication / delete account / my card was declined / track my package / warranty claim form / bulk order pricing / gift wrapping / opening hours",
+        ),
+        (
+            "de",
+            "Passwort vergessen / Rechnung herunterladen / Versandkosten Österreich / wie lange dauert die lieferung / Konto löschen / E-Mail-Adresse ändern / gibt es einen studentenrabatt / Abo kündigen / Zahlung abgelehnt / kuendigungsfrist vertrag / Paket verfolgen / Öffnungszeiten Filiale / Newsletter abbestellen / Geschenkkarte einlösen",
+        ),
+        (
+            "es",
+            "cambiar contraseña / gastos de envio / cuanto tarda la entrega / eliminar cuenta / descargar factura / politica de devoluciones / mi tarjeta fue rechazada / hay descuento para estudiantes / horario de atención / rastrear paquete / tarjeta regalo",
+        ),
+        (
+            "tr",
+            "sifremi unuttum / kargo ücreti ne kadar / hesabımı nasıl silerim / fatura indirme / teslimat süresi / öğrenci indirimi var mı / iade politikası / kartım reddedildi / hediye kartı / çalışma saatleri / kargom nerede",
+        ),
+        (
+            "vi",
+            "quên mật khẩu / phí vận chuyển bao nhiêu / chính sách hoàn tiền / xóa tài khoản / thời gian giao hàng / huy dang ky the nao",
+        ),
+        (
+            "ro",
+            "am uitat parola / cat costa livrarea / cât durează livrarea / șterge contul / descarcă factura / politica de rambursare / reducere pentru studenți / cardul meu a fost respins / schimbare adresa de email / program de lucru / card cadou / urmărire colet",
+        ),
+        ("ru", "забыл пароль / сколько стоит доставка / удалить аккаунт"),
+        ("ar", "نسيت كلمة المرور / كم تكلفة الشحن / حذف الحساب"),
+        ("hi", "पासवर्ड भूल गया / डिलीवरी शुल्क"),
+        ("el", "ξέχασα τον κωδικό"),
+        ("th", "ลืมรหัสผ่าน"),
+        ("zh", "忘记密码 / 运费多少"),
+        (
+            "fr",
+            "mot de passe oublié / frais de livraison / supprimer mon compte / carte cadeau / horaires d'ouverture / suivre mon colis",
+        ),
+        (
+            "it",
+            "ho dimenticato la password / spese di spedizione / eliminare account / orari di apertura / buono regalo / tracciare il pacco",
+        ),
+        ("pt", "esqueci a senha / custo de envio / horário de funcionamento / cartão presente"),
+        ("nl", "wachtwoord vergeten / verzendkosten belgie / cadeaubon inwisselen / openingstijden winkel"),
+        ("sv", "glömt lösenord / vad kostar frakten"),
+        ("pl", "zapomniałem hasła / koszt dostawy / usunąć konto / godziny otwarcia / karta podarunkowa"),
+        ("cs", "zapomněl jsem heslo / cena dopravy"),
+        ("da", "glemt adgangskode"),
+        ("fi", "unohdin salasanan"),
+        ("hu", "elfelejtettem a jelszavamat"),
+        ("id", "lupa kata sandi"),
+    ];
+
+    #[test]
+    fn a_wrong_language_is_rarer_than_none() {
+        let (mut all, mut right, mut wrong) = (0, 0, Vec::new());
+        for (code, queries) in KEYWORDS {
+            for query in queries.split(" / ") {
+                all += 1;
+                match detect(query) {
+                    found if found.code() == *code => right += 1,
+                    Language::Unknown => {}
+                    found => wrong.push(format!("{query}: {found}, not {code}")),
+                }
+            }
+        }
+        println!("{right} of {all} are right, wrong are {wrong:#?}");
+        assert!(right * 10 >= all * 8 && wrong.len() * 20 <= all, "{right} of {all}, {wrong:#?}");
     }
 
     #[test]

@@ -34,6 +34,7 @@
 //! characters is cut, in a text as in a query; parts are counted ([`MOST_PARTS`]).
 
 mod chars;
+mod common;
 mod compound;
 mod detect;
 mod fold;
