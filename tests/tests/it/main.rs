@@ -42,6 +42,7 @@ mod real_binary;
 mod reasons;
 mod refusals;
 mod released;
+mod retrieval;
 mod several_hosts;
 mod structure;
 mod typed_client;
