@@ -52,7 +52,9 @@ fn edit(word: &str, text: &str, chance: &mut Chance) -> String {
             let at = at.min(letters.len() - 2);
             letters.swap(at, at + 1);
         }
-        1 => drop(letters.remove(at)),
+        1 => {
+            letters.remove(at);
+        }
         2 => letters.insert(at, letters[at]),
         _ => {
             // A letter of the same text is of the same script.
@@ -69,8 +71,8 @@ struct Chance([u8; 32], usize);
 impl Chance {
     fn below(&mut self, bound: usize) -> usize {
         let Self(bytes, at) = self;
-        let number = usize::from(bytes[*at]) << 8 | usize::from(bytes[*at + 1]);
+        let number = u16::from_be_bytes([bytes[*at], bytes[*at + 1]]);
         *at += 2;
-        number % bound
+        usize::from(number) % bound
     }
 }

@@ -43,6 +43,7 @@ mod reasons;
 mod refusals;
 mod released;
 mod retrieval;
+mod saved_pages;
 mod several_hosts;
 mod structure;
 mod typed_client;
