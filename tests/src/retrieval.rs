@@ -5,13 +5,19 @@ pub mod client;
 pub mod score;
 pub mod typo;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Typing mistakes made from each plain question.
 const TYPOS: usize = 3;
+/// A word that stands in more passages than this hardly tells which one is meant.
+const COMMON: usize = 4;
 
 /// How a question's words relate to those of the passage that answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -90,6 +96,14 @@ pub struct Question {
     pub untyped: Option<usize>,
 }
 
+impl Passage {
+    /// Its words in lower case.
+    fn words(&self) -> HashSet<String> {
+        let whole = format!("{}\n{}", self.heading, self.text).to_lowercase();
+        whole.unicode_words().map(str::to_owned).collect()
+    }
+}
+
 impl Source {
     /// The source as Markdown, each passage under a heading of its own.
     pub fn markdown(&self) -> String {
@@ -136,17 +150,24 @@ impl HelpCentre {
                 untyped: None,
             }));
         }
-        let plain = questions.iter().enumerate().filter(|(_, question)| question.kind == Kind::Plain);
-        let mistyped: Vec<Question> = plain
-            .flat_map(|(at, question)| {
-                typo::mistype(&question.text, TYPOS).into_iter().map(move |text| Question {
-                    kind: Kind::Typo,
-                    text,
-                    answers: question.answers.clone(),
-                    untyped: Some(at),
-                })
-            })
-            .collect();
+        let words: Vec<(String, HashSet<String>)> =
+            self.passages().map(|(_, passage)| (self.name(&passage.id), passage.words())).collect();
+        let mut mistyped = Vec::new();
+        for (at, question) in questions.iter().enumerate().filter(|(_, question)| question.kind == Kind::Plain) {
+            // A mistake in a word that tells the answer from the other passages, since others cost nothing.
+            let matters = |word: &str| {
+                let word = word.to_lowercase();
+                let having: Vec<&String> =
+                    words.iter().filter(|(_, words)| words.contains(&word)).map(|(name, _)| name).collect();
+                having.len() <= COMMON && having.iter().any(|name| question.answers.contains(name))
+            };
+            mistyped.extend(typo::mistype(&question.text, TYPOS, matters).into_iter().map(|text| Question {
+                kind: Kind::Typo,
+                text,
+                answers: question.answers.clone(),
+                untyped: Some(at),
+            }));
+        }
         questions.extend(mistyped);
         questions
     }

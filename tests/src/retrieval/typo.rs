@@ -11,9 +11,12 @@ const SEED: &str = "typos";
 const ATTEMPTS: usize = 20;
 
 /// Up to `count` different versions of a text, each with one mistake: two letters swapped, one left out, doubled or
-/// replaced. The first letter of a word stays. None of a text whose script sets no spaces between words.
-pub fn mistype(text: &str, count: usize) -> Vec<String> {
-    let words: Vec<(usize, &str)> = text.unicode_word_indices().filter(|(_, word)| may_change(word)).collect();
+/// replaced. The first letter of a word stays. The mistake is in a word that `matters`, where there is one. None of a
+/// text whose script sets no spaces between words.
+pub fn mistype(text: &str, count: usize, matters: impl Fn(&str) -> bool) -> Vec<String> {
+    let all: Vec<(usize, &str)> = text.unicode_word_indices().filter(|(_, word)| may_change(word)).collect();
+    let mattering: Vec<(usize, &str)> = all.iter().copied().filter(|(_, word)| matters(word)).collect();
+    let words = if mattering.is_empty() { all } else { mattering };
     let mut made: Vec<String> = Vec::new();
     for attempt in 0..count * ATTEMPTS {
         if words.is_empty() || made.len() == count {

@@ -86,7 +86,9 @@ fn a_typing_mistake_is_one_edit_and_always_the_same() {
             assert_eq!(changed, 1, "`{}` of `{}`", question.text, untyped.text);
         }
     }
-    assert!(mistype("who are you 12345", 3).is_empty(), "short words and numbers are left as they are");
+    let mistyped = mistype("where is the invoice", 9, |word| word == "invoice");
+    assert!(mistyped.len() == 9 && mistyped.iter().all(|text| text.starts_with("where is the i")), "{mistyped:?}");
+    assert!(mistype("who are you 12345", 3, |_| true).is_empty(), "short words and numbers are left as they are");
 }
 
 #[test]
