@@ -12,7 +12,7 @@ const LANGUAGES: [&str; 12] = ["ar", "de", "el", "en", "es", "hi", "ro", "ru", "
 /// Scripts without spaces, in which a passage has no countable words and a word no typing mistake.
 const UNSPACED: [&str; 2] = ["th", "zh"];
 /// The least recall@1 over the whole set on SQLite, a little under what was measured.
-const RECALL_AT_1: f64 = 0.5;
+const RECALL_AT_1: f64 = 0.79;
 
 #[test]
 fn every_language_has_passages_that_each_answer_something() {
