@@ -1,0 +1,3 @@
+//! Search in an organization's knowledge.
+
+pub mod analysis;
