@@ -1,11 +1,10 @@
 //! Plain BM25 over the passages with the language's own analysis: what any search should at least be as good as.
 //!
-//! Words are Unicode's, in lower case, with Snowball's stems where there is a stemmer. Scripts that set no spaces between
-//! words are indexed by pairs of characters. No function words are left out, and a passage is found when it has any word
-//! of the question, so that off-topic questions find something, too.
+//! A passage is found when it has any word of the question, so off-topic questions find something, too.
 
 use std::collections::{HashMap, HashSet};
 
+use resly_search::analysis::{self, Kind, Language};
 use resly_tests::retrieval::HelpCentre;
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_segmentation::UnicodeSegmentation;
@@ -17,9 +16,12 @@ const B: f64 = 0.75;
 /// As many as a host is asked for.
 const LIMIT: usize = 10;
 
+/// Cuts a text of a language, by its code, into terms.
+pub type Analysis = fn(&str, &str) -> Vec<String>;
+
 /// An index of passages.
-#[derive(Default)]
 pub struct Bm25 {
+    analysis: Analysis,
     names: Vec<String>,
     lengths: Vec<f64>,
     /// For each term the passages that have it, and how often.
@@ -27,11 +29,15 @@ pub struct Bm25 {
 }
 
 impl Bm25 {
+    pub fn new(analysis: Analysis) -> Self {
+        Self { analysis, names: Vec::new(), lengths: Vec::new(), postings: HashMap::new() }
+    }
+
     pub fn add(&mut self, centre: &HelpCentre) {
         for (source, passage) in centre.passages() {
             let at = self.names.len();
             let whole = format!("{}\n{}\n{}", source.title, passage.heading, passage.text);
-            let terms = terms(&centre.language, &whole);
+            let terms = (self.analysis)(&centre.language, &whole);
             self.names.push(centre.name(&passage.id));
             self.lengths.push(terms.len() as f64);
             for term in terms {
@@ -45,7 +51,7 @@ impl Bm25 {
         let count = self.names.len() as f64;
         let average = self.lengths.iter().sum::<f64>() / count;
         let mut scores = vec![0.0; self.names.len()];
-        for term in terms(language, question).into_iter().collect::<HashSet<_>>() {
+        for term in (self.analysis)(language, question).into_iter().collect::<HashSet<_>>() {
             let Some(passages) = self.postings.get(&term) else { continue };
             let having = passages.len() as f64;
             let rarity = (1.0 + (count - having + 0.5) / (having + 0.5)).ln();
@@ -60,7 +66,9 @@ impl Bm25 {
     }
 }
 
-fn terms(language: &str, text: &str) -> Vec<String> {
+/// Unicode's words in lower case, with Snowball's stems where there is a stemmer. Scripts that set no spaces between words
+/// give pairs of characters. No function word is left out.
+pub fn plain(language: &str, text: &str) -> Vec<String> {
     let text = text.to_lowercase();
     let mut terms = Vec::new();
     let mut rest = text.as_str();
@@ -75,6 +83,19 @@ fn terms(language: &str, text: &str) -> Vec<String> {
         }
     }
     terms
+}
+
+/// What the host's own analysis takes for stems, or in scripts without spaces for words, without function words.
+pub fn segmented(language: &str, text: &str) -> Vec<String> {
+    let language = Language::ALL.iter().copied().find(|known| known.code() == language).unwrap_or(Language::Unknown);
+    let tokens = analysis::analyze(text, language);
+    let function_words: HashSet<u32> = tokens
+        .iter()
+        .filter(|token| token.kind == Kind::Exact && analysis::is_stop(&token.text, language))
+        .map(|token| token.position)
+        .collect();
+    let topical = tokens.into_iter().filter(|token| !function_words.contains(&token.position));
+    topical.filter(|token| token.kind == Kind::Stem).map(|token| token.text).collect()
 }
 
 /// Thai and Chinese.

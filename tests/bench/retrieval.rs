@@ -1,4 +1,4 @@
-//! How well a search finds: the question set of `tests/retrieval` on both stores, beside plain BM25.
+//! How well a search finds: the question set of `tests/retrieval` on both stores, beside BM25.
 
 use std::path::Path;
 
@@ -8,17 +8,23 @@ use resly_tests::{
     retrieval::{HelpCentre, Kind, Question, client::Organization, score::Score},
 };
 
-use crate::{bm25::Bm25, served::Served, table::Table};
+use crate::{
+    bm25::{self, Bm25},
+    served::Served,
+    table::Table,
+};
 
 const ALL: [Kind; 7] =
     [Kind::Plain, Kind::Inflected, Kind::Paraphrase, Kind::Identifier, Kind::Compound, Kind::Typo, Kind::Unanswerable];
+
+/// What is measured side by side. The stores come first.
+const WAYS: [&str; 4] = ["SQLite", "PostgreSQL", "plain BM25", "BM25 on segmented words without function words"];
 
 /// The questions of one language with what each way to search found.
 struct Asked {
     language: String,
     questions: Vec<Question>,
-    /// On SQLite, on PostgreSQL, by BM25.
-    found: [Vec<Vec<String>>; 3],
+    found: [Vec<Vec<String>>; WAYS.len()],
 }
 
 pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
@@ -30,54 +36,63 @@ pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
     let mut alone = Vec::new();
     for centre in &centres {
         let organizations = organizations(hosts, &centre.language, std::slice::from_ref(centre)).await?;
-        let mut bm25 = Bm25::default();
-        bm25.add(centre);
-        alone.push(ask(centre, &organizations, &bm25).await?);
+        alone.push(ask(centre, &organizations, &baselines(std::slice::from_ref(centre))).await?);
     }
     report(table, "each language alone", &alone);
 
     let organizations = organizations(hosts, "mixed", &centres).await?;
-    let mut bm25 = Bm25::default();
-    centres.iter().for_each(|centre| bm25.add(centre));
+    let baselines = baselines(&centres);
     let mut mixed = Vec::new();
     for centre in &centres {
-        mixed.push(ask(centre, &organizations, &bm25).await?);
+        mixed.push(ask(centre, &organizations, &baselines).await?);
     }
     report(table, "all languages in one organization", &mixed);
     Ok(())
 }
 
 /// Makes an organization on each host that knows these help centres.
-async fn organizations(hosts: [&Served; 2], name: &str, centres: &[HelpCentre]) -> Result<Vec<Organization>> {
-    let mut made = Vec::new();
-    for host in hosts {
+async fn organizations(hosts: [&Served; 2], name: &str, centres: &[HelpCentre]) -> Result<[Organization; 2]> {
+    let make = async |host: &Served| {
         let mut organization = Organization::new(&host.base, &host.organization(name).await?);
         for centre in centres {
             organization.add(centre).await?;
         }
-        made.push(organization);
-    }
-    Ok(made)
+        anyhow::Ok(organization)
+    };
+    Ok([make(hosts[0]).await?, make(hosts[1]).await?])
 }
 
-async fn ask(centre: &HelpCentre, organizations: &[Organization], bm25: &Bm25) -> Result<Asked> {
+fn baselines(centres: &[HelpCentre]) -> [Bm25; 2] {
+    [bm25::plain as bm25::Analysis, bm25::segmented].map(|analysis| {
+        let mut index = Bm25::new(analysis);
+        centres.iter().for_each(|centre| index.add(centre));
+        index
+    })
+}
+
+async fn ask(centre: &HelpCentre, stores: &[Organization; 2], baselines: &[Bm25; 2]) -> Result<Asked> {
     let questions = centre.questions();
-    let mut found: [Vec<Vec<String>>; 3] = Default::default();
-    for (found, organization) in found.iter_mut().zip(organizations) {
-        *found = organization.search_all(&questions).await?;
-    }
-    found[2] = questions.iter().map(|question| bm25.search(&centre.language, &question.text)).collect();
+    let [sqlite, postgres] = stores;
+    let by = |baseline: &Bm25| questions.iter().map(|asked| baseline.search(&centre.language, &asked.text)).collect();
+    let found = [
+        sqlite.search_all(&questions).await?,
+        postgres.search_all(&questions).await?,
+        by(&baselines[0]),
+        by(&baselines[1]),
+    ];
     Ok(Asked { language: centre.language.clone(), questions, found })
 }
 
+type Scores = [Score; WAYS.len()];
+
 impl Asked {
-    fn scores(&self, kinds: &[Kind]) -> [Score; 3] {
-        [0, 1, 2].map(|way| Score::of(&self.questions, &self.found[way], kinds))
+    fn scores(&self, kinds: &[Kind]) -> Scores {
+        std::array::from_fn(|way| Score::of(&self.questions, &self.found[way], kinds))
     }
 
     /// Questions for which the stores don't return the same passages in the same order.
     fn differing(&self) -> usize {
-        let [sqlite, postgres, _] = &self.found;
+        let [sqlite, postgres, ..] = &self.found;
         sqlite.iter().zip(postgres).filter(|(sqlite, postgres)| sqlite != postgres).count()
     }
 }
@@ -101,7 +116,7 @@ fn report(table: &mut Table, how: &str, asked: &[Asked]) {
     let questions = asked.iter().map(|one| one.questions.len()).sum();
     let differing = asked.iter().map(Asked::differing).sum();
     rows.push(row("all", questions, total(asked, &ALL), differing));
-    let title = format!("Retrieval, {how}, in %: SQLite / PostgreSQL / plain BM25");
+    let title = format!("Retrieval, {how}, in %: {}", WAYS.join(" / "));
     table.grid(title, &header, rows);
 
     let header = ["kind", "questions", "recall@1", "recall@5", "answerable, nothing found"];
@@ -118,11 +133,11 @@ fn report(table: &mut Table, how: &str, asked: &[Asked]) {
     table.grid(format!("Retrieval by kind of question, {how}"), &header, rows.to_vec());
 }
 
-fn total(asked: &[Asked], kinds: &[Kind]) -> [Score; 3] {
-    [0, 1, 2].map(|way| asked.iter().map(|one| one.scores(kinds)[way]).sum())
+fn total(asked: &[Asked], kinds: &[Kind]) -> Scores {
+    std::array::from_fn(|way| asked.iter().map(|one| one.scores(kinds)[way]).sum())
 }
 
-fn row(language: &str, questions: usize, scores: [Score; 3], differing: usize) -> Vec<String> {
+fn row(language: &str, questions: usize, scores: Scores, differing: usize) -> Vec<String> {
     vec![
         language.to_owned(),
         questions.to_string(),
@@ -136,7 +151,7 @@ fn row(language: &str, questions: usize, scores: [Score; 3], differing: usize) -
     ]
 }
 
-fn cell(scores: [Score; 3], share: fn(&Score) -> f64) -> String {
+fn cell(scores: Scores, share: fn(&Score) -> f64) -> String {
     let percent = |score: &Score| match share(score) * 100.0 {
         share if share.is_finite() => format!("{share:.0}"),
         _ => "–".to_owned(),
