@@ -1,8 +1,8 @@
 //! How well a search finds: the question set of `tests/retrieval` on both stores, beside BM25.
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use resly_tests::{
     postgres,
     retrieval::{HelpCentre, Kind, Question, client::Organization, score::Score},
@@ -17,6 +17,8 @@ use crate::{
 const ALL: [Kind; 7] =
     [Kind::Plain, Kind::Inflected, Kind::Paraphrase, Kind::Identifier, Kind::Compound, Kind::Typo, Kind::Unanswerable];
 
+/// The variable with the file that gets the questions that weren't answered, in columns: kind, question, answers, found.
+const MISSES: &str = "RETRIEVAL_MISSES";
 /// What is measured side by side. The stores come first.
 const WAYS: [&str; 4] = ["SQLite", "PostgreSQL", "plain BM25", "BM25 on segmented words without function words"];
 
@@ -47,7 +49,28 @@ pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
         mixed.push(ask(centre, &organizations, &baselines).await?);
     }
     report(table, "all languages in one organization", &mixed);
+
+    if let Some(path) = std::env::var_os(MISSES) {
+        let misses = misses(&alone) + &misses(&mixed);
+        std::fs::write(&path, misses).with_context(|| format!("{} can't be written", path.display()))?;
+    }
     Ok(())
+}
+
+/// A line for each question that SQLite doesn't answer first, with what it found.
+fn misses(asked: &[Asked]) -> String {
+    let mut lines = String::new();
+    for Asked { questions, found: [sqlite, ..], .. } in asked {
+        for (question, found) in questions.iter().zip(sqlite) {
+            if found.first().map_or(!question.answers.is_empty(), |first| !question.answers.contains(first)) {
+                let Question { kind, text, answers, .. } = question;
+                let found = &found[..found.len().min(3)];
+                // Writing to a string doesn't fail.
+                let _ = writeln!(lines, "{}\t{text}\t{}\t{}", kind.name(), answers.join(" "), found.join(" "));
+            }
+        }
+    }
+    lines
 }
 
 /// Makes an organization on each host that knows these help centres.
