@@ -47,6 +47,8 @@ mod reasons;
 mod refusals;
 mod released;
 mod routes;
+mod retrieval;
+mod saved_pages;
 mod several_hosts;
 mod structure;
 mod typed_client;
