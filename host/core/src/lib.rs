@@ -20,3 +20,7 @@ pub mod testing;
 pub mod time;
 pub mod turn;
 pub mod workflow;
+
+/// Boxes an async function's future. The body is then compiled once, in the crate that it is written in; without it, each
+/// crate that awaits the function compiles the body again, with all that it awaits.
+pub use async_recursion::async_recursion as boxed;

@@ -32,7 +32,7 @@ pub fn read_manifest(packed: &[u8]) -> Result<Manifest, ManifestError> {
 pub fn read_signature(packed: &[u8]) -> Result<Option<PublicKey>, ManifestError> {
     match sections(packed, signature::SECTION)?.as_slice() {
         [] => Ok(None),
-        [section] if section.range.end != packed.len() as u64 => Err(SignatureError::NotLast.into()),
+        [section] if section.range.end != packed.len() => Err(SignatureError::NotLast.into()),
         [section] => Ok(Some(signature::verify(packed, section.contents)?)),
         _ => Err(SignatureError::Several.into()),
     }
@@ -41,7 +41,7 @@ pub fn read_signature(packed: &[u8]) -> Result<Option<PublicKey>, ManifestError>
 struct Section<'p> {
     contents: &'p [u8],
     /// Its place in the file.
-    range: Range<u64>,
+    range: Range<usize>,
 }
 
 /// The component's own custom sections of this name. Sections of nested components and modules don't count.

@@ -1,8 +1,6 @@
 //! Checks a component without compiling it, within a second: its size, its structure and its imports.
 
-use std::borrow::Cow;
-
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{ComponentExternName, Encoding, Parser, Payload};
 
 use crate::{error::ComponentError, versions};
 
@@ -83,21 +81,21 @@ pub fn precheck(bytes: &[u8]) -> Result<Prechecked, ComponentError> {
             }
             Payload::CodeSectionEntry(body) => {
                 let range = body.range();
-                most("bytes in one function", range.end - range.start, FUNCTION_BYTES)?;
+                most("bytes in one function", (range.end - range.start) as u64, FUNCTION_BYTES)?;
             }
             Payload::TypeSection(section) => types += u64::from(section.count()),
             Payload::CoreTypeSection(section) => types += u64::from(section.count()),
             Payload::ComponentTypeSection(section) => types += u64::from(section.count()),
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section {
-                    let name = import.map_err(malformed)?.name.full_name();
+                    let name = full_name(import.map_err(malformed)?.name);
                     allow(&name)?;
-                    found.imports.push(Cow::into_owned(name));
+                    found.imports.push(name);
                 }
             }
             Payload::ComponentExportSection(section) if depth == 1 => {
                 for export in section {
-                    found.exports.push(Cow::into_owned(export.map_err(malformed)?.name.full_name()));
+                    found.exports.push(full_name(export.map_err(malformed)?.name));
                 }
             }
             Payload::ImportSection(section) => items += u64::from(section.count()),
@@ -131,6 +129,11 @@ impl Prechecked {
             Err(ComponentError::Export(versions::newest_name(interface)))
         }
     }
+}
+
+/// The name with the rest of its version, which the component model's canonical versions keep apart.
+fn full_name(name: ComponentExternName<'_>) -> String {
+    [name.name, name.version_suffix.unwrap_or_default()].concat()
 }
 
 fn allow(name: &str) -> Result<(), ComponentError> {

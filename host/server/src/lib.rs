@@ -4,6 +4,7 @@
 
 pub mod author;
 pub mod cli;
+pub mod command;
 pub mod compose;
 pub mod config;
 pub mod demo;

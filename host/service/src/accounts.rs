@@ -1,6 +1,7 @@
 //! Accounts of connections: the client that they are authorized for, whether one is connected, and how they are
 //! revoked.
 
+use resly_core::boxed;
 pub mod authorization;
 mod error;
 pub mod visitor;
@@ -135,6 +136,7 @@ impl Accounts {
     }
 
     /// The organization's own account, once it is authorized.
+    #[boxed]
     pub async fn own(&self, connection: &Connection) -> Result<Option<Account>, StoreError> {
         let key = AccountKey { organization: connection.organization, connection: connection.id, visitor: None };
         Ok(self.store.account(&key).await?.filter(|account| account.sealed.is_some()))

@@ -1,5 +1,6 @@
 //! [`App`] holds the parts of a running host that use cases work on. `resly_server::compose` builds it.
 
+use resly_core::boxed;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -64,6 +65,7 @@ pub struct App {
 
 impl App {
     /// Seals what an admin sent as a connection's credentials.
+    #[boxed]
     pub async fn seal(
         &self,
         organization: OrganizationId,
@@ -80,6 +82,7 @@ impl App {
 
     /// Compiles the bundled connectors, so that the first question doesn't wait for that. Calls `progress` before each
     /// one.
+    #[boxed]
     pub async fn prepare_connectors(&self, progress: &(dyn Fn(String) + Sync)) -> Result<(), ComponentError> {
         self.preparing.store(true, Ordering::Relaxed);
         let prepared = self.prepare_each(progress).await;

@@ -1,5 +1,6 @@
 //! The catalogue: the bundled connectors, then the organization's own; and which versions may be installed.
 
+use resly_core::boxed;
 use std::{cmp::Reverse, sync::Arc};
 
 use async_trait::async_trait;
@@ -92,6 +93,7 @@ impl ConnectorCatalog {
     }
 
     /// All versions of all connectors: the bundled ones first.
+    #[boxed]
     pub async fn all(&self, organization: OrganizationId) -> Result<Vec<CatalogEntry>, StoreError> {
         let own = self.store.list_connectors(organization).await?;
         let bundled = self.bundle.installables().map(CatalogEntry::bundled);
@@ -99,6 +101,7 @@ impl ConnectorCatalog {
     }
 
     /// All versions of one connector, the newest first.
+    #[boxed]
     pub async fn versions(&self, organization: OrganizationId, id: &str) -> Result<Vec<CatalogEntry>, StoreError> {
         let bundled = self.bundle.installable(id).map(CatalogEntry::bundled);
         let own = self.store.connector_versions(organization, id).await?;
@@ -109,6 +112,7 @@ impl ConnectorCatalog {
     }
 
     /// Chooses this version, or the newest that may be installed. When none may, the error says why the newest may not.
+    #[boxed]
     pub async fn choose(
         &self,
         organization: OrganizationId,

@@ -6,6 +6,7 @@
 //! A host makes [`AT_ONCE`] checks at a time, so that customers' calls find places. A lease decides which host makes a
 //! check.
 
+use resly_core::boxed;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -29,6 +30,7 @@ const LEASE: Duration = Duration::from_secs(180);
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// Makes every check that is due, and returns how many. Does nothing when the operator wants no checks.
+#[boxed]
 pub async fn run_due(app: &App) -> Result<usize, StoreError> {
     let mut made = 0;
     while app.schedule.is_some() {

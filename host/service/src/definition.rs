@@ -1,5 +1,6 @@
 //! Declarative definitions: reads one, finds all of its mistakes, and runs an action of it dry.
 
+use resly_core::boxed;
 use std::sync::Arc;
 
 use resly_core::{
@@ -90,7 +91,12 @@ pub fn plain_http(app: &App, manifest: &Manifest) -> Vec<Violation> {
 }
 
 /// Checks a definition: its shape, its meaning, its filters and its templates. Returns its manifest, or every mistake.
-pub async fn validate(app: &App, organization: OrganizationId, reading: ParsedManifest) -> Result<Manifest, DefinitionError> {
+#[boxed]
+pub async fn validate(
+    app: &App,
+    organization: OrganizationId,
+    reading: ParsedManifest,
+) -> Result<Manifest, DefinitionError> {
     let ParsedManifest { manifest, violations: mistakes } = reading;
     let Some(manifest) = manifest else { return Err(DefinitionError::Violations(mistakes)) };
     let mut mistakes: Violations = mistakes.into_iter().collect();
@@ -124,6 +130,7 @@ pub struct DryRunSpec {
 }
 
 /// Shows the first request that an action of a definition would send. Nothing is stored, dialled or counted.
+#[boxed]
 pub async fn dry_run(
     app: &App,
     by: ManualCaller,

@@ -3,6 +3,7 @@
 //! An identity is remembered for less than a second. A deleted key therefore stops working within a second on every
 //! host, and at once on the host that deleted it.
 
+use resly_core::boxed;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -117,6 +118,7 @@ impl Keyring {
     }
 
     /// Identifies the caller who presents this key.
+    #[boxed]
     pub async fn identify(&self, presented: &str) -> Result<Arc<Identity>, AuthenticationError> {
         let parsed = key::parse(presented)?;
         let found = self
@@ -138,6 +140,7 @@ impl Keyring {
     }
 
     /// Creates a key. Only the returned value holds its secret.
+    #[boxed]
     pub async fn create(&self, spec: KeySpec) -> Result<NewSecret, StoreError> {
         let (secret, new) = self.mint(spec);
         self.store.create_key(new).await?;
@@ -146,6 +149,7 @@ impl Keyring {
     }
 
     /// Replaces a key by a new one. The old one works until `overlap` has passed.
+    #[boxed]
     pub async fn rotate(
         &self,
         organization: OrganizationId,
@@ -161,6 +165,7 @@ impl Keyring {
         Ok(secret)
     }
 
+    #[boxed]
     pub async fn change(
         &self,
         organization: OrganizationId,
@@ -172,6 +177,7 @@ impl Keyring {
         Ok(changed)
     }
 
+    #[boxed]
     pub async fn delete(&self, organization: OrganizationId, id: KeyId) -> Result<(), KeyChangeError> {
         self.store.delete_key(organization, id, self.clock.now()).await?;
         self.forget(&id).await;
@@ -179,6 +185,7 @@ impl Keyring {
     }
 
     /// Stores when keys were last used.
+    #[boxed]
     pub async fn flush(&self) {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
         if used.is_empty() {

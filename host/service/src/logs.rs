@@ -1,5 +1,6 @@
 //! The log of connector calls.
 
+use resly_core::boxed;
 use resly_core::{error::StoreError, id::OrganizationId};
 use resly_store::{LogDay, LogPage, LogQuery};
 
@@ -13,6 +14,7 @@ pub struct Logs {
 }
 
 /// The calls that match a query, newest first.
+#[boxed]
 pub async fn list(app: &App, organization: OrganizationId, query: LogQuery) -> Result<Logs, StoreError> {
     let page = app.store.logs(organization, query).await?;
     let today = app.store.log_today(organization, app.clock.now()).await?;

@@ -1,6 +1,7 @@
 //! Organizations: create one, or find the one that a person names. The command line and the demo use this. They have a
 //! store, but not always a running host.
 
+use resly_core::boxed;
 use std::fmt;
 
 use resly_core::{
@@ -65,6 +66,7 @@ fn joined(ids: &[OrganizationId]) -> String {
 }
 
 /// Makes an organization without limits.
+#[boxed]
 pub async fn create(
     store: &Store,
     clock: &dyn Clock,
@@ -81,6 +83,7 @@ pub async fn create(
 }
 
 /// Finds the organization with this name, or creates it.
+#[boxed]
 pub async fn find_or_create(app: &App, name: OrganizationName) -> Result<OrganizationId, OrganizationError> {
     match app.store.organization_named(name.as_str()).await? {
         Some(organization) => Ok(organization),
@@ -89,6 +92,7 @@ pub async fn find_or_create(app: &App, name: OrganizationName) -> Result<Organiz
 }
 
 /// Finds the organization with this name or id. Returns its id and name.
+#[boxed]
 pub async fn choose(store: &Store, name_or_id: &str) -> Result<(OrganizationId, String), OrganizationError> {
     let mut found = store.organizations_called(name_or_id).await?;
     match (found.pop(), found.is_empty()) {

@@ -1,5 +1,6 @@
 //! The origins that publishable keys allow. They decide how a CORS preflight is answered, because it carries no key.
 
+use resly_core::boxed;
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -18,6 +19,7 @@ impl Origins {
     }
 
     /// Whether any publishable key allows the origin. False when the store can't be read.
+    #[boxed]
     pub async fn allowed(&self, origin: &str) -> bool {
         let look_up = async {
             // `null` is the origin of sandboxed frames and files. No key can allow it.

@@ -1,5 +1,6 @@
 //! Implements ports on egress and the vault: opens sessions for calls, seals credentials, and keeps wrapped keys.
 
+use resly_core::boxed;
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
@@ -31,6 +32,7 @@ impl CredentialSealer {
         Self { vault }
     }
 
+    #[boxed]
     pub async fn seal(
         &self,
         organization: OrganizationId,

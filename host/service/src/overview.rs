@@ -1,5 +1,6 @@
 //! An organization at a glance: what it used this month, and its connections.
 
+use resly_core::boxed;
 use resly_core::{connector::connection::Connection, error::StoreError, id::OrganizationId, meter::UsageReport};
 
 use crate::App;
@@ -11,6 +12,7 @@ pub struct Overview {
 }
 
 /// The organization as it is now.
+#[boxed]
 pub async fn get(app: &App, organization: OrganizationId) -> Result<Overview, StoreError> {
     let usage = app.store.usage(organization, app.clock.now()).await?;
     let connections = app.store.list_connections(organization).await?;

@@ -1,5 +1,6 @@
 //! An organization's limits, which an operator sets.
 
+use resly_core::boxed;
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use resly_core::{error::StoreError, id::OrganizationId, meter::Meter};
@@ -32,6 +33,7 @@ pub struct PlanPatch {
 }
 
 /// Changes the plan: all of it, or nothing. Limits hold from the next request on.
+#[boxed]
 pub async fn change(app: &App, organization: OrganizationId, patch: PlanPatch) -> Result<Plan, PlanError> {
     let mistakes = check(&patch);
     if !mistakes.is_empty() {

@@ -1,5 +1,6 @@
 //! Whose signatures of uploads an organization trusts.
 
+use resly_core::boxed;
 use resly_core::{
     error::StoreError,
     id::{OrganizationId, PublisherId},
@@ -31,6 +32,7 @@ pub struct NewPublisher {
 }
 
 /// Trusts another publisher.
+#[boxed]
 pub async fn add(app: &App, organization: OrganizationId, new: NewPublisher) -> Result<Publisher, PublisherError> {
     let NewPublisher { name, public_key } = new;
     if let Some(mistake) = check_name(&name) {
@@ -46,6 +48,7 @@ pub async fn add(app: &App, organization: OrganizationId, new: NewPublisher) -> 
 }
 
 /// Says whether uploads have to be signed by a publisher that is trusted.
+#[boxed]
 pub async fn require(app: &App, organization: OrganizationId, required: bool) -> Result<Trust, PublisherError> {
     app.store.require_publisher(organization, required).await?;
     Ok(app.store.trust(organization).await?)

@@ -1,5 +1,6 @@
 //! Adds to what an organization knows.
 
+use resly_core::boxed;
 use resly_core::{
     id::OrganizationId,
     knowledge::{
@@ -77,6 +78,7 @@ impl NewSource {
 }
 
 /// Embeds and stores a source.
+#[boxed]
 pub async fn add(app: &App, organization: OrganizationId, source: ChunkedSource) -> Result<Added, SourceError> {
     Ok(app.library.add_cut(organization, source.text, source.chunks).await?)
 }

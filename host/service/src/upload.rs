@@ -1,6 +1,7 @@
 //! Uploaded components: inspects them without running them, compiles them, and compiles those again whose host died
 //! meanwhile.
 
+use resly_core::boxed;
 use std::{sync::Arc, time::Duration};
 
 use resly_core::{connector::approval::RequestedGrants, error::StoreError};
@@ -86,6 +87,7 @@ async fn run(app: &App, version: CompileJob) -> Result<(), StoreError> {
 }
 
 /// Compiles the versions whose lease has ended.
+#[boxed]
 pub async fn resume(app: &Arc<App>) -> Result<(), StoreError> {
     for version in app.store.claim_compiling(app.clock.now()).await? {
         tracing::info!(connector = version.connector, version = version.version, "compiling an upload again");

@@ -1,5 +1,6 @@
 //! An organization's webhook: its secrets, and the delivery of its messages.
 
+use resly_core::boxed;
 mod settings;
 
 use std::{sync::Arc, time::Duration};
@@ -59,6 +60,7 @@ impl WebhookDispatcher {
     }
 
     /// Sends every message that is due. Returns how many.
+    #[boxed]
     pub async fn deliver_due(&self) -> Result<usize, StoreError> {
         let mut sent = 0;
         loop {
@@ -91,6 +93,7 @@ impl WebhookDispatcher {
     }
 
     /// Sends a test message once, and returns the result. `None` when there is no webhook.
+    #[boxed]
     pub async fn test(&self, organization: OrganizationId) -> Result<Option<TestDelivery>, StoreError> {
         let now = self.clock.now();
         let text = payload(Event::WebhookTest, now, json!({"message": "This is a test."}));

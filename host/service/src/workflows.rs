@@ -1,5 +1,6 @@
 //! Workflows, which are rules for customers' messages: add one, and replace one.
 
+use resly_core::boxed;
 use resly_core::{
     connector::call::{CallError, ConnectionStore},
     error::StoreError,
@@ -47,6 +48,7 @@ pub struct WorkflowSpec {
 }
 
 /// Adds a rule.
+#[boxed]
 pub async fn create(app: &App, organization: OrganizationId, spec: WorkflowSpec) -> Result<Workflow, WorkflowError> {
     let id = WorkflowId(app.random.uuid(app.clock.now()));
     let workflow = check(app, organization, id, spec).await?;
@@ -55,6 +57,7 @@ pub async fn create(app: &App, organization: OrganizationId, spec: WorkflowSpec)
 }
 
 /// Replaces a rule.
+#[boxed]
 pub async fn replace(
     app: &App,
     organization: OrganizationId,

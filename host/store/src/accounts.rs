@@ -1,5 +1,6 @@
 //! Accounts at services: the sealed tokens of a connection or of one visitor. `renewals.rs` renews them.
 
+use resly_core::boxed;
 mod renewals;
 
 use std::collections::BTreeMap;
@@ -187,6 +188,7 @@ impl Store {
     /// Stores an account that was just connected, in place of the old one. Returns false and stores nothing when the
     /// connection has another revision. An account of the connection itself raises the revision, and the connection has
     /// to pass a test before chats may use it again.
+    #[boxed]
     pub async fn put_account(
         &self,
         key: AccountKey,
@@ -202,11 +204,13 @@ impl Store {
 
     /// Deletes an account with the connector's state for it, and returns it. Authorizations of it that haven't ended
     /// will fail.
+    #[boxed]
     pub async fn delete_account(&self, key: AccountKey) -> Result<Option<Account>, StoreError> {
         self.write("forget an account", move |mut db| Box::pin(async move { Ok(delete(&mut db, &key).await?) })).await
     }
 
     /// The authorized accounts of the organization itself, by connection.
+    #[boxed]
     pub async fn own_accounts(
         &self,
         organization: OrganizationId,
@@ -233,6 +237,7 @@ impl Store {
     }
 
     /// Every account of one connection.
+    #[boxed]
     pub async fn accounts(&self, connection: &Connection) -> Result<Vec<(AccountKey, Account)>, StoreError> {
         let doing = "list a connection's accounts";
         let mut db = self.reader(doing).await?;

@@ -1,5 +1,6 @@
 //! Alerts. Raising or resolving one queues the webhook's message in the same transaction.
 
+use resly_core::boxed;
 use resly_core::{
     alert::{
         AlertKind, AlertState, AlertSubject, EXPIRY_AHEAD, Event, NewAlert, Severity, alert_data, expiry, health_cause,
@@ -276,6 +277,7 @@ async fn warn(db: &mut Conn<'_>, now: Timestamp) -> Result<u64, sqlx::Error> {
 
 impl Store {
     /// The organization's alerts, newest first.
+    #[boxed]
     pub async fn alerts(&self, organization: OrganizationId, query: AlertQuery) -> Result<Vec<Alert>, StoreError> {
         let doing = "list the alerts";
         let (before, before_id) = page::bounds(query.before);
@@ -302,6 +304,7 @@ impl Store {
     }
 
     /// Resolves an alert for an admin, and returns it. `None` when the organization has no such alert.
+    #[boxed]
     pub async fn resolve_alert(
         &self,
         organization: OrganizationId,
@@ -356,6 +359,7 @@ impl Store {
     }
 
     /// When the credentials of an organization's connections end. Connections without a known end are left out.
+    #[boxed]
     pub async fn credential_expiries(
         &self,
         organization: OrganizationId,
@@ -375,6 +379,7 @@ impl Store {
 
     /// Raises an alert for each credential that ends soon and can't be refreshed, once for each end. Any number of hosts
     /// may do it at once.
+    #[boxed]
     pub async fn warn_of_expiry(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut warned = 0;
         loop {

@@ -1,6 +1,7 @@
 //! Approvals: each is created pending, decided once, and settled once.
 
 use async_trait::async_trait;
+use resly_core::boxed;
 use resly_core::{
     approval::{Approval, ApprovalState, ApprovalStore, ChatClient, Decided, Decision, Outcome, Verdict},
     error::StoreError,
@@ -219,6 +220,7 @@ async fn insert(db: &mut Conn<'_>, new: &Approval) -> Result<(), sqlx::Error> {
 
 impl Store {
     /// The organization's approvals as they are at `now`, newest first.
+    #[boxed]
     pub async fn approvals(
         &self,
         organization: OrganizationId,

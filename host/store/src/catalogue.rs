@@ -1,6 +1,7 @@
 //! The connectors that organizations defined or uploaded: their versions, and their code by its digest.
 //! [`crate::uploads`] has how an upload is compiled.
 
+use resly_core::boxed;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -322,6 +323,7 @@ impl Store {
     ///
     /// An upload that asks for more than the approved versions of its connector waits for approval. That is decided in
     /// the same transaction. The same code of several organizations is stored once.
+    #[boxed]
     pub async fn put_connector(&self, new: NewConnectorVersion) -> Result<SavedVersion, StoreError> {
         if let Some(wasm) = &new.wasm {
             self.put_parts(new.component, wasm, new.now).await?;
@@ -330,6 +332,7 @@ impl Store {
     }
 
     /// Deletes a version that no connection uses, and its code, unless another version has the same.
+    #[boxed]
     pub async fn delete_connector(
         &self,
         organization: OrganizationId,
@@ -342,6 +345,7 @@ impl Store {
         .await
     }
 
+    #[boxed]
     pub async fn connector(
         &self,
         organization: OrganizationId,
@@ -363,11 +367,13 @@ impl Store {
     }
 
     /// Every version of every connector of the organization's own, by id, oldest version first.
+    #[boxed]
     pub async fn list_connectors(&self, organization: OrganizationId) -> Result<Vec<StoredConnector>, StoreError> {
         self.versions(organization, None).await
     }
 
     /// Every version of one of the organization's own connectors, oldest first.
+    #[boxed]
     pub async fn connector_versions(
         &self,
         organization: OrganizationId,

@@ -2,6 +2,7 @@
 //! for the whole.
 
 use bytes::{Bytes, BytesMut};
+use resly_core::boxed;
 use resly_core::{error::StoreError, time::Timestamp};
 use resly_manifest::Digest;
 use tokio::time::{Instant, sleep};
@@ -116,6 +117,7 @@ impl Store {
 
     /// Deletes the parts of uploads that were cut off before their row was written. Returns the number of such uploads.
     /// Uploads in progress, on any host, have younger parts.
+    #[boxed]
     pub async fn forget_unfinished_uploads(&self, now: Timestamp) -> Result<u64, StoreError> {
         let doing = "look for unfinished uploads";
         let mut reader = self.reader(doing).await?;
@@ -137,6 +139,7 @@ impl Store {
     }
 
     /// The bytes of an uploaded component.
+    #[boxed]
     pub async fn wasm(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
         let doing = "read a component";
         let mut db = self.reader(doing).await?;

@@ -1,5 +1,6 @@
 //! Connections: the connectors that organizations have installed.
 
+use resly_core::boxed;
 mod port;
 
 use std::collections::BTreeMap;
@@ -223,6 +224,7 @@ async fn set_status(
 
 impl Store {
     /// Creates a connection. `ends` is when its credential ends, if an admin knows that.
+    #[boxed]
     pub async fn create_connection(&self, new: Connection, ends: Option<Timestamp>) -> Result<(), StoreError> {
         self.write("create a connection", move |mut db| {
             Box::pin(async move {
@@ -237,6 +239,7 @@ impl Store {
     }
 
     /// Oldest first.
+    #[boxed]
     pub async fn list_connections(&self, organization: OrganizationId) -> Result<Vec<Connection>, StoreError> {
         let doing = "list the connections";
         let mut db = self.reader(doing).await?;
@@ -252,6 +255,7 @@ impl Store {
 
     /// Applies a change and raises the revision. `None` when the organization has no such connection, or when the
     /// connection has another revision than the change expects.
+    #[boxed]
     pub async fn update_connection(
         &self,
         organization: OrganizationId,
@@ -266,6 +270,7 @@ impl Store {
 
     /// Notes that a connection passed a test, unless it has changed since. A connection that was disabled until it
     /// passes a test is enabled again, if an admin wants that.
+    #[boxed]
     pub async fn set_connection_tested(&self, tested: &Connection, now: Timestamp) -> Result<(), StoreError> {
         let (organization, id, revision) = (Id(tested.organization.0), Id(tested.id.0), Count(tested.revision));
         self.write("note a passed test", move |mut db| {
@@ -289,6 +294,7 @@ impl Store {
 
     /// Deletes a connection with its state, and resolves its alerts. Its log stays. Returns the accounts that it had, or
     /// `None` when the organization has no such connection.
+    #[boxed]
     pub async fn delete_connection(
         &self,
         organization: OrganizationId,
@@ -315,6 +321,7 @@ impl Store {
     }
 
     /// Enables a connection, unless it has changed since `seen` was checked.
+    #[boxed]
     pub async fn enable_connection(&self, seen: &Connection) -> Result<bool, StoreError> {
         let (organization, id, revision) = (Id(seen.organization.0), Id(seen.id.0), Count(seen.revision));
         self.write("enable a connection", move |mut db| {
@@ -335,6 +342,7 @@ impl Store {
     }
 
     /// Disables a connection and resolves its alerts. False when the organization has no such connection.
+    #[boxed]
     pub async fn disable_connection(
         &self,
         organization: OrganizationId,

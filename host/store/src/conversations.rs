@@ -1,5 +1,6 @@
 //! Conversations and their visitors: a turn finds or creates them, an admin lists them.
 
+use resly_core::boxed;
 use resly_core::{
     approval::ChatClient,
     conversation::Message,
@@ -188,6 +189,7 @@ const BY_ID: &str = concat!(
 
 impl Store {
     /// A conversation with its messages. `None` when the organization has no such conversation.
+    #[boxed]
     pub async fn conversation(
         &self,
         organization: OrganizationId,
@@ -212,6 +214,7 @@ impl Store {
     }
 
     /// At most `limit` conversations, newest first, that follow `before` in the list.
+    #[boxed]
     pub async fn list_conversations(
         &self,
         organization: OrganizationId,

@@ -1,5 +1,6 @@
 //! OAuth authorizations under way, from the link that an admin gets to the service's answer. Any host can take each step.
 
+use resly_core::boxed;
 use resly_core::{
     connector::account::{AccountKey, SealedCredentials},
     error::StoreError,
@@ -59,6 +60,7 @@ impl FlowRow {
 
 impl Store {
     /// Stores a new authorization under its link's hash. False when there is no such connection.
+    #[boxed]
     pub async fn create_oauth_flow(&self, nonce_hash: [u8; 32], new: OauthFlow) -> Result<bool, StoreError> {
         self.write("begin an authorization", move |mut db| {
             Box::pin(async move {
@@ -84,6 +86,7 @@ impl Store {
     }
 
     /// The authorization that a link belongs to.
+    #[boxed]
     pub async fn oauth_flow(&self, nonce_hash: [u8; 32], now: Timestamp) -> Result<Option<OauthFlow>, StoreError> {
         let doing = "find an authorization";
         let mut db = self.reader(doing).await?;
@@ -98,6 +101,7 @@ impl Store {
     }
 
     /// Binds an authorization to the browser that opened the link last. False when there is no such authorization.
+    #[boxed]
     pub async fn bind_oauth_flow(
         &self,
         nonce_hash: [u8; 32],
@@ -123,6 +127,7 @@ impl Store {
 
     /// Takes the authorization that a state belongs to, if the bound browser brings the state. It can be taken once.
     /// Another browser doesn't change it.
+    #[boxed]
     pub async fn take_oauth_flow(
         &self,
         state_hash: [u8; 32],

@@ -1,6 +1,7 @@
 //! The health of connections. Each connection that was called, or is due for a check, has one row under its own id.
 
 use async_trait::async_trait;
+use resly_core::boxed;
 use resly_core::{
     alert::{HealthChange, health_change},
     connector::{
@@ -137,6 +138,7 @@ async fn take_due(
 
 impl Store {
     /// The health of a connection. `None` when it was never called.
+    #[boxed]
     pub async fn health(
         &self,
         organization: OrganizationId,
@@ -156,6 +158,7 @@ impl Store {
     }
 
     /// The states of all connections of an organization that were ever called.
+    #[boxed]
     pub async fn health_states(
         &self,
         organization: OrganizationId,

@@ -4,6 +4,7 @@
 //! such key is refused. Such changes of one organization run one after the other. Otherwise two of them could each rely
 //! on the key that the other one removes.
 
+use resly_core::boxed;
 mod locked;
 
 use resly_core::{
@@ -288,17 +289,20 @@ async fn delete(
 
 impl Store {
     /// Whether any organization has a key.
+    #[boxed]
     pub async fn has_keys(&self) -> Result<bool, StoreError> {
         let doing = "see whether there are API keys";
         let mut db = self.reader(doing).await?;
         row!(db, (i32,), "SELECT 1 FROM api_keys LIMIT 1").map(|found| found.is_some()).map_err(failed(doing))
     }
 
+    #[boxed]
     pub async fn create_key(&self, new: NewKey) -> Result<(), StoreError> {
         self.write("create a key", move |mut db| Box::pin(async move { Ok(insert(&mut db, &new).await?) })).await
     }
 
     /// A key that is not deleted, whether it has expired or not.
+    #[boxed]
     pub async fn key_by_id(&self, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
         let doing = "find a key";
         let mut db = self.reader(doing).await?;
@@ -308,6 +312,7 @@ impl Store {
     }
 
     /// The keys that aren't deleted, newest first.
+    #[boxed]
     pub async fn list_keys(&self, organization: OrganizationId) -> Result<Vec<KeySummary>, StoreError> {
         let doing = "list the keys";
         let mut db = self.reader(doing).await?;
@@ -325,6 +330,7 @@ impl Store {
     }
 
     /// Changes a key that still works.
+    #[boxed]
     pub async fn change_key(
         &self,
         organization: OrganizationId,
@@ -339,6 +345,7 @@ impl Store {
     }
 
     /// Deletes a key. [`Store::key_by_id`] doesn't find it any more.
+    #[boxed]
     pub async fn delete_key(
         &self,
         organization: OrganizationId,
@@ -352,6 +359,7 @@ impl Store {
     /// Creates a new key and sets the end of the old one, in one transaction. The new key differs only in id and
     /// secret. It has the same lineage, so what the old key spent of its cap stays spent, and clients find their
     /// conversations. An expired key can't be rotated.
+    #[boxed]
     pub async fn rotate_key(
         &self,
         organization: OrganizationId,
@@ -366,6 +374,7 @@ impl Store {
     }
 
     /// Stores when keys were last used. Callers gather the times and send them now and then.
+    #[boxed]
     pub async fn keys_used(&self, used: Vec<(KeyId, Timestamp)>) -> Result<(), StoreError> {
         self.write("note that keys were used", move |mut db| {
             Box::pin(async move {

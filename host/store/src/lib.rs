@@ -38,6 +38,7 @@
 //! | `call_reservations` | calls that are counted and not yet settled |
 //! | `vault_keys`, `host_secrets` | what the master key wraps: each organization's key; the host's own secrets, by name |
 
+use resly_core::boxed;
 mod accounts;
 mod alerts;
 mod approvals;
@@ -179,6 +180,7 @@ impl Store {
     }
 
     /// Whether the database answers.
+    #[boxed]
     pub async fn ping(&self) -> Result<(), StoreError> {
         let doing = "see whether the database answers";
         let mut db = self.reader(doing).await?;
@@ -186,6 +188,7 @@ impl Store {
     }
 
     /// Finishes the queued operations and closes every connection. Later operations fail as unavailable.
+    #[boxed]
     pub async fn close(&self) {
         match &self.backend {
             Backend::Sqlite { readers, writer } => {

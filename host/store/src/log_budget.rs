@@ -7,6 +7,7 @@
 //! A host decides by its memory of the day, which each write updates, so that a flood of calls costs no statements.
 //! Several hosts may exceed the budget by what each of them has in flight.
 
+use resly_core::boxed;
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -310,6 +311,7 @@ impl Store {
     }
 
     /// How much of today's log is used, in each environment.
+    #[boxed]
     pub async fn log_today(&self, organization: OrganizationId, now: Timestamp) -> Result<[LogDay; 2], StoreError> {
         let day = day_of(now);
         let [sandbox, production] = Environment::ALL;

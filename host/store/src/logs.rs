@@ -1,5 +1,6 @@
 //! The log of connector calls. A row never changes, and is deleted after the days that the organization's plan allows.
 
+use resly_core::boxed;
 use resly_core::{
     connector::{
         call::{CallRecord, CallStatus},
@@ -236,6 +237,7 @@ const KEPT: [(&str, &str); 2] = [outdated!("connector_logs"), outdated!("approva
 impl Store {
     /// A page of the organization's calls, newest first. It has at most as many as are asked for, and fewer when they are
     /// large.
+    #[boxed]
     pub async fn logs(&self, organization: OrganizationId, query: LogQuery) -> Result<LogPage, StoreError> {
         let doing = "list the connector calls";
         let pattern = query.text.as_deref().map(anywhere);
@@ -274,6 +276,7 @@ impl Store {
 
     /// Deletes calls and approvals that are older than their organization's plan keeps them. Returns their number. Any
     /// number of hosts may do it at once.
+    #[boxed]
     pub async fn expire_logs(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut deleted = 0;
         for (sqlite, postgres) in KEPT {

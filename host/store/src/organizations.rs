@@ -1,5 +1,6 @@
 //! Organizations and their plans.
 
+use resly_core::boxed;
 use std::collections::BTreeMap;
 
 use resly_core::{
@@ -137,6 +138,7 @@ async fn change(
 }
 
 impl Store {
+    #[boxed]
     pub async fn create_organization(&self, new: NewOrganization) -> Result<(), StoreError> {
         self.write("create an organization", move |mut db| {
             Box::pin(async move {
@@ -161,6 +163,7 @@ impl Store {
     }
 
     /// The first organization of that name.
+    #[boxed]
     pub async fn organization_named(&self, name: &str) -> Result<Option<OrganizationId>, StoreError> {
         let doing = "find an organization by its name";
         let mut db = self.reader(doing).await?;
@@ -170,6 +173,7 @@ impl Store {
     }
 
     /// Whether there is any organization.
+    #[boxed]
     pub async fn has_organizations(&self) -> Result<bool, StoreError> {
         let doing = "see whether there are organizations";
         let mut db = self.reader(doing).await?;
@@ -177,6 +181,7 @@ impl Store {
     }
 
     /// The organizations with this name or id: their ids and names, oldest first.
+    #[boxed]
     pub async fn organizations_called(&self, name_or_id: &str) -> Result<Vec<(OrganizationId, String)>, StoreError> {
         let doing = "find organizations";
         let id = uuid::Uuid::try_parse(name_or_id).unwrap_or_default();
@@ -191,6 +196,7 @@ impl Store {
         Ok(found.map_err(failed(doing))?.into_iter().map(|(id, name)| (OrganizationId(id.0), name)).collect())
     }
 
+    #[boxed]
     pub async fn plan(&self, organization: OrganizationId) -> Result<Plan, StoreError> {
         let doing = "read the plan";
         let mut db = self.reader(doing).await?;
@@ -201,6 +207,7 @@ impl Store {
     }
 
     /// Applies a change of a plan.
+    #[boxed]
     pub async fn change_plan(
         &self,
         organization: OrganizationId,

@@ -1,11 +1,13 @@
 //! The origins of publishable keys, over all organizations: what a CORS preflight, which carries no key, is answered by.
 
+use resly_core::boxed;
 use resly_core::error::StoreError;
 
 use crate::{Store, error::failed, sql::row, types::Text};
 
 impl Store {
     /// Whether some publishable key that isn't deleted may be used from this origin.
+    #[boxed]
     pub async fn origin_allowed(&self, origin: &str) -> Result<bool, StoreError> {
         let doing = "look up an origin";
         let mut db = self.reader(doing).await?;

@@ -1,5 +1,6 @@
 //! Publishers: whose signatures an organization trusts, and whether it takes uploads of nobody else.
 
+use resly_core::boxed;
 use resly_core::{
     error::StoreError,
     id::{OrganizationId, PublisherId},
@@ -73,6 +74,7 @@ impl PublisherRow {
 }
 
 impl Store {
+    #[boxed]
     pub async fn trust(&self, organization: OrganizationId) -> Result<Trust, StoreError> {
         let doing = "read whom an organization trusts";
         let mut db = self.reader(doing).await?;
@@ -93,6 +95,7 @@ impl Store {
         })
     }
 
+    #[boxed]
     pub async fn add_publisher(&self, organization: OrganizationId, new: Publisher) -> Result<(), AddPublisherError> {
         self.write("add a publisher", move |mut db| {
             Box::pin(async move {
@@ -127,6 +130,7 @@ impl Store {
     }
 
     /// False when the organization has no such publisher.
+    #[boxed]
     pub async fn delete_publisher(&self, organization: OrganizationId, id: PublisherId) -> Result<bool, StoreError> {
         self.write("delete a publisher", move |mut db| {
             Box::pin(async move {
@@ -142,6 +146,7 @@ impl Store {
         .await
     }
 
+    #[boxed]
     pub async fn require_publisher(&self, organization: OrganizationId, required: bool) -> Result<(), StoreError> {
         self.write("say whether uploads need a trusted publisher", move |mut db| {
             Box::pin(async move {

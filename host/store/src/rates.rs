@@ -1,5 +1,6 @@
 //! Windows of the rate limits, shared by all hosts. A host takes several requests of a window with one statement.
 
+use resly_core::boxed;
 use resly_core::{error::StoreError, rate::WINDOW_S, time::Timestamp};
 use uuid::Uuid;
 
@@ -58,6 +59,7 @@ impl Store {
     }
 
     /// Adds the requests that a host let in to a window, and takes a share of the rest.
+    #[boxed]
     pub async fn claim_requests(&self, claim: RateClaim) -> Result<RateGrant, StoreError> {
         let RateClaim { subject, limit, spent, wanted, now } = claim;
         self.write("count requests of this minute", move |mut db| {
@@ -81,6 +83,7 @@ impl Store {
     }
 
     /// Deletes windows that are over. Returns their number.
+    #[boxed]
     pub async fn forget_rates(&self, now: Timestamp) -> Result<u64, StoreError> {
         let over = Time(Timestamp::from_micros(now.micros().saturating_sub(WINDOW_MICROS)));
         self.write("forget old request windows", move |mut db| {

@@ -3,6 +3,7 @@
 //! A turn becomes `interrupted` and stays counted once. A call's fuel is free again, and the call stays counted. Any
 //! number of hosts may do it at any time, because each takes rows that no other has locked.
 
+use resly_core::boxed;
 use resly_core::{error::StoreError, id::OrganizationId, meter::Meter, time::Timestamp};
 
 use crate::{
@@ -26,6 +27,7 @@ pub struct Recovered {
 
 impl Store {
     /// Settles turns and calls whose lease is over at `now`, and deletes those that are older than two days.
+    #[boxed]
     pub async fn recover(&self, now: Timestamp) -> Result<Recovered, StoreError> {
         self.settle(now, now).await
     }

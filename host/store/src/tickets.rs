@@ -1,5 +1,6 @@
 //! Tickets.
 
+use resly_core::boxed;
 use resly_core::{
     error::StoreError,
     id::{ConversationId, OrganizationId, TicketId},
@@ -53,6 +54,7 @@ pub(crate) async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), 
 
 impl Store {
     /// At most `limit` tickets, newest first, that follow `before` in the list.
+    #[boxed]
     pub async fn list_tickets(
         &self,
         organization: OrganizationId,

@@ -1,6 +1,7 @@
 //! Uploaded versions until they can be installed: a host compiles each under a lease, and an admin approves or rejects
 //! it.
 
+use resly_core::boxed;
 use resly_core::{
     connector::approval::Approval,
     error::StoreError,
@@ -135,6 +136,7 @@ async fn decide(db: &mut Conn<'_>, decision: &Decision) -> Result<Decided, sqlx:
 
 impl Store {
     /// Stores the result of compiling a version. `refused` is why it failed.
+    #[boxed]
     pub async fn settle_connector(&self, version: CompileJob, refused: Option<String>) -> Result<(), StoreError> {
         self.write("settle a connector", move |mut db| {
             Box::pin(async move { Ok(settle(&mut db, &version, refused.as_deref()).await?) })
@@ -143,6 +145,7 @@ impl Store {
     }
 
     /// Takes over versions that no host compiles any more. A version that was cut off too often is refused.
+    #[boxed]
     pub async fn claim_compiling(&self, now: Timestamp) -> Result<Vec<CompileJob>, StoreError> {
         self.write("take over what is to be compiled", move |mut db| {
             Box::pin(async move { Ok(claim(&mut db, now).await?) })
@@ -151,6 +154,7 @@ impl Store {
     }
 
     /// Renews this host's lease on a version that it compiles.
+    #[boxed]
     pub async fn hold_compiling(&self, version: CompileJob, now: Timestamp) -> Result<(), StoreError> {
         self.write("go on compiling a connector", move |mut db| {
             Box::pin(async move {
@@ -172,6 +176,7 @@ impl Store {
     }
 
     /// Approves or rejects an uploaded version. A version that connections use can't be rejected.
+    #[boxed]
     pub async fn decide_connector(&self, decision: Decision) -> Result<Decided, StoreError> {
         self.write("decide about a connector", move |mut db| {
             Box::pin(async move { Ok(decide(&mut db, &decision).await?) })

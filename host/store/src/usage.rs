@@ -1,5 +1,6 @@
 //! Counts usage. Each count is one conditional upsert, so that a limit holds however many count at once.
 
+use resly_core::boxed;
 use std::collections::BTreeMap;
 
 use rand::Rng;
@@ -270,6 +271,7 @@ pub(crate) async fn refund_message(
 
 impl Store {
     /// The meters of the month of `now`.
+    #[boxed]
     pub async fn usage(&self, organization: OrganizationId, now: Timestamp) -> Result<UsageReport, StoreError> {
         let doing = "report the usage";
         let limits = self.plan(organization).await?.limits;

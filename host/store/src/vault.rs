@@ -1,5 +1,6 @@
 //! What the master keys wrap: each organization's vault key, and the host's own secrets.
 
+use resly_core::boxed;
 use resly_core::{error::StoreError, id::OrganizationId};
 use uuid::Uuid;
 
@@ -30,6 +31,7 @@ pub enum WrappedFor {
 }
 
 impl Store {
+    #[boxed]
     pub async fn vault_key(&self, organization: OrganizationId) -> Result<Option<Vec<u8>>, StoreError> {
         let doing = "read an organization's vault key";
         let mut db = self.reader(doing).await?;
@@ -38,6 +40,7 @@ impl Store {
     }
 
     /// Stores a key unless there is one. Returns the stored one, so the first writer wins.
+    #[boxed]
     pub async fn put_vault_key(&self, organization: OrganizationId, wrapped: &[u8]) -> Result<Vec<u8>, StoreError> {
         let wrapped = wrapped.to_vec();
         self.write("keep an organization's vault key", move |mut db| {
@@ -58,6 +61,7 @@ impl Store {
     }
 
     /// At most `most` wrapped keys that follow `after`, in the order of their organizations.
+    #[boxed]
     pub async fn vault_keys(
         &self,
         after: Option<OrganizationId>,
@@ -79,6 +83,7 @@ impl Store {
         Ok(found.into_iter().map(|(id, wrapped)| (OrganizationId(id.0), wrapped)).collect())
     }
 
+    #[boxed]
     pub async fn host_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let doing = "read a secret of the host's own";
         let mut db = self.reader(doing).await?;
@@ -87,6 +92,7 @@ impl Store {
     }
 
     /// Every secret of the host, wrapped, by its name.
+    #[boxed]
     pub async fn host_secrets(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let doing = "read the host's own secrets";
         let mut db = self.reader(doing).await?;
@@ -94,6 +100,7 @@ impl Store {
     }
 
     /// Stores a secret of the host unless there is one with its name. Returns the stored one, so the first host wins.
+    #[boxed]
     pub async fn put_host_secret(&self, name: &str, wrapped: &[u8]) -> Result<Vec<u8>, StoreError> {
         let (name, wrapped) = (name.to_owned(), wrapped.to_vec());
         self.write("keep a secret of the host's own", move |mut db| {
@@ -114,6 +121,7 @@ impl Store {
 
     /// Replaces wrapped bytes that haven't changed since they were read. Returns their number. Callers give them in the
     /// order of [`Self::vault_keys`], so that two calls at once can't deadlock.
+    #[boxed]
     pub async fn rewrap(&self, new: Vec<NewWrapping>) -> Result<u64, StoreError> {
         self.write("move wrapped keys to another master key", move |mut db| {
             Box::pin(async move {

@@ -1,5 +1,6 @@
 //! Each organization's webhook: where it leads, which events it gets, and its secrets. `deliveries.rs` has its messages.
 
+use resly_core::boxed;
 mod deliveries;
 
 use resly_core::{
@@ -63,6 +64,7 @@ async fn find(db: &mut Conn<'_>, organization: OrganizationId) -> Result<Option<
 }
 
 impl Store {
+    #[boxed]
     pub async fn webhook(&self, organization: OrganizationId) -> Result<Option<Webhook>, StoreError> {
         let doing = "read the webhook";
         let mut db = self.reader(doing).await?;
@@ -72,6 +74,7 @@ impl Store {
 
     /// Creates the organization's webhook, or changes the URL and the events of the existing one, which keeps its id and
     /// secrets. Returns it.
+    #[boxed]
     pub async fn put_webhook(&self, organization: OrganizationId, webhook: Webhook) -> Result<Webhook, StoreError> {
         self.write("set the webhook", move |mut db| {
             Box::pin(async move {
@@ -98,6 +101,7 @@ impl Store {
     }
 
     /// Sets a new secret. The previous one signs, too, until `overlap_until`. False when there is no webhook.
+    #[boxed]
     pub async fn rotate_webhook_secret(
         &self,
         organization: OrganizationId,
@@ -123,6 +127,7 @@ impl Store {
     }
 
     /// Deletes the webhook and gives up its messages. False when there is none.
+    #[boxed]
     pub async fn delete_webhook(&self, organization: OrganizationId, now: Timestamp) -> Result<bool, StoreError> {
         self.write("remove the webhook", move |mut db| {
             Box::pin(async move {

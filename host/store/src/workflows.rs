@@ -1,6 +1,7 @@
 //! Workflow rules.
 
 use async_trait::async_trait;
+use resly_core::boxed;
 use resly_core::{
     error::StoreError,
     id::{ConnectionId, OrganizationId, WorkflowId},
@@ -52,6 +53,7 @@ async fn put(db: &mut Conn<'_>, organization: OrganizationId, rule: &Workflow) -
 impl Store {
     /// Creates a rule, or replaces the one with its id. A connection of another organization is left out. False when
     /// the id is another organization's; then nothing changes.
+    #[boxed]
     pub async fn put_workflow(&self, organization: OrganizationId, rule: Workflow) -> Result<bool, StoreError> {
         self.write("keep a workflow", move |mut db| {
             Box::pin(async move { Ok(put(&mut db, organization, &rule).await?) })
@@ -85,6 +87,7 @@ impl Store {
     }
 
     /// Deletes a rule. False when the organization has no such rule.
+    #[boxed]
     pub async fn delete_workflow(&self, organization: OrganizationId, id: WorkflowId) -> Result<bool, StoreError> {
         self.write("delete a workflow", move |mut db| {
             Box::pin(async move {

@@ -10,6 +10,7 @@
 //! The writer is a thread and not a task, so that each trip to SQLite's thread and back waits only for the kernel,
 //! however busy the host's tasks are.
 
+use resly_core::boxed;
 use std::{
     mem,
     panic::AssertUnwindSafe,
@@ -107,6 +108,7 @@ impl Writer {
     }
 
     /// Runs one operation in the next group. Returns when it is on the disk.
+    #[boxed]
     pub async fn write<T, E, F>(&self, operation: F) -> Result<T, OperationError<E>>
     where
         T: Send + 'static,
@@ -123,6 +125,7 @@ impl Writer {
     }
 
     /// Runs the queued operations and ends the thread. Returns when the file is closed.
+    #[boxed]
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.0.send(Message::Close(done)).await.is_ok() {

@@ -1,5 +1,6 @@
 //! Creates, decides and executes approvals. Each one is decided once and executed at most once.
 
+use crate::boxed;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -86,6 +87,7 @@ impl Approvals {
     }
 
     /// Stores the approvals that an answer asks for. The first one holds the round of calls that asked.
+    #[boxed]
     pub async fn keep(&self, mut asked: Vec<Approval>, round: Round) -> Result<Vec<Approval>, StoreError> {
         if let Some(first) = asked.first_mut() {
             first.round = round::bounded(round);
@@ -95,6 +97,7 @@ impl Approvals {
     }
 
     /// Finds an approval in its present state. `None` when it doesn't exist or this person may not see it.
+    #[boxed]
     pub async fn find(&self, person: &ChatClient, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
         let found = self.store.approval(person, id).await?;
         Ok(found.map(|approval| approval.at(self.clock.now())))
@@ -104,6 +107,7 @@ impl Approvals {
     /// was decided before doesn't change.
     ///
     /// It runs on a task of its own, so a client that disconnects can't leave a call whose outcome nobody stores.
+    #[boxed]
     pub async fn decide(
         &self,
         person: &ChatClient,

@@ -1,6 +1,7 @@
 //! The actions that an organization's connections offer to a model. Every turn needs this list and it seldom changes,
 //! so it is read from the store at most once a second for each organization.
 
+use crate::boxed;
 use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
@@ -54,6 +55,7 @@ impl AvailableActions {
         Self { connectors, workflows, cache }
     }
 
+    #[boxed]
     pub async fn of(&self, organization: OrganizationId) -> Result<Arc<ActionSet>, StoreError> {
         let made = self.cache.try_get_with(organization, async { self.make(organization).await.map(Arc::new) }).await;
         made.map_err(|error| (*error).clone())

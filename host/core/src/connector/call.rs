@@ -1,6 +1,7 @@
 //! One connector call, from the policy check to the log row. Chats, admins and health checks all use
 //! [`Connectors::call`].
 
+use crate::boxed;
 mod admit;
 mod fuel;
 mod invocation;
@@ -141,6 +142,7 @@ impl Connectors {
     }
 
     /// The connector of a connection, with its schemas compiled. Cached by version.
+    #[boxed]
     pub async fn prepare(&self, connection: &Connection) -> Result<Arc<ConnectorSchemas>, CallError> {
         let key = (connection.organization, connection.connector.clone(), connection.version.clone());
         if let Some(prepared) = self.prepared.get(&key) {
@@ -157,6 +159,7 @@ impl Connectors {
 
     /// Calls an action. It runs on a task of its own, so a caller who disconnects can't leave fuel or a log row
     /// unsettled.
+    #[boxed]
     pub async fn call(&self, request: CallRequest) -> Result<CallReport, CallError> {
         let (connectors, caller) = (self.clone(), request.caller.kind());
         let report = match tokio::spawn(async move { connectors.run(&request).await }).await {
@@ -304,6 +307,7 @@ impl Connectors {
     }
 
     /// Tries once to settle the calls that wait for the database. Called when the host shuts down.
+    #[boxed]
     pub async fn settle_pending(&self) {
         self.settlements.flush().await;
     }

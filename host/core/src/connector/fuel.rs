@@ -1,6 +1,7 @@
 //! The fuel of one call. It starts with what such calls usually burn, and may get more while it runs, up to its own cap
 //! and the organization's monthly limit.
 
+use crate::boxed;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -49,6 +50,7 @@ impl FuelReserve {
     }
 
     /// Doubles the reserve, or adds `STEP` if that is more, so that a long call seldom asks.
+    #[boxed]
     pub async fn grow(&self) {
         self.grow_by(self.granted().max(STEP)).await;
     }

@@ -3,6 +3,7 @@
 //! They are parsed where they will run, in guests, never natively. The check has a small allowance of its own that
 //! counts toward no limit.
 
+use crate::boxed;
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -33,6 +34,7 @@ impl Connectors {
     ///
     /// # Errors
     /// When the sandbox has no free place.
+    #[boxed]
     pub async fn check_syntax(
         &self,
         organization: OrganizationId,
@@ -62,6 +64,7 @@ impl Connectors {
     ///
     /// # Errors
     /// When the sandbox has no free place.
+    #[boxed]
     pub async fn bad_filter(&self, organization: OrganizationId, filter: &str) -> Result<Option<String>, Fault> {
         self.unreadable(organization, filter, &mut Purse(EACH)).await
     }

@@ -5,6 +5,7 @@
 //! organization. So a source that was added on this host is found by the next question, and one that was added on
 //! another host within a second. A deleted source is never found, because its passages can't be loaded.
 
+use crate::boxed;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -129,6 +130,7 @@ impl Library {
     }
 
     /// Cuts a text into passages, embeds and stores them.
+    #[boxed]
     pub async fn add(&self, organization: OrganizationId, new: NewText) -> Result<Added, AddError> {
         let chunks = Self::cut(&new);
         self.add_cut(organization, new, chunks).await
@@ -144,6 +146,7 @@ impl Library {
     }
 
     /// Embeds and stores the passages that [`Library::cut`] made of a text.
+    #[boxed]
     pub async fn add_cut(
         &self,
         organization: OrganizationId,
@@ -182,6 +185,7 @@ impl Library {
     }
 
     /// Deletes a source. False when the organization has none with that id.
+    #[boxed]
     pub async fn remove(&self, organization: OrganizationId, id: SourceId) -> Result<bool, StoreError> {
         let removed = self.store.delete_source(organization, id, self.clock.now()).await?;
         self.versions.invalidate(&organization).await;

@@ -1,5 +1,6 @@
 //! The text of an answer while it is written: which part readers have, and which part is held back for a moment.
 
+use crate::boxed;
 use std::{sync::Arc, time::Duration};
 
 use futures::TryStreamExt;
@@ -51,6 +52,7 @@ impl Draft {
     }
 
     /// The model's next event, or `None` at the end of its stream. Text that is held meanwhile is released after `HOLD_FOR`.
+    #[boxed]
     pub async fn next_event(&mut self, stream: &mut ModelStream) -> Result<Option<ModelEvent>, ModelError> {
         if self.holding_since.is_some() && self.released < self.text.len() {
             match tokio::time::timeout(HOLD_FOR, stream.try_next()).await {

@@ -4,6 +4,7 @@
 //! appends what happens to a [`live::LiveTurn`]. The client's response and resumed streams read that log. The turn runs
 //! to its end even when nobody reads.
 
+use crate::boxed;
 mod approvals;
 mod calls;
 mod cite;
@@ -143,6 +144,7 @@ pub struct Turns {
 
 impl Turns {
     /// Accepts a question and starts its turn. The turn runs to its end whether or not anybody follows it.
+    #[boxed]
     pub async fn start(&self, request: TurnRequest) -> Result<Start, BeginTurnError> {
         let now = self.clock.now();
         // Retrieval and storing run at the same time, because neither needs the other's result.
@@ -187,6 +189,7 @@ impl Turns {
     }
 
     /// Cancels the answers of this host that a customer asked another host to cancel.
+    #[boxed]
     pub async fn cancel_requested(&self) -> Result<(), StoreError> {
         if self.live.count() > 0 {
             self.live.cancel(&self.store.cancel_requests().await?);

@@ -4,6 +4,7 @@
 //! The link's nonce, the state and the cookie are random, 256 bits each, and only their hashes are kept. The state is taken
 //! out of the database by the statement that finds it, so it works once, on whichever host it arrives.
 
+use resly_core::boxed;
 mod finish;
 
 use std::time::Duration;
@@ -59,6 +60,7 @@ pub fn hash(token: &str) -> [u8; 32] {
 }
 
 /// Begins an authorization of the organization's own account. A connection that has one can be authorized again.
+#[boxed]
 pub async fn start(app: &App, by: &Principal, connection: ConnectionId) -> Result<AuthorizationLink, AccountError> {
     let connection = connections::find(app, by.organization, connection).await?;
     if connection.owner == Owner::Visitor {
@@ -68,6 +70,7 @@ pub async fn start(app: &App, by: &Principal, connection: ConnectionId) -> Resul
 }
 
 /// Begins a visitor's authorization: the company's app sends its visitor to the link.
+#[boxed]
 pub async fn start_visitor(
     app: &App,
     by: &Principal,
@@ -134,6 +137,7 @@ pub enum BeginError {
 }
 
 /// Binds the authorization of a link to the browser that opened it.
+#[boxed]
 pub async fn begin(app: &App, nonce: &str) -> Result<Redirection, BeginError> {
     let (nonce, now) = (hash(nonce), app.clock.now());
     let flow = app.store.oauth_flow(nonce, now).await?.ok_or(BeginError::Stale)?;

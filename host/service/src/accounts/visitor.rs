@@ -1,6 +1,7 @@
 //! A visitor's own account at a service. The company's app names the visitor. The visitor then consents in a browser,
 //! or the app sends a key.
 
+use resly_core::boxed;
 use std::collections::BTreeMap;
 
 use resly_core::{
@@ -22,6 +23,7 @@ use crate::{
 pub(super) const LONGEST: usize = 200;
 
 /// A visitor's account. `None` when the visitor has connected none.
+#[boxed]
 pub async fn account(
     app: &App,
     organization: OrganizationId,
@@ -33,6 +35,7 @@ pub async fn account(
 }
 
 /// Keeps a visitor's key, token, or user name and password, for services without OAuth.
+#[boxed]
 pub async fn put_credentials(
     app: &App,
     organization: OrganizationId,
@@ -60,6 +63,7 @@ pub async fn put_credentials(
 }
 
 /// Disconnects a visitor's account, and asks the service to revoke its tokens.
+#[boxed]
 pub async fn disconnect(
     app: &App,
     organization: OrganizationId,

@@ -1,5 +1,6 @@
 //! Calls an action of a connection, or the action that the connector's manifest names as its test.
 
+use resly_core::boxed;
 use std::time::Duration;
 
 use resly_core::{
@@ -27,6 +28,7 @@ pub struct ManualCallReport {
 }
 
 /// Calls an action. A failure of the action itself is in the report.
+#[boxed]
 pub async fn call(
     app: &App,
     by: ManualCaller,
@@ -39,6 +41,7 @@ pub async fn call(
 }
 
 /// Calls the test that the connector's manifest names. `None` when it names none.
+#[boxed]
 pub async fn test(
     app: &App,
     by: ManualCaller,

@@ -1,5 +1,6 @@
 //! Shows the first request that a call would send, with the credential masked. Nothing is dialled or counted toward a limit.
 
+use resly_core::boxed;
 use resly_core::{
     connector::{
         call::{CallReport, ConnectorSchemas},
@@ -34,6 +35,7 @@ pub enum DryRunOutcome {
 ///
 /// # Errors
 /// Also when the action failed before it sent anything.
+#[boxed]
 pub async fn dry_run(
     app: &App,
     by: ManualCaller,

@@ -1,5 +1,6 @@
 //! Applies a jq filter to an action's output, as the connection's mapping would be applied.
 
+use resly_core::boxed;
 use resly_core::{
     connector::{
         call::{FOUND_NOTHING, found_nothing},
@@ -39,6 +40,7 @@ pub struct MappingPreview {
 }
 
 /// Tries a filter.
+#[boxed]
 pub async fn preview(
     app: &App,
     organization: OrganizationId,

@@ -1,5 +1,6 @@
 //! The last output of an action before the connection's mapping, from an admin's calls and tests and from the sandbox.
 
+use resly_core::boxed;
 use resly_core::{
     connector::{
         connection::Connection,
@@ -12,6 +13,7 @@ use super::{ActionError, require_action};
 use crate::{App, connections};
 
 /// The last output of an action.
+#[boxed]
 pub async fn sample(
     app: &App,
     organization: OrganizationId,

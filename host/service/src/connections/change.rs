@@ -1,6 +1,7 @@
 //! Changes a connection. A credential belongs to hosts, so a change of settings that leads to other hosts drops it,
 //! unless the change has a new one.
 
+use resly_core::boxed;
 use std::{collections::BTreeMap, sync::Arc};
 
 use resly_core::{
@@ -42,6 +43,7 @@ pub struct Changed {
 }
 
 /// Changes a connection in one transaction. Refuses a change that was made from another revision.
+#[boxed]
 pub async fn change(
     app: &App,
     organization: OrganizationId,

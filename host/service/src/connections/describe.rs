@@ -1,5 +1,6 @@
 //! Reads connections together with the organization's own account, their health, and when their credentials end.
 
+use resly_core::boxed;
 use std::collections::HashMap;
 
 use resly_core::{
@@ -23,6 +24,7 @@ pub struct DescribedConnection {
 }
 
 /// The organization's connections.
+#[boxed]
 pub async fn list(app: &App, organization: OrganizationId) -> Result<Vec<DescribedConnection>, ConnectionError> {
     let connections = app.store.list_connections(organization).await?;
     let mut accounts = app.store.own_accounts(organization).await?;
@@ -35,6 +37,7 @@ pub async fn list(app: &App, organization: OrganizationId) -> Result<Vec<Describ
 }
 
 /// One connection.
+#[boxed]
 pub async fn get(
     app: &App,
     organization: OrganizationId,
@@ -44,6 +47,7 @@ pub async fn get(
 }
 
 /// Reads the account and the health of a connection.
+#[boxed]
 pub async fn describe(app: &App, connection: Connection) -> Result<DescribedConnection, ConnectionError> {
     let account = app.accounts.own(&connection).await?;
     let extras = Extras::of(app, connection.organization).await?;

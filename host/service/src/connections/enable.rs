@@ -1,5 +1,6 @@
 //! Offers a connection to chats, and takes it away from them. Admins can call it in both states.
 
+use resly_core::boxed;
 use resly_core::{
     connector::connection::{Connection, ConnectionStatus, Environment},
     id::{ConnectionId, OrganizationId},
@@ -9,6 +10,7 @@ use super::{ConnectionError, find, not_changed};
 use crate::App;
 
 /// Offers a connection to chats. In production, it needs a credential that works and a passed test.
+#[boxed]
 pub async fn enable(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<Connection, ConnectionError> {
     let connection = find(app, organization, id).await?;
     let prepared = app.connectors.prepare(&connection).await?;
@@ -31,6 +33,7 @@ pub async fn enable(app: &App, organization: OrganizationId, id: ConnectionId) -
 }
 
 /// Takes a connection away from chats.
+#[boxed]
 pub async fn disable(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<Connection, ConnectionError> {
     let connection = find(app, organization, id).await?;
     if !app.store.disable_connection(organization, id, app.clock.now()).await? {

@@ -1,5 +1,6 @@
 //! A connection's health, and why it isn't checked on the schedule.
 
+use resly_core::boxed;
 use resly_core::{
     connector::{
         call::CallStatus,
@@ -34,6 +35,7 @@ pub struct ConnectionHealth {
 }
 
 /// Reads the health that calls in production have shown, the circuit breaker, and the last 50 of these calls.
+#[boxed]
 pub async fn health(
     app: &App,
     organization: OrganizationId,

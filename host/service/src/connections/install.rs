@@ -1,5 +1,6 @@
 //! Installs a connector as a connection. Connections are built only here.
 
+use resly_core::boxed;
 use std::collections::BTreeMap;
 
 use resly_core::{
@@ -36,6 +37,7 @@ pub struct NewConnection {
 }
 
 /// Installs a connector. When there are mistakes, all are told at once and nothing is stored.
+#[boxed]
 pub async fn install(
     app: &App,
     organization: OrganizationId,

@@ -1,5 +1,6 @@
 //! Connections: install a connector, change, enable, disable and delete the connection.
 
+use resly_core::boxed;
 mod change;
 mod describe;
 mod enable;
@@ -61,6 +62,7 @@ pub enum ConnectionError {
 }
 
 /// One connection of an organization.
+#[boxed]
 pub async fn find(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<Connection, ConnectionError> {
     app.store.connection(organization, id).await?.ok_or(ConnectionError::Missing)
 }

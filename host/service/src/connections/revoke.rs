@@ -1,11 +1,13 @@
 //! Deletes a connection with its credentials, and asks the service to revoke its tokens.
 
+use resly_core::boxed;
 use resly_core::id::{ConnectionId, OrganizationId};
 
 use super::{ConnectionError, find};
 use crate::{App, accounts::Revocation};
 
 /// Deletes a connection.
+#[boxed]
 pub async fn revoke(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<Revocation, ConnectionError> {
     let connection = find(app, organization, id).await?;
     // Without the connector's manifest, nobody knows where its tokens are revoked.

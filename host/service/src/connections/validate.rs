@@ -103,9 +103,8 @@ pub fn check_owner(owner: Owner, auth: &Auth, has_credentials: bool) -> Option<F
         Auth::Oauth2(oauth) => oauth.grant == Grant::ClientCredentials,
         _ => false,
     };
-    (owner == Owner::Visitor && alone).then(|| {
-        FieldError::new("owner", "this connector uses no accounts, so visitors can't bring their own")
-    })
+    (owner == Owner::Visitor && alone)
+        .then(|| FieldError::new("owner", "this connector uses no accounts, so visitors can't bring their own"))
 }
 
 /// The mistakes in credentials. They have exactly the fields that this way of authentication needs.

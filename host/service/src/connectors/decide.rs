@@ -1,5 +1,6 @@
 //! An admin's decision about what an upload asks for.
 
+use resly_core::boxed;
 use resly_core::{
     connector::{approval::Approval, connection::Origin},
     principal::Principal,
@@ -23,11 +24,13 @@ pub struct VersionDecision {
 }
 
 /// Approves what an uploaded version asks for, so that it can be installed.
+#[boxed]
 pub async fn approve(app: &App, by: &Principal, decision: VersionDecision) -> Result<FoundConnector, ConnectorError> {
     decide(app, by, decision, Approval::Approved).await
 }
 
 /// Rejects an uploaded version. It can't be installed unless it is approved later.
+#[boxed]
 pub async fn reject(app: &App, by: &Principal, decision: VersionDecision) -> Result<FoundConnector, ConnectorError> {
     decide(app, by, decision, Approval::Rejected).await
 }

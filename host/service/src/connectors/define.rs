@@ -1,5 +1,6 @@
 //! Adds a declarative definition.
 
+use resly_core::boxed;
 use resly_core::{
     connector::{approval::RequestedGrants, connection::Origin},
     id::OrganizationId,
@@ -11,6 +12,7 @@ use super::{ConnectorError, FoundConnector, find, keep};
 use crate::{App, definition};
 
 /// Adds a definition. It can be installed at once, because the host's own component runs it.
+#[boxed]
 pub async fn define(
     app: &App,
     organization: OrganizationId,

@@ -1,5 +1,6 @@
 //! Deletes a version.
 
+use resly_core::boxed;
 use resly_core::id::OrganizationId;
 use resly_store::VersionRemoval;
 
@@ -8,6 +9,7 @@ use crate::App;
 
 /// Deletes a version that no connection uses. Its number stays taken: only the same content can be added under it
 /// again.
+#[boxed]
 pub async fn delete(
     app: &App,
     organization: OrganizationId,

@@ -1,5 +1,6 @@
 //! The organization's own connectors: add a definition or an upload, decide about an upload, delete a version.
 
+use resly_core::boxed;
 mod decide;
 mod define;
 mod delete;
@@ -86,12 +87,14 @@ pub struct FoundConnector {
 }
 
 /// All versions of all connectors: the bundled ones and the organization's own.
+#[boxed]
 pub async fn list(app: &App, organization: OrganizationId) -> Result<(Vec<CatalogEntry>, Trust), ConnectorError> {
     let all = app.catalogue.all(organization).await?;
     Ok((all, app.store.trust(organization).await?))
 }
 
 /// Finds this version, or the newest that can be installed, together with all versions.
+#[boxed]
 pub async fn find(
     app: &App,
     organization: OrganizationId,

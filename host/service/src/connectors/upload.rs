@@ -1,5 +1,6 @@
 //! Adds a packed component: stores it and compiles it. It doesn't run before an admin has approved it.
 
+use resly_core::boxed;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -27,6 +28,7 @@ pub struct Uploaded {
 }
 
 /// Adds a packed component that was inspected.
+#[boxed]
 pub async fn upload(
     app: &Arc<App>,
     organization: OrganizationId,

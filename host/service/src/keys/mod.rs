@@ -1,6 +1,7 @@
 //! API keys: create, change, rotate and delete them. These functions need only the [`Keyring`], because the command
 //! line has a store but no running host.
 
+use resly_core::boxed;
 mod change;
 mod check;
 mod create;
@@ -68,6 +69,7 @@ impl KeyIssuer<'_> {
 }
 
 /// One key of an organization, without its secret.
+#[boxed]
 pub async fn get(keyring: &Keyring, organization: OrganizationId, id: KeyId) -> Result<KeySummary, KeyError> {
     let StoredKey { principal, name, rate_limits, created_at, expires_at, last_used_at, .. } =
         find(keyring, organization, id).await?;

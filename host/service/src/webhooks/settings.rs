@@ -1,5 +1,6 @@
 //! Sets an organization's webhook, and rotates its secret.
 
+use resly_core::boxed;
 use std::time::Duration;
 
 use resly_core::{
@@ -47,6 +48,7 @@ pub struct SavedWebhook {
 }
 
 /// Creates the webhook, or changes the existing one, which keeps its secret.
+#[boxed]
 pub async fn set(app: &App, organization: OrganizationId, spec: WebhookSpec) -> Result<SavedWebhook, WebhookError> {
     let WebhookSpec { url, events } = spec;
     let mut mistakes = Vec::new();
@@ -93,6 +95,7 @@ pub struct RotatedSecret {
 }
 
 /// Makes a new secret. The old one signs as well for `overlap_s` seconds: a day when absent, a week at most.
+#[boxed]
 pub async fn rotate_secret(
     app: &App,
     organization: OrganizationId,

@@ -1,6 +1,7 @@
 //! An organization's keys while one of them is changed. A change that would remove the last key that may administer the
 //! organization is refused.
 
+use resly_core::boxed;
 use resly_core::{
     id::{KeyId, OrganizationId},
     principal::Scope,
@@ -42,6 +43,7 @@ pub(super) struct LockedKeys {
 }
 
 impl LockedKeys {
+    #[boxed]
     pub async fn of(db: &mut Conn<'_>, organization: OrganizationId, now: Timestamp) -> Result<Self, sqlx::Error> {
         let lock = db.pick(
             "SELECT id FROM organizations WHERE id = $1",

@@ -1,5 +1,6 @@
 //! Knowledge: sources, passages, their vectors and their full-text index.
 
+use resly_core::boxed;
 mod search;
 
 use async_trait::async_trait;
@@ -248,6 +249,7 @@ impl KnowledgeStore for Store {
 
 impl Store {
     /// A source's text, as it was added; `None` when the organization has no such source.
+    #[boxed]
     pub async fn source_text(&self, organization: OrganizationId, id: SourceId) -> Result<Option<String>, StoreError> {
         let doing = "read a source";
         let mut db = self.reader(doing).await?;

@@ -1,6 +1,7 @@
 //! The queue of messages to a webhook. A message is queued in the transaction of the event that it tells. Any host delivers
 //! it, at least once: a host may die after the delivery and before it is stored.
 
+use resly_core::boxed;
 use resly_core::{
     alert::Event,
     error::StoreError,
@@ -207,6 +208,7 @@ async fn settle(
 impl Store {
     /// Queues a message that this host delivers at once. Other hosts leave it alone until `lease_until`. `None` when
     /// there is no webhook.
+    #[boxed]
     pub async fn begin_delivery(
         &self,
         organization: OrganizationId,
@@ -226,6 +228,7 @@ impl Store {
     }
 
     /// Takes at most `most` messages that are due. Other hosts leave them alone until `lease_until`.
+    #[boxed]
     pub async fn take_due_deliveries(
         &self,
         now: Timestamp,
@@ -239,6 +242,7 @@ impl Store {
     }
 
     /// Stores the result of a try.
+    #[boxed]
     pub async fn settle_delivery(
         &self,
         organization: OrganizationId,
@@ -253,6 +257,7 @@ impl Store {
     }
 
     /// The deliveries to the organization's webhook, newest first.
+    #[boxed]
     pub async fn deliveries(
         &self,
         organization: OrganizationId,
@@ -278,6 +283,7 @@ impl Store {
     }
 
     /// Deletes deliveries that ended a month ago.
+    #[boxed]
     pub async fn expire_deliveries(&self, now: Timestamp) -> Result<u64, StoreError> {
         let before = Timestamp::from_micros(now.micros().saturating_sub(REMEMBERED_MICROS));
         self.write("forget old webhook deliveries", move |mut db| {

@@ -1,6 +1,7 @@
 //! Decides whether a call may be made, and with whose account. It checks policy, the input's schema and the connected
 //! account against the connection as it is now. Nothing runs and nothing is counted.
 
+use crate::boxed;
 use std::sync::Arc;
 
 use resly_manifest::{Action, Auth, SideEffect};
@@ -74,6 +75,7 @@ impl AdmittedCall {
 
 impl Connectors {
     /// Checks a call against policy, the input's schema and the connected account, without running or counting it.
+    #[boxed]
     pub async fn admit(&self, request: &CallRequest) -> Result<PermittedCall, AdmitError> {
         let connection = self.connection(request).await?;
         let passed = self.check(&connection, request).await?;

@@ -1,6 +1,7 @@
 //! Settles calls even while the database can't be reached. What can't be written now is kept in memory, within bounds,
 //! and written as soon as possible. When the host dies before, the lease of the call's reservation settles it.
 
+use crate::boxed;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -66,6 +67,7 @@ impl Settlements {
 
     /// Settles a call now or, when the database can't be reached, later. After an error, only its lease settles the
     /// call.
+    #[boxed]
     pub async fn settle(&self, ending: SettlementKind, record: CallRecord) -> Result<SettlementOutcome, StoreError> {
         // An attempt that timed out may still be written. Settling the same call twice has no further effect.
         let written = match timeout(PATIENCE, self.write(ending, record.clone())).await {
@@ -83,6 +85,7 @@ impl Settlements {
     }
 
     /// Tries once to settle all waiting calls. Called when the host shuts down.
+    #[boxed]
     pub async fn flush(&self) {
         while let Some((ending, record)) = self.next() {
             if let Err(error) = self.write(ending, record).await {

@@ -3,6 +3,7 @@
 //! It ends there, because the next request depends on an answer. The connector's state can be read but not changed, and
 //! no credential is opened.
 
+use crate::boxed;
 use std::{
     borrow::Cow,
     sync::{Arc, Mutex, PoisonError},
@@ -55,6 +56,7 @@ impl Connectors {
     ///
     /// # Errors
     /// When the action doesn't exist, or when its fuel can't be counted.
+    #[boxed]
     pub async fn dry_run(
         &self,
         connection: &Connection,

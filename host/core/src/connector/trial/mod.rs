@@ -1,6 +1,7 @@
 //! Trials: an admin sees what a call would send, or what a mapping would return. Trials count toward no limit; their
 //! fuel is recorded in the sandbox environment.
 
+use crate::boxed;
 mod dry_run;
 
 use resly_manifest::Allowance;
@@ -17,6 +18,7 @@ impl Connectors {
     ///
     /// # Errors
     /// When the fuel can't be counted.
+    #[boxed]
     pub async fn preview(&self, organization: OrganizationId, filter: &str, input: &str) -> Result<Mapped, StoreError> {
         let allowance = Allowance { fuel: MAPPING_FUEL, ..Allowance::default() };
         let mapped = self.sandbox.map(organization, filter, input, allowance).await;

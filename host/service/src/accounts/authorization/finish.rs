@@ -1,5 +1,6 @@
 //! Ends an authorization: checks that it began in this browser, gets the tokens, and tests the connection.
 
+use resly_core::boxed;
 use std::sync::Arc;
 
 use resly_core::{
@@ -53,6 +54,7 @@ pub enum FinishError {
 }
 
 /// Ends the authorization that a state and a browser's cookie belong to.
+#[boxed]
 pub async fn finish(app: &Arc<App>, state: &str, cookie: &str, answer: ServiceAnswer) -> Result<Finished, FinishError> {
     let taken = app.store.take_oauth_flow(hash(state), hash(cookie), app.clock.now()).await?;
     let flow = taken.ok_or(FinishError::Stale)?;
