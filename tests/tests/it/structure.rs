@@ -9,8 +9,7 @@ use std::{
 const MOST_LINES: usize = 400;
 
 /// Files that are longer, and how long they may be. Make the list shorter: a file that was split leaves it.
-const LONGER: [(&str, usize); 33] = [
-    ("host/core/src/knowledge/chunk.rs", 410),
+const LONGER: [(&str, usize); 32] = [
     ("host/core/src/turn/tests/approvals.rs", 440),
     ("host/core/src/turn/tests/fakes.rs", 610),
     ("host/egress/src/oauth/refresher.rs", 460),
