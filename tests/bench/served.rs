@@ -28,7 +28,7 @@ impl Served {
     /// Starts a host on a port of the system's choice; on PostgreSQL with a database's URL.
     pub async fn start(binary: &Path, database_url: Option<String>) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        let mut settings = vec![("RESLY_MASTER_KEY", resly_tests::app::master_key())];
+        let mut settings = vec![("RESLY_MASTER_KEY", resly_tests::host::master_key())];
         settings.extend(database_url.map(|url| ("RESLY_DATABASE_URL", url)));
         let mut command = Command::new(binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data.path());

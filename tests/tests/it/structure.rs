@@ -130,6 +130,44 @@ fn a_handler_calls_the_store_once_at_most() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Where a body can't be boxed: a lifetime that only its own future has, or a future that isn't `Send`; and the two that
+/// every chat request awaits.
+const UNBOXED: [(&str, &str); 9] = [
+    ("host/service/src/accounts.rs", "revoke"),
+    ("host/service/src/keys/change.rs", "change"),
+    ("host/service/src/keys/create.rs", "create"),
+    ("host/service/src/keys/delete.rs", "delete"),
+    ("host/service/src/keys/rotate.rs", "rotate"),
+    ("host/service/src/rates/mod.rs", "request"),
+    ("host/service/src/rates/mod.rs", "refund"),
+    ("host/store/src/open.rs", "open"),
+    ("host/store/src/open.rs", "open_with"),
+];
+
+/// A crate that awaits an async function of another crate compiles its body again, with all that it awaits in turn. That
+/// was a third of the host's own compilation.
+#[test]
+fn use_cases_and_the_store_are_compiled_once() {
+    let api: String =
+        ["host/http/src", "host/server/src"].into_iter().flat_map(sources).map(|(_, text)| text).collect();
+    let upper: String = sources("host/service/src").into_iter().map(|(_, text)| text).collect();
+    let mut wrong = Vec::new();
+    for (folder, callers) in [("host/service/src", &api), ("host/store/src", &format!("{api}{upper}"))] {
+        for (path, text) in sources(folder) {
+            let lines: Vec<&str> = text.lines().collect();
+            for pair in lines.windows(2) {
+                let Some(name) = pair[1].trim().strip_prefix("pub async fn ") else { continue };
+                let name = name.split(['(', '<']).next().unwrap();
+                let called = callers.contains(&format!("{name}("));
+                if called && pair[0].trim() != "#[boxed]" && !UNBOXED.contains(&(&path, name)) {
+                    wrong.push(format!("{path}: {name} is awaited by another crate: make it #[boxed]"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// What a command does for its person is a use case, which the API calls as well. It may show an answer as the API does.
 #[test]
 fn commands_use_nothing_of_the_api_but_its_answers() {

@@ -90,10 +90,11 @@ proptest! {
         let units: Vec<usize> = text.char_indices().filter(|(_, c)| !chars::continues_unit(*c)).map(|(at, _)| at).collect();
         let start = from.index(units.len());
         let end = units.get(start + length).copied().unwrap_or(text.len());
-        let piece = &text[units[start]..end];
         // Where one script follows another, a word ends.
+        let piece = &text[units[start]..end];
         let script = class(piece.chars().next().unwrap_or_default());
-        prop_assume!(piece.chars().all(|c| class(c) == script || chars::continues_unit(c)));
+        let other = piece.find(|c| class(c) != script && !chars::continues_unit(c));
+        let piece = &piece[..other.unwrap_or(piece.len())];
         assert_found(piece, 0..piece.len(), &text, Language::Unknown, Language::Thai);
     }
 

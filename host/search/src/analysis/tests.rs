@@ -81,6 +81,8 @@ fn questions_find_their_words() {
         (German, "Fristen", "die Kündigungsfrist"),
         (German, "Kündigungsfrist", "eine Kündigung"),
         (German, "kuendigung", "Kündigung"),
+        (German, "Kuendigungen", "die Kündigungsfrist"),
+        (German, "Kuendigungsfristen", "eine Kündigung"),
         (German, "Strasse", "Straße"),
         (German, "Email Adresse", "E-Mail-Adresse"),
         (German, "Beiträge", "Versicherungsbeitrag"),

@@ -80,7 +80,8 @@ pub(super) fn to_markdown(text: &str) -> Cow<'_, str> {
     let mut kept = String::new();
     let mut title = None;
     let mut setting = false;
-    for line in front.lines() {
+    // A comment would be a heading.
+    for line in front.lines().filter(|line| !line.trim_start().starts_with('#')) {
         let key = key(line);
         if let Some(key) = &key {
             setting = SETTINGS.contains(&key.as_str());
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn the_title_becomes_a_heading_and_settings_go() {
         for (text, markdown) in [
-            ("---\ntitle: \"Refunds\"\nlayout: page\n---\nText.", "# Refunds\n\n\nText."),
+            ("---\n# A comment\ntitle: \"Refunds\"\nlayout: page\n---\nText.", "# Refunds\n\n\nText."),
             ("---\ntitle: Refunds\ntags:\n  - money\nnav_order: 3\n---\n# Refunds\n", "tags:\n- money\n\n# Refunds\n"),
             ("---\ntitle: All about refunds\n---\n# Refunds\n", "All about refunds\n\n\n# Refunds\n"),
             ("+++\ntitle = 'Refunds'\n\nweight = 3\n+++\nText.", "# Refunds\n\n\nText."),

@@ -7,6 +7,14 @@ use pulldown_cmark::{Event, Parser, Tag};
 /// No tag of a page that people write is longer.
 const LONGEST_TAG: usize = 1 << 10;
 
+/// The elements of HTML (HTML Living Standard, "Indices"). Other names in angle brackets may be placeholders.
+const ELEMENTS: &str = " a abbr address area article aside audio b base bdi bdo big blockquote body br button canvas \
+    caption center cite code col colgroup data datalist dd del details dfn dialog div dl dt em embed fieldset \
+    figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe img input ins kbd label \
+    legend li link main map mark menu meta meter nav noscript object ol optgroup option output p param picture pre \
+    progress q rp rt ruby s samp script search section select slot small source span strike strong style sub summary \
+    sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr ";
+
 /// Replaces the HTML of a Markdown text. Headings, items and links become those of Markdown. Comments, scripts and
 /// styles go.
 pub(super) fn to_markdown(text: &str) -> Cow<'_, str> {
@@ -37,7 +45,8 @@ pub(super) fn to_markdown(text: &str) -> Cow<'_, str> {
                 replace(range, line);
             }
             Event::InlineHtml(_) => {
-                let mut converter = Converter { link: std::mem::take(&mut link), ..Converter::default() };
+                let before = text[..range.start].chars().next_back();
+                let mut converter = Converter { link: std::mem::take(&mut link), before, ..Converter::default() };
                 converter.convert(&text[range.clone()]);
                 link = converter.link;
                 replace(range, converter.out);
@@ -56,6 +65,8 @@ struct Converter {
     out: String,
     /// Where the open link leads.
     link: Option<String>,
+    /// What stands before the HTML.
+    before: Option<char>,
     /// Within a block, white space and entities are those of HTML.
     block: bool,
     preformatted: bool,
@@ -96,7 +107,11 @@ impl Converter {
                 let close = format!("</{name}");
                 rest = find_ignoring_case(rest, &close).map_or("", |at| &rest[at..]);
             }
-            self.tag(tag, &name);
+            let before = self.out.chars().next_back().or(self.before);
+            match is_placeholder(tag, &name, before) {
+                true => self.text(tag),
+                false => self.tag(tag, &name),
+            }
         }
         self.text(rest);
     }
@@ -177,9 +192,17 @@ fn tag_end(text: &str) -> Option<usize> {
     None
 }
 
+/// Whether a tag is none, but text such as `<your-key>` or the end of `Vec<String>`. Components such as `<Note>` are tags.
+fn is_placeholder(tag: &str, name: &str, before: Option<char>) -> bool {
+    let element = ELEMENTS.contains(&format!(" {name} "));
+    let markup = tag.starts_with("</") || tag.ends_with("/>") || tag.contains('=') || tag.starts_with("<!");
+    let component = tag[1..].starts_with(char::is_uppercase) && !before.is_some_and(char::is_alphanumeric);
+    !name.is_empty() && !element && !markup && !component
+}
+
 fn tag_name(tag: &str) -> String {
     let name = tag.trim_start_matches(['<', '/']);
-    let end = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(name.len());
     name[..end].to_ascii_lowercase()
 }
 
@@ -270,6 +293,8 @@ mod tests {
             ("See <a href=\"https://a.example/b\">this</a>.", "See [this](https://a.example/b)."),
             ("An <img src=x alt=\"open lock\"> icon", "An open lock icon"),
             ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
+            ("Send <your-key> as <code-here>.", "Send <your-key> as <code-here>."),
+            ("A Vec<String> of <my-icon name=x></my-icon> <Note>notes</Note>", "A Vec<String> of  notes"),
             ("`<b>` is bold", "`<b>` is bold"),
             ("<p>Tom &amp; Ann&nbsp;&#8364;&#x41;&bogus;</p>\n", "\n\nTom & Ann €A&bogus;\n\n\n"),
             ("```\n<div>\n```\n", "```\n<div>\n```\n"),

@@ -190,20 +190,40 @@ fn words_without_end_are_cut_between_characters() {
 /// source, and no passage is larger than the largest that is allowed.
 #[test]
 fn no_word_is_lost_and_no_chunk_is_too_large() {
-    let mut state = 0x2545_f491_4f6c_dd1du64;
-    let mut random = move |below: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % below
-    };
+    let mut random = random();
     for _ in 0..300 {
         let mut text = String::new();
         let mut words = 0;
         for _ in 0..random(14) {
             let start = [
-                "# ", "## ", "### ", "", "", "- ", "1. ", "> ", "    ", "```\n", "| ", "***\n", "<div>\n", "[w]: ",
-                "~~~\n", "---\n",
+                "# ",
+                "## ",
+                "### ",
+                "",
+                "",
+                "- ",
+                "1. ",
+                "> ",
+                "    ",
+                "```\n",
+                "| ",
+                "***\n",
+                "<div>\n",
+                "[w]: ",
+                "~~~\n",
+                "---\n",
+                "<h2>",
+                "<li>",
+                "<td>",
+                "<pre>",
+                "  - ",
+                "> - ",
+                "</p>",
+                "<br>",
+                "<a href=\"x\">",
+                "- [ ] ",
+                "+++\n",
+                "> ```\n",
             ];
             let end = ["\n", "\n\n", "\n\n", "\r\n\r\n", "\n```\n", " |\n|---|\n", "\n===\n", "\n---\n", "  \n"];
             text.push_str(start[random(start.len() as u64) as usize]);
@@ -229,5 +249,31 @@ fn no_word_is_lost_and_no_chunk_is_too_large() {
                 assert!(!chunk.text.trim().is_empty());
             }
         }
+    }
+}
+
+/// Whatever signs stand together, cutting ends, within bounds.
+#[test]
+fn any_signs_make_chunks() {
+    let mut random = random();
+    let signs: Vec<char> = "<>/-`~#|\n\n\n  &;:[]()!a1.\"'*_+=\\é字।…\u{feff}\t".chars().collect();
+    for _ in 0..600 {
+        let text: String = (0..random(4000)).map(|_| signs[random(signs.len() as u64) as usize]).collect();
+        for kind in ["text/markdown", "text/plain"] {
+            for chunk in chunk(&text, kind) {
+                assert!(chunk.text.len() <= WHOLE + SCRAP && chunk.section.len() <= SECTION, "{text:?}");
+            }
+        }
+    }
+}
+
+/// Numbers below a bound, the same in each run.
+fn random() -> impl FnMut(u64) -> u64 {
+    let mut state = 0x2545_f491_4f6c_dd1du64;
+    move |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
     }
 }
