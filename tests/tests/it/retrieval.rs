@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use resly_core::principal::Scope;
 use resly_tests::{
-    app::{TestApp, make_organization, mint},
+    app::TestApp,
+    host::{make_organization, mint},
     retrieval::{HelpCentre, Kind, client::Organization, score::Score, typo::mistype},
 };
 

@@ -141,7 +141,7 @@ const UNBOXED: [(&str, &str); 9] = [
     ("host/service/src/rates/mod.rs", "request"),
     ("host/service/src/rates/mod.rs", "refund"),
     ("host/store/src/open.rs", "open"),
-    ("host/store/src/open.rs", "open_with"),
+    ("host/store/src/open.rs", "open_beside"),
 ];
 
 /// A crate that awaits an async function of another crate compiles its body again, with all that it awaits in turn. That
