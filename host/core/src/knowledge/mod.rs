@@ -78,6 +78,18 @@ pub struct NewPassage {
     pub vector: Vec<f32>,
 }
 
+/// A passage from the store, for the index of words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassageText {
+    pub id: PassageId,
+    pub source_id: SourceId,
+    /// Its place within the source, from 0.
+    pub position: u64,
+    pub title: String,
+    pub section: String,
+    pub text: String,
+}
+
 /// A vector from the store, for the index.
 #[derive(Clone, Debug)]
 pub struct StoredVector {
