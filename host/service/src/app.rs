@@ -12,12 +12,12 @@ use std::{
 use resly_core::{
     connector::{account::SealedCredentials, call::Connectors, health::Schedule},
     id::{ConnectionId, OrganizationId},
-    knowledge::library::Library,
     time::{Clock, Random},
     turn::Turns,
 };
 use resly_egress::Egress;
 use resly_sandbox::{ComponentError, WasmSandbox};
+use resly_search::Library;
 use resly_store::Store;
 use resly_vault::{VaultError, Wrapping};
 
