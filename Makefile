@@ -24,6 +24,9 @@ FUZZ_TARGETS ?= url_policy manifest definition openapi envelope component
 # For each target.
 FUZZ_SECONDS ?= 60
 
+# Those of `tests/bench/main.rs`.
+BENCH_PARTS = sandbox memory chat bombs neighbours retrieval
+
 # What `make dist` makes is named after the version and the target, and no part of it after the day or the machine.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
 PACKAGE = resly-$(VERSION)-$(shell rustc -vV | sed -n 's/^host: //p')
@@ -31,7 +34,7 @@ PACKAGES = $(TARGET)/package
 # The archive's times: the commit's.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: build run test check bench fuzz dist guests fmt clippy deny wasm node postgres jq proxies
+.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node postgres jq proxies
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly
@@ -45,9 +48,12 @@ test: build node postgres jq proxies
 
 check: fmt deny clippy
 
-bench: build
+# `make bench` measures everything, `make bench retrieval` that part alone.
+bench: build postgres
 	$(CARGO) build --release --workspace --bin resly-bench
-	RESLY_BIN=$(TARGET)/release/resly $(TARGET)/release/resly-bench
+	RESLY_BIN=$(TARGET)/release/resly $(TARGET)/release/resly-bench $(filter $(BENCH_PARTS),$(MAKECMDGOALS))
+
+$(BENCH_PARTS): bench ; @:
 
 # Gives each target what the fuzzer makes of `tests/fuzz/seeds`, and fails on the first input that breaks a promise. What is
 # new to it is kept in `$(TARGET)/fuzz-corpus`. No sanitizer: that would take a nightly compiler, and the code is safe Rust.

@@ -1,18 +1,24 @@
 //! `make bench`: everything measured side by side in one process tree, medians over rounds, on whatever machine this is.
 
+mod bm25;
 mod bombs;
 mod chat;
 mod client;
 mod host;
 mod memory;
 mod neighbours;
+mod retrieval;
 mod sandbox;
+mod served;
 mod table;
 mod upstream;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+
+/// What is measured, in this order, when no part is named.
+const PARTS: [&str; 6] = ["sandbox", "memory", "chat", "bombs", "neighbours", "retrieval"];
 
 /// The middle of an odd number of figures, the upper of the two middles otherwise.
 pub fn median(figures: &mut [f64]) -> f64 {
@@ -22,13 +28,15 @@ pub fn median(figures: &mut [f64]) -> f64 {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let what = arguments.next();
-    if what.as_deref() == Some("upstream") {
+    let parts: Vec<String> = std::env::args().skip(1).collect();
+    if parts == ["upstream"] {
         return upstream::run().await;
     }
+    for part in &parts {
+        ensure!(PARTS.contains(&part.as_str()), "there is no part `{part}`, only {}", PARTS.join(", "));
+    }
     let binary = std::env::var_os("RESLY_BIN").map_or_else(|| PathBuf::from("target/release/resly"), PathBuf::from);
-    let wants = |part: &str| what.as_deref().is_none_or(|what| what == part);
+    let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let mut table = table::Table::default();
     if wants("sandbox") {
         sandbox::run(&mut table).await?;
@@ -44,6 +52,9 @@ async fn main() -> Result<()> {
     }
     if wants("neighbours") {
         neighbours::run(&binary, &mut table).await?;
+    }
+    if wants("retrieval") {
+        retrieval::run(&binary, &mut table).await?;
     }
     table.print()?;
     Ok(())

@@ -42,6 +42,8 @@ mod real_binary;
 mod reasons;
 mod refusals;
 mod released;
+mod retrieval;
+mod saved_pages;
 mod several_hosts;
 mod structure;
 mod typed_client;

@@ -1,0 +1,67 @@
+//! The real binary as `resly serve`, on SQLite or PostgreSQL, with organizations of the benchmark's own.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStderr, Command},
+};
+
+/// How long a host may take until it listens.
+const START: Duration = Duration::from_secs(180);
+
+pub struct Served {
+    _child: Child,
+    pub base: String,
+    binary: PathBuf,
+    settings: Vec<(&'static str, String)>,
+    data: tempfile::TempDir,
+}
+
+impl Served {
+    /// Starts a host on a port of the system's choice; on PostgreSQL with a database's URL.
+    pub async fn start(binary: &Path, database_url: Option<String>) -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let mut settings = vec![("RESLY_MASTER_KEY", resly_tests::app::master_key())];
+        settings.extend(database_url.map(|url| ("RESLY_DATABASE_URL", url)));
+        let mut command = Command::new(binary);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data.path());
+        command.envs(settings.clone()).env("RESLY_LOG_FORMAT", "json");
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("{} can't be started", binary.display()))?;
+        let mut log = BufReader::new(child.stderr.take().context("no standard error")?).lines();
+        let base = tokio::time::timeout(START, listening(&mut log)).await.context("the host doesn't start")??;
+        // A full pipe would stop the host.
+        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+        Ok(Self { _child: child, base, binary: binary.to_owned(), settings, data })
+    }
+
+    /// Makes an organization and returns its first key, which has every scope.
+    pub async fn organization(&self, name: &str) -> Result<String> {
+        let mut command = Command::new(&self.binary);
+        command.args(["init", "--organization", name, "--data"]).arg(self.data.path());
+        let done = command.envs(self.settings.clone()).output().await?;
+        ensure!(done.status.success(), "resly init: {}", String::from_utf8_lossy(&done.stderr));
+        let made: Value = serde_json::from_slice(&done.stdout)?;
+        Ok(made["admin_key"].as_str().context("resly init printed no key")?.to_owned())
+    }
+}
+
+/// Reads the log until it tells the host's address.
+async fn listening(log: &mut Lines<BufReader<ChildStderr>>) -> Result<String> {
+    let mut last = String::new();
+    while let Some(line) = log.next_line().await? {
+        let entry: Value = serde_json::from_str(&line).unwrap_or_default();
+        if entry["message"] == "listening" {
+            return Ok(entry["url"].as_str().context("no address in the log")?.to_owned());
+        }
+        last = line;
+    }
+    bail!("the host ended before it listened: {last}")
+}
