@@ -14,7 +14,7 @@ RUN apt-get update \
 COPY --chmod=0755 resly /usr/local/bin/resly
 COPY LICENSE README.md /usr/share/doc/resly/
 
-# SQLite's file, the master key that the first start makes outside production, and compiled connectors.
+# SQLite's file, the master key that the first start makes outside production, compiled connectors and search indexes.
 ENV RESLY_DATA=/data \
     RESLY_LISTEN=0.0.0.0:8080
 VOLUME /data

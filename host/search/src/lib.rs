@@ -1,3 +1,16 @@
-//! Search in an organization's knowledge.
+//! Search in an organization's knowledge: by words in every language and by vectors, the same on every store.
+//!
+//! [`Library`] is the way in. What it searches are [`snapshots`] of an organization's knowledge: an index of
+//! [`words`] in the data folder, and [`vectors`] in memory, both derived from the store.
 
 pub mod analysis;
+pub mod anchor;
+pub mod chunk;
+mod fuse;
+mod library;
+mod snapshots;
+mod terms;
+mod vectors;
+mod words;
+
+pub use library::{AddError, Added, Library, NewText};

@@ -15,7 +15,7 @@ use resly_core::{
         sandbox::{ComponentSource, Sandbox},
     },
     counters::Counters,
-    knowledge::{Embedder, library::Library},
+    knowledge::Embedder,
     model::Model,
     time::{Clock, Random, SystemClock},
     turn::{TurnLimits, Turns, live::LiveTurns},
@@ -29,6 +29,7 @@ use resly_http::{
 };
 use resly_manifest::{Auth, Digest, Manifest};
 use resly_sandbox::{CompileBudget, Compiler, SandboxConfig, WasmSandbox};
+use resly_search::Library;
 use resly_service::{
     App,
     accounts::Accounts,
@@ -179,7 +180,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Some(embedder) => embedder,
         None => resly_models::embedder(config.embedder.as_ref()).map_err(ComposeError::Embedder)?,
     };
-    let library = Library::new(Arc::new(store.clone()), embedder, Arc::clone(&clock), Arc::clone(&random));
+    let indexes = config.data.join("search");
+    let library = Library::new(Arc::new(store.clone()), embedder, indexes, Arc::clone(&clock), Arc::clone(&random));
     let turns = Turns {
         store: Arc::new(store.clone()),
         model: match model {

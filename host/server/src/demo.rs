@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use resly_core::{
     connector::connection::{Environment, Owner, Policy},
     id::OrganizationId,
-    knowledge::{KnowledgeStore, library::NewText},
+    knowledge::KnowledgeStore,
     principal::Scope,
 };
 use resly_http::{Api, handbook};
+use resly_search::NewText;
 use resly_service::{
     App,
     connections::{self, ConnectionError, NewConnection},

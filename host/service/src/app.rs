@@ -14,12 +14,12 @@ use resly_core::{
     connector::{account::SealedCredentials, call::Connectors, health::Schedule},
     counters::Counters,
     id::{ConnectionId, OrganizationId},
-    knowledge::library::Library,
     time::{Clock, Random},
     turn::Turns,
 };
 use resly_egress::Egress;
 use resly_sandbox::{ComponentError, WasmSandbox};
+use resly_search::Library;
 use resly_store::Store;
 use resly_vault::{VaultError, Wrapping};
 

@@ -1,13 +1,8 @@
 //! Adds to what an organization knows.
 
 use resly_core::boxed;
-use resly_core::{
-    id::OrganizationId,
-    knowledge::{
-        chunk::Chunk,
-        library::{AddError, Added, Library, NewText},
-    },
-};
+use resly_core::id::OrganizationId;
+use resly_search::{AddError, Added, Library, NewText, chunk::Chunk};
 
 use crate::{App, FieldError};
 

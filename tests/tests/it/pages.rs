@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Response, header};
-use resly_core::knowledge::anchor::Anchors;
 use resly_http::handbook;
+use resly_search::anchor::Anchors;
 use resly_tests::app::TestApp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

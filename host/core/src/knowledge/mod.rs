@@ -1,10 +1,5 @@
-//! Knowledge: a company's sources, their passages and citations, and the ports that store and find them.
-
-pub mod anchor;
-pub mod chunk;
-pub mod fuse;
-mod index;
-pub mod library;
+//! Knowledge: a company's sources, their passages and citations, and the ports that store and find them. The crate
+//! `search` cuts sources into passages and finds them.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -78,11 +73,31 @@ pub struct NewPassage {
     pub vector: Vec<f32>,
 }
 
-/// A vector from the store, for the index.
-#[derive(Clone, Debug)]
+/// A passage from the store, for the index of words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassageText {
+    pub id: PassageId,
+    pub source_id: SourceId,
+    /// Its place within the source, from 0.
+    pub position: u64,
+    pub title: String,
+    pub section: String,
+    pub text: String,
+}
+
+/// A vector from the store, for the index of vectors.
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoredVector {
+    pub source_id: SourceId,
     pub passage: PassageId,
     pub vector: Vec<f32>,
+}
+
+/// How many passages a source has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceSize {
+    pub id: SourceId,
+    pub passages: u32,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -108,18 +123,23 @@ pub trait KnowledgeStore: Send + Sync + 'static {
         id: SourceId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Full-text matches, best first. `query` is a person's text, which the store translates into its own syntax.
-    async fn match_text(
-        &self,
-        organization: OrganizationId,
-        query: &str,
-        limit: usize,
-    ) -> Result<Vec<PassageId>, StoreError>;
     /// A number that increases with every change of an organization's sources.
     async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError>;
-    /// Every vector that `embedder` made for the organization.
-    async fn load_vectors(&self, organization: OrganizationId, embedder: &str)
-    -> Result<Vec<StoredVector>, StoreError>;
+    /// Every source of the organization, in order of the ids. A source never changes; it is added and deleted.
+    async fn source_sizes(&self, organization: OrganizationId) -> Result<Vec<SourceSize>, StoreError>;
+    /// The passages of these sources, in order of source and position. Sources that are gone are left out.
+    async fn load_texts(
+        &self,
+        organization: OrganizationId,
+        sources: &[SourceId],
+    ) -> Result<Vec<PassageText>, StoreError>;
+    /// The vectors that `embedder` made of these sources, in order of source and position.
+    async fn load_vectors(
+        &self,
+        organization: OrganizationId,
+        embedder: &str,
+        sources: &[SourceId],
+    ) -> Result<Vec<StoredVector>, StoreError>;
     /// The passages with these ids, in any order. Ids of other organizations are left out.
     async fn load_passages(&self, organization: OrganizationId, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError>;
 }

@@ -1,7 +1,7 @@
 //! Renders a page's Markdown as HTML: headings get anchors, links between pages lead to pages, HTML is shown as text.
 
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
-use resly_core::knowledge::anchor::Anchors;
+use resly_search::anchor::Anchors;
 
 /// A page's Markdown, rendered.
 pub struct Rendered {

@@ -6,10 +6,11 @@ use resly_core::{
         fault::{Fault, FaultKind},
     },
     error::{EmbedError, StoreError},
-    knowledge::{RetrieveError, library::AddError},
+    knowledge::RetrieveError,
     meter::LimitReached,
     turn::{failure::TurnFailure, store::BeginTurnError},
 };
+use resly_search::AddError;
 use resly_store::KeyChangeError;
 use resly_vault::VaultError;
 

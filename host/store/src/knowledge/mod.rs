@@ -1,13 +1,16 @@
-//! Knowledge: sources, passages, their vectors and their full-text index.
+//! Knowledge: sources, passages and their vectors.
+//!
+//! The host's own search, in `search`, reads them from here. The full-text columns beside them are for those who
+//! query the database themselves.
 
 use resly_core::boxed;
-mod search;
-
 use async_trait::async_trait;
 use resly_core::{
     error::StoreError,
     id::{OrganizationId, PassageId, SourceId},
-    knowledge::{AddSourceError, KnowledgeStore, NewPassage, NewSource, Passage, Source, StoredVector},
+    knowledge::{
+        AddSourceError, KnowledgeStore, NewPassage, NewSource, Passage, PassageText, Source, SourceSize, StoredVector,
+    },
     meter::Meter,
     time::{Period, Timestamp},
 };
@@ -118,6 +121,23 @@ struct PassageRow {
     text: String,
 }
 
+#[derive(sqlx_macros::FromRow)]
+struct TextRow {
+    id: Id,
+    source_id: Id,
+    position: Count,
+    title: String,
+    section: String,
+    text: String,
+}
+
+/// The passages of a list of sources, in their order.
+macro_rules! of_sources {
+    ($list_and_more:literal) => {
+        concat!("WHERE organization_id = $1 AND source_id IN ", $list_and_more, " ORDER BY source_id, position")
+    };
+}
+
 /// Passages with their source's address; what follows is a list of their ids.
 macro_rules! passages {
     () => {
@@ -178,28 +198,6 @@ impl KnowledgeStore for Store {
         .await
     }
 
-    async fn match_text(
-        &self,
-        organization: OrganizationId,
-        query: &str,
-        limit: usize,
-    ) -> Result<Vec<PassageId>, StoreError> {
-        let doing = "search the passages";
-        let terms = search::terms(query);
-        if terms.words.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut db = self.reader(doing).await?;
-        let sql = db.pick(search::SQLITE, search::POSTGRES);
-        let query = match &db {
-            crate::Reader::Sqlite(_) => search::for_sqlite(organization, &terms),
-            crate::Reader::Postgres(_) | crate::Reader::Pooled(_) => search::for_postgres(&terms),
-        };
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found = rows!(db, (Id,), sql, query.as_str(), Id(organization.0), limit).map_err(failed(doing))?;
-        Ok(found.into_iter().map(|(id,)| PassageId(id.0)).collect())
-    }
-
     async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError> {
         let doing = "read the knowledge's version";
         let mut db = self.reader(doing).await?;
@@ -207,22 +205,77 @@ impl KnowledgeStore for Store {
         Ok(found.map_err(failed(doing))?.map_or(0, |(version,)| version.0))
     }
 
+    async fn source_sizes(&self, organization: OrganizationId) -> Result<Vec<SourceSize>, StoreError> {
+        let doing = "count the sources' passages";
+        let mut db = self.reader(doing).await?;
+        let found = rows!(
+            db,
+            (Id, Count),
+            "SELECT id, chunks FROM knowledge_sources WHERE organization_id = $1 ORDER BY id",
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        let size = |(id, chunks): (Id, Count)| SourceSize {
+            id: SourceId(id.0),
+            passages: u32::try_from(chunks.0).unwrap_or(u32::MAX),
+        };
+        Ok(found.into_iter().map(size).collect())
+    }
+
+    async fn load_texts(
+        &self,
+        organization: OrganizationId,
+        sources: &[SourceId],
+    ) -> Result<Vec<PassageText>, StoreError> {
+        let doing = "load the passages of sources";
+        let mut db = self.reader(doing).await?;
+        let sql = db.pick(
+            concat!(
+                "SELECT id, source_id, position, title, section, text FROM passages ",
+                of_sources!("(SELECT value FROM json_each($2))")
+            ),
+            concat!(
+                "SELECT id, source_id, position, title, section, text FROM passages ",
+                of_sources!("(SELECT value::uuid FROM jsonb_array_elements_text($2))")
+            ),
+        );
+        let found = rows!(db, TextRow, sql, Id(organization.0), Json(sources)).map_err(failed(doing))?;
+        let text = |row: TextRow| PassageText {
+            id: PassageId(row.id.0),
+            source_id: SourceId(row.source_id.0),
+            position: row.position.0,
+            title: row.title,
+            section: row.section,
+            text: row.text,
+        };
+        Ok(found.into_iter().map(text).collect())
+    }
+
     async fn load_vectors(
         &self,
         organization: OrganizationId,
         embedder: &str,
+        sources: &[SourceId],
     ) -> Result<Vec<StoredVector>, StoreError> {
         let doing = "load the vectors";
         let mut db = self.reader(doing).await?;
-        let found = rows!(
-            db,
-            (Id, Vec<u8>),
-            "SELECT id, vector FROM passages WHERE organization_id = $1 AND embedder = $2",
-            Id(organization.0),
-            embedder
-        )
-        .map_err(failed(doing))?;
-        let vector = |(id, bytes): (Id, Vec<u8>)| StoredVector { passage: PassageId(id.0), vector: from_bytes(&bytes) };
+        let sql = db.pick(
+            concat!(
+                "SELECT source_id, id, vector FROM passages ",
+                of_sources!("(SELECT value FROM json_each($2)) AND embedder = $3")
+            ),
+            concat!(
+                "SELECT source_id, id, vector FROM passages ",
+                of_sources!("(SELECT value::uuid FROM jsonb_array_elements_text($2)) AND embedder = $3")
+            ),
+        );
+        let found =
+            rows!(db, (Id, Id, Vec<u8>), sql, Id(organization.0), Json(sources), embedder).map_err(failed(doing))?;
+        let vector = |(source, id, bytes): (Id, Id, Vec<u8>)| StoredVector {
+            source_id: SourceId(source.0),
+            passage: PassageId(id.0),
+            vector: from_bytes(&bytes),
+        };
         Ok(found.into_iter().map(vector).collect())
     }
 

@@ -1,10 +1,17 @@
-//! Sources, passages and their search.
+//! Sources and passages, and what the search finds of them.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use resly_core::{
+    error::EmbedError,
     id::{OrganizationId, PassageId, SourceId},
-    knowledge::{AddSourceError, KnowledgeStore, NewPassage, NewSource},
+    knowledge::{AddSourceError, EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, Retriever, SourceSize},
     meter::Meter,
+    testing::{ManualClock, SequenceRandom},
 };
+use resly_search::Library;
+use uuid::Uuid;
 
 use crate::{
     backend::{Backend, at, organization, used, uuid},
@@ -30,6 +37,59 @@ fn passage(text: &str) -> NewPassage {
     NewPassage { id: PassageId(uuid()), section: "Billing".to_owned(), text: text.to_owned(), vector }
 }
 
+/// Counts letters, so that texts have vectors that differ and some that don't.
+struct Letters;
+
+#[async_trait]
+impl Embedder for Letters {
+    fn name(&self) -> &str {
+        "test"
+    }
+
+    fn floor(&self) -> f32 {
+        0.8
+    }
+
+    async fn embed(&self, texts: &[String], _: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError> {
+        Ok(texts.iter().map(|text| vector(text)).collect())
+    }
+}
+
+fn vector(text: &str) -> Vec<f32> {
+    let count = |letter: char| text.chars().filter(|c| *c == letter).count() as f32;
+    let counts: Vec<f32> = ('a'..='z').map(count).collect();
+    let length = counts.iter().map(|x| x * x).sum::<f32>().sqrt().max(1.0);
+    counts.iter().map(|x| x / length).collect()
+}
+
+const KNOWLEDGE: [(&str, &[&str]); 4] = [
+    (
+        "Handbook",
+        &[
+            "A parcel may be late when the weather is bad.",
+            "Refunds are paid within five days. A refund goes to the card that paid.",
+            "The shop opens at nine. Ask for a refund at the desk.",
+            "Our offices are in Lisbon.",
+        ],
+    ),
+    ("Copy", &["The shop opens at nine. Ask for a refund at the desk.", "Our offices are in Lisbon."]),
+    ("Hilfe", &["Rückgaben sind innerhalb von dreißig Tagen möglich.", "Die Erstattung kommt auf das Konto zurück."]),
+    ("帮助", &["订阅费用可以随时退款。", "请联系客服。"]),
+];
+
+/// Questions, and the passages that both stores find, best first: thousands are the source, the rest is the position.
+const QUESTIONS: [(&str, &[u128]); 9] = [
+    ("How do I get REFUNDED?", &[1, 1000, 2]),
+    ("refund", &[1, 1000, 2]),
+    ("parcels Lisbon", &[1001, 3, 0]),
+    ("ofices", &[1001, 3]),
+    ("warranty", &[]),
+    ("Wie lange habe ich für die Rückgabe?", &[2000, 0]),
+    ("erstatung", &[2001]),
+    ("退款", &[3000]),
+    ("xylophone", &[]),
+];
+
 both! {
     async fn a_source_is_stored_counted_found_and_deleted(backend: Backend) {
         let (store, org) = backend.with(&[(Meter::Embeddings, 3)]).await;
@@ -49,11 +109,16 @@ both! {
         assert_eq!((listed.len(), listed[0].chunks, listed[0].id), (1, 2, new.id));
         backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
 
-        let vectors = store.load_vectors(org, "test").await.unwrap();
+        let vectors = store.load_vectors(org, "test", &[new.id]).await.unwrap();
         assert_eq!(vectors.len(), 2);
         assert_eq!(vectors[0].vector, new.passages[0].vector);
-        assert!(store.load_vectors(org, "other").await.unwrap().is_empty());
+        assert!(store.load_vectors(org, "other", &[new.id]).await.unwrap().is_empty());
+        let texts = store.load_texts(org, &[new.id]).await.unwrap();
+        let found: Vec<_> = texts.iter().map(|text| (text.id, text.position, text.text.as_str())).collect();
         let ids: Vec<_> = new.passages.iter().map(|passage| passage.id).collect();
+        assert_eq!(found, [(ids[0], 0, "Money is returned in five days."), (ids[1], 1, "Shipping is free.\u{fffd}")]);
+        assert_eq!((texts[0].title.as_str(), texts[0].section.as_str()), ("Refunds", "Billing"));
+        assert_eq!(store.source_sizes(org).await.unwrap(), [SourceSize { id: new.id, passages: 2 }]);
         let found = store.load_passages(org, &ids).await.unwrap();
         assert_eq!(found.len(), 2);
         let first = found.iter().find(|passage| passage.id == ids[0]).unwrap();
@@ -62,53 +127,75 @@ both! {
         assert!(store.load_passages(org, &[]).await.unwrap().is_empty());
 
         assert!(store.load_passages(stranger, &ids).await.unwrap().is_empty());
-        assert!(store.load_vectors(stranger, "test").await.unwrap().is_empty());
+        assert!(store.load_vectors(stranger, "test", &[new.id]).await.unwrap().is_empty());
+        assert!(store.load_texts(stranger, &[new.id]).await.unwrap().is_empty());
+        assert!(store.source_sizes(stranger).await.unwrap().is_empty());
         assert!(store.list_sources(stranger).await.unwrap().is_empty());
         // Neither database's texts hold U+0000.
         let text = new.text.replace('\0', "\u{fffd}");
         assert_eq!(store.source_text(org, new.id).await.unwrap(), Some(text));
         assert_eq!(store.source_text(stranger, new.id).await.unwrap(), None);
-        assert!(store.match_text(stranger, "money", 5).await.unwrap().is_empty());
         assert!(!store.delete_source(stranger, new.id, at(1)).await.unwrap());
 
-        assert_eq!(store.match_text(org, "money", 5).await.unwrap(), [ids[0]]);
         assert!(store.delete_source(org, new.id, at(1)).await.unwrap());
         assert!(!store.delete_source(org, new.id, at(1)).await.unwrap());
         assert_eq!(store.knowledge_version(org).await.unwrap(), 2);
-        assert!(store.match_text(org, "money", 5).await.unwrap().is_empty());
+        assert!(store.source_sizes(org).await.unwrap().is_empty());
+        assert!(store.load_texts(org, &[new.id]).await.unwrap().is_empty());
         assert!(store.load_passages(org, &ids).await.unwrap().is_empty());
         assert_eq!(used(&store, org, Meter::Embeddings).await, 2, "what was embedded stays counted");
         store.add_source(source(org, "Empty", &[])).await.unwrap();
     }
 
-    async fn the_best_match_comes_first(backend: Backend) {
+    async fn sources_and_passages_come_in_order(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
-        let texts = [
-            "A parcel may be late when the weather is bad.",
-            "Refunds are paid within five days. A refund goes to the card that paid.",
-            "The shop opens at nine. Ask for a refund at the desk.",
-            "Our offices are in Lisbon.",
-        ];
-        let new = source(org, "Handbook", &texts);
-        store.add_source(new.clone()).await.unwrap();
-        // Another organization's passages don't come up, nor does their number matter.
-        let stranger = organization(&store, &[]).await;
-        store.add_source(source(stranger, "Refunds", &["refund refund", "refunds", "refunding"])).await.unwrap();
+        let mut given: Vec<_> = (0..3).map(|_| source(org, "A", &["one", "two"])).collect();
+        for new in given.iter().rev() {
+            store.add_source(new.clone()).await.unwrap();
+        }
+        given.sort_by_key(|new| new.id);
+        let ids: Vec<_> = given.iter().map(|new| new.id).collect();
+        let sizes = store.source_sizes(org).await.unwrap();
+        assert_eq!(sizes.iter().map(|size| size.id).collect::<Vec<_>>(), ids);
+        let expected: Vec<_> = given.iter().flat_map(|new| new.passages.iter().map(|passage| passage.id)).collect();
+        let texts = store.load_texts(org, &ids).await.unwrap();
+        assert_eq!(texts.iter().map(|text| text.id).collect::<Vec<_>>(), expected);
+        let vectors = store.load_vectors(org, "test", &ids).await.unwrap();
+        assert_eq!(vectors.iter().map(|vector| vector.passage).collect::<Vec<_>>(), expected);
+        assert_eq!(store.load_texts(org, &ids[1..2]).await.unwrap().len(), 2);
+    }
 
-        let found = store.match_text(org, "How do I get REFUNDED?", 10).await.unwrap();
-        assert_eq!(found, [new.passages[1].id, new.passages[2].id], "stems match, and more is better");
-        assert_eq!(store.match_text(org, "refund", 1).await.unwrap().len(), 1);
-        assert_eq!(store.match_text(org, "parcels Lisbon", 10).await.unwrap().len(), 2, "any word is a match");
-        let titled = source(org, "Warranty", &["Two years for everything."]);
-        store.add_source(titled.clone()).await.unwrap();
-        assert_eq!(store.match_text(org, "warranty", 10).await.unwrap(), [titled.passages[0].id], "titles count");
-        assert!(store.match_text(org, "xylophone", 10).await.unwrap().is_empty());
+    async fn what_the_search_finds_and_its_order_do_not_depend_on_the_store(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let stranger = organization(&store, &[]).await;
+        for (n, (title, texts)) in KNOWLEDGE.iter().enumerate() {
+            let mut new = source(org, title, texts);
+            // The same ids on both stores; equal passages are told apart by them alone.
+            new.id = SourceId(Uuid::from_u128(100 - n as u128));
+            for (at, passage) in new.passages.iter_mut().enumerate() {
+                passage.id = PassageId(Uuid::from_u128((1000 * n + at) as u128));
+                passage.vector = vector(&passage.text);
+            }
+            store.add_source(new).await.unwrap();
+            store.add_source(source(stranger, title, texts)).await.unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, random) = (Arc::new(ManualClock::default()), Arc::new(SequenceRandom::default()));
+        let library = Library::new(Arc::new(store), Arc::new(Letters), folder.path().to_owned(), clock, random);
+        for (question, expected) in QUESTIONS {
+            let passages = library.retrieve(org, question, 6).await.unwrap();
+            let found: Vec<u128> = passages.iter().map(|passage| passage.id.0.as_u128()).collect();
+            assert_eq!(found, expected, "{question}");
+        }
     }
 
     async fn nothing_that_is_typed_is_an_error(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let new = source(org, "Refunds", &["Don't panic: a refund for you, naïve 東京 user."]);
         store.add_source(new.clone()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, random) = (Arc::new(ManualClock::default()), Arc::new(SequenceRandom::default()));
+        let library = Library::new(Arc::new(store), Arc::new(Letters), folder.path().to_owned(), clock, random);
         let long = "refund \" OR (".repeat(10_000);
         let nasty = [
             "", " ", "\"", "'", "\"\"\"", "refund\"", "\"refund", "refund*", "^refund", "refund AND", "NOT refund", "OR",
@@ -117,9 +204,10 @@ both! {
             "東京", "%_", "$1", "'; DROP TABLE passages; --", "\u{202e}refund", "e\u{301}", "ſ", "İ", "\u{1d7d8}²", long.as_str(),
         ];
         for typed in nasty {
-            let found = store.match_text(org, typed, 5).await.unwrap_or_else(|error| panic!("{typed:.40}: {error}"));
+            let found = library.retrieve(org, typed, 5).await.unwrap_or_else(|error| panic!("{typed:.40}: {error}"));
             let words: Vec<_> = typed.split(|c: char| !c.is_alphanumeric()).collect();
-            assert_eq!(found.len(), usize::from(words.contains(&"refund") || words.contains(&"東京")), "{typed:.40}");
+            let known = ["refund", "東京", "a"].iter().any(|known| words.contains(known));
+            assert_eq!(found.len(), usize::from(known), "{typed:.40}");
         }
     }
 }

@@ -1,41 +1,43 @@
-//! The library: adds sources, and finds passages by full text and by vectors, fused by rank.
+//! The library: adds sources, and finds passages by words and by vectors, fused by rank.
 //!
-//! A search needs two store calls when nothing has changed: the full-text match, and loading the passages. The
-//! knowledge version tells whether the vectors in memory are current. It is read at most once a second for each
-//! organization. So a source that was added on this host is found by the next question, and one that was added on
-//! another host within a second. A deleted source is never found, because its passages can't be loaded.
+//! A search needs one store call when nothing has changed: loading the passages. The knowledge version tells whether the
+//! snapshot that is searched is current. It is read at most once a second for each organization. A source is in the
+//! snapshot of this host when the request that adds it ends, and in those of other hosts a second later. A deleted source
+//! is never found, because its passages can't be loaded.
 
-use crate::boxed;
-use std::{sync::Arc, time::Duration};
+use resly_core::boxed;
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use moka::{
-    future::Cache,
-    ops::compute::{CompResult, Op},
-};
-
-use super::{
-    AddSourceError, EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, Passage, RetrieveError, Retriever,
-    anchor::section_url,
-    chunk::{Chunk, chunk},
-    fuse::fuse,
-    index::VectorIndex,
-};
-use crate::{
+use moka::future::Cache;
+use resly_core::{
     error::{EmbedError, StoreError},
     id::{OrganizationId, PassageId, SourceId},
+    knowledge::{
+        AddSourceError, EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, Passage, RetrieveError, Retriever,
+    },
     meter::LimitReached,
     time::{Clock, Random},
 };
 
+use crate::{
+    anchor::section_url,
+    chunk::{Chunk, chunk},
+    fuse::fuse,
+    snapshots::{Snapshot, Snapshots},
+    words::{Typing, WordsError},
+};
+
 /// How long a knowledge version is used without asking the store.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long a question waits for its vector. Without it, the answer relies on full text alone.
+/// How long a question waits for its vector. Without it, the answer relies on words alone.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Bytes of vectors in memory for all organizations, unless the host sets another bound.
-const INDEX_BYTES: u64 = 256 << 20;
-/// How long an organization's vectors stay in memory after their last use.
-const INDEX_IDLE: Duration = Duration::from_secs(1800);
+/// Bytes of snapshots in memory for all organizations, unless the host sets another bound.
+const SNAPSHOT_BYTES: u64 = 256 << 20;
 /// The most bytes of a question that are searched for. The rest seldom says what it is about.
 const LONGEST_QUERY: usize = 2000;
 /// Ranked candidates of each kind for each requested passage.
@@ -43,6 +45,10 @@ const CANDIDATES: usize = 4;
 /// A scan with more multiplications than this runs on a blocking thread, because it would delay the answers that stream
 /// on this one.
 const LONG_SCAN: usize = 8_000_000;
+/// The words of more passages than this are searched on a blocking thread, for the same reason.
+const MANY_PASSAGES: usize = 5_000;
+/// After so long without a search, the pages of an index may have left memory, and reading them blocks.
+const COLD: Duration = Duration::from_secs(300);
 /// Texts that the embedder gets at once.
 const BATCH: usize = 64;
 /// The most chunks of one source.
@@ -97,35 +103,37 @@ pub struct Library {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     versions: Cache<OrganizationId, u64>,
-    indexes: Cache<OrganizationId, Arc<VectorIndex>>,
+    snapshots: Snapshots,
 }
 
 impl Library {
+    /// `folder` is for the indexes, one folder for each organization. They are made anew when they are lost.
     pub fn new(
         store: Arc<dyn KnowledgeStore>,
         embedder: Arc<dyn Embedder>,
+        folder: PathBuf,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
-        Self::with_index_bytes(store, embedder, clock, random, INDEX_BYTES)
+        Self::with_snapshot_bytes(store, embedder, folder, clock, random, SNAPSHOT_BYTES)
     }
 
-    /// A library with its own bound on the vectors in memory.
-    pub fn with_index_bytes(
+    /// A library with its own bound on the snapshots in memory.
+    pub fn with_snapshot_bytes(
         store: Arc<dyn KnowledgeStore>,
         embedder: Arc<dyn Embedder>,
+        folder: PathBuf,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-        index_bytes: u64,
+        bytes: u64,
     ) -> Self {
-        let weight = |_: &OrganizationId, index: &Arc<VectorIndex>| u32::try_from(index.bytes()).unwrap_or(u32::MAX);
         Self {
+            snapshots: Snapshots::new(Arc::clone(&store), Arc::clone(&embedder), folder, bytes),
             store,
             embedder,
             clock,
             random,
             versions: Cache::builder().max_capacity(100_000).time_to_live(FRESH).build(),
-            indexes: Cache::builder().max_capacity(index_bytes).weigher(weight).time_to_idle(INDEX_IDLE).build(),
         }
     }
 
@@ -180,7 +188,7 @@ impl Library {
             created_at: now,
         };
         self.store.add_source(source).await?;
-        self.versions.invalidate(&organization).await;
+        self.changed(organization).await;
         Ok(Added { id, chunks: count })
     }
 
@@ -190,6 +198,19 @@ impl Library {
         let removed = self.store.delete_source(organization, id, self.clock.now()).await?;
         self.versions.invalidate(&organization).await;
         Ok(removed)
+    }
+
+    /// Brings the index up to date after a source was added. The source is stored, so a failure here is no failure of
+    /// the request: the next search tries again.
+    async fn changed(&self, organization: OrganizationId) {
+        self.versions.invalidate(&organization).await;
+        let updated = async {
+            let version = self.version(organization).await?;
+            self.snapshots.update(organization, version).await
+        };
+        if let Err(error) = updated.await {
+            tracing::warn!(%organization, %error, "a new source isn't indexed yet");
+        }
     }
 
     /// Embeds passages with their title and section, which often contain the word that people search for.
@@ -226,78 +247,25 @@ impl Library {
         asked.map_err(|error| (*error).clone())
     }
 
-    /// The vectors of `version` or later. They are loaded once for all callers.
-    async fn index(&self, organization: OrganizationId, version: u64) -> Result<Arc<VectorIndex>, StoreError> {
-        if let Some(index) = self.indexes.get(&organization).await
-            && index.version == version
-        {
-            return Ok(index);
-        }
-        let load = |entry: Option<moka::Entry<OrganizationId, Arc<VectorIndex>>>| async move {
-            if entry.is_some_and(|entry| entry.value().version >= version) {
-                return Ok(Op::Nop);
-            }
-            let vectors = self.store.load_vectors(organization, self.embedder.name()).await?;
-            Ok::<_, StoreError>(Op::Put(Arc::new(VectorIndex::new(version, vectors))))
-        };
-        match self.indexes.entry(organization).and_try_compute_with(load).await? {
-            CompResult::Unchanged(entry) | CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) => {
-                Ok(entry.into_value())
-            }
-            // Unreachable: the closure never removes an entry.
-            CompResult::StillNone(_) | CompResult::Removed(_) => Ok(Arc::new(VectorIndex::new(version, Vec::new()))),
-        }
-    }
-
-    /// The passages whose vectors are nearest to the question's.
-    async fn match_vectors(
-        &self,
-        organization: OrganizationId,
-        version: u64,
-        query: &str,
-        limit: usize,
-    ) -> Result<Vec<PassageId>, StoreError> {
-        let index = self.index(organization, version).await?;
-        if index.is_empty() {
-            return Ok(Vec::new());
-        }
-        let Some(vector) = self.embed_query(query).await else { return Ok(Vec::new()) };
-        let floor = self.embedder.floor();
-        if index.work() < LONG_SCAN {
-            return Ok(index.nearest(&vector, floor, limit));
-        }
-        let scan = tokio::task::spawn_blocking(move || index.nearest(&vector, floor, limit));
-        Ok(scan.await.unwrap_or_default())
-    }
-
-    async fn embed_query(&self, query: &str) -> Option<Vec<f32>> {
-        let query = [query.to_owned()];
-        let made = tokio::time::timeout(PATIENCE, self.embedder.embed(&query, EmbedAs::Query)).await;
-        match made {
-            Ok(Ok(vectors)) => vectors.into_iter().next(),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "searching by full text alone");
-                None
-            }
-            Err(_) => {
-                tracing::warn!(embedder = self.embedder.name(), "searching by full text alone: the embedder is slow");
-                None
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl Retriever for Library {
-    async fn retrieve(
+    /// As [`Retriever::retrieve`] for a question that is being typed: its last word may be the beginning of one.
+    pub async fn retrieve_as_you_type(
         &self,
         organization: OrganizationId,
         query: &str,
         limit: usize,
     ) -> Result<Vec<Passage>, RetrieveError> {
-        let query = query.trim();
+        self.find(organization, query.trim_start(), limit, Typing::Unfinished).await
+    }
+
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        query: &str,
+        limit: usize,
+        typing: Typing,
+    ) -> Result<Vec<Passage>, RetrieveError> {
         let query = &query[..query.floor_char_boundary(LONGEST_QUERY)];
-        if query.is_empty() || limit == 0 {
+        if query.trim().is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
         // An organization whose knowledge never changed has no sources.
@@ -305,12 +273,16 @@ impl Retriever for Library {
         if version == 0 {
             return Ok(Vec::new());
         }
+        let Some(snapshot) = self.snapshots.get(organization, version).await? else {
+            tracing::warn!(%organization, "the knowledge is still being indexed; nothing is found meanwhile");
+            return Ok(Vec::new());
+        };
         let candidates = limit.saturating_mul(CANDIDATES);
-        let (by_text, by_vector) = futures::try_join!(
-            self.store.match_text(organization, query, candidates),
-            self.match_vectors(organization, version, query, candidates),
-        )?;
-        let mut fused = fuse(&[&by_text, &by_vector]);
+        let (by_words, by_vector) = futures::join!(
+            self.match_words(organization, &snapshot, query, typing, candidates),
+            self.match_vectors(&snapshot, query, candidates),
+        );
+        let mut fused = fuse(&[&by_words, &by_vector]);
         fused.truncate(limit);
         if fused.is_empty() {
             return Ok(Vec::new());
@@ -325,6 +297,79 @@ impl Retriever for Library {
             passage.url = passage.url.take().map(|url| section_url(&url, &passage.section));
         }
         Ok(passages)
+    }
+
+    /// The passages that have the question's words, best first.
+    async fn match_words(
+        &self,
+        organization: OrganizationId,
+        snapshot: &Arc<Snapshot>,
+        query: &str,
+        typing: Typing,
+        limit: usize,
+    ) -> Vec<PassageId> {
+        let Some(words) = snapshot.words.clone() else { return Vec::new() };
+        let now = self.clock.now().micros();
+        let before = snapshot.searched_at.swap(now, Ordering::Relaxed);
+        let cold = now.saturating_sub(before) > i64::try_from(COLD.as_micros()).unwrap_or(i64::MAX);
+        let found = if cold || words.passages() > MANY_PASSAGES {
+            let query = query.to_owned();
+            let search = tokio::task::spawn_blocking(move || words.search(&query, typing, limit));
+            search.await.unwrap_or_else(|error| Err(WordsError::Index(error.to_string())))
+        } else {
+            words.search(query, typing, limit)
+        };
+        match found {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%organization, %error, "the search index is broken and is made anew; searching vectors alone");
+                self.snapshots.discard(organization, snapshot).await;
+                Vec::new()
+            }
+        }
+    }
+
+    /// The passages whose vectors are nearest to the question's.
+    async fn match_vectors(&self, snapshot: &Arc<Snapshot>, query: &str, limit: usize) -> Vec<PassageId> {
+        if snapshot.vectors.is_empty() {
+            return Vec::new();
+        }
+        let Some(vector) = self.embed_query(query).await else { return Vec::new() };
+        let floor = self.embedder.floor();
+        if snapshot.vectors.work() < LONG_SCAN {
+            return snapshot.vectors.nearest(&vector, floor, limit);
+        }
+        let snapshot = Arc::clone(snapshot);
+        let scan = tokio::task::spawn_blocking(move || snapshot.vectors.nearest(&vector, floor, limit));
+        scan.await.unwrap_or_default()
+    }
+
+    async fn embed_query(&self, query: &str) -> Option<Vec<f32>> {
+        let query = [query.to_owned()];
+        let made = tokio::time::timeout(PATIENCE, self.embedder.embed(&query, EmbedAs::Query)).await;
+        match made {
+            Ok(Ok(vectors)) => vectors.into_iter().next(),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "searching by words alone");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(embedder = self.embedder.name(), "searching by words alone: the embedder is slow");
+                None
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Retriever for Library {
+    async fn retrieve(
+        &self,
+        organization: OrganizationId,
+        query: &str,
+        limit: usize,
+    ) -> Result<Vec<Passage>, RetrieveError> {
+        self.find(organization, query.trim(), limit, Typing::Finished).await
     }
 }
 

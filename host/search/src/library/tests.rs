@@ -1,0 +1,150 @@
+//! The library over a store in memory.
+
+mod fakes;
+mod updates;
+
+use std::sync::atomic::Ordering;
+
+use self::fakes::*;
+use super::*;
+
+#[tokio::test]
+async fn what_both_ways_find_comes_first_and_what_none_finds_stays_away() {
+    let setup = Setup::new();
+    let library = &setup.library;
+    library.add(ORG, text("A", "Some words about a parcel.")).await.unwrap();
+    library.add(ORG, text("B", "You pay at the end.")).await.unwrap();
+    library.add(ORG, text("C", "# Cards\n\nWe take cards; you pay by card.")).await.unwrap();
+    assert_eq!(titles(library, ORG, "pay card").await, ["C:Cards", "B:"]);
+    assert_eq!(titles(library, ORG, "card for money").await, ["C:Cards", "B:"]);
+    assert_eq!(titles(library, ORG, "money").await, ["B:", "C:Cards"]);
+    assert!(titles(library, ORG, "weather").await.is_empty());
+    let scores: Vec<f32> = library.retrieve(ORG, "pay card", 5).await.unwrap().iter().map(|p| p.score).collect();
+    assert!(scores[0] >= scores[1] && scores[1] > 0.0);
+}
+
+#[tokio::test]
+async fn a_question_costs_one_store_call_once_all_is_known() {
+    let setup = Setup::new();
+    let (library, store) = (&setup.library, &setup.store);
+    library.add(ORG, text("A", "You pay.")).await.unwrap();
+    assert_eq!(store.counts(), [1, 1, 1, 0], "the request that adds a source indexes it");
+    titles(library, ORG, "pay").await;
+    titles(library, ORG, "pay").await;
+    assert_eq!(store.counts(), [0, 0, 0, 2]);
+}
+
+#[tokio::test]
+async fn nothing_known_costs_next_to_nothing() {
+    let setup = Setup::new();
+    let (library, store, embedder) = (&setup.library, &setup.store, &setup.embedder);
+    assert!(titles(library, ORG, "pay").await.is_empty());
+    assert!(titles(library, ORG, "pay").await.is_empty());
+    assert!(titles(library, ORG, "  ").await.is_empty());
+    let counts = store.counts();
+    assert_eq!(counts[TEXTS] + counts[VECTORS] + counts[PASSAGES], 0);
+    assert!(embedder.batches.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_added_or_removed_counts_for_the_next_question() {
+    let setup = Setup::new();
+    let library = &setup.library;
+    library.add(ORG, text("A", "You pay.")).await.unwrap();
+    assert_eq!(titles(library, ORG, "money").await, ["A:"]);
+    let added = library.add(ORG, text("B", "Money back.")).await.unwrap();
+    assert_eq!(titles(library, ORG, "money").await.len(), 2);
+    assert!(library.remove(ORG, added.id).await.unwrap());
+    assert!(!library.remove(ORG, added.id).await.unwrap());
+    assert_eq!(titles(library, ORG, "money").await, ["A:"]);
+}
+
+#[tokio::test]
+async fn a_source_that_was_deleted_behind_its_back_is_not_found() {
+    let setup = Setup::new();
+    let (library, store) = (&setup.library, &setup.store);
+    let added = library.add(ORG, text("A", "You pay.")).await.unwrap();
+    assert_eq!(titles(library, ORG, "money").await.len(), 1);
+    store.delete_source(ORG, added.id, now()).await.unwrap();
+    assert!(titles(library, ORG, "money").await.is_empty());
+}
+
+#[tokio::test]
+async fn organizations_do_not_meet() {
+    let setup = Setup::new();
+    let library = &setup.library;
+    library.add(ORG, text("A", "You pay.")).await.unwrap();
+    library.add(OTHER, text("B", "They pay.")).await.unwrap();
+    assert_eq!(titles(library, ORG, "pay money").await, ["A:"]);
+    assert_eq!(titles(library, OTHER, "pay money").await, ["B:"]);
+}
+
+#[tokio::test]
+async fn an_embedder_that_is_down_leaves_the_full_text() {
+    let setup = Setup::new();
+    let (library, store, embedder) = (&setup.library, &setup.store, &setup.embedder);
+    library.add(ORG, text("A", "You pay.")).await.unwrap();
+    embedder.down.store(true, Ordering::Relaxed);
+    assert_eq!(titles(library, ORG, "pay").await, ["A:"]);
+    assert!(matches!(library.add(ORG, text("B", "x")).await, Err(AddError::Embed(_))));
+    assert_eq!(store.sources.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_source_is_cut_embedded_in_batches_and_stored_whole() {
+    let setup = Setup::new();
+    let (library, store, embedder) = (&setup.library, &setup.store, &setup.embedder);
+    let long: String = (0..150).map(|n| format!("# H{n}\n\nText {n}.\n\n")).collect();
+    let added = library.add(ORG, text("Long", &long)).await.unwrap();
+    assert_eq!(added.chunks, 150);
+    assert_eq!(*embedder.batches.lock().unwrap(), [64, 64, 22]);
+    let sources = store.sources.lock().unwrap();
+    assert_eq!(sources[0].text, long);
+    assert_eq!(sources[0].embedder, "topics");
+    assert_eq!(sources[0].passages[149].section, "H149");
+    let ids: std::collections::HashSet<_> = sources[0].passages.iter().map(|passage| passage.id).collect();
+    assert_eq!(ids.len(), 150);
+}
+
+#[tokio::test]
+async fn refusals_have_their_names() {
+    let setup = Setup::new();
+    let (library, store) = (&setup.library, &setup.store);
+    assert!(matches!(library.add(ORG, text("A", " \n ")).await, Err(AddError::Empty)));
+    store.full.store(true, Ordering::Relaxed);
+    assert!(matches!(library.add(ORG, text("A", "x")).await, Err(AddError::Limit(_))));
+}
+
+#[tokio::test]
+async fn many_questions_at_once_load_the_vectors_once() {
+    let setup = Setup::new();
+    let (library, store) = (&setup.library, &setup.store);
+    library.add(ORG, text("A", "You pay.")).await.unwrap();
+    store.counts();
+    let again = setup.again();
+    let all = (0..20).map(|_| titles(&again, ORG, "money"));
+    assert!(futures::future::join_all(all).await.iter().all(|found| found.len() == 1));
+    let counts = store.counts();
+    assert_eq!((counts[VERSION], counts[TEXTS], counts[VECTORS]), (1, 0, 1), "the words are in the data folder");
+}
+
+#[tokio::test]
+async fn a_title_is_not_repeated_as_a_section() {
+    let setup = Setup::new();
+    let library = &setup.library;
+    let pages = "# Pay\n\nHow to pay.\n\n## Cards\n\nYou pay by card.\n\n# Payday\n\nWe pay.";
+    library.add(ORG, text("Pay", pages)).await.unwrap();
+    let mut found = titles(library, ORG, "pay").await;
+    found.sort();
+    assert_eq!(found, ["Pay:", "Pay:Cards", "Pay:Payday"]);
+}
+
+#[tokio::test]
+async fn the_beginning_of_a_word_finds_while_it_is_being_typed() {
+    let setup = Setup::new();
+    let library = &setup.library;
+    library.add(ORG, text("A", "A zebra.")).await.unwrap();
+    assert!(titles(library, ORG, "zeb").await.is_empty());
+    assert_eq!(library.retrieve_as_you_type(ORG, " zeb", 5).await.unwrap().len(), 1);
+    assert!(library.retrieve_as_you_type(ORG, "zeb ", 5).await.unwrap().is_empty());
+}

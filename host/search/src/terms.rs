@@ -1,0 +1,250 @@
+//! The terms of the index: what the analysis makes of a passage, and of a question.
+//!
+//! A term is a token with a letter before it that says which of the analysis' two fields it is in, because an index
+//! keeps both in one list of terms.
+
+use resly_core::knowledge::PassageText;
+use tantivy::tokenizer;
+
+pub use crate::analysis::Language;
+use crate::analysis::{Field, Kind, Token, analyze, detect, detect_among, is_stop};
+
+/// More words of a question add noise and cost, no meaning.
+const WORDS: usize = 48;
+/// A longer phrase is nobody's heading.
+const PHRASE: usize = 8;
+/// The languages besides its own in which a question's words are looked for.
+const OTHER_LANGUAGES: usize = 3;
+/// The bytes of a source that tell its language.
+const SAMPLE: usize = 4000;
+
+/// A part of a passage, in terms.
+pub struct PassageTerms {
+    pub tokens: Vec<tokenizer::Token>,
+    /// How many words it has.
+    pub words: u64,
+}
+
+/// What is looked for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Question {
+    pub language: Language,
+    pub words: Vec<Word>,
+    /// The exact words in their order, when a heading may have them; else empty.
+    pub phrase: Vec<String>,
+}
+
+/// A word of a question. Its terms are alternatives.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    pub terms: Vec<Term>,
+    /// Whether it says what the question is about.
+    pub telling: bool,
+    /// Whether more of it may follow.
+    pub unfinished: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    pub text: String,
+    pub kind: Kind,
+}
+
+impl Term {
+    /// As the index has it.
+    pub fn key(&self) -> String {
+        key(self.kind.field(), &self.text)
+    }
+}
+
+/// A token as the index has it.
+pub fn key(field: Field, text: &str) -> String {
+    let mut key = String::with_capacity(text.len() + 1);
+    key.push(match field {
+        Field::Words => 'w',
+        Field::Stems => 's',
+    });
+    key.push_str(text);
+    key
+}
+
+/// The token of a term of the index.
+pub fn token(key: &str) -> &str {
+    key.get(1..).unwrap_or_default()
+}
+
+/// A language as a number, which stays the same when the analysis learns others.
+pub fn number(language: Language) -> u64 {
+    language.code().bytes().fold(0, |number, byte| number << 8 | u64::from(byte))
+}
+
+/// The language of a number.
+pub fn from_number(given: u64) -> Option<Language> {
+    Language::ALL.iter().copied().find(|language| number(*language) == given)
+}
+
+/// The language of a source, which its passages show.
+pub fn language(passages: &[PassageText]) -> Language {
+    let mut sample = String::new();
+    for passage in passages {
+        for text in [&passage.title, &passage.section, &passage.text] {
+            sample.push_str(text);
+            sample.push('\n');
+        }
+        if sample.len() > SAMPLE {
+            break;
+        }
+    }
+    sample.truncate(sample.floor_char_boundary(SAMPLE));
+    detect(&sample)
+}
+
+/// The terms of a part of a passage.
+pub fn of_passage(text: &str, language: Language) -> PassageTerms {
+    let tokens = analyze(text, language);
+    let mut words = 0;
+    let mut last = None;
+    for token in &tokens {
+        words += u64::from(last != Some(token.position));
+        last = Some(token.position);
+    }
+    let token = |token: Token| tokenizer::Token {
+        offset_from: token.offset.start,
+        offset_to: token.offset.end,
+        position: token.position as usize,
+        text: key(token.kind.field(), &token.text),
+        position_length: 1,
+    };
+    PassageTerms { tokens: tokens.into_iter().map(token).collect(), words }
+}
+
+impl Question {
+    /// A question for passages in these languages, the most frequent first.
+    pub fn new(text: &str, languages: &[Language]) -> Self {
+        let language = detect_among(text, languages);
+        let tokens = analyze(text, language);
+        let phrase = phrase(&tokens);
+        let mut words: Vec<(u32, Word)> = Vec::new();
+        for token in tokens.into_iter().filter(|token| token.kind.asks()) {
+            let telling = token.kind == Kind::Exact && !is_stop(&token.text, language);
+            let term = Term { text: token.text, kind: token.kind };
+            match words.last_mut() {
+                Some((position, word)) if *position == token.position => {
+                    word.telling |= telling;
+                    word.terms.push(term);
+                }
+                _ => words.push((token.position, Word { terms: vec![term], telling, unfinished: false })),
+            }
+        }
+        for other in languages.iter().filter(|other| **other != language).take(OTHER_LANGUAGES) {
+            for token in analyze(text, *other).into_iter().filter(|token| token.kind.field() == Field::Stems) {
+                let Ok(at) = words.binary_search_by_key(&token.position, |(position, _)| *position) else { continue };
+                let term = Term { text: token.text, kind: token.kind };
+                if !words[at].1.terms.contains(&term) {
+                    words[at].1.terms.push(term);
+                }
+            }
+        }
+        let mut asked: Vec<Word> = Vec::new();
+        for (_, word) in words {
+            if !asked.contains(&word) {
+                asked.push(word);
+            }
+        }
+        // Of a long question, what tells something.
+        if asked.len() > WORDS {
+            let mut left = WORDS;
+            asked.retain(|word| {
+                let kept = word.telling && left > 0;
+                left -= usize::from(kept);
+                kept
+            });
+        }
+        Self { language, words: asked, phrase }
+    }
+
+    /// A question that is being typed: its last word may be the beginning of one.
+    pub fn as_you_type(text: &str, languages: &[Language]) -> Self {
+        let mut question = Self::new(text, languages);
+        if let Some(last) = question.words.last_mut().filter(|_| text.ends_with(char::is_alphanumeric)) {
+            last.unfinished = true;
+            last.telling = true;
+        }
+        question
+    }
+}
+
+/// The exact words one after the other, if they are two or more and a heading may have as many.
+fn phrase(tokens: &[Token]) -> Vec<String> {
+    let mut words: Vec<(u32, String)> = Vec::new();
+    for token in tokens.iter().filter(|token| token.kind == Kind::Exact) {
+        match words.last_mut() {
+            // The shortest stands for itself alone, where the whole of an identifier stands for all its parts.
+            Some((position, word)) if *position == token.position => {
+                if token.text.len() < word.len() {
+                    word.clone_from(&token.text);
+                }
+            }
+            _ => words.push((token.position, token.text.clone())),
+        }
+    }
+    let consecutive = words.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0);
+    let fits = (2..=PHRASE).contains(&words.len()) && consecutive;
+    if fits { words.into_iter().map(|(_, word)| word).collect() } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(question: &Question) -> Vec<(&str, bool)> {
+        let exact = |word: &Word| word.terms.iter().position(|term| term.kind == Kind::Exact).unwrap();
+        question.words.iter().map(|word| (word.terms[exact(word)].text.as_str(), word.telling)).collect()
+    }
+
+    #[test]
+    fn a_question_is_its_words_once_each_and_the_phrase_of_a_heading() {
+        let question = Question::new("What is Resly? Is it RESLY", &[Language::English]);
+        assert_eq!(words(&question), [("what", false), ("is", false), ("resly", true), ("it", false)]);
+        assert_eq!(question.phrase, ["what", "is", "resly", "is", "it", "resly"]);
+        assert!(Question::new("refunds?", &[Language::English]).phrase.is_empty());
+        assert!(Question::new(&"word ".repeat(9), &[]).phrase.is_empty(), "no heading is that long");
+        assert!(Question::new("🤷‍♀️ … \0 ()", &[]).words.is_empty());
+    }
+
+    #[test]
+    fn words_are_looked_for_in_the_languages_of_the_sources() {
+        let stems = |languages: &[Language]| -> Vec<String> {
+            let question = Question::new("Kündigungen", languages);
+            let terms = question.words.into_iter().flat_map(|word| word.terms);
+            terms.filter(|term| term.kind == Kind::Stem).map(|term| term.text).collect()
+        };
+        let german = stems(&[Language::German]);
+        assert!(!german.is_empty());
+        let both = stems(&[Language::English, Language::German]);
+        assert!(german.iter().all(|stem| both.contains(stem)), "{german:?} {both:?}");
+    }
+
+    #[test]
+    fn the_longest_question_is_a_short_query() {
+        let long: String = (0..20_000).map(|n| format!("w{n} ")).collect();
+        assert_eq!(Question::new(&long, &[Language::English]).words.len(), WORDS);
+        let long = "the ".repeat(20_000) + "refund";
+        assert_eq!(words(&Question::new(&long, &[Language::English])), [("the", false), ("refund", true)]);
+    }
+
+    #[test]
+    fn only_a_word_without_an_end_is_unfinished() {
+        let unfinished = |text| Question::as_you_type(text, &[Language::English]).words.last().unwrap().unfinished;
+        assert!(unfinished("five deliv"));
+        assert!(!unfinished("five deliv ") && !unfinished("five deliv."));
+    }
+
+    #[test]
+    fn a_language_keeps_its_number() {
+        for language in Language::ALL {
+            assert_eq!(from_number(number(*language)), Some(*language));
+        }
+        assert_eq!((number(Language::English), from_number(0)), (0x656e, None));
+    }
+}

@@ -1,0 +1,92 @@
+//! The words of one organization's passages, on disk and mapped into memory, and the search in them.
+//!
+//! An index is derived from the store: when it is lost, broken or of another format, it is made anew. Its contents are
+//! read once, when a [`WordIndex`] is made, and don't change under a search. A [`WordsUpdate`] writes beside it.
+
+mod directory;
+mod rank;
+mod schema;
+mod segment;
+mod typos;
+mod update;
+
+use std::{collections::HashSet, path::PathBuf};
+
+use resly_core::{
+    error::StoreError,
+    id::{PassageId, SourceId},
+};
+
+use crate::terms::Question;
+
+pub use self::{segment::WordIndex, update::WordsUpdate};
+
+/// Where an index is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    Folder(PathBuf),
+    /// For a folder that can't be used. It is gone with its [`WordIndex`].
+    Memory,
+}
+
+/// Whether a question is whole, or its last word may be the beginning of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typing {
+    Finished,
+    Unfinished,
+}
+
+/// Why an index can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum WordsError {
+    #[error("another process is writing {}", .0.display())]
+    Busy(PathBuf),
+    #[error("it has the format {found} instead of {expected}")]
+    Format { found: String, expected: &'static str },
+    #[error("these files are damaged: {0}")]
+    Damaged(String),
+    #[error("its folder can't be used: {0}")]
+    Folder(#[from] std::io::Error),
+    #[error("{0}")]
+    Index(String),
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<tantivy::TantivyError> for WordsError {
+    fn from(error: tantivy::TantivyError) -> Self {
+        Self::Index(error.to_string())
+    }
+}
+
+impl WordIndex {
+    /// Whether it holds these sources and no others.
+    pub fn has_exactly(&self, sources: &HashSet<SourceId>) -> bool {
+        self.sources.len() == sources.len() && self.sources.iter().all(|source| sources.contains(source))
+    }
+
+    /// How many passages it holds.
+    pub fn passages(&self) -> usize {
+        self.passages
+    }
+
+    /// The passages that have words of the question, best first. None when no telling word is found.
+    pub fn search(&self, question: &str, typing: Typing, limit: usize) -> Result<Vec<PassageId>, WordsError> {
+        guarded(|| {
+            let question = match typing {
+                Typing::Finished => Question::new(question, &self.languages),
+                Typing::Unfinished => Question::as_you_type(question, &self.languages),
+            };
+            rank::search(self, &question, limit)
+        })
+    }
+}
+
+/// Files that are broken in a way that no checksum tells may make their reader panic.
+fn guarded<T>(search: impl FnOnce() -> Result<T, WordsError>) -> Result<T, WordsError> {
+    let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(search));
+    found.unwrap_or_else(|_| Err(WordsError::Index("the search panicked".to_owned())))
+}
+
+#[cfg(test)]
+mod tests;

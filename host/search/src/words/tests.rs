@@ -1,0 +1,227 @@
+//! The index of words over passages that a test names.
+
+use resly_core::knowledge::PassageText;
+use uuid::Uuid;
+
+use super::*;
+
+/// A passage: its source, title, section and text. Its id is its place in the list, from 0.
+type Given<'a> = (u128, &'a str, &'a str, &'a str);
+
+fn passages(given: &[Given<'_>]) -> Vec<PassageText> {
+    let passage = |(n, (source, title, section, text)): (usize, &Given<'_>)| PassageText {
+        id: PassageId(Uuid::from_u128(n as u128)),
+        source_id: SourceId(Uuid::from_u128(*source)),
+        position: n as u64,
+        title: (*title).to_owned(),
+        section: (*section).to_owned(),
+        text: (*text).to_owned(),
+    };
+    given.iter().enumerate().map(passage).collect()
+}
+
+fn index(given: &[Given<'_>]) -> WordIndex {
+    WordsUpdate::open(&Place::Memory, false).unwrap().add(&passages(given)).unwrap().commit().unwrap()
+}
+
+fn search(index: &WordIndex, question: &str) -> Vec<u128> {
+    index.search(question, Typing::Finished, 10).unwrap().into_iter().map(|passage| passage.0.as_u128()).collect()
+}
+
+fn texts(texts: &[&str]) -> WordIndex {
+    index(&texts.iter().map(|text| (1, "", "", *text)).collect::<Vec<_>>())
+}
+
+#[test]
+fn stems_match_and_more_is_better() {
+    let index = texts(&[
+        "A parcel may be late when the weather is bad.",
+        "Refunds are paid within five days. A refund goes to the card that paid.",
+        "The shop opens at nine. Ask for a refund at the desk.",
+        "Our offices are in Lisbon.",
+    ]);
+    assert_eq!(search(&index, "How do I get REFUNDED?"), [1, 2]);
+    assert_eq!(search(&index, "parcels Lisbon").len(), 2, "any word is a match");
+    assert!(search(&index, "xylophone").is_empty());
+    assert!(search(&index, "").is_empty());
+    assert_eq!(index.search("refund", Typing::Finished, 1).unwrap().len(), 1);
+    assert!(index.search("refund", Typing::Finished, 0).unwrap().is_empty());
+}
+
+#[test]
+fn exact_words_come_before_stems_before_parts() {
+    let index = texts(&["He connects it now.", "One connection is here.", "It is connected now."]);
+    assert_eq!(search(&index, "connection")[0], 1);
+    assert_eq!(search(&index, "connected")[0], 2);
+}
+
+#[test]
+fn titles_and_sections_count_more() {
+    let index = index(&[
+        (1, "Handbook", "Orders", "A warranty is two years, says our warranty page on page two."),
+        (1, "Handbook", "Warranty", "Two years for all that we sell and that you keep."),
+        (2, "Warranty", "Coverage", "What it covers and what it doesn't, for all that we sell."),
+    ]);
+    assert_eq!(search(&index, "warranty")[2], 0);
+}
+
+#[test]
+fn typos_are_forgiven_in_words_that_nothing_has() {
+    let index = texts(&["Refunds take five days.", "The delivery is free.", "A card and a cart.", "Ask for the API."]);
+    for (typed, found) in [
+        ("refnuds", vec![0]),
+        ("rfunds", vec![0]),
+        ("refundss", vec![0]),
+        ("delivrey", vec![1]),
+        ("deilvrey", vec![1]),
+        ("card", vec![2]),
+        ("carr", vec![2]),
+        ("aip", vec![]),
+        ("elivery", vec![]),
+        ("xyzzy refnuds", vec![0]),
+    ] {
+        assert_eq!(search(&index, typed), found, "{typed}");
+    }
+}
+
+#[test]
+fn words_that_tell_nothing_find_nothing_unless_they_stand_alone() {
+    let index = texts(&["What is it that you are about?", "The zebra is here."]);
+    assert_eq!(search(&index, "what is the zebra"), [1]);
+    assert!(search(&index, "what is the xylophone").is_empty());
+    assert_eq!(search(&index, "what is it")[0], 0);
+}
+
+#[test]
+fn words_that_nothing_has_do_not_spoil_the_rest() {
+    let index = texts(&["A red zebra runs.", "A red lion sleeps, red as ever, red all over."]);
+    assert_eq!(search(&index, "red zebra xylophone quux")[0], 0, "all that is known counts more than much of one");
+}
+
+#[test]
+fn a_heading_that_is_the_question_comes_first() {
+    let index = index(&[
+        (1, "Docs", "Limits of Resly", "Resly is limited: what Resly is limited by, Resly tells."),
+        (1, "Docs", "What is Resly?", "A server that answers."),
+        (1, "Docs", "Resly in numbers", "Resly, Resly, Resly."),
+    ]);
+    assert_eq!(search(&index, "What is Resly?")[0], 1);
+}
+
+#[test]
+fn of_passages_with_the_same_number_the_one_in_the_questions_language_comes_first() {
+    let index = index(&[
+        (1, "", "", "The code 4711 tells that the parcel was returned to the shop and will be paid back."),
+        (2, "", "", "Der Code 4711 bedeutet, dass das Paket an den Laden zurückging und erstattet wird."),
+    ]);
+    assert_eq!(search(&index, "Was heißt denn bitte 4711?"), [1, 0]);
+    assert_eq!(search(&index, "What is the meaning of 4711?"), [0, 1]);
+}
+
+#[test]
+fn the_beginning_of_the_last_word_finds_only_when_it_is_being_typed() {
+    let index = texts(&["Refunds take five days.", "The delivery is free."]);
+    assert!(search(&index, "deliv").is_empty());
+    let found = index.search("five deliv", Typing::Unfinished, 5).unwrap();
+    assert_eq!(found.len(), 2);
+    assert!(index.search("deliv ", Typing::Unfinished, 5).unwrap().is_empty());
+}
+
+#[test]
+fn equal_passages_are_in_order_of_source_and_position_whatever_the_index_went_through() {
+    let zebra = |n: u128| (n, "", "", "A zebra.");
+    let fresh = index(&[zebra(3), zebra(3), zebra(2), zebra(1)]);
+    assert_eq!(search(&fresh, "zebra"), [3, 2, 0, 1]);
+
+    let given = passages(&[zebra(3), zebra(3), zebra(2), zebra(1), (9, "", "", "A lion, a zebra and a gnu.")]);
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Folder(folder.path().to_owned());
+    let update = || WordsUpdate::open(&place, false).unwrap();
+    update().add(&given[4..]).unwrap().commit().unwrap();
+    update().add(&given[2..4]).unwrap().commit().unwrap();
+    update().delete(&[given[4].source_id]).unwrap().commit().unwrap();
+    let grown = update().add(&given[..2]).unwrap().commit().unwrap();
+    for question in ["zebra", "zebras", "a zebra", "lino", "lion", "zerba"] {
+        assert_eq!(search(&grown, question), search(&fresh, question), "{question}");
+    }
+    assert_eq!((grown.passages(), grown.sources.len()), (4, 3));
+    assert!(grown.has_exactly(&given[..4].iter().map(|passage| passage.source_id).collect()));
+    assert!(!grown.has_exactly(&HashSet::new()));
+}
+
+#[test]
+fn a_state_stays_while_others_write_and_wipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Folder(folder.path().to_owned());
+    let given = passages(&[(1, "", "", "A zebra."), (2, "", "", "A lion.")]);
+    let before = WordsUpdate::open(&place, false).unwrap().add(&given).unwrap().commit().unwrap();
+    let after = WordsUpdate::open(&place, false).unwrap().delete(&[given[0].source_id]).unwrap().commit().unwrap();
+    let wiped = WordsUpdate::open(&place, true).unwrap().commit().unwrap();
+    assert_eq!([&before, &after, &wiped].map(|index| search(index, "zebra").len()), [1, 0, 0]);
+    assert_eq!([&before, &after, &wiped].map(|index| search(index, "lion").len()), [1, 1, 0]);
+}
+
+#[test]
+fn one_update_at_a_time_has_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Folder(folder.path().to_owned());
+    let first = WordsUpdate::open(&place, false).unwrap();
+    assert!(matches!(WordsUpdate::open(&place, false).map(drop), Err(WordsError::Busy(_))));
+    drop(first);
+    assert!(WordsUpdate::open(&place, false).is_ok());
+}
+
+/// Letters of scripts, by which words are made up.
+const SCRIPTS: [&str; 13] = [
+    "abcdeilmnorstuéüñçß",
+    "абвгдежиклмнопрстуя",
+    "αβγδεηικλμνοπρστυω",
+    "ابتحدرسشعفقكلمنهوي",
+    "אבגדהוחטילמנסערשת",
+    "कखगचजतदनपबमयरलवसािीेो",
+    "กขคงจชดตนบปพมยรลวสาิีเแ",
+    "订阅费退款可以随时联系客服的一是",
+    "あいうえおかきさたなはまカタナ料金返",
+    "가나다라마바사아자환불요금",
+    "ăâđêôơưạảấầếềệỉịọốộớờợụủứừự",
+    "கஙசஞடணதநபமயரலவளறனாிீுூ",
+    "ABCdef0123456789-_./@",
+];
+
+mod any_word {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words() -> impl Strategy<Value = Vec<String>> {
+        let word = prop::sample::select(SCRIPTS.to_vec()).prop_flat_map(|letters| {
+            let letter = prop::sample::select(letters.chars().collect::<Vec<_>>());
+            prop::collection::vec(letter, 1..12).prop_map(|word| word.into_iter().collect::<String>())
+        });
+        prop::collection::vec(word, 1..12)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Whatever the languages are taken for, and whatever stands around it.
+        #[test]
+        fn of_any_passage_finds_it(given in prop::collection::vec((words(), words(), words()), 1..5)) {
+            let joined: Vec<_> = given
+                .iter()
+                .map(|(title, section, text)| (title.join(" "), section.join(" › "), text.join(", ")))
+                .collect();
+            let rows: Vec<Given<'_>> = (0_u128..)
+                .zip(&joined)
+                .map(|(n, (title, section, text))| (n, title.as_str(), section.as_str(), text.as_str()))
+                .collect();
+            let index = index(&rows);
+            for (n, (title, section, text)) in (0_u128..).zip(&given) {
+                for word in title.iter().chain(section).chain(text).filter(|word| word.contains(char::is_alphanumeric)) {
+                    prop_assert!(search(&index, word).contains(&n), "{word} in {:?}", joined[n as usize]);
+                    prop_assert!(search(&index, &format!("¿{word}?")).contains(&n), "{word}");
+                }
+            }
+        }
+    }
+}
