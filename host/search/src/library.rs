@@ -5,7 +5,6 @@
 //! snapshot of this host when the request that adds it ends, and in those of other hosts a second later. A deleted source
 //! is never found, because its passages can't be loaded.
 
-use resly_core::boxed;
 use std::{
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
@@ -15,6 +14,7 @@ use std::{
 use async_trait::async_trait;
 use moka::future::Cache;
 use resly_core::{
+    boxed,
     error::{EmbedError, StoreError},
     id::{OrganizationId, PassageId, SourceId},
     knowledge::{

@@ -1,7 +1,6 @@
 //! Accounts of connections: the client that they are authorized for, whether one is connected, and how they are
 //! revoked.
 
-use resly_core::boxed;
 pub mod authorization;
 mod error;
 pub mod visitor;
@@ -10,6 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use resly_core::{
+    boxed,
     connector::{
         account::{Account, AccountKey, AccountStore},
         connection::{Connection, Environment, Installable, Origin, Owner},

@@ -1,6 +1,5 @@
 //! [`App`] holds the parts of a running host that use cases work on. `resly_server::compose` builds it.
 
-use resly_core::boxed;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -11,6 +10,7 @@ use std::{
 };
 
 use resly_core::{
+    boxed,
     connector::{account::SealedCredentials, call::Connectors, health::Schedule},
     counters::Counters,
     id::{ConnectionId, OrganizationId},

@@ -1,11 +1,11 @@
 //! The catalogue: the bundled connectors, then the organization's own; and which versions may be installed.
 
-use resly_core::boxed;
 use std::{cmp::Reverse, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
+    boxed,
     connector::{
         approval::{Approval, GrantChanges, RequestedGrants, grant_changes},
         connection::{Catalogue, Installable, Origin},

@@ -6,11 +6,11 @@
 //! A host makes [`AT_ONCE`] checks at a time, so that customers' calls find places. A lease decides which host makes a
 //! check.
 
-use resly_core::boxed;
 use std::time::Duration;
 
 use futures::future::join_all;
 use resly_core::{
+    boxed,
     connector::{
         call::{CallError, CallRequest, Caller, ConnectionStore},
         connection::CallerKind,

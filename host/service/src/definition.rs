@@ -1,9 +1,9 @@
 //! Declarative definitions: reads one, finds all of its mistakes, and runs an action of it dry.
 
-use resly_core::boxed;
 use std::sync::Arc;
 
 use resly_core::{
+    boxed,
     connector::{
         call::ConnectorSchemas,
         connection::{Environment, Installable, Origin},

@@ -3,7 +3,6 @@
 //! An identity is remembered for less than a second. A deleted key therefore stops working within a second on every
 //! host, and at once on the host that deleted it.
 
-use resly_core::boxed;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -12,6 +11,7 @@ use std::{
 
 use moka::future::Cache;
 use resly_core::{
+    boxed,
     error::StoreError,
     id::{KeyId, OrganizationId},
     principal::{KeyKind, Principal, Scope},

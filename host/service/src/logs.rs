@@ -1,7 +1,6 @@
 //! The log of connector calls.
 
-use resly_core::boxed;
-use resly_core::{error::StoreError, id::OrganizationId};
+use resly_core::{boxed, error::StoreError, id::OrganizationId};
 use resly_store::{LogDay, LogPage, LogQuery};
 
 use crate::App;

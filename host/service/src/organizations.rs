@@ -1,10 +1,10 @@
 //! Organizations: create one, or find the one that a person names. The command line and the demo use this. They have a
 //! store, but not always a running host.
 
-use resly_core::boxed;
 use std::fmt;
 
 use resly_core::{
+    boxed,
     error::StoreError,
     id::OrganizationId,
     meter::Limits,

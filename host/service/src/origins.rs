@@ -1,9 +1,9 @@
 //! The origins that publishable keys allow. They decide how a CORS preflight is answered, because it carries no key.
 
-use resly_core::boxed;
 use std::time::Duration;
 
 use moka::future::Cache;
+use resly_core::boxed;
 use resly_store::Store;
 
 const REMEMBERED: Duration = Duration::from_secs(5);

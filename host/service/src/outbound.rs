@@ -1,10 +1,10 @@
 //! Implements ports on egress and the vault: opens sessions for calls, seals credentials, and keeps wrapped keys.
 
-use resly_core::boxed;
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use resly_core::{
+    boxed,
     connector::{
         account::{AccountKey, SealedCredentials},
         call::OutboundFactory,

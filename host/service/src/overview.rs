@@ -1,7 +1,6 @@
 //! An organization at a glance: what it used this month, and its connections.
 
-use resly_core::boxed;
-use resly_core::{connector::connection::Connection, error::StoreError, id::OrganizationId, meter::UsageReport};
+use resly_core::{boxed, connector::connection::Connection, error::StoreError, id::OrganizationId, meter::UsageReport};
 
 use crate::App;
 

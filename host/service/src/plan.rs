@@ -1,9 +1,8 @@
 //! An organization's limits, which an operator sets.
 
-use resly_core::boxed;
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use resly_core::{error::StoreError, id::OrganizationId, meter::Meter};
+use resly_core::{boxed, error::StoreError, id::OrganizationId, meter::Meter};
 use resly_store::{Plan, PlanChange};
 
 use crate::{App, FieldError};

@@ -1,7 +1,7 @@
 //! Whose signatures of uploads an organization trusts.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     error::StoreError,
     id::{OrganizationId, PublisherId},
 };

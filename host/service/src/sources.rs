@@ -1,7 +1,6 @@
 //! Adds to what an organization knows.
 
-use resly_core::boxed;
-use resly_core::id::OrganizationId;
+use resly_core::{boxed, id::OrganizationId};
 use resly_search::{AddError, Added, Library, NewText, chunk::Chunk};
 
 use crate::{App, FieldError};

@@ -1,10 +1,9 @@
 //! Uploaded components: inspects them without running them, compiles them, and compiles those again whose host died
 //! meanwhile.
 
-use resly_core::boxed;
 use std::{sync::Arc, time::Duration};
 
-use resly_core::{connector::approval::RequestedGrants, error::StoreError};
+use resly_core::{boxed, connector::approval::RequestedGrants, error::StoreError};
 use resly_manifest::{Digest, Violation};
 use resly_sandbox::{ComponentError, ManifestError};
 use resly_store::{CompileJob, LEASE};

@@ -1,6 +1,5 @@
 //! An organization's webhook: its secrets, and the delivery of its messages.
 
-use resly_core::boxed;
 mod settings;
 
 use std::{sync::Arc, time::Duration};
@@ -8,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use futures::future::join_all;
 use resly_core::{
     alert::{Event, payload, wait_after},
+    boxed,
     connector::account::SealedCredentials,
     counters::{Counters, WEBHOOK_ATTEMPTS},
     error::StoreError,

@@ -1,7 +1,7 @@
 //! Workflows, which are rules for customers' messages: add one, and replace one.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     connector::call::{CallError, ConnectionStore},
     error::StoreError,
     id::{ConnectionId, OrganizationId, WorkflowId},

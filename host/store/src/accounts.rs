@@ -1,11 +1,11 @@
 //! Accounts at services: the sealed tokens of a connection or of one visitor. `renewals.rs` renews them.
 
-use resly_core::boxed;
 mod renewals;
 
 use std::collections::BTreeMap;
 
 use resly_core::{
+    boxed,
     connector::{
         account::{Account, AccountKey, AccountTerms, RenewalFailure, Renewed, SealedCredentials},
         connection::Connection,

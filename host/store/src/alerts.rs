@@ -1,11 +1,11 @@
 //! Alerts. Raising or resolving one queues the webhook's message in the same transaction.
 
-use resly_core::boxed;
 use resly_core::{
     alert::{
         AlertKind, AlertState, AlertSubject, EXPIRY_AHEAD, Event, NewAlert, Severity, alert_data, expiry, health_cause,
         payload,
     },
+    boxed,
     connector::failure_reason::FailureReason,
     error::StoreError,
     id::{AlertId, ConnectionId, OrganizationId},

@@ -1,9 +1,9 @@
 //! Approvals: each is created pending, decided once, and settled once.
 
 use async_trait::async_trait;
-use resly_core::boxed;
 use resly_core::{
     approval::{Approval, ApprovalState, ApprovalStore, ChatClient, Decided, Decision, Outcome, Verdict},
+    boxed,
     error::StoreError,
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
     principal::KeyKind,

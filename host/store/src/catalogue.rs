@@ -1,11 +1,11 @@
 //! The connectors that organizations defined or uploaded: their versions, and their code by its digest.
 //! [`crate::uploads`] has how an upload is compiled.
 
-use resly_core::boxed;
 use std::time::Duration;
 
 use bytes::Bytes;
 use resly_core::{
+    boxed,
     connector::{
         approval::{Approval, RequestedGrants, initial_approval},
         connection::Origin,

@@ -2,8 +2,7 @@
 //! for the whole.
 
 use bytes::{Bytes, BytesMut};
-use resly_core::boxed;
-use resly_core::{error::StoreError, time::Timestamp};
+use resly_core::{boxed, error::StoreError, time::Timestamp};
 use resly_manifest::Digest;
 use tokio::time::{Instant, sleep};
 

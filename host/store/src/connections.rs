@@ -1,11 +1,11 @@
 //! Connections: the connectors that organizations have installed.
 
-use resly_core::boxed;
 mod port;
 
 use std::collections::BTreeMap;
 
 use resly_core::{
+    boxed,
     connector::{
         account::{Account, AccountKey, SealedCredentials},
         connection::{Connection, ConnectionStatus, Environment, Policy},

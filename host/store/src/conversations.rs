@@ -1,8 +1,8 @@
 //! Conversations and their visitors: a turn finds or creates them, an admin lists them.
 
-use resly_core::boxed;
 use resly_core::{
     approval::ChatClient,
+    boxed,
     conversation::Message,
     error::StoreError,
     id::{ConversationId, KeyId, OrganizationId},

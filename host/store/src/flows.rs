@@ -1,7 +1,7 @@
 //! OAuth authorizations under way, from the link that an admin gets to the service's answer. Any host can take each step.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     connector::account::{AccountKey, SealedCredentials},
     error::StoreError,
     id::{ConnectionId, KeyId, OrganizationId},

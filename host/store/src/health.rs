@@ -1,9 +1,9 @@
 //! The health of connections. Each connection that was called, or is due for a check, has one row under its own id.
 
 use async_trait::async_trait;
-use resly_core::boxed;
 use resly_core::{
     alert::{HealthChange, health_change},
+    boxed,
     connector::{
         failure_reason::FailureReason,
         health::{DueCheck, Health, HealthObservation, HealthState, HealthStore},

@@ -4,10 +4,10 @@
 //! such key is refused. Such changes of one organization run one after the other. Otherwise two of them could each rely
 //! on the key that the other one removes.
 
-use resly_core::boxed;
 mod locked;
 
 use resly_core::{
+    boxed,
     error::StoreError,
     id::{KeyId, OrganizationId},
     principal::{KeyKind, Principal, Scope},

@@ -38,7 +38,6 @@
 //! | `call_reservations` | calls that are counted and not yet settled |
 //! | `vault_keys`, `host_secrets` | what the master key wraps: each organization's key; the host's own secrets, by name |
 
-use resly_core::boxed;
 mod accounts;
 mod alerts;
 mod approvals;
@@ -81,7 +80,7 @@ mod writer;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use resly_core::error::StoreError;
+use resly_core::{boxed, error::StoreError};
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 use tokio::sync::Mutex;
 

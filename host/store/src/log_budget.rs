@@ -7,7 +7,6 @@
 //! A host decides by its memory of the day, which each write updates, so that a flood of calls costs no statements.
 //! Several hosts may exceed the budget by what each of them has in flight.
 
-use resly_core::boxed;
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -15,6 +14,7 @@ use std::{
 };
 
 use resly_core::{
+    boxed,
     connector::{
         call::CallRecord,
         connection::Environment,

@@ -1,7 +1,7 @@
 //! The log of connector calls. A row never changes, and is deleted after the days that the organization's plan allows.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     connector::{
         call::{CallRecord, CallStatus},
         connection::{CallerKind, Environment},

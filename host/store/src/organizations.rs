@@ -1,9 +1,9 @@
 //! Organizations and their plans.
 
-use resly_core::boxed;
 use std::collections::BTreeMap;
 
 use resly_core::{
+    boxed,
     error::StoreError,
     id::OrganizationId,
     meter::{Limits, Meter},

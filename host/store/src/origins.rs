@@ -1,7 +1,6 @@
 //! The origins of publishable keys, over all organizations: what a CORS preflight, which carries no key, is answered by.
 
-use resly_core::boxed;
-use resly_core::error::StoreError;
+use resly_core::{boxed, error::StoreError};
 
 use crate::{Store, error::failed, sql::row, types::Text};
 

@@ -1,7 +1,7 @@
 //! Publishers: whose signatures an organization trusts, and whether it takes uploads of nobody else.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     error::StoreError,
     id::{OrganizationId, PublisherId},
     time::Timestamp,

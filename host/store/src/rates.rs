@@ -1,7 +1,6 @@
 //! Windows of the rate limits, shared by all hosts. A host takes several requests of a window with one statement.
 
-use resly_core::boxed;
-use resly_core::{error::StoreError, rate::WINDOW_S, time::Timestamp};
+use resly_core::{boxed, error::StoreError, rate::WINDOW_S, time::Timestamp};
 use uuid::Uuid;
 
 use crate::{

@@ -3,8 +3,7 @@
 //! A turn becomes `interrupted` and stays counted once. A call's fuel is free again, and the call stays counted. Any
 //! number of hosts may do it at any time, because each takes rows that no other has locked.
 
-use resly_core::boxed;
-use resly_core::{error::StoreError, id::OrganizationId, meter::Meter, time::Timestamp};
+use resly_core::{boxed, error::StoreError, id::OrganizationId, meter::Meter, time::Timestamp};
 
 use crate::{
     Store,

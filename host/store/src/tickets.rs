@@ -1,7 +1,7 @@
 //! Tickets.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     error::StoreError,
     id::{ConversationId, OrganizationId, TicketId},
     time::Timestamp,

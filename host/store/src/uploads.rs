@@ -1,8 +1,8 @@
 //! Uploaded versions until they can be installed: a host compiles each under a lease, and an admin approves or rejects
 //! it.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     connector::approval::Approval,
     error::StoreError,
     id::{ConnectionId, KeyId, OrganizationId},

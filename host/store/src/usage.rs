@@ -1,10 +1,10 @@
 //! Counts usage. Each count is one conditional upsert, so that a limit holds however many count at once.
 
-use resly_core::boxed;
 use std::collections::BTreeMap;
 
 use rand::Rng;
 use resly_core::{
+    boxed,
     connector::connection::Environment,
     error::StoreError,
     id::{KeyId, OrganizationId},

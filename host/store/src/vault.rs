@@ -1,7 +1,6 @@
 //! What the master keys wrap: each organization's vault key, and the host's own secrets.
 
-use resly_core::boxed;
-use resly_core::{error::StoreError, id::OrganizationId};
+use resly_core::{boxed, error::StoreError, id::OrganizationId};
 use uuid::Uuid;
 
 use crate::{

@@ -1,10 +1,10 @@
 //! Each organization's webhook: where it leads, which events it gets, and its secrets. `deliveries.rs` has its messages.
 
-use resly_core::boxed;
 mod deliveries;
 
 use resly_core::{
     alert::Event,
+    boxed,
     error::StoreError,
     id::{OrganizationId, WebhookId},
     time::Timestamp,

@@ -1,8 +1,8 @@
 //! Workflow rules.
 
 use async_trait::async_trait;
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     error::StoreError,
     id::{ConnectionId, OrganizationId, WorkflowId},
     workflow::{Workflow, WorkflowStore},

@@ -10,7 +10,6 @@
 //! The writer is a thread and not a task, so that each trip to SQLite's thread and back waits only for the kernel,
 //! however busy the host's tasks are.
 
-use resly_core::boxed;
 use std::{
     mem,
     panic::AssertUnwindSafe,
@@ -19,6 +18,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
+use resly_core::boxed;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 

@@ -1,6 +1,5 @@
 //! Creates, decides and executes approvals. Each one is decided once and executed at most once.
 
-use crate::boxed;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -10,6 +9,7 @@ use super::{
     round::{self, Round},
 };
 use crate::{
+    boxed,
     connector::{
         call::{CallError, CallRequest, Caller, Connectors, PermittedCall},
         fault::{Fault, FaultKind},

@@ -1,7 +1,6 @@
 //! The actions that an organization's connections offer to a model. Every turn needs this list and it seldom changes,
 //! so it is read from the store at most once a second for each organization.
 
-use crate::boxed;
 use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
@@ -12,6 +11,7 @@ use super::{
     connection::{ConfirmationPolicy, Connection, Environment, Owner},
 };
 use crate::{
+    boxed,
     error::StoreError,
     id::{ConnectionId, OrganizationId},
     model::ActionSpec,

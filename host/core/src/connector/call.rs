@@ -1,7 +1,6 @@
 //! One connector call, from the policy check to the log row. Chats, admins and health checks all use
 //! [`Connectors::call`].
 
-use crate::boxed;
 mod admit;
 mod fuel;
 mod invocation;
@@ -48,6 +47,7 @@ use super::{
     sandbox::{Invocation, Outcome, Sandbox, StateStore},
 };
 use crate::{
+    boxed,
     counters::{self, Counters},
     id::{CallId, OrganizationId},
     time::{Clock, Random, Timestamp},

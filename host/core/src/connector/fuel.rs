@@ -1,12 +1,12 @@
 //! The fuel of one call. It starts with what such calls usually burn, and may get more while it runs, up to its own cap
 //! and the organization's monthly limit.
 
-use crate::boxed;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
+use crate::boxed;
 use async_trait::async_trait;
 
 /// The least fuel by which a reserve grows.

@@ -3,7 +3,6 @@
 //! They are parsed where they will run, in guests, never natively. The check has a small allowance of its own that
 //! counts toward no limit.
 
-use crate::boxed;
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -12,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
+    boxed,
     connector::{
         call::Connectors,
         fault::{Fault, FaultKind},

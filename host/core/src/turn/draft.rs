@@ -1,12 +1,12 @@
 //! The text of an answer while it is written: which part readers have, and which part is held back for a moment.
 
-use crate::boxed;
 use std::{sync::Arc, time::Duration};
 
 use futures::TryStreamExt;
 
 use super::live::{LiveTurn, TurnEvent};
 use crate::{
+    boxed,
     model::{ModelError, ModelEvent, ModelStream},
     time::{Clock, Timestamp},
 };

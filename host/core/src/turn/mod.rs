@@ -4,7 +4,6 @@
 //! appends what happens to a [`live::LiveTurn`]. The client's response and resumed streams read that log. The turn runs
 //! to its end even when nobody reads.
 
-use crate::boxed;
 mod approvals;
 mod calls;
 mod cite;
@@ -27,6 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     approval::{Approvals, ChatClient, Verdict},
+    boxed,
     connector::{available::AvailableActions, call::Connectors},
     conversation::{ClientMessage, Message},
     counters::Counters,

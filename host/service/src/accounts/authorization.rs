@@ -4,12 +4,12 @@
 //! The link's nonce, the state and the cookie are random, 256 bits each, and only their hashes are kept. The state is taken
 //! out of the database by the statement that finds it, so it works once, on whichever host it arrives.
 
-use resly_core::boxed;
 mod finish;
 
 use std::time::Duration;
 
 use resly_core::{
+    boxed,
     connector::{
         account::AccountKey,
         call::{CallError, ConnectionStore},

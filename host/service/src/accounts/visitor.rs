@@ -1,10 +1,10 @@
 //! A visitor's own account at a service. The company's app names the visitor. The visitor then consents in a browser,
 //! or the app sends a key.
 
-use resly_core::boxed;
 use std::collections::BTreeMap;
 
 use resly_core::{
+    boxed,
     connector::{
         account::{Account, AccountKey, AccountStore, AccountTerms, Renewed},
         connection::{Connection, Owner},

@@ -1,9 +1,9 @@
 //! Calls an action of a connection, or the action that the connector's manifest names as its test.
 
-use resly_core::boxed;
 use std::time::Duration;
 
 use resly_core::{
+    boxed,
     connector::{
         call::CallReport,
         connection::{Connection, Environment},

@@ -1,7 +1,7 @@
 //! Shows the first request that a call would send, with the credential masked. Nothing is dialled or counted toward a limit.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     connector::{
         call::{CallReport, ConnectorSchemas},
         connection::Connection,

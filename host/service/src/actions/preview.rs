@@ -1,7 +1,7 @@
 //! Applies a jq filter to an action's output, as the connection's mapping would be applied.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     connector::{
         call::{FOUND_NOTHING, found_nothing},
         last_output::LastOutput,

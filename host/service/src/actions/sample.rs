@@ -1,7 +1,7 @@
 //! The last output of an action before the connection's mapping, from an admin's calls and tests and from the sandbox.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     connector::{
         connection::Connection,
         last_output::{LastOutput, TrialStore},

@@ -1,10 +1,10 @@
 //! Changes a connection. A credential belongs to hosts, so a change of settings that leads to other hosts drops it,
 //! unless the change has a new one.
 
-use resly_core::boxed;
 use std::{collections::BTreeMap, sync::Arc};
 
 use resly_core::{
+    boxed,
     connector::connection::{Connection, ConnectionStatus, Environment, Policy},
     id::{ConnectionId, OrganizationId},
     time::Timestamp,

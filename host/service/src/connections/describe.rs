@@ -1,9 +1,9 @@
 //! Reads connections together with the organization's own account, their health, and when their credentials end.
 
-use resly_core::boxed;
 use std::collections::HashMap;
 
 use resly_core::{
+    boxed,
     connector::{account::Account, connection::Connection, health::HealthState},
     error::StoreError,
     id::{ConnectionId, OrganizationId},

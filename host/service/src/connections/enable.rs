@@ -1,7 +1,7 @@
 //! Offers a connection to chats, and takes it away from them. Admins can call it in both states.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     connector::connection::{Connection, ConnectionStatus, Environment},
     id::{ConnectionId, OrganizationId},
 };

@@ -1,7 +1,7 @@
 //! A connection's health, and why it isn't checked on the schedule.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     connector::{
         call::CallStatus,
         connection::{Connection, ConnectionStatus, Environment, Owner},

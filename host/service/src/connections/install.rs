@@ -1,9 +1,9 @@
 //! Installs a connector as a connection. Connections are built only here.
 
-use resly_core::boxed;
 use std::collections::BTreeMap;
 
 use resly_core::{
+    boxed,
     connector::connection::{Connection, ConnectionStatus, Environment, Owner, Policy},
     id::{ConnectionId, OrganizationId},
     time::Timestamp,

@@ -1,6 +1,5 @@
 //! Connections: install a connector, change, enable, disable and delete the connection.
 
-use resly_core::boxed;
 mod change;
 mod describe;
 mod enable;
@@ -11,6 +10,7 @@ mod revoke;
 pub mod validate;
 
 use resly_core::{
+    boxed,
     connector::{
         call::{CallError, ConnectionStore},
         connection::Connection,

@@ -1,7 +1,9 @@
 //! Deletes a connection with its credentials, and asks the service to revoke its tokens.
 
-use resly_core::boxed;
-use resly_core::id::{ConnectionId, OrganizationId};
+use resly_core::{
+    boxed,
+    id::{ConnectionId, OrganizationId},
+};
 
 use super::{ConnectionError, find};
 use crate::{App, accounts::Revocation};

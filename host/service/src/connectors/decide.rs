@@ -1,7 +1,7 @@
 //! An admin's decision about what an upload asks for.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     connector::{approval::Approval, connection::Origin},
     principal::Principal,
 };

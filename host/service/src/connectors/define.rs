@@ -1,7 +1,7 @@
 //! Adds a declarative definition.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     connector::{approval::RequestedGrants, connection::Origin},
     id::OrganizationId,
 };

@@ -1,7 +1,6 @@
 //! Deletes a version.
 
-use resly_core::boxed;
-use resly_core::id::OrganizationId;
+use resly_core::{boxed, id::OrganizationId};
 use resly_store::VersionRemoval;
 
 use super::ConnectorError;

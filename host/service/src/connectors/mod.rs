@@ -1,12 +1,12 @@
 //! The organization's own connectors: add a definition or an upload, decide about an upload, delete a version.
 
-use resly_core::boxed;
 mod decide;
 mod define;
 mod delete;
 mod upload;
 
 use resly_core::{
+    boxed,
     error::StoreError,
     id::{ConnectionId, OrganizationId},
 };

@@ -1,10 +1,9 @@
 //! Adds a packed component: stores it and compiles it. It doesn't run before an admin has approved it.
 
-use resly_core::boxed;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use resly_core::{connector::connection::Origin, id::OrganizationId};
+use resly_core::{boxed, connector::connection::Origin, id::OrganizationId};
 use resly_manifest::{Manifest, Violation};
 use resly_store::{CompileJob, NewConnectorVersion, VersionState};
 use tokio::time::timeout;

@@ -1,7 +1,6 @@
 //! API keys: create, change, rotate and delete them. These functions need only the [`Keyring`], because the command
 //! line has a store but no running host.
 
-use resly_core::boxed;
 mod change;
 mod check;
 mod create;
@@ -10,6 +9,7 @@ mod rates;
 mod rotate;
 
 use resly_core::{
+    boxed,
     error::StoreError,
     id::{KeyId, OrganizationId},
     principal::{Principal, Scope},

@@ -1,10 +1,10 @@
 //! Sets an organization's webhook, and rotates its secret.
 
-use resly_core::boxed;
 use std::time::Duration;
 
 use resly_core::{
     alert::Event,
+    boxed,
     error::StoreError,
     id::{OrganizationId, WebhookId},
     time::Timestamp,

@@ -1,8 +1,8 @@
 //! An organization's keys while one of them is changed. A change that would remove the last key that may administer the
 //! organization is refused.
 
-use resly_core::boxed;
 use resly_core::{
+    boxed,
     id::{KeyId, OrganizationId},
     principal::Scope,
     time::Timestamp,

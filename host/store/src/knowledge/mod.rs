@@ -3,9 +3,9 @@
 //! The host's own search, in `search`, reads them from here. The full-text columns beside them are for those who
 //! query the database themselves.
 
-use resly_core::boxed;
 use async_trait::async_trait;
 use resly_core::{
+    boxed,
     error::StoreError,
     id::{OrganizationId, PassageId, SourceId},
     knowledge::{

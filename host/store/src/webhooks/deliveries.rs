@@ -1,9 +1,9 @@
 //! The queue of messages to a webhook. A message is queued in the transaction of the event that it tells. Any host delivers
 //! it, at least once: a host may die after the delivery and before it is stored.
 
-use resly_core::boxed;
 use resly_core::{
     alert::Event,
+    boxed,
     error::StoreError,
     id::{AlertId, DeliveryId, OrganizationId},
     time::Timestamp,

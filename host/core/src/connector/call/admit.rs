@@ -1,13 +1,13 @@
 //! Decides whether a call may be made, and with whose account. It checks policy, the input's schema and the connected
 //! account against the connection as it is now. Nothing runs and nothing is counted.
 
-use crate::boxed;
 use std::sync::Arc;
 
 use resly_manifest::{Action, Auth, SideEffect};
 
 use super::{CallError, CallRequest, Caller, ConnectorSchemas, Connectors};
 use crate::{
+    boxed,
     connector::{
         account::AccountKey,
         connection::{ConfirmationPolicy, Connection, ConnectionStatus, Environment, Owner},

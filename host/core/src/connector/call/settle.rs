@@ -1,7 +1,6 @@
 //! Settles calls even while the database can't be reached. What can't be written now is kept in memory, within bounds,
 //! and written as soon as possible. When the host dies before, the lease of the call's reservation settles it.
 
-use crate::boxed;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,6 +11,7 @@ use tokio::time::timeout;
 
 use super::fuel::FuelQueues;
 use crate::{
+    boxed,
     connector::call::{CallRecord, ConnectionStore},
     error::StoreError,
 };

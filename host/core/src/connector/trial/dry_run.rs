@@ -3,7 +3,6 @@
 //! It ends there, because the next request depends on an answer. The connector's state can be read but not changed, and
 //! no credential is opened.
 
-use crate::boxed;
 use std::{
     borrow::Cow,
     sync::{Arc, Mutex, PoisonError},
@@ -15,6 +14,7 @@ use resly_manifest::Allowance;
 use serde_json::Value;
 
 use crate::{
+    boxed,
     connector::{
         call::{CallError, CallRequest, ConnectorSchemas, Connectors},
         connection::Connection,

@@ -1,7 +1,6 @@
 //! Trials: an admin sees what a call would send, or what a mapping would return. Trials count toward no limit; their
 //! fuel is recorded in the sandbox environment.
 
-use crate::boxed;
 mod dry_run;
 
 use resly_manifest::Allowance;
@@ -11,7 +10,7 @@ use super::{
     call::{Connectors, MAPPING_FUEL},
     sandbox::Mapped,
 };
-use crate::{error::StoreError, id::OrganizationId};
+use crate::{boxed, error::StoreError, id::OrganizationId};
 
 impl Connectors {
     /// Applies a filter to a JSON text, as a connection's mapping would be applied.

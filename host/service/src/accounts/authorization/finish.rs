@@ -1,9 +1,9 @@
 //! Ends an authorization: checks that it began in this browser, gets the tokens, and tests the connection.
 
-use resly_core::boxed;
 use std::sync::Arc;
 
 use resly_core::{
+    boxed,
     connector::{account::AccountKey, call::ConnectionStore, connection::ConnectionStatus},
     error::StoreError,
 };
