@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     analysis::{Field, Kind},
-    terms::{self, Question, Term, Word},
+    terms::{self, Language, Question, Term, Word},
 };
 
 /// How soon more of the same word stops to matter.
@@ -33,6 +33,8 @@ const TYPO: [f32; 3] = [1.0, 0.6, 0.4];
 const FILLER: f32 = 0.1;
 /// For a passage with all the telling words that are known at all.
 const ALL: f32 = 1.2;
+/// For a passage in the question's language, where others have the same number or name.
+const SAME_LANGUAGE: f32 = 1.2;
 /// For a heading that has the question as it stands.
 const PHRASE: f32 = 1.5;
 /// The most words that a mistyped word, or the beginning of one, is taken for.
@@ -123,6 +125,11 @@ pub fn search(index: &WordIndex, question: &Question, limit: usize) -> Result<Ve
         }
     }
     for (sums, segment) in sums.iter_mut().zip(&index.segments) {
+        if index.languages.len() > 1 && question.language != Language::Unknown {
+            let same = |language: &Language| *language == question.language;
+            let found = sums.iter_mut().zip(&segment.languages).filter(|(_, language)| same(language));
+            found.for_each(|(sum, _)| sum.score *= SAME_LANGUAGE);
+        }
         for doc in phrase(segment, &question.phrase)? {
             sums[doc as usize].score *= PHRASE;
         }

@@ -37,6 +37,8 @@ pub struct Segment {
     alive: Option<AliveBitSet>,
     /// For each passage and part, what a count of words is divided by: 1 for one of average length.
     pub norms: Vec<[f32; 3]>,
+    /// The language of each passage.
+    pub languages: Vec<Language>,
     source: [Column<u64>; 2],
     passage: [Column<u64>; 2],
     position: Column<u64>,
@@ -54,18 +56,19 @@ impl WordIndex {
         let mut segments = Vec::new();
         let mut totals = [0_u64; 3];
         let mut passages = 0_usize;
-        let mut languages: Vec<(usize, u64)> = Vec::new();
+        let mut languages: Vec<(usize, Language)> = Vec::new();
         for segment in index.searchable_segments()? {
             let reader = SegmentReader::open(&segment)?;
             let columns = reader.fast_fields();
             let pair = |names: [&str; 2]| Ok::<_, WordsError>([columns.u64(names[0])?, columns.u64(names[1])?]);
             let lengths = [columns.u64(LENGTHS[0])?, columns.u64(LENGTHS[1])?, columns.u64(LENGTHS[2])?];
-            let language = columns.u64(LANGUAGE)?;
+            let spoken = columns.u64(LANGUAGE)?;
             let part = |part: Part| reader.inverted_index(fields.parts[part as usize]);
             let mut opened = Segment {
                 parts: [part(Part::Title)?, part(Part::Section)?, part(Part::Text)?],
                 alive: reader.alive_bitset().cloned(),
                 norms: Vec::with_capacity(reader.max_doc() as usize),
+                languages: Vec::with_capacity(reader.max_doc() as usize),
                 source: pair(SOURCE)?,
                 passage: pair(PASSAGE)?,
                 position: columns.u64(POSITION)?,
@@ -74,13 +77,15 @@ impl WordIndex {
                 let words = lengths.each_ref().map(|column| column.first(doc).unwrap_or(0));
                 #[expect(clippy::cast_precision_loss, reason = "a passage has few words")]
                 opened.norms.push(words.map(|words| words as f32));
+                let number = spoken.first(doc).unwrap_or(0);
+                let language = terms::from_number(number).unwrap_or(Language::Unknown);
+                opened.languages.push(language);
                 if opened.is_alive(doc) {
                     passages += 1;
                     totals.iter_mut().zip(words).for_each(|(total, words)| *total += words);
-                    let number = language.first(doc).unwrap_or(0);
-                    match languages.iter_mut().find(|(_, known)| *known == number) {
+                    match languages.iter_mut().find(|(_, known)| *known == language) {
                         Some((count, _)) => *count += 1,
-                        None => languages.push((1, number)),
+                        None => languages.push((1, language)),
                     }
                 }
             }
@@ -88,7 +93,7 @@ impl WordIndex {
         }
         normalise(&mut segments, totals, passages);
         languages.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        let languages = languages.into_iter().filter_map(|(_, number)| terms::from_number(number)).collect();
+        let languages = languages.into_iter().map(|(_, language)| language).collect();
         Ok(Self { segments, passages, sources: sources(index, fields)?, languages, memory })
     }
 

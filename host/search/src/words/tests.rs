@@ -109,6 +109,16 @@ fn a_heading_that_is_the_question_comes_first() {
 }
 
 #[test]
+fn of_passages_with_the_same_number_the_one_in_the_questions_language_comes_first() {
+    let index = index(&[
+        (1, "", "", "The code 4711 tells that the parcel was returned to the shop and will be paid back."),
+        (2, "", "", "Der Code 4711 bedeutet, dass das Paket an den Laden zurückging und erstattet wird."),
+    ]);
+    assert_eq!(search(&index, "Wofür steht denn bitte die Nummer 4711?"), [1, 0]);
+    assert_eq!(search(&index, "What is the meaning of 4711?"), [0, 1]);
+}
+
+#[test]
 fn the_beginning_of_the_last_word_finds_only_when_it_is_being_typed() {
     let index = texts(&["Refunds take five days.", "The delivery is free."]);
     assert!(search(&index, "deliv").is_empty());
