@@ -114,7 +114,7 @@ fn of_passages_with_the_same_number_the_one_in_the_questions_language_comes_firs
         (1, "", "", "The code 4711 tells that the parcel was returned to the shop and will be paid back."),
         (2, "", "", "Der Code 4711 bedeutet, dass das Paket an den Laden zurückging und erstattet wird."),
     ]);
-    assert_eq!(search(&index, "Was heißt denn bitte 4711?"), [1, 0]);
+    assert_eq!(search(&index, "Wofür steht denn bitte die Nummer 4711?"), [1, 0]);
     assert_eq!(search(&index, "What is the meaning of 4711?"), [0, 1]);
 }
 
