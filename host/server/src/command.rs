@@ -7,7 +7,7 @@ use crate::{
     cli::{self, ConnectorSubcommand, Subcommand},
     compose::{self, Doubles},
     config::{Config, LogFormat},
-    demo, logging, new_key, secrets, serve, vault,
+    demo, logging, memory, new_key, secrets, serve, vault,
 };
 use anyhow::Context;
 use resly_core::time::{Clock, SystemClock};
@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 
 /// Runs the process. The whole of it is compiled here, so that linking the binary is all that comes after this crate.
 pub fn main() -> ExitCode {
+    memory::return_freed();
     logging::report_panics();
     // This process is the compile child. No other part of the host may run in it, not even the command line's parser.
     if std::env::args_os().nth(1).is_some_and(|verb| verb == "compile") {

@@ -10,6 +10,7 @@ pub mod config;
 pub mod demo;
 pub mod jobs;
 pub mod logging;
+pub mod memory;
 pub mod new_key;
 pub mod secrets;
 pub mod serve;
