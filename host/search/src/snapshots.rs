@@ -25,8 +25,8 @@ use crate::{
     words::{Place, WordIndex, WordsError, WordsUpdate},
 };
 
-/// How long a search waits for news of an organization that it has an older snapshot of.
-const NEWS_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a search waits for an update when it has an older snapshot.
+const UPDATE_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a search waits for the first snapshot.
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 /// Passages that are loaded from the store at once.
@@ -93,7 +93,7 @@ impl Snapshots {
             if have.as_ref().is_some_and(|have| have.version >= version) {
                 return Ok(have);
             }
-            let patience = if have.is_some() { NEWS_PATIENCE } else { FIRST_PATIENCE };
+            let patience = if have.is_some() { UPDATE_PATIENCE } else { FIRST_PATIENCE };
             let update = self.join(organization, version);
             match tokio::time::timeout_at(update.started + patience, update.done).await {
                 Ok(Ok(made)) if made.version >= version => return Ok(Some(made)),
@@ -160,7 +160,7 @@ impl Snapshots {
     }
 }
 
-/// How an index of words is made: what each does goes further than the one before.
+/// How an index of words is made. Each attempt goes further than the one before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Attempt {
     Open,

@@ -134,8 +134,8 @@ fn a_handler_calls_the_store_once_at_most() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Where a body can't be boxed: a lifetime that only its own future has, or a future that isn't `Send`; and the two that
-/// every chat request awaits.
+/// Functions that aren't boxed. A lifetime in their arguments' types, or a future that isn't `Send`, forbids it; the two of
+/// `rates` are awaited by every chat request.
 const UNBOXED: [(&str, &str); 9] = [
     ("host/service/src/accounts.rs", "revoke"),
     ("host/service/src/keys/change.rs", "change"),

@@ -20,7 +20,7 @@ use crate::{
     terms::{self, Language, Question, Term, Word},
 };
 
-/// How soon more of the same word stops to matter.
+/// How much a repeated word adds: BM25's `k1`.
 const SATURATION: f32 = 1.2;
 /// What a word in each part is worth.
 const PART_WEIGHT: [f32; 3] = [2.0, 2.5, 1.0];
@@ -29,16 +29,16 @@ const FOLDED: f32 = 0.95;
 const STEM: f32 = 0.85;
 const PARTIAL: f32 = 0.5;
 const TYPO: [f32; 3] = [1.0, 0.6, 0.4];
-/// What words that tell nothing are worth, in passages that telling words found.
+/// What a stop word is worth in a passage that another word found.
 const FILLER: f32 = 0.1;
 /// For a passage with all the telling words that are known at all.
 const ALL: f32 = 1.2;
 /// For a passage in the question's language, where others have the same number or name.
 const SAME_LANGUAGE: f32 = 1.2;
-/// For a heading that has the question as it stands.
+/// For a heading that contains the question word for word.
 const PHRASE: f32 = 1.5;
-/// The most words that a mistyped word, or the beginning of one, is taken for.
-const READINGS: usize = 12;
+/// The most words of the index that a mistyped or unfinished word may stand for.
+const MOST_CANDIDATES: usize = 12;
 
 /// One of the terms that a word is looked for by: together they count once, by the best of them.
 struct Alternative<'a> {
@@ -294,7 +294,7 @@ fn nearest<'a>(index: &'a WordIndex, field: Field, text: &str) -> Result<Vec<Alt
     let mut found: Vec<Alternative<'_>> = Vec::new();
     let mut least = most;
     for (cost, term) in near {
-        if cost > least || found.len() == READINGS {
+        if cost > least || found.len() == MOST_CANDIDATES {
             break;
         }
         let alternative = Alternative::new(index, &term, TYPO.get(cost).copied().unwrap_or(0.0))?;
@@ -320,7 +320,7 @@ fn completions<'a>(index: &'a WordIndex, word: &Word) -> Result<Vec<Alternative<
     }
     let mut found = Vec::new();
     for (_, term) in longer {
-        if found.len() == READINGS {
+        if found.len() == MOST_CANDIDATES {
             break;
         }
         let alternative = Alternative::new(index, &term, PARTIAL)?;

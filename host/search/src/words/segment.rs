@@ -56,9 +56,11 @@ impl WordIndex {
         let mut segments = Vec::new();
         let mut totals = [0_u64; 3];
         let mut passages = 0_usize;
+        let mut found_sources = Vec::new();
         let mut languages: Vec<(usize, Language)> = Vec::new();
         for segment in index.searchable_segments()? {
             let reader = SegmentReader::open(&segment)?;
+            add_sources(&reader, fields, &mut found_sources)?;
             let columns = reader.fast_fields();
             let pair = |names: [&str; 2]| Ok::<_, WordsError>([columns.u64(names[0])?, columns.u64(names[1])?]);
             let lengths = [columns.u64(LENGTHS[0])?, columns.u64(LENGTHS[1])?, columns.u64(LENGTHS[2])?];
@@ -94,7 +96,7 @@ impl WordIndex {
         normalise(&mut segments, totals, passages);
         languages.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         let languages = languages.into_iter().map(|(_, language)| language).collect();
-        Ok(Self { segments, passages, sources: sources(index, fields)?, languages, memory })
+        Ok(Self { segments, passages, sources: in_order(found_sources), languages, memory })
     }
 
     /// Bytes of memory that it takes, roughly.
@@ -120,23 +122,33 @@ fn normalise(segments: &mut [Segment], totals: [u64; 3], passages: usize) {
 pub fn sources(index: &Index, fields: &Fields) -> Result<Vec<SourceId>, WordsError> {
     let mut found = Vec::new();
     for segment in index.searchable_segments()? {
-        let reader = SegmentReader::open(&segment)?;
-        let terms = reader.inverted_index(fields.source)?;
-        let mut stream = terms.terms().stream()?;
-        while let Some((key, info)) = stream.next() {
-            // A source is deleted whole, so its first passage tells.
-            let first = terms.read_postings_from_terminfo(info, IndexRecordOption::Basic)?.doc();
-            if first != TERMINATED
-                && !reader.is_deleted(first)
-                && let Ok(id) = Uuid::from_slice(key)
-            {
-                found.push(SourceId(id));
-            }
+        add_sources(&SegmentReader::open(&segment)?, fields, &mut found)?;
+    }
+    Ok(in_order(found))
+}
+
+/// Adds the sources of one segment.
+fn add_sources(reader: &SegmentReader, fields: &Fields, found: &mut Vec<SourceId>) -> Result<(), WordsError> {
+    let terms = reader.inverted_index(fields.source)?;
+    let mut stream = terms.terms().stream()?;
+    while let Some((key, info)) = stream.next() {
+        // A source is deleted whole, so its first passage tells.
+        let first = terms.read_postings_from_terminfo(info, IndexRecordOption::Basic)?.doc();
+        if first != TERMINATED
+            && !reader.is_deleted(first)
+            && let Ok(id) = Uuid::from_slice(key)
+        {
+            found.push(SourceId(id));
         }
     }
-    found.sort_unstable();
-    found.dedup();
-    Ok(found)
+    Ok(())
+}
+
+/// Each source once, though several segments may have some of its passages.
+fn in_order(mut sources: Vec<SourceId>) -> Vec<SourceId> {
+    sources.sort_unstable();
+    sources.dedup();
+    sources
 }
 
 impl Segment {
