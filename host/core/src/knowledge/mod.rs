@@ -1,6 +1,8 @@
 //! Knowledge: a company's sources, their passages and citations, and the ports that store and find them. The crate
 //! `search` cuts sources into passages and finds them.
 
+pub mod document;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
