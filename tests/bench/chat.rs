@@ -19,6 +19,8 @@ const ROUNDS: usize = 3;
 const STRETCH: Duration = Duration::from_secs(4);
 const RATES: [u32; 3] = [50, 200, 500];
 const CLIENTS: usize = 32;
+/// Multiples of the closed loop's rate, for the host that gets more than it can do.
+const OVERLOADS: [f64; 2] = [1.5, 4.0];
 
 pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
     let (_upstream, address) = start_upstream().await?;
@@ -71,10 +73,29 @@ pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
         failed += seen.failed;
         rates.1.push(per_second(&seen));
     }
+    let most = median(&mut rates.1);
     let name = format!("chat, closed loop, {CLIENTS} clients");
     table.row(&name, "upstream asked directly", format!("{:.0} requests/s", median(&mut rates.0)));
-    table.row(&name, "through Resly", format!("{:.0} requests/s ({failed} failed)", median(&mut rates.1)));
+    table.row(&name, "through Resly", format!("{most:.0} requests/s ({failed} failed)"));
     table.note(format!("chat, after the closed loop: resident memory {} MiB", host.resident_kib()? / 1024));
+
+    for times in OVERLOADS {
+        let mut stretches = Vec::new();
+        for _ in 0..ROUNDS {
+            stretches.push(open_loop(&through_instant, (most * times) as u32, STRETCH).await?);
+        }
+        let quantile = |at: f64| {
+            median(
+                &mut stretches.iter().map(|seen| seen.first.value_at_quantile(at) as f64 / 1000.0).collect::<Vec<_>>(),
+            )
+        };
+        let (p50, p99) = (quantile(0.5), quantile(0.99));
+        let answered = median(&mut stretches.iter().map(per_second).collect::<Vec<_>>());
+        let refused: usize = stretches.iter().map(|seen| seen.failed).sum();
+        let name = format!("chat, {times} times what the closed loop did");
+        table.row(&name, "answered", format!("{answered:.0} requests/s, first byte p50 {p50:.1} ms, p99 {p99:.1} ms"));
+        table.note(format!("{name}: {refused} refused"));
+    }
     Ok(())
 }
 

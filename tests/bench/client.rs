@@ -85,6 +85,7 @@ impl Target {
         if status != "200" {
             let mut body = vec![0; length];
             stream.read_exact(&mut body).await?;
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
             bail!("status {status}: {}", String::from_utf8_lossy(&body));
         }
         if !chunked {

@@ -30,8 +30,14 @@ pub static CONNECTOR_FAULTS: Counter =
 pub static WEBHOOK_ATTEMPTS: Counter =
     Counter { name: "resly_webhook_attempts_total", help: "Attempts to deliver a webhook's message.", label: "result" };
 
+pub static SHED: Counter = Counter {
+    name: "resly_shed_total",
+    help: "Chats and searches that were refused because the host was overloaded.",
+    label: "reason",
+};
+
 /// All counters, in the order in which they are shown.
-pub static ALL: [&Counter; 5] = [&TURNS, &MODEL_ERRORS, &CONNECTOR_CALLS, &CONNECTOR_FAULTS, &WEBHOOK_ATTEMPTS];
+pub static ALL: [&Counter; 6] = [&TURNS, &MODEL_ERRORS, &CONNECTOR_CALLS, &CONNECTOR_FAULTS, &WEBHOOK_ATTEMPTS, &SHED];
 
 /// The counts of one host. They belong to a host and not to the process, because tests run several hosts in one process.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@ pub mod error;
 pub mod id;
 pub mod json;
 pub mod knowledge;
+pub mod load;
 pub mod meter;
 pub mod model;
 pub mod principal;

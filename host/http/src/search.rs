@@ -81,6 +81,7 @@ pub async fn handle(
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));
     }
+    let _place = app.turns.load.enter().await?;
     // Found first and counted after: a search that fails adds nothing, one that a limit refuses shows nothing.
     let passages = app.turns.retriever.retrieve(principal.organization, &request.query, limit).await?;
     let now = app.clock.now();

@@ -16,6 +16,7 @@ use resly_core::{
     },
     counters::Counters,
     knowledge::Embedder,
+    load::LoadShedder,
     model::Model,
     time::{Clock, Random, SystemClock},
     turn::{TurnLimits, Turns, live::LiveTurns},
@@ -200,6 +201,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
             ..limits
         },
         live: Arc::new(LiveTurns::default()),
+        load: Arc::new(LoadShedder::new(Arc::clone(&counters))),
         counters: Arc::clone(&counters),
     };
     let public_url =

@@ -37,6 +37,7 @@ mod oauth;
 mod oauth_answers;
 mod openapi;
 mod operator;
+mod overload;
 mod pages;
 mod panics;
 mod plain_words;

@@ -33,6 +33,7 @@ use crate::{
     error::StoreError,
     id::{ApprovalId, ConversationId, MessageId},
     knowledge::{Passage, RetrieveError, Retriever},
+    load::LoadShedder,
     meter::Remaining,
     model::{Model, Role},
     principal::Principal,
@@ -139,6 +140,7 @@ pub struct Turns {
     pub random: Arc<dyn Random>,
     pub limits: TurnLimits,
     pub live: Arc<LiveTurns>,
+    pub load: Arc<LoadShedder>,
     pub counters: Arc<Counters>,
 }
 
@@ -147,6 +149,7 @@ impl Turns {
     #[boxed]
     pub async fn start(&self, request: TurnRequest) -> Result<Start, BeginTurnError> {
         let now = self.clock.now();
+        let _place = self.load.enter().await?;
         // Retrieval and storing run at the same time, because neither needs the other's result.
         let lookup = self.look_up(&request);
         let continues = self.continued_answer(&request).await?;

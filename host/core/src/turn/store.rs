@@ -11,6 +11,7 @@ use crate::{
     error::StoreError,
     id::{ConversationId, KeyId, MessageId, OrganizationId, TicketId},
     knowledge::Citation,
+    load::Overloaded,
     meter::{LimitReached, Remaining},
     model::{FinishReason, TokenUsage},
     time::Timestamp,
@@ -109,6 +110,8 @@ pub enum BeginTurnError {
     KeyReused,
     #[error("the organization's subscription has ended")]
     SubscriptionEnded,
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -7,6 +7,7 @@ use resly_core::{
     },
     error::{EmbedError, StoreError},
     knowledge::RetrieveError,
+    load::Overloaded,
     meter::LimitReached,
     turn::{failure::TurnFailure, store::BeginTurnError},
 };
@@ -66,6 +67,12 @@ impl From<LimitReached> for Problem {
     }
 }
 
+impl From<Overloaded> for Problem {
+    fn from(overloaded: Overloaded) -> Self {
+        Self::new(&kinds::OVERLOADED, overloaded.to_string()).retry_after(1)
+    }
+}
+
 impl From<BeginTurnError> for Problem {
     fn from(error: BeginTurnError) -> Self {
         match error {
@@ -84,6 +91,7 @@ impl From<BeginTurnError> for Problem {
             BeginTurnError::SubscriptionEnded => {
                 Self::new(&kinds::SUBSCRIPTION_ENDED, "the organization's subscription has ended")
             }
+            BeginTurnError::Overloaded(overloaded) => overloaded.into(),
             BeginTurnError::Store(error) => error.into(),
         }
     }

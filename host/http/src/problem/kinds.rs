@@ -116,6 +116,8 @@ kinds! {
         "The host is up but its database isn't. Nothing was accepted or counted; try again after `Retry-After`.";
     HOST_BUSY = "host-busy", SERVICE_UNAVAILABLE, "The host has as many large requests as it can take",
         "The memory for request bodies, or the queue of this organization for reading them, is full. Nothing was done or counted; send it again after `Retry-After`, and fewer at once.";
+    OVERLOADED = "overloaded", SERVICE_UNAVAILABLE, "More questions come than this host can accept",
+        "The host accepts a bounded number of questions at once, and refuses those that would wait too long. Nothing was done or counted; send it again after `Retry-After`. If it comes often, the host needs more processors, or the installation more hosts.";
     DISK_FULL = "disk-full", SERVICE_UNAVAILABLE, "The disk is full",
         "The database is up and what is in it can be read, but its disk has no room left. Nothing was accepted or counted. An operator has to make room: the host goes on by itself then.";
     STILL_COMPILING = "still-compiling", SERVICE_UNAVAILABLE, "The bundled connectors are still being compiled",

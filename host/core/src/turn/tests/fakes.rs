@@ -33,6 +33,7 @@ use crate::{
     error::StoreError,
     id::*,
     knowledge::{Passage, RetrieveError, Retriever},
+    load::LoadShedder,
     meter::Remaining,
     model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, Role},
     principal::{KeyKind, Principal, Scope},
@@ -260,6 +261,7 @@ impl Harness {
             clock,
             random,
             limits: TurnLimits { deadline: Duration::from_secs(30), ..TurnLimits::default() },
+            load: Arc::new(LoadShedder::new(Arc::default())),
             live: Arc::default(),
             counters: Arc::default(),
         };

@@ -1,0 +1,202 @@
+//! Sheds load. When questions come faster than the host accepts them, it refuses some at once, so that it answers the
+//! others in time.
+//!
+//! The rule is that of CoDel (RFC 8289): a queue that empties now and then is a burst and does no harm; a queue that
+//! doesn't empty is overload, and waiting in it helps nobody.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+use crate::counters::{self, Counters};
+
+/// Questions that are accepted at the same time. More of them don't make the host faster: the processor and the
+/// database's commits are the bound.
+const PLACES: usize = 64;
+/// How long a question waits in a burst. A queue that hasn't been empty for so long is overload.
+const BURST: Duration = Duration::from_millis(500);
+/// How long a question waits in overload.
+const OVERLOAD: Duration = Duration::from_millis(20);
+
+/// The host accepts questions more slowly than they come. Nothing was done with this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more questions come than this host can accept; nothing was done, try again in a moment")]
+pub struct Overloaded;
+
+/// Decides how long a question waits.
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    /// When nobody waited last.
+    emptied_at: Instant,
+}
+
+impl Queue {
+    fn is_overloaded(self, now: Instant) -> bool {
+        now.saturating_duration_since(self.emptied_at) >= BURST
+    }
+
+    fn patience(self, now: Instant) -> Duration {
+        if self.is_overloaded(now) { OVERLOAD } else { BURST }
+    }
+}
+
+/// Hands out the places of the questions that are being accepted.
+#[derive(Debug)]
+pub struct LoadShedder {
+    places: Semaphore,
+    waiting: AtomicUsize,
+    queue: Mutex<Queue>,
+    counters: Arc<Counters>,
+}
+
+impl LoadShedder {
+    pub fn new(counters: Arc<Counters>) -> Self {
+        let queue = Mutex::new(Queue { emptied_at: Instant::now() });
+        Self { places: Semaphore::new(PLACES), waiting: AtomicUsize::new(0), queue, counters }
+    }
+
+    /// Waits for a place, which is free again when the permit is dropped. Hold it only for the host's own work: not for a
+    /// client's upload, and not for a model's answer.
+    pub async fn enter(&self) -> Result<SemaphorePermit<'_>, Overloaded> {
+        if let Ok(place) = self.places.try_acquire() {
+            self.queue().emptied_at = Instant::now();
+            return Ok(place);
+        }
+        let now = Instant::now();
+        let queue = *self.queue();
+        let waiter = Waiter::new(&self.waiting);
+        let place = timeout(queue.patience(now), self.places.acquire()).await;
+        if waiter.is_last() {
+            self.queue().emptied_at = Instant::now();
+        }
+        // The semaphore is never closed, so it is the time that was up.
+        place.ok().and_then(Result::ok).ok_or_else(|| {
+            self.counters.count(&counters::SHED, if queue.is_overloaded(now) { "overload" } else { "burst" });
+            Overloaded
+        })
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a question that waits, also when its client goes away meanwhile.
+struct Waiter<'a>(&'a AtomicUsize);
+
+impl<'a> Waiter<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+
+    fn is_last(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 1
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    const SERVICE: Duration = Duration::from_millis(5);
+
+    /// Lets questions arrive at a host that serves one in 5 ms. Returns, for each, when it came and how long it waited;
+    /// `None` when it was refused.
+    fn arrive(times: impl IntoIterator<Item = Duration>) -> Vec<(Duration, Option<Duration>)> {
+        let start = Instant::now();
+        let mut queue = Queue { emptied_at: start };
+        let (mut waiting, mut seen) = (VecDeque::<(Duration, Duration)>::new(), Vec::new());
+        let mut free = Duration::ZERO;
+        let mut serve = |until: Duration, waiting: &mut VecDeque<_>, queue: &mut Queue| {
+            while let Some((came, patience)) = waiting.front().copied() {
+                let begins = free.max(came);
+                let served = begins <= came + patience;
+                let left = if served { begins } else { came + patience };
+                if left > until {
+                    break;
+                }
+                waiting.pop_front();
+                seen.push((came, served.then(|| begins - came)));
+                free = if served { begins + SERVICE } else { free };
+                if waiting.is_empty() {
+                    queue.emptied_at = start + left;
+                }
+            }
+        };
+        for came in times {
+            serve(came, &mut waiting, &mut queue);
+            waiting.push_back((came, queue.patience(start + came)));
+        }
+        serve(Duration::MAX, &mut waiting, &mut queue);
+        seen
+    }
+
+    fn steady(every: Duration, count: u32) -> impl Iterator<Item = Duration> {
+        (0..count).map(move |n| every * n)
+    }
+
+    #[test]
+    fn a_burst_waits_and_is_served_whole() {
+        let seen = arrive(steady(Duration::ZERO, 100));
+        assert_eq!(seen.len(), 100);
+        assert!(seen.iter().all(|(_, waited)| waited.is_some()));
+    }
+
+    #[test]
+    fn of_a_burst_that_is_too_large_the_rest_is_refused() {
+        let seen = arrive(steady(Duration::ZERO, 1_000));
+        assert_eq!(seen.iter().filter(|(_, waited)| waited.is_some()).count(), 101);
+    }
+
+    #[test]
+    fn in_overload_all_wait_briefly_and_the_host_stays_busy() {
+        // Ten times what can be served, for three seconds.
+        let seen = arrive(steady(Duration::from_micros(500), 6_000));
+        let late = seen.iter().filter(|(came, _)| *came > BURST * 2);
+        assert!(late.filter_map(|(_, waited)| *waited).all(|waited| waited <= OVERLOAD));
+        let served = seen.iter().filter(|(_, waited)| waited.is_some()).count();
+        assert!((600..=610).contains(&served), "{served} of the 600 that 3 s have room for");
+    }
+
+    #[test]
+    fn after_overload_a_burst_waits_again() {
+        let overload = steady(Duration::from_micros(500), 6_000);
+        let burst = (0..80).map(|_| Duration::from_secs(5));
+        let seen = arrive(overload.chain(burst));
+        assert!(seen.iter().filter(|(came, _)| came.as_secs() == 5).all(|(_, waited)| waited.is_some()));
+    }
+
+    #[tokio::test]
+    async fn a_client_who_goes_away_while_waiting_isnt_counted() {
+        let load = LoadShedder::new(Arc::default());
+        let mut held = Vec::new();
+        while let Ok(place) = load.places.try_acquire() {
+            held.push(place);
+        }
+        let mut waits = Box::pin(load.enter());
+        assert!(futures::poll!(&mut waits).is_pending());
+        assert_eq!(load.waiting.load(Ordering::Relaxed), 1);
+        drop(waits);
+        assert_eq!(load.waiting.load(Ordering::Relaxed), 0);
+        drop(held);
+        drop(load.enter().await.unwrap());
+    }
+}
