@@ -8,6 +8,7 @@ pub mod anchor;
 pub mod chunk;
 mod fuse;
 mod library;
+mod passages;
 mod snapshots;
 mod terms;
 mod vectors;

@@ -1,11 +1,13 @@
 //! The library: adds sources, and finds passages by words and by vectors, fused by rank.
 //!
-//! A search needs one store call when nothing has changed: loading the passages. The knowledge version tells whether the
-//! snapshot that is searched is current. It is read at most once a second for each organization. A source is in the
-//! snapshot of this host when the request that adds it ends, and in those of other hosts a second later. A deleted source
-//! is never found, because its passages can't be loaded.
+//! The knowledge version tells whether the snapshot that is searched is current. It is read at most once a second for each
+//! organization. A source is in the snapshot of this host when the request that adds it ends, and in those of other hosts a
+//! second later. A deleted source isn't found any more by this host when the request that deletes it ends, and by other
+//! hosts a second later. A snapshot keeps the passages that were found in it, so that the same questions need no store
+//! call; an older snapshot's are loaded each time, and what was deleted can't be.
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -28,6 +30,7 @@ use crate::{
     anchor::section_url,
     chunk::{Chunk, chunk},
     fuse::fuse,
+    passages::Passages,
     snapshots::{Snapshot, Snapshots},
     words::{Typing, WordsError},
 };
@@ -288,12 +291,12 @@ impl Library {
             return Ok(Vec::new());
         }
         let ids: Vec<PassageId> = fused.iter().map(|(id, _)| *id).collect();
-        let mut passages = self.store.load_passages(organization, &ids).await?;
-        let rank = |id: PassageId| ids.iter().position(|other| *other == id).unwrap_or(usize::MAX);
-        passages.retain(|passage| ids.contains(&passage.id));
-        passages.sort_by_key(|passage| rank(passage.id));
+        // An older snapshot may have passages that were deleted since.
+        let passages = if snapshot.version >= version { &snapshot.passages } else { &Passages::default() };
+        let mut passages = passages.load(&*self.store, organization, &ids).await?;
+        let scores: HashMap<PassageId, f32> = fused.into_iter().collect();
         for passage in &mut passages {
-            passage.score = fused.get(rank(passage.id)).map_or(0.0, |(_, score)| *score);
+            passage.score = scores.get(&passage.id).copied().unwrap_or_default();
             passage.url = passage.url.take().map(|url| section_url(&url, &passage.section));
         }
         Ok(passages)

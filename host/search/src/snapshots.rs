@@ -21,6 +21,7 @@ use resly_core::{
 use tokio::time::Instant;
 
 use crate::{
+    passages::Passages,
     vectors::VectorIndex,
     words::{Place, WordIndex, WordsError, WordsUpdate},
 };
@@ -43,6 +44,7 @@ pub struct Snapshot {
     /// `None` when no index can be made, which the log tells.
     pub words: Option<Arc<WordIndex>>,
     pub vectors: VectorIndex,
+    pub passages: Passages,
     /// Microseconds since 1970 of the last search, 0 before the first.
     pub searched_at: AtomicI64,
 }
@@ -200,7 +202,13 @@ impl Inner {
         // A source without passages has no words either.
         let with_words: Vec<SourceSize> = sources.into_iter().filter(|source| source.passages > 0).collect();
         let words = self.update_words(organization, words, &with_words).await?;
-        let made = Arc::new(Snapshot { version, words, vectors, searched_at: AtomicI64::new(0) });
+        let made = Arc::new(Snapshot {
+            version,
+            words,
+            vectors,
+            passages: Passages::default(),
+            searched_at: AtomicI64::new(0),
+        });
         self.open.insert(organization, Arc::clone(&made)).await;
         Ok(made)
     }
