@@ -57,6 +57,12 @@ names! {
     Scope = resly_core::principal::Scope { Chat, Search, Admin, Operator }
     Severity = resly_core::alert::Severity { Warning, Critical }
     SideEffect = resly_manifest::SideEffect { Read, Write }
+    SourceFailureKind = resly_core::knowledge::FailureKind {
+        UnsupportedFormat, Damaged, Encrypted, Empty, TooLarge, LimitReached, Unreachable, Gone, NotIndexable, Interrupted,
+        Embedder, Internal,
+    }
+    SourceKind = resly_core::knowledge::SourceKind { Text, File, Page, CrawledPage, ActionItem }
+    SourceStatus = resly_core::knowledge::SourceStatus { Queued, Reading, Ready, Failed }
     VersionApproval = resly_core::connector::approval::Approval { NotNeeded, Pending, Approved, Rejected }
     VersionState = resly_store::VersionState { Ready, Compiling, Refused, Deleted }
 }

@@ -13,4 +13,4 @@ mod terms;
 mod vectors;
 mod words;
 
-pub use library::{AddError, Added, Library, NewText};
+pub use library::{AddError, Added, Library, NewText, Progress};

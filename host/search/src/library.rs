@@ -1,4 +1,4 @@
-//! The library: adds sources, and finds passages by words and by vectors, fused by rank.
+//! The library: finds passages by words and by vectors, fused by rank. `library/add.rs` adds them.
 //!
 //! A search needs one store call when nothing has changed: loading the passages. The knowledge version tells whether the
 //! snapshot that is searched is current. It is read at most once a second for each organization. A source is in the
@@ -15,18 +15,17 @@ use async_trait::async_trait;
 use moka::future::Cache;
 use resly_core::{
     boxed,
-    error::{EmbedError, StoreError},
+    error::StoreError,
     id::{OrganizationId, PassageId, SourceId},
-    knowledge::{
-        AddSourceError, EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, Passage, RetrieveError, Retriever,
-    },
-    meter::LimitReached,
+    knowledge::{EmbedAs, Embedder, KnowledgeStore, Passage, RetrieveError, Retriever},
     time::{Clock, Random},
 };
 
+mod add;
+
+pub use self::add::{AddError, Added, NewText, Progress};
 use crate::{
     anchor::section_url,
-    chunk::{Chunk, chunk},
     fuse::fuse,
     snapshots::{Snapshot, Snapshots},
     words::{Typing, WordsError},
@@ -49,52 +48,6 @@ const LONG_SCAN: usize = 8_000_000;
 const MANY_PASSAGES: usize = 5_000;
 /// After so long without a search, the pages of an index may have left memory, and reading them blocks.
 const COLD: Duration = Duration::from_secs(300);
-/// Texts that the embedder gets at once.
-const BATCH: usize = 64;
-/// The most chunks of one source.
-const MOST_CHUNKS: usize = 20_000;
-
-/// A text to add.
-#[derive(Clone, Debug)]
-pub struct NewText {
-    pub title: String,
-    pub text: String,
-    /// `text/markdown` or `text/plain`.
-    pub content_type: String,
-    pub url: Option<String>,
-}
-
-/// The source that was added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Added {
-    pub id: SourceId,
-    pub chunks: u32,
-}
-
-/// Why a source was not added. Nothing was stored or counted.
-#[derive(Debug, thiserror::Error)]
-pub enum AddError {
-    #[error("the source has no text")]
-    Empty,
-    #[error("the source makes {chunks} passages, and {most} are the most; split it")]
-    TooLarge { chunks: usize, most: usize },
-    #[error(transparent)]
-    Limit(#[from] LimitReached),
-    #[error(transparent)]
-    Embed(#[from] EmbedError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<AddSourceError> for AddError {
-    fn from(error: AddSourceError) -> Self {
-        match error {
-            AddSourceError::Limit(limit) => Self::Limit(limit),
-            AddSourceError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
 /// The knowledge of organizations, in one store and with one embedder. It is cheap to clone.
 #[derive(Clone)]
 pub struct Library {
@@ -137,105 +90,12 @@ impl Library {
         }
     }
 
-    /// Cuts a text into passages, embeds and stores them.
-    #[boxed]
-    pub async fn add(&self, organization: OrganizationId, new: NewText) -> Result<Added, AddError> {
-        let chunks = Self::cut(&new);
-        self.add_cut(organization, new, chunks).await
-    }
-
-    /// Cuts a text into passages. For a large text, call it on a thread that may block.
-    pub fn cut(new: &NewText) -> Vec<Chunk> {
-        let mut chunks = chunk(&new.text, &new.content_type);
-        for chunk in &mut chunks {
-            chunk.section = below(&new.title, &chunk.section).to_owned();
-        }
-        chunks
-    }
-
-    /// Embeds and stores the passages that [`Library::cut`] made of a text.
-    #[boxed]
-    pub async fn add_cut(
-        &self,
-        organization: OrganizationId,
-        new: NewText,
-        chunks: Vec<Chunk>,
-    ) -> Result<Added, AddError> {
-        if chunks.is_empty() {
-            return Err(AddError::Empty);
-        }
-        let most = MOST_CHUNKS;
-        let count = u32::try_from(chunks.len()).ok().filter(|count| *count as usize <= most);
-        let count = count.ok_or(AddError::TooLarge { chunks: chunks.len(), most })?;
-        let vectors = self.embed_all(&new.title, &chunks).await?;
-        let now = self.clock.now();
-        let passages = chunks.into_iter().zip(vectors).map(|(Chunk { section, text }, vector)| NewPassage {
-            id: PassageId(self.random.uuid(now)),
-            section,
-            text,
-            vector,
-        });
-        let id = SourceId(self.random.uuid(now));
-        let source = NewSource {
-            id,
-            organization,
-            title: new.title.replace('\0', ""),
-            url: new.url,
-            content_type: new.content_type,
-            text: new.text.replace('\0', ""),
-            embedder: self.embedder.name().to_owned(),
-            passages: passages.collect(),
-            created_at: now,
-        };
-        self.store.add_source(source).await?;
-        self.changed(organization).await;
-        Ok(Added { id, chunks: count })
-    }
-
     /// Deletes a source. False when the organization has none with that id.
     #[boxed]
     pub async fn remove(&self, organization: OrganizationId, id: SourceId) -> Result<bool, StoreError> {
         let removed = self.store.delete_source(organization, id, self.clock.now()).await?;
         self.versions.invalidate(&organization).await;
         Ok(removed)
-    }
-
-    /// Brings the index up to date after a source was added. The source is stored, so a failure here is no failure of
-    /// the request: the next search tries again.
-    async fn changed(&self, organization: OrganizationId) {
-        self.versions.invalidate(&organization).await;
-        let updated = async {
-            let version = self.version(organization).await?;
-            self.snapshots.update(organization, version).await
-        };
-        if let Err(error) = updated.await {
-            tracing::warn!(%organization, %error, "a new source isn't indexed yet");
-        }
-    }
-
-    /// Embeds passages with their title and section, which often contain the word that people search for.
-    async fn embed_all(&self, title: &str, chunks: &[Chunk]) -> Result<Vec<Vec<f32>>, EmbedError> {
-        let mut vectors = Vec::with_capacity(chunks.len());
-        for batch in chunks.chunks(BATCH) {
-            let texts: Vec<String> = batch
-                .iter()
-                .map(|Chunk { section, text }| match section.as_str() {
-                    "" => format!("{title}\n{text}"),
-                    section => format!("{title} › {section}\n{text}"),
-                })
-                .collect();
-            let made = self.embedder.embed(&texts, EmbedAs::Document).await?;
-            if made.len() != texts.len() {
-                return Err(EmbedError::Invalid {
-                    at: self.embedder.name().to_owned(),
-                    detail: format!("{} vectors for {} texts", made.len(), texts.len()),
-                });
-            }
-            vectors.extend(made);
-            // The built-in embedder never yields by itself, and a large source has hundreds of batches.
-            tokio::task::yield_now().await;
-        }
-        Ok(vectors)
     }
 
     /// The organization's knowledge version. The store is asked at most once a second.
@@ -370,15 +230,6 @@ impl Retriever for Library {
         limit: usize,
     ) -> Result<Vec<Passage>, RetrieveError> {
         self.find(organization, query.trim(), limit, Typing::Finished).await
-    }
-}
-
-/// A section without the title at its start. Most Markdown repeats the title as its first heading.
-fn below<'a>(title: &str, section: &'a str) -> &'a str {
-    match section.strip_prefix(title.trim()) {
-        Some("") => "",
-        Some(rest) => rest.strip_prefix(" › ").unwrap_or(section),
-        None => section,
     }
 }
 

@@ -15,8 +15,8 @@ use futures::{
 use moka::{future::Cache, policy::EvictionPolicy};
 use resly_core::{
     error::StoreError,
-    id::{OrganizationId, SourceId},
-    knowledge::{Embedder, KnowledgeStore, SourceSize},
+    id::{OrganizationId, RevisionId},
+    knowledge::{Embedder, KnowledgeStore, RevisionSize},
 };
 use tokio::time::Instant;
 
@@ -193,12 +193,12 @@ impl Inner {
     async fn make(&self, organization: OrganizationId, version: u64) -> Result<Arc<Snapshot>, StoreError> {
         let have = self.open.get(&organization).await;
         // Read after `version`, so it may be newer, never older.
-        let sources = self.store.source_sizes(organization).await?;
+        let sources = self.store.revisions(organization).await?;
         let vectors = have.as_ref().map(|have| have.vectors.clone()).unwrap_or_default();
         let vectors = self.update_vectors(organization, vectors, &sources).await?;
         let words = have.and_then(|have| have.words.clone());
         // A source without passages has no words either.
-        let with_words: Vec<SourceSize> = sources.into_iter().filter(|source| source.passages > 0).collect();
+        let with_words: Vec<RevisionSize> = sources.into_iter().filter(|source| source.passages > 0).collect();
         let words = self.update_words(organization, words, &with_words).await?;
         let made = Arc::new(Snapshot { version, words, vectors, searched_at: AtomicI64::new(0) });
         self.open.insert(organization, Arc::clone(&made)).await;
@@ -209,10 +209,11 @@ impl Inner {
         &self,
         organization: OrganizationId,
         mut vectors: VectorIndex,
-        sources: &[SourceSize],
+        sources: &[RevisionSize],
     ) -> Result<VectorIndex, StoreError> {
         vectors.retain(&ids(sources));
-        let missing: Vec<SourceSize> = sources.iter().filter(|source| !vectors.contains(source.id)).copied().collect();
+        let missing: Vec<RevisionSize> =
+            sources.iter().filter(|source| !vectors.contains(source.id)).copied().collect();
         for batch in batches(&missing) {
             let loaded = self.store.load_vectors(organization, self.embedder.name(), &batch).await?;
             vectors = blocking(move || {
@@ -231,7 +232,7 @@ impl Inner {
         &self,
         organization: OrganizationId,
         have: Option<Arc<WordIndex>>,
-        sources: &[SourceSize],
+        sources: &[RevisionSize],
     ) -> Result<Option<Arc<WordIndex>>, StoreError> {
         let wanted = ids(sources);
         if let Some(have) = have
@@ -271,13 +272,13 @@ impl Inner {
         organization: OrganizationId,
         place: Place,
         wipe: bool,
-        sources: &[SourceSize],
-        wanted: &HashSet<SourceId>,
+        sources: &[RevisionSize],
+        wanted: &HashSet<RevisionId>,
     ) -> Result<WordIndex, WordsError> {
         let mut update = blocking(move || WordsUpdate::open(&place, wipe)).await?;
         let gone = update.sources().iter().filter(|source| !wanted.contains(source)).copied().collect::<Vec<_>>();
-        let known: HashSet<SourceId> = update.sources().iter().copied().collect();
-        let missing: Vec<SourceSize> = sources.iter().filter(|source| !known.contains(&source.id)).copied().collect();
+        let known: HashSet<RevisionId> = update.sources().iter().copied().collect();
+        let missing: Vec<RevisionSize> = sources.iter().filter(|source| !known.contains(&source.id)).copied().collect();
         if !gone.is_empty() {
             update = blocking(move || update.delete(&gone)).await?;
         }
@@ -289,13 +290,13 @@ impl Inner {
     }
 }
 
-fn ids(sources: &[SourceSize]) -> HashSet<SourceId> {
+fn ids(sources: &[RevisionSize]) -> HashSet<RevisionId> {
     sources.iter().map(|source| source.id).collect()
 }
 
 /// The ids of sources, in batches of some [`BATCH`] passages.
-fn batches(sources: &[SourceSize]) -> Vec<Vec<SourceId>> {
-    let mut batches: Vec<Vec<SourceId>> = Vec::new();
+fn batches(sources: &[RevisionSize]) -> Vec<Vec<RevisionId>> {
+    let mut batches: Vec<Vec<RevisionId>> = Vec::new();
     let mut passages = BATCH;
     for source in sources {
         passages = passages.saturating_add(source.passages.max(1));

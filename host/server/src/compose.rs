@@ -15,7 +15,7 @@ use resly_core::{
         sandbox::{ComponentSource, Sandbox},
     },
     counters::Counters,
-    knowledge::Embedder,
+    knowledge::{Embedder, document::Extractor},
     model::Model,
     time::{Clock, Random, SystemClock},
     turn::{TurnLimits, Turns, live::LiveTurns},
@@ -39,10 +39,12 @@ use resly_service::{
     outbound::{CredentialSealer, EgressFactory, WrappedKeys},
     random::OsRandom,
     rates::Rates,
+    sources::{self, OriginLocks},
     webhooks::WebhookDispatcher,
 };
 use resly_vault::{Credentials, Vault};
 use secrecy::ExposeSecret;
+use tokio::sync::Semaphore;
 
 use crate::{
     config::{Config, OauthClients},
@@ -57,6 +59,7 @@ pub struct Doubles {
     /// Replaces the model that the configuration names.
     pub model: Option<Arc<dyn Model>>,
     pub embedder: Option<Arc<dyn Embedder>>,
+    pub extractor: Option<Arc<dyn Extractor>>,
     pub resolver: Option<Arc<dyn Resolve>>,
     /// Replaces the child process, which runs this program.
     pub compiler: Option<Compiler>,
@@ -73,6 +76,7 @@ impl Default for Doubles {
             random: Arc::new(OsRandom),
             model: None,
             embedder: None,
+            extractor: None,
             resolver: None,
             compiler: None,
             compile_budget: CompileBudget::default(),
@@ -111,7 +115,8 @@ pub enum ComposeError {
 pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeError> {
     make_private(&config.data)
         .map_err(|error| ComposeError::Data { path: config.data.display().to_string(), error })?;
-    let Doubles { clock, random, model, embedder, resolver, compiler, compile_budget, limits, jobs } = doubles;
+    let Doubles { clock, random, model, embedder, extractor, resolver, compiler, compile_budget, limits, jobs } =
+        doubles;
     let keys = secrets::master_keys(config, false)?;
     let store = secrets::open_store(config).await?;
     let wrapping = secrets::wrapping(&keys, &store, &random);
@@ -225,6 +230,9 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         connectors,
         catalogue,
         library,
+        extractor: extractor.unwrap_or_else(|| Arc::new(sources::NoExtractor)),
+        source_reads: Arc::new(Semaphore::new(sources::READS_AT_ONCE)),
+        origins: OriginLocks::default(),
         sandbox,
     });
     Ok(Api {

@@ -53,6 +53,16 @@ macro_rules! columns {
         "plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings,
          limit_connector_calls, limit_fuel"
     };
+    // `SourceRow` in `knowledge/sources.rs`.
+    (source) => {
+        "id, kind, status, failure_kind, failure_message, note, embedded, to_embed, title, url, identity, content_type,
+         content_hash, embedder, revision, chunks, refresh_every_s, created_at, updated_at, checked_at, due_at"
+    };
+    // `DueRow` in `knowledge/queue.rs`.
+    (due_source) => {
+        "id, organization_id, kind, lease, given_title, title, url, content_hash, embedder, revision, chunks,
+         refresh_every_s, etag, last_modified, misses, tries, deadline_at"
+    };
     // `WebhookRow` in `webhooks.rs`.
     (webhook) => {
         "id, url, events, secret, previous_secret, previous_until, created_at"

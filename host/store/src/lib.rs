@@ -25,6 +25,7 @@
 //! | `turns` | answers being written, by lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
 //! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
+//! | `source_documents` | files that wait to be read |
 //! | `connector_versions`, `components`, `component_parts` | the catalogue's own connectors; uploaded code by its digest |
 //! | `publishers` | whose signatures of uploads an organization trusts |
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
@@ -95,6 +96,10 @@ pub use self::{
     conversations::{ConversationRecord, ConversationSummary},
     flows::OauthFlow,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
+    knowledge::{
+        ChangedBy, DueSource, EnqueueError, Enqueued, FinishedRead, NewDocument, PageVersion, ReadResult, SourceChange,
+        StoredDocument, StoredSource, WaitingLimits,
+    },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
     open::{OpenError, StoreConfig},

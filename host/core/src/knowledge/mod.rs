@@ -2,15 +2,20 @@
 //! `search` cuts sources into passages and finds them.
 
 pub mod document;
+mod source;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{EmbedError, StoreError},
-    id::{OrganizationId, PassageId, SourceId},
+    id::{OrganizationId, PassageId, RevisionId, SourceId},
     meter::LimitReached,
     time::Timestamp,
+};
+
+pub use self::source::{
+    FailureKind, NewRevision, ReadProgress, RevisedPassage, Source, SourceFailure, SourceKind, SourceStatus,
 };
 
 /// A passage that retrieval found.
@@ -39,17 +44,6 @@ pub struct Citation {
     pub snippet: String,
 }
 
-/// A source in an admin's list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Source {
-    pub id: SourceId,
-    pub title: String,
-    pub url: Option<String>,
-    pub content_type: String,
-    pub chunks: u32,
-    pub created_at: Timestamp,
-}
-
 /// A source to add, already cut into passages and embedded.
 #[derive(Clone, Debug)]
 pub struct NewSource {
@@ -57,6 +51,9 @@ pub struct NewSource {
     pub organization: OrganizationId,
     pub title: String,
     pub url: Option<String>,
+    /// What makes a source the same one when it is sent again: its URL, or the sender's own key for it. One source of an
+    /// organization has it.
+    pub identity: Option<String>,
     pub content_type: String,
     /// The original text, from which the passages can be cut and embedded again.
     pub text: String,
@@ -79,7 +76,7 @@ pub struct NewPassage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassageText {
     pub id: PassageId,
-    pub source_id: SourceId,
+    pub revision: RevisionId,
     /// Its place within the source, from 0.
     pub position: u64,
     pub title: String,
@@ -90,20 +87,26 @@ pub struct PassageText {
 /// A vector from the store, for the index of vectors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredVector {
-    pub source_id: SourceId,
+    pub revision: RevisionId,
     pub passage: PassageId,
     pub vector: Vec<f32>,
 }
 
-/// How many passages a source has.
+/// How many passages the revision of a source has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SourceSize {
-    pub id: SourceId,
+pub struct RevisionSize {
+    pub id: RevisionId,
     pub passages: u32,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum AddSourceError {
+    /// Another source has this identity.
+    #[error("there is another source of this URL or key")]
+    Exists,
+    /// The source was deleted, or has another revision than the change is based on.
+    #[error("the source has been changed meanwhile")]
+    Changed,
     #[error(transparent)]
     Limit(#[from] LimitReached),
     #[error(transparent)]
@@ -127,20 +130,21 @@ pub trait KnowledgeStore: Send + Sync + 'static {
     ) -> Result<bool, StoreError>;
     /// A number that increases with every change of an organization's sources.
     async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError>;
-    /// Every source of the organization, in order of the ids. A source never changes; it is added and deleted.
-    async fn source_sizes(&self, organization: OrganizationId) -> Result<Vec<SourceSize>, StoreError>;
-    /// The passages of these sources, in order of source and position. Sources that are gone are left out.
+    /// The current revision of every source of the organization, in order of the ids. The first revision of a source has
+    /// the source's id.
+    async fn revisions(&self, organization: OrganizationId) -> Result<Vec<RevisionSize>, StoreError>;
+    /// The passages of these revisions, in order of revision and position. Revisions that are gone are left out.
     async fn load_texts(
         &self,
         organization: OrganizationId,
-        sources: &[SourceId],
+        revisions: &[RevisionId],
     ) -> Result<Vec<PassageText>, StoreError>;
-    /// The vectors that `embedder` made of these sources, in order of source and position.
+    /// The vectors that `embedder` made of these revisions, in order of revision and position.
     async fn load_vectors(
         &self,
         organization: OrganizationId,
         embedder: &str,
-        sources: &[SourceId],
+        revisions: &[RevisionId],
     ) -> Result<Vec<StoredVector>, StoreError>;
     /// The passages with these ids, in any order. Ids of other organizations are left out.
     async fn load_passages(&self, organization: OrganizationId, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError>;

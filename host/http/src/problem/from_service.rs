@@ -222,8 +222,11 @@ impl From<PublisherError> for Problem {
 impl From<SourceError> for Problem {
     fn from(error: SourceError) -> Self {
         match error {
+            SourceError::Missing => Self::not_found("there is no such source"),
             SourceError::Invalid(mistakes) => Self::invalid(mistakes),
+            SourceError::Full => Self::new(&kinds::READ_QUEUE_FULL, error.to_string()).retry_after(30),
             SourceError::Add(error) => error.into(),
+            SourceError::Store(error) => error.into(),
         }
     }
 }

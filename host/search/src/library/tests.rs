@@ -5,6 +5,8 @@ mod updates;
 
 use std::sync::atomic::Ordering;
 
+use resly_core::{id::RevisionId, knowledge::RevisedPassage};
+
 use self::fakes::*;
 use super::*;
 
@@ -104,6 +106,33 @@ async fn a_source_is_cut_embedded_in_batches_and_stored_whole() {
     assert_eq!(sources[0].passages[149].section, "H149");
     let ids: std::collections::HashSet<_> = sources[0].passages.iter().map(|passage| passage.id).collect();
     assert_eq!(ids.len(), 150);
+}
+
+#[tokio::test]
+async fn a_revision_embeds_only_what_is_new() {
+    let setup = Setup::new();
+    let (library, store, embedder) = (&setup.library, &setup.store, &setup.embedder);
+    let added = library.add(ORG, text("Shop", "# A\n\nSame.\n\n# B\n\nOld.\n\n# A\n\nSame.")).await.unwrap();
+    assert_eq!(added.chunks, 3);
+    let ids: Vec<_> = store.passages(ORG).into_iter().map(|(_, passage)| passage.id).collect();
+    let base = RevisionId(added.id.0);
+    embedder.batches.lock().unwrap().clear();
+    let revise = async |title: &str, changed: &str| {
+        let (new, progress) = (text(title, changed), Progress::default());
+        let chunks = Library::cut(&new);
+        let made = library.revise(ORG, base, new, chunks, &progress).await.unwrap();
+        let kept = made.passages.iter().map(|passage| match passage {
+            RevisedPassage::Kept(id) => ids.iter().position(|known| known == id),
+            RevisedPassage::New(_) => None,
+        });
+        (kept.collect::<Vec<_>>(), progress.read())
+    };
+    let (kept, progress) = revise("Shop", "# New\n\nFirst.\n\n# A\n\nSame.\n\n# A\n\nSame.\n\n# A\n\nSame.").await;
+    assert_eq!(kept, [None, Some(0), Some(2), None], "each passage is kept once, in order");
+    assert_eq!((progress.embedded, progress.passages), (2, 2));
+    // The title is a part of what is embedded.
+    assert_eq!(revise("Store", "# A\n\nSame.").await.0, [None]);
+    assert_eq!(*embedder.batches.lock().unwrap(), [2, 1]);
 }
 
 #[tokio::test]

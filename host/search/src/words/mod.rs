@@ -14,7 +14,7 @@ use std::{collections::HashSet, path::PathBuf};
 
 use resly_core::{
     error::StoreError,
-    id::{PassageId, SourceId},
+    id::{PassageId, RevisionId},
 };
 
 use crate::terms::Question;
@@ -61,7 +61,7 @@ impl From<tantivy::TantivyError> for WordsError {
 
 impl WordIndex {
     /// Whether it holds these sources and no others.
-    pub fn has_exactly(&self, sources: &HashSet<SourceId>) -> bool {
+    pub fn has_exactly(&self, sources: &HashSet<RevisionId>) -> bool {
         self.sources.len() == sources.len() && self.sources.iter().all(|source| sources.contains(source))
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use resly_core::id::{PassageId, SourceId};
+use resly_core::id::{PassageId, RevisionId};
 use tantivy::{DocSet, TERMINATED, postings::Postings};
 
 use super::{
@@ -156,7 +156,7 @@ fn best(index: &WordIndex, sums: &[Vec<Sum>], limit: usize) -> Vec<PassageId> {
         let last = *last;
         scored.retain(|(score, ..)| *score >= last);
     }
-    let key = |(score, at, doc): (f32, usize, u32)| -> Option<(f32, SourceId, u64, PassageId)> {
+    let key = |(score, at, doc): (f32, usize, u32)| -> Option<(f32, RevisionId, u64, PassageId)> {
         let segment = index.segments.get(at)?;
         Some((score, segment.source(doc), segment.position(doc), segment.passage(doc)))
     };

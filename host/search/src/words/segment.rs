@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resly_core::id::{PassageId, SourceId};
+use resly_core::id::{PassageId, RevisionId};
 use tantivy::{
     DocSet, Index, InvertedIndexReader, SegmentReader, TERMINATED,
     columnar::Column,
@@ -26,7 +26,7 @@ pub struct WordIndex {
     pub(super) segments: Vec<Segment>,
     pub(super) passages: usize,
     /// In order.
-    pub(super) sources: Vec<SourceId>,
+    pub(super) sources: Vec<RevisionId>,
     /// The languages of the passages, the most frequent first.
     pub(super) languages: Vec<Language>,
     memory: usize,
@@ -102,7 +102,7 @@ impl WordIndex {
     /// Bytes of memory that it takes, roughly.
     pub fn bytes(&self) -> usize {
         let norms: usize = self.segments.iter().map(|segment| segment.norms.len() * size_of::<[f32; 3]>()).sum();
-        self.memory + norms + self.sources.len() * size_of::<SourceId>()
+        self.memory + norms + self.sources.len() * size_of::<RevisionId>()
     }
 }
 
@@ -119,7 +119,7 @@ fn normalise(segments: &mut [Segment], totals: [u64; 3], passages: usize) {
 }
 
 /// The sources that an index holds, in order.
-pub fn sources(index: &Index, fields: &Fields) -> Result<Vec<SourceId>, WordsError> {
+pub fn sources(index: &Index, fields: &Fields) -> Result<Vec<RevisionId>, WordsError> {
     let mut found = Vec::new();
     for segment in index.searchable_segments()? {
         add_sources(&SegmentReader::open(&segment)?, fields, &mut found)?;
@@ -128,7 +128,7 @@ pub fn sources(index: &Index, fields: &Fields) -> Result<Vec<SourceId>, WordsErr
 }
 
 /// Adds the sources of one segment.
-fn add_sources(reader: &SegmentReader, fields: &Fields, found: &mut Vec<SourceId>) -> Result<(), WordsError> {
+fn add_sources(reader: &SegmentReader, fields: &Fields, found: &mut Vec<RevisionId>) -> Result<(), WordsError> {
     let terms = reader.inverted_index(fields.source)?;
     let mut stream = terms.terms().stream()?;
     while let Some((key, info)) = stream.next() {
@@ -138,14 +138,14 @@ fn add_sources(reader: &SegmentReader, fields: &Fields, found: &mut Vec<SourceId
             && !reader.is_deleted(first)
             && let Ok(id) = Uuid::from_slice(key)
         {
-            found.push(SourceId(id));
+            found.push(RevisionId(id));
         }
     }
     Ok(())
 }
 
 /// Each source once, though several segments may have some of its passages.
-fn in_order(mut sources: Vec<SourceId>) -> Vec<SourceId> {
+fn in_order(mut sources: Vec<RevisionId>) -> Vec<RevisionId> {
     sources.sort_unstable();
     sources.dedup();
     sources
@@ -175,8 +175,8 @@ impl Segment {
         Ok(())
     }
 
-    pub fn source(&self, doc: u32) -> SourceId {
-        SourceId(id(&self.source, doc))
+    pub fn source(&self, doc: u32) -> RevisionId {
+        RevisionId(id(&self.source, doc))
     }
 
     pub fn passage(&self, doc: u32) -> PassageId {

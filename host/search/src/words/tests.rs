@@ -11,7 +11,7 @@ type Given<'a> = (u128, &'a str, &'a str, &'a str);
 fn passages(given: &[Given<'_>]) -> Vec<PassageText> {
     let passage = |(n, (source, title, section, text)): (usize, &Given<'_>)| PassageText {
         id: PassageId(Uuid::from_u128(n as u128)),
-        source_id: SourceId(Uuid::from_u128(*source)),
+        revision: RevisionId(Uuid::from_u128(*source)),
         position: n as u64,
         title: (*title).to_owned(),
         section: (*section).to_owned(),
@@ -139,13 +139,13 @@ fn equal_passages_are_in_order_of_source_and_position_whatever_the_index_went_th
     let update = || WordsUpdate::open(&place, false).unwrap();
     update().add(&given[4..]).unwrap().commit().unwrap();
     update().add(&given[2..4]).unwrap().commit().unwrap();
-    update().delete(&[given[4].source_id]).unwrap().commit().unwrap();
+    update().delete(&[given[4].revision]).unwrap().commit().unwrap();
     let grown = update().add(&given[..2]).unwrap().commit().unwrap();
     for question in ["zebra", "zebras", "a zebra", "lino", "lion", "zerba"] {
         assert_eq!(search(&grown, question), search(&fresh, question), "{question}");
     }
     assert_eq!((grown.passages(), grown.sources.len()), (4, 3));
-    assert!(grown.has_exactly(&given[..4].iter().map(|passage| passage.source_id).collect()));
+    assert!(grown.has_exactly(&given[..4].iter().map(|passage| passage.revision).collect()));
     assert!(!grown.has_exactly(&HashSet::new()));
 }
 
@@ -155,7 +155,7 @@ fn a_state_stays_while_others_write_and_wipe() {
     let place = Place::Folder(folder.path().to_owned());
     let given = passages(&[(1, "", "", "A zebra."), (2, "", "", "A lion.")]);
     let before = WordsUpdate::open(&place, false).unwrap().add(&given).unwrap().commit().unwrap();
-    let after = WordsUpdate::open(&place, false).unwrap().delete(&[given[0].source_id]).unwrap().commit().unwrap();
+    let after = WordsUpdate::open(&place, false).unwrap().delete(&[given[0].revision]).unwrap().commit().unwrap();
     let wiped = WordsUpdate::open(&place, true).unwrap().commit().unwrap();
     assert_eq!([&before, &after, &wiped].map(|index| search(index, "zebra").len()), [1, 0, 0]);
     assert_eq!([&before, &after, &wiped].map(|index| search(index, "lion").len()), [1, 1, 0]);

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use resly_core::{id::SourceId, knowledge::PassageText};
+use resly_core::{id::RevisionId, knowledge::PassageText};
 use tantivy::{
     Index, IndexSettings, IndexWriter, TantivyDocument, Term,
     directory::{Directory, RamDirectory},
@@ -41,7 +41,7 @@ const SMALL_SEGMENT: u32 = 2000;
 pub struct WordsUpdate {
     index: Index,
     fields: Fields,
-    sources: Vec<SourceId>,
+    sources: Vec<RevisionId>,
     writer: Option<IndexWriter>,
     in_memory: Option<RamDirectory>,
     /// Held until the index is written and read again.
@@ -80,12 +80,12 @@ impl WordsUpdate {
     }
 
     /// The sources that the index holds, in order.
-    pub fn sources(&self) -> &[SourceId] {
+    pub fn sources(&self) -> &[RevisionId] {
         &self.sources
     }
 
     /// Deletes sources.
-    pub fn delete(mut self, sources: &[SourceId]) -> Result<Self, WordsError> {
+    pub fn delete(mut self, sources: &[RevisionId]) -> Result<Self, WordsError> {
         let field = self.fields.source;
         let writer = self.writer()?;
         for source in sources {
@@ -98,7 +98,7 @@ impl WordsUpdate {
     pub fn add(mut self, texts: &[PassageText]) -> Result<Self, WordsError> {
         let fields = self.fields.clone();
         let writer = self.writer()?;
-        for source in texts.chunk_by(|a, b| a.source_id == b.source_id) {
+        for source in texts.chunk_by(|a, b| a.revision == b.revision) {
             let language = terms::language(source);
             for passage in source {
                 writer.add_document(document(&fields, passage, language))?;
@@ -196,8 +196,8 @@ fn wipe(folder: &Path) -> std::io::Result<()> {
 
 fn document(fields: &Fields, passage: &PassageText, language: terms::Language) -> TantivyDocument {
     let mut document = TantivyDocument::default();
-    document.add_bytes(fields.source, passage.source_id.0.as_bytes());
-    let ids = [(fields.source_id, passage.source_id.0), (fields.passage_id, passage.id.0)];
+    document.add_bytes(fields.source, passage.revision.0.as_bytes());
+    let ids = [(fields.source_id, passage.revision.0), (fields.passage_id, passage.id.0)];
     for ([high, low], id) in ids {
         let (high_bits, low_bits) = id.as_u64_pair();
         document.add_u64(high, high_bits);

@@ -23,6 +23,7 @@ mod organizations;
 mod rates;
 mod recovery;
 mod scopes;
+mod sources;
 mod state;
 mod trials;
 mod turns;
