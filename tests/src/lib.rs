@@ -21,4 +21,5 @@ pub mod postgres;
 pub mod proxy;
 pub mod retrieval;
 pub mod service;
+pub mod site;
 pub mod wire;

@@ -112,8 +112,9 @@ pub static SETTINGS: &[Setting] = &[
     open("log_format", "log-format", "text (the default) or json, one object a line"),
 ];
 
-/// Variables with the prefix of settings that are none: the path of `resly.toml`, and the binary that tests run.
-const OTHERS: [&str; 2] = ["RESLY_CONFIG", "RESLY_BIN"];
+/// Variables with the prefix of settings that are none: the path of `resly.toml`, the binary that tests run, and the host and
+/// key of `resly knowledge`.
+const OTHERS: [&str; 4] = ["RESLY_CONFIG", "RESLY_BIN", "RESLY_URL", "RESLY_ADMIN_KEY"];
 
 /// Reads a variable. It is the process's environment, or a map in tests.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
