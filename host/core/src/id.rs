@@ -57,6 +57,8 @@ ids! {
     SourceId,
     /// The content of a source as of one change. A revision never changes; a source gets another one.
     RevisionId,
+    /// A crawl of a site.
+    CrawlId,
     /// A passage of a source.
     PassageId,
     /// A host's hold on work that it took from a queue.

@@ -32,6 +32,8 @@ names! {
     AuthType = resly_manifest::AuthType { None, ApiKey, Bearer, Basic, Oauth2 }
     CallerKind = resly_core::connector::connection::CallerKind { Admin, Chat, Health }
     ConnectionStatus = resly_core::connector::connection::ConnectionStatus { Installed, Enabled, Disabled, NeedsAuth }
+    CrawlStatus = resly_core::knowledge::crawl::CrawlStatus { Queued, Running, Done, Failed }
+    CrawledPageState = resly_core::knowledge::crawl::CrawledPageState { Found, Ready, Failed, Skipped }
     DeliveryState = resly_store::DeliveryState { Pending, Delivered, Failed }
     Environment = resly_core::connector::connection::Environment { Sandbox, Production }
     Event = resly_core::alert::Event {

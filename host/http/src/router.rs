@@ -67,7 +67,7 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, conversations, keys, logs, plan, sources, tickets, usage, vault, webhook, workflows,
+        alerts, approvals, conversations, crawls, keys, logs, plan, sources, tickets, usage, vault, webhook, workflows,
     };
 
     OpenApiRouter::default()
@@ -78,6 +78,9 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(sources::get, sources::texts::replace, sources::delete))
         .routes(routes!(sources::files::upload))
         .routes(routes!(sources::pages::add))
+        .routes(routes!(crawls::create, crawls::list))
+        .routes(routes!(crawls::get, crawls::delete))
+        .routes(routes!(crawls::run))
         .routes(routes!(workflows::create, workflows::list))
         .routes(routes!(workflows::replace, workflows::delete))
         .routes(routes!(logs::list))

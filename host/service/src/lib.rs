@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod checks;
 pub mod connections;
 pub mod connectors;
+pub mod crawls;
 pub mod definition;
 mod field_error;
 pub mod key;

@@ -35,6 +35,11 @@ macro_rules! columns {
         "id, organization_id, connector, version, name, environment, status, settings, auth, owner,
          credentials, policy, mappings, tested_at, revision, created_at"
     };
+    // `CrawlRow` in `crawls.rs`, of `crawls c`.
+    (crawl) => {
+        "c.id, c.url, c.settings, c.status, c.failure, c.run, c.bytes, c.left_out, c.created_at, c.started_at, c.ended_at,
+         c.due_at"
+    };
     // `FlowRow` in `flows.rs`.
     (flow) => {
         "organization_id, connection_id, visitor, revision, key_id, verifier, expires_at"

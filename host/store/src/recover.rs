@@ -36,6 +36,8 @@ impl Store {
         self.write("free what dead hosts were reading", move |mut db| {
             Box::pin(async move {
                 let sql = "UPDATE knowledge_sources SET lease = NULL, lease_until = NULL WHERE lease IS NOT NULL";
+                execute!(db, sql)?;
+                let sql = "UPDATE crawls SET lease = NULL, lease_until = NULL WHERE lease IS NOT NULL";
                 Ok(execute!(db, sql).map(drop)?)
             })
         })

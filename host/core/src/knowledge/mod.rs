@@ -1,6 +1,7 @@
 //! Knowledge: a company's sources, their passages and citations, and the ports that store and find them. The crate
 //! `search` cuts sources into passages and finds them.
 
+pub mod crawl;
 pub mod document;
 mod source;
 

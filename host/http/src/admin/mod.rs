@@ -6,6 +6,7 @@ pub mod approvals;
 pub mod connections;
 pub mod connectors;
 pub mod conversations;
+pub mod crawls;
 pub mod definitions;
 pub mod health;
 pub mod keys;

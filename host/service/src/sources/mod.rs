@@ -29,6 +29,11 @@ pub use self::{
     replace::{Put, put, replace},
     upload::{FILE_MOST, NewFile, upload},
 };
+pub(crate) use self::{
+    check::{canonical_url, url as check_url},
+    fetch::{fetch, origin},
+    page::check_refresh,
+};
 use crate::{App, FieldError};
 
 /// How much may wait to be read for each organization.

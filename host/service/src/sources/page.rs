@@ -25,7 +25,7 @@ pub struct NewPage {
 }
 
 /// Checks how often something is read again.
-pub(super) fn check_refresh(every: Option<u32>, mistakes: &mut Vec<FieldError>) {
+pub fn check_refresh(every: Option<u32>, mistakes: &mut Vec<FieldError>) {
     let (least, most) = REFRESH_S;
     if every.is_some_and(|every| !(least..=most).contains(&every)) {
         mistakes.push(FieldError::new("refresh_every_s", format!("{least} to {most} is expected")));

@@ -27,7 +27,7 @@ use resly_search::{AddError, Library, NewText, Progress};
 use resly_store::{ChangedBy, DueSource, FinishedRead, PageVersion, ReadResult, SourceChange};
 use tokio::task::JoinSet;
 
-use self::document::{Got, get};
+use self::document::{Got, current_document};
 use super::{DEADLINE, LEASE};
 use crate::App;
 
@@ -186,7 +186,7 @@ async fn content(app: &Arc<App>, due: &DueSource, fuel: &AtomicU64, progress: &P
     if let Some((0, reached)) = left {
         return Err(Ended::Limit(reached));
     }
-    let Got { document, content_hash, version } = get(app, due).await?;
+    let Got { document, content_hash, version } = current_document(app, due).await?;
     let name = document.name.clone();
     let reading = app.extractor.extract(organization, document).await;
     fuel.fetch_add(reading.fuel, Ordering::Relaxed);

@@ -23,10 +23,11 @@ use resly_core::{
 use self::sources::SourceRow;
 pub use self::{
     documents::{EnqueueError, Enqueued, NewDocument, StoredDocument, WaitingLimits},
-    queue::{DueSource, PageVersion, ReadResult},
+    queue::{DueSource, ReadResult},
     revise::{ChangedBy, FinishedRead, SourceChange},
-    sources::StoredSource,
+    sources::{PageVersion, StoredSource},
 };
+pub(crate) use self::{queue::count_burnt, revise::revise, sources::hash};
 use crate::{
     Store,
     billing::{self, Kind},
@@ -159,7 +160,7 @@ fn limit_only(halt: OperationError<Refusal>) -> OperationError<AddSourceError> {
     }
 }
 
-async fn bump(db: &mut Conn<'_>, organization: OrganizationId) -> Result<(), sqlx::Error> {
+pub(crate) async fn bump(db: &mut Conn<'_>, organization: OrganizationId) -> Result<(), sqlx::Error> {
     execute!(db, "UPDATE organizations SET knowledge_version = knowledge_version + 1 WHERE id = $1", Id(organization.0))
         .map(drop)
 }

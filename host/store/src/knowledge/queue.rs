@@ -10,7 +10,11 @@ use resly_core::{
     time::Timestamp,
 };
 
-use super::{bump, count_ingest, revise::delete_document, sources::hash};
+use super::{
+    bump, count_ingest,
+    revise::delete_document,
+    sources::{PageVersion, hash},
+};
 use crate::{
     Store,
     columns::{columns, returning},
@@ -43,13 +47,6 @@ pub struct DueSource {
     pub tries: u32,
     /// When no further try is made.
     pub deadline_at: Timestamp,
-}
-
-/// The validators of a page (RFC 9110, section 8.8).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PageVersion {
-    pub etag: Option<String>,
-    pub last_modified: Option<String>,
 }
 
 /// How a reading ended that gave no new content.
@@ -211,7 +208,7 @@ async fn settle(db: &mut Conn<'_>, due: &DueSource, result: &ReadResult, now: Ti
 }
 
 /// Counts fuel that was burnt, as much of it as the plan's limit leaves.
-async fn count_burnt(
+pub(crate) async fn count_burnt(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     source: SourceId,

@@ -9,7 +9,7 @@ use resly_core::{
 };
 
 use super::{
-    PassagePlace, bump, count_embeddings, count_ingest, insert_passage, limit_only, passage_bytes, queue::PageVersion,
+    PassagePlace, bump, count_embeddings, count_ingest, insert_passage, limit_only, passage_bytes, sources::PageVersion,
 };
 use crate::{
     Store,
@@ -53,7 +53,7 @@ pub struct FinishedRead {
     pub next_at: Option<Timestamp>,
 }
 
-async fn revise(db: &mut Conn<'_>, change: &SourceChange) -> Result<(), OperationError<AddSourceError>> {
+pub(crate) async fn revise(db: &mut Conn<'_>, change: &SourceChange) -> Result<(), OperationError<AddSourceError>> {
     let SourceChange { organization, source, revision, now, .. } = change;
     let (organization, source, now) = (*organization, *source, *now);
     let changed = match &change.content {

@@ -23,6 +23,13 @@ pub struct StoredSource {
     pub text: String,
 }
 
+/// The validators of a page (RFC 9110, section 8.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageVersion {
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+}
+
 #[derive(sqlx_macros::FromRow)]
 pub(super) struct SourceRow {
     id: Id,
@@ -86,7 +93,7 @@ impl SourceRow {
     }
 }
 
-pub(super) fn hash(bytes: Vec<u8>) -> Result<[u8; 32], sqlx::Error> {
+pub(crate) fn hash(bytes: Vec<u8>) -> Result<[u8; 32], sqlx::Error> {
     bytes.try_into().map_err(|_| unexpected("a hash that isn't 32 bytes long"))
 }
 

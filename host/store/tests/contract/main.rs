@@ -13,6 +13,7 @@ mod calls;
 mod catalogue;
 mod concurrency;
 mod connections;
+mod crawls;
 mod health;
 mod histories;
 mod idempotency;

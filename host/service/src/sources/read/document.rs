@@ -21,7 +21,7 @@ pub struct Got {
 }
 
 /// The file or the page as it is now.
-pub async fn get(app: &Arc<App>, due: &DueSource) -> Result<Got, Ended> {
+pub async fn current_document(app: &Arc<App>, due: &DueSource) -> Result<Got, Ended> {
     match &due.url {
         Some(url) if due.kind != SourceKind::File => page(app, due, url).await,
         _ => file(app, due).await,
@@ -38,7 +38,7 @@ async fn page(app: &Arc<App>, due: &DueSource, url: &str) -> Result<Got, Ended> 
     // What was embedded by another embedder is read anew.
     let known = due.chunks > 0 && due.embedder == app.library.embedder();
     let version = if known { due.version.clone() } else { PageVersion::default() };
-    let answer = fetch::fetch(&app.egress, &app.origins, url, &version, false).await.map_err(unreachable)?;
+    let answer = fetch(&app.egress, &app.origins, url, &version, false).await.map_err(unreachable)?;
     let validators = PageVersion { etag: answer.etag, last_modified: answer.last_modified };
     match answer.status {
         304 if known => {
