@@ -63,7 +63,7 @@ names! {
         UnsupportedFormat, Damaged, Encrypted, Empty, TooLarge, LimitReached, Unreachable, Gone, NotIndexable, Interrupted,
         Embedder, Internal,
     }
-    SourceKind = resly_core::knowledge::SourceKind { Text, File, Page, CrawledPage, ActionItem }
+    SourceKind = resly_core::knowledge::SourceKind { Text, File, Page, CrawledPage }
     SourceStatus = resly_core::knowledge::SourceStatus { Queued, Reading, Ready, Failed }
     VersionApproval = resly_core::connector::approval::Approval { NotNeeded, Pending, Approved, Rejected }
     VersionState = resly_store::VersionState { Ready, Compiling, Refused, Deleted }

@@ -20,8 +20,6 @@ pub enum SourceKind {
     Page,
     /// A page that a crawl found.
     CrawledPage,
-    /// An item of a connector's list.
-    ActionItem,
 }
 
 /// Whether a source is read.
