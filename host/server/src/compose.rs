@@ -35,6 +35,7 @@ use resly_service::{
     accounts::Accounts,
     bundled::Bundle,
     catalogue::ConnectorCatalog,
+    crawls,
     keyring::Keyring,
     outbound::{CredentialSealer, EgressFactory, WrappedKeys},
     random::OsRandom,
@@ -232,6 +233,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         library,
         extractor: extractor.unwrap_or_else(|| Arc::new(sources::NoExtractor)),
         source_reads: Arc::new(Semaphore::new(sources::READS_AT_ONCE)),
+        crawl_runs: Arc::new(Semaphore::new(crawls::CRAWLS_AT_ONCE)),
         origins: OriginLocks::default(),
         sandbox,
     });

@@ -49,6 +49,8 @@ pub struct App {
     pub extractor: Arc<dyn Extractor>,
     /// A permit for each source that this host may read at the same time.
     pub source_reads: Arc<Semaphore>,
+    /// A permit for each crawl that this host may run at the same time.
+    pub crawl_runs: Arc<Semaphore>,
     /// Lets one request at a time go to a site whose pages are read.
     pub origins: OriginLocks,
     pub sandbox: Arc<WasmSandbox>,

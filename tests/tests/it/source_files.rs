@@ -158,7 +158,7 @@ async fn a_file_survives_its_host() {
     let host = start(&stuck).await;
     let organization = make_organization(&host.app, "files").await;
     let key = mint(&host.app, organization, &[resly_core::principal::Scope::Admin]).await;
-    let client = reqwest::Client::new();
+    let client = resly_tests::app::client();
     let upload = client.post(format!("{}{FILES}?key=a", host.base)).bearer_auth(&key).body(GUIDE);
     let (status, waits) = told(upload.send().await.unwrap()).await;
     assert_eq!((status, &waits["status"]), (202, &json!("reading")), "{waits}");

@@ -24,6 +24,8 @@ use crate::{
     sources::{canonical_url, check_refresh, check_url, origin},
 };
 
+/// Crawls that a host runs at the same time, besides the sources that it reads.
+pub const CRAWLS_AT_ONCE: usize = 2;
 /// The lease on a crawl, which each step renews.
 const LEASE: Duration = Duration::from_secs(300);
 /// Defaults and bounds of a crawl.

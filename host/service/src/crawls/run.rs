@@ -38,7 +38,7 @@ pub async fn crawl_due(app: &Arc<App>) -> Result<usize, StoreError> {
     let (mut running, mut taken) = (JoinSet::new(), 0);
     loop {
         while running.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&app.source_reads).acquire_owned().await else { return Ok(taken) };
+        let Ok(permit) = Arc::clone(&app.crawl_runs).acquire_owned().await else { return Ok(taken) };
         let Some(crawl) = take(app).await? else {
             drop(permit);
             if running.join_next().await.is_none() {
