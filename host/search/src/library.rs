@@ -278,11 +278,14 @@ impl Library {
             return Ok(Vec::new());
         };
         let candidates = limit.saturating_mul(CANDIDATES);
-        let (by_words, by_vector) = futures::join!(
+        let (by_words, mut by_vector) = futures::join!(
             self.match_words(organization, &snapshot, query, typing, candidates),
             self.match_vectors(&snapshot, query, candidates),
         );
-        let mut fused = fuse(&[&by_words, &by_vector]);
+        if self.embedder.is_lexical() && by_words.as_ref().is_some_and(Vec::is_empty) {
+            by_vector.clear();
+        }
+        let mut fused = fuse(&[&by_words.unwrap_or_default(), &by_vector]);
         fused.truncate(limit);
         if fused.is_empty() {
             return Ok(Vec::new());
@@ -299,7 +302,7 @@ impl Library {
         Ok(passages)
     }
 
-    /// The passages that have the question's words, best first.
+    /// The passages that have the question's words, best first. `None` when there is no index to search.
     async fn match_words(
         &self,
         organization: OrganizationId,
@@ -307,8 +310,8 @@ impl Library {
         query: &str,
         typing: Typing,
         limit: usize,
-    ) -> Vec<PassageId> {
-        let Some(words) = snapshot.words.clone() else { return Vec::new() };
+    ) -> Option<Vec<PassageId>> {
+        let words = snapshot.words.clone()?;
         let now = self.clock.now().micros();
         let before = snapshot.searched_at.swap(now, Ordering::Relaxed);
         let cold = now.saturating_sub(before) > i64::try_from(COLD.as_micros()).unwrap_or(i64::MAX);
@@ -320,11 +323,11 @@ impl Library {
             words.search(query, typing, limit)
         };
         match found {
-            Ok(found) => found,
+            Ok(found) => Some(found),
             Err(error) => {
                 tracing::warn!(%organization, %error, "the search index is broken and is made anew; searching vectors alone");
                 self.snapshots.discard(organization, snapshot).await;
-                Vec::new()
+                None
             }
         }
     }

@@ -7,10 +7,17 @@ use resly_core::knowledge::PassageText;
 use tantivy::tokenizer;
 
 pub use crate::analysis::Language;
-use crate::analysis::{Field, Kind, Token, analyze, detect, detect_among, is_stop};
+use crate::analysis::{Field, Kind, Token, analyze, detect, detect_among, is_stop, is_unspaced};
 
 /// More words of a question add noise and cost, no meaning.
 const WORDS: usize = 48;
+/// Places in a question for each word, where a script sets no spaces and each character has a place.
+const PLACES: usize = 4;
+/// The letters from which a word counts in full for what a question is about. In every language, the words that
+/// anything may contain are short (Zipf, "Human Behavior and the Principle of Least Effort", 1949).
+pub const FULL: u8 = 8;
+/// As many letters counts a number or an identifier of three characters or more, which nobody uses by accident.
+pub const IDENTIFIER: u8 = 2 * FULL;
 /// A longer phrase is nobody's heading.
 const PHRASE: usize = 8;
 /// The languages besides its own in which a question's words are looked for.
@@ -40,6 +47,12 @@ pub struct Word {
     pub terms: Vec<Term>,
     /// Whether it says what the question is about.
     pub telling: bool,
+    /// How much it counts for what the question is about, in letters: at most [`FULL`], or [`IDENTIFIER`]; none for a
+    /// word that tells nothing.
+    pub letters: u8,
+    /// Whether its script sets no spaces: then it is a run of characters that begins at its place, and only where the
+    /// dictionary has a word begin does it have `letters`.
+    pub unspaced: bool,
     /// Whether more of it may follow.
     pub unfinished: bool,
 }
@@ -126,14 +139,11 @@ impl Question {
         let phrase = phrase(&tokens);
         let mut words: Vec<(u32, Word)> = Vec::new();
         for token in tokens.into_iter().filter(|token| token.kind.asks()) {
-            let telling = token.kind == Kind::Exact && !is_stop(&token.text, language);
-            let term = Term { text: token.text, kind: token.kind };
-            match words.last_mut() {
-                Some((position, word)) if *position == token.position => {
-                    word.telling |= telling;
-                    word.terms.push(term);
-                }
-                _ => words.push((token.position, Word { terms: vec![term], telling, unfinished: false })),
+            if words.last().is_none_or(|(position, _)| *position != token.position) {
+                words.push((token.position, Word::default()));
+            }
+            if let Some((_, word)) = words.last_mut() {
+                word.add(token, language);
             }
         }
         for other in languages.iter().filter(|other| **other != language).take(OTHER_LANGUAGES) {
@@ -153,10 +163,11 @@ impl Question {
         }
         // Of a long question, what tells something.
         if asked.len() > WORDS {
-            let mut left = WORDS;
+            let (mut left, mut places) = (WORDS, WORDS * PLACES);
             asked.retain(|word| {
-                let kept = word.telling && left > 0;
-                left -= usize::from(kept);
+                let kept = word.telling && left > 0 && places > 0;
+                left -= usize::from(kept && (!word.unspaced || word.letters > 0));
+                places -= usize::from(kept);
                 kept
             });
         }
@@ -171,6 +182,27 @@ impl Question {
             last.telling = true;
         }
         question
+    }
+}
+
+impl Word {
+    /// Adds a token at the word's place.
+    fn add(&mut self, token: Token, language: Language) {
+        let stop = is_stop(&token.text, language);
+        self.unspaced = is_unspaced(&token.text);
+        match token.kind {
+            Kind::Exact => {
+                self.telling |= !stop;
+                let letters = u8::try_from(token.text.chars().take(usize::from(FULL)).count()).unwrap_or(FULL);
+                let identifier = letters > 2 && token.text.contains(char::is_numeric);
+                if !stop && !self.unspaced {
+                    self.letters = self.letters.max(if identifier { IDENTIFIER } else { letters });
+                }
+            }
+            Kind::Stem if self.unspaced && !stop => self.letters = FULL,
+            _ => {}
+        }
+        self.terms.push(Term { text: token.text, kind: token.kind });
     }
 }
 

@@ -162,6 +162,10 @@ pub trait Embedder: Send + Sync + 'static {
     fn floor(&self) -> f32 {
         0.25
     }
+    /// Whether its vectors say only which words two texts share. Such vectors find nothing where no word does.
+    fn is_lexical(&self) -> bool {
+        false
+    }
     /// One vector for each text, in order.
     async fn embed(&self, texts: &[String], embed_as: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError>;
 }

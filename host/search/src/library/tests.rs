@@ -148,3 +148,14 @@ async fn the_beginning_of_a_word_finds_while_it_is_being_typed() {
     assert_eq!(library.retrieve_as_you_type(ORG, " zeb", 5).await.unwrap().len(), 1);
     assert!(library.retrieve_as_you_type(ORG, "zeb ", 5).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn an_embedder_that_compares_words_finds_nothing_where_no_word_does() {
+    let setup = Setup::new();
+    let (library, embedder) = (&setup.library, &setup.embedder);
+    library.add(ORG, text("A", "You pay.")).await.unwrap();
+    assert_eq!(titles(library, ORG, "money").await, ["A:"]);
+    embedder.lexical.store(true, Ordering::Relaxed);
+    assert!(titles(library, ORG, "money").await.is_empty());
+    assert_eq!(titles(library, ORG, "pay").await, ["A:"]);
+}

@@ -4,6 +4,7 @@
 //! read once, when a [`WordIndex`] is made, and don't change under a search. A [`WordsUpdate`] writes beside it.
 
 mod directory;
+mod expand;
 mod rank;
 mod schema;
 mod segment;
@@ -70,7 +71,7 @@ impl WordIndex {
         self.passages
     }
 
-    /// The passages that have words of the question, best first. None when no telling word is found.
+    /// The passages that have words of the question, best first. None when the best covers too little of the question.
     pub fn search(&self, question: &str, typing: Typing, limit: usize) -> Result<Vec<PassageId>, WordsError> {
         guarded(|| {
             let question = match typing {

@@ -99,6 +99,35 @@ fn words_that_nothing_has_do_not_spoil_the_rest() {
 }
 
 #[test]
+fn a_question_about_something_else_finds_nothing_though_it_shares_a_word() {
+    let index = index(&[
+        (1, "Help", "Refunds", "Refunds are paid within five good working days, to the card that paid for the order."),
+        (1, "Help", "Delivery", "A parcel is near when the courier writes. Good neighbours may take it in."),
+        (1, "Help", "Error codes", "The code 4711 means that the parcel came back."),
+    ]);
+    assert!(search(&index, "best hiking trails near innsbruck").is_empty());
+    assert!(search(&index, "translate good morning into Japanese").is_empty());
+    // One word of several that is in a heading, or that is long, says what the question is about.
+    assert_eq!(search(&index, "bought headphones, want my refund")[0], 0);
+    assert_eq!(search(&index, "is the neighbours thing possible")[0], 1);
+    // A number tells much where it is known, and nothing where it isn't: it may be that of an order.
+    assert_eq!(search(&index, "my display keeps flashing up 4711"), [2]);
+    assert!(!search(&index, "parcel 88231234").is_empty());
+    // Short questions and mistyped ones.
+    assert_eq!(search(&index, "courier")[0], 1);
+    assert_eq!(search(&index, "corier")[0], 1);
+    // What is being typed is judged when it is whole.
+    assert!(!index.search("translate good morning into Jap", Typing::Unfinished, 5).unwrap().is_empty());
+}
+
+#[test]
+fn in_scripts_without_spaces_words_are_judged_and_not_runs_of_characters() {
+    let index = texts(&["订单发货以后还可以取消，请联系客服。", "发票可以在账户里下载。"]);
+    assert_eq!(search(&index, "买的东西想取消订单"), [0]);
+    assert!(search(&index, "1998年世界杯冠军是谁").is_empty());
+}
+
+#[test]
 fn a_heading_that_is_the_question_comes_first() {
     let index = index(&[
         (1, "Docs", "Limits of Resly", "Resly is limited: what Resly is limited by, Resly tells."),

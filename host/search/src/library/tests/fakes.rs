@@ -180,6 +180,7 @@ impl KnowledgeStore for Fake {
 #[derive(Default)]
 pub struct Topics {
     pub down: AtomicBool,
+    pub lexical: AtomicBool,
     pub batches: Mutex<Vec<usize>>,
 }
 
@@ -191,6 +192,10 @@ impl Embedder for Topics {
 
     fn floor(&self) -> f32 {
         0.5
+    }
+
+    fn is_lexical(&self) -> bool {
+        self.lexical.load(Ordering::Relaxed)
     }
 
     async fn embed(&self, texts: &[String], _: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError> {
