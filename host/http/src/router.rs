@@ -67,7 +67,8 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, conversations, keys, logs, plan, sources, tickets, usage, vault, webhook, workflows,
+        alerts, approvals, conversations, keys, logs, plan, sources, synonyms, tickets, usage, vault, webhook,
+        workflows,
     };
 
     OpenApiRouter::default()
@@ -76,6 +77,7 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(keys::rotate))
         .routes(routes!(sources::create, sources::list))
         .routes(routes!(sources::delete))
+        .routes(routes!(synonyms::get, synonyms::set))
         .routes(routes!(workflows::create, workflows::list))
         .routes(routes!(workflows::replace, workflows::delete))
         .routes(routes!(logs::list))

@@ -9,6 +9,7 @@ pub mod chunk;
 mod fuse;
 mod library;
 mod snapshots;
+mod synonyms;
 mod terms;
 mod vectors;
 mod words;

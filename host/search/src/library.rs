@@ -19,6 +19,7 @@ use resly_core::{
     id::{OrganizationId, PassageId, SourceId},
     knowledge::{
         AddSourceError, EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, Passage, RetrieveError, Retriever,
+        Synonyms,
     },
     meter::LimitReached,
     time::{Clock, Random},
@@ -200,6 +201,14 @@ impl Library {
         Ok(removed)
     }
 
+    /// Replaces the organization's synonyms.
+    #[boxed]
+    pub async fn set_synonyms(&self, organization: OrganizationId, synonyms: Synonyms) -> Result<(), StoreError> {
+        self.store.set_synonyms(organization, synonyms).await?;
+        self.versions.invalidate(&organization).await;
+        Ok(())
+    }
+
     /// Brings the index up to date after a source was added. The source is stored, so a failure here is no failure of
     /// the request: the next search tries again.
     async fn changed(&self, organization: OrganizationId) {
@@ -316,11 +325,11 @@ impl Library {
         let before = snapshot.searched_at.swap(now, Ordering::Relaxed);
         let cold = now.saturating_sub(before) > i64::try_from(COLD.as_micros()).unwrap_or(i64::MAX);
         let found = if cold || words.passages() > MANY_PASSAGES {
-            let query = query.to_owned();
-            let search = tokio::task::spawn_blocking(move || words.search(&query, typing, limit));
+            let (query, synonyms) = (query.to_owned(), Arc::clone(&snapshot.synonyms));
+            let search = tokio::task::spawn_blocking(move || words.search(&query, typing, &synonyms, limit));
             search.await.unwrap_or_else(|error| Err(WordsError::Index(error.to_string())))
         } else {
-            words.search(query, typing, limit)
+            words.search(query, typing, &snapshot.synonyms, limit)
         };
         match found {
             Ok(found) => Some(found),

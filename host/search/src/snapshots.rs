@@ -21,6 +21,7 @@ use resly_core::{
 use tokio::time::Instant;
 
 use crate::{
+    synonyms::SynonymIndex,
     vectors::VectorIndex,
     words::{Place, WordIndex, WordsError, WordsUpdate},
 };
@@ -43,6 +44,7 @@ pub struct Snapshot {
     /// `None` when no index can be made, which the log tells.
     pub words: Option<Arc<WordIndex>>,
     pub vectors: VectorIndex,
+    pub synonyms: Arc<SynonymIndex>,
     /// Microseconds since 1970 of the last search, 0 before the first.
     pub searched_at: AtomicI64,
 }
@@ -74,7 +76,8 @@ impl Snapshots {
         let heaviest = (bytes / 2).max(1);
         let weight = move |_: &OrganizationId, snapshot: &Arc<Snapshot>| {
             let words = snapshot.words.as_ref().map_or(0, |words| words.bytes());
-            let weight = u64::try_from(snapshot.vectors.bytes() + words).unwrap_or(u64::MAX);
+            let weight =
+                u64::try_from(snapshot.vectors.bytes() + words + snapshot.synonyms.bytes()).unwrap_or(u64::MAX);
             u32::try_from(weight.max(LEAST_WEIGHT).min(heaviest)).unwrap_or(u32::MAX)
         };
         let open = Cache::builder()
@@ -200,7 +203,15 @@ impl Inner {
         // A source without passages has no words either.
         let with_words: Vec<SourceSize> = sources.into_iter().filter(|source| source.passages > 0).collect();
         let words = self.update_words(organization, words, &with_words).await?;
-        let made = Arc::new(Snapshot { version, words, vectors, searched_at: AtomicI64::new(0) });
+        let synonyms = self.store.synonyms(organization).await?;
+        let synonyms = words.as_ref().map(|words| words.synonyms(&synonyms)).unwrap_or_default();
+        let made = Arc::new(Snapshot {
+            version,
+            words,
+            vectors,
+            synonyms: Arc::new(synonyms),
+            searched_at: AtomicI64::new(0),
+        });
         self.open.insert(organization, Arc::clone(&made)).await;
         Ok(made)
     }

@@ -3,6 +3,8 @@
 //! A term is a token with a letter before it that says which of the analysis' two fields it is in, because an index
 //! keeps both in one list of terms.
 
+use std::sync::Arc;
+
 use resly_core::knowledge::PassageText;
 use tantivy::tokenizer;
 
@@ -41,6 +43,9 @@ pub struct Question {
     pub phrase: Vec<String>,
 }
 
+/// The words of a synonym, of which a passage has to have all.
+pub type Phrase = Arc<[Word]>;
+
 /// A word of a question. Its terms are alternatives.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Word {
@@ -55,6 +60,8 @@ pub struct Word {
     pub unspaced: bool,
     /// Whether more of it may follow.
     pub unfinished: bool,
+    /// What else it means, alone or with the words beside it.
+    pub synonyms: Vec<Phrase>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +141,11 @@ pub fn of_passage(text: &str, language: Language) -> PassageTerms {
 impl Question {
     /// A question for passages in these languages, the most frequent first.
     pub fn new(text: &str, languages: &[Language]) -> Self {
+        Self::with_synonyms(text, languages, |_| ())
+    }
+
+    /// As [`Question::new`]. `add_synonyms` gets the words in their order, each with its place.
+    pub fn with_synonyms(text: &str, languages: &[Language], add_synonyms: impl FnOnce(&mut [(u32, Word)])) -> Self {
         let language = detect_among(text, languages);
         let tokens = analyze(text, language);
         let phrase = phrase(&tokens);
@@ -155,6 +167,7 @@ impl Question {
                 }
             }
         }
+        add_synonyms(&mut words);
         let mut asked: Vec<Word> = Vec::new();
         for (_, word) in words {
             if !asked.contains(&word) {
@@ -174,14 +187,12 @@ impl Question {
         Self { language, words: asked, phrase }
     }
 
-    /// A question that is being typed: its last word may be the beginning of one.
-    pub fn as_you_type(text: &str, languages: &[Language]) -> Self {
-        let mut question = Self::new(text, languages);
-        if let Some(last) = question.words.last_mut().filter(|_| text.ends_with(char::is_alphanumeric)) {
+    /// Takes the last word of `text`, which the question was made of, for the beginning of one.
+    pub fn leave_unfinished(&mut self, text: &str) {
+        if let Some(last) = self.words.last_mut().filter(|_| text.ends_with(char::is_alphanumeric)) {
             last.unfinished = true;
             last.telling = true;
         }
-        question
     }
 }
 
@@ -267,7 +278,11 @@ mod tests {
 
     #[test]
     fn only_a_word_without_an_end_is_unfinished() {
-        let unfinished = |text| Question::as_you_type(text, &[Language::English]).words.last().unwrap().unfinished;
+        let unfinished = |text| {
+            let mut question = Question::new(text, &[Language::English]);
+            question.leave_unfinished(text);
+            question.words.last().unwrap().unfinished
+        };
         assert!(unfinished("five deliv"));
         assert!(!unfinished("five deliv ") && !unfinished("five deliv."));
     }

@@ -26,6 +26,7 @@ pub mod publishers;
 pub mod random;
 pub mod rates;
 pub mod sources;
+pub mod synonyms;
 pub mod upload;
 pub mod webhooks;
 pub mod workflows;

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use reqwest::StatusCode;
 use resly_core::principal::Scope;
 use resly_tests::{
     app::TestApp,
     host::{make_organization, mint},
     retrieval::{HelpCentre, Kind, client::Organization, score::Score, typo::mistype},
 };
+use serde_json::{Value, json};
 
 const LANGUAGES: [&str; 12] = ["ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh"];
 /// Scripts without spaces, in which a passage has no countable words and a word no typing mistake.
@@ -127,4 +129,49 @@ async fn a_search_finds_the_answer_first_often_enough() {
     }
     let recall = all.recall_at_1();
     assert!(recall >= RECALL_AT_1, "recall@1 is {recall:.3}, and was at least {RECALL_AT_1}");
+}
+
+#[tokio::test]
+async fn synonyms_that_an_admin_sets_are_searched_by_every_host() {
+    let (app, other) = TestApp::pair_reaching("127.0.0.1:9".parse().unwrap()).await;
+    app.knows("Returns", "A reimbursement takes five days.").await;
+    let query = json!({"query": "when do I get my cashback"});
+    let found = async |app: &TestApp| {
+        let answer: Value = app.post("/api/search", &query).await.json().await.unwrap();
+        answer["results"].as_array().unwrap().len()
+    };
+    assert_eq!(found(&app).await, 0);
+    let none: Value = app.send_as(&app.admin, "GET", "/api/admin/synonyms").await.json().await.unwrap();
+    assert_eq!(none, json!({"sets": [], "one_way": []}));
+    let synonyms = json!({
+        "sets": [["reimbursement", "cashback"]],
+        "one_way": [{"from": "hoover", "to": ["vacuum cleaner"]}],
+    });
+    let set = app.admin_send("PUT", "/api/admin/synonyms", &synonyms).await;
+    assert_eq!((set.status(), set.json::<Value>().await.unwrap()), (StatusCode::OK, synonyms.clone()));
+    assert_eq!((found(&app).await, found(&other).await), (1, 1));
+
+    let wrong = app.admin_send("PUT", "/api/admin/synonyms", &json!({"sets": [["alone"], ["a", "…"]]})).await;
+    assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let problem: Value = wrong.json().await.unwrap();
+    let at = |n: usize| problem["errors"][n]["path"].as_str().unwrap_or_default().to_owned();
+    assert_eq!([at(0), at(1)], ["sets[0]", "sets[1][1]"], "{problem}");
+    assert_eq!(found(&app).await, 1, "a mistake changes nothing");
+    app.admin_send("PUT", "/api/admin/synonyms", &json!({})).await;
+    assert_eq!(found(&app).await, 0);
+}
+
+#[tokio::test]
+async fn a_query_that_is_being_typed_finds_what_its_last_word_may_become() {
+    let app = TestApp::start().await;
+    app.knows("Returns", "A reimbursement takes five days.").await;
+    let found = async |query: Value| {
+        let answer: Value = app.post("/api/search", &query).await.json().await.unwrap();
+        answer["results"].as_array().unwrap().len()
+    };
+    let before = app.used("messages").await;
+    assert_eq!(found(json!({"query": "my reimb", "typing": true})).await, 1);
+    assert_eq!(found(json!({"query": "my reimb"})).await, 0);
+    assert_eq!(found(json!({"query": "my reimb ", "typing": true})).await, 0);
+    assert_eq!(app.used("messages").await, before + 3, "each counts as a search");
 }

@@ -95,6 +95,21 @@ pub struct StoredVector {
     pub vector: Vec<f32>,
 }
 
+/// Words and phrases that an organization's customers use for one another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Synonyms {
+    /// Each set's members mean the same.
+    pub sets: Vec<Vec<String>>,
+    pub one_way: Vec<OneWay>,
+}
+
+/// A question with `from` is also one with any of `to`, and not the other way round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneWay {
+    pub from: String,
+    pub to: Vec<String>,
+}
+
 /// How many passages a source has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceSize {
@@ -125,7 +140,10 @@ pub trait KnowledgeStore: Send + Sync + 'static {
         id: SourceId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// A number that increases with every change of an organization's sources.
+    async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError>;
+    /// Replaces the synonyms and increases the knowledge version.
+    async fn set_synonyms(&self, organization: OrganizationId, synonyms: Synonyms) -> Result<(), StoreError>;
+    /// A number that increases with every change of an organization's sources or synonyms.
     async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError>;
     /// Every source of the organization, in order of the ids. A source never changes; it is added and deleted.
     async fn source_sizes(&self, organization: OrganizationId) -> Result<Vec<SourceSize>, StoreError>;

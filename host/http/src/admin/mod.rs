@@ -14,6 +14,7 @@ pub mod oauth;
 pub mod plan;
 pub mod publishers;
 pub mod sources;
+pub mod synonyms;
 pub mod tickets;
 pub mod trials;
 pub mod usage;

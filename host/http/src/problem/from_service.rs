@@ -14,6 +14,7 @@ use resly_service::{
     plan::PlanError,
     publishers::PublisherError,
     sources::SourceError,
+    synonyms::SynonymError,
     webhooks::WebhookError,
     workflows::WorkflowError,
 };
@@ -224,6 +225,15 @@ impl From<SourceError> for Problem {
         match error {
             SourceError::Invalid(mistakes) => Self::invalid(mistakes),
             SourceError::Add(error) => error.into(),
+        }
+    }
+}
+
+impl From<SynonymError> for Problem {
+    fn from(error: SynonymError) -> Self {
+        match error {
+            SynonymError::Invalid(mistakes) => Self::invalid(mistakes),
+            SynonymError::Store(error) => error.into(),
         }
     }
 }

@@ -159,3 +159,20 @@ async fn an_embedder_that_compares_words_finds_nothing_where_no_word_does() {
     assert!(titles(library, ORG, "money").await.is_empty());
     assert_eq!(titles(library, ORG, "pay").await, ["A:"]);
 }
+
+#[tokio::test]
+async fn synonyms_count_for_the_next_question_and_a_second_later_elsewhere() {
+    let setup = Setup::new();
+    let library = &setup.library;
+    library.add(ORG, text("A", "The zebra is here.")).await.unwrap();
+    let other = setup.again();
+    assert!(titles(&other, ORG, "horse").await.is_empty());
+    let set = vec!["horse".to_owned(), "zebra".to_owned()];
+    library.set_synonyms(ORG, Synonyms { sets: vec![set], one_way: Vec::new() }).await.unwrap();
+    assert_eq!(titles(library, ORG, "horse").await, ["A:"]);
+    // What a second does.
+    other.versions.invalidate(&ORG).await;
+    assert_eq!(titles(&other, ORG, "horse").await, ["A:"]);
+    library.set_synonyms(ORG, Synonyms::default()).await.unwrap();
+    assert!(titles(library, ORG, "horse").await.is_empty());
+}

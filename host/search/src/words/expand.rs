@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     WordIndex, WordsError,
-    rank::{Alternative, PARTIAL},
+    alternative::{Alternative, PARTIAL},
     schema::Part,
     typos::{edits, forgiven},
 };

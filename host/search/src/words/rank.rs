@@ -9,9 +9,10 @@ use tantivy::{DocSet, TERMINATED, postings::Postings};
 
 use super::{
     WordIndex, WordsError,
+    alternative::{Alternative, PARTIAL},
     expand::{completions, typos},
     schema::Part,
-    segment::{List, Segment},
+    segment::Segment,
 };
 use crate::{
     analysis::{Field, Kind},
@@ -25,7 +26,8 @@ const PART_WEIGHT: [f32; 3] = [2.0, 2.5, 1.0];
 /// What a match in another form than the question's own is worth.
 const FOLDED: f32 = 0.95;
 const STEM: f32 = 0.85;
-pub const PARTIAL: f32 = 0.5;
+/// What a synonym is worth against the word itself.
+const SYNONYM: f32 = 0.8;
 /// What a stop word is worth in a passage that another word found.
 const FILLER: f32 = 0.1;
 /// For a passage with all the telling words that are known at all.
@@ -42,38 +44,6 @@ const FLOOR: f32 = 0.22;
 const ABOUT: f32 = 1.5;
 /// With fewer passages, a word's rarity in them says little about how rare it is.
 const FEW_PASSAGES: usize = 1000;
-
-/// One of the terms that a word is looked for by: together they count once, by the best of them.
-pub struct Alternative<'a> {
-    /// Its lists in each segment's parts.
-    lists: Vec<(usize, Part, List<'a>)>,
-    weight: f32,
-}
-
-impl<'a> Alternative<'a> {
-    pub fn new(index: &'a WordIndex, term: &str, weight: f32) -> Result<Self, WordsError> {
-        let mut lists = Vec::new();
-        for (at, segment) in index.segments.iter().enumerate() {
-            for part in Part::ALL {
-                if let Some(list) = segment.list(part, term)? {
-                    lists.push((at, part, list));
-                }
-            }
-        }
-        Ok(Self { lists, weight })
-    }
-
-    /// Whether any passage has the term. The files may still hold terms of deleted passages alone; no result may depend
-    /// on them.
-    pub fn is_known(&self, index: &WordIndex) -> Result<bool, WordsError> {
-        for (at, _, list) in &self.lists {
-            if list.is_alive(&index.segments[*at])? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-}
 
 /// For each segment, the passages that a word was found in, in order, and how well.
 type Found = Vec<Vec<(u32, Match)>>;
@@ -225,8 +195,11 @@ impl Scratch {
     /// The passages that have a word in any of its forms. If none has the word or its stem, those that have words which it
     /// may be a typo of.
     fn find_word(&mut self, index: &WordIndex, word: &Word) -> Result<Found, WordsError> {
+        let phrases = word.synonyms.iter().map(|phrase| self.find_phrase(index, phrase));
+        let phrases: Vec<Found> = phrases.collect::<Result<_, _>>()?;
         let mut alternatives = Vec::with_capacity(word.terms.len());
-        let mut known = false;
+        // What has a synonym is no typo.
+        let mut known = phrases.iter().flatten().any(|found| !found.is_empty());
         for term in &word.terms {
             let alternative = Alternative::new(index, &term.key(), weight(term.kind))?;
             known = known || (alternative.weight > PARTIAL && alternative.is_known(index)?);
@@ -238,7 +211,23 @@ impl Scratch {
         if word.unfinished {
             alternatives.extend(completions(index, word)?);
         }
-        self.find(index, &alternatives)
+        let found = self.find(index, &alternatives)?;
+        Ok(phrases.into_iter().fold(found, either))
+    }
+
+    /// The passages that have all telling words of a synonym.
+    fn find_phrase(&mut self, index: &WordIndex, phrase: &[Word]) -> Result<Found, WordsError> {
+        let all = phrase.iter().all(|word| !word.telling);
+        let mut found: Option<Found> = None;
+        for word in phrase.iter().filter(|word| all || word.telling) {
+            let terms = word.terms.iter().map(|term| Alternative::new(index, &term.key(), SYNONYM * weight(term.kind)));
+            let having = self.find(index, &terms.collect::<Result<Vec<_>, _>>()?)?;
+            found = Some(match found {
+                Some(found) => both(found, &having),
+                None => having,
+            });
+        }
+        Ok(found.unwrap_or_default())
     }
 
     fn find(&mut self, index: &WordIndex, alternatives: &[Alternative<'_>]) -> Result<Found, WordsError> {
@@ -284,6 +273,42 @@ impl Scratch {
         self.valued.sort_unstable();
         Ok(self.valued.drain(..).map(|doc| (doc, std::mem::take(&mut self.matches[doc as usize]))).collect())
     }
+}
+
+/// What has a word by itself or by a synonym.
+fn either(own: Found, synonym: Found) -> Found {
+    if synonym.is_empty() {
+        return own;
+    }
+    let merge = |(mut own, synonym): (Vec<(u32, Match)>, Vec<(u32, Match)>)| {
+        own.extend(synonym);
+        own.sort_by_key(|(doc, _)| *doc);
+        own.dedup_by(|(doc, other), (kept, best)| {
+            let same = doc == kept;
+            if same {
+                let Match { worth, form, heads } = *best;
+                *best =
+                    Match { worth: worth.max(other.worth), form: form.max(other.form), heads: heads || other.heads };
+            }
+            same
+        });
+        own
+    };
+    own.into_iter().zip(synonym).map(merge).collect()
+}
+
+/// What has two words of a synonym: it is worth what the lesser of them is.
+fn both(found: Found, having: &Found) -> Found {
+    let merge = |(found, having): (Vec<(u32, Match)>, &Vec<(u32, Match)>)| {
+        let lesser = |(doc, one): (u32, Match)| {
+            let at = having.binary_search_by_key(&doc, |(doc, _)| *doc).ok()?;
+            let (_, other) = having.get(at)?;
+            let (worth, form) = (one.worth.min(other.worth), one.form.min(other.form));
+            Some((doc, Match { worth, form, heads: one.heads && other.heads }))
+        };
+        found.into_iter().filter_map(lesser).collect()
+    };
+    found.into_iter().zip(having).map(merge).collect()
 }
 
 fn weight(kind: Kind) -> f32 {

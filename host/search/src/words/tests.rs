@@ -1,6 +1,6 @@
 //! The index of words over passages that a test names.
 
-use resly_core::knowledge::PassageText;
+use resly_core::knowledge::{OneWay, PassageText};
 use uuid::Uuid;
 
 use super::*;
@@ -25,7 +25,12 @@ fn index(given: &[Given<'_>]) -> WordIndex {
 }
 
 fn search(index: &WordIndex, question: &str) -> Vec<u128> {
-    index.search(question, Typing::Finished, 10).unwrap().into_iter().map(|passage| passage.0.as_u128()).collect()
+    index
+        .search(question, Typing::Finished, &SynonymIndex::default(), 10)
+        .unwrap()
+        .into_iter()
+        .map(|passage| passage.0.as_u128())
+        .collect()
 }
 
 fn texts(texts: &[&str]) -> WordIndex {
@@ -44,8 +49,8 @@ fn stems_match_and_more_is_better() {
     assert_eq!(search(&index, "parcels Lisbon").len(), 2, "any word is a match");
     assert!(search(&index, "xylophone").is_empty());
     assert!(search(&index, "").is_empty());
-    assert_eq!(index.search("refund", Typing::Finished, 1).unwrap().len(), 1);
-    assert!(index.search("refund", Typing::Finished, 0).unwrap().is_empty());
+    assert_eq!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 1).unwrap().len(), 1);
+    assert!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 0).unwrap().is_empty());
 }
 
 #[test]
@@ -117,7 +122,12 @@ fn a_question_about_something_else_finds_nothing_though_it_shares_a_word() {
     assert_eq!(search(&index, "courier")[0], 1);
     assert_eq!(search(&index, "corier")[0], 1);
     // What is being typed is judged when it is whole.
-    assert!(!index.search("translate good morning into Jap", Typing::Unfinished, 5).unwrap().is_empty());
+    assert!(
+        !index
+            .search("translate good morning into Jap", Typing::Unfinished, &SynonymIndex::default(), 5)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -125,6 +135,33 @@ fn in_scripts_without_spaces_words_are_judged_and_not_runs_of_characters() {
     let index = texts(&["订单发货以后还可以取消，请联系客服。", "发票可以在账户里下载。"]);
     assert_eq!(search(&index, "买的东西想取消订单"), [0]);
     assert!(search(&index, "1998年世界杯冠军是谁").is_empty());
+}
+
+#[test]
+fn synonyms_find_what_the_word_itself_finds_a_little_lower() {
+    let index = index(&[
+        (1, "", "", "Refunds are paid within five days."),
+        (1, "", "", "We give your money back in cash."),
+        (1, "", "", "Money can be paid in, never out."),
+        (1, "", "", "A password has twelve different letters."),
+        (1, "", "", "A pass has twelve punched holes."),
+    ]);
+    let set = |members: &[&str]| members.iter().map(|member| (*member).to_owned()).collect::<Vec<_>>();
+    let synonyms = index.synonyms(&Synonyms {
+        sets: vec![set(&["refund", "money back", "退款"])],
+        one_way: vec![OneWay { from: "pass".to_owned(), to: set(&["password"]) }],
+    });
+    let search = |question: &str| -> Vec<u128> {
+        let found = index.search(question, Typing::Finished, &synonyms, 10).unwrap();
+        found.into_iter().map(|passage| passage.0.as_u128()).collect()
+    };
+    assert_eq!(search("refunded?"), [0, 1], "a phrase is found whole, and by inflections of the word");
+    assert_eq!(search("is my money back")[..2], [1, 0], "the words themselves come first");
+    assert_eq!(search("我要退款").len(), 2, "in another language");
+    assert_eq!(search("pass"), [4, 3]);
+    assert_eq!(search("password"), [3], "one way only");
+    let none = index.synonyms(&Synonyms::default());
+    assert!(index.search("退款", Typing::Finished, &none, 10).unwrap().is_empty());
 }
 
 #[test]
@@ -151,9 +188,9 @@ fn of_passages_with_the_same_number_the_one_in_the_questions_language_comes_firs
 fn the_beginning_of_the_last_word_finds_only_when_it_is_being_typed() {
     let index = texts(&["Refunds take five days.", "The delivery is free."]);
     assert!(search(&index, "deliv").is_empty());
-    let found = index.search("five deliv", Typing::Unfinished, 5).unwrap();
+    let found = index.search("five deliv", Typing::Unfinished, &SynonymIndex::default(), 5).unwrap();
     assert_eq!(found.len(), 2);
-    assert!(index.search("deliv ", Typing::Unfinished, 5).unwrap().is_empty());
+    assert!(index.search("deliv ", Typing::Unfinished, &SynonymIndex::default(), 5).unwrap().is_empty());
 }
 
 #[test]

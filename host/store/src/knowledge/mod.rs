@@ -10,6 +10,7 @@ use resly_core::{
     id::{OrganizationId, PassageId, SourceId},
     knowledge::{
         AddSourceError, KnowledgeStore, NewPassage, NewSource, Passage, PassageText, Source, SourceSize, StoredVector,
+        Synonyms,
     },
     meter::Meter,
     time::{Period, Timestamp},
@@ -193,6 +194,29 @@ impl KnowledgeStore for Store {
                     bump(&mut db, organization).await?;
                 }
                 Ok(deleted > 0)
+            })
+        })
+        .await
+    }
+
+    async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError> {
+        let doing = "read the synonyms";
+        let mut db = self.reader(doing).await?;
+        let found =
+            row!(db, (Option<Json<Synonyms>>,), "SELECT synonyms FROM organizations WHERE id = $1", Id(organization.0));
+        Ok(found.map_err(failed(doing))?.and_then(|(synonyms,)| synonyms).map(|found| found.0).unwrap_or_default())
+    }
+
+    async fn set_synonyms(&self, organization: OrganizationId, synonyms: Synonyms) -> Result<(), StoreError> {
+        self.write("change the synonyms", move |mut db| {
+            Box::pin(async move {
+                execute!(
+                    db,
+                    "UPDATE organizations SET synonyms = $2 WHERE id = $1",
+                    Id(organization.0),
+                    Json(&synonyms)
+                )?;
+                Ok(bump(&mut db, organization).await?)
             })
         })
         .await

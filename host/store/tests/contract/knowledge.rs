@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use resly_core::{
     error::EmbedError,
     id::{OrganizationId, PassageId, SourceId},
-    knowledge::{AddSourceError, EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, Retriever, SourceSize},
+    knowledge::{
+        AddSourceError, EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, OneWay, Retriever, SourceSize,
+        Synonyms,
+    },
     meter::Meter,
     testing::{ManualClock, SequenceRandom},
 };
@@ -91,6 +94,39 @@ const QUESTIONS: [(&str, &[u128]); 9] = [
 ];
 
 both! {
+    async fn synonyms_are_replaced_whole_and_raise_the_version(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let stranger = organization(&store, &[]).await;
+        assert_eq!(store.synonyms(org).await.unwrap(), Synonyms::default());
+        let synonyms = Synonyms {
+            sets: vec![vec!["refund".to_owned(), "money \"back\"".to_owned(), "退款".to_owned()]],
+            one_way: vec![OneWay { from: "pass".to_owned(), to: vec!["password".to_owned()] }],
+        };
+        store.set_synonyms(org, synonyms.clone()).await.unwrap();
+        assert_eq!(store.synonyms(org).await.unwrap(), synonyms);
+        assert_eq!(store.knowledge_version(org).await.unwrap(), 1);
+        assert_eq!(store.synonyms(stranger).await.unwrap(), Synonyms::default());
+        assert_eq!(store.knowledge_version(stranger).await.unwrap(), 0);
+        store.set_synonyms(org, Synonyms::default()).await.unwrap();
+        assert_eq!(store.synonyms(org).await.unwrap(), Synonyms::default());
+        assert_eq!(store.knowledge_version(org).await.unwrap(), 2);
+    }
+
+    async fn synonyms_are_searched_on_both_stores_alike(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let mut new = source(org, "Hilfe", &["Die Erstattung kommt auf das Konto.", "Eine Rückgabe ist möglich."]);
+        new.passages.iter_mut().for_each(|passage| passage.vector = Vec::new());
+        store.add_source(new.clone()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, random) = (Arc::new(ManualClock::default()), Arc::new(SequenceRandom::default()));
+        let library = Library::new(Arc::new(store), Arc::new(Letters), folder.path().to_owned(), clock, random);
+        assert!(library.retrieve(org, "Kohle", 6).await.unwrap().is_empty());
+        let one_way = vec![OneWay { from: "Kohle".to_owned(), to: vec!["Erstattungen".to_owned()] }];
+        library.set_synonyms(org, Synonyms { sets: Vec::new(), one_way }).await.unwrap();
+        let found = library.retrieve(org, "wo ist meine kohle", 6).await.unwrap();
+        assert_eq!(found.iter().map(|passage| passage.id).collect::<Vec<_>>(), [new.passages[0].id]);
+    }
+
     async fn a_source_is_stored_counted_found_and_deleted(backend: Backend) {
         let (store, org) = backend.with(&[(Meter::Embeddings, 3)]).await;
         let stranger = organization(&store, &[]).await;

@@ -24,6 +24,7 @@ use super::super::*;
 pub struct Fake {
     pub sources: Mutex<Vec<NewSource>>,
     pub versions: Mutex<BTreeMap<OrganizationId, u64>>,
+    pub synonyms: Mutex<Synonyms>,
     pub asked: [AtomicUsize; 4],
     pub full: AtomicBool,
     pub down: AtomicBool,
@@ -37,6 +38,7 @@ impl Default for Fake {
         Self {
             sources: Mutex::default(),
             versions: Mutex::default(),
+            synonyms: Mutex::default(),
             asked: Default::default(),
             full: AtomicBool::new(false),
             down: AtomicBool::new(false),
@@ -99,6 +101,16 @@ impl KnowledgeStore for Fake {
         sources.retain(|source| source.organization != organization || source.id != id);
         self.bump(organization);
         Ok(sources.len() < before)
+    }
+
+    async fn synonyms(&self, _: OrganizationId) -> Result<Synonyms, StoreError> {
+        Ok(self.synonyms.lock().unwrap().clone())
+    }
+
+    async fn set_synonyms(&self, organization: OrganizationId, synonyms: Synonyms) -> Result<(), StoreError> {
+        *self.synonyms.lock().unwrap() = synonyms;
+        self.bump(organization);
+        Ok(())
     }
 
     async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError> {
