@@ -245,16 +245,16 @@ impl Inner {
         sources: &[SourceSize],
     ) -> Result<Option<Arc<WordIndex>>, StoreError> {
         let wanted = ids(sources);
-        if let Some(have) = have
+        if let Some(have) = &have
             && have.has_exactly(&wanted)
         {
-            return Ok(Some(have));
+            return Ok(Some(Arc::clone(have)));
         }
         let mut attempt = Attempt::Open;
         loop {
             let place = if attempt == Attempt::Memory { Place::Memory } else { self.place(organization) };
             let wipe = attempt == Attempt::Wipe;
-            let error = match self.write_words(organization, place, wipe, sources, &wanted).await {
+            let error = match self.write_words(organization, place, wipe, have.clone(), sources, &wanted).await {
                 Ok(words) => return Ok(Some(Arc::new(words))),
                 Err(WordsError::Store(error)) => return Err(error),
                 Err(error) => error,
@@ -282,10 +282,11 @@ impl Inner {
         organization: OrganizationId,
         place: Place,
         wipe: bool,
+        have: Option<Arc<WordIndex>>,
         sources: &[SourceSize],
         wanted: &HashSet<SourceId>,
     ) -> Result<WordIndex, WordsError> {
-        let mut update = blocking(move || WordsUpdate::open(&place, wipe)).await?;
+        let mut update = blocking(move || WordsUpdate::open_since(&place, wipe, have.as_deref())).await?;
         let gone = update.sources().iter().filter(|source| !wanted.contains(source)).copied().collect::<Vec<_>>();
         let known: HashSet<SourceId> = update.sources().iter().copied().collect();
         let missing: Vec<SourceSize> = sources.iter().filter(|source| !known.contains(&source.id)).copied().collect();

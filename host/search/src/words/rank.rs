@@ -42,6 +42,9 @@ const PHRASE: f32 = 1.5;
 const FLOOR: f32 = 0.22;
 /// How much more a passage covers that has a word of the question in its title or section, which say what it is about.
 const ABOUT: f32 = 1.5;
+/// The words of a question that may be typos. Each one costs a look at all terms with its first letter, and a question
+/// with more unknown words is about something else.
+const MOST_TYPOS: usize = 8;
 /// With fewer passages, a word's rarity in them says little about how rare it is.
 const FEW_PASSAGES: usize = 1000;
 
@@ -183,13 +186,21 @@ struct Scratch {
     /// The best of a word's forms.
     matches: Vec<Match>,
     counted: Vec<u32>,
+    /// For how many more words typos are looked for.
+    typos_left: usize,
     valued: Vec<u32>,
 }
 
 impl Scratch {
     fn new(index: &WordIndex) -> Self {
         let most = index.segments.iter().map(|segment| segment.norms.len()).max().unwrap_or(0);
-        Self { counts: vec![0.0; most], matches: vec![Match::default(); most], counted: Vec::new(), valued: Vec::new() }
+        Self {
+            counts: vec![0.0; most],
+            matches: vec![Match::default(); most],
+            counted: Vec::new(),
+            valued: Vec::new(),
+            typos_left: MOST_TYPOS,
+        }
     }
 
     /// The passages that have a word in any of its forms. If none has the word or its stem, those that have words which it
@@ -205,7 +216,8 @@ impl Scratch {
             known = known || (alternative.weight > PARTIAL && alternative.is_known(index)?);
             alternatives.push(alternative);
         }
-        if !known {
+        if !known && self.typos_left > 0 {
+            self.typos_left -= 1;
             alternatives.extend(typos(index, word)?);
         }
         if word.unfinished {

@@ -1,6 +1,6 @@
 //! Reads an index: its posting lists, and the columns that say which passage is which.
 
-use std::sync::Arc;
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use resly_core::id::{PassageId, SourceId};
 use tantivy::{
@@ -29,6 +29,8 @@ pub struct WordIndex {
     pub(super) sources: Vec<SourceId>,
     /// The languages of the passages, the most frequent first.
     pub(super) languages: Vec<Language>,
+    /// The files that it was read from.
+    pub(super) files: HashSet<PathBuf>,
     memory: usize,
 }
 
@@ -96,7 +98,8 @@ impl WordIndex {
         normalise(&mut segments, totals, passages);
         languages.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         let languages = languages.into_iter().map(|(_, language)| language).collect();
-        Ok(Self { segments, passages, sources: in_order(found_sources), languages, memory })
+        let files = files(index)?;
+        Ok(Self { segments, passages, sources: in_order(found_sources), languages, files, memory })
     }
 
     /// Bytes of memory that it takes, roughly.
@@ -116,6 +119,11 @@ fn normalise(segments: &mut [Segment], totals: [u64; 3], passages: usize) {
             norm[part] = 1.0 - LENGTH_WEIGHT[part] + LENGTH_WEIGHT[part] * norm[part] / averages[part];
         }
     }
+}
+
+/// The names of the files that the segments of an index may have.
+pub fn files(index: &Index) -> Result<HashSet<PathBuf>, WordsError> {
+    Ok(index.searchable_segment_metas()?.iter().flat_map(|segment| segment.list_files()).collect())
 }
 
 /// The sources that an index holds, in order.

@@ -228,6 +228,21 @@ fn a_state_stays_while_others_write_and_wipe() {
 }
 
 #[test]
+fn files_that_an_earlier_state_was_read_from_are_not_checked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Folder(folder.path().to_owned());
+    let before = WordsUpdate::open(&place, false).unwrap().add(&passages(&[(1, "", "", "A zebra.")])).unwrap();
+    let before = before.commit().unwrap();
+    let mut files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let terms = files.find(|file| file.extension().is_some_and(|ending| ending == "term")).unwrap();
+    let mut bytes = std::fs::read(&terms).unwrap();
+    bytes[0] ^= 0xff;
+    std::fs::write(&terms, &bytes).unwrap();
+    assert!(WordsUpdate::open_since(&place, false, Some(&before)).is_ok());
+    assert!(matches!(WordsUpdate::open(&place, false).map(drop), Err(WordsError::Damaged(_))));
+}
+
+#[test]
 fn one_update_at_a_time_has_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let place = Place::Folder(folder.path().to_owned());
@@ -290,4 +305,13 @@ mod any_word {
             }
         }
     }
+}
+
+#[test]
+fn typos_are_looked_for_in_the_first_unknown_words_of_a_question() {
+    let index = texts(&["Refunds and vouchers take five days."]);
+    let nonsense: Vec<String> = ('a'..='h').map(|letter| format!("x{letter}{letter}x")).collect();
+    let found = |count: usize| search(&index, &format!("{} refnuds vuochers", nonsense[..count].join(" ")));
+    assert_eq!(found(2), [0]);
+    assert!(found(8).is_empty());
 }
