@@ -8,10 +8,13 @@ pub mod anchor;
 pub mod chunk;
 mod fuse;
 mod library;
+mod rerank;
 mod snapshots;
+mod source;
 mod synonyms;
 mod terms;
 mod vectors;
 mod words;
 
-pub use library::{AddError, Added, Library, NewText};
+pub use library::Library;
+pub use source::{AddError, Added, NewText};

@@ -18,10 +18,8 @@ use resly_core::{
     error::{EmbedError, StoreError},
     id::{OrganizationId, PassageId, SourceId},
     knowledge::{
-        AddSourceError, EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, Passage, RetrieveError, Retriever,
-        Synonyms,
+        EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, Passage, Reranker, RetrieveError, Retriever, Synonyms,
     },
-    meter::LimitReached,
     time::{Clock, Random},
 };
 
@@ -29,7 +27,9 @@ use crate::{
     anchor::section_url,
     chunk::{Chunk, chunk},
     fuse::fuse,
+    rerank::{MOST_RERANKED, rerank},
     snapshots::{Snapshot, Snapshots},
+    source::{AddError, Added, NewText},
     words::{Typing, WordsError},
 };
 
@@ -55,52 +55,12 @@ const BATCH: usize = 64;
 /// The most chunks of one source.
 const MOST_CHUNKS: usize = 20_000;
 
-/// A text to add.
-#[derive(Clone, Debug)]
-pub struct NewText {
-    pub title: String,
-    pub text: String,
-    /// `text/markdown` or `text/plain`.
-    pub content_type: String,
-    pub url: Option<String>,
-}
-
-/// The source that was added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Added {
-    pub id: SourceId,
-    pub chunks: u32,
-}
-
-/// Why a source was not added. Nothing was stored or counted.
-#[derive(Debug, thiserror::Error)]
-pub enum AddError {
-    #[error("the source has no text")]
-    Empty,
-    #[error("the source makes {chunks} passages, and {most} are the most; split it")]
-    TooLarge { chunks: usize, most: usize },
-    #[error(transparent)]
-    Limit(#[from] LimitReached),
-    #[error(transparent)]
-    Embed(#[from] EmbedError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<AddSourceError> for AddError {
-    fn from(error: AddSourceError) -> Self {
-        match error {
-            AddSourceError::Limit(limit) => Self::Limit(limit),
-            AddSourceError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
 /// The knowledge of organizations, in one store and with one embedder. It is cheap to clone.
 #[derive(Clone)]
 pub struct Library {
     store: Arc<dyn KnowledgeStore>,
     embedder: Arc<dyn Embedder>,
+    reranker: Option<Arc<dyn Reranker>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     versions: Cache<OrganizationId, u64>,
@@ -132,10 +92,16 @@ impl Library {
             snapshots: Snapshots::new(Arc::clone(&store), Arc::clone(&embedder), folder, bytes),
             store,
             embedder,
+            reranker: None,
             clock,
             random,
             versions: Cache::builder().max_capacity(100_000).time_to_live(FRESH).build(),
         }
+    }
+
+    /// Has the best passages of every whole question ordered by a reranker.
+    pub fn with_reranker(self, reranker: Option<Arc<dyn Reranker>>) -> Self {
+        Self { reranker, ..self }
     }
 
     /// Cuts a text into passages, embeds and stores them.
@@ -286,6 +252,7 @@ impl Library {
             tracing::warn!(%organization, "the knowledge is still being indexed; nothing is found meanwhile");
             return Ok(Vec::new());
         };
+        let reranker = self.reranker.as_deref().filter(|_| typing == Typing::Finished);
         let candidates = limit.saturating_mul(CANDIDATES);
         let (by_words, mut by_vector) = futures::join!(
             self.match_words(organization, &snapshot, query, typing, candidates),
@@ -295,7 +262,7 @@ impl Library {
             by_vector.clear();
         }
         let mut fused = fuse(&[&by_words.unwrap_or_default(), &by_vector]);
-        fused.truncate(limit);
+        fused.truncate(if reranker.is_some() { limit.max(MOST_RERANKED) } else { limit });
         if fused.is_empty() {
             return Ok(Vec::new());
         }
@@ -307,6 +274,10 @@ impl Library {
         for passage in &mut passages {
             passage.score = fused.get(rank(passage.id)).map_or(0.0, |(_, score)| *score);
             passage.url = passage.url.take().map(|url| section_url(&url, &passage.section));
+        }
+        if let Some(reranker) = reranker {
+            rerank(reranker, query, &mut passages).await;
+            passages.truncate(limit);
         }
         Ok(passages)
     }

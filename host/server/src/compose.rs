@@ -28,6 +28,7 @@ use resly_http::{
     edge::{connection_limiter::ConnectionLimiter, descriptors},
 };
 use resly_manifest::{Auth, Digest, Manifest};
+use resly_models::rerank::HttpReranker;
 use resly_sandbox::{CompileBudget, Compiler, SandboxConfig, WasmSandbox};
 use resly_search::Library;
 use resly_service::{
@@ -95,6 +96,8 @@ pub enum ComposeError {
     Model(resly_models::ConfigError),
     #[error("the embedder: {0}")]
     Embedder(resly_models::ConfigError),
+    #[error("the reranker: {0}")]
+    Reranker(resly_models::ConfigError),
     #[error(transparent)]
     Bundle(#[from] resly_service::bundled::BundleError),
     #[error(transparent)]
@@ -180,8 +183,10 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Some(embedder) => embedder,
         None => resly_models::embedder(config.embedder.as_ref()).map_err(ComposeError::Embedder)?,
     };
+    let reranker = config.reranker.clone().map(HttpReranker::new).transpose().map_err(ComposeError::Reranker)?;
     let indexes = config.data.join("search");
-    let library = Library::new(Arc::new(store.clone()), embedder, indexes, Arc::clone(&clock), Arc::clone(&random));
+    let library = Library::new(Arc::new(store.clone()), embedder, indexes, Arc::clone(&clock), Arc::clone(&random))
+        .with_reranker(reranker.map(|reranker| Arc::new(reranker) as _));
     let turns = Turns {
         store: Arc::new(store.clone()),
         model: match model {

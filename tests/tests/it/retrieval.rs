@@ -1,8 +1,12 @@
 //! The question set that retrieval is measured with, and the least that a search has to find of it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex},
+};
 
-use reqwest::StatusCode;
+use axum::{Json, Router, routing::post};
+use http::{HeaderMap, StatusCode};
 use resly_core::principal::Scope;
 use resly_tests::{
     app::TestApp,
@@ -182,4 +186,44 @@ async fn a_query_that_is_being_typed_finds_what_its_last_word_may_become() {
     assert_eq!(found(json!({"query": "my reimb"})).await, 0);
     assert_eq!(found(json!({"query": "my reimb ", "typing": true})).await, 0);
     assert_eq!(app.used("messages").await, before + 3, "each counts as a search");
+}
+
+#[tokio::test]
+async fn a_reranker_orders_the_results_and_its_failures_change_nothing() {
+    let asked: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
+    let seen = Arc::clone(&asked);
+    // The first answer prefers what the search put last, the second one is a failure.
+    let play = async move |headers: HeaderMap, Json(body): Json<Value>| {
+        let key = headers["authorization"].to_str().unwrap().to_owned();
+        let mut asked = seen.lock().unwrap();
+        asked.push((key, body.clone()));
+        let last = body["documents"].as_array().unwrap().len() - 1;
+        let results = (0..=last).map(|index| json!({"index": index, "relevance_score": index as f64 / 10.0}));
+        match asked.len() {
+            1 => Ok(Json(json!({"results": results.collect::<Vec<_>>()}))),
+            _ => Err(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/v1/rerank", post(play))).await });
+    let settings =
+        [("RESLY_RERANKER_URL", url.as_str()), ("RESLY_RERANKER", "judge"), ("RESLY_RERANKER_KEY", "sk-rerank")];
+    let app = TestApp::with_settings(&settings).await;
+    app.knows("Parcels", "A parcel, a parcel, a parcel.").await;
+    app.knows("Letters", "A letter is no parcel, and takes a day longer.").await;
+    let found = async |query: &Value| -> Vec<String> {
+        let answer: Value = app.post("/api/search", query).await.json().await.unwrap();
+        let title = |result: &Value| result["title"].as_str().unwrap().to_owned();
+        answer["results"].as_array().unwrap().iter().map(title).collect()
+    };
+    let query = json!({"query": "parcel"});
+    assert_eq!(found(&query).await, ["Letters", "Parcels"]);
+    assert_eq!(found(&query).await, ["Parcels", "Letters"], "as without it");
+    assert_eq!(found(&json!({"query": "parc", "typing": true})).await.len(), 2);
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked.len(), 2, "what is being typed isn't reranked");
+    let (key, body) = &asked[0];
+    assert_eq!((key.as_str(), &body["model"], &body["query"]), ("Bearer sk-rerank", &json!("judge"), &json!("parcel")));
+    assert_eq!(body["documents"][0], "Parcels\nA parcel, a parcel, a parcel.");
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{EmbedError, StoreError},
+    error::{EmbedError, RerankError, StoreError},
     id::{OrganizationId, PassageId, SourceId},
     meter::LimitReached,
     time::Timestamp,
@@ -23,7 +23,7 @@ pub struct Passage {
     pub section: String,
     pub url: Option<String>,
     pub text: String,
-    /// The sum of reciprocal rank fusion. It can be compared within one result only.
+    /// The reranker's score, or the sum of reciprocal rank fusion. It can be compared within one result only.
     pub score: f32,
 }
 
@@ -186,6 +186,14 @@ pub trait Embedder: Send + Sync + 'static {
     }
     /// One vector for each text, in order.
     async fn embed(&self, texts: &[String], embed_as: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError>;
+}
+
+/// Reads a question together with each of some documents, which tells better than words or vectors alone how well they
+/// answer it.
+#[async_trait]
+pub trait Reranker: Send + Sync + 'static {
+    /// Documents by their places in the list, best first, each with its score. A document may be left out.
+    async fn rerank(&self, query: &str, documents: &[String]) -> Result<Vec<(usize, f32)>, RerankError>;
 }
 
 /// Finds passages.

@@ -5,6 +5,8 @@ mod updates;
 
 use std::sync::atomic::Ordering;
 
+use resly_core::error::RerankError;
+
 use self::fakes::*;
 use super::*;
 
@@ -175,4 +177,46 @@ async fn synonyms_count_for_the_next_question_and_a_second_later_elsewhere() {
     assert_eq!(titles(&other, ORG, "horse").await, ["A:"]);
     library.set_synonyms(ORG, Synonyms::default()).await.unwrap();
     assert!(titles(library, ORG, "horse").await.is_empty());
+}
+
+/// Prefers what is about lions, answers after the others gave up, or not at all.
+enum Lions {
+    First,
+    Late,
+    Down,
+}
+
+#[async_trait]
+impl Reranker for Lions {
+    async fn rerank(&self, _: &str, documents: &[String]) -> Result<Vec<(usize, f32)>, RerankError> {
+        match self {
+            Self::Late => std::future::pending().await,
+            Self::Down => Err(RerankError::Unavailable { at: "here".into(), detail: "down".into() }),
+            Self::First => {
+                let lions = |at: &usize| documents[*at].contains("lion");
+                Ok((0..documents.len()).filter(lions).map(|at| (at, 0.5)).collect())
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reranker_orders_what_was_found_and_never_stops_a_search() {
+    let setup = Setup::new();
+    let library = &setup.library;
+    for (title, words) in
+        [("A", "A zebra, a zebra, a zebra."), ("B", "A zebra."), ("C", "A long day, a zebra and a lion.")]
+    {
+        library.add(ORG, text(title, words)).await.unwrap();
+    }
+    let alone = titles(library, ORG, "zebra").await;
+    assert_eq!(alone[2], "C:");
+    let with = |reranker| library.clone().with_reranker(Some(Arc::new(reranker)));
+    let reranked = with(Lions::First).retrieve(ORG, "zebra", 2).await.unwrap();
+    let found: Vec<_> = reranked.iter().map(|passage| (passage.title.as_str(), passage.score)).collect();
+    assert_eq!(found, [("C", 0.5), (alone[0].trim_end_matches(':'), 0.5)], "beyond the limit is read, too");
+    assert_eq!(titles(&with(Lions::Late), ORG, "zebra").await, alone);
+    assert_eq!(titles(&with(Lions::Down), ORG, "zebra").await, alone);
+    let typed = with(Lions::First).retrieve_as_you_type(ORG, "zeb", 5).await.unwrap();
+    assert_ne!(typed[0].title, "C", "what is being typed isn't reranked");
 }

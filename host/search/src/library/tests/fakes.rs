@@ -10,7 +10,7 @@ use std::{
 };
 
 use resly_core::{
-    knowledge::{PassageText, Source, SourceSize, StoredVector},
+    knowledge::{AddSourceError, PassageText, Source, SourceSize, StoredVector},
     meter::{LimitLevel, LimitReached, Meter},
     testing::{ManualClock, SequenceRandom},
     time::Timestamp,
