@@ -277,6 +277,18 @@ mod tests {
     }
 
     #[test]
+    fn a_long_question_without_spaces_is_cut_by_its_words_not_its_characters() {
+        let long = "我想请问一下上个星期在你们的网上商店购买的那台家用监控摄像头因为快递在运输途中损坏了所以现在无法\
+                    正常开机使用我已经联系过客服但是一直没有人回复请问应该怎样申请退货和退款";
+        let question = Question::new(long, &[Language::Chinese]);
+        assert!(question.words.len() > WORDS, "{}", question.words.len());
+        let last = |word: &Word| word.terms.iter().any(|term| term.text == "退款");
+        assert!(question.words.iter().any(last));
+        let endless: String = ('\u{4e00}'..'\u{5000}').collect();
+        assert!(Question::new(&endless, &[Language::Chinese]).words.len() <= WORDS * PLACES);
+    }
+
+    #[test]
     fn only_a_word_without_an_end_is_unfinished() {
         let unfinished = |text| {
             let mut question = Question::new(text, &[Language::English]);
