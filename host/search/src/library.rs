@@ -43,6 +43,9 @@ const SNAPSHOT_BYTES: u64 = 256 << 20;
 const LONGEST_QUERY: usize = 2000;
 /// Ranked candidates of each kind for each requested passage.
 const CANDIDATES: usize = 4;
+/// What the ranking of an embedder that only compares words counts beside that of the words themselves. It knows word
+/// forms of one language and no rarity. Measured with `make bench retrieval`: 1 finds fewer answers first.
+const LEXICAL: f32 = 0.5;
 /// A scan with more multiplications than this runs on a blocking thread, because it would delay the answers that stream
 /// on this one.
 const LONG_SCAN: usize = 8_000_000;
@@ -261,7 +264,8 @@ impl Library {
         if self.embedder.is_lexical() && by_words.as_ref().is_some_and(Vec::is_empty) {
             by_vector.clear();
         }
-        let mut fused = fuse(&[&by_words.unwrap_or_default(), &by_vector]);
+        let weight = if self.embedder.is_lexical() { LEXICAL } else { 1.0 };
+        let mut fused = fuse(&[(by_words.as_deref().unwrap_or_default(), 1.0), (by_vector.as_slice(), weight)]);
         fused.truncate(if reranker.is_some() { limit.max(MOST_RERANKED) } else { limit });
         if fused.is_empty() {
             return Ok(Vec::new());
