@@ -28,7 +28,7 @@ use resly_http::{
     edge::{connection_limiter::ConnectionLimiter, descriptors},
 };
 use resly_manifest::{Auth, Digest, Manifest};
-use resly_sandbox::{CompileBudget, Compiler, SandboxConfig, WasmSandbox};
+use resly_sandbox::{CompileBudget, Compiler, ExtractBounds, SandboxConfig, WasmSandbox};
 use resly_search::Library;
 use resly_service::{
     App,
@@ -129,6 +129,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     let mapper: Digest = catalogue.bundle().mapper();
     let components: Arc<dyn ComponentSource> = Arc::clone(&catalogue) as _;
     let sandbox = WasmSandbox::new(sandbox_config, mapper, components)?;
+    let extractor = sandbox.extractor(catalogue.bundle().extractor(), ExtractBounds::default());
 
     let vault = Arc::new(Vault::new(keys, Arc::new(WrappedKeys(store.clone())), Arc::clone(&random)));
     let egress = Egress::new(
@@ -225,6 +226,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         connectors,
         catalogue,
         library,
+        extractor,
         sandbox,
     });
     Ok(Api {

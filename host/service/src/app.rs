@@ -14,6 +14,7 @@ use resly_core::{
     connector::{account::SealedCredentials, call::Connectors, health::Schedule},
     counters::Counters,
     id::{ConnectionId, OrganizationId},
+    knowledge::document::Extractor,
     time::{Clock, Random},
     turn::Turns,
 };
@@ -43,6 +44,7 @@ pub struct App {
     pub connectors: Connectors,
     pub catalogue: Arc<ConnectorCatalog>,
     pub library: Library,
+    pub extractor: Arc<dyn Extractor>,
     pub sandbox: Arc<WasmSandbox>,
     pub sealer: Arc<CredentialSealer>,
     pub accounts: Arc<Accounts>,
