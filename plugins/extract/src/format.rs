@@ -2,7 +2,7 @@
 
 use crate::{
     document::{Document, Extracted, Failure, FailureKind},
-    docx, html, table, text,
+    docx, html, pdf, table, text,
 };
 
 /// Bytes that are looked at.
@@ -30,7 +30,7 @@ pub fn extract(document: Document<'_>) -> Result<Extracted, Failure> {
         Format::Csv => table::extract(document),
         Format::Markdown => text::markdown(document),
         Format::Plain => text::plain(document),
-        Format::Pdf => Err(unsupported("a PDF")),
+        Format::Pdf => pdf::extract(document),
         Format::Docx => docx::extract(document),
         Format::Other(what) => Err(unsupported(what)),
     }

@@ -6,6 +6,7 @@ mod document;
 mod docx;
 mod format;
 mod html;
+mod pdf;
 pub mod robots;
 pub mod sitemap;
 mod table;
