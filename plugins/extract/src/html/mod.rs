@@ -5,6 +5,7 @@ mod dom;
 mod markdown;
 mod noise;
 mod table;
+mod words;
 
 use std::collections::HashSet;
 
@@ -14,7 +15,7 @@ use crate::{
     urls::{Base, absolute, resolve},
 };
 
-pub use self::markdown::escape;
+pub use self::words::escape;
 
 use self::{
     content::Content,
@@ -73,7 +74,7 @@ fn title(dom: &Dom, content: &Content) -> Option<String> {
     let named = dom.within(DOCUMENT).find(|id| dom.name(*id) == "title").and_then(|id| one_line(&dom.text(id)));
     let headings = |root: usize, deepest: usize| {
         let levels = move |id: &usize| markdown::heading(dom, *id).is_some_and(|level| level <= deepest);
-        dom.within(root).filter(levels).filter_map(|id| one_line(&markdown::collapse(&writer.visible(id))))
+        dom.within(root).filter(levels).filter_map(|id| one_line(&words::collapse(&writer.visible(id))))
     };
     let in_name = |heading: &String| named.as_ref().is_some_and(|named| named.contains(heading.as_str()));
     let own = headings(content.root, 1).next();

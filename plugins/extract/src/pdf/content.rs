@@ -122,7 +122,7 @@ impl<'a> Walk<'a, '_> {
             let operands = &operation.operands;
             let number = |n: usize| operands.get(n).and_then(|operand| operand.as_float().ok()).unwrap_or(0.0);
             let six = || [number(0), number(1), number(2), number(3), number(4), number(5)];
-            let mut next_line = |x: f32, y: f32, line: &mut Matrix| {
+            let next_line = |x: f32, y: f32, line: &mut Matrix| {
                 *line = times(&[1.0, 0.0, 0.0, 1.0, x, y], line);
                 *line
             };

@@ -13,11 +13,14 @@ pub struct LaidOut {
 
 /// Lines at the top and at the bottom of a page that may be its running head or foot.
 const EDGE: usize = 2;
+/// Pages that a running head is on. Those of chapters are on few.
+const REPEATED: usize = 3;
 /// Letters of a heading.
 const HEADING_MOST: usize = 120;
 
 pub fn markdown(mut pages: Vec<Vec<Line>>) -> LaidOut {
     drop_repeated(&mut pages);
+    pages.iter_mut().for_each(|page| page.retain(|line| !is_contents(&line.text)));
     let body = body_size(&pages);
     let sizes = heading_sizes(&pages, body);
     let mut out = Out { text: String::new(), title: None, fresh: true };
@@ -192,9 +195,28 @@ fn usual_gap(lines: &[Line]) -> f32 {
     gaps.get(gaps.len() / 3).copied().unwrap_or(14.0)
 }
 
-/// Drops the lines at the edges of pages that are the same on most of them, whatever their numbers.
+/// Digits or a Roman number alone.
+fn is_page_number(text: &str) -> bool {
+    let text = text.trim_matches(['-', '–', ' ', '.']);
+    (1..=5).contains(&text.len())
+        && (text.bytes().all(|byte| byte.is_ascii_digit()) || text.bytes().all(|byte| b"ivxlc".contains(&byte)))
+}
+
+/// A line of a table of contents: a leader of dots, then a page's number.
+fn is_contents(text: &str) -> bool {
+    let before = text.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ');
+    let leader = before
+        .chars()
+        .rev()
+        .take_while(|c| matches!(c, '.' | ':' | '·' | ' ' | '…' | '_'))
+        .filter(|c| *c != ' ')
+        .count();
+    before.len() < text.len() && leader >= 4
+}
+
+/// Drops the lines at the edges of pages that are the same on several, whatever their numbers, and pages' numbers.
 fn drop_repeated(pages: &mut [Vec<Line>]) {
-    if pages.len() < 3 {
+    if pages.len() < REPEATED {
         return;
     }
     let key = |line: &Line| {
@@ -211,12 +233,12 @@ fn drop_repeated(pages: &mut [Vec<Line>]) {
         let keys: HashSet<String> = edges(page).into_iter().map(|n| key(&page[n])).collect();
         keys.into_iter().for_each(|key| *counts.entry(key).or_default() += 1);
     }
-    let least = (pages.len() / 2).max(3);
     for page in pages.iter_mut() {
         let edges = edges(page);
         let mut n = 0;
         page.retain(|line| {
-            let drop = edges.contains(&n) && counts.get(&key(line)).is_some_and(|count| *count >= least);
+            let drop = edges.contains(&n) && is_page_number(&line.text)
+                || edges.contains(&n) && counts.get(&key(line)).is_some_and(|count| *count >= REPEATED);
             n += 1;
             !drop
         });
