@@ -9,6 +9,7 @@ pub mod canary;
 pub mod clock;
 pub mod crm;
 pub mod demo;
+pub mod documents;
 pub mod guest;
 pub mod host;
 pub mod mirror;

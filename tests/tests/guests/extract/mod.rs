@@ -1,5 +1,8 @@
 //! Foreign documents in the real sandbox.
 
+mod bombs;
+mod hostile;
+
 use std::{sync::Arc, time::Duration};
 
 use resly_core::{
