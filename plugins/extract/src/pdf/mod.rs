@@ -74,13 +74,15 @@ fn load(bytes: &[u8]) -> Result<Pdf, Failure> {
         Err(Error::Decompress(lopdf::DecompressError::MemoryLimitExceeded { .. })) => {
             return Err(Failure::too_large("a stream of the PDF has more than 48 MiB unpacked"));
         }
+        // Another kind of protection than that by a password.
+        Err(_) if bytes.windows(8).any(|window| window == b"/Encrypt") => return Err(encrypted()),
         Err(_) => return Err(Failure::damaged("the PDF is damaged or cut")),
     };
     if pdf.is_encrypted() && !pdf.was_encrypted() { Err(encrypted()) } else { Ok(pdf) }
 }
 
 fn encrypted() -> Failure {
-    Failure::new(FailureKind::Encrypted, "the PDF needs a password; save it without one")
+    Failure::new(FailureKind::Encrypted, "the PDF is protected by a password or a certificate; save it without")
 }
 
 /// What was left out.

@@ -2,6 +2,7 @@
 
 mod bombs;
 mod hostile;
+mod readability;
 
 use std::{sync::Arc, time::Duration};
 
