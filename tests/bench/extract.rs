@@ -26,7 +26,7 @@ pub async fn run(table: &mut Table) -> Result<()> {
     for (what, bytes, rounds) in [
         ("a page of 50 KB", html(85), ROUNDS),
         ("a PDF of 10 pages", pdf(10), ROUNDS),
-        ("a PDF of 5 MB", pdf(4_600), 1),
+        ("a PDF of 1500 pages", pdf(1_500), 1),
         ("a Word document of 200 parts", docx(200), ROUNDS),
     ] {
         let what = format!("{what} ({} KB)", bytes.len() >> 10);

@@ -50,6 +50,9 @@ pub fn extract(document: Document<'_>) -> Result<Extracted, Failure> {
         }
     }
     let count = pages.len();
+    if count == 0 && is_protected(document.bytes) {
+        return Err(encrypted());
+    }
     if count == 0 {
         return Err(Failure::damaged("the PDF has no pages that can be read"));
     }
@@ -74,11 +77,15 @@ fn load(bytes: &[u8]) -> Result<Pdf, Failure> {
         Err(Error::Decompress(lopdf::DecompressError::MemoryLimitExceeded { .. })) => {
             return Err(Failure::too_large("a stream of the PDF has more than 48 MiB unpacked"));
         }
-        // Another kind of protection than that by a password.
-        Err(_) if bytes.windows(8).any(|window| window == b"/Encrypt") => return Err(encrypted()),
+        Err(_) if is_protected(bytes) => return Err(encrypted()),
         Err(_) => return Err(Failure::damaged("the PDF is damaged or cut")),
     };
     if pdf.is_encrypted() && !pdf.was_encrypted() { Err(encrypted()) } else { Ok(pdf) }
+}
+
+/// Whether the file says that it is protected, be it in another way than by a password.
+fn is_protected(bytes: &[u8]) -> bool {
+    bytes.windows(8).any(|window| window == b"/Encrypt")
 }
 
 fn encrypted() -> Failure {
