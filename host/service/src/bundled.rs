@@ -154,6 +154,8 @@ mod tests {
         for (name, digest, bytes) in bundle.components() {
             assert_eq!(Digest::of(&bytes), digest, "{name}");
             assert!(bundle.component(digest).is_some());
+            assert_ne!(digest, bundle.extractor(), "it is compiled with its first document, not ahead");
         }
+        assert!(bundle.component(bundle.extractor()).is_some());
     }
 }

@@ -84,6 +84,9 @@ pub fn format(document: &Document<'_>) -> Format {
     if looks_like_html(head) {
         return Format::Html;
     }
+    if looks_like_xml(head) {
+        return Format::Other("an XML file");
+    }
     by_type(document.content_type).or_else(|| by_name(document.name)).unwrap_or(Format::Plain)
 }
 
@@ -98,6 +101,11 @@ fn looks_like_html(head: &[u8]) -> bool {
     ["<!doctype html", "<html", "<head", "<body", "<title", "<meta", "<div", "<h1", "<table"]
         .iter()
         .any(|tag| text.starts_with(tag))
+}
+
+fn looks_like_xml(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    ["<?xml", "<rss", "<feed", "<urlset", "<sitemapindex"].iter().any(|start| text.starts_with(start.as_bytes()))
 }
 
 fn by_type(content_type: Option<&str>) -> Option<Format> {
@@ -133,6 +141,8 @@ mod tests {
         assert_eq!(format(b"a,b", Some("text/csv; header=present"), Some("x.html")), Format::Csv);
         assert_eq!(format(b"# A", Some("application/octet-stream"), Some("https://a/b.MD?x=.csv")), Format::Markdown);
         assert_eq!(format(b"words", None, None), Format::Plain);
+        assert_eq!(format(b"<?xml version='1.0'?><html xmlns='x'>", None, None), Format::Html);
+        assert_eq!(format(b"\n<rss><channel>", Some("text/html"), None), Format::Other("an XML file"));
         assert_eq!(format(b"\x89PNG", Some("text/plain"), None), Format::Other("a picture"));
     }
 }

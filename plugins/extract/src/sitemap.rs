@@ -79,9 +79,8 @@ fn xml(text: &str, name: Option<&str>) -> Result<Vec<Entry>, Failure> {
     let mut path: Vec<String> = Vec::new();
     let mut open = Open::default();
     let mut words = String::new();
-    loop {
-        // A sitemap that is cut or broken still has the entries before.
-        let Ok(event) = reader.read_event() else { break };
+    // A sitemap that is cut or broken still has the entries before.
+    while let Ok(event) = reader.read_event() {
         match event {
             Event::Start(start) => {
                 let local = xml::local(start.name().as_ref());

@@ -217,7 +217,7 @@ impl Writer<'_> {
                     let classes = element.attribute("class").unwrap_or_default().split_ascii_whitespace();
                     let named =
                         classes.filter_map(|class| class.strip_prefix("language-").or(class.strip_prefix("lang-")));
-                    language = named.last().unwrap_or(language);
+                    language = named.fold(language, |_, named| named);
                 }
                 Data::Other => {}
             }

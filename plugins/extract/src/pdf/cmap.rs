@@ -23,11 +23,11 @@ enum Token<'a> {
 impl CMap {
     pub fn parse(bytes: &[u8]) -> Self {
         let mut map = Self::default();
-        let mut tokens = Tokens(bytes);
+        let tokens = Tokens(bytes);
         let mut held: Vec<Vec<u8>> = Vec::new();
         let mut section: &[u8] = b"";
         let mut list: Option<Vec<Vec<u8>>> = None;
-        while let Some(token) = tokens.next() {
+        for token in tokens {
             if map.texts.len() + map.ranges.len() > CODES_MOST {
                 break;
             }

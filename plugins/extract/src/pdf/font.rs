@@ -132,7 +132,7 @@ fn texts(pdf: &Pdf, font: &Dictionary) -> Vec<Option<String>> {
     let base = base.filter(|base| matches!(base.as_slice(), b"MacRomanEncoding" | b"StandardEncoding"));
     let base = base.unwrap_or_else(|| b"WinAnsiEncoding".to_vec());
     let table = named_encoding(pdf, Object::Name(base));
-    let mut texts: Vec<Option<String>> = (0..=255_u8).map(|code| table(code)).collect();
+    let mut texts: Vec<Option<String>> = (0..=255_u8).map(table).collect();
     if let Some(Object::Dictionary(encoding)) = encoding
         && let Ok(Object::Array(differences)) = encoding.get(b"Differences").map(|list| resolve(pdf, list))
     {

@@ -106,9 +106,7 @@ impl Out {
             let soft = self.text.ends_with('-')
                 && self.text.chars().rev().nth(1).is_some_and(char::is_alphabetic)
                 && text.starts_with(char::is_lowercase);
-            if soft {
-                self.text.pop();
-            } else if self.text.ends_with('\u{ad}') {
+            if soft || self.text.ends_with('\u{ad}') {
                 self.text.pop();
             } else if !(self.text.ends_with(is_wide) && text.starts_with(is_wide)) {
                 self.text.push(' ');
