@@ -12,6 +12,9 @@ const BESIDE: f64 = 60.0;
 /// Letters of prose under which a page is taken whole.
 const LITTLE: f64 = 120.0;
 
+/// Letters of prose that a page may have beside the links of which it is a list.
+const INDEX: f64 = 400.0;
+
 /// A page's content.
 pub struct Content {
     pub root: Id,
@@ -38,6 +41,9 @@ pub fn find(dom: &Dom) -> Content {
     finder.drop_elements();
     finder.drop_named();
     finder.count();
+    if let Some(root) = finder.index() {
+        return Content { root, dropped: finder.dropped };
+    }
     let root = finder.core();
     finder.drop_within(root);
     let kept = finder.dropped.clone();
@@ -181,6 +187,13 @@ impl<'a> Finder<'a> {
         }
     }
 
+    /// A page whose content is a list of links: the part that holds it.
+    fn index(&self) -> Option<Id> {
+        let scope = self.scope();
+        let Count { text, linked, prose, .. } = self.counts[scope];
+        (linked > text * 0.5 && prose < INDEX).then_some(scope)
+    }
+
     /// The element that the page itself calls its content, if most of the prose is in it.
     fn scope(&self) -> Id {
         let dom = self.dom;
@@ -251,7 +264,7 @@ impl<'a> Finder<'a> {
             return false;
         }
         let linked = linked / text;
-        (links >= 2 && linked > 0.6)
+        (links >= 2 && linked > 0.6 && (name != "table" || self.is_box(id)))
             || (links >= 1 && controls >= links && linked > 0.8)
             || (controls >= 1 && prose < BESIDE && text < 150.0 && !matches!(name, "ul" | "ol" | "table" | "dl"))
             || (name == "footer" && prose < 200.0)

@@ -88,3 +88,17 @@ fn a_page_without_text_says_what_to_do() {
     assert_eq!(error.kind, crate::FailureKind::Empty);
     assert!(error.message.contains("scripts"), "{error:?}");
 }
+
+#[test]
+fn a_page_that_is_a_list_of_links_keeps_them() {
+    let items: String = (0..20).map(|n| format!("<li><a href=/help/{n}>How to do thing {n}</a></li>")).collect();
+    let text = page(&format!(
+        "<nav><a href=/>Home</a></nav><main><h1>All articles</h1><p>Choose one.</p><ul>{items}</ul></main>"
+    ))
+    .text;
+    assert!(
+        text.starts_with("# All articles\n\nChoose one.\n\n- [How to do thing 0](https://help.example/help/0)\n"),
+        "{text}"
+    );
+    assert!(!text.contains("Home"), "{text}");
+}
