@@ -20,7 +20,7 @@ struct Expected {
 fn readability() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("readability");
     assert!(folder.join("node_modules").exists(), "Readability is not installed: run `make test`, which installs it");
-    let output = Command::new("node").arg("extract.mjs").current_dir(folder).output().expect("node is installed");
+    let output = Command::new("node").arg("extract.mjs").current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
