@@ -2,11 +2,15 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use lopdf::{Dictionary, Document as Pdf, Object, ObjectId, content::Content};
+use hayro_syntax::{
+    content::UntypedIter,
+    object::{Array, Dict, Name, Number, Object, ObjectIdentifier, Stream, String as PdfString},
+    page::{Page, Resources},
+};
 
 use crate::document::Failure;
 
-use super::{STREAM_MOST, dictionary, font::Font, resolve};
+use super::{font::Font, text_string};
 
 /// Forms within forms.
 const FORMS_DEEP: usize = 8;
@@ -65,51 +69,46 @@ struct Marked {
     stands_for: Option<Option<String>>,
 }
 
-pub struct Reader<'a> {
-    pdf: &'a Pdf,
-    fonts: HashMap<ObjectId, Rc<Font>>,
+/// Reads pages, and keeps what they share.
+#[derive(Default)]
+pub struct Reader {
+    fonts: HashMap<ObjectIdentifier, Rc<Font>>,
     /// Bytes of all text so far.
     pub letters: usize,
     /// Characters whose text isn't known.
     pub unreadable: usize,
 }
 
+/// The name that comes first.
+fn named<'s, 'a>(operands: &[&'s Object<'a>]) -> Option<&'s Name<'a>> {
+    match operands.first() {
+        Some(Object::Name(name)) => Some(name),
+        _ => None,
+    }
+}
+
 /// One page, or a form on it.
-struct Walk<'a, 'r> {
-    reader: &'r mut Reader<'a>,
+struct Walk<'r> {
+    reader: &'r mut Reader,
     shown: Shown,
     forms: usize,
     marked: Vec<Marked>,
 }
 
-impl<'a> Reader<'a> {
-    pub fn new(pdf: &'a Pdf) -> Self {
-        Self { pdf, fonts: HashMap::new(), letters: 0, unreadable: 0 }
-    }
-
-    pub fn page(&mut self, page: ObjectId) -> Result<Shown, Failure> {
-        let pdf = self.pdf;
-        let content = pdf.get_page_content_with_limit(page, STREAM_MOST);
-        let content = content.map_err(|_| Failure::too_large("a page of the PDF has more than 48 MiB unpacked"))?;
-        let (own, others) = pdf.get_page_resources(page).unwrap_or_default();
-        let others = others.iter().filter_map(|id| pdf.get_dictionary(*id).ok());
-        let resources: Vec<&Dictionary> = own.into_iter().chain(others).collect();
+impl Reader {
+    pub fn page(&mut self, page: &Page<'_>) -> Result<Shown, Failure> {
         let mut walk = Walk { reader: self, shown: Shown::default(), forms: 0, marked: Vec::new() };
-        walk.run(&content, &resources, UNIT, 0)?;
+        let content = page.page_stream().unwrap_or_default();
+        walk.run(content, &[page.resources()], UNIT, 0)?;
         Ok(walk.shown)
     }
 }
 
-/// What a page's resources name.
-fn named<'a>(pdf: &'a Pdf, resources: &[&'a Dictionary], kind: &[u8], name: &[u8]) -> Option<&'a Object> {
-    resources.iter().find_map(|resources| dictionary(pdf, resources.get(kind).ok()?)?.get(name).ok())
-}
-
-impl<'a> Walk<'a, '_> {
+impl Walk<'_> {
     fn run(
         &mut self,
         content: &[u8],
-        resources: &[&'a Dictionary],
+        resources: &[&Resources<'_>],
         matrix: Matrix,
         depth: usize,
     ) -> Result<(), Failure> {
@@ -117,24 +116,27 @@ impl<'a> Walk<'a, '_> {
         let mut state =
             State { matrix, font: None, size: 0.0, letter: 0.0, word: 0.0, scale: 1.0, leading: 0.0, rise: 0.0 };
         let (mut text, mut line) = (UNIT, UNIT);
-        // What comes before a mistake was shown, too.
-        for operation in Content::decode_iter(content).map_while(Result::ok) {
-            let operands = &operation.operands;
-            let number = |n: usize| operands.get(n).and_then(|operand| operand.as_float().ok()).unwrap_or(0.0);
+        let mut instructions = UntypedIter::new(content);
+        while let Some(instruction) = instructions.next() {
+            let operands: Vec<&Object<'_>> = instruction.operands().collect();
+            let operands = operands.as_slice();
+            let number = |n: usize| match operands.get(n) {
+                Some(Object::Number(number)) => number.as_f32(),
+                _ => 0.0,
+            };
             let six = || [number(0), number(1), number(2), number(3), number(4), number(5)];
             let next_line = |x: f32, y: f32, line: &mut Matrix| {
                 *line = times(&[1.0, 0.0, 0.0, 1.0, x, y], line);
                 *line
             };
-            match operation.operator.as_str() {
+            match std::str::from_utf8(instruction.operator.as_ref()).unwrap_or_default() {
                 "q" if states.len() < STATES_MOST => states.push(state.clone()),
                 "Q" => state = states.pop().unwrap_or(state),
                 "cm" => state.matrix = times(&six(), &state.matrix),
                 "BT" => (text, line) = (UNIT, UNIT),
                 "Tf" => {
                     state.size = number(1);
-                    let name = operands.first().and_then(|name| name.as_name().ok()).unwrap_or_default();
-                    state.font = self.font(resources, name);
+                    state.font = named(operands).and_then(|name| self.font(resources, name));
                 }
                 "Tm" => (text, line) = (six(), six()),
                 "Td" => text = next_line(number(0), number(1), &mut line),
@@ -148,24 +150,24 @@ impl<'a> Walk<'a, '_> {
                 "Tz" => state.scale = number(0) / 100.0,
                 "TL" => state.leading = number(0),
                 "Ts" => state.rise = number(0),
-                "Tj" => self.show(operands.first(), &state, &mut text)?,
+                "Tj" => self.show(operands.first().copied(), &state, &mut text)?,
                 "'" => {
                     text = next_line(0.0, -state.leading, &mut line);
-                    self.show(operands.first(), &state, &mut text)?;
+                    self.show(operands.first().copied(), &state, &mut text)?;
                 }
                 "\"" => {
                     (state.word, state.letter) = (number(0), number(1));
                     text = next_line(0.0, -state.leading, &mut line);
-                    self.show(operands.get(2), &state, &mut text)?;
+                    self.show(operands.get(2).copied(), &state, &mut text)?;
                 }
                 "TJ" => {
                     let Some(Object::Array(parts)) = operands.first() else { continue };
-                    for part in parts {
-                        if let Ok(back) = part.as_float() {
-                            let by = -back / 1_000.0 * state.size * state.scale;
+                    for part in parts.iter::<Object<'_>>() {
+                        if let Object::Number(back) = part {
+                            let by = -back.as_f32() / 1_000.0 * state.size * state.scale;
                             text = times(&[1.0, 0.0, 0.0, 1.0, by, 0.0], &text);
                         } else {
-                            self.show(Some(part), &state, &mut text)?;
+                            self.show(Some(&part), &state, &mut text)?;
                         }
                     }
                 }
@@ -174,8 +176,9 @@ impl<'a> Walk<'a, '_> {
                     self.marked.pop();
                 }
                 "Do" => {
-                    let name = operands.first().and_then(|name| name.as_name().ok()).unwrap_or_default();
-                    self.object(resources, name, &state.matrix, depth)?;
+                    if let Some(name) = named(operands) {
+                        self.object(resources, name, &state.matrix, depth)?;
+                    }
                 }
                 "BI" => self.shown.pictures += 1,
                 _ => {}
@@ -184,64 +187,57 @@ impl<'a> Walk<'a, '_> {
         Ok(())
     }
 
-    fn font(&mut self, resources: &[&'a Dictionary], name: &[u8]) -> Option<Rc<Font>> {
-        let pdf = self.reader.pdf;
-        let object = named(pdf, resources, b"Font", name)?;
-        let read = || Some(Rc::new(Font::read(pdf, dictionary(pdf, object)?)));
-        match object {
-            Object::Reference(id) => match self.reader.fonts.get(id) {
-                Some(font) => Some(Rc::clone(font)),
-                None => {
-                    let font = read()?;
-                    self.reader.fonts.insert(*id, Rc::clone(&font));
-                    Some(font)
-                }
-            },
-            _ => read(),
+    fn font(&mut self, resources: &[&Resources<'_>], name: &Name<'_>) -> Option<Rc<Font>> {
+        let fonts = resources.iter().map(|resources| &resources.fonts).find(|fonts| fonts.contains_key(name))?;
+        let id = fonts.get_ref(name).map(ObjectIdentifier::from);
+        if let Some(font) = id.and_then(|id| self.reader.fonts.get(&id)) {
+            return Some(Rc::clone(font));
         }
+        let font = Rc::new(Font::read(&fonts.get::<Dict<'_>>(name)?));
+        if let Some(id) = id {
+            self.reader.fonts.insert(id, Rc::clone(&font));
+        }
+        Some(font)
     }
 
-    fn mark(&mut self, operands: &[Object], resources: &[&'a Dictionary]) {
-        let pdf = self.reader.pdf;
-        let artifact = operands.first().and_then(|tag| tag.as_name().ok()).is_some_and(|tag| tag == b"Artifact");
-        let properties = match operands.get(1) {
-            Some(Object::Dictionary(properties)) => Some(properties),
+    fn mark(&mut self, operands: &[&Object<'_>], resources: &[&Resources<'_>]) {
+        let artifact = named(operands).is_some_and(|tag| &**tag == b"Artifact");
+        let text = |properties: &Dict<'_>| Some(text_string(properties.get::<PdfString<'_>>("ActualText")?.as_bytes()));
+        let text = match operands.get(1) {
+            Some(Object::Dict(properties)) => text(properties),
             Some(Object::Name(name)) => {
-                named(pdf, resources, b"Properties", name).and_then(|properties| dictionary(pdf, properties))
+                resources.iter().find_map(|resources| text(&resources.properties.get::<Dict<'_>>(name)?))
             }
             _ => None,
         };
-        let text = properties.and_then(|properties| properties.get(b"ActualText").ok());
-        let text = text.and_then(|text| lopdf::decode_text_string(resolve(pdf, text)).ok());
         self.marked.push(Marked { artifact, stands_for: text.map(Some) });
     }
 
     fn object(
         &mut self,
-        resources: &[&'a Dictionary],
-        name: &[u8],
+        resources: &[&Resources<'_>],
+        name: &Name<'_>,
         matrix: &Matrix,
         depth: usize,
     ) -> Result<(), Failure> {
-        let pdf = self.reader.pdf;
-        let Some(Object::Stream(object)) = named(pdf, resources, b"XObject", name).map(|object| resolve(pdf, object))
-        else {
-            return Ok(());
-        };
-        match object.dict.get(b"Subtype").and_then(Object::as_name) {
-            Ok(b"Image") => self.shown.pictures += 1,
-            Ok(b"Form") if depth < FORMS_DEEP && self.forms < FORMS_MOST => {
+        let mut objects = resources.iter().filter_map(|resources| resources.x_objects.get::<Stream<'_>>(name));
+        let Some(object) = objects.next() else { return Ok(()) };
+        let kind = object.dict().get::<Name<'_>>("Subtype");
+        match kind.as_deref() {
+            Some(b"Image") => self.shown.pictures += 1,
+            Some(b"Form") if depth < FORMS_DEEP && self.forms < FORMS_MOST => {
                 self.forms += 1;
-                let Ok(content) = object.get_plain_content_with_limit(STREAM_MOST) else { return Ok(()) };
-                let own = match object.dict.get(b"Matrix").map(|own| resolve(pdf, own)) {
-                    Ok(Object::Array(own)) if own.len() == 6 => {
-                        let number = |n: usize| own[n].as_float().unwrap_or(0.0);
-                        [number(0), number(1), number(2), number(3), number(4), number(5)]
-                    }
-                    _ => UNIT,
-                };
-                let within = object.dict.get(b"Resources").ok().and_then(|own| dictionary(pdf, own));
-                let mut all: Vec<&Dictionary> = within.into_iter().collect();
+                let Ok(content) = object.decoded_data() else { return Ok(()) };
+                let own: Vec<f32> = object
+                    .dict()
+                    .get::<Array<'_>>("Matrix")
+                    .unwrap_or_default()
+                    .iter::<Number>()
+                    .map(|n| n.as_f32())
+                    .collect();
+                let own = Matrix::try_from(own).unwrap_or(UNIT);
+                let within = Resources::new(object.dict().get::<Dict<'_>>("Resources").unwrap_or_default());
+                let mut all = vec![&within];
                 all.extend(resources);
                 all.truncate(FORMS_DEEP + 2);
                 self.run(&content, &all, times(&own, matrix), depth + 1)?;
@@ -251,11 +247,11 @@ impl<'a> Walk<'a, '_> {
         Ok(())
     }
 
-    fn show(&mut self, string: Option<&Object>, state: &State, text: &mut Matrix) -> Result<(), Failure> {
-        let (Some(Object::String(bytes, _)), Some(font)) = (string, &state.font) else { return Ok(()) };
+    fn show(&mut self, string: Option<&Object<'_>>, state: &State, text: &mut Matrix) -> Result<(), Failure> {
+        let (Some(Object::String(string)), Some(font)) = (string, &state.font) else { return Ok(()) };
         let mut said = String::new();
         let mut width = 0.0;
-        for glyph in font.glyphs(bytes) {
+        for glyph in font.glyphs(string.as_bytes()) {
             match glyph.text {
                 Some(piece) => said.push_str(&piece),
                 None => self.reader.unreadable += 1,

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GBK, SHIFT_JIS, UTF_16BE};
-use lopdf::{Dictionary, Document as Pdf, Object};
+use hayro_syntax::object::{Array, Dict, Name, Number, Object, Stream};
 
-use super::{STREAM_MOST, cmap::CMap, dictionary, resolve};
+use super::{cmap::CMap, glyphs};
 
 /// Widths of Helvetica's letters from the space on, in thousandths (Adobe's font metrics). Fonts that carry none are mostly
 /// like it.
@@ -43,17 +43,13 @@ pub struct Glyph {
 }
 
 impl Font {
-    pub fn read(pdf: &Pdf, font: &Dictionary) -> Self {
-        let name = font.get(b"BaseFont").and_then(Object::as_name).unwrap_or_default();
-        let name = String::from_utf8_lossy(name).to_lowercase();
-        let unicode = font.get(b"ToUnicode").ok().map(|map| resolve(pdf, map));
-        let unicode = unicode.and_then(|map| map.as_stream().ok());
-        let unicode = unicode.and_then(|map| map.get_plain_content_with_limit(STREAM_MOST).ok());
+    pub fn read(font: &Dict<'_>) -> Self {
+        let name = font.get::<Name<'_>>("BaseFont").map(|name| name.as_str().to_lowercase()).unwrap_or_default();
+        let unicode = font.get::<Stream<'_>>("ToUnicode").and_then(|map| map.decoded_data().ok());
         let unicode = unicode.map(|map| CMap::parse(&map)).filter(|map| !map.is_empty());
-        let composite = font.get(b"Subtype").and_then(Object::as_name).is_ok_and(|kind| kind == b"Type0");
-        let (kind, widths, default_width) = if composite { composite_font(pdf, font) } else { simple_font(pdf, font) };
-        let bold =
-            name.contains("bold") || name.contains("black") || name.contains("heavy") || name.contains("semibold");
+        let composite = font.get::<Name<'_>>("Subtype").is_some_and(|kind| &*kind == b"Type0");
+        let (kind, widths, default_width) = if composite { composite_font(font) } else { simple_font(font) };
+        let bold = ["bold", "black", "heavy"].iter().any(|weight| name.contains(weight));
         Self { unicode, kind, widths, default_width, fixed: name.contains("cour") || name.contains("mono"), bold }
     }
 
@@ -96,117 +92,54 @@ impl Font {
 
 type Parts = (Kind, HashMap<u32, f32>, Option<f32>);
 
-fn simple_font(pdf: &Pdf, font: &Dictionary) -> Parts {
-    let first = font.get(b"FirstChar").and_then(Object::as_i64).unwrap_or(0).clamp(0, 255) as u32;
+fn simple_font(font: &Dict<'_>) -> Parts {
+    let first = font.get::<Number>("FirstChar").map_or(0, |first| first.as_i64().clamp(0, 255)) as u32;
     let mut widths = HashMap::new();
-    if let Ok(Object::Array(list)) = font.get(b"Widths").map(|list| resolve(pdf, list)) {
-        for (code, width) in (first..=255).zip(list) {
-            if let Ok(width) = resolve(pdf, width).as_float() {
-                widths.insert(code, width);
-            }
+    let list = font.get::<Array<'_>>("Widths").unwrap_or_default();
+    for (code, width) in (first..=255).zip(list.iter::<Object<'_>>()) {
+        if let Object::Number(width) = width {
+            widths.insert(code, width.as_f32());
         }
     }
     // A font of drawings has its own measure: usually glyphs of one unit, or of thousand.
-    if let Ok(Object::Array(matrix)) = font.get(b"FontMatrix").map(|matrix| resolve(pdf, matrix))
-        && let Some(scale) = matrix.first().and_then(|scale| scale.as_float().ok())
-    {
-        widths.values_mut().for_each(|width| *width *= scale * 1_000.0);
+    let matrix = font.get::<Array<'_>>("FontMatrix").unwrap_or_default();
+    if let Some(scale) = matrix.iter::<Number>().next() {
+        widths.values_mut().for_each(|width| *width *= scale.as_f32() * 1_000.0);
     }
     let default = (!widths.is_empty()).then(|| {
-        let descriptor = font.get(b"FontDescriptor").ok().and_then(|descriptor| dictionary(pdf, descriptor));
-        descriptor.and_then(|descriptor| descriptor.get(b"MissingWidth").ok()?.as_float().ok()).unwrap_or(0.0)
+        let missing = font.get::<Dict<'_>>("FontDescriptor").and_then(|about| about.get::<Number>("MissingWidth"));
+        missing.map_or(0.0, |missing| missing.as_f32())
     });
-    (Kind::Simple(texts(pdf, font)), widths, default)
+    (Kind::Simple(texts(font)), widths, default)
 }
 
 /// What each of a simple font's codes shows, without a `ToUnicode`.
-fn texts(pdf: &Pdf, font: &Dictionary) -> Vec<Option<String>> {
-    let encoding = font.get(b"Encoding").ok().map(|encoding| resolve(pdf, encoding));
-    let base = match encoding {
-        Some(Object::Name(name)) => Some(name.clone()),
-        Some(Object::Dictionary(encoding)) => {
-            encoding.get(b"BaseEncoding").and_then(Object::as_name).ok().map(<[u8]>::to_vec)
-        }
-        _ => None,
+fn texts(font: &Dict<'_>) -> Vec<Option<String>> {
+    let encoding = font.get::<Dict<'_>>("Encoding");
+    let base = match &encoding {
+        Some(encoding) => encoding.get::<Name<'_>>("BaseEncoding"),
+        None => font.get::<Name<'_>>("Encoding"),
     };
-    let base = base.filter(|base| matches!(base.as_slice(), b"MacRomanEncoding" | b"StandardEncoding"));
-    let base = base.unwrap_or_else(|| b"WinAnsiEncoding".to_vec());
-    let table = named_encoding(pdf, Object::Name(base));
-    let mut texts: Vec<Option<String>> = (0..=255_u8).map(table).collect();
-    if let Some(Object::Dictionary(encoding)) = encoding
-        && let Ok(Object::Array(differences)) = encoding.get(b"Differences").map(|list| resolve(pdf, list))
-    {
-        let mut code = 0_usize;
-        for difference in differences {
-            match resolve(pdf, difference) {
-                Object::Integer(next) => code = usize::try_from(*next).unwrap_or(0),
-                Object::Name(name) => {
-                    if let Some(text) = texts.get_mut(code) {
-                        *text = glyph_name(pdf, name);
-                    }
-                    code += 1;
+    let mut texts = glyphs::encoding(base.as_deref().unwrap_or_default());
+    let differences = encoding.and_then(|encoding| encoding.get::<Array<'_>>("Differences")).unwrap_or_default();
+    let mut code = 0_usize;
+    for difference in differences.iter::<Object<'_>>() {
+        match difference {
+            Object::Number(next) => code = usize::try_from(next.as_i64()).unwrap_or(usize::MAX / 2),
+            Object::Name(name) => {
+                if let Some(text) = texts.get_mut(code) {
+                    *text = glyphs::text(name.as_str());
                 }
-                _ => {}
+                code += 1;
             }
+            _ => {}
         }
     }
     texts
 }
 
-/// lopdf's tables, by way of a font that has nothing else.
-fn named_encoding(pdf: &Pdf, encoding: Object) -> impl Fn(u8) -> Option<String> {
-    let mut font = Dictionary::new();
-    font.set("Type", Object::Name(b"Font".to_vec()));
-    font.set("Encoding", encoding);
-    let known = font.get_font_encoding(pdf);
-    let texts: Vec<Option<String>> = (0..=255_u8)
-        .map(|code| {
-            let text = known.as_ref().ok()?.bytes_to_string(&[code]).ok()?;
-            (!text.is_empty() && text != "\u{fffd}").then_some(text)
-        })
-        .collect();
-    move |code| texts.get(usize::from(code)).cloned().flatten()
-}
-
-/// The text of a glyph by its name: `uni20AC`, `u1F600`, `f_i`, or one of Adobe's list.
-fn glyph_name(pdf: &Pdf, name: &[u8]) -> Option<String> {
-    let full = String::from_utf8_lossy(name).into_owned();
-    let name = full.split('.').next().unwrap_or_default();
-    if name.contains('_') && name.len() < 40 {
-        return name.split('_').map(|part| glyph_name(pdf, part.as_bytes())).collect();
-    }
-    let hex = |digits: &str| u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).map(String::from);
-    if let Some(digits) = name.strip_prefix("uni").filter(|digits| digits.len() == 4) {
-        return hex(digits);
-    }
-    if let Some(digits) = name.strip_prefix('u').filter(|digits| (4..=6).contains(&digits.len()))
-        && let Some(text) = hex(digits)
-    {
-        return Some(text);
-    }
-    match name {
-        "ff" => return Some("ff".to_owned()),
-        "fi" => return Some("fi".to_owned()),
-        "fl" => return Some("fl".to_owned()),
-        "ffi" => return Some("ffi".to_owned()),
-        "ffl" => return Some("ffl".to_owned()),
-        _ => {}
-    }
-    let mut encoding = Dictionary::new();
-    let differences = vec![Object::Integer(1), Object::Name(name.as_bytes().to_vec())];
-    encoding.set("Differences", Object::Array(differences));
-    let mut font = Dictionary::new();
-    font.set("Type", Object::Name(b"Font".to_vec()));
-    font.set("Encoding", Object::Dictionary(encoding));
-    let text = font.get_font_encoding(pdf).ok()?.bytes_to_string(&[1]).ok()?;
-    (!text.is_empty() && !text.chars().all(char::is_control)).then_some(text)
-}
-
-fn composite_font(pdf: &Pdf, font: &Dictionary) -> Parts {
-    let name = match font.get(b"Encoding").map(|encoding| resolve(pdf, encoding)) {
-        Ok(Object::Name(name)) => String::from_utf8_lossy(name).into_owned(),
-        _ => String::new(),
-    };
+fn composite_font(font: &Dict<'_>) -> Parts {
+    let name = font.get::<Name<'_>>("Encoding").map(|name| name.as_str().to_owned()).unwrap_or_default();
     let kind = match name.as_str() {
         name if name.contains("UCS2") || name.contains("UTF16") => Kind::Charset(UTF_16BE),
         name if name.starts_with("GBK") || name.starts_with("GB-") => Kind::Charset(GBK),
@@ -216,46 +149,38 @@ fn composite_font(pdf: &Pdf, font: &Dictionary) -> Parts {
         name if name.starts_with("EUC-") => Kind::Charset(EUC_JP),
         _ => Kind::Composite,
     };
-    let mut widths = HashMap::new();
-    let mut default = 1_000.0;
-    let descendants = font.get(b"DescendantFonts").ok().map(|list| resolve(pdf, list));
-    if let Some(Object::Array(descendants)) = descendants
-        && let Some(descendant) = descendants.first().and_then(|descendant| dictionary(pdf, descendant))
-    {
-        default = descendant.get(b"DW").and_then(Object::as_float).unwrap_or(default);
-        if let Ok(Object::Array(list)) = descendant.get(b"W").map(|list| resolve(pdf, list)) {
-            read_widths(pdf, list, &mut widths);
-        }
-    }
-    (kind, widths, Some(default))
+    let descendants = font.get::<Array<'_>>("DescendantFonts").unwrap_or_default();
+    let descendant = descendants.iter::<Dict<'_>>().next().unwrap_or_default();
+    let default = descendant.get::<Number>("DW").map_or(1_000.0, |default| default.as_f32());
+    (kind, read_widths(&descendant.get::<Array<'_>>("W").unwrap_or_default()), Some(default))
 }
 
 /// `c [w1 w2 …]` and `c1 c2 w` (ISO 32000-2, section 9.7.4.3).
-fn read_widths(pdf: &Pdf, list: &[Object], widths: &mut HashMap<u32, f32>) {
-    let code = |object: &Object| object.as_i64().ok().and_then(|code| u32::try_from(code).ok());
-    let mut rest = list;
-    while let [first, second, after @ ..] = rest {
-        let Some(first) = code(resolve(pdf, first)) else { return };
-        match (resolve(pdf, second), after) {
-            (Object::Array(each), after) => {
-                for (code, width) in (first..).zip(each) {
-                    if let Ok(width) = resolve(pdf, width).as_float() {
-                        widths.insert(code, width);
-                    }
+fn read_widths(list: &Array<'_>) -> HashMap<u32, f32> {
+    let mut widths = HashMap::new();
+    let mut held: Vec<f32> = Vec::new();
+    for part in list.iter::<Object<'_>>() {
+        match part {
+            Object::Number(number) => held.push(number.as_f32()),
+            Object::Array(each) => {
+                let Some(first) = held.pop() else { return widths };
+                held.clear();
+                for (code, width) in (first as u32..).zip(each.iter::<Number>()) {
+                    widths.insert(code, width.as_f32());
                 }
-                rest = after;
             }
-            (last, [width, after @ ..]) => {
-                let (Some(last), Ok(width)) = (code(last), resolve(pdf, width).as_float()) else { return };
-                for code in first..=last.min(first.saturating_add(65_535)) {
-                    widths.insert(code, width);
-                }
-                rest = after;
+            _ => return widths,
+        }
+        if let [first, last, width] = held[..] {
+            let (first, last) = (first as u32, last as u32);
+            for code in first..=last.min(first.saturating_add(65_535)) {
+                widths.insert(code, width);
             }
-            _ => return,
+            held.clear();
         }
         if widths.len() > 200_000 {
-            return;
+            return widths;
         }
     }
+    widths
 }

@@ -1,14 +1,20 @@
-//! PDF (ISO 32000): lopdf reads the file, what is shown on its pages becomes lines, and lines become Markdown.
+//! PDF (ISO 32000): hayro-syntax reads the file, what is shown on its pages becomes lines, and lines become Markdown.
 
 mod cmap;
 mod content;
 mod font;
+mod glyphs;
 mod layout;
 mod lines;
 
 use std::collections::HashSet;
 
-use lopdf::{Dictionary, Document as Pdf, Error, LoadOptions, Object, ObjectId};
+use encoding_rs::{UTF_16BE, WINDOWS_1252};
+use hayro_syntax::{
+    LoadPdfError, Pdf,
+    object::{Array, Dict, String as PdfString},
+    page::Page,
+};
 
 use crate::{
     document::{Document, Extracted, Failure, FailureKind, LINKS_MOST, TEXT_MOST, one_line},
@@ -17,8 +23,6 @@ use crate::{
 
 use self::{content::Reader, lines::Line};
 
-/// Bytes of one stream, unpacked.
-const STREAM_MOST: usize = 48 << 20;
 const PAGES_MOST: usize = 10_000;
 /// Pages that a note names.
 const NAMED: usize = 20;
@@ -26,11 +30,11 @@ const NAMED: usize = 20;
 pub fn extract(document: Document<'_>) -> Result<Extracted, Failure> {
     let start = document.bytes.windows(5).position(|window| window == b"%PDF-").unwrap_or(0);
     let pdf = load(&document.bytes[start..])?;
-    let mut reader = Reader::new(&pdf);
+    let mut reader = Reader::default();
     let (mut pages, mut pictures): (Vec<Vec<Line>>, Vec<usize>) = (Vec::new(), Vec::new());
     let mut links = Vec::new();
     let mut seen = HashSet::new();
-    for (n, page) in pdf.page_iter().enumerate() {
+    for (n, page) in pdf.pages().iter().enumerate() {
         if n == PAGES_MOST {
             return Err(Failure::too_large("the PDF has more than 10000 pages"));
         }
@@ -40,7 +44,7 @@ pub fn extract(document: Document<'_>) -> Result<Extracted, Failure> {
             pictures.push(n + 1);
         }
         pages.push(lines);
-        for link in page_links(&pdf, page).into_iter().filter(|link| seen.insert(link.clone())) {
+        for link in page_links(page).into_iter().filter(|link| seen.insert(link.clone())) {
             if links.len() < LINKS_MOST {
                 links.push(link);
             }
@@ -68,19 +72,11 @@ pub fn extract(document: Document<'_>) -> Result<Extracted, Failure> {
 }
 
 fn load(bytes: &[u8]) -> Result<Pdf, Failure> {
-    let options = LoadOptions { max_decompressed_size: Some(STREAM_MOST), ..LoadOptions::default() };
-    let pdf = match Pdf::load_mem_with_options(bytes, options) {
-        Ok(pdf) => pdf,
-        Err(Error::InvalidPassword | Error::Decryption(_) | Error::UnsupportedSecurityHandler(_)) => {
-            return Err(encrypted());
-        }
-        Err(Error::Decompress(lopdf::DecompressError::MemoryLimitExceeded { .. })) => {
-            return Err(Failure::too_large("a stream of the PDF has more than 48 MiB unpacked"));
-        }
-        Err(_) if is_protected(bytes) => return Err(encrypted()),
-        Err(_) => return Err(Failure::damaged("the PDF is damaged or cut")),
-    };
-    if pdf.is_encrypted() && !pdf.was_encrypted() { Err(encrypted()) } else { Ok(pdf) }
+    Pdf::new(bytes.to_vec()).map_err(|error| match error {
+        LoadPdfError::Decryption(_) => encrypted(),
+        LoadPdfError::Invalid if is_protected(bytes) => encrypted(),
+        LoadPdfError::Invalid => Failure::damaged("the PDF is damaged or cut"),
+    })
 }
 
 /// Whether the file says that it is protected, be it in another way than by a password.
@@ -115,8 +111,7 @@ fn note(pictures: &[usize], pages: usize, unreadable: usize) -> Option<String> {
 
 /// The title among the document's properties, unless a program made it of the file's name.
 fn title(pdf: &Pdf) -> Option<String> {
-    let info = dictionary(pdf, pdf.trailer.get(b"Info").ok()?)?;
-    let title = one_line(&lopdf::decode_text_string(resolve(pdf, info.get(b"Title").ok()?)).ok()?)?;
+    let title = one_line(&text_string(pdf.metadata().title.as_deref()?))?;
     let lower = title.to_lowercase();
     let of_a_file = ["microsoft word", "untitled", "document", "layout 1", "slide 1"]
         .iter()
@@ -125,29 +120,21 @@ fn title(pdf: &Pdf) -> Option<String> {
     (!of_a_file && title.chars().filter(|c| c.is_alphabetic()).count() > 2).then_some(title)
 }
 
-fn page_links(pdf: &Pdf, page: ObjectId) -> Vec<String> {
-    let Some(annotations) = pdf.get_dictionary(page).ok().and_then(|page| page.get(b"Annots").ok()) else {
-        return Vec::new();
+fn page_links(page: &Page<'_>) -> Vec<String> {
+    let annotations = page.raw().get::<Array<'_>>("Annots").unwrap_or_default();
+    let link = |annotation: Dict<'_>| {
+        let target = annotation.get::<Dict<'_>>("A")?.get::<PdfString<'_>>("URI")?;
+        absolute(&String::from_utf8_lossy(target.as_bytes()))
     };
-    let Object::Array(annotations) = resolve(pdf, annotations) else { return Vec::new() };
-    let link = |annotation: &Object| {
-        let action = dictionary(pdf, dictionary(pdf, annotation)?.get(b"A").ok()?)?;
-        let target = resolve(pdf, action.get(b"URI").ok()?).as_str().ok()?;
-        absolute(&String::from_utf8_lossy(target))
-    };
-    annotations.iter().take(LINKS_MOST).filter_map(link).collect()
+    annotations.iter::<Dict<'_>>().take(LINKS_MOST).filter_map(link).collect()
 }
 
-/// The object that a reference leads to; itself when it is none, null when there is none.
-fn resolve<'a>(pdf: &'a Pdf, object: &'a Object) -> &'a Object {
-    pdf.dereference(object).map_or(&Object::Null, |(_, object)| object)
-}
-
-fn dictionary<'a>(pdf: &'a Pdf, object: &'a Object) -> Option<&'a Dictionary> {
-    match resolve(pdf, object) {
-        Object::Dictionary(dictionary) => Some(dictionary),
-        Object::Stream(stream) => Some(&stream.dict),
-        _ => None,
+/// A text for people: UTF-16 or UTF-8 by their marks, else an encoding that is nearly Windows' own.
+fn text_string(bytes: &[u8]) -> String {
+    match bytes {
+        [0xfe, 0xff, text @ ..] => UTF_16BE.decode_without_bom_handling(text).0.into_owned(),
+        [0xef, 0xbb, 0xbf, text @ ..] => String::from_utf8_lossy(text).into_owned(),
+        text => WINDOWS_1252.decode_without_bom_handling(text).0.into_owned(),
     }
 }
 
