@@ -3,7 +3,6 @@
 //! [`Library`] is the way in. What it searches are [`snapshots`] of an organization's knowledge: an index of
 //! [`words`] in the data folder, and [`vectors`] in memory, both derived from the store.
 
-pub mod analysis;
 pub mod anchor;
 pub mod chunk;
 mod fuse;

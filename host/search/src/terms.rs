@@ -6,8 +6,8 @@
 use resly_core::knowledge::PassageText;
 use tantivy::tokenizer;
 
-pub use crate::analysis::Language;
-use crate::analysis::{Field, Kind, Token, analyze, detect, detect_among, is_stop};
+pub use resly_analysis::Language;
+use resly_analysis::{Field, Kind, Token, analyze, detect, detect_among, is_stop};
 
 /// More words of a question add noise and cost, no meaning.
 const WORDS: usize = 48;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use resly_analysis::{Field, Kind};
 use resly_core::id::{PassageId, SourceId};
 use tantivy::{DocSet, TERMINATED, postings::Postings};
 
@@ -15,10 +16,7 @@ use super::{
     segment::{List, Segment},
     typos::{edits, forgiven},
 };
-use crate::{
-    analysis::{Field, Kind},
-    terms::{self, Language, Question, Term, Word},
-};
+use crate::terms::{self, Language, Question, Term, Word};
 
 /// How much a repeated word adds: BM25's `k1`.
 const SATURATION: f32 = 1.2;
