@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use resly_search::analysis::{self, Kind, Language};
+use resly_analysis::{self as analysis, Kind, Language};
 use resly_tests::retrieval::HelpCentre;
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_segmentation::UnicodeSegmentation;

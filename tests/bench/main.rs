@@ -4,6 +4,7 @@ mod bm25;
 mod bombs;
 mod chat;
 mod client;
+mod extract;
 mod host;
 mod memory;
 mod neighbours;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 /// What is measured, in this order, when no part is named.
-const PARTS: [&str; 6] = ["sandbox", "memory", "chat", "bombs", "neighbours", "retrieval"];
+const PARTS: [&str; 7] = ["sandbox", "extract", "memory", "chat", "bombs", "neighbours", "retrieval"];
 
 /// The middle of an odd number of figures, the upper of the two middles otherwise.
 pub fn median(figures: &mut [f64]) -> f64 {
@@ -40,6 +41,9 @@ async fn main() -> Result<()> {
     let mut table = table::Table::default();
     if wants("sandbox") {
         sandbox::run(&mut table).await?;
+    }
+    if wants("extract") {
+        extract::run(&mut table).await?;
     }
     if wants("memory") {
         memory::run(&binary, &mut table).await?;

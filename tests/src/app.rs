@@ -8,7 +8,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use reqwest::{Client, Method, RequestBuilder, Response};
-use resly_core::{id::OrganizationId, knowledge::Embedder, model::Model, principal::Scope};
+use resly_core::{
+    id::OrganizationId,
+    knowledge::{Embedder, document::Extractor},
+    model::Model,
+    principal::Scope,
+};
 use resly_http::{Api, router::router};
 use resly_sandbox::CompileBudget;
 use resly_service::App;
@@ -130,6 +135,18 @@ impl TestApp {
     pub async fn with_embedder(embedder: Arc<dyn Embedder>) -> Self {
         let parts = Parts { embedder: Some(embedder), ..Parts::default() };
         Self::launch(Launch { parts, ..Launch::default() }).await
+    }
+
+    /// A host that reads documents with this extractor, on SQLite or on the PostgreSQL database of this URL. It may fetch
+    /// from this address.
+    pub async fn reading(
+        extractor: Arc<dyn Extractor>,
+        address: Option<SocketAddr>,
+        database_url: Option<String>,
+    ) -> Self {
+        let (allow, extractor) = (address.map(|address| address.to_string()), Some(extractor));
+        let parts = Parts { extractor, ..Parts::default() };
+        Self::launch(Launch { allow, parts, database_url, ..Launch::default() }).await
     }
 
     async fn launch(launch: Launch) -> Self {

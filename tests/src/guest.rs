@@ -15,7 +15,7 @@ use resly_core::{
     time::SystemClock,
 };
 use resly_manifest::{Allowance, Digest};
-use resly_sandbox::{Compiler, SandboxConfig, WasmSandbox};
+use resly_sandbox::{Compiler, ExtractBounds, SandboxConfig, WasmExtractor, WasmSandbox};
 use resly_service::random::OsRandom;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -105,6 +105,11 @@ impl Guests {
         let config = SandboxConfig::new(cache.path().to_owned(), Compiler::InProcess, [0; 32], clock, random);
         let sandbox = WasmSandbox::new(config, digests["mapping"], Arc::new(Components(components)))?;
         Ok(Self { sandbox, digests, _cache: cache })
+    }
+
+    /// The reader of foreign documents, within these bounds.
+    pub fn extractor(&self, bounds: ExtractBounds) -> Arc<WasmExtractor> {
+        self.sandbox.extractor(self.digest("extract"), bounds)
     }
 
     pub fn digest(&self, name: &str) -> Digest {

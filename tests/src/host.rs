@@ -10,7 +10,13 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use resly_core::{id::OrganizationId, knowledge::Embedder, meter::Limits, model::Model, principal::Scope};
+use resly_core::{
+    id::OrganizationId,
+    knowledge::{Embedder, document::Extractor},
+    meter::Limits,
+    model::Model,
+    principal::Scope,
+};
 use resly_http::Api;
 use resly_sandbox::{CompileBudget, Compiler};
 use resly_server::{
@@ -30,6 +36,7 @@ use crate::clock::TestClock;
 pub struct Parts {
     pub model: Option<Arc<dyn Model>>,
     pub embedder: Option<Arc<dyn Embedder>>,
+    pub extractor: Option<Arc<dyn Extractor>>,
     /// The budget of a child process that compiles components. Without it, the test's own process compiles.
     pub compile_budget: Option<CompileBudget>,
 }
@@ -61,7 +68,7 @@ impl Running {
         };
         let flags = BTreeMap::from([("data".to_owned(), data.display().to_string())]);
         let config = Config::read(&Sources { flags, environment: &environment, variables: vec![], file: None })?;
-        let Parts { model, embedder, compile_budget } = parts;
+        let Parts { model, embedder, extractor, compile_budget } = parts;
         let compiler = compile_budget.map_or(Compiler::InProcess, |_| Compiler::Child { program: binary() });
         let clock = Arc::new(TestClock::default());
         let doubles = Doubles {
@@ -70,6 +77,7 @@ impl Running {
             compile_budget: compile_budget.unwrap_or_default(),
             model,
             embedder,
+            extractor,
             jobs: false,
             ..Doubles::default()
         };

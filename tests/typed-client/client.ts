@@ -139,6 +139,13 @@ test('knowledge is added, found and cited', async () => {
   assert.ok(source.chunks > 0);
   const { results } = await ok(chat.POST('/api/search', { body: { query: 'warranty of a Zephyrlamp' } }));
   assert.ok(results.some(({ sourceId }) => sourceId === source.id));
+  const path = { id: source.id };
+  const read = await ok(admin.GET('/api/admin/sources/{id}', { params: { path } }));
+  assert.ok(read.status === 'ready' && read.kind === 'text' && read.failure === null && read.text.includes('eleven'));
+  const put = await ok(admin.PUT('/api/admin/sources', {
+    body: { title: read.title, text: read.text, url: 'https://a.example/w' },
+  }));
+  assert.equal(put.id, source.id);
   const answer = await ok(chat.POST('/api/chat', {
     params: { query: { format: 'json' } },
     body: { messages: [{ role: 'user', content: 'How long is the warranty of a Zephyrlamp?' }] },

@@ -21,6 +21,15 @@ impl StoreError {
     }
 }
 
+/// A reranker failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RerankError {
+    #[error("the reranker at {at} could not be reached: {detail}")]
+    Unavailable { at: String, detail: String },
+    #[error("the reranker at {at} answered with something else than scores: {detail}")]
+    Invalid { at: String, detail: String },
+}
+
 /// An embedder failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EmbedError {

@@ -55,8 +55,14 @@ ids! {
     MessageId,
     /// A source of knowledge.
     SourceId,
+    /// The content of a source as of one change. A revision never changes; a source gets another one.
+    RevisionId,
+    /// A crawl of a site.
+    CrawlId,
     /// A passage of a source.
     PassageId,
+    /// A host's hold on work that it took from a queue.
+    LeaseId,
     /// A connector installed by an organization.
     ConnectionId,
     /// One call of a connector's action, and its row in the log.

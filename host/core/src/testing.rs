@@ -1,10 +1,13 @@
-//! For tests of any crate: a clock and randomness that a test controls.
+//! For tests of any crate: a clock and randomness that a test controls, and an extractor of its own format.
+
+mod extractor;
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
     time::Duration,
 };
 
+pub use self::extractor::ScriptedExtractor;
 use crate::time::{Clock, Random, Timestamp};
 
 /// A clock that stands still until it is put forward.

@@ -20,6 +20,9 @@
 //! A message to an organization's webhook (`webhook`) takes steps 1 and 5. Its redirects aren't followed, and the body
 //! of its response isn't read.
 //!
+//! A page for an organization's knowledge (`page`) takes steps 1 and 5, for each of its redirects anew, and its body is read
+//! as in 7.
+//!
 //! Hosts that the operator lists (`RESLY_EGRESS_ALLOW`) skip the guard and may use plain http. Hosts that the operator
 //! routes (`RESLY_EGRESS_ROUTE`) are dialled elsewhere. Each of the two has its own client and connection pool.
 
@@ -27,6 +30,7 @@ mod config;
 mod egress;
 mod failure;
 mod oauth;
+mod page;
 mod policy;
 #[cfg(test)]
 mod rebinding_tests;
@@ -37,6 +41,7 @@ mod wire;
 pub use config::{EgressConfig, EgressError};
 pub use egress::Egress;
 pub use oauth::{AccountSpec, AppClient, OAuthError, ServiceError, TokenRefresher, account_context, endpoints};
+pub use page::{CRAWLER, PageAnswer, PageError, PageRequest};
 pub use policy::{
     exempt::{AllowError, ExemptHost, parse as parse_allow},
     grant::{GrantError, GrantedHost, check_settings},

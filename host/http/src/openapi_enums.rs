@@ -32,6 +32,8 @@ names! {
     AuthType = resly_manifest::AuthType { None, ApiKey, Bearer, Basic, Oauth2 }
     CallerKind = resly_core::connector::connection::CallerKind { Admin, Chat, Health }
     ConnectionStatus = resly_core::connector::connection::ConnectionStatus { Installed, Enabled, Disabled, NeedsAuth }
+    CrawlStatus = resly_core::knowledge::crawl::CrawlStatus { Queued, Running, Done, Failed }
+    CrawledPageState = resly_core::knowledge::crawl::CrawledPageState { Found, Ready, Failed, Skipped }
     DeliveryState = resly_store::DeliveryState { Pending, Delivered, Failed }
     Environment = resly_core::connector::connection::Environment { Sandbox, Production }
     Event = resly_core::alert::Event {
@@ -57,6 +59,12 @@ names! {
     Scope = resly_core::principal::Scope { Chat, Search, Admin, Operator }
     Severity = resly_core::alert::Severity { Warning, Critical }
     SideEffect = resly_manifest::SideEffect { Read, Write }
+    SourceFailureKind = resly_core::knowledge::FailureKind {
+        UnsupportedFormat, Damaged, Encrypted, Empty, TooLarge, LimitReached, Unreachable, Gone, NotIndexable, Interrupted,
+        Embedder, Internal,
+    }
+    SourceKind = resly_core::knowledge::SourceKind { Text, File, Page, CrawledPage }
+    SourceStatus = resly_core::knowledge::SourceStatus { Queued, Reading, Ready, Failed }
     VersionApproval = resly_core::connector::approval::Approval { NotNeeded, Pending, Approved, Rejected }
     VersionState = resly_store::VersionState { Ready, Compiling, Refused, Deleted }
 }

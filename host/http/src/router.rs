@@ -67,15 +67,22 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, conversations, keys, logs, plan, sources, tickets, usage, vault, webhook, workflows,
+        alerts, approvals, conversations, crawls, keys, logs, plan, sources, synonyms, tickets, usage, vault, webhook,
+        workflows,
     };
 
     OpenApiRouter::default()
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::get, keys::change, keys::delete))
         .routes(routes!(keys::rotate))
-        .routes(routes!(sources::create, sources::list))
-        .routes(routes!(sources::delete))
+        .routes(routes!(sources::texts::create, sources::texts::put, sources::list))
+        .routes(routes!(sources::get, sources::texts::replace, sources::delete))
+        .routes(routes!(sources::files::upload))
+        .routes(routes!(sources::pages::add))
+        .routes(routes!(synonyms::get, synonyms::set))
+        .routes(routes!(crawls::create, crawls::list))
+        .routes(routes!(crawls::get, crawls::delete))
+        .routes(routes!(crawls::run))
         .routes(routes!(workflows::create, workflows::list))
         .routes(routes!(workflows::replace, workflows::delete))
         .routes(routes!(logs::list))

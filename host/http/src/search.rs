@@ -25,6 +25,9 @@ pub struct SearchRequest {
     query: String,
     /// 1 to 50; 10 when absent.
     limit: Option<usize>,
+    /// Whether the query is still being typed: its last word may then be the beginning of one. False when absent.
+    #[serde(default)]
+    typing: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -83,7 +86,11 @@ pub async fn handle(
     }
     let _place = app.turns.load.enter().await?;
     // Found first and counted after: a search that fails adds nothing, one that a limit refuses shows nothing.
-    let passages = app.turns.retriever.retrieve(principal.organization, &request.query, limit).await?;
+    let found = match request.typing {
+        true => app.library.retrieve_as_you_type(principal.organization, &request.query, limit).await,
+        false => app.turns.retriever.retrieve(principal.organization, &request.query, limit).await,
+    };
+    let passages = found?;
     let now = app.clock.now();
     let (organization, key) = (principal.organization, principal.key);
     let remaining = app.turns.store.count_search(organization, key, principal.message_cap, now).await?;

@@ -1,7 +1,7 @@
 //! Language models and embedders: one module per provider, one SSE reader, one renderer for what goes before a dialogue.
 //!
 //! [`openai`] speaks to anything with `/v1/chat/completions`; [`builtin`] needs nothing at all, and is no language model.
-//! [`embed`] holds their counterparts for vectors. [`provider`] has the table of them; [`model`] and [`embedder`] build what
+//! [`embed`] holds their counterparts for vectors, [`rerank`] the client of rerankers. [`provider`] has the table of them; [`model`] and [`embedder`] build what
 //! a configuration names, once, for the composition root, which shares it.
 
 pub mod builtin;
@@ -10,6 +10,7 @@ pub mod embed;
 pub mod openai;
 pub mod prompt;
 pub mod provider;
+pub mod rerank;
 pub mod sse;
 mod upstream;
 mod words;

@@ -3,10 +3,9 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
+use resly_analysis::{Kind, analyze, detect, is_stop, is_unspaced};
 use rust_stemmers::{Algorithm, Stemmer};
-use stop_words::Language;
 use unicode_segmentation::UnicodeSegmentation;
-use whichlang::Lang;
 
 /// English words that carry no topic, sorted.
 const STOP: &[&str] = &[
@@ -57,50 +56,16 @@ pub fn stems(text: &str) -> impl Iterator<Item = String> + '_ {
 
 /// The stems of a question that say what it is about: those of [`stems`] without what is a function word in its language.
 pub fn topic(question: &str) -> HashSet<String> {
-    let function_words = function_words(question);
-    if function_words.is_empty() {
-        return stems(question).collect();
-    }
+    let language = detect(question);
+    let is_function = |kind: Kind, text: &str| matches!(kind, Kind::Exact | Kind::Stem) && is_stop(text, language);
+    let tokens = analyze(question, language).into_iter();
+    let functions: Vec<String> =
+        tokens.filter(|token| is_function(token.kind, &token.text)).map(|token| token.text).collect();
     let stemmer = Stemmer::create(Algorithm::English);
-    let stop: HashSet<String> = function_words.iter().map(|word| stemmer.stem(word).into_owned()).collect();
+    let stop: HashSet<String> = functions.iter().map(|word| stemmer.stem(word).into_owned()).collect();
     // A piece of an unspaced script that stands within a function word is one, too.
-    let unspaced = |stem: &str| stem.chars().all(|c| piece_length(c).is_some());
-    let within = |stem: &str| unspaced(stem) && function_words.iter().any(|word| word.contains(stem));
+    let within = |stem: &str| is_unspaced(stem) && functions.iter().any(|word| word.contains(stem));
     stems(question).filter(|stem| !stop.contains(stem) && !within(stem)).collect()
-}
-
-/// The function words of a text's language, where that is known and not English, whose own are [`STOP`].
-fn function_words(text: &str) -> &'static [&'static str] {
-    let language = match whichlang::detect_language(text) {
-        Lang::Ara => Language::Arabic,
-        Lang::Cmn => Language::Chinese,
-        Lang::Deu => Language::German,
-        Lang::Fra => Language::French,
-        Lang::Hin => Language::Hindi,
-        Lang::Ita => Language::Italian,
-        Lang::Jpn => Language::Japanese,
-        Lang::Kor => Language::Korean,
-        Lang::Nld => Language::Dutch,
-        Lang::Por => Language::Portuguese,
-        Lang::Rus => Language::Russian,
-        Lang::Spa => Language::Spanish,
-        Lang::Swe => Language::Swedish,
-        Lang::Tur => Language::Turkish,
-        Lang::Vie => Language::Vietnamese,
-        Lang::Eng => return by_script(text),
-    };
-    stop_words::get(language)
-}
-
-/// The function words of languages that are known by their script.
-fn by_script(text: &str) -> &'static [&'static str] {
-    let language = text.chars().find_map(|c| match c {
-        '\u{370}'..='\u{3ff}' => Some(Language::Greek),
-        '\u{590}'..='\u{5ff}' => Some(Language::Hebrew),
-        '\u{e00}'..='\u{e7f}' => Some(Language::Thai),
-        _ => None,
-    });
-    language.map_or(&[], stop_words::get)
 }
 
 /// How many characters a piece has, in scripts that set no spaces between words.

@@ -50,6 +50,8 @@ pub struct SandboxConfig {
     /// Mapper instances at the same time. They have a pool of their own, which connectors that wait for mappings can't
     /// exhaust.
     pub mappers: u32,
+    /// Documents that are read at the same time. Each may take 256 MiB, and one organization gets all places but one.
+    pub extractors: u32,
     /// Calls of one organization that may wait for an instance.
     pub queue: usize,
     /// How long a call may wait until its connector is loaded. Compiling can make that long. It doesn't count as the
@@ -83,6 +85,7 @@ impl SandboxConfig {
             guest_threads: thread::available_parallelism().map_or(2, usize::from),
             instances: 64,
             mappers: 16,
+            extractors: 4,
             queue: 256,
             load_wait: Duration::from_secs(30),
             code_cache_bytes: 48 << 20,

@@ -12,8 +12,11 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use crate::error::SandboxError;
 
-/// The most bytes of one linear memory, whatever a call's allowance says.
+/// The most bytes of a connector's initial memory.
 pub const MEMORY_MOST: usize = 64 << 20;
+/// The most bytes of one linear memory, whatever a call's allowance says. The reader of documents may have as many; the
+/// pool reserves more address space for each memory anyway.
+const POOL_MEMORY: usize = 256 << 20;
 /// Linear memories of one component. Toolchains make one; adapters of older ones add another.
 pub const MEMORIES_PER_COMPONENT: u32 = 2;
 /// Tables of one component. Toolchains make two or three.
@@ -76,7 +79,7 @@ pub fn running(instances: u32) -> Result<Engine, SandboxError> {
     pool.max_core_instances_per_component(INSTANCES_PER_COMPONENT);
     pool.max_component_instance_size(4 << 20);
     pool.max_core_instance_size(4 << 20);
-    pool.max_memory_size(MEMORY_MOST);
+    pool.max_memory_size(POOL_MEMORY);
     pool.max_tables_per_module(TABLES_PER_COMPONENT);
     pool.table_elements(TABLE_ELEMENTS);
     pool.total_gc_heaps(0);

@@ -3,6 +3,7 @@
 //! A call goes through these modules: `registry` (the loaded connector, from memory, disk or the compiler) → `slots` (a
 //! place for its instance) → `executor` (a guest thread, in its organization's turn) → `call` (a new store, the guest,
 //! its answer).
+//! `extractor` reads foreign documents in the same way, in the bundled guest `plugins/extract`.
 //! `host` has what a guest may do, one file for each interface of `wit/connector.wit`. `wasi` has no access to anything. The
 //! bounds are in `limits` and `engine`.
 
@@ -17,6 +18,7 @@ mod deadline;
 mod engine;
 mod error;
 mod executor;
+mod extractor;
 mod fault;
 mod fuel;
 mod guest;
@@ -38,6 +40,7 @@ mod wasi;
 pub use compile::compile_main;
 pub use config::{CompileBudget, Compiler, SandboxConfig};
 pub use error::{ComponentError, ManifestError, SandboxError};
+pub use extractor::{ExtractBounds, WasmExtractor};
 pub use manifest::{read_manifest, read_signature};
 pub use precheck::{Prechecked, precheck};
 pub use sandbox::{Prepared, Stats, WasmSandbox};

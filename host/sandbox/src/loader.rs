@@ -21,6 +21,7 @@ use crate::{
             ConnectorPre,
             exports::resly::connector::action::{Call, Fault},
         },
+        extractor::ExtractorPre,
         mapper::{MapperPre, exports::resly::connector::mapping::Failure},
     },
     cache::Cache,
@@ -40,7 +41,8 @@ pub struct Loader {
     compiler: Queue,
     source: Arc<dyn ComponentSource>,
     connectors: Linker<Guest>,
-    mappers: Linker<Guest>,
+    /// For the host's own components, which have WASI without power and nothing else.
+    hosts: Linker<Guest>,
 }
 
 /// A connector, ready to be instantiated.
@@ -59,6 +61,7 @@ pub const HOST: OrganizationId = OrganizationId(Uuid::nil());
 enum Role {
     Connector,
     Mapper,
+    Extractor,
 }
 
 impl Loader {
@@ -68,11 +71,11 @@ impl Loader {
         compiler: Queue,
         source: Arc<dyn ComponentSource>,
     ) -> wasmtime::Result<Self> {
-        let mut mappers = Linker::new(&engine);
-        wasi::add_to_linker(&mut mappers)?;
-        let mut connectors = mappers.clone();
+        let mut hosts = Linker::new(&engine);
+        wasi::add_to_linker(&mut hosts)?;
+        let mut connectors = hosts.clone();
         versions::add_to_linker(&mut connectors)?;
-        Ok(Self { engine, cache: Arc::new(cache), compiler, source, connectors, mappers })
+        Ok(Self { engine, cache: Arc::new(cache), compiler, source, connectors, hosts })
     }
 
     /// Components that are compiled or wait for it.
@@ -102,9 +105,15 @@ impl Loader {
 
     pub async fn mapper(&self, digest: Digest) -> Result<MapperPre<Guest>, ComponentError> {
         let (component, _) = self.component(HOST, digest, None, Role::Mapper).await?;
-        let pre = MapperPre::new(self.link(&self.mappers, &component)?).map_err(link)?;
+        let pre = MapperPre::new(self.link(&self.hosts, &component)?).map_err(link)?;
         check_function::<(&str, &str), (Result<String, Failure>,)>(&component, APPLY, "apply")?;
         Ok(pre)
+    }
+
+    /// Its exports are those of this build's WIT, or making the result fails.
+    pub async fn extractor(&self, digest: Digest) -> Result<ExtractorPre<Guest>, ComponentError> {
+        let (component, _) = self.component(HOST, digest, None, Role::Extractor).await?;
+        ExtractorPre::new(self.link(&self.hosts, &component)?).map_err(link)
     }
 
     fn link(&self, linker: &Linker<Guest>, component: &Component) -> Result<InstancePre<Guest>, ComponentError> {
@@ -141,11 +150,12 @@ impl Loader {
             if Digest::of(&checked) != digest {
                 return Err(ComponentError::Host("the component is not the one that was asked for".to_owned()));
             }
-            let interface = match role {
-                Role::Connector => ACTION,
-                Role::Mapper => APPLY,
-            };
-            precheck(&checked)?.expect_export(interface)
+            let found = precheck(&checked)?;
+            match role {
+                Role::Connector => found.expect_export(ACTION),
+                Role::Mapper => found.expect_export(APPLY),
+                Role::Extractor => Ok(()),
+            }
         })
         .await??;
         let precompiled = self.compiler.compile(turn, bytes).await?;

@@ -44,10 +44,13 @@ pub struct WasmSandbox {
     pub(crate) shared: Arc<Shared>,
     mapper: Arc<Mapper>,
     registry: Registry,
-    loader: Arc<Loader>,
+    pub(crate) loader: Arc<Loader>,
     slots: Slots,
     load_wait: Duration,
-    executor: Executor,
+    pub(crate) executor: Executor,
+    /// The places of the reader of documents, and how many of an organization's documents may wait for one.
+    pub(crate) extractors: u32,
+    pub(crate) queue: usize,
 }
 
 /// A component that can be called.
@@ -87,7 +90,7 @@ impl WasmSandbox {
         components: Arc<dyn ComponentSource>,
     ) -> Result<Arc<Self>, SandboxError> {
         let runtime = Handle::try_current().map_err(|_| SandboxError::NoRuntime)?;
-        let engine = engine::running(config.instances + config.mappers + SPARE)?;
+        let engine = engine::running(config.instances + config.mappers + config.extractors + SPARE)?;
         let executor = Executor::start(config.guest_threads, &runtime, engine.clone(), config.tick)?;
         let compatibility = engine::compatibility(&engine);
         let cache = Cache::open(&config.cache_dir, config.mac_key, compatibility, Arc::clone(&config.random))?;
@@ -111,6 +114,8 @@ impl WasmSandbox {
             slots: Slots::new(config.instances, config.queue),
             load_wait: config.load_wait,
             executor,
+            extractors: config.extractors,
+            queue: config.queue,
         }))
     }
 

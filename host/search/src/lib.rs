@@ -3,15 +3,16 @@
 //! [`Library`] is the way in. What it searches are [`snapshots`] of an organization's knowledge: an index of
 //! [`words`] in the data folder, and [`vectors`] in memory, both derived from the store.
 
-pub mod analysis;
 pub mod anchor;
 pub mod chunk;
 mod fuse;
 mod library;
 mod passages;
+mod rerank;
 mod snapshots;
+mod synonyms;
 mod terms;
 mod vectors;
 mod words;
 
-pub use library::{AddError, Added, Library, NewText};
+pub use library::{AddError, Added, Library, NewText, Progress};

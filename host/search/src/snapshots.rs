@@ -15,13 +15,14 @@ use futures::{
 use moka::{future::Cache, policy::EvictionPolicy};
 use resly_core::{
     error::StoreError,
-    id::{OrganizationId, SourceId},
-    knowledge::{Embedder, KnowledgeStore, SourceSize},
+    id::{OrganizationId, RevisionId},
+    knowledge::{Embedder, KnowledgeStore, RevisionSize},
 };
 use tokio::time::Instant;
 
 use crate::{
     passages::Passages,
+    synonyms::SynonymIndex,
     vectors::VectorIndex,
     words::{Place, WordIndex, WordsError, WordsUpdate},
 };
@@ -45,6 +46,7 @@ pub struct Snapshot {
     pub words: Option<Arc<WordIndex>>,
     pub vectors: VectorIndex,
     pub passages: Passages,
+    pub synonyms: Arc<SynonymIndex>,
     /// Microseconds since 1970 of the last search, 0 before the first.
     pub searched_at: AtomicI64,
 }
@@ -76,7 +78,8 @@ impl Snapshots {
         let heaviest = (bytes / 2).max(1);
         let weight = move |_: &OrganizationId, snapshot: &Arc<Snapshot>| {
             let words = snapshot.words.as_ref().map_or(0, |words| words.bytes());
-            let weight = u64::try_from(snapshot.vectors.bytes() + words).unwrap_or(u64::MAX);
+            let weight =
+                u64::try_from(snapshot.vectors.bytes() + words + snapshot.synonyms.bytes()).unwrap_or(u64::MAX);
             u32::try_from(weight.max(LEAST_WEIGHT).min(heaviest)).unwrap_or(u32::MAX)
         };
         let open = Cache::builder()
@@ -195,18 +198,21 @@ impl Inner {
     async fn make(&self, organization: OrganizationId, version: u64) -> Result<Arc<Snapshot>, StoreError> {
         let have = self.open.get(&organization).await;
         // Read after `version`, so it may be newer, never older.
-        let sources = self.store.source_sizes(organization).await?;
+        let sources = self.store.revisions(organization).await?;
         let vectors = have.as_ref().map(|have| have.vectors.clone()).unwrap_or_default();
         let vectors = self.update_vectors(organization, vectors, &sources).await?;
         let words = have.and_then(|have| have.words.clone());
         // A source without passages has no words either.
-        let with_words: Vec<SourceSize> = sources.into_iter().filter(|source| source.passages > 0).collect();
+        let with_words: Vec<RevisionSize> = sources.into_iter().filter(|source| source.passages > 0).collect();
         let words = self.update_words(organization, words, &with_words).await?;
+        let synonyms = self.store.synonyms(organization).await?;
+        let synonyms = words.as_ref().map(|words| words.synonyms(&synonyms)).unwrap_or_default();
         let made = Arc::new(Snapshot {
             version,
             words,
             vectors,
             passages: Passages::default(),
+            synonyms: Arc::new(synonyms),
             searched_at: AtomicI64::new(0),
         });
         self.open.insert(organization, Arc::clone(&made)).await;
@@ -217,10 +223,11 @@ impl Inner {
         &self,
         organization: OrganizationId,
         mut vectors: VectorIndex,
-        sources: &[SourceSize],
+        sources: &[RevisionSize],
     ) -> Result<VectorIndex, StoreError> {
         vectors.retain(&ids(sources));
-        let missing: Vec<SourceSize> = sources.iter().filter(|source| !vectors.contains(source.id)).copied().collect();
+        let missing: Vec<RevisionSize> =
+            sources.iter().filter(|source| !vectors.contains(source.id)).copied().collect();
         for batch in batches(&missing) {
             let loaded = self.store.load_vectors(organization, self.embedder.name(), &batch).await?;
             vectors = blocking(move || {
@@ -239,19 +246,19 @@ impl Inner {
         &self,
         organization: OrganizationId,
         have: Option<Arc<WordIndex>>,
-        sources: &[SourceSize],
+        sources: &[RevisionSize],
     ) -> Result<Option<Arc<WordIndex>>, StoreError> {
         let wanted = ids(sources);
-        if let Some(have) = have
+        if let Some(have) = &have
             && have.has_exactly(&wanted)
         {
-            return Ok(Some(have));
+            return Ok(Some(Arc::clone(have)));
         }
         let mut attempt = Attempt::Open;
         loop {
             let place = if attempt == Attempt::Memory { Place::Memory } else { self.place(organization) };
             let wipe = attempt == Attempt::Wipe;
-            let error = match self.write_words(organization, place, wipe, sources, &wanted).await {
+            let error = match self.write_words(organization, place, wipe, have.clone(), sources, &wanted).await {
                 Ok(words) => return Ok(Some(Arc::new(words))),
                 Err(WordsError::Store(error)) => return Err(error),
                 Err(error) => error,
@@ -279,13 +286,14 @@ impl Inner {
         organization: OrganizationId,
         place: Place,
         wipe: bool,
-        sources: &[SourceSize],
-        wanted: &HashSet<SourceId>,
+        have: Option<Arc<WordIndex>>,
+        sources: &[RevisionSize],
+        wanted: &HashSet<RevisionId>,
     ) -> Result<WordIndex, WordsError> {
-        let mut update = blocking(move || WordsUpdate::open(&place, wipe)).await?;
+        let mut update = blocking(move || WordsUpdate::open_since(&place, wipe, have.as_deref())).await?;
         let gone = update.sources().iter().filter(|source| !wanted.contains(source)).copied().collect::<Vec<_>>();
-        let known: HashSet<SourceId> = update.sources().iter().copied().collect();
-        let missing: Vec<SourceSize> = sources.iter().filter(|source| !known.contains(&source.id)).copied().collect();
+        let known: HashSet<RevisionId> = update.sources().iter().copied().collect();
+        let missing: Vec<RevisionSize> = sources.iter().filter(|source| !known.contains(&source.id)).copied().collect();
         if !gone.is_empty() {
             update = blocking(move || update.delete(&gone)).await?;
         }
@@ -297,13 +305,13 @@ impl Inner {
     }
 }
 
-fn ids(sources: &[SourceSize]) -> HashSet<SourceId> {
+fn ids(sources: &[RevisionSize]) -> HashSet<RevisionId> {
     sources.iter().map(|source| source.id).collect()
 }
 
 /// The ids of sources, in batches of some [`BATCH`] passages.
-fn batches(sources: &[SourceSize]) -> Vec<Vec<SourceId>> {
-    let mut batches: Vec<Vec<SourceId>> = Vec::new();
+fn batches(sources: &[RevisionSize]) -> Vec<Vec<RevisionId>> {
+    let mut batches: Vec<Vec<RevisionId>> = Vec::new();
     let mut passages = BATCH;
     for source in sources {
         passages = passages.saturating_add(source.passages.max(1));

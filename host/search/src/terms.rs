@@ -3,14 +3,23 @@
 //! A term is a token with a letter before it that says which of the analysis' two fields it is in, because an index
 //! keeps both in one list of terms.
 
+use std::sync::Arc;
+
 use resly_core::knowledge::PassageText;
 use tantivy::tokenizer;
 
-pub use crate::analysis::Language;
-use crate::analysis::{Field, Kind, Token, analyze, detect, detect_among, is_stop};
+pub use resly_analysis::Language;
+use resly_analysis::{Field, Kind, Token, analyze, detect, detect_among, is_stop, is_unspaced};
 
 /// More words of a question add noise and cost, no meaning.
 const WORDS: usize = 48;
+/// Places in a question for each word, where a script sets no spaces and each character has a place.
+const PLACES: usize = 4;
+/// The letters from which a word counts in full for what a question is about. In every language, the words that
+/// anything may contain are short (Zipf, "Human Behavior and the Principle of Least Effort", 1949).
+pub const FULL: u8 = 8;
+/// As many letters counts a number or an identifier of three characters or more, which nobody uses by accident.
+pub const IDENTIFIER: u8 = 2 * FULL;
 /// A longer phrase is nobody's heading.
 const PHRASE: usize = 8;
 /// The languages besides its own in which a question's words are looked for.
@@ -34,14 +43,25 @@ pub struct Question {
     pub phrase: Vec<String>,
 }
 
+/// The words of a synonym, of which a passage has to have all.
+pub type Phrase = Arc<[Word]>;
+
 /// A word of a question. Its terms are alternatives.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Word {
     pub terms: Vec<Term>,
     /// Whether it says what the question is about.
     pub telling: bool,
+    /// How much it counts for what the question is about, in letters: at most [`FULL`], or [`IDENTIFIER`]; none for a
+    /// word that tells nothing.
+    pub letters: u8,
+    /// Whether its script sets no spaces: then it is a run of characters that begins at its place, and only where the
+    /// dictionary has a word begin does it have `letters`.
+    pub unspaced: bool,
     /// Whether more of it may follow.
     pub unfinished: bool,
+    /// What else it means, alone or with the words beside it.
+    pub synonyms: Vec<Phrase>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,19 +141,21 @@ pub fn of_passage(text: &str, language: Language) -> PassageTerms {
 impl Question {
     /// A question for passages in these languages, the most frequent first.
     pub fn new(text: &str, languages: &[Language]) -> Self {
+        Self::with_synonyms(text, languages, |_| ())
+    }
+
+    /// As [`Question::new`]. `add_synonyms` gets the words in their order, each with its place.
+    pub fn with_synonyms(text: &str, languages: &[Language], add_synonyms: impl FnOnce(&mut [(u32, Word)])) -> Self {
         let language = detect_among(text, languages);
         let tokens = analyze(text, language);
         let phrase = phrase(&tokens);
         let mut words: Vec<(u32, Word)> = Vec::new();
         for token in tokens.into_iter().filter(|token| token.kind.asks()) {
-            let telling = token.kind == Kind::Exact && !is_stop(&token.text, language);
-            let term = Term { text: token.text, kind: token.kind };
-            match words.last_mut() {
-                Some((position, word)) if *position == token.position => {
-                    word.telling |= telling;
-                    word.terms.push(term);
-                }
-                _ => words.push((token.position, Word { terms: vec![term], telling, unfinished: false })),
+            if words.last().is_none_or(|(position, _)| *position != token.position) {
+                words.push((token.position, Word::default()));
+            }
+            if let Some((_, word)) = words.last_mut() {
+                word.add(token, language);
             }
         }
         for other in languages.iter().filter(|other| **other != language).take(OTHER_LANGUAGES) {
@@ -145,6 +167,7 @@ impl Question {
                 }
             }
         }
+        add_synonyms(&mut words);
         let mut asked: Vec<Word> = Vec::new();
         for (_, word) in words {
             if !asked.contains(&word) {
@@ -153,24 +176,44 @@ impl Question {
         }
         // Of a long question, what tells something.
         if asked.len() > WORDS {
-            let mut left = WORDS;
+            let (mut left, mut places) = (WORDS, WORDS * PLACES);
             asked.retain(|word| {
-                let kept = word.telling && left > 0;
-                left -= usize::from(kept);
+                let kept = word.telling && left > 0 && places > 0;
+                left -= usize::from(kept && (!word.unspaced || word.letters > 0));
+                places -= usize::from(kept);
                 kept
             });
         }
         Self { language, words: asked, phrase }
     }
 
-    /// A question that is being typed: its last word may be the beginning of one.
-    pub fn as_you_type(text: &str, languages: &[Language]) -> Self {
-        let mut question = Self::new(text, languages);
-        if let Some(last) = question.words.last_mut().filter(|_| text.ends_with(char::is_alphanumeric)) {
+    /// Takes the last word of `text`, which the question was made of, for the beginning of one.
+    pub fn leave_unfinished(&mut self, text: &str) {
+        if let Some(last) = self.words.last_mut().filter(|_| text.ends_with(char::is_alphanumeric)) {
             last.unfinished = true;
             last.telling = true;
         }
-        question
+    }
+}
+
+impl Word {
+    /// Adds a token at the word's place.
+    fn add(&mut self, token: Token, language: Language) {
+        let stop = is_stop(&token.text, language);
+        self.unspaced = is_unspaced(&token.text);
+        match token.kind {
+            Kind::Exact => {
+                self.telling |= !stop;
+                let letters = u8::try_from(token.text.chars().take(usize::from(FULL)).count()).unwrap_or(FULL);
+                let identifier = letters > 2 && token.text.contains(char::is_numeric);
+                if !stop && !self.unspaced {
+                    self.letters = self.letters.max(if identifier { IDENTIFIER } else { letters });
+                }
+            }
+            Kind::Stem if self.unspaced && !stop => self.letters = FULL,
+            _ => {}
+        }
+        self.terms.push(Term { text: token.text, kind: token.kind });
     }
 }
 
@@ -234,8 +277,24 @@ mod tests {
     }
 
     #[test]
+    fn a_long_question_without_spaces_is_cut_by_its_words_not_its_characters() {
+        let long = "我想请问一下上个星期在你们的网上商店购买的那台家用监控摄像头因为快递在运输途中损坏了所以现在无法\
+                    正常开机使用我已经联系过客服但是一直没有人回复请问应该怎样申请退货和退款";
+        let question = Question::new(long, &[Language::Chinese]);
+        assert!(question.words.len() > WORDS, "{}", question.words.len());
+        let last = |word: &Word| word.terms.iter().any(|term| term.text == "退款");
+        assert!(question.words.iter().any(last));
+        let endless: String = ('\u{4e00}'..'\u{5000}').collect();
+        assert!(Question::new(&endless, &[Language::Chinese]).words.len() <= WORDS * PLACES);
+    }
+
+    #[test]
     fn only_a_word_without_an_end_is_unfinished() {
-        let unfinished = |text| Question::as_you_type(text, &[Language::English]).words.last().unwrap().unfinished;
+        let unfinished = |text| {
+            let mut question = Question::new(text, &[Language::English]);
+            question.leave_unfinished(text);
+            question.words.last().unwrap().unfinished
+        };
         assert!(unfinished("five deliv"));
         assert!(!unfinished("five deliv ") && !unfinished("five deliv."));
     }

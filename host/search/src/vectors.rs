@@ -6,14 +6,14 @@
 use std::{collections::HashSet, sync::Arc};
 
 use resly_core::{
-    id::{PassageId, SourceId},
+    id::{PassageId, RevisionId},
     knowledge::StoredVector,
 };
 
 /// The vectors that one embedder made of one source. Like the source, they never change.
 #[derive(Debug)]
 struct SourceVectors {
-    source: SourceId,
+    source: RevisionId,
     dimensions: usize,
     passages: Vec<PassageId>,
     scales: Vec<f32>,
@@ -30,20 +30,20 @@ pub struct VectorIndex {
 
 impl VectorIndex {
     /// Whether the index has read this source.
-    pub fn contains(&self, source: SourceId) -> bool {
+    pub fn contains(&self, source: RevisionId) -> bool {
         self.sources.binary_search_by_key(&source, |known| known.source).is_ok()
     }
 
     /// Leaves out every other source.
-    pub fn retain(&mut self, sources: &HashSet<SourceId>) {
+    pub fn retain(&mut self, sources: &HashSet<RevisionId>) {
         self.sources.retain(|known| sources.contains(&known.source));
     }
 
     /// Adds sources with their vectors, which are in order of source and position.
-    pub fn add(&mut self, sources: &[SourceId], vectors: &[StoredVector]) {
+    pub fn add(&mut self, sources: &[RevisionId], vectors: &[StoredVector]) {
         for id in sources {
-            let start = vectors.partition_point(|vector| vector.source_id < *id);
-            let end = vectors.partition_point(|vector| vector.source_id <= *id);
+            let start = vectors.partition_point(|vector| vector.revision < *id);
+            let end = vectors.partition_point(|vector| vector.revision <= *id);
             let own = vectors.get(start..end).unwrap_or_default();
             let added = Arc::new(SourceVectors::new(*id, own));
             match self.sources.binary_search_by_key(id, |known| known.source) {
@@ -97,7 +97,7 @@ impl VectorIndex {
 
 impl SourceVectors {
     /// Vectors of another size than the first one are left out, because another embedder must have made them.
-    fn new(source: SourceId, vectors: &[StoredVector]) -> Self {
+    fn new(source: RevisionId, vectors: &[StoredVector]) -> Self {
         let dimensions = vectors.first().map_or(0, |first| first.vector.len());
         let mut made = Self {
             source,
@@ -148,17 +148,17 @@ mod tests {
         PassageId(Uuid::from_u128(n as u128))
     }
 
-    fn source(n: u128) -> SourceId {
-        SourceId(Uuid::from_u128(n))
+    fn source(n: u128) -> RevisionId {
+        RevisionId(Uuid::from_u128(n))
     }
 
     fn unit(angle: f32) -> Vec<f32> {
         vec![angle.cos(), angle.sin(), 0.0]
     }
 
-    fn stored(of: SourceId, first: usize, vectors: &[Vec<f32>]) -> Vec<StoredVector> {
+    fn stored(of: RevisionId, first: usize, vectors: &[Vec<f32>]) -> Vec<StoredVector> {
         let stored = |(n, vector): (usize, &Vec<f32>)| StoredVector {
-            source_id: of,
+            revision: of,
             passage: id(first + n),
             vector: vector.clone(),
         };

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod connector;
+mod knowledge;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -11,6 +12,7 @@ use resly_core::principal::Scope;
 pub use self::connector::ConnectorSubcommand;
 use crate::{
     config::{Config, ConfigError, SETTINGS, Sources},
+    knowledge_import::ImportFolder,
     new_key::KeyOptions,
 };
 
@@ -27,6 +29,8 @@ pub enum Subcommand {
     NewKey(KeyOptions),
     OpenApi,
     Connector(ConnectorSubcommand),
+    /// Uploads a folder's documents to a running host.
+    Import(ImportFolder),
     /// Tells which master keys are in use, or moves everything to the newest.
     Vault {
         rotate: bool,
@@ -72,6 +76,7 @@ fn command() -> Command {
         )
         .subcommand(key(settings()))
         .subcommand(connector::command())
+        .subcommand(knowledge::command())
         .subcommand(
             Command::new("vault")
                 .about("Tells which master keys are in use, and replaces one by another")
@@ -130,6 +135,9 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
         let data = own.map_or(connector::DATA, String::as_str);
         let flags = BTreeMap::from([("data".to_owned(), data.to_owned()), ("log".to_owned(), "error".to_owned())]);
         return Invocation { verb: Subcommand::Connector(verb), flags, file: None };
+    }
+    if let ("knowledge", Some(import)) = (name, knowledge::parse(matches)) {
+        return Invocation { verb: Subcommand::Import(import), flags: BTreeMap::new(), file: None };
     }
     let (matches, rotate) = match matches.subcommand() {
         Some((verb, own)) if name == "vault" => (own, verb == "rotate"),
@@ -207,6 +215,10 @@ mod tests {
                 .try_get_matches_from(["resly", "key", "create", "--organization", "x", "--scopes", "all"])
                 .is_err()
         );
+        let matches =
+            command().get_matches_from(["resly", "knowledge", "import", "docs", "--url", "http://h/", "--prune"]);
+        let Subcommand::Import(import) = from_matches(&matches).verb else { panic!("another verb") };
+        assert_eq!((import.folder, import.host.as_str(), import.prune), (PathBuf::from("docs"), "http://h", true));
         command().debug_assert();
     }
 }

@@ -7,13 +7,14 @@ use crate::{
     cli::{self, ConnectorSubcommand, Subcommand},
     compose::{self, Doubles},
     config::{Config, LogFormat},
-    demo, logging, memory, new_key, secrets, serve, vault,
+    demo, knowledge_import, logging, memory, new_key, secrets, serve, vault,
 };
 use anyhow::Context;
 use resly_core::time::{Clock, SystemClock};
 use resly_http::{Api, edge::descriptors, router};
 use resly_manifest::openapi::ImportOptions;
 use resly_service::random::OsRandom;
+use secrecy::SecretString;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -75,6 +76,15 @@ fn run() -> anyhow::Result<()> {
             let signed = sign::sign_file(file, key, out.as_deref())?;
             return print(&format!("{}\n", signed.display()));
         }
+        Subcommand::Import(import) => {
+            let key = std::env::var("RESLY_ADMIN_KEY").ok().filter(|key| !key.is_empty()).map(SecretString::from);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let report = runtime.block_on(knowledge_import::run(import.clone(), key))?;
+            print(&report.render())?;
+            let failed = report.failed();
+            anyhow::ensure!(failed == 0, "{failed} documents failed; mend them and run the import again");
+            return Ok(());
+        }
         _ => {}
     }
     secrets::no_core_dumps().context("core dumps, which would hold secrets, can't be turned off")?;
@@ -90,7 +100,7 @@ fn run() -> anyhow::Result<()> {
             Subcommand::NewKey(wanted) => print(&format!("{}\n", new_key::create(&config, wanted).await?)),
             Subcommand::Connector(verb) => connector(config, verb).await,
             Subcommand::Vault { rotate } => keys(config, rotate).await,
-            Subcommand::OpenApi => Ok(()),
+            Subcommand::OpenApi | Subcommand::Import(_) => Ok(()),
         }
     });
     // Work on a blocking thread, such as a compilation, can be ended at any time without harm.

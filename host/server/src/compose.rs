@@ -15,7 +15,7 @@ use resly_core::{
         sandbox::{ComponentSource, Sandbox},
     },
     counters::Counters,
-    knowledge::Embedder,
+    knowledge::{Embedder, document::Extractor},
     load::LoadShedder,
     model::Model,
     time::{Clock, Random, SystemClock},
@@ -29,21 +29,25 @@ use resly_http::{
     edge::{connection_limiter::ConnectionLimiter, descriptors},
 };
 use resly_manifest::{Auth, Digest, Manifest};
-use resly_sandbox::{CompileBudget, Compiler, SandboxConfig, WasmSandbox};
+use resly_models::rerank::HttpReranker;
+use resly_sandbox::{CompileBudget, Compiler, ExtractBounds, SandboxConfig, WasmSandbox};
 use resly_search::Library;
 use resly_service::{
     App,
     accounts::Accounts,
     bundled::Bundle,
     catalogue::ConnectorCatalog,
+    crawls,
     keyring::Keyring,
     outbound::{CredentialSealer, EgressFactory, WrappedKeys},
     random::OsRandom,
     rates::Rates,
+    sources::{self, OriginLocks},
     webhooks::WebhookDispatcher,
 };
 use resly_vault::{Credentials, Vault};
 use secrecy::ExposeSecret;
+use tokio::sync::Semaphore;
 
 use crate::{
     config::{Config, OauthClients},
@@ -58,6 +62,7 @@ pub struct Doubles {
     /// Replaces the model that the configuration names.
     pub model: Option<Arc<dyn Model>>,
     pub embedder: Option<Arc<dyn Embedder>>,
+    pub extractor: Option<Arc<dyn Extractor>>,
     pub resolver: Option<Arc<dyn Resolve>>,
     /// Replaces the child process, which runs this program.
     pub compiler: Option<Compiler>,
@@ -74,6 +79,7 @@ impl Default for Doubles {
             random: Arc::new(OsRandom),
             model: None,
             embedder: None,
+            extractor: None,
             resolver: None,
             compiler: None,
             compile_budget: CompileBudget::default(),
@@ -96,6 +102,8 @@ pub enum ComposeError {
     Model(resly_models::ConfigError),
     #[error("the embedder: {0}")]
     Embedder(resly_models::ConfigError),
+    #[error("the reranker: {0}")]
+    Reranker(resly_models::ConfigError),
     #[error(transparent)]
     Bundle(#[from] resly_service::bundled::BundleError),
     #[error(transparent)]
@@ -112,7 +120,8 @@ pub enum ComposeError {
 pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeError> {
     make_private(&config.data)
         .map_err(|error| ComposeError::Data { path: config.data.display().to_string(), error })?;
-    let Doubles { clock, random, model, embedder, resolver, compiler, compile_budget, limits, jobs } = doubles;
+    let Doubles { clock, random, model, embedder, extractor, resolver, compiler, compile_budget, limits, jobs } =
+        doubles;
     let keys = secrets::master_keys(config, false)?;
     let store = secrets::open_store(config).await?;
     let wrapping = secrets::wrapping(&keys, &store, &random);
@@ -130,6 +139,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     let mapper: Digest = catalogue.bundle().mapper();
     let components: Arc<dyn ComponentSource> = Arc::clone(&catalogue) as _;
     let sandbox = WasmSandbox::new(sandbox_config, mapper, components)?;
+    let bundled = || sandbox.extractor(catalogue.bundle().extractor(), ExtractBounds::default());
+    let extractor = extractor.unwrap_or_else(|| bundled());
 
     let vault = Arc::new(Vault::new(keys, Arc::new(WrappedKeys(store.clone())), Arc::clone(&random)));
     let egress = Egress::new(
@@ -181,8 +192,10 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Some(embedder) => embedder,
         None => resly_models::embedder(config.embedder.as_ref()).map_err(ComposeError::Embedder)?,
     };
+    let reranker = config.reranker.clone().map(HttpReranker::new).transpose().map_err(ComposeError::Reranker)?;
     let indexes = config.data.join("search");
-    let library = Library::new(Arc::new(store.clone()), embedder, indexes, Arc::clone(&clock), Arc::clone(&random));
+    let library = Library::new(Arc::new(store.clone()), embedder, indexes, Arc::clone(&clock), Arc::clone(&random))
+        .with_reranker(reranker.map(|reranker| Arc::new(reranker) as _));
     let turns = Turns {
         store: Arc::new(store.clone()),
         model: match model {
@@ -227,6 +240,10 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         connectors,
         catalogue,
         library,
+        extractor,
+        source_reads: Arc::new(Semaphore::new(sources::READS_AT_ONCE)),
+        crawl_runs: Arc::new(Semaphore::new(crawls::CRAWLS_AT_ONCE)),
+        origins: OriginLocks::default(),
         sandbox,
     });
     Ok(Api {

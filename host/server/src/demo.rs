@@ -83,8 +83,8 @@ async fn ingest(
         // The page's headings have anchors, so a citation leads to its section.
         let link = format!("{url}/docs/{name}#");
         if let Some(source) = have.iter().find(|source| source.title == title) {
-            let known = app.store.source_text(organization, source.id).await?;
-            if source.url.as_ref() == Some(&link) && known.as_deref() == Some(text) {
+            let known = app.store.find_source(organization, source.id).await?;
+            if source.url.as_ref() == Some(&link) && known.is_some_and(|known| known.text == text) {
                 continue;
             }
             app.library.remove(organization, source.id).await?;
@@ -94,6 +94,7 @@ async fn ingest(
             text: text.to_owned(),
             content_type: "text/markdown".to_owned(),
             url: Some(link),
+            identity: None,
         };
         let added = app
             .library

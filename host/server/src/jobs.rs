@@ -3,13 +3,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use resly_service::{App, checks, upload};
+use resly_service::{App, checks, crawls, sources, upload};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 /// How late a check or a webhook's message may be.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// How late a source is read that waits, and a crawl goes on.
+const READ_EVERY: Duration = Duration::from_secs(2);
 /// How late an answer is cancelled when another host was asked to cancel it.
 const CANCEL_EVERY: Duration = Duration::from_secs(1);
 
@@ -30,13 +32,15 @@ enum Job {
     Expire,
     Check,
     Deliver,
+    Read,
+    Crawl,
     Cancel,
 }
 
 impl Job {
     /// The jobs of a host, which shares its database with other hosts or has it for itself.
     fn all(shared: bool) -> Vec<Self> {
-        let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver];
+        let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Read, Self::Crawl];
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it.
         if shared {
             jobs.push(Self::Cancel);
@@ -49,6 +53,7 @@ impl Job {
             Self::Recover => RECOVER_EVERY,
             Self::Expire => EXPIRE_EVERY,
             Self::Check | Self::Deliver => LOOK_EVERY,
+            Self::Read | Self::Crawl => READ_EVERY,
             Self::Cancel => CANCEL_EVERY,
         }
     }
@@ -65,6 +70,8 @@ impl Job {
                 Self::Expire => expire(&app).await,
                 Self::Check => check(&app).await,
                 Self::Deliver => deliver(&app).await,
+                Self::Read => read(&app).await,
+                Self::Crawl => crawl(&app).await,
                 Self::Cancel => cancel(&app).await,
             }
         }
@@ -126,6 +133,20 @@ async fn cancel(app: &Arc<App>) {
 async fn deliver(app: &Arc<App>) {
     if let Err(error) = app.hooks.deliver_due().await {
         tracing::error!(%error, "webhooks could not be told");
+    }
+}
+
+/// Reads the sources that wait.
+async fn read(app: &Arc<App>) {
+    if let Err(error) = sources::read_due(app).await {
+        tracing::error!(%error, "sources that wait could not be read");
+    }
+}
+
+/// Makes some steps of the crawls that are due.
+async fn crawl(app: &Arc<App>) {
+    if let Err(error) = crawls::crawl_due(app).await {
+        tracing::error!(%error, "crawls could not go on");
     }
 }
 

@@ -9,6 +9,7 @@ pub mod compose;
 pub mod config;
 pub mod demo;
 pub mod jobs;
+pub mod knowledge_import;
 pub mod logging;
 pub mod memory;
 pub mod new_key;

@@ -14,6 +14,7 @@ use resly_core::{
     connector::{account::SealedCredentials, call::Connectors, health::Schedule},
     counters::Counters,
     id::{ConnectionId, OrganizationId},
+    knowledge::document::Extractor,
     time::{Clock, Random},
     turn::Turns,
 };
@@ -22,10 +23,11 @@ use resly_sandbox::{ComponentError, WasmSandbox};
 use resly_search::Library;
 use resly_store::Store;
 use resly_vault::{VaultError, Wrapping};
+use tokio::sync::Semaphore;
 
 use crate::{
     accounts::Accounts, catalogue::ConnectorCatalog, keyring::Keyring, outbound::CredentialSealer, rates::Rates,
-    webhooks::WebhookDispatcher,
+    sources::OriginLocks, webhooks::WebhookDispatcher,
 };
 
 /// The address under which people reach this host is not known yet.
@@ -43,6 +45,14 @@ pub struct App {
     pub connectors: Connectors,
     pub catalogue: Arc<ConnectorCatalog>,
     pub library: Library,
+    /// Reads documents in the sandbox.
+    pub extractor: Arc<dyn Extractor>,
+    /// A permit for each source that this host may read at the same time.
+    pub source_reads: Arc<Semaphore>,
+    /// A permit for each crawl that this host may run at the same time.
+    pub crawl_runs: Arc<Semaphore>,
+    /// Lets one request at a time go to a site whose pages are read.
+    pub origins: OriginLocks,
     pub sandbox: Arc<WasmSandbox>,
     pub sealer: Arc<CredentialSealer>,
     pub accounts: Arc<Accounts>,

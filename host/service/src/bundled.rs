@@ -8,6 +8,7 @@ use resly_manifest::{Digest, Manifest, from_toml, package::pack};
 
 static MAPPING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mapping.wasm"));
 static HTTP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/http.wasm"));
+static EXTRACT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/extract.wasm"));
 static CONNECTORS: &[Source] = include!(concat!(env!("OUT_DIR"), "/connectors.rs"));
 
 /// The files of a folder of `plugins`.
@@ -38,6 +39,7 @@ struct Bundled {
 pub struct Bundle {
     mapper: Digest,
     runner: Digest,
+    extractor: Digest,
     connectors: Vec<Bundled>,
 }
 
@@ -46,6 +48,7 @@ impl Bundle {
         Ok(Self {
             mapper: Digest::of(MAPPING),
             runner: Digest::of(HTTP),
+            extractor: Digest::of(EXTRACT),
             connectors: CONNECTORS.iter().map(Bundled::read).collect::<Result<_, _>>()?,
         })
     }
@@ -53,6 +56,11 @@ impl Bundle {
     /// The component that runs mappings.
     pub fn mapper(&self) -> Digest {
         self.mapper
+    }
+
+    /// The component that reads foreign documents. It isn't compiled ahead, because many hosts never read any.
+    pub fn extractor(&self) -> Digest {
+        self.extractor
     }
 
     pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
@@ -88,6 +96,9 @@ impl Bundle {
         }
         if digest == self.runner {
             return Some(Bytes::from_static(HTTP));
+        }
+        if digest == self.extractor {
+            return Some(Bytes::from_static(EXTRACT));
         }
         self.connectors.iter().find(|bundled| bundled.component == digest)?.packed()
     }
@@ -143,6 +154,8 @@ mod tests {
         for (name, digest, bytes) in bundle.components() {
             assert_eq!(Digest::of(&bytes), digest, "{name}");
             assert!(bundle.component(digest).is_some());
+            assert_ne!(digest, bundle.extractor(), "it is compiled with its first document, not ahead");
         }
+        assert!(bundle.component(bundle.extractor()).is_some());
     }
 }

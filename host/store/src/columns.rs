@@ -35,6 +35,11 @@ macro_rules! columns {
         "id, organization_id, connector, version, name, environment, status, settings, auth, owner,
          credentials, policy, mappings, tested_at, revision, created_at"
     };
+    // `CrawlRow` in `crawls.rs`, of `crawls c`.
+    (crawl) => {
+        "c.id, c.url, c.settings, c.status, c.failure, c.run, c.bytes, c.left_out, c.created_at, c.started_at, c.ended_at,
+         c.due_at"
+    };
     // `FlowRow` in `flows.rs`.
     (flow) => {
         "organization_id, connection_id, visitor, revision, key_id, verifier, expires_at"
@@ -52,6 +57,16 @@ macro_rules! columns {
     (plan) => {
         "plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings,
          limit_connector_calls, limit_fuel"
+    };
+    // `SourceRow` in `knowledge/sources.rs`.
+    (source) => {
+        "id, kind, status, failure_kind, failure_message, note, embedded, to_embed, title, url, identity, content_type,
+         content_hash, embedder, revision, chunks, refresh_every_s, created_at, updated_at, checked_at, due_at"
+    };
+    // `DueRow` in `knowledge/queue.rs`.
+    (due_source) => {
+        "id, organization_id, kind, lease, given_title, title, url, content_hash, embedder, revision, chunks,
+         refresh_every_s, etag, last_modified, misses, tries, deadline_at"
     };
     // `WebhookRow` in `webhooks.rs`.
     (webhook) => {

@@ -25,6 +25,8 @@
 //! | `turns` | answers being written, by lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
 //! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
+//! | `source_documents` | files that wait to be read |
+//! | `crawls`, `crawl_pages` | sites whose pages are sources; pages that a run found |
 //! | `connector_versions`, `components`, `component_parts` | the catalogue's own connectors; uploaded code by its digest |
 //! | `publishers` | whose signatures of uploads an organization trusts |
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
@@ -48,6 +50,7 @@ mod columns;
 mod components;
 mod connections;
 mod conversations;
+mod crawls;
 mod error;
 mod flows;
 mod health;
@@ -93,8 +96,16 @@ pub use self::{
     },
     connections::{ConnectionChange, CredentialsExpiry},
     conversations::{ConversationRecord, ConversationSummary},
+    crawls::{
+        AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FoundLink, FoundPage, KnownPage, PageKind,
+        PageResult, StepError,
+    },
     flows::OauthFlow,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
+    knowledge::{
+        ChangedBy, DueSource, EnqueueError, Enqueued, FinishedRead, NewDocument, PageVersion, ReadResult, SourceChange,
+        StoredDocument, StoredSource, WaitingLimits,
+    },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
     open::{OpenError, StoreConfig},

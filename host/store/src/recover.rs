@@ -33,6 +33,15 @@ impl Store {
 
     /// Settles all turns and calls. Only for a time at which no host can be running any.
     pub(crate) async fn recover_all(&self, now: Timestamp) -> Result<Recovered, StoreError> {
+        self.write("free what dead hosts were reading", move |mut db| {
+            Box::pin(async move {
+                let sql = "UPDATE knowledge_sources SET lease = NULL, lease_until = NULL WHERE lease IS NOT NULL";
+                execute!(db, sql)?;
+                let sql = "UPDATE crawls SET lease = NULL, lease_until = NULL WHERE lease IS NOT NULL";
+                Ok(execute!(db, sql).map(drop)?)
+            })
+        })
+        .await?;
         self.settle(Timestamp::from_micros(i64::MAX), now).await
     }
 

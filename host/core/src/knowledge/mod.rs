@@ -1,16 +1,22 @@
 //! Knowledge: a company's sources, their passages and citations, and the ports that store and find them. The crate
 //! `search` cuts sources into passages and finds them.
 
+pub mod crawl;
 pub mod document;
+mod source;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{EmbedError, StoreError},
-    id::{OrganizationId, PassageId, SourceId},
+    error::{EmbedError, RerankError, StoreError},
+    id::{OrganizationId, PassageId, RevisionId, SourceId},
     meter::LimitReached,
     time::Timestamp,
+};
+
+pub use self::source::{
+    FailureKind, NewRevision, ReadProgress, RevisedPassage, Source, SourceFailure, SourceKind, SourceStatus,
 };
 
 /// A passage that retrieval found.
@@ -23,7 +29,7 @@ pub struct Passage {
     pub section: String,
     pub url: Option<String>,
     pub text: String,
-    /// The sum of reciprocal rank fusion. It can be compared within one result only.
+    /// The reranker's score, or the sum of reciprocal rank fusion. It can be compared within one result only.
     pub score: f32,
 }
 
@@ -39,17 +45,6 @@ pub struct Citation {
     pub snippet: String,
 }
 
-/// A source in an admin's list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Source {
-    pub id: SourceId,
-    pub title: String,
-    pub url: Option<String>,
-    pub content_type: String,
-    pub chunks: u32,
-    pub created_at: Timestamp,
-}
-
 /// A source to add, already cut into passages and embedded.
 #[derive(Clone, Debug)]
 pub struct NewSource {
@@ -57,6 +52,9 @@ pub struct NewSource {
     pub organization: OrganizationId,
     pub title: String,
     pub url: Option<String>,
+    /// What makes a source the same one when it is sent again: its URL, or the sender's own key for it. One source of an
+    /// organization has it.
+    pub identity: Option<String>,
     pub content_type: String,
     /// The original text, from which the passages can be cut and embedded again.
     pub text: String,
@@ -79,7 +77,7 @@ pub struct NewPassage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassageText {
     pub id: PassageId,
-    pub source_id: SourceId,
+    pub revision: RevisionId,
     /// Its place within the source, from 0.
     pub position: u64,
     pub title: String,
@@ -90,20 +88,41 @@ pub struct PassageText {
 /// A vector from the store, for the index of vectors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredVector {
-    pub source_id: SourceId,
+    pub revision: RevisionId,
     pub passage: PassageId,
     pub vector: Vec<f32>,
 }
 
-/// How many passages a source has.
+/// Words and phrases that an organization's customers use for one another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Synonyms {
+    /// Each set's members mean the same.
+    pub sets: Vec<Vec<String>>,
+    pub one_way: Vec<OneWay>,
+}
+
+/// A question with `from` is also one with any of `to`, and not the other way round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneWay {
+    pub from: String,
+    pub to: Vec<String>,
+}
+
+/// How many passages the revision of a source has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SourceSize {
-    pub id: SourceId,
+pub struct RevisionSize {
+    pub id: RevisionId,
     pub passages: u32,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum AddSourceError {
+    /// Another source has this identity.
+    #[error("there is another source of this URL or key")]
+    Exists,
+    /// The source was deleted, or has another revision than the change is based on.
+    #[error("the source has been changed meanwhile")]
+    Changed,
     #[error(transparent)]
     Limit(#[from] LimitReached),
     #[error(transparent)]
@@ -125,22 +144,26 @@ pub trait KnowledgeStore: Send + Sync + 'static {
         id: SourceId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// A number that increases with every change of an organization's sources.
+    async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError>;
+    /// Replaces the synonyms and increases the knowledge version.
+    async fn set_synonyms(&self, organization: OrganizationId, synonyms: Synonyms) -> Result<(), StoreError>;
+    /// A number that increases with every change of an organization's sources or synonyms.
     async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError>;
-    /// Every source of the organization, in order of the ids. A source never changes; it is added and deleted.
-    async fn source_sizes(&self, organization: OrganizationId) -> Result<Vec<SourceSize>, StoreError>;
-    /// The passages of these sources, in order of source and position. Sources that are gone are left out.
+    /// The current revision of every source of the organization, in order of the ids. The first revision of a source has
+    /// the source's id.
+    async fn revisions(&self, organization: OrganizationId) -> Result<Vec<RevisionSize>, StoreError>;
+    /// The passages of these revisions, in order of revision and position. Revisions that are gone are left out.
     async fn load_texts(
         &self,
         organization: OrganizationId,
-        sources: &[SourceId],
+        revisions: &[RevisionId],
     ) -> Result<Vec<PassageText>, StoreError>;
-    /// The vectors that `embedder` made of these sources, in order of source and position.
+    /// The vectors that `embedder` made of these revisions, in order of revision and position.
     async fn load_vectors(
         &self,
         organization: OrganizationId,
         embedder: &str,
-        sources: &[SourceId],
+        revisions: &[RevisionId],
     ) -> Result<Vec<StoredVector>, StoreError>;
     /// The passages with these ids, in any order. Ids of other organizations are left out.
     async fn load_passages(&self, organization: OrganizationId, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError>;
@@ -162,8 +185,20 @@ pub trait Embedder: Send + Sync + 'static {
     fn floor(&self) -> f32 {
         0.25
     }
+    /// Whether its vectors say only which words two texts share. Such vectors find nothing where no word does.
+    fn is_lexical(&self) -> bool {
+        false
+    }
     /// One vector for each text, in order.
     async fn embed(&self, texts: &[String], embed_as: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError>;
+}
+
+/// Reads a question together with each of some documents, which tells better than words or vectors alone how well they
+/// answer it.
+#[async_trait]
+pub trait Reranker: Send + Sync + 'static {
+    /// Documents by their places in the list, best first, each with its score. A document may be left out.
+    async fn rerank(&self, query: &str, documents: &[String]) -> Result<Vec<(usize, f32)>, RerankError>;
 }
 
 /// Finds passages.

@@ -1,72 +1,125 @@
 //! `/api/admin/sources`: what the organization knows.
 
+pub mod files;
+pub mod pages;
+pub mod texts;
+
 use std::sync::Arc;
 
 use axum::{
     Json,
     extract::{Path, State},
+    response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use http::{StatusCode, header};
 use resly_core::{
     id::SourceId,
-    knowledge::{self, KnowledgeStore},
+    knowledge::{self, SourceKind, SourceStatus},
     time::Timestamp,
 };
 use resly_service::{
     App,
-    sources::{self, NewSource},
+    sources::{self, Taken},
 };
-use serde::{Deserialize, Serialize};
+use resly_store::StoredSource;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    body,
     guard::Admin,
+    openapi_enums,
     problem::Problem,
-    query::{NoParameters, Query},
+    query::{FromQuery, NoParameters, Parameters, Query},
 };
-
-/// What a source takes in memory while it is added, in bodies of its size.
-const COPIES: usize = 4;
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SourceRequest {
-    title: String,
-    /// At most 16 MiB with the rest of the body.
-    text: String,
-    /// `text/plain` (the default) or `text/markdown`.
-    content_type: Option<String>,
-    /// Where people read it; citations link to it. When it ends in `#`, they link to the section by its heading's anchor.
-    url: Option<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct CreatedSource {
-    #[schema(value_type = String, format = "uuid")]
-    id: SourceId,
-    /// Passages that it was cut into.
-    chunks: u32,
-}
 
 #[derive(Serialize, ToSchema)]
 pub struct Source {
     #[schema(value_type = String, format = "uuid")]
     id: SourceId,
+    /// Where it comes from.
+    #[schema(value_type = openapi_enums::SourceKind)]
+    kind: SourceKind,
+    /// `queued` and `reading` until it is `ready` or has `failed`. What was known of it before is found meanwhile.
+    #[schema(value_type = openapi_enums::SourceStatus)]
+    status: SourceStatus,
+    /// Why it could not be read, or why the next try waits.
+    #[schema(required)]
+    failure: Option<SourceFailure>,
+    /// What was left out of the text.
+    #[schema(required)]
+    note: Option<String>,
+    progress: ReadProgress,
     title: String,
     #[schema(required)]
     url: Option<String>,
+    /// Your own key for it, when it was sent with one.
+    #[schema(required)]
+    key: Option<String>,
     content_type: String,
+    /// SHA-256 of the file or page, in hexadecimal digits.
+    #[schema(required)]
+    sha256: Option<String>,
     /// Passages that it was cut into.
     chunks: u32,
+    /// Seconds between two readings of a page.
+    #[schema(required)]
+    refresh_every_s: Option<u32>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// When its text, title or URL changed.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+    /// When it was last compared with where it comes from.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    checked_at: Option<Timestamp>,
+    /// When it is read next.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    next_read_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct SourceFailure {
+    #[schema(value_type = openapi_enums::SourceFailureKind)]
+    kind: knowledge::FailureKind,
+    /// What happened and what to do.
+    message: String,
+}
+
+/// How far a reading is.
+#[derive(Serialize, ToSchema)]
+pub struct ReadProgress {
+    /// Passages that have a vector.
+    embedded: u32,
+    /// Passages that need one; 0 before the text is known.
+    passages: u32,
 }
 
 impl From<knowledge::Source> for Source {
     fn from(source: knowledge::Source) -> Self {
-        let knowledge::Source { id, title, url, content_type, chunks, created_at } = source;
-        Self { id, title, url, content_type, chunks, created_at }
+        let knowledge::Source { id, kind, status, failure, note, progress, title, url, content_type, .. } = source;
+        let knowledge::Source { identity, content_hash, chunks, refresh_every_s, .. } = source;
+        let knowledge::Source { created_at, updated_at, checked_at, due_at: next_read_at, .. } = source;
+        let failure = failure.map(|knowledge::SourceFailure { kind, message }| SourceFailure { kind, message });
+        let knowledge::ReadProgress { embedded, passages } = progress;
+        Self {
+            id,
+            kind,
+            status,
+            failure,
+            note,
+            progress: ReadProgress { embedded, passages },
+            title,
+            url,
+            key: sources::key_of(identity.as_deref()).map(str::to_owned),
+            content_type,
+            sha256: content_hash.map(|hash| data_encoding::HEXLOWER.encode(&hash)),
+            chunks,
+            refresh_every_s,
+            created_at,
+            updated_at,
+            checked_at,
+            next_read_at,
+        }
     }
 }
 
@@ -76,36 +129,55 @@ pub struct Sources {
     sources: Vec<Source>,
 }
 
-/// Adds a source. It is cut, embedded and indexed before the answer.
-#[utoipa::path(post, path = "/api/admin/sources", tag = "admin", operation_id = "createSource",
-    request_body = SourceRequest,
-    responses((status = 201, description = "The source", body = CreatedSource)))]
-pub async fn create(
-    State(app): State<Arc<App>>,
-    Admin(principal): Admin,
-    body::LargeJson { bytes, admission }: body::LargeJson,
-) -> Result<(StatusCode, Json<CreatedSource>), Problem> {
-    // The text, its passages, their vectors.
-    admission.reserve(bytes.len().saturating_mul(COPIES))?;
-    let cut = admission.examine(move || {
-        let SourceRequest { title, text, content_type, url } = body::parse_large(&bytes)?;
-        drop(bytes);
-        Ok::<_, Problem>(NewSource { title, text, content_type, url }.cut()?)
-    });
-    let added = sources::add(&app, principal.organization, cut.await??).await?;
-    Ok((StatusCode::CREATED, Json(CreatedSource { id: added.id, chunks: added.chunks })))
+#[derive(Serialize, ToSchema)]
+pub struct SourceWithText {
+    #[serde(flatten)]
+    source: Source,
+    /// As it was sent, or as it was read of the document.
+    text: String,
+}
+
+impl From<StoredSource> for SourceWithText {
+    fn from(StoredSource { source, text }: StoredSource) -> Self {
+        Self { source: source.into(), text }
+    }
+}
+
+pub struct SourceFilter {
+    key_prefix: Option<String>,
+}
+
+impl FromQuery for SourceFilter {
+    fn from_query(parameters: &mut Parameters) -> Self {
+        Self { key_prefix: parameters.text("key_prefix") }
+    }
 }
 
 /// The organization's sources, newest first.
 #[utoipa::path(get, path = "/api/admin/sources", tag = "admin", operation_id = "listSources",
+    params(("key_prefix" = Option<String>, Query,
+        description = "Only sources whose own key begins with this, in order of the keys")),
     responses((status = 200, description = "The sources", body = Sources)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    _: Query<NoParameters>,
+    Query(SourceFilter { key_prefix }): Query<SourceFilter>,
 ) -> Result<Json<Sources>, Problem> {
-    let sources = app.store.list_sources(principal.organization).await?;
+    let sources = sources::list(&app, principal.organization, key_prefix.as_deref()).await?;
     Ok(Json(Sources { sources: sources.into_iter().map(Source::from).collect() }))
+}
+
+/// One source with its text.
+#[utoipa::path(get, path = "/api/admin/sources/{id}", tag = "admin", operation_id = "getSource",
+    params(("id" = String, Path, description = "The source's id")),
+    responses((status = 200, description = "The source", body = SourceWithText)))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+    _: Query<NoParameters>,
+) -> Result<Json<SourceWithText>, Problem> {
+    Ok(Json(sources::find(&app, principal.organization, id_of(&id)?).await?.into()))
 }
 
 /// Deletes a source with its passages.
@@ -117,8 +189,27 @@ pub async fn delete(
     Admin(principal): Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let missing = || Problem::not_found("there is no such source");
-    let id = id.parse().map_err(|_| missing())?;
-    let deleted = app.library.remove(principal.organization, id).await?;
+    let deleted = app.library.remove(principal.organization, id_of(&id)?).await?;
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+}
+
+fn missing() -> Problem {
+    Problem::not_found("there is no such source")
+}
+
+fn id_of(text: &str) -> Result<SourceId, Problem> {
+    text.parse().map_err(|_| missing())
+}
+
+/// 202 while the document waits or is read; else 201 for a new source, and 200 for one that was there.
+fn taken(taken: Taken) -> Response {
+    let Taken { source, is_new } = taken;
+    let (id, waits) = (source.id, matches!(source.status, SourceStatus::Queued | SourceStatus::Reading));
+    let shown = Json(Source::from(source));
+    let place = [(header::LOCATION, format!("/api/admin/sources/{id}"))];
+    match (waits, is_new) {
+        (true, _) => (StatusCode::ACCEPTED, place, shown).into_response(),
+        (false, true) => (StatusCode::CREATED, place, shown).into_response(),
+        (false, false) => (StatusCode::OK, shown).into_response(),
+    }
 }

@@ -145,7 +145,11 @@ impl From<RetrieveError> for Problem {
 impl From<AddError> for Problem {
     fn from(error: AddError) -> Self {
         match error {
-            AddError::Empty | AddError::TooLarge { .. } => Self::invalid_at("text", error.to_string()),
+            AddError::Empty | AddError::TooLarge { .. } => {
+                Self::invalid_at("text", error.to_string())
+            }
+            AddError::Exists => Self::new(&kinds::CONFLICT, error.to_string()),
+            AddError::Changed => Self::new(&kinds::CHANGED_MEANWHILE, error.to_string()),
             AddError::Limit(limit) => Self::limit(limit),
             AddError::Embed(error) => error.into(),
             AddError::Store(error) => error.into(),

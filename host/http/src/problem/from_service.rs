@@ -9,15 +9,17 @@ use resly_service::{
     catalogue::NotInstallable,
     connections::ConnectionError,
     connectors::ConnectorError,
+    crawls::CrawlError,
     definition::{DefinitionError, DryRunError},
     keys::KeyError,
     plan::PlanError,
     publishers::PublisherError,
     sources::SourceError,
+    synonyms::SynonymError,
     webhooks::WebhookError,
     workflows::WorkflowError,
 };
-use resly_store::AddPublisherError;
+use resly_store::{AddCrawlError, AddPublisherError};
 
 use super::{
     Problem, call_problem, fault_problem, kinds,
@@ -222,8 +224,31 @@ impl From<PublisherError> for Problem {
 impl From<SourceError> for Problem {
     fn from(error: SourceError) -> Self {
         match error {
+            SourceError::Missing => Self::not_found("there is no such source"),
             SourceError::Invalid(mistakes) => Self::invalid(mistakes),
+            SourceError::Full => Self::new(&kinds::READ_QUEUE_FULL, error.to_string()).retry_after(30),
             SourceError::Add(error) => error.into(),
+            SourceError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SynonymError> for Problem {
+    fn from(error: SynonymError) -> Self {
+        match error {
+            SynonymError::Invalid(mistakes) => Self::invalid(mistakes),
+            SynonymError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CrawlError> for Problem {
+    fn from(error: CrawlError) -> Self {
+        match error {
+            CrawlError::Missing => Self::not_found("there is no such crawl"),
+            CrawlError::Invalid(mistakes) => Self::invalid(mistakes),
+            CrawlError::Add(AddCrawlError::Full) => Self::new(&kinds::TOO_MANY_CRAWLS, error.to_string()),
+            CrawlError::Add(AddCrawlError::Store(error)) | CrawlError::Store(error) => error.into(),
         }
     }
 }

@@ -134,6 +134,10 @@ kinds! {
         "Nothing was stored. Delete versions that no connection uses with `DELETE /api/admin/connectors/{id}/versions/{version}`; `GET /api/admin/connectors/{id}` lists them. Then send it again.";
     COMPILE_QUEUE_FULL = "compile-queue-full", SERVICE_UNAVAILABLE, "Too many components are being compiled",
         "As many of this organization's uploads as may are being compiled or wait for it. Nothing was stored; try again after `Retry-After`.";
+    READ_QUEUE_FULL = "read-queue-full", SERVICE_UNAVAILABLE, "Too many sources wait to be read",
+        "As many files and pages of this organization as may, or as many bytes of files, wait to be read. Nothing was stored; try again after `Retry-After`. `GET /api/admin/sources` tells which sources are `queued`.";
+    TOO_MANY_CRAWLS = "too-many-crawls", CONFLICT, "The organization has as many crawls as it may",
+        "Nothing was stored. Delete a crawl with `DELETE /api/admin/crawls/{id}`, which deletes its pages too; `GET /api/admin/crawls` lists them. One crawl reads a whole site.";
     CONNECTOR_INVALID_INPUT = "connector-invalid-input", UNPROCESSABLE_ENTITY, "The action's input is not valid",
         "The input doesn't satisfy the action's schema, or the connector refused it. `detail` tells what to change.";
     CONNECTOR_NO_FIXTURE = "connector-no-fixture", UNPROCESSABLE_ENTITY, "The sandbox has no answer for this request",

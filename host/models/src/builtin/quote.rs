@@ -1,13 +1,11 @@
 //! Answering out of passages: the sentences that say most about the question, quoted with their numbers.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-};
+use std::{borrow::Cow, collections::HashSet};
 
+use resly_analysis::{Kind, Language, Token, analyze, detect, detect_among, is_stop, is_unspaced};
 use resly_core::model::NumberedPassage;
 
-use crate::words::{sentences, stems, topic};
+use crate::words::sentences;
 
 /// The most sentences of an answer.
 const SENTENCES: usize = 4;
@@ -16,7 +14,7 @@ const PASSAGES: usize = 3;
 /// The most bytes that are quoted of one passage.
 const QUOTE: usize = 900;
 /// How much of the question's weight the best sentence and its headings must share.
-const ENOUGH: f32 = 0.34;
+const ENOUGH: f32 = 0.33;
 /// How much of the best sentence's score another must have.
 const NEAR: f32 = 0.6;
 
@@ -32,7 +30,22 @@ const FRAMING: f32 = 0.3;
 struct Unit<'a> {
     text: Cow<'a, str>,
     code: bool,
-    stems: HashSet<String>,
+    /// All that it can be found by.
+    forms: HashSet<String>,
+    /// How many words say something.
+    words: usize,
+}
+
+/// A word of the question: what it can be found by, and what it is worth.
+struct Asked {
+    forms: Vec<String>,
+    framing: bool,
+}
+
+impl Asked {
+    fn is_in(&self, forms: &HashSet<String>) -> bool {
+        self.forms.iter().any(|form| forms.contains(form))
+    }
 }
 
 struct Scored {
@@ -45,13 +58,15 @@ struct Scored {
 
 /// The answer, or none when no passage speaks of what is asked.
 pub fn answer(question: &str, passages: &[NumberedPassage]) -> Option<String> {
-    let asked = topic(question);
+    let languages: Vec<Language> = passages.iter().map(language).collect();
+    let asked = asked(question, &languages);
     if asked.is_empty() || passages.is_empty() {
         return None;
     }
-    let units: Vec<Vec<Unit<'_>>> = passages.iter().map(|one| units(&one.passage.text, &asked)).collect();
+    let units: Vec<Vec<Unit<'_>>> =
+        passages.iter().zip(&languages).map(|(one, language)| units(&one.passage.text, *language, &asked)).collect();
     let weights = weights(&asked, passages, &units);
-    let mut scored = score(&weights, passages, &units);
+    let mut scored = score(&asked, &weights, passages, &languages, &units);
     scored.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.passage, a.unit).cmp(&(b.passage, b.unit))));
     let best = scored.first().filter(|best| best.covers >= ENOUGH)?.score;
 
@@ -62,7 +77,7 @@ pub fn answer(question: &str, passages: &[NumberedPassage]) -> Option<String> {
         if *score < best * NEAR || taken.len() == SENTENCES {
             break;
         }
-        if taken.iter().any(|other| nearly_equal(other, &own.stems)) {
+        if taken.iter().any(|other| nearly_equal(other, &own.forms)) {
             continue;
         }
         match chosen.iter().position(|(other, _)| other == passage) {
@@ -70,20 +85,78 @@ pub fn answer(question: &str, passages: &[NumberedPassage]) -> Option<String> {
             None if chosen.len() < PASSAGES => chosen.push((*passage, vec![*unit])),
             None => continue,
         }
-        taken.push(&own.stems);
+        taken.push(&own.forms);
     }
     let paragraphs = chosen.into_iter().map(|(passage, of)| quote(&passages[passage], &units[passage], of));
     Some(paragraphs.collect::<Vec<_>>().join("\n\n"))
 }
 
+/// The language of a passage. Its headings tell it, too.
+fn language(one: &NumberedPassage) -> Language {
+    let passage = &one.passage;
+    detect(&format!("{}\n{}\n{}", passage.title, passage.section, passage.text))
+}
+
+/// The words of a question that say what it is about. Each is looked for in the languages of the passages, too, because a
+/// short question seldom shows its own.
+fn asked(question: &str, languages: &[Language]) -> Vec<Asked> {
+    let own = detect_among(question, languages);
+    let own = if own == Language::Unknown { detect(question) } else { own };
+    let mut others = languages.to_vec();
+    others.retain(|language| *language != own);
+    others.dedup();
+    let mut asked: Vec<Asked> = Vec::new();
+    for word in by_word(analyze(question, own)) {
+        if word.iter().any(|token| is_function(token, own)) {
+            continue;
+        }
+        let framing = word.iter().any(|token| token.kind == Kind::Stem && FRAME.binary_search(&&*token.text).is_ok());
+        let mut forms: Vec<String> = Vec::new();
+        for token in word {
+            if !asked.iter().any(|other| other.forms.first() == Some(&token.text)) {
+                forms.push(token.text);
+            }
+        }
+        let Some(first) = forms.first().cloned() else { continue };
+        for other in &others {
+            forms.extend(
+                analyze(&first, *other).into_iter().filter(|token| token.kind == Kind::Stem).map(|token| token.text),
+            );
+        }
+        asked.push(Asked { forms, framing });
+    }
+    asked
+}
+
+/// The tokens of each word. In scripts without spaces these are the words of a dictionary, and not runs of characters.
+fn by_word(tokens: Vec<Token>) -> Vec<Vec<Token>> {
+    let mut words: Vec<Vec<Token>> = Vec::new();
+    for token in tokens {
+        let runs = is_unspaced(&token.text);
+        if !token.kind.asks() || token.kind == Kind::Compound || (runs && token.kind != Kind::Stem) {
+            continue;
+        }
+        match words.last_mut().filter(|word| word.first().is_some_and(|first| first.position == token.position)) {
+            Some(word) => word.push(token),
+            None => words.push(vec![token]),
+        }
+    }
+    words
+}
+
+fn is_function(token: &Token, language: Language) -> bool {
+    let whole = token.kind == Kind::Exact || is_unspaced(&token.text);
+    whole && is_stop(&token.text, language)
+}
+
 /// The parts of a passage that can be quoted by themselves. Headings and the rules of tables are none.
-fn units<'a>(text: &'a str, asked: &HashSet<String>) -> Vec<Unit<'a>> {
+fn units<'a>(text: &'a str, language: Language, asked: &[Asked]) -> Vec<Unit<'a>> {
     let mut units: Vec<Unit<'a>> = Vec::new();
     let mut add = |text: Cow<'a, str>, code: bool| {
         let says = code || text.chars().any(char::is_alphanumeric);
         if says && !text.starts_with('#') {
-            let stems = unit_stems(&text, asked);
-            units.push(Unit { text, code, stems });
+            let (forms, words) = unit_forms(&text, language, asked);
+            units.push(Unit { text, code, forms, words });
         }
     };
     let mut rest = text;
@@ -98,17 +171,26 @@ fn units<'a>(text: &'a str, asked: &HashSet<String>) -> Vec<Unit<'a>> {
     units
 }
 
-/// What a sentence can be found by. A name such as `RESLY_MODEL_URL` isn't about each of its parts: they count when the
-/// question has two of them.
-fn unit_stems(text: &str, asked: &HashSet<String>) -> HashSet<String> {
-    let mut found = HashSet::new();
-    for token in text.split_whitespace() {
-        let parts: Vec<String> = stems(token).collect();
-        if !token.contains('_') || parts.iter().filter(|part| asked.contains(*part)).count() > 1 {
-            found.extend(parts);
-        }
+/// What a sentence can be found by, and how many of its words say something. A name such as `RESLY_MODEL_URL` isn't about
+/// each of its parts: they count when the question has two of them.
+fn unit_forms(text: &str, language: Language, asked: &[Asked]) -> (HashSet<String>, usize) {
+    let (names, plain): (Vec<&str>, Vec<&str>) = text.split_whitespace().partition(|token| token.contains('_'));
+    let mut forms = HashSet::new();
+    let mut words = names.len();
+    for word in by_word(analyze(&plain.join(" "), language)) {
+        words += usize::from(!word.iter().any(|token| is_function(token, language)));
+        forms.extend(word.into_iter().map(|token| token.text));
     }
-    found
+    for name in names {
+        let mut parts = analyze(name, language).into_iter().map(|token| token.text);
+        let Some(whole) = parts.next() else { continue };
+        let parts: HashSet<String> = parts.collect();
+        if asked.iter().filter(|word| word.is_in(&parts)).count() > 1 {
+            forms.extend(parts);
+        }
+        forms.insert(whole);
+    }
+    (forms, words)
 }
 
 /// Where a fenced code block begins.
@@ -117,34 +199,38 @@ fn fence(text: &str) -> Option<usize> {
 }
 
 /// What each of the question's words is worth: the rarer it is in what was found, the more.
-fn weights(asked: &HashSet<String>, passages: &[NumberedPassage], units: &[Vec<Unit<'_>>]) -> HashMap<String, f32> {
+fn weights(asked: &[Asked], passages: &[NumberedPassage], units: &[Vec<Unit<'_>>]) -> Vec<f32> {
     #[expect(clippy::cast_precision_loss, reason = "counts are small")]
-    let weight = |word: &String| {
+    let weight = |word: &Asked| {
         let all = units.iter().map(Vec::len).sum::<usize>() + passages.len();
-        let with = units.iter().flatten().filter(|unit| unit.stems.contains(word)).count();
+        let with = units.iter().flatten().filter(|unit| word.is_in(&unit.forms)).count();
         // A word that isn't there at all may be what it is about: it counts as much as the rarest that is.
         let weight = (1.0 + all as f32 / (1 + with.max(1)) as f32).ln();
-        if FRAME.binary_search(&word.as_str()).is_ok() { weight * FRAMING } else { weight }
+        if word.framing { weight * FRAMING } else { weight }
     };
-    asked.iter().map(|word| (word.clone(), weight(word))).collect()
+    asked.iter().map(weight).collect()
 }
 
-fn score(weights: &HashMap<String, f32>, passages: &[NumberedPassage], units: &[Vec<Unit<'_>>]) -> Vec<Scored> {
-    // Summed in one order, so that equal questions give equal sums.
-    let mut words: Vec<(&String, f32)> = weights.iter().map(|(word, weight)| (word, *weight)).collect();
-    words.sort_unstable_by_key(|(word, _)| *word);
-    let total: f32 = words.iter().map(|(_, weight)| weight).sum();
+fn score(
+    asked: &[Asked],
+    weights: &[f32],
+    passages: &[NumberedPassage],
+    languages: &[Language],
+    units: &[Vec<Unit<'_>>],
+) -> Vec<Scored> {
+    let total: f32 = weights.iter().sum();
     let mut scored = Vec::new();
-    for (at, one) in passages.iter().enumerate() {
-        let headings: HashSet<String> = stems(&format!("{} {}", one.passage.title, one.passage.section)).collect();
+    for (at, (one, language)) in passages.iter().zip(languages).enumerate() {
+        let headings = format!("{} {}", one.passage.title, one.passage.section);
+        let (headings, _) = unit_forms(&headings, *language, asked);
         #[expect(clippy::cast_precision_loss, reason = "there are few passages")]
         let rank = 1.0 / (1.0 + at as f32 * 0.15);
         for (unit, own) in units[at].iter().enumerate() {
-            let sum = |has: &dyn Fn(&String) -> bool| -> f32 {
-                words.iter().filter(|(word, _)| has(word)).map(|(_, weight)| weight).sum()
+            let sum = |has: &dyn Fn(&Asked) -> bool| -> f32 {
+                asked.iter().zip(weights).filter(|(word, _)| has(word)).map(|(_, weight)| weight).sum()
             };
-            let said = sum(&|word| own.stems.contains(word));
-            let headed = sum(&|word| !own.stems.contains(word) && headings.contains(word));
+            let said = sum(&|word| word.is_in(&own.forms));
+            let headed = sum(&|word| !word.is_in(&own.forms) && word.is_in(&headings));
             if said + headed <= 0.0 {
                 continue;
             }
@@ -161,7 +247,7 @@ fn score(weights: &HashMap<String, f32>, passages: &[NumberedPassage], units: &[
 /// its sentence needs one.
 fn information(unit: &Unit<'_>) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "a sentence has few words")]
-    let words = unit.stems.len() as f32;
+    let words = unit.words as f32;
     let brief = (0.5 + words * 0.1).min(1.0);
     let code = if unit.code { 0.6 } else { 1.0 };
     brief * code / (1.0 + words / 40.0)
@@ -231,3 +317,6 @@ fn cut(text: &str) -> String {
     }
     format!("{}…", &text[..text.floor_char_boundary(QUOTE * 2)])
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,10 @@ impl Embedder for BuiltinEmbedder {
         FLOOR
     }
 
+    fn is_lexical(&self) -> bool {
+        true
+    }
+
     async fn embed(&self, texts: &[String], _: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError> {
         let mut vectors = Vec::with_capacity(texts.len());
         for (n, text) in texts.iter().enumerate() {

@@ -5,6 +5,8 @@ mod updates;
 
 use std::sync::atomic::Ordering;
 
+use resly_core::{error::RerankError, id::RevisionId, knowledge::RevisedPassage};
+
 use self::fakes::*;
 use super::*;
 
@@ -122,6 +124,33 @@ async fn a_source_is_cut_embedded_in_batches_and_stored_whole() {
 }
 
 #[tokio::test]
+async fn a_revision_embeds_only_what_is_new() {
+    let setup = Setup::new();
+    let (library, store, embedder) = (&setup.library, &setup.store, &setup.embedder);
+    let added = library.add(ORG, text("Shop", "# A\n\nSame.\n\n# B\n\nOld.\n\n# A\n\nSame.")).await.unwrap();
+    assert_eq!(added.chunks, 3);
+    let ids: Vec<_> = store.passages(ORG).into_iter().map(|(_, passage)| passage.id).collect();
+    let base = RevisionId(added.id.0);
+    embedder.batches.lock().unwrap().clear();
+    let revise = async |title: &str, changed: &str| {
+        let (new, progress) = (text(title, changed), Progress::default());
+        let chunks = Library::cut(&new);
+        let made = library.revise(ORG, base, new, chunks, &progress).await.unwrap();
+        let kept = made.passages.iter().map(|passage| match passage {
+            RevisedPassage::Kept(id) => ids.iter().position(|known| known == id),
+            RevisedPassage::New(_) => None,
+        });
+        (kept.collect::<Vec<_>>(), progress.read())
+    };
+    let (kept, progress) = revise("Shop", "# New\n\nFirst.\n\n# A\n\nSame.\n\n# A\n\nSame.\n\n# A\n\nSame.").await;
+    assert_eq!(kept, [None, Some(0), Some(2), None], "each passage is kept once, in order");
+    assert_eq!((progress.embedded, progress.passages), (2, 2));
+    // The title is a part of what is embedded.
+    assert_eq!(revise("Store", "# A\n\nSame.").await.0, [None]);
+    assert_eq!(*embedder.batches.lock().unwrap(), [2, 1]);
+}
+
+#[tokio::test]
 async fn refusals_have_their_names() {
     let setup = Setup::new();
     let (library, store) = (&setup.library, &setup.store);
@@ -162,4 +191,74 @@ async fn the_beginning_of_a_word_finds_while_it_is_being_typed() {
     assert!(titles(library, ORG, "zeb").await.is_empty());
     assert_eq!(library.retrieve_as_you_type(ORG, " zeb", 5).await.unwrap().len(), 1);
     assert!(library.retrieve_as_you_type(ORG, "zeb ", 5).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_embedder_that_compares_words_finds_nothing_where_no_word_does() {
+    let setup = Setup::new();
+    let (library, embedder) = (&setup.library, &setup.embedder);
+    library.add(ORG, text("A", "You pay.")).await.unwrap();
+    assert_eq!(titles(library, ORG, "money").await, ["A:"]);
+    embedder.lexical.store(true, Ordering::Relaxed);
+    assert!(titles(library, ORG, "money").await.is_empty());
+    assert_eq!(titles(library, ORG, "pay").await, ["A:"]);
+}
+
+#[tokio::test]
+async fn synonyms_count_for_the_next_question_and_a_second_later_elsewhere() {
+    let setup = Setup::new();
+    let library = &setup.library;
+    library.add(ORG, text("A", "The zebra is here.")).await.unwrap();
+    let other = setup.again();
+    assert!(titles(&other, ORG, "horse").await.is_empty());
+    let set = vec!["horse".to_owned(), "zebra".to_owned()];
+    library.set_synonyms(ORG, Synonyms { sets: vec![set], one_way: Vec::new() }).await.unwrap();
+    assert_eq!(titles(library, ORG, "horse").await, ["A:"]);
+    // What a second does.
+    other.versions.invalidate(&ORG).await;
+    assert_eq!(titles(&other, ORG, "horse").await, ["A:"]);
+    library.set_synonyms(ORG, Synonyms::default()).await.unwrap();
+    assert!(titles(library, ORG, "horse").await.is_empty());
+}
+
+/// Prefers what is about lions, answers after the others gave up, or not at all.
+enum Lions {
+    First,
+    Late,
+    Down,
+}
+
+#[async_trait]
+impl Reranker for Lions {
+    async fn rerank(&self, _: &str, documents: &[String]) -> Result<Vec<(usize, f32)>, RerankError> {
+        match self {
+            Self::Late => std::future::pending().await,
+            Self::Down => Err(RerankError::Unavailable { at: "here".into(), detail: "down".into() }),
+            Self::First => {
+                let lions = |at: &usize| documents[*at].contains("lion");
+                Ok((0..documents.len()).filter(lions).map(|at| (at, 0.5)).collect())
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reranker_orders_what_was_found_and_never_stops_a_search() {
+    let setup = Setup::new();
+    let library = &setup.library;
+    for (title, words) in
+        [("A", "A zebra, a zebra, a zebra."), ("B", "A zebra."), ("C", "A long day, a zebra and a lion.")]
+    {
+        library.add(ORG, text(title, words)).await.unwrap();
+    }
+    let alone = titles(library, ORG, "zebra").await;
+    assert_eq!(alone[2], "C:");
+    let with = |reranker| library.clone().with_reranker(Some(Arc::new(reranker)));
+    let reranked = with(Lions::First).retrieve(ORG, "zebra", 2).await.unwrap();
+    let found: Vec<_> = reranked.iter().map(|passage| (passage.title.as_str(), passage.score)).collect();
+    assert_eq!(found, [("C", 0.5), (alone[0].trim_end_matches(':'), 0.5)], "beyond the limit is read, too");
+    assert_eq!(titles(&with(Lions::Late), ORG, "zebra").await, alone);
+    assert_eq!(titles(&with(Lions::Down), ORG, "zebra").await, alone);
+    let typed = with(Lions::First).retrieve_as_you_type(ORG, "zeb", 5).await.unwrap();
+    assert_ne!(typed[0].title, "C", "what is being typed isn't reranked");
 }

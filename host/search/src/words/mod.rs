@@ -3,7 +3,9 @@
 //! An index is derived from the store: when it is lost, broken or of another format, it is made anew. Its contents are
 //! read once, when a [`WordIndex`] is made, and don't change under a search. A [`WordsUpdate`] writes beside it.
 
+mod alternative;
 mod directory;
+mod expand;
 mod rank;
 mod schema;
 mod segment;
@@ -14,10 +16,11 @@ use std::{collections::HashSet, path::PathBuf};
 
 use resly_core::{
     error::StoreError,
-    id::{PassageId, SourceId},
+    id::{PassageId, RevisionId},
+    knowledge::Synonyms,
 };
 
-use crate::terms::Question;
+use crate::{synonyms::SynonymIndex, terms::Question};
 
 pub use self::{segment::WordIndex, update::WordsUpdate};
 
@@ -61,8 +64,13 @@ impl From<tantivy::TantivyError> for WordsError {
 
 impl WordIndex {
     /// Whether it holds these sources and no others.
-    pub fn has_exactly(&self, sources: &HashSet<SourceId>) -> bool {
+    pub fn has_exactly(&self, sources: &HashSet<RevisionId>) -> bool {
         self.sources.len() == sources.len() && self.sources.iter().all(|source| sources.contains(source))
+    }
+
+    /// The synonyms for questions to it.
+    pub fn synonyms(&self, synonyms: &Synonyms) -> SynonymIndex {
+        SynonymIndex::new(synonyms, &self.languages)
     }
 
     /// How many passages it holds.
@@ -70,14 +78,20 @@ impl WordIndex {
         self.passages
     }
 
-    /// The passages that have words of the question, best first. None when no telling word is found.
-    pub fn search(&self, question: &str, typing: Typing, limit: usize) -> Result<Vec<PassageId>, WordsError> {
+    /// The passages that have words of the question, best first. None when the best covers too little of the question.
+    pub fn search(
+        &self,
+        question: &str,
+        typing: Typing,
+        synonyms: &SynonymIndex,
+        limit: usize,
+    ) -> Result<Vec<PassageId>, WordsError> {
         guarded(|| {
-            let question = match typing {
-                Typing::Finished => Question::new(question, &self.languages),
-                Typing::Unfinished => Question::as_you_type(question, &self.languages),
-            };
-            rank::search(self, &question, limit)
+            let mut asked = Question::with_synonyms(question, &self.languages, |words| synonyms.apply(words));
+            if typing == Typing::Unfinished {
+                asked.leave_unfinished(question);
+            }
+            rank::search(self, &asked, limit)
         })
     }
 }

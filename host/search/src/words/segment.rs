@@ -1,8 +1,8 @@
 //! Reads an index: its posting lists, and the columns that say which passage is which.
 
-use std::sync::Arc;
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
-use resly_core::id::{PassageId, SourceId};
+use resly_core::id::{PassageId, RevisionId};
 use tantivy::{
     DocSet, Index, InvertedIndexReader, SegmentReader, TERMINATED,
     columnar::Column,
@@ -26,9 +26,11 @@ pub struct WordIndex {
     pub(super) segments: Vec<Segment>,
     pub(super) passages: usize,
     /// In order.
-    pub(super) sources: Vec<SourceId>,
+    pub(super) sources: Vec<RevisionId>,
     /// The languages of the passages, the most frequent first.
     pub(super) languages: Vec<Language>,
+    /// The files that it was read from.
+    pub(super) files: HashSet<PathBuf>,
     memory: usize,
 }
 
@@ -96,13 +98,14 @@ impl WordIndex {
         normalise(&mut segments, totals, passages);
         languages.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         let languages = languages.into_iter().map(|(_, language)| language).collect();
-        Ok(Self { segments, passages, sources: in_order(found_sources), languages, memory })
+        let files = files(index)?;
+        Ok(Self { segments, passages, sources: in_order(found_sources), languages, files, memory })
     }
 
     /// Bytes of memory that it takes, roughly.
     pub fn bytes(&self) -> usize {
         let norms: usize = self.segments.iter().map(|segment| segment.norms.len() * size_of::<[f32; 3]>()).sum();
-        self.memory + norms + self.sources.len() * size_of::<SourceId>()
+        self.memory + norms + self.sources.len() * size_of::<RevisionId>()
     }
 }
 
@@ -118,8 +121,13 @@ fn normalise(segments: &mut [Segment], totals: [u64; 3], passages: usize) {
     }
 }
 
+/// The names of the files that the segments of an index may have.
+pub fn files(index: &Index) -> Result<HashSet<PathBuf>, WordsError> {
+    Ok(index.searchable_segment_metas()?.iter().flat_map(|segment| segment.list_files()).collect())
+}
+
 /// The sources that an index holds, in order.
-pub fn sources(index: &Index, fields: &Fields) -> Result<Vec<SourceId>, WordsError> {
+pub fn sources(index: &Index, fields: &Fields) -> Result<Vec<RevisionId>, WordsError> {
     let mut found = Vec::new();
     for segment in index.searchable_segments()? {
         add_sources(&SegmentReader::open(&segment)?, fields, &mut found)?;
@@ -128,7 +136,7 @@ pub fn sources(index: &Index, fields: &Fields) -> Result<Vec<SourceId>, WordsErr
 }
 
 /// Adds the sources of one segment.
-fn add_sources(reader: &SegmentReader, fields: &Fields, found: &mut Vec<SourceId>) -> Result<(), WordsError> {
+fn add_sources(reader: &SegmentReader, fields: &Fields, found: &mut Vec<RevisionId>) -> Result<(), WordsError> {
     let terms = reader.inverted_index(fields.source)?;
     let mut stream = terms.terms().stream()?;
     while let Some((key, info)) = stream.next() {
@@ -138,14 +146,14 @@ fn add_sources(reader: &SegmentReader, fields: &Fields, found: &mut Vec<SourceId
             && !reader.is_deleted(first)
             && let Ok(id) = Uuid::from_slice(key)
         {
-            found.push(SourceId(id));
+            found.push(RevisionId(id));
         }
     }
     Ok(())
 }
 
 /// Each source once, though several segments may have some of its passages.
-fn in_order(mut sources: Vec<SourceId>) -> Vec<SourceId> {
+fn in_order(mut sources: Vec<RevisionId>) -> Vec<RevisionId> {
     sources.sort_unstable();
     sources.dedup();
     sources
@@ -175,8 +183,8 @@ impl Segment {
         Ok(())
     }
 
-    pub fn source(&self, doc: u32) -> SourceId {
-        SourceId(id(&self.source, doc))
+    pub fn source(&self, doc: u32) -> RevisionId {
+        RevisionId(id(&self.source, doc))
     }
 
     pub fn passage(&self, doc: u32) -> PassageId {

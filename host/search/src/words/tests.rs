@@ -1,6 +1,6 @@
 //! The index of words over passages that a test names.
 
-use resly_core::knowledge::PassageText;
+use resly_core::knowledge::{OneWay, PassageText};
 use uuid::Uuid;
 
 use super::*;
@@ -11,7 +11,7 @@ type Given<'a> = (u128, &'a str, &'a str, &'a str);
 fn passages(given: &[Given<'_>]) -> Vec<PassageText> {
     let passage = |(n, (source, title, section, text)): (usize, &Given<'_>)| PassageText {
         id: PassageId(Uuid::from_u128(n as u128)),
-        source_id: SourceId(Uuid::from_u128(*source)),
+        revision: RevisionId(Uuid::from_u128(*source)),
         position: n as u64,
         title: (*title).to_owned(),
         section: (*section).to_owned(),
@@ -25,7 +25,12 @@ fn index(given: &[Given<'_>]) -> WordIndex {
 }
 
 fn search(index: &WordIndex, question: &str) -> Vec<u128> {
-    index.search(question, Typing::Finished, 10).unwrap().into_iter().map(|passage| passage.0.as_u128()).collect()
+    index
+        .search(question, Typing::Finished, &SynonymIndex::default(), 10)
+        .unwrap()
+        .into_iter()
+        .map(|passage| passage.0.as_u128())
+        .collect()
 }
 
 fn texts(texts: &[&str]) -> WordIndex {
@@ -44,8 +49,8 @@ fn stems_match_and_more_is_better() {
     assert_eq!(search(&index, "parcels Lisbon").len(), 2, "any word is a match");
     assert!(search(&index, "xylophone").is_empty());
     assert!(search(&index, "").is_empty());
-    assert_eq!(index.search("refund", Typing::Finished, 1).unwrap().len(), 1);
-    assert!(index.search("refund", Typing::Finished, 0).unwrap().is_empty());
+    assert_eq!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 1).unwrap().len(), 1);
+    assert!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 0).unwrap().is_empty());
 }
 
 #[test]
@@ -99,6 +104,67 @@ fn words_that_nothing_has_do_not_spoil_the_rest() {
 }
 
 #[test]
+fn a_question_about_something_else_finds_nothing_though_it_shares_a_word() {
+    let index = index(&[
+        (1, "Help", "Refunds", "Refunds are paid within five good working days, to the card that paid for the order."),
+        (1, "Help", "Delivery", "A parcel is near when the courier writes. Good neighbours may take it in."),
+        (1, "Help", "Error codes", "The code 4711 means that the parcel came back."),
+    ]);
+    assert!(search(&index, "best hiking trails near innsbruck").is_empty());
+    assert!(search(&index, "translate good morning into Japanese").is_empty());
+    // One word of several that is in a heading, or that is long, says what the question is about.
+    assert_eq!(search(&index, "bought headphones, want my refund")[0], 0);
+    assert_eq!(search(&index, "is the neighbours thing possible")[0], 1);
+    // A number tells much where it is known, and nothing where it isn't: it may be that of an order.
+    assert_eq!(search(&index, "my display keeps flashing up 4711"), [2]);
+    assert!(!search(&index, "parcel 88231234").is_empty());
+    // Short questions and mistyped ones.
+    assert_eq!(search(&index, "courier")[0], 1);
+    assert_eq!(search(&index, "corier")[0], 1);
+    // What is being typed is judged when it is whole.
+    assert!(
+        !index
+            .search("translate good morning into Jap", Typing::Unfinished, &SynonymIndex::default(), 5)
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn in_scripts_without_spaces_words_are_judged_and_not_runs_of_characters() {
+    let index = texts(&["订单发货以后还可以取消，请联系客服。", "发票可以在账户里下载。"]);
+    assert_eq!(search(&index, "买的东西想取消订单"), [0]);
+    assert!(search(&index, "1998年世界杯冠军是谁").is_empty());
+}
+
+#[test]
+fn synonyms_find_what_the_word_itself_finds_a_little_lower() {
+    let index = index(&[
+        (1, "", "", "Refunds are paid within five days."),
+        (1, "", "", "We give your money back in cash."),
+        (1, "", "", "Money can be paid in, never out."),
+        (1, "", "", "A password has twelve different letters."),
+        (1, "", "", "A pass has twelve punched holes."),
+    ]);
+    let set = |members: &[&str]| members.iter().map(|member| (*member).to_owned()).collect::<Vec<_>>();
+    let synonyms = index.synonyms(&Synonyms {
+        sets: vec![set(&["refund", "money back", "退款"])],
+        one_way: vec![OneWay { from: "pass".to_owned(), to: set(&["password"]) }],
+    });
+    let search = |question: &str| -> Vec<u128> {
+        let found = index.search(question, Typing::Finished, &synonyms, 10).unwrap();
+        found.into_iter().map(|passage| passage.0.as_u128()).collect()
+    };
+    assert_eq!(search("refunded?"), [0, 1], "a phrase is found whole, and by inflections of the word");
+    assert_eq!(search("is my money back")[..2], [1, 0], "the words themselves come first");
+    assert_eq!(search("我要退款").len(), 2, "in another language");
+    assert_eq!(search("pass"), [4, 3]);
+    assert_eq!(search("password"), [3], "one way only");
+    let none = index.synonyms(&Synonyms::default());
+    assert!(index.search("退款", Typing::Finished, &none, 10).unwrap().is_empty());
+}
+
+#[test]
 fn a_heading_that_is_the_question_comes_first() {
     let index = index(&[
         (1, "Docs", "Limits of Resly", "Resly is limited: what Resly is limited by, Resly tells."),
@@ -122,9 +188,9 @@ fn of_passages_with_the_same_number_the_one_in_the_questions_language_comes_firs
 fn the_beginning_of_the_last_word_finds_only_when_it_is_being_typed() {
     let index = texts(&["Refunds take five days.", "The delivery is free."]);
     assert!(search(&index, "deliv").is_empty());
-    let found = index.search("five deliv", Typing::Unfinished, 5).unwrap();
+    let found = index.search("five deliv", Typing::Unfinished, &SynonymIndex::default(), 5).unwrap();
     assert_eq!(found.len(), 2);
-    assert!(index.search("deliv ", Typing::Unfinished, 5).unwrap().is_empty());
+    assert!(index.search("deliv ", Typing::Unfinished, &SynonymIndex::default(), 5).unwrap().is_empty());
 }
 
 #[test]
@@ -139,13 +205,13 @@ fn equal_passages_are_in_order_of_source_and_position_whatever_the_index_went_th
     let update = || WordsUpdate::open(&place, false).unwrap();
     update().add(&given[4..]).unwrap().commit().unwrap();
     update().add(&given[2..4]).unwrap().commit().unwrap();
-    update().delete(&[given[4].source_id]).unwrap().commit().unwrap();
+    update().delete(&[given[4].revision]).unwrap().commit().unwrap();
     let grown = update().add(&given[..2]).unwrap().commit().unwrap();
     for question in ["zebra", "zebras", "a zebra", "lino", "lion", "zerba"] {
         assert_eq!(search(&grown, question), search(&fresh, question), "{question}");
     }
     assert_eq!((grown.passages(), grown.sources.len()), (4, 3));
-    assert!(grown.has_exactly(&given[..4].iter().map(|passage| passage.source_id).collect()));
+    assert!(grown.has_exactly(&given[..4].iter().map(|passage| passage.revision).collect()));
     assert!(!grown.has_exactly(&HashSet::new()));
 }
 
@@ -155,10 +221,25 @@ fn a_state_stays_while_others_write_and_wipe() {
     let place = Place::Folder(folder.path().to_owned());
     let given = passages(&[(1, "", "", "A zebra."), (2, "", "", "A lion.")]);
     let before = WordsUpdate::open(&place, false).unwrap().add(&given).unwrap().commit().unwrap();
-    let after = WordsUpdate::open(&place, false).unwrap().delete(&[given[0].source_id]).unwrap().commit().unwrap();
+    let after = WordsUpdate::open(&place, false).unwrap().delete(&[given[0].revision]).unwrap().commit().unwrap();
     let wiped = WordsUpdate::open(&place, true).unwrap().commit().unwrap();
     assert_eq!([&before, &after, &wiped].map(|index| search(index, "zebra").len()), [1, 0, 0]);
     assert_eq!([&before, &after, &wiped].map(|index| search(index, "lion").len()), [1, 1, 0]);
+}
+
+#[test]
+fn files_that_an_earlier_state_was_read_from_are_not_checked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Folder(folder.path().to_owned());
+    let before = WordsUpdate::open(&place, false).unwrap().add(&passages(&[(1, "", "", "A zebra.")])).unwrap();
+    let before = before.commit().unwrap();
+    let mut files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let terms = files.find(|file| file.extension().is_some_and(|ending| ending == "term")).unwrap();
+    let mut bytes = std::fs::read(&terms).unwrap();
+    bytes[0] ^= 0xff;
+    std::fs::write(&terms, &bytes).unwrap();
+    assert!(WordsUpdate::open_since(&place, false, Some(&before)).is_ok());
+    assert!(matches!(WordsUpdate::open(&place, false).map(drop), Err(WordsError::Damaged(_))));
 }
 
 #[test]
@@ -224,4 +305,13 @@ mod any_word {
             }
         }
     }
+}
+
+#[test]
+fn typos_are_looked_for_in_the_first_unknown_words_of_a_question() {
+    let index = texts(&["Refunds and vouchers take five days."]);
+    let nonsense: Vec<String> = ('a'..='h').map(|letter| format!("x{letter}{letter}x")).collect();
+    let found = |count: usize| search(&index, &format!("{} refnuds vuochers", nonsense[..count].join(" ")));
+    assert_eq!(found(2), [0]);
+    assert!(found(8).is_empty());
 }

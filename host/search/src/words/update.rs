@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use resly_core::{id::SourceId, knowledge::PassageText};
+use resly_core::{id::RevisionId, knowledge::PassageText};
 use tantivy::{
     Index, IndexSettings, IndexWriter, TantivyDocument, Term,
     directory::{Directory, RamDirectory},
@@ -41,7 +41,7 @@ const SMALL_SEGMENT: u32 = 2000;
 pub struct WordsUpdate {
     index: Index,
     fields: Fields,
-    sources: Vec<SourceId>,
+    sources: Vec<RevisionId>,
     writer: Option<IndexWriter>,
     in_memory: Option<RamDirectory>,
     /// Held until the index is written and read again.
@@ -51,6 +51,12 @@ pub struct WordsUpdate {
 impl WordsUpdate {
     /// Opens an index, or makes an empty one. `wipe` deletes what is there.
     pub fn open(place: &Place, wipe: bool) -> Result<Self, WordsError> {
+        Self::open_since(place, wipe, None)
+    }
+
+    /// As [`WordsUpdate::open`], where `have` is an earlier state of the index: the files that it was read from are whole
+    /// and never change, so only those that came since are checked.
+    pub fn open_since(place: &Place, wipe: bool, have: Option<&WordIndex>) -> Result<Self, WordsError> {
         let (schema, fields) = schema();
         let folder = match place {
             Place::Memory => {
@@ -70,7 +76,7 @@ impl WordsUpdate {
         let exists = Index::exists(&directory).map_err(|error| WordsError::Index(error.to_string()))?;
         let (index, sources) = if exists {
             let index = Index::open(directory)?;
-            check(&index, &schema)?;
+            check(&index, &schema, have)?;
             let sources = segment::sources(&index, &fields)?;
             (index, sources)
         } else {
@@ -80,12 +86,12 @@ impl WordsUpdate {
     }
 
     /// The sources that the index holds, in order.
-    pub fn sources(&self) -> &[SourceId] {
+    pub fn sources(&self) -> &[RevisionId] {
         &self.sources
     }
 
     /// Deletes sources.
-    pub fn delete(mut self, sources: &[SourceId]) -> Result<Self, WordsError> {
+    pub fn delete(mut self, sources: &[RevisionId]) -> Result<Self, WordsError> {
         let field = self.fields.source;
         let writer = self.writer()?;
         for source in sources {
@@ -98,7 +104,7 @@ impl WordsUpdate {
     pub fn add(mut self, texts: &[PassageText]) -> Result<Self, WordsError> {
         let fields = self.fields.clone();
         let writer = self.writer()?;
-        for source in texts.chunk_by(|a, b| a.source_id == b.source_id) {
+        for source in texts.chunk_by(|a, b| a.revision == b.revision) {
             let language = terms::language(source);
             for passage in source {
                 writer.add_document(document(&fields, passage, language))?;
@@ -145,20 +151,28 @@ fn create(directory: Box<dyn Directory>, schema: Schema) -> Result<Index, WordsE
 }
 
 /// Whether an index is what this program writes, and whole.
-fn check(index: &Index, schema: &Schema) -> Result<(), WordsError> {
+fn check(index: &Index, schema: &Schema, have: Option<&WordIndex>) -> Result<(), WordsError> {
     let metas = index.load_metas()?;
     let written = !metas.segments.is_empty() || metas.payload.is_some();
     let found = metas.payload.unwrap_or_default();
     if written && (found != FORMAT || index.schema() != *schema) {
         return Err(WordsError::Format { found, expected: FORMAT });
     }
-    let damaged = index.validate_checksum()?;
-    if !damaged.is_empty() {
-        let mut files: Vec<String> = damaged.iter().map(|file| file.display().to_string()).collect();
-        files.sort();
-        return Err(WordsError::Damaged(files.join(", ")));
+    let directory = index.directory();
+    let written = directory.list_managed_files();
+    let mut damaged = Vec::new();
+    for file in segment::files(index)? {
+        // Of the files that a segment may have, few are written.
+        let unchecked = written.contains(&file) && have.is_none_or(|have| !have.files.contains(&file));
+        if unchecked && !directory.validate_checksum(&file).map_err(tantivy::TantivyError::from)? {
+            damaged.push(file.display().to_string());
+        }
     }
-    Ok(())
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    damaged.sort();
+    Err(WordsError::Damaged(damaged.join(", ")))
 }
 
 /// The lock of a folder, which the system gives back when this process ends, however it ends.
@@ -196,8 +210,8 @@ fn wipe(folder: &Path) -> std::io::Result<()> {
 
 fn document(fields: &Fields, passage: &PassageText, language: terms::Language) -> TantivyDocument {
     let mut document = TantivyDocument::default();
-    document.add_bytes(fields.source, passage.source_id.0.as_bytes());
-    let ids = [(fields.source_id, passage.source_id.0), (fields.passage_id, passage.id.0)];
+    document.add_bytes(fields.source, passage.revision.0.as_bytes());
+    let ids = [(fields.source_id, passage.revision.0), (fields.passage_id, passage.id.0)];
     for ([high, low], id) in ids {
         let (high_bits, low_bits) = id.as_u64_pair();
         document.add_u64(high, high_bits);

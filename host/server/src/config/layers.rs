@@ -80,6 +80,9 @@ pub static SETTINGS: &[Setting] = &[
     open("embedder", "embedder", "The embedding model's name"),
     secret("embedder_key", "The embedder's API key"),
     open("embedder_api", "embedder-api", "The API that the embedder's server speaks: openai (the default)"),
+    open("reranker_url", "reranker-url", "Base URL of a rerank API, with /v1; without it nothing is reranked"),
+    open("reranker", "reranker", "The reranking model's name"),
+    secret("reranker_key", "The reranker's API key"),
     open("embedder_dir", "embedder-dir", "A local embedding model's folder (not offered by this build)"),
     secret("master_key", "The vault's master key, as id:base64"),
     open("master_key_file", "master-key-file", "A file that holds the master key"),
@@ -112,8 +115,9 @@ pub static SETTINGS: &[Setting] = &[
     open("log_format", "log-format", "text (the default) or json, one object a line"),
 ];
 
-/// Variables with the prefix of settings that are none: the path of `resly.toml`, and the binary that tests run.
-const OTHERS: [&str; 2] = ["RESLY_CONFIG", "RESLY_BIN"];
+/// Variables with the prefix of settings that are none: the path of `resly.toml`, the binary that tests run, and the host and
+/// key of `resly knowledge`.
+const OTHERS: [&str; 4] = ["RESLY_CONFIG", "RESLY_BIN", "RESLY_URL", "RESLY_ADMIN_KEY"];
 
 /// Reads a variable. It is the process's environment, or a map in tests.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use ipnet::IpNet;
 use resly_core::connector::health::Schedule;
 use resly_http::edge::Limits;
-use resly_models::{EmbedderConfig, ModelConfig};
+use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
 use resly_vault::{MasterKeySource, MasterKeys};
 use secrecy::SecretString;
 use url::Url;
@@ -46,6 +46,8 @@ pub struct Config {
     pub history_tokens: Option<u64>,
     /// The embedder. The built-in one when it isn't set.
     pub embedder: Option<EmbedderConfig>,
+    /// The reranker. None when it isn't set.
+    pub reranker: Option<Endpoint>,
     pub master_key: Option<SecretString>,
     pub master_key_file: Option<PathBuf>,
     /// The operator's key, with which `resly vault` asks a running host.
@@ -141,6 +143,7 @@ impl Config {
                 text.parse().map_err(|_| format!("`{text}` is not a number of tokens such as 16000"))
             }),
             embedder: models::embedder(layers, mistakes),
+            reranker: models::reranker(layers, mistakes),
             master_key: layers.text("master_key").map(SecretString::from),
             master_key_file: layers.text("master_key_file").map(PathBuf::from),
             operator_key: layers.text("operator_key").map(SecretString::from),

@@ -1,4 +1,4 @@
-//! The settings of the language model and of the embedder.
+//! The settings of the language model, of the embedder and of the reranker.
 
 use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
 use secrecy::SecretString;
@@ -18,6 +18,10 @@ pub fn embedder(layers: &Layers, mistakes: &mut Vec<String>) -> Option<EmbedderC
     let provider = layers.parsed("embedder_api", mistakes, str::parse).unwrap_or_default();
     let endpoint = endpoint(layers, mistakes, "embedder_url", "embedder", "embedder_key")?;
     Some(EmbedderConfig { provider, endpoint })
+}
+
+pub fn reranker(layers: &Layers, mistakes: &mut Vec<String>) -> Option<Endpoint> {
+    endpoint(layers, mistakes, "reranker_url", "reranker", "reranker_key")
 }
 
 fn endpoint(

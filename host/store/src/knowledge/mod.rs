@@ -1,23 +1,38 @@
-//! Knowledge: sources, passages and their vectors.
+//! Knowledge: sources, passages and their vectors. `sources.rs` finds sources, `revise.rs` changes their content, `documents.rs`
+//! adds documents that are read later, and `queue.rs` has those that wait.
 //!
 //! The host's own search, in `search`, reads them from here. The full-text columns beside them are for those who
 //! query the database themselves.
 
+mod documents;
+mod queue;
+mod revise;
+mod sources;
+
 use async_trait::async_trait;
 use resly_core::{
-    boxed,
     error::StoreError,
-    id::{OrganizationId, PassageId, SourceId},
+    id::{OrganizationId, PassageId, RevisionId, SourceId},
     knowledge::{
-        AddSourceError, KnowledgeStore, NewPassage, NewSource, Passage, PassageText, Source, SourceSize, StoredVector,
+        AddSourceError, KnowledgeStore, NewPassage, NewSource, Passage, PassageText, RevisionSize, Source, StoredVector,
+        Synonyms,
     },
     meter::Meter,
     time::{Period, Timestamp},
 };
 
+use self::sources::SourceRow;
+pub use self::{
+    documents::{EnqueueError, Enqueued, NewDocument, StoredDocument, WaitingLimits},
+    queue::{DueSource, ReadResult},
+    revise::{ChangedBy, FinishedRead, SourceChange},
+    sources::{PageVersion, StoredSource},
+};
+pub(crate) use self::{queue::count_burnt, revise::revise, sources::hash};
 use crate::{
     Store,
     billing::{self, Kind},
+    columns::select,
     error::{OperationError, failed, unexpected},
     log_budget,
     sql::{Conn, execute, row, rows},
@@ -37,11 +52,13 @@ fn from_bytes(bytes: &[u8]) -> Vec<f32> {
 
 async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), OperationError<AddSourceError>> {
     let (organization, now) = (source.organization, source.created_at);
-    execute!(
+    let inserted = execute!(
         db,
         "INSERT INTO knowledge_sources
-             (id, organization_id, title, url, content_type, text, embedder, chunks, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             (id, organization_id, title, url, content_type, text, embedder, chunks, created_at, kind, status, identity,
+              given_title, revision, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'text', 'ready', $10, $3, $1, $9)
+         ON CONFLICT (organization_id, identity) WHERE identity IS NOT NULL DO NOTHING",
         Id(source.id.0),
         Id(organization.0),
         Text(&source.title),
@@ -50,38 +67,86 @@ async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), OperationError
         Text(&source.text),
         source.embedder.as_str(),
         Count(source.passages.len() as u64),
-        Time(now)
+        Time(now),
+        source.identity.as_deref().map(Text)
     )?;
-    for (position, passage) in (0_i64..).zip(&source.passages) {
-        execute!(
-            db,
-            "INSERT INTO passages
-                 (id, organization_id, source_id, position, title, section, text, embedder, vector)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            Id(passage.id.0),
-            Id(organization.0),
-            Id(source.id.0),
-            position,
-            Text(&source.title),
-            Text(&passage.section),
-            Text(&passage.text),
-            source.embedder.as_str(),
-            to_bytes(&passage.vector)
-        )?;
+    if inserted == 0 {
+        return Err(OperationError::Refused(AddSourceError::Exists));
     }
-    let passage = |passage: &NewPassage| passage.text.len() + passage.section.len() + 4 * passage.vector.len();
-    let bytes = source.text.len() + source.passages.iter().map(passage).sum::<usize>();
+    let at = PassagePlace { organization, source: source.id, title: &source.title, embedder: &source.embedder };
+    for (position, passage) in (0_i64..).zip(&source.passages) {
+        insert_passage(db, at, position, passage).await?;
+    }
+    let bytes = source.text.len() + source.passages.iter().map(passage_bytes).sum::<usize>();
     log_budget::add_source(db, organization, bytes, now).await?;
     bump(db, organization).await?;
-    let quantity = source.passages.len() as u64;
+    count_embeddings(db, organization, source.id, source.passages.len() as u64, now).await
+}
+
+/// What the passages of one revision share.
+#[derive(Clone, Copy)]
+struct PassagePlace<'s> {
+    organization: OrganizationId,
+    source: SourceId,
+    title: &'s str,
+    embedder: &'s str,
+}
+
+async fn insert_passage(
+    db: &mut Conn<'_>,
+    at: PassagePlace<'_>,
+    position: i64,
+    passage: &NewPassage,
+) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "INSERT INTO passages
+             (id, organization_id, source_id, position, title, section, text, embedder, vector)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        Id(passage.id.0),
+        Id(at.organization.0),
+        Id(at.source.0),
+        position,
+        Text(at.title),
+        Text(&passage.section),
+        Text(&passage.text),
+        at.embedder,
+        to_bytes(&passage.vector)
+    )
+    .map(drop)
+}
+
+fn passage_bytes(passage: &NewPassage) -> usize {
+    passage.text.len() + passage.section.len() + 4 * passage.vector.len()
+}
+
+/// Counts what was embedded, and bills it.
+async fn count_embeddings(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    source: SourceId,
+    quantity: u64,
+    now: Timestamp,
+) -> Result<(), OperationError<AddSourceError>> {
+    count_ingest(db, organization, source, Meter::Embeddings, quantity, now).await.map_err(limit_only)
+}
+
+/// Counts what reading a source used of a meter, and bills it.
+async fn count_ingest(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    source: SourceId,
+    meter: Meter,
+    quantity: u64,
+    now: Timestamp,
+) -> Result<(), OperationError<Refusal>> {
     if quantity == 0 {
         return Ok(());
     }
-    usage::count(db, organization, Meter::Embeddings, quantity, now).await.map_err(limit_only)?;
-    let (subject, period) = (Some(source.id.0), Time(Period::containing(now).start));
+    usage::count(db, organization, meter, quantity, now).await?;
+    let (subject, period) = (Some(source.0), Time(Period::containing(now).start));
     let quantity = i64::try_from(quantity).unwrap_or(i64::MAX);
-    billing::enter(db, organization, Kind::Ingest, Meter::Embeddings, quantity, subject, period, now).await?;
-    Ok(())
+    Ok(billing::enter(db, organization, Kind::Ingest, meter, quantity, subject, period, now).await?)
 }
 
 /// Only messages depend on a subscription, so a source is refused by a limit or not at all.
@@ -96,19 +161,9 @@ fn limit_only(halt: OperationError<Refusal>) -> OperationError<AddSourceError> {
     }
 }
 
-async fn bump(db: &mut Conn<'_>, organization: OrganizationId) -> Result<(), sqlx::Error> {
+pub(crate) async fn bump(db: &mut Conn<'_>, organization: OrganizationId) -> Result<(), sqlx::Error> {
     execute!(db, "UPDATE organizations SET knowledge_version = knowledge_version + 1 WHERE id = $1", Id(organization.0))
         .map(drop)
-}
-
-#[derive(sqlx_macros::FromRow)]
-struct SourceRow {
-    id: Id,
-    title: String,
-    url: Option<String>,
-    content_type: String,
-    chunks: Count,
-    created_at: Time,
 }
 
 #[derive(sqlx_macros::FromRow)]
@@ -124,17 +179,24 @@ struct PassageRow {
 #[derive(sqlx_macros::FromRow)]
 struct TextRow {
     id: Id,
-    source_id: Id,
+    revision: Id,
     position: Count,
     title: String,
     section: String,
     text: String,
 }
 
-/// The passages of a list of sources, in their order.
-macro_rules! of_sources {
-    ($list_and_more:literal) => {
-        concat!("WHERE organization_id = $1 AND source_id IN ", $list_and_more, " ORDER BY source_id, position")
+/// The passages of a list of revisions, in their order.
+macro_rules! of_revisions {
+    ($columns:literal, $list_and_more:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM knowledge_sources s JOIN passages p ON p.source_id = s.id
+             WHERE s.organization_id = $1 AND s.revision IN ",
+            $list_and_more,
+            " ORDER BY s.revision, p.position"
+        )
     };
 }
 
@@ -159,20 +221,11 @@ impl KnowledgeStore for Store {
         let found = rows!(
             db,
             SourceRow,
-            "SELECT id, title, url, content_type, chunks, created_at FROM knowledge_sources
-             WHERE organization_id = $1 ORDER BY created_at DESC, id DESC",
+            select!(source, "FROM knowledge_sources WHERE organization_id = $1 ORDER BY created_at DESC, id DESC"),
             Id(organization.0)
         )
         .map_err(failed(doing))?;
-        let source = |row: SourceRow| Source {
-            id: SourceId(row.id.0),
-            title: row.title,
-            url: row.url,
-            content_type: row.content_type,
-            chunks: u32::try_from(row.chunks.0).unwrap_or(u32::MAX),
-            created_at: row.created_at.0,
-        };
-        Ok(found.into_iter().map(source).collect())
+        found.into_iter().map(SourceRow::source).collect::<Result<_, _>>().map_err(failed(doing))
     }
 
     async fn delete_source(
@@ -198,6 +251,29 @@ impl KnowledgeStore for Store {
         .await
     }
 
+    async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError> {
+        let doing = "read the synonyms";
+        let mut db = self.reader(doing).await?;
+        let found =
+            row!(db, (Option<Json<Synonyms>>,), "SELECT synonyms FROM organizations WHERE id = $1", Id(organization.0));
+        Ok(found.map_err(failed(doing))?.and_then(|(synonyms,)| synonyms).map(|found| found.0).unwrap_or_default())
+    }
+
+    async fn set_synonyms(&self, organization: OrganizationId, synonyms: Synonyms) -> Result<(), StoreError> {
+        self.write("change the synonyms", move |mut db| {
+            Box::pin(async move {
+                execute!(
+                    db,
+                    "UPDATE organizations SET synonyms = $2 WHERE id = $1",
+                    Id(organization.0),
+                    Json(&synonyms)
+                )?;
+                Ok(bump(&mut db, organization).await?)
+            })
+        })
+        .await
+    }
+
     async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError> {
         let doing = "read the knowledge's version";
         let mut db = self.reader(doing).await?;
@@ -205,18 +281,18 @@ impl KnowledgeStore for Store {
         Ok(found.map_err(failed(doing))?.map_or(0, |(version,)| version.0))
     }
 
-    async fn source_sizes(&self, organization: OrganizationId) -> Result<Vec<SourceSize>, StoreError> {
+    async fn revisions(&self, organization: OrganizationId) -> Result<Vec<RevisionSize>, StoreError> {
         let doing = "count the sources' passages";
         let mut db = self.reader(doing).await?;
         let found = rows!(
             db,
             (Id, Count),
-            "SELECT id, chunks FROM knowledge_sources WHERE organization_id = $1 ORDER BY id",
+            "SELECT revision, chunks FROM knowledge_sources WHERE organization_id = $1 ORDER BY revision",
             Id(organization.0)
         )
         .map_err(failed(doing))?;
-        let size = |(id, chunks): (Id, Count)| SourceSize {
-            id: SourceId(id.0),
+        let size = |(id, chunks): (Id, Count)| RevisionSize {
+            id: RevisionId(id.0),
             passages: u32::try_from(chunks.0).unwrap_or(u32::MAX),
         };
         Ok(found.into_iter().map(size).collect())
@@ -225,24 +301,24 @@ impl KnowledgeStore for Store {
     async fn load_texts(
         &self,
         organization: OrganizationId,
-        sources: &[SourceId],
+        revisions: &[RevisionId],
     ) -> Result<Vec<PassageText>, StoreError> {
         let doing = "load the passages of sources";
         let mut db = self.reader(doing).await?;
         let sql = db.pick(
-            concat!(
-                "SELECT id, source_id, position, title, section, text FROM passages ",
-                of_sources!("(SELECT value FROM json_each($2))")
+            of_revisions!(
+                "p.id, s.revision, p.position, p.title, p.section, p.text",
+                "(SELECT value FROM json_each($2))"
             ),
-            concat!(
-                "SELECT id, source_id, position, title, section, text FROM passages ",
-                of_sources!("(SELECT value::uuid FROM jsonb_array_elements_text($2))")
+            of_revisions!(
+                "p.id, s.revision, p.position, p.title, p.section, p.text",
+                "(SELECT value::uuid FROM jsonb_array_elements_text($2))"
             ),
         );
-        let found = rows!(db, TextRow, sql, Id(organization.0), Json(sources)).map_err(failed(doing))?;
+        let found = rows!(db, TextRow, sql, Id(organization.0), Json(revisions)).map_err(failed(doing))?;
         let text = |row: TextRow| PassageText {
             id: PassageId(row.id.0),
-            source_id: SourceId(row.source_id.0),
+            revision: RevisionId(row.revision.0),
             position: row.position.0,
             title: row.title,
             section: row.section,
@@ -255,24 +331,21 @@ impl KnowledgeStore for Store {
         &self,
         organization: OrganizationId,
         embedder: &str,
-        sources: &[SourceId],
+        revisions: &[RevisionId],
     ) -> Result<Vec<StoredVector>, StoreError> {
         let doing = "load the vectors";
         let mut db = self.reader(doing).await?;
         let sql = db.pick(
-            concat!(
-                "SELECT source_id, id, vector FROM passages ",
-                of_sources!("(SELECT value FROM json_each($2)) AND embedder = $3")
-            ),
-            concat!(
-                "SELECT source_id, id, vector FROM passages ",
-                of_sources!("(SELECT value::uuid FROM jsonb_array_elements_text($2)) AND embedder = $3")
+            of_revisions!("s.revision, p.id, p.vector", "(SELECT value FROM json_each($2)) AND p.embedder = $3"),
+            of_revisions!(
+                "s.revision, p.id, p.vector",
+                "(SELECT value::uuid FROM jsonb_array_elements_text($2)) AND p.embedder = $3"
             ),
         );
         let found =
-            rows!(db, (Id, Id, Vec<u8>), sql, Id(organization.0), Json(sources), embedder).map_err(failed(doing))?;
-        let vector = |(source, id, bytes): (Id, Id, Vec<u8>)| StoredVector {
-            source_id: SourceId(source.0),
+            rows!(db, (Id, Id, Vec<u8>), sql, Id(organization.0), Json(revisions), embedder).map_err(failed(doing))?;
+        let vector = |(revision, id, bytes): (Id, Id, Vec<u8>)| StoredVector {
+            revision: RevisionId(revision.0),
             passage: PassageId(id.0),
             vector: from_bytes(&bytes),
         };
@@ -297,22 +370,5 @@ impl KnowledgeStore for Store {
             score: 0.0,
         };
         Ok(found.into_iter().map(passage).collect())
-    }
-}
-
-impl Store {
-    /// A source's text, as it was added; `None` when the organization has no such source.
-    #[boxed]
-    pub async fn source_text(&self, organization: OrganizationId, id: SourceId) -> Result<Option<String>, StoreError> {
-        let doing = "read a source";
-        let mut db = self.reader(doing).await?;
-        let found = row!(
-            db,
-            (String,),
-            "SELECT text FROM knowledge_sources WHERE id = $1 AND organization_id = $2",
-            Id(id.0),
-            Id(organization.0)
-        );
-        Ok(found.map_err(failed(doing))?.map(|(text,)| text))
     }
 }

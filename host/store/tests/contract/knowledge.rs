@@ -5,8 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use resly_core::{
     error::EmbedError,
-    id::{OrganizationId, PassageId, SourceId},
-    knowledge::{AddSourceError, EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, Retriever, SourceSize},
+    id::{OrganizationId, PassageId, RevisionId, SourceId},
+    knowledge::{
+        AddSourceError, EmbedAs, Embedder, KnowledgeStore, NewPassage, NewSource, OneWay, Retriever, RevisionSize,
+        Synonyms,
+    },
     meter::Meter,
     testing::{ManualClock, SequenceRandom},
 };
@@ -18,12 +21,13 @@ use crate::{
     both,
 };
 
-fn source(organization: OrganizationId, title: &str, texts: &[&str]) -> NewSource {
+pub fn source(organization: OrganizationId, title: &str, texts: &[&str]) -> NewSource {
     NewSource {
         id: SourceId(uuid()),
         organization,
         title: title.to_owned(),
         url: Some("https://docs.example/a".to_owned()),
+        identity: None,
         content_type: "text/markdown".to_owned(),
         text: texts.join("\n\n"),
         embedder: "test".to_owned(),
@@ -32,7 +36,7 @@ fn source(organization: OrganizationId, title: &str, texts: &[&str]) -> NewSourc
     }
 }
 
-fn passage(text: &str) -> NewPassage {
+pub fn passage(text: &str) -> NewPassage {
     let vector = vec![1.0, -0.5, f32::MIN_POSITIVE];
     NewPassage { id: PassageId(uuid()), section: "Billing".to_owned(), text: text.to_owned(), vector }
 }
@@ -91,6 +95,39 @@ const QUESTIONS: [(&str, &[u128]); 9] = [
 ];
 
 both! {
+    async fn synonyms_are_replaced_whole_and_raise_the_version(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let stranger = organization(&store, &[]).await;
+        assert_eq!(store.synonyms(org).await.unwrap(), Synonyms::default());
+        let synonyms = Synonyms {
+            sets: vec![vec!["refund".to_owned(), "money \"back\"".to_owned(), "退款".to_owned()]],
+            one_way: vec![OneWay { from: "pass".to_owned(), to: vec!["password".to_owned()] }],
+        };
+        store.set_synonyms(org, synonyms.clone()).await.unwrap();
+        assert_eq!(store.synonyms(org).await.unwrap(), synonyms);
+        assert_eq!(store.knowledge_version(org).await.unwrap(), 1);
+        assert_eq!(store.synonyms(stranger).await.unwrap(), Synonyms::default());
+        assert_eq!(store.knowledge_version(stranger).await.unwrap(), 0);
+        store.set_synonyms(org, Synonyms::default()).await.unwrap();
+        assert_eq!(store.synonyms(org).await.unwrap(), Synonyms::default());
+        assert_eq!(store.knowledge_version(org).await.unwrap(), 2);
+    }
+
+    async fn synonyms_are_searched_on_both_stores_alike(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let mut new = source(org, "Hilfe", &["Die Erstattung kommt auf das Konto.", "Eine Rückgabe ist möglich."]);
+        new.passages.iter_mut().for_each(|passage| passage.vector = Vec::new());
+        store.add_source(new.clone()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, random) = (Arc::new(ManualClock::default()), Arc::new(SequenceRandom::default()));
+        let library = Library::new(Arc::new(store), Arc::new(Letters), folder.path().to_owned(), clock, random);
+        assert!(library.retrieve(org, "Kohle", 6).await.unwrap().is_empty());
+        let one_way = vec![OneWay { from: "Kohle".to_owned(), to: vec!["Erstattungen".to_owned()] }];
+        library.set_synonyms(org, Synonyms { sets: Vec::new(), one_way }).await.unwrap();
+        let found = library.retrieve(org, "wo ist meine kohle", 6).await.unwrap();
+        assert_eq!(found.iter().map(|passage| passage.id).collect::<Vec<_>>(), [new.passages[0].id]);
+    }
+
     async fn a_source_is_stored_counted_found_and_deleted(backend: Backend) {
         let (store, org) = backend.with(&[(Meter::Embeddings, 3)]).await;
         let stranger = organization(&store, &[]).await;
@@ -109,16 +146,16 @@ both! {
         assert_eq!((listed.len(), listed[0].chunks, listed[0].id), (1, 2, new.id));
         backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
 
-        let vectors = store.load_vectors(org, "test", &[new.id]).await.unwrap();
+        let vectors = store.load_vectors(org, "test", &[RevisionId(new.id.0)]).await.unwrap();
         assert_eq!(vectors.len(), 2);
         assert_eq!(vectors[0].vector, new.passages[0].vector);
-        assert!(store.load_vectors(org, "other", &[new.id]).await.unwrap().is_empty());
-        let texts = store.load_texts(org, &[new.id]).await.unwrap();
+        assert!(store.load_vectors(org, "other", &[RevisionId(new.id.0)]).await.unwrap().is_empty());
+        let texts = store.load_texts(org, &[RevisionId(new.id.0)]).await.unwrap();
         let found: Vec<_> = texts.iter().map(|text| (text.id, text.position, text.text.as_str())).collect();
         let ids: Vec<_> = new.passages.iter().map(|passage| passage.id).collect();
         assert_eq!(found, [(ids[0], 0, "Money is returned in five days."), (ids[1], 1, "Shipping is free.\u{fffd}")]);
         assert_eq!((texts[0].title.as_str(), texts[0].section.as_str()), ("Refunds", "Billing"));
-        assert_eq!(store.source_sizes(org).await.unwrap(), [SourceSize { id: new.id, passages: 2 }]);
+        assert_eq!(store.revisions(org).await.unwrap(), [RevisionSize { id: RevisionId(new.id.0), passages: 2 }]);
         let found = store.load_passages(org, &ids).await.unwrap();
         assert_eq!(found.len(), 2);
         let first = found.iter().find(|passage| passage.id == ids[0]).unwrap();
@@ -127,21 +164,21 @@ both! {
         assert!(store.load_passages(org, &[]).await.unwrap().is_empty());
 
         assert!(store.load_passages(stranger, &ids).await.unwrap().is_empty());
-        assert!(store.load_vectors(stranger, "test", &[new.id]).await.unwrap().is_empty());
-        assert!(store.load_texts(stranger, &[new.id]).await.unwrap().is_empty());
-        assert!(store.source_sizes(stranger).await.unwrap().is_empty());
+        assert!(store.load_vectors(stranger, "test", &[RevisionId(new.id.0)]).await.unwrap().is_empty());
+        assert!(store.load_texts(stranger, &[RevisionId(new.id.0)]).await.unwrap().is_empty());
+        assert!(store.revisions(stranger).await.unwrap().is_empty());
         assert!(store.list_sources(stranger).await.unwrap().is_empty());
         // Neither database's texts hold U+0000.
         let text = new.text.replace('\0', "\u{fffd}");
-        assert_eq!(store.source_text(org, new.id).await.unwrap(), Some(text));
-        assert_eq!(store.source_text(stranger, new.id).await.unwrap(), None);
+        assert_eq!(store.find_source(org, new.id).await.unwrap().unwrap().text, text);
+        assert!(store.find_source(stranger, new.id).await.unwrap().is_none());
         assert!(!store.delete_source(stranger, new.id, at(1)).await.unwrap());
 
         assert!(store.delete_source(org, new.id, at(1)).await.unwrap());
         assert!(!store.delete_source(org, new.id, at(1)).await.unwrap());
         assert_eq!(store.knowledge_version(org).await.unwrap(), 2);
-        assert!(store.source_sizes(org).await.unwrap().is_empty());
-        assert!(store.load_texts(org, &[new.id]).await.unwrap().is_empty());
+        assert!(store.revisions(org).await.unwrap().is_empty());
+        assert!(store.load_texts(org, &[RevisionId(new.id.0)]).await.unwrap().is_empty());
         assert!(store.load_passages(org, &ids).await.unwrap().is_empty());
         assert_eq!(used(&store, org, Meter::Embeddings).await, 2, "what was embedded stays counted");
         store.add_source(source(org, "Empty", &[])).await.unwrap();
@@ -154,8 +191,8 @@ both! {
             store.add_source(new.clone()).await.unwrap();
         }
         given.sort_by_key(|new| new.id);
-        let ids: Vec<_> = given.iter().map(|new| new.id).collect();
-        let sizes = store.source_sizes(org).await.unwrap();
+        let ids: Vec<_> = given.iter().map(|new| RevisionId(new.id.0)).collect();
+        let sizes = store.revisions(org).await.unwrap();
         assert_eq!(sizes.iter().map(|size| size.id).collect::<Vec<_>>(), ids);
         let expected: Vec<_> = given.iter().flat_map(|new| new.passages.iter().map(|passage| passage.id)).collect();
         let texts = store.load_texts(org, &ids).await.unwrap();

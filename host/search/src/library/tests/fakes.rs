@@ -10,7 +10,9 @@ use std::{
 };
 
 use resly_core::{
-    knowledge::{PassageText, Source, SourceSize, StoredVector},
+    error::EmbedError,
+    id::RevisionId,
+    knowledge::{AddSourceError, NewPassage, NewSource, PassageText, RevisionSize, Source, StoredVector},
     meter::{LimitLevel, LimitReached, Meter},
     testing::{ManualClock, SequenceRandom},
     time::Timestamp,
@@ -24,6 +26,7 @@ use super::super::*;
 pub struct Fake {
     pub sources: Mutex<Vec<NewSource>>,
     pub versions: Mutex<BTreeMap<OrganizationId, u64>>,
+    pub synonyms: Mutex<Synonyms>,
     pub asked: [AtomicUsize; 4],
     pub full: AtomicBool,
     pub down: AtomicBool,
@@ -37,6 +40,7 @@ impl Default for Fake {
         Self {
             sources: Mutex::default(),
             versions: Mutex::default(),
+            synonyms: Mutex::default(),
             asked: Default::default(),
             full: AtomicBool::new(false),
             down: AtomicBool::new(false),
@@ -101,15 +105,26 @@ impl KnowledgeStore for Fake {
         Ok(sources.len() < before)
     }
 
+    async fn synonyms(&self, _: OrganizationId) -> Result<Synonyms, StoreError> {
+        Ok(self.synonyms.lock().unwrap().clone())
+    }
+
+    async fn set_synonyms(&self, organization: OrganizationId, synonyms: Synonyms) -> Result<(), StoreError> {
+        *self.synonyms.lock().unwrap() = synonyms;
+        self.bump(organization);
+        Ok(())
+    }
+
     async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError> {
         self.count(VERSION);
         Ok(self.versions.lock().unwrap().get(&organization).copied().unwrap_or(0))
     }
 
-    async fn source_sizes(&self, organization: OrganizationId) -> Result<Vec<SourceSize>, StoreError> {
+    async fn revisions(&self, organization: OrganizationId) -> Result<Vec<RevisionSize>, StoreError> {
         let sources = self.sources.lock().unwrap();
         let own = sources.iter().filter(|source| source.organization == organization);
-        let size = |source: &NewSource| SourceSize { id: source.id, passages: source.passages.len() as u32 };
+        let size =
+            |source: &NewSource| RevisionSize { id: RevisionId(source.id.0), passages: source.passages.len() as u32 };
         let mut sizes: Vec<_> = own.map(size).collect();
         sizes.sort_by_key(|size| size.id);
         Ok(sizes)
@@ -118,7 +133,7 @@ impl KnowledgeStore for Fake {
     async fn load_texts(
         &self,
         organization: OrganizationId,
-        sources: &[SourceId],
+        revisions: &[RevisionId],
     ) -> Result<Vec<PassageText>, StoreError> {
         self.count(TEXTS);
         if self.down.load(Ordering::Relaxed) {
@@ -126,11 +141,11 @@ impl KnowledgeStore for Fake {
         }
         drop(self.gate.acquire().await.unwrap());
         let mut own = self.passages(organization);
-        own.retain(|(source, _)| sources.contains(&source.id));
+        own.retain(|(source, _)| revisions.contains(&RevisionId(source.id.0)));
         own.sort_by_key(|(source, passage)| (source.id, passage.id));
         let text = |(position, (source, passage)): (u64, (NewSource, NewPassage))| PassageText {
             id: passage.id,
-            source_id: source.id,
+            revision: RevisionId(source.id.0),
             position,
             title: source.title,
             section: passage.section,
@@ -143,14 +158,14 @@ impl KnowledgeStore for Fake {
         &self,
         organization: OrganizationId,
         embedder: &str,
-        sources: &[SourceId],
+        revisions: &[RevisionId],
     ) -> Result<Vec<StoredVector>, StoreError> {
         self.count(VECTORS);
         let mut own = self.passages(organization);
-        own.retain(|(source, _)| source.embedder == embedder && sources.contains(&source.id));
+        own.retain(|(source, _)| source.embedder == embedder && revisions.contains(&RevisionId(source.id.0)));
         own.sort_by_key(|(source, passage)| (source.id, passage.id));
         let vector = |(source, passage): (NewSource, NewPassage)| StoredVector {
-            source_id: source.id,
+            revision: RevisionId(source.id.0),
             passage: passage.id,
             vector: passage.vector,
         };
@@ -180,6 +195,7 @@ impl KnowledgeStore for Fake {
 #[derive(Default)]
 pub struct Topics {
     pub down: AtomicBool,
+    pub lexical: AtomicBool,
     pub batches: Mutex<Vec<usize>>,
 }
 
@@ -191,6 +207,10 @@ impl Embedder for Topics {
 
     fn floor(&self) -> f32 {
         0.5
+    }
+
+    fn is_lexical(&self) -> bool {
+        self.lexical.load(Ordering::Relaxed)
     }
 
     async fn embed(&self, texts: &[String], _: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError> {
@@ -261,7 +281,7 @@ pub fn open(
 }
 
 pub fn text(title: &str, text: &str) -> NewText {
-    NewText { title: title.into(), text: text.into(), content_type: "text/markdown".into(), url: None }
+    NewText { title: title.into(), text: text.into(), content_type: "text/markdown".into(), url: None, identity: None }
 }
 
 pub async fn titles(library: &Library, organization: OrganizationId, query: &str) -> Vec<String> {
@@ -282,6 +302,7 @@ pub fn store_only(setup: &Setup, title: &str, words: &str) {
         organization: ORG,
         title: title.to_owned(),
         url: None,
+        identity: None,
         content_type: "text/plain".to_owned(),
         text: words.to_owned(),
         embedder: "topics".to_owned(),

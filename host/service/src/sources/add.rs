@@ -1,21 +1,10 @@
-//! Adds to what an organization knows.
+//! Adds a text.
 
 use resly_core::{boxed, id::OrganizationId};
-use resly_search::{AddError, Added, Library, NewText, chunk::Chunk};
+use resly_search::{Added, Library, NewText, chunk::Chunk};
 
+use super::{SourceError, check};
 use crate::{App, FieldError};
-
-/// Characters of a title.
-const TITLE: usize = 300;
-
-/// Why a source wasn't added.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    #[error("{} mistakes in what was sent", .0.len())]
-    Invalid(Vec<FieldError>),
-    #[error(transparent)]
-    Add(#[from] AddError),
-}
 
 /// A text to know.
 pub struct NewSource {
@@ -28,9 +17,10 @@ pub struct NewSource {
 }
 
 /// A source that was checked and cut into passages.
+#[derive(Clone)]
 pub struct ChunkedSource {
-    text: NewText,
-    chunks: Vec<Chunk>,
+    pub(super) text: NewText,
+    pub(super) chunks: Vec<Chunk>,
 }
 
 impl NewSource {
@@ -44,9 +34,7 @@ impl NewSource {
     fn check(self) -> Result<NewText, SourceError> {
         let Self { title, text, content_type, url } = self;
         let mut mistakes = Vec::new();
-        if title.trim().is_empty() || title.chars().count() > TITLE {
-            mistakes.push(FieldError::new("title", format!("1 to {TITLE} characters are expected")));
-        }
+        check::title(&title, &mut mistakes);
         if text.trim().is_empty() {
             mistakes.push(FieldError::new("text", "it is empty"));
         }
@@ -55,19 +43,14 @@ impl NewSource {
         if !matches!(media, "text/plain" | "text/markdown") {
             mistakes.push(FieldError::new("content_type", "`text/plain` or `text/markdown` is expected"));
         }
-        // The parser takes line breaks out; citations show the text as it is.
-        let fits = |text: &str| {
-            let url = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-            url && !text.chars().any(char::is_control)
-        };
-        if url.as_deref().is_some_and(|url| !fits(url)) {
-            mistakes.push(FieldError::new("url", "an http or https URL without control characters is expected"));
+        if let Some(url) = &url {
+            check::url(url, &mut mistakes);
         }
         if !mistakes.is_empty() {
             return Err(SourceError::Invalid(mistakes));
         }
         let text = text.trim_start_matches('\u{feff}').to_owned();
-        Ok(NewText { title, text, content_type: media.to_owned(), url })
+        Ok(NewText { title, text, content_type: media.to_owned(), url, identity: None })
     }
 }
 

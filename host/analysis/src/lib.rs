@@ -140,6 +140,11 @@ pub fn analyze(text: &str, language: Language) -> Vec<Token> {
     tokens.finish()
 }
 
+/// Whether a token is of a script that sets no spaces between words.
+pub fn is_unspaced(token: &str) -> bool {
+    token.chars().next().is_some_and(|c| matches!(class(c), Class::Unspaced(_)))
+}
+
 fn run_end(text: &str, start: usize, belongs: impl Fn(Class) -> bool) -> usize {
     text[start..].find(|c| !belongs(class(c))).map_or(text.len(), |length| start + length)
 }

@@ -1,8 +1,8 @@
-//! Prints the tokens of a text: `cargo run --release -p resly-search --example analyze -- "Wi-Fi im Hotel" de`
+//! Prints the tokens of a text: `cargo run --release -p resly-analysis --example analyze -- "Wi-Fi im Hotel" de`
 
 #![expect(clippy::print_stdout, reason = "a tool for a terminal")]
 
-use resly_search::analysis::{Language, analyze, detect, is_stop};
+use resly_analysis::{Language, analyze, detect, is_stop};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);

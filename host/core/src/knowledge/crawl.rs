@@ -1,0 +1,212 @@
+//! A crawl: a site whose pages are sources. Its bounds, its state, and the site's rules for crawlers (RFC 9309).
+
+use serde::{Deserialize, Serialize};
+
+use super::document::Robots;
+use crate::{id::CrawlId, time::Timestamp};
+
+/// The longest wait between two requests that a site's rules can ask for, in seconds.
+const MOST_DELAY_S: u32 = 10;
+/// Rules of a site that are kept.
+const MOST_RULES: usize = 1000;
+/// Bytes of a rule.
+const LONGEST_RULE: usize = 2048;
+
+/// What a crawl may read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrawlSettings {
+    /// Links that are followed from the start, or from a page of a sitemap.
+    pub depth: u32,
+    pub most_pages: u32,
+    /// Bytes that one run may fetch.
+    pub most_bytes: u64,
+    /// Beginnings of paths. Where there are some, a page has one of them.
+    pub include: Vec<String>,
+    /// Beginnings of paths that no page has.
+    pub exclude: Vec<String>,
+    /// Besides those that the site's rules name.
+    pub sitemap: Option<String>,
+    pub refresh_every_s: Option<u32>,
+}
+
+impl CrawlSettings {
+    /// Whether a page of this path may be read.
+    pub fn includes(&self, path: &str) -> bool {
+        let any = |prefixes: &[String]| prefixes.iter().any(|prefix| path.starts_with(prefix.as_str()));
+        (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
+    }
+}
+
+/// The state of a crawl.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CrawlStatus {
+    /// A run is about to begin.
+    Queued,
+    Running,
+    /// The newest run has ended.
+    Done,
+    /// The newest run could not go on. What is known stays.
+    Failed,
+}
+
+/// The state of a page in the newest run that found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CrawledPageState {
+    /// It isn't read yet.
+    Found,
+    /// It is a source.
+    Ready,
+    /// It could not be asked for. What was known of it stays.
+    Failed,
+    /// It is no source, for a reason.
+    Skipped,
+}
+
+/// Pages of the newest run, by their states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CrawlCounts {
+    pub found: u64,
+    pub ready: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    /// Links beyond `most_pages`, each time that a page has one.
+    pub left_out: u64,
+}
+
+/// A crawl as an admin sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crawl {
+    pub id: CrawlId,
+    pub url: String,
+    pub settings: CrawlSettings,
+    pub status: CrawlStatus,
+    /// Why the newest run could not go on, or waits.
+    pub failure: Option<String>,
+    /// The number of the newest run; 0 before the first.
+    pub run: u64,
+    /// Bytes that the newest run fetched.
+    pub bytes: u64,
+    pub counts: CrawlCounts,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// When it goes on, or runs next.
+    pub due_at: Option<Timestamp>,
+}
+
+/// A page that isn't a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OmittedPage {
+    pub url: String,
+    pub state: CrawledPageState,
+    pub reason: String,
+}
+
+/// A site's rules for this host's crawler, within bounds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrawlRules {
+    rules: Vec<CrawlRule>,
+    pub delay_s: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct CrawlRule {
+    allow: bool,
+    path: String,
+}
+
+impl From<Robots> for CrawlRules {
+    fn from(robots: Robots) -> Self {
+        let fits = robots.rules.into_iter().filter(|rule| rule.path.len() <= LONGEST_RULE && !rule.path.is_empty());
+        let rules = fits.map(|rule| CrawlRule { allow: rule.allow, path: rule.path }).take(MOST_RULES).collect();
+        Self { rules, delay_s: robots.crawl_delay_s.unwrap_or(0).min(MOST_DELAY_S) }
+    }
+}
+
+impl CrawlRules {
+    /// Whether the rules allow a path, with its query. The longest rule that fits decides, of equal ones the one that allows
+    /// (RFC 9309, section 2.2.2).
+    pub fn allow(&self, path: &str) -> bool {
+        let fitting = self.rules.iter().filter(|rule| fits(&rule.path, path));
+        fitting.max_by_key(|rule| (rule.path.len(), rule.allow)).is_none_or(|rule| rule.allow)
+    }
+}
+
+/// Whether a rule's path is a path's beginning. `*` stands for any characters, `$` at the end for the end.
+fn fits(rule: &str, path: &str) -> bool {
+    let (rule, to_end) = match rule.strip_suffix('$') {
+        Some(rule) => (rule, true),
+        None => (rule, false),
+    };
+    let mut parts = rule.split('*');
+    let Some(mut rest) = path.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    for (at, part) in parts.iter().enumerate() {
+        // The last part before the end has to be at the end; each other one is taken where it comes first.
+        if to_end && at + 1 == parts.len() {
+            return rest.ends_with(part);
+        }
+        match rest.find(part) {
+            Some(found) => rest = &rest[found + part.len()..],
+            None => return false,
+        }
+    }
+    !to_end || rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::knowledge::document::RobotsRule;
+
+    #[test]
+    fn the_longest_rule_that_fits_decides() {
+        let rule = |allow, path: &str| RobotsRule { allow, path: path.to_owned() };
+        let rules = vec![
+            rule(false, "/private"),
+            rule(true, "/private/help"),
+            rule(false, "/*.pdf$"),
+            rule(false, "/a*/b"),
+            rule(false, "/same"),
+            rule(true, "/same"),
+            rule(false, "/exact$"),
+            rule(false, ""),
+        ];
+        let rules: CrawlRules = Robots { rules, crawl_delay_s: Some(99), ..Robots::default() }.into();
+        for (path, allowed) in [
+            ("/", true),
+            ("/private", false),
+            ("/privateer", false),
+            ("/private/help/a", true),
+            ("/x/y.pdf", false),
+            ("/x.pdf?page=1", true),
+            ("/x.pdf.pdf", false),
+            ("/a/1/b/2", false),
+            ("/a/1/c", true),
+            ("/same", true),
+            ("/exact", false),
+            ("/exactly", true),
+        ] {
+            assert_eq!(rules.allow(path), allowed, "{path}");
+        }
+        assert_eq!((rules.delay_s, CrawlRules::default().allow("/x")), (10, true));
+    }
+
+    #[test]
+    fn prefixes_choose_pages() {
+        let prefixes = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let settings = CrawlSettings {
+            depth: 1,
+            most_pages: 1,
+            most_bytes: 1,
+            include: prefixes(&["/help", "/docs/"]),
+            exclude: prefixes(&["/help/old"]),
+            sitemap: None,
+            refresh_every_s: None,
+        };
+        let included = ["/help/a", "/docs", "/docs/x", "/help/older", "/"].map(|path| settings.includes(path));
+        assert_eq!(included, [true, false, true, false, false]);
+    }
+}

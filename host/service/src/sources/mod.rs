@@ -1,0 +1,104 @@
+//! What an organization knows: adds, replaces, reads and finds its sources.
+
+mod add;
+mod check;
+mod fetch;
+mod page;
+mod read;
+mod replace;
+mod upload;
+
+use std::time::Duration;
+
+use resly_core::{
+    boxed,
+    error::StoreError,
+    id::{OrganizationId, SourceId},
+    knowledge::{KnowledgeStore, Source},
+};
+use resly_search::AddError;
+use resly_store::{EnqueueError, StoredSource, WaitingLimits};
+
+pub use self::{
+    add::{ChunkedSource, NewSource, add},
+    fetch::OriginLocks,
+    page::{NewPage, add_page},
+    read::read_due,
+    replace::{Put, put, replace},
+    upload::{FILE_MOST, NewFile, upload},
+};
+pub(crate) use self::{
+    check::{canonical_url, url as check_url},
+    fetch::{fetch, origin},
+    page::check_refresh,
+};
+use crate::{App, FieldError};
+
+/// How much may wait to be read for each organization.
+pub const WAITING: WaitingLimits = WaitingLimits { sources: 1000, bytes: 256 << 20 };
+/// Sources that a host reads at the same time.
+pub const READS_AT_ONCE: usize = 4;
+/// The lease on a source that is read.
+const LEASE: Duration = Duration::from_secs(60);
+/// From the first try to read a source to the last.
+const DEADLINE: Duration = Duration::from_secs(3600);
+
+/// Why something can't be done with a source.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error("there is no such source")]
+    Missing,
+    #[error("{} mistakes in what was sent", .0.len())]
+    Invalid(Vec<FieldError>),
+    #[error(
+        "as much of this organization waits to be read as may: {} sources or {} MiB; try again when some are read",
+        WAITING.sources,
+        WAITING.bytes >> 20
+    )]
+    Full,
+    #[error(transparent)]
+    Add(#[from] AddError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<EnqueueError> for SourceError {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::Full => Self::Full,
+            EnqueueError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// What became of a document that was sent.
+#[derive(Debug)]
+pub struct Taken {
+    pub source: Source,
+    /// Whether there was no source of this URL or key before.
+    pub is_new: bool,
+}
+
+/// A source with its text.
+#[boxed]
+pub async fn find(app: &App, organization: OrganizationId, id: SourceId) -> Result<StoredSource, SourceError> {
+    app.store.find_source(organization, id).await?.ok_or(SourceError::Missing)
+}
+
+/// The sources, newest first; or those whose own key begins with a text, in order of the keys.
+#[boxed]
+pub async fn list(
+    app: &App,
+    organization: OrganizationId,
+    key_prefix: Option<&str>,
+) -> Result<Vec<Source>, SourceError> {
+    Ok(match key_prefix {
+        Some(prefix) => app.store.sources_identified(organization, &check::key_identity(prefix)).await?,
+        None => app.store.list_sources(organization).await?,
+    })
+}
+
+/// The sender's own key in a source's identity.
+pub fn key_of(identity: Option<&str>) -> Option<&str> {
+    identity?.strip_prefix(check::KEY)
+}

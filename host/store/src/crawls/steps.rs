@@ -1,0 +1,292 @@
+//! How a run of a crawl goes on. A step asks for one page. Its one transaction stores the page's source, what it counts, and
+//! the links that it has, so a host that dies loses no step and makes none twice. The transaction asks for the crawl's lease.
+
+use resly_core::{
+    boxed,
+    error::StoreError,
+    id::SourceId,
+    knowledge::{
+        AddSourceError, NewRevision,
+        crawl::{CrawlRules, CrawlStatus, CrawledPageState},
+    },
+    time::Timestamp,
+};
+
+use super::{
+    due::DueCrawl,
+    pages::{FoundLink, PageKind, add_links},
+};
+use crate::{
+    Store,
+    error::OperationError,
+    knowledge::{ChangedBy, FinishedRead, PageVersion, SourceChange, bump, count_burnt, revise},
+    sql::{Conn, execute, row},
+    types::{Count, Id, Json, Text, Time, name_of},
+};
+
+/// The beginning of a run: the site's rules, and where to start.
+#[derive(Clone, Debug)]
+pub struct CrawlBegin {
+    pub rules: CrawlRules,
+    pub links: Vec<FoundLink>,
+    pub fuel: u64,
+}
+
+/// The result of asking for a page.
+#[derive(Clone, Debug)]
+pub enum PageResult {
+    /// Its content is new. `is_new` makes its source.
+    Read { source: SourceId, is_new: bool, revision: Box<NewRevision>, read: FinishedRead },
+    /// It says what is known.
+    Unchanged { source: SourceId, content_hash: [u8; 32], version: PageVersion },
+    /// It is no source. `gone` deletes the one that it was when the run ends.
+    Skipped { reason: String, gone: bool },
+    /// It can't be asked for.
+    Failed { reason: String },
+    /// It is asked for again later in this run.
+    Later { until: Timestamp, reason: String },
+}
+
+/// A page that was asked for.
+#[derive(Clone, Debug)]
+pub struct CrawlStep {
+    pub url: String,
+    pub kind: PageKind,
+    pub result: PageResult,
+    /// The links of its content; `None` when that wasn't read.
+    pub own_links: Option<Vec<String>>,
+    pub links: Vec<FoundLink>,
+    pub bytes: u64,
+    pub fuel: u64,
+    pub now: Timestamp,
+    pub lease_until: Timestamp,
+}
+
+/// Why a step wasn't stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The lease is over, or the crawl was deleted.
+    #[error("another host has the crawl now, or nobody")]
+    Lost,
+    #[error(transparent)]
+    Source(#[from] AddSourceError),
+}
+
+impl From<StoreError> for StepError {
+    fn from(error: StoreError) -> Self {
+        Self::Source(error.into())
+    }
+}
+
+async fn begin(
+    db: &mut Conn<'_>,
+    crawl: &DueCrawl,
+    begin: &CrawlBegin,
+    lease_until: Timestamp,
+    now: Timestamp,
+) -> Result<(), OperationError<StepError>> {
+    let begun = execute!(
+        db,
+        "UPDATE crawls SET started = $5, rules = $6, lease_until = $4, tries = 0, failure = NULL
+         WHERE id = $1 AND organization_id = $2 AND lease = $3",
+        Id(crawl.id.0),
+        Id(crawl.organization.0),
+        Id(crawl.lease.0),
+        Time(lease_until),
+        true,
+        Json(&begin.rules)
+    )?;
+    if begun == 0 {
+        return Err(OperationError::Refused(StepError::Lost));
+    }
+    add_links(db, crawl, &begin.links).await?;
+    Ok(count_burnt(db, crawl.organization, SourceId(crawl.id.0), begin.fuel, now).await?)
+}
+
+async fn step(db: &mut Conn<'_>, crawl: &DueCrawl, step: &CrawlStep) -> Result<(), OperationError<StepError>> {
+    let until = match &step.result {
+        PageResult::Later { until, .. } => Some(Time(*until)),
+        _ => None,
+    };
+    let held = execute!(
+        db,
+        "UPDATE crawls SET bytes = bytes + $4, lease_until = $5, due_at = COALESCE($6, due_at), tries = 0
+         WHERE id = $1 AND organization_id = $2 AND lease = $3",
+        Id(crawl.id.0),
+        Id(crawl.organization.0),
+        Id(crawl.lease.0),
+        Count(step.bytes),
+        Time(step.lease_until),
+        until
+    )?;
+    if held == 0 {
+        return Err(OperationError::Refused(StepError::Lost));
+    }
+    let (mut source_id, mut fuel) = (None, step.fuel);
+    let (state, reason, gone) = match &step.result {
+        PageResult::Read { source, is_new, revision, read } => {
+            if *is_new {
+                insert_source(db, crawl, *source, &step.url, step.now).await?;
+            }
+            let sql =
+                "UPDATE knowledge_sources SET lease = $3 WHERE id = $1 AND organization_id = $2 AND crawl_id = $4";
+            execute!(db, sql, Id(source.0), Id(crawl.organization.0), Id(read.lease.0), Id(crawl.id.0))?;
+            // The revision's transaction counts it.
+            fuel = 0;
+            let change = SourceChange {
+                organization: crawl.organization,
+                source: *source,
+                revision: (**revision).clone(),
+                content: ChangedBy::Read(FinishedRead { fuel: step.fuel, ..read.clone() }),
+                now: step.now,
+            };
+            revise(db, &change).await.map_err(|error| error.refused_as(StepError::Source))?;
+            source_id = Some(Id(source.0));
+            (CrawledPageState::Ready, None, false)
+        }
+        PageResult::Unchanged { source, content_hash, version } => {
+            execute!(
+                db,
+                "UPDATE knowledge_sources SET checked_at = $4, content_hash = $5, etag = $6, last_modified = $7
+                 WHERE id = $1 AND organization_id = $2 AND crawl_id = $3",
+                Id(source.0),
+                Id(crawl.organization.0),
+                Id(crawl.id.0),
+                Time(step.now),
+                content_hash.as_slice(),
+                version.etag.as_deref().map(Text),
+                version.last_modified.as_deref().map(Text)
+            )?;
+            source_id = Some(Id(source.0));
+            (CrawledPageState::Ready, None, false)
+        }
+        PageResult::Skipped { reason, gone } => (CrawledPageState::Skipped, Some(reason), *gone),
+        PageResult::Failed { reason } => (CrawledPageState::Failed, Some(reason), false),
+        PageResult::Later { reason, .. } => (CrawledPageState::Found, Some(reason), false),
+    };
+    execute!(
+        db,
+        "UPDATE crawl_pages
+         SET state = $5, reason = $6, gone = $7, tries = tries + 1, source_id = COALESCE($8, source_id),
+             links = COALESCE($9, links)
+         WHERE crawl_id = $1 AND kind = $2 AND url = $3 AND run = $4",
+        Id(crawl.id.0),
+        name_of(&step.kind)?,
+        Text(&step.url),
+        Count(crawl.run),
+        name_of(&state)?,
+        reason.map(|reason| Text(reason)),
+        gone,
+        source_id,
+        step.own_links.as_ref().map(Json)
+    )?;
+    add_links(db, crawl, &step.links).await?;
+    let subject = source_id.map_or(SourceId(crawl.id.0), |id| SourceId(id.0));
+    Ok(count_burnt(db, crawl.organization, subject, fuel, step.now).await?)
+}
+
+async fn insert_source(
+    db: &mut Conn<'_>,
+    crawl: &DueCrawl,
+    id: SourceId,
+    url: &str,
+    now: Timestamp,
+) -> Result<(), OperationError<StepError>> {
+    let inserted = execute!(
+        db,
+        "INSERT INTO knowledge_sources
+             (id, organization_id, kind, title, url, identity, content_type, text, embedder, chunks, created_at, revision,
+              updated_at, crawl_id)
+         VALUES ($1, $2, 'crawled_page', $3, $3, $4, 'text/markdown', '', '', 0, $5, $1, $5, $6)
+         ON CONFLICT (organization_id, identity) WHERE identity IS NOT NULL DO NOTHING",
+        Id(id.0),
+        Id(crawl.organization.0),
+        Text(url),
+        Text(&format!("url:{url}")),
+        Time(now),
+        Id(crawl.id.0)
+    )?;
+    if inserted == 0 { Err(OperationError::Refused(StepError::Source(AddSourceError::Exists))) } else { Ok(()) }
+}
+
+/// Ends a run: deletes the sources of pages that are gone, and of those that nothing leads to any more. A page that could not
+/// be asked for may have led to them, so they stay then.
+async fn end(
+    db: &mut Conn<'_>,
+    crawl: &DueCrawl,
+    next_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<bool, OperationError<StepError>> {
+    let ended = execute!(
+        db,
+        "UPDATE crawls SET status = $4, due_at = $5, lease = NULL, lease_until = NULL, ended_at = $6
+         WHERE id = $1 AND organization_id = $2 AND lease = $3",
+        Id(crawl.id.0),
+        Id(crawl.organization.0),
+        Id(crawl.lease.0),
+        name_of(&CrawlStatus::Done)?,
+        next_at.map(Time),
+        Time(now)
+    )?;
+    if ended == 0 {
+        return Err(OperationError::Refused(StepError::Lost));
+    }
+    let sql = "SELECT COUNT(*) FROM crawl_pages WHERE crawl_id = $1 AND run = $2 AND state = 'failed'";
+    let failed = row!(db, (Count,), sql, Id(crawl.id.0), Count(crawl.run))?;
+    let clean = failed.is_none_or(|(failed,)| failed.0 == 0);
+    let deleted = execute!(
+        db,
+        "DELETE FROM knowledge_sources WHERE organization_id = $2 AND crawl_id = $1 AND id IN (
+             SELECT source_id FROM crawl_pages
+             WHERE crawl_id = $1 AND source_id IS NOT NULL AND (gone OR (run < $3 AND $4)))",
+        Id(crawl.id.0),
+        Id(crawl.organization.0),
+        Count(crawl.run),
+        clean
+    )?;
+    let sql = "DELETE FROM crawl_pages WHERE crawl_id = $1 AND run < $2 AND $3";
+    execute!(db, sql, Id(crawl.id.0), Count(crawl.run), clean)?;
+    let sql = "UPDATE crawl_pages SET source_id = NULL, links = NULL WHERE crawl_id = $1 AND gone";
+    execute!(db, sql, Id(crawl.id.0))?;
+    if deleted > 0 {
+        bump(db, crawl.organization).await?;
+    }
+    Ok(deleted > 0)
+}
+
+impl Store {
+    /// Stores the beginning of a run.
+    #[boxed]
+    pub async fn begin_crawl(
+        &self,
+        crawl: &DueCrawl,
+        with: CrawlBegin,
+        lease_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StepError> {
+        let crawl = crawl.clone();
+        self.write("begin a crawl", move |mut db| {
+            Box::pin(async move { begin(&mut db, &crawl, &with, lease_until, now).await })
+        })
+        .await
+    }
+
+    /// Stores a page that was asked for, with its source and its links, and counts what that took, all or nothing.
+    #[boxed]
+    pub async fn step_crawl(&self, crawl: &DueCrawl, done: CrawlStep) -> Result<(), StepError> {
+        let crawl = crawl.clone();
+        self.write("crawl a page", move |mut db| Box::pin(async move { step(&mut db, &crawl, &done).await })).await
+    }
+
+    /// Ends a run that has no page left. True when sources were deleted.
+    #[boxed]
+    pub async fn end_crawl(
+        &self,
+        crawl: &DueCrawl,
+        next_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<bool, StepError> {
+        let crawl = crawl.clone();
+        self.write("end a crawl", move |mut db| Box::pin(async move { end(&mut db, &crawl, next_at, now).await })).await
+    }
+}

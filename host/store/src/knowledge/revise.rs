@@ -1,0 +1,225 @@
+//! Gives a source new content, all or nothing: passages that stay are kept, what was embedded is counted.
+
+use resly_core::{
+    boxed,
+    id::{LeaseId, OrganizationId, SourceId},
+    knowledge::{AddSourceError, NewRevision, RevisedPassage, SourceStatus},
+    meter::Meter,
+    time::Timestamp,
+};
+
+use super::{
+    PassagePlace, bump, count_embeddings, count_ingest, insert_passage, limit_only, passage_bytes, sources::PageVersion,
+};
+use crate::{
+    Store,
+    error::OperationError,
+    log_budget,
+    sql::{Conn, execute},
+    types::{Count, Id, Json, Text, Time, name_of},
+};
+
+/// New content of a source.
+#[derive(Clone, Debug)]
+pub struct SourceChange {
+    pub organization: OrganizationId,
+    pub source: SourceId,
+    pub revision: NewRevision,
+    pub content: ChangedBy,
+    pub now: Timestamp,
+}
+
+/// Who changes a source.
+#[derive(Clone, Debug)]
+pub enum ChangedBy {
+    /// A request that sends a text. The source is one of kind `text` from then on.
+    Request { url: Option<String>, identity: Option<String> },
+    /// The host that read the document.
+    Read(FinishedRead),
+}
+
+/// What reading a document gave beside its text.
+#[derive(Clone, Debug)]
+pub struct FinishedRead {
+    pub lease: LeaseId,
+    /// Fuel that was burnt.
+    pub fuel: u64,
+    pub content_hash: [u8; 32],
+    /// What was left out of the text.
+    pub note: Option<String>,
+    /// What the server said of this version of a page.
+    pub version: PageVersion,
+    /// When a page is read again.
+    pub next_at: Option<Timestamp>,
+}
+
+pub(crate) async fn revise(db: &mut Conn<'_>, change: &SourceChange) -> Result<(), OperationError<AddSourceError>> {
+    let SourceChange { organization, source, revision, now, .. } = change;
+    let (organization, source, now) = (*organization, *source, *now);
+    let changed = match &change.content {
+        ChangedBy::Request { url, identity } => {
+            execute!(
+                db,
+                "UPDATE knowledge_sources
+                 SET kind = 'text', status = 'ready', failure_kind = NULL, failure_message = NULL, note = NULL,
+                     url = $4, identity = $5, title = $6, given_title = $6, content_type = $7, text = $8, embedder = $9,
+                     chunks = $10, revision = $11, updated_at = $12, checked_at = NULL, content_hash = NULL, due_at = NULL,
+                     lease = NULL, lease_until = NULL, tries = 0, deadline_at = NULL, refresh_every_s = NULL, etag = NULL,
+                     last_modified = NULL, misses = 0, crawl_id = NULL, embedded = 0, to_embed = 0
+                 WHERE id = $1 AND organization_id = $2 AND revision = $3",
+                Id(source.0),
+                Id(organization.0),
+                Id(revision.base.0),
+                url.as_deref().map(Text),
+                identity.as_deref().map(Text),
+                Text(&revision.title),
+                Text(&revision.content_type),
+                Text(&revision.text),
+                revision.embedder.as_str(),
+                Count(revision.passages.len() as u64),
+                Id(revision.id.0),
+                Time(now)
+            )
+        }
+        ChangedBy::Read(read) => {
+            execute!(
+                db,
+                "UPDATE knowledge_sources
+                 SET status = $5, failure_kind = NULL, failure_message = NULL, note = $6, title = $7, content_type = $8,
+                     text = $9, embedder = $10, chunks = $11, revision = $12, updated_at = $13, checked_at = $13,
+                     content_hash = $14, etag = $15, last_modified = $16, due_at = $17, lease = NULL, lease_until = NULL,
+                     tries = 0, deadline_at = NULL, misses = 0, embedded = 0, to_embed = 0
+                 WHERE id = $1 AND organization_id = $2 AND revision = $3 AND lease = $4",
+                Id(source.0),
+                Id(organization.0),
+                Id(revision.base.0),
+                Id(read.lease.0),
+                name_of(&SourceStatus::Ready)?,
+                read.note.as_deref().map(Text),
+                Text(&revision.title),
+                Text(&revision.content_type),
+                Text(&revision.text),
+                revision.embedder.as_str(),
+                Count(revision.passages.len() as u64),
+                Id(revision.id.0),
+                Time(now),
+                read.content_hash.as_slice(),
+                read.version.etag.as_deref().map(Text),
+                read.version.last_modified.as_deref().map(Text),
+                read.next_at.map(Time)
+            )
+        }
+    };
+    match changed {
+        Ok(0) => return Err(OperationError::Refused(AddSourceError::Changed)),
+        Ok(_) => {}
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            return Err(OperationError::Refused(AddSourceError::Exists));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    delete_document(db, organization, source).await?;
+    replace_passages(db, organization, source, revision, now).await?;
+    bump(db, organization).await?;
+    if let ChangedBy::Read(FinishedRead { fuel, .. }) = &change.content {
+        count_ingest(db, organization, source, Meter::Fuel, *fuel, now).await.map_err(limit_only)?;
+    }
+    count_embeddings(db, organization, source, revision.embedded(), now).await
+}
+
+async fn replace_passages(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    source: SourceId,
+    revision: &NewRevision,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let kept: Vec<_> = revision
+        .passages
+        .iter()
+        .filter_map(|passage| match passage {
+            RevisedPassage::Kept(id) => Some(*id),
+            RevisedPassage::New(_) => None,
+        })
+        .collect();
+    let sql = db.pick(
+        "DELETE FROM passages WHERE source_id = $1 AND organization_id = $2
+             AND id NOT IN (SELECT value FROM json_each($3))",
+        "DELETE FROM passages WHERE source_id = $1 AND organization_id = $2
+             AND id NOT IN (SELECT value::uuid FROM jsonb_array_elements_text($3))",
+    );
+    execute!(db, sql, Id(source.0), Id(organization.0), Json(&kept))?;
+    let at = PassagePlace { organization, source, title: &revision.title, embedder: &revision.embedder };
+    let mut bytes = revision.text.len();
+    for (position, passage) in (0_i64..).zip(&revision.passages) {
+        match passage {
+            RevisedPassage::Kept(id) => {
+                execute!(
+                    db,
+                    "UPDATE passages SET position = $3 WHERE id = $1 AND source_id = $2 AND position <> $3",
+                    Id(id.0),
+                    Id(source.0),
+                    position
+                )?;
+            }
+            RevisedPassage::New(passage) => {
+                bytes += passage_bytes(passage);
+                insert_passage(db, at, position, passage).await?;
+            }
+        }
+    }
+    log_budget::add_source(db, organization, bytes, now).await
+}
+
+pub(super) async fn delete_document(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    source: SourceId,
+) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM source_documents WHERE source_id = $1 AND organization_id = $2";
+    execute!(db, sql, Id(source.0), Id(organization.0)).map(drop)
+}
+
+impl Store {
+    /// Gives a source new content, counts what was embedded and burnt for it, and increases the knowledge version, all or
+    /// nothing. Refused when the source has another revision than the change is based on, or another lease.
+    #[boxed]
+    pub async fn revise_source(&self, change: SourceChange) -> Result<(), AddSourceError> {
+        self.write("change a source", move |mut db| Box::pin(async move { revise(&mut db, &change).await })).await
+    }
+
+    /// Changes the URL, and what makes it the same source, where its text stays. False when the organization has no such
+    /// source.
+    #[boxed]
+    pub async fn move_source(
+        &self,
+        organization: OrganizationId,
+        source: SourceId,
+        url: Option<String>,
+        identity: Option<String>,
+        now: Timestamp,
+    ) -> Result<bool, AddSourceError> {
+        self.write("move a source", move |mut db| {
+            Box::pin(async move {
+                let moved = execute!(
+                    db,
+                    "UPDATE knowledge_sources SET url = $3, identity = $4, updated_at = $5
+                     WHERE id = $1 AND organization_id = $2",
+                    Id(source.0),
+                    Id(organization.0),
+                    url.as_deref().map(Text),
+                    identity.as_deref().map(Text),
+                    Time(now)
+                );
+                match moved {
+                    Ok(moved) => Ok(moved > 0),
+                    Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                        Err(OperationError::Refused(AddSourceError::Exists))
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,269 @@
+//! Sources that change, and sources that wait to be read.
+
+use resly_core::{
+    id::{LeaseId, OrganizationId, PassageId, RevisionId, SourceId},
+    knowledge::{
+        AddSourceError, FailureKind, KnowledgeStore, NewRevision, NewSource, ReadProgress, RevisedPassage,
+        RevisionSize, SourceFailure, SourceKind, SourceStatus,
+    },
+    meter::Meter,
+    time::Timestamp,
+};
+use resly_store::{
+    ChangedBy, DueSource, EnqueueError, Enqueued, FinishedRead, NewDocument, PageVersion, ReadResult, SourceChange,
+    Store, StoredDocument, WaitingLimits,
+};
+
+use crate::{
+    backend::{Backend, at, organization, used, uuid},
+    both,
+    knowledge::{passage, source},
+};
+
+const ROOM: WaitingLimits = WaitingLimits { sources: 10, bytes: 100 };
+
+fn revision(base: u128, kept: &[PassageId], new: &[&str]) -> NewRevision {
+    let kept = kept.iter().map(|id| RevisedPassage::Kept(*id));
+    NewRevision {
+        id: RevisionId(uuid()),
+        base: RevisionId(uuid::Uuid::from_u128(base)),
+        title: "Changed".to_owned(),
+        content_type: "text/markdown".to_owned(),
+        text: new.join(" "),
+        embedder: "test".to_owned(),
+        passages: new.iter().map(|text| RevisedPassage::New(passage(text))).chain(kept).collect(),
+    }
+}
+
+fn by_request(of: &NewSource, revision: NewRevision, identity: Option<&str>) -> SourceChange {
+    let content = ChangedBy::Request { url: of.url.clone(), identity: identity.map(str::to_owned) };
+    SourceChange { organization: of.organization, source: of.id, revision, content, now: at(5) }
+}
+
+fn file(organization: OrganizationId, key: Option<&str>, bytes: &'static [u8]) -> NewDocument {
+    let mut hash = [0; 32];
+    hash[..bytes.len().min(32)].copy_from_slice(&bytes[..bytes.len().min(32)]);
+    NewDocument {
+        id: SourceId(uuid()),
+        organization,
+        kind: SourceKind::File,
+        identity: key.map(|key| format!("key:{key}")),
+        given_title: None,
+        title: "a.txt".to_owned(),
+        url: None,
+        file: Some(StoredDocument { content_type: None, name: Some("a.txt".to_owned()), bytes: bytes.into(), hash }),
+        refresh_every_s: None,
+        lease: None,
+        lease_until: at(60),
+        now: at(0),
+    }
+}
+
+async fn enqueue(store: &Store, new: NewDocument) -> Result<Enqueued, EnqueueError> {
+    store.enqueue_source(new, ROOM, "test".to_owned(), at(3600)).await
+}
+
+async fn take(store: &Store, now: Timestamp) -> Option<DueSource> {
+    let until = now.plus(std::time::Duration::from_secs(60));
+    store.take_due_source(LeaseId(uuid()), now, until, at(3600)).await.unwrap()
+}
+
+fn finished(due: &DueSource, fuel: u64) -> ChangedBy {
+    ChangedBy::Read(FinishedRead {
+        lease: due.lease,
+        fuel,
+        content_hash: [7; 32],
+        note: Some("page 2 is a picture".to_owned()),
+        version: PageVersion { etag: Some("\"1\"".to_owned()), last_modified: None },
+        next_at: None,
+    })
+}
+
+fn finish(due: &DueSource, texts: &[&str], fuel: u64) -> SourceChange {
+    let revision = revision(due.revision.0.as_u128(), &[], texts);
+    SourceChange { organization: due.organization, source: due.id, revision, content: finished(due, fuel), now: at(9) }
+}
+
+both! {
+    async fn a_change_keeps_the_id_and_the_passages_that_stay(backend: Backend) {
+        let (store, org) = backend.with(&[(Meter::Embeddings, 4)]).await;
+        let new = source(org, "Refunds", &["Stays.", "Goes."]);
+        store.add_source(new.clone()).await.unwrap();
+        let base = new.id.0.as_u128();
+        let kept = new.passages[0].id;
+        let next = revision(base, &[kept], &["New."]);
+        let id = next.id;
+        store.revise_source(by_request(&new, next, Some("url:a"))).await.unwrap();
+        assert_eq!(used(&store, org, Meter::Embeddings).await, 3, "what stays isn't counted again");
+        assert_eq!(store.knowledge_version(org).await.unwrap(), 2);
+        assert_eq!(store.revisions(org).await.unwrap(), [RevisionSize { id, passages: 2 }]);
+        let texts = store.load_texts(org, &[id]).await.unwrap();
+        let texts: Vec<_> = texts.iter().map(|text| (text.text.as_str(), text.position)).collect();
+        assert_eq!(texts, [("New.", 0), ("Stays.", 1)]);
+        assert_eq!(store.load_vectors(org, "test", &[id]).await.unwrap().len(), 2);
+        assert!(store.load_texts(org, &[RevisionId(new.id.0)]).await.unwrap().is_empty());
+        let found = store.find_source(org, new.id).await.unwrap().unwrap();
+        assert_eq!((found.source.title.as_str(), found.text.as_str(), found.source.updated_at), ("Changed", "New.", at(5)));
+        assert_eq!((found.source.created_at, found.source.revision), (at(0), id));
+
+        // A change of an older state, and one over the limit, change nothing.
+        let old = store.revise_source(by_request(&new, revision(base, &[], &["x"]), None)).await;
+        assert!(matches!(old, Err(AddSourceError::Changed)), "{old:?}");
+        let over = store.revise_source(by_request(&new, revision(id.0.as_u128(), &[], &["x", "y"]), None)).await;
+        assert!(matches!(over, Err(AddSourceError::Limit(_))), "{over:?}");
+        assert_eq!(store.revisions(org).await.unwrap(), [RevisionSize { id, passages: 2 }]);
+        assert_eq!(store.load_passages(org, &[kept]).await.unwrap().len(), 1);
+        backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
+
+        // One source has an identity.
+        let mut other = source(org, "Other", &[]);
+        other.identity = Some("url:a".to_owned());
+        assert!(matches!(store.add_source(other.clone()).await, Err(AddSourceError::Exists)));
+        other.identity = Some("url:b".to_owned());
+        store.add_source(other.clone()).await.unwrap();
+        let moved = store.move_source(org, other.id, None, Some("url:a".to_owned()), at(6)).await;
+        assert!(matches!(moved, Err(AddSourceError::Exists)), "{moved:?}");
+        let taken = store.revise_source(by_request(&other, revision(other.id.0.as_u128(), &[], &[]), Some("url:a"))).await;
+        assert!(matches!(taken, Err(AddSourceError::Exists)), "{taken:?}");
+        let stranger = organization(&store, &[]).await;
+        assert!(!store.move_source(stranger, other.id, None, None, at(6)).await.unwrap());
+        assert_eq!(store.identify_source(org, "url:b", "").await.unwrap(), Some(other.id));
+        assert_eq!(store.identify_source(stranger, "url:b", "").await.unwrap(), None);
+        store.add_source(source(org, "Plain", &[])).await.unwrap();
+        let by_url = store.identify_source(org, "url:c", "https://docs.example/a").await.unwrap();
+        assert!(by_url.is_some_and(|id| id != new.id && id != other.id), "one without an identity");
+    }
+
+    async fn a_file_waits_is_taken_once_and_is_read(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let new = file(org, Some("a"), b"one");
+        let id = new.id;
+        assert!(matches!(enqueue(&store, new.clone()).await.unwrap(), Enqueued::New(new) if new == id));
+        assert!(matches!(enqueue(&store, new).await.unwrap(), Enqueued::Unchanged(same) if same == id));
+        let listed = store.list_sources(org).await.unwrap();
+        assert_eq!((listed[0].status, listed[0].kind, listed[0].chunks), (SourceStatus::Queued, SourceKind::File, 0));
+        let due = take(&store, at(1)).await.unwrap();
+        assert_eq!((due.id, due.tries, due.deadline_at), (id, 1, at(3600)));
+        assert!(take(&store, at(2)).await.is_none(), "one host has it");
+        let document = store.source_document(org, id).await.unwrap().unwrap();
+        assert_eq!((document.bytes.as_ref(), document.name.as_deref()), (b"one".as_slice(), Some("a.txt")));
+        let progress = ReadProgress { embedded: 1, passages: 2 };
+        assert!(store.renew_source(&due, progress, at(100)).await.unwrap());
+        let found = store.find_source(org, id).await.unwrap().unwrap().source;
+        assert_eq!((found.status, found.progress), (SourceStatus::Reading, progress));
+        assert!(take(&store, at(99)).await.is_none());
+
+        // Its host dies; another one takes it, and the first one's result is too late.
+        let again = take(&store, at(100)).await.unwrap();
+        assert_eq!((again.id, again.tries), (id, 2));
+        assert!(!store.renew_source(&due, progress, at(200)).await.unwrap());
+        assert!(matches!(store.revise_source(finish(&due, &["late"], 5)).await, Err(AddSourceError::Changed)));
+        store.revise_source(finish(&again, &["One.", "Two."], 7)).await.unwrap();
+        assert_eq!(used(&store, org, Meter::Fuel).await, 7);
+        assert_eq!(used(&store, org, Meter::Embeddings).await, 2);
+        backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
+        let found = store.find_source(org, id).await.unwrap().unwrap();
+        assert_eq!((found.source.status, found.source.chunks, found.source.due_at), (SourceStatus::Ready, 2, None));
+        assert_eq!(found.source.note.as_deref(), Some("page 2 is a picture"));
+        assert!(store.source_document(org, id).await.unwrap().is_none(), "its bytes are gone");
+        assert!(take(&store, at(9999)).await.is_none());
+
+        // Other bytes under the same key are read again, and what is known stays until then.
+        let changed = enqueue(&store, file(org, Some("a"), b"two")).await.unwrap();
+        assert!(matches!(changed, Enqueued::Replaced(same) if same == id), "{changed:?}");
+        assert_eq!(store.find_source(org, id).await.unwrap().unwrap().source.chunks, 2);
+        let due = take(&store, at(1)).await.unwrap();
+        let failure = SourceFailure::new(FailureKind::Damaged, "it is cut");
+        let failed = ReadResult::Failed { failure: failure.clone(), forget: None, misses: 0, next_at: None };
+        assert!(store.settle_source(due.clone(), failed.clone(), 3, at(2)).await.unwrap());
+        assert!(!store.settle_source(due, failed, 3, at(2)).await.unwrap(), "once");
+        assert_eq!(used(&store, org, Meter::Fuel).await, 13, "what was burnt is counted either way");
+        let found = store.find_source(org, id).await.unwrap().unwrap().source;
+        assert_eq!((found.status, found.failure, found.chunks), (SourceStatus::Failed, Some(failure), 2));
+        // The same bytes are read again after a failure.
+        assert!(matches!(enqueue(&store, file(org, Some("a"), b"two")).await.unwrap(), Enqueued::Replaced(_)));
+        assert_eq!(store.sources_identified(org, "key:").await.unwrap().len(), 1);
+        assert!(store.sources_identified(org, "key:b").await.unwrap().is_empty());
+    }
+
+    async fn what_waits_has_bounds_and_organizations_take_turns(backend: Backend) {
+        let (store, org) = backend.with(&[(Meter::Fuel, 10)]).await;
+        let other = organization(&store, &[]).await;
+        for _ in 0..4 {
+            enqueue(&store, file(org, None, b"0123456789")).await.unwrap();
+        }
+        let large = vec![0; 61].leak();
+        let mut late = file(other, None, b"x");
+        late.now = at(1);
+        enqueue(&store, late).await.unwrap();
+        assert!(matches!(enqueue(&store, file(org, None, large)).await, Err(EnqueueError::Full)));
+        for _ in 0..6 {
+            enqueue(&store, file(org, None, b"0123456789")).await.unwrap();
+        }
+        assert!(matches!(enqueue(&store, file(org, None, b"")).await, Err(EnqueueError::Full)), "ten wait");
+
+        let first = take(&store, at(2)).await.unwrap();
+        let second = take(&store, at(3)).await.unwrap();
+        assert_eq!((first.organization, second.organization), (org, other), "though it came later");
+        assert_eq!(take(&store, at(4)).await.unwrap().organization, org);
+
+        // Fuel is counted up to the limit, and no further.
+        let failure = SourceFailure::new(FailureKind::LimitReached, "no fuel");
+        let failed = ReadResult::Failed { failure, forget: None, misses: 0, next_at: None };
+        let over = store.revise_source(finish(&first, &["a"], 11)).await;
+        assert!(matches!(over, Err(AddSourceError::Limit(_))), "{over:?}");
+        store.settle_source(first, failed, 11, at(4)).await.unwrap();
+        assert_eq!(used(&store, org, Meter::Fuel).await, 10);
+        let (left, reached) = store.fuel_left(org, at(4)).await.unwrap().unwrap();
+        assert_eq!((left, reached.used), (0, 10));
+        assert!(store.fuel_left(other, at(4)).await.unwrap().is_none());
+        backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
+    }
+
+    async fn a_page_is_tried_again_and_forgotten_when_it_is_gone(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let page = || NewDocument {
+            kind: SourceKind::Page,
+            url: Some("https://a.example/".to_owned()),
+            file: None,
+            refresh_every_s: Some(600),
+            ..file(org, Some("page"), b"")
+        };
+        enqueue(&store, page()).await.unwrap();
+        let due = take(&store, at(0)).await.unwrap();
+        assert_eq!((due.refresh_every_s, due.url.as_deref()), (Some(600), Some("https://a.example/")));
+        let failure = SourceFailure::new(FailureKind::Unreachable, "503");
+        let retry = ReadResult::Retry { failure, at: at(20) };
+        store.settle_source(due.clone(), retry.clone(), 0, at(1)).await.unwrap();
+        assert!(take(&store, at(19)).await.is_none());
+        let due = take(&store, at(20)).await.unwrap();
+        assert_eq!(due.tries, 2);
+        let mut change = finish(&due, &["Known."], 1);
+        let ChangedBy::Read(read) = &mut change.content else { panic!() };
+        read.next_at = Some(at(620));
+        store.revise_source(change).await.unwrap();
+        let due = take(&store, at(620)).await.unwrap();
+        assert_eq!((due.tries, due.version.etag.as_deref(), due.content_hash), (1, Some("\"1\""), Some([7; 32])));
+        store.settle_source(due.clone(), retry, 0, at(621)).await.unwrap();
+        let found = store.find_source(org, due.id).await.unwrap().unwrap().source;
+        assert_eq!((found.status, found.chunks), (SourceStatus::Ready, 1), "it is still found");
+        assert!(found.failure.is_some());
+
+        let due = take(&store, at(700)).await.unwrap();
+        let unchanged =
+            ReadResult::Unchanged { content_hash: [8; 32], version: PageVersion::default(), next_at: Some(at(1300)) };
+        store.settle_source(due, unchanged, 0, at(701)).await.unwrap();
+        let due = take(&store, at(1300)).await.unwrap();
+        assert_eq!((due.tries, due.content_hash, &due.version), (1, Some([8; 32]), &PageVersion::default()));
+        let version = store.knowledge_version(org).await.unwrap();
+        let failure = SourceFailure::new(FailureKind::Gone, "404");
+        let forget = RevisionId(uuid());
+        let gone = ReadResult::Failed { failure, forget: Some(forget), misses: 2, next_at: Some(at(2000)) };
+        store.settle_source(due.clone(), gone, 0, at(1301)).await.unwrap();
+        assert_eq!(store.revisions(org).await.unwrap(), [RevisionSize { id: forget, passages: 0 }]);
+        assert_eq!(store.knowledge_version(org).await.unwrap(), version + 1);
+        let found = store.find_source(org, due.id).await.unwrap().unwrap();
+        assert_eq!((found.source.status, found.text.as_str()), (SourceStatus::Failed, ""));
+        assert_eq!(take(&store, at(2000)).await.unwrap().misses, 2);
+    }
+}
