@@ -34,12 +34,30 @@ pub struct Chunk {
     pub text: String,
 }
 
+/// A text has more markup than a document that people write, and reading it would take too much memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the text has {marks} lines and characters of markup, and {MARKS} are the most; split it")]
+pub struct TooMuchMarkup {
+    pub marks: usize,
+}
+
+/// Lines of one text, and characters that may be markup. Up to some 64 bytes are kept for each while it is cut.
+const MARKS: usize = 1 << 20;
+
 /// Cuts a source. `content_type` is `text/markdown` or, for plain text, anything else.
-pub fn chunk(text: &str, content_type: &str) -> Vec<Chunk> {
+pub fn chunk(text: &str, content_type: &str) -> Result<Vec<Chunk>, TooMuchMarkup> {
     let text = text.trim_start_matches('\u{feff}');
     let text = text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}'], "\n").replace('\0', "");
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let markdown = ["text/markdown", "text/x-markdown"].iter().any(|known| essence.eq_ignore_ascii_case(known));
+    let is_mark = |byte: &u8| match byte {
+        b'\n' => true,
+        byte => markdown && byte.is_ascii_punctuation() && !b".,;:?'\"()%@$/".contains(byte),
+    };
+    let marks = text.bytes().filter(is_mark).count();
+    if marks > MARKS {
+        return Err(TooMuchMarkup { marks });
+    }
     let mut chunks = Vec::new();
     if markdown {
         let text = front_matter::to_markdown(&text);
@@ -48,7 +66,7 @@ pub fn chunk(text: &str, content_type: &str) -> Vec<Chunk> {
     } else {
         plain_section(&text).cut(&mut chunks);
     }
-    chunks
+    Ok(chunks)
 }
 
 /// The content under one heading.

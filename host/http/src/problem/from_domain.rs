@@ -145,7 +145,7 @@ impl From<RetrieveError> for Problem {
 impl From<AddError> for Problem {
     fn from(error: AddError) -> Self {
         match error {
-            AddError::Empty | AddError::TooLarge { .. } => {
+            AddError::Empty | AddError::TooLarge { .. } | AddError::TooMuchMarkup(_) => {
                 Self::invalid_at("text", error.to_string())
             }
             AddError::Exists => Self::new(&kinds::CONFLICT, error.to_string()),

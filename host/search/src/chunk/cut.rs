@@ -6,8 +6,8 @@ use super::{Block, ENOUGH, FULL, Kind, WHOLE, sentence::last_end};
 const LEAD: usize = FULL - ENOUGH;
 /// The most bytes of an item that the pieces under it repeat, and of the line before a list.
 const PARENT: usize = 120;
-/// An item that stands more lines above isn't looked for.
-const PARENT_LINES: usize = 1000;
+/// An item that stands more bytes above isn't looked for.
+const PARENT_REACH: usize = 32 << 10;
 
 /// The pieces of a block. Each but the first begins with what it can't be understood without: the header of its table,
 /// the items that it stands under, and `intro`, the line before a list. A piece of code has fences of its own.
@@ -63,9 +63,12 @@ fn lead(block: &Block<'_>, at: usize, intro: &str) -> String {
         _ => inner(block, at, Kind::Table).map(|range| range.start),
     };
     if let Some(start) = table {
-        // The header and the line under it, as they stand, in a quote too.
-        let header: String = text[start..at].split_inclusive('\n').take(2).collect();
-        lead.push_str(&header);
+        // The header and the line under it, as they stand, in a quote too. A line beyond the bound isn't repeated.
+        let bound = text.floor_char_boundary(at.min(start + LEAD));
+        let header: Vec<&str> = text[start..bound].split_inclusive('\n').take(2).collect();
+        if header.last().is_some_and(|line| line.ends_with('\n')) {
+            header.into_iter().for_each(|line| lead.push_str(line));
+        }
     }
     if lead.len() < LEAD { lead } else { String::new() }
 }
@@ -80,16 +83,20 @@ fn fence(text: &str) -> &str {
 
 /// The inner table or code that begins before `at` and ends after it.
 fn inner<'a>(block: &'a Block<'_>, at: usize, kind: Kind) -> Option<&'a std::ops::Range<usize>> {
-    let found = block.inner.iter().find(|(range, other)| *other == kind && range.start < at && at < range.end);
-    found.map(|(range, _)| range)
+    // They come in order, and none is within another.
+    let before = block.inner.partition_point(|(range, _)| range.start < at);
+    let (range, other) = block.inner.get(before.checked_sub(1)?)?;
+    (*other == kind && at < range.end).then_some(range)
 }
 
 /// The lines of the items that the line at `at` stands under, outermost first.
 fn parents(text: &str, at: usize) -> Vec<&str> {
-    let line = text[at..].lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let window = text.floor_char_boundary(at.saturating_sub(PARENT_REACH));
+    let after = &text[at..text.floor_char_boundary(at + PARENT_REACH)];
+    let line = after.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let mut indent = indentation(line);
     let mut parents = Vec::new();
-    for above in text[..at].lines().rev().take(PARENT_LINES) {
+    for above in text[window..at].lines().rev() {
         if indent == 0 {
             break;
         }

@@ -20,7 +20,12 @@ struct Item {
 }
 
 enum What {
-    Heading { level: HeadingLevel, title: String },
+    /// `long` when the title was cut.
+    Heading {
+        level: HeadingLevel,
+        title: String,
+        long: bool,
+    },
     Block(Kind),
 }
 
@@ -30,7 +35,9 @@ fn items(text: &str) -> Vec<Item> {
     for (event, Range { start, end }) in Parser::new_ext(text, options()).into_offset_iter() {
         if depth == 0 {
             let what = match &event {
-                Event::Start(Tag::Heading { level, .. }) => What::Heading { level: *level, title: String::new() },
+                Event::Start(Tag::Heading { level, .. }) => {
+                    What::Heading { level: *level, title: String::new(), long: false }
+                }
                 Event::Start(Tag::CodeBlock(_)) => What::Block(Kind::Code),
                 Event::Start(Tag::List(_)) => What::Block(Kind::List),
                 Event::Start(Tag::Table(_)) => What::Block(Kind::Table),
@@ -56,8 +63,11 @@ fn items(text: &str) -> Vec<Item> {
 }
 
 fn add_to_title(items: &mut [Item], words: &str) {
-    if let Some(Item { what: What::Heading { title, .. }, .. }) = items.last_mut() {
-        title.push_str(words);
+    if let Some(Item { what: What::Heading { title, long, .. }, .. }) = items.last_mut() {
+        // Only the beginning of a path is kept, and a title is in the path of each heading under it.
+        let room = (2 * SECTION).saturating_sub(title.len());
+        *long |= words.len() > room;
+        title.push_str(&words[..words.floor_char_boundary(room)]);
     }
 }
 
@@ -80,7 +90,7 @@ pub(super) fn sections(text: &str) -> Vec<Section<'_>> {
         let end = next.map_or(text.len(), |next| next.start).max(item.start);
         let (from, kind) = match &item.what {
             What::Block(kind) => (item.start, *kind),
-            What::Heading { level, title } => {
+            What::Heading { level, title, long } => {
                 while path.last().is_some_and(|(above, _)| above >= level) {
                     path.pop();
                 }
@@ -97,7 +107,8 @@ pub(super) fn sections(text: &str) -> Vec<Section<'_>> {
                     Some(_) => true,
                     None => false,
                 } || !text[after..end].trim().is_empty();
-                let from = if leads && section.len() == whole.len() { after } else { item.start };
+                let fits = section.len() == whole.len() && !long;
+                let from = if leads && fits { after } else { item.start };
                 sections.push(Section { path: section, blocks: Vec::new() });
                 (from, Kind::Prose)
             }

@@ -1,7 +1,41 @@
 use super::*;
 
+fn chunk(text: &str, content_type: &str) -> Vec<Chunk> {
+    super::chunk(text, content_type).unwrap()
+}
+
 fn markdown(text: &str) -> Vec<Chunk> {
     chunk(text, "text/markdown; charset=utf-8")
+}
+
+/// Cutting them took minutes when its time grew with the square of the length.
+#[test]
+fn what_is_repeated_at_each_cut_is_bounded() {
+    let title = format!("# {}\n{}", "a".repeat(2_000_000), "## b\n".repeat(50_000));
+    assert_eq!(markdown(&title).first().unwrap().section.len(), SECTION);
+    let table = format!("|{}|\n|-|\n{}", "a".repeat(3_000_000), "| row |\n".repeat(100_000));
+    assert!(markdown(&table).len() > 2_000);
+    let item = format!("- a\n  - {}\n{}", "word ".repeat(600_000), "  - b\n".repeat(100_000));
+    assert!(markdown(&item).len() > 2_000);
+}
+
+#[test]
+fn more_markup_than_people_write_is_refused_before_it_is_read() {
+    for (text, content_type) in
+        [("[", "text/markdown"), ("- ", "text/markdown"), ("# a\n", "text/markdown"), ("\n", "text/plain")]
+    {
+        let refused = super::chunk(&text.repeat(MARKS + 1), content_type).unwrap_err();
+        assert!(refused.marks > MARKS, "{text:?}");
+    }
+    assert!(!chunk(&"[ ".repeat(MARKS + 1), "text/plain").is_empty());
+}
+
+#[test]
+fn a_title_that_is_cut_is_kept_as_text() {
+    let long = "word ".repeat(500);
+    let found = markdown(&format!("# {long}\n\nText."));
+    let text: String = found.iter().map(|chunk| chunk.text.as_str()).collect();
+    assert_eq!(text.matches("word").count(), 500);
 }
 
 fn shown(chunks: &[Chunk]) -> Vec<(&str, &str)> {

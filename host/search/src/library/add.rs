@@ -16,7 +16,7 @@ use resly_core::{
 };
 
 use super::Library;
-use crate::chunk::{Chunk, chunk};
+use crate::chunk::{Chunk, TooMuchMarkup, chunk};
 
 /// Texts that the embedder gets at once.
 const BATCH: usize = 64;
@@ -49,6 +49,8 @@ pub enum AddError {
     Empty,
     #[error("the source makes {chunks} passages, and {most} are the most; split it")]
     TooLarge { chunks: usize, most: usize },
+    #[error(transparent)]
+    TooMuchMarkup(#[from] TooMuchMarkup),
     #[error("there is another source of this URL or key")]
     Exists,
     #[error("the source has been changed meanwhile; try again")]
@@ -101,17 +103,17 @@ impl Library {
     /// Cuts a text into passages, embeds and stores them.
     #[boxed]
     pub async fn add(&self, organization: OrganizationId, new: NewText) -> Result<Added, AddError> {
-        let chunks = Self::cut(&new);
+        let chunks = Self::cut(&new)?;
         self.add_cut(organization, new, chunks).await
     }
 
     /// Cuts a text into passages. For a large text, call it on a thread that may block.
-    pub fn cut(new: &NewText) -> Vec<Chunk> {
-        let mut chunks = chunk(&new.text, &new.content_type);
+    pub fn cut(new: &NewText) -> Result<Vec<Chunk>, AddError> {
+        let mut chunks = chunk(&new.text, &new.content_type)?;
         for chunk in &mut chunks {
             chunk.section = below(&new.title, &chunk.section).to_owned();
         }
-        chunks
+        Ok(chunks)
     }
 
     /// Embeds and stores the passages that [`Library::cut`] made of a text.

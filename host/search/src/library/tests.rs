@@ -134,7 +134,7 @@ async fn a_revision_embeds_only_what_is_new() {
     embedder.batches.lock().unwrap().clear();
     let revise = async |title: &str, changed: &str| {
         let (new, progress) = (text(title, changed), Progress::default());
-        let chunks = Library::cut(&new);
+        let chunks = Library::cut(&new).unwrap();
         let made = library.revise(ORG, base, new, chunks, &progress).await.unwrap();
         let kept = made.passages.iter().map(|passage| match passage {
             RevisedPassage::Kept(id) => ids.iter().position(|known| known == id),

@@ -24,7 +24,10 @@ use super::{
     links::{FORBIDDEN, follow, page as found_page, path_of, sitemap, within},
     store_error,
 };
-use crate::{App, sources::fetch};
+use crate::{
+    App,
+    sources::{clean_title, fetch},
+};
 
 /// How often a page is asked for in one run.
 const TRIES: u32 = 3;
@@ -263,7 +266,8 @@ async fn content(
         }
         return Ok(same);
     }
-    let title = extracted.title.filter(|title| !title.trim().is_empty()).unwrap_or_else(|| found.url.clone());
+    let title = extracted.title.map(|title| clean_title(&title)).filter(|title| !title.is_empty());
+    let title = title.unwrap_or_else(|| found.url.clone());
     let same = |known: &&KnownPage| {
         known.embedder == app.library.embedder() && known.title == title && known.text == extracted.text
     };
@@ -283,10 +287,15 @@ async fn content(
             (SourceId(id), true, id.into())
         }
     };
-    let revised = app.library.revise(crawl.organization, base, new, chunks, &Progress::default()).await;
+    let revised = match chunks {
+        Ok(chunks) => app.library.revise(crawl.organization, base, new, chunks, &Progress::default()).await,
+        Err(error) => Err(error),
+    };
     let revision = match revised {
         Ok(revision) => Box::new(revision),
-        Err(error @ (AddError::Empty | AddError::TooLarge { .. })) => return Ok(Asked::skipped(error.to_string())),
+        Err(error @ (AddError::Empty | AddError::TooLarge { .. } | AddError::TooMuchMarkup(_))) => {
+            return Ok(Asked::skipped(error.to_string()));
+        }
         Err(AddError::Embed(error)) => return Err(Stop::Retry(format!("the embedder could not answer: {error}"))),
         Err(AddError::Store(error)) => return Err(error.into()),
         Err(error) => return Err(Stop::Retry(error.to_string())),

@@ -23,11 +23,18 @@ pub struct ChunkedSource {
     pub(super) chunks: Vec<Chunk>,
 }
 
+impl ChunkedSource {
+    /// The number of its passages.
+    pub fn passages(&self) -> usize {
+        self.chunks.len()
+    }
+}
+
 impl NewSource {
     /// Checks the source and cuts it. Of a large text that is work for a thread that may block.
     pub fn cut(self) -> Result<ChunkedSource, SourceError> {
         let text = self.check()?;
-        let chunks = Library::cut(&text);
+        let chunks = Library::cut(&text)?;
         Ok(ChunkedSource { text, chunks })
     }
 
@@ -50,7 +57,7 @@ impl NewSource {
             return Err(SourceError::Invalid(mistakes));
         }
         let text = text.trim_start_matches('\u{feff}').to_owned();
-        Ok(NewText { title, text, content_type: media.to_owned(), url, identity: None })
+        Ok(NewText { title: check::clean_title(&title), text, content_type: media.to_owned(), url, identity: None })
     }
 }
 

@@ -18,11 +18,31 @@ pub fn title(title: &str, mistakes: &mut Vec<FieldError>) {
     }
 }
 
-/// The parser takes line breaks out; citations show the text as it is.
+/// A title on one line, without characters that change how the text around it is shown.
+pub fn clean_title(title: &str) -> String {
+    let words: Vec<String> = title
+        .split_whitespace()
+        .map(|word| word.chars().filter(|c| !c.is_control() && !is_bidi(*c)).collect::<String>())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ")
+}
+
+/// Marks of direction (Unicode Standard Annex 9, section 2). They can make a text look like another one.
+const fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Citations show the URL as it is, so what a parser would mend or a page take for markup is refused.
 pub fn url(text: &str, mistakes: &mut Vec<FieldError>) {
-    let parsed = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    if !parsed || text.chars().any(char::is_control) {
-        mistakes.push(FieldError::new("url", "an http or https URL without control characters is expected"));
+    let is_web =
+        |url: Url| matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+    let parsed = Url::parse(text).is_ok_and(is_web);
+    let rest = text.split_once(':').map(|(_, rest)| rest).unwrap_or_default();
+    let odd = |c: char| c.is_control() || c.is_whitespace() || is_bidi(c) || "\\\"<>`{}|^".contains(c);
+    if !parsed || !rest.starts_with("//") || text.chars().any(odd) {
+        let expected = "an http or https URL is expected, without a user name, spaces, quotes, backslashes or brackets";
+        mistakes.push(FieldError::new("url", expected));
     } else if text.len() > LONGEST {
         mistakes.push(FieldError::new("url", format!("at most {LONGEST} bytes")));
     }
@@ -62,6 +82,34 @@ pub fn moved(identity: Option<&str>, url: Option<&str>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_is_what_it_looks_like() {
+        for (text, good) in [
+            ("https://shop.example/a?b=c#", true),
+            ("http://en.example/wiki/Rust_(language)", true),
+            ("https://bücher.example/ü", true),
+            ("http:evil.example", false),
+            ("https:\\\\evil.example", false),
+            (" http://a.example/", false),
+            ("https://user:pass@a.example/", false),
+            ("https://a.example/\u{202e}gnp.exe", false),
+            ("https://a.example/) [x](javascript:alert(1)", false),
+            ("https://a.example/\"><script>", false),
+            ("javascript:alert(1)", false),
+            ("https://a.example/\r\nx", false),
+        ] {
+            let mut mistakes = Vec::new();
+            url(text, &mut mistakes);
+            assert_eq!(mistakes.is_empty(), good, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_title_is_one_line() {
+        assert_eq!(clean_title(" Refunds\r\n and \u{1b}[31m\u{202e}returns\t"), "Refunds and [31mreturns");
+        assert_eq!(clean_title("返金 ポリシー"), "返金 ポリシー");
+    }
 
     #[test]
     fn an_identity_ignores_how_a_url_is_written() {

@@ -28,7 +28,7 @@ use resly_store::{ChangedBy, DueSource, FinishedRead, PageVersion, ReadResult, S
 use tokio::task::JoinSet;
 
 use self::document::{Got, current_document};
-use super::{DEADLINE, LEASE};
+use super::{DEADLINE, LEASE, check};
 use crate::App;
 
 /// Tries to read a source.
@@ -79,7 +79,7 @@ impl From<AddError> for Ended {
     fn from(error: AddError) -> Self {
         match error {
             AddError::Empty => Self::failed(FailureKind::Empty, "it has no text to know"),
-            AddError::TooLarge { .. } => {
+            AddError::TooLarge { .. } | AddError::TooMuchMarkup(_) => {
                 Self::failed(FailureKind::TooLarge, error.to_string())
             }
             AddError::Exists | AddError::Changed => Self::Superseded,
@@ -201,8 +201,9 @@ async fn content(app: &Arc<App>, due: &DueSource, fuel: &AtomicU64, progress: &P
     if noindex && due.kind != SourceKind::File {
         return Err(document::not_indexable());
     }
-    let title = due.given_title.clone().or(title.filter(|title| !title.trim().is_empty()));
-    let title = title.or(name).unwrap_or_else(|| due.title.clone());
+    let titles = [due.given_title.clone(), title, name].into_iter().flatten();
+    let title = titles.map(|title| check::clean_title(&title)).find(|title| !title.is_empty());
+    let title = title.unwrap_or_else(|| due.title.clone());
     let known = app.store.find_source(organization, due.id).await?.ok_or(Ended::Superseded)?;
     if due.chunks > 0 && due.embedder == app.library.embedder() && known.source.title == title && known.text == text {
         return Err(Ended::Unchanged { content_hash, version });
@@ -210,6 +211,7 @@ async fn content(app: &Arc<App>, due: &DueSource, fuel: &AtomicU64, progress: &P
     let new = NewText { title, text, content_type: "text/markdown".to_owned(), url: None, identity: None };
     let cut = tokio::task::spawn_blocking(move || (Library::cut(&new), new)).await;
     let (chunks, new) = cut.map_err(|error| Ended::passing(FailureKind::Internal, error.to_string()))?;
+    let chunks = chunks?;
     let revision = app.library.revise(organization, due.revision, new, chunks, progress).await?;
     let now = app.clock.now();
     let read = FinishedRead {
