@@ -110,6 +110,11 @@ async fn expire(app: &Arc<App>) {
         Ok(uploads) => tracing::info!(uploads, "deleted what uploads left that were cut off"),
         Err(error) => tracing::error!(%error, "what uploads left that were cut off could not be deleted"),
     }
+    match app.store.forget_unfinished_sources(app.clock.now()).await {
+        Ok(0) => {}
+        Ok(sources) => tracing::info!(sources, "deleted sources that dead hosts were adding"),
+        Err(error) => tracing::error!(%error, "sources that dead hosts were adding could not be deleted"),
+    }
     if let Err(error) = app.store.warn_of_expiry(app.clock.now()).await {
         tracing::error!(%error, "credentials that end could not be looked for");
     }

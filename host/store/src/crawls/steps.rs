@@ -140,7 +140,7 @@ async fn step(db: &mut Conn<'_>, crawl: &DueCrawl, step: &CrawlStep) -> Result<(
                 content: ChangedBy::Read(FinishedRead { fuel: step.fuel, ..read.clone() }),
                 now: step.now,
             };
-            revise(db, &change).await.map_err(|error| error.refused_as(StepError::Source))?;
+            revise(db, &change, false).await.map_err(|error| error.refused_as(StepError::Source))?;
             source_id = Some(Id(source.0));
             (CrawledPageState::Ready, None, false)
         }

@@ -5,6 +5,7 @@
 //! query the database themselves.
 
 mod documents;
+mod groups;
 mod queue;
 mod revise;
 mod sources;
@@ -14,8 +15,8 @@ use resly_core::{
     error::StoreError,
     id::{OrganizationId, PassageId, RevisionId, SourceId},
     knowledge::{
-        AddSourceError, KnowledgeStore, NewPassage, NewSource, Passage, PassageText, RevisionSize, Source, StoredVector,
-        Synonyms,
+        AddSourceError, KnowledgeStore, NewPassage, NewSource, Passage, PassageText, RevisionSize, Source,
+        StoredVector, Synonyms,
     },
     meter::Meter,
     time::{Period, Timestamp},
@@ -52,27 +53,7 @@ fn from_bytes(bytes: &[u8]) -> Vec<f32> {
 
 async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), OperationError<AddSourceError>> {
     let (organization, now) = (source.organization, source.created_at);
-    let inserted = execute!(
-        db,
-        "INSERT INTO knowledge_sources
-             (id, organization_id, title, url, content_type, text, embedder, chunks, created_at, kind, status, identity,
-              given_title, revision, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'text', 'ready', $10, $3, $1, $9)
-         ON CONFLICT (organization_id, identity) WHERE identity IS NOT NULL DO NOTHING",
-        Id(source.id.0),
-        Id(organization.0),
-        Text(&source.title),
-        source.url.as_deref().map(Text),
-        Text(&source.content_type),
-        Text(&source.text),
-        source.embedder.as_str(),
-        Count(source.passages.len() as u64),
-        Time(now),
-        source.identity.as_deref().map(Text)
-    )?;
-    if inserted == 0 {
-        return Err(OperationError::Refused(AddSourceError::Exists));
-    }
+    insert_source(db, source, source.passages.len() as u64, "ready").await?;
     let at = PassagePlace { organization, source: source.id, title: &source.title, embedder: &source.embedder };
     for (position, passage) in (0_i64..).zip(&source.passages) {
         insert_passage(db, at, position, passage).await?;
@@ -81,6 +62,35 @@ async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), OperationError
     log_budget::add_source(db, organization, bytes, now).await?;
     bump(db, organization).await?;
     count_embeddings(db, organization, source.id, source.passages.len() as u64, now).await
+}
+
+async fn insert_source(
+    db: &mut Conn<'_>,
+    source: &NewSource,
+    chunks: u64,
+    status: &'static str,
+) -> Result<(), OperationError<AddSourceError>> {
+    let (organization, now) = (source.organization, source.created_at);
+    let inserted = execute!(
+        db,
+        "INSERT INTO knowledge_sources
+             (id, organization_id, title, url, content_type, text, embedder, chunks, created_at, kind, status, identity,
+              given_title, revision, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'text', $11, $10, $3, $1, $9)
+         ON CONFLICT (organization_id, identity) WHERE identity IS NOT NULL DO NOTHING",
+        Id(source.id.0),
+        Id(organization.0),
+        Text(&source.title),
+        source.url.as_deref().map(Text),
+        Text(&source.content_type),
+        Text(&source.text),
+        source.embedder.as_str(),
+        Count(chunks),
+        Time(now),
+        source.identity.as_deref().map(Text),
+        status
+    )?;
+    if inserted == 0 { Err(OperationError::Refused(AddSourceError::Exists)) } else { Ok(()) }
 }
 
 /// What the passages of one revision share.
@@ -193,7 +203,7 @@ macro_rules! of_revisions {
             "SELECT ",
             $columns,
             " FROM knowledge_sources s JOIN passages p ON p.source_id = s.id
-             WHERE s.organization_id = $1 AND s.revision IN ",
+             WHERE s.organization_id = $1 AND s.chunks > 0 AND s.revision IN ",
             $list_and_more,
             " ORDER BY s.revision, p.position"
         )
@@ -205,13 +215,16 @@ macro_rules! passages {
     () => {
         "SELECT p.id, p.source_id, p.title, p.section, s.url, p.text
          FROM passages p JOIN knowledge_sources s ON s.id = p.source_id
-         WHERE p.organization_id = $1 AND p.id IN "
+         WHERE p.organization_id = $1 AND s.chunks > 0 AND p.id IN "
     };
 }
 
 #[async_trait]
 impl KnowledgeStore for Store {
     async fn add_source(&self, source: NewSource) -> Result<(), AddSourceError> {
+        if source.passages.len() > groups::GROUP {
+            return self.add_in_groups(source).await;
+        }
         self.write("add a source", move |mut db| Box::pin(async move { add(&mut db, &source).await })).await
     }
 
@@ -234,21 +247,7 @@ impl KnowledgeStore for Store {
         id: SourceId,
         _now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write("delete a source", move |mut db| {
-            Box::pin(async move {
-                let deleted = execute!(
-                    db,
-                    "DELETE FROM knowledge_sources WHERE id = $1 AND organization_id = $2",
-                    Id(id.0),
-                    Id(organization.0)
-                )?;
-                if deleted > 0 {
-                    bump(&mut db, organization).await?;
-                }
-                Ok(deleted > 0)
-            })
-        })
-        .await
+        self.delete_in_groups(organization, id).await
     }
 
     async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError> {

@@ -1,21 +1,24 @@
 //! Gives a source new content, all or nothing: passages that stay are kept, what was embedded is counted.
 
+use std::sync::Arc;
+
 use resly_core::{
     boxed,
     id::{LeaseId, OrganizationId, SourceId},
-    knowledge::{AddSourceError, NewRevision, RevisedPassage, SourceStatus},
+    knowledge::{AddSourceError, NewRevision, NewSource, RevisedPassage, SourceStatus},
     meter::Meter,
     time::Timestamp,
 };
 
 use super::{
-    PassagePlace, bump, count_embeddings, count_ingest, insert_passage, limit_only, passage_bytes, sources::PageVersion,
+    PassagePlace, bump, count_embeddings, count_ingest, groups::GROUP, insert_passage, limit_only, passage_bytes,
+    sources::PageVersion,
 };
 use crate::{
     Store,
-    error::OperationError,
+    error::{OperationError, failed},
     log_budget,
-    sql::{Conn, execute},
+    sql::{Conn, execute, row},
     types::{Count, Id, Json, Text, Time, name_of},
 };
 
@@ -53,7 +56,12 @@ pub struct FinishedRead {
     pub next_at: Option<Timestamp>,
 }
 
-pub(crate) async fn revise(db: &mut Conn<'_>, change: &SourceChange) -> Result<(), OperationError<AddSourceError>> {
+/// `written`: its passages are there already.
+pub(crate) async fn revise(
+    db: &mut Conn<'_>,
+    change: &SourceChange,
+    written: bool,
+) -> Result<(), OperationError<AddSourceError>> {
     let SourceChange { organization, source, revision, now, .. } = change;
     let (organization, source, now) = (*organization, *source, *now);
     let changed = match &change.content {
@@ -119,7 +127,7 @@ pub(crate) async fn revise(db: &mut Conn<'_>, change: &SourceChange) -> Result<(
         Err(error) => return Err(error.into()),
     }
     delete_document(db, organization, source).await?;
-    replace_passages(db, organization, source, revision, now).await?;
+    replace_passages(db, organization, source, revision, written, now).await?;
     bump(db, organization).await?;
     if let ChangedBy::Read(FinishedRead { fuel, .. }) = &change.content {
         count_ingest(db, organization, source, Meter::Fuel, *fuel, now).await.map_err(limit_only)?;
@@ -132,6 +140,7 @@ async fn replace_passages(
     organization: OrganizationId,
     source: SourceId,
     revision: &NewRevision,
+    written: bool,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let kept: Vec<_> = revision
@@ -139,7 +148,7 @@ async fn replace_passages(
         .iter()
         .filter_map(|passage| match passage {
             RevisedPassage::Kept(id) => Some(*id),
-            RevisedPassage::New(_) => None,
+            RevisedPassage::New(new) => written.then_some(new.id),
         })
         .collect();
     let sql = db.pick(
@@ -164,7 +173,9 @@ async fn replace_passages(
             }
             RevisedPassage::New(passage) => {
                 bytes += passage_bytes(passage);
-                insert_passage(db, at, position, passage).await?;
+                if !written {
+                    insert_passage(db, at, position, passage).await?;
+                }
             }
         }
     }
@@ -180,12 +191,47 @@ pub(super) async fn delete_document(
     execute!(db, sql, Id(source.0), Id(organization.0)).map(drop)
 }
 
+/// The passages of a source that has none yet, to be written before the change that makes them its content.
+fn first_content(change: &SourceChange) -> NewSource {
+    let SourceChange { organization, source, revision, now, .. } = change;
+    let new = revision.passages.iter().filter_map(|passage| match passage {
+        RevisedPassage::New(passage) => Some(passage.clone()),
+        RevisedPassage::Kept(_) => None,
+    });
+    NewSource {
+        id: *source,
+        organization: *organization,
+        title: revision.title.clone(),
+        url: None,
+        identity: None,
+        content_type: String::new(),
+        text: String::new(),
+        embedder: revision.embedder.clone(),
+        passages: new.collect(),
+        created_at: *now,
+    }
+}
+
 impl Store {
+    /// Whether the source has content that is searched.
+    async fn has_passages(&self, change: &SourceChange) -> Result<bool, AddSourceError> {
+        let doing = "look for a source's passages";
+        let mut db = self.reader(doing).await?;
+        let sql = "SELECT id FROM knowledge_sources WHERE id = $1 AND organization_id = $2 AND chunks > 0";
+        let found = row!(db, (Id,), sql, Id(change.source.0), Id(change.organization.0)).map_err(failed(doing))?;
+        Ok(found.is_some())
+    }
+
     /// Gives a source new content, counts what was embedded and burnt for it, and increases the knowledge version, all or
     /// nothing. Refused when the source has another revision than the change is based on, or another lease.
     #[boxed]
     pub async fn revise_source(&self, change: SourceChange) -> Result<(), AddSourceError> {
-        self.write("change a source", move |mut db| Box::pin(async move { revise(&mut db, &change).await })).await
+        let written = change.revision.passages.len() > GROUP && !self.has_passages(&change).await?;
+        if written {
+            self.write_passages(Arc::new(first_content(&change))).await?;
+        }
+        self.write("change a source", move |mut db| Box::pin(async move { revise(&mut db, &change, written).await }))
+            .await
     }
 
     /// Changes the URL, and what makes it the same source, where its text stays. False when the organization has no such

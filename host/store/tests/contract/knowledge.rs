@@ -184,6 +184,42 @@ both! {
         store.add_source(source(org, "Empty", &[])).await.unwrap();
     }
 
+    async fn a_large_source_is_added_whole_or_not_at_all(backend: Backend) {
+        let (store, org) = backend.with(&[(Meter::Embeddings, 300)]).await;
+        let texts: Vec<String> = (0..200).map(|n| format!("Passage {n}.")).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let large = source(org, "Large", &texts);
+        let (id, revision) = (large.id, RevisionId(large.id.0));
+        store.add_source(large).await.unwrap();
+        let loaded = store.load_texts(org, &[revision]).await.unwrap();
+        assert!(loaded.iter().map(|passage| &*passage.text).eq(texts.iter().copied()), "in their order");
+        assert_eq!(store.list_sources(org).await.unwrap()[0].chunks, 200);
+        assert_eq!(store.usage(org, at(0)).await.unwrap().meters[&Meter::Embeddings].used, 200);
+
+        let refused = source(org, "Too much", &texts);
+        let gone = RevisionId(refused.id.0);
+        assert!(matches!(store.add_source(refused).await, Err(AddSourceError::Limit(_))));
+        assert_eq!(store.list_sources(org).await.unwrap().len(), 1);
+        assert!(store.load_texts(org, &[gone]).await.unwrap().is_empty());
+        assert_eq!(store.usage(org, at(0)).await.unwrap().meters[&Meter::Embeddings].used, 200);
+
+        assert!(store.delete_source(org, id, at(0)).await.unwrap());
+        assert!(!store.delete_source(org, id, at(0)).await.unwrap());
+        assert!(store.load_texts(org, &[revision]).await.unwrap().is_empty());
+        assert_eq!(backend.number("SELECT COUNT(*) FROM passages").await, 0);
+    }
+
+    async fn a_source_that_a_dead_host_was_adding_is_deleted_later(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        store.add_source(source(org, "Half", &["One.", "Two."])).await.unwrap();
+        store.add_source(source(org, "Whole", &["Three."])).await.unwrap();
+        backend.execute("UPDATE knowledge_sources SET status = 'reading', chunks = 0 WHERE title = 'Half'").await;
+        assert_eq!(store.forget_unfinished_sources(at(60)).await.unwrap(), 0, "its host may be at it");
+        assert_eq!(store.forget_unfinished_sources(at(4_000)).await.unwrap(), 1);
+        assert_eq!(store.list_sources(org).await.unwrap().len(), 1);
+        assert_eq!(backend.number("SELECT COUNT(*) FROM passages").await, 1);
+    }
+
     async fn sources_and_passages_come_in_order(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let mut given: Vec<_> = (0..3).map(|_| source(org, "A", &["one", "two"])).collect();

@@ -21,6 +21,8 @@ use crate::{body, guard::Admin, problem::Problem};
 
 /// What a source takes in memory while it is added or replaced, in bodies of its size.
 const COPIES: usize = 6;
+/// What a passage takes meanwhile beside its text: its vector, and its words for the index.
+const PASSAGE: usize = 6 << 10;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -45,11 +47,15 @@ pub struct CreatedSource {
 async fn cut(body: body::LargeJson) -> Result<ChunkedSource, Problem> {
     let body::LargeJson { bytes, admission } = body;
     // The text, its passages, their vectors; what is known of it.
-    admission.reserve(bytes.len().saturating_mul(COPIES))?;
+    let copies = bytes.len().saturating_mul(COPIES);
+    admission.reserve(copies)?;
+    let share = admission.clone();
     let cut = admission.examine(move || {
         let SourceRequest { title, text, content_type, url } = body::parse_large(&bytes)?;
         drop(bytes);
-        Ok::<_, Problem>(NewSource { title, text, content_type, url }.cut()?)
+        let cut = NewSource { title, text, content_type, url }.cut()?;
+        share.reserve(copies.saturating_add(cut.passages().saturating_mul(PASSAGE)))?;
+        Ok::<_, Problem>(cut)
     });
     cut.await?
 }

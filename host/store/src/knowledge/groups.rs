@@ -1,0 +1,174 @@
+//! Writes and deletes the passages of large sources in groups of their own, because SQLite has one writer and everybody
+//! waits for a long transaction.
+//!
+//! A source without its number of passages isn't searched. So its passages are written first, and what makes the source
+//! `ready` is one short transaction. What a dead host left is deleted by [`Store::forget_unfinished_sources`].
+
+use std::sync::Arc;
+
+use resly_core::{
+    boxed,
+    error::StoreError,
+    id::{OrganizationId, SourceId},
+    knowledge::{AddSourceError, NewSource},
+    time::Timestamp,
+};
+
+use super::{PassagePlace, bump, count_embeddings, insert_passage, insert_source, passage_bytes};
+use crate::{
+    Store,
+    error::OperationError,
+    log_budget,
+    sql::{execute, row, rows},
+    types::{Count, Id, Time},
+};
+
+/// Passages of one transaction. A source of no more is written at once.
+pub(super) const GROUP: usize = 64;
+/// After so many microseconds, a source that is being added has lost its host.
+const LOST_US: i64 = 3_600_000_000;
+
+impl Store {
+    /// Adds a source whose passages are written in groups.
+    pub(super) async fn add_in_groups(&self, source: NewSource) -> Result<(), AddSourceError> {
+        let source = Arc::new(source);
+        let (organization, id, now) = (source.organization, source.id, source.created_at);
+        let new = Arc::clone(&source);
+        self.write("add a source", move |mut db| {
+            Box::pin(async move { insert_source(&mut db, &new, 0, "reading").await })
+        })
+        .await?;
+        let added = async {
+            self.write_passages(Arc::clone(&source)).await?;
+            let source = Arc::clone(&source);
+            self.write("add a source", move |mut db| {
+                Box::pin(async move {
+                    let count = source.passages.len() as u64;
+                    let ready = execute!(
+                        db,
+                        "UPDATE knowledge_sources SET status = 'ready', chunks = $3
+                         WHERE id = $1 AND organization_id = $2 AND status = 'reading' AND chunks = 0",
+                        Id(id.0),
+                        Id(organization.0),
+                        Count(count)
+                    )?;
+                    if ready == 0 {
+                        return Err(OperationError::Refused(AddSourceError::Changed));
+                    }
+                    let bytes = source.text.len() + source.passages.iter().map(passage_bytes).sum::<usize>();
+                    log_budget::add_source(&mut db, organization, bytes, now).await?;
+                    bump(&mut db, organization).await?;
+                    count_embeddings(&mut db, organization, id, count, now).await
+                })
+            })
+            .await
+        };
+        let added = added.await;
+        if added.is_err() {
+            self.delete_in_groups(organization, id).await?;
+        }
+        added
+    }
+
+    /// Writes the passages of a source in groups. It isn't searched, since it has no number of passages yet.
+    pub(super) async fn write_passages(&self, source: Arc<NewSource>) -> Result<(), AddSourceError> {
+        for from in (0..source.passages.len()).step_by(GROUP) {
+            let source = Arc::clone(&source);
+            self.write("add passages", move |mut db| {
+                Box::pin(async move {
+                    let (organization, id) = (source.organization, source.id);
+                    let there = row!(
+                        db,
+                        (Id,),
+                        "SELECT id FROM knowledge_sources WHERE id = $1 AND organization_id = $2 AND chunks = 0",
+                        Id(id.0),
+                        Id(organization.0)
+                    )?;
+                    if there.is_none() {
+                        return Err(OperationError::Refused(AddSourceError::Changed));
+                    }
+                    let at =
+                        PassagePlace { organization, source: id, title: &source.title, embedder: &source.embedder };
+                    for (n, passage) in source.passages.iter().enumerate().skip(from).take(GROUP) {
+                        insert_passage(&mut db, at, i64::try_from(n).unwrap_or(i64::MAX), passage).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a source and its passages, in groups. False when the organization has no such source. It isn't found any
+    /// more from the first group on.
+    pub(super) async fn delete_in_groups(
+        &self,
+        organization: OrganizationId,
+        source: SourceId,
+    ) -> Result<bool, StoreError> {
+        let hidden = self
+            .write("delete a source", move |mut db| {
+                Box::pin(async move {
+                    let hidden = execute!(
+                        db,
+                        "UPDATE knowledge_sources SET chunks = 0, due_at = NULL WHERE id = $1 AND organization_id = $2",
+                        Id(source.0),
+                        Id(organization.0)
+                    )?;
+                    if hidden > 0 {
+                        bump(&mut db, organization).await?;
+                    }
+                    Ok(hidden > 0)
+                })
+            })
+            .await?;
+        if !hidden {
+            return Ok(false);
+        }
+        loop {
+            let deleted = self
+                .write("delete passages", move |mut db| {
+                    Box::pin(async move {
+                        let sql =
+                            "DELETE FROM passages WHERE id IN (SELECT id FROM passages WHERE source_id = $1 LIMIT 256)";
+                        Ok(execute!(db, sql, Id(source.0))?)
+                    })
+                })
+                .await?;
+            if deleted == 0 {
+                break;
+            }
+        }
+        self.write("delete a source", move |mut db| {
+            Box::pin(async move {
+                let sql = "DELETE FROM knowledge_sources WHERE id = $1 AND organization_id = $2";
+                Ok(execute!(db, sql, Id(source.0), Id(organization.0))? > 0)
+            })
+        })
+        .await
+    }
+
+    /// Deletes the sources that a request was adding when its host died. Returns how many.
+    #[boxed]
+    pub async fn forget_unfinished_sources(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let doing = "look for unfinished sources";
+        let lost = {
+            let mut db = self.reader(doing).await?;
+            rows!(
+                db,
+                (Id, Id),
+                "SELECT organization_id, id FROM knowledge_sources
+                 WHERE kind = 'text' AND status = 'reading' AND chunks = 0 AND lease IS NULL AND due_at IS NULL
+                   AND created_at < $1",
+                Time(Timestamp::from_micros(now.micros() - LOST_US))
+            )
+            .map_err(crate::error::failed(doing))?
+        };
+        let mut forgotten = 0;
+        for (organization, source) in lost {
+            forgotten += u64::from(self.delete_in_groups(OrganizationId(organization.0), SourceId(source.0)).await?);
+        }
+        Ok(forgotten)
+    }
+}
