@@ -77,7 +77,11 @@ impl Directory for Unsynced {
         let mut name = path.as_os_str().to_owned();
         name.push(".new");
         let new = self.folder.join(name);
-        fs::write(&new, data)?;
+        // What a process left that died. A link in its place isn't followed.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => OpenOptions::new().write(true).create_new(true).open(&new)?.write_all(data)?,
+        }
         fs::rename(new, self.folder.join(path))
     }
 

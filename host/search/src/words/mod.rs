@@ -58,7 +58,9 @@ pub enum WordsError {
 
 impl From<tantivy::TantivyError> for WordsError {
     fn from(error: tantivy::TantivyError) -> Self {
-        Self::Index(error.to_string())
+        // A file that can't be read may be somebody else's, and its content is nobody's business.
+        let told = error.to_string();
+        Self::Index(told.split(" Content:").next().unwrap_or_default().to_owned())
     }
 }
 

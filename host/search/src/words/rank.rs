@@ -11,7 +11,7 @@ use tantivy::{DocSet, TERMINATED, postings::Postings};
 use super::{
     WordIndex, WordsError,
     alternative::{Alternative, PARTIAL},
-    expand::{completions, typos},
+    expand::{Budget, completions, typos},
     schema::Part,
     segment::Segment,
 };
@@ -188,6 +188,7 @@ struct Scratch {
     counted: Vec<u32>,
     /// For how many more words typos are looked for.
     typos_left: usize,
+    budget: Budget,
     valued: Vec<u32>,
 }
 
@@ -200,6 +201,7 @@ impl Scratch {
             counted: Vec::new(),
             valued: Vec::new(),
             typos_left: MOST_TYPOS,
+            budget: Budget::default(),
         }
     }
 
@@ -218,10 +220,10 @@ impl Scratch {
         }
         if !known && self.typos_left > 0 {
             self.typos_left -= 1;
-            alternatives.extend(typos(index, word)?);
+            alternatives.extend(typos(index, word, &mut self.budget)?);
         }
         if word.unfinished {
-            alternatives.extend(completions(index, word)?);
+            alternatives.extend(completions(index, word, &mut self.budget)?);
         }
         let found = self.find(index, &alternatives)?;
         Ok(phrases.into_iter().fold(found, either))

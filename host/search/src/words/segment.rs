@@ -102,6 +102,12 @@ impl WordIndex {
         Ok(Self { segments, passages, sources: in_order(found_sources), languages, files, memory })
     }
 
+    /// The number of its terms. One that several segments have counts several times.
+    pub fn terms(&self) -> usize {
+        let parts = self.segments.iter().flat_map(|segment| &segment.parts);
+        parts.map(|part| part.terms().num_terms()).sum()
+    }
+
     /// Bytes of memory that it takes, roughly.
     pub fn bytes(&self) -> usize {
         let norms: usize = self.segments.iter().map(|segment| segment.norms.len() * size_of::<[f32; 3]>()).sum();
@@ -170,15 +176,14 @@ impl Segment {
         Ok(reader.terms().get(term)?.map(|info| List { reader, info }))
     }
 
-    /// Calls `each` with every term of a part that begins with `prefix`, in order.
-    pub fn terms(&self, part: Part, prefix: &str, mut each: impl FnMut(&str)) -> Result<(), WordsError> {
+    /// Calls `each` with every term of a part that begins with `prefix`, in order, until it returns false.
+    pub fn terms(&self, part: Part, prefix: &str, mut each: impl FnMut(&str) -> bool) -> Result<(), WordsError> {
         let mut stream = self.parts[part as usize].terms().range().ge(prefix).into_stream()?;
         while stream.advance() {
             let Ok(term) = std::str::from_utf8(stream.key()) else { continue };
-            if !term.starts_with(prefix) {
+            if !term.starts_with(prefix) || !each(term) {
                 break;
             }
-            each(term);
         }
         Ok(())
     }

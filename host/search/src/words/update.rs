@@ -1,7 +1,8 @@
 //! Brings an index up to date. One update at a time has a folder's lock, in all processes that share it.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, DirBuilder, File, TryLockError},
+    os::unix::fs::DirBuilderExt,
     path::Path,
     time::Duration,
 };
@@ -67,7 +68,7 @@ impl WordsUpdate {
             }
             Place::Folder(folder) => folder,
         };
-        fs::create_dir_all(folder)?;
+        make_own(folder)?;
         let lock = lock(folder, LOCK_PATIENCE)?;
         if wipe {
             self::wipe(folder)?;
@@ -176,6 +177,23 @@ fn check(index: &Index, schema: &Schema, have: Option<&WordIndex>) -> Result<(),
 }
 
 /// The lock of a folder, which the system gives back when this process ends, however it ends.
+/// Makes the folder, readable for its owner alone. A link to another folder is refused, because the host would delete what
+/// is in it.
+fn make_own(folder: &Path) -> Result<(), WordsError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    for path in [folder.to_owned(), folder.join(LOCK)] {
+        let kind = match fs::symlink_metadata(&path) {
+            Ok(found) => found.file_type(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if !(kind.is_dir() || kind.is_file()) {
+            return Err(WordsError::Index(format!("{} is a link or no file; delete it", path.display())));
+        }
+    }
+    Ok(())
+}
+
 fn lock(folder: &Path, patience: Duration) -> Result<File, WordsError> {
     let file = File::options().create(true).append(true).open(folder.join(LOCK))?;
     let mut waited = Duration::ZERO;

@@ -136,3 +136,30 @@ async fn organizations_that_nobody_asks_about_take_no_memory() {
     assert!(setup.library.snapshots.count().await <= 4);
     assert_eq!(setup.store.counts()[TEXTS], 40, "what was forgotten is read from the data folder");
 }
+
+#[tokio::test]
+async fn a_link_in_the_place_of_an_index_is_not_followed() {
+    let setup = Setup::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let precious = elsewhere.path().join("precious.txt");
+    std::fs::write(&precious, "mine").unwrap();
+    std::fs::write(elsewhere.path().join("meta.json"), "{").unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), setup.files()).unwrap();
+    setup.library.add(ORG, text("A", "A zebra.")).await.unwrap();
+    assert_eq!(titles(&setup.library, ORG, "zebra").await, ["A:"], "the index is in memory");
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "mine");
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn a_link_in_the_place_of_a_file_is_replaced() {
+    let setup = Setup::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let precious = elsewhere.path().join("precious.txt");
+    std::fs::write(&precious, "mine").unwrap();
+    std::fs::create_dir_all(setup.files()).unwrap();
+    std::os::unix::fs::symlink(&precious, setup.files().join("meta.json.new")).unwrap();
+    setup.library.add(ORG, text("A", "A zebra.")).await.unwrap();
+    assert_eq!(titles(&setup.library, ORG, "zebra").await, ["A:"]);
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "mine");
+}
