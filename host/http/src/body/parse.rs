@@ -2,6 +2,7 @@
 
 use resly_core::json::without_bom;
 use resly_manifest::json_weight::{WeighError, weigh};
+use resly_service::FieldError;
 use serde::de::DeserializeOwned;
 
 use super::type_errors::type_errors;
@@ -46,13 +47,18 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if text.trim().is_empty() {
         return Err(Problem::new(&kinds::INVALID_JSON, "the body is empty; this route reads a JSON object"));
     }
+    // `serde` would take a list for an object, and its items for the members in the order in which the code has them.
+    if text.trim_start().starts_with('[') {
+        serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| not_json(&error))?;
+        return Err(Problem::invalid(vec![FieldError::new("$", "an object is expected, not a list")]));
+    }
     serde_json::from_str(text).map_err(|error| {
-        if error.is_data() {
-            Problem::invalid(type_errors::<T>(text, &error))
-        } else {
-            Problem::new(&kinds::INVALID_JSON, format!("the body is not valid JSON: {error}"))
-        }
+        if error.is_data() { Problem::invalid(type_errors::<T>(text, &error)) } else { not_json(&error) }
     })
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    Problem::new(&kinds::INVALID_JSON, format!("the body is not valid JSON: {error}"))
 }
 
 /// The same. An absent body is an object without members, if the type allows that.
@@ -138,7 +144,7 @@ mod tests {
         assert_eq!((good.id, good.lines[0].count, good.notes.len()), (1, 2, 0));
         assert_eq!(mistake(r#"{"lines": []}"#), told("id", "it is missing"));
         assert_eq!(mistake(r#"{"id": 1, "lines": [{"count": 1}, {}]}"#), told("lines[1].count", "it is missing"));
-        let wrong = "a whole number that isn't negative is expected, not a text";
+        let wrong = "a whole number from 0 to 4294967295 is expected, not a text";
         assert_eq!(mistake(r#"{"id": 1, "lines": [{"count": "7"}]}"#), told("lines[0].count", wrong));
         assert_eq!(
             mistake(r#"{"id": 1, "lines": [], "notes": {"shop": 5}}"#),
@@ -146,7 +152,11 @@ mod tests {
         );
         let unknown = "unknown field `lnes`, expected one of `id`, `lines`, `notes`";
         assert_eq!(mistake(r#"{"id": 1, "lnes": []}"#), told("lnes", unknown));
-        assert_eq!(mistake("[1]").0, "$");
+        assert_eq!(mistake("[1, [], {}]"), told("$", "an object is expected, not a list"));
+        let unsigned = "a whole number from 0 to 4294967295 is expected";
+        assert_eq!(mistake(r#"{"id": -1, "lines": []}"#), told("id", unsigned));
+        let fraction = "a whole number from 0 to 4294967295 is expected, not a number with a fraction";
+        assert_eq!(mistake(r#"{"id": 2.5, "lines": []}"#), told("id", fraction));
     }
 
     #[test]
@@ -157,7 +167,10 @@ mod tests {
         assert_eq!(parse_or_nothing::<Optional>(b" ").unwrap_err().kind().slug, "invalid-json");
         let problem = parse_or_nothing::<Order>(b"").unwrap_err();
         assert_eq!(problem.kind().slug, "invalid-json");
-        assert_eq!(problem.detail(), "the body is empty; this route reads a JSON object, and id: it is missing");
+        assert_eq!(
+            problem.detail(),
+            "the body is empty; this route reads a JSON object, and 2 mistakes; the first is at id"
+        );
     }
 
     #[test]
