@@ -90,9 +90,11 @@ impl Activity {
 
     pub fn bytes_written(&self) {
         let mut state = self.state();
-        state.blocked = None;
-        // A response may be over for hyper long before its client has read it.
-        if !state.head_started {
+        let was_blocked = state.blocked.take().is_some();
+        // A response may be over for hyper long before its client has read it. On an idle HTTP/2 connection the host only
+        // asks whether the client is still there.
+        let asks = state.multiplexed && state.exchanges == 0 && !was_blocked;
+        if !state.head_started && !asks {
             state.since = Instant::now();
         }
     }
@@ -211,5 +213,20 @@ mod tests {
         assert_eq!(due(&activity), Some(75), "idle");
         activity.bytes_read(b"G");
         assert_eq!(due(&activity), Some(10), "the next head has begun");
+    }
+
+    #[test]
+    fn an_idle_connection_of_http_2_isnt_kept_by_the_hosts_own_pings() {
+        let activity = Activity::new();
+        activity.multiplex();
+        let idle = activity.idle_since();
+        activity.bytes_written();
+        assert_eq!(activity.idle_since(), idle);
+        activity.write_blocked();
+        activity.bytes_written();
+        assert!(activity.idle_since() > idle, "it took the rest of an answer");
+        assert_eq!(activity.request_started(), FramingCheck::Clear);
+        activity.request_ended();
+        assert!(activity.idle_since() > idle);
     }
 }
