@@ -69,7 +69,7 @@ pub(crate) fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError 
 
 /// A row that is not what the code expects.
 pub(crate) fn unexpected(what: impl Into<String>) -> sqlx::Error {
-    sqlx::Error::Protocol(what.into())
+    sqlx::Error::Decode(what.into().into())
 }
 
 /// The database's message, without the place in the database's source that sqlx adds.
@@ -105,6 +105,8 @@ fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        // What answers isn't the database, such as a proxy before one that restarts.
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
@@ -117,5 +119,17 @@ fn is_passing(error: &sqlx::Error) -> bool {
             }
         }),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_proxy_before_the_database_does_passes_and_a_broken_row_does_not() {
+        let refused = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
+        assert!(matches!(store_error("read", &refused), StoreError::Unavailable { .. }));
+        assert!(matches!(store_error("read", &unexpected("a turn without its answer")), StoreError::Broken { .. }));
     }
 }

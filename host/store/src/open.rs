@@ -1,7 +1,8 @@
 //! Opens the store: connects, checks versions, migrates the tables, and recovers what a dead process left.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{DirBuilder, File, TryLockError},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -136,7 +137,7 @@ impl Store {
 
 async fn open_sqlite(config: &StoreConfig) -> Result<Store, OpenError> {
     let path = config.data_dir.as_path();
-    std::fs::create_dir_all(path).map_err(|error| folder_error(path, error))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| folder_error(path, error))?;
     let lock = lock_within(path, LOCK_PATIENCE).await?;
     open_locked(config, lock).await
 }
@@ -154,8 +155,19 @@ fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// Makes the database's file, if there is none, so that only its owner can read it. SQLite gives the files beside it the
+/// same permissions.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    match File::options().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Opens the folder that `lock` reserves for this process.
 async fn open_locked(config: &StoreConfig, lock: File) -> Result<Store, OpenError> {
+    let folder = config.data_dir.as_path();
+    make_private(&folder.join(FILE)).map_err(|error| folder_error(folder, error))?;
     let mut conn = sqlite_options(&config.data_dir).connect().await.map_err(OpenError::Connect)?;
     check_version(&mut conn).await?;
     sqlx_macros::migrate!("migrations/sqlite").run(&mut conn).await?;
