@@ -8,7 +8,7 @@ use wasmtime::{StoreContextMut, component::LinkerInstance};
 
 use crate::{
     bindings::connector::resly::connector::mapping::Failure,
-    fault::HostTrap,
+    fault::{self, HostTrap},
     guest::{Guest, Mapping},
     limits::MAPPING_FILTER,
     store::{burn, charge},
@@ -49,9 +49,9 @@ async fn apply(
         Err(MappingFailure::Filter { message, offset }) => Ok(Err(Failure { message, offset })),
         // When the whole call has run out of something, it ends. Other faults are the filter's, and the caller may go on.
         Err(MappingFailure::Fault(fault)) => match fault.kind {
-            FaultKind::Fuel | FaultKind::Deadline | FaultKind::Busy | FaultKind::Component => {
-                Err(HostTrap(fault).into())
-            }
+            // The mapping had what was left of the call's fuel. It is the call's own allowance that may grow.
+            FaultKind::Fuel => Err(HostTrap(fault::fuel(&store.data().allowance)).into()),
+            FaultKind::Deadline | FaultKind::Busy | FaultKind::Component => Err(HostTrap(fault).into()),
             _ => Ok(Err(Failure { message: format!("the mapping failed: {}", fault.message), offset: None })),
         },
     }
