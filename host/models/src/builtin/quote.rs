@@ -14,7 +14,9 @@ const PASSAGES: usize = 3;
 /// The most bytes that are quoted of one passage.
 const QUOTE: usize = 900;
 /// How much of the question's weight the best sentence and its headings must share.
-const ENOUGH: f32 = 0.33;
+const ENOUGH: f32 = 0.34;
+/// The same when a heading has one of the question's words.
+const ENOUGH_HEADED: f32 = 0.3;
 /// How much of the best sentence's score another must have.
 const NEAR: f32 = 0.6;
 
@@ -54,6 +56,14 @@ struct Scored {
     score: f32,
     /// The share of the question that it and its headings speak of.
     covers: f32,
+    /// A heading has a word of the question.
+    headed: bool,
+}
+
+impl Scored {
+    fn is_enough(&self) -> bool {
+        self.covers >= if self.headed { ENOUGH_HEADED } else { ENOUGH }
+    }
 }
 
 /// The answer, or none when no passage speaks of what is asked.
@@ -68,7 +78,7 @@ pub fn answer(question: &str, passages: &[NumberedPassage]) -> Option<String> {
     let weights = weights(&asked, passages, &units);
     let mut scored = score(&asked, &weights, passages, &languages, &units);
     scored.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.passage, a.unit).cmp(&(b.passage, b.unit))));
-    let best = scored.first().filter(|best| best.covers >= ENOUGH)?.score;
+    let best = scored.first().filter(|best| best.is_enough())?.score;
 
     let mut chosen: Vec<(usize, Vec<usize>)> = Vec::new();
     let mut taken: Vec<&HashSet<String>> = Vec::new();
@@ -223,6 +233,7 @@ fn score(
     for (at, (one, language)) in passages.iter().zip(languages).enumerate() {
         let headings = format!("{} {}", one.passage.title, one.passage.section);
         let (headings, _) = unit_forms(&headings, *language, asked);
+        let is_headed = asked.iter().any(|word| !word.framing && word.is_in(&headings));
         #[expect(clippy::cast_precision_loss, reason = "there are few passages")]
         let rank = 1.0 / (1.0 + at as f32 * 0.15);
         for (unit, own) in units[at].iter().enumerate() {
@@ -237,7 +248,7 @@ fn score(
             // A heading speaks for every sentence under it, for the first of them most.
             let lead = if unit == 0 { 0.7 } else { 0.45 };
             let score = (said + headed * lead) * rank * information(own);
-            scored.push(Scored { passage: at, unit, score, covers: (said + headed) / total });
+            scored.push(Scored { passage: at, unit, score, covers: (said + headed) / total, headed: is_headed });
         }
     }
     scored
