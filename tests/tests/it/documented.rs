@@ -18,7 +18,7 @@ use tokio::{
 const MARK: &str = "<!-- not run: ";
 /// Where the README's demo listens; a reader whose demo listens elsewhere writes that.
 const USUAL: &str = "http://127.0.0.1:8080";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a page gives its reader, in its order.
 #[derive(Debug, PartialEq)]
