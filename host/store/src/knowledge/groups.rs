@@ -25,6 +25,8 @@ use crate::{
 
 /// Passages of one transaction. A source of no more is written at once.
 pub(super) const GROUP: usize = 64;
+/// Passages that are deleted in one transaction. The statement has the same number.
+const DELETED_AT_ONCE: u64 = 256;
 /// After so many microseconds, a source that is being added has lost its host.
 const LOST_US: i64 = 3_600_000_000;
 
@@ -126,27 +128,24 @@ impl Store {
         if !hidden {
             return Ok(false);
         }
-        loop {
-            let deleted = self
-                .write("delete passages", move |mut db| {
+        let mut gone = false;
+        while !gone {
+            gone = self
+                .write("delete a source", move |mut db| {
                     Box::pin(async move {
-                        let sql =
-                            "DELETE FROM passages WHERE id IN (SELECT id FROM passages WHERE source_id = $1 LIMIT 256)";
-                        Ok(execute!(db, sql, Id(source.0))?)
+                        let sql = "DELETE FROM passages
+                                   WHERE id IN (SELECT id FROM passages WHERE source_id = $1 LIMIT 256)";
+                        let last = execute!(db, sql, Id(source.0))? < DELETED_AT_ONCE;
+                        if last {
+                            let sql = "DELETE FROM knowledge_sources WHERE id = $1 AND organization_id = $2";
+                            execute!(db, sql, Id(source.0), Id(organization.0))?;
+                        }
+                        Ok(last)
                     })
                 })
                 .await?;
-            if deleted == 0 {
-                break;
-            }
         }
-        self.write("delete a source", move |mut db| {
-            Box::pin(async move {
-                let sql = "DELETE FROM knowledge_sources WHERE id = $1 AND organization_id = $2";
-                Ok(execute!(db, sql, Id(source.0), Id(organization.0))? > 0)
-            })
-        })
-        .await
+        Ok(true)
     }
 
     /// Deletes the sources that a request was adding when its host died. Returns how many.
