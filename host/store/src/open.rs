@@ -157,7 +157,7 @@ fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
 
 /// Makes the database's file, if there is none, so that only its owner can read it. SQLite gives the files beside it the
 /// same permissions.
-fn make_private(path: &Path) -> std::io::Result<()> {
+fn make_database_file(path: &Path) -> std::io::Result<()> {
     match File::options().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -167,7 +167,7 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 /// Opens the folder that `lock` reserves for this process.
 async fn open_locked(config: &StoreConfig, lock: File) -> Result<Store, OpenError> {
     let folder = config.data_dir.as_path();
-    make_private(&folder.join(FILE)).map_err(|error| folder_error(folder, error))?;
+    make_database_file(&folder.join(FILE)).map_err(|error| folder_error(folder, error))?;
     let mut conn = sqlite_options(&config.data_dir).connect().await.map_err(OpenError::Connect)?;
     check_version(&mut conn).await?;
     sqlx_macros::migrate!("migrations/sqlite").run(&mut conn).await?;

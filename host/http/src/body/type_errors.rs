@@ -17,7 +17,7 @@ pub(super) fn type_errors<T: DeserializeOwned>(text: &str, error: &serde_json::E
     let mut found: Vec<FieldError> = Vec::new();
     let mut next = mistake::<T>(&body);
     while let Some(mistake) = next {
-        found.push(type_error(&mistake.path, &mistake.said));
+        found.push(mistake.described());
         if text.len() > READ_AGAIN || found.len() == MOST {
             break;
         }
@@ -33,7 +33,7 @@ fn of_all(error: &serde_json::Error) -> FieldError {
     FieldError::new("$", in_plain_words(&without_value(&error.to_string())))
 }
 
-/// Where a body doesn't fit first, and what `serde` says of it.
+/// Where a body doesn't fit first, and what `serde` says of it, without the line.
 struct Mistake {
     path: Path,
     said: String,
@@ -43,7 +43,11 @@ fn mistake<T: DeserializeOwned>(body: &Value) -> Option<Mistake> {
     // A type may keep JSON as text, which it can only read from text.
     let text = body.to_string();
     let error = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(&text)).err()?;
-    Some(Mistake { path: error.path().clone(), said: error.into_inner().to_string() })
+    let path = error.path().clone();
+    let mut said = error.into_inner().to_string();
+    // The path names the place, so the message needn't.
+    said.truncate(said.rfind(" at line ").unwrap_or(said.len()));
+    Some(Mistake { path, said })
 }
 
 impl Mistake {
@@ -60,6 +64,16 @@ impl Mistake {
             Some(name) => format!("{path}.{name}"),
             None => path,
         }
+    }
+
+    /// As the client is told of it.
+    fn described(&self) -> FieldError {
+        let place = Some(self.place()).filter(|place| !place.is_empty());
+        let message = match self.missing() {
+            Some(_) => "it is missing".to_owned(),
+            None => in_plain_words(&without_value(&self.said)),
+        };
+        FieldError::new(place.unwrap_or_else(|| "$".to_owned()), message)
     }
 
     /// Whether it is about this place or what is in it.
@@ -120,17 +134,6 @@ fn remove_member(body: &mut Value, path: &Path, name: &str) -> Option<()> {
         };
     }
     at.as_object_mut()?.shift_remove(name).map(drop)
-}
-
-fn type_error(path: &Path, said: &str) -> FieldError {
-    let path = Some(path.to_string()).filter(|path| path != ".").unwrap_or_default();
-    // The path names the place, so the message needn't.
-    let said = said.rfind(" at line ").map_or(said, |end| &said[..end]);
-    if let Some(name) = said.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-        let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-        return FieldError::new(path, "it is missing");
-    }
-    FieldError::new(if path.is_empty() { "$".to_owned() } else { path }, in_plain_words(&without_value(said)))
 }
 
 /// Says what is expected, without the value, which may be a secret in the wrong place. `serde` says `invalid type:

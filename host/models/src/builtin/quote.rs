@@ -57,12 +57,12 @@ struct Scored {
     /// The share of the question that it and its headings speak of.
     covers: f32,
     /// A heading has a word of the question.
-    headed: bool,
+    is_headed: bool,
 }
 
 impl Scored {
     fn is_enough(&self) -> bool {
-        self.covers >= if self.headed { ENOUGH_HEADED } else { ENOUGH }
+        self.covers >= if self.is_headed { ENOUGH_HEADED } else { ENOUGH }
     }
 }
 
@@ -114,6 +114,7 @@ fn asked(question: &str, languages: &[Language]) -> Vec<Asked> {
     let own = if own == Language::Unknown { detect(question) } else { own };
     let mut others = languages.to_vec();
     others.retain(|language| *language != own);
+    others.sort_unstable();
     others.dedup();
     let mut asked: Vec<Asked> = Vec::new();
     for word in by_word(analyze(question, own)) {
@@ -248,7 +249,7 @@ fn score(
             // A heading speaks for every sentence under it, for the first of them most.
             let lead = if unit == 0 { 0.7 } else { 0.45 };
             let score = (said + headed * lead) * rank * information(own);
-            scored.push(Scored { passage: at, unit, score, covers: (said + headed) / total, headed: is_headed });
+            scored.push(Scored { passage: at, unit, score, covers: (said + headed) / total, is_headed });
         }
     }
     scored
