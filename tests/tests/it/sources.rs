@@ -99,3 +99,14 @@ async fn a_text_is_put_by_its_url() {
     let (_, listed) = told(app.send_as(&app.admin, "GET", all).await).await;
     assert_eq!(listed["sources"].as_array().unwrap().len(), 4);
 }
+
+#[tokio::test]
+async fn a_source_of_too_many_passages_is_told_so_and_not_to_come_back() {
+    let app = TestApp::start().await;
+    let text = "# a\n\nb\n\n".repeat(25_000);
+    let source = json!({"title": "Large", "text": text, "content_type": "text/markdown"});
+    let refused = app.post_as(&app.admin, "/api/admin/sources", &source).await;
+    let (status, problem) = told(refused).await;
+    assert_eq!(status, 422, "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("20000 are the most"), "{problem}");
+}

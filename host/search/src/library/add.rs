@@ -107,9 +107,10 @@ impl Library {
         self.add_cut(organization, new, chunks).await
     }
 
-    /// Cuts a text into passages. For a large text, call it on a thread that may block.
+    /// Cuts a text into passages, no more than a source may have. For a large text, call it on a thread that may block.
     pub fn cut(new: &NewText) -> Result<Vec<Chunk>, AddError> {
         let mut chunks = chunk(&new.text, &new.content_type)?;
+        counted(&chunks)?;
         for chunk in &mut chunks {
             chunk.section = below(&new.title, &chunk.section).to_owned();
         }
