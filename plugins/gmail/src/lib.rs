@@ -4,9 +4,7 @@
 mod address;
 mod api;
 mod date;
-mod header;
 mod message;
-mod quoted_printable;
 
 use resly_sdk::{
     Call, Connector, Fault, Result,
@@ -134,7 +132,7 @@ fn deliver(call: &Call, email: EmailInput, reply: Option<(&str, Thread)>, send: 
         now: call.now(),
     };
     let api::Sent { id, thread_id } = api::send(&message.build()?, thread_id, send)?;
-    Ok(json!({"id": id, "thread_id": thread_id, "message_id": message.id()}))
+    Ok(json!({"id": id, "thread_id": thread_id, "message_id": format!("<{}>", message.id())}))
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! Builds the message (RFC 5322) and its parts (RFC 2046): plain text, and HTML if there is any.
 
+use mail_builder::{
+    MessageBuilder,
+    headers::{address::Address, content_type::ContentType, message_id::MessageId, raw::Raw},
+    mime::MimePart,
+};
 use resly_sdk::{Fault, Result};
 
 use crate::{
-    address::{Mailbox, list},
+    address::{Mailbox, is_plain_text},
     date,
-    header::{is_plain_text, unstructured},
-    quoted_printable,
 };
 
 /// The most bytes of a message. Its Base64 still fits the host's limit for a request.
@@ -36,7 +39,7 @@ pub struct Content<'a> {
     pub html: Option<&'a str>,
 }
 
-/// The messages that a reply refers to: Message-IDs in angle brackets.
+/// The messages that a reply refers to: Message-IDs without their angle brackets.
 pub struct Thread {
     in_reply_to: String,
     /// Earlier messages of the thread, oldest first, then the answered one (RFC 5322, section 3.6.4).
@@ -59,36 +62,34 @@ impl Thread {
 }
 
 impl Message<'_> {
-    /// The Message-ID. It is the same for each attempt of one call.
+    /// The Message-ID without its angle brackets. It is the same for each attempt of one call.
     pub fn id(&self) -> String {
         let domain = self.from.as_ref().map_or("gmail.com", Mailbox::domain);
-        format!("<{}@{domain}>", self.call)
+        format!("{}@{domain}", self.call)
     }
 
     /// The whole message: ASCII with CRLF, and no line over the limit.
     pub fn build(&self) -> Result<String> {
-        let mut message = String::with_capacity(1024 + self.content.text.len() * 2);
-        let mut field = |name: &str, value: &str| message.push_str(&format!("{name}: {value}\r\n"));
+        let mut builder = MessageBuilder::new();
         if let Some(from) = &self.from {
-            field("From", &from.header());
+            builder = builder.from(from.header());
         }
         if let Some(reply_to) = &self.reply_to {
-            field("Reply-To", &reply_to.header());
+            builder = builder.reply_to(reply_to.header());
         }
         for (name, mailboxes) in [("To", &self.to), ("Cc", &self.cc), ("Bcc", &self.bcc)] {
             if !mailboxes.is_empty() {
-                field(name, &list(mailboxes));
+                let list = mailboxes.iter().map(Mailbox::header).collect();
+                builder = builder.header(name, Address::new_list(list));
             }
         }
-        field("Date", &date::of(self.now)?);
-        field("Message-ID", &self.id());
-        if let Some(thread) = &self.thread {
-            field("In-Reply-To", &thread.in_reply_to);
-            field("References", &thread.references.join("\r\n "));
+        builder = builder.header("Date", Raw::new(date::of(self.now)?)).message_id(self.id());
+        if let Some(Thread { in_reply_to, references }) = &self.thread {
+            builder = builder.in_reply_to(in_reply_to.as_str());
+            builder = builder.references(MessageId::new_list(references.iter().map(String::as_str)));
         }
-        field("MIME-Version", "1.0");
-        message.push_str(&unstructured("Subject", &self.subject()?));
-        self.content.write(self.call, &mut message)?;
+        let message = builder.subject(self.subject()?).body(self.content.part(self.call)?).write_to_string();
+        let message = message.map_err(|error| Fault::internal(format!("the mail can't be written: {error}")))?;
         if message.len() > LARGEST {
             let message = format!("the mail is larger than {} KiB once it is encoded; shorten it", LARGEST >> 10);
             return Err(Fault::invalid_input(message));
@@ -108,31 +109,19 @@ impl Message<'_> {
     }
 }
 
-impl Content<'_> {
-    fn write(&self, call: &str, message: &mut String) -> Result<()> {
-        let part = |kind: &str, text: &str| -> Result<String> {
+impl<'a> Content<'a> {
+    fn part(&self, call: &str) -> Result<MimePart<'a>> {
+        let part = |kind: &'static str, text: &'a str| {
             if text.contains(|c: char| c.is_control() && !matches!(c, '\r' | '\n' | '\t')) {
                 return Err(Fault::invalid_input("the mail's text holds control characters; leave them out"));
             }
-            let encoded = quoted_printable::encode(text);
-            Ok(format!(
-                "Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{encoded}"
-            ))
+            Ok(MimePart::new(kind, text))
         };
-        let plain = part("plain", self.text)?;
-        let Some(html) = self.html else {
-            message.push_str(&plain);
-            return Ok(());
-        };
-        let html = part("html", html)?;
-        // Quoted-printable text never contains `=_`, so the boundary can't occur in it (RFC 2045, section 6.7).
-        let boundary = format!("=_{call}");
-        message.push_str(&format!("Content-Type: multipart/alternative;\r\n boundary=\"{boundary}\"\r\n\r\n"));
-        for part in [plain, html] {
-            message.push_str(&format!("--{boundary}\r\n{part}"));
-        }
-        message.push_str(&format!("--{boundary}--\r\n"));
-        Ok(())
+        let plain = part("text/plain", self.text)?;
+        let Some(html) = self.html else { return Ok(plain) };
+        // The same for each attempt of one call, and nothing that a customer could write.
+        let boundary = ContentType::new("multipart/alternative").attribute("boundary", format!("=_{call}"));
+        Ok(MimePart::new(boundary, vec![plain, part("text/html", html)?]))
     }
 }
 
@@ -145,5 +134,5 @@ fn message_id(text: &str) -> Result<String> {
     if !sound || !halves || inner.len() > LONGEST_ID {
         return Err(Fault::invalid_input("a Message-ID looks like `<abc@mail.example.com>`; copy it from the mail"));
     }
-    Ok(format!("<{inner}>"))
+    Ok(inner.to_owned())
 }
