@@ -2,7 +2,9 @@
 //! others in time.
 //!
 //! The rule is that of CoDel (RFC 8289): a queue that empties now and then is a burst and does no harm; a queue that
-//! doesn't empty is overload, and waiting in it helps nobody.
+//! doesn't empty is overload, and waiting in it helps nobody. There are two queues: that of the questions which wait for
+//! a place, and that of the tasks which wait for a processor. The second one sees what a place doesn't: answers that
+//! are being written.
 
 use std::{
     sync::{
@@ -14,6 +16,7 @@ use std::{
 
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
+    task::yield_now,
     time::timeout,
 };
 
@@ -26,6 +29,10 @@ const PLACES: usize = 64;
 const BURST: Duration = Duration::from_millis(500);
 /// How long a question waits in overload.
 const OVERLOAD: Duration = Duration::from_millis(20);
+/// How long a task waits for a processor on a host that keeps up. An answer takes about ten such waits.
+const LAG: Duration = Duration::from_millis(10);
+/// How long after its last refusal a host that lags still refuses at once. Load comes back sooner than a queue is empty.
+const RELAPSE: Duration = Duration::from_secs(1);
 
 /// The host accepts questions more slowly than they come. Nothing was done with this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,24 +56,68 @@ impl Queue {
     }
 }
 
+/// Decides whether the processors keep up.
+#[derive(Clone, Copy, Debug, Default)]
+struct Processors {
+    /// Since when every task has waited for at least [`LAG`].
+    behind_since: Option<Instant>,
+    seen_at: Option<Instant>,
+    refused_at: Option<Instant>,
+}
+
+impl Processors {
+    /// Sees how long one task waited. Returns whether its question is to be refused.
+    fn lag(&mut self, waited: Duration, now: Instant) -> bool {
+        let lately = |at: Option<Instant>, within| at.is_some_and(|at| now.saturating_duration_since(at) < within);
+        let was_idle = !lately(self.seen_at, BURST);
+        self.seen_at = Some(now);
+        if waited < LAG {
+            self.behind_since = None;
+            return false;
+        }
+        let since = self.behind_since.filter(|_| !was_idle).unwrap_or(now);
+        self.behind_since = Some(since);
+        let overloaded = !lately(Some(since), BURST) || lately(self.refused_at, RELAPSE);
+        if overloaded {
+            self.refused_at = Some(now);
+        }
+        overloaded
+    }
+}
+
 /// Hands out the places of the questions that are being accepted.
 #[derive(Debug)]
 pub struct LoadShedder {
     places: Semaphore,
     waiting: AtomicUsize,
     queue: Mutex<Queue>,
+    processors: Mutex<Processors>,
     counters: Arc<Counters>,
 }
 
 impl LoadShedder {
     pub fn new(counters: Arc<Counters>) -> Self {
         let queue = Mutex::new(Queue { emptied_at: Instant::now() });
-        Self { places: Semaphore::new(PLACES), waiting: AtomicUsize::new(0), queue, counters }
+        Self {
+            places: Semaphore::new(PLACES),
+            waiting: AtomicUsize::new(0),
+            queue,
+            processors: Mutex::default(),
+            counters,
+        }
     }
 
     /// Waits for a place, which is free again when the permit is dropped. Hold it only for the host's own work: not for a
     /// client's upload, and not for a model's answer.
     pub async fn enter(&self) -> Result<SemaphorePermit<'_>, Overloaded> {
+        let asked = Instant::now();
+        // Goes to the end of the tasks that wait for a processor.
+        yield_now().await;
+        let now = Instant::now();
+        if self.processors().lag(now - asked, now) {
+            self.counters.count(&counters::SHED, "lag");
+            return Err(Overloaded);
+        }
         if let Ok(place) = self.places.try_acquire() {
             self.queue().emptied_at = Instant::now();
             return Ok(place);
@@ -83,6 +134,10 @@ impl LoadShedder {
             self.counters.count(&counters::SHED, if queue.is_overloaded(now) { "overload" } else { "burst" });
             Overloaded
         })
+    }
+
+    fn processors(&self) -> MutexGuard<'_, Processors> {
+        self.processors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -184,6 +239,27 @@ mod tests {
         assert!(seen.iter().filter(|(came, _)| came.as_secs() == 5).all(|(_, waited)| waited.is_some()));
     }
 
+    /// Whether each of these tasks is refused, by when it came and how long it waited for a processor, in milliseconds.
+    fn refused(tasks: impl IntoIterator<Item = (u64, u64)>) -> Vec<bool> {
+        let start = Instant::now();
+        let mut processors = Processors::default();
+        let mut lag = |(at, waited)| processors.lag(Duration::from_millis(waited), start + Duration::from_millis(at));
+        tasks.into_iter().map(&mut lag).collect()
+    }
+
+    #[test]
+    fn processors_that_fall_behind_for_a_moment_refuse_nobody() {
+        assert_eq!(refused([(0, 300), (100, 300), (400, 450), (499, 60), (501, 9), (900, 400)]), [false; 6]);
+        // Nobody knows what was between questions that are far apart.
+        assert_eq!(refused([(0, 60), (5_000, 60), (10_000, 60)]), [false; 3]);
+    }
+
+    #[test]
+    fn processors_that_stay_behind_refuse_who_waited_too_long() {
+        let tasks = [(0, 90), (400, 90), (500, 90), (501, 9), (502, 11), (1_501, 11), (2_502, 11), (2_900, 11)];
+        assert_eq!(refused(tasks), [false, false, true, false, true, true, false, false]);
+    }
+
     #[tokio::test]
     async fn a_client_who_goes_away_while_waiting_isnt_counted() {
         let load = LoadShedder::new(Arc::default());
@@ -192,7 +268,8 @@ mod tests {
             held.push(place);
         }
         let mut waits = Box::pin(load.enter());
-        assert!(futures::poll!(&mut waits).is_pending());
+        // The first time it waits for a processor.
+        assert!(futures::poll!(&mut waits).is_pending() && futures::poll!(&mut waits).is_pending());
         assert_eq!(load.waiting.load(Ordering::Relaxed), 1);
         drop(waits);
         assert_eq!(load.waiting.load(Ordering::Relaxed), 0);

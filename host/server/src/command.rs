@@ -110,8 +110,7 @@ fn run() -> anyhow::Result<()> {
 
 async fn start(config: &Config) -> anyhow::Result<(Api, TcpListener)> {
     let api = compose::compose(config, Doubles::default()).await?;
-    let listener = TcpListener::bind(config.listen)
-        .await
+    let listener = serve::listen(config.listen)
         .with_context(|| format!("can't listen on {}; choose another address with --listen", config.listen))?;
     Ok((api, listener))
 }

@@ -1,6 +1,6 @@
 //! The server: accepts connections, speaks HTTP/1.1 and HTTP/2 in the clear, and drains when it is told to end.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, io, net::SocketAddr, time::Duration};
 
 use resly_http::{
     Api,
@@ -12,7 +12,7 @@ use resly_http::{
 };
 use resly_service::App;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     sync::watch,
     time::{Instant, sleep, timeout},
 };
@@ -29,6 +29,19 @@ const INTERRUPT: Duration = Duration::from_millis(1_500);
 const CLOSE: Duration = Duration::from_millis(500);
 /// How often a lack of descriptors is logged.
 const WARN_EVERY: Duration = Duration::from_secs(10);
+
+/// Connections that the system keeps until they are accepted; Linux keeps at most `net.core.somaxconn`. When there are
+/// more, a client's first packet is dropped, and it tries again after a second, so the queue is as long as it may be.
+const BACKLOG: u32 = 4_096;
+
+/// Listens on an address.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A host that starts again soon may listen on the same port, as tokio's own listeners may.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves and runs the jobs until `stop` is true, then drains.
 pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bool>) {
@@ -143,4 +156,32 @@ pub fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
         }
     });
     Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn clients_that_come_together_wait_without_being_dropped() {
+        let kept = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse::<u32>().unwrap();
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        rustix::process::setrlimit(
+            rustix::process::Resource::Nofile,
+            rustix::process::Rlimit {
+                current: Some(4_000),
+                ..rustix::process::getrlimit(rustix::process::Resource::Nofile)
+            },
+        )
+        .unwrap();
+        // Nobody accepts them. One that is dropped gets no answer, and tries again after a second.
+        let mut waiting = Vec::new();
+        for n in 0..kept.min(1_500) {
+            let connected = TcpStream::connect_timeout(&address, Duration::from_millis(900));
+            waiting.push(connected.unwrap_or_else(|error| panic!("client {n} of {kept}: {error}")));
+        }
+    }
 }
