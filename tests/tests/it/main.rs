@@ -28,6 +28,7 @@ mod injections;
 mod keys;
 mod knowledge_import;
 mod large_bodies;
+mod lists;
 mod logs;
 mod mappings;
 mod metering;
