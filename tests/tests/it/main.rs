@@ -14,6 +14,7 @@ mod canaries;
 mod chat;
 mod confirmations;
 mod connectors;
+mod crashes;
 mod crawls;
 mod customers;
 mod declarative;
