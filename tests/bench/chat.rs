@@ -1,6 +1,6 @@
 //! `/api/chat` beside the same upstream asked directly, in turns, so that the machine's drift meets both.
 
-use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
+use std::{net::SocketAddr, path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use tokio::{
@@ -18,19 +18,13 @@ use crate::{
 const ROUNDS: usize = 3;
 const STRETCH: Duration = Duration::from_secs(4);
 const RATES: [u32; 3] = [50, 200, 500];
-const CLIENTS: usize = 32;
-/// Multiples of the closed loop's rate, for the host that gets more than it can do.
-const OVERLOADS: [f64; 2] = [1.5, 4.0];
+pub const CLIENTS: usize = 32;
 
 pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
     let (_upstream, address) = start_upstream().await?;
     let host = quiet_host(binary, address).await?;
 
-    let bearer = format!("Bearer {}", host.key);
-    let through = |question: &str| {
-        let body = serde_json::json!({"messages": [{"role": "user", "content": question}]}).to_string();
-        Target::post(host.address, "/api/chat", &[("authorization", &bearer)], &body)
-    };
+    let through = |question: &str| question_to(&host, question);
     let direct = |question: &str| {
         let body = serde_json::json!({"model": "scripted", "stream": true,
             "messages": [{"role": "user", "content": question}]});
@@ -64,39 +58,25 @@ pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
     }
     report(table, &format!("chat, instant answers, {}/s", RATES[0]), &pairs);
 
-    let per_second = |seen: &Seen| seen.whole.len() as f64 / seen.elapsed.as_secs_f64();
     let mut rates: (Vec<f64>, Vec<f64>) = Default::default();
     let mut failed = 0;
     for _ in 0..ROUNDS {
-        rates.0.push(per_second(&closed_loop(&direct_instant, CLIENTS, STRETCH).await?));
+        rates.0.push(closed_loop(&direct_instant, CLIENTS, STRETCH).await?.per_second());
         let seen = closed_loop(&through_instant, CLIENTS, STRETCH).await?;
         failed += seen.failed;
-        rates.1.push(per_second(&seen));
+        rates.1.push(seen.per_second());
     }
-    let most = median(&mut rates.1);
     let name = format!("chat, closed loop, {CLIENTS} clients");
     table.row(&name, "upstream asked directly", format!("{:.0} requests/s", median(&mut rates.0)));
-    table.row(&name, "through Resly", format!("{most:.0} requests/s ({failed} failed)"));
+    table.row(&name, "through Resly", format!("{:.0} requests/s ({failed} failed)", median(&mut rates.1)));
     table.note(format!("chat, after the closed loop: resident memory {} MiB", host.resident_kib()? / 1024));
-
-    for times in OVERLOADS {
-        let mut stretches = Vec::new();
-        for _ in 0..ROUNDS {
-            stretches.push(open_loop(&through_instant, (most * times) as u32, STRETCH).await?);
-        }
-        let quantile = |at: f64| {
-            median(
-                &mut stretches.iter().map(|seen| seen.first.value_at_quantile(at) as f64 / 1000.0).collect::<Vec<_>>(),
-            )
-        };
-        let (p50, p99) = (quantile(0.5), quantile(0.99));
-        let answered = median(&mut stretches.iter().map(per_second).collect::<Vec<_>>());
-        let refused: usize = stretches.iter().map(|seen| seen.failed).sum();
-        let name = format!("chat, {times} times what the closed loop did");
-        table.row(&name, "answered", format!("{answered:.0} requests/s, first byte p50 {p50:.1} ms, p99 {p99:.1} ms"));
-        table.note(format!("{name}: {refused} refused"));
-    }
     Ok(())
+}
+
+/// A chat of one question.
+pub fn question_to(host: &Host, question: &str) -> Arc<Target> {
+    let body = serde_json::json!({"messages": [{"role": "user", "content": question}]}).to_string();
+    Target::post(host.address, "/api/chat", &[("authorization", &format!("Bearer {}", host.key))], &body)
 }
 
 /// A host with that upstream and no connector on offer.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -86,7 +86,7 @@ impl Target {
             let mut body = vec![0; length];
             stream.read_exact(&mut body).await?;
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
-            bail!("status {status}: {}", String::from_utf8_lossy(&body));
+            return Err(Refusal { status, after: due.elapsed() }.into());
         }
         if !chunked {
             ensure!(!self.streams, "the answer was not streamed");
@@ -123,11 +123,21 @@ impl Target {
     }
 }
 
+/// An answer with another status than 200.
+#[derive(Debug, thiserror::Error)]
+#[error("status {status}")]
+struct Refusal {
+    status: String,
+    after: Duration,
+}
+
 /// What one stretch of load saw, in microseconds.
 pub struct Seen {
     pub first: Histogram<u64>,
     pub whole: Histogram<u64>,
     pub gaps: Histogram<u64>,
+    /// Answers of 503. They count as failed, too.
+    pub shed: Histogram<u64>,
     pub failed: usize,
     pub elapsed: Duration,
 }
@@ -135,7 +145,13 @@ pub struct Seen {
 impl Seen {
     fn new() -> Result<Self> {
         let histogram = || Histogram::new_with_bounds(1, 60_000_000, 3);
-        Ok(Self { first: histogram()?, whole: histogram()?, gaps: histogram()?, failed: 0, elapsed: Duration::ZERO })
+        let (first, whole, gaps, shed) = (histogram()?, histogram()?, histogram()?, histogram()?);
+        Ok(Self { first, whole, gaps, shed, failed: 0, elapsed: Duration::ZERO })
+    }
+
+    /// Whole answers a second.
+    pub fn per_second(&self) -> f64 {
+        self.whole.len() as f64 / self.elapsed.as_secs_f64()
     }
 
     fn add(&mut self, sample: Result<Sample>) {
@@ -146,6 +162,10 @@ impl Seen {
                 sample.gaps.iter().for_each(|gap| record(&mut self.gaps, *gap));
             }
             Err(error) => {
+                match error.downcast_ref::<Refusal>() {
+                    Some(refusal) if refusal.status == "503" => record(&mut self.shed, refusal.after),
+                    _ => {}
+                }
                 if self.failed == 0 {
                     tracing::warn!(%error, "a request failed");
                 }

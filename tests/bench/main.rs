@@ -8,6 +8,7 @@ mod extract;
 mod host;
 mod memory;
 mod neighbours;
+mod overload;
 mod retrieval;
 mod sandbox;
 mod served;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 /// What is measured, in this order, when no part is named.
-const PARTS: [&str; 7] = ["sandbox", "extract", "memory", "chat", "bombs", "neighbours", "retrieval"];
+const PARTS: [&str; 8] = ["sandbox", "extract", "memory", "chat", "overload", "bombs", "neighbours", "retrieval"];
 
 /// The middle of an odd number of figures, the upper of the two middles otherwise.
 pub fn median(figures: &mut [f64]) -> f64 {
@@ -50,6 +51,9 @@ async fn main() -> Result<()> {
     }
     if wants("chat") {
         chat::run(&binary, &mut table).await?;
+    }
+    if wants("overload") {
+        overload::run(&binary, &mut table).await?;
     }
     if wants("bombs") {
         bombs::run(&binary, &mut table).await?;

@@ -17,7 +17,8 @@ use crate::{
     Store,
     columns::{returning, select},
     error::failed,
-    page::{self, Cursor},
+    page::Cursor,
+    query::Query,
     sql::{Conn, execute, row, rows},
     types::{Id, Text, Time, named},
     usage::row_id,
@@ -280,26 +281,15 @@ impl Store {
     #[boxed]
     pub async fn alerts(&self, organization: OrganizationId, query: AlertQuery) -> Result<Vec<Alert>, StoreError> {
         let doing = "list the alerts";
-        let (before, before_id) = page::bounds(query.before);
         let mut db = self.reader(doing).await?;
-        let found = rows!(
-            db,
-            AlertRow,
-            select!(
-                alert,
-                "FROM alerts
-             WHERE organization_id = $1 AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR connection_id = $3)
-               AND ($4 IS NULL OR (created_at, id) < ($4, $5))
-             ORDER BY created_at DESC, id DESC LIMIT $6"
-            ),
-            Id(organization.0),
-            query.state.map(AlertState::name),
-            query.connection.map(|id| Id(id.0)),
-            before,
-            before_id,
-            i64::from(query.limit)
-        )
-        .map_err(failed(doing))?;
+        let mut list = Query::new(&db.conn(), select!(alert, "FROM alerts WHERE organization_id = "));
+        list.bind(Id(organization.0))
+            .filter(" AND state = ", query.state.map(AlertState::name))
+            .filter(" AND connection_id = ", query.connection.map(|id| Id(id.0)))
+            .older(" AND (created_at, id)", query.before)
+            .push(" ORDER BY created_at DESC, id DESC LIMIT ")
+            .bind(i64::from(query.limit));
+        let found: Vec<AlertRow> = list.all(&mut db.conn()).await.map_err(failed(doing))?;
         found.into_iter().map(AlertRow::alert).collect::<Result<_, _>>().map_err(failed(doing))
     }
 

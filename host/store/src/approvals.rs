@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 use crate::{
     Store,
     error::{OperationError, failed, unexpected},
-    page::{self, Cursor},
-    sql::{Conn, execute, row, rows},
+    page::Cursor,
+    query::Query,
+    sql::{Conn, execute, row},
     types::{Count, Id, Text, Time, named},
 };
 
@@ -137,16 +138,14 @@ const DECIDE: &str = concat!(
     " AND state = 'pending' RETURNING ",
     columns!("round")
 );
-/// A pending approval whose time is over is listed as expired.
 const LIST: &str = concat!(
     "SELECT ",
     columns!("CAST(NULL AS TEXT) AS round"),
-    ", (SELECT name FROM api_keys WHERE id = approvals.key_id AND organization_id = $1) AS key_name,
-       (SELECT name FROM api_keys WHERE id = approvals.decided_by AND organization_id = $1) AS decided_by_name
-     FROM approvals
-     WHERE organization_id = $1 AND ($2 IS NULL OR connection_id = $2) AND ($3 IS NULL OR (created_at, id) < ($3, $4))
-       AND ($5 IS NULL OR $5 = CASE WHEN state = 'pending' AND expires_at <= $6 THEN 'expired' ELSE state END)
-     ORDER BY created_at DESC, id DESC LIMIT $7"
+    ", (SELECT name FROM api_keys k WHERE k.id = approvals.key_id AND k.organization_id = approvals.organization_id)
+           AS key_name,
+       (SELECT name FROM api_keys k WHERE k.id = approvals.decided_by AND k.organization_id = approvals.organization_id)
+           AS decided_by_name
+     FROM approvals WHERE organization_id = "
 );
 
 async fn find(db: &mut Conn<'_>, person: &ChatClient, id: ApprovalId) -> Result<Option<Approval>, sqlx::Error> {
@@ -228,22 +227,23 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<ListedApproval>, StoreError> {
         let doing = "list the approvals";
-        let (before, before_id) = page::bounds(query.before);
         let mut db = self.reader(doing).await?;
-        let found = rows!(
-            db,
-            ListedRow,
-            LIST,
-            Id(organization.0),
-            query.connection.map(|connection| Id(connection.0)),
-            before,
-            before_id,
-            query.state.map(ApprovalState::name),
-            Time(now),
-            i64::from(query.limit),
-            query.before.map(|cursor| Id(cursor.id))
-        )
-        .map_err(failed(doing))?;
+        let mut list = Query::new(&db.conn(), LIST);
+        list.bind(Id(organization.0))
+            .filter(" AND connection_id = ", query.connection.map(|connection| Id(connection.0)))
+            .older(" AND (created_at, id)", query.before);
+        // A pending approval whose time is over is listed as expired.
+        list.filter(" AND (state = ", query.state.map(ApprovalState::name));
+        match query.state {
+            None => {}
+            Some(ApprovalState::Pending) => drop(list.push(" AND expires_at > ").bind(Time(now)).push(")")),
+            Some(ApprovalState::Expired) => {
+                list.push(" OR (state = 'pending' AND expires_at <= ").bind(Time(now)).push("))");
+            }
+            Some(_) => drop(list.push(")")),
+        }
+        list.push(" ORDER BY created_at DESC, id DESC LIMIT ").bind(i64::from(query.limit));
+        let found: Vec<ListedRow> = list.all(&mut db.conn()).await.map_err(failed(doing))?;
         let listed = found.into_iter().map(|ListedRow { approval, key_name, decided_by_name }| {
             Ok(ListedApproval { approval: approval.approval()?.at(now), key_name, decided_by_name })
         });

@@ -1,8 +1,11 @@
 //! The connectors that organizations defined or uploaded: their versions, and their code by its digest.
 //! [`crate::uploads`] has how an upload is compiled.
 
+mod bounds;
+
 use std::time::Duration;
 
+pub use bounds::{COMPILING_MOST, MANIFESTS_MOST, UPLOADS_MOST, VERSIONS_MOST};
 use bytes::Bytes;
 use resly_core::{
     boxed,
@@ -23,19 +26,12 @@ use crate::{
     components,
     error::failed,
     sql::{Conn, execute, row, rows},
-    types::{Count, Id, Json, OrderedJson, Text, Time, name_of, named},
+    types::{Id, Json, OrderedJson, Text, Time, name_of, named},
 };
-
-/// The most that an organization keeps: uploads, each with up to 32 MiB of code; versions of any origin; and bytes of all
-/// their manifests, which listing the catalogue reads. Deleted versions don't count.
-pub const UPLOADS_MOST: u64 = 100;
-pub const VERSIONS_MOST: u64 = 2_000;
-pub const MANIFESTS_MOST: u64 = 16 << 20;
 
 /// How long a host's lease on a version that it compiles lasts. The host renews it, so a dead host's lease ends soon.
 pub const LEASE: Duration = Duration::from_secs(90);
-/// The most versions of one organization that are compiled or wait to be.
-pub const COMPILING_MOST: u64 = 32;
+
 /// The state of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -169,53 +165,13 @@ async fn approved(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<Vec<Re
         .collect()
 }
 
-/// Whether a bound of the organization leaves no room for a version whose manifest has so many bytes.
-async fn is_full(
-    db: &mut Conn<'_>,
-    new: &NewConnectorVersion,
-    manifest: usize,
-) -> Result<Option<SavedVersion>, sqlx::Error> {
-    // The lock makes two uploads of one organization count one after the other.
-    let lock = db.pick(
-        "SELECT id FROM organizations WHERE id = $1",
-        "SELECT id FROM organizations WHERE id = $1 FOR NO KEY UPDATE",
-    );
-    row!(db, (Id,), lock, Id(new.organization.0))?;
-    let Manifest { id, version, .. } = &new.asking.manifest;
-    let others = row!(
-        db,
-        (Count, Count, Count, Count),
-        "SELECT count(*), count(CASE WHEN origin = 'uploaded' THEN 1 END),
-                count(CASE WHEN state = 'compiling' THEN 1 END),
-                CAST(COALESCE(sum(length(CAST(manifest AS TEXT))), 0) AS BIGINT)
-         FROM connector_versions
-         WHERE organization_id = $1 AND state <> 'deleted' AND NOT (connector = $2 AND version = $3)",
-        Id(new.organization.0),
-        id.as_str(),
-        version.as_str()
-    )?;
-    let Some((Count(versions), Count(uploads), Count(compiling), Count(bytes))) = others else { return Ok(None) };
-    let too_many = |what, most| Ok(Some(SavedVersion::TooMany { what, most }));
-    if versions >= VERSIONS_MOST {
-        return too_many("versions of connectors", VERSIONS_MOST);
-    }
-    if new.origin == Origin::Uploaded && uploads >= UPLOADS_MOST {
-        return too_many("uploaded versions", UPLOADS_MOST);
-    }
-    if bytes + manifest as u64 > MANIFESTS_MOST {
-        return too_many("bytes of definitions and manifests", MANIFESTS_MOST);
-    }
-    let is_full = new.state == VersionState::Compiling && compiling >= COMPILING_MOST;
-    Ok(is_full.then_some(SavedVersion::QueueFull))
-}
-
 async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<SavedVersion, sqlx::Error> {
     let RequestedGrants { manifest, signer } = &new.asking;
     let compiling = new.state == VersionState::Compiling;
     // A hash of the version's meaning tells whether another content has the same name. The JSON itself can't, because
     // databases may write it in another way.
     let mut content = manifest.identity().map_err(|error| sqlx::Error::Encode(error.into()))?;
-    if let Some(full) = is_full(db, new, content.len()).await? {
+    if let Some(full) = bounds::is_full(db, new, content.len()).await? {
         components::forget(db, &new.component.0).await?;
         return Ok(full);
     }

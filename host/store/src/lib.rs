@@ -64,6 +64,7 @@ mod organizations;
 mod origins;
 mod page;
 mod publishers;
+mod query;
 mod rates;
 mod recover;
 mod sql;

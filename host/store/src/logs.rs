@@ -18,8 +18,9 @@ use crate::{
     Store,
     error::failed,
     log_budget::{self, LogDetail},
-    page::{self, Cursor},
-    sql::{Conn, execute, rows},
+    page::Cursor,
+    query::Query,
+    sql::{Conn, execute},
     types::{Count, Id, Json, Text, Time, named},
 };
 
@@ -160,51 +161,63 @@ pub(crate) async fn insert(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option
     if inserted == 0 { Ok(None) } else { log_budget::add_log(db, kept).await.map(Some) }
 }
 
-/// The query. The argument is the condition on the two lists, which the databases store differently. `$13` is a
-/// pattern, `$14` and `$15` are a cursor. The page is bounded by rows and then by bytes before the large columns are
-/// read.
-macro_rules! search {
-    ($in_lists:literal) => {
-        concat!(
-            "WITH page AS (
-                 SELECT l.id, l.created_at, l.bytes FROM connector_logs l
-                 WHERE l.organization_id = $1
-                   AND ($2 IS NULL OR l.connection_id = $2) AND ($3 IS NULL OR l.connector = $3)
-                   AND ($4 IS NULL OR l.action = $4) AND ($5 IS NULL OR l.status = $5)
-                   AND ($6 IS NULL OR l.reason = $6) AND ($7 IS NULL OR l.environment = $7)
-                   AND ($8 IS NULL OR l.caller = $8) AND ($9 IS NULL OR l.key_id = $9)
-                   AND ($10 IS NULL OR l.conversation_id = $10)
-                   AND ($11 IS NULL OR l.created_at >= $11) AND ($12 IS NULL OR l.created_at < $12)
-                   AND ($14 IS NULL OR (l.created_at, l.id) < ($14, $15))
-                   AND ($13 IS NULL OR LOWER(l.message) LIKE $13 ESCAPE '\\' OR ",
-            $in_lists,
-            ") ORDER BY l.created_at DESC, l.id DESC LIMIT $16
-             ), sized AS (
-                 SELECT id, SUM(bytes) OVER (ORDER BY created_at DESC, id DESC) - bytes AS newer_bytes,
-                        COUNT(*) OVER () AS found
-                 FROM page
-             )
-             SELECT l.id, l.connection_id, l.connector, l.version, l.action, l.environment, l.caller, l.key_id,
-                    k.name AS key_name, l.conversation_id, l.status, l.reason, l.cached, l.message, l.fuel,
-                    l.http_calls, l.response_bytes, l.duration_us, l.log, l.requests, l.created_at, s.found
-             FROM sized s JOIN connector_logs l ON l.id = s.id
-             LEFT JOIN api_keys k ON k.id = l.key_id AND k.organization_id = l.organization_id
-             WHERE s.newer_bytes < $17 ORDER BY l.created_at DESC, l.id DESC"
-        )
-    };
-}
+/// The page's rows. The page is bounded by rows and then by bytes before the large columns are read.
+const PAGE: &str = "WITH page AS (
+     SELECT l.id, l.created_at, l.bytes FROM connector_logs l WHERE l.organization_id = ";
+const SIZED: &str = "), sized AS (
+         SELECT id, SUM(bytes) OVER (ORDER BY created_at DESC, id DESC) - bytes AS newer_bytes,
+                COUNT(*) OVER () AS found
+         FROM page
+     )
+     SELECT l.id, l.connection_id, l.connector, l.version, l.action, l.environment, l.caller, l.key_id,
+            k.name AS key_name, l.conversation_id, l.status, l.reason, l.cached, l.message, l.fuel,
+            l.http_calls, l.response_bytes, l.duration_us, l.log, l.requests, l.created_at, s.found
+     FROM sized s JOIN connector_logs l ON l.id = s.id
+     LEFT JOIN api_keys k ON k.id = l.key_id AND k.organization_id = l.organization_id
+     WHERE s.newer_bytes < ";
 
-const SEARCH_SQLITE: &str = search!(
-    "EXISTS (SELECT 1 FROM json_each(l.log) e
-             WHERE LOWER(json_extract(e.value, '$.message')) LIKE $13 ESCAPE '\\')
-     OR EXISTS (SELECT 1 FROM json_each(l.requests) e
-                WHERE LOWER(json_extract(e.value, '$.host') || json_extract(e.value, '$.path')) LIKE $13 ESCAPE '\\')"
-);
-const SEARCH_POSTGRES: &str = search!(
-    "EXISTS (SELECT 1 FROM jsonb_array_elements(l.log) e WHERE LOWER(e->>'message') LIKE $13 ESCAPE '\\')
-     OR EXISTS (SELECT 1 FROM jsonb_array_elements(l.requests) e
-                WHERE LOWER((e->>'host') || (e->>'path')) LIKE $13 ESCAPE '\\')"
-);
+/// Where a text is looked for, each followed by the pattern. The databases store the two lists differently.
+const TEXTS_SQLITE: [&str; 3] = [
+    " AND (LOWER(l.message) LIKE ",
+    " ESCAPE '\\' OR EXISTS (SELECT 1 FROM json_each(l.log) e WHERE LOWER(json_extract(e.value, '$.message')) LIKE ",
+    " ESCAPE '\\') OR EXISTS (SELECT 1 FROM json_each(l.requests) e
+       WHERE LOWER(json_extract(e.value, '$.host') || json_extract(e.value, '$.path')) LIKE ",
+];
+const TEXTS_POSTGRES: [&str; 3] = [
+    " AND (LOWER(l.message) LIKE ",
+    " ESCAPE '\\' OR EXISTS (SELECT 1 FROM jsonb_array_elements(l.log) e WHERE LOWER(e->>'message') LIKE ",
+    " ESCAPE '\\') OR EXISTS (SELECT 1 FROM jsonb_array_elements(l.requests) e
+       WHERE LOWER((e->>'host') || (e->>'path')) LIKE ",
+];
+
+/// The query for a page, and for one row more, which shows whether there is another page.
+fn search(db: &Conn<'_>, organization: OrganizationId, asked: &LogQuery) -> Query {
+    let mut query = Query::new(db, PAGE);
+    query
+        .bind(Id(organization.0))
+        .filter(" AND l.connection_id = ", asked.connection.map(|connection| Id(connection.0)))
+        .filter(" AND l.connector = ", asked.connector.as_deref().map(Text))
+        .filter(" AND l.action = ", asked.action.as_deref().map(Text))
+        .filter(" AND l.status = ", asked.status.map(CallStatus::name))
+        .filter(" AND l.reason = ", asked.reason.map(FailureReason::name))
+        .filter(" AND l.environment = ", asked.environment.map(Environment::name))
+        .filter(" AND l.caller = ", asked.caller.map(CallerKind::name))
+        .filter(" AND l.key_id = ", asked.key.map(|key| Id(key.0)))
+        .filter(" AND l.conversation_id = ", asked.conversation.map(|conversation| Id(conversation.0)))
+        .filter(" AND l.created_at >= ", asked.from.map(Time))
+        .filter(" AND l.created_at < ", asked.to.map(Time))
+        .older(" AND (l.created_at, l.id)", asked.before);
+    if let Some(text) = &asked.text {
+        let pattern = anywhere(text);
+        for place in if matches!(query, Query::Sqlite(_)) { TEXTS_SQLITE } else { TEXTS_POSTGRES } {
+            query.push(place).bind(Text(&pattern));
+        }
+        query.push(" ESCAPE '\\'))");
+    }
+    query.push(" ORDER BY l.created_at DESC, l.id DESC LIMIT ").bind(i64::from(asked.limit) + 1);
+    query.push(SIZED).bind(Count(PAGE_BYTES)).push(" ORDER BY l.created_at DESC, l.id DESC");
+    query
+}
 
 /// A pattern for `LIKE` that finds the text anywhere. Wildcards in the text are escaped.
 fn anywhere(text: &str) -> String {
@@ -240,34 +253,9 @@ impl Store {
     #[boxed]
     pub async fn logs(&self, organization: OrganizationId, query: LogQuery) -> Result<LogPage, StoreError> {
         let doing = "list the connector calls";
-        let pattern = query.text.as_deref().map(anywhere);
         let mut db = self.reader(doing).await?;
-        let sql = db.pick(SEARCH_SQLITE, SEARCH_POSTGRES);
-        let (before, before_id) = page::bounds(query.before);
-        let found = rows!(
-            db,
-            LogRow,
-            sql,
-            Id(organization.0),
-            query.connection.map(|connection| Id(connection.0)),
-            query.connector.as_deref().map(Text),
-            query.action.as_deref().map(Text),
-            query.status.map(CallStatus::name),
-            query.reason.map(FailureReason::name),
-            query.environment.map(Environment::name),
-            query.caller.map(CallerKind::name),
-            query.key.map(|key| Id(key.0)),
-            query.conversation.map(|conversation| Id(conversation.0)),
-            query.from.map(Time),
-            query.to.map(Time),
-            pattern.as_deref().map(Text),
-            before,
-            before_id,
-            // One row more shows whether there is another page.
-            i64::from(query.limit) + 1,
-            Count(PAGE_BYTES)
-        )
-        .map_err(failed(doing))?;
+        let found: Vec<LogRow> =
+            search(&db.conn(), organization, &query).all(&mut db.conn()).await.map_err(failed(doing))?;
         let all = found.first().map_or(0, |row| row.found.0);
         let calls = found.into_iter().take(query.limit as usize).map(|row| row.logged(organization));
         let calls: Vec<_> = calls.collect::<Result<_, _>>().map_err(failed(doing))?;

@@ -8,19 +8,6 @@ use std::{
 /// Lines of a source file.
 const MOST_LINES: usize = 400;
 
-/// Files that are longer, and how long they may be. Make the list shorter: a file that was split leaves it.
-const LONGER: [(&str, usize); 9] = [
-    ("host/egress/tests/it/notations.rs", 430),
-    ("host/models/src/builtin/tests.rs", 430),
-    ("host/models/src/openai/tests.rs", 410),
-    ("host/store/src/catalogue.rs", 410),
-    ("plugins/http/src/tests.rs", 750),
-    ("plugins/mapping/src/machine.rs", 610),
-    ("plugins/mapping/src/parse.rs", 700),
-    ("plugins/mapping/src/regex/parse.rs", 610),
-    ("tests/src/oauth.rs", 440),
-];
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -191,17 +178,8 @@ fn a_source_file_is_no_longer_than_it_may_be() {
     let mut wrong = Vec::new();
     for (path, text) in ["host", "plugins", "sdk", "tests"].into_iter().flat_map(sources) {
         let lines = text.lines().count();
-        let most = LONGER.iter().find(|(longer, _)| *longer == path).map(|(_, most)| *most);
-        match most {
-            None if lines > MOST_LINES => wrong.push(format!("{path} has {lines} lines of {MOST_LINES}: split it")),
-            Some(most) if lines > most => wrong.push(format!("{path} has {lines} lines of {most}: split it")),
-            Some(_) if lines <= MOST_LINES => wrong.push(format!("{path} is short enough now: take it from the list")),
-            _ => {}
-        }
-    }
-    for (path, _) in LONGER {
-        if !root().join(path).exists() {
-            wrong.push(format!("{path} is gone: take it from the list"));
+        if lines > MOST_LINES {
+            wrong.push(format!("{path} has {lines} lines of {MOST_LINES}: split it"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod any_url;
+mod blocks;
 mod bodies;
 mod credentials;
 mod differentials;
