@@ -11,6 +11,7 @@ pub mod crm;
 pub mod demo;
 pub mod documents;
 pub mod guest;
+pub mod helpdesk;
 pub mod host;
 pub mod mirror;
 pub mod model;

@@ -1,4 +1,4 @@
-//! A web site on loopback with pages that a test sets, for what reads the web.
+//! A web site on loopback with pages that a test sets, for what reads the web. It is an embedder, too.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,11 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, to_bytes},
     extract::{Request, State},
     response::Response,
 };
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch};
 
 /// What the site answers for a path.
@@ -31,7 +32,15 @@ struct Pages {
     requests: Mutex<Vec<String>>,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
-    held: watch::Sender<bool>,
+    gate: watch::Sender<Gate>,
+}
+
+#[derive(Default)]
+struct Gate {
+    /// Requests that are still answered; all when `None`.
+    left: Option<usize>,
+    passed: usize,
+    held: usize,
 }
 
 /// A scripted site. Cheap to clone.
@@ -73,13 +82,29 @@ impl Site {
         lock(&self.pages.pages).remove(path);
     }
 
-    /// From now on it accepts requests but answers them only after `release`.
-    pub fn hold(&self) {
-        self.pages.held.send_replace(true);
+    /// From now on it answers so many requests, and holds those after them until `release`.
+    pub fn hold_after(&self, requests: usize) {
+        self.pages.gate.send_replace(Gate { left: Some(requests), passed: 0, held: 0 });
     }
 
     pub fn release(&self) {
-        self.pages.held.send_replace(false);
+        self.pages.gate.send_replace(Gate::default());
+    }
+
+    /// Waits until it holds a request.
+    pub async fn holding(&self) {
+        // The sender lives as long as the site.
+        let _ = self.pages.gate.subscribe().wait_for(|gate| gate.held > 0).await;
+    }
+
+    /// Waits until it has answered so many requests since `hold_after` or `release`.
+    pub async fn answered(&self, requests: usize) {
+        let _ = self.pages.gate.subscribe().wait_for(|gate| gate.passed >= requests).await;
+    }
+
+    /// The base URL of the embedder, which answers `/v1/embeddings`.
+    pub fn embedder_url(&self) -> String {
+        self.url("/v1")
     }
 
     /// The paths that were asked for since the last call, with the status of the answer.
@@ -100,9 +125,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 async fn answer(State(site): State<Arc<Pages>>, request: Request) -> Response {
     let at_once = site.at_once.fetch_add(1, Ordering::SeqCst) + 1;
     site.most_at_once.fetch_max(at_once, Ordering::SeqCst);
-    // The sender lives as long as the site.
-    let _ = site.held.subscribe().wait_for(|held| !held).await;
+    let mut passes = false;
+    site.gate.send_modify(|gate| {
+        passes = gate.left != Some(0);
+        gate.left = gate.left.map(|left| left.saturating_sub(1));
+        gate.passed += usize::from(passes);
+        gate.held += usize::from(!passes);
+    });
+    if !passes {
+        let _ = site.gate.subscribe().wait_for(|gate| gate.left.is_none()).await;
+    }
     let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
+    if path == "/v1/embeddings" {
+        return embed(request).await;
+    }
     let page = lock(&site.pages).get(&path).cloned();
     let page = page.unwrap_or(SitePage { status: 404, ..SitePage::default() });
     let etag = format!("\"{}-{}\"", page.body.len(), page.body.bytes().map(u64::from).sum::<u64>());
@@ -120,4 +156,23 @@ async fn answer(State(site): State<Arc<Pages>>, request: Request) -> Response {
     let body = if status == 304 { Body::empty() } else { Body::from(page.body) };
     site.at_once.fetch_sub(1, Ordering::SeqCst);
     response.body(body).unwrap_or_default()
+}
+
+/// A vector for each text, by its length and its letters (OpenAI's API reference, "Create embeddings").
+async fn embed(request: Request) -> Response {
+    let body = to_bytes(request.into_body(), 64 << 20).await.unwrap_or_default();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let texts = body["input"].as_array().cloned().unwrap_or_default();
+    let vector = |text: &Value| {
+        let text = text.as_str().unwrap_or_default();
+        [text.len(), text.bytes().map(usize::from).sum::<usize>() % 1000]
+    };
+    let data: Vec<Value> = texts
+        .iter()
+        .enumerate()
+        .map(|(index, text)| json!({"object": "embedding", "index": index, "embedding": vector(text)}))
+        .collect();
+    let answer = json!({"object": "list", "data": data, "model": "scripted"});
+    let response = Response::builder().header("content-type", "application/json");
+    response.body(Body::from(answer.to_string())).unwrap_or_default()
 }

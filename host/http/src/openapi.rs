@@ -88,6 +88,8 @@ mod tests {
         "ConnectorChange.after",
         "ConnectorChange.before",
         "ConversationMessage.steps",
+        "CrawlList.input",
+        "CrawlListRequest.input",
         "DryRun.output",
         "DryRunRequest.definition",
         "DryRunRequest.input",

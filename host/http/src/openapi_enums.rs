@@ -30,7 +30,7 @@ names! {
     AlertState = resly_core::alert::AlertState { Open, Resolved }
     ApprovalState = resly_core::approval::ApprovalState { Pending, Approved, Declined, Expired, Executed, Failed }
     AuthType = resly_manifest::AuthType { None, ApiKey, Bearer, Basic, Oauth2 }
-    CallerKind = resly_core::connector::connection::CallerKind { Admin, Chat, Health }
+    CallerKind = resly_core::connector::connection::CallerKind { Admin, Chat, Crawl, Health }
     ConnectionStatus = resly_core::connector::connection::ConnectionStatus { Installed, Enabled, Disabled, NeedsAuth }
     CrawlStatus = resly_core::knowledge::crawl::CrawlStatus { Queued, Running, Done, Failed }
     CrawledPageState = resly_core::knowledge::crawl::CrawledPageState { Found, Ready, Failed, Skipped }
@@ -63,7 +63,7 @@ names! {
         UnsupportedFormat, Damaged, Encrypted, Empty, TooLarge, LimitReached, Unreachable, Gone, NotIndexable, Interrupted,
         Embedder, Internal,
     }
-    SourceKind = resly_core::knowledge::SourceKind { Text, File, Page, CrawledPage }
+    SourceKind = resly_core::knowledge::SourceKind { Text, File, Page, CrawledPage, ListItem }
     SourceStatus = resly_core::knowledge::SourceStatus { Queued, Reading, Ready, Failed }
     VersionApproval = resly_core::connector::approval::Approval { NotNeeded, Pending, Approved, Rejected }
     VersionState = resly_store::VersionState { Ready, Compiling, Refused, Deleted }

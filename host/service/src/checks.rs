@@ -75,6 +75,7 @@ async fn run_check(app: &App, check: DueCheck) -> Result<bool, CallError> {
         input: if test.input.is_null() { json!({}) } else { test.input },
         visitor: None,
         caller: Caller::Health,
+        mapping: None,
     };
     let report = app.connectors.call(request).await?;
     let result = report.result.as_ref().map(drop);

@@ -1,4 +1,4 @@
-//! Crawls of sites: what an admin sets and sees of them. `crawls/due.rs` has those that are
+//! Crawls of sites and lists: what an admin sets and sees of them. `crawls/due.rs` has those that are
 //! due, `crawls/steps.rs` how a run goes on.
 
 mod due;
@@ -16,7 +16,7 @@ use resly_core::{
 pub use self::{
     due::DueCrawl,
     pages::{FoundLink, FoundPage, KnownPage, PageKind},
-    steps::{CrawlBegin, CrawlStep, PageResult, StepError},
+    steps::{CrawlBegin, CrawlStep, PageResult, PageSource, StepError},
 };
 use crate::{
     Store,
@@ -185,7 +185,7 @@ impl Store {
         found.map(CrawlRow::crawl).transpose().map_err(failed(doing))
     }
 
-    /// At most `most` pages of the newest run that aren't sources, with the reason, in order of their URLs.
+    /// At most `most` pages and items of the newest run that aren't sources, with the reason, in order of their URLs or ids.
     #[boxed]
     pub async fn omitted_pages(
         &self,
@@ -197,15 +197,17 @@ impl Store {
         let mut db = self.reader(doing).await?;
         let found = rows!(
             db,
-            (String, String, Option<String>),
-            "SELECT p.url, p.state, p.reason FROM crawls c JOIN crawl_pages p ON p.crawl_id = c.id AND p.run = c.run
+            (String, String, Count, String, Option<String>),
+            "SELECT p.kind, p.url, p.depth, p.state, p.reason FROM crawls c JOIN crawl_pages p ON p.crawl_id = c.id AND p.run = c.run
              WHERE c.organization_id = $1 AND c.id = $2 AND p.state IN ('failed', 'skipped') ORDER BY p.url LIMIT $3",
             Id(organization.0),
             Id(id.0),
             i64::from(most)
         )
         .map_err(failed(doing))?;
-        let page = |(url, state, reason): (String, String, Option<String>)| {
+        let page = |(kind, url, depth, state, reason): (String, String, Count, String, Option<String>)| {
+            let is_list = named::<PageKind>(kind)? == PageKind::List;
+            let url = if is_list { format!("page {} of the list", depth.0 + 1) } else { url };
             Ok(OmittedPage { url, state: named::<CrawledPageState>(state)?, reason: reason.unwrap_or_default() })
         };
         found.into_iter().map(page).collect::<Result<_, _>>().map_err(failed(doing))

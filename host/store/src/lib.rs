@@ -26,7 +26,7 @@
 //! | `tickets`, `workflows` | as named |
 //! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
 //! | `source_documents` | files that wait to be read |
-//! | `crawls`, `crawl_pages` | sites whose pages are sources; pages that a run found |
+//! | `crawls`, `crawl_pages` | sites and lists whose pages and items are sources; what a run found |
 //! | `connector_versions`, `components`, `component_parts` | the catalogue's own connectors; uploaded code by its digest |
 //! | `publishers` | whose signatures of uploads an organization trusts |
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
@@ -99,7 +99,7 @@ pub use self::{
     conversations::{ConversationRecord, ConversationSummary},
     crawls::{
         AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FoundLink, FoundPage, KnownPage, PageKind,
-        PageResult, StepError,
+        PageResult, PageSource, StepError,
     },
     flows::OauthFlow,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},

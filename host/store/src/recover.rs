@@ -37,6 +37,10 @@ impl Store {
             Box::pin(async move {
                 let sql = "UPDATE knowledge_sources SET lease = NULL, lease_until = NULL WHERE lease IS NOT NULL";
                 execute!(db, sql)?;
+                // What a request was adding is given up, since nobody can be adding it any more.
+                let sql = "UPDATE knowledge_sources SET status = 'deleting', identity = NULL
+                           WHERE kind = 'text' AND status = 'reading' AND chunks = 0 AND due_at IS NULL";
+                execute!(db, sql)?;
                 let sql = "UPDATE crawls SET lease = NULL, lease_until = NULL WHERE lease IS NOT NULL";
                 Ok(execute!(db, sql).map(drop)?)
             })

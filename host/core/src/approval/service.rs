@@ -153,6 +153,7 @@ impl Approvals {
                 authorized_at: approval.authorized_at,
             },
             visitor: approval.visitor.clone(),
+            mapping: None,
         };
         let error = |fault: Fault| Outcome::Error { kind: fault.kind, message: fault.message, remedy: fault.remedy };
         let outcome = match self.connectors.call(request).await.map(|report| report.result) {

@@ -195,7 +195,7 @@ impl Connectors {
         // A chat may get a cached answer. An admin's call is to show what the service answers now.
         let recent = match request.caller {
             Caller::Chat { .. } => OutputCache::key(&connection, account, action, &request.input),
-            Caller::Admin { .. } | Caller::Confirmed { .. } | Caller::Health => None,
+            Caller::Admin { .. } | Caller::Confirmed { .. } | Caller::Crawl | Caller::Health => None,
         };
         if let Some(output) = recent.as_ref().and_then(|key| self.recent.find(key, action, self.clock.now())) {
             return self.log(request, &connection, CallReport::from_cache(&output)).await;
@@ -251,7 +251,7 @@ impl Connectors {
         let mut outcome = self.sandbox.invoke(Invocation { reserve: reserve.clone(), ..invocation }).await;
         let never_ran = outcome.never_ran();
         let sample = self.sample(request, &connection, &outcome, now);
-        let output = self.shape(prepared, &connection, action, allowance, reserve.as_ref(), &mut outcome).await;
+        let output = self.shape(request, &passed, &connection, allowance, reserve.as_ref(), &mut outcome).await;
         let output = output.map_err(|fault| outbound.cause().unwrap_or(fault));
         let report = finished(output, outcome, reserve.as_deref(), extension.take_refusal());
         let record = record(id, now, request, &connection, &report, outbound.requests());

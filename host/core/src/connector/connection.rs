@@ -175,17 +175,20 @@ pub trait Catalogue: Send + Sync + 'static {
 pub enum CallerKind {
     Admin,
     Chat,
+    /// A crawl of a list.
+    Crawl,
     /// The host itself, in a health check.
     Health,
 }
 
 impl CallerKind {
-    pub const ALL: [Self; 3] = [Self::Admin, Self::Chat, Self::Health];
+    pub const ALL: [Self; 4] = [Self::Admin, Self::Chat, Self::Crawl, Self::Health];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",
             Self::Chat => "chat",
+            Self::Crawl => "crawl",
             Self::Health => "health",
         }
     }

@@ -1,9 +1,14 @@
-//! A crawl: a site whose pages are sources. Its bounds, its state, and the site's rules for crawlers (RFC 9309).
+//! A crawl: a site whose pages are sources, or a list of a connector whose items are. Its bounds, its state, and a site's
+//! rules for crawlers (RFC 9309).
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::document::Robots;
-use crate::{id::CrawlId, time::Timestamp};
+use crate::{
+    id::{ConnectionId, CrawlId},
+    time::Timestamp,
+};
 
 /// The longest wait between two requests that a site's rules can ask for, in seconds.
 const MOST_DELAY_S: u32 = 10;
@@ -27,6 +32,36 @@ pub struct CrawlSettings {
     /// Besides those that the site's rules name.
     pub sitemap: Option<String>,
     pub refresh_every_s: Option<u32>,
+    /// The list whose items are read, instead of a site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<ListSettings>,
+}
+
+/// A connection's action that lists items. Each item becomes a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListSettings {
+    pub connection: ConnectionId,
+    /// An action that only reads.
+    pub action: String,
+    /// A JSON object.
+    pub input: Value,
+    /// A jq filter that makes `{"items": […], "next": …}` of the action's output.
+    pub mapping: String,
+    /// The member of the input that takes `next`. Without it, the list has one page.
+    pub cursor_input: Option<String>,
+    /// Calls of one run.
+    pub most_calls: u32,
+}
+
+/// The content of a listed item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemContent {
+    pub title: Option<String>,
+    /// `text/plain`, `text/markdown` or `text/html`.
+    pub content_type: String,
+    pub text: String,
+    /// Where people read it.
+    pub url: Option<String>,
 }
 
 impl CrawlSettings {
@@ -79,6 +114,7 @@ pub struct CrawlCounts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crawl {
     pub id: CrawlId,
+    /// Where a site's crawl starts. Of a list, what makes it the same one when it is sent again.
     pub url: String,
     pub settings: CrawlSettings,
     pub status: CrawlStatus,
@@ -96,9 +132,10 @@ pub struct Crawl {
     pub due_at: Option<Timestamp>,
 }
 
-/// A page that isn't a source.
+/// A page or an item that isn't a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OmittedPage {
+    /// The id of an item.
     pub url: String,
     pub state: CrawledPageState,
     pub reason: String,
@@ -205,6 +242,7 @@ mod tests {
             exclude: prefixes(&["/help/old"]),
             sitemap: None,
             refresh_every_s: None,
+            list: None,
         };
         let included = ["/help/a", "/docs", "/docs/x", "/help/older", "/"].map(|path| settings.includes(path));
         assert_eq!(included, [true, false, true, false, false]);

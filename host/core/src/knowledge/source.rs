@@ -20,6 +20,8 @@ pub enum SourceKind {
     Page,
     /// A page that a crawl found.
     CrawledPage,
+    /// An item of a connector's list.
+    ListItem,
 }
 
 /// Whether a source is read.

@@ -1,4 +1,4 @@
-//! `/api/admin/crawls`: sites whose pages are sources.
+//! `/api/admin/crawls`: sites whose pages are sources, and lists whose items are.
 
 use std::sync::Arc;
 
@@ -9,15 +9,16 @@ use axum::{
 };
 use http::{StatusCode, header};
 use resly_core::{
-    id::CrawlId,
+    id::{ConnectionId, CrawlId},
     knowledge::crawl::{self, CrawlStatus, CrawledPageState},
     time::Timestamp,
 };
 use resly_service::{
     App,
-    crawls::{self, CrawlDetails, NewCrawl},
+    crawls::{self, CrawlDetails, NewCrawl, NewList},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
@@ -31,11 +32,13 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CrawlRequest {
-    /// Where it starts. Only pages of this site are read.
-    url: String,
+    /// Where the crawl of a site starts. Only pages of this site are read.
+    url: Option<String>,
+    /// The list whose items are read, instead of a site.
+    list: Option<CrawlListRequest>,
     /// Links that are followed from the start or from a page of the sitemap, 0 to 10; 3 when absent.
     depth: Option<u32>,
-    /// 1 to 10,000; 500 when absent.
+    /// Pages or items, 1 to 10,000; 500 when absent.
     most_pages: Option<u32>,
     /// Bytes that one run may fetch, at most 4 GiB; 256 MiB when absent.
     most_bytes: Option<u64>,
@@ -51,12 +54,37 @@ pub struct CrawlRequest {
     refresh_every_s: Option<u32>,
 }
 
+/// An action of a connection that lists items.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CrawlListRequest {
+    /// The id of an enabled connection with the organization's own account.
+    connection: String,
+    /// An action that only reads.
+    action: String,
+    /// The action's input; none when absent.
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    input: Option<Value>,
+    /// A jq filter that makes `{"items": [{"id", "title", "url", "text"}], "next"}` of the output. `markdown` or `html` may
+    /// take the place of `text`.
+    mapping: String,
+    /// The member of the input that takes `next` to ask for the next page. Without it, the list has one page.
+    cursor_input: Option<String>,
+    /// Calls of one run, 1 to 1,000; 100 when absent.
+    most_calls: Option<u32>,
+}
+
 /// A crawl, with the pages of its newest run.
 #[derive(Serialize, ToSchema)]
 pub struct Crawl {
     #[schema(value_type = String, format = "uuid")]
     id: CrawlId,
-    url: String,
+    /// Where it starts, when it reads a site.
+    #[schema(required)]
+    url: Option<String>,
+    /// The list that it reads, when it reads no site.
+    #[schema(required)]
+    list: Option<CrawlList>,
     #[schema(value_type = openapi_enums::CrawlStatus)]
     status: CrawlStatus,
     /// Why the newest run could not go on, or waits.
@@ -88,6 +116,20 @@ pub struct Crawl {
 }
 
 #[derive(Serialize, ToSchema)]
+pub struct CrawlList {
+    #[schema(value_type = String, format = "uuid")]
+    connection: ConnectionId,
+    action: String,
+    #[schema(value_type = BTreeMap<String, Value>)]
+    input: Value,
+    mapping: String,
+    #[schema(required)]
+    cursor_input: Option<String>,
+    most_calls: u32,
+}
+
+/// Pages of a site, or items of a list.
+#[derive(Serialize, ToSchema)]
 pub struct CrawlPages {
     found: u64,
     /// Those of `found` that were asked for.
@@ -98,7 +140,7 @@ pub struct CrawlPages {
     failed: u64,
     /// Pages that are no source, for a reason.
     skipped: u64,
-    /// Links beyond `most_pages`, counted on each page that has them.
+    /// Links or items beyond `most_pages`, counted on each page that has them.
     left_out: u64,
 }
 
@@ -106,13 +148,19 @@ impl From<crawl::Crawl> for Crawl {
     fn from(crawl: crawl::Crawl) -> Self {
         let crawl::Crawl { id, url, settings, status, failure, run, bytes, counts, .. } = crawl;
         let crawl::Crawl { created_at, started_at, ended_at, due_at: next_run_at, .. } = crawl;
-        let crawl::CrawlSettings { depth, most_pages, most_bytes, include, exclude, sitemap, refresh_every_s } =
-            settings;
+        let crawl::CrawlSettings { depth, most_pages, most_bytes, include, exclude, .. } = settings;
+        let crawl::CrawlSettings { sitemap, refresh_every_s, list, .. } = settings;
+        let url = list.is_none().then_some(url);
+        let list = list.map(|list| {
+            let crawl::ListSettings { connection, action, input, mapping, cursor_input, most_calls } = list;
+            CrawlList { connection, action, input, mapping, cursor_input, most_calls }
+        });
         let crawl::CrawlCounts { found, ready, failed, skipped, left_out } = counts;
         let pages = CrawlPages { found, read: ready + failed + skipped, ready, failed, skipped, left_out };
         Self {
             id,
             url,
+            list,
             status,
             failure,
             depth,
@@ -143,19 +191,20 @@ pub struct Crawls {
 pub struct CrawlWithPages {
     #[serde(flatten)]
     crawl: Crawl,
-    /// Pages of the newest run that failed or were skipped, at most 200, in order of their URLs.
+    /// Pages and items of the newest run that failed or were skipped, at most 200, in order of their URLs or ids.
     omitted: Vec<OmittedPage>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct OmittedPage {
+    /// The id of an item.
     url: String,
     #[schema(value_type = openapi_enums::CrawledPageState)]
     state: CrawledPageState,
     reason: String,
 }
 
-/// Adds a crawl, or changes the one with the same `url`. It runs soon.
+/// Adds a crawl, or changes the one with the same `url`, or with the same connection, action and input. It runs soon.
 #[utoipa::path(post, path = "/api/admin/crawls", tag = "admin", operation_id = "createCrawl", request_body = CrawlRequest,
     responses((status = 201, description = "The crawl, which is new", body = Crawl),
         (status = 200, description = "The crawl that was changed", body = Crawl)))]
@@ -164,8 +213,12 @@ pub async fn create(
     Admin(principal): Admin,
     body::Json(request): body::Json<CrawlRequest>,
 ) -> Result<Response, Problem> {
-    let CrawlRequest { url, depth, most_pages, most_bytes, include, exclude, sitemap, refresh_every_s } = request;
-    let new = NewCrawl { url, depth, most_pages, most_bytes, include, exclude, sitemap, refresh_every_s };
+    let CrawlRequest { url, list, depth, most_pages, most_bytes, include, exclude, sitemap, refresh_every_s } = request;
+    let list = list.map(|list| {
+        let CrawlListRequest { connection, action, input, mapping, cursor_input, most_calls } = list;
+        NewList { connection, action, input, mapping, cursor_input, most_calls }
+    });
+    let new = NewCrawl { url, list, depth, most_pages, most_bytes, include, exclude, sitemap, refresh_every_s };
     let (crawl, is_new) = crawls::add(&app, principal.organization, new).await?;
     let place = [(header::LOCATION, format!("/api/admin/crawls/{}", crawl.id))];
     let shown = Json(Crawl::from(crawl));

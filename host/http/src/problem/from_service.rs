@@ -247,6 +247,8 @@ impl From<CrawlError> for Problem {
         match error {
             CrawlError::Missing => Self::not_found("there is no such crawl"),
             CrawlError::Invalid(mistakes) => Self::invalid(mistakes),
+            CrawlError::Unexamined(fault) => fault_problem(&fault),
+            CrawlError::Call(error) => error.into(),
             CrawlError::Add(AddCrawlError::Full) => Self::new(&kinds::TOO_MANY_CRAWLS, error.to_string()),
             CrawlError::Add(AddCrawlError::Store(error)) | CrawlError::Store(error) => error.into(),
         }

@@ -44,6 +44,7 @@ impl ManualCaller {
             input,
             caller: Caller::Admin { key: self.key },
             visitor: self.visitor,
+            mapping: None,
         }
     }
 }

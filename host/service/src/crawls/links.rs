@@ -48,10 +48,10 @@ pub fn follow(crawl: &DueCrawl, rules: &CrawlRules, links: &[String], depth: u32
 /// A page that a crawl found.
 pub fn page(rules: &CrawlRules, url: &Url, depth: u32) -> FoundLink {
     let skip = (!rules.allow(&path_of(url))).then_some(FORBIDDEN);
-    FoundLink { url: url.to_string(), kind: PageKind::Page, depth, skip }
+    FoundLink { url: url.to_string(), kind: PageKind::Page, depth, skip, content: None }
 }
 
 /// A sitemap that a crawl found.
 pub fn sitemap(url: &Url) -> FoundLink {
-    FoundLink { url: url.to_string(), kind: PageKind::Sitemap, depth: 0, skip: None }
+    FoundLink { url: url.to_string(), kind: PageKind::Sitemap, depth: 0, skip: None, content: None }
 }

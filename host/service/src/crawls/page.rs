@@ -1,4 +1,4 @@
-//! One step of a crawl: asks for a page or a sitemap, and stores what came of it.
+//! One step of a crawl: asks for a page, a sitemap or a page of a list, or reads an item, and stores what came of it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,8 +6,8 @@ use resly_core::{
     error::StoreError,
     id::SourceId,
     knowledge::{
-        AddSourceError,
-        crawl::CrawlRules,
+        AddSourceError, SourceKind,
+        crawl::{CrawlRules, ItemContent},
         document::{Document, ExtractErrorKind, Extracted},
     },
     time::Timestamp,
@@ -15,14 +15,15 @@ use resly_core::{
 use resly_egress::{PageAnswer, PageError};
 use resly_search::{AddError, Library, NewText, Progress};
 use resly_store::{
-    CrawlStep, DueCrawl, FinishedRead, FoundLink, FoundPage, KnownPage, PageKind, PageResult, PageVersion, StepError,
+    CrawlStep, DueCrawl, FinishedRead, FoundLink, FoundPage, KnownPage, PageKind, PageResult, PageSource, PageVersion,
+    StepError,
 };
 use sha2::{Digest, Sha256};
 
 use super::{
     LEASE,
     links::{FORBIDDEN, follow, page as found_page, path_of, sitemap, within},
-    store_error,
+    list, store_error,
 };
 use crate::{
     App,
@@ -59,16 +60,16 @@ impl From<StoreError> for Stop {
 }
 
 /// What a step found, before it is stored.
-struct Asked {
+pub struct Asked {
     result: PageResult,
     own_links: Option<Vec<String>>,
-    links: Vec<FoundLink>,
-    bytes: u64,
+    pub links: Vec<FoundLink>,
+    pub bytes: u64,
     fuel: u64,
 }
 
 impl Asked {
-    fn of(result: PageResult) -> Self {
+    pub fn of(result: PageResult) -> Self {
         Self { result, own_links: None, links: Vec::new(), bytes: 0, fuel: 0 }
     }
 
@@ -81,7 +82,22 @@ impl Asked {
 pub async fn take_step(app: &Arc<App>, crawl: &DueCrawl, rules: &CrawlRules, found: FoundPage) -> Result<u64, Stop> {
     let asked = match found.kind {
         PageKind::Sitemap => read_sitemap(app, crawl, rules, &found).await?,
-        PageKind::Page => read_page(app, crawl, rules, &found).await?,
+        PageKind::List => match &crawl.settings.list {
+            Some(list) => list::read_list(app, crawl, list, &found).await?,
+            None => Asked::skipped("the crawl is one of a site now"),
+        },
+        PageKind::Page => match &found.content {
+            Some(content) => read_item(app, crawl, rules, &found, content).await?,
+            None => read_page(app, crawl, rules, &found).await?,
+        },
+    };
+    let source = match crawl.settings.list {
+        Some(_) => list::source(crawl, &found),
+        None => PageSource {
+            kind: SourceKind::CrawledPage,
+            identity: format!("url:{}", found.url),
+            url: Some(found.url.clone()),
+        },
     };
     let now = app.clock.now();
     let later = match &asked.result {
@@ -90,7 +106,8 @@ pub async fn take_step(app: &Arc<App>, crawl: &DueCrawl, rules: &CrawlRules, fou
     };
     let Asked { result, own_links, links, bytes, fuel } = asked;
     let (url, kind) = (found.url, found.kind);
-    let step = CrawlStep { url, kind, result, own_links, links, bytes, fuel, now, lease_until: now.plus(LEASE) };
+    let lease_until = now.plus(LEASE);
+    let step = CrawlStep { url, kind, source, result, own_links, links, bytes, fuel, now, lease_until };
     let stored = match app.store.step_crawl(crawl, step.clone()).await {
         Err(StepError::Source(AddSourceError::Exists)) => {
             let reason = "another source has this URL".to_owned();
@@ -187,15 +204,18 @@ async fn read_sitemap(app: &Arc<App>, crawl: &DueCrawl, rules: &CrawlRules, foun
     Ok(asked)
 }
 
+async fn require_fuel(app: &App, crawl: &DueCrawl) -> Result<(), Stop> {
+    match app.store.fuel_left(crawl.organization, app.clock.now()).await? {
+        Some((0, limit)) => Err(Stop::Over { reason: limit.to_string(), at: Some(limit.resets_at) }),
+        _ => Ok(()),
+    }
+}
+
 async fn read_page(app: &Arc<App>, crawl: &DueCrawl, rules: &CrawlRules, found: &FoundPage) -> Result<Asked, Stop> {
-    let organization = crawl.organization;
     if within(crawl, &found.url).is_none_or(|url| !rules.allow(&path_of(&url))) {
         return Ok(Asked::skipped(FORBIDDEN));
     }
-    let left = app.store.fuel_left(organization, app.clock.now()).await?;
-    if let Some((0, limit)) = left {
-        return Err(Stop::Over { reason: limit.to_string(), at: Some(limit.resets_at) });
-    }
+    require_fuel(app, crawl).await?;
     // What was embedded by another embedder is read anew.
     let known = found.source.as_ref().filter(|source| source.embedder == app.library.embedder());
     let version = known.map(|source| source.version.clone()).unwrap_or_default();
@@ -217,9 +237,50 @@ async fn read_page(app: &Arc<App>, crawl: &DueCrawl, rules: &CrawlRules, found: 
         let links = follow(crawl, rules, &found.links, found.depth + 1);
         return Ok(Asked { links, bytes, ..Asked::of(result) });
     }
-    let header_noindex = answer.noindex;
     let document = Document { bytes: answer.body, content_type: answer.content_type, name: Some(found.url.clone()) };
-    let reading = app.extractor.extract(organization, document).await;
+    let asked = read_document(app, crawl, rules, found, document, answer.noindex, (content_hash, validators)).await?;
+    Ok(Asked { bytes, ..asked })
+}
+
+/// Reads an item that the list gave with its content.
+async fn read_item(
+    app: &Arc<App>,
+    crawl: &DueCrawl,
+    rules: &CrawlRules,
+    found: &FoundPage,
+    content: &ItemContent,
+) -> Result<Asked, Stop> {
+    require_fuel(app, crawl).await?;
+    let ItemContent { title, content_type, text, url } = content;
+    let parts = [title.as_deref(), Some(content_type), Some(text), url.as_deref()];
+    let mut hash = Sha256::new();
+    for part in parts {
+        // The lengths tell where a part ends.
+        hash.update(part.map_or(u64::MAX, |part| part.len() as u64).to_be_bytes());
+        hash.update(part.unwrap_or_default());
+    }
+    let content_hash: [u8; 32] = hash.finalize().into();
+    let known = found.source.as_ref().filter(|source| source.embedder == app.library.embedder());
+    if let Some(source) = known.filter(|source| source.content_hash == Some(content_hash)) {
+        let (source, version) = (source.id, PageVersion::default());
+        return Ok(Asked::of(PageResult::Unchanged { source, content_hash, version }));
+    }
+    let (bytes, content_type) = (text.clone().into(), Some(content_type.clone()));
+    let document = Document { bytes, content_type, name: url.clone() };
+    read_document(app, crawl, rules, found, document, false, (content_hash, PageVersion::default())).await
+}
+
+/// Reads a document in the sandbox, and makes a source of it.
+async fn read_document(
+    app: &Arc<App>,
+    crawl: &DueCrawl,
+    rules: &CrawlRules,
+    found: &FoundPage,
+    document: Document,
+    header_noindex: bool,
+    (content_hash, validators): ([u8; 32], PageVersion),
+) -> Result<Asked, Stop> {
+    let reading = app.extractor.extract(crawl.organization, document).await;
     let extracted = match reading.result {
         Ok(extracted) => extracted,
         Err(error) => {
@@ -228,7 +289,7 @@ async fn read_page(app: &Arc<App>, crawl: &DueCrawl, rules: &CrawlRules, found: 
                 ExtractErrorKind::Internal => later(app, found, error.message, None),
                 _ => Asked::skipped(error.message),
             };
-            return Ok(Asked { bytes, fuel: reading.fuel, ..asked });
+            return Ok(Asked { fuel: reading.fuel, ..asked });
         }
     };
     let links = if extracted.nofollow { Vec::new() } else { extracted.links.clone() };
@@ -241,7 +302,7 @@ async fn read_page(app: &Arc<App>, crawl: &DueCrawl, rules: &CrawlRules, found: 
         (*hash, *version) = (content_hash, validators);
     }
     asked.links.extend(followed);
-    (asked.own_links, asked.bytes, asked.fuel) = (Some(kept), bytes, reading.fuel);
+    (asked.own_links, asked.fuel) = (Some(kept), reading.fuel);
     Ok(asked)
 }
 
@@ -266,8 +327,9 @@ async fn content(
         }
         return Ok(same);
     }
-    let title = extracted.title.map(|title| clean_title(&title)).filter(|title| !title.is_empty());
-    let title = title.unwrap_or_else(|| found.url.clone());
+    let given = found.content.as_ref().and_then(|content| content.title.clone());
+    let titles = [given, extracted.title].into_iter().flatten().map(|title| clean_title(&title));
+    let title = titles.into_iter().find(|title| !title.is_empty()).unwrap_or_else(|| found.url.clone());
     let same = |known: &&KnownPage| {
         known.embedder == app.library.embedder() && known.title == title && known.text == extracted.text
     };

@@ -1,4 +1,4 @@
-//! Runs crawls: the site's rules first, then its sitemaps and pages, one after the other.
+//! Runs crawls: a site's rules first, then its sitemaps and pages, or a list's pages and items, one after the other.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,6 +21,7 @@ use url::Url;
 use super::{
     LEASE,
     links::{page, sitemap, within},
+    list::first_page,
     page::{Stop, take_step},
     store_error,
 };
@@ -119,8 +120,8 @@ async fn steps(app: &Arc<App>, crawl: &mut DueCrawl) -> Result<Pause, StoreError
                 Err(StepError::Source(error)) => Err(store_error(error)),
             };
         };
-        if crawl.bytes >= crawl.settings.most_bytes {
-            app.store.skip_crawl_rest(crawl, "the run had fetched as many bytes as it may").await?;
+        if crawl.bytes >= crawl.settings.most_bytes && found.content.is_none() {
+            app.store.fail_crawl_rest(crawl, "the run had fetched as many bytes as it may").await?;
             continue;
         }
         match take_step(app, crawl, &rules, found).await {
@@ -145,14 +146,32 @@ fn next_run(crawl: &DueCrawl, now: Timestamp) -> Option<Timestamp> {
     Some(now.plus(Duration::from_secs(crawl.settings.refresh_every_s?.into())))
 }
 
-/// Reads the site's rules and begins the run (RFC 9309, section 2.3.1): without rules everything is allowed, and while they
-/// can't be read nothing is.
+/// Begins the run of a list, or of a site with its rules.
 async fn begin(app: &Arc<App>, crawl: &DueCrawl) -> Result<Result<CrawlRules, Pause>, StoreError> {
+    let begin = match &crawl.settings.list {
+        Some(_) => Ok(CrawlBegin { rules: CrawlRules::default(), links: vec![first_page()], fuel: 0 }),
+        None => read_rules(app, crawl).await,
+    };
+    let with = match begin {
+        Ok(with) => with,
+        Err(pause) => return Ok(Err(pause)),
+    };
+    let (now, rules) = (app.clock.now(), with.rules.clone());
+    match app.store.begin_crawl(crawl, with, now.plus(LEASE), now).await {
+        Ok(()) => Ok(Ok(rules)),
+        Err(StepError::Lost) => Ok(Err(Pause::Ended)),
+        Err(StepError::Source(error)) => Err(store_error(error)),
+    }
+}
+
+/// Reads the site's rules (RFC 9309, section 2.3.1): without rules everything is allowed, and while they can't be read
+/// nothing is.
+async fn read_rules(app: &Arc<App>, crawl: &DueCrawl) -> Result<CrawlBegin, Pause> {
     let Ok(start) = Url::parse(&crawl.url) else {
-        return Ok(Err(Pause::Over { reason: "the URL can't be read".to_owned(), next_at: None }));
+        return Err(Pause::Over { reason: "the URL can't be read".to_owned(), next_at: None });
     };
     let Ok(rules_at) = start.join("/robots.txt") else {
-        return Ok(Err(Pause::Over { reason: "the URL has no site".to_owned(), next_at: None }));
+        return Err(Pause::Over { reason: "the URL has no site".to_owned(), next_at: None });
     };
     let fetched = fetch(&app.egress, &app.origins, rules_at.as_str(), &PageVersion::default(), false).await;
     let (robots, fuel) = match fetched {
@@ -160,7 +179,7 @@ async fn begin(app: &Arc<App>, crawl: &DueCrawl) -> Result<Result<CrawlRules, Pa
             let reading = app.extractor.robots(crawl.organization, answer.body, CRAWLER).await;
             match reading.result {
                 Ok(robots) => (robots, reading.fuel),
-                Err(error) if error.kind == ExtractErrorKind::Busy => return Ok(Err(again(app, crawl, error.message))),
+                Err(error) if error.kind == ExtractErrorKind::Busy => return Err(again(app, crawl, error.message)),
                 // What can't be read has no rules.
                 Err(_) => (Robots::default(), reading.fuel),
             }
@@ -168,25 +187,19 @@ async fn begin(app: &Arc<App>, crawl: &DueCrawl) -> Result<Result<CrawlRules, Pa
         Ok(answer) if (300..429).contains(&answer.status) || (430..500).contains(&answer.status) => {
             (Robots::default(), 0)
         }
-        Ok(answer) => return Ok(Err(again(app, crawl, format!("robots.txt: the server answered {}", answer.status)))),
+        Ok(answer) => return Err(again(app, crawl, format!("robots.txt: the server answered {}", answer.status))),
         Err(PageError::TooLarge(_) | PageError::Redirects) => (Robots::default(), 0),
-        Err(error) if error.is_transient() => return Ok(Err(again(app, crawl, format!("robots.txt: {error}")))),
+        Err(error) if error.is_transient() => return Err(again(app, crawl, format!("robots.txt: {error}"))),
         Err(error) => {
             let next_at = next_run(crawl, app.clock.now());
-            return Ok(Err(Pause::Over { reason: format!("robots.txt: {error}"), next_at }));
+            return Err(Pause::Over { reason: format!("robots.txt: {error}"), next_at });
         }
     };
     let named: Vec<String> = robots.sitemaps.iter().cloned().chain(crawl.settings.sitemap.clone()).collect();
     let rules = CrawlRules::from(robots);
     let mut links = vec![page(&rules, &start, 0)];
     links.extend(named.iter().filter_map(|url| within(crawl, url)).map(|url| sitemap(&url)));
-    let now = app.clock.now();
-    let with = CrawlBegin { rules: rules.clone(), links, fuel };
-    match app.store.begin_crawl(crawl, with, now.plus(LEASE), now).await {
-        Ok(()) => Ok(Ok(rules)),
-        Err(StepError::Lost) => Ok(Err(Pause::Ended)),
-        Err(StepError::Source(error)) => Err(store_error(error)),
-    }
+    Ok(CrawlBegin { rules, links, fuel })
 }
 
 /// A crawl that is tried again, a bounded number of times.

@@ -106,13 +106,13 @@ impl Store {
         .await
     }
 
-    /// Skips the pages that the run has left.
+    /// Gives up the pages that the run has left. What is known of them stays, and so does what only they lead to.
     #[boxed]
-    pub async fn skip_crawl_rest(&self, crawl: &DueCrawl, reason: &'static str) -> Result<(), StoreError> {
+    pub async fn fail_crawl_rest(&self, crawl: &DueCrawl, reason: &'static str) -> Result<(), StoreError> {
         let (id, run) = (crawl.id, crawl.run);
-        self.write("skip the rest of a crawl", move |mut db| {
+        self.write("give up the rest of a crawl", move |mut db| {
             Box::pin(async move {
-                let sql = "UPDATE crawl_pages SET state = 'skipped', reason = $3
+                let sql = "UPDATE crawl_pages SET state = 'failed', reason = $3
                            WHERE crawl_id = $1 AND run = $2 AND state = 'found'";
                 Ok(execute!(db, sql, Id(id.0), Count(run), reason).map(drop)?)
             })

@@ -4,7 +4,7 @@ use resly_core::{
     boxed,
     error::StoreError,
     id::{RevisionId, SourceId},
-    knowledge::crawl::CrawledPageState,
+    knowledge::crawl::{CrawledPageState, ItemContent},
 };
 
 use super::due::DueCrawl;
@@ -22,19 +22,25 @@ const SITEMAPS_MOST: u64 = 50;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PageKind {
+    /// A page of a site, or an item of a list.
     Page,
     Sitemap,
+    /// A page of a connector's list. Its URL is the cursor that asks for it, as JSON.
+    List,
 }
 
-/// A page or a sitemap to ask for.
+/// A page or a sitemap to ask for, or an item to read.
 #[derive(Clone, Debug)]
 pub struct FoundPage {
+    /// The id of an item.
     pub url: String,
     pub kind: PageKind,
     pub depth: u32,
     pub tries: u32,
     /// The links that it had when its content was read.
     pub links: Vec<String>,
+    /// What the list gave of an item.
+    pub content: Option<ItemContent>,
     pub source: Option<KnownPage>,
 }
 
@@ -50,14 +56,17 @@ pub struct KnownPage {
     pub version: PageVersion,
 }
 
-/// A page or a sitemap that was found.
+/// A page, a sitemap or an item that was found.
 #[derive(Clone, Debug)]
 pub struct FoundLink {
+    /// The id of an item.
     pub url: String,
     pub kind: PageKind,
     pub depth: u32,
     /// Why it isn't asked for.
     pub skip: Option<&'static str>,
+    /// What the list gave of an item.
+    pub content: Option<ItemContent>,
 }
 
 #[derive(sqlx_macros::FromRow)]
@@ -67,6 +76,7 @@ struct FoundRow {
     depth: Count,
     tries: Count,
     links: Option<Json<Vec<String>>>,
+    content: Option<Json<ItemContent>>,
     id: Option<Id>,
     revision: Option<Id>,
     title: Option<String>,
@@ -92,8 +102,9 @@ impl FoundRow {
             version,
         });
         let links = self.links.map(|links| links.0).unwrap_or_default();
-        let kind = named(self.kind)?;
-        Ok(FoundPage { url: self.url, kind, depth: number(self.depth), tries: number(self.tries), links, source })
+        let content = self.content.map(|content| content.0);
+        let (kind, depth, tries) = (named(self.kind)?, number(self.depth), number(self.tries));
+        Ok(FoundPage { url: self.url, kind, depth, tries, links, content, source })
     }
 }
 
@@ -115,25 +126,25 @@ pub(super) async fn add_links(db: &mut Conn<'_>, crawl: &DueCrawl, links: &[Foun
     let most = u64::from(crawl.settings.most_pages);
     let mut left_out = 0_u64;
     for link in links {
-        let (count, most) = match link.kind {
-            PageKind::Page => (&mut pages, most),
-            PageKind::Sitemap => (&mut sitemaps, SITEMAPS_MOST),
+        let is_full = match link.kind {
+            PageKind::Page | PageKind::List => pages >= most,
+            PageKind::Sitemap => sitemaps >= SITEMAPS_MOST,
         };
         let kind = name_of(&link.kind)?;
-        if *count >= most {
+        if is_full {
             let sql = "SELECT 1 FROM crawl_pages WHERE crawl_id = $1 AND kind = $2 AND url = $3 AND run = $4";
             let known = row!(db, (i32,), sql, Id(crawl.id.0), kind, Text(&link.url), Count(crawl.run))?;
             left_out += u64::from(known.is_none());
             continue;
         }
         let state = if link.skip.is_some() { CrawledPageState::Skipped } else { CrawledPageState::Found };
-        *count += execute!(
+        let added = execute!(
             db,
-            "INSERT INTO crawl_pages (crawl_id, organization_id, kind, url, depth, run, state, reason, gone)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            "INSERT INTO crawl_pages (crawl_id, organization_id, kind, url, depth, run, state, reason, gone, content)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
              ON CONFLICT (crawl_id, kind, url) DO UPDATE
              SET depth = excluded.depth, run = excluded.run, state = excluded.state, reason = excluded.reason,
-                 gone = excluded.gone, tries = 0
+                 gone = excluded.gone, content = excluded.content, tries = 0
              WHERE crawl_pages.run < excluded.run",
             Id(crawl.id.0),
             Id(crawl.organization.0),
@@ -143,8 +154,14 @@ pub(super) async fn add_links(db: &mut Conn<'_>, crawl: &DueCrawl, links: &[Foun
             Count(crawl.run),
             name_of(&state)?,
             link.skip,
-            link.skip.is_some()
+            link.skip.is_some(),
+            link.content.as_ref().map(Json)
         )?;
+        match link.kind {
+            PageKind::Page => pages += added,
+            PageKind::Sitemap => sitemaps += added,
+            PageKind::List => {}
+        }
     }
     if left_out > 0 {
         let sql = "UPDATE crawls SET left_out = left_out + $2 WHERE id = $1";
@@ -154,7 +171,8 @@ pub(super) async fn add_links(db: &mut Conn<'_>, crawl: &DueCrawl, links: &[Foun
 }
 
 impl Store {
-    /// The next page that the run asks for: sitemaps first, then pages by their depth, those that failed last.
+    /// The next page that the run asks for: sitemaps first, then pages by their depth, those that failed last. The items of
+    /// a list's page come before its next page, so that no more than one page waits in the database.
     #[boxed]
     pub async fn next_crawl_page(&self, crawl: &DueCrawl) -> Result<Option<FoundPage>, StoreError> {
         let doing = "look for the next page of a crawl";
@@ -162,11 +180,11 @@ impl Store {
         let found = row!(
             db,
             FoundRow,
-            "SELECT p.url, p.kind, p.depth, p.tries, p.links, s.id, s.revision, s.title, s.text, s.embedder, s.content_hash,
-                    s.etag, s.last_modified
+            "SELECT p.url, p.kind, p.depth, p.tries, p.links, p.content, s.id, s.revision, s.title, s.text, s.embedder,
+                    s.content_hash, s.etag, s.last_modified
              FROM crawl_pages p LEFT JOIN knowledge_sources s ON s.id = p.source_id AND s.crawl_id = p.crawl_id
              WHERE p.crawl_id = $1 AND p.run = $2 AND p.state = 'found'
-             ORDER BY p.kind DESC, p.tries, p.depth, p.url LIMIT 1",
+             ORDER BY (p.kind = 'list'), p.kind DESC, p.tries, p.depth, p.url LIMIT 1",
             Id(crawl.id.0),
             Count(crawl.run)
         )

@@ -6,7 +6,7 @@ use resly_core::{
     error::StoreError,
     id::SourceId,
     knowledge::{
-        AddSourceError, NewRevision,
+        AddSourceError, NewRevision, SourceKind,
         crawl::{CrawlRules, CrawlStatus, CrawledPageState},
     },
     time::Timestamp,
@@ -39,6 +39,8 @@ pub enum PageResult {
     Read { source: SourceId, is_new: bool, revision: Box<NewRevision>, read: FinishedRead },
     /// It says what is known.
     Unchanged { source: SourceId, content_hash: [u8; 32], version: PageVersion },
+    /// It is a page of a list, whose items are the step's links.
+    Listed,
     /// It is no source. `gone` deletes the one that it was when the run ends.
     Skipped { reason: String, gone: bool },
     /// It can't be asked for.
@@ -47,11 +49,22 @@ pub enum PageResult {
     Later { until: Timestamp, reason: String },
 }
 
+/// The source that a page or an item becomes.
+#[derive(Clone, Debug)]
+pub struct PageSource {
+    pub kind: SourceKind,
+    /// What makes it the same one in each run. One source of an organization has it.
+    pub identity: String,
+    /// Where people read it.
+    pub url: Option<String>,
+}
+
 /// A page that was asked for.
 #[derive(Clone, Debug)]
 pub struct CrawlStep {
     pub url: String,
     pub kind: PageKind,
+    pub source: PageSource,
     pub result: PageResult,
     /// The links of its content; `None` when that wasn't read.
     pub own_links: Option<Vec<String>>,
@@ -126,11 +139,18 @@ async fn step(db: &mut Conn<'_>, crawl: &DueCrawl, step: &CrawlStep) -> Result<(
     let (state, reason, gone) = match &step.result {
         PageResult::Read { source, is_new, revision, read } => {
             if *is_new {
-                insert_source(db, crawl, *source, &step.url, step.now).await?;
+                insert_source(db, crawl, *source, &step.source, step.now).await?;
             }
-            let sql =
-                "UPDATE knowledge_sources SET lease = $3 WHERE id = $1 AND organization_id = $2 AND crawl_id = $4";
-            execute!(db, sql, Id(source.0), Id(crawl.organization.0), Id(read.lease.0), Id(crawl.id.0))?;
+            execute!(
+                db,
+                "UPDATE knowledge_sources SET lease = $3, url = $5
+                 WHERE id = $1 AND organization_id = $2 AND crawl_id = $4",
+                Id(source.0),
+                Id(crawl.organization.0),
+                Id(read.lease.0),
+                Id(crawl.id.0),
+                step.source.url.as_deref().map(Text)
+            )?;
             // The revision's transaction counts it.
             fuel = 0;
             let change = SourceChange {
@@ -147,7 +167,7 @@ async fn step(db: &mut Conn<'_>, crawl: &DueCrawl, step: &CrawlStep) -> Result<(
         PageResult::Unchanged { source, content_hash, version } => {
             execute!(
                 db,
-                "UPDATE knowledge_sources SET checked_at = $4, content_hash = $5, etag = $6, last_modified = $7
+                "UPDATE knowledge_sources SET checked_at = $4, content_hash = $5, etag = $6, last_modified = $7, url = $8
                  WHERE id = $1 AND organization_id = $2 AND crawl_id = $3",
                 Id(source.0),
                 Id(crawl.organization.0),
@@ -155,11 +175,13 @@ async fn step(db: &mut Conn<'_>, crawl: &DueCrawl, step: &CrawlStep) -> Result<(
                 Time(step.now),
                 content_hash.as_slice(),
                 version.etag.as_deref().map(Text),
-                version.last_modified.as_deref().map(Text)
+                version.last_modified.as_deref().map(Text),
+                step.source.url.as_deref().map(Text)
             )?;
             source_id = Some(Id(source.0));
             (CrawledPageState::Ready, None, false)
         }
+        PageResult::Listed => (CrawledPageState::Ready, None, false),
         PageResult::Skipped { reason, gone } => (CrawledPageState::Skipped, Some(reason), *gone),
         PageResult::Failed { reason } => (CrawledPageState::Failed, Some(reason), false),
         PageResult::Later { reason, .. } => (CrawledPageState::Found, Some(reason), false),
@@ -168,7 +190,7 @@ async fn step(db: &mut Conn<'_>, crawl: &DueCrawl, step: &CrawlStep) -> Result<(
         db,
         "UPDATE crawl_pages
          SET state = $5, reason = $6, gone = $7, tries = tries + 1, source_id = COALESCE($8, source_id),
-             links = COALESCE($9, links)
+             links = COALESCE($9, links), content = CASE WHEN $5 = 'found' THEN content ELSE NULL END
          WHERE crawl_id = $1 AND kind = $2 AND url = $3 AND run = $4",
         Id(crawl.id.0),
         name_of(&step.kind)?,
@@ -189,7 +211,7 @@ async fn insert_source(
     db: &mut Conn<'_>,
     crawl: &DueCrawl,
     id: SourceId,
-    url: &str,
+    source: &PageSource,
     now: Timestamp,
 ) -> Result<(), OperationError<StepError>> {
     let inserted = execute!(
@@ -197,14 +219,15 @@ async fn insert_source(
         "INSERT INTO knowledge_sources
              (id, organization_id, kind, title, url, identity, content_type, text, embedder, chunks, created_at, revision,
               updated_at, crawl_id)
-         VALUES ($1, $2, 'crawled_page', $3, $3, $4, 'text/markdown', '', '', 0, $5, $1, $5, $6)
+         VALUES ($1, $2, $7, $4, $3, $4, 'text/markdown', '', '', 0, $5, $1, $5, $6)
          ON CONFLICT (organization_id, identity) WHERE identity IS NOT NULL DO NOTHING",
         Id(id.0),
         Id(crawl.organization.0),
-        Text(url),
-        Text(&format!("url:{url}")),
+        source.url.as_deref().map(Text),
+        Text(&source.identity),
         Time(now),
-        Id(crawl.id.0)
+        Id(crawl.id.0),
+        name_of(&source.kind)?
     )?;
     if inserted == 0 { Err(OperationError::Refused(StepError::Source(AddSourceError::Exists))) } else { Ok(()) }
 }

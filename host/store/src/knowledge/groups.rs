@@ -2,7 +2,8 @@
 //! waits for a long transaction.
 //!
 //! A source without its number of passages isn't searched. So its passages are written first, and what makes the source
-//! `ready` is one short transaction. What a dead host left is deleted by [`Store::forget_unfinished_sources`].
+//! `ready` is one short transaction. A source that is being deleted has the status `deleting`, which no read shows. What a
+//! dead host left is deleted by [`Store::forget_unfinished_sources`].
 
 use std::sync::Arc;
 
@@ -102,8 +103,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes a source and its passages, in groups. False when the organization has no such source. It isn't found any
-    /// more from the first group on.
+    /// Deletes a source and its passages, in groups. False when the organization has no such source. From the first group on
+    /// it isn't there any more, even when the host dies before the last.
     pub(super) async fn delete_in_groups(
         &self,
         organization: OrganizationId,
@@ -114,7 +115,10 @@ impl Store {
                 Box::pin(async move {
                     let hidden = execute!(
                         db,
-                        "UPDATE knowledge_sources SET chunks = 0, due_at = NULL WHERE id = $1 AND organization_id = $2",
+                        "UPDATE knowledge_sources
+                         SET status = 'deleting', chunks = 0, due_at = NULL, lease = NULL, lease_until = NULL,
+                             identity = NULL, crawl_id = NULL
+                         WHERE id = $1 AND organization_id = $2 AND status <> 'deleting'",
                         Id(source.0),
                         Id(organization.0)
                     )?;
@@ -125,9 +129,14 @@ impl Store {
                 })
             })
             .await?;
-        if !hidden {
-            return Ok(false);
+        if hidden {
+            self.finish_deleting(organization, source).await?;
         }
+        Ok(hidden)
+    }
+
+    /// Deletes what is left of a source that is being deleted. Any number of hosts may do it at the same time.
+    async fn finish_deleting(&self, organization: OrganizationId, source: SourceId) -> Result<(), StoreError> {
         let mut gone = false;
         while !gone {
             gone = self
@@ -145,10 +154,10 @@ impl Store {
                 })
                 .await?;
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Deletes the sources that a request was adding when its host died. Returns how many.
+    /// Deletes the sources that a request was adding or deleting when its host died. Returns how many.
     #[boxed]
     pub async fn forget_unfinished_sources(&self, now: Timestamp) -> Result<u64, StoreError> {
         let doing = "look for unfinished sources";
@@ -156,17 +165,22 @@ impl Store {
             let mut db = self.reader(doing).await?;
             rows!(
                 db,
-                (Id, Id),
-                "SELECT organization_id, id FROM knowledge_sources
-                 WHERE kind = 'text' AND status = 'reading' AND chunks = 0 AND lease IS NULL AND due_at IS NULL
-                   AND created_at < $1",
+                (Id, Id, String),
+                "SELECT organization_id, id, status FROM knowledge_sources
+                 WHERE status = 'deleting' OR (kind = 'text' AND status = 'reading' AND chunks = 0 AND lease IS NULL
+                   AND due_at IS NULL AND created_at < $1)",
                 Time(Timestamp::from_micros(now.micros() - LOST_US))
             )
             .map_err(crate::error::failed(doing))?
         };
-        let mut forgotten = 0;
-        for (organization, source) in lost {
-            forgotten += u64::from(self.delete_in_groups(OrganizationId(organization.0), SourceId(source.0)).await?);
+        let forgotten = lost.len() as u64;
+        for (organization, source, status) in lost {
+            let (organization, source) = (OrganizationId(organization.0), SourceId(source.0));
+            if status == "deleting" {
+                self.finish_deleting(organization, source).await?;
+            } else {
+                self.delete_in_groups(organization, source).await?;
+            }
         }
         Ok(forgotten)
     }

@@ -234,7 +234,11 @@ impl KnowledgeStore for Store {
         let found = rows!(
             db,
             SourceRow,
-            select!(source, "FROM knowledge_sources WHERE organization_id = $1 ORDER BY created_at DESC, id DESC"),
+            select!(
+                source,
+                "FROM knowledge_sources WHERE organization_id = $1 AND status <> 'deleting'
+                 ORDER BY created_at DESC, id DESC"
+            ),
             Id(organization.0)
         )
         .map_err(failed(doing))?;

@@ -74,7 +74,7 @@ pub(crate) async fn revise(
                      chunks = $10, revision = $11, updated_at = $12, checked_at = NULL, content_hash = NULL, due_at = NULL,
                      lease = NULL, lease_until = NULL, tries = 0, deadline_at = NULL, refresh_every_s = NULL, etag = NULL,
                      last_modified = NULL, misses = 0, crawl_id = NULL, embedded = 0, to_embed = 0
-                 WHERE id = $1 AND organization_id = $2 AND revision = $3",
+                 WHERE id = $1 AND organization_id = $2 AND revision = $3 AND status <> 'deleting'",
                 Id(source.0),
                 Id(organization.0),
                 Id(revision.base.0),
@@ -250,7 +250,7 @@ impl Store {
                 let moved = execute!(
                     db,
                     "UPDATE knowledge_sources SET url = $3, identity = $4, updated_at = $5
-                     WHERE id = $1 AND organization_id = $2",
+                     WHERE id = $1 AND organization_id = $2 AND status <> 'deleting'",
                     Id(source.0),
                     Id(organization.0),
                     url.as_deref().map(Text),

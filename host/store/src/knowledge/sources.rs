@@ -113,7 +113,7 @@ impl Store {
             concat!(
                 "SELECT ",
                 columns!(source),
-                ", text FROM knowledge_sources WHERE id = $1 AND organization_id = $2"
+                ", text FROM knowledge_sources WHERE id = $1 AND organization_id = $2 AND status <> 'deleting'"
             ),
             Id(id.0),
             Id(organization.0)
@@ -137,7 +137,7 @@ impl Store {
             db,
             (Id,),
             "SELECT id FROM knowledge_sources
-             WHERE organization_id = $1 AND (identity = $2 OR (identity IS NULL AND url = $3))
+             WHERE organization_id = $1 AND (identity = $2 OR (identity IS NULL AND url = $3)) AND status <> 'deleting'
              ORDER BY (identity IS NULL), created_at, id LIMIT 1",
             Id(organization.0),
             Text(identity),

@@ -4,14 +4,14 @@ use resly_core::{
     id::{CrawlId, LeaseId, PassageId, RevisionId, SourceId},
     knowledge::{
         AddSourceError, KnowledgeStore, NewPassage, NewRevision, RevisedPassage, SourceKind,
-        crawl::{CrawlRules, CrawlSettings, CrawlStatus},
+        crawl::{CrawlRules, CrawlSettings, CrawlStatus, ItemContent},
         document::{Robots, RobotsRule},
     },
     meter::Meter,
 };
 use resly_store::{
     AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FinishedRead, FoundLink, PageKind, PageResult,
-    PageVersion, StepError, Store,
+    PageSource, PageVersion, StepError, Store,
 };
 
 use crate::{
@@ -30,11 +30,12 @@ fn settings(most_pages: u32) -> CrawlSettings {
         exclude: Vec::new(),
         sitemap: None,
         refresh_every_s: Some(600),
+        list: None,
     }
 }
 
 fn link(url: &str, skip: Option<&'static str>) -> FoundLink {
-    FoundLink { url: url.to_owned(), kind: PageKind::Page, depth: 0, skip }
+    FoundLink { url: url.to_owned(), kind: PageKind::Page, depth: 0, skip, content: None }
 }
 
 fn begin() -> CrawlBegin {
@@ -48,6 +49,11 @@ fn step(url: &str, result: PageResult, links: &[&str]) -> CrawlStep {
     CrawlStep {
         url: url.to_owned(),
         kind: PageKind::Page,
+        source: PageSource {
+            kind: SourceKind::CrawledPage,
+            identity: format!("url:{url}"),
+            url: Some(url.to_owned()),
+        },
         result,
         own_links: Some(links.iter().map(|link| (*link).to_owned()).collect()),
         links: links.iter().map(|url| link(url, None)).collect(),
@@ -161,7 +167,7 @@ both! {
         store.add_source(other).await.unwrap();
         let refused = store.step_crawl(&again, step("https://a.example/e", taken, &[])).await;
         assert!(matches!(refused, Err(StepError::Source(AddSourceError::Exists))), "{refused:?}");
-        store.skip_crawl_rest(&again, "enough").await.unwrap();
+        store.step_crawl(&again, step("https://a.example/e", skipped(false), &[])).await.unwrap();
         let version = store.knowledge_version(org).await.unwrap();
         assert!(store.end_crawl(&again, None, at(1001)).await.unwrap());
         assert_eq!(store.knowledge_version(org).await.unwrap(), version + 1);
@@ -177,6 +183,71 @@ both! {
         assert_eq!(store.crawls(org).await.unwrap()[0].status, CrawlStatus::Queued);
         assert!(store.delete_crawl(org, id).await.unwrap());
         assert_eq!(store.list_sources(org).await.unwrap().len(), 1, "its pages are gone, and no other source");
+    }
+
+    async fn the_items_of_a_page_come_before_the_next_page_of_a_list(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let id = CrawlId(uuid());
+        store.put_crawl(org, id, "list:x".to_owned(), settings(2), at(0)).await.unwrap();
+        let crawl = take(&store, 0).await.unwrap();
+        let page = |url: &str| FoundLink { kind: PageKind::List, ..link(url, None) };
+        let item = |id: &str, text: &str| {
+            let content = ItemContent {
+                title: Some(id.to_owned()),
+                content_type: "text/plain".to_owned(),
+                text: text.to_owned(),
+                url: Some(format!("https://a.example/{id}")),
+            };
+            FoundLink { content: Some(content), ..link(id, None) }
+        };
+        let listed = |url: &str, links: Vec<FoundLink>| {
+            CrawlStep { kind: PageKind::List, links, own_links: None, ..step(url, PageResult::Listed, &[]) }
+        };
+        store.begin_crawl(&crawl, CrawlBegin { links: vec![page("")], ..begin() }, at(300), at(0)).await.unwrap();
+        store.step_crawl(&crawl, listed("", vec![item("1", "one"), page("2")])).await.unwrap();
+        let found = store.next_crawl_page(&crawl).await.unwrap().unwrap();
+        assert_eq!((found.url.as_str(), found.content.as_ref().map(|content| content.text.as_str())), ("1", Some("one")));
+        let later = PageResult::Later { until: at(1), reason: "busy".to_owned() };
+        store.step_crawl(&crawl, step("1", later, &[])).await.unwrap();
+        assert!(store.next_crawl_page(&crawl).await.unwrap().unwrap().content.is_some(), "it is read again");
+        let (source, result) = read(&crawl, "one");
+        let mut done = step("1", result, &[]);
+        done.source = PageSource { kind: SourceKind::ListItem, identity: "item:1".to_owned(), url: None };
+        store.step_crawl(&crawl, done).await.unwrap();
+        let stored = store.find_source(org, source).await.unwrap().unwrap().source;
+        assert_eq!((stored.kind, stored.url, stored.identity.as_deref()), (SourceKind::ListItem, None, Some("item:1")));
+
+        // The next page names what is known, an item that is new, and one beyond the bound. It isn't the last page.
+        let found = store.next_crawl_page(&crawl).await.unwrap().unwrap();
+        assert_eq!((found.kind, found.url.as_str()), (PageKind::List, "2"));
+        let links = vec![item("1", "again"), item("2", "two"), item("3", "three"), page("3")];
+        store.step_crawl(&crawl, listed("2", links)).await.unwrap();
+        let found = store.next_crawl_page(&crawl).await.unwrap().unwrap();
+        assert_eq!((found.url.as_str(), found.source.is_none()), ("2", true));
+        let unchanged = PageResult::Unchanged { source, content_hash: [3; 32], version: PageVersion::default() };
+        let mut moved = step("1", unchanged, &[]);
+        moved.source.url = Some("https://a.example/moved".to_owned());
+        store.step_crawl(&crawl, moved).await.unwrap();
+        let stored = store.find_source(org, source).await.unwrap().unwrap().source;
+        assert_eq!(stored.url.as_deref(), Some("https://a.example/moved"));
+        let counts = store.crawl(org, id).await.unwrap().unwrap().counts;
+        assert_eq!((counts.found, counts.ready, counts.left_out), (2, 1, 2), "{counts:?}");
+
+        // What a run gives up stays, and so does what the rest of the list may have named.
+        store.fail_crawl_rest(&crawl, "enough").await.unwrap();
+        assert!(!store.end_crawl(&crawl, Some(at(10)), at(2)).await.unwrap());
+        let again = take(&store, 10).await.unwrap();
+        store.begin_crawl(&again, CrawlBegin { links: vec![page("")], ..begin() }, at(300), at(10)).await.unwrap();
+        let cut = CrawlStep { result: PageResult::Failed { reason: "cut".to_owned() }, ..listed("", Vec::new()) };
+        store.step_crawl(&again, cut).await.unwrap();
+        assert!(!store.end_crawl(&again, Some(at(20)), at(11)).await.unwrap());
+        let omitted = store.omitted_pages(org, id, 9).await.unwrap();
+        assert_eq!((omitted[0].url.as_str(), omitted[0].reason.as_str()), ("page 1 of the list", "cut"));
+        let last = take(&store, 20).await.unwrap();
+        store.begin_crawl(&last, CrawlBegin { links: vec![page("")], ..begin() }, at(300), at(20)).await.unwrap();
+        store.step_crawl(&last, listed("", Vec::new())).await.unwrap();
+        assert!(store.end_crawl(&last, None, at(21)).await.unwrap());
+        assert!(store.find_source(org, source).await.unwrap().is_none(), "the whole list doesn't have it");
     }
 
     async fn an_organization_has_so_many_crawls(backend: Backend) {

@@ -144,16 +144,11 @@ impl Connectors {
 fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Result<ConfirmationPolicy, Fault> {
     let (kind, confirmed) = match request.caller {
         Caller::Admin { .. } | Caller::Health => return Ok(ConfirmationPolicy::AtOnce),
+        Caller::Crawl => return crawl_policy(connection, action),
         Caller::Chat { kind, .. } => (kind, None),
         Caller::Confirmed { kind, revision, .. } => (kind, Some(revision)),
     };
-    if connection.status == ConnectionStatus::NeedsAuth {
-        let message = "the connection's credential was refused by the service; an admin has to renew it";
-        return Err(Fault::new(FaultKind::NeedsAuth, message));
-    }
-    if connection.status != ConnectionStatus::Enabled {
-        return Err(denied("this connection is not enabled"));
-    }
+    require_enabled(connection)?;
     if kind == KeyKind::Publishable && !connection.policy.allow_publishable {
         return Err(denied("this connection may not be used from a browser's key"));
     }
@@ -179,6 +174,29 @@ fn policy(connection: &Connection, action: &Action, request: &CallRequest) -> Re
         None => Ok(when),
         Some(revision) if revision == connection.revision => Ok(ConfirmationPolicy::AtOnce),
         Some(_) => Err(denied("the connection was changed after this was confirmed").with_remedy(Remedy::AskAgain)),
+    }
+}
+
+/// A crawl runs unasked, so it only reads, and stops when an admin disables the connection.
+fn crawl_policy(connection: &Connection, action: &Action) -> Result<ConfirmationPolicy, Fault> {
+    if action.side_effect != SideEffect::Read {
+        return Err(denied("a crawl only reads, and this action changes something"));
+    }
+    if connection.owner == Owner::Visitor {
+        return Err(denied("this connection uses each visitor's own account, and a crawl is made for no visitor"));
+    }
+    require_enabled(connection)?;
+    Ok(ConfirmationPolicy::AtOnce)
+}
+
+fn require_enabled(connection: &Connection) -> Result<(), Fault> {
+    match connection.status {
+        ConnectionStatus::Enabled => Ok(()),
+        ConnectionStatus::NeedsAuth => {
+            let message = "the connection's credential was refused by the service; an admin has to renew it";
+            Err(Fault::new(FaultKind::NeedsAuth, message))
+        }
+        ConnectionStatus::Installed | ConnectionStatus::Disabled => Err(denied("this connection is not enabled")),
     }
 }
 

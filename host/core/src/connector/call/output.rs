@@ -1,11 +1,11 @@
-//! Checks a guest's output against its schema, then applies the connection's own mapping.
+//! Checks a guest's output against its schema, then applies the call's or the connection's mapping.
 
 use std::sync::Arc;
 
-use resly_manifest::{Action, Allowance};
+use resly_manifest::Allowance;
 use serde_json::Value;
 
-use super::{ConnectorSchemas, Connectors};
+use super::{CallRequest, Connectors, admit::AdmittedCall};
 use crate::connector::{
     connection::Connection,
     fault::{Fault, FaultKind, Remedy},
@@ -16,23 +16,30 @@ use crate::connector::{
 pub(in crate::connector) const MAPPING_FUEL: u64 = 50_000_000;
 
 impl Connectors {
-    /// Checks the output against its schema and applies the connection's mapping, with the fuel that the call has left.
-    /// Adds the cost of the mapping to the outcome.
+    /// Checks the output against its schema and applies the call's mapping, or else the connection's, with the fuel that
+    /// the call has left. Adds the cost of the mapping to the outcome.
     pub(super) async fn shape(
         &self,
-        prepared: &ConnectorSchemas,
+        request: &CallRequest,
+        passed: &AdmittedCall,
         connection: &Connection,
-        action: &Action,
         allowance: Allowance,
         reserve: Option<&Arc<FuelReserve>>,
         outcome: &mut Outcome,
     ) -> Result<Value, Fault> {
+        let action = passed.action();
         let text = std::mem::replace(&mut outcome.result, Ok(String::new()))?;
         let output = parse_output(&text)?;
-        if let Some(fault) = prepared.bad_output(&action.id, &output) {
+        if let Some(fault) = passed.prepared.bad_output(&action.id, &output) {
             return Err(fault);
         }
-        let Some(filter) = connection.mappings.get(&action.id) else { return Ok(output) };
+        let (whose, filter) = match &request.mapping {
+            Some(filter) => ("crawl", filter),
+            None => match connection.mappings.get(&action.id) {
+                Some(filter) => ("connection", filter),
+                None => return Ok(output),
+            },
+        };
         let burnt = outcome.cost.fuel;
         let granted = reserve.map_or(allowance.fuel, |reserve| reserve.granted());
         let fuel = granted.saturating_sub(burnt).min(MAPPING_FUEL);
@@ -41,10 +48,10 @@ impl Connectors {
         let mapped = self.sandbox.map_within(connection.organization, filter, &text, allowance, reserve).await;
         outcome.cost.fuel += mapped.cost.fuel;
         outcome.cost.duration_us += mapped.cost.duration_us;
-        let mapped = mapped.result.map_err(|unmapped| bad_mapping(&action.id, unmapped))?;
+        let mapped = mapped.result.map_err(|unmapped| bad_mapping(whose, &action.id, unmapped))?;
         let mapped = parse_output(&mapped)?;
         if found_nothing(&output, &mapped) {
-            let message = format!("the connection's mapping for `{}` {FOUND_NOTHING}", action.id);
+            let message = format!("the {whose}'s mapping for `{}` {FOUND_NOTHING}", action.id);
             outcome.log.push(LogLine { level: LogLevel::Warn, message });
         }
         Ok(mapped)
@@ -77,14 +84,14 @@ fn parse_output(text: &str) -> Result<Value, Fault> {
     })
 }
 
-/// Adds the action's name and the remedy to a fault of the connection's mapping.
-fn bad_mapping(action: &str, unmapped: MappingFailure) -> Fault {
+/// Adds the action's name and the remedy to a fault of a mapping.
+fn bad_mapping(whose: &str, action: &str, unmapped: MappingFailure) -> Fault {
     let wrong = matches!(unmapped, MappingFailure::Filter { .. });
     let fault = unmapped.into_fault();
     if !wrong {
         return fault;
     }
-    let message = format!("the connection's mapping for `{action}` failed: {}", fault.message);
+    let message = format!("the {whose}'s mapping for `{action}` failed: {}", fault.message);
     Fault { message, ..fault }.with_remedy(Remedy::MendMapping)
 }
 

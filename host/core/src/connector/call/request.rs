@@ -31,6 +31,8 @@ pub enum Caller {
         revision: u64,
         authorized_at: Option<Timestamp>,
     },
+    /// A crawl of a list, which may call actions that only read, of an enabled connection.
+    Crawl,
     /// A health check by the host. It is logged but not counted, because no customer asked for it.
     Health,
 }
@@ -39,14 +41,14 @@ impl Caller {
     pub(super) fn key(self) -> Option<KeyId> {
         match self {
             Self::Admin { key } | Self::Chat { key, .. } | Self::Confirmed { key, .. } => Some(key),
-            Self::Health => None,
+            Self::Crawl | Self::Health => None,
         }
     }
 
     pub(super) fn conversation(self) -> Option<ConversationId> {
         match self {
             Self::Chat { conversation, .. } | Self::Confirmed { conversation, .. } => Some(conversation),
-            Self::Admin { .. } | Self::Health => None,
+            Self::Admin { .. } | Self::Crawl | Self::Health => None,
         }
     }
 
@@ -54,6 +56,7 @@ impl Caller {
         match self {
             Self::Admin { .. } => CallerKind::Admin,
             Self::Chat { .. } | Self::Confirmed { .. } => CallerKind::Chat,
+            Self::Crawl => CallerKind::Crawl,
             Self::Health => CallerKind::Health,
         }
     }
@@ -68,6 +71,8 @@ pub struct CallRequest {
     pub caller: Caller,
     /// The visitor whose account to use, where each visitor has one.
     pub visitor: Option<String>,
+    /// A jq filter that is applied to the output instead of the connection's own mapping, which trims it for models.
+    pub mapping: Option<String>,
 }
 
 /// The result of a call.

@@ -134,6 +134,7 @@ impl Toolbox<'_> {
             input: if arguments.input.is_null() { json!({}) } else { arguments.input },
             caller: Caller::Chat { key: self.principal.key, kind, conversation: self.accepted.conversation },
             visitor: self.visitor.map(str::to_owned),
+            mapping: None,
         };
         let confirmed = if offered.action.confirmed { self.ask(id, &request, asked).await } else { Ok(None) };
         let mut notes = Vec::new();
