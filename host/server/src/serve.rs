@@ -137,7 +137,7 @@ pub fn url(public: Option<&url::Url>, listening: SocketAddr) -> String {
 }
 
 /// Signals when the process is asked to end (SIGTERM or Ctrl-C). A second signal ends it at once.
-pub fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
+pub fn stop_signal() -> io::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

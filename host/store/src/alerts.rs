@@ -289,7 +289,7 @@ impl Store {
             .older(" AND (created_at, id)", query.before)
             .push(" ORDER BY created_at DESC, id DESC LIMIT ")
             .bind(i64::from(query.limit));
-        let found: Vec<AlertRow> = list.all(&mut db.conn()).await.map_err(failed(doing))?;
+        let found: Vec<AlertRow> = list.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         found.into_iter().map(AlertRow::alert).collect::<Result<_, _>>().map_err(failed(doing))
     }
 

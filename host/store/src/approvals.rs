@@ -243,7 +243,7 @@ impl Store {
             Some(_) => drop(list.push(")")),
         }
         list.push(" ORDER BY created_at DESC, id DESC LIMIT ").bind(i64::from(query.limit));
-        let found: Vec<ListedRow> = list.all(&mut db.conn()).await.map_err(failed(doing))?;
+        let found: Vec<ListedRow> = list.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         let listed = found.into_iter().map(|ListedRow { approval, key_name, decided_by_name }| {
             Ok(ListedApproval { approval: approval.approval()?.at(now), key_name, decided_by_name })
         });

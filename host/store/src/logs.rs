@@ -255,7 +255,7 @@ impl Store {
         let doing = "list the connector calls";
         let mut db = self.reader(doing).await?;
         let found: Vec<LogRow> =
-            search(&db.conn(), organization, &query).all(&mut db.conn()).await.map_err(failed(doing))?;
+            search(&db.conn(), organization, &query).fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         let all = found.first().map_or(0, |row| row.found.0);
         let calls = found.into_iter().take(query.limit as usize).map(|row| row.logged(organization));
         let calls: Vec<_> = calls.collect::<Result<_, _>>().map_err(failed(doing))?;

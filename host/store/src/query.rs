@@ -63,7 +63,7 @@ impl Query {
     }
 
     /// Runs the query for all its rows.
-    pub async fn all<R>(self, db: &mut Conn<'_>) -> Result<Vec<R>, sqlx::Error>
+    pub async fn fetch_all<R>(self, db: &mut Conn<'_>) -> Result<Vec<R>, sqlx::Error>
     where
         R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {

@@ -14,8 +14,8 @@ use resly_store::{DueCrawl, FoundLink, FoundPage, PageKind, PageResult, PageSour
 use serde_json::Value;
 
 use super::{
+    asked::{Asked, Stop},
     check::request,
-    page::{Asked, Stop},
 };
 use crate::{App, FieldError, sources::check_url};
 
@@ -26,7 +26,8 @@ const LONGEST_ID: usize = 500;
 /// Bytes of the cursor of a page.
 const LONGEST_CURSOR: usize = 2048;
 
-const NO_OBJECT: &str = "an item has to be an object with `id`, `title`, `url` and one of `text`, `markdown` and `html`";
+const NO_OBJECT: &str =
+    "an item has to be an object with `id`, `title`, `url` and one of `text`, `markdown` and `html`";
 const NO_ID: &str = "its `id` has to be a text or a whole number of at most 500 bytes";
 const NO_TITLE: &str = "its `title` has to be a text or null";
 const NO_TEXT: &str = "it has to have one of `text`, `markdown` and `html`, and that has to be a text";
@@ -64,7 +65,8 @@ pub async fn read_list(app: &App, crawl: &DueCrawl, list: &ListSettings, found: 
     let notes = report.notes();
     let output = output(report)?;
     let Some(items) = output.get("items").and_then(Value::as_array).filter(|items| items.len() <= ITEMS) else {
-        let expected = format!("the mapping has to give {{\"items\": [...], \"next\": ...}} with at most {ITEMS} items");
+        let expected =
+            format!("the mapping has to give {{\"items\": [...], \"next\": ...}} with at most {ITEMS} items");
         return Err(over(format!("{expected}; it gave {}", start(&output))));
     };
     let mut links: Vec<FoundLink> =

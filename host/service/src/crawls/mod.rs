@@ -2,6 +2,7 @@
 //! a crawl under a lease and makes a few steps; each step is one page and one transaction, so a host that dies loses
 //! nothing, and nothing is made twice.
 
+mod asked;
 mod check;
 mod links;
 mod list;

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use resly_core::{
-    error::StoreError,
     id::SourceId,
     knowledge::{
         AddSourceError, SourceKind,
@@ -15,13 +14,13 @@ use resly_core::{
 use resly_egress::{PageAnswer, PageError};
 use resly_search::{AddError, Library, NewText, Progress};
 use resly_store::{
-    CrawlStep, DueCrawl, FinishedRead, FoundLink, FoundPage, KnownPage, PageKind, PageResult, PageSource, PageVersion,
-    StepError,
+    CrawlStep, DueCrawl, FinishedRead, FoundPage, KnownPage, PageKind, PageResult, PageSource, PageVersion, StepError,
 };
 use sha2::{Digest, Sha256};
 
 use super::{
     LEASE,
+    asked::{Asked, Stop},
     links::{FORBIDDEN, follow, page as found_page, path_of, sitemap, within},
     list, store_error,
 };
@@ -36,47 +35,6 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(10);
 /// The longest that a site can have a crawl wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-
-/// Why a crawl makes no further step now.
-pub enum Stop {
-    /// The site wants to be asked later.
-    Later(Timestamp),
-    /// Something that passes, which is no page's fault.
-    Retry(String),
-    /// The run can't go on. It may again at `at`.
-    Over {
-        reason: String,
-        at: Option<Timestamp>,
-    },
-    /// Another host has the crawl, or nobody.
-    Lost,
-    Store(StoreError),
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// What a step found, before it is stored.
-pub struct Asked {
-    result: PageResult,
-    own_links: Option<Vec<String>>,
-    pub links: Vec<FoundLink>,
-    pub bytes: u64,
-    fuel: u64,
-}
-
-impl Asked {
-    pub fn of(result: PageResult) -> Self {
-        Self { result, own_links: None, links: Vec::new(), bytes: 0, fuel: 0 }
-    }
-
-    fn skipped(reason: impl Into<String>) -> Self {
-        Self::of(PageResult::Skipped { reason: reason.into(), gone: true })
-    }
-}
 
 /// Asks for a page, and stores what came of it. Returns the bytes that it fetched.
 pub async fn take_step(app: &Arc<App>, crawl: &DueCrawl, rules: &CrawlRules, found: FoundPage) -> Result<u64, Stop> {

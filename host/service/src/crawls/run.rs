@@ -20,9 +20,10 @@ use url::Url;
 
 use super::{
     LEASE,
+    asked::Stop,
     links::{page, sitemap, within},
     list::first_page,
-    page::{Stop, take_step},
+    page::take_step,
     store_error,
 };
 use crate::{App, sources::fetch};
