@@ -196,11 +196,19 @@ impl Host {
 
     /// The sources whose keys begin with the prefix, by their keys.
     async fn known(&self, prefix: &str) -> anyhow::Result<BTreeMap<String, Value>> {
-        let path = with_query("/api/admin/sources", &[("key_prefix", prefix)]);
-        let request = self.request(http::Method::GET, &path);
-        let listed = self.json(request).await?;
-        let sources = listed["sources"].as_array().cloned().unwrap_or_default();
-        Ok(sources.into_iter().filter_map(|source| Some((source["key"].as_str()?.to_owned(), source))).collect())
+        let (mut known, mut before) = (BTreeMap::new(), None::<String>);
+        loop {
+            let mut query = vec![("key_prefix", prefix), ("limit", "200")];
+            query.extend(before.as_deref().map(|before| ("before", before)));
+            let path = with_query("/api/admin/sources", &query);
+            let listed = self.json(self.request(http::Method::GET, &path)).await?;
+            let sources = listed["sources"].as_array().cloned().unwrap_or_default();
+            known.extend(sources.into_iter().filter_map(|source| Some((source["key"].as_str()?.to_owned(), source))));
+            before = listed["next"].as_str().map(str::to_owned);
+            if before.is_none() {
+                return Ok(known);
+            }
+        }
     }
 
     async fn upload(

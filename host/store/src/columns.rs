@@ -60,8 +60,8 @@ macro_rules! columns {
     };
     // `SourceRow` in `knowledge/sources.rs`.
     (source) => {
-        "id, kind, status, failure_kind, failure_message, note, embedded, to_embed, title, url, identity, content_type,
-         content_hash, embedder, revision, chunks, refresh_every_s, created_at, updated_at, checked_at, due_at"
+        "id, kind, crawl_id, status, failure_kind, failure_message, note, embedded, to_embed, title, url, identity,
+         content_type, content_hash, embedder, revision, chunks, refresh_every_s, created_at, updated_at, checked_at, due_at"
     };
     // `DueRow` in `knowledge/queue.rs`.
     (due_source) => {

@@ -105,7 +105,7 @@ pub use self::{
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
         ChangedBy, DueSource, EnqueueError, Enqueued, FinishedRead, NewDocument, PageVersion, ReadResult, SourceChange,
-        StoredDocument, StoredSource, WaitingLimits,
+        SourceQuery, StoredDocument, StoredSource, WaitingLimits,
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},

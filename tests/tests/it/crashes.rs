@@ -197,7 +197,8 @@ async fn a_list_that_is_killed_goes_on() {
     assert_eq!(host.post(&format!("{path}/test"), &json!({})).await["ok"], true);
     host.post(&format!("{path}/enable"), &json!({})).await;
     site.hold_after(1);
-    let list = json!({"connection": connection, "action": "list_articles", "mapping": MAPPING, "cursor_input": "after"});
+    let list =
+        json!({"connection": connection, "action": "list_articles", "mapping": MAPPING, "cursor_input": "after"});
     let made = host.post(CRAWLS, &json!({"list": list})).await;
     let (host, done) = crawl_between_kills(&setting, host, &made).await;
     let expected = json!({"found": 12, "read": 12, "ready": 12, "failed": 0, "skipped": 0, "left_out": 0});
@@ -242,7 +243,11 @@ async fn a_file_that_is_killed_is_read_again_or_given_up() {
     let all_read = |listed: &Value| !listed["sources"].as_array().unwrap().iter().any(waits);
     host.wait(SOURCES, all_read).await;
     let sources = host.settled().await;
-    assert_eq!((sources.len(), &sources[0]["key"], &sources[0]["chunks"]), (1, &json!("a"), &json!(200)), "{sources:?}");
+    assert_eq!(
+        (sources.len(), &sources[0]["key"], &sources[0]["chunks"]),
+        (1, &json!("a"), &json!(200)),
+        "{sources:?}"
+    );
 
     // A file whose every try ends with its host is given up.
     embedder.hold_after(0);

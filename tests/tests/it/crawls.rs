@@ -207,7 +207,7 @@ async fn a_crawl_has_bounds_and_tells_every_mistake() {
     site.has("/", &page(&site, "House", &links));
     let done = run(&app, &made).await;
     assert_eq!(
-        (&done["run"], &done["pages"]["ready"], &done["pages"]["skipped"]),
+        (&done["run"], &done["pages"]["ready"], &done["pages"]["failed"]),
         (&json!(2), &json!(1), &json!(20)),
         "{done}"
     );

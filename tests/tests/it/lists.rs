@@ -186,8 +186,7 @@ async fn every_mistake_of_a_list_is_told_at_once() {
     let mut many = change("mapping", json!("["));
     (many["depth"], many["most_pages"], many["refresh_every_s"]) = (json!(1), json!(0), json!(1));
     (many["list"]["most_calls"], many["list"]["cursor_input"]) = (json!(0), json!("nope"));
-    let expected =
-        ["depth", "most_pages", "list.most_calls", "list.mapping", "list.cursor_input", "refresh_every_s"];
+    let expected = ["depth", "most_pages", "list.most_calls", "list.mapping", "list.cursor_input", "refresh_every_s"];
     assert_eq!(refused(many).await, expected);
     for (name, value, path) in [
         ("connection", json!("x"), "list.connection"),

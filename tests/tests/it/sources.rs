@@ -110,3 +110,39 @@ async fn a_source_of_too_many_passages_is_told_so_and_not_to_come_back() {
     assert_eq!(status, 422, "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains("20000 are the most"), "{problem}");
 }
+
+#[tokio::test]
+async fn the_list_of_sources_has_pages_and_filters() {
+    let app = TestApp::start().await;
+    for n in 0..3 {
+        app.knows(&format!("Page {n}"), "A zebra.").await;
+        app.later(std::time::Duration::from_secs(1));
+    }
+    let list =
+        async |query: &str| told(app.send_as(&app.admin, "GET", &format!("/api/admin/sources{query}")).await).await;
+    let titles = |listed: &Value| -> Vec<String> {
+        let sources = listed["sources"].as_array().unwrap();
+        sources.iter().map(|source| source["title"].as_str().unwrap().to_owned()).collect()
+    };
+    let (_, all) = list("").await;
+    assert_eq!(
+        (titles(&all), &all["next"]),
+        (vec!["Page 2".to_owned(), "Page 1".to_owned(), "Page 0".to_owned()], &Value::Null)
+    );
+    assert_eq!(all["sources"][0]["crawl"], Value::Null);
+    let (_, first) = list("?limit=2").await;
+    assert_eq!(titles(&first), ["Page 2", "Page 1"]);
+    let (_, rest) = list(&format!("?limit=2&before={}", first["next"].as_str().unwrap())).await;
+    assert_eq!((titles(&rest), &rest["next"]), (vec!["Page 0".to_owned()], &Value::Null));
+    for (query, count) in [
+        ("?status=ready", 3),
+        ("?status=failed", 0),
+        ("?crawl=01890000-0000-7000-8000-000000000000", 0),
+        ("?key_prefix=a", 0),
+    ] {
+        assert_eq!(titles(&list(query).await.1).len(), count, "{query}");
+    }
+    for wrong in ["?limit=0", "?status=done", "?crawl=x", "?before=x", "?state=ready"] {
+        assert_eq!(list(wrong).await.0, 400, "{wrong}");
+    }
+}

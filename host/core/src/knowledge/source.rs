@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NewPassage;
 use crate::{
-    id::{PassageId, RevisionId, SourceId},
+    id::{CrawlId, PassageId, RevisionId, SourceId},
     time::Timestamp,
 };
 
@@ -36,6 +36,19 @@ pub enum SourceStatus {
     Ready,
     /// It could not be read. What was known of it before is still found.
     Failed,
+}
+
+impl SourceStatus {
+    pub const ALL: [Self; 4] = [Self::Queued, Self::Reading, Self::Ready, Self::Failed];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Reading => "reading",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// Why a source could not be read.
@@ -96,6 +109,8 @@ pub struct ReadProgress {
 pub struct Source {
     pub id: SourceId,
     pub kind: SourceKind,
+    /// The crawl that keeps it.
+    pub crawl: Option<CrawlId>,
     pub status: SourceStatus,
     /// Why the newest reading failed, or why the next try waits.
     pub failure: Option<SourceFailure>,

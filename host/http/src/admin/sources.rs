@@ -13,13 +13,13 @@ use axum::{
 };
 use http::{StatusCode, header};
 use resly_core::{
-    id::SourceId,
+    id::{CrawlId, SourceId},
     knowledge::{self, SourceKind, SourceStatus},
     time::Timestamp,
 };
 use resly_service::{
     App,
-    sources::{self, Taken},
+    sources::{self, ListedSources, Taken},
 };
 use resly_store::StoredSource;
 use serde::Serialize;
@@ -28,6 +28,7 @@ use utoipa::ToSchema;
 use crate::{
     guard::Admin,
     openapi_enums,
+    pagination::{self, Page},
     problem::Problem,
     query::{FromQuery, NoParameters, Parameters, Query},
 };
@@ -39,6 +40,9 @@ pub struct Source {
     /// Where it comes from.
     #[schema(value_type = openapi_enums::SourceKind)]
     kind: SourceKind,
+    /// The crawl that keeps it.
+    #[schema(required, value_type = Option<String>, format = "uuid")]
+    crawl: Option<CrawlId>,
     /// `queued` and `reading` until it is `ready` or has `failed`. What was known of it before is found meanwhile.
     #[schema(value_type = openapi_enums::SourceStatus)]
     status: SourceStatus,
@@ -96,7 +100,8 @@ pub struct ReadProgress {
 
 impl From<knowledge::Source> for Source {
     fn from(source: knowledge::Source) -> Self {
-        let knowledge::Source { id, kind, status, failure, note, progress, title, url, content_type, .. } = source;
+        let knowledge::Source { id, kind, crawl, status, failure, note, progress, title, url, content_type, .. } =
+            source;
         let knowledge::Source { identity, content_hash, chunks, refresh_every_s, .. } = source;
         let knowledge::Source { created_at, updated_at, checked_at, due_at: next_read_at, .. } = source;
         let failure = failure.map(|knowledge::SourceFailure { kind, message }| SourceFailure { kind, message });
@@ -104,6 +109,7 @@ impl From<knowledge::Source> for Source {
         Self {
             id,
             kind,
+            crawl,
             status,
             failure,
             note,
@@ -127,6 +133,9 @@ impl From<knowledge::Source> for Source {
 pub struct Sources {
     /// Newest first.
     sources: Vec<Source>,
+    /// `before` of the next page; `null` on the last.
+    #[schema(required)]
+    next: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -143,28 +152,44 @@ impl From<StoredSource> for SourceWithText {
     }
 }
 
-pub struct SourceFilter {
+pub struct SourceParameters {
+    status: Option<SourceStatus>,
+    crawl: Option<CrawlId>,
     key_prefix: Option<String>,
+    page: Page,
 }
 
-impl FromQuery for SourceFilter {
+impl FromQuery for SourceParameters {
     fn from_query(parameters: &mut Parameters) -> Self {
-        Self { key_prefix: parameters.text("key_prefix") }
+        Self {
+            status: parameters.choice("status", &SourceStatus::ALL, SourceStatus::name),
+            crawl: parameters.id("crawl"),
+            key_prefix: parameters.text("key_prefix"),
+            page: Page::from_query(parameters),
+        }
     }
 }
 
-/// The organization's sources, newest first.
+/// A page of the organization's sources.
 #[utoipa::path(get, path = "/api/admin/sources", tag = "admin", operation_id = "listSources",
-    params(("key_prefix" = Option<String>, Query,
-        description = "Only sources whose own key begins with this, in order of the keys")),
-    responses((status = 200, description = "The sources", body = Sources)))]
+    params(
+        ("status" = Option<String>, Query, description = "`queued`, `reading`, `ready` or `failed`"),
+        ("crawl" = Option<String>, Query, description = "Only this crawl's"),
+        ("key_prefix" = Option<String>, Query, description = "Only sources whose own key begins with this"),
+        ("before" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
+    ),
+    responses((status = 200, description = "A page, newest first", body = Sources)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    Query(SourceFilter { key_prefix }): Query<SourceFilter>,
+    Query(SourceParameters { status, crawl, key_prefix, page }): Query<SourceParameters>,
 ) -> Result<Json<Sources>, Problem> {
-    let sources = sources::list(&app, principal.organization, key_prefix.as_deref()).await?;
-    Ok(Json(Sources { sources: sources.into_iter().map(Source::from).collect() }))
+    let listed = ListedSources { status, crawl, key_prefix, before: page.before, limit: page.limit + 1 };
+    let mut found = sources::list(&app, principal.organization, listed).await?;
+    let more = pagination::cut(&mut found, page.limit);
+    let next = pagination::next(&found, more, |source| (source.created_at, source.id.0));
+    Ok(Json(Sources { sources: found.into_iter().map(Source::from).collect(), next }))
 }
 
 /// One source with its text.

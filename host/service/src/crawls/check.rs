@@ -168,14 +168,7 @@ impl NewCrawl {
             "list:{connection}/{action}?{}",
             data_encoding::HEXLOWER.encode(&Sha256::digest(canonical(&input)))
         );
-        let list = ListSettings {
-            connection,
-            action,
-            input,
-            mapping,
-            cursor_input,
-            most_calls: number(most_calls),
-        };
+        let list = ListSettings { connection, action, input, mapping, cursor_input, most_calls: number(most_calls) };
         mistakes.extend(callable(app, organization, &list).await?);
         Ok(Some((key, CrawlSettings { list: Some(list), ..settings })))
     }

@@ -13,11 +13,11 @@ use std::time::Duration;
 use resly_core::{
     boxed,
     error::StoreError,
-    id::{OrganizationId, SourceId},
-    knowledge::{KnowledgeStore, Source},
+    id::{CrawlId, OrganizationId, SourceId},
+    knowledge::{Source, SourceStatus},
 };
 use resly_search::AddError;
-use resly_store::{EnqueueError, StoredSource, WaitingLimits};
+use resly_store::{Cursor, EnqueueError, SourceQuery, StoredSource, WaitingLimits};
 
 pub use self::{
     add::{ChunkedSource, NewSource, add},
@@ -85,17 +85,22 @@ pub async fn find(app: &App, organization: OrganizationId, id: SourceId) -> Resu
     app.store.find_source(organization, id).await?.ok_or(SourceError::Missing)
 }
 
-/// The sources, newest first; or those whose own key begins with a text, in order of the keys.
+/// Which sources are listed.
+pub struct ListedSources {
+    pub status: Option<SourceStatus>,
+    pub crawl: Option<CrawlId>,
+    /// The beginning of the sender's own key.
+    pub key_prefix: Option<String>,
+    pub before: Option<Cursor>,
+    pub limit: u32,
+}
+
+/// A page of the sources, newest first.
 #[boxed]
-pub async fn list(
-    app: &App,
-    organization: OrganizationId,
-    key_prefix: Option<&str>,
-) -> Result<Vec<Source>, SourceError> {
-    Ok(match key_prefix {
-        Some(prefix) => app.store.sources_identified(organization, &check::key_identity(prefix)).await?,
-        None => app.store.list_sources(organization).await?,
-    })
+pub async fn list(app: &App, organization: OrganizationId, listed: ListedSources) -> Result<Vec<Source>, SourceError> {
+    let ListedSources { status, crawl, key_prefix, before, limit } = listed;
+    let identity_prefix = key_prefix.as_deref().map(check::key_identity);
+    Ok(app.store.sources(organization, SourceQuery { status, crawl, identity_prefix, before, limit }).await?)
 }
 
 /// The sender's own key in a source's identity.

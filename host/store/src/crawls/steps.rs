@@ -242,7 +242,7 @@ async fn end(
 ) -> Result<bool, OperationError<StepError>> {
     let ended = execute!(
         db,
-        "UPDATE crawls SET status = $4, due_at = $5, lease = NULL, lease_until = NULL, ended_at = $6
+        "UPDATE crawls SET status = $4, due_at = $5, lease = NULL, lease_until = NULL, ended_at = $6, failure = NULL
          WHERE id = $1 AND organization_id = $2 AND lease = $3",
         Id(crawl.id.0),
         Id(crawl.organization.0),

@@ -27,7 +27,7 @@ pub use self::{
     documents::{EnqueueError, Enqueued, NewDocument, StoredDocument, WaitingLimits},
     queue::{DueSource, ReadResult},
     revise::{ChangedBy, FinishedRead, SourceChange},
-    sources::{PageVersion, StoredSource},
+    sources::{PageVersion, SourceQuery, StoredSource},
 };
 pub(crate) use self::{queue::count_burnt, revise::revise, sources::hash};
 use crate::{

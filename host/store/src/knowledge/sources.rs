@@ -1,16 +1,17 @@
-//! Finds sources.
+//! Finds and lists sources.
 
 use resly_core::{
     boxed,
     error::StoreError,
-    id::{OrganizationId, RevisionId, SourceId},
-    knowledge::{ReadProgress, Source, SourceFailure},
+    id::{CrawlId, OrganizationId, RevisionId, SourceId},
+    knowledge::{ReadProgress, Source, SourceFailure, SourceStatus},
 };
 
 use crate::{
     Store,
     columns::{columns, select},
     error::{failed, unexpected},
+    page::{self, Cursor},
     sql::{row, rows},
     types::{Count, Id, Text, Time, named},
 };
@@ -21,6 +22,18 @@ pub struct StoredSource {
     pub source: Source,
     /// As it was sent, or as it was read of the document.
     pub text: String,
+}
+
+/// Which sources are listed.
+#[derive(Clone, Debug, Default)]
+pub struct SourceQuery {
+    pub status: Option<SourceStatus>,
+    pub crawl: Option<CrawlId>,
+    /// The beginning of the identity.
+    pub identity_prefix: Option<String>,
+    /// The page begins after this source.
+    pub before: Option<Cursor>,
+    pub limit: u32,
 }
 
 /// The validators of a page (RFC 9110, section 8.8).
@@ -34,6 +47,7 @@ pub struct PageVersion {
 pub(super) struct SourceRow {
     id: Id,
     kind: String,
+    crawl_id: Option<Id>,
     status: String,
     failure_kind: Option<String>,
     failure_message: Option<String>,
@@ -72,6 +86,7 @@ impl SourceRow {
         Ok(Source {
             id: SourceId(self.id.0),
             kind: named(self.kind)?,
+            crawl: self.crawl_id.map(|id| CrawlId(id.0)),
             status: named(self.status)?,
             failure,
             note: self.note,
@@ -146,25 +161,31 @@ impl Store {
         Ok(found.map_err(failed(doing))?.map(|(id,)| SourceId(id.0)))
     }
 
-    /// The sources whose identity begins with this text, in order of the identities.
+    /// A page of the organization's sources, newest first.
     #[boxed]
-    pub async fn sources_identified(
-        &self,
-        organization: OrganizationId,
-        prefix: &str,
-    ) -> Result<Vec<Source>, StoreError> {
-        let doing = "list the sources of a prefix";
+    pub async fn sources(&self, organization: OrganizationId, query: SourceQuery) -> Result<Vec<Source>, StoreError> {
+        let doing = "list a page of the sources";
+        let SourceQuery { status, crawl, identity_prefix, before, limit } = query;
+        let (before, before_id) = page::bounds(before);
         let mut db = self.reader(doing).await?;
         let found = rows!(
             db,
             SourceRow,
             select!(
                 source,
-                "FROM knowledge_sources WHERE organization_id = $1 AND substr(identity, 1, length($2)) = $2
-                 ORDER BY identity"
+                "FROM knowledge_sources
+                 WHERE organization_id = $1 AND status <> 'deleting' AND ($2 IS NULL OR (created_at, id) < ($2, $3))
+                   AND ($4 IS NULL OR status = $4) AND ($5 IS NULL OR crawl_id = $5)
+                   AND ($6 IS NULL OR substr(identity, 1, length($6)) = $6)
+                 ORDER BY created_at DESC, id DESC LIMIT $7"
             ),
             Id(organization.0),
-            Text(prefix)
+            before,
+            before_id,
+            status.map(SourceStatus::name),
+            crawl.map(|id| Id(id.0)),
+            identity_prefix.as_deref().map(Text),
+            i64::from(limit)
         )
         .map_err(failed(doing))?;
         found.into_iter().map(SourceRow::source).collect::<Result<_, _>>().map_err(failed(doing))

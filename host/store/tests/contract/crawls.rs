@@ -49,11 +49,7 @@ fn step(url: &str, result: PageResult, links: &[&str]) -> CrawlStep {
     CrawlStep {
         url: url.to_owned(),
         kind: PageKind::Page,
-        source: PageSource {
-            kind: SourceKind::CrawledPage,
-            identity: format!("url:{url}"),
-            url: Some(url.to_owned()),
-        },
+        source: PageSource { kind: SourceKind::CrawledPage, identity: format!("url:{url}"), url: Some(url.to_owned()) },
         result,
         own_links: Some(links.iter().map(|link| (*link).to_owned()).collect()),
         links: links.iter().map(|url| link(url, None)).collect(),

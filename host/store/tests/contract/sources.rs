@@ -1,7 +1,7 @@
 //! Sources that change, and sources that wait to be read.
 
 use resly_core::{
-    id::{LeaseId, OrganizationId, PassageId, RevisionId, SourceId},
+    id::{CrawlId, LeaseId, OrganizationId, PassageId, RevisionId, SourceId},
     knowledge::{
         AddSourceError, FailureKind, KnowledgeStore, NewRevision, NewSource, ReadProgress, RevisedPassage,
         RevisionSize, SourceFailure, SourceKind, SourceStatus,
@@ -10,8 +10,8 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_store::{
-    ChangedBy, DueSource, EnqueueError, Enqueued, FinishedRead, NewDocument, PageVersion, ReadResult, SourceChange,
-    Store, StoredDocument, WaitingLimits,
+    ChangedBy, Cursor, DueSource, EnqueueError, Enqueued, FinishedRead, NewDocument, PageVersion, ReadResult,
+    SourceChange, SourceQuery, Store, StoredDocument, WaitingLimits,
 };
 
 use crate::{
@@ -182,8 +182,11 @@ both! {
         assert_eq!((found.status, found.failure, found.chunks), (SourceStatus::Failed, Some(failure), 2));
         // The same bytes are read again after a failure.
         assert!(matches!(enqueue(&store, file(org, Some("a"), b"two")).await.unwrap(), Enqueued::Replaced(_)));
-        assert_eq!(store.sources_identified(org, "key:").await.unwrap().len(), 1);
-        assert!(store.sources_identified(org, "key:b").await.unwrap().is_empty());
+        let identified = async |prefix: &str| {
+            let query = SourceQuery { identity_prefix: Some(prefix.to_owned()), limit: 9, ..SourceQuery::default() };
+            store.sources(org, query).await.unwrap().len()
+        };
+        assert_eq!((identified("key:").await, identified("key:b").await), (1, 0));
     }
 
     async fn what_waits_has_bounds_and_organizations_take_turns(backend: Backend) {
@@ -265,5 +268,42 @@ both! {
         let found = store.find_source(org, due.id).await.unwrap().unwrap();
         assert_eq!((found.source.status, found.text.as_str()), (SourceStatus::Failed, ""));
         assert_eq!(take(&store, at(2000)).await.unwrap().misses, 2);
+    }
+
+    async fn the_list_of_sources_has_pages_and_filters(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let mut made = Vec::new();
+        for n in 0..5 {
+            // Some of the same moment.
+            let new = NewSource { created_at: at(n / 2), ..source(org, "A", &["x"]) };
+            made.push((new.created_at, new.id));
+            store.add_source(new).await.unwrap();
+        }
+        made.sort();
+        made.reverse();
+        let (mut before, mut listed) = (None, Vec::new());
+        loop {
+            let query = SourceQuery { before, limit: 2, ..SourceQuery::default() };
+            let page = store.sources(org, query).await.unwrap();
+            let Some(last) = page.last() else { break };
+            before = Some(Cursor { at: last.created_at, id: last.id.0 });
+            listed.extend(page.iter().map(|source| (source.created_at, source.id)));
+        }
+        assert_eq!(listed, made);
+        let waits = enqueue(&store, file(org, Some("a"), b"x")).await.unwrap().id();
+        let by_status = async |status| {
+            let query = SourceQuery { status: Some(status), limit: 9, ..SourceQuery::default() };
+            store.sources(org, query).await.unwrap().iter().map(|source| source.id).collect::<Vec<_>>()
+        };
+        assert_eq!((by_status(SourceStatus::Queued).await, by_status(SourceStatus::Ready).await.len()), (vec![waits], 5));
+        let crawl: CrawlId = "01890000-0000-7000-8000-000000000000".parse().unwrap();
+        let other = SourceQuery { crawl: Some(crawl), limit: 9, ..SourceQuery::default() };
+        assert!(store.sources(org, other.clone()).await.unwrap().is_empty());
+        let sql = "UPDATE knowledge_sources SET crawl_id = '01890000-0000-7000-8000-000000000000' WHERE status = 'queued'";
+        backend.execute(sql).await;
+        let found = store.sources(org, other).await.unwrap();
+        assert_eq!((found.len(), found[0].crawl), (1, Some(crawl)));
+        let stranger = organization(&store, &[]).await;
+        assert!(store.sources(stranger, SourceQuery { limit: 9, ..SourceQuery::default() }).await.unwrap().is_empty());
     }
 }
