@@ -32,7 +32,7 @@ use crate::{
     passages::Passages,
     rerank::{MOST_RERANKED, rerank},
     snapshots::{Snapshot, Snapshots},
-    words::{Typing, WordsError},
+    words::{Effort, Typing, WordsError},
 };
 
 /// How long a knowledge version is used without asking the store.
@@ -53,8 +53,6 @@ const LEXICAL: f32 = 0.5;
 const LONG_SCAN: usize = 8_000_000;
 /// The words of more passages than this are searched on a blocking thread, for the same reason.
 const MANY_PASSAGES: usize = 5_000;
-/// An index with more terms than this may have to be read for long to mend a typo.
-const MANY_TERMS: usize = 20_000;
 /// After so long without a search, the pages of an index may have left memory, and reading them blocks.
 const COLD: Duration = Duration::from_secs(300);
 /// The knowledge of organizations, in one store and with one embedder. It is cheap to clone.
@@ -205,12 +203,15 @@ impl Library {
         let now = self.clock.now().micros();
         let before = snapshot.searched_at.swap(now, Ordering::Relaxed);
         let cold = now.saturating_sub(before) > i64::try_from(COLD.as_micros()).unwrap_or(i64::MAX);
-        let found = if cold || words.passages() > MANY_PASSAGES || words.terms() > MANY_TERMS {
-            let (query, synonyms) = (query.to_owned(), Arc::clone(&snapshot.synonyms));
-            let search = tokio::task::spawn_blocking(move || words.search(&query, typing, &synonyms, limit));
-            search.await.unwrap_or_else(|error| Err(WordsError::Index(error.to_string())))
-        } else {
-            words.search(query, typing, &snapshot.synonyms, limit)
+        let few = !cold && words.passages() <= MANY_PASSAGES;
+        let found = match few.then(|| words.search(query, typing, &snapshot.synonyms, limit, Effort::Short)) {
+            None | Some(Err(WordsError::TooLong)) => {
+                let (query, synonyms) = (query.to_owned(), Arc::clone(&snapshot.synonyms));
+                let search = move || words.search(&query, typing, &synonyms, limit, Effort::Whole);
+                let found = tokio::task::spawn_blocking(search).await;
+                found.unwrap_or_else(|error| Err(WordsError::Index(error.to_string())))
+            }
+            Some(found) => found,
         };
         match found {
             Ok(found) => Some(found),

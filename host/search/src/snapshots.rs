@@ -201,18 +201,27 @@ impl Inner {
         let sources = self.store.revisions(organization).await?;
         let vectors = have.as_ref().map(|have| have.vectors.clone()).unwrap_or_default();
         let vectors = self.update_vectors(organization, vectors, &sources).await?;
+        let known_synonyms = have.as_ref().map(|have| Arc::clone(&have.synonyms));
         let words = have.and_then(|have| have.words.clone());
         // A source without passages has no words either.
         let with_words: Vec<RevisionSize> = sources.into_iter().filter(|source| source.passages > 0).collect();
         let words = self.update_words(organization, words, &with_words).await?;
         let synonyms = self.store.synonyms(organization).await?;
-        let synonyms = words.as_ref().map(|words| words.synonyms(&synonyms)).unwrap_or_default();
+        let languages = words.as_ref().map(|words| words.languages().to_vec()).unwrap_or_default();
+        let synonyms = match known_synonyms.filter(|known| known.is_of(&synonyms, &languages)) {
+            Some(known) => known,
+            None => {
+                let made = tokio::task::spawn_blocking(move || SynonymIndex::new(synonyms, &languages)).await;
+                // Without them after a panic, which the log tells.
+                Arc::new(made.unwrap_or_default())
+            }
+        };
         let made = Arc::new(Snapshot {
             version,
             words,
             vectors,
             passages: Passages::default(),
-            synonyms: Arc::new(synonyms),
+            synonyms,
             searched_at: AtomicI64::new(0),
         });
         self.open.insert(organization, Arc::clone(&made)).await;

@@ -10,10 +10,13 @@ use crate::terms::{Phrase, Question, Word};
 
 /// The most phrases that stand beside one word of a question.
 const MOST_PHRASES: usize = 20;
+/// Words of rules that are compared with words of one question, some 2 ms. A question of a customer needs few.
+const MOST_COMPARED: usize = 20_000;
 
 /// Synonyms, ready to be looked up.
 #[derive(Debug, Default)]
 pub struct SynonymIndex {
+    made_of: (Synonyms, Vec<Language>),
     rules: Vec<Rule>,
     /// By each form of a rule's first word: the rules.
     by_first: HashMap<String, Vec<usize>>,
@@ -27,8 +30,9 @@ struct Rule {
 }
 
 impl SynonymIndex {
-    /// For passages in these languages, the most frequent first.
-    pub fn new(synonyms: &Synonyms, languages: &[Language]) -> Self {
+    /// For passages in these languages, the most frequent first. Each word is analysed, which takes a second for as many as
+    /// an organization may have.
+    pub fn new(synonyms: Synonyms, languages: &[Language]) -> Self {
         let analyze = |text: &String| -> Phrase { Question::new(text, languages).words.into() };
         let mut made = Self::default();
         for set in &synonyms.sets {
@@ -41,7 +45,13 @@ impl SynonymIndex {
         for OneWay { from, to } in &synonyms.one_way {
             made.add(analyze(from), to.iter().map(analyze).collect());
         }
+        made.made_of = (synonyms, languages.to_vec());
         made
+    }
+
+    /// Whether [`SynonymIndex::new`] would make the same of these.
+    pub fn is_of(&self, synonyms: &Synonyms, languages: &[Language]) -> bool {
+        (&self.made_of.0, &*self.made_of.1) == (synonyms, languages)
     }
 
     fn add(&mut self, from: Phrase, to: Vec<Phrase>) {
@@ -54,13 +64,16 @@ impl SynonymIndex {
 
     /// Puts beside the words of a question, which are in their order, what they also mean.
     pub fn apply(&self, words: &mut [(u32, Word)]) {
+        let mut left = MOST_COMPARED;
         for start in 0..words.len() {
-            let mut rules: Vec<usize> =
-                forms(&words[start].1).filter_map(|form| self.by_first.get(&form)).flatten().copied().collect();
+            let found = forms(&words[start].1).filter_map(|form| self.by_first.get(&form)).flatten();
+            let mut rules: Vec<usize> = found.copied().take(left).collect();
             rules.sort_unstable();
             rules.dedup();
             for rule in rules.into_iter().filter_map(|rule| self.rules.get(rule)) {
                 let Some(own) = words.get_mut(start..start + rule.from.len()) else { continue };
+                let Some(rest) = left.checked_sub(own.len()) else { return };
+                left = rest;
                 if !own.iter().zip(&*rule.from).all(|((_, word), from)| is_form(word, from)) {
                     continue;
                 }
@@ -80,7 +93,8 @@ impl SynonymIndex {
     pub fn bytes(&self) -> usize {
         let word = |word: &Word| word.terms.iter().map(|term| term.text.len() + 32).sum::<usize>() + size_of::<Word>();
         let phrase = |phrase: &Phrase| phrase.iter().map(word).sum::<usize>();
-        self.rules.iter().map(|rule| 2 * phrase(&rule.from) + 16 * rule.to.len()).sum()
+        // What it was made of takes no more than what it is.
+        self.rules.iter().map(|rule| 3 * phrase(&rule.from) + 16 * rule.to.len()).sum()
     }
 }
 

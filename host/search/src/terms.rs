@@ -3,7 +3,7 @@
 //! A term is a token with a letter before it that says which of the analysis' two fields it is in, because an index
 //! keeps both in one list of terms.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use resly_core::knowledge::PassageText;
 use tantivy::tokenizer;
@@ -47,7 +47,7 @@ pub struct Question {
 pub type Phrase = Arc<[Word]>;
 
 /// A word of a question. Its terms are alternatives.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub struct Word {
     pub terms: Vec<Term>,
     /// Whether it says what the question is about.
@@ -64,7 +64,7 @@ pub struct Word {
     pub synonyms: Vec<Phrase>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Term {
     pub text: String,
     pub kind: Kind,
@@ -168,12 +168,10 @@ impl Question {
             }
         }
         add_synonyms(&mut words);
-        let mut asked: Vec<Word> = Vec::new();
-        for (_, word) in words {
-            if !asked.contains(&word) {
-                asked.push(word);
-            }
-        }
+        let mut seen = HashSet::with_capacity(words.len());
+        let first: Vec<bool> = words.iter().map(|(_, word)| seen.insert(word)).collect();
+        let mut asked: Vec<Word> =
+            words.into_iter().zip(first).filter(|(_, first)| *first).map(|((_, word), _)| word).collect();
         // Of a long question, what tells something.
         if asked.len() > WORDS {
             let (mut left, mut places) = (WORDS, WORDS * PLACES);

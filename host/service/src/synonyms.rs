@@ -29,7 +29,10 @@ pub enum SynonymError {
 /// Replaces all synonyms of the organization.
 #[boxed]
 pub async fn set(app: &App, organization: OrganizationId, synonyms: Synonyms) -> Result<(), SynonymError> {
-    let mistakes = check(&synonyms);
+    // Each word is analysed, which takes a while for as many as there may be.
+    let checked = tokio::task::spawn_blocking(move || (check(&synonyms), synonyms)).await;
+    let (mistakes, synonyms) = checked
+        .map_err(|error| StoreError::Broken { doing: "check the words of the synonyms", detail: error.to_string() })?;
     if !mistakes.is_empty() {
         return Err(SynonymError::Invalid(mistakes));
     }

@@ -9,6 +9,7 @@ use super::{
     alternative::{Alternative, PARTIAL},
     schema::Part,
     typos::{edits, forgiven},
+    work::Work,
 };
 use crate::terms::{self, Term, Word};
 
@@ -16,30 +17,10 @@ use crate::terms::{self, Term, Word};
 const TYPO: [f32; 3] = [1.0, 0.6, 0.4];
 /// The most words of the index that a mistyped or unfinished word may stand for.
 const MOST_CANDIDATES: usize = 12;
-/// The most terms of the index that one search looks at for what its words may stand for, some 0.1 s.
-const MOST_TERMS: usize = 100_000;
-
-/// How many terms a search may still look at.
-pub struct Budget(usize);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(MOST_TERMS)
-    }
-}
-
-impl Budget {
-    /// Whether one more term may be looked at.
-    fn spend(&mut self) -> bool {
-        let left = self.0 > 0;
-        self.0 = self.0.saturating_sub(1);
-        left
-    }
-}
 
 /// The words that a word may be a typo of: those with the fewest edits that begin with the same letter. First among
 /// words, then among stems, which mend an ending at the same time.
-pub fn typos<'a>(index: &'a WordIndex, word: &Word, budget: &mut Budget) -> Result<Vec<Alternative<'a>>, WordsError> {
+pub fn typos<'a>(index: &'a WordIndex, word: &Word, work: &mut Work) -> Result<Vec<Alternative<'a>>, WordsError> {
     // Another run of characters is near to any short one; the other runs of a mistyped word still fit.
     if word.unspaced {
         return Ok(Vec::new());
@@ -47,7 +28,7 @@ pub fn typos<'a>(index: &'a WordIndex, word: &Word, budget: &mut Budget) -> Resu
     for kind in [Kind::Exact, Kind::Stem] {
         let mut found = Vec::new();
         for term in word.terms.iter().filter(|term| term.kind == kind) {
-            found.extend(nearest(index, kind.field(), &term.text, budget)?);
+            found.extend(nearest(index, kind.field(), &term.text, work)?);
         }
         if !found.is_empty() {
             return Ok(found);
@@ -60,7 +41,7 @@ fn nearest<'a>(
     index: &'a WordIndex,
     field: Field,
     text: &str,
-    budget: &mut Budget,
+    work: &mut Work,
 ) -> Result<Vec<Alternative<'a>>, WordsError> {
     let letters: Vec<char> = text.chars().collect();
     let most = forgiven(&letters);
@@ -81,7 +62,7 @@ fn nearest<'a>(
                         near.insert((cost, term.to_owned()));
                     }
                 }
-                budget.spend()
+                work.spend(1)
             })?;
         }
     }
@@ -101,18 +82,14 @@ fn nearest<'a>(
 }
 
 /// The words that an unfinished word may become, the shortest first.
-pub fn completions<'a>(
-    index: &'a WordIndex,
-    word: &Word,
-    budget: &mut Budget,
-) -> Result<Vec<Alternative<'a>>, WordsError> {
+pub fn completions<'a>(index: &'a WordIndex, word: &Word, work: &mut Work) -> Result<Vec<Alternative<'a>>, WordsError> {
     let mut longer: BTreeSet<(usize, String)> = BTreeSet::new();
     for prefix in word.terms.iter().filter(|term| term.kind == Kind::Exact).map(Term::key) {
         for segment in &index.segments {
             for part in Part::ALL {
                 segment.terms(part, &prefix, |term| {
                     longer.insert((term.len(), term.to_owned()));
-                    budget.spend()
+                    work.spend(1)
                 })?;
             }
         }

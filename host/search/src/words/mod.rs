@@ -11,18 +11,22 @@ mod schema;
 mod segment;
 mod typos;
 mod update;
+mod work;
 
 use std::{collections::HashSet, path::PathBuf};
 
 use resly_core::{
     error::StoreError,
     id::{PassageId, RevisionId},
-    knowledge::Synonyms,
 };
 
-use crate::{synonyms::SynonymIndex, terms::Question};
+use self::work::Work;
+use crate::{
+    synonyms::SynonymIndex,
+    terms::{Language, Question},
+};
 
-pub use self::{segment::WordIndex, update::WordsUpdate};
+pub use self::{segment::WordIndex, update::WordsUpdate, work::Effort};
 
 /// Where an index is.
 #[derive(Clone, Debug)]
@@ -52,6 +56,9 @@ pub enum WordsError {
     Folder(#[from] std::io::Error),
     #[error("{0}")]
     Index(String),
+    /// For an [`Effort::Short`].
+    #[error("the search takes long")]
+    TooLong,
     #[error(transparent)]
     Store(StoreError),
 }
@@ -70,9 +77,9 @@ impl WordIndex {
         self.sources.len() == sources.len() && self.sources.iter().all(|source| sources.contains(source))
     }
 
-    /// The synonyms for questions to it.
-    pub fn synonyms(&self, synonyms: &Synonyms) -> SynonymIndex {
-        SynonymIndex::new(synonyms, &self.languages)
+    /// The languages of its passages, the most frequent first.
+    pub fn languages(&self) -> &[Language] {
+        &self.languages
     }
 
     /// How many passages it holds.
@@ -87,13 +94,14 @@ impl WordIndex {
         typing: Typing,
         synonyms: &SynonymIndex,
         limit: usize,
+        effort: Effort,
     ) -> Result<Vec<PassageId>, WordsError> {
         guarded(|| {
             let mut asked = Question::with_synonyms(question, &self.languages, |words| synonyms.apply(words));
             if typing == Typing::Unfinished {
                 asked.leave_unfinished(question);
             }
-            rank::search(self, &asked, limit)
+            rank::search(self, &asked, limit, &mut Work::new(effort))
         })
     }
 }

@@ -11,9 +11,10 @@ use tantivy::{DocSet, TERMINATED, postings::Postings};
 use super::{
     WordIndex, WordsError,
     alternative::{Alternative, PARTIAL},
-    expand::{Budget, completions, typos},
+    expand::{completions, typos},
     schema::Part,
     segment::Segment,
+    work::Work,
 };
 use crate::terms::{self, FULL, IDENTIFIER, Language, Question, Word};
 
@@ -72,8 +73,13 @@ struct Sum {
     heads: bool,
 }
 
-pub fn search(index: &WordIndex, question: &Question, limit: usize) -> Result<Vec<PassageId>, WordsError> {
-    let mut scratch = Scratch::new(index);
+pub fn search(
+    index: &WordIndex,
+    question: &Question,
+    limit: usize,
+    work: &mut Work,
+) -> Result<Vec<PassageId>, WordsError> {
+    let mut scratch = Scratch::new(index, work);
     let mut sums: Vec<Vec<Sum>> =
         index.segments.iter().map(|segment| vec![Sum::default(); segment.norms.len()]).collect();
     let (mut known, mut weight) = (0, 0.0);
@@ -180,7 +186,7 @@ fn best(index: &WordIndex, sums: &[Vec<Sum>], limit: usize) -> Vec<PassageId> {
 }
 
 /// What a search needs for each passage of a segment, kept from word to word.
-struct Scratch {
+struct Scratch<'w> {
     /// How often a passage has a term, over its parts.
     counts: Vec<f32>,
     /// The best of a word's forms.
@@ -188,12 +194,12 @@ struct Scratch {
     counted: Vec<u32>,
     /// For how many more words typos are looked for.
     typos_left: usize,
-    budget: Budget,
+    work: &'w mut Work,
     valued: Vec<u32>,
 }
 
-impl Scratch {
-    fn new(index: &WordIndex) -> Self {
+impl<'w> Scratch<'w> {
+    fn new(index: &WordIndex, work: &'w mut Work) -> Self {
         let most = index.segments.iter().map(|segment| segment.norms.len()).max().unwrap_or(0);
         Self {
             counts: vec![0.0; most],
@@ -201,18 +207,20 @@ impl Scratch {
             counted: Vec::new(),
             valued: Vec::new(),
             typos_left: MOST_TYPOS,
-            budget: Budget::default(),
+            work,
         }
     }
 
     /// The passages that have a word in any of its forms. If none has the word or its stem, those that have words which it
     /// may be a typo of.
     fn find_word(&mut self, index: &WordIndex, word: &Word) -> Result<Found, WordsError> {
-        let phrases = word.synonyms.iter().map(|phrase| self.find_phrase(index, phrase));
-        let phrases: Vec<Found> = phrases.collect::<Result<_, _>>()?;
+        let mut synonyms = Found::default();
+        for phrase in &word.synonyms {
+            synonyms = either(synonyms, self.find_phrase(index, phrase)?);
+        }
         let mut alternatives = Vec::with_capacity(word.terms.len());
         // What has a synonym is no typo.
-        let mut known = phrases.iter().flatten().any(|found| !found.is_empty());
+        let mut known = synonyms.iter().any(|found| !found.is_empty());
         for term in &word.terms {
             let alternative = Alternative::new(index, &term.key(), weight(term.kind))?;
             known = known || (alternative.weight > PARTIAL && alternative.is_known(index)?);
@@ -220,22 +228,30 @@ impl Scratch {
         }
         if !known && self.typos_left > 0 {
             self.typos_left -= 1;
-            alternatives.extend(typos(index, word, &mut self.budget)?);
+            alternatives.extend(typos(index, word, self.work)?);
         }
         if word.unfinished {
-            alternatives.extend(completions(index, word, &mut self.budget)?);
+            alternatives.extend(completions(index, word, self.work)?);
         }
-        let found = self.find(index, &alternatives)?;
-        Ok(phrases.into_iter().fold(found, either))
+        Ok(either(self.find(index, &alternatives)?, synonyms))
     }
 
-    /// The passages that have all telling words of a synonym.
+    /// The passages that have all telling words of a synonym, as far as there is work left for synonyms.
     fn find_phrase(&mut self, index: &WordIndex, phrase: &[Word]) -> Result<Found, WordsError> {
         let all = phrase.iter().all(|word| !word.telling);
         let mut found: Option<Found> = None;
         for word in phrase.iter().filter(|word| all || word.telling) {
+            if self.work.is_spent() {
+                return Ok(Found::default());
+            }
             let terms = word.terms.iter().map(|term| Alternative::new(index, &term.key(), SYNONYM * weight(term.kind)));
-            let having = self.find(index, &terms.collect::<Result<Vec<_>, _>>()?)?;
+            let terms: Vec<Alternative<'_>> = terms.collect::<Result<_, _>>()?;
+            let is_enough = self.work.spend(terms.iter().map(|term| term.cost).sum());
+            self.work.check()?;
+            if !is_enough {
+                return Ok(Found::default());
+            }
+            let having = self.read(index, &terms)?;
             found = Some(match found {
                 Some(found) => both(found, &having),
                 None => having,
@@ -245,6 +261,11 @@ impl Scratch {
     }
 
     fn find(&mut self, index: &WordIndex, alternatives: &[Alternative<'_>]) -> Result<Found, WordsError> {
+        self.work.need(alternatives.iter().map(|alternative| alternative.cost).sum())?;
+        self.read(index, alternatives)
+    }
+
+    fn read(&mut self, index: &WordIndex, alternatives: &[Alternative<'_>]) -> Result<Found, WordsError> {
         let in_segment = |(at, segment)| self.find_in(at, segment, alternatives);
         index.segments.iter().enumerate().map(in_segment).collect()
     }
@@ -255,7 +276,7 @@ impl Scratch {
         segment: &Segment,
         alternatives: &[Alternative<'_>],
     ) -> Result<Vec<(u32, Match)>, WordsError> {
-        for Alternative { lists, weight } in alternatives {
+        for Alternative { lists, weight, .. } in alternatives {
             for (_, part, list) in lists.iter().filter(|(of, ..)| *of == at) {
                 let part = *part as usize;
                 list.each(|doc, times| {
@@ -291,8 +312,8 @@ impl Scratch {
 
 /// What has a word by itself or by a synonym.
 fn either(own: Found, synonym: Found) -> Found {
-    if synonym.is_empty() {
-        return own;
+    if own.is_empty() || synonym.is_empty() {
+        return if own.is_empty() { synonym } else { own };
     }
     let merge = |(mut own, synonym): (InSegment, InSegment)| {
         own.extend(synonym);

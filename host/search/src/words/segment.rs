@@ -102,12 +102,6 @@ impl WordIndex {
         Ok(Self { segments, passages, sources: in_order(found_sources), languages, files, memory })
     }
 
-    /// The number of its terms. One that several segments have counts several times.
-    pub fn terms(&self) -> usize {
-        let parts = self.segments.iter().flat_map(|segment| &segment.parts);
-        parts.map(|part| part.terms().num_terms()).sum()
-    }
-
     /// Bytes of memory that it takes, roughly.
     pub fn bytes(&self) -> usize {
         let norms: usize = self.segments.iter().map(|segment| segment.norms.len() * size_of::<[f32; 3]>()).sum();
@@ -207,6 +201,11 @@ fn id(columns: &[Column<u64>; 2], doc: u32) -> Uuid {
 }
 
 impl List<'_> {
+    /// How many passages it has, with those that were deleted and still lie in the files.
+    pub fn passages(&self) -> u64 {
+        self.info.doc_freq.into()
+    }
+
     /// Calls `each` with every passage and how often it has the term.
     pub fn each(&self, mut each: impl FnMut(u32, u32)) -> Result<(), WordsError> {
         let mut postings = self.reader.read_postings_from_terminfo(&self.info, IndexRecordOption::WithFreqs)?;

@@ -1,6 +1,6 @@
 //! The index of words over passages that a test names.
 
-use resly_core::knowledge::{OneWay, PassageText};
+use resly_core::knowledge::{OneWay, PassageText, Synonyms};
 use uuid::Uuid;
 
 use super::*;
@@ -26,7 +26,7 @@ fn index(given: &[Given<'_>]) -> WordIndex {
 
 fn search(index: &WordIndex, question: &str) -> Vec<u128> {
     index
-        .search(question, Typing::Finished, &SynonymIndex::default(), 10)
+        .search(question, Typing::Finished, &SynonymIndex::default(), 10, Effort::Whole)
         .unwrap()
         .into_iter()
         .map(|passage| passage.0.as_u128())
@@ -49,8 +49,8 @@ fn stems_match_and_more_is_better() {
     assert_eq!(search(&index, "parcels Lisbon").len(), 2, "any word is a match");
     assert!(search(&index, "xylophone").is_empty());
     assert!(search(&index, "").is_empty());
-    assert_eq!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 1).unwrap().len(), 1);
-    assert!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 0).unwrap().is_empty());
+    assert_eq!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 1, Effort::Whole).unwrap().len(), 1);
+    assert!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 0, Effort::Whole).unwrap().is_empty());
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_question_about_something_else_finds_nothing_though_it_shares_a_word() {
     // What is being typed is judged when it is whole.
     assert!(
         !index
-            .search("translate good morning into Jap", Typing::Unfinished, &SynonymIndex::default(), 5)
+            .search("translate good morning into Jap", Typing::Unfinished, &SynonymIndex::default(), 5, Effort::Whole)
             .unwrap()
             .is_empty()
     );
@@ -147,12 +147,13 @@ fn synonyms_find_what_the_word_itself_finds_a_little_lower() {
         (1, "", "", "A pass has twelve punched holes."),
     ]);
     let set = |members: &[&str]| members.iter().map(|member| (*member).to_owned()).collect::<Vec<_>>();
-    let synonyms = index.synonyms(&Synonyms {
+    let given = Synonyms {
         sets: vec![set(&["refund", "money back", "退款"])],
         one_way: vec![OneWay { from: "pass".to_owned(), to: set(&["password"]) }],
-    });
+    };
+    let synonyms = SynonymIndex::new(given, index.languages());
     let search = |question: &str| -> Vec<u128> {
-        let found = index.search(question, Typing::Finished, &synonyms, 10).unwrap();
+        let found = index.search(question, Typing::Finished, &synonyms, 10, Effort::Whole).unwrap();
         found.into_iter().map(|passage| passage.0.as_u128()).collect()
     };
     assert_eq!(search("refunded?"), [0, 1], "a phrase is found whole, and by inflections of the word");
@@ -160,8 +161,46 @@ fn synonyms_find_what_the_word_itself_finds_a_little_lower() {
     assert_eq!(search("我要退款").len(), 2, "in another language");
     assert_eq!(search("pass"), [4, 3]);
     assert_eq!(search("password"), [3], "one way only");
-    let none = index.synonyms(&Synonyms::default());
-    assert!(index.search("退款", Typing::Finished, &none, 10).unwrap().is_empty());
+    let none = SynonymIndex::default();
+    assert!(index.search("退款", Typing::Finished, &none, 10, Effort::Whole).unwrap().is_empty());
+}
+
+#[test]
+fn hostile_synonyms_cost_a_bounded_search() {
+    // Each of 16 words is in every passage, and stands for 19 phrases of all of them.
+    let words: Vec<String> = ('a'..='p').map(|letter| format!("{letter}word")).collect();
+    let all = words.join(" ");
+    let given: Vec<Given<'_>> = (0..800).map(|_| (1, "", "", all.as_str())).collect();
+    let index = index(&given);
+    let turned = |n: usize| [&words[n..], &words[..n]].concat().join(" ");
+    let one_way = words.iter().map(|word| OneWay { from: word.clone(), to: (0..16).map(turned).collect() });
+    let synonyms = SynonymIndex::new(Synonyms { sets: Vec::new(), one_way: one_way.collect() }, index.languages());
+    let question = Question::with_synonyms(&all, index.languages(), |words| synonyms.apply(words));
+    let reads: usize = question.words.iter().flat_map(|word| &word.synonyms).map(|phrase| phrase.len()).sum();
+    assert_eq!(reads, 16 * 16 * 16, "what it would read without a bound");
+
+    let mut short = Work::new(Effort::Short);
+    assert!(matches!(rank::search(&index, &question, 5, &mut short), Err(WordsError::TooLong)));
+    let mut whole = Work::new(Effort::Whole);
+    let before = whole.left();
+    assert_eq!(rank::search(&index, &question, 5, &mut whole).unwrap().len(), 5);
+    assert!(whole.left() < before && whole.is_spent(), "{} of {before}", whole.left());
+}
+
+#[test]
+fn a_rule_is_compared_with_a_bounded_number_of_words() {
+    let words: Vec<String> = ('a'..='p').map(|letter| format!("{letter}word")).collect();
+    let words = words.join(" ");
+    let from = |n: usize| OneWay { from: format!("{words} {n}"), to: vec!["other".to_owned()] };
+    let rules = Synonyms { sets: Vec::new(), one_way: (0..1000).map(from).collect() };
+    let synonyms = SynonymIndex::new(rules, &[Language::English]);
+    let meant = |question: &str| {
+        let question = Question::with_synonyms(question, &[Language::English], |words| synonyms.apply(words));
+        question.words.iter().map(|word| word.synonyms.len()).max().unwrap()
+    };
+    assert_eq!(meant(&format!("{words} 900")), 1, "the one that is meant");
+    // Each of the 1,000 rules has 17 words.
+    assert_eq!(meant(&format!("{words} x {words} 900")), 0, "the rest of a long question has none");
 }
 
 #[test]
@@ -188,9 +227,9 @@ fn of_passages_with_the_same_number_the_one_in_the_questions_language_comes_firs
 fn the_beginning_of_the_last_word_finds_only_when_it_is_being_typed() {
     let index = texts(&["Refunds take five days.", "The delivery is free."]);
     assert!(search(&index, "deliv").is_empty());
-    let found = index.search("five deliv", Typing::Unfinished, &SynonymIndex::default(), 5).unwrap();
+    let found = index.search("five deliv", Typing::Unfinished, &SynonymIndex::default(), 5, Effort::Whole).unwrap();
     assert_eq!(found.len(), 2);
-    assert!(index.search("deliv ", Typing::Unfinished, &SynonymIndex::default(), 5).unwrap().is_empty());
+    assert!(index.search("deliv ", Typing::Unfinished, &SynonymIndex::default(), 5, Effort::Whole).unwrap().is_empty());
 }
 
 #[test]

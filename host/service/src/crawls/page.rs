@@ -9,7 +9,6 @@ use resly_core::{
         crawl::{CrawlRules, ItemContent},
         document::{Document, ExtractErrorKind, Extracted},
     },
-    time::Timestamp,
 };
 use resly_egress::{PageAnswer, PageError};
 use resly_search::{AddError, Library, NewText, Progress};
