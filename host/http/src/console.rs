@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashMap,
-    fmt::Write,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -13,6 +12,7 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
+use maud::{Markup, html};
 use resly_core::{id::OrganizationId, time::Timestamp};
 use resly_service::{
     App,
@@ -21,11 +21,7 @@ use resly_service::{
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{
-    Api,
-    html::{self, escape},
-    problem::Problem,
-};
+use super::{Api, html, problem::Problem};
 
 const VALID: Duration = Duration::from_secs(24 * 3600);
 
@@ -68,46 +64,64 @@ pub struct ConsoleParameters {
 
 pub async fn page(State(api): State<Api>, Query(parameters): Query<ConsoleParameters>) -> Result<Response, Problem> {
     if let Some(ending) = ending(&parameters) {
-        return Ok(html(StatusCode::OK, &ending));
+        return Ok(answer(StatusCode::OK, &ending));
     }
     let Some(token) = parameters.token else {
-        return Ok(html(StatusCode::OK, "<p>Open the sign-in link that the host printed when it started.</p>"));
+        let how = html! { p { "Open the sign-in link that the host printed when it started." } };
+        return Ok(answer(StatusCode::OK, &how));
     };
     let app = &api.app;
     let Some(organization) = api.sign_ins.redeem(&token, app.clock.now()) else {
-        let used = "<p>This sign-in link was used already, or has expired. Start the host again for a new one.</p>";
-        return Ok(html(StatusCode::FORBIDDEN, used));
+        let used = "This sign-in link was used already, or has expired. Start the host again for a new one.";
+        return Ok(answer(StatusCode::FORBIDDEN, &html! { p { (used) } }));
     };
     let Overview { usage, connections } = overview::get(app, organization).await?;
-    let mut body = "<p>Signed in.</p><h2>This month</h2><table><tr><th>Meter<th>Used<th>Limit".to_owned();
-    for (meter, reading) in &usage.meters {
-        let limit = reading.limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
-        let _ = write!(body, "<tr><td>{}<td>{}<td>{limit}", meter.name(), reading.used);
-    }
-    body.push_str("</table><h2>Connections</h2><ul>");
-    for connection in connections {
-        let (name, connector) = (escape(&connection.name), escape(&connection.connector));
-        let (environment, status) = (connection.environment.name(), connection.status.name());
-        let _ = write!(body, "<li>{name} ({connector}): {environment}, {status}");
-    }
-    body.push_str("</ul>");
-    Ok(html(StatusCode::OK, &body))
+    let body = html! {
+        p { "Signed in." }
+        h2 { "This month" }
+        table {
+            tr { th { "Meter" } th { "Used" } th { "Limit" } }
+            @for (meter, reading) in &usage.meters {
+                tr {
+                    td { (meter.name()) }
+                    td { (reading.used) }
+                    td { @match reading.limit { Some(limit) => (limit), None => "none" } }
+                }
+            }
+        }
+        h2 { "Connections" }
+        ul {
+            @for connection in connections {
+                li {
+                    (connection.name) " (" (connection.connector) "): "
+                    (connection.environment.name()) ", " (connection.status.name())
+                }
+            }
+        }
+    };
+    Ok(answer(StatusCode::OK, &body))
 }
 
-fn html(status: StatusCode, body: &str) -> Response {
-    let about = "<h2>The console</h2><p>The web console isn't part of this version. Everything it will do is in the \
-                 <a href=\"/openapi.json\">API</a> under <code>/api/admin</code>; the <a href=\"/docs\">handbook</a> \
-                 shows how.</p>";
-    html::page(status, &format!("{body}{about}"))
+fn answer(status: StatusCode, body: &Markup) -> Response {
+    let page = html! {
+        (body)
+        h2 { "The console" }
+        p {
+            "The web console isn't part of this version. Everything it will do is in the "
+            a href="/openapi.json" { "API" } " under " code { "/api/admin" } "; the "
+            a href="/docs" { "handbook" } " shows how."
+        }
+    };
+    html::page(status, &page)
 }
 
 /// The text about an authorization that has just ended.
-fn ending(parameters: &ConsoleParameters) -> Option<String> {
-    let connection = escape(parameters.connection.as_deref().unwrap_or_default());
+fn ending(parameters: &ConsoleParameters) -> Option<Markup> {
+    let connection = parameters.connection.as_deref().unwrap_or_default();
     let tested = match parameters.test.as_deref() {
-        Some("passed") => " and its test passed. Enable it, unless it was enabled before",
-        Some("failed") => ", but its test failed. <code>POST …/test</code> says why",
-        _ => "",
+        Some("passed") => html! { " and its test passed. Enable it, unless it was enabled before" },
+        Some("failed") => html! { ", but its test failed. " code { "POST …/test" } " says why" },
+        _ => Markup::default(),
     };
     let why = match parameters.reason.as_deref() {
         Some("access_denied") => "The service says that access was denied.",
@@ -146,8 +160,8 @@ fn ending(parameters: &ConsoleParameters) -> Option<String> {
         Some("service_unavailable") => "The service is out of reach or busy. Start again in a moment.",
         _ => "Start again; the host's log has the cause.",
     };
-    match parameters.oauth.as_deref()? {
-        "connected" => Some(format!("<p>Connection <code>{connection}</code> is authorized{tested}.</p>")),
-        _ => Some(format!("<p>Connection <code>{connection}</code> is not authorized. {why}</p>")),
-    }
+    Some(match parameters.oauth.as_deref()? {
+        "connected" => html! { p { "Connection " code { (connection) } " is authorized" (tested) "." } },
+        _ => html! { p { "Connection " code { (connection) } " is not authorized. " (why) } },
+    })
 }

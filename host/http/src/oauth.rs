@@ -7,7 +7,10 @@ use axum::{
     extract::{Path, Query, RawQuery, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum_extra::extract::CookieJar;
+use cookie::{Cookie, SameSite, time::Duration};
+use http::{HeaderValue, StatusCode, header};
+use maud::html;
 use resly_core::id::ConnectionId;
 use resly_service::{
     App,
@@ -20,17 +23,17 @@ use url::Url;
 
 use super::html;
 
-/// How long a browser may take from the link to the service's answer, in seconds.
-const COOKIE_S: u32 = 600;
+/// How long a browser may take from the link to the service's answer.
+const COOKIE_AGE: Duration = Duration::minutes(10);
 /// The longest state, in bytes.
 const LONGEST: usize = 4 << 10;
 
 /// Binds the authorization to this browser and sends it to the service.
 pub async fn begin(State(app): State<Arc<App>>, Path(nonce): Path<String>) -> Response {
     match authorization::begin(&app, &nonce).await {
-        Ok(Redirection { url, state, cookie }) => {
-            let cookie = set_cookie(public_url(&app), &cookie_name(&state), &cookie, COOKIE_S);
-            redirect(url.as_str(), cookie)
+        Ok(Redirection { url, state, cookie: value }) => {
+            let cookie = cookie(public_url(&app), cookie_name(&state), &value, COOKIE_AGE);
+            (CookieJar::new().add(cookie), redirect(url.as_str())).into_response()
         }
         Err(BeginError::Stale) => error_page(STALE),
         Err(error) => {
@@ -60,7 +63,7 @@ pub struct Answer {
 /// Ends an authorization that began in this browser, and sends the browser to the console.
 pub async fn callback(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    cookies: CookieJar,
     RawQuery(query): RawQuery,
     answer: Result<Query<Answer>, QueryRejection>,
 ) -> Response {
@@ -68,12 +71,12 @@ pub async fn callback(
     let state = answer.state.clone().filter(|state| !state.is_empty() && state.len() <= LONGEST);
     let Some(state) = state else { return error_page(STALE) };
     let name = cookie_name(&state);
-    let Some(cookie) = cookie(&headers, &name) else {
+    let Some(value) = cookies.get(&name).map(Cookie::value) else {
         return error_page("This answer belongs to another browser, or came too late. Open the link again, here.");
     };
     let Answer { code, iss, error, error_description, .. } = answer;
     let answer = ServiceAnswer { code, iss, error, error_description, query: query.unwrap_or_default() };
-    let Finished { account, outcome } = match authorization::finish(&app, &state, cookie, answer).await {
+    let Finished { account, outcome } = match authorization::finish(&app, &state, value, answer).await {
         Ok(finished) => finished,
         Err(FinishError::Stale) => return error_page(STALE),
         Err(FinishError::Store(error)) => {
@@ -81,11 +84,12 @@ pub async fn callback(
             return error_page("The database can't be reached right now. Try again in a moment.");
         }
     };
-    let forget = set_cookie(public_url(&app), &name, "", 0);
-    match &account.visitor {
-        None => redirect(&console(public_url(&app), account.connection, &outcome), forget),
-        Some(_) => with_cookie(visitor_page(&outcome), forget),
-    }
+    let page = match &account.visitor {
+        None => redirect(&console(public_url(&app), account.connection, &outcome)),
+        Some(_) => visitor_page(&outcome),
+    };
+    let forget = cookie(public_url(&app), name, "", Duration::ZERO);
+    (CookieJar::new().add(forget), page).into_response()
 }
 
 /// The console's address, which shows how the authorization ended.
@@ -109,22 +113,21 @@ fn console(public: &str, connection: ConnectionId, outcome: &AuthorizationOutcom
 }
 
 fn visitor_page(outcome: &AuthorizationOutcome) -> Response {
-    match outcome {
-        AuthorizationOutcome::Connected(_) => {
-            html::page(StatusCode::OK, "<p>Your account is connected. You can close this page.</p>")
-        }
+    let (status, text) = match outcome {
+        AuthorizationOutcome::Connected(_) => (StatusCode::OK, "Your account is connected. You can close this page."),
         AuthorizationOutcome::Failed("access_denied") => {
-            html::page(StatusCode::OK, "<p>Your account was not connected. You can close this page.</p>")
+            (StatusCode::OK, "Your account was not connected. You can close this page.")
         }
-        AuthorizationOutcome::Failed(_) => html::page(
+        AuthorizationOutcome::Failed(_) => (
             StatusCode::BAD_GATEWAY,
-            "<p>Your account could not be connected. Go back to where you came from, and try again.</p>",
+            "Your account could not be connected. Go back to where you came from, and try again.",
         ),
-    }
+    };
+    html::page(status, &html! { p { (text) } })
 }
 
 fn error_page(why: &'static str) -> Response {
-    html::page(StatusCode::BAD_REQUEST, &format!("<p>{why}</p>"))
+    html::page(StatusCode::BAD_REQUEST, &html! { p { (why) } })
 }
 
 /// The cookie's name. Each authorization has its own, so that two in one browser don't collide.
@@ -133,32 +136,22 @@ fn cookie_name(state: &str) -> String {
 }
 
 /// `Lax`: the browser sends the cookie when the service sends it back, but not with requests that another site makes.
-fn set_cookie(public: &str, name: &str, value: &str, seconds: u32) -> String {
-    let secure = if public.starts_with("https://") { "; Secure" } else { "" };
-    format!("{name}={value}; Path=/oauth; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
+fn cookie(public: &str, name: String, value: &str, age: Duration) -> Cookie<'static> {
+    Cookie::build((name, value.to_owned()))
+        .path("/oauth")
+        .max_age(age)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(public.starts_with("https://"))
+        .build()
 }
 
-fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(have, _)| *have == name).map(|(_, value)| value).next()
-}
-
-fn redirect(to: &str, cookie: String) -> Response {
+fn redirect(to: &str) -> Response {
+    let Ok(to) = HeaderValue::from_str(to) else { return error_page(TROUBLE) };
     let mut response = StatusCode::SEE_OTHER.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    match HeaderValue::from_str(to) {
-        Ok(to) => headers.insert(header::LOCATION, to),
-        Err(_) => return error_page(TROUBLE),
-    };
-    with_cookie(response, cookie)
-}
-
-fn with_cookie(mut response: Response, cookie: String) -> Response {
-    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+    headers.insert(header::LOCATION, to);
     response
 }

@@ -105,7 +105,7 @@ fn well_formed(path: &str, html: &str) {
         let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap();
         if tag.starts_with('/') {
             assert_eq!(open.pop(), Some(name), "{path}: <{tag}>");
-        } else if !matches!(name, "!doctype" | "meta" | "br" | "hr") {
+        } else if !matches!(name, "!DOCTYPE" | "meta" | "br" | "hr") {
             open.push(name);
         }
         assert!(!matches!(name, "script" | "img" | "iframe" | "link" | "object" | "form"), "{path}: <{tag}>");
@@ -114,7 +114,7 @@ fn well_formed(path: &str, html: &str) {
     assert!(open.is_empty(), "{path}: {open:?}");
     let ids = attributes(html, "id");
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{path}: {ids:?}");
-    assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{path}");
+    assert!(html.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{path}");
     for one in
         ["<title>", "<main id=\"page.main\"", "<h1", "<a href=\"#page.main\" class=\"skip\">", "name=\"viewport\""]
     {
