@@ -27,6 +27,8 @@ impl Host {
         let mut command = Command::new(binary);
         command.args(["demo", "--listen", "127.0.0.1:0", "--data"]).arg(data.path());
         command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).env("RUST_LOG", "warn");
+        // All clients of a bench have one address.
+        command.env("RESLY_MAX_CONNECTIONS", "20000").env("RESLY_MAX_CONNECTIONS_PER_ADDRESS", "20000");
         if let Some(url) = model {
             command.env("RESLY_MODEL_URL", url).env("RESLY_MODEL", "scripted");
         }
