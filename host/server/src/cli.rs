@@ -1,6 +1,7 @@
 //! The command line.
 
 mod connector;
+mod database;
 mod knowledge;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -9,7 +10,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use resly_core::principal::Scope;
 
-pub use self::connector::ConnectorSubcommand;
+pub use self::{connector::ConnectorSubcommand, database::DatabaseSubcommand};
 use crate::{
     config::{Config, ConfigError, SETTINGS, Sources},
     knowledge_import::ImportFolder,
@@ -28,6 +29,7 @@ pub enum Subcommand {
     /// Makes a key of an organization that there is.
     NewKey(KeyOptions),
     OpenApi,
+    Database(DatabaseSubcommand),
     Connector(ConnectorSubcommand),
     /// Uploads a folder's documents to a running host.
     Import(ImportFolder),
@@ -76,6 +78,7 @@ fn command() -> Command {
         )
         .subcommand(key(settings()))
         .subcommand(connector::command())
+        .subcommand(database::command(&settings()))
         .subcommand(knowledge::command())
         .subcommand(
             Command::new("vault")
@@ -139,13 +142,15 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
     if let ("knowledge", Some(import)) = (name, knowledge::parse(matches)) {
         return Invocation { verb: Subcommand::Import(import), flags: BTreeMap::new(), file: None };
     }
+    let database = (name == "db").then(|| database::parse(matches)).flatten();
     let (matches, rotate) = match matches.subcommand() {
         Some((verb, own)) if name == "vault" => (own, verb == "rotate"),
-        Some((_, own)) if name == "key" => (own, false),
+        Some((_, own)) if name == "key" || name == "db" => (own, false),
         _ => (matches, false),
     };
     let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let verb = match name {
+        "db" => database.map_or(Subcommand::OpenApi, Subcommand::Database),
         "vault" => Subcommand::Vault { rotate },
         "key" => Subcommand::NewKey(KeyOptions {
             organization: text("organization").unwrap_or_default(),

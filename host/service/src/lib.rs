@@ -12,6 +12,7 @@ pub mod checks;
 pub mod connections;
 pub mod connectors;
 pub mod crawls;
+pub mod database_roles;
 pub mod definition;
 mod field_error;
 pub mod key;

@@ -51,6 +51,7 @@ mod components;
 mod connections;
 mod conversations;
 mod crawls;
+mod database_roles;
 mod error;
 mod flows;
 mod health;
@@ -101,6 +102,7 @@ pub use self::{
         AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FoundLink, FoundPage, KnownPage, PageKind,
         PageResult, PageSource, StepError,
     },
+    database_roles::{DatabaseRoleError, DatabaseRoleName, NewDatabaseRole},
     flows::OauthFlow,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{

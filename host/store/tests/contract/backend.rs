@@ -43,6 +43,11 @@ impl Backend {
         self.url.is_none()
     }
 
+    /// Of PostgreSQL.
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
     pub fn config(&self) -> StoreConfig {
         StoreConfig {
             database_url: self.url.clone(),

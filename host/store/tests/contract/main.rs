@@ -14,6 +14,7 @@ mod catalogue;
 mod concurrency;
 mod connections;
 mod crawls;
+mod database_roles;
 mod health;
 mod histories;
 mod idempotency;
