@@ -20,7 +20,7 @@ pub async fn run(table: &mut Table) -> Result<()> {
     let extractor = guests.extractor(ExtractBounds::default());
     let document = |bytes: &[u8]| Document { bytes: bytes.to_vec().into(), content_type: None, name: None };
     let started = Instant::now();
-    drop(extractor.extract(ORGANIZATION, document(b"first")).await);
+    drop(extractor.extract(ORGANIZATION.into(), document(b"first")).await);
     let compiled = started.elapsed().as_millis();
     table.row("documents", "the first one, with compiling the guest", format!("{compiled} ms"));
     for (what, bytes, rounds) in [
@@ -30,14 +30,14 @@ pub async fn run(table: &mut Table) -> Result<()> {
         ("a Word document of 200 parts", docx(200), ROUNDS),
     ] {
         let what = format!("{what} ({} KB)", bytes.len() >> 10);
-        let reading = extractor.extract(ORGANIZATION, document(&bytes)).await;
+        let reading = extractor.extract(ORGANIZATION.into(), document(&bytes)).await;
         let extracted = reading.result.map_err(|error| anyhow!("{what}: {error}"))?;
         let direct = native::extract(native::Document { bytes: &bytes, content_type: None, name: None });
         ensure!(direct.is_ok_and(|direct| direct.text == extracted.text), "{what}: the guest reads something else");
         let (mut fresh, mut natively) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             let (document, started) = (document(&bytes), Instant::now());
-            drop(black_box(extractor.extract(ORGANIZATION, document).await));
+            drop(black_box(extractor.extract(ORGANIZATION.into(), document).await));
             fresh.push(started.elapsed().as_secs_f64() * 1e3);
             let started = Instant::now();
             let document = native::Document { bytes: &bytes, content_type: None, name: None };

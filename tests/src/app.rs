@@ -138,14 +138,24 @@ impl TestApp {
     }
 
     /// A host that reads documents with this extractor, on SQLite or on the PostgreSQL database of this URL. It may fetch
-    /// from this address.
+    /// from these addresses.
     pub async fn reading(
         extractor: Arc<dyn Extractor>,
-        address: Option<SocketAddr>,
+        addresses: impl IntoIterator<Item = SocketAddr>,
         database_url: Option<String>,
     ) -> Self {
-        let (allow, extractor) = (address.map(|address| address.to_string()), Some(extractor));
-        let parts = Parts { extractor, ..Parts::default() };
+        let addresses: Vec<String> = addresses.into_iter().map(|address| address.to_string()).collect();
+        let allow = (!addresses.is_empty()).then(|| addresses.join(","));
+        Self::with_parts(Parts { extractor: Some(extractor), ..Parts::default() }, allow, database_url).await
+    }
+
+    /// The same on SQLite, with this embedder.
+    pub async fn embedding(extractor: Arc<dyn Extractor>, address: SocketAddr, embedder: Arc<dyn Embedder>) -> Self {
+        let parts = Parts { extractor: Some(extractor), embedder: Some(embedder), ..Parts::default() };
+        Self::with_parts(parts, Some(address.to_string()), None).await
+    }
+
+    async fn with_parts(parts: Parts, allow: Option<String>, database_url: Option<String>) -> Self {
         Self::launch(Launch { allow, parts, database_url, ..Launch::default() }).await
     }
 

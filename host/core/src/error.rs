@@ -30,11 +30,22 @@ pub enum RerankError {
     Invalid { at: String, detail: String },
 }
 
-/// An embedder failed.
+/// An embedder failed. Its text is for the operator's log, because it names the server; tenants read
+/// [`EmbedError::for_tenants`].
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EmbedError {
     #[error("the embedder at {at} could not be reached: {detail}")]
     Unavailable { at: String, detail: String },
     #[error("the embedder at {at} answered with something else than vectors: {detail}")]
     Invalid { at: String, detail: String },
+}
+
+impl EmbedError {
+    /// What happened, for those who don't operate the host.
+    pub fn for_tenants(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "the embedder can't be reached; the operator's log has more",
+            Self::Invalid { .. } => "the embedder gave no vectors that can be used; the operator's log has more",
+        }
+    }
 }

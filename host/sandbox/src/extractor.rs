@@ -9,10 +9,11 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use resly_core::{
-    connector::fault::FaultKind,
+    connector::{fault::FaultKind, fuel::FuelReserve},
     id::OrganizationId,
     knowledge::document::{
-        Document, ExtractError, ExtractErrorKind, Extracted, Extractor, Reading, Robots, RobotsRule, SitemapEntry,
+        Document, ExtractError, ExtractErrorKind, Extracted, Extractor, Reading, ReadingBudget, Robots, RobotsRule,
+        SitemapEntry,
     },
 };
 use resly_manifest::{Allowance, Digest};
@@ -136,7 +137,8 @@ impl WasmExtractor {
         }
     }
 
-    async fn ask(&self, organization: OrganizationId, question: Question) -> Reading<Answer> {
+    async fn ask(&self, budget: ReadingBudget, question: Question) -> Reading<Answer> {
+        let organization = budget.organization;
         let refused = |error| Reading { result: Err(error), fuel: 0 };
         let have = question.bytes();
         if have > self.bounds.input_bytes {
@@ -150,7 +152,7 @@ impl WasmExtractor {
             Ok(slot) => slot,
             Err(error) => return refused(error),
         };
-        let run = run(Arc::clone(&self.sandbox), pre, organization, question, self.bounds, slot);
+        let run = run(Arc::clone(&self.sandbox), pre, budget, question, self.bounds, slot);
         let ended = || refused(busy("the host is shutting down; try again"));
         self.sandbox.executor.spawn(organization, run).await.unwrap_or_else(ended)
     }
@@ -160,14 +162,21 @@ impl WasmExtractor {
 async fn run(
     sandbox: Arc<WasmSandbox>,
     pre: ExtractorPre<Guest>,
-    organization: OrganizationId,
+    budget: ReadingBudget,
     question: Question,
     bounds: ExtractBounds,
     slot: Slot,
 ) -> Reading<Answer> {
     let started = Instant::now();
     let deadline = started + bounds.deadline;
-    let guest = Guest::new(Arc::clone(&sandbox.shared), organization, bounds.allowance(), deadline, None);
+    let ReadingBudget { organization, fuel } = budget;
+    let mut allowance = bounds.allowance();
+    let reserve = fuel.map(|whole| {
+        allowance.fuel = whole.granted().min(bounds.fuel);
+        Arc::new(FuelReserve::part(&whole, allowance.fuel, bounds.fuel))
+    });
+    let guest = Guest::new(Arc::clone(&sandbox.shared), organization, allowance, deadline, None);
+    let guest = guest.with_reserve(reserve);
     let mut store = match store(&sandbox.engine, guest) {
         Ok(store) => store,
         Err(error) => return Reading { result: Err(internal(&format!("{error:#}"))), fuel: 0 },
@@ -315,8 +324,8 @@ fn answered<T>(reading: Reading<Answer>, read: impl FnOnce(Answer) -> Option<Res
 
 #[async_trait]
 impl Extractor for WasmExtractor {
-    async fn extract(&self, organization: OrganizationId, document: Document) -> Reading<Extracted> {
-        let reading = self.ask(organization, Question::Extract(document)).await;
+    async fn extract(&self, budget: ReadingBudget, document: Document) -> Reading<Extracted> {
+        let reading = self.ask(budget, Question::Extract(document)).await;
         answered(reading, |answer| match answer {
             Answer::Extracted(Ok(extracted)) => Some(self.bounds.extracted(extracted)),
             Answer::Extracted(Err(error)) => Some(Err(failure(error))),
@@ -324,8 +333,8 @@ impl Extractor for WasmExtractor {
         })
     }
 
-    async fn sitemap(&self, organization: OrganizationId, document: Document) -> Reading<Vec<SitemapEntry>> {
-        let reading = self.ask(organization, Question::Sitemap(document)).await;
+    async fn sitemap(&self, budget: ReadingBudget, document: Document) -> Reading<Vec<SitemapEntry>> {
+        let reading = self.ask(budget, Question::Sitemap(document)).await;
         let entry = |entry: wit::SitemapEntry| SitemapEntry {
             url: entry.url,
             modified: entry.modified,
@@ -338,8 +347,8 @@ impl Extractor for WasmExtractor {
         })
     }
 
-    async fn robots(&self, organization: OrganizationId, text: Bytes, agent: &str) -> Reading<Robots> {
-        let reading = self.ask(organization, Question::Robots(text, agent.to_owned())).await;
+    async fn robots(&self, budget: ReadingBudget, text: Bytes, agent: &str) -> Reading<Robots> {
+        let reading = self.ask(budget, Question::Robots(text, agent.to_owned())).await;
         answered(reading, |answer| match answer {
             Answer::Robots(wit::RobotsRules { rules, sitemaps, crawl_delay_s }) => {
                 let rule = |rule: wit::RobotsRule| RobotsRule { allow: rule.allow, path: rule.path };

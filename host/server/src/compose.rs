@@ -40,6 +40,7 @@ use resly_service::{
     crawls,
     keyring::Keyring,
     outbound::{CredentialSealer, EgressFactory, WrappedKeys},
+    places::Places,
     random::OsRandom,
     rates::Rates,
     sources::{self, OriginLocks},
@@ -47,7 +48,6 @@ use resly_service::{
 };
 use resly_vault::{Credentials, Vault};
 use secrecy::ExposeSecret;
-use tokio::sync::Semaphore;
 
 use crate::{
     config::{Config, OauthClients},
@@ -241,8 +241,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         catalogue,
         library,
         extractor,
-        source_reads: Arc::new(Semaphore::new(sources::READS_AT_ONCE)),
-        crawl_runs: Arc::new(Semaphore::new(crawls::CRAWLS_AT_ONCE)),
+        source_places: Places::new(sources::PLACES),
+        crawl_places: Places::new(crawls::PLACES),
         origins: OriginLocks::default(),
         sandbox,
     });

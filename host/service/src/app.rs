@@ -23,11 +23,10 @@ use resly_sandbox::{ComponentError, WasmSandbox};
 use resly_search::Library;
 use resly_store::Store;
 use resly_vault::{VaultError, Wrapping};
-use tokio::sync::Semaphore;
 
 use crate::{
-    accounts::Accounts, catalogue::ConnectorCatalog, keyring::Keyring, outbound::CredentialSealer, rates::Rates,
-    sources::OriginLocks, webhooks::WebhookDispatcher,
+    accounts::Accounts, catalogue::ConnectorCatalog, keyring::Keyring, outbound::CredentialSealer, places::Places,
+    rates::Rates, sources::OriginLocks, webhooks::WebhookDispatcher,
 };
 
 /// The address under which people reach this host is not known yet.
@@ -47,10 +46,10 @@ pub struct App {
     pub library: Library,
     /// Reads documents in the sandbox.
     pub extractor: Arc<dyn Extractor>,
-    /// A permit for each source that this host may read at the same time.
-    pub source_reads: Arc<Semaphore>,
-    /// A permit for each crawl that this host may run at the same time.
-    pub crawl_runs: Arc<Semaphore>,
+    /// The places of sources that this host reads.
+    pub source_places: Places,
+    /// The places of crawls that this host runs.
+    pub crawl_places: Places,
     /// Lets one request at a time go to a site whose pages are read.
     pub origins: OriginLocks,
     pub sandbox: Arc<WasmSandbox>,

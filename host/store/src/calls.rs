@@ -1,4 +1,5 @@
-//! Connector calls. A call is counted and reserves fuel when it begins; it is settled and logged when it ends.
+//! Connector calls. A call is counted and reserves fuel when it begins; it is settled and logged when it ends. The reading of a
+//! document reserves and settles fuel alike (`knowledge/fuel.rs`).
 //!
 //! A reservation ends in one of two ways:
 //! - Its call ends. The fuel that was burnt is counted, the rest is free again, and the row is deleted.
@@ -10,7 +11,7 @@
 
 use resly_core::{
     connector::{
-        call::{BeginCallError, CallRecord, FuelGrant},
+        call::{BeginCallError, FuelGrant},
         connection::Environment,
     },
     id::{CallId, OrganizationId},
@@ -81,23 +82,45 @@ pub(crate) async fn begin(db: &mut Conn<'_>, call: &NewCall) -> Result<FuelGrant
     let counted = usage::count(db, organization, Meter::ConnectorCalls, 1, now).await;
     counted.map_err(limit_only)?;
 
+    let reservation = NewReservation { id: call.id, reading: false, lease_until: call.lease_until };
+    reserve(db, &reservation, organization, call.fuel, now).await
+}
+
+/// What fuel is reserved for.
+pub(crate) struct NewReservation {
+    pub id: CallId,
+    /// It is the reading of a document, which is no call.
+    pub reading: bool,
+    pub lease_until: Timestamp,
+}
+
+/// Reserves fuel, as much as is asked for or left.
+pub(crate) async fn reserve(
+    db: &mut Conn<'_>,
+    of: &NewReservation,
+    organization: OrganizationId,
+    fuel: u64,
+    now: Timestamp,
+) -> Result<FuelGrant, OperationError<BeginCallError>> {
     let period = Time(Period::containing(now).start);
-    let fuel = Count(call.fuel.min(MOST_FUEL));
+    let fuel = Count(fuel.min(MOST_FUEL));
     let granted = row!(db, (Count, Option<Count>), RESERVE, row_id(now), Id(organization.0), period, fuel, Time(now))?;
     let Some((granted, limit)) = granted else {
         return Err(no_fuel(db, organization, now).await?);
     };
     execute!(
         db,
-        "INSERT INTO call_reservations (id, organization_id, period_start, fuel, released, lease_until, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        Id(call.id.0),
+        "INSERT INTO call_reservations
+             (id, organization_id, period_start, fuel, released, lease_until, created_at, reading)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        Id(of.id.0),
         Id(organization.0),
         period,
         granted,
         false,
-        Time(call.lease_until),
-        Time(now)
+        Time(of.lease_until),
+        Time(now),
+        of.reading
     )?;
     Ok(FuelGrant { fuel: granted.0, limited: limit.is_some() })
 }
@@ -218,20 +241,36 @@ async fn end(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<Ended>, sqlx:
             return Ok(None);
         }
     }
+    let environment = record.environment.name();
+    let burnt = Burnt { organization: record.organization, environment, fuel: record.cost.fuel, at: record.created_at };
+    let (period, open) = settle_fuel(db, record.id, &burnt).await?;
+    Ok(Some(Ended { period, environment, open, log_bytes }))
+}
+
+/// Fuel that was burnt.
+pub(crate) struct Burnt {
+    pub organization: OrganizationId,
+    pub environment: &'static str,
+    pub fuel: u64,
+    pub at: Timestamp,
+}
+
+/// Counts the fuel that was burnt and frees the reservation. Returns the month that it counts for, and whether the
+/// reservation was still open.
+pub(crate) async fn settle_fuel(db: &mut Conn<'_>, id: CallId, burnt: &Burnt) -> Result<(Time, bool), sqlx::Error> {
     let reservation = row!(
         db,
         Reservation,
         "DELETE FROM call_reservations WHERE id = $1 AND organization_id = $2 RETURNING period_start, fuel, released",
-        Id(record.id.0),
-        Id(record.organization.0)
+        Id(id.0),
+        Id(burnt.organization.0)
     )?;
     let period = reservation
         .as_ref()
-        .map_or_else(|| Time(Period::containing(record.created_at).start), |reservation| reservation.period_start);
+        .map_or_else(|| Time(Period::containing(burnt.at).start), |reservation| reservation.period_start);
     let open = reservation.filter(|reservation| !reservation.released);
-    let environment = record.environment.name();
-    burn(db, record, environment, open.as_ref().map_or(Count(0), |open| open.fuel), period).await?;
-    Ok(Some(Ended { period, environment, open: open.is_some(), log_bytes }))
+    burn(db, burnt, open.as_ref().map_or(Count(0), |open| open.fuel), period).await?;
+    Ok((period, open.is_some()))
 }
 
 /// Writes the log row and settles the reservation. Returns the size of the day's log, when a row was written.
@@ -273,26 +312,19 @@ pub(crate) async fn refund_call(db: &mut Conn<'_>, kept: &LogDetail) -> Result<O
     .map(|_| log_bytes)
 }
 
-/// Counts the fuel that was burnt and frees the reservation.
-async fn burn(
-    db: &mut Conn<'_>,
-    record: &CallRecord,
-    environment: &str,
-    reserved: Count,
-    period: Time,
-) -> Result<(), sqlx::Error> {
+async fn burn(db: &mut Conn<'_>, burnt: &Burnt, reserved: Count, period: Time) -> Result<(), sqlx::Error> {
     execute!(
         db,
         "INSERT INTO usage (id, organization_id, period_start, meter, environment, used, created_at, updated_at)
          VALUES ($1, $2, $3, 'fuel', $4, $5, $6, $6)
          ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
          SET used = usage.used + excluded.used, reserved = usage.reserved - $7, updated_at = excluded.updated_at",
-        row_id(record.created_at),
-        Id(record.organization.0),
+        row_id(burnt.at),
+        Id(burnt.organization.0),
         period,
-        environment,
-        Count(record.cost.fuel),
-        Time(record.created_at),
+        burnt.environment,
+        Count(burnt.fuel),
+        Time(burnt.at),
         reserved
     )
     .map(drop)

@@ -2,6 +2,7 @@
 //! due, `crawls/steps.rs` how a run goes on.
 
 mod due;
+mod links;
 mod pages;
 mod steps;
 
@@ -14,9 +15,10 @@ use resly_core::{
 };
 
 pub use self::{
-    due::DueCrawl,
+    due::{DueCrawl, StepError},
+    links::SITEMAPS_MOST,
     pages::{FoundLink, FoundPage, KnownPage, PageKind},
-    steps::{CrawlBegin, CrawlStep, PageResult, PageSource, StepError},
+    steps::{CrawlBegin, CrawlStep, PageResult, PageSource},
 };
 use crate::{
     Store,
@@ -103,8 +105,8 @@ macro_rules! crawls {
     };
 }
 
-/// Adds a crawl, or changes the settings of the one with the same URL. Either runs now. Returns its id, and whether it is
-/// new.
+/// Adds a crawl, or changes the settings of the one with the same URL. Either runs now; one that is running runs again
+/// afterwards, and keeps the wait that its site asked for. Returns its id, and whether it is new.
 async fn put(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -116,7 +118,8 @@ async fn put(
     let known = row!(
         db,
         (Id,),
-        "UPDATE crawls SET settings = $3, due_at = $4, failure = NULL,
+        "UPDATE crawls SET settings = $3, failure = NULL, again = (status = 'running'),
+             due_at = CASE WHEN status = 'running' THEN due_at ELSE $4 END,
              status = CASE WHEN status = 'running' THEN status ELSE 'queued' END
          WHERE organization_id = $1 AND url = $2 RETURNING id",
         Id(organization.0),
@@ -213,7 +216,7 @@ impl Store {
         found.into_iter().map(page).collect::<Result<_, _>>().map_err(failed(doing))
     }
 
-    /// Has a crawl run now. One that is running goes on. False when the organization has no such crawl.
+    /// Has a crawl run now. One that is running goes on as it would, after the wait that its site asked for. False when the organization has no such crawl.
     #[boxed]
     pub async fn run_crawl(
         &self,
@@ -225,7 +228,8 @@ impl Store {
             Box::pin(async move {
                 let found = execute!(
                     db,
-                    "UPDATE crawls SET due_at = $3, status = CASE WHEN status = 'running' THEN status ELSE 'queued' END
+                    "UPDATE crawls SET due_at = CASE WHEN status = 'running' THEN due_at ELSE $3 END,
+                         status = CASE WHEN status = 'running' THEN status ELSE 'queued' END
                      WHERE id = $1 AND organization_id = $2",
                     Id(id.0),
                     Id(organization.0),
@@ -237,20 +241,37 @@ impl Store {
         .await
     }
 
-    /// Deletes a crawl with its pages. False when the organization has no such crawl.
+    /// Deletes a crawl with its pages, and then its sources, some at a time, so that nobody waits long for the database. False
+    /// when the organization has no such crawl.
     #[boxed]
     pub async fn delete_crawl(&self, organization: OrganizationId, id: CrawlId) -> Result<bool, StoreError> {
-        self.write("delete a crawl", move |mut db| {
+        let there = self
+            .write("delete a crawl", move |mut db| {
+                Box::pin(async move {
+                    let sql = "DELETE FROM crawls WHERE id = $1 AND organization_id = $2";
+                    Ok(execute!(db, sql, Id(id.0), Id(organization.0))? > 0)
+                })
+            })
+            .await?;
+        while there && self.delete_some_of_crawl(organization, id).await? {}
+        Ok(there)
+    }
+
+    /// Deletes some sources of a crawl. False when none is left.
+    async fn delete_some_of_crawl(&self, organization: OrganizationId, id: CrawlId) -> Result<bool, StoreError> {
+        self.write("delete the sources of a crawl", move |mut db| {
             Box::pin(async move {
-                let sql = "DELETE FROM crawls WHERE id = $1 AND organization_id = $2";
-                if execute!(db, sql, Id(id.0), Id(organization.0))? == 0 {
-                    return Ok(false);
-                }
-                let sql = "DELETE FROM knowledge_sources WHERE crawl_id = $1 AND organization_id = $2";
-                if execute!(db, sql, Id(id.0), Id(organization.0))? > 0 {
+                let deleted = execute!(
+                    db,
+                    "DELETE FROM knowledge_sources WHERE id IN (
+                         SELECT id FROM knowledge_sources WHERE crawl_id = $1 AND organization_id = $2 LIMIT 16)",
+                    Id(id.0),
+                    Id(organization.0)
+                )?;
+                if deleted > 0 {
                     bump(&mut db, organization).await?;
                 }
-                Ok(true)
+                Ok(deleted > 0)
             })
         })
         .await

@@ -37,7 +37,7 @@
 //! | `connection_health`, `alerts` | how each connection is and when to look again; what an admin has to hear of |
 //! | `webhooks`, `webhook_deliveries` | where an organization is told of alerts; what is to be told, and what became of it |
 //! | `stored_bytes` | what connectors made the host keep, by day; of it, what the log took and what it left out |
-//! | `call_reservations` | calls that are counted and not yet settled |
+//! | `call_reservations` | calls that are counted and not yet settled; fuel that is reserved for reading documents |
 //! | `vault_keys`, `host_secrets` | what the master key wraps: each organization's key; the host's own secrets, by name |
 
 mod accounts;
@@ -52,6 +52,7 @@ mod connections;
 mod conversations;
 mod crawls;
 mod database_roles;
+mod due;
 mod error;
 mod flows;
 mod health;
@@ -100,14 +101,14 @@ pub use self::{
     conversations::{ConversationRecord, ConversationSummary},
     crawls::{
         AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FoundLink, FoundPage, KnownPage, PageKind,
-        PageResult, PageSource, StepError,
+        PageResult, PageSource, SITEMAPS_MOST, StepError,
     },
     database_roles::{DatabaseRoleError, DatabaseRoleName, NewDatabaseRole},
     flows::OauthFlow,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
-        ChangedBy, DueSource, EnqueueError, Enqueued, FinishedRead, NewDocument, PageVersion, ReadResult, SourceChange,
-        SourceQuery, StoredDocument, StoredSource, WaitingLimits,
+        BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument, PageVersion,
+        ReadResult, SourceChange, SourceQuery, StoredDocument, StoredSource, WaitingLimits,
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},

@@ -125,17 +125,18 @@ struct DeadCall {
     organization_id: Id,
     period_start: Time,
     fuel: Count,
+    reading: bool,
 }
 
 async fn release(db: &mut Conn<'_>, leases_until: Timestamp, now: Timestamp) -> Result<u64, sqlx::Error> {
     let sql = db.pick(
         "UPDATE call_reservations SET released = $3
          WHERE id IN (SELECT id FROM call_reservations WHERE NOT released AND lease_until <= $1 LIMIT $2)
-         RETURNING id, organization_id, period_start, fuel",
+         RETURNING id, organization_id, period_start, fuel, reading",
         "UPDATE call_reservations SET released = $3
          WHERE id IN (SELECT id FROM call_reservations WHERE NOT released AND lease_until <= $1 LIMIT $2
                       FOR UPDATE SKIP LOCKED)
-         RETURNING id, organization_id, period_start, fuel",
+         RETURNING id, organization_id, period_start, fuel, reading",
     );
     let mut dead = rows!(db, DeadCall, sql, Time(leases_until), BATCH, true)?;
     // All hosts lock the organizations' counts in the same order, so that they can't deadlock.
@@ -149,6 +150,9 @@ async fn release(db: &mut Conn<'_>, leases_until: Timestamp, now: Timestamp) -> 
             call.period_start,
             call.fuel
         )?;
+        if call.reading {
+            continue;
+        }
         let (organization, subject) = (OrganizationId(call.organization_id.0), Some(call.id.0));
         let (kind, meter) = (Kind::ConnectorCall, Meter::ConnectorCalls);
         billing::enter(db, organization, kind, meter, 1, subject, call.period_start, now).await?;

@@ -25,6 +25,7 @@ mod environments;
 mod fuel;
 mod health;
 mod histories;
+mod hostile_sites;
 mod injections;
 mod keys;
 mod knowledge_import;

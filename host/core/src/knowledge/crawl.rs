@@ -1,21 +1,16 @@
 //! A crawl: a site whose pages are sources, or a list of a connector whose items are. Its bounds, its state, and a site's
-//! rules for crawlers (RFC 9309).
+//! rules for crawlers.
+
+mod rules;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::document::Robots;
+pub use self::rules::CrawlRules;
 use crate::{
     id::{ConnectionId, CrawlId},
     time::Timestamp,
 };
-
-/// The longest wait between two requests that a site's rules can ask for, in seconds.
-const MOST_DELAY_S: u32 = 10;
-/// Rules of a site that are kept.
-const MOST_RULES: usize = 1000;
-/// Bytes of a rule.
-const LONGEST_RULE: usize = 2048;
 
 /// What a crawl may read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,95 +136,9 @@ pub struct OmittedPage {
     pub reason: String,
 }
 
-/// A site's rules for this host's crawler, within bounds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CrawlRules {
-    rules: Vec<CrawlRule>,
-    pub delay_s: u32,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct CrawlRule {
-    allow: bool,
-    path: String,
-}
-
-impl From<Robots> for CrawlRules {
-    fn from(robots: Robots) -> Self {
-        let fits = robots.rules.into_iter().filter(|rule| rule.path.len() <= LONGEST_RULE && !rule.path.is_empty());
-        let rules = fits.map(|rule| CrawlRule { allow: rule.allow, path: rule.path }).take(MOST_RULES).collect();
-        Self { rules, delay_s: robots.crawl_delay_s.unwrap_or(0).min(MOST_DELAY_S) }
-    }
-}
-
-impl CrawlRules {
-    /// Whether the rules allow a path, with its query. The longest rule that fits decides, of equal ones the one that allows
-    /// (RFC 9309, section 2.2.2).
-    pub fn allow(&self, path: &str) -> bool {
-        let fitting = self.rules.iter().filter(|rule| fits(&rule.path, path));
-        fitting.max_by_key(|rule| (rule.path.len(), rule.allow)).is_none_or(|rule| rule.allow)
-    }
-}
-
-/// Whether a rule's path is a path's beginning. `*` stands for any characters, `$` at the end for the end.
-fn fits(rule: &str, path: &str) -> bool {
-    let (rule, to_end) = match rule.strip_suffix('$') {
-        Some(rule) => (rule, true),
-        None => (rule, false),
-    };
-    let mut parts = rule.split('*');
-    let Some(mut rest) = path.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    for (at, part) in parts.iter().enumerate() {
-        // The last part before the end has to be at the end; each other one is taken where it comes first.
-        if to_end && at + 1 == parts.len() {
-            return rest.ends_with(part);
-        }
-        match rest.find(part) {
-            Some(found) => rest = &rest[found + part.len()..],
-            None => return false,
-        }
-    }
-    !to_end || rest.is_empty()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::knowledge::document::RobotsRule;
-
-    #[test]
-    fn the_longest_rule_that_fits_decides() {
-        let rule = |allow, path: &str| RobotsRule { allow, path: path.to_owned() };
-        let rules = vec![
-            rule(false, "/private"),
-            rule(true, "/private/help"),
-            rule(false, "/*.pdf$"),
-            rule(false, "/a*/b"),
-            rule(false, "/same"),
-            rule(true, "/same"),
-            rule(false, "/exact$"),
-            rule(false, ""),
-        ];
-        let rules: CrawlRules = Robots { rules, crawl_delay_s: Some(99), ..Robots::default() }.into();
-        for (path, allowed) in [
-            ("/", true),
-            ("/private", false),
-            ("/privateer", false),
-            ("/private/help/a", true),
-            ("/x/y.pdf", false),
-            ("/x.pdf?page=1", true),
-            ("/x.pdf.pdf", false),
-            ("/a/1/b/2", false),
-            ("/a/1/c", true),
-            ("/same", true),
-            ("/exact", false),
-            ("/exactly", true),
-        ] {
-            assert_eq!(rules.allow(path), allowed, "{path}");
-        }
-        assert_eq!((rules.delay_s, CrawlRules::default().allow("/x")), (10, true));
-    }
 
     #[test]
     fn prefixes_choose_pages() {

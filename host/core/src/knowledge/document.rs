@@ -1,9 +1,11 @@
 //! The port that reads foreign documents: bytes come in, Markdown comes out. Its parsers run only inside the sandbox.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::id::OrganizationId;
+use crate::{connector::fuel::FuelReserve, id::OrganizationId};
 
 /// A document as it was uploaded or fetched.
 #[derive(Clone, Debug)]
@@ -92,12 +94,27 @@ pub enum ExtractErrorKind {
     Internal,
 }
 
+/// Who a document is read for, and the fuel that this may burn.
+#[derive(Clone)]
+pub struct ReadingBudget {
+    pub organization: OrganizationId,
+    /// What is set aside for the reading, where the organization's fuel is limited. The reader's own bound holds as well.
+    pub fuel: Option<Arc<FuelReserve>>,
+}
+
+impl From<OrganizationId> for ReadingBudget {
+    /// As much fuel as one document may burn.
+    fn from(organization: OrganizationId) -> Self {
+        Self { organization, fuel: None }
+    }
+}
+
 /// Reads documents. Each call is one instance of the bundled guest `extract`, under fuel, memory and a deadline.
 #[async_trait]
 pub trait Extractor: Send + Sync + 'static {
-    async fn extract(&self, organization: OrganizationId, document: Document) -> Reading<Extracted>;
+    async fn extract(&self, budget: ReadingBudget, document: Document) -> Reading<Extracted>;
     /// The entries of a sitemap (sitemaps.org: XML, text, RSS or Atom; plain or gzipped).
-    async fn sitemap(&self, organization: OrganizationId, document: Document) -> Reading<Vec<SitemapEntry>>;
+    async fn sitemap(&self, budget: ReadingBudget, document: Document) -> Reading<Vec<SitemapEntry>>;
     /// The rules for `agent`, or those for every crawler.
-    async fn robots(&self, organization: OrganizationId, text: Bytes, agent: &str) -> Reading<Robots>;
+    async fn robots(&self, budget: ReadingBudget, text: Bytes, agent: &str) -> Reading<Robots>;
 }

@@ -9,11 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::{
-    id::OrganizationId,
-    knowledge::document::{
-        Document, ExtractError, ExtractErrorKind, Extracted, Extractor, Reading, Robots, RobotsRule, SitemapEntry,
-    },
+use crate::knowledge::document::{
+    Document, ExtractError, ExtractErrorKind, Extracted, Extractor, Reading, ReadingBudget, Robots, RobotsRule,
+    SitemapEntry,
 };
 
 /// Reads lines. `title: …`, `link: …`, `canonical: …`, `note: …`, `noindex` and `nofollow` are what they say,
@@ -38,10 +36,20 @@ impl Default for ScriptedExtractor {
 }
 
 impl ScriptedExtractor {
-    async fn burn<T>(&self, result: Result<T, ExtractError>) -> Reading<T> {
+    async fn burn<T>(&self, budget: ReadingBudget, result: Result<T, ExtractError>) -> Reading<T> {
         // A closed gate lets everything pass.
         drop(self.gate.acquire().await);
-        Reading { result, fuel: self.fuel.load(Ordering::SeqCst) }
+        let fuel = self.fuel.load(Ordering::SeqCst);
+        let Some(reserve) = budget.fuel else { return Reading { result, fuel } };
+        while reserve.granted() < fuel && reserve.may_grow() {
+            reserve.grow().await;
+        }
+        let result = if reserve.granted() < fuel {
+            Err(error(ExtractErrorKind::TooLarge, "it takes more fuel than it may burn"))
+        } else {
+            result
+        };
+        Reading { result, fuel: fuel.min(reserve.granted()) }
     }
 
     /// The names of the documents that were read since the last call.
@@ -94,22 +102,22 @@ fn extracted(document: &Document) -> Result<Extracted, ExtractError> {
 
 #[async_trait]
 impl Extractor for ScriptedExtractor {
-    async fn extract(&self, _: OrganizationId, document: Document) -> Reading<Extracted> {
+    async fn extract(&self, budget: ReadingBudget, document: Document) -> Reading<Extracted> {
         let name = document.name.clone().unwrap_or_default();
         self.read.lock().unwrap_or_else(PoisonError::into_inner).push(name);
-        self.burn(extracted(&document)).await
+        self.burn(budget, extracted(&document)).await
     }
 
-    async fn sitemap(&self, _: OrganizationId, document: Document) -> Reading<Vec<SitemapEntry>> {
+    async fn sitemap(&self, budget: ReadingBudget, document: Document) -> Reading<Vec<SitemapEntry>> {
         let entry = |line: &str| match line.strip_prefix("sitemap ") {
             Some(url) => SitemapEntry { url: url.to_owned(), modified: None, is_sitemap: true },
             None => SitemapEntry { url: line.to_owned(), modified: None, is_sitemap: false },
         };
         let entries = text(&document.bytes).lines().filter(|line| !line.is_empty()).map(entry).collect();
-        self.burn(Ok(entries)).await
+        self.burn(budget, Ok(entries)).await
     }
 
-    async fn robots(&self, _: OrganizationId, rules: Bytes, _: &str) -> Reading<Robots> {
+    async fn robots(&self, budget: ReadingBudget, rules: Bytes, _: &str) -> Reading<Robots> {
         let mut robots = Robots::default();
         for line in text(&rules).lines() {
             let Some((name, value)) = line.split_once(':') else { continue };
@@ -121,6 +129,6 @@ impl Extractor for ScriptedExtractor {
                 _ => {}
             }
         }
-        self.burn(Ok(robots)).await
+        self.burn(budget, Ok(robots)).await
     }
 }

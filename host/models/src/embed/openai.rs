@@ -1,6 +1,7 @@
 //! An embedder behind `/v1/embeddings` (OpenAI's API reference, "Create embeddings"), as most model servers have it.
 
 use std::{
+    fmt,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -12,7 +13,10 @@ use resly_core::{
     knowledge::{EmbedAs, Embedder},
 };
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, SeqAccess, Visitor},
+};
 
 use super::normalise;
 use crate::{
@@ -20,8 +24,15 @@ use crate::{
     upstream::{Authentication, ConfigError, Upstream, is_passing, reason},
 };
 
-/// The largest answer to one batch.
-const LARGEST: usize = 64 << 20;
+/// The most dimensions of a vector.
+const MOST_DIMENSIONS: usize = 8192;
+/// Bytes of an answer for each number that it has to hold, and for all else in it.
+const NUMBER: usize = 48;
+const REST: usize = 256 << 10;
+/// An answer beyond so many bytes is parsed on a thread that may block.
+const LARGE: usize = 256 << 10;
+/// What is told of an answer that can't be read.
+const START: usize = 2000;
 /// The longest `Retry-After` that is waited for.
 const LONGEST_RETRY: Duration = Duration::from_secs(3);
 
@@ -80,7 +91,34 @@ struct Answer {
 #[derive(Deserialize)]
 struct Embedding {
     index: Option<usize>,
+    #[serde(deserialize_with = "vector")]
     embedding: Vec<f32>,
+}
+
+/// Reads a vector of no more dimensions than there may be.
+fn vector<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
+    struct Numbers;
+
+    impl<'de> Visitor<'de> for Numbers {
+        type Value = Vec<f32>;
+
+        fn expecting(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(text, "at most {MOST_DIMENSIONS} numbers")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Vec<f32>, A::Error> {
+            let mut vector = Vec::new();
+            while let Some(number) = numbers.next_element()? {
+                if vector.len() == MOST_DIMENSIONS {
+                    return Err(A::Error::invalid_length(MOST_DIMENSIONS + 1, &self));
+                }
+                vector.push(number);
+            }
+            Ok(vector)
+        }
+    }
+
+    deserializer.deserialize_seq(Numbers)
 }
 
 struct Failed {
@@ -104,23 +142,37 @@ impl OpenAiEmbedder {
     async fn batch(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
         let body = serde_json::to_vec(&Body { model: &self.config.model, input: texts })
             .map_err(|error| self.invalid(error.to_string()))?;
-        let answer = match self.ask(body.clone()).await {
+        let most = self.largest(texts.len());
+        let answer = match self.ask(body.clone(), most).await {
             Ok(answer) => answer,
             Err(Failed { retry_in: Some(wait), error }) => {
                 tracing::debug!(%error, "asking the embedder again");
                 tokio::time::sleep(wait).await;
-                self.ask(body).await.map_err(|failed| failed.error)?
+                self.ask(body, most).await.map_err(|failed| failed.error)?
             }
             Err(failed) => return Err(failed.error),
         };
-        let answer: Answer = serde_json::from_slice(without_bom(&answer)).map_err(|error| {
-            self.invalid(self.upstream.sanitize(&format!("{error} in {}", String::from_utf8_lossy(&answer))))
-        })?;
+        let (answer, start) = if answer.len() > LARGE {
+            let parsed = tokio::task::spawn_blocking(move || parse(&answer)).await;
+            parsed.map_err(|error| self.invalid(error.to_string()))?
+        } else {
+            parse(&answer)
+        };
+        let answer = answer.map_err(|error| self.invalid(self.upstream.sanitize(&format!("{error} in {start}"))))?;
         self.in_order(answer, texts.len())
     }
 
-    async fn ask(&self, body: Vec<u8>) -> Result<Vec<u8>, Failed> {
-        match tokio::time::timeout(self.config.timeout, self.ask_without_timeout(body)).await {
+    /// The most bytes of an answer with so many vectors.
+    fn largest(&self, texts: usize) -> usize {
+        let dimensions = match self.dimensions.load(Ordering::Relaxed) {
+            0 => MOST_DIMENSIONS,
+            known => known,
+        };
+        REST + texts * dimensions * NUMBER
+    }
+
+    async fn ask(&self, body: Vec<u8>, most: usize) -> Result<Vec<u8>, Failed> {
+        match tokio::time::timeout(self.config.timeout, self.ask_without_timeout(body, most)).await {
             Ok(answer) => answer,
             Err(_) => {
                 let detail = format!("no whole answer within {} ms", self.config.timeout.as_millis());
@@ -129,7 +181,7 @@ impl OpenAiEmbedder {
         }
     }
 
-    async fn ask_without_timeout(&self, body: Vec<u8>) -> Result<Vec<u8>, Failed> {
+    async fn ask_without_timeout(&self, body: Vec<u8>, most: usize) -> Result<Vec<u8>, Failed> {
         let unavailable = |error| {
             let error = self.unavailable(self.upstream.explain(error));
             Failed { error, retry_in: Some(self.config.retry) }
@@ -148,8 +200,9 @@ impl OpenAiEmbedder {
         }
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
-            if answer.len() + chunk.len() > LARGEST {
-                let error = self.invalid(format!("the answer is larger than {LARGEST} bytes"));
+            if answer.len() + chunk.len() > most {
+                let error = self
+                    .invalid(format!("the answer is larger than the {most} bytes that the vectors asked for may take"));
                 return Err(Failed { error, retry_in: None });
             }
             answer.extend_from_slice(&chunk);
@@ -193,6 +246,12 @@ impl OpenAiEmbedder {
     fn invalid(&self, detail: String) -> EmbedError {
         EmbedError::Invalid { at: self.upstream.at.clone(), detail }
     }
+}
+
+/// The answer, and how it starts.
+fn parse(answer: &[u8]) -> (Result<Answer, serde_json::Error>, String) {
+    let start = String::from_utf8_lossy(&answer[..answer.len().min(START)]).into_owned();
+    (serde_json::from_slice(without_bom(answer)), start)
 }
 
 #[async_trait]
@@ -273,6 +332,42 @@ mod tests {
             let (embedder, _) = embedder(vec![vectors(data)], 8).await;
             let got = embedder.embed(&texts(&["a", "b"]), EmbedAs::Query).await;
             assert!(matches!(got, Err(EmbedError::Invalid { .. })), "{got:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hostile_answer_is_refused_within_its_bounds() {
+        let told = async |answer: String| {
+            let (embedder, _) = embedder(vec![(200, answer)], 8).await;
+            match embedder.embed(&texts(&["a"]), EmbedAs::Document).await {
+                Err(EmbedError::Invalid { detail, .. }) => detail,
+                other => panic!("{other:?}"),
+            }
+        };
+        let numbers = |number: &str, count: usize| {
+            let numbers = vec![number; count].join(",");
+            format!(r#"{{"data":[{{"index":0,"embedding":[{numbers}]}}]}}"#)
+        };
+        assert!(told(numbers("1", MOST_DIMENSIONS + 1)).await.contains("at most 8192 numbers"));
+        let bytes = REST + MOST_DIMENSIONS * NUMBER;
+        assert!(told(numbers("1", bytes)).await.contains(&format!("larger than the {bytes} bytes")));
+        for number in ["NaN", "Infinity", "1e39", "1e999", "null"] {
+            let detail = told(numbers(number, 2)).await;
+            assert!(detail.len() < 2 * START, "{number}: {detail}");
+        }
+        let (largest, _) = embedder(vec![(200, numbers("1", MOST_DIMENSIONS))], 8).await;
+        assert_eq!(largest.embed(&texts(&["a"]), EmbedAs::Document).await.unwrap()[0].len(), MOST_DIMENSIONS);
+
+        // What the first answer had bounds the next one.
+        let known = vec![(200, numbers("1", 2)), (200, numbers("1", REST)), (200, numbers("1", 3))];
+        let (embedder, _) = embedder(known, 8).await;
+        embedder.embed(&texts(&["a"]), EmbedAs::Document).await.unwrap();
+        for part in [format!("larger than the {} bytes", REST + 2 * NUMBER), "3 dimensions after one of 2".to_owned()] {
+            let refused = embedder.embed(&texts(&["a"]), EmbedAs::Document).await;
+            assert!(
+                matches!(&refused, Err(EmbedError::Invalid { detail, .. }) if detail.contains(&part)),
+                "{refused:?}"
+            );
         }
     }
 

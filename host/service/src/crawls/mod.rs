@@ -3,11 +3,15 @@
 //! nothing, and nothing is made twice.
 
 mod asked;
+mod begin;
 mod check;
+mod fetched;
 mod links;
 mod list;
 mod page;
 mod run;
+mod sitemap;
+mod step;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,10 +31,11 @@ pub use self::{
     check::{NewCrawl, NewList},
     run::{crawl_due, crawl_one},
 };
-use crate::{App, FieldError};
+use crate::{App, FieldError, places::PlaceLimits};
 
-/// Crawls that a host runs at the same time, besides the sources that it reads.
-pub const CRAWLS_AT_ONCE: usize = 2;
+/// Crawls that a host runs at the same time, besides the sources that it reads. Those that wait for a site are many more
+/// than those that parse and embed.
+pub const PLACES: PlaceLimits = PlaceLimits { in_progress: 16, of_one: 2, at_work: 3 };
 /// The lease on a crawl, which each step renews.
 const LEASE: Duration = Duration::from_secs(300);
 /// Pages that aren't sources which one answer tells.

@@ -32,12 +32,13 @@ pub(crate) use self::{
     fetch::{fetch, origin},
     page::check_refresh,
 };
-use crate::{App, FieldError};
+use crate::{App, FieldError, places::PlaceLimits};
 
 /// How much may wait to be read for each organization.
 pub const WAITING: WaitingLimits = WaitingLimits { sources: 1000, bytes: 256 << 20 };
-/// Sources that a host reads at the same time.
-pub const READS_AT_ONCE: usize = 4;
+/// Sources that a host reads at the same time. Those that wait for a server are many more than those that are parsed and
+/// embedded.
+pub const PLACES: PlaceLimits = PlaceLimits { in_progress: 24, of_one: 3, at_work: 4 };
 /// The lease on a source that is read.
 const LEASE: Duration = Duration::from_secs(60);
 /// From the first try to read a source to the last.

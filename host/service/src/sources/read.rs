@@ -3,13 +3,7 @@
 
 mod document;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use resly_core::{
     alert::wait_after,
@@ -25,11 +19,13 @@ use resly_core::{
 };
 use resly_search::{AddError, Library, NewText, Progress};
 use resly_store::{ChangedBy, DueSource, FinishedRead, PageVersion, ReadResult, SourceChange};
-use tokio::task::JoinSet;
 
 use self::document::{Got, current_document};
 use super::{DEADLINE, LEASE, check};
-use crate::App;
+use crate::{
+    App,
+    readings::{Reader, ReadingError},
+};
 
 /// Tries to read a source.
 const TRIES: u32 = 5;
@@ -37,8 +33,6 @@ const TRIES: u32 = 5;
 const TRY: Duration = Duration::from_secs(600);
 /// How often a lease is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(15);
-/// How often the queue is looked at while sources are being read.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a reading gave no new content.
 pub(super) enum Ended {
@@ -85,9 +79,21 @@ impl From<AddError> for Ended {
             AddError::Exists | AddError::Changed => Self::Superseded,
             AddError::Limit(limit) => Self::Limit(limit),
             AddError::Embed(error) => {
-                Self::passing(FailureKind::Embedder, format!("the embedder could not answer: {error}"))
+                tracing::warn!(%error, "a source could not be embedded; it is tried again");
+                Self::passing(FailureKind::Embedder, error.for_tenants())
             }
             AddError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<ReadingError> for Ended {
+    fn from(error: ReadingError) -> Self {
+        match error {
+            ReadingError::Extract(error) => error.into(),
+            ReadingError::Limit(limit) => Self::Limit(limit),
+            ReadingError::Reserved(reserved) => Self::passing(FailureKind::LimitReached, reserved.to_string()),
+            ReadingError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -111,43 +117,25 @@ impl From<ExtractError> for Ended {
 /// Reads the sources that are due, a few at a time. Organizations take turns. Returns how many were taken.
 #[boxed]
 pub async fn read_due(app: &Arc<App>) -> Result<usize, StoreError> {
-    let (mut running, mut taken) = (JoinSet::new(), 0);
-    loop {
-        while running.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&app.source_reads).acquire_owned().await else { return Ok(taken) };
+    let take = |besides| async move {
         let now = app.clock.now();
         let lease = LeaseId(app.random.uuid(now));
-        match app.store.take_due_source(lease, now, now.plus(LEASE), now.plus(DEADLINE)).await? {
-            Some(due) => {
-                taken += 1;
-                let app = Arc::clone(app);
-                running.spawn(async move {
-                    read(&app, due).await;
-                    drop(permit);
-                });
-            }
-            None => {
-                drop(permit);
-                // More may be added while these are read.
-                if running.is_empty() {
-                    return Ok(taken);
-                }
-                drop(tokio::time::timeout(LOOK_EVERY, running.join_next()).await);
-            }
-        }
-    }
+        let due = app.store.take_due_source(lease, besides, now, now.plus(LEASE), now.plus(DEADLINE)).await?;
+        Ok(due.map(|due| (due.organization, due)))
+    };
+    let run = |due| {
+        let app = Arc::clone(app);
+        async move { read(&app, due).await }
+    };
+    app.source_places.work_off(take, run).await
 }
 
 /// Reads one source, and stores how that ended.
 pub(super) async fn read(app: &Arc<App>, due: DueSource) {
     let (id, organization) = (due.id, due.organization);
-    let fuel = AtomicU64::new(0);
-    let ended = attempt(app, &due, &fuel).await;
-    let burnt = fuel.load(Ordering::Relaxed);
-    let settled = match ended {
+    let settled = match attempt(app, &due).await {
         Ok(()) => return,
-        Err(Ended::Store(error)) => Err(error),
-        Err(ended) => settle(app, due, ended, burnt).await,
+        Err(ended) => settle(app, due, ended).await,
     };
     if let Err(error) = settled {
         tracing::warn!(%organization, source = %id, %error, "a reading could not be stored; it is made again later");
@@ -155,13 +143,13 @@ pub(super) async fn read(app: &Arc<App>, due: DueSource) {
 }
 
 /// Makes a try within its time, and holds the lease meanwhile.
-async fn attempt(app: &Arc<App>, due: &DueSource, fuel: &AtomicU64) -> Result<(), Ended> {
+async fn attempt(app: &Arc<App>, due: &DueSource) -> Result<(), Ended> {
     if due.tries > TRIES || app.clock.now() > due.deadline_at {
         let message = "every try to read it ended with its host or took too long; send it again, or in smaller parts";
         return Err(Ended::failed(FailureKind::Interrupted, message));
     }
     let progress = Progress::default();
-    let reading = content(app, due, fuel, &progress);
+    let reading = content(app, due, &progress);
     tokio::pin!(reading);
     let over = tokio::time::sleep(TRY);
     tokio::pin!(over);
@@ -182,22 +170,15 @@ async fn attempt(app: &Arc<App>, due: &DueSource, fuel: &AtomicU64) -> Result<()
 }
 
 /// Gets the document, reads it in the sandbox, embeds what is new of it, and stores that.
-async fn content(app: &Arc<App>, due: &DueSource, fuel: &AtomicU64, progress: &Progress) -> Result<(), Ended> {
+async fn content(app: &Arc<App>, due: &DueSource, progress: &Progress) -> Result<(), Ended> {
     let organization = due.organization;
-    let left = app.store.fuel_left(organization, app.clock.now()).await?;
-    if let Some((0, reached)) = left {
-        return Err(Ended::Limit(reached));
-    }
+    let reader = Reader { organization, subject: due.id };
+    reader.require_fuel(app).await?;
     let Got { document, content_hash, version } = current_document(app, due).await?;
+    // A page that is slow to come stops nobody else's.
+    let _work = app.source_places.work().await;
     let name = document.name.clone();
-    let reading = app.extractor.extract(organization, document).await;
-    fuel.fetch_add(reading.fuel, Ordering::Relaxed);
-    if let Some((left, reached)) = left
-        && reading.fuel > left
-    {
-        return Err(Ended::Limit(reached));
-    }
-    let Extracted { title, text, noindex, note, .. } = reading.result?;
+    let Extracted { title, text, noindex, note, .. } = reader.extract(app, document).await?;
     if noindex && due.kind != SourceKind::File {
         return Err(document::not_indexable());
     }
@@ -214,14 +195,7 @@ async fn content(app: &Arc<App>, due: &DueSource, fuel: &AtomicU64, progress: &P
     let chunks = chunks?;
     let revision = app.library.revise(organization, due.revision, new, chunks, progress).await?;
     let now = app.clock.now();
-    let read = FinishedRead {
-        lease: due.lease,
-        fuel: fuel.load(Ordering::Relaxed),
-        content_hash,
-        note,
-        version,
-        next_at: next_at(due, now),
-    };
+    let read = FinishedRead { lease: due.lease, content_hash, note, version, next_at: next_at(due, now) };
     let change = SourceChange { organization, source: due.id, revision, content: ChangedBy::Read(read), now };
     app.store.revise_source(change).await.map_err(AddError::from)?;
     app.library.changed(organization).await;
@@ -229,7 +203,7 @@ async fn content(app: &Arc<App>, due: &DueSource, fuel: &AtomicU64, progress: &P
 }
 
 /// Stores how a reading ended that gave no new content.
-async fn settle(app: &Arc<App>, due: DueSource, ended: Ended, fuel: u64) -> Result<(), StoreError> {
+async fn settle(app: &Arc<App>, due: DueSource, ended: Ended) -> Result<(), StoreError> {
     let now = app.clock.now();
     let next_at = next_at(&due, now);
     let result = match ended {
@@ -258,14 +232,12 @@ async fn settle(app: &Arc<App>, due: DueSource, ended: Ended, fuel: u64) -> Resu
                 }
             }
         }
-        // Only its fuel is counted.
-        Ended::Superseded | Ended::Store(_) => {
-            return app.store.count_reading(due.organization, due.id, fuel, now).await;
-        }
+        Ended::Superseded => return Ok(()),
+        Ended::Store(error) => return Err(error),
     };
     let organization = due.organization;
     let forgets = matches!(result, ReadResult::Failed { forget: Some(_), .. });
-    app.store.settle_source(due, result, fuel, now).await?;
+    app.store.settle_source(due, result, now).await?;
     if forgets {
         app.library.changed(organization).await;
     }

@@ -94,19 +94,19 @@ pub async fn upload(app: &Arc<App>, organization: OrganizationId, file: NewFile)
 /// Stores a document. When the host has room it is read at once, and the answer waits for that for a short time.
 pub(super) async fn enqueue(app: &Arc<App>, mut new: NewDocument) -> Result<Taken, SourceError> {
     let organization = new.organization;
-    let permit = Arc::clone(&app.source_reads).try_acquire_owned().ok();
-    new.lease = permit.as_ref().map(|_| LeaseId(app.random.uuid(new.now)));
+    let place = app.source_places.try_enter(organization);
+    new.lease = place.as_ref().map(|_| LeaseId(app.random.uuid(new.now)));
     let (lease, deadline) = (new.lease, new.now.plus(DEADLINE));
     let embedder = app.library.embedder().to_owned();
     let taken = app.store.enqueue_source(new, WAITING, embedder, deadline).await?;
     let id = taken.id();
-    if let (Some(permit), Some(lease), Enqueued::New(_) | Enqueued::Replaced(_)) = (permit, lease, &taken)
+    if let (Some(place), Some(lease), Enqueued::New(_) | Enqueued::Replaced(_)) = (place, lease, &taken)
         && let Some(due) = app.store.leased_source(organization, id, lease).await?
     {
         let app = Arc::clone(app);
         let reading = tokio::spawn(async move {
             read::read(&app, due).await;
-            drop(permit);
+            drop(place);
         });
         // It goes on when it takes longer.
         drop(tokio::time::timeout(PATIENCE, reading).await);

@@ -4,12 +4,16 @@ use resly_core::{
     boxed,
     error::StoreError,
     id::{CrawlId, LeaseId, OrganizationId},
-    knowledge::crawl::{CrawlRules, CrawlSettings, CrawlStatus},
+    knowledge::{
+        AddSourceError,
+        crawl::{CrawlRules, CrawlSettings, CrawlStatus},
+    },
     time::Timestamp,
 };
 
 use crate::{
     Store,
+    due::{DueTable, next_due},
     sql::{Conn, execute, row},
     types::{Count, Id, Json, Text, Time, name_of},
 };
@@ -27,6 +31,24 @@ pub struct DueCrawl {
     pub rules: Option<CrawlRules>,
     pub bytes: u64,
     pub tries: u32,
+    /// Hosts that died, or lost their lease, before they stored another step.
+    pub deaths: u32,
+}
+
+/// Why a step wasn't stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The lease is over, or the crawl was deleted.
+    #[error("another host has the crawl now, or nobody")]
+    Lost,
+    #[error(transparent)]
+    Source(#[from] AddSourceError),
+}
+
+impl From<StoreError> for StepError {
+    fn from(error: StoreError) -> Self {
+        Self::Source(error.into())
+    }
 }
 
 #[derive(sqlx_macros::FromRow)]
@@ -39,28 +61,22 @@ struct DueRow {
     rules: Option<Json<CrawlRules>>,
     bytes: Count,
     tries: Count,
+    takes: Count,
 }
 
 async fn take(
     db: &mut Conn<'_>,
     lease: LeaseId,
+    besides: &[OrganizationId],
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<Option<DueCrawl>, sqlx::Error> {
-    let sql = db.pick(
-        "SELECT c.id FROM crawls c JOIN organizations o ON o.id = c.organization_id
-         WHERE c.due_at <= $1 AND (c.lease_until IS NULL OR c.lease_until <= $1)
-         ORDER BY o.sources_read_at NULLS FIRST, c.due_at, c.id LIMIT 1",
-        "SELECT c.id FROM crawls c JOIN organizations o ON o.id = c.organization_id
-         WHERE c.due_at <= $1 AND (c.lease_until IS NULL OR c.lease_until <= $1)
-         ORDER BY o.sources_read_at NULLS FIRST, c.due_at, c.id LIMIT 1 FOR UPDATE OF c SKIP LOCKED",
-    );
-    let Some((id,)) = row!(db, (Id,), sql, Time(now))? else { return Ok(None) };
+    let Some(id) = next_due(db, DueTable::Crawls, besides, now).await? else { return Ok(None) };
     // A crawl that isn't running begins its next run.
     execute!(
         db,
         "UPDATE crawls SET status = 'running', run = run + 1, started = $3, rules = NULL, bytes = 0, left_out = 0, tries = 0,
-             failure = NULL, started_at = $2, ended_at = NULL
+             takes = 0, again = $3, cut = $3, failure = NULL, started_at = $2, ended_at = NULL
          WHERE id = $1 AND status <> 'running'",
         id,
         Time(now),
@@ -69,15 +85,13 @@ async fn take(
     let taken = row!(
         db,
         DueRow,
-        "UPDATE crawls SET lease = $2, lease_until = $3 WHERE id = $1
-         RETURNING organization_id, url, settings, run, started, rules, bytes, tries",
+        "UPDATE crawls SET lease = $2, lease_until = $3, takes = takes + 1 WHERE id = $1
+         RETURNING organization_id, url, settings, run, started, rules, bytes, tries, takes",
         id,
         Id(lease.0),
         Time(lease_until)
     )?;
     let Some(row) = taken else { return Ok(None) };
-    let sql = "UPDATE organizations SET sources_read_at = $2 WHERE id = $1";
-    execute!(db, sql, row.organization_id, Time(now))?;
     Ok(Some(DueCrawl {
         id: CrawlId(id.0),
         organization: OrganizationId(row.organization_id.0),
@@ -88,30 +102,33 @@ async fn take(
         rules: row.rules.map(|rules| rules.0).filter(|_| row.started),
         bytes: row.bytes.0,
         tries: u32::try_from(row.tries.0).unwrap_or(u32::MAX),
+        deaths: u32::try_from(row.takes.0.saturating_sub(1)).unwrap_or(u32::MAX),
     }))
 }
 
 impl Store {
-    /// Takes a crawl that is due. Other hosts leave it alone until `lease_until`.
+    /// Takes a crawl that is due, of no organization in `besides`. Other hosts leave it alone until `lease_until`.
     #[boxed]
     pub async fn take_due_crawl(
         &self,
         lease: LeaseId,
+        besides: Vec<OrganizationId>,
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Option<DueCrawl>, StoreError> {
         self.write("take a crawl", move |mut db| {
-            Box::pin(async move { Ok(take(&mut db, lease, now, lease_until).await?) })
+            Box::pin(async move { Ok(take(&mut db, lease, &besides, now, lease_until).await?) })
         })
         .await
     }
 
-    /// Gives up the pages that the run has left. What is known of them stays, and so does what only they lead to.
+    /// Gives up the pages that the run has left. What is known stays, because they may have led to any of it.
     #[boxed]
     pub async fn fail_crawl_rest(&self, crawl: &DueCrawl, reason: &'static str) -> Result<(), StoreError> {
         let (id, run) = (crawl.id, crawl.run);
         self.write("give up the rest of a crawl", move |mut db| {
             Box::pin(async move {
+                execute!(db, "UPDATE crawls SET cut = $2 WHERE id = $1", Id(id.0), true)?;
                 let sql = "UPDATE crawl_pages SET state = 'failed', reason = $3
                            WHERE crawl_id = $1 AND run = $2 AND state = 'found'";
                 Ok(execute!(db, sql, Id(id.0), Count(run), reason).map(drop)?)
@@ -136,7 +153,9 @@ impl Store {
                 let status = if is_over { CrawlStatus::Failed } else { CrawlStatus::Running };
                 execute!(
                     db,
-                    "UPDATE crawls SET lease = NULL, lease_until = NULL, due_at = $4, failure = $5, status = $6,
+                    "UPDATE crawls SET lease = NULL, lease_until = NULL, takes = 0, failure = $5,
+                         due_at = CASE WHEN $7 AND again THEN $8 ELSE $4 END,
+                         status = CASE WHEN $7 AND again THEN 'queued' ELSE $6 END,
                          tries = CASE WHEN $5 IS NULL THEN 0 ELSE tries + 1 END, ended_at = CASE WHEN $7 THEN $8 ELSE ended_at END
                      WHERE id = $1 AND organization_id = $2 AND lease = $3",
                     Id(id.0),

@@ -4,7 +4,7 @@ use resly_core::{
     boxed,
     error::StoreError,
     id::{RevisionId, SourceId},
-    knowledge::crawl::{CrawledPageState, ItemContent},
+    knowledge::crawl::ItemContent,
 };
 
 use super::due::DueCrawl;
@@ -12,14 +12,11 @@ use crate::{
     Store,
     error::failed,
     knowledge::{PageVersion, hash},
-    sql::{Conn, execute, row},
-    types::{Count, Id, Json, Text, name_of, named},
+    sql::row,
+    types::{Count, Id, Json, named},
 };
 
-/// Sitemaps of one run.
-const SITEMAPS_MOST: u64 = 50;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PageKind {
     /// A page of a site, or an item of a list.
@@ -57,15 +54,17 @@ pub struct KnownPage {
 }
 
 /// A page, a sitemap or an item that was found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct FoundLink {
     /// The id of an item.
     pub url: String,
     pub kind: PageKind,
     pub depth: u32,
     /// Why it isn't asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub skip: Option<&'static str>,
     /// What the list gave of an item.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<ItemContent>,
 }
 
@@ -106,68 +105,6 @@ impl FoundRow {
         let (kind, depth, tries) = (named(self.kind)?, number(self.depth), number(self.tries));
         Ok(FoundPage { url: self.url, kind, depth, tries, links, content, source })
     }
-}
-
-/// Adds what was found to the run, each URL once, until the crawl has as many pages as it may.
-pub(super) async fn add_links(db: &mut Conn<'_>, crawl: &DueCrawl, links: &[FoundLink]) -> Result<(), sqlx::Error> {
-    if links.is_empty() {
-        return Ok(());
-    }
-    let counted = row!(
-        db,
-        (Count, Count),
-        "SELECT CAST(COALESCE(SUM(CASE WHEN kind = 'page' THEN 1 ELSE 0 END), 0) AS BIGINT),
-                CAST(COALESCE(SUM(CASE WHEN kind = 'sitemap' THEN 1 ELSE 0 END), 0) AS BIGINT)
-         FROM crawl_pages WHERE crawl_id = $1 AND run = $2",
-        Id(crawl.id.0),
-        Count(crawl.run)
-    )?;
-    let (mut pages, mut sitemaps) = counted.map_or((0, 0), |(pages, sitemaps)| (pages.0, sitemaps.0));
-    let most = u64::from(crawl.settings.most_pages);
-    let mut left_out = 0_u64;
-    for link in links {
-        let is_full = match link.kind {
-            PageKind::Page | PageKind::List => pages >= most,
-            PageKind::Sitemap => sitemaps >= SITEMAPS_MOST,
-        };
-        let kind = name_of(&link.kind)?;
-        if is_full {
-            let sql = "SELECT 1 FROM crawl_pages WHERE crawl_id = $1 AND kind = $2 AND url = $3 AND run = $4";
-            let known = row!(db, (i32,), sql, Id(crawl.id.0), kind, Text(&link.url), Count(crawl.run))?;
-            left_out += u64::from(known.is_none());
-            continue;
-        }
-        let state = if link.skip.is_some() { CrawledPageState::Skipped } else { CrawledPageState::Found };
-        let added = execute!(
-            db,
-            "INSERT INTO crawl_pages (crawl_id, organization_id, kind, url, depth, run, state, reason, gone, content)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-             ON CONFLICT (crawl_id, kind, url) DO UPDATE
-             SET depth = excluded.depth, run = excluded.run, state = excluded.state, reason = excluded.reason,
-                 gone = excluded.gone, content = excluded.content, tries = 0
-             WHERE crawl_pages.run < excluded.run",
-            Id(crawl.id.0),
-            Id(crawl.organization.0),
-            kind,
-            Text(&link.url),
-            Count(link.depth.into()),
-            Count(crawl.run),
-            name_of(&state)?,
-            link.skip,
-            link.skip.is_some(),
-            link.content.as_ref().map(Json)
-        )?;
-        match link.kind {
-            PageKind::Page => pages += added,
-            PageKind::Sitemap => sitemaps += added,
-            PageKind::List => {}
-        }
-    }
-    if left_out > 0 {
-        let sql = "UPDATE crawls SET left_out = left_out + $2 WHERE id = $1";
-        execute!(db, sql, Id(crawl.id.0), Count(left_out))?;
-    }
-    Ok(())
 }
 
 impl Store {

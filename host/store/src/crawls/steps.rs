@@ -3,7 +3,6 @@
 
 use resly_core::{
     boxed,
-    error::StoreError,
     id::SourceId,
     knowledge::{
         AddSourceError, NewRevision, SourceKind,
@@ -13,23 +12,27 @@ use resly_core::{
 };
 
 use super::{
-    due::DueCrawl,
-    pages::{FoundLink, PageKind, add_links},
+    due::{DueCrawl, StepError},
+    links::{NewLinks, add_links, keep_each_once},
+    pages::{FoundLink, PageKind},
 };
 use crate::{
     Store,
     error::OperationError,
-    knowledge::{ChangedBy, FinishedRead, PageVersion, SourceChange, bump, count_burnt, revise},
+    knowledge::{ChangedBy, FinishedRead, PageVersion, SourceChange, bump, revise},
+    log_budget,
     sql::{Conn, execute, row},
     types::{Count, Id, Json, Text, Time, name_of},
 };
+
+/// Sources that are deleted in one transaction. The statement has the same number.
+const DELETED_AT_ONCE: u64 = 16;
 
 /// The beginning of a run: the site's rules, and where to start.
 #[derive(Clone, Debug)]
 pub struct CrawlBegin {
     pub rules: CrawlRules,
     pub links: Vec<FoundLink>,
-    pub fuel: u64,
 }
 
 /// The result of asking for a page.
@@ -70,25 +73,8 @@ pub struct CrawlStep {
     pub own_links: Option<Vec<String>>,
     pub links: Vec<FoundLink>,
     pub bytes: u64,
-    pub fuel: u64,
     pub now: Timestamp,
     pub lease_until: Timestamp,
-}
-
-/// Why a step wasn't stored.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    /// The lease is over, or the crawl was deleted.
-    #[error("another host has the crawl now, or nobody")]
-    Lost,
-    #[error(transparent)]
-    Source(#[from] AddSourceError),
-}
-
-impl From<StoreError> for StepError {
-    fn from(error: StoreError) -> Self {
-        Self::Source(error.into())
-    }
 }
 
 async fn begin(
@@ -100,7 +86,7 @@ async fn begin(
 ) -> Result<(), OperationError<StepError>> {
     let begun = execute!(
         db,
-        "UPDATE crawls SET started = $5, rules = $6, lease_until = $4, tries = 0, failure = NULL
+        "UPDATE crawls SET started = $5, rules = $6, lease_until = $4, tries = 0, takes = 0, failure = NULL
          WHERE id = $1 AND organization_id = $2 AND lease = $3",
         Id(crawl.id.0),
         Id(crawl.organization.0),
@@ -112,30 +98,36 @@ async fn begin(
     if begun == 0 {
         return Err(OperationError::Refused(StepError::Lost));
     }
-    add_links(db, crawl, &begin.links).await?;
-    Ok(count_burnt(db, crawl.organization, SourceId(crawl.id.0), begin.fuel, now).await?)
+    Ok(add_links(db, crawl, &begin.links, now).await?)
 }
 
-async fn step(db: &mut Conn<'_>, crawl: &DueCrawl, step: &CrawlStep) -> Result<(), OperationError<StepError>> {
+async fn step(
+    db: &mut Conn<'_>,
+    crawl: &DueCrawl,
+    step: &CrawlStep,
+    left_out: u64,
+) -> Result<(), OperationError<StepError>> {
     let until = match &step.result {
         PageResult::Later { until, .. } => Some(Time(*until)),
         _ => None,
     };
     let held = execute!(
         db,
-        "UPDATE crawls SET bytes = bytes + $4, lease_until = $5, due_at = COALESCE($6, due_at), tries = 0
+        "UPDATE crawls SET bytes = bytes + $4, lease_until = $5, due_at = COALESCE($6, due_at), left_out = left_out + $7,
+             tries = 0, takes = 0
          WHERE id = $1 AND organization_id = $2 AND lease = $3",
         Id(crawl.id.0),
         Id(crawl.organization.0),
         Id(crawl.lease.0),
         Count(step.bytes),
         Time(step.lease_until),
-        until
+        until,
+        Count(left_out)
     )?;
     if held == 0 {
         return Err(OperationError::Refused(StepError::Lost));
     }
-    let (mut source_id, mut fuel) = (None, step.fuel);
+    let mut source_id = None;
     let (state, reason, gone) = match &step.result {
         PageResult::Read { source, is_new, revision, read } => {
             if *is_new {
@@ -151,13 +143,11 @@ async fn step(db: &mut Conn<'_>, crawl: &DueCrawl, step: &CrawlStep) -> Result<(
                 Id(crawl.id.0),
                 step.source.url.as_deref().map(Text)
             )?;
-            // The revision's transaction counts it.
-            fuel = 0;
             let change = SourceChange {
                 organization: crawl.organization,
                 source: *source,
                 revision: (**revision).clone(),
-                content: ChangedBy::Read(FinishedRead { fuel: step.fuel, ..read.clone() }),
+                content: ChangedBy::Read(read.clone()),
                 now: step.now,
             };
             revise(db, &change, false).await.map_err(|error| error.refused_as(StepError::Source))?;
@@ -202,9 +192,11 @@ async fn step(db: &mut Conn<'_>, crawl: &DueCrawl, step: &CrawlStep) -> Result<(
         source_id,
         step.own_links.as_ref().map(Json)
     )?;
-    add_links(db, crawl, &step.links).await?;
-    let subject = source_id.map_or(SourceId(crawl.id.0), |id| SourceId(id.0));
-    Ok(count_burnt(db, crawl.organization, subject, fuel, step.now).await?)
+    if let Some(links) = &step.own_links {
+        let bytes = links.iter().map(String::len).sum();
+        log_budget::add_source(db, crawl.organization, bytes, step.now).await?;
+    }
+    Ok(add_links(db, crawl, &step.links, step.now).await?)
 }
 
 async fn insert_source(
@@ -232,17 +224,58 @@ async fn insert_source(
     if inserted == 0 { Err(OperationError::Refused(StepError::Source(AddSourceError::Exists))) } else { Ok(()) }
 }
 
-/// Ends a run: deletes the sources of pages that are gone, and of those that nothing leads to any more. A page that could not
-/// be asked for may have led to them, so they stay then.
+/// Whether the run knows what nothing leads to any more.
+///
+/// A page that could not be asked for stays, and the run has followed the links that it had before. What a sitemap or a page
+/// of a list would have named isn't known, nor what a run leads to that was cut.
+async fn knows_all(db: &mut Conn<'_>, crawl: &DueCrawl) -> Result<bool, sqlx::Error> {
+    let unknown = row!(
+        db,
+        (i32,),
+        "SELECT 1 FROM crawls c WHERE c.id = $1 AND (c.cut OR EXISTS (
+             SELECT 1 FROM crawl_pages p
+             WHERE p.crawl_id = c.id AND p.run = $2 AND p.state = 'failed' AND p.kind <> 'page'))",
+        Id(crawl.id.0),
+        Count(crawl.run)
+    )?;
+    Ok(unknown.is_none())
+}
+
+/// Deletes some sources of pages that are gone, and of those that nothing leads to any more. Returns how many.
+async fn delete_gone(db: &mut Conn<'_>, crawl: &DueCrawl) -> Result<u64, OperationError<StepError>> {
+    let sql = "SELECT 1 FROM crawls WHERE id = $1 AND organization_id = $2 AND lease = $3";
+    let held = row!(db, (i32,), sql, Id(crawl.id.0), Id(crawl.organization.0), Id(crawl.lease.0))?;
+    if held.is_none() {
+        return Err(OperationError::Refused(StepError::Lost));
+    }
+    let knows_all = knows_all(db, crawl).await?;
+    let deleted = execute!(
+        db,
+        "DELETE FROM knowledge_sources WHERE organization_id = $2 AND id IN (
+             SELECT s.id FROM crawl_pages p JOIN knowledge_sources s ON s.id = p.source_id AND s.crawl_id = p.crawl_id
+             WHERE p.crawl_id = $1 AND (p.gone OR (p.run < $3 AND $4)) LIMIT 16)",
+        Id(crawl.id.0),
+        Id(crawl.organization.0),
+        Count(crawl.run),
+        knows_all
+    )?;
+    if deleted > 0 {
+        bump(db, crawl.organization).await?;
+    }
+    Ok(deleted)
+}
+
+/// Ends a run whose gone sources are deleted.
 async fn end(
     db: &mut Conn<'_>,
     crawl: &DueCrawl,
     next_at: Option<Timestamp>,
     now: Timestamp,
-) -> Result<bool, OperationError<StepError>> {
+) -> Result<(), OperationError<StepError>> {
     let ended = execute!(
         db,
-        "UPDATE crawls SET status = $4, due_at = $5, lease = NULL, lease_until = NULL, ended_at = $6, failure = NULL
+        "UPDATE crawls SET status = CASE WHEN again THEN 'queued' ELSE $4 END, due_at = CASE WHEN again THEN $6 ELSE $5 END,
+             lease = NULL, lease_until = NULL, takes = 0, ended_at = $6, failure = NULL
          WHERE id = $1 AND organization_id = $2 AND lease = $3",
         Id(crawl.id.0),
         Id(crawl.organization.0),
@@ -254,27 +287,13 @@ async fn end(
     if ended == 0 {
         return Err(OperationError::Refused(StepError::Lost));
     }
-    let sql = "SELECT COUNT(*) FROM crawl_pages WHERE crawl_id = $1 AND run = $2 AND state = 'failed'";
-    let failed = row!(db, (Count,), sql, Id(crawl.id.0), Count(crawl.run))?;
-    let clean = failed.is_none_or(|(failed,)| failed.0 == 0);
-    let deleted = execute!(
-        db,
-        "DELETE FROM knowledge_sources WHERE organization_id = $2 AND crawl_id = $1 AND id IN (
-             SELECT source_id FROM crawl_pages
-             WHERE crawl_id = $1 AND source_id IS NOT NULL AND (gone OR (run < $3 AND $4)))",
-        Id(crawl.id.0),
-        Id(crawl.organization.0),
-        Count(crawl.run),
-        clean
-    )?;
-    let sql = "DELETE FROM crawl_pages WHERE crawl_id = $1 AND run < $2 AND $3";
-    execute!(db, sql, Id(crawl.id.0), Count(crawl.run), clean)?;
+    let knows_all = knows_all(db, crawl).await?;
+    // What isn't a source has nothing to keep.
+    let sql = "DELETE FROM crawl_pages WHERE crawl_id = $1 AND run < $2 AND ($3 OR source_id IS NULL)";
+    execute!(db, sql, Id(crawl.id.0), Count(crawl.run), knows_all)?;
     let sql = "UPDATE crawl_pages SET source_id = NULL, links = NULL WHERE crawl_id = $1 AND gone";
     execute!(db, sql, Id(crawl.id.0))?;
-    if deleted > 0 {
-        bump(db, crawl.organization).await?;
-    }
-    Ok(deleted > 0)
+    Ok(())
 }
 
 impl Store {
@@ -283,25 +302,34 @@ impl Store {
     pub async fn begin_crawl(
         &self,
         crawl: &DueCrawl,
-        with: CrawlBegin,
+        mut with: CrawlBegin,
         lease_until: Timestamp,
         now: Timestamp,
     ) -> Result<(), StepError> {
         let crawl = crawl.clone();
+        keep_each_once(&mut with.links);
         self.write("begin a crawl", move |mut db| {
             Box::pin(async move { begin(&mut db, &crawl, &with, lease_until, now).await })
         })
         .await
     }
 
-    /// Stores a page that was asked for, with its source and its links, and counts what that took, all or nothing.
+    /// Stores a page that was asked for, with its source and its links, and counts what that took. Many links are added in
+    /// groups before; then the rest is stored, all or nothing.
     #[boxed]
-    pub async fn step_crawl(&self, crawl: &DueCrawl, done: CrawlStep) -> Result<(), StepError> {
+    pub async fn step_crawl(&self, crawl: &DueCrawl, mut done: CrawlStep) -> Result<(), StepError> {
+        let NewLinks { mut groups, left_out } = self.new_links(crawl, std::mem::take(&mut done.links)).await?;
+        done.links = groups.pop().unwrap_or_default();
+        for group in groups {
+            self.add_group(crawl, group, done.lease_until, done.now).await?;
+        }
         let crawl = crawl.clone();
-        self.write("crawl a page", move |mut db| Box::pin(async move { step(&mut db, &crawl, &done).await })).await
+        self.write("crawl a page", move |mut db| Box::pin(async move { step(&mut db, &crawl, &done, left_out).await }))
+            .await
     }
 
-    /// Ends a run that has no page left. True when sources were deleted.
+    /// Ends a run that has no page left. Sources that are gone are deleted before, some at a time, so that nobody waits long
+    /// for the database. True when there were some.
     #[boxed]
     pub async fn end_crawl(
         &self,
@@ -309,7 +337,22 @@ impl Store {
         next_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<bool, StepError> {
+        let mut any = false;
+        loop {
+            let of = crawl.clone();
+            let deleted: u64 = self
+                .write("delete what a crawl found to be gone", move |mut db| {
+                    Box::pin(async move { delete_gone(&mut db, &of).await })
+                })
+                .await?;
+            any |= deleted > 0;
+            if deleted < DELETED_AT_ONCE {
+                break;
+            }
+        }
         let crawl = crawl.clone();
-        self.write("end a crawl", move |mut db| Box::pin(async move { end(&mut db, &crawl, next_at, now).await })).await
+        self.write("end a crawl", move |mut db| Box::pin(async move { end(&mut db, &crawl, next_at, now).await }))
+            .await?;
+        Ok(any)
     }
 }

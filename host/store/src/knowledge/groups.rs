@@ -157,7 +157,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes the sources that a request was adding or deleting when its host died. Returns how many.
+    /// Deletes the sources that a request was adding or deleting when its host died, and those of crawls that were deleted.
+    /// Returns how many.
     #[boxed]
     pub async fn forget_unfinished_sources(&self, now: Timestamp) -> Result<u64, StoreError> {
         let doing = "look for unfinished sources";
@@ -168,7 +169,8 @@ impl Store {
                 (Id, Id, String),
                 "SELECT organization_id, id, status FROM knowledge_sources
                  WHERE status = 'deleting' OR (kind = 'text' AND status = 'reading' AND chunks = 0 AND lease IS NULL
-                   AND due_at IS NULL AND created_at < $1)",
+                     AND due_at IS NULL AND created_at < $1)
+                   OR (crawl_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM crawls c WHERE c.id = crawl_id))",
                 Time(Timestamp::from_micros(now.micros() - LOST_US))
             )
             .map_err(crate::error::failed(doing))?

@@ -1,10 +1,11 @@
 //! Knowledge: sources, passages and their vectors. `sources.rs` finds sources, `revise.rs` changes their content, `documents.rs`
-//! adds documents that are read later, and `queue.rs` has those that wait.
+//! adds documents that are read later, `queue.rs` has those that wait, and `fuel.rs` counts what reading them burns.
 //!
 //! The host's own search, in `search`, reads them from here. The full-text columns beside them are for those who
 //! query the database themselves.
 
 mod documents;
+mod fuel;
 mod groups;
 mod queue;
 mod revise;
@@ -25,11 +26,12 @@ use resly_core::{
 use self::sources::SourceRow;
 pub use self::{
     documents::{EnqueueError, Enqueued, NewDocument, StoredDocument, WaitingLimits},
-    queue::{DueSource, ReadResult},
+    fuel::BurntFuel,
+    queue::{DueSource, FAILURES_MOST, ReadResult},
     revise::{ChangedBy, FinishedRead, SourceChange},
     sources::{PageVersion, SourceQuery, StoredSource},
 };
-pub(crate) use self::{queue::count_burnt, revise::revise, sources::hash};
+pub(crate) use self::{revise::revise, sources::hash};
 use crate::{
     Store,
     billing::{self, Kind},

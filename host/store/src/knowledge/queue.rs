@@ -6,23 +6,25 @@ use resly_core::{
     error::StoreError,
     id::{LeaseId, OrganizationId, RevisionId, SourceId},
     knowledge::{ReadProgress, SourceFailure, SourceKind, SourceStatus},
-    meter::{LimitLevel, LimitReached, Meter},
     time::Timestamp,
 };
 
 use super::{
-    bump, count_ingest,
+    bump,
     revise::delete_document,
     sources::{PageVersion, hash},
 };
 use crate::{
     Store,
     columns::{columns, returning},
-    error::{OperationError, failed, unexpected},
+    due::{DueTable, next_due},
+    error::{failed, unexpected},
     sql::{Conn, execute, row},
     types::{Count, Id, Text, Time, name_of, named},
-    usage::Refusal,
 };
+
+/// Sources of an organization that failed, aren't tried again, and of which nothing is known. Older ones are deleted.
+pub const FAILURES_MOST: u64 = 1000;
 
 /// A source to read now, held by a lease.
 #[derive(Clone, Debug)]
@@ -109,20 +111,12 @@ impl DueRow {
 async fn take(
     db: &mut Conn<'_>,
     lease: LeaseId,
+    besides: &[OrganizationId],
     now: Timestamp,
     lease_until: Timestamp,
     deadline_at: Timestamp,
 ) -> Result<Option<DueSource>, sqlx::Error> {
-    // Organizations take turns: the one that was served longest ago comes first.
-    let sql = db.pick(
-        "SELECT s.id FROM knowledge_sources s JOIN organizations o ON o.id = s.organization_id
-         WHERE s.due_at <= $1 AND (s.lease_until IS NULL OR s.lease_until <= $1)
-         ORDER BY o.sources_read_at NULLS FIRST, s.due_at, s.id LIMIT 1",
-        "SELECT s.id FROM knowledge_sources s JOIN organizations o ON o.id = s.organization_id
-         WHERE s.due_at <= $1 AND (s.lease_until IS NULL OR s.lease_until <= $1)
-         ORDER BY o.sources_read_at NULLS FIRST, s.due_at, s.id LIMIT 1 FOR UPDATE OF s SKIP LOCKED",
-    );
-    let Some((id,)) = row!(db, (Id,), sql, Time(now))? else { return Ok(None) };
+    let Some(id) = next_due(db, DueTable::Sources, besides, now).await? else { return Ok(None) };
     let taken = row!(
         db,
         DueRow,
@@ -138,10 +132,7 @@ async fn take(
         Time(lease_until),
         Time(deadline_at)
     )?;
-    let Some(taken) = taken else { return Ok(None) };
-    let sql = "UPDATE organizations SET sources_read_at = $2 WHERE id = $1";
-    execute!(db, sql, taken.organization_id, Time(now))?;
-    taken.due().map(Some)
+    taken.map(DueRow::due).transpose()
 }
 
 async fn settle(db: &mut Conn<'_>, due: &DueSource, result: &ReadResult, now: Timestamp) -> Result<bool, sqlx::Error> {
@@ -189,6 +180,9 @@ async fn settle(db: &mut Conn<'_>, due: &DueSource, result: &ReadResult, now: Ti
     if !is_retry {
         delete_document(db, due.organization, due.id).await?;
     }
+    if matches!(result, ReadResult::Failed { next_at: None, .. }) {
+        forget_failures(db, due.organization).await?;
+    }
     if let ReadResult::Failed { forget: Some(revision), .. } = result {
         execute!(
             db,
@@ -207,40 +201,34 @@ async fn settle(db: &mut Conn<'_>, due: &DueSource, result: &ReadResult, now: Ti
     Ok(true)
 }
 
-/// Counts fuel that was burnt, as much of it as the plan's limit leaves.
-pub(crate) async fn count_burnt(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    source: SourceId,
-    fuel: u64,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let mut quantity = fuel;
-    // Another host may count between two statements.
-    for _ in 0..2 {
-        match count_ingest(db, organization, source, Meter::Fuel, quantity, now).await {
-            Err(OperationError::Refused(Refusal::Limit(LimitReached { limit, used, .. }))) => {
-                quantity = quantity.min(limit.saturating_sub(used));
-            }
-            Err(OperationError::Database(error)) => return Err(error),
-            _ => return Ok(()),
-        }
-    }
-    Ok(())
+/// Deletes the oldest of the sources that failed, aren't tried again, and of which nothing is known.
+async fn forget_failures(db: &mut Conn<'_>, organization: OrganizationId) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "DELETE FROM knowledge_sources WHERE id IN (
+             SELECT id FROM knowledge_sources
+             WHERE organization_id = $1 AND status = 'failed' AND chunks = 0 AND due_at IS NULL
+             ORDER BY created_at DESC, id DESC LIMIT 100 OFFSET $2)",
+        Id(organization.0),
+        Count(FAILURES_MOST)
+    )
+    .map(drop)
 }
 
 impl Store {
-    /// Takes a source that is due. Other hosts leave it alone until `lease_until`. `deadline_at` holds from its first try.
+    /// Takes a source that is due, of no organization in `besides`. Other hosts leave it alone until `lease_until`.
+    /// `deadline_at` holds from its first try.
     #[boxed]
     pub async fn take_due_source(
         &self,
         lease: LeaseId,
+        besides: Vec<OrganizationId>,
         now: Timestamp,
         lease_until: Timestamp,
         deadline_at: Timestamp,
     ) -> Result<Option<DueSource>, StoreError> {
         self.write("take a source to read", move |mut db| {
-            Box::pin(async move { Ok(take(&mut db, lease, now, lease_until, deadline_at).await?) })
+            Box::pin(async move { Ok(take(&mut db, lease, &besides, now, lease_until, deadline_at).await?) })
         })
         .await
     }
@@ -299,59 +287,12 @@ impl Store {
         .await
     }
 
-    /// Stores how a reading ended that gave no new content, and counts the fuel that it burnt, even when the lease is over.
-    /// False when it is.
+    /// Stores how a reading ended that gave no new content. False when the lease is over.
     #[boxed]
-    pub async fn settle_source(
-        &self,
-        due: DueSource,
-        result: ReadResult,
-        fuel: u64,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    pub async fn settle_source(&self, due: DueSource, result: ReadResult, now: Timestamp) -> Result<bool, StoreError> {
         self.write("settle the reading of a source", move |mut db| {
-            Box::pin(async move {
-                let settled = settle(&mut db, &due, &result, now).await?;
-                count_burnt(&mut db, due.organization, due.id, fuel, now).await?;
-                Ok(settled)
-            })
+            Box::pin(async move { Ok(settle(&mut db, &due, &result, now).await?) })
         })
         .await
-    }
-
-    /// Counts fuel that a reading burnt whose result nobody wants.
-    #[boxed]
-    pub async fn count_reading(
-        &self,
-        organization: OrganizationId,
-        id: SourceId,
-        fuel: u64,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.write("count what a reading burnt", move |mut db| {
-            Box::pin(async move { Ok(count_burnt(&mut db, organization, id, fuel, now).await?) })
-        })
-        .await
-    }
-
-    /// What is left of the plan's fuel in this month. `None` when it isn't limited.
-    #[boxed]
-    pub async fn fuel_left(
-        &self,
-        organization: OrganizationId,
-        now: Timestamp,
-    ) -> Result<Option<(u64, LimitReached)>, StoreError> {
-        let report = self.usage(organization, now).await?;
-        let Some(reading) = report.meters.get(&Meter::Fuel) else { return Ok(None) };
-        Ok(reading.limit.map(|limit| {
-            let reached = LimitReached {
-                of: LimitLevel::Plan,
-                meter: Meter::Fuel,
-                limit,
-                used: reading.used,
-                resets_at: report.period.end,
-            };
-            (limit.saturating_sub(reading.used), reached)
-        }))
     }
 }

@@ -6,14 +6,10 @@ use resly_core::{
     boxed,
     id::{LeaseId, OrganizationId, SourceId},
     knowledge::{AddSourceError, NewRevision, NewSource, RevisedPassage, SourceStatus},
-    meter::Meter,
     time::Timestamp,
 };
 
-use super::{
-    PassagePlace, bump, count_embeddings, count_ingest, groups::GROUP, insert_passage, limit_only, passage_bytes,
-    sources::PageVersion,
-};
+use super::{PassagePlace, bump, count_embeddings, groups::GROUP, insert_passage, passage_bytes, sources::PageVersion};
 use crate::{
     Store,
     error::{OperationError, failed},
@@ -45,8 +41,6 @@ pub enum ChangedBy {
 #[derive(Clone, Debug)]
 pub struct FinishedRead {
     pub lease: LeaseId,
-    /// Fuel that was burnt.
-    pub fuel: u64,
     pub content_hash: [u8; 32],
     /// What was left out of the text.
     pub note: Option<String>,
@@ -129,9 +123,6 @@ pub(crate) async fn revise(
     delete_document(db, organization, source).await?;
     replace_passages(db, organization, source, revision, written, now).await?;
     bump(db, organization).await?;
-    if let ChangedBy::Read(FinishedRead { fuel, .. }) = &change.content {
-        count_ingest(db, organization, source, Meter::Fuel, *fuel, now).await.map_err(limit_only)?;
-    }
     count_embeddings(db, organization, source, revision.embedded(), now).await
 }
 
@@ -222,7 +213,7 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// Gives a source new content, counts what was embedded and burnt for it, and increases the knowledge version, all or
+    /// Gives a source new content, counts what was embedded, and increases the knowledge version, all or
     /// nothing. Refused when the source has another revision than the change is based on, or another lease.
     #[boxed]
     pub async fn revise_source(&self, change: SourceChange) -> Result<(), AddSourceError> {

@@ -19,9 +19,9 @@ use crate::{
     both,
 };
 
-const START: &str = "https://a.example/";
+pub(crate) const START: &str = "https://a.example/";
 
-fn settings(most_pages: u32) -> CrawlSettings {
+pub(crate) fn settings(most_pages: u32) -> CrawlSettings {
     CrawlSettings {
         depth: 2,
         most_pages,
@@ -34,18 +34,18 @@ fn settings(most_pages: u32) -> CrawlSettings {
     }
 }
 
-fn link(url: &str, skip: Option<&'static str>) -> FoundLink {
+pub(crate) fn link(url: &str, skip: Option<&'static str>) -> FoundLink {
     FoundLink { url: url.to_owned(), kind: PageKind::Page, depth: 0, skip, content: None }
 }
 
-fn begin() -> CrawlBegin {
+pub(crate) fn begin() -> CrawlBegin {
     let rules = vec![RobotsRule { allow: false, path: "/x".to_owned() }];
     let rules = CrawlRules::from(Robots { rules, ..Robots::default() });
     let map = FoundLink { kind: PageKind::Sitemap, ..link("https://a.example/map", None) };
-    CrawlBegin { rules, links: vec![link(START, None), map], fuel: 5 }
+    CrawlBegin { rules, links: vec![link(START, None), map] }
 }
 
-fn step(url: &str, result: PageResult, links: &[&str]) -> CrawlStep {
+pub(crate) fn step(url: &str, result: PageResult, links: &[&str]) -> CrawlStep {
     CrawlStep {
         url: url.to_owned(),
         kind: PageKind::Page,
@@ -54,13 +54,12 @@ fn step(url: &str, result: PageResult, links: &[&str]) -> CrawlStep {
         own_links: Some(links.iter().map(|link| (*link).to_owned()).collect()),
         links: links.iter().map(|url| link(url, None)).collect(),
         bytes: 10,
-        fuel: 7,
         now: at(1),
         lease_until: at(300),
     }
 }
 
-fn read(crawl: &DueCrawl, text: &str) -> (SourceId, PageResult) {
+pub(crate) fn read(crawl: &DueCrawl, text: &str) -> (SourceId, PageResult) {
     let id = uuid();
     let passage =
         NewPassage { id: PassageId(uuid()), section: String::new(), text: text.to_owned(), vector: vec![1.0] };
@@ -75,7 +74,6 @@ fn read(crawl: &DueCrawl, text: &str) -> (SourceId, PageResult) {
     };
     let read = FinishedRead {
         lease: crawl.lease,
-        fuel: 0,
         content_hash: [1; 32],
         note: None,
         version: PageVersion { etag: Some("e".to_owned()), last_modified: None },
@@ -84,11 +82,11 @@ fn read(crawl: &DueCrawl, text: &str) -> (SourceId, PageResult) {
     (SourceId(id), PageResult::Read { source: SourceId(id), is_new: true, revision: Box::new(revision), read })
 }
 
-async fn take(store: &Store, seconds: u64) -> Option<DueCrawl> {
-    store.take_due_crawl(LeaseId(uuid()), at(seconds), at(seconds + 300)).await.unwrap()
+pub(crate) async fn take(store: &Store, seconds: u64) -> Option<DueCrawl> {
+    store.take_due_crawl(LeaseId(uuid()), Vec::new(), at(seconds), at(seconds + 300)).await.unwrap()
 }
 
-fn skipped(gone: bool) -> PageResult {
+pub(crate) fn skipped(gone: bool) -> PageResult {
     PageResult::Skipped { reason: "why".to_owned(), gone }
 }
 
@@ -138,7 +136,6 @@ both! {
         assert!(store.next_crawl_page(&next).await.unwrap().is_none());
         assert!(!store.end_crawl(&next, Some(at(1000)), at(401)).await.unwrap(), "nothing to delete");
         assert_eq!(used(&store, org, Meter::Embeddings).await, 2);
-        assert_eq!(used(&store, org, Meter::Fuel).await, 5 + 5 * 7);
         backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
         let omitted = store.omitted_pages(org, id, 9).await.unwrap();
         let omitted: Vec<_> = omitted.iter().map(|page| (page.url.as_str(), page.reason.as_str())).collect();
@@ -262,5 +259,7 @@ both! {
         store.put_crawl(other, CrawlId(uuid()), START.to_owned(), settings(1), at(100)).await.unwrap();
         assert_eq!(take(&store, 200).await.unwrap().organization, org);
         assert_eq!(take(&store, 201).await.unwrap().organization, other);
+        let besides = store.take_due_crawl(LeaseId(uuid()), vec![org], at(202), at(502)).await.unwrap();
+        assert!(besides.is_none(), "the other organization has no further one");
     }
 }

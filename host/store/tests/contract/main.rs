@@ -13,6 +13,7 @@ mod calls;
 mod catalogue;
 mod concurrency;
 mod connections;
+mod crawl_runs;
 mod crawls;
 mod database_roles;
 mod health;

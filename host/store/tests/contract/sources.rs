@@ -1,7 +1,8 @@
 //! Sources that change, and sources that wait to be read.
 
 use resly_core::{
-    id::{CrawlId, LeaseId, OrganizationId, PassageId, RevisionId, SourceId},
+    connector::call::{BeginCallError, ConnectionStore},
+    id::{CallId, CrawlId, LeaseId, OrganizationId, PassageId, RevisionId, SourceId},
     knowledge::{
         AddSourceError, FailureKind, KnowledgeStore, NewRevision, NewSource, ReadProgress, RevisedPassage,
         RevisionSize, SourceFailure, SourceKind, SourceStatus,
@@ -10,8 +11,8 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_store::{
-    ChangedBy, Cursor, DueSource, EnqueueError, Enqueued, FinishedRead, NewDocument, PageVersion, ReadResult,
-    SourceChange, SourceQuery, Store, StoredDocument, WaitingLimits,
+    BurntFuel, ChangedBy, Cursor, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument,
+    PageVersion, ReadResult, SourceChange, SourceQuery, Store, StoredDocument, WaitingLimits,
 };
 
 use crate::{
@@ -65,13 +66,12 @@ async fn enqueue(store: &Store, new: NewDocument) -> Result<Enqueued, EnqueueErr
 
 async fn take(store: &Store, now: Timestamp) -> Option<DueSource> {
     let until = now.plus(std::time::Duration::from_secs(60));
-    store.take_due_source(LeaseId(uuid()), now, until, at(3600)).await.unwrap()
+    store.take_due_source(LeaseId(uuid()), Vec::new(), now, until, at(3600)).await.unwrap()
 }
 
-fn finished(due: &DueSource, fuel: u64) -> ChangedBy {
+fn finished(due: &DueSource) -> ChangedBy {
     ChangedBy::Read(FinishedRead {
         lease: due.lease,
-        fuel,
         content_hash: [7; 32],
         note: Some("page 2 is a picture".to_owned()),
         version: PageVersion { etag: Some("\"1\"".to_owned()), last_modified: None },
@@ -79,9 +79,9 @@ fn finished(due: &DueSource, fuel: u64) -> ChangedBy {
     })
 }
 
-fn finish(due: &DueSource, texts: &[&str], fuel: u64) -> SourceChange {
+fn finish(due: &DueSource, texts: &[&str]) -> SourceChange {
     let revision = revision(due.revision.0.as_u128(), &[], texts);
-    SourceChange { organization: due.organization, source: due.id, revision, content: finished(due, fuel), now: at(9) }
+    SourceChange { organization: due.organization, source: due.id, revision, content: finished(due), now: at(9) }
 }
 
 both! {
@@ -157,9 +157,8 @@ both! {
         let again = take(&store, at(100)).await.unwrap();
         assert_eq!((again.id, again.tries), (id, 2));
         assert!(!store.renew_source(&due, progress, at(200)).await.unwrap());
-        assert!(matches!(store.revise_source(finish(&due, &["late"], 5)).await, Err(AddSourceError::Changed)));
-        store.revise_source(finish(&again, &["One.", "Two."], 7)).await.unwrap();
-        assert_eq!(used(&store, org, Meter::Fuel).await, 7);
+        assert!(matches!(store.revise_source(finish(&due, &["late"])).await, Err(AddSourceError::Changed)));
+        store.revise_source(finish(&again, &["One.", "Two."])).await.unwrap();
         assert_eq!(used(&store, org, Meter::Embeddings).await, 2);
         backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
         let found = store.find_source(org, id).await.unwrap().unwrap();
@@ -175,9 +174,8 @@ both! {
         let due = take(&store, at(1)).await.unwrap();
         let failure = SourceFailure::new(FailureKind::Damaged, "it is cut");
         let failed = ReadResult::Failed { failure: failure.clone(), forget: None, misses: 0, next_at: None };
-        assert!(store.settle_source(due.clone(), failed.clone(), 3, at(2)).await.unwrap());
-        assert!(!store.settle_source(due, failed, 3, at(2)).await.unwrap(), "once");
-        assert_eq!(used(&store, org, Meter::Fuel).await, 13, "what was burnt is counted either way");
+        assert!(store.settle_source(due.clone(), failed.clone(), at(2)).await.unwrap());
+        assert!(!store.settle_source(due, failed, at(2)).await.unwrap(), "once");
         let found = store.find_source(org, id).await.unwrap().unwrap().source;
         assert_eq!((found.status, found.failure, found.chunks), (SourceStatus::Failed, Some(failure), 2));
         // The same bytes are read again after a failure.
@@ -209,18 +207,83 @@ both! {
         let second = take(&store, at(3)).await.unwrap();
         assert_eq!((first.organization, second.organization), (org, other), "though it came later");
         assert_eq!(take(&store, at(4)).await.unwrap().organization, org);
+        // An organization that has its share of a host's places waits, and nobody else does.
+        let none = store.take_due_source(LeaseId(uuid()), vec![org], at(4), at(64), at(3600)).await.unwrap();
+        assert!(none.is_none(), "{none:?}");
+        enqueue(&store, file(other, None, b"y")).await.unwrap();
+        let theirs = store.take_due_source(LeaseId(uuid()), vec![org], at(4), at(64), at(3600)).await.unwrap();
+        assert_eq!(theirs.unwrap().organization, other);
 
         // Fuel is counted up to the limit, and no further.
-        let failure = SourceFailure::new(FailureKind::LimitReached, "no fuel");
-        let failed = ReadResult::Failed { failure, forget: None, misses: 0, next_at: None };
-        let over = store.revise_source(finish(&first, &["a"], 11)).await;
-        assert!(matches!(over, Err(AddSourceError::Limit(_))), "{over:?}");
-        store.settle_source(first, failed, 11, at(4)).await.unwrap();
-        assert_eq!(used(&store, org, Meter::Fuel).await, 10);
+        let burnt = |organization, fuel| BurntFuel { organization, subject: first.id, fuel, now: at(4) };
+        store.count_reading(burnt(org, 4)).await.unwrap();
+        let (left, reached) = store.fuel_left(org, at(4)).await.unwrap().unwrap();
+        assert_eq!((left, reached.used), (6, 4));
+        store.count_reading(burnt(org, 11)).await.unwrap();
         let (left, reached) = store.fuel_left(org, at(4)).await.unwrap().unwrap();
         assert_eq!((left, reached.used), (0, 10));
         assert!(store.fuel_left(other, at(4)).await.unwrap().is_none());
         backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
+    }
+
+    async fn a_reading_burns_what_was_reserved_for_it(backend: Backend) {
+        let (store, org) = backend.with(&[(Meter::Fuel, 100)]).await;
+        let (first, second) = (CallId(uuid()), CallId(uuid()));
+        let subject = SourceId(uuid());
+        let reserve = async |reading, fuel| store.reserve_reading(reading, org, fuel, at(0), at(60)).await;
+        assert_eq!(reserve(first, 60).await.unwrap().fuel, 60);
+        let more = reserve(second, 60).await;
+        assert!(matches!(more, Err(BeginCallError::LimitReserved(_))), "{more:?}");
+        assert_eq!(reserve(second, 30).await.unwrap().fuel, 30);
+        assert_eq!(store.extend_call(second, org, 10, at(1)).await.unwrap(), 10);
+        let burnt = |fuel| BurntFuel { organization: org, subject, fuel, now: at(2) };
+        store.settle_reading(second, burnt(40)).await.unwrap();
+        assert_eq!(used(&store, org, Meter::Fuel).await, 40);
+        // The host of the first one dies. Its fuel is free again, and no call is billed.
+        store.recover(at(61)).await.unwrap();
+        let third = CallId(uuid());
+        assert_eq!(reserve(third, 1000).await.unwrap().fuel, 60, "the rest, since nothing else is reserved");
+        store.settle_reading(third, burnt(0)).await.unwrap();
+        // It was only slow: what it burnt is counted, once.
+        store.settle_reading(first, burnt(5)).await.unwrap();
+        assert_eq!((used(&store, org, Meter::Fuel).await, used(&store, org, Meter::ConnectorCalls).await), (45, 0));
+        let report = store.usage(org, at(0)).await.unwrap();
+        assert_eq!(report.meters[&Meter::Fuel].reserved, Some(0));
+        backend.assert_billed(&report).await;
+    }
+
+    async fn sources_that_failed_have_a_bound(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let fail = async |key: &str, seconds: u64, next_at: Option<Timestamp>| {
+            let new = NewDocument { now: at(seconds), ..file(org, Some(key), b"x") };
+            let id = enqueue(&store, new).await.unwrap().id();
+            let due = take(&store, at(seconds)).await.unwrap();
+            assert_eq!(due.id, id);
+            let failure = SourceFailure::new(FailureKind::Damaged, "it is cut");
+            let failed = ReadResult::Failed { failure, forget: None, misses: 0, next_at };
+            assert!(store.settle_source(due, failed, at(seconds)).await.unwrap());
+            id
+        };
+        // One that is tried again stays, however old it is.
+        let waits = fail("waits", 0, Some(at(9999))).await;
+        let oldest = fail("oldest", 1, None).await;
+        let copied = fail("copied", 2, None).await;
+        let new_id = if store.kind() == "sqlite" { "lower(hex(randomblob(16)))" } else { "gen_random_uuid()" };
+        let sql = format!(
+            "INSERT INTO knowledge_sources (id, organization_id, title, content_type, text, embedder, chunks, created_at,
+                 revision, updated_at, kind, status)
+             SELECT {new_id}, organization_id, title, content_type, text, embedder, chunks, created_at, id, updated_at, kind,
+                 status
+             FROM knowledge_sources, (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})
+                                      SELECT i FROM n) AS copies
+             WHERE id = '{copied}'",
+            FAILURES_MOST - 2
+        );
+        backend.execute(sql.leak()).await;
+        let there = async |id| store.find_source(org, id).await.unwrap().is_some();
+        let last = fail("last", 3, None).await;
+        assert_eq!((there(waits).await, there(oldest).await, there(last).await), (true, false, true));
+        assert_eq!(store.list_sources(org).await.unwrap().len() as u64, FAILURES_MOST + 1);
     }
 
     async fn a_page_is_tried_again_and_forgotten_when_it_is_gone(backend: Backend) {
@@ -237,17 +300,17 @@ both! {
         assert_eq!((due.refresh_every_s, due.url.as_deref()), (Some(600), Some("https://a.example/")));
         let failure = SourceFailure::new(FailureKind::Unreachable, "503");
         let retry = ReadResult::Retry { failure, at: at(20) };
-        store.settle_source(due.clone(), retry.clone(), 0, at(1)).await.unwrap();
+        store.settle_source(due.clone(), retry.clone(), at(1)).await.unwrap();
         assert!(take(&store, at(19)).await.is_none());
         let due = take(&store, at(20)).await.unwrap();
         assert_eq!(due.tries, 2);
-        let mut change = finish(&due, &["Known."], 1);
+        let mut change = finish(&due, &["Known."]);
         let ChangedBy::Read(read) = &mut change.content else { panic!() };
         read.next_at = Some(at(620));
         store.revise_source(change).await.unwrap();
         let due = take(&store, at(620)).await.unwrap();
         assert_eq!((due.tries, due.version.etag.as_deref(), due.content_hash), (1, Some("\"1\""), Some([7; 32])));
-        store.settle_source(due.clone(), retry, 0, at(621)).await.unwrap();
+        store.settle_source(due.clone(), retry, at(621)).await.unwrap();
         let found = store.find_source(org, due.id).await.unwrap().unwrap().source;
         assert_eq!((found.status, found.chunks), (SourceStatus::Ready, 1), "it is still found");
         assert!(found.failure.is_some());
@@ -255,14 +318,14 @@ both! {
         let due = take(&store, at(700)).await.unwrap();
         let unchanged =
             ReadResult::Unchanged { content_hash: [8; 32], version: PageVersion::default(), next_at: Some(at(1300)) };
-        store.settle_source(due, unchanged, 0, at(701)).await.unwrap();
+        store.settle_source(due, unchanged, at(701)).await.unwrap();
         let due = take(&store, at(1300)).await.unwrap();
         assert_eq!((due.tries, due.content_hash, &due.version), (1, Some([8; 32]), &PageVersion::default()));
         let version = store.knowledge_version(org).await.unwrap();
         let failure = SourceFailure::new(FailureKind::Gone, "404");
         let forget = RevisionId(uuid());
         let gone = ReadResult::Failed { failure, forget: Some(forget), misses: 2, next_at: Some(at(2000)) };
-        store.settle_source(due.clone(), gone, 0, at(1301)).await.unwrap();
+        store.settle_source(due.clone(), gone, at(1301)).await.unwrap();
         assert_eq!(store.revisions(org).await.unwrap(), [RevisionSize { id: forget, passages: 0 }]);
         assert_eq!(store.knowledge_version(org).await.unwrap(), version + 1);
         let found = store.find_source(org, due.id).await.unwrap().unwrap();

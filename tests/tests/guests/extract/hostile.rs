@@ -118,7 +118,7 @@ fn ended(name: &str, fuel: u64, error: Option<ExtractError>) -> Option<ExtractEr
 async fn read(extractor: Arc<WasmExtractor>, n: usize, named: Named) -> (String, Option<ExtractErrorKind>) {
     // Several organizations, so that every place is used.
     let organization = OrganizationId(Uuid::from_u128(n as u128 % 3));
-    let reading = extractor.extract(organization, document(&named)).await;
+    let reading = extractor.extract(organization.into(), document(&named)).await;
     if let Ok(extracted) = &reading.result {
         assert!(extracted.text.len() <= BOUNDS.text_bytes, "{}", named.0);
         // What an external entity asks for.
@@ -146,13 +146,13 @@ async fn hostile_documents_end_within_the_bounds() {
     }
     drop(reads);
     for named in bombs::sitemaps() {
-        let reading = extractor.sitemap(ORGANIZATION, document(&named)).await;
+        let reading = extractor.sitemap(ORGANIZATION.into(), document(&named)).await;
         assert!(reading.result.as_ref().map_or(0, Vec::len) <= 50_000, "{}", named.0);
         ended(&named.0, reading.fuel, reading.result.err());
         count += 1;
     }
     for rules in bombs::robots() {
-        let reading = extractor.robots(ORGANIZATION, rules.into(), "resly").await;
+        let reading = extractor.robots(ORGANIZATION.into(), rules.into(), "resly").await;
         assert!(reading.result.is_ok() && reading.fuel <= BOUNDS.fuel);
         count += 1;
     }
@@ -160,10 +160,10 @@ async fn hostile_documents_end_within_the_bounds() {
     assert!(count >= 500, "{count}");
     // Nothing is left, and the next document is read as if nothing had been.
     for named in good() {
-        let reading = extractor.extract(ORGANIZATION, document(&named)).await;
+        let reading = extractor.extract(ORGANIZATION.into(), document(&named)).await;
         assert!(reading.result.is_ok_and(|extracted| extracted.text.contains("turns green")), "{}", named.0);
     }
     let zipped = Named::from(("sitemap".to_owned(), gzip(&sitemap(3)), "application/gzip"));
-    assert_eq!(extractor.sitemap(ORGANIZATION, document(&zipped)).await.result.unwrap().len(), 3);
+    assert_eq!(extractor.sitemap(ORGANIZATION.into(), document(&zipped)).await.result.unwrap().len(), 3);
     assert_eq!((extractor.running(), guests.sandbox.stats().running), (0, 0));
 }

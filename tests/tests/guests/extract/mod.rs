@@ -49,16 +49,16 @@ fn it_imports_nothing_but_wasi() {
 async fn a_page_a_sitemap_and_a_robots_txt_are_read() {
     let (_guests, extractor) = load(ExtractBounds::default());
     let page = Document { name: Some("https://a.example/hub".to_owned()), ..document(page(2), "text/html") };
-    let reading = extractor.extract(ORGANIZATION, page).await;
+    let reading = extractor.extract(ORGANIZATION.into(), page).await;
     let extracted = reading.result.unwrap();
     assert_eq!(extracted.title.as_deref(), Some("Hub"));
     assert!(extracted.text.starts_with("# Hub\n\n## Part 0\n\nHold the button"), "{}", extracted.text);
     assert!(reading.fuel > 100_000, "{}", reading.fuel);
     let map = document("<urlset><url><loc>https://a.example/1</loc></url></urlset>", "application/xml");
-    let entries = extractor.sitemap(ORGANIZATION, map).await.result.unwrap();
+    let entries = extractor.sitemap(ORGANIZATION.into(), map).await.result.unwrap();
     assert_eq!(entries[0].url, "https://a.example/1");
     let rules = "User-agent: *\nDisallow: /x\nSitemap: https://a.example/s.xml";
-    let robots = extractor.robots(ORGANIZATION, rules.into(), "resly").await.result.unwrap();
+    let robots = extractor.robots(ORGANIZATION.into(), rules.into(), "resly").await.result.unwrap();
     assert_eq!((robots.rules[0].path.as_str(), robots.sitemaps[0].as_str()), ("/x", "https://a.example/s.xml"));
 }
 
@@ -73,13 +73,13 @@ async fn each_bound_ends_in_an_error_that_says_what_to_do() {
         (ExtractBounds { input_bytes: 1 << 10, ..most }, "bytes"),
         (ExtractBounds { text_bytes: 1 << 10, ..most }, "text"),
     ] {
-        let reading = guests.extractor(bounds).extract(ORGANIZATION, document(page(5_000), "text/html")).await;
+        let reading = guests.extractor(bounds).extract(ORGANIZATION.into(), document(page(5_000), "text/html")).await;
         assert_eq!(kind(&reading), ExtractErrorKind::TooLarge, "{part}");
         assert!(reading.result.unwrap_err().message.contains(part), "{part}");
         assert!(reading.fuel <= bounds.fuel, "{part}");
     }
     let busy = ExtractBounds { load_wait: Duration::ZERO, ..most };
-    let reading = guests.extractor(busy).extract(ORGANIZATION, document(page(1), "text/html")).await;
+    let reading = guests.extractor(busy).extract(ORGANIZATION.into(), document(page(1), "text/html")).await;
     assert_eq!(kind(&reading), ExtractErrorKind::Busy);
 }
 
@@ -89,11 +89,13 @@ async fn one_organization_leaves_a_place_to_the_others() {
     let many: Vec<_> = (0..8)
         .map(|_| {
             let extractor = Arc::clone(&extractor);
-            tokio::spawn(async move { extractor.extract(ORGANIZATION, document(page(6_000), "text/html")).await })
+            tokio::spawn(
+                async move { extractor.extract(ORGANIZATION.into(), document(page(6_000), "text/html")).await },
+            )
         })
         .collect();
     let other = OrganizationId(Uuid::from_u128(7));
-    let reading = extractor.extract(other, document(page(2), "text/html")).await;
+    let reading = extractor.extract(other.into(), document(page(2), "text/html")).await;
     assert!(reading.result.is_ok());
     assert!(many.iter().filter(|task| !task.is_finished()).count() > 0, "the small page came before the large ones");
     assert!(extractor.running() <= 4);

@@ -38,7 +38,7 @@ async fn pages_give_more_than_to_readability_and_less_of_the_rest() {
         let Expected { matters, noise } = toml::from_str(&expected).unwrap();
         let bytes = fs::read(pages.join(format!("{name}.html"))).unwrap();
         let document = Document { bytes: bytes.into(), content_type: Some("text/html".to_owned()), name: None };
-        let ours = extractor.extract(ORGANIZATION, document).await.result.unwrap().text;
+        let ours = extractor.extract(ORGANIZATION.into(), document).await.result.unwrap().text;
         // Code stands apart in Markdown.
         let ours = ours.replace('`', "");
         let count = |texts: &[String], within: &str| texts.iter().filter(|text| within.contains(*text)).count();
