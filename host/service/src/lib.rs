@@ -26,6 +26,7 @@ pub mod plan;
 pub mod publishers;
 pub mod random;
 pub mod rates;
+pub mod rest;
 pub mod sources;
 pub mod synonyms;
 pub mod upload;
