@@ -25,7 +25,7 @@ FUZZ_TARGETS ?= url_policy manifest definition openapi envelope component
 FUZZ_SECONDS ?= 60
 
 # Those of `tests/bench/main.rs`.
-BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval
+BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval rest
 
 # What `make dist` makes is named after the version and the target, and no part of it after the day or the machine.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)

@@ -50,6 +50,16 @@ impl Target {
         Arc::new(Self { request: target.request.clone(), address, streams: false, idle: Mutex::default() })
     }
 
+    /// A route that is asked by GET and answers in one piece.
+    pub fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Arc<Self> {
+        let mut request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n");
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str("\r\n");
+        Arc::new(Self { address, request: request.into_bytes(), streams: false, idle: Mutex::default() })
+    }
+
     fn take(&self) -> Option<BufReader<TcpStream>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }

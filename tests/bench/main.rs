@@ -9,6 +9,7 @@ mod host;
 mod memory;
 mod neighbours;
 mod overload;
+mod rest;
 mod retrieval;
 mod sandbox;
 mod served;
@@ -20,7 +21,8 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 /// What is measured, in this order, when no part is named.
-const PARTS: [&str; 8] = ["sandbox", "extract", "memory", "chat", "overload", "bombs", "neighbours", "retrieval"];
+const PARTS: [&str; 9] =
+    ["sandbox", "extract", "memory", "chat", "overload", "bombs", "neighbours", "retrieval", "rest"];
 
 /// The middle of an odd number of figures, the upper of the two middles otherwise.
 pub fn median(figures: &mut [f64]) -> f64 {
@@ -63,6 +65,9 @@ async fn main() -> Result<()> {
     }
     if wants("retrieval") {
         retrieval::run(&binary, &mut table).await?;
+    }
+    if wants("rest") {
+        rest::run(&binary, &mut table).await?;
     }
     table.print()?;
     Ok(())

@@ -16,6 +16,12 @@ pub enum Scope {
     Admin,
     /// Plans, limits, and other things that an organization must not decide itself.
     Operator,
+    /// `/rest/v1`: reads the organization's tables.
+    #[serde(rename = "data:read")]
+    DataRead,
+    /// `/rest/v1`: reads and writes them.
+    #[serde(rename = "data:write")]
+    DataWrite,
 }
 
 /// Where a key may be kept.
@@ -42,8 +48,13 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// An operator may do what an admin may.
+    /// An operator may do what an admin may, and who writes data may read it.
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope) || (scope == Scope::Admin && self.scopes.contains(&Scope::Operator))
+        let implied_by = match scope {
+            Scope::Admin => Some(Scope::Operator),
+            Scope::DataRead => Some(Scope::DataWrite),
+            _ => None,
+        };
+        self.scopes.contains(&scope) || implied_by.is_some_and(|wider| self.scopes.contains(&wider))
     }
 }

@@ -11,7 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use resly_core::principal::{KeyKind, Principal, Scope};
 use resly_service::{
     App,
@@ -41,34 +41,35 @@ pub async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> 
     {
         return preflight(app, origin).await;
     }
-    let (mut response, allowed) = match authenticate(app, request.headers(), origin.as_ref()).await {
-        Ok(identity) => {
-            let allowed = identity.principal.kind == KeyKind::Publishable;
-            // The memory of the body is given back when the response begins.
-            let admission = api.admission(identity.principal.organization);
-            request.extensions_mut().insert(admission.clone());
-            request.extensions_mut().insert(Caller(Arc::clone(&identity.principal)));
-            let response = within_rates(&api, identity, request, next).await;
-            drop(admission);
-            (response, allowed)
-        }
-        // A refusal without a key holds no secret, so a page on an allowed origin may read it.
-        Err(problem) => {
-            if let Some(left_out) = api.refusals.admit(app.clock.now()) {
-                let client = client::address(request.extensions(), request.headers(), &api.trusted_proxies);
-                let client = client.map(tracing::field::display);
-                // The path itself isn't logged, because people paste keys into it.
-                let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-                tracing::info!(client, route, left_out, reason = problem.detail(), "a request was turned away");
+    let (mut response, allowed) =
+        match authenticate(app, presented(request.uri(), request.headers()), origin.as_ref()).await {
+            Ok(identity) => {
+                let allowed = identity.principal.kind == KeyKind::Publishable;
+                // The memory of the body is given back when the response begins.
+                let admission = api.admission(identity.principal.organization);
+                request.extensions_mut().insert(admission.clone());
+                request.extensions_mut().insert(Caller(Arc::clone(&identity.principal)));
+                let response = within_rates(&api, identity, request, next).await;
+                drop(admission);
+                (response, allowed)
             }
-            let foreign = problem.kind().slug == kinds::ORIGIN_NOT_ALLOWED.slug;
-            let allowed = match &origin {
-                Some(origin) if !foreign => some_key_allows(app, origin).await,
-                _ => false,
-            };
-            (problem.into_response(), allowed)
-        }
-    };
+            // A refusal without a key holds no secret, so a page on an allowed origin may read it.
+            Err(problem) => {
+                if let Some(left_out) = api.refusals.admit(app.clock.now()) {
+                    let client = client::address(request.extensions(), request.headers(), &api.trusted_proxies);
+                    let client = client.map(tracing::field::display);
+                    // The path itself isn't logged, because people paste keys into it.
+                    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+                    tracing::info!(client, route, left_out, reason = problem.detail(), "a request was turned away");
+                }
+                let foreign = problem.kind().slug == kinds::ORIGIN_NOT_ALLOWED.slug;
+                let allowed = match &origin {
+                    Some(origin) if !foreign => some_key_allows(app, origin).await,
+                    _ => false,
+                };
+                (problem.into_response(), allowed)
+            }
+        };
     if let Some(LimitHit(limit)) = response.extensions_mut().remove() {
         rate_limit::insert_reached(response.headers_mut(), &limit, app.clock.now());
     }
@@ -119,8 +120,17 @@ async fn some_key_allows(app: &App, origin: &HeaderValue) -> bool {
     app.keyring.origins().allowed(origin).await
 }
 
-async fn authenticate(app: &App, headers: &HeaderMap, origin: Option<&HeaderValue>) -> Result<Arc<Identity>, Problem> {
-    let identity = app.keyring.identify(bearer(headers)?).await.map_err(|unknown| match unknown {
+/// The key that a request presents.
+fn presented<'h>(uri: &Uri, headers: &'h HeaderMap) -> Result<&'h str, Problem> {
+    if uri.path().starts_with("/rest/") { key_of_tables(headers) } else { bearer(headers) }
+}
+
+async fn authenticate(
+    app: &App,
+    key: Result<&str, Problem>,
+    origin: Option<&HeaderValue>,
+) -> Result<Arc<Identity>, Problem> {
+    let identity = app.keyring.identify(key?).await.map_err(|unknown| match unknown {
         AuthenticationError::Store(error) => error.into(),
         unknown => unauthenticated(unknown.to_string()),
     })?;
@@ -154,6 +164,18 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     token
         .filter(|token| !token.is_empty())
         .ok_or_else(|| unauthenticated("the Authorization header is not of the form `Bearer <key>`"))
+}
+
+/// A key for the tables: `apikey`, as clients of Supabase send it, or the bearer token; both when they are alike.
+fn key_of_tables(headers: &HeaderMap) -> Result<&str, Problem> {
+    let Some(key) = headers.get("apikey") else { return bearer(headers) };
+    let key = key.to_str().map(str::trim).map_err(|_| unauthenticated("the header `apikey` is not ASCII"))?;
+    if headers.contains_key(header::AUTHORIZATION) && bearer(headers)? != key {
+        return Err(unauthenticated(
+            "`apikey` and `Authorization` hold different keys: send one of them, or the same key in both",
+        ));
+    }
+    Ok(key)
 }
 
 fn unauthenticated(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
@@ -202,4 +224,8 @@ callers! {
     Admin = Admin, "admin";
     /// A caller who may change plans.
     Operator = Operator, "operator";
+    /// A caller who may read the organization's tables.
+    DataReader = DataRead, "data:read";
+    /// A caller who may write them.
+    DataWriter = DataWrite, "data:write";
 }

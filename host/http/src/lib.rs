@@ -31,6 +31,7 @@ mod rate_limit;
 mod rates;
 pub mod refusal_log;
 mod rejection;
+mod rest;
 pub mod router;
 mod search;
 mod state;

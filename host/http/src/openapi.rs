@@ -25,6 +25,7 @@ use super::problem::members::{Members, ProblemBody};
         (name = "chat", description = "Ask, follow, cancel, confirm; keys with the scope `chat`"),
         (name = "search", description = "Search the organization's knowledge; keys with the scope `search`"),
         (name = "admin", description = "Everything of one organization; keys with the scope `admin`"),
+        (name = "data", description = "The organization's tables in PostgREST's dialect; keys with the scope `data:read` or `data:write`"),
         (name = "host", description = "For the people who run the host"),
     ),
     security(("key" = [])),

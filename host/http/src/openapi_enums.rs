@@ -56,7 +56,7 @@ names! {
         RequestConfiguration, NeedsAuth, Upstream, RateLimited, Mapping, Denied, Limit, Internal,
     }
     Role = resly_core::model::Role { User, Assistant }
-    Scope = resly_core::principal::Scope { Chat, Search, Admin, Operator }
+    Scope = resly_core::principal::Scope { Chat, Search, Admin, Operator, DataRead, DataWrite }
     Severity = resly_core::alert::Severity { Warning, Critical }
     SideEffect = resly_manifest::SideEffect { Read, Write }
     SourceFailureKind = resly_core::knowledge::FailureKind {

@@ -18,17 +18,21 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Api, admin, chat, console, docs, guard, health, messages, oauth, openapi,
     problem::{Problem, kinds},
-    rejection, search,
+    rejection, rest, search,
 };
 
 /// Everything the host answers.
 pub fn router(api: Api) -> Router {
     let guarded = middleware::from_fn_with_state(api.clone(), guard::guard);
+    let translated = middleware::from_fn(rest::errors::translate);
     let (routes, _) = self::api().split_for_parts();
+    let (tables, _) = tables().split_for_parts();
     let (host, _) = host().split_for_parts();
     Router::new()
         .merge(routes.method_not_allowed_fallback(method_not_allowed).layer(guarded.clone()))
-        .nest("/api", Router::new().fallback(not_found).layer(guarded))
+        .nest("/api", Router::new().fallback(not_found).layer(guarded.clone()))
+        .merge(tables.method_not_allowed_fallback(method_not_allowed).layer(guarded.clone()).layer(translated.clone()))
+        .nest("/rest", Router::new().fallback(not_found).layer(guarded).layer(translated))
         .merge(host)
         .merge(pages())
         .fallback(docs::not_found)
@@ -41,7 +45,8 @@ pub fn router(api: Api) -> Router {
 pub fn openapi_document() -> &'static str {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
-        let routes = OpenApiRouter::with_openapi(openapi::Document::openapi()).merge(api()).merge(host());
+        let routes =
+            OpenApiRouter::with_openapi(openapi::Document::openapi()).merge(api()).merge(tables()).merge(host());
         openapi::text(routes.into_openapi())
     })
 }
@@ -138,6 +143,18 @@ fn connections() -> OpenApiRouter<Api> {
         .routes(routes!(trials::dry_run))
         .routes(routes!(trials::sample))
         .routes(routes!(trials::preview))
+}
+
+/// The organization's tables.
+fn tables() -> OpenApiRouter<Api> {
+    use rest::{root, rows};
+
+    OpenApiRouter::default().routes(routes!(root::describe)).routes(routes!(
+        rows::read,
+        rows::insert,
+        rows::update,
+        rows::delete
+    ))
 }
 
 /// For whoever runs the host.

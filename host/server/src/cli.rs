@@ -111,7 +111,7 @@ fn key(settings: Vec<Arg>) -> Command {
         .value_name("SCOPES")
         .value_delimiter(',')
         .default_value("chat,search,admin")
-        .value_parser(["chat", "search", "admin", "operator"])
+        .value_parser(["chat", "search", "admin", "operator", "data:read", "data:write"])
         .help("What the key may do, with commas between");
     let name = Arg::new("name").long("name").value_name("NAME").default_value("command line").help("For people");
     Command::new("key")
@@ -172,6 +172,8 @@ fn scope(name: &str) -> Option<Scope> {
         "search" => Scope::Search,
         "admin" => Scope::Admin,
         "operator" => Scope::Operator,
+        "data:read" => Scope::DataRead,
+        "data:write" => Scope::DataWrite,
         _ => return None,
     })
 }

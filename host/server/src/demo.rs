@@ -61,7 +61,7 @@ pub async fn prepare(api: &Api, url: &str, progress: &(dyn Fn(String) + Sync)) -
         made.map(|secret| secret.expose().to_owned())
     };
     let both = [Scope::Chat, Scope::Search];
-    let all = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
+    let all = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator, Scope::DataWrite];
     Ok(Demo {
         api_key: key("demo", &both, None).await?,
         admin_key: key("demo admin", &all, None).await?,

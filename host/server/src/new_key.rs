@@ -44,7 +44,7 @@ pub async fn init(config: &Config, name: &str) -> anyhow::Result<Value> {
     let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
     let organization = organizations::create(&store, &SystemClock, &*random, name.clone()).await?;
     let keyring = Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random);
-    let scopes = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator];
+    let scopes = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator, Scope::DataWrite];
     let key = make(&keyring, organization, "first".to_owned(), scopes.to_vec()).await?;
     store.close().await;
     Ok(json!({"organization": organization, "name": name.as_str(), "admin_key": key.expose()}))

@@ -29,6 +29,7 @@ pub mod publishers;
 pub mod random;
 pub mod rates;
 mod readings;
+pub mod rest;
 pub mod sources;
 pub mod synonyms;
 pub mod upload;

@@ -47,8 +47,8 @@ pub(crate) async fn enter(
     execute!(
         db,
         "INSERT INTO billing_events
-             (id, organization_id, kind, meter, quantity, period_start, subject_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+             (id, organization_id, kind, meter, quantity, period_start, subject_id, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
         row_id(now),
         Id(organization.0),
         kind.name(),

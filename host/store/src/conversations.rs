@@ -140,8 +140,10 @@ pub(crate) async fn visitor(
     let found = row!(
         db,
         (Id,),
-        "INSERT INTO visitors (id, organization_id, external_id, created_at, last_seen_at) VALUES ($1, $2, $3, $4, $4)
-         ON CONFLICT (organization_id, external_id) DO UPDATE SET last_seen_at = excluded.last_seen_at RETURNING id",
+        "INSERT INTO visitors (id, organization_id, external_id, created_at, last_seen_at, updated_at)
+         VALUES ($1, $2, $3, $4, $4, $4)
+         ON CONFLICT (organization_id, external_id) DO UPDATE
+         SET last_seen_at = excluded.last_seen_at, updated_at = excluded.updated_at RETURNING id",
         row_id(now),
         Id(organization.0),
         Text(external_id),

@@ -69,6 +69,7 @@ mod publishers;
 mod query;
 mod rates;
 mod recover;
+mod rest;
 mod sql;
 mod state;
 pub mod testing;
@@ -118,6 +119,7 @@ pub use self::{
     publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
     rates::{RateClaim, RateGrant},
     recover::Recovered,
+    rest::{RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},
@@ -133,6 +135,8 @@ use self::{
 #[derive(Clone)]
 pub struct Store {
     backend: Backend,
+    /// Connections for REST's reads: see [`rest`].
+    rest: rest::RestPool,
     /// Held by the upload that writes a part of a component: see [`components`].
     parts: Arc<Mutex<()>>,
     /// How much the log may still take today: see [`log_budget`].
@@ -204,6 +208,7 @@ impl Store {
     /// Finishes the queued operations and closes every connection. Later operations fail as unavailable.
     #[boxed]
     pub async fn close(&self) {
+        self.rest.close().await;
         match &self.backend {
             Backend::Sqlite { readers, writer } => {
                 readers.close().await;

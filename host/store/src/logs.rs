@@ -132,8 +132,8 @@ pub(crate) async fn insert(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option
         db,
         "INSERT INTO connector_logs (id, organization_id, connection_id, connector, version, action, environment,
                                      caller, key_id, conversation_id, status, reason, cached, message, fuel,
-                                     http_calls, response_bytes, duration_us, log, requests, created_at, bytes)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+                                     http_calls, response_bytes, duration_us, log, requests, created_at, bytes, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $21)
          ON CONFLICT (id) DO NOTHING",
         Id(record.id.0),
         Id(record.organization.0),

@@ -114,7 +114,7 @@ pub(crate) async fn supersede_from(
 ) -> Result<(), sqlx::Error> {
     execute!(
         db,
-        "UPDATE messages SET superseded_at = $4
+        "UPDATE messages SET superseded_at = $4, updated_at = $4
          WHERE conversation_id = $1 AND organization_id = $2 AND position >= $3 AND superseded_at IS NULL",
         Id(conversation.0),
         Id(organization.0),
@@ -134,8 +134,8 @@ pub(crate) async fn insert(
     execute!(
         db,
         "INSERT INTO messages (id, organization_id, conversation_id, position, client_id, role, content, status,
-                               citations, steps, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                               citations, steps, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
         Id(message.id.0),
         Id(organization.0),
         Id(message.conversation_id.0),

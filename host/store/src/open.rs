@@ -13,6 +13,7 @@ use resly_core::{
     error::StoreError,
     time::{Clock, SystemClock},
 };
+use resly_rest::limits::TIME as REST_TIME;
 use sqlx::{
     ConnectOptions, Connection, Executor, PgConnection, SqliteConnection,
     migrate::MigrateError,
@@ -20,7 +21,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Backend, Store, error::describe, writer::Writer};
+use crate::{Backend, Store, error::describe, rest::RestPool, writer::Writer};
 
 /// The first version without a bug that could reset a WAL while it was read (3.51.3's release notes).
 const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
@@ -34,6 +35,8 @@ const ACQUIRE: Duration = Duration::from_secs(10);
 const MAPPED: &str = "1073741824";
 /// The least connections of a host's pool. With fewer, turns would wait for each other.
 const POSTGRES_AT_LEAST: u32 = 10;
+/// Connections for reads by REST, apart from the others: a report that takes long holds up no chat.
+const REST_CONNECTIONS: u32 = 4;
 
 /// No `Debug`: the URLs may hold a password.
 #[derive(Clone)]
@@ -187,17 +190,27 @@ async fn open_locked(config: &StoreConfig, lock: File) -> Result<Store, OpenErro
 fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 'static) -> Result<Store, OpenError> {
     let path = config.data_dir.as_path();
     let folder = |error| folder_error(path, error);
-    let readers = SqlitePoolOptions::new()
-        .max_connections(config.read_connections.max(1))
-        .acquire_timeout(ACQUIRE)
-        // A file can't drop a connection as a server can.
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        // Each commit empties a reader's own cache. Mapped pages are in the kernel's cache, which stays.
-        .connect_lazy_with(sqlite_options(path).pragma("mmap_size", MAPPED).read_only(true).create_if_missing(false));
+    let pool = |connections: u32| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE)
+            // A file can't drop a connection as a server can.
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            // Each commit empties a reader's own cache. Mapped pages are in the kernel's cache, which stays.
+            .connect_lazy_with(
+                sqlite_options(path).pragma("mmap_size", MAPPED).read_only(true).create_if_missing(false),
+            )
+    };
+    let readers = pool(config.read_connections.max(1));
     let writer = Writer::start(conn, lock).map_err(folder)?;
-    Ok(Store { backend: Backend::Sqlite { readers, writer }, parts: Arc::default(), log_budget: Arc::default() })
+    Ok(Store {
+        backend: Backend::Sqlite { readers, writer },
+        rest: RestPool::Sqlite(pool(REST_CONNECTIONS)),
+        parts: Arc::default(),
+        log_budget: Arc::default(),
+    })
 }
 
 /// Locks the folder for this process. The operating system releases it whenever and however the process ends.
@@ -259,13 +272,24 @@ async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenErr
         // Poolers refuse unknown start-up parameters.
         options = options.statement_cache_capacity(0).extra_float_digits(None);
     }
+    let mut rest = options.clone();
     let pool = PgPoolOptions::new()
         .max_connections(config.read_connections.max(POSTGRES_AT_LEAST))
         .acquire_timeout(ACQUIRE)
         .connect_with(options)
         .await
         .map_err(OpenError::Connect)?;
-    Ok(Store { backend: Backend::Postgres { pool, own_server }, parts: Arc::default(), log_budget: Arc::default() })
+    if own_server {
+        let timeout = format!("{}s", REST_TIME.as_secs());
+        rest = rest.options([("statement_timeout", timeout.as_str()), ("default_transaction_read_only", "on")]);
+    }
+    let rest = PgPoolOptions::new().max_connections(REST_CONNECTIONS).acquire_timeout(ACQUIRE).connect_lazy_with(rest);
+    Ok(Store {
+        backend: Backend::Postgres { pool, own_server },
+        rest: RestPool::Postgres(rest),
+        parts: Arc::default(),
+        log_budget: Arc::default(),
+    })
 }
 
 async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {

@@ -40,8 +40,8 @@ struct TicketRow {
 pub(crate) async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), sqlx::Error> {
     execute!(
         db,
-        "INSERT INTO tickets (id, organization_id, conversation_id, subject, body, status, created_at)
-         VALUES ($1, $2, $3, $4, $5, 'open', $6)",
+        "INSERT INTO tickets (id, organization_id, conversation_id, subject, body, status, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, 'open', $6, $6)",
         Id(ticket.id.0),
         Id(ticket.organization.0),
         ticket.conversation.map(|conversation| Id(conversation.0)),

@@ -52,6 +52,8 @@ mod real_binary;
 mod reasons;
 mod refusals;
 mod released;
+mod rest;
+mod rest_isolation;
 mod retrieval;
 mod routes;
 mod saved_pages;

@@ -122,6 +122,13 @@ fn incident() -> [u8; 16] {
 #[derive(Clone)]
 pub struct LimitHit(pub LimitReached);
 
+/// What a response's problem says, in its extensions, for answers that have another body.
+#[derive(Clone)]
+pub struct ToldProblem {
+    pub kind: &'static Kind,
+    pub detail: Cow<'static, str>,
+}
+
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
         let body = self.to_json().to_string();
@@ -133,6 +140,7 @@ impl IntoResponse for Problem {
         for (name, value) in self.headers.drain(..) {
             headers.append(name, value);
         }
+        response.extensions_mut().insert(ToldProblem { kind: self.kind, detail: self.detail });
         if let Some(limit) = self.limit.take() {
             response.extensions_mut().insert(LimitHit(limit));
         }

@@ -18,7 +18,10 @@ pub(super) fn read_scopes(kind: KeyKind, mut scopes: Vec<Scope>, mistakes: &mut 
     scopes.sort_by_key(|scope| *scope as u8);
     scopes.dedup();
     if scopes.is_empty() {
-        mistakes.push(FieldError::new("scopes", "at least one of `chat`, `search`, `admin` is expected"));
+        mistakes.push(FieldError::new(
+            "scopes",
+            "at least one of `chat`, `search`, `admin`, `data:read`, `data:write` is expected",
+        ));
     }
     let open = |scope: &Scope| matches!(scope, Scope::Chat | Scope::Search);
     if kind == KeyKind::Publishable && !scopes.iter().all(open) {

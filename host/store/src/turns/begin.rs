@@ -214,7 +214,7 @@ async fn replace_answer(
     let replaced = row!(
         db,
         (i64,),
-        "UPDATE messages SET superseded_at = COALESCE(superseded_at, $3),
+        "UPDATE messages SET superseded_at = COALESCE(superseded_at, $3), updated_at = $3,
              status = CASE WHEN status = 'streaming' THEN 'interrupted' ELSE status END
          WHERE id = $1 AND organization_id = $2 RETURNING position",
         Id(earlier.answer.0),

@@ -42,11 +42,11 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
         (i64,),
         [
             "UPDATE messages SET content = $3, status = $4, citations = $5, steps = $6, input_tokens = $12,
-                 output_tokens = $13, finish_reason = $14
+                 output_tokens = $13, finish_reason = $14, updated_at = $11
              WHERE id = $1 AND organization_id = $2",
             "INSERT INTO billing_events
-                 (id, organization_id, kind, meter, quantity, period_start, subject_id, created_at)
-             SELECT $7, $2, $8, 'messages', $9, $10, $1, $11 WHERE $9 <> 0"
+                 (id, organization_id, kind, meter, quantity, period_start, subject_id, created_at, updated_at)
+             SELECT $7, $2, $8, 'messages', $9, $10, $1, $11, $11 WHERE $9 <> 0"
         ],
         (
             Id(turn.answer.0),

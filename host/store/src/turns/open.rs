@@ -42,9 +42,9 @@ macro_rules! conversation {
 macro_rules! question_and_answer {
     () => {
         "INSERT INTO messages (id, organization_id, conversation_id, position, client_id, role, content, status,
-                               citations, steps, created_at)
-         VALUES ($6, $2, $1, $7, $8, $9, $10, 'complete', '[]', '[]', $5),
-                ($11, $2, $1, $7 + 1, NULL, 'assistant', '', 'streaming', '[]', '[]', $5)"
+                               citations, steps, created_at, updated_at)
+         VALUES ($6, $2, $1, $7, $8, $9, $10, 'complete', '[]', '[]', $5, $5),
+                ($11, $2, $1, $7 + 1, NULL, 'assistant', '', 'streaming', '[]', '[]', $5, $5)"
     };
 }
 

@@ -25,6 +25,7 @@ mod logs;
 mod organizations;
 mod rates;
 mod recovery;
+mod rest;
 mod scopes;
 mod sources;
 mod state;

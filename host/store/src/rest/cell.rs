@@ -1,0 +1,260 @@
+//! Values of rows, and how they are written as JSON, which is the same for both databases.
+
+use std::borrow::Cow;
+
+use resly_core::time::Timestamp;
+use resly_rest::{
+    RestError,
+    plan::{Cast, Step},
+    registry::Type,
+    value::Value,
+};
+use serde_json::Value as Json;
+use sqlx::{Row, types::Uuid};
+
+use super::statement::AnyRow;
+use crate::types::{self, Id, Time};
+
+/// The type of a column of a select.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CellType {
+    Column(Type),
+    /// Digits, as text.
+    Number,
+    Float,
+}
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Cell {
+    Null,
+    Uuid(Uuid),
+    Text(String),
+    Int(i64),
+    Bool(bool),
+    Time(Timestamp),
+    /// JSON as its text.
+    Json(String),
+    Texts(Vec<String>),
+    Number(String),
+    Float(f64),
+}
+
+impl Cell {
+    pub fn read(row: &AnyRow, at: usize, kind: CellType) -> Result<Self, sqlx::Error> {
+        macro_rules! get {
+            ($type:ty, $make:expr) => {{
+                let found: Option<$type> = match row {
+                    AnyRow::Sqlite(row) => row.try_get(at)?,
+                    AnyRow::Postgres(row) => row.try_get(at)?,
+                };
+                found.map_or(Self::Null, $make)
+            }};
+        }
+        Ok(match kind {
+            CellType::Column(Type::Uuid) => get!(Id, |id| Self::Uuid(id.0)),
+            CellType::Column(Type::Text) => get!(String, Self::Text),
+            CellType::Column(Type::Bigint) => get!(i64, Self::Int),
+            CellType::Column(Type::Boolean) => get!(bool, Self::Bool),
+            CellType::Column(Type::Timestamp) => get!(Time, |at| Self::Time(at.0)),
+            CellType::Column(Type::Jsonb) => get!(String, Self::Json),
+            CellType::Column(Type::Texts) => match row {
+                AnyRow::Sqlite(row) => row
+                    .try_get::<Option<types::Json<Vec<String>>>, _>(at)?
+                    .map_or(Self::Null, |json| Self::Texts(json.0)),
+                AnyRow::Postgres(row) => row.try_get::<Option<Vec<String>>, _>(at)?.map_or(Self::Null, Self::Texts),
+            },
+            CellType::Number => get!(String, Self::Number),
+            CellType::Float => get!(f64, Self::Float),
+        })
+    }
+
+    /// The part of JSON at a path.
+    pub fn at(self, path: &[Step], as_text: bool) -> Self {
+        let Self::Json(text) = self else { return Self::Null };
+        let Ok(root) = serde_json::from_str::<Json>(&text) else { return Self::Null };
+        let mut found = &root;
+        for step in path {
+            let next = match (step, found) {
+                (Step::Key(key), Json::Object(members)) => members.get(key),
+                (Step::Index(index), Json::Array(items)) => usize::try_from(*index)
+                    .ok()
+                    .or_else(|| items.len().checked_sub(usize::try_from(index.unsigned_abs()).ok()?))
+                    .and_then(|index| items.get(index)),
+                _ => None,
+            };
+            match next {
+                Some(next) => found = next,
+                None => return Self::Null,
+            }
+        }
+        match found {
+            Json::Null if as_text => Self::Null,
+            Json::String(text) if as_text => Self::Text(text.clone()),
+            other if as_text => Self::Text(canonical(other.clone()).to_string()),
+            other => Self::Json(other.to_string()),
+        }
+    }
+
+    /// The value as another type.
+    pub fn cast(self, cast: Cast) -> Result<Self, RestError> {
+        if self == Self::Null {
+            return Ok(self);
+        }
+        let text = self.text();
+        let parse = |kind| match Value::parse(kind, &text)? {
+            Value::Int(number) => Ok(Self::Int(number)),
+            Value::Bool(truth) => Ok(Self::Bool(truth)),
+            Value::Uuid(id) => Ok(Self::Uuid(id)),
+            Value::Time(at) => Ok(Self::Time(at)),
+            _ => Err(RestError::invalid_value("text", &text)),
+        };
+        match (cast, &self) {
+            (Cast::Text, _) => Ok(Self::Text(text)),
+            (Cast::Integer, Self::Int(_)) | (Cast::Boolean, Self::Bool(_)) | (Cast::Uuid, Self::Uuid(_)) => Ok(self),
+            (Cast::Timestamp, Self::Time(_)) | (Cast::Json, Self::Json(_)) => Ok(self),
+            (Cast::Number | Cast::Integer, Self::Number(_) | Self::Float(_)) => Ok(self),
+            (Cast::Integer, _) => parse(Type::Bigint),
+            (Cast::Number, _) => match text.trim().parse::<serde_json::Number>() {
+                Ok(number) => Ok(Self::Number(number.to_string())),
+                Err(_) => Err(RestError::invalid_value("numeric", &text)),
+            },
+            (Cast::Boolean, _) => parse(Type::Boolean),
+            (Cast::Uuid, _) => parse(Type::Uuid),
+            (Cast::Timestamp, _) => parse(Type::Timestamp),
+            (Cast::Date, _) => match parse(Type::Timestamp) {
+                Ok(Self::Time(at)) => Ok(Self::Text(at.to_string().chars().take(10).collect())),
+                _ => Err(RestError::invalid_value("date", &text)),
+            },
+            (Cast::Json, _) => Ok(Self::Json(text)),
+        }
+    }
+
+    /// The value as PostgreSQL writes it as text.
+    fn text(&self) -> String {
+        match self {
+            Self::Null => String::new(),
+            Self::Uuid(id) => id.to_string(),
+            Self::Text(text) | Self::Number(text) => text.clone(),
+            Self::Int(number) => number.to_string(),
+            Self::Bool(truth) => truth.to_string(),
+            Self::Time(at) => {
+                let written = iso(*at).replace('T', " ");
+                written.strip_suffix(":00").unwrap_or(&written).to_owned()
+            }
+            Self::Json(text) => canonical_text(text).into_owned(),
+            Self::Texts(texts) => array_literal(texts),
+            Self::Float(number) => number.to_string(),
+        }
+    }
+
+    /// Writes the value as JSON.
+    pub fn write(&self, out: &mut String) {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Uuid(id) => {
+                let mut buffer = Uuid::encode_buffer();
+                out.extend(["\"", id.hyphenated().encode_lower(&mut buffer), "\""]);
+            }
+            Self::Text(text) => out.push_str(&serde_json::to_string(text).unwrap_or_default()),
+            Self::Int(number) => out.push_str(&number.to_string()),
+            Self::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
+            Self::Time(at) => out.extend(["\"", &iso(*at), "\""]),
+            Self::Json(text) => out.push_str(&canonical_text(text)),
+            Self::Texts(texts) => out.push_str(&serde_json::to_string(texts).unwrap_or_default()),
+            Self::Number(digits) => out.push_str(digits),
+            Self::Float(number) => out.push_str(&serde_json::to_string(number).unwrap_or_default()),
+        }
+    }
+
+    pub fn uuid(&self) -> Option<Uuid> {
+        match self {
+            Self::Uuid(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+/// As PostgreSQL writes a time in JSON: no zeros at the end of its fraction, and the offset in full.
+fn iso(at: Timestamp) -> String {
+    let written = at.to_string();
+    let bare = written.trim_end_matches('Z').trim_end_matches('0');
+    let bare = bare.strip_suffix('.').unwrap_or(bare);
+    format!("{bare}+00:00")
+}
+
+fn array_literal(texts: &[String]) -> String {
+    let item = |text: &String| {
+        let plain = !text.is_empty()
+            && !text.eq_ignore_ascii_case("null")
+            && !text.contains(|c: char| c.is_whitespace() || "{},\"\\".contains(c));
+        if plain { text.clone() } else { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) }
+    };
+    let items: Vec<String> = texts.iter().map(item).collect();
+    format!("{{{}}}", items.join(","))
+}
+
+/// JSON with its members in the order of `jsonb`: shorter names first, then by bytes.
+fn canonical(value: Json) -> Json {
+    match value {
+        Json::Object(members) => {
+            let mut members: Vec<(String, Json)> =
+                members.into_iter().map(|(name, value)| (name, canonical(value))).collect();
+            members.sort_by(|(one, _), (other, _)| one.len().cmp(&other.len()).then_with(|| one.cmp(other)));
+            Json::Object(members.into_iter().collect())
+        }
+        Json::Array(items) => Json::Array(items.into_iter().map(canonical).collect()),
+        other => other,
+    }
+}
+
+fn canonical_text(text: &str) -> Cow<'_, str> {
+    if matches!(text, "[]" | "{}" | "null") {
+        return Cow::Borrowed(text);
+    }
+    match serde_json::from_str::<Json>(text) {
+        Ok(value) => Cow::Owned(canonical(value).to_string()),
+        Err(_) => Cow::Borrowed("null"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(cell: &Cell) -> String {
+        let mut out = String::new();
+        cell.write(&mut out);
+        out
+    }
+
+    #[test]
+    fn times_and_json_are_written_as_postgresql_writes_them() {
+        let at = |text: &str| Cell::Time(text.parse().unwrap());
+        assert_eq!(json(&at("2026-10-10T12:00:00Z")), "\"2026-10-10T12:00:00+00:00\"");
+        assert_eq!(json(&at("2026-10-10T12:00:00.1200Z")), "\"2026-10-10T12:00:00.12+00:00\"");
+        assert_eq!(
+            at("2026-10-10T12:00:10Z").cast(Cast::Text).unwrap(),
+            Cell::Text("2026-10-10 12:00:10+00".to_owned())
+        );
+        assert_eq!(at("2026-10-10T12:00:10Z").cast(Cast::Date).unwrap(), Cell::Text("2026-10-10".to_owned()));
+        assert_eq!(
+            json(&Cell::Json(r#"{"bb":1.50,"a":{"z":[],"y":1}}"#.to_owned())),
+            r#"{"a":{"y":1,"z":[]},"bb":1.50}"#
+        );
+        let texts = Cell::Texts(vec!["a".to_owned(), "b c".to_owned(), "\"".to_owned()]);
+        assert_eq!(texts.cast(Cast::Text).unwrap(), Cell::Text(r#"{a,"b c","\""}"#.to_owned()));
+    }
+
+    #[test]
+    fn a_path_leads_to_a_part_or_to_null() {
+        let cell = || Cell::Json(r#"{"a":[1,{"b":null,"c":"x"},2.50]}"#.to_owned());
+        let key = |key: &str| Step::Key(key.to_owned());
+        assert_eq!(cell().at(&[key("a"), Step::Index(1), key("c")], true), Cell::Text("x".to_owned()));
+        assert_eq!(cell().at(&[key("a"), Step::Index(-1)], true), Cell::Text("2.50".to_owned()));
+        assert_eq!(cell().at(&[key("a"), Step::Index(1), key("b")], true), Cell::Null);
+        assert_eq!(cell().at(&[key("a"), Step::Index(1), key("b")], false), Cell::Json("null".to_owned()));
+        assert_eq!(cell().at(&[key("a"), Step::Index(-9)], false), Cell::Null);
+        assert_eq!(Cell::Text("5x".to_owned()).cast(Cast::Integer).unwrap_err().code, "22P02");
+    }
+}

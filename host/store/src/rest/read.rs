@@ -1,0 +1,101 @@
+//! Reads: a node's rows with all that is embedded in them.
+
+use resly_core::{boxed, id::OrganizationId};
+use resly_rest::{RestError, limits, plan::Node, resolve};
+
+use super::{
+    Halt, RestStoreError, condition,
+    embed::{self, Budget},
+    order, reader,
+    render::RestRows,
+    scan,
+    select::Selection,
+    statement::{AnyRow, Statement},
+};
+use crate::{Store, sql::Conn};
+
+/// A read of an organization's rows.
+#[derive(Clone, Debug)]
+pub struct RestRead {
+    pub organization: OrganizationId,
+    pub node: Node,
+    /// Whether all rows for which the conditions hold are counted.
+    pub count: bool,
+    /// Whether the rows themselves are wanted.
+    pub rows: bool,
+}
+
+impl Store {
+    /// Reads rows as one snapshot.
+    #[boxed]
+    pub async fn read_rest(&self, read: RestRead) -> Result<RestRows, RestStoreError> {
+        let doing = "read rows by REST";
+        let snapshot = read.count || !read.node.embeds.is_empty();
+        let mut reader = self.rest_reader(doing, snapshot).await?;
+        let mut db = reader.conn();
+        let work = self::read(&mut db, read);
+        reader::within_time(doing, work).await
+    }
+}
+
+/// The rows of a read, on a connection.
+pub(super) async fn read(db: &mut Conn<'_>, read: RestRead) -> Result<RestRows, Halt> {
+    let RestRead { organization, mut node, count, rows: wants_rows } = read;
+    scan::resolve(db, organization, &mut node).await?;
+    let names = resolve::member_names(&node);
+    let mut budget = Budget::default();
+    let rows = if wants_rows {
+        embed::fetch(db, organization, &node, None, &mut budget).await?.into_iter().map(|(_, row)| row).collect()
+    } else {
+        Vec::new()
+    };
+    let total = if count { Some(total(db, organization, &node).await?) } else { None };
+    Ok(RestRows { names, rows, total })
+}
+
+/// The number of rows for which the conditions hold; of groups where rows are grouped.
+async fn total(db: &mut Conn<'_>, organization: OrganizationId, node: &Node) -> Result<u64, Halt> {
+    let mut statement = if node.is_aggregated() {
+        let selection = Selection::of(node, None);
+        let mut statement = Statement::new(db, organization, "SELECT COUNT(*) FROM (SELECT ");
+        selection.push(&mut statement, 0, true);
+        condition::push_from(&mut statement, 0, node);
+        embed::push_groups(&mut statement, &selection.places(node));
+        statement.push(") AS counted");
+        statement
+    } else {
+        let mut statement = Statement::new(db, organization, "SELECT COUNT(*)");
+        condition::push_from(&mut statement, 0, node);
+        statement
+    };
+    statement.push("");
+    let rows = statement.fetch(db, 1).await?;
+    let count = rows.first().map(|row| super::cell::Cell::read(row, 0, BIGINT)).transpose()?;
+    match count {
+        Some(super::cell::Cell::Int(count)) => Ok(u64::try_from(count).unwrap_or(0)),
+        _ => Err(Halt::Refused(RestError::too_much("the rows could not be counted"))),
+    }
+}
+
+const BIGINT: super::cell::CellType = super::cell::CellType::Column(resly_rest::registry::Type::Bigint);
+
+/// The ids of the rows that a change is about, which may be one more than a request may write.
+pub(super) async fn ids(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    node: &Node,
+) -> Result<Vec<sqlx::types::Uuid>, Halt> {
+    let mut statement = Statement::new(db, organization, "SELECT t0.id AS c0");
+    condition::push_from(&mut statement, 0, node);
+    order::push(&mut statement, 0, node, None);
+    statement.push(" LIMIT ").number(limits::WRITTEN as u64 + 1);
+    let rows = statement.fetch(db, limits::WRITTEN + 1).await?;
+    row_ids(&rows)
+}
+
+/// The ids in the first column of rows.
+pub(super) fn row_ids(rows: &[AnyRow]) -> Result<Vec<sqlx::types::Uuid>, Halt> {
+    let kind = super::cell::CellType::Column(resly_rest::registry::Type::Uuid);
+    let id = |row| Ok(super::cell::Cell::read(row, 0, kind)?.uuid());
+    Ok(rows.iter().map(id).collect::<Result<Vec<_>, sqlx::Error>>()?.into_iter().flatten().collect())
+}

@@ -1,0 +1,223 @@
+//! A statement under construction: fixed text, names of the registry, and bound values.
+
+use resly_core::id::OrganizationId;
+use resly_rest::{registry::Type, value::Value};
+use sqlx::{postgres::PgRow, sqlite::SqliteRow};
+use uuid::Uuid;
+
+use crate::{
+    query::Query,
+    sql::Conn,
+    types::{Id, Json, Text, Time},
+};
+
+/// The names of tables within a statement, from the outermost in.
+pub(super) const ALIASES: [&str; 8] = ["t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7"];
+
+pub(super) struct Statement {
+    query: Query,
+    pub organization: OrganizationId,
+}
+
+/// A row of either database.
+pub(super) enum AnyRow {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Statement {
+    pub fn new(db: &Conn<'_>, organization: OrganizationId, start: &'static str) -> Self {
+        Self { query: Query::new(db, start), organization }
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.query, Query::Sqlite(_))
+    }
+
+    pub fn push(&mut self, text: &'static str) -> &mut Self {
+        self.query.push(text);
+        self
+    }
+
+    /// Pushes the text of one of the databases.
+    pub fn pick(&mut self, sqlite: &'static str, postgres: &'static str) -> &mut Self {
+        let text = if self.is_sqlite() { sqlite } else { postgres };
+        self.push(text)
+    }
+
+    /// A column of a table within the statement.
+    pub fn column(&mut self, depth: usize, column: &'static str) -> &mut Self {
+        self.push(ALIASES[depth.min(ALIASES.len() - 1)]).push(".").push(column)
+    }
+
+    pub fn number(&mut self, number: u64) -> &mut Self {
+        self.query.bind(i64::try_from(number).unwrap_or(i64::MAX));
+        self
+    }
+
+    /// A number in the text itself, such as a column's place.
+    pub fn place(&mut self, place: usize) -> &mut Self {
+        match &mut self.query {
+            Query::Sqlite(query) => drop(query.push(place)),
+            Query::Postgres(query) => drop(query.push(place)),
+        }
+        self
+    }
+
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.query.bind(Text(text));
+        self
+    }
+
+    pub fn integer(&mut self, number: i32) -> &mut Self {
+        self.query.bind(number);
+        self
+    }
+
+    pub fn own_organization(&mut self) -> &mut Self {
+        let id = Id(self.organization.0);
+        self.query.bind(id);
+        self
+    }
+
+    /// A list of texts: `text[]` in PostgreSQL, JSON in SQLite.
+    pub fn texts(&mut self, texts: &[String]) -> &mut Self {
+        match &mut self.query {
+            Query::Sqlite(query) => drop(query.push_bind(Json(texts))),
+            Query::Postgres(query) => drop(query.push_bind(texts.to_vec())),
+        }
+        self
+    }
+
+    /// ` IN` a list of ids.
+    pub fn among(&mut self, ids: &[Uuid]) -> &mut Self {
+        match &mut self.query {
+            Query::Sqlite(query) => {
+                query.push(" IN (SELECT value FROM json_each(").push_bind(Json(ids)).push("))");
+            }
+            Query::Postgres(query) => drop(query.push(" = ANY(").push_bind(ids.to_vec()).push(")")),
+        }
+        self
+    }
+
+    /// ` IN` a list of values of one type.
+    pub fn among_values(&mut self, kind: Type, values: &[Value]) -> &mut Self {
+        let texts: Vec<String> = values.iter().map(list_text).collect();
+        match &mut self.query {
+            Query::Sqlite(query) => {
+                let json = match kind {
+                    Type::Bigint | Type::Boolean => format!("[{}]", texts.join(",")),
+                    _ => serde_json::to_string(&texts).unwrap_or_default(),
+                };
+                query.push(" IN (SELECT value FROM json_each(").push_bind(json).push("))");
+            }
+            Query::Postgres(query) => {
+                query.push(" = ANY((").push_bind(texts).push(")::");
+                query.push(match kind {
+                    Type::Uuid => "uuid[]",
+                    Type::Bigint => "bigint[]",
+                    Type::Boolean => "boolean[]",
+                    Type::Timestamp => "timestamptz[]",
+                    Type::Text | Type::Jsonb | Type::Texts => "text[]",
+                });
+                query.push(")");
+            }
+        }
+        self
+    }
+
+    /// A value. A null needs its type, which PostgreSQL demands.
+    pub fn value(&mut self, kind: Type, value: &Value) -> &mut Self {
+        let query = &mut self.query;
+        match value {
+            Value::Null => match kind {
+                Type::Uuid => drop(query.bind(None::<Id>)),
+                Type::Text => drop(query.bind(None::<String>)),
+                Type::Bigint => drop(query.bind(None::<i64>)),
+                Type::Boolean => drop(query.bind(None::<bool>)),
+                Type::Timestamp => drop(query.bind(None::<Time>)),
+                Type::Jsonb => drop(query.bind(None::<Json<serde_json::Value>>)),
+                Type::Texts => match query {
+                    Query::Sqlite(query) => drop(query.push_bind(None::<String>)),
+                    Query::Postgres(query) => drop(query.push_bind(None::<Vec<String>>)),
+                },
+            },
+            Value::Uuid(id) => drop(query.bind(Id(*id))),
+            Value::Text(text) => drop(query.bind(Text(text))),
+            Value::Int(number) => drop(query.bind(*number)),
+            Value::Bool(truth) => drop(query.bind(*truth)),
+            Value::Time(at) => drop(query.bind(Time(*at))),
+            Value::Json(json) => drop(query.bind(Json(json))),
+            Value::Texts(texts) => return self.texts(texts),
+        }
+        self
+    }
+
+    /// Runs the statement for its rows, of which at most `most` are kept.
+    pub async fn fetch(self, db: &mut Conn<'_>, most: usize) -> Result<Vec<AnyRow>, sqlx::Error> {
+        use futures::TryStreamExt;
+        let mut rows = Vec::new();
+        match (self.query, db.conn()) {
+            (Query::Sqlite(mut query), Conn::Sqlite(conn)) => {
+                let mut found = query.build().fetch(conn);
+                while rows.len() < most
+                    && let Some(row) = found.try_next().await?
+                {
+                    rows.push(AnyRow::Sqlite(row));
+                }
+            }
+            (Query::Postgres(mut query), Conn::Postgres { conn, named }) => {
+                let mut found = query.build().persistent(named).fetch(conn);
+                while rows.len() < most
+                    && let Some(row) = found.try_next().await?
+                {
+                    rows.push(AnyRow::Postgres(row));
+                }
+            }
+            _ => return Err(wrong_database()),
+        }
+        Ok(rows)
+    }
+
+    /// Runs the statement and gives each row to a visitor, until it wants no more.
+    pub async fn visit(
+        self,
+        db: &mut Conn<'_>,
+        visitor: &mut (dyn FnMut(AnyRow) -> Result<bool, sqlx::Error> + Send),
+    ) -> Result<(), sqlx::Error> {
+        use futures::TryStreamExt;
+        let (Query::Sqlite(mut query), Conn::Sqlite(conn)) = (self.query, db.conn()) else {
+            return Err(wrong_database());
+        };
+        let mut found = query.build().fetch(conn);
+        while let Some(row) = found.try_next().await? {
+            if !visitor(AnyRow::Sqlite(row))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong_database() -> sqlx::Error {
+    sqlx::Error::InvalidArgument("a query was built for the other database".to_owned())
+}
+
+/// Puts a separator between things, and nothing before the first.
+pub(super) fn separate(statement: &mut Statement, first: &mut bool, separator: &'static str) {
+    if !std::mem::take(first) {
+        statement.push(separator);
+    }
+}
+
+fn list_text(value: &Value) -> String {
+    match value {
+        Value::Uuid(id) => id.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Int(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Time(at) => at.to_string(),
+        Value::Json(json) => json.to_string(),
+        Value::Texts(_) | Value::Null => String::new(),
+    }
+}

@@ -1,0 +1,162 @@
+//! Inserts, upserts, updates and deletes.
+
+use resly_core::id::OrganizationId;
+use resly_rest::{
+    RestError,
+    body::{self, Form},
+    media::Media,
+    prefer::Resolution,
+    query::Query,
+    registry::{self, Table},
+    resolve,
+};
+use resly_store::{RestChange, RestInsert, RestRows, RestStoreError, Store};
+
+use super::data::{OTHER, OWN, body, expect, filled, rows};
+use crate::{
+    backend::{Backend, at, uuid},
+    both,
+};
+
+fn told(result: Result<RestRows, RestStoreError>) -> Result<String, String> {
+    match result {
+        Ok(rows) => Ok(rows.body(Media::Array)),
+        Err(RestStoreError::Refused(RestError { code, .. })) => Err(code.into_owned()),
+        Err(RestStoreError::Store(error)) => panic!("{error}"),
+    }
+}
+
+struct Upsert(&'static str, Resolution);
+
+async fn insert(
+    store: &Store,
+    organization: OrganizationId,
+    request: &str,
+    rows: &str,
+    upsert: Option<Upsert>,
+) -> Result<String, String> {
+    let (table, query) = request.split_once('?').unwrap();
+    let table: &'static Table = registry::table(table).unwrap();
+    let query = Query::parse(query).unwrap();
+    let rows = body::inserted(table, Form::Json, rows.as_bytes(), query.columns.as_deref(), true).unwrap();
+    let ids = rows.rows.iter().map(|_| uuid()).collect();
+    let conflict = upsert.map(|Upsert(column, resolution)| (table.column(column).unwrap(), resolution));
+    let returned = Some(resolve::plan(table, &query).unwrap());
+    told(
+        store
+            .insert_rest(RestInsert { organization, table, rows, ids, conflict, returned, single: false, now: at(9) })
+            .await,
+    )
+}
+
+async fn change(
+    store: &Store,
+    organization: OrganizationId,
+    request: &str,
+    set: Option<&str>,
+    most: Option<u64>,
+) -> Result<String, String> {
+    let (table, query) = request.split_once('?').unwrap();
+    let table: &'static Table = registry::table(table).unwrap();
+    let query = Query::parse(query).unwrap();
+    let set = set.map(|set| body::updated(table, Form::Json, set.as_bytes(), None).unwrap());
+    let node = resolve::plan(table, &query).unwrap();
+    told(
+        store
+            .change_rest(RestChange { organization, node, set, returns: true, most, single: false, now: at(60) })
+            .await,
+    )
+}
+
+both! {
+    async fn rows_are_inserted_with_defaults(backend: Backend) {
+        let store = filled(&backend).await;
+        let two = r#"[{"subject":"one","body":"1","conversation_id":null},{"subject":"two\u0001","body":"2","conversation_id":"00000000-0000-0000-0000-0000000000c1"}]"#;
+        let found = insert(&store, OWN, "tickets?select=subject,status,created_at,conversations(name)", two, None).await.unwrap();
+        assert_eq!(found, "[{\"subject\":\"one\",\"status\":\"open\",\"created_at\":\"2026-10-10T12:00:09+00:00\",\"conversations\":null},{\"subject\":\"two\\u0001\",\"status\":\"open\",\"created_at\":\"2026-10-10T12:00:09+00:00\",\"conversations\":{\"name\":\"first\"}}]");
+        expect(&store, &[("tickets?select=count()&updated_at=eq.2026-10-10T12:00:09Z", r#"[{"count":2}]"#)]).await;
+        assert_eq!(insert(&store, OWN, "tickets?select=id", "[]", None).await.unwrap(), "[]");
+    }
+
+    async fn a_row_that_is_there_is_refused_merged_or_ignored(backend: Backend) {
+        let store = filled(&backend).await;
+        let anna = r#"{"external_id":"anna"}"#;
+        let select = "visitors?select=id,external_id";
+        assert_eq!(insert(&store, OWN, select, anna, None).await.unwrap_err(), "23505");
+        assert_eq!(insert(&store, OWN, select, anna, Some(Upsert("external_id", Resolution::Ignore))).await.unwrap(), "[]");
+        let merged = insert(&store, OWN, select, anna, Some(Upsert("external_id", Resolution::Merge))).await.unwrap();
+        assert_eq!(merged, r#"[{"id":"00000000-0000-0000-0000-0000000000e1","external_id":"anna"}]"#);
+        let ticket = r#"{"id":"00000000-0000-0000-0000-000000000002","subject":"new","body":"b"}"#;
+        let merged = insert(&store, OWN, "tickets?select=subject,status", ticket, Some(Upsert("id", Resolution::Merge))).await;
+        assert_eq!(merged.unwrap(), r#"[{"subject":"new","status":"closed"}]"#, "what isn't sent stays");
+        let twice = r#"[{"external_id":"x"},{"external_id":"x"}]"#;
+        assert_eq!(insert(&store, OWN, select, twice, Some(Upsert("external_id", Resolution::Merge))).await.unwrap_err(), "21000");
+        assert_eq!(insert(&store, OWN, select, twice, None).await.unwrap_err(), "23505");
+        expect(&store, &[("visitors?select=count()", r#"[{"count":2}]"#)]).await;
+    }
+
+    async fn nothing_is_written_to_or_refers_to_another_organization(backend: Backend) {
+        let store = filled(&backend).await;
+        let before = rows(&store, OTHER, "tickets?order=id").await.unwrap().body(Media::Array);
+        let foreign = r#"{"id":"10000000-0000-0000-0000-000000000001","subject":"taken","body":"b"}"#;
+        for (upsert, answer) in [
+            (None, Err("23505")),
+            (Some(Upsert("id", Resolution::Merge)), Err("42501")),
+            (Some(Upsert("id", Resolution::Ignore)), Ok("[]")),
+        ] {
+            let answered = insert(&store, OWN, "tickets?select=id", foreign, upsert).await;
+            assert_eq!(answered.as_deref().map_err(String::as_str), answer);
+        }
+        for conversation in ["10000000-0000-0000-0000-0000000000c1", "99999999-0000-0000-0000-0000000000c1"] {
+            let ticket = format!(r#"{{"subject":"a","body":"b","conversation_id":"{conversation}"}}"#);
+            assert_eq!(insert(&store, OWN, "tickets?select=id", &ticket, None).await.unwrap_err(), "23503");
+            let set = format!(r#"{{"conversation_id":"{conversation}"}}"#);
+            let answered = change(&store, OWN, "tickets?id=eq.00000000-0000-0000-0000-000000000001", Some(&set), None).await;
+            assert_eq!(answered.unwrap_err(), "23503");
+        }
+        for request in [
+            "tickets?id=eq.10000000-0000-0000-0000-000000000001",
+            "tickets?organization_id=eq.00000000-0000-0000-0000-00000000000b",
+            "tickets?not.and=(organization_id.eq.00000000-0000-0000-0000-00000000000a)",
+        ] {
+            assert_eq!(change(&store, OWN, request, Some(r#"{"subject":"taken"}"#), None).await.unwrap(), "[]");
+            assert_eq!(change(&store, OWN, request, None, None).await.unwrap(), "[]");
+        }
+        assert_eq!(change(&store, OWN, "tickets?id=not.is.null&select=id", None, None).await.unwrap().matches("\"id\"").count(), 4);
+        assert_eq!(rows(&store, OTHER, "tickets?order=id").await.unwrap().body(Media::Array), before);
+    }
+
+    async fn rows_are_updated_and_deleted_by_conditions(backend: Backend) {
+        let store = filled(&backend).await;
+        let set = Some(r#"{"status":"done"}"#);
+        let update = "tickets?subject=imatch.^apple&select=subject,status,updated_at";
+        assert_eq!(change(&store, OWN, update, set, Some(1)).await.unwrap_err(), "PGRST124");
+        let updated = change(&store, OWN, update, set, Some(2)).await.unwrap();
+        assert_eq!(updated, r#"[{"subject":"Apple","status":"done","updated_at":"2026-10-10T12:01:00+00:00"},{"subject":"apple","status":"done","updated_at":"2026-10-10T12:01:00+00:00"}]"#);
+        let conversations = "conversations?select=tags&id=eq.00000000-0000-0000-0000-0000000000c1";
+        assert_eq!(change(&store, OWN, conversations, Some(r#"{"tags":["vip","a b"]}"#), None).await.unwrap(), r#"[{"tags":["vip","a b"]}]"#);
+        for (condition, found) in [
+            ("tags=cs.{vip}", 1), ("tags=cs.{vip,x}", 0), ("tags=cd.{vip,\"a b\",x}", 3), ("tags=ov.{x,vip}", 1),
+            ("tags=eq.{vip,\"a b\"}", 1), ("tags=eq.{}", 2), ("tags=not.cs.{vip}", 2), ("tags=isdistinct.{}", 1), ("tags=cs.{}", 3),
+        ] {
+            assert_eq!(rows(&store, OWN, &format!("conversations?{condition}")).await.unwrap().rows.len(), found, "{condition}");
+        }
+        let deleted = change(&store, OWN, "tickets?status=eq.done&select=subject,conversations(name)", None, None).await.unwrap();
+        assert_eq!(deleted, r#"[{"subject":"Apple","conversations":{"name":"first"}},{"subject":"apple","conversations":null}]"#);
+        assert_eq!(body(&store, "tickets?select=subject&order=id").await, r#"[{"subject":"Ärger, \"groß\""},{"subject":"zebra"}]"#);
+        assert_eq!(change(&store, OWN, "visitors?external_id=eq.anna", None, None).await.unwrap_err(), "23503", "a conversation is theirs");
+    }
+
+    async fn a_row_tells_when_it_last_changed(backend: Backend) {
+        let store = filled(&backend).await;
+        // Past the store, as a job on the database itself does.
+        backend.execute("UPDATE connections SET name = 'New' WHERE name = 'CRM'").await;
+        backend.execute("UPDATE messages SET status = 'failed' WHERE position = 1").await;
+        expect(&store, &[
+            ("connections?select=name&updated_at=neq.2026-10-01T00:00:00Z", r#"[{"name":"New"}]"#),
+            ("connections?select=name&updated_at=eq.2026-10-01T00:00:00Z", r#"[{"name":"Shop"}]"#),
+            ("messages?select=position&position=eq.1&updated_at=neq.2026-10-03T08:00:01.5Z", r#"[{"position":1}]"#),
+            ("billing_events?select=updated_at", r#"[{"updated_at":"2026-10-02T00:00:00+00:00"}]"#),
+        ]).await;
+    }
+}

@@ -1,0 +1,247 @@
+//! `/rest/v1` over HTTP: keys and scopes, headers and statuses, what is refused, written sources, and Supabase's client.
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use resly_core::principal::Scope;
+use resly_tests::{
+    app::TestApp,
+    demo::Demo,
+    host::{binary, make_organization, mint},
+};
+use serde_json::{Value, json};
+
+struct Client<'a> {
+    app: &'a TestApp,
+    key: String,
+}
+
+impl<'a> Client<'a> {
+    async fn of(app: &'a TestApp, scope: Scope) -> Self {
+        Self { app, key: mint(app.host(), app.organization(), &[scope]).await }
+    }
+
+    fn send(&self, method: Method, path: &str) -> RequestBuilder {
+        self.app.client.request(method, self.app.url(&format!("/rest/v1/{path}"))).header("apikey", &self.key)
+    }
+
+    async fn insert(&self, table: &str, rows: &Value) -> Value {
+        let request = self.send(Method::POST, table).header("prefer", "return=representation").json(rows);
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let body: Value = response.json().await.unwrap();
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        body
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.send(Method::GET, path).send().await.unwrap().json().await.unwrap()
+    }
+}
+
+/// The status and the code of a refusal, whose body is PostgREST's.
+async fn refused(request: RequestBuilder) -> (u16, String) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
+    let body: Value = response.json().await.unwrap();
+    let members: Vec<&String> = body.as_object().unwrap().keys().collect();
+    assert_eq!(members, ["code", "message", "details", "hint"], "{body}");
+    (status, body["code"].as_str().unwrap().to_owned())
+}
+
+fn header<'r>(response: &'r Response, name: &str) -> &'r str {
+    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_key_reads_or_writes_and_is_sent_in_either_header() {
+    let app = TestApp::start().await;
+    let reader = Client::of(&app, Scope::DataRead).await;
+    let writer = Client::of(&app, Scope::DataWrite).await;
+    let url = app.url("/rest/v1/tickets");
+    let bare = || app.client.get(&url);
+    for request in [
+        bare().header("apikey", &reader.key),
+        bare().bearer_auth(&reader.key),
+        bare().header("apikey", &reader.key).bearer_auth(&reader.key),
+        bare().header("apikey", &writer.key),
+    ] {
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(refused(bare()).await, (401, "PGRST301".to_owned()));
+    assert_eq!(refused(bare().header("apikey", &reader.key).bearer_auth(&writer.key)).await.0, 401);
+    assert_eq!(
+        refused(bare().bearer_auth(&app.admin)).await,
+        (403, "42501".to_owned()),
+        "an admin's key has other scopes"
+    );
+    let ticket = json!({"subject": "a", "body": "b"});
+    assert_eq!(refused(reader.send(Method::POST, "tickets").json(&ticket)).await, (403, "42501".to_owned()));
+    assert_eq!(refused(app.client.get(app.url("/api/admin/tickets")).header("apikey", &app.admin)).await.0, 401);
+    assert_eq!(refused(writer.send(Method::GET, "nowhere/else")).await, (404, "PGRST125".to_owned()));
+    assert_eq!(refused(writer.send(Method::PUT, "tickets?id=eq.1")).await, (405, "PGRST117".to_owned()));
+}
+
+#[tokio::test]
+async fn answers_have_postgrests_headers() {
+    let app = TestApp::start().await;
+    let client = Client::of(&app, Scope::DataWrite).await;
+    let rows: Vec<Value> = (0..5).map(|n| json!({"subject": format!("s{n}"), "body": "b"})).collect();
+    client.insert("tickets", &json!(rows)).await;
+
+    let get = |path: &str| client.send(Method::GET, path);
+    let found = get("tickets?select=subject&order=subject").header("range", "1-2").header("prefer", "count=exact");
+    let found = found.send().await.unwrap();
+    assert_eq!(found.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!((header(&found, "content-range"), header(&found, "preference-applied")), ("1-2/5", "count=exact"));
+    assert_eq!((header(&found, "content-profile"), header(&found, "cache-control")), ("public", "no-store"));
+    assert_eq!(found.json::<Value>().await.unwrap(), json!([{"subject": "s1"}, {"subject": "s2"}]));
+
+    let head = client.send(Method::HEAD, "tickets?limit=2").header("prefer", "count=planned").send().await.unwrap();
+    assert_eq!((head.status().as_u16(), header(&head, "content-range")), (206, "0-1/5"));
+    assert!(head.bytes().await.unwrap().is_empty());
+
+    let beyond = get("tickets?offset=10").header("prefer", "count=exact");
+    assert_eq!(refused(beyond).await, (416, "PGRST103".to_owned()));
+    let one = get("tickets?subject=eq.s1&select=subject").header("accept", "application/vnd.pgrst.object+json");
+    assert_eq!(one.send().await.unwrap().json::<Value>().await.unwrap(), json!({"subject": "s1"}));
+    let many = get("tickets").header("accept", "application/vnd.pgrst.object+json");
+    assert_eq!(refused(many).await, (406, "PGRST116".to_owned()));
+    let csv =
+        get("tickets?select=subject,status&limit=1&order=subject").header("accept", "text/csv").send().await.unwrap();
+    assert_eq!(header(&csv, "content-type"), "text/csv; charset=utf-8");
+    assert_eq!(csv.text().await.unwrap(), "subject,status\ns0,open");
+    assert_eq!(
+        refused(get("tickets").header("accept", "application/vnd.pgrst.plan")).await,
+        (406, "PGRST107".to_owned())
+    );
+    assert_eq!(refused(get("tickets").header("accept-profile", "auth")).await, (406, "PGRST106".to_owned()));
+
+    let patch = |path: &str| client.send(Method::PATCH, path).json(&json!({"status": "done"}));
+    let patched = patch("tickets?subject=in.(s0,s1)").header("prefer", "count=exact").send().await.unwrap();
+    assert_eq!((patched.status().as_u16(), header(&patched, "content-range")), (204, "0-1/2"));
+    let strict = patch("tickets?status=eq.done").header("prefer", "handling=strict, max-affected=1");
+    assert_eq!(refused(strict).await, (400, "PGRST124".to_owned()));
+    let single = patch("tickets?status=eq.done").header("accept", "application/vnd.pgrst.object+json");
+    assert_eq!(refused(single).await, (406, "PGRST116".to_owned()));
+    assert_eq!(refused(patch("tickets")).await, (400, "21000".to_owned()));
+    assert_eq!(refused(client.send(Method::DELETE, "tickets?order=id")).await, (400, "21000".to_owned()));
+    assert_eq!(refused(client.send(Method::DELETE, "messages?id=not.is.null")).await, (403, "42501".to_owned()));
+    let deleted = client.send(Method::DELETE, "tickets?status=eq.done").send().await.unwrap();
+    assert_eq!((deleted.status().as_u16(), header(&deleted, "content-range")), (204, "*/*"));
+    assert_eq!(client.get("tickets?select=count()").await, json!([{"count": 3}]));
+}
+
+#[tokio::test]
+async fn the_root_describes_the_tables() {
+    let app = TestApp::start().await;
+    let client = Client::of(&app, Scope::DataRead).await;
+    let document = client.get("").await;
+    assert_eq!(document["swagger"], "2.0");
+    let definitions = document["definitions"].as_object().unwrap();
+    assert_eq!(definitions.len(), 10);
+    // What it says of a table is what the table answers.
+    client.app.answer(json!({"messages": [{"role": "user", "content": "Hi"}]})).await;
+    for table in ["conversations", "messages", "usage", "billing_events"] {
+        let rows = client.get(table).await;
+        let own: Vec<&String> = rows[0].as_object().unwrap().keys().collect();
+        let told: Vec<&String> = definitions[table]["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(own, told, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_hostile_is_refused_by_name() {
+    let app = TestApp::start().await;
+    let client = Client::of(&app, Scope::DataWrite).await;
+    let deep = format!("tickets?or={}", "(or".repeat(200));
+    for (path, status) in [
+        (deep.as_str(), 400),
+        ("tickets?select=a(b(c(d(e))))", 413),
+        ("tickets?subject=eq.%ff", 400),
+        ("tickets?subject=eq.%00", 400),
+        ("tickets?%22%3B%20drop%20table%20tickets%3B--%22=eq.1", 400),
+        ("tickets?select=subject%22", 400),
+        ("tickets?subject=match.(a%2B%2B)%2Bb", 400),
+        ("tickets?subject=match.((a{99}){99}){99}", 400),
+        ("tickets?subject=like.*a*a*a*a*a*a*a*a*a*a*a*b", 413),
+        ("tickets?secret_hash=is.null", 400),
+        ("api_keys", 404),
+        ("connections?select=credentials", 400),
+        ("tickets?select=*,api_keys(*)", 400),
+    ] {
+        let answered = refused(client.send(Method::GET, path)).await;
+        assert_eq!(answered.0, status, "{path}: {}", answered.1);
+    }
+    let post =
+        |body: String| client.send(Method::POST, "tickets").header("content-type", "application/json").body(body);
+    assert_eq!(refused(post("[".repeat(200_000))).await, (400, "PGRST102".to_owned()));
+    assert_eq!(refused(post(format!("\"{}\"", "a".repeat(5 << 20)))).await.0, 413);
+    assert_eq!(refused(post(r#"{"subject":"a\u0000","body":"b"}"#.to_owned())).await, (400, "22P05".to_owned()));
+    let form = client.send(Method::POST, "tickets").header("content-type", "text/xml").body("<a/>");
+    assert_eq!(refused(form).await.0, 415);
+}
+
+#[tokio::test]
+async fn a_written_source_is_read_in_metered_and_found() {
+    let app = TestApp::start().await;
+    let client = Client::of(&app, Scope::DataWrite).await;
+    let texts = json!([{"title": "Returns", "text": "# Returns\n\nA zebrafish can be returned within 30 days."}]);
+    let made = client.insert("knowledge_sources?select=id,title,status,chunks,content_type", &texts).await;
+    assert_eq!((&made[0]["status"], &made[0]["content_type"]), (&json!("ready"), &json!("text/plain")));
+    assert_eq!(app.used("embeddings").await, made[0]["chunks"].as_u64().unwrap());
+    let search = async |query: &str| {
+        let response = app.post("/api/search", &json!({"query": query})).await;
+        response.json::<Value>().await.unwrap()["results"].as_array().unwrap().len()
+    };
+    assert_eq!(search("zebrafish").await, 1);
+
+    let path = format!("knowledge_sources?id=eq.{}", made[0]["id"].as_str().unwrap());
+    let update = client.send(Method::PATCH, &path).json(&json!({"text": "An axolotl can't be returned."}));
+    assert_eq!(update.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    assert_eq!((search("zebrafish").await, search("axolotl").await), (0, 1));
+    assert_eq!(
+        client.get(&format!("{path}&select=title,text")).await,
+        json!([{"title": "Returns", "text": "An axolotl can't be returned."}])
+    );
+
+    let empty = client.send(Method::POST, "knowledge_sources").json(&json!({"title": "t", "text": " "}));
+    assert_eq!(refused(empty).await.0, 422);
+    let columns = client.send(Method::PATCH, &path).json(&json!({"status": "ready"}));
+    assert_eq!(refused(columns).await, (403, "42501".to_owned()));
+    app.limit(json!({"embeddings": 1})).await;
+    let over = client.send(Method::POST, "knowledge_sources").json(&json!({"title": "t", "text": "More."}));
+    assert_eq!(refused(over).await.0, 429);
+
+    let deleted = client.send(Method::DELETE, &path).send().await.unwrap();
+    assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    assert_eq!((search("axolotl").await, client.get("knowledge_sources").await), (0, json!([])));
+}
+
+#[tokio::test]
+async fn an_organization_without_rows_reads_none() {
+    let app = TestApp::start().await;
+    app.answer(json!({"messages": [{"role": "user", "content": "Hi"}]})).await;
+    let elsewhere = make_organization(app.host(), "elsewhere").await;
+    let client = Client { app: &app, key: mint(app.host(), elsewhere, &[Scope::DataRead]).await };
+    assert_eq!(client.get("messages").await, json!([]));
+}
+
+#[test]
+fn supabases_client_works_unchanged() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/postgrest");
+    let modules = format!("{folder}/node_modules/@supabase/postgrest-js");
+    assert!(
+        std::path::Path::new(&modules).exists(),
+        "postgrest-js is not installed: run `make test`, which installs it"
+    );
+    let demo = Demo::start().unwrap();
+    let output = demo
+        .command("node")
+        .args(["--test", "read.test.mjs", "write.test.mjs"])
+        .current_dir(folder)
+        .env("RESLY_BINARY", binary())
+        .output()
+        .expect("node is installed");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+}
