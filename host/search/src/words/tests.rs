@@ -28,6 +28,7 @@ fn search(index: &WordIndex, question: &str) -> Vec<u128> {
     index
         .search(question, Typing::Finished, &SynonymIndex::default(), 10)
         .unwrap()
+        .passages
         .into_iter()
         .map(|passage| passage.0.as_u128())
         .collect()
@@ -49,8 +50,8 @@ fn stems_match_and_more_is_better() {
     assert_eq!(search(&index, "parcels Lisbon").len(), 2, "any word is a match");
     assert!(search(&index, "xylophone").is_empty());
     assert!(search(&index, "").is_empty());
-    assert_eq!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 1).unwrap().len(), 1);
-    assert!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 0).unwrap().is_empty());
+    assert_eq!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 1).unwrap().passages.len(), 1);
+    assert!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 0).unwrap().passages.is_empty());
 }
 
 #[test]
@@ -126,6 +127,7 @@ fn a_question_about_something_else_finds_nothing_though_it_shares_a_word() {
         !index
             .search("translate good morning into Jap", Typing::Unfinished, &SynonymIndex::default(), 5)
             .unwrap()
+            .passages
             .is_empty()
     );
 }
@@ -152,7 +154,7 @@ fn synonyms_find_what_the_word_itself_finds_a_little_lower() {
         one_way: vec![OneWay { from: "pass".to_owned(), to: set(&["password"]) }],
     });
     let search = |question: &str| -> Vec<u128> {
-        let found = index.search(question, Typing::Finished, &synonyms, 10).unwrap();
+        let found = index.search(question, Typing::Finished, &synonyms, 10).unwrap().passages;
         found.into_iter().map(|passage| passage.0.as_u128()).collect()
     };
     assert_eq!(search("refunded?"), [0, 1], "a phrase is found whole, and by inflections of the word");
@@ -161,7 +163,7 @@ fn synonyms_find_what_the_word_itself_finds_a_little_lower() {
     assert_eq!(search("pass"), [4, 3]);
     assert_eq!(search("password"), [3], "one way only");
     let none = index.synonyms(&Synonyms::default());
-    assert!(index.search("退款", Typing::Finished, &none, 10).unwrap().is_empty());
+    assert!(index.search("退款", Typing::Finished, &none, 10).unwrap().passages.is_empty());
 }
 
 #[test]
@@ -188,9 +190,9 @@ fn of_passages_with_the_same_number_the_one_in_the_questions_language_comes_firs
 fn the_beginning_of_the_last_word_finds_only_when_it_is_being_typed() {
     let index = texts(&["Refunds take five days.", "The delivery is free."]);
     assert!(search(&index, "deliv").is_empty());
-    let found = index.search("five deliv", Typing::Unfinished, &SynonymIndex::default(), 5).unwrap();
+    let found = index.search("five deliv", Typing::Unfinished, &SynonymIndex::default(), 5).unwrap().passages;
     assert_eq!(found.len(), 2);
-    assert!(index.search("deliv ", Typing::Unfinished, &SynonymIndex::default(), 5).unwrap().is_empty());
+    assert!(index.search("deliv ", Typing::Unfinished, &SynonymIndex::default(), 5).unwrap().passages.is_empty());
 }
 
 #[test]
