@@ -28,6 +28,9 @@ pub enum RerankError {
     Unavailable { at: String, detail: String },
     #[error("the reranker at {at} answered with something else than scores: {detail}")]
     Invalid { at: String, detail: String },
+    /// A model in this process.
+    #[error("the reranker {model} failed: {detail}")]
+    Failed { model: String, detail: String },
 }
 
 /// An embedder failed.
@@ -37,4 +40,7 @@ pub enum EmbedError {
     Unavailable { at: String, detail: String },
     #[error("the embedder at {at} answered with something else than vectors: {detail}")]
     Invalid { at: String, detail: String },
+    /// A model in this process.
+    #[error("the embedder {model} failed: {detail}")]
+    Failed { model: String, detail: String },
 }
