@@ -25,6 +25,8 @@ use self::texts::{Pair, TEXTS};
 /// How many standard deviations have to lie between related and unrelated texts, or the embedder doesn't know the
 /// language. A model of English has 5.8 in English and at most 1.1 in eleven other languages; a multilingual one 2.3 to 5.4.
 const SEPARATE: f32 = 1.7;
+/// What rounding alone makes of equal cosines is less.
+const LEAST_DEVIATION: f32 = 1e-4;
 /// The nearness from which texts are about the same: nearer to a question's answer than to what is unrelated.
 pub const NEAR: f32 = 0.5;
 
@@ -103,7 +105,7 @@ impl Cosines {
 
     fn is_known(&self) -> bool {
         let deviation = ((self.related.variance + self.unrelated.variance) / 2.0).sqrt();
-        self.related.mean - self.unrelated.mean >= SEPARATE * deviation.max(f32::EPSILON)
+        self.related.mean - self.unrelated.mean >= SEPARATE * deviation.max(LEAST_DEVIATION)
     }
 }
 
@@ -173,6 +175,15 @@ struct Inner {
     running: AtomicBool,
 }
 
+/// A calibration that is being made. It ends with a panic as well.
+struct Running(Arc<Inner>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.store(false, Ordering::Release);
+    }
+}
+
 impl Calibrator {
     pub fn new(embedder: Arc<dyn Embedder>) -> Self {
         Self(Arc::new(Inner { embedder, made: watch::Sender::new(None), running: AtomicBool::new(false) }))
@@ -188,8 +199,9 @@ impl Calibrator {
         {
             return;
         }
-        let inner = Arc::clone(inner);
+        let running = Running(Arc::clone(inner));
         tokio::spawn(async move {
+            let inner = &running.0;
             match Calibration::measure(&*inner.embedder).await {
                 Ok(calibration) => {
                     tracing::info!(embedder = inner.embedder.name(), known = calibration.known(), "calibrated");
@@ -199,7 +211,6 @@ impl Calibrator {
                     tracing::warn!(%error, "the embedder isn't calibrated, so its vectors find nothing alone")
                 }
             }
-            inner.running.store(false, Ordering::Release);
         });
     }
 

@@ -13,6 +13,7 @@ struct Linguist {
     /// How much every text has in common with every other, from 0 to 1.
     common: f32,
     down: AtomicBool,
+    panics: AtomicBool,
     gate: Semaphore,
     asked: Mutex<Vec<(usize, EmbedAs)>>,
 }
@@ -23,6 +24,7 @@ impl Linguist {
             knows,
             common,
             down: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             asked: Mutex::default(),
         }
@@ -49,6 +51,7 @@ impl Embedder for Linguist {
     async fn embed(&self, texts: &[String], embed_as: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError> {
         self.asked.lock().unwrap().push((texts.len(), embed_as));
         self.gate.acquire().await.unwrap().forget();
+        assert!(!self.panics.load(Ordering::Relaxed), "it panics");
         if self.down.load(Ordering::Relaxed) {
             return Err(EmbedError::Unavailable { at: "here".into(), detail: "down".into() });
         }
@@ -111,6 +114,19 @@ async fn an_embedder_is_calibrated_once_and_again_after_a_failure() {
     assert!(first.is_near(1.0) && first == second, "{first:?} {second:?}");
     let asked = embedder.asked.lock().unwrap().clone();
     assert_eq!(asked, [(120, EmbedAs::Query), (120, EmbedAs::Query), (120, EmbedAs::Document)]);
+}
+
+#[tokio::test]
+async fn a_calibration_that_panicked_is_begun_again() {
+    let embedder = Arc::new(Linguist::new(&[Language::English], 0.5));
+    embedder.panics.store(true, Ordering::Relaxed);
+    let calibrator = Calibrator::new(Arc::clone(&embedder) as _);
+    calibrator.start();
+    while calibrator.0.running.load(Ordering::Acquire) {
+        tokio::task::yield_now().await;
+    }
+    embedder.panics.store(false, Ordering::Relaxed);
+    assert!(calibrator.meaning(Language::English, Duration::from_secs(60)).await.is_near(1.0));
 }
 
 #[tokio::test]
