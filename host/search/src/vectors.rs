@@ -67,8 +67,8 @@ impl VectorIndex {
         self.sources.iter().map(|source| source.values.len()).sum()
     }
 
-    /// The passages nearest to a vector of unit length, best first, none under `floor`.
-    pub fn nearest(&self, query: &[f32], floor: f32, limit: usize) -> Vec<PassageId> {
+    /// The passages nearest to a vector of unit length with their cosines, best first.
+    pub fn nearest(&self, query: &[f32], limit: usize) -> Vec<(PassageId, f32)> {
         if query.is_empty() || limit == 0 {
             return Vec::new();
         }
@@ -77,10 +77,10 @@ impl VectorIndex {
         let mut found: Vec<(f32, usize, usize)> = Vec::new();
         for (at, source) in self.sources.iter().enumerate().filter(|(_, source)| source.dimensions == query.len()) {
             let rows = source.values.chunks_exact(source.dimensions).zip(&source.scales).enumerate();
-            found.extend(rows.filter_map(|(row, (values, row_scale))| {
+            found.extend(rows.map(|(row, (values, row_scale))| {
                 #[expect(clippy::cast_precision_loss, reason = "an approximation anyway")]
                 let cosine = dot(&bytes, values) as f32 * scale * row_scale;
-                (cosine >= floor).then_some((cosine, at, row))
+                (cosine, at, row)
             }));
         }
         let order =
@@ -90,7 +90,8 @@ impl VectorIndex {
             found.truncate(limit);
         }
         found.sort_unstable_by(order);
-        let passage = |(_, at, row): (f32, usize, usize)| self.sources.get(at)?.passages.get(row).copied();
+        let passage =
+            |(cosine, at, row): (f32, usize, usize)| Some((self.sources.get(at)?.passages.get(row).copied()?, cosine));
         found.into_iter().filter_map(passage).collect()
     }
 }
@@ -171,13 +172,17 @@ mod tests {
         index
     }
 
+    /// The nearest to the angle 0.
+    fn nearest(index: &VectorIndex, limit: usize) -> Vec<PassageId> {
+        index.nearest(&unit(0.0), limit).into_iter().map(|(passage, _)| passage).collect()
+    }
+
     #[test]
-    fn the_nearest_come_first_and_none_is_under_the_floor() {
+    fn the_nearest_come_first() {
         let index = index(&[unit(1.5), unit(0.1), unit(0.4), unit(3.0)]);
-        assert_eq!(index.nearest(&unit(0.0), 0.5, 10), [id(1), id(2)]);
-        assert_eq!(index.nearest(&unit(0.0), -1.0, 3), [id(1), id(2), id(0)]);
-        assert_eq!(index.nearest(&unit(0.0), 0.5, 1), [id(1)]);
-        assert!(index.nearest(&unit(0.0), 0.5, 0).is_empty());
+        assert_eq!(nearest(&index, 10), [id(1), id(2), id(0), id(3)]);
+        assert_eq!(nearest(&index, 1), [id(1)]);
+        assert!(nearest(&index, 0).is_empty());
     }
 
     #[test]
@@ -185,12 +190,12 @@ mod tests {
         let mut index = VectorIndex::default();
         index.add(&[source(2)], &stored(source(2), 20, &[unit(0.1), unit(0.1)]));
         index.add(&[source(1), source(3)], &stored(source(1), 10, &[unit(0.1)]));
-        assert_eq!(index.nearest(&unit(0.0), 0.5, 10), [id(10), id(20), id(21)]);
+        assert_eq!(nearest(&index, 10), [id(10), id(20), id(21)]);
         assert!(index.contains(source(3)) && !index.contains(source(4)), "a source without vectors was read, too");
         let older = index.clone();
         index.retain(&HashSet::from([source(2)]));
-        assert_eq!(index.nearest(&unit(0.0), 0.5, 10), [id(20), id(21)]);
-        assert_eq!(older.nearest(&unit(0.0), 0.5, 10).len(), 3);
+        assert_eq!(nearest(&index, 10), [id(20), id(21)]);
+        assert_eq!(nearest(&older, 10).len(), 3);
         assert!(index.bytes() < older.bytes() && index.work() < older.work());
     }
 
@@ -199,18 +204,18 @@ mod tests {
         for step in 0..60u8 {
             let angle = f32::from(step) / 10.0;
             let index = index(&[unit(angle)]);
-            assert_eq!(index.nearest(&unit(0.0), angle.cos() - 0.01, 1).len(), 1, "{angle}");
-            assert_eq!(index.nearest(&unit(0.0), angle.cos() + 0.01, 1).len(), 0, "{angle}");
+            let (_, cosine) = index.nearest(&unit(0.0), 1)[0];
+            assert!((cosine - angle.cos()).abs() < 0.01, "{angle}: {cosine}");
         }
     }
 
     #[test]
     fn other_sizes_and_no_vectors_find_nothing() {
         let mixed = index(&[unit(0.0), vec![1.0], unit(0.2)]);
-        assert_eq!(mixed.nearest(&unit(0.0), 0.0, 9), [id(0), id(2)]);
-        assert!(mixed.nearest(&[1.0], 0.0, 9).is_empty());
-        assert!(index(&[]).nearest(&unit(0.0), 0.0, 9).is_empty());
+        assert_eq!(nearest(&mixed, 9), [id(0), id(2)]);
+        assert!(mixed.nearest(&[1.0], 9).is_empty());
+        assert!(nearest(&index(&[]), 9).is_empty());
         assert!(index(&[]).is_empty());
-        assert!(index(&[vec![0.0; 3]]).nearest(&unit(0.0), 0.1, 9).is_empty());
+        assert_eq!(index(&[vec![0.0; 3]]).nearest(&unit(0.0), 9)[0].1, 0.0, "no direction is near nothing");
     }
 }

@@ -63,6 +63,8 @@ fn heavy_libraries_stay_in_one_crate() {
         ("chacha20poly1305", "vault"),
         ("jsonschema", "manifest"),
         ("tantivy", "search"),
+        ("candle-core", "local-models"),
+        ("tokenizers", "local-models"),
     ] {
         let mut users = crates();
         users.retain(|name| dependencies(name).contains(&library.to_owned()));

@@ -181,9 +181,10 @@ pub enum EmbedAs {
 pub trait Embedder: Send + Sync + 'static {
     /// Names the model and its settings. Only vectors under the same name are comparable.
     fn name(&self) -> &str;
-    /// The cosine below which two texts are unrelated. It differs between models.
-    fn floor(&self) -> f32 {
-        0.25
+    /// The cosine below which two texts are unrelated, where it is known. It differs between models and languages, and is
+    /// measured where it isn't known.
+    fn floor(&self) -> Option<f32> {
+        None
     }
     /// Whether its vectors say only which words two texts share. Such vectors find nothing where no word does.
     fn is_lexical(&self) -> bool {

@@ -49,8 +49,8 @@ impl Embedder for BuiltinEmbedder {
         NAME
     }
 
-    fn floor(&self) -> f32 {
-        FLOOR
+    fn floor(&self) -> Option<f32> {
+        Some(FLOOR)
     }
 
     fn is_lexical(&self) -> bool {

@@ -9,7 +9,7 @@ use resly_core::id::{PassageId, RevisionId};
 use tantivy::{DocSet, TERMINATED, postings::Postings};
 
 use super::{
-    WordIndex, WordsError,
+    LEAST_COVERAGE, Matches, WordIndex, WordsError,
     alternative::{Alternative, PARTIAL},
     expand::{completions, typos},
     schema::Part,
@@ -35,10 +35,6 @@ const ALL: f32 = 1.2;
 const SAME_LANGUAGE: f32 = 1.2;
 /// For a heading that contains the question word for word.
 const PHRASE: f32 = 1.5;
-/// The least share of a question that the best passage has to cover. A question about something else has a word in
-/// common with any knowledge base; one word in four, or a good part of a long one, is no accident. Measured on twelve
-/// languages; see `tests/retrieval`.
-const FLOOR: f32 = 0.22;
 /// How much more a passage covers that has a word of the question in its title or section, which say what it is about.
 const ABOUT: f32 = 1.5;
 /// The words of a question that may be typos. Each one costs a look at all terms with its first letter, and a question
@@ -73,12 +69,8 @@ struct Sum {
     heads: bool,
 }
 
-pub fn search(
-    index: &WordIndex,
-    question: &Question,
-    limit: usize,
-    work: &mut Work,
-) -> Result<Vec<PassageId>, WordsError> {
+/// The best passages, and how much of the question the best one covers.
+pub fn search(index: &WordIndex, question: &Question, limit: usize, work: &mut Work) -> Result<Matches, WordsError> {
     let mut scratch = Scratch::new(index, work);
     let mut sums: Vec<Vec<Sum>> =
         index.segments.iter().map(|segment| vec![Sum::default(); segment.norms.len()]).collect();
@@ -101,10 +93,18 @@ pub fn search(
             }
         }
     }
+    let language = match question.language {
+        Language::Unknown => index.languages.first().copied().unwrap_or(Language::Unknown),
+        known => known,
+    };
+    if known == 0 {
+        return Ok(Matches { passages: Vec::new(), coverage: 0.0, language });
+    }
     // What is being typed has no whole words yet to judge by.
     let typed = question.words.iter().any(|word| word.unfinished);
-    if known == 0 || (!typed && !is_covered(&sums, weight)) {
-        return Ok(Vec::new());
+    let coverage = if typed { f32::INFINITY } else { coverage(&sums, weight) };
+    if coverage < LEAST_COVERAGE {
+        return Ok(Matches { passages: Vec::new(), coverage, language });
     }
     for word in question.words.iter().filter(|word| !tells(word)) {
         let exact = word.terms.iter().filter(|term| term.kind == Kind::Exact);
@@ -136,7 +136,7 @@ pub fn search(
             sums[doc as usize].score *= PHRASE;
         }
     }
-    Ok(best(index, &sums, limit))
+    Ok(Matches { passages: best(index, &sums, limit), coverage, language })
 }
 
 /// How much a word tells that was found in these of so many passages.
@@ -155,12 +155,11 @@ fn share(index: &WordIndex, word: &Word, found: &Found) -> f32 {
     rarity(index.passages.max(FEW_PASSAGES), found) * f32::from(word.letters) / f32::from(FULL)
 }
 
-/// Whether the best passage covers enough of a question of this weight to be about the same. One without weight has
-/// nothing to judge by.
-fn is_covered(sums: &[Vec<Sum>], weight: f32) -> bool {
+/// How much the best passage covers of a question of this weight. One without weight has nothing to judge by.
+fn coverage(sums: &[Vec<Sum>], weight: f32) -> f32 {
     let covered = |sum: &Sum| sum.covered * if sum.heads { ABOUT } else { 1.0 };
     let best = sums.iter().flatten().map(covered).fold(0.0, f32::max);
-    best >= FLOOR * weight
+    if weight > 0.0 { best / weight } else { f32::INFINITY }
 }
 
 /// The best passages. Equal ones are in order of source and position.

@@ -28,6 +28,7 @@ fn search(index: &WordIndex, question: &str) -> Vec<u128> {
     index
         .search(question, Typing::Finished, &SynonymIndex::default(), 10, Effort::Whole)
         .unwrap()
+        .passages
         .into_iter()
         .map(|passage| passage.0.as_u128())
         .collect()
@@ -49,8 +50,17 @@ fn stems_match_and_more_is_better() {
     assert_eq!(search(&index, "parcels Lisbon").len(), 2, "any word is a match");
     assert!(search(&index, "xylophone").is_empty());
     assert!(search(&index, "").is_empty());
-    assert_eq!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 1, Effort::Whole).unwrap().len(), 1);
-    assert!(index.search("refund", Typing::Finished, &SynonymIndex::default(), 0, Effort::Whole).unwrap().is_empty());
+    assert_eq!(
+        index.search("refund", Typing::Finished, &SynonymIndex::default(), 1, Effort::Whole).unwrap().passages.len(),
+        1
+    );
+    assert!(
+        index
+            .search("refund", Typing::Finished, &SynonymIndex::default(), 0, Effort::Whole)
+            .unwrap()
+            .passages
+            .is_empty()
+    );
 }
 
 #[test]
@@ -126,6 +136,7 @@ fn a_question_about_something_else_finds_nothing_though_it_shares_a_word() {
         !index
             .search("translate good morning into Jap", Typing::Unfinished, &SynonymIndex::default(), 5, Effort::Whole)
             .unwrap()
+            .passages
             .is_empty()
     );
 }
@@ -153,7 +164,7 @@ fn synonyms_find_what_the_word_itself_finds_a_little_lower() {
     };
     let synonyms = SynonymIndex::new(given, index.languages());
     let search = |question: &str| -> Vec<u128> {
-        let found = index.search(question, Typing::Finished, &synonyms, 10, Effort::Whole).unwrap();
+        let found = index.search(question, Typing::Finished, &synonyms, 10, Effort::Whole).unwrap().passages;
         found.into_iter().map(|passage| passage.0.as_u128()).collect()
     };
     assert_eq!(search("refunded?"), [0, 1], "a phrase is found whole, and by inflections of the word");
@@ -162,7 +173,7 @@ fn synonyms_find_what_the_word_itself_finds_a_little_lower() {
     assert_eq!(search("pass"), [4, 3]);
     assert_eq!(search("password"), [3], "one way only");
     let none = SynonymIndex::default();
-    assert!(index.search("退款", Typing::Finished, &none, 10, Effort::Whole).unwrap().is_empty());
+    assert!(index.search("退款", Typing::Finished, &none, 10, Effort::Whole).unwrap().passages.is_empty());
 }
 
 #[test]
@@ -183,7 +194,7 @@ fn hostile_synonyms_cost_a_bounded_search() {
     assert!(matches!(rank::search(&index, &question, 5, &mut short), Err(WordsError::TooLong)));
     let mut whole = Work::new(Effort::Whole);
     let before = whole.left();
-    assert_eq!(rank::search(&index, &question, 5, &mut whole).unwrap().len(), 5);
+    assert_eq!(rank::search(&index, &question, 5, &mut whole).unwrap().passages.len(), 5);
     assert!(whole.left() < before && whole.is_spent(), "{} of {before}", whole.left());
 }
 
@@ -227,9 +238,16 @@ fn of_passages_with_the_same_number_the_one_in_the_questions_language_comes_firs
 fn the_beginning_of_the_last_word_finds_only_when_it_is_being_typed() {
     let index = texts(&["Refunds take five days.", "The delivery is free."]);
     assert!(search(&index, "deliv").is_empty());
-    let found = index.search("five deliv", Typing::Unfinished, &SynonymIndex::default(), 5, Effort::Whole).unwrap();
+    let found =
+        index.search("five deliv", Typing::Unfinished, &SynonymIndex::default(), 5, Effort::Whole).unwrap().passages;
     assert_eq!(found.len(), 2);
-    assert!(index.search("deliv ", Typing::Unfinished, &SynonymIndex::default(), 5, Effort::Whole).unwrap().is_empty());
+    assert!(
+        index
+            .search("deliv ", Typing::Unfinished, &SynonymIndex::default(), 5, Effort::Whole)
+            .unwrap()
+            .passages
+            .is_empty()
+    );
 }
 
 #[test]

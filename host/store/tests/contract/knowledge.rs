@@ -54,8 +54,8 @@ impl Embedder for Letters {
         "test"
     }
 
-    fn floor(&self) -> f32 {
-        0.8
+    fn floor(&self) -> Option<f32> {
+        Some(0.8)
     }
 
     async fn embed(&self, texts: &[String], _: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError> {

@@ -205,8 +205,8 @@ impl Embedder for Topics {
         "topics"
     }
 
-    fn floor(&self) -> f32 {
-        0.5
+    fn floor(&self) -> Option<f32> {
+        Some(0.5)
     }
 
     fn is_lexical(&self) -> bool {

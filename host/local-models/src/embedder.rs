@@ -1,0 +1,86 @@
+//! The embedder of a local model.
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use resly_core::{
+    error::EmbedError,
+    knowledge::{EmbedAs, Embedder},
+};
+
+use crate::{
+    encoder::{Encoder, weights},
+    error::{LoadError, RunError},
+    executor::{Executor, Priority},
+    folder::{Folder, Prompts},
+    pooling::{Pooling, normalise},
+};
+
+/// Texts that are computed before a question may go first.
+const BATCH: usize = 4;
+
+/// An embedding model in this process.
+pub struct LocalEmbedder {
+    name: String,
+    model: Arc<Model>,
+    executor: Executor,
+}
+
+struct Model {
+    encoder: Encoder,
+    pooling: Pooling,
+    prompts: Prompts,
+}
+
+impl LocalEmbedder {
+    /// Loads a model from its folder and computes with it once. This takes seconds, and memory for the file and for the
+    /// weights in single precision; afterwards for the weights alone.
+    pub fn load(folder: &Path) -> Result<Self, LoadError> {
+        let mut folder = Folder::read(folder)?;
+        let weights = weights(&mut folder)?;
+        let encoder = Encoder::load(&folder, &weights)?;
+        let model = Model { encoder, pooling: folder.pooling, prompts: folder.prompts };
+        let broken = |reason: String| LoadError::Broken { folder: folder.path.clone(), reason };
+        let vectors = model.embed(&["a".to_owned(), String::new()]).map_err(|error| broken(error.to_string()))?;
+        let dimensions = vectors.first().map_or(0, Vec::len);
+        let executor = Executor::start().map_err(|error| broken(error.to_string()))?;
+        // The folder may be moved or renamed: what it holds is what makes vectors comparable.
+        Ok(Self { name: format!("local:{}:{dimensions}", folder.identity), model: Arc::new(model), executor })
+    }
+}
+
+impl Model {
+    fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, RunError> {
+        self.encoder.run(texts.iter().map(String::as_str), |states| {
+            let mut vectors = self.pooling.pool(&states.states, &states.mask)?.to_vec2()?;
+            if vectors.iter_mut().all(|vector| normalise(vector)) { Ok(vectors) } else { Err(RunError::NotFinite) }
+        })
+    }
+}
+
+#[async_trait]
+impl Embedder for LocalEmbedder {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn embed(&self, texts: &[String], embed_as: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError> {
+        let (prompt, priority) = match embed_as {
+            EmbedAs::Query => (&self.model.prompts.query, Priority::Question),
+            EmbedAs::Document => (&self.model.prompts.document, Priority::Documents),
+        };
+        let mut vectors = Vec::with_capacity(texts.len());
+        for batch in texts.chunks(BATCH) {
+            let batch: Vec<String> = batch.iter().map(|text| format!("{prompt}{text}")).collect();
+            let model = Arc::clone(&self.model);
+            let made = self.executor.run(priority, move || model.embed(&batch)).await;
+            vectors.extend(
+                made.map_err(|error| EmbedError::Failed { model: self.name.clone(), detail: error.to_string() })?,
+            );
+        }
+        Ok(vectors)
+    }
+}
+
+#[cfg(test)]
+mod tests;
