@@ -13,6 +13,9 @@ GUESTS = $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
 # What the mapper is compared with: jq 1.8 as PyPI has it.
 JQ_VERSION = 1.13.0
 JQ = $(TOOLS)/jq-$(JQ_VERSION)/installed
+# A client of the tables, as PyPI has it.
+POSTGREST_VERSION = 2.34.1
+POSTGREST = $(TOOLS)/postgrest-$(POSTGREST_VERSION)/installed
 NODE_SUITES = $(dir $(wildcard tests/*/package-lock.json))
 # Those that need no host: what the bundled connectors say, beside what the vendors publish. Cargo runs the others.
 SHAPE_SUITES = shopify stripe openapi
@@ -34,7 +37,7 @@ PACKAGES = $(TARGET)/package
 # The archive's times: the commit's.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node postgres jq proxies
+.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node postgres jq postgrest proxies
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly
@@ -42,7 +45,7 @@ build: guests
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres jq proxies
+test: build node postgres jq postgrest proxies
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
 	$(CARGO) test --release --workspace --no-fail-fast
 
@@ -119,6 +122,13 @@ jq: $(JQ)
 $(JQ):
 	python3 -m venv $(@D) || { echo "the mapper's tests need Python 3 with venv" >&2; exit 1; }
 	$(@D)/bin/pip install --quiet --disable-pip-version-check jq==$(JQ_VERSION)
+	@touch $@
+
+postgrest: $(POSTGREST)
+
+$(POSTGREST):
+	python3 -m venv $(@D) || { echo "the tests of the tables need Python 3 with venv" >&2; exit 1; }
+	$(@D)/bin/pip install --quiet --disable-pip-version-check postgrest==$(POSTGREST_VERSION)
 	@touch $@
 
 postgres:
