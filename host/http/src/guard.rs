@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequestParts, MatchedPath, Request, State},
+    extract::{FromRequestParts, MatchedPath, OriginalUri, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use resly_core::principal::{KeyKind, Principal, Scope};
 use resly_service::{
     App,
@@ -41,35 +41,34 @@ pub async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> 
     {
         return preflight(app, origin).await;
     }
-    let (mut response, allowed) =
-        match authenticate(app, presented(request.uri(), request.headers()), origin.as_ref()).await {
-            Ok(identity) => {
-                let allowed = identity.principal.kind == KeyKind::Publishable;
-                // The memory of the body is given back when the response begins.
-                let admission = api.admission(identity.principal.organization);
-                request.extensions_mut().insert(admission.clone());
-                request.extensions_mut().insert(Caller(Arc::clone(&identity.principal)));
-                let response = within_rates(&api, identity, request, next).await;
-                drop(admission);
-                (response, allowed)
+    let (mut response, allowed) = match authenticate(app, presented(&request), origin.as_ref()).await {
+        Ok(identity) => {
+            let allowed = identity.principal.kind == KeyKind::Publishable;
+            // The memory of the body is given back when the response begins.
+            let admission = api.admission(identity.principal.organization);
+            request.extensions_mut().insert(admission.clone());
+            request.extensions_mut().insert(Caller(Arc::clone(&identity.principal)));
+            let response = within_rates(&api, identity, request, next).await;
+            drop(admission);
+            (response, allowed)
+        }
+        // A refusal without a key holds no secret, so a page on an allowed origin may read it.
+        Err(problem) => {
+            if let Some(left_out) = api.refusals.admit(app.clock.now()) {
+                let client = client::address(request.extensions(), request.headers(), &api.trusted_proxies);
+                let client = client.map(tracing::field::display);
+                // The path itself isn't logged, because people paste keys into it.
+                let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+                tracing::info!(client, route, left_out, reason = problem.detail(), "a request was turned away");
             }
-            // A refusal without a key holds no secret, so a page on an allowed origin may read it.
-            Err(problem) => {
-                if let Some(left_out) = api.refusals.admit(app.clock.now()) {
-                    let client = client::address(request.extensions(), request.headers(), &api.trusted_proxies);
-                    let client = client.map(tracing::field::display);
-                    // The path itself isn't logged, because people paste keys into it.
-                    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-                    tracing::info!(client, route, left_out, reason = problem.detail(), "a request was turned away");
-                }
-                let foreign = problem.kind().slug == kinds::ORIGIN_NOT_ALLOWED.slug;
-                let allowed = match &origin {
-                    Some(origin) if !foreign => some_key_allows(app, origin).await,
-                    _ => false,
-                };
-                (problem.into_response(), allowed)
-            }
-        };
+            let foreign = problem.kind().slug == kinds::ORIGIN_NOT_ALLOWED.slug;
+            let allowed = match &origin {
+                Some(origin) if !foreign => some_key_allows(app, origin).await,
+                _ => false,
+            };
+            (problem.into_response(), allowed)
+        }
+    };
     if let Some(LimitHit(limit)) = response.extensions_mut().remove() {
         rate_limit::insert_reached(response.headers_mut(), &limit, app.clock.now());
     }
@@ -121,8 +120,10 @@ async fn some_key_allows(app: &App, origin: &HeaderValue) -> bool {
 }
 
 /// The key that a request presents.
-fn presented<'h>(uri: &Uri, headers: &'h HeaderMap) -> Result<&'h str, Problem> {
-    if uri.path().starts_with("/rest/") { key_of_tables(headers) } else { bearer(headers) }
+fn presented(request: &Request) -> Result<&str, Problem> {
+    // A nested router sees a shorter path.
+    let uri = request.extensions().get::<OriginalUri>().map_or(request.uri(), |original| &original.0);
+    if uri.path().starts_with("/rest/") { key_of_tables(request.headers()) } else { bearer(request.headers()) }
 }
 
 async fn authenticate(

@@ -207,7 +207,7 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
     let writer = Writer::start(conn, lock).map_err(folder)?;
     Ok(Store {
         backend: Backend::Sqlite { readers, writer },
-        rest: RestPool::Sqlite(pool(REST_CONNECTIONS)),
+        rest: RestPool::sqlite(pool(REST_CONNECTIONS)),
         parts: Arc::default(),
         log_budget: Arc::default(),
     })
@@ -286,7 +286,7 @@ async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenErr
     let rest = PgPoolOptions::new().max_connections(REST_CONNECTIONS).acquire_timeout(ACQUIRE).connect_lazy_with(rest);
     Ok(Store {
         backend: Backend::Postgres { pool, own_server },
-        rest: RestPool::Postgres(rest),
+        rest: RestPool::postgres(rest),
         parts: Arc::default(),
         log_budget: Arc::default(),
     })

@@ -17,7 +17,7 @@ use resly_rest::{
 };
 use resly_store::{RestRead, RestRows, RestStoreError};
 
-pub use self::write::{Deletion, Insertion, Update, Written, delete, insert, update};
+pub use self::write::{Deletion, Insertion, Update, delete, insert, update};
 use crate::{App, sources::SourceError};
 
 /// Why a request on the tables isn't answered.
@@ -65,6 +65,12 @@ pub struct ReadRows {
     pub status: u16,
     /// The value of `Content-Range`.
     pub content_range: String,
+}
+
+/// Rows that were written: what is selected of them, and how many they are.
+pub struct Written {
+    pub rows: RestRows,
+    pub affected: u64,
 }
 
 /// Reads rows.

@@ -6,7 +6,7 @@ use resly_rest::{RestError, body::Rows, plan::Node, registry::Column, value::Val
 use resly_store::{RestChange, RestRows};
 use uuid::Uuid;
 
-use super::{RestFailure, write::Written};
+use super::{RestFailure, Written};
 use crate::{
     App,
     sources::{self, ChunkedSource, NewSource, SourceError},

@@ -13,14 +13,8 @@ use resly_rest::{
 };
 use resly_store::{RestChange, RestInsert, RestRows};
 
-use super::{RestFailure, find_table, sources};
+use super::{RestFailure, Written, find_table, sources};
 use crate::App;
-
-/// What the rows were, and how many.
-pub struct Written {
-    pub rows: RestRows,
-    pub affected: u64,
-}
 
 /// Rows to insert.
 pub struct Insertion {

@@ -56,7 +56,7 @@ impl Store {
     #[boxed]
     pub async fn find_rest(&self, change: &mut RestChange) -> Result<Vec<Uuid>, RestStoreError> {
         let doing = "find the rows to change by REST";
-        let mut reader = self.rest_reader(doing, true).await?;
+        let mut reader = self.rest_reader(change.organization, doing, true).await?;
         let mut db = reader.conn();
         let (organization, node) = (change.organization, &mut change.node);
         let work = async {
@@ -86,7 +86,7 @@ impl Store {
         ids: Vec<Uuid>,
     ) -> Result<RestRows, RestStoreError> {
         let doing = "read the rows that were written by REST";
-        let mut reader = self.rest_reader(doing, true).await?;
+        let mut reader = self.rest_reader(organization, doing, true).await?;
         let mut db = reader.conn();
         let work = insert::returned(&mut db, organization, Some(&node), &ids);
         reader::within_time(doing, work).await

@@ -33,13 +33,20 @@ pub(super) fn push(statement: &mut Statement, depth: usize, node: &Node, places:
         None => {
             separate(statement, &mut first, ", ");
             statement.column(depth, "id");
+            // In the direction of the term before, as the indexes have both.
+            if node.order.last().is_some_and(|last| last.descending) {
+                statement.push(" DESC");
+            }
         }
     }
 }
 
 fn push_direction(statement: &mut Statement, term: &OrderTerm) {
     statement.push(if term.descending { " DESC" } else { " ASC" });
-    statement.push(if term.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
+    // Where there are no nulls, saying so keeps the databases from using an index.
+    if !matches!(&term.by, OrderBy::Operand(operand) if operand.path.is_empty() && !operand.column.nullable) {
+        statement.push(if term.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
+    }
 }
 
 fn push_term(statement: &mut Statement, depth: usize, node: &Node, by: &OrderBy) {

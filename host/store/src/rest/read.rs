@@ -31,7 +31,7 @@ impl Store {
     pub async fn read_rest(&self, read: RestRead) -> Result<RestRows, RestStoreError> {
         let doing = "read rows by REST";
         let snapshot = read.count || !read.node.embeds.is_empty();
-        let mut reader = self.rest_reader(doing, snapshot).await?;
+        let mut reader = self.rest_reader(read.organization, doing, snapshot).await?;
         let mut db = reader.conn();
         let work = self::read(&mut db, read);
         reader::within_time(doing, work).await

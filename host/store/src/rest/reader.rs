@@ -1,10 +1,16 @@
 //! Connections for REST's reads, apart from those of the rest of the host, and with a deadline.
 
-use std::{future::Future, time::Instant};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
-use resly_core::error::StoreError;
+use resly_core::{error::StoreError, id::OrganizationId};
 use resly_rest::limits;
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+use sqlx::{PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Halt, RestStoreError, timed_out};
 use crate::{Backend, Store, error::failed, sql::Conn};
@@ -12,23 +18,70 @@ use crate::{Backend, Store, error::failed, sql::Conn};
 /// How many instructions of SQLite run between two looks at the clock.
 const STEPS: i32 = 10_000;
 
-/// The pool of REST's reads.
+/// Connections that one organization may hold, of those that all share.
+const SHARE: usize = 2;
+/// Organizations whose shares are remembered before those without a read are forgotten.
+const REMEMBERED: usize = 1024;
+
+/// The pool of REST's reads, and each organization's share of it.
 #[derive(Clone)]
-pub(crate) enum RestPool {
+pub(crate) struct RestPool {
+    pool: Pool,
+    shares: Arc<Mutex<HashMap<OrganizationId, Arc<Semaphore>>>>,
+}
+
+#[derive(Clone)]
+enum Pool {
     Sqlite(SqlitePool),
     Postgres(PgPool),
 }
 
 impl RestPool {
-    pub async fn close(&self) {
-        match self {
-            Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+    pub fn sqlite(pool: SqlitePool) -> Self {
+        Self { pool: Pool::Sqlite(pool), shares: Arc::default() }
+    }
+
+    pub fn postgres(pool: PgPool) -> Self {
+        Self { pool: Pool::Postgres(pool), shares: Arc::default() }
+    }
+
+    pub(crate) async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    fn share(&self, organization: OrganizationId) -> Arc<Semaphore> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if shares.len() >= REMEMBERED {
+            shares.retain(|_, share| Arc::strong_count(share) > 1);
+        }
+        Arc::clone(shares.entry(organization).or_insert_with(|| Arc::new(Semaphore::new(SHARE))))
+    }
+
+    /// A place in the organization's share. Its further reads wait, so that others find a connection.
+    async fn enter(
+        &self,
+        organization: OrganizationId,
+        doing: &'static str,
+    ) -> Result<OwnedSemaphorePermit, StoreError> {
+        let busy = |detail: &str| StoreError::Unavailable { doing, detail: detail.to_owned() };
+        match tokio::time::timeout(limits::TIME, self.share(organization).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => Err(busy("the store is closed")),
+            Err(_) => Err(busy("the organization's other reads by REST take too long")),
         }
     }
 }
 
-pub(super) enum RestReader {
+/// A connection for one read.
+pub(super) struct RestReader {
+    connection: Connection,
+    _place: OwnedSemaphorePermit,
+}
+
+enum Connection {
     Sqlite(PoolConnection<Sqlite>),
     SqliteSnapshot(Transaction<'static, Sqlite>),
     Postgres(PoolConnection<Postgres>),
@@ -40,44 +93,46 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOC
 
 impl RestReader {
     pub fn conn(&mut self) -> Conn<'_> {
-        match self {
-            Self::Sqlite(conn) => Conn::Sqlite(conn),
-            Self::SqliteSnapshot(transaction) => Conn::Sqlite(transaction),
-            Self::Postgres(conn) => Conn::Postgres { conn, named: true },
-            Self::PostgresSnapshot(transaction, named) => Conn::Postgres { conn: transaction, named: *named },
+        match &mut self.connection {
+            Connection::Sqlite(conn) => Conn::Sqlite(conn),
+            Connection::SqliteSnapshot(transaction) => Conn::Sqlite(transaction),
+            Connection::Postgres(conn) => Conn::Postgres { conn, named: true },
+            Connection::PostgresSnapshot(transaction, named) => Conn::Postgres { conn: transaction, named: *named },
         }
     }
 }
 
 impl Store {
-    /// A connection for one read; `snapshot` when it takes several statements.
-    pub(super) async fn rest_reader(&self, doing: &'static str, snapshot: bool) -> Result<RestReader, StoreError> {
-        let reader = match (&self.rest, &self.backend) {
-            (RestPool::Sqlite(pool), _) => {
-                let mut reader = if snapshot {
-                    RestReader::SqliteSnapshot(pool.begin().await.map_err(failed(doing))?)
-                } else {
-                    RestReader::Sqlite(pool.acquire().await.map_err(failed(doing))?)
-                };
-                if let Conn::Sqlite(conn) = reader.conn() {
-                    let deadline = Instant::now() + limits::TIME;
-                    let mut handle = conn.lock_handle().await.map_err(failed(doing))?;
-                    // The next read on this connection sets its own.
-                    handle.set_progress_handler(STEPS, move || Instant::now() < deadline);
-                }
-                return Ok(reader);
-            }
+    /// A connection for one read of an organization; `snapshot` when it takes several statements.
+    pub(super) async fn rest_reader(
+        &self,
+        organization: OrganizationId,
+        doing: &'static str,
+        snapshot: bool,
+    ) -> Result<RestReader, StoreError> {
+        let place = self.rest.enter(organization, doing).await?;
+        let named = matches!(self.backend, Backend::Postgres { own_server: true, .. });
+        let connection = match &self.rest.pool {
+            Pool::Sqlite(pool) if snapshot => pool.begin().await.map(Connection::SqliteSnapshot),
+            Pool::Sqlite(pool) => pool.acquire().await.map(Connection::Sqlite),
             // Its connections have the deadline and read only: see `open`.
-            (RestPool::Postgres(pool), Backend::Postgres { own_server: true, .. }) if !snapshot => {
-                pool.acquire().await.map(RestReader::Postgres)
-            }
-            (RestPool::Postgres(pool), backend) => {
-                let named = matches!(backend, Backend::Postgres { own_server: true, .. });
-                pool.begin_with(SNAPSHOT).await.map(|transaction| RestReader::PostgresSnapshot(transaction, named))
+            Pool::Postgres(pool) if named && !snapshot => pool.acquire().await.map(Connection::Postgres),
+            Pool::Postgres(pool) => {
+                pool.begin_with(SNAPSHOT).await.map(|transaction| Connection::PostgresSnapshot(transaction, named))
             }
         };
-        reader.map_err(failed(doing))
+        let mut reader = RestReader { connection: connection.map_err(failed(doing))?, _place: place };
+        if let Conn::Sqlite(conn) = reader.conn() {
+            end_at(conn, Instant::now() + limits::TIME).await.map_err(failed(doing))?;
+        }
+        Ok(reader)
     }
+}
+
+/// Ends what runs on a connection of SQLite at the deadline. The next read on it sets its own.
+async fn end_at(conn: &mut SqliteConnection, deadline: Instant) -> Result<(), sqlx::Error> {
+    conn.lock_handle().await?.set_progress_handler(STEPS, move || Instant::now() < deadline);
+    Ok(())
 }
 
 /// Runs the statements of a read, all together within the time.
@@ -90,5 +145,40 @@ pub(super) async fn within_time<T>(
         Ok(Err(Halt::Refused(error))) => Err(RestStoreError::Refused(error)),
         Ok(Err(Halt::Database(error))) => Err(RestStoreError::Store(failed(doing)(error))),
         Err(_) => Err(RestStoreError::Refused(timed_out())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use sqlx::Connection as _;
+
+    use super::*;
+
+    const ENDLESS: &str =
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) SELECT MAX(n) FROM numbers";
+
+    #[tokio::test]
+    async fn what_takes_too_long_on_sqlite_is_ended_with_postgresqls_code() {
+        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        end_at(&mut conn, Instant::now()).await.unwrap();
+        let ended = sqlx::query(ENDLESS).fetch_one(&mut conn).await.unwrap_err();
+        let Halt::Refused(refused) = Halt::from(ended) else { panic!("it is no refusal") };
+        assert_eq!((refused.code.as_ref(), refused.status), ("57014", 500));
+        end_at(&mut conn, Instant::now() + limits::TIME).await.unwrap();
+        assert!(sqlx::query("SELECT 1").fetch_one(&mut conn).await.is_ok(), "the connection serves the next read");
+    }
+
+    #[tokio::test]
+    async fn one_organization_takes_a_share_of_the_connections() {
+        let pool = RestPool::sqlite(SqlitePool::connect_lazy("sqlite::memory:").unwrap());
+        let (one, other) =
+            (OrganizationId(sqlx::types::Uuid::from_u128(1)), OrganizationId(sqlx::types::Uuid::from_u128(2)));
+        let first = pool.enter(one, "read").await.unwrap();
+        let _second = pool.enter(one, "read").await.unwrap();
+        assert!(pool.enter(one, "read").now_or_never().is_none(), "the third waits");
+        assert!(pool.enter(other, "read").await.is_ok(), "another one finds a place");
+        drop(first);
+        assert!(pool.enter(one, "read").await.is_ok());
     }
 }

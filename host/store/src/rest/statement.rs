@@ -154,7 +154,7 @@ impl Statement {
     }
 
     /// Runs the statement for its rows, of which at most `most` are kept.
-    pub async fn fetch(self, db: &mut Conn<'_>, most: usize) -> Result<Vec<AnyRow>, sqlx::Error> {
+    pub(super) async fn fetch(self, db: &mut Conn<'_>, most: usize) -> Result<Vec<AnyRow>, sqlx::Error> {
         use futures::TryStreamExt;
         let mut rows = Vec::new();
         match (self.query, db.conn()) {
@@ -180,7 +180,7 @@ impl Statement {
     }
 
     /// Runs the statement and gives each row to a visitor, until it wants no more.
-    pub async fn visit(
+    pub(super) async fn visit(
         self,
         db: &mut Conn<'_>,
         visitor: &mut (dyn FnMut(AnyRow) -> Result<bool, sqlx::Error> + Send),
