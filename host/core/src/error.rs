@@ -51,6 +51,7 @@ impl EmbedError {
     pub fn for_tenants(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "the embedder can't be reached; the operator's log has more",
+            Self::Failed { .. } => "the embedder failed; the operator's log has more",
             Self::Invalid { .. } => "the embedder gave no vectors that can be used; the operator's log has more",
         }
     }
