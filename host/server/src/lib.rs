@@ -10,6 +10,7 @@ pub mod config;
 pub mod demo;
 pub mod jobs;
 pub mod knowledge_import;
+pub mod local_models;
 pub mod logging;
 pub mod memory;
 pub mod new_key;
