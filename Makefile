@@ -104,7 +104,7 @@ fmt:
 
 clippy: guests
 	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
-	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --release --workspace --all-targets --features resly-server/local-models -- -D warnings
 
 # Licences, bans and sources of every dependency; advisories where their database can be reached.
 deny: $(DENY)

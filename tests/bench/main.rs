@@ -4,6 +4,7 @@ mod bm25;
 mod bombs;
 mod chat;
 mod client;
+mod embedding;
 mod extract;
 mod host;
 mod memory;
@@ -23,6 +24,8 @@ use anyhow::{Result, ensure};
 /// What is measured, in this order, when no part is named.
 const PARTS: [&str; 9] =
     ["sandbox", "extract", "memory", "chat", "overload", "bombs", "neighbours", "retrieval", "rest"];
+/// What is measured only when it is named, since it needs another build and models.
+const EMBEDDING: &str = "embedding";
 
 /// The middle of an odd number of figures, the upper of the two middles otherwise.
 pub fn median(figures: &mut [f64]) -> f64 {
@@ -37,7 +40,8 @@ async fn main() -> Result<()> {
         return upstream::run().await;
     }
     for part in &parts {
-        ensure!(PARTS.contains(&part.as_str()), "there is no part `{part}`, only {}", PARTS.join(", "));
+        let known = part == EMBEDDING || PARTS.contains(&part.as_str());
+        ensure!(known, "there is no part `{part}`, only {} and {EMBEDDING}", PARTS.join(", "));
     }
     let binary = std::env::var_os("RESLY_BIN").map_or_else(|| PathBuf::from("target/release/resly"), PathBuf::from);
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
@@ -68,6 +72,9 @@ async fn main() -> Result<()> {
     }
     if wants("rest") {
         rest::run(&binary, &mut table).await?;
+    }
+    if parts.iter().any(|part| part == EMBEDDING) {
+        embedding::run(&binary, &mut table).await?;
     }
     table.print()?;
     Ok(())

@@ -14,7 +14,7 @@ use crate::{
     table::Table,
 };
 
-const ALL: [Kind; 7] =
+pub const ALL: [Kind; 7] =
     [Kind::Plain, Kind::Inflected, Kind::Paraphrase, Kind::Identifier, Kind::Compound, Kind::Typo, Kind::Unanswerable];
 
 /// The variable with the file that gets the questions that weren't answered, in columns: kind, question, answers, found.

@@ -17,7 +17,7 @@ use tokio::{
 const START: Duration = Duration::from_secs(180);
 
 pub struct Served {
-    _child: Child,
+    child: Child,
     pub base: String,
     binary: PathBuf,
     settings: Vec<(&'static str, String)>,
@@ -27,8 +27,17 @@ pub struct Served {
 impl Served {
     /// Starts a host on a port of the system's choice; on PostgreSQL with a database's URL.
     pub async fn start(binary: &Path, database_url: Option<String>) -> Result<Self> {
+        Self::with_settings(binary, database_url, Vec::new()).await
+    }
+
+    /// As [`Served::start`], with settings by the names of their variables.
+    pub async fn with_settings(
+        binary: &Path,
+        database_url: Option<String>,
+        mut settings: Vec<(&'static str, String)>,
+    ) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        let mut settings = vec![("RESLY_MASTER_KEY", resly_tests::host::master_key())];
+        settings.push(("RESLY_MASTER_KEY", resly_tests::host::master_key()));
         settings.extend(database_url.map(|url| ("RESLY_DATABASE_URL", url)));
         let mut command = Command::new(binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data.path());
@@ -39,7 +48,12 @@ impl Served {
         let base = tokio::time::timeout(START, listening(&mut log)).await.context("the host doesn't start")??;
         // A full pipe would stop the host.
         tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-        Ok(Self { _child: child, base, binary: binary.to_owned(), settings, data })
+        Ok(Self { child, base, binary: binary.to_owned(), settings, data })
+    }
+
+    /// Its resident memory.
+    pub fn resident_kib(&self) -> Result<u64> {
+        crate::memory::resident_kib(&self.child.id().context("the host has ended")?.to_string())
     }
 
     /// Makes an organization and returns its first key, which has every scope.

@@ -16,6 +16,8 @@ use crate::{
     pooling::{Pooling, normalise},
 };
 
+/// Tokens that are read of a text. Attention takes memory and time by their square, and a passage has fewer.
+const MOST_TOKENS: usize = 512;
 /// Texts that are computed before a question may go first.
 const BATCH: usize = 4;
 
@@ -36,7 +38,7 @@ impl LocalEmbedder {
     /// Loads a model from its folder and computes with it once. This takes seconds, and memory for the file and for the
     /// weights in single precision; afterwards for the weights alone.
     pub fn load(folder: &Path) -> Result<Self, LoadError> {
-        let mut folder = Folder::read(folder)?;
+        let mut folder = Folder::read(folder, MOST_TOKENS)?;
         let weights = weights(&mut folder)?;
         let encoder = Encoder::load(&folder, &weights)?;
         let model = Model { encoder, pooling: folder.pooling, prompts: folder.prompts };

@@ -1,12 +1,14 @@
 //! The transformer: from texts to the states of their tokens.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Activation, VarBuilder};
 use candle_transformers::models::{
     bert::{self, BertModel, HiddenAct},
     xlm_roberta::{self, XLMRobertaModel},
 };
-use tokenizers::{EncodeInput, Encoding, Tokenizer, TruncationParams, TruncationStrategy};
+use tokenizers::{EncodeInput, Encoding, Tokenizer};
 
 use crate::{
     error::{LoadError, RunError},
@@ -19,7 +21,7 @@ const MOST_TOKENS_OF_BATCH: usize = 4096;
 /// A loaded transformer with its tokenizer.
 pub struct Encoder {
     network: Network,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     padding: u32,
 }
 
@@ -35,20 +37,11 @@ pub struct States {
 }
 
 impl Encoder {
-    /// Takes the tokenizer out of the folder. The weights have to be those of `folder`.
+    /// The weights have to be those of `folder`.
     pub fn load(folder: &Folder, weights: &VarBuilder) -> Result<Self, LoadError> {
         let network = Network::load(&folder.config, folder.architecture, weights)
             .map_err(|error| weights_error(folder, &error))?;
-        let mut tokenizer = folder.tokenizer.clone();
-        let truncation = TruncationParams {
-            max_length: folder.most_tokens,
-            strategy: TruncationStrategy::LongestFirst,
-            ..TruncationParams::default()
-        };
-        tokenizer
-            .with_truncation(Some(truncation))
-            .map_err(|error| LoadError::malformed(&folder.path.join("tokenizer.json"), error))?;
-        Ok(Self { network, tokenizer, padding: folder.config.pad_token_id })
+        Ok(Self { network, tokenizer: Arc::clone(&folder.tokenizer), padding: folder.config.pad_token_id })
     }
 
     /// Gives each text's result to `read`, which has one row for each text of a batch. Texts of a similar length go

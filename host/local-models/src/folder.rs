@@ -4,20 +4,19 @@ use std::{
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokenizers::Tokenizer;
+use tokenizers::{Tokenizer, TruncationParams, TruncationStrategy};
 
 use crate::{error::LoadError, pooling::Pooling};
 
 const MOST_JSON: u64 = 1 << 20;
 const MOST_TOKENIZER: u64 = 64 << 20;
 const MOST_WEIGHTS: u64 = 8 << 30;
-/// Tokens that are read of a text. Attention takes memory and time by their square, and a passage has fewer.
-const MOST_TOKENS: usize = 512;
 
 /// `config.json`, as far as it says something about the computation.
 #[derive(Clone, Debug, Deserialize)]
@@ -75,18 +74,18 @@ pub struct Folder {
     pub path: PathBuf,
     pub config: Config,
     pub architecture: Architecture,
-    pub tokenizer: Tokenizer,
+    /// It cuts a text after the most tokens. A large vocabulary takes hundreds of megabytes, so it is shared.
+    pub tokenizer: Arc<Tokenizer>,
     pub weights: Vec<u8>,
     pub pooling: Pooling,
     pub prompts: Prompts,
-    /// The most tokens of a text, those that the tokenizer adds included.
-    pub most_tokens: usize,
     /// A hash of everything that the vectors depend on.
     pub identity: String,
 }
 
 impl Folder {
-    pub fn read(path: &Path) -> Result<Self, LoadError> {
+    /// Of a text, at most so many tokens are read, or fewer if the model takes fewer.
+    pub fn read(path: &Path, most_tokens: usize) -> Result<Self, LoadError> {
         let file = path.join("config.json");
         let bytes = read(&file, MOST_JSON)?;
         let config: Config = parse(&file, &bytes)?;
@@ -94,21 +93,21 @@ impl Folder {
         let mut hash = Sha256::new();
         hash.update(&bytes);
 
+        let most_tokens = most_tokens.min(own_tokens(path, &config, architecture)?);
         let file = path.join("tokenizer.json");
         let bytes = read(&file, MOST_TOKENIZER)?;
         hash.update(&bytes);
-        let tokenizer = tokenizer(&file, &bytes, &config)?;
+        let tokenizer = Arc::new(tokenizer(&file, &bytes, &config, most_tokens)?);
 
         let pooling = pooling(path)?;
         let prompts = prompts(path)?;
-        let most_tokens = most_tokens(path, &config, architecture)?;
         hash.update(format!("{pooling:?} {prompts:?} {most_tokens}"));
 
         let weights = read(&path.join("model.safetensors"), MOST_WEIGHTS)?;
         hash.update(&weights);
         let identity = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let path = path.to_owned();
-        Ok(Self { path, config, architecture, tokenizer, weights, pooling, prompts, most_tokens, identity })
+        Ok(Self { path, config, architecture, tokenizer, weights, pooling, prompts, identity })
     }
 }
 
@@ -142,26 +141,32 @@ impl Config {
     }
 }
 
-/// The tokenizer without the padding and cutting that it was saved with.
-fn tokenizer(file: &Path, bytes: &[u8], config: &Config) -> Result<Tokenizer, LoadError> {
+/// The tokenizer without the padding and with another length than it was saved with.
+fn tokenizer(file: &Path, bytes: &[u8], config: &Config, most_tokens: usize) -> Result<Tokenizer, LoadError> {
     let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| LoadError::malformed(file, error))?;
     let tokens = tokenizer.get_vocab(true).into_values().max().map_or(0, |last| last as usize + 1);
     if tokens == 0 || tokens > config.vocab_size {
         return Err(LoadError::Vocabulary { file: file.to_owned(), tokens, rows: config.vocab_size });
     }
     tokenizer.with_padding(None);
-    tokenizer.with_truncation(None).map_err(|error| LoadError::malformed(file, error))?;
+    let truncation = TruncationParams {
+        max_length: most_tokens,
+        strategy: TruncationStrategy::LongestFirst,
+        ..TruncationParams::default()
+    };
+    tokenizer.with_truncation(Some(truncation)).map_err(|error| LoadError::malformed(file, error))?;
     Ok(tokenizer)
 }
 
-fn most_tokens(path: &Path, config: &Config, architecture: Architecture) -> Result<usize, LoadError> {
+/// The most tokens of a text that the model takes, those that the tokenizer adds included.
+fn own_tokens(path: &Path, config: &Config, architecture: Architecture) -> Result<usize, LoadError> {
     #[derive(Deserialize)]
     struct Sentences {
         max_seq_length: Option<usize>,
     }
     // RoBERTa counts positions from the one after the padding's id.
     let taken = if architecture == Architecture::Roberta { config.pad_token_id as usize + 1 } else { 0 };
-    let own = config.max_position_embeddings.saturating_sub(taken).min(MOST_TOKENS);
+    let own = config.max_position_embeddings.saturating_sub(taken);
     let file = path.join("sentence_bert_config.json");
     let set = optional::<Sentences>(&file)?.and_then(|sentences| sentences.max_seq_length).unwrap_or(own);
     let most = set.min(own);

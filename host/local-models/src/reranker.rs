@@ -36,13 +36,12 @@ struct Model {
 impl LocalReranker {
     /// Loads a cross-encoder with one result from its folder and computes with it once.
     pub fn load(folder: &Path) -> Result<Self, LoadError> {
-        let mut folder = Folder::read(folder)?;
+        let mut folder = Folder::read(folder, MOST_TOKENS)?;
         let labels = folder.config.labels();
         if labels != 1 {
             let what = format!("a model with {labels} results; a reranker has one, its score. That");
             return Err(LoadError::unsupported(&folder.path.join("config.json"), what));
         }
-        folder.most_tokens = folder.most_tokens.min(MOST_TOKENS);
         let weights = weights(&mut folder)?;
         let model = Model::load(&folder, &weights)?;
         let broken = |reason: String| LoadError::Broken { folder: folder.path.clone(), reason };

@@ -111,6 +111,10 @@ fn run() -> anyhow::Result<()> {
 
 async fn start(config: &Config) -> anyhow::Result<(Api, TcpListener)> {
     let api = compose::compose(config, Doubles::default()).await?;
+    if config.embedder_dir.is_some() {
+        // It costs nobody anything, and the first question needn't wait for it.
+        api.app.library.calibrate();
+    }
     let listener = serve::listen(config.listen)
         .with_context(|| format!("can't listen on {}; choose another address with --listen", config.listen))?;
     Ok((api, listener))
@@ -174,6 +178,8 @@ fn packed(file: &Path) -> anyhow::Result<()> {
 async fn connector(config: Config, verb: ConnectorSubcommand) -> anyhow::Result<()> {
     let (ConnectorSubcommand::Check { file } | ConnectorSubcommand::Run { file, .. }) = &verb else { return Ok(()) };
     let given = author::read(file)?;
+    // It searches nothing.
+    let config = Config { embedder_dir: None, reranker_dir: None, ..config };
     let app = compose::compose(&config, Doubles::default()).await?.app;
     let ended = match verb {
         ConnectorSubcommand::Run { action, input, settings, credentials, dry_run, .. } => {

@@ -15,7 +15,7 @@ use resly_core::{
         sandbox::{ComponentSource, Sandbox},
     },
     counters::Counters,
-    knowledge::{Embedder, document::Extractor},
+    knowledge::{Embedder, Reranker, document::Extractor},
     load::LoadShedder,
     model::Model,
     time::{Clock, Random, SystemClock},
@@ -51,6 +51,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     config::{Config, OauthClients},
+    local_models::{self, LocalModelError},
     secrets::{self, SecretsError},
     serve,
 };
@@ -104,6 +105,10 @@ pub enum ComposeError {
     Embedder(resly_models::ConfigError),
     #[error("the reranker: {0}")]
     Reranker(resly_models::ConfigError),
+    #[error("RESLY_EMBEDDER_DIR: {0}")]
+    LocalEmbedder(LocalModelError),
+    #[error("RESLY_RERANKER_DIR: {0}")]
+    LocalReranker(LocalModelError),
     #[error(transparent)]
     Bundle(#[from] resly_service::bundled::BundleError),
     #[error(transparent)]
@@ -188,14 +193,19 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         counters: Arc::clone(&counters),
     };
 
-    let embedder = match embedder {
-        Some(embedder) => embedder,
-        None => resly_models::embedder(config.embedder.as_ref()).map_err(ComposeError::Embedder)?,
+    let embedder = match (embedder, &config.embedder_dir) {
+        (Some(embedder), _) => embedder,
+        (None, Some(folder)) => local_models::embedder(folder).await.map_err(ComposeError::LocalEmbedder)?,
+        (None, None) => resly_models::embedder(config.embedder.as_ref()).map_err(ComposeError::Embedder)?,
     };
-    let reranker = config.reranker.clone().map(HttpReranker::new).transpose().map_err(ComposeError::Reranker)?;
+    let reranker: Option<Arc<dyn Reranker>> = match (&config.reranker_dir, &config.reranker) {
+        (Some(folder), _) => Some(local_models::reranker(folder).await.map_err(ComposeError::LocalReranker)?),
+        (None, Some(endpoint)) => Some(Arc::new(HttpReranker::new(endpoint.clone()).map_err(ComposeError::Reranker)?)),
+        (None, None) => None,
+    };
     let indexes = config.data.join("search");
     let library = Library::new(Arc::new(store.clone()), embedder, indexes, Arc::clone(&clock), Arc::clone(&random))
-        .with_reranker(reranker.map(|reranker| Arc::new(reranker) as _));
+        .with_reranker(reranker);
     let turns = Turns {
         store: Arc::new(store.clone()),
         model: match model {

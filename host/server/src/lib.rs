@@ -11,6 +11,7 @@ pub mod database;
 mod demo;
 pub mod jobs;
 pub mod knowledge_import;
+pub mod local_models;
 pub mod logging;
 pub mod memory;
 pub mod new_key;

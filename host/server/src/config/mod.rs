@@ -46,8 +46,12 @@ pub struct Config {
     pub history_tokens: Option<u64>,
     /// The embedder. The built-in one when it isn't set.
     pub embedder: Option<EmbedderConfig>,
+    /// The folder of an embedding model that runs in this process. Never beside `embedder`.
+    pub embedder_dir: Option<PathBuf>,
     /// The reranker. None when it isn't set.
     pub reranker: Option<Endpoint>,
+    /// The folder of a reranking model that runs in this process. Never beside `reranker`.
+    pub reranker_dir: Option<PathBuf>,
     pub master_key: Option<SecretString>,
     pub master_key_file: Option<PathBuf>,
     /// The operator's key, with which `resly vault` asks a running host.
@@ -113,12 +117,6 @@ impl Config {
                 .map_err(|error| format!("`{text}` is no filter such as `info` or `resly_egress=debug`: {error}"))
         });
         let declared_production = layers.parsed("production", mistakes, switch).unwrap_or(false);
-        if layers.text("embedder_dir").is_some() {
-            mistakes.push(format!(
-                "{}: this build has no local embedding models; use RESLY_EMBEDDER_URL, or leave both out for the built-in embedder",
-                layers.origin("embedder_dir")
-            ));
-        }
         let trusted_proxies: Vec<IpNet> = layers.parsed("trusted_proxies", mistakes, networks).unwrap_or_default();
         for name in ["model_temperature", "model_max_tokens"] {
             if layers.text(name).is_some() && layers.text("model_url").is_none() {
@@ -143,7 +141,9 @@ impl Config {
                 text.parse().map_err(|_| format!("`{text}` is not a number of tokens such as 16000"))
             }),
             embedder: models::embedder(layers, mistakes),
+            embedder_dir: models::folder(layers, mistakes, "embedder_dir", "embedder_url"),
             reranker: models::reranker(layers, mistakes),
+            reranker_dir: models::folder(layers, mistakes, "reranker_dir", "reranker_url"),
             master_key: layers.text("master_key").map(SecretString::from),
             master_key_file: layers.text("master_key_file").map(PathBuf::from),
             operator_key: layers.text("operator_key").map(SecretString::from),

@@ -1,10 +1,13 @@
 //! The settings of the language model, of the embedder and of the reranker.
 
+use std::path::PathBuf;
+
 use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
 use secrecy::SecretString;
 use url::Url;
 
 use super::layers::{Layers, variable};
+use crate::local_models;
 
 pub fn model(layers: &Layers, mistakes: &mut Vec<String>) -> Option<ModelConfig> {
     // Each setting is read in every case, so that every mistake is named.
@@ -22,6 +25,22 @@ pub fn embedder(layers: &Layers, mistakes: &mut Vec<String>) -> Option<EmbedderC
 
 pub fn reranker(layers: &Layers, mistakes: &mut Vec<String>) -> Option<Endpoint> {
     endpoint(layers, mistakes, "reranker_url", "reranker", "reranker_key")
+}
+
+/// The folder of a model that runs in this process. It takes the place of one at a URL.
+pub fn folder(layers: &Layers, mistakes: &mut Vec<String>, folder: &'static str, url: &'static str) -> Option<PathBuf> {
+    let path = layers.text(folder)?;
+    if !local_models::BUILT_IN {
+        mistakes.push(format!(
+            "{}: this build has no local models; build one that has by {}, use {}, or leave both out",
+            layers.origin(folder),
+            local_models::HOW_TO_BUILD,
+            variable(url)
+        ));
+    } else if layers.text(url).is_some() {
+        mistakes.push(format!("{}: {} names another one; leave one of them out", layers.origin(folder), variable(url)));
+    }
+    Some(PathBuf::from(path))
 }
 
 fn endpoint(

@@ -140,3 +140,22 @@ fn a_value_of_the_file_has_its_setting_s_type() {
     let good = read(&[], &[], Some("max_connections = 5\nhead_timeout_s = \"3\"\nproduction = false\n")).ok().unwrap();
     assert_eq!((good.edge.connections, good.edge.head_time.as_secs(), good.production), (5, 3, false));
 }
+
+#[test]
+fn a_local_model_needs_a_build_that_has_it_and_no_server_beside_it() {
+    for (folder, server) in [
+        ("RESLY_EMBEDDER_DIR", [("RESLY_EMBEDDER_URL", "http://127.0.0.1:1/v1"), ("RESLY_EMBEDDER", "m")]),
+        ("RESLY_RERANKER_DIR", [("RESLY_RERANKER_URL", "http://127.0.0.1:1/v1"), ("RESLY_RERANKER", "m")]),
+    ] {
+        let alone = read(&[], &[(folder, "/models/a")], None);
+        let both = read(&[], &[&[(folder, "/models/a")], &server[..]].concat(), None).err().unwrap();
+        assert!(both.len() == 1 && both[0].contains(folder) && both[0].contains(server[0].0), "{both:?}");
+        if crate::local_models::BUILT_IN {
+            let config = alone.ok().unwrap();
+            assert_eq!(config.embedder_dir.or(config.reranker_dir), Some(PathBuf::from("/models/a")));
+        } else {
+            let mistakes = alone.err().unwrap();
+            assert!(mistakes.len() == 1 && mistakes[0].contains("make build FEATURES=local-models"), "{mistakes:?}");
+        }
+    }
+}
