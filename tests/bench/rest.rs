@@ -116,7 +116,7 @@ fn rows(organization: Uuid) -> String {
 impl Bare {
     /// Reads the rows into values, and returns the bytes of their texts.
     async fn read(&self) -> Result<usize> {
-        let from = "FROM tickets WHERE organization_id = $1 ORDER BY created_at DESC, id LIMIT 100";
+        let from = "FROM tickets WHERE organization_id = $1 ORDER BY tickets.created_at DESC, id DESC LIMIT 100";
         let mut size = 0;
         match self {
             Self::Sqlite(pool) => {
