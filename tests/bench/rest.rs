@@ -116,12 +116,12 @@ fn rows(organization: Uuid) -> String {
 impl Bare {
     /// Reads the rows into values, and returns the bytes of their texts.
     async fn read(&self) -> Result<usize> {
-        let from = "FROM tickets WHERE organization_id = $1 ORDER BY created_at DESC, id LIMIT 100";
+        let from = "FROM tickets WHERE organization_id = $1 ORDER BY tickets.created_at DESC, id DESC LIMIT $2";
         let mut size = 0;
         match self {
             Self::Sqlite(pool) => {
                 let query = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} {from}")));
-                for row in query.bind(ORGANIZATION.to_string()).fetch_all(pool).await? {
+                for row in query.bind(ORGANIZATION.to_string()).bind(100_i64).fetch_all(pool).await? {
                     for column in [0, 2, 3, 4, 5, 6] {
                         size += row.try_get::<String, _>(column)?.len();
                     }
@@ -129,12 +129,14 @@ impl Bare {
                 }
             }
             Self::Postgres(pool) => {
-                let query = sqlx::query(AssertSqlSafe(format!(
-                    "SELECT id, conversation_id, subject, body, status, created_at::text, updated_at::text {from}"
-                )));
-                for row in query.bind(ORGANIZATION.0).fetch_all(pool).await? {
-                    for column in [2, 3, 4, 5, 6] {
+                let query = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} {from}")));
+                for row in query.bind(ORGANIZATION.0).bind(100_i64).fetch_all(pool).await? {
+                    for column in [2, 3, 4] {
                         size += row.try_get::<String, _>(column)?.len();
+                    }
+                    // Times, as they come over the wire.
+                    for column in [5, 6] {
+                        size += row.try_get_raw(column)?.as_bytes().map_err(anyhow::Error::from_boxed)?.len();
                     }
                     size += row.try_get::<Uuid, _>(0)?.as_bytes().len();
                     size += row.try_get::<Option<Uuid>, _>(1)?.map_or(0, |id| id.as_bytes().len());

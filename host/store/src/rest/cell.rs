@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use resly_core::time::Timestamp;
 use resly_rest::{
     RestError,
     plan::{Cast, Step},
@@ -28,11 +27,13 @@ pub(super) enum CellType {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cell {
     Null,
-    Uuid(Uuid),
+    /// An id as its text, as SQLite holds it.
+    Uuid(String),
     Text(String),
     Int(i64),
     Bool(bool),
-    Time(Timestamp),
+    /// A time as `resly_core::time::Timestamp` writes it, which is how SQLite holds it.
+    Time(String),
     /// JSON as its text.
     Json(String),
     Texts(Vec<String>),
@@ -52,11 +53,21 @@ impl Cell {
             }};
         }
         Ok(match kind {
-            CellType::Column(Type::Uuid) => get!(Id, |id| Self::Uuid(id.0)),
+            CellType::Column(Type::Uuid) => match row {
+                AnyRow::Sqlite(row) => row.try_get::<Option<String>, _>(at)?.map_or(Self::Null, Self::Uuid),
+                AnyRow::Postgres(row) => {
+                    row.try_get::<Option<Id>, _>(at)?.map_or(Self::Null, |id| Self::Uuid(id.0.to_string()))
+                }
+            },
             CellType::Column(Type::Text) => get!(String, Self::Text),
             CellType::Column(Type::Bigint) => get!(i64, Self::Int),
             CellType::Column(Type::Boolean) => get!(bool, Self::Bool),
-            CellType::Column(Type::Timestamp) => get!(Time, |at| Self::Time(at.0)),
+            CellType::Column(Type::Timestamp) => match row {
+                AnyRow::Sqlite(row) => row.try_get::<Option<String>, _>(at)?.map_or(Self::Null, Self::Time),
+                AnyRow::Postgres(row) => {
+                    row.try_get::<Option<Time>, _>(at)?.map_or(Self::Null, |at| Self::Time(at.0.to_string()))
+                }
+            },
             CellType::Column(Type::Jsonb) => get!(String, Self::Json),
             CellType::Column(Type::Texts) => match row {
                 AnyRow::Sqlite(row) => row
@@ -105,8 +116,8 @@ impl Cell {
         let parse = |kind| match Value::parse(kind, &text)? {
             Value::Int(number) => Ok(Self::Int(number)),
             Value::Bool(truth) => Ok(Self::Bool(truth)),
-            Value::Uuid(id) => Ok(Self::Uuid(id)),
-            Value::Time(at) => Ok(Self::Time(at)),
+            Value::Uuid(id) => Ok(Self::Uuid(id.to_string())),
+            Value::Time(at) => Ok(Self::Time(at.to_string())),
             _ => Err(RestError::invalid_value("text", &text)),
         };
         match (cast, &self) {
@@ -123,7 +134,7 @@ impl Cell {
             (Cast::Uuid, _) => parse(Type::Uuid),
             (Cast::Timestamp, _) => parse(Type::Timestamp),
             (Cast::Date, _) => match parse(Type::Timestamp) {
-                Ok(Self::Time(at)) => Ok(Self::Text(at.to_string().chars().take(10).collect())),
+                Ok(Self::Time(at)) => Ok(Self::Text(at.chars().take(10).collect())),
                 _ => Err(RestError::invalid_value("date", &text)),
             },
             (Cast::Json, _) => Ok(Self::Json(text)),
@@ -134,12 +145,11 @@ impl Cell {
     fn text(&self) -> String {
         match self {
             Self::Null => String::new(),
-            Self::Uuid(id) => id.to_string(),
-            Self::Text(text) | Self::Number(text) => text.clone(),
+            Self::Uuid(text) | Self::Text(text) | Self::Number(text) => text.clone(),
             Self::Int(number) => number.to_string(),
             Self::Bool(truth) => truth.to_string(),
             Self::Time(at) => {
-                let written = iso(*at).replace('T', " ");
+                let written = iso(at).replace('T', " ");
                 written.strip_suffix(":00").unwrap_or(&written).to_owned()
             }
             Self::Json(text) => canonical_text(text).into_owned(),
@@ -152,14 +162,11 @@ impl Cell {
     pub fn write(&self, out: &mut String) {
         match self {
             Self::Null => out.push_str("null"),
-            Self::Uuid(id) => {
-                let mut buffer = Uuid::encode_buffer();
-                out.extend(["\"", id.hyphenated().encode_lower(&mut buffer), "\""]);
-            }
-            Self::Text(text) => out.push_str(&serde_json::to_string(text).unwrap_or_default()),
+            Self::Uuid(text) => out.extend(["\"", text, "\""]),
+            Self::Text(text) => write_text(text, out),
             Self::Int(number) => out.push_str(&number.to_string()),
             Self::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
-            Self::Time(at) => out.extend(["\"", &iso(*at), "\""]),
+            Self::Time(at) => out.extend(["\"", fraction_cut(at), "+00:00\""]),
             Self::Json(text) => out.push_str(&canonical_text(text)),
             Self::Texts(texts) => out.push_str(&serde_json::to_string(texts).unwrap_or_default()),
             Self::Number(digits) => out.push_str(digits),
@@ -169,18 +176,29 @@ impl Cell {
 
     pub fn uuid(&self) -> Option<Uuid> {
         match self {
-            Self::Uuid(id) => Some(*id),
+            Self::Uuid(text) => Uuid::try_parse(text).ok(),
             _ => None,
         }
     }
 }
 
 /// As PostgreSQL writes a time in JSON: no zeros at the end of its fraction, and the offset in full.
-fn iso(at: Timestamp) -> String {
-    let written = at.to_string();
-    let bare = written.trim_end_matches('Z').trim_end_matches('0');
-    let bare = bare.strip_suffix('.').unwrap_or(bare);
-    format!("{bare}+00:00")
+fn iso(at: &str) -> String {
+    format!("{}+00:00", fraction_cut(at))
+}
+
+fn fraction_cut(at: &str) -> &str {
+    let bare = at.trim_end_matches('Z').trim_end_matches('0');
+    bare.strip_suffix('.').unwrap_or(bare)
+}
+
+/// Writes a text as JSON. Most need no escapes.
+fn write_text(text: &str, out: &mut String) {
+    if text.bytes().any(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
+        out.push_str(&serde_json::to_string(text).unwrap_or_default());
+    } else {
+        out.extend(["\"", text, "\""]);
+    }
 }
 
 fn array_literal(texts: &[String]) -> String {
@@ -220,6 +238,8 @@ fn canonical_text(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use resly_core::time::Timestamp;
+
     use super::*;
 
     fn json(cell: &Cell) -> String {
@@ -230,7 +250,7 @@ mod tests {
 
     #[test]
     fn times_and_json_are_written_as_postgresql_writes_them() {
-        let at = |text: &str| Cell::Time(text.parse().unwrap());
+        let at = |text: &str| Cell::Time(text.parse::<Timestamp>().unwrap().to_string());
         assert_eq!(json(&at("2026-10-10T12:00:00Z")), "\"2026-10-10T12:00:00+00:00\"");
         assert_eq!(json(&at("2026-10-10T12:00:00.1200Z")), "\"2026-10-10T12:00:00.12+00:00\"");
         assert_eq!(

@@ -105,9 +105,13 @@ fn row(node: &Node, selection: &Selection, embedded: &[Embedded], cells: &[Cell]
                 embedded[*at].add_to(&mut row, &node.embeds[*at], key);
             }
             (_, Some(member)) => {
-                let cell = cells.get(member.slot).cloned().unwrap_or(Cell::Null);
-                let cell = value(cell, member)?;
-                row.add(|out| cell.write(out));
+                let cell = cells.get(member.slot).unwrap_or(&Cell::Null);
+                if member.path.is_empty() && member.cast.is_none() {
+                    row.add(|out| cell.write(out));
+                } else {
+                    let cell = value(cell.clone(), member)?;
+                    row.add(|out| cell.write(out));
+                }
             }
             _ => {}
         }
