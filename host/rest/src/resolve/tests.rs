@@ -1,5 +1,3 @@
-#![expect(clippy::panic, reason = "a test fails by panicking")]
-
 use super::*;
 use crate::registry::table;
 

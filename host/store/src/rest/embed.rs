@@ -58,14 +58,17 @@ pub(super) struct Parents<'p> {
     pub keys: &'p [Uuid],
 }
 
-/// The rows of a node in its order, each with the key of its embedding row.
+/// Rows, each with the key of its embedding row.
+type KeyedRows = Vec<(Option<Uuid>, RestRow)>;
+
+/// The rows of a node in its order.
 pub(super) fn fetch<'f>(
     db: &'f mut Conn<'_>,
     organization: OrganizationId,
     node: &'f Node,
     parents: Option<Parents<'f>>,
     budget: &'f mut Budget,
-) -> BoxFuture<'f, Result<Vec<(Option<Uuid>, RestRow)>, Halt>> {
+) -> BoxFuture<'f, Result<KeyedRows, Halt>> {
     async move {
         let selection = Selection::of(node, parents.as_ref().map(|parents| parents.column));
         let rows = statement(db, organization, node, &selection, parents.as_ref()).fetch(db, budget.rows + 1).await?;
