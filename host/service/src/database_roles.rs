@@ -3,6 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac, digest::InvalidLength};
 use resly_core::{
+    boxed,
     error::StoreError,
     id::OrganizationId,
     time::{Clock, Random},
@@ -28,6 +29,7 @@ pub fn parse_name(name: &str) -> Result<DatabaseRoleName, BadRoleName> {
 }
 
 /// Makes a login and returns its password, which is shown once.
+#[boxed]
 pub async fn grant(
     store: &Store,
     clock: &dyn Clock,

@@ -1,7 +1,7 @@
 //! Logins of PostgreSQL that are bound to one organization and only read: a dashboard's own way in. What such a login sees
 //! is decided by the policies of migration 31, not by what it asks.
 
-use resly_core::{error::StoreError, id::OrganizationId, time::Timestamp};
+use resly_core::{boxed, error::StoreError, id::OrganizationId, time::Timestamp};
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::{
@@ -73,6 +73,7 @@ pub enum DatabaseRoleError {
 
 impl Store {
     /// Makes a login that reads the rows of one organization.
+    #[boxed]
     pub async fn grant_database_role(&self, new: NewDatabaseRole) -> Result<(), DatabaseRoleError> {
         self.write("make a login of the database", move |mut db| {
             Box::pin(async move {
@@ -102,6 +103,7 @@ impl Store {
     }
 
     /// Removes a login that [`Store::grant_database_role`] made. Its open sessions read nothing any more.
+    #[boxed]
     pub async fn revoke_database_role(&self, name: DatabaseRoleName) -> Result<(), DatabaseRoleError> {
         self.write("remove a login of the database", move |mut db| {
             Box::pin(async move {

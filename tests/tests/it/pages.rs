@@ -155,7 +155,18 @@ fn every_link_of_the_readme_resolves() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let text = std::fs::read_to_string(format!("{root}/README.md")).unwrap();
     for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
-        assert!(std::path::Path::new(root).join(link).exists(), "{link}");
+        let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let path = std::path::Path::new(root).join(file);
+        assert!(path.exists(), "{link}");
+        if !anchor.is_empty() {
+            // As GitHub makes them of headings.
+            let slug = |heading: &str| heading.trim().to_lowercase().replace(' ', "-").replace(['?', '`', ','], "");
+            let text = std::fs::read_to_string(path).unwrap();
+            assert!(
+                text.lines().any(|line| line.starts_with('#') && slug(line.trim_start_matches('#')) == anchor),
+                "{link}"
+            );
+        }
     }
 }
 
