@@ -57,7 +57,7 @@ fn verifier(password: &str, salt: &[u8]) -> Result<String, InvalidLength> {
         block = hmac(password.as_bytes(), &[&*block])?;
         salted.iter_mut().zip(&*block).for_each(|(sum, byte)| *sum ^= byte);
     }
-    let stored = Sha256::digest(&*hmac(&*salted, &[b"Client Key"])?);
+    let stored = Sha256::digest(*hmac(&*salted, &[b"Client Key"])?);
     let server = hmac(&*salted, &[b"Server Key"])?;
     let [salt, stored, server] = [salt, &stored, &*server].map(|bytes| STANDARD.encode(bytes));
     Ok(format!("SCRAM-SHA-256${ROUNDS}:{salt}${stored}:{server}"))

@@ -6,13 +6,13 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
 use crate::{
-    backend::{Backend, at, organization},
+    backend::{Backend, at, organization, uuid},
     both,
 };
 
 /// A name that no other test of the cluster has.
 fn name() -> DatabaseRoleName {
-    DatabaseRoleName::parse(&format!("bi_{}", Uuid::now_v7().simple())).unwrap()
+    DatabaseRoleName::parse(&format!("bi_{}", uuid().simple())).unwrap()
 }
 
 fn new(organization: OrganizationId, name: &DatabaseRoleName) -> NewDatabaseRole {
