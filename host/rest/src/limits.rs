@@ -30,6 +30,11 @@ pub const WILDCARDS: usize = 10;
 pub const SEARCH_WORDS: usize = 32;
 /// Rows of a table that a condition is compared with outside the database: see `resly_store`.
 pub const SCANNED: usize = 50_000;
+/// Bytes of what is compared there, and of one text. Comparing a longer text could take longer than a request may.
+pub const SCANNED_BYTES: usize = 32 << 20;
+pub const SCANNED_TEXT: usize = 1 << 20;
+/// Bytes of the patterns of one table's `like` and `ilike` that SQLite itself compares, which can't be ended meanwhile.
+pub const LIKE_IN_SQLITE: usize = 64;
 /// Rows that one request may write.
 pub const WRITTEN: usize = 1000;
 /// Bytes of a body.

@@ -15,8 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{Halt, RestStoreError, timed_out};
 use crate::{Backend, Store, error::failed, sql::Conn};
 
-/// How many instructions of SQLite run between two looks at the clock.
-const STEPS: i32 = 10_000;
+/// How many instructions of SQLite run between two looks at the clock: a few rows'. One may compare a text of 4 MiB.
+const STEPS: i32 = 50;
 
 /// Connections that one organization may hold, of those that all share.
 const SHARE: usize = 2;

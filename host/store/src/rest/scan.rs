@@ -1,6 +1,8 @@
 //! Conditions that SQLite can't compare as PostgreSQL does: regular expressions, text searches, what JSON contains, and
-//! `ilike` beyond ASCII. The organization's rows are compared here first, within bounds; the condition then is that a row
-//! is among those.
+//! `ilike` beyond ASCII; and long patterns, which SQLite can't be ended in. The organization's rows are compared here first,
+//! within bounds and on a thread that may block; the condition then is that a row is among those.
+
+use std::time::Instant;
 
 use futures::{FutureExt, future::BoxFuture};
 use regex::RegexBuilder;
@@ -19,6 +21,7 @@ use super::{
     cell::{Cell, CellType},
     condition, operand,
     statement::Statement,
+    timed_out,
 };
 use crate::sql::Conn;
 
@@ -38,13 +41,14 @@ pub(super) fn resolve<'f>(
         for embed in &mut node.embeds {
             resolve(db, organization, &mut embed.node).await?;
         }
+        let long = node.filters.iter().map(pattern_bytes).sum::<usize>() > limits::LIKE_IN_SQLITE;
         // The others narrow what is compared.
         let mut narrowed = node.clone();
-        narrowed.filters.retain(|filter| !needs_scan(filter));
+        narrowed.filters.retain(|filter| !needs_scan(filter, long));
         let mut filters = std::mem::take(&mut node.filters);
         for filter in &mut filters {
             let mut tests = Vec::new();
-            collect(filter, &mut tests);
+            collect(filter, long, &mut tests);
             for (operand, test) in tests {
                 let ids = matching(db, organization, &narrowed, operand, test).await?;
                 *test = Test::Among(ids);
@@ -56,30 +60,43 @@ pub(super) fn resolve<'f>(
     .boxed()
 }
 
-fn is_scanned(operand: &Operand, test: &Test) -> bool {
+/// `long` says that the patterns are too long together for SQLite to compare.
+fn is_scanned(operand: &Operand, test: &Test, long: bool) -> bool {
     match test {
         Test::Match(_) | Test::IMatch(_) | Test::Search(_) => true,
-        Test::ILike(like) => !like.like().is_ascii(),
+        Test::Like(_) => long,
+        Test::ILike(like) => long || !like.like().is_ascii(),
         Test::Set(..) => operand.column.kind == Type::Jsonb,
         _ => false,
     }
 }
 
-fn needs_scan(filter: &Filter) -> bool {
+fn pattern_bytes(filter: &Filter) -> usize {
     match filter {
-        Filter::And(filters) | Filter::Or(filters) => filters.iter().any(needs_scan),
-        Filter::Not(filter) => needs_scan(filter),
-        Filter::Test(operand, test) => is_scanned(operand, test),
+        Filter::And(filters) | Filter::Or(filters) => filters.iter().map(pattern_bytes).sum(),
+        Filter::Not(filter) => pattern_bytes(filter),
+        Filter::Test(_, Test::Like(like) | Test::ILike(like)) => like.like().len(),
+        Filter::Test(..) | Filter::Embedded(_) => 0,
+    }
+}
+
+fn needs_scan(filter: &Filter, long: bool) -> bool {
+    match filter {
+        Filter::And(filters) | Filter::Or(filters) => filters.iter().any(|filter| needs_scan(filter, long)),
+        Filter::Not(filter) => needs_scan(filter, long),
+        Filter::Test(operand, test) => is_scanned(operand, test, long),
         Filter::Embedded(_) => false,
     }
 }
 
-fn collect<'f>(filter: &'f mut Filter, found: &mut Vec<(&'f Operand, &'f mut Test)>) {
+fn collect<'f>(filter: &'f mut Filter, long: bool, found: &mut Vec<(&'f Operand, &'f mut Test)>) {
     match filter {
-        Filter::And(filters) | Filter::Or(filters) => filters.iter_mut().for_each(|filter| collect(filter, found)),
-        Filter::Not(filter) => collect(filter, found),
+        Filter::And(filters) | Filter::Or(filters) => {
+            filters.iter_mut().for_each(|filter| collect(filter, long, found));
+        }
+        Filter::Not(filter) => collect(filter, long, found),
         Filter::Test(operand, test) => {
-            if is_scanned(operand, test) {
+            if is_scanned(operand, test, long) {
                 found.push((operand, test));
             }
         }
@@ -100,27 +117,49 @@ async fn matching(
     operand::push(&mut statement, 0, operand);
     statement.push(" AS c1");
     condition::push_from(&mut statement, 0, node);
-    let (mut ids, mut seen) = (Vec::new(), 0_usize);
+    let (mut texts, mut seen, mut bytes, mut longest) = (Vec::new(), 0_usize, 0_usize, 0_usize);
     statement
         .visit(db, &mut |row| {
             seen += 1;
             let id = Cell::read(&row, 0, CellType::Column(Type::Uuid))?.uuid();
-            if let Cell::Text(text) = Cell::read(&row, 1, CellType::Column(Type::Text))?
-                && holds(&text)
-            {
-                ids.extend(id);
+            if let (Some(id), Cell::Text(text)) = (id, Cell::read(&row, 1, CellType::Column(Type::Text))?) {
+                bytes += text.len();
+                longest = longest.max(text.len());
+                texts.push((id, text));
             }
-            Ok(seen <= limits::SCANNED)
+            Ok(seen <= limits::SCANNED && bytes <= limits::SCANNED_BYTES && longest <= limits::SCANNED_TEXT)
         })
         .await?;
-    if seen > limits::SCANNED {
-        let most = limits::SCANNED;
-        let message = format!("this condition can compare {most} rows of {} at most", node.table.name);
-        return Err(RestError::too_much(message)
-            .hint("Narrow it by another condition, such as one on created_at.")
-            .into());
+    let name = node.table.name;
+    let too_much = if seen > limits::SCANNED {
+        Some(format!("this condition can compare {} rows of {name} at most", limits::SCANNED))
+    } else if longest > limits::SCANNED_TEXT {
+        Some(format!("this condition can't compare a text of {name} that has more than {} bytes", limits::SCANNED_TEXT))
+    } else if bytes > limits::SCANNED_BYTES {
+        Some(format!("this condition can compare {} bytes of {name} at most", limits::SCANNED_BYTES))
+    } else {
+        None
+    };
+    if let Some(message) = too_much {
+        let hint = "Narrow it by another condition, such as one on created_at.";
+        return Err(RestError::too_much(message).hint(hint).into());
     }
-    Ok(ids)
+    let deadline = Instant::now() + limits::TIME;
+    let compared = tokio::task::spawn_blocking(move || {
+        let mut ids = Vec::new();
+        for (id, text) in texts {
+            // Who asked has had no answer by then.
+            if Instant::now() >= deadline {
+                return Err(timed_out());
+            }
+            if holds(&text) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    });
+    let panicked = |error: tokio::task::JoinError| Halt::Database(sqlx::Error::Decode(error.to_string().into()));
+    Ok(compared.await.map_err(panicked)??)
 }
 
 type Matcher = Box<dyn Fn(&str) -> bool + Send + Sync>;
@@ -142,6 +181,10 @@ fn matcher(test: &Test) -> Result<Matcher, RestError> {
         }
         Test::IMatch(pattern) => {
             let regex = regex(pattern.as_str(), true)?;
+            Box::new(move |text| regex.is_match(text))
+        }
+        Test::Like(like) => {
+            let regex = regex(&like.regex(), false)?;
             Box::new(move |text| regex.is_match(text))
         }
         Test::ILike(like) => {

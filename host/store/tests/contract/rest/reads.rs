@@ -34,6 +34,25 @@ both! {
         ]).await;
     }
 
+    async fn patterns_that_sqlite_could_not_be_ended_in_are_compared_within_bounds(backend: Backend) {
+        let store = filled(&backend).await;
+        let long = "x".repeat(70);
+        let find = async |condition: String| body(&store, &format!("tickets?select=subject&order=id&{condition}")).await;
+        assert_eq!(find(format!("or=(subject.like.*{long}*,subject.like._pple)")).await, subjects(&["Apple", "apple"]));
+        assert_eq!(find(format!("or=(subject.ilike.*{long}*,subject.ilike.APPLE)")).await, subjects(&["Apple", "apple"]));
+        assert_eq!(find(format!("subject=not.like.*{long}*&subject=like.z*")).await, subjects(&["zebra"]));
+        if !backend.is_sqlite() {
+            return;
+        }
+        backend.execute("UPDATE tickets SET body = hex(zeroblob(600000)) WHERE subject = 'zebra'").await;
+        for condition in ["match.[ab]*a[ab]{250}c".to_owned(), format!("not.like.*{long}*"), format!("ilike.*{long}*")] {
+            let refused = rows(&store, OWN, &format!("tickets?body={condition}")).await.unwrap_err();
+            assert!(refused.message.contains("more than 1048576 bytes"), "{condition}: {}", refused.message);
+            assert!(rows(&store, OWN, &format!("tickets?body={condition}&subject=neq.zebra")).await.is_ok());
+        }
+        assert_eq!(find("body=like.0*".to_owned()).await, subjects(&["zebra"]), "a short pattern has no such bound");
+    }
+
     async fn each_operator_finds_the_same_rows(backend: Backend) {
         let store = filled(&backend).await;
         let find = async |condition: &str| body(&store, &format!("tickets?select=subject&order=id&{condition}")).await;
