@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use resly_rest::{body::Form, limits, media::Media, prefer::Return};
 use resly_service::{
     App,
-    rest::{self, Deletion, Insertion, Reading, Update, Written},
+    rest::{self, Deletion, Reading, RowChange, Written},
 };
 
 use super::{errors::Refusal, headers::Asked};
@@ -61,11 +61,7 @@ pub async fn insert(
     Path(table): Path<String>,
     request: Request,
 ) -> Result<Response, Response> {
-    let (asked, form, body) = write_of(request).await?;
-    let answered = Answered::of(&asked);
-    let (returns, single) = (asked.returns(), asked.single());
-    let Asked { query, preferences, .. } = asked;
-    let insertion = Insertion { table, query, preferences, form, body, returns, single };
+    let (insertion, answered) = change_of(table, request).await?;
     let written = rest::insert(&app, principal.organization, insertion).await.map_err(refuse)?;
     Ok(answered.response(StatusCode::CREATED, StatusCode::CREATED, &written, false))
 }
@@ -81,11 +77,7 @@ pub async fn update(
     Path(table): Path<String>,
     request: Request,
 ) -> Result<Response, Response> {
-    let (asked, form, body) = write_of(request).await?;
-    let answered = Answered::of(&asked);
-    let (returns, single) = (asked.returns(), asked.single());
-    let Asked { query, preferences, .. } = asked;
-    let update = Update { table, query, preferences, form, body, returns, single };
+    let (update, answered) = change_of(table, request).await?;
     let written = rest::update(&app, principal.organization, update).await.map_err(refuse)?;
     Ok(answered.response(StatusCode::NO_CONTENT, StatusCode::OK, &written, true))
 }
@@ -115,8 +107,8 @@ fn refuse(error: impl Into<Refusal>) -> Response {
     error.into().into_response()
 }
 
-/// The query, the headers and the body of a write.
-async fn write_of(request: Request) -> Result<(Asked, Form, Vec<u8>), Response> {
+/// What a request with a body changes, and how it is answered.
+async fn change_of(table: String, request: Request) -> Result<(RowChange, Answered), Response> {
     let (parts, body) = request.into_parts();
     let asked = Asked::read(&parts).map_err(refuse)?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -124,7 +116,10 @@ async fn write_of(request: Request) -> Result<(Asked, Form, Vec<u8>), Response> 
     let bytes = body::read(body, &parts, limits::BODY).await.map_err(Problem::into_response)?;
     let admission = body::Admission::of(&parts.extensions).map_err(Problem::into_response)?;
     admission.reserve(bytes.len().saturating_mul(COPIES)).map_err(Problem::into_response)?;
-    Ok((asked, form, bytes.to_vec()))
+    let answered = Answered::of(&asked);
+    let (returns, single) = (asked.returns(), asked.single());
+    let Asked { query, preferences, .. } = asked;
+    Ok((RowChange { table, query, preferences, form, body: bytes.to_vec(), returns, single }, answered))
 }
 
 /// What a write is answered with.

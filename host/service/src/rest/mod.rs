@@ -17,7 +17,7 @@ use resly_rest::{
 };
 use resly_store::{RestRead, RestRows, RestStoreError};
 
-pub use self::write::{Deletion, Insertion, Update, delete, insert, update};
+pub use self::write::{Deletion, RowChange, delete, insert, update};
 use crate::{App, sources::SourceError};
 
 /// Why a request on the tables isn't answered.

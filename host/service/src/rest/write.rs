@@ -16,8 +16,8 @@ use resly_store::{RestChange, RestInsert, RestRows};
 use super::{RestFailure, Written, find_table, sources};
 use crate::App;
 
-/// Rows to insert.
-pub struct Insertion {
+/// Rows to insert, or the values that an update sets.
+pub struct RowChange {
     pub table: String,
     pub query: Query,
     pub preferences: Preferences,
@@ -26,17 +26,6 @@ pub struct Insertion {
     /// Whether what is selected of the rows is wanted.
     pub returns: bool,
     /// Whether exactly one row is expected.
-    pub single: bool,
-}
-
-/// Rows to update.
-pub struct Update {
-    pub table: String,
-    pub query: Query,
-    pub preferences: Preferences,
-    pub form: Form,
-    pub body: Vec<u8>,
-    pub returns: bool,
     pub single: bool,
 }
 
@@ -51,8 +40,8 @@ pub struct Deletion {
 
 /// Inserts rows, or updates those that are there already, when the request says so.
 #[boxed]
-pub async fn insert(app: &App, organization: OrganizationId, insertion: Insertion) -> Result<Written, RestFailure> {
-    let Insertion { table, query, preferences, form, body, returns, single } = insertion;
+pub async fn insert(app: &App, organization: OrganizationId, insertion: RowChange) -> Result<Written, RestFailure> {
+    let RowChange { table, query, preferences, form, body, returns, single } = insertion;
     let table = writable(&table, Verb::Insert)?;
     refuse_window(&query)?;
     if query.has_filter() {
@@ -79,8 +68,8 @@ pub async fn insert(app: &App, organization: OrganizationId, insertion: Insertio
 
 /// Updates the rows for which the conditions hold.
 #[boxed]
-pub async fn update(app: &App, organization: OrganizationId, update: Update) -> Result<Written, RestFailure> {
-    let Update { table, query, preferences, form, body, returns, single } = update;
+pub async fn update(app: &App, organization: OrganizationId, update: RowChange) -> Result<Written, RestFailure> {
+    let RowChange { table, query, preferences, form, body, returns, single } = update;
     let table = writable(&table, Verb::Update)?;
     let node = changed(table, &query, "UPDATE")?;
     let set = body::updated(table, form, &body, query.columns.as_deref())?;
