@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use resly_service::{App, checks, crawls, sources, upload};
+use resly_service::{App, checks, crawls, deletions, retention, sources, upload};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
@@ -12,6 +12,8 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// How late a source is read that waits, and a crawl goes on.
 const READ_EVERY: Duration = Duration::from_secs(2);
+/// How late the data of a visitor is deleted after the request.
+const ERASE_EVERY: Duration = Duration::from_secs(2);
 /// How late an answer is cancelled when another host was asked to cancel it.
 const CANCEL_EVERY: Duration = Duration::from_secs(1);
 
@@ -34,13 +36,15 @@ enum Job {
     Deliver,
     Read,
     Crawl,
+    Erase,
     Cancel,
 }
 
 impl Job {
     /// The jobs of a host, which shares its database with other hosts or has it for itself.
     fn all(shared: bool) -> Vec<Self> {
-        let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Read, Self::Crawl];
+        let mut jobs =
+            vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Read, Self::Crawl, Self::Erase];
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it.
         if shared {
             jobs.push(Self::Cancel);
@@ -54,6 +58,7 @@ impl Job {
             Self::Expire => EXPIRE_EVERY,
             Self::Check | Self::Deliver => LOOK_EVERY,
             Self::Read | Self::Crawl => READ_EVERY,
+            Self::Erase => ERASE_EVERY,
             Self::Cancel => CANCEL_EVERY,
         }
     }
@@ -72,6 +77,7 @@ impl Job {
                 Self::Deliver => deliver(&app).await,
                 Self::Read => read(&app).await,
                 Self::Crawl => crawl(&app).await,
+                Self::Erase => erase(&app).await,
                 Self::Cancel => cancel(&app).await,
             }
         }
@@ -102,6 +108,9 @@ async fn expire(app: &Arc<App>) {
         Ok(deleted) => tracing::info!(deleted, "deleted old connector calls and approvals"),
         Err(error) => tracing::error!(%error, "old connector calls and approvals could not be deleted"),
     }
+    if let Err(error) = retention::expire(app).await {
+        tracing::error!(%error, "old conversations could not be deleted");
+    }
     if let Err(error) = app.store.expire_deliveries(app.clock.now()).await {
         tracing::error!(%error, "old webhook deliveries could not be forgotten");
     }
@@ -124,6 +133,13 @@ async fn expire(app: &Arc<App>) {
 async fn check(app: &Arc<App>) {
     if let Err(error) = checks::run_due(app).await {
         tracing::error!(%error, "connections could not be checked");
+    }
+}
+
+/// Deletes the data of visitors on request.
+async fn erase(app: &Arc<App>) {
+    if let Err(error) = deletions::run_due(app).await {
+        tracing::error!(%error, "requests to delete visitors' data could not be looked for");
     }
 }
 

@@ -24,7 +24,7 @@
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
 //! | `turns` | answers being written, by lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
-//! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
+//! | `knowledge_sources`, `passages` | what a company knows, with its vectors |
 //! | `source_documents` | files that wait to be read |
 //! | `crawls`, `crawl_pages` | sites and lists whose pages and items are sources; what a run found |
 //! | `connector_versions`, `components`, `component_parts` | the catalogue's own connectors; uploaded code by its digest |
@@ -32,6 +32,7 @@
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
 //! | `connection_accounts` | what authorizing a connection obtained, sealed: the organization's own (visitor '') and each visitor's |
 //! | `oauth_flows` | authorizations that a person was sent to give and hasn't yet, for ten minutes |
+//! | `deletion_requests` | whose data is being deleted on request, and the record that it was done, by a keyed hash |
 //! | `approvals` | writes that a person was asked to confirm, what they said, and what came of it; kept as long as logs |
 //! | `action_samples` | the last output of each action, for trying mappings on |
 //! | `connection_health`, `alerts` | how each connection is and when to look again; what an admin has to hear of |
@@ -52,6 +53,7 @@ mod connections;
 mod conversations;
 mod crawls;
 mod database_roles;
+mod deletions;
 mod due;
 mod error;
 mod flows;
@@ -66,10 +68,14 @@ mod organizations;
 mod origins;
 mod page;
 mod publishers;
+mod purge;
 mod query;
+#[cfg(test)]
+mod query_plans;
 mod rates;
 mod recover;
 mod rest;
+mod retention;
 mod sql;
 mod state;
 pub mod testing;
@@ -105,6 +111,7 @@ pub use self::{
         PageResult, PageSource, SITEMAPS_MOST, StepError,
     },
     database_roles::{DatabaseRoleError, DatabaseRoleName, NewDatabaseRole},
+    deletions::{Deletion, DeletionQuery, DeletionState, DueDeletion, NewDeletion},
     flows::OauthFlow,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
@@ -117,9 +124,11 @@ pub use self::{
     organizations::{NewOrganization, Plan, PlanChange},
     page::Cursor,
     publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
+    purge::DeletedRows,
     rates::{RateClaim, RateGrant},
     recover::Recovered,
     rest::{RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
+    retention::{ExpiredBatch, Retention},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},
@@ -203,6 +212,18 @@ impl Store {
         let doing = "see whether the database answers";
         let mut db = self.reader(doing).await?;
         row!(db, (i32,), "SELECT 1").map(drop).map_err(failed(doing))
+    }
+
+    /// Removes what was deleted from SQLite's log of writes. Returns false when a reader still needs the log, and true on
+    /// PostgreSQL, whose vacuum and archive are the operator's.
+    #[boxed]
+    pub async fn empty_write_log(&self) -> Result<bool, StoreError> {
+        match &self.backend {
+            Backend::Sqlite { writer, .. } => {
+                writer.checkpoint().await.map_err(|halt| halt.into_port_error("empty the log of writes"))
+            }
+            Backend::Postgres { .. } => Ok(true),
+        }
     }
 
     /// Finishes the queued operations and closes every connection. Later operations fail as unavailable.

@@ -19,6 +19,7 @@ mod crawls;
 mod customers;
 mod declarative;
 mod definitions;
+mod deletions;
 mod documented;
 mod edge;
 mod environments;
