@@ -12,6 +12,7 @@ use super::{
     draft::Draft,
     failure::TurnFailure,
     live::{LiveTurn, LiveTurnGuard, StopReason, Timing, TurnEvent, TurnResult},
+    model_measure::ModelMeasure,
     prompt::instructions,
     store::{AcceptedTurn, FinishedTurn},
     tools,
@@ -22,8 +23,8 @@ use crate::{
         round::{self, Round},
     },
     conversation::MessageStatus,
-    counters,
     error::StoreError,
+    metrics::names,
     model::{
         FinishReason, ModelError, ModelEvent, ModelRequest, NumberedPassage, ProviderData, Role, TokenUsage, ToolCall,
     },
@@ -64,6 +65,7 @@ pub(super) struct Run {
     /// Why the answer ends. `Other` until the model says it.
     finish: FinishReason,
     pub(super) timing: Timing,
+    accepted_at: Timestamp,
     renewed_at: Timestamp,
 }
 
@@ -76,7 +78,7 @@ impl Run {
         lookup: Lookup,
         timing: Timing,
     ) -> Self {
-        let renewed_at = turns.clock.now();
+        let accepted_at = turns.clock.now();
         let draft = Draft::new(Arc::clone(&live), Arc::clone(&turns.clock));
         Self {
             turns,
@@ -90,7 +92,8 @@ impl Run {
             usage: TokenUsage::default(),
             finish: FinishReason::Other,
             timing,
-            renewed_at,
+            accepted_at,
+            renewed_at: accepted_at,
         }
     }
 
@@ -119,7 +122,7 @@ impl Run {
                 };
                 match self.commit(status, false).await {
                     Ok(ending) => {
-                        self.turns.counters.count(&counters::TURNS, status.name());
+                        self.measure(status.name());
                         return self.live.push(TurnEvent::Finished(Arc::new(ending)));
                     }
                     Err(failure) => failure,
@@ -138,8 +141,18 @@ impl Run {
                 }
             }
         };
-        self.turns.counters.count(&counters::TURNS, failure.slug());
+        self.measure(failure.slug());
         self.live.push(TurnEvent::Failed(failure));
+    }
+
+    /// Measures the turn, which has ended.
+    fn measure(&self, outcome: &'static str) {
+        let metrics = &self.turns.metrics;
+        metrics.count(&names::TURNS, [outcome.into()]);
+        metrics.time(&names::TURN_DURATION, [], self.turns.clock.now().since(self.accepted_at));
+        if let Some(first) = self.draft.first_left_at() {
+            metrics.time(&names::TURN_FIRST_TEXT, [], first.since(self.accepted_at));
+        }
     }
 
     async fn answer(&mut self) -> Result<End, TurnFailure> {
@@ -243,10 +256,10 @@ impl Run {
     async fn ask(&mut self, request: ModelRequest) -> Result<Asked, TurnFailure> {
         let offered = !request.tools.is_empty();
         let model = Arc::clone(&self.turns.model);
-        let counters = Arc::clone(&self.turns.counters);
+        let measure = ModelMeasure::start(&self.turns);
         let fail = |error: ModelError| {
             tracing::warn!(%error, "the model failed");
-            counters.count(&counters::MODEL_ERRORS, error.kind());
+            measure.failed(&error);
             TurnFailure::from(&error)
         };
         let mut stream = model.stream(request).await.map_err(fail)?;
@@ -270,6 +283,7 @@ impl Run {
                 ModelEvent::Finish { reason, usage } => {
                     self.usage.input += usage.input;
                     self.usage.output += usage.output;
+                    measure.ended(&usage);
                     if !offered && !asked.calls.is_empty() {
                         return Err(TurnFailure::ToolLoop);
                     }

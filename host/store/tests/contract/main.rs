@@ -9,6 +9,7 @@ mod postgres;
 
 mod accounts;
 mod approvals;
+mod backup;
 mod calls;
 mod catalogue;
 mod concurrency;
