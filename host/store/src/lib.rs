@@ -109,7 +109,7 @@ pub use self::{
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
         BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument, PageVersion,
-        ReadResult, SourceChange, SourceQuery, StoredDocument, StoredSource, WaitingLimits,
+        ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, StoredDocument, StoredSource, WaitingLimits,
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
@@ -119,7 +119,7 @@ pub use self::{
     publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
     rates::{RateClaim, RateGrant},
     recover::Recovered,
-    rest::{RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
+    rest::{FoundRows, RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},
