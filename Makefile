@@ -25,6 +25,9 @@ POSTGREST = $(TOOLS)/postgrest-$(POSTGREST_VERSION)/installed
 KUBERNETES_VALIDATE_VERSION = 1.37.0
 CHECK_JSONSCHEMA_VERSION = 0.39.0
 SCHEMAS = $(TOOLS)/schemas-$(KUBERNETES_VALIDATE_VERSION)-$(CHECK_JSONSCHEMA_VERSION)
+# A program that copies tables into a warehouse, as PyPI has it.
+DLT_VERSION = 1.31.0
+DLT = $(TOOLS)/dlt-$(DLT_VERSION)/installed
 NODE_SUITES = $(dir $(wildcard tests/*/package-lock.json))
 # Those that need no host: what the bundled connectors say, beside what the vendors publish. Cargo runs the others.
 SHAPE_SUITES = shopify stripe openapi
@@ -53,7 +56,7 @@ PACKAGES = $(TARGET)/package
 # The archive's times: the commit's.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node deploy postgres jq models postgrest promtool proxies
+.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node deploy postgres jq models postgrest dlt promtool proxies
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly $(SERVER_FEATURES)
@@ -61,7 +64,7 @@ build: guests
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres jq postgrest proxies promtool deploy $(MODELS)/minilm
+test: build node postgres jq postgrest dlt proxies promtool deploy $(MODELS)/minilm
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
 	$(CARGO) test --release --workspace --no-fail-fast
 
@@ -177,6 +180,13 @@ $(SCHEMAS)/installed:
 	python3 -m venv $(@D) || { echo "the check of docs/deploy needs Python 3 with venv" >&2; exit 1; }
 	$(@D)/bin/pip install --quiet --disable-pip-version-check \
 	  kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION) check-jsonschema==$(CHECK_JSONSCHEMA_VERSION)
+	@touch $@
+
+dlt: $(DLT)
+
+$(DLT):
+	python3 -m venv $(@D) || { echo "the tests of the tables need Python 3 with venv" >&2; exit 1; }
+	$(@D)/bin/pip install --quiet --disable-pip-version-check 'dlt[duckdb]==$(DLT_VERSION)'
 	@touch $@
 
 postgres:

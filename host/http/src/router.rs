@@ -30,6 +30,7 @@ pub fn router(api: Api) -> Router {
     let translated = middleware::from_fn(rest::errors::translate);
     let (routes, _) = self::api().split_for_parts();
     let (tables, _) = tables().split_for_parts();
+    let tables = tables.route("/rest/v1", get(rest::root::describe).options(rest::root::options));
     let (host, _) = host().split_for_parts();
     Router::new()
         .merge(routes.method_not_allowed_fallback(method_not_allowed).layer(guarded.clone()))
@@ -152,11 +153,13 @@ fn connections() -> OpenApiRouter<Api> {
 fn tables() -> OpenApiRouter<Api> {
     use rest::{root, rows};
 
-    OpenApiRouter::default().routes(routes!(root::describe)).routes(routes!(
+    OpenApiRouter::default().routes(routes!(root::describe, root::options)).routes(routes!(
         rows::read,
+        rows::count,
         rows::insert,
         rows::update,
-        rows::delete
+        rows::delete,
+        rows::options
     ))
 }
 

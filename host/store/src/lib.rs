@@ -112,7 +112,7 @@ pub use self::{
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
         BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument, PageVersion,
-        ReadResult, SourceChange, SourceQuery, StoredDocument, StoredSource, WaitingLimits,
+        ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, StoredDocument, StoredSource, WaitingLimits,
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
@@ -122,7 +122,7 @@ pub use self::{
     publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
     rates::{RateClaim, RateGrant},
     recover::Recovered,
-    rest::{RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
+    rest::{FoundRows, RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
     restore::{Restored, give_to_owner, restore},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},

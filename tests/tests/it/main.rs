@@ -56,6 +56,7 @@ mod reasons;
 mod refusals;
 mod released;
 mod rest;
+mod rest_incremental;
 mod rest_isolation;
 mod retrieval;
 mod routes;

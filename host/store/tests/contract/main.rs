@@ -28,6 +28,7 @@ mod rates;
 mod recovery;
 mod rest;
 mod scopes;
+mod source_batches;
 mod sources;
 mod state;
 mod trials;
