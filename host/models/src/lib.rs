@@ -4,6 +4,7 @@
 //! [`embed`] holds their counterparts for vectors, [`rerank`] the client of rerankers. [`provider`] has the table of them; [`model`] and [`embedder`] build what
 //! a configuration names, once, for the composition root, which shares it.
 
+mod answer;
 pub mod builtin;
 mod config;
 pub mod embed;
@@ -11,7 +12,12 @@ pub mod openai;
 pub mod prompt;
 pub mod provider;
 pub mod rerank;
+mod retry;
+mod server;
 pub mod sse;
+#[cfg(test)]
+mod testing;
+mod unsupported;
 mod upstream;
 mod words;
 

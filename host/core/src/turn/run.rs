@@ -14,6 +14,7 @@ use super::{
     live::{LiveTurn, LiveTurnGuard, StopReason, Timing, TurnEvent, TurnResult},
     prompt::instructions,
     store::{AcceptedTurn, FinishedTurn},
+    tokens::RoundTokens,
     tools,
 };
 use crate::{
@@ -61,6 +62,8 @@ pub(super) struct Run {
     pub(super) steps: Vec<Value>,
     draft: Draft,
     usage: TokenUsage,
+    /// The round that the model is answering. It isn't a part of `usage` yet.
+    round: Option<RoundTokens>,
     /// Why the answer ends. `Other` until the model says it.
     finish: FinishReason,
     pub(super) timing: Timing,
@@ -88,6 +91,7 @@ impl Run {
             steps: Vec::new(),
             draft,
             usage: TokenUsage::default(),
+            round: None,
             finish: FinishReason::Other,
             timing,
             renewed_at,
@@ -107,6 +111,7 @@ impl Run {
                 answered.unwrap_or(Err(TurnFailure::Deadline))
             }
         };
+        self.count_round();
         let failure = match answered {
             Ok(end) => {
                 self.draft.release();
@@ -173,7 +178,9 @@ impl Run {
             };
             let before = self.draft.text().len();
             self.draft.begin(holds && !last);
-            let Asked { calls, data } = self.ask(request).await?;
+            let asked = self.ask(Arc::new(request)).await;
+            self.count_round();
+            let Asked { calls, data } = asked?;
             if calls.is_empty() {
                 return Ok(End::Complete);
             }
@@ -240,18 +247,16 @@ impl Run {
     }
 
     /// Asks the model once: streams its text and returns the calls that it makes.
-    async fn ask(&mut self, request: ModelRequest) -> Result<Asked, TurnFailure> {
+    async fn ask(&mut self, request: Arc<ModelRequest>) -> Result<Asked, TurnFailure> {
         let offered = !request.tools.is_empty();
         let model = Arc::clone(&self.turns.model);
-        let counters = Arc::clone(&self.turns.counters);
-        let fail = |error: ModelError| {
-            tracing::warn!(%error, "the model failed");
-            counters.count(&counters::MODEL_ERRORS, error.kind());
-            TurnFailure::from(&error)
-        };
-        let mut stream = model.stream(request).await.map_err(fail)?;
+        self.round = model.is_language_model().then(|| RoundTokens::new(Arc::clone(&request)));
+        let mut stream = model.stream(request).await.map_err(|error| self.model_failure(&error))?;
         let mut asked = Asked::default();
-        while let Some(event) = self.draft.next_event(&mut stream).await.map_err(fail)? {
+        while let Some(event) = self.draft.next_event(&mut stream).await.map_err(|error| self.model_failure(&error))? {
+            if let Some(round) = &mut self.round {
+                round.observe(&event);
+            }
             match event {
                 ModelEvent::Cites(numbers) => {
                     self.live.push(TurnEvent::Citations(self.citations.by_numbers(&numbers).into()));
@@ -267,9 +272,8 @@ impl Run {
                 }
                 ModelEvent::ToolCall(call) => asked.calls.push(call),
                 ModelEvent::Data(data) => asked.data = data,
-                ModelEvent::Finish { reason, usage } => {
-                    self.usage.input += usage.input;
-                    self.usage.output += usage.output;
+                ModelEvent::Usage(_) => {}
+                ModelEvent::Finish(reason) => {
                     if !offered && !asked.calls.is_empty() {
                         return Err(TurnFailure::ToolLoop);
                     }
@@ -286,8 +290,23 @@ impl Run {
             }
             self.renew().await;
         }
-        fail(ModelError::Truncated { at: model.name().to_owned() });
-        Err(TurnFailure::ModelBroken)
+        Err(self.model_failure(&ModelError::Truncated { at: model.name().to_owned() }))
+    }
+
+    fn model_failure(&mut self, error: &ModelError) -> TurnFailure {
+        tracing::warn!(%error, "the model failed");
+        self.turns.counters.count(&counters::MODEL_ERRORS, error.kind());
+        if let Some(round) = &mut self.round {
+            round.fail();
+        }
+        error.into()
+    }
+
+    /// Adds the tokens of the round to those of the answer.
+    fn count_round(&mut self) {
+        if let Some(round) = self.round.take() {
+            self.usage = self.usage.plus(round.usage());
+        }
     }
 
     pub(super) fn push_citations(&self) {

@@ -29,6 +29,7 @@ mod rest;
 mod scopes;
 mod sources;
 mod state;
+mod tokens;
 mod trials;
 mod turns;
 mod vault;
