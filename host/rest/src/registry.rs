@@ -255,8 +255,8 @@ tables! {
     "messages", "Messages of conversations. One that an edited history replaced has `superseded_at`.", [] {
         "id" Uuid; "organization_id" Uuid; "conversation_id" Uuid; "position" Bigint; "client_id" Text null;
         "role" Text; "content" Text; "status" Text; "finish_reason" Text null; "citations" Jsonb;
-        "input_tokens" Bigint null; "output_tokens" Bigint null; "superseded_at" Timestamp null;
-        "created_at" Timestamp; "updated_at" Timestamp;
+        "input_tokens" Bigint null; "cached_input_tokens" Bigint null; "output_tokens" Bigint null;
+        "tokens_estimated" Boolean null; "superseded_at" Timestamp null; "created_at" Timestamp; "updated_at" Timestamp;
     }
     refers {
         "messages_conversation_id_fkey": "conversation_id" -> "conversations";
@@ -273,7 +273,7 @@ tables! {
     }
     "usage", "What is counted, by month, meter and environment.", [] {
         "id" Uuid; "organization_id" Uuid; "period_start" Timestamp; "meter" Text; "environment" Text; "used" Bigint;
-        "plan_limit" Bigint null; "created_at" Timestamp; "updated_at" Timestamp;
+        "estimated" Bigint; "plan_limit" Bigint null; "created_at" Timestamp; "updated_at" Timestamp;
     }
     "visitors", "Customers, by the ids that the organization gives them.", [Insert Update Delete]
         unique "external_id" {

@@ -19,6 +19,7 @@ mod shrink;
 pub mod store;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tools;
 
 use std::{sync::Arc, time::Duration};

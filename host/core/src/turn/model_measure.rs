@@ -21,9 +21,12 @@ impl ModelMeasure {
         Self { metrics: turns.metrics.clone(), began: clock.now(), clock }
     }
 
-    /// The stream has ended well. A provider that doesn't count tokens reports none.
+    /// The stream has ended well. What is only estimated isn't recorded.
     pub fn ended(&self, usage: &TokenUsage) {
         self.took("ok");
+        if usage.estimated {
+            return;
+        }
         for (kind, tokens) in [("input", usage.input), ("output", usage.output)] {
             if tokens > 0 {
                 self.metrics.record(&names::MODEL_TOKENS, [kind.into()], tokens as f64);

@@ -15,6 +15,7 @@ use super::{
     model_measure::ModelMeasure,
     prompt::instructions,
     store::{AcceptedTurn, FinishedTurn},
+    tokens::RoundTokens,
     tools,
 };
 use crate::{
@@ -62,6 +63,8 @@ pub(super) struct Run {
     pub(super) steps: Vec<Value>,
     draft: Draft,
     usage: TokenUsage,
+    /// The round that the model is answering. It isn't a part of `usage` yet.
+    round: Option<RoundTokens>,
     /// Why the answer ends. `Other` until the model says it.
     finish: FinishReason,
     pub(super) timing: Timing,
@@ -90,6 +93,7 @@ impl Run {
             steps: Vec::new(),
             draft,
             usage: TokenUsage::default(),
+            round: None,
             finish: FinishReason::Other,
             timing,
             accepted_at,
@@ -110,6 +114,7 @@ impl Run {
                 answered.unwrap_or(Err(TurnFailure::Deadline))
             }
         };
+        self.count_round();
         let failure = match answered {
             Ok(end) => {
                 self.draft.release();
@@ -186,7 +191,9 @@ impl Run {
             };
             let before = self.draft.text().len();
             self.draft.begin(holds && !last);
-            let Asked { calls, data } = self.ask(request).await?;
+            let asked = self.ask(Arc::new(request)).await;
+            self.count_round();
+            let Asked { calls, data } = asked?;
             if calls.is_empty() {
                 return Ok(End::Complete);
             }
@@ -253,18 +260,19 @@ impl Run {
     }
 
     /// Asks the model once: streams its text and returns the calls that it makes.
-    async fn ask(&mut self, request: ModelRequest) -> Result<Asked, TurnFailure> {
+    async fn ask(&mut self, request: Arc<ModelRequest>) -> Result<Asked, TurnFailure> {
         let offered = !request.tools.is_empty();
         let model = Arc::clone(&self.turns.model);
         let measure = ModelMeasure::start(&self.turns);
-        let fail = |error: ModelError| {
-            tracing::warn!(%error, "the model failed");
-            measure.failed(&error);
-            TurnFailure::from(&error)
-        };
-        let mut stream = model.stream(request).await.map_err(fail)?;
+        self.round = model.is_language_model().then(|| RoundTokens::new(Arc::clone(&request)));
+        let mut stream = model.stream(request).await.map_err(|error| self.model_failure(&measure, &error))?;
         let mut asked = Asked::default();
-        while let Some(event) = self.draft.next_event(&mut stream).await.map_err(fail)? {
+        while let Some(event) =
+            self.draft.next_event(&mut stream).await.map_err(|error| self.model_failure(&measure, &error))?
+        {
+            if let Some(round) = &mut self.round {
+                round.observe(&event);
+            }
             match event {
                 ModelEvent::Cites(numbers) => {
                     self.live.push(TurnEvent::Citations(self.citations.by_numbers(&numbers).into()));
@@ -280,10 +288,9 @@ impl Run {
                 }
                 ModelEvent::ToolCall(call) => asked.calls.push(call),
                 ModelEvent::Data(data) => asked.data = data,
-                ModelEvent::Finish { reason, usage } => {
-                    self.usage.input += usage.input;
-                    self.usage.output += usage.output;
-                    measure.ended(&usage);
+                ModelEvent::Usage(_) => {}
+                ModelEvent::Finish(reason) => {
+                    measure.ended(&self.round.as_ref().map(RoundTokens::usage).unwrap_or_default());
                     if !offered && !asked.calls.is_empty() {
                         return Err(TurnFailure::ToolLoop);
                     }
@@ -300,8 +307,23 @@ impl Run {
             }
             self.renew().await;
         }
-        fail(ModelError::Truncated { at: model.name().to_owned() });
-        Err(TurnFailure::ModelBroken)
+        Err(self.model_failure(&measure, &ModelError::Truncated { at: model.name().to_owned() }))
+    }
+
+    fn model_failure(&mut self, measure: &ModelMeasure, error: &ModelError) -> TurnFailure {
+        tracing::warn!(%error, "the model failed");
+        measure.failed(error);
+        if let Some(round) = &mut self.round {
+            round.fail();
+        }
+        error.into()
+    }
+
+    /// Adds the tokens of the round to those of the answer.
+    fn count_round(&mut self) {
+        if let Some(round) = self.round.take() {
+            self.usage = self.usage.plus(round.usage());
+        }
     }
 
     pub(super) fn push_citations(&self) {

@@ -68,7 +68,7 @@ pub static SETTINGS: &[Setting] = &[
     open("model_url", "model-url", "Base URL of a language model's API, with /v1; without it the built-in answerer"),
     open("model", "model", "The model's name"),
     secret("model_key", "The model's API key"),
-    open("model_api", "model-api", "The API that the model's server speaks: openai (the default)"),
+    open("model_api", "model-api", "The API that the model's server speaks: openai (the default) or anthropic"),
     number("model_temperature", "model-temperature", "The model's temperature, 0 to 2; the model's own when unset"),
     number("model_max_tokens", "model-max-tokens", "Tokens that the model may write in one round; 4096 when unset"),
     number(

@@ -31,6 +31,7 @@ mod scopes;
 mod source_batches;
 mod sources;
 mod state;
+mod tokens;
 mod trials;
 mod turns;
 mod vault;

@@ -73,8 +73,8 @@ impl Model for Scripted {
         "scripted"
     }
 
-    async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
-        self.asked.lock().unwrap().push(request);
+    async fn stream(&self, request: Arc<ModelRequest>) -> Result<ModelStream, ModelError> {
+        self.asked.lock().unwrap().push(ModelRequest::clone(&request));
         let script = self.rounds.lock().unwrap().pop_front().expect("the script is over");
         Ok(stream::iter(script)
             .take_while(|say| futures::future::ready(!matches!(say, ScriptStep::End)))
