@@ -9,6 +9,7 @@ mod postgres;
 
 mod accounts;
 mod approvals;
+mod backup;
 mod calls;
 mod catalogue;
 mod concurrency;
@@ -29,8 +30,10 @@ mod recovery;
 mod rest;
 mod retention;
 mod scopes;
+mod source_batches;
 mod sources;
 mod state;
+mod tokens;
 mod trials;
 mod turns;
 mod vault;
