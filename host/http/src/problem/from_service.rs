@@ -201,9 +201,9 @@ impl From<KeyError> for Problem {
 
 impl From<DeletionError> for Problem {
     fn from(error: DeletionError) -> Self {
-        let detail = error.to_string();
         match error {
-            DeletionError::NoVisitor | DeletionError::Missing => Self::not_found(detail),
+            DeletionError::NoVisitor => Self::not_found("nothing is stored about a visitor of this id"),
+            DeletionError::Missing => Self::not_found("there is no such request"),
             DeletionError::Vault(error) => error.into(),
             DeletionError::Store(error) => error.into(),
         }

@@ -7,6 +7,7 @@ use resly_core::{
     boxed,
     connector::{
         account::{Account, AccountKey, AccountStore, AccountTerms, Renewed},
+        call::ConnectionStore,
         connection::{Connection, Owner},
     },
     error::StoreError,
