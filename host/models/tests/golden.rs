@@ -1,6 +1,8 @@
 //! Answers of providers, replayed streamed and unstreamed: the same text, calls and tokens come of both
 //! (`golden/README.md` names the documentation).
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::{
     collections::VecDeque,
     path::Path,
