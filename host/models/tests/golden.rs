@@ -96,7 +96,7 @@ async fn ask(model: &dyn Model) -> Answer {
             }
             Ok(ModelEvent::Usage(usage)) => answer.usage = usage,
             Ok(ModelEvent::Finish(reason)) => answer.finish = Some(reason),
-            Ok(ModelEvent::Data(_) | ModelEvent::Cites(_)) => {}
+            Ok(ModelEvent::Data(_) | ModelEvent::Cites(_) | ModelEvent::Hidden(_)) => {}
             Err(ModelError::Truncated { .. }) => answer.failed = true,
             Err(error) => panic!("{error}"),
         }

@@ -272,7 +272,7 @@ impl Run {
                 }
                 ModelEvent::ToolCall(call) => asked.calls.push(call),
                 ModelEvent::Data(data) => asked.data = data,
-                ModelEvent::Usage(_) => {}
+                ModelEvent::Hidden(_) | ModelEvent::Usage(_) => {}
                 ModelEvent::Finish(reason) => {
                     if !offered && !asked.calls.is_empty() {
                         return Err(TurnFailure::ToolLoop);
