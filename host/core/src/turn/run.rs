@@ -12,6 +12,7 @@ use super::{
     draft::Draft,
     failure::TurnFailure,
     live::{LiveTurn, LiveTurnGuard, StopReason, Timing, TurnEvent, TurnResult},
+    model_measure::ModelMeasure,
     prompt::instructions,
     store::{AcceptedTurn, FinishedTurn},
     tokens::RoundTokens,
@@ -23,8 +24,8 @@ use crate::{
         round::{self, Round},
     },
     conversation::MessageStatus,
-    counters,
     error::StoreError,
+    metrics::names,
     model::{
         FinishReason, ModelError, ModelEvent, ModelRequest, NumberedPassage, ProviderData, Role, TokenUsage, ToolCall,
     },
@@ -67,6 +68,7 @@ pub(super) struct Run {
     /// Why the answer ends. `Other` until the model says it.
     finish: FinishReason,
     pub(super) timing: Timing,
+    accepted_at: Timestamp,
     renewed_at: Timestamp,
 }
 
@@ -79,7 +81,7 @@ impl Run {
         lookup: Lookup,
         timing: Timing,
     ) -> Self {
-        let renewed_at = turns.clock.now();
+        let accepted_at = turns.clock.now();
         let draft = Draft::new(Arc::clone(&live), Arc::clone(&turns.clock));
         Self {
             turns,
@@ -94,7 +96,8 @@ impl Run {
             round: None,
             finish: FinishReason::Other,
             timing,
-            renewed_at,
+            accepted_at,
+            renewed_at: accepted_at,
         }
     }
 
@@ -124,7 +127,7 @@ impl Run {
                 };
                 match self.commit(status, false).await {
                     Ok(ending) => {
-                        self.turns.counters.count(&counters::TURNS, status.name());
+                        self.measure(status.name());
                         return self.live.push(TurnEvent::Finished(Arc::new(ending)));
                     }
                     Err(failure) => failure,
@@ -143,8 +146,18 @@ impl Run {
                 }
             }
         };
-        self.turns.counters.count(&counters::TURNS, failure.slug());
+        self.measure(failure.slug());
         self.live.push(TurnEvent::Failed(failure));
+    }
+
+    /// Measures the turn, which has ended.
+    fn measure(&self, outcome: &'static str) {
+        let metrics = &self.turns.metrics;
+        metrics.count(&names::TURNS, [outcome.into()]);
+        metrics.time(&names::TURN_DURATION, [], self.turns.clock.now().since(self.accepted_at));
+        if let Some(first) = self.draft.first_left_at() {
+            metrics.time(&names::TURN_FIRST_TEXT, [], first.since(self.accepted_at));
+        }
     }
 
     async fn answer(&mut self) -> Result<End, TurnFailure> {
@@ -250,10 +263,13 @@ impl Run {
     async fn ask(&mut self, request: Arc<ModelRequest>) -> Result<Asked, TurnFailure> {
         let offered = !request.tools.is_empty();
         let model = Arc::clone(&self.turns.model);
+        let measure = ModelMeasure::start(&self.turns);
         self.round = model.is_language_model().then(|| RoundTokens::new(Arc::clone(&request)));
-        let mut stream = model.stream(request).await.map_err(|error| self.model_failure(&error))?;
+        let mut stream = model.stream(request).await.map_err(|error| self.model_failure(&measure, &error))?;
         let mut asked = Asked::default();
-        while let Some(event) = self.draft.next_event(&mut stream).await.map_err(|error| self.model_failure(&error))? {
+        while let Some(event) =
+            self.draft.next_event(&mut stream).await.map_err(|error| self.model_failure(&measure, &error))?
+        {
             if let Some(round) = &mut self.round {
                 round.observe(&event);
             }
@@ -274,6 +290,7 @@ impl Run {
                 ModelEvent::Data(data) => asked.data = data,
                 ModelEvent::Hidden(_) | ModelEvent::Usage(_) => {}
                 ModelEvent::Finish(reason) => {
+                    measure.ended(&self.round.as_ref().map(RoundTokens::usage).unwrap_or_default());
                     if !offered && !asked.calls.is_empty() {
                         return Err(TurnFailure::ToolLoop);
                     }
@@ -290,12 +307,12 @@ impl Run {
             }
             self.renew().await;
         }
-        Err(self.model_failure(&ModelError::Truncated { at: model.name().to_owned() }))
+        Err(self.model_failure(&measure, &ModelError::Truncated { at: model.name().to_owned() }))
     }
 
-    fn model_failure(&mut self, error: &ModelError) -> TurnFailure {
+    fn model_failure(&mut self, measure: &ModelMeasure, error: &ModelError) -> TurnFailure {
         tracing::warn!(%error, "the model failed");
-        self.turns.counters.count(&counters::MODEL_ERRORS, error.kind());
+        measure.failed(error);
         if let Some(round) = &mut self.round {
             round.fail();
         }

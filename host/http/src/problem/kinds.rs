@@ -121,7 +121,11 @@ kinds! {
     DISK_FULL = "disk-full", SERVICE_UNAVAILABLE, "The disk is full",
         "The database is up and what is in it can be read, but its disk has no room left. Nothing was accepted or counted. An operator has to make room: the host goes on by itself then.";
     STILL_COMPILING = "still-compiling", SERVICE_UNAVAILABLE, "The bundled connectors are still being compiled",
-        "The host has just started, and compiles the connectors that it brings once for each version. Chats are answered meanwhile; the first call of a connector would wait. Send it traffic when `/readyz` says `ok`.";
+        "The host has just started, and compiles the connectors that it brings once for each version. Chats are answered meanwhile; the first call of a connector would wait. Send it traffic when `/readyz` answers 200.";
+    SCHEMA_BEHIND = "schema-behind", SERVICE_UNAVAILABLE, "The database's tables are older than this host",
+        "The database that the host runs on was replaced by one of an older version, as by a backup that was restored under it. Start the host again: it brings the tables up to date.";
+    METRICS_CLOSED = "metrics-closed", UNAUTHORIZED, "The metrics are not open to everybody",
+        "Set `RESLY_METRICS_TOKEN` on the host, and have Prometheus send it (`authorization: credentials_file:` of a scrape configuration). Without it, and outside production, the metrics can be read on the host's own machine.";
     CONNECTOR_NOT_READY = "connector-not-ready", CONFLICT, "This version of the connector can't be installed",
         "The version is being compiled, or its component was refused; `detail` tells which, and why. Wait until `GET /api/admin/connectors/{id}?version=…` says `ready`, or upload a mended version.";
     CONNECTOR_UNAPPROVED = "connector-unapproved", CONFLICT, "An admin hasn't approved what this version asks for",

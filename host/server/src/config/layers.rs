@@ -87,6 +87,10 @@ pub static SETTINGS: &[Setting] = &[
     open("reranker_dir", "reranker-dir", "A local reranking model's folder, in a build that has local models"),
     secret("master_key", "The vault's master key, as id:base64"),
     open("master_key_file", "master-key-file", "A file that holds the master key"),
+    secret(
+        "metrics_token",
+        "What Prometheus sends as a bearer token to read /metrics; in production they are closed without it",
+    ),
     secret("operator_key", "An operator's API key, with which `resly vault` asks a running host"),
     open(
         "egress_allow",
@@ -112,6 +116,7 @@ pub static SETTINGS: &[Setting] = &[
     ),
     number("head_timeout_s", "head-timeout-s", "Seconds that a request's head may take; 10"),
     number("idle_timeout_s", "idle-timeout-s", "Seconds that a connection may do nothing; 75"),
+    number("drain_s", "drain-s", "Seconds that open requests may take when the host stops; 5.5 when unset"),
     open("log", "log", "What to log, such as info or resly=debug"),
     open("log_format", "log-format", "text (the default) or json, one object a line"),
 ];

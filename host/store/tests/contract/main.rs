@@ -9,6 +9,7 @@ mod postgres;
 
 mod accounts;
 mod approvals;
+mod backup;
 mod calls;
 mod catalogue;
 mod concurrency;
@@ -27,6 +28,7 @@ mod rates;
 mod recovery;
 mod rest;
 mod scopes;
+mod source_batches;
 mod sources;
 mod state;
 mod tokens;

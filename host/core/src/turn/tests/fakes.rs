@@ -35,6 +35,7 @@ use crate::{
     knowledge::{Passage, RetrieveError, Retriever},
     load::LoadShedder,
     meter::Remaining,
+    metrics::Metrics,
     model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, Role},
     principal::{KeyKind, Principal, Scope},
     testing::{ManualClock, SequenceRandom},
@@ -261,9 +262,9 @@ impl Harness {
             clock,
             random,
             limits: TurnLimits { deadline: Duration::from_secs(30), ..TurnLimits::default() },
-            load: Arc::new(LoadShedder::new(Arc::default())),
+            load: Arc::new(LoadShedder::new(Metrics::default())),
             live: Arc::default(),
-            counters: Arc::default(),
+            metrics: Metrics::default(),
         };
         Self { turns, model, store, sandbox, clock: still, kind: KeyKind::Secret }
     }
