@@ -40,7 +40,7 @@ FUZZ_TARGETS ?= url_policy manifest definition openapi envelope component
 FUZZ_SECONDS ?= 60
 
 # Those of `tests/bench/main.rs`.
-BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest
+BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest grow
 
 # Of the server, such as `make build FEATURES=local-models`.
 FEATURES ?=
@@ -71,7 +71,8 @@ test: build node postgres jq postgrest dlt proxies promtool deploy $(MODELS)/min
 check: fmt deny clippy
 
 # `make bench` measures everything, `make bench retrieval` that part alone.
-# `make bench embedding`, which isn't a part of everything, builds a server with local models.
+# `make bench embedding`, which isn't a part of everything, builds a server with local models. Nor is `make bench grow`,
+# which fills databases of up to a million conversations; GROW_SIZES bounds it (`tests/bench/grow/mod.rs`).
 bench: build postgres $(if $(filter embedding,$(MAKECMDGOALS)),models)
 	$(CARGO) build --release --workspace --bin resly-bench
 	RESLY_BIN=$(TARGET)/release/resly BENCH_MODELS=$(MODELS) $(TARGET)/release/resly-bench $(filter $(BENCH_PARTS),$(MAKECMDGOALS))

@@ -76,8 +76,8 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, conversations, crawls, keys, logs, plan, sources, synonyms, tickets, usage, vault, webhook,
-        workflows,
+        alerts, approvals, conversations, crawls, deletions, keys, logs, plan, sources, synonyms, tickets, usage,
+        vault, webhook, workflows,
     };
 
     OpenApiRouter::default()
@@ -109,6 +109,9 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::get))
         .routes(routes!(tickets::list))
+        .routes(routes!(deletions::create))
+        .routes(routes!(deletions::list))
+        .routes(routes!(deletions::get))
 }
 
 /// The catalogue.

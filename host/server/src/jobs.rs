@@ -4,7 +4,7 @@
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 use resly_core::metrics::names;
-use resly_service::{App, checks, crawls, sources, upload};
+use resly_service::{App, checks, crawls, deletions, retention, sources, upload};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
@@ -13,6 +13,8 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// How late a source is read that waits, and a crawl goes on.
 const READ_EVERY: Duration = Duration::from_secs(2);
+/// How late the data of a visitor is deleted after the request.
+const ERASE_EVERY: Duration = Duration::from_secs(2);
 /// How late an answer is cancelled when another host was asked to cancel it.
 const CANCEL_EVERY: Duration = Duration::from_secs(1);
 
@@ -35,13 +37,15 @@ enum Job {
     Deliver,
     Read,
     Crawl,
+    Erase,
     Cancel,
 }
 
 impl Job {
     /// The jobs of a host, which shares its database with other hosts or has it for itself.
     fn all(shared: bool) -> Vec<Self> {
-        let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Read, Self::Crawl];
+        let mut jobs =
+            vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Read, Self::Crawl, Self::Erase];
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it.
         if shared {
             jobs.push(Self::Cancel);
@@ -55,6 +59,7 @@ impl Job {
             Self::Expire => EXPIRE_EVERY,
             Self::Check | Self::Deliver => LOOK_EVERY,
             Self::Read | Self::Crawl => READ_EVERY,
+            Self::Erase => ERASE_EVERY,
             Self::Cancel => CANCEL_EVERY,
         }
     }
@@ -73,6 +78,7 @@ impl Job {
                 Self::Deliver => deliver(&app).await,
                 Self::Read => read(&app).await,
                 Self::Crawl => crawl(&app).await,
+                Self::Erase => erase(&app).await,
                 Self::Cancel => cancel(&app).await,
             };
             self.measure(ok, &app);
@@ -96,6 +102,7 @@ impl Job {
             Self::Deliver => "deliver",
             Self::Read => "read",
             Self::Crawl => "crawl",
+            Self::Erase => "erase",
             Self::Cancel => "cancel",
         }
     }
@@ -128,6 +135,7 @@ async fn expire(app: &Arc<App>) -> bool {
     if let Some(deleted @ 1..) = calls {
         tracing::info!(deleted, "deleted old connector calls and approvals");
     }
+    let conversations = logged(retention::expire(app).await, "old conversations could not be deleted");
     let deliveries = logged(store.expire_deliveries(now).await, "old webhook deliveries could not be forgotten");
     let uploads =
         logged(store.forget_unfinished_uploads(now).await, "what uploads left that were cut off could not be deleted");
@@ -140,12 +148,22 @@ async fn expire(app: &Arc<App>) -> bool {
         tracing::info!(sources, "deleted sources that dead hosts were adding");
     }
     let warned = logged(store.warn_of_expiry(now).await, "credentials that end could not be looked for");
-    calls.is_some() && deliveries.is_some() && uploads.is_some() && sources.is_some() && warned.is_some()
+    calls.is_some()
+        && conversations.is_some()
+        && deliveries.is_some()
+        && uploads.is_some()
+        && sources.is_some()
+        && warned.is_some()
 }
 
 /// Checks whether connections work.
 async fn check(app: &Arc<App>) -> bool {
     logged(checks::run_due(app).await, "connections could not be checked").is_some()
+}
+
+/// Deletes the data of visitors on request.
+async fn erase(app: &Arc<App>) -> bool {
+    logged(deletions::run_due(app).await, "requests to delete visitors' data could not be looked for").is_some()
 }
 
 /// Cancels the answers that other hosts were asked to cancel.

@@ -24,7 +24,7 @@
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
 //! | `turns` | answers being written, by lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
-//! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
+//! | `knowledge_sources`, `passages` | what a company knows, with its vectors |
 //! | `source_documents` | files that wait to be read |
 //! | `crawls`, `crawl_pages` | sites and lists whose pages and items are sources; what a run found |
 //! | `connector_versions`, `components`, `component_parts` | the catalogue's own connectors; uploaded code by its digest |
@@ -32,6 +32,7 @@
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
 //! | `connection_accounts` | what authorizing a connection obtained, sealed: the organization's own (visitor '') and each visitor's |
 //! | `oauth_flows` | authorizations that a person was sent to give and hasn't yet, for ten minutes |
+//! | `deletion_requests` | whose data is being deleted on request, and the record that it was done, by a keyed hash |
 //! | `approvals` | writes that a person was asked to confirm, what they said, and what came of it; kept as long as logs |
 //! | `action_samples` | the last output of each action, for trying mappings on |
 //! | `connection_health`, `alerts` | how each connection is and when to look again; what an admin has to hear of |
@@ -53,6 +54,7 @@ mod connections;
 mod conversations;
 mod crawls;
 mod database_roles;
+mod deletions;
 mod due;
 mod error;
 mod flows;
@@ -67,11 +69,15 @@ mod organizations;
 mod origins;
 mod page;
 mod publishers;
+mod purge;
 mod query;
+#[cfg(test)]
+mod query_plans;
 mod rates;
 mod recover;
 mod rest;
 mod restore;
+mod retention;
 mod sql;
 mod state;
 pub mod testing;
@@ -108,6 +114,7 @@ pub use self::{
         PageResult, PageSource, SITEMAPS_MOST, StepError,
     },
     database_roles::{DatabaseRoleError, DatabaseRoleName, NewDatabaseRole},
+    deletions::{Deletion, DeletionQuery, DeletionState, DueDeletion, NewDeletion},
     flows::OauthFlow,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
@@ -120,10 +127,12 @@ pub use self::{
     organizations::{NewOrganization, Plan, PlanChange},
     page::Cursor,
     publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
+    purge::DeletedRows,
     rates::{RateClaim, RateGrant},
     recover::Recovered,
     rest::{FoundRows, RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
     restore::{Restored, give_to_owner, restore},
+    retention::{ExpiredBatch, Retention},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},
@@ -225,6 +234,18 @@ impl Store {
     pub fn measure(&self, metrics: Metrics) {
         if let Backend::Sqlite { writer, .. } = &self.backend {
             writer.measure(metrics);
+        }
+    }
+
+    /// Removes what was deleted from SQLite's log of writes. Returns false when a reader still needs the log, and true on
+    /// PostgreSQL, whose vacuum and archive are the operator's.
+    #[boxed]
+    pub async fn empty_write_log(&self) -> Result<bool, StoreError> {
+        match &self.backend {
+            Backend::Sqlite { writer, .. } => {
+                writer.checkpoint().await.map_err(|halt| halt.into_port_error("empty the log of writes"))
+            }
+            Backend::Postgres { .. } => Ok(true),
         }
     }
 

@@ -21,7 +21,12 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Backend, Store, error::describe, rest::RestPool, writer::Writer};
+use crate::{
+    Backend, Store,
+    error::describe,
+    rest::RestPool,
+    writer::{BUSY, Writer},
+};
 
 /// The first version without a bug that could reset a WAL while it was read (3.51.3's release notes).
 const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
@@ -29,7 +34,6 @@ pub(crate) const FILE: &str = "resly.db";
 pub(crate) const LOCK: &str = "resly.lock";
 /// How long to wait for another process to release the folder. It may be finishing its last requests.
 const LOCK_PATIENCE: Duration = Duration::from_secs(12);
-const BUSY: Duration = Duration::from_secs(10);
 const ACQUIRE: Duration = Duration::from_secs(10);
 /// Bytes of the database file that readers map into memory. They read the rest as usual.
 const MAPPED: &str = "1073741824";
@@ -153,6 +157,8 @@ fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .pragma("temp_store", "memory")
+        // What is deleted is overwritten with zeros, in freed pages, too, so that it isn't left in the file.
+        .pragma("secure_delete", "on")
         .statement_cache_capacity(200)
         .disable_statement_logging()
 }

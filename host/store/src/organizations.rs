@@ -35,6 +35,8 @@ pub struct Plan {
     pub log_days: u32,
     /// Bytes of the log, for each day and environment, before it is sampled.
     pub log_bytes_per_day: u64,
+    /// The days after which a conversation that nobody continued is deleted. `None` keeps it for ever.
+    pub conversation_days: Option<u32>,
     /// Chats and searches are refused from then on.
     pub subscription_ends_at: Option<Timestamp>,
 }
@@ -46,6 +48,8 @@ pub struct PlanChange {
     pub limits: BTreeMap<Meter, Option<u64>>,
     pub log_days: Option<u32>,
     pub log_bytes_per_day: Option<u64>,
+    /// `Some(None)` keeps conversations for ever.
+    pub conversation_days: Option<Option<u32>>,
 }
 
 #[derive(sqlx_macros::FromRow)]
@@ -53,6 +57,7 @@ struct PlanRow {
     plan: String,
     log_days: Count,
     log_bytes_per_day: Count,
+    conversation_days: Option<Count>,
     subscription_ends_at: Option<Time>,
     limit_messages: Option<Count>,
     limit_embeddings: Option<Count>,
@@ -79,6 +84,7 @@ impl From<PlanRow> for Plan {
             limits: limits.into_iter().filter_map(|(meter, limit)| Some((meter, limit?.0))).collect(),
             log_days: u32::try_from(row.log_days.0).unwrap_or(u32::MAX),
             log_bytes_per_day: row.log_bytes_per_day.0,
+            conversation_days: row.conversation_days.map(|days| u32::try_from(days.0).unwrap_or(u32::MAX)),
             subscription_ends_at: row.subscription_ends_at.map(|ends| ends.0),
         }
     }
@@ -125,7 +131,8 @@ async fn change(
              limit_model_cached_input_tokens = CASE WHEN $14 THEN $15 ELSE limit_model_cached_input_tokens END,
              limit_model_output_tokens = CASE WHEN $16 THEN $17 ELSE limit_model_output_tokens END,
              log_days = COALESCE($10, log_days),
-             log_bytes_per_day = COALESCE($11, log_bytes_per_day)
+             log_bytes_per_day = COALESCE($11, log_bytes_per_day),
+             conversation_days = CASE WHEN $18 THEN $19 ELSE conversation_days END
          WHERE id = $1"
         ),
         Id(organization.0),
@@ -144,7 +151,9 @@ async fn change(
         changed(Meter::ModelCachedInputTokens),
         limit(Meter::ModelCachedInputTokens),
         changed(Meter::ModelOutputTokens),
-        limit(Meter::ModelOutputTokens)
+        limit(Meter::ModelOutputTokens),
+        change.conversation_days.is_some(),
+        change.conversation_days.flatten().map(|days| Count(days.into()))
     )?;
     let plan = plan.ok_or_else(|| unexpected(format!("there is no organization {organization}")))?;
     for (meter, limit) in &change.limits {

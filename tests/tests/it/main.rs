@@ -20,6 +20,7 @@ mod crawls;
 mod customers;
 mod declarative;
 mod definitions;
+mod deletions;
 mod deployment;
 mod documented;
 mod edge;
