@@ -99,7 +99,11 @@ fn run() -> anyhow::Result<()> {
             Subcommand::Init { organization } => print(&format!("{}\n", new_key::init(&config, &organization).await?)),
             Subcommand::NewKey(wanted) => print(&format!("{}\n", new_key::create(&config, wanted).await?)),
             Subcommand::Connector(verb) => connector(config, verb).await,
-            Subcommand::Database(verb) => print(&format!("{}\n", database::run(&config, verb).await?)),
+            Subcommand::Database(verb) => {
+                let done = database::run(&config, verb).await?;
+                print(&done.text)?;
+                done.outcome
+            }
             Subcommand::Vault { rotate } => keys(config, rotate).await,
             Subcommand::OpenApi | Subcommand::Import(_) => Ok(()),
         }

@@ -50,6 +50,7 @@ mod columns;
 mod components;
 mod connections;
 mod conversations;
+mod copy;
 mod crawls;
 mod database_roles;
 mod due;
@@ -70,6 +71,7 @@ mod query;
 mod rates;
 mod recover;
 mod rest;
+mod snapshot;
 mod sql;
 mod state;
 pub mod testing;
@@ -100,6 +102,7 @@ pub use self::{
     },
     connections::{ConnectionChange, CredentialsExpiry},
     conversations::{ConversationRecord, ConversationSummary},
+    copy::{BadPlace, ComparedTable, CopyError, CopyLimits, CopyPlace, CopyReport, Verdict, copy_store},
     crawls::{
         AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FoundLink, FoundPage, KnownPage, PageKind,
         PageResult, PageSource, SITEMAPS_MOST, StepError,
@@ -120,6 +123,7 @@ pub use self::{
     rates::{RateClaim, RateGrant},
     recover::Recovered,
     rest::{RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
+    snapshot::{Snapshot, SnapshotError},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},

@@ -17,6 +17,7 @@ mod connectors;
 mod crashes;
 mod crawls;
 mod customers;
+mod databases;
 mod declarative;
 mod definitions;
 mod documented;

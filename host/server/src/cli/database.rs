@@ -1,6 +1,8 @@
 //! `resly db`: the command line of what is done to the database itself.
 
-use clap::{Arg, ArgMatches, Command};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// What is done to the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +11,10 @@ pub enum DatabaseSubcommand {
     Grant { organization: String, role: String },
     /// Removes such a login.
     Revoke { role: String },
+    /// Writes one organization's rows to a SQLite file.
+    Snapshot { organization: String, to: PathBuf, force: bool },
+    /// Moves an installation between the stores.
+    Copy { from: String, to: String },
 }
 
 pub fn command(settings: &[Arg]) -> Command {
@@ -19,9 +25,9 @@ pub fn command(settings: &[Arg]) -> Command {
             .value_name("NAME")
             .help("The login's name: lower case, digits and `_`")
     };
-    let organization = Arg::new("organization").long("organization").required(true).value_name("NAME");
+    let organization = || place("organization", "NAME", "The organization's name, or its id");
     Command::new("db")
-        .about("Lets dashboards into the database")
+        .about("Lets dashboards into the database, and moves it")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
@@ -32,19 +38,53 @@ pub fn command(settings: &[Arg]) -> Command {
                      connector_logs, workflows, visitors, and the views daily_conversations, daily_answers and \
                      daily_connector_calls. The host's own login needs CREATEROLE for this command.",
                 )
-                .arg(organization.help("The organization's name, or its id"))
+                .arg(organization())
                 .arg(role())
                 .args(settings),
         )
         .subcommand(Command::new("revoke").about("Removes such a login").arg(role()).args(settings))
+        .subcommand(
+            Command::new("snapshot")
+                .about("Writes one organization's rows to a SQLite file, while a host serves; prints one JSON line")
+                .after_help(
+                    "For DuckDB, Metabase and whatever else reads SQLite. The file has the tables and columns that the \
+                     REST API shows and the views for dashboards, as of one moment. PostgreSQL has `resly db grant`.",
+                )
+                .arg(organization())
+                .arg(place("to", "FILE", "The file to write; only its owner can read it"))
+                .arg(Arg::new("force").long("force").action(ArgAction::SetTrue).help("Replaces the file"))
+                .args(settings),
+        )
+        .subcommand(
+            Command::new("copy")
+                .about("Copies an installation from SQLite to PostgreSQL or back, and compares every table")
+                .after_help(
+                    "Each place is a data folder or a URL of PostgreSQL (postgres://…, past any pooler; its password can \
+                     be in PGPASSWORD). The source's hosts may go on answering reads. The target has to be empty; what \
+                     ended early goes on when it is run again. The master key, which is no part of the database, has \
+                     to be brought along.",
+                )
+                .arg(place("from", "URL|FOLDER", "Where everything is"))
+                .arg(place("to", "URL|FOLDER", "Where it is to be"))
+                .args(settings),
+        )
+}
+
+fn place(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).required(true).value_name(value).help(help)
 }
 
 pub fn parse(matches: &ArgMatches) -> Option<DatabaseSubcommand> {
     let (verb, own) = matches.subcommand()?;
     let text = |name: &str| own.try_get_one::<String>(name).ok().flatten().cloned();
-    let role = text("role")?;
-    match verb {
-        "grant" => Some(DatabaseSubcommand::Grant { organization: text("organization")?, role }),
-        _ => Some(DatabaseSubcommand::Revoke { role }),
-    }
+    Some(match verb {
+        "grant" => DatabaseSubcommand::Grant { organization: text("organization")?, role: text("role")? },
+        "snapshot" => DatabaseSubcommand::Snapshot {
+            organization: text("organization")?,
+            to: PathBuf::from(text("to")?),
+            force: own.get_flag("force"),
+        },
+        "copy" => DatabaseSubcommand::Copy { from: text("from")?, to: text("to")? },
+        _ => DatabaseSubcommand::Revoke { role: text("role")? },
+    })
 }
