@@ -25,8 +25,8 @@ use crate::{Backend, Store, error::describe, rest::RestPool, writer::Writer};
 
 /// The first version without a bug that could reset a WAL while it was read (3.51.3's release notes).
 const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
-const FILE: &str = "resly.db";
-const LOCK: &str = "resly.lock";
+pub(crate) const FILE: &str = "resly.db";
+pub(crate) const LOCK: &str = "resly.lock";
 /// How long to wait for another process to release the folder. It may be finishing its last requests.
 const LOCK_PATIENCE: Duration = Duration::from_secs(12);
 const BUSY: Duration = Duration::from_secs(10);
@@ -37,10 +37,6 @@ const MAPPED: &str = "1073741824";
 const REST_CONNECTIONS: u32 = 4;
 /// The table that a copy of a store keeps in its target until it has ended well.
 pub(crate) const COPY_PROGRESS: &str = "resly_copy_progress";
-
-/// The migrations of each database.
-pub(crate) static SQLITE: Migrator = sqlx_macros::migrate!("migrations/sqlite");
-pub(crate) static POSTGRES: Migrator = sqlx_macros::migrate!("migrations/postgres");
 
 /// No `Debug`: the URLs may hold a password.
 #[derive(Clone)]
@@ -138,7 +134,7 @@ impl Store {
                 let applied = "SELECT MAX(version) FROM _sqlx_migrations";
                 let applied: Option<i64> =
                     sqlx::query_scalar(applied).fetch_one(&mut conn).await.map_err(OpenError::Connect)?;
-                if applied != newest(&SQLITE) {
+                if applied != Some(newest_of(&sqlite_migrations())) {
                     return Err(OpenError::OtherVersion { path: path.to_owned() });
                 }
                 refuse_unfinished_copy(&mut conn).await?;
@@ -147,11 +143,6 @@ impl Store {
             Err(error) => Err(error),
         }
     }
-}
-
-/// The version of the tables after the newest migration.
-pub(crate) fn newest(migrator: &Migrator) -> Option<i64> {
-    migrator.iter().map(|migration| migration.version).max()
 }
 
 async fn open_sqlite(config: &StoreConfig) -> Result<Store, OpenError> {
@@ -192,15 +183,10 @@ fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Makes an empty file that only its owner can read, for SQLite to fill. SQLite gives the files beside it the same
-/// permissions.
-pub(crate) fn make_private_file(path: &Path) -> std::io::Result<()> {
-    File::options().write(true).create_new(true).mode(0o600).open(path).map(drop)
-}
-
-/// Makes the database's file, if there is none.
+/// Makes the database's file, if there is none, so that only its owner can read it. SQLite gives the files beside it the
+/// same permissions.
 fn make_database_file(path: &Path) -> std::io::Result<()> {
-    match make_private_file(path) {
+    match File::options().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
@@ -233,7 +219,7 @@ async fn migrated(folder: &Path) -> Result<SqliteConnection, OpenError> {
     make_database_file(&folder.join(FILE)).map_err(|error| folder_error(folder, error))?;
     let mut conn = sqlite_options(folder).connect().await.map_err(OpenError::Connect)?;
     check_version(&mut conn).await?;
-    SQLITE.run(&mut conn).await?;
+    sqlite_migrations().run(&mut conn).await?;
     Ok(conn)
 }
 
@@ -265,7 +251,7 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
 }
 
 /// Locks the folder for this process. The operating system releases it whenever and however the process ends.
-async fn lock_within(folder: &Path, patience: Duration) -> Result<File, OpenError> {
+pub(crate) async fn lock_within(folder: &Path, patience: Duration) -> Result<File, OpenError> {
     let path = folder.join(LOCK);
     let failed = |error| folder_error(folder, error);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
@@ -304,4 +290,22 @@ async fn check_version(conn: &mut SqliteConnection) -> Result<(), OpenError> {
         return Err(OpenError::OldSqlite { found });
     }
     Ok(())
+}
+
+pub(crate) fn sqlite_migrations() -> Migrator {
+    sqlx_macros::migrate!("migrations/sqlite")
+}
+
+fn postgres_migrations() -> Migrator {
+    sqlx_macros::migrate!("migrations/postgres")
+}
+
+/// The number of the newest migration.
+pub(crate) fn newest_of(migrations: &Migrator) -> i64 {
+    migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// The number of the newest migration that this program knows for a kind of database.
+pub(crate) fn newest_schema(kind: &str) -> i64 {
+    newest_of(&if kind == "sqlite" { sqlite_migrations() } else { postgres_migrations() })
 }

@@ -3,11 +3,7 @@
 //! The file has the tables and columns that REST shows, and the views for dashboards. It is made by one transaction, which
 //! reads the store as of one moment, while a host serves.
 
-use std::{
-    fs::{self, File},
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use resly_core::{boxed, error::StoreError, id::OrganizationId};
 use resly_rest::registry::{self, Table, Type};
@@ -16,7 +12,13 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode},
 };
 
-use crate::{Backend, Store, error::failed, open::make_private_file, rest::hidden, types::Id};
+use crate::{
+    Backend, Store,
+    backup::{BackupError, PartialFile},
+    error::failed,
+    rest::hidden,
+    types::Id,
+};
 
 const DOING: &str = "write a snapshot of an organization";
 
@@ -68,8 +70,8 @@ pub enum SnapshotError {
     Exists(PathBuf),
     #[error("{} is a file of the store itself; choose another", .0.display())]
     OfStore(PathBuf),
-    #[error("{} can't be written: {error}", path.display())]
-    File { path: PathBuf, error: std::io::Error },
+    #[error(transparent)]
+    File(#[from] BackupError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -92,13 +94,9 @@ impl Store {
         if is_of_store(to, source.get_filename()) {
             return Err(SnapshotError::OfStore(to.to_owned()));
         }
-        let file_error = |error| SnapshotError::File { path: to.to_owned(), error };
-        let unfinished = Unfinished::create(to).map_err(file_error)?;
-        let written = write(&unfinished.path, source.get_filename(), organization).await.map_err(failed(DOING))?;
-        unfinished.finish(to, replace).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => SnapshotError::Exists(to.to_owned()),
-            _ => file_error(error),
-        })?;
+        let partial = PartialFile::create(to)?;
+        let written = write(&partial.path, source.get_filename(), organization).await.map_err(failed(DOING))?;
+        partial.rename_to(to)?;
         Ok(written)
     }
 }
@@ -108,49 +106,6 @@ fn is_of_store(to: &Path, database: &Path) -> bool {
     let folder = |file: &Path| file.parent().and_then(|folder| Path::new(".").join(folder).canonicalize().ok());
     let stem = |file: &Path| Some(file.file_name()?.to_string_lossy().split('.').next()?.to_owned());
     folder(to).is_some() && folder(to) == folder(database) && stem(to) == stem(database)
-}
-
-/// A file under a name of its own, beside the one that it will have. Deleted unless it is finished.
-struct Unfinished {
-    path: PathBuf,
-}
-
-impl Unfinished {
-    fn create(to: &Path) -> std::io::Result<Self> {
-        let name = to.file_name().ok_or_else(|| std::io::Error::new(ErrorKind::InvalidInput, "it names no file"))?;
-        let mut own = name.to_owned();
-        own.push(format!(".{}.unfinished", std::process::id()));
-        let path = to.with_file_name(own);
-        // One that a process of this id left when it was killed.
-        fs::remove_file(&path).ok();
-        make_private_file(&path)?;
-        Ok(Self { path })
-    }
-
-    /// Puts the file on the disk and gives it its name.
-    fn finish(&self, to: &Path, replace: bool) -> std::io::Result<()> {
-        File::open(&self.path)?.sync_all()?;
-        if replace {
-            fs::rename(&self.path, to)?;
-        } else {
-            // A rename would replace a file that somebody made meanwhile.
-            match fs::hard_link(&self.path, to) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
-                // The file system has no links.
-                Err(_) => fs::rename(&self.path, to)?,
-                Ok(()) => {}
-            }
-        }
-        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // After a rename there is nothing under this name.
-        fs::remove_file(&self.path).ok();
-    }
 }
 
 async fn write(path: &Path, source: &Path, organization: OrganizationId) -> Result<Snapshot, sqlx::Error> {

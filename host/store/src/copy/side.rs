@@ -9,7 +9,7 @@ use super::{
     tally::Tally,
     value::{self, BadValue, Row, Value},
 };
-use crate::open::{POSTGRES, SQLITE, newest};
+use crate::open::newest_schema;
 
 /// A snapshot that may take its time.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0;
@@ -43,13 +43,13 @@ impl Side {
 
     /// Refuses tables of another version than this program's.
     pub(super) async fn check_version(&mut self) -> Result<(), CopyError> {
-        let expected = newest(match self {
-            Self::Sqlite(_) => &SQLITE,
-            Self::Postgres(_) => &POSTGRES,
+        let expected = newest_schema(match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
         });
         let sql = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations";
         let found = self.number(sql, "read the version of the source's tables").await?;
-        if Some(found) == expected { Ok(()) } else { Err(CopyError::Version) }
+        if found == expected { Ok(()) } else { Err(CopyError::Version) }
     }
 
     /// From here on, everything is read as of one moment, until [`Self::end_snapshot`].

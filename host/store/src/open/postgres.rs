@@ -8,7 +8,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{ACQUIRE, COPY_PROGRESS, OpenError, POSTGRES, REST_CONNECTIONS, StoreConfig};
+use super::{ACQUIRE, COPY_PROGRESS, OpenError, REST_CONNECTIONS, StoreConfig, postgres_migrations};
 use crate::{Backend, Store, error::describe, rest::RestPool};
 
 /// The least connections of a host's pool. With fewer, turns would wait for each other.
@@ -87,7 +87,7 @@ pub(crate) async fn connect_postgres(url: &str) -> Result<PgConnection, OpenErro
 /// Brings the tables up to date. Hosts that start at once do it one after the other, by an advisory lock.
 pub(crate) async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
     conn.execute(MIGRATING).await.map_err(OpenError::Connect)?;
-    POSTGRES.run(conn).await?;
+    postgres_migrations().run(conn).await?;
     Ok(())
 }
 

@@ -24,7 +24,7 @@ use resly_core::error::StoreError;
 use resly_rest::RestError;
 
 pub use self::{
-    change::RestChange,
+    change::{FoundRows, RestChange},
     insert::RestInsert,
     read::RestRead,
     render::{RestRow, RestRows},

@@ -118,8 +118,8 @@ async fn a_file_is_replaced_only_on_demand_and_the_store_s_own_never() {
     assert!(matches!(refused, Err(SnapshotError::Exists(path)) if path == file));
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
     // What a process of this id left when it was killed is no obstacle.
-    let unfinished = file_in(&backend, &format!("snapshot.{}.unfinished", std::process::id()));
-    fs::write(&unfinished, "half").unwrap();
+    let partial = file_in(&backend, &format!("snapshot.{}.partial", std::process::id()));
+    fs::write(&partial, "half").unwrap();
     store.snapshot_organization(organization(0), &file, true).await.unwrap();
     let mut conn = open(&file).await;
     assert_eq!(sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM tickets").fetch_one(&mut conn).await.unwrap(), 1);
@@ -130,7 +130,7 @@ async fn a_file_is_replaced_only_on_demand_and_the_store_s_own_never() {
     }
     let nowhere = file_in(&backend, "nowhere/snapshot");
     let refused = store.snapshot_organization(organization(0), &nowhere, false).await;
-    assert!(matches!(refused, Err(SnapshotError::File { .. })));
+    assert!(matches!(refused, Err(SnapshotError::File(_))));
     let mut left: Vec<_> =
         fs::read_dir(backend.config().data_dir).unwrap().map(|file| file.unwrap().file_name()).collect();
     left.retain(|name| name.to_string_lossy().contains("snapshot"));
