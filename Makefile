@@ -194,6 +194,9 @@ postgres:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q postgresql; } || \
 	  { echo "the store's tests need PostgreSQL's initdb: install your system's postgresql package" >&2; exit 1; }
+	@[ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q pgbouncer; } || \
+	  { echo "the store's tests need PgBouncer: install your system's pgbouncer package" >&2; exit 1; }
 
 # Prometheus' linter.
 promtool:

@@ -19,4 +19,5 @@ pub mod memory;
 pub mod new_key;
 pub mod secrets;
 pub mod serve;
+pub mod store_copy;
 pub mod vault;

@@ -52,6 +52,7 @@ mod columns;
 mod components;
 mod connections;
 mod conversations;
+mod copy;
 mod crawls;
 mod database_roles;
 mod deletions;
@@ -78,6 +79,7 @@ mod recover;
 mod rest;
 mod restore;
 mod retention;
+mod snapshot;
 mod sql;
 mod state;
 pub mod testing;
@@ -109,6 +111,7 @@ pub use self::{
     },
     connections::{ConnectionChange, CredentialsExpiry},
     conversations::{ConversationRecord, ConversationSummary},
+    copy::{BadPlace, ComparedTable, CopyError, CopyLimits, CopyPlace, CopyReport, Verdict, copy_store},
     crawls::{
         AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FoundLink, FoundPage, KnownPage, PageKind,
         PageResult, PageSource, SITEMAPS_MOST, StepError,
@@ -133,6 +136,7 @@ pub use self::{
     rest::{FoundRows, RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
     restore::{Restored, give_to_owner, restore},
     retention::{ExpiredBatch, Retention},
+    snapshot::{Snapshot, SnapshotError},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},

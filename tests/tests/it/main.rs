@@ -18,6 +18,7 @@ mod connectors;
 mod crashes;
 mod crawls;
 mod customers;
+mod databases;
 mod declarative;
 mod definitions;
 mod deletions;

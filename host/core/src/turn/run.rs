@@ -288,7 +288,7 @@ impl Run {
                 }
                 ModelEvent::ToolCall(call) => asked.calls.push(call),
                 ModelEvent::Data(data) => asked.data = data,
-                ModelEvent::Usage(_) => {}
+                ModelEvent::Hidden(_) | ModelEvent::Usage(_) => {}
                 ModelEvent::Finish(reason) => {
                     measure.ended(&self.round.as_ref().map(RoundTokens::usage).unwrap_or_default());
                     if !offered && !asked.calls.is_empty() {
