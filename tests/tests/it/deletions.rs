@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use resly_service::deletions::run_due;
+use resly_service::{deletions::run_due, retention::expire};
 use resly_tests::{app::TestApp, oauth::OauthService};
 use serde_json::{Value, json};
 
@@ -101,4 +101,26 @@ async fn a_running_answer_is_cancelled_first_and_the_visitor_begins_anew() {
     let new = format!("/api/admin/conversations/{}", new["conversationId"].as_str().unwrap());
     assert_eq!(admin_get(&app, &new).await["visitor"], "anna/1");
     app.nothing_on_disk_contains("CANARYTWO");
+}
+
+#[tokio::test]
+async fn a_plan_deletes_what_nobody_continued() {
+    let app = TestApp::start().await;
+    let plan =
+        async |days: Value| app.admin_send("PATCH", "/api/admin/plan", &json!({"conversation_days": days})).await;
+    assert_eq!(admin_get(&app, "/api/admin/plan").await["conversation_days"], Value::Null, "it keeps all");
+    let refused: Value = plan(json!(0)).await.json().await.unwrap();
+    assert_eq!(refused["errors"][0]["path"], "conversation_days", "{refused}");
+    let set: Value = plan(json!(30)).await.json().await.unwrap();
+    assert_eq!(set["conversation_days"], 30);
+    let question = json!({"messages": [{"role": "user", "content": "Hi"}], "visitorId": "anna"});
+    let asked = app.answer(question).await;
+    let path = format!("/api/admin/conversations/{}", asked["conversationId"].as_str().unwrap());
+    for (days, status) in [(29, 200), (2, 404)] {
+        app.later(Duration::from_secs(days * 86_400));
+        expire(app.host()).await.unwrap();
+        assert_eq!(app.send_as(&app.admin, "GET", &path).await.status(), status, "after {days} days more");
+    }
+    let kept: Value = plan(Value::Null).await.json().await.unwrap();
+    assert_eq!(kept["conversation_days"], Value::Null);
 }
