@@ -108,6 +108,22 @@ async fn the_views_count_by_day() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_views_have_the_columns_of_postgresql() {
+    let (sqlite, postgres) = (Backend::sqlite(), Backend::postgres().await);
+    let store = sqlite.open().await;
+    fill(&sqlite, Style::Plain).await;
+    postgres.open().await.close().await;
+    let file = file_in(&sqlite, "views.sqlite");
+    store.snapshot_organization(organization(0), &file, false).await.unwrap();
+    let columns = "SELECT v.name || '.' || c.name FROM sqlite_schema v, pragma_table_info(v.name) c
+                   WHERE v.type = 'view' ORDER BY v.name, c.cid";
+    let found: Vec<String> = sqlx::query_scalar(columns).fetch_all(&mut open(&file).await).await.unwrap();
+    let columns = "SELECT table_name || '.' || column_name FROM information_schema.columns
+                   WHERE table_schema = 'public' AND table_name LIKE 'daily%' ORDER BY table_name, ordinal_position";
+    assert_eq!(found, postgres.texts(columns).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_is_replaced_only_on_demand_and_the_store_s_own_never() {
     let backend = Backend::sqlite();
     let store = backend.open().await;
