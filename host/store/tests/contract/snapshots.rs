@@ -61,7 +61,7 @@ async fn a_snapshot_shows_what_rest_shows_of_one_organization() {
         assert!(!contains(&bytes, hidden), "{hidden}");
     }
     // The host goes on.
-    store.ping().await.unwrap();
+    store.schema().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
