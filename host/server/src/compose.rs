@@ -37,6 +37,7 @@ use resly_service::{
     accounts::Accounts,
     bundled::Bundle,
     catalogue::ConnectorCatalog,
+    cluster::{Cluster, ClusterError},
     crawls,
     keyring::Keyring,
     outbound::{CredentialSealer, EgressFactory, WrappedKeys},
@@ -112,6 +113,8 @@ pub enum ComposeError {
     #[error(transparent)]
     Bundle(#[from] resly_service::bundled::BundleError),
     #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
     Sandbox(#[from] resly_sandbox::SandboxError),
     #[error("RESLY_OAUTH_CLIENTS: `{0}` is no bundled connector that authorizes by OAuth; those are: {1}")]
     OauthClient(String, String),
@@ -131,6 +134,9 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     let store = secrets::open_store(config).await?;
     let wrapping = secrets::wrapping(&keys, &store, &random);
     let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
+    let host_key = secrets::host_key(&wrapping, &store, &*random).await?;
+    let cluster =
+        Cluster::new(store.clone(), host_key, config.internal_url.clone(), Arc::clone(&clock), Arc::clone(&random))?;
     let mac_key = keys.derive_newest("resly compiled components v1");
 
     let catalogue = Arc::new(ConnectorCatalog::new(Bundle::open()?, store.clone()));
@@ -207,6 +213,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     let library = Library::new(Arc::new(store.clone()), embedder, indexes, Arc::clone(&clock), Arc::clone(&random))
         .with_reranker(reranker);
     let turns = Turns {
+        host: cluster.id,
         store: Arc::new(store.clone()),
         model: match model {
             Some(model) => model,
@@ -247,6 +254,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         counters,
         store,
         turns,
+        cluster,
         connectors,
         catalogue,
         library,

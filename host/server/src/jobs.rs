@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use resly_service::{App, checks, crawls, sources, upload};
+use resly_service::{App, checks, cluster, crawls, sources, upload};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
@@ -35,15 +35,17 @@ enum Job {
     Read,
     Crawl,
     Cancel,
+    Renew,
 }
 
 impl Job {
     /// The jobs of a host, which shares its database with other hosts or has it for itself.
     fn all(shared: bool) -> Vec<Self> {
         let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Read, Self::Crawl];
-        // Without other hosts, the host that is asked to cancel an answer is the one that writes it.
+        // Without other hosts, the host that is asked to cancel an answer is the one that writes it, and nobody looks for
+        // this host.
         if shared {
-            jobs.push(Self::Cancel);
+            jobs.extend([Self::Cancel, Self::Renew]);
         }
         jobs
     }
@@ -55,6 +57,7 @@ impl Job {
             Self::Check | Self::Deliver => LOOK_EVERY,
             Self::Read | Self::Crawl => READ_EVERY,
             Self::Cancel => CANCEL_EVERY,
+            Self::Renew => cluster::RENEW_EVERY,
         }
     }
 
@@ -73,6 +76,7 @@ impl Job {
                 Self::Read => read(&app).await,
                 Self::Crawl => crawl(&app).await,
                 Self::Cancel => cancel(&app).await,
+                Self::Renew => renew(&app).await,
             }
         }
     }
@@ -134,6 +138,13 @@ async fn cancel(app: &Arc<App>) {
     }
 }
 
+/// Tells the other hosts that this one runs.
+async fn renew(app: &Arc<App>) {
+    if let Err(error) = app.cluster.renew().await {
+        tracing::warn!(%error, "this host's lease could not be renewed: other hosts may think that it is gone");
+    }
+}
+
 /// Delivers the messages of webhooks.
 async fn deliver(app: &Arc<App>) {
     if let Err(error) = app.hooks.deliver_due().await {
@@ -160,9 +171,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_alone_looks_for_no_requests_to_cancel() {
-        assert!(Job::all(true).contains(&Job::Cancel));
+    fn a_host_alone_does_nothing_for_other_hosts() {
         let alone = Job::all(false);
-        assert!(!alone.contains(&Job::Cancel) && alone.len() + 1 == Job::all(true).len(), "{alone:?}");
+        let mut shared = Job::all(true);
+        shared.retain(|job| !alone.contains(job));
+        assert_eq!(shared, [Job::Cancel, Job::Renew]);
     }
 }

@@ -49,6 +49,11 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
     let Api { app, connection_limiter: limiter, .. } = api;
     if let Ok(address) = listener.local_addr() {
         app.public_url.get_or_init(|| url(None, address));
+        app.cluster.listening_on((!address.ip().is_unspecified()).then(|| format!("http://{address}")));
+    }
+    // Before the first turn, so that others can find its writer. The job tries again.
+    if let Err(error) = app.cluster.renew().await {
+        tracing::warn!(%error, "the other hosts could not be told of this one");
     }
     let mut jobs = jobs::start(&app);
     let connections = TaskTracker::new();
@@ -66,7 +71,7 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
     bounded("connections", connections.wait()).await;
     bounded("jobs", jobs.shutdown()).await;
     bounded("calls", app.connectors.settle_pending()).await;
-    bounded("key usage", app.keyring.flush()).await;
+    bounded("key usage and the host's row", async { tokio::join!(app.keyring.flush(), app.cluster.leave()) }).await;
     bounded("store", app.store.close()).await;
 }
 

@@ -25,8 +25,8 @@ use resly_store::Store;
 use resly_vault::{VaultError, Wrapping};
 
 use crate::{
-    accounts::Accounts, catalogue::ConnectorCatalog, keyring::Keyring, outbound::CredentialSealer, places::Places,
-    rates::Rates, sources::OriginLocks, webhooks::WebhookDispatcher,
+    accounts::Accounts, catalogue::ConnectorCatalog, cluster::Cluster, keyring::Keyring, outbound::CredentialSealer,
+    places::Places, rates::Rates, sources::OriginLocks, webhooks::WebhookDispatcher,
 };
 
 /// The address under which people reach this host is not known yet.
@@ -41,6 +41,8 @@ pub struct App {
     pub counters: Arc<Counters>,
     pub store: Store,
     pub turns: Turns,
+    /// The hosts that share the database.
+    pub cluster: Cluster,
     pub connectors: Connectors,
     pub catalogue: Arc<ConnectorCatalog>,
     pub library: Library,

@@ -22,7 +22,8 @@
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
 //! | `rate_windows` | requests of a key, visitor or address in this minute, over all hosts |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
-//! | `turns` | answers being written, by lease; and, for two days, what became of them, by idempotency key |
+//! | `hosts` | the hosts that share the database: where the others reach each, and until when it counts as running |
+//! | `turns` | answers being written, by host and lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
 //! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
 //! | `source_documents` | files that wait to be read |
@@ -56,6 +57,7 @@ mod due;
 mod error;
 mod flows;
 mod health;
+mod hosts;
 mod keys;
 mod knowledge;
 mod log_budget;
@@ -106,6 +108,7 @@ pub use self::{
     },
     database_roles::{DatabaseRoleError, DatabaseRoleName, NewDatabaseRole},
     flows::OauthFlow,
+    hosts::HostLease,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
         BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument, PageVersion,

@@ -27,6 +27,7 @@ mod health;
 mod histories;
 mod hostile_sites;
 mod injections;
+mod internal;
 mod keys;
 mod knowledge_import;
 mod large_bodies;

@@ -18,6 +18,7 @@ mod crawls;
 mod database_roles;
 mod health;
 mod histories;
+mod hosts;
 mod idempotency;
 mod keys;
 mod knowledge;
