@@ -37,7 +37,7 @@ use resly_service::{
     accounts::Accounts,
     bundled::Bundle,
     catalogue::ConnectorCatalog,
-    cluster::{Cluster, ClusterError},
+    cluster::{Cluster, ClusterError, changes::Changes},
     crawls,
     keyring::Keyring,
     outbound::{CredentialSealer, EgressFactory, WrappedKeys},
@@ -212,6 +212,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     let indexes = config.data.join("search");
     let library = Library::new(Arc::new(store.clone()), embedder, indexes, Arc::clone(&clock), Arc::clone(&random))
         .with_reranker(reranker);
+    let changes = Changes::default();
     let turns = Turns {
         host: cluster.id,
         store: Arc::new(store.clone()),
@@ -242,7 +243,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         data: config.data.clone(),
         preparing: AtomicBool::new(false),
         public_url,
-        keyring: Keyring::new(store.clone(), pepper, Arc::clone(&clock), Arc::clone(&random)),
+        keyring: Keyring::new(store.clone(), pepper, changes.clone(), Arc::clone(&clock), Arc::clone(&random)),
         rates: Rates::new(store.clone(), Arc::clone(&clock)),
         hooks,
         schedule: config.health_checks,
@@ -255,6 +256,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         store,
         turns,
         cluster,
+        changes,
         connectors,
         catalogue,
         library,

@@ -3,7 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use resly_service::{App, checks, cluster, crawls, sources, upload};
+use resly_service::{
+    App, checks,
+    cluster::{self, changes},
+    crawls, sources, upload,
+};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
@@ -22,6 +26,8 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
         for job in Job::all(app.store.is_shared()) {
             jobs.spawn(job.repeat(Arc::clone(app)));
         }
+        let app = Arc::clone(app);
+        jobs.spawn(async move { changes::listen(&app).await });
     }
     jobs
 }
@@ -36,6 +42,7 @@ enum Job {
     Crawl,
     Cancel,
     Renew,
+    Tell,
 }
 
 impl Job {
@@ -45,7 +52,7 @@ impl Job {
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it, and nobody looks for
         // this host.
         if shared {
-            jobs.extend([Self::Cancel, Self::Renew]);
+            jobs.extend([Self::Cancel, Self::Renew, Self::Tell]);
         }
         jobs
     }
@@ -58,6 +65,7 @@ impl Job {
             Self::Read | Self::Crawl => READ_EVERY,
             Self::Cancel => CANCEL_EVERY,
             Self::Renew => cluster::RENEW_EVERY,
+            Self::Tell => changes::TICK,
         }
     }
 
@@ -77,6 +85,7 @@ impl Job {
                 Self::Crawl => crawl(&app).await,
                 Self::Cancel => cancel(&app).await,
                 Self::Renew => renew(&app).await,
+                Self::Tell => tell(&app).await,
             }
         }
     }
@@ -145,6 +154,13 @@ async fn renew(app: &Arc<App>) {
     }
 }
 
+/// Tells the other hosts that something has changed.
+async fn tell(app: &Arc<App>) {
+    if let Err(error) = changes::tell(app).await {
+        tracing::debug!(%error, "the other hosts could not be told of a change: it is in force there within a second");
+    }
+}
+
 /// Delivers the messages of webhooks.
 async fn deliver(app: &Arc<App>) {
     if let Err(error) = app.hooks.deliver_due().await {
@@ -175,6 +191,6 @@ mod tests {
         let alone = Job::all(false);
         let mut shared = Job::all(true);
         shared.retain(|job| !alone.contains(job));
-        assert_eq!(shared, [Job::Cancel, Job::Renew]);
+        assert_eq!(shared, [Job::Cancel, Job::Renew, Job::Tell]);
     }
 }

@@ -10,6 +10,7 @@ use resly_core::{
     time::{Random, SystemClock},
 };
 use resly_service::{
+    cluster::changes::Changes,
     key::NewSecret,
     keyring::Keyring,
     keys::{self, KeyError, KeyIssuer, NewKey},
@@ -43,7 +44,7 @@ pub async fn init(config: &Config, name: &str) -> anyhow::Result<Value> {
     let wrapping = secrets::wrapping(&keys, &store, &random);
     let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
     let organization = organizations::create(&store, &SystemClock, &*random, name.clone()).await?;
-    let keyring = Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random);
+    let keyring = Keyring::new(store.clone(), pepper, Changes::default(), Arc::new(SystemClock), random);
     let scopes = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator, Scope::DataWrite];
     let key = make(&keyring, organization, "first".to_owned(), scopes.to_vec()).await?;
     store.close().await;
@@ -68,7 +69,7 @@ pub async fn create(config: &Config, wanted: KeyOptions) -> anyhow::Result<Value
     let wrapping = secrets::wrapping(&keys, &store, &random);
     let (id, called) = organizations::choose(&store, &organization).await?;
     let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
-    let keyring = Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random);
+    let keyring = Keyring::new(store.clone(), pepper, Changes::default(), Arc::new(SystemClock), random);
     let secret = make(&keyring, id, name, scopes.clone()).await?;
     let made = json!({"organization": id, "name": called, "id": secret.id, "key": secret.expose(), "scopes": scopes});
     store.close().await;

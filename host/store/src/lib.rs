@@ -47,6 +47,7 @@ mod approvals;
 mod billing;
 mod calls;
 mod catalogue;
+mod changes;
 mod columns;
 mod components;
 mod connections;
@@ -100,6 +101,7 @@ pub use self::{
         COMPILING_MOST, LEASE, MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST,
         VERSIONS_MOST, VersionRemoval, VersionState,
     },
+    changes::{ChangeListener, Heard},
     connections::{ConnectionChange, CredentialsExpiry},
     conversations::{ConversationRecord, ConversationSummary},
     crawls::{
@@ -161,6 +163,8 @@ enum Backend {
     },
     Postgres {
         pool: PgPool,
+        /// Connections past a pooler, for notifications.
+        direct: PgPool,
         /// Whether the server behind a connection stays the same between transactions.
         own_server: bool,
     },
@@ -217,7 +221,10 @@ impl Store {
                 readers.close().await;
                 writer.close().await;
             }
-            Backend::Postgres { pool, .. } => pool.close().await,
+            Backend::Postgres { pool, direct, .. } => {
+                direct.close().await;
+                pool.close().await;
+            }
         }
     }
 
@@ -236,8 +243,8 @@ impl Store {
     async fn reader(&self, doing: &'static str) -> Result<Reader, StoreError> {
         let reader = match &self.backend {
             Backend::Sqlite { readers, .. } => readers.acquire().await.map(Reader::Sqlite),
-            Backend::Postgres { pool, own_server: true } => pool.acquire().await.map(Reader::Postgres),
-            Backend::Postgres { pool, own_server: false } => pool.begin().await.map(Reader::Pooled),
+            Backend::Postgres { pool, own_server: true, .. } => pool.acquire().await.map(Reader::Postgres),
+            Backend::Postgres { pool, own_server: false, .. } => pool.begin().await.map(Reader::Pooled),
         };
         reader.map_err(failed(doing))
     }
@@ -251,7 +258,7 @@ impl Store {
     {
         let outcome = match &self.backend {
             Backend::Sqlite { writer, .. } => writer.write(operation).await,
-            Backend::Postgres { pool, own_server } => transact(pool, *own_server, operation).await,
+            Backend::Postgres { pool, own_server, .. } => transact(pool, *own_server, operation).await,
         };
         outcome.map_err(|halt| halt.into_port_error(doing))
     }

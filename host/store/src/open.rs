@@ -37,6 +37,8 @@ const MAPPED: &str = "1073741824";
 const POSTGRES_AT_LEAST: u32 = 10;
 /// Connections for reads by REST, apart from the others: a report that takes long holds up no chat.
 const REST_CONNECTIONS: u32 = 4;
+/// Connections past a pooler: one listens for changes, one tells of them.
+const DIRECT_CONNECTIONS: u32 = 2;
 
 /// No `Debug`: the URLs may hold a password.
 #[derive(Clone)]
@@ -284,8 +286,10 @@ async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenErr
         rest = rest.options([("statement_timeout", timeout.as_str()), ("default_transaction_read_only", "on")]);
     }
     let rest = PgPoolOptions::new().max_connections(REST_CONNECTIONS).acquire_timeout(ACQUIRE).connect_lazy_with(rest);
+    let direct =
+        PgPoolOptions::new().max_connections(DIRECT_CONNECTIONS).acquire_timeout(ACQUIRE).connect_lazy_with(direct);
     Ok(Store {
-        backend: Backend::Postgres { pool, own_server },
+        backend: Backend::Postgres { pool, direct, own_server },
         rest: RestPool::postgres(rest),
         parts: Arc::default(),
         log_budget: Arc::default(),

@@ -26,6 +26,7 @@ mod fuel;
 mod health;
 mod histories;
 mod hostile_sites;
+mod in_force;
 mod injections;
 mod internal;
 mod keys;
