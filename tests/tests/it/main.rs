@@ -42,6 +42,7 @@ mod model_rounds;
 mod modules;
 mod oauth;
 mod oauth_answers;
+mod once;
 mod openapi;
 mod operator;
 mod overload;
