@@ -12,7 +12,7 @@ use resly_http::{
 };
 use resly_service::App;
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     time::{Instant, sleep, timeout},
 };
@@ -20,9 +20,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::jobs;
 
-// Containers are usually killed 10 s after they were told to end: all of this together is under 9 s.
-/// How long open requests may take before their answers are interrupted.
-const DRAIN: Duration = Duration::from_millis(5_500);
+// Containers are usually killed 10 s after they were told to end: with the usual `Limits::drain_time`, all of this together
+// is under 9 s.
 /// How long interrupted answers may take to be stored and sent.
 const INTERRUPT: Duration = Duration::from_millis(1_500);
 /// How long each of the host's own parts may take to end.
@@ -62,11 +61,11 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
         () = accept(&listener, &shared, &connections) => {}
         () = shutdown_requested(&mut stop) => {}
     }
-    drop(listener);
+    accept_rest(listener, &shared, &connections);
     tracing::info!("draining");
     shared.draining.cancel();
     connections.close();
-    drain(&app, &connections).await;
+    drain(&app, &connections, shared.limiter.limits.drain_time).await;
     shared.cut.cancel();
     bounded("connections", connections.wait()).await;
     bounded("jobs", jobs.shutdown()).await;
@@ -100,8 +99,21 @@ async fn accept(listener: &TcpListener, shared: &Shared, connections: &TaskTrack
     }
 }
 
+/// Accepts the connections that clients have opened, and closes the listener. A connection that is never accepted would be
+/// reset, and a proxy can't repeat a question that it has sent.
+fn accept_rest(listener: TcpListener, shared: &Shared, connections: &TaskTracker) {
+    // Asks the system itself: tokio hears of new connections a moment later.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = listener.accept() {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        if let Ok(stream) = stream {
+            connections.spawn(connection::serve(stream, peer, shared.clone()));
+        }
+    }
+}
+
 /// Waits for open requests and for answers without a reader. Interrupts those that take too long.
-async fn drain(app: &App, connections: &TaskTracker) {
+async fn drain(app: &App, connections: &TaskTracker, bound: Duration) {
     let ended = async {
         connections.wait().await;
         while app.turns.live.count() > 0 {
@@ -109,7 +121,7 @@ async fn drain(app: &App, connections: &TaskTracker) {
         }
     };
     let mut ended = std::pin::pin!(ended);
-    if timeout(DRAIN, ended.as_mut()).await.is_ok() {
+    if timeout(bound, ended.as_mut()).await.is_ok() {
         return;
     }
     let turns = app.turns.live.count();
@@ -165,7 +177,7 @@ pub fn stop_signal() -> io::Result<watch::Receiver<bool>> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpStream;
+    use std::net::TcpStream as StdStream;
 
     use super::*;
 
@@ -185,7 +197,7 @@ mod tests {
         // Nobody accepts them. One that is dropped gets no answer, and tries again after a second.
         let mut waiting = Vec::new();
         for n in 0..kept.min(1_500) {
-            let connected = TcpStream::connect_timeout(&address, Duration::from_millis(900));
+            let connected = StdStream::connect_timeout(&address, Duration::from_millis(900));
             waiting.push(connected.unwrap_or_else(|error| panic!("client {n} of {kept}: {error}")));
         }
     }

@@ -58,6 +58,7 @@ mod released;
 mod rest;
 mod rest_isolation;
 mod retrieval;
+mod rolling;
 mod routes;
 mod saved_pages;
 mod several_hosts;

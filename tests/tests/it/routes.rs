@@ -8,9 +8,15 @@ use resly_http::router::openapi_document;
 use resly_tests::app::TestApp;
 use serde_json::Value;
 
-/// What people and tools read: routes that no client of the API calls, and that have no operation.
-const PAGES: [&str; 5] =
-    ["/console", "/oauth/begin/{nonce}", "/oauth/callback", "/openapi.json", "/schemas/connector.json"];
+/// What people, tools and other hosts ask for: routes that no client of the API calls, and that have no operation.
+const PAGES: [&str; 6] = [
+    "/console",
+    "/internal/{*rest}",
+    "/oauth/begin/{nonce}",
+    "/oauth/callback",
+    "/openapi.json",
+    "/schemas/connector.json",
+];
 
 /// The paths of the router, as its `Debug` shows them: axum has no other way to list them.
 fn paths(router: &Router) -> BTreeSet<String> {

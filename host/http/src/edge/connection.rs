@@ -87,7 +87,7 @@ async fn run(
     let first = tokio::select! {
         first = timeout(limits.head_time, first_bytes(&stream)) => first,
         () = activity.evicted.notified() => return,
-        () = shared.draining.cancelled() => return,
+        () = silent_while_draining(shared) => return,
     };
     let Ok(Ok(first)) = first else { return };
     let http2 = first == PREFACE;
@@ -111,6 +111,12 @@ async fn run(
     if (failed || activity.has_unread()) && !http2 && !activity.needs_reset() {
         linger(&stream, shared).await;
     }
+}
+
+/// Waits until the host has drained for a moment. A request that is on its way is still answered.
+async fn silent_while_draining(shared: &Shared) {
+    shared.draining.cancelled().await;
+    tokio::time::sleep(GRACE).await;
 }
 
 /// Reads until it is certain whether this is HTTP/2.
@@ -194,12 +200,8 @@ async fn linger(stream: &TcpStream, shared: &Shared) {
             }
         }
     };
-    let draining = async {
-        shared.draining.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
     tokio::select! {
         _ = timeout(REST_TIME, reading) => {}
-        () = draining => {}
+        () = silent_while_draining(shared) => {}
     }
 }

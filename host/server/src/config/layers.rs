@@ -117,6 +117,7 @@ pub static SETTINGS: &[Setting] = &[
     ),
     number("head_timeout_s", "head-timeout-s", "Seconds that a request's head may take; 10"),
     number("idle_timeout_s", "idle-timeout-s", "Seconds that a connection may do nothing; 75"),
+    number("drain_s", "drain-s", "Seconds that open requests may take after the host was told to end; 5.5"),
     open("log", "log", "What to log, such as info or resly=debug"),
     open("log_format", "log-format", "text (the default) or json, one object a line"),
 ];

@@ -231,6 +231,7 @@ fn edge(layers: &Layers, mistakes: &mut Vec<String>, trusted_proxies: &[IpNet]) 
         connections_per_address: per_address,
         head_time: seconds("head_timeout_s", 120, usual.head_time),
         idle_time: seconds("idle_timeout_s", 3600, usual.idle_time),
+        drain_time: seconds("drain_s", 3600, usual.drain_time),
         trusted_proxies: trusted_proxies.to_vec(),
     }
 }

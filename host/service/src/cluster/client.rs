@@ -83,7 +83,7 @@ pub(super) struct EventReader {
 
 impl EventReader {
     /// The next event. It is safe to drop the future and to call this again.
-    pub async fn next(&mut self) -> Result<TurnEvent, PeerError> {
+    pub(super) async fn next(&mut self) -> Result<TurnEvent, PeerError> {
         loop {
             while let Some(at) = memchr(b'\n', &self.buffer[self.searched..]) {
                 let rest = self.buffer.split_off(self.searched + at + 1);
