@@ -1,6 +1,12 @@
 //! The server: accepts connections, speaks HTTP/1.1 and HTTP/2 in the clear, and drains when it is told to end.
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use resly_http::{
     Api,
@@ -8,6 +14,7 @@ use resly_http::{
         connection::{self, Shared},
         descriptors::{AcceptFault, accept_fault, back_off},
     },
+    metrics::Prometheus,
     router,
 };
 use resly_service::App;
@@ -20,12 +27,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::jobs;
 
-// Containers are usually killed 10 s after they were told to end: with the usual `Limits::drain_time`, all of this together
-// is under 9 s.
+// Together with the drain, whose default is 5.5 s, all of this is under 9 s: containers are usually killed after 10.
 /// How long interrupted answers may take to be stored and sent.
 const INTERRUPT: Duration = Duration::from_millis(1_500);
 /// How long each of the host's own parts may take to end.
 const CLOSE: Duration = Duration::from_millis(500);
+/// How often recorded numbers are put into their buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
 /// How often a lack of descriptors is logged.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -45,7 +53,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves and runs the jobs until `stop` is true, then drains.
 pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let router = router::router(api.clone());
-    let Api { app, connection_limiter: limiter, .. } = api;
+    let Api { app, connection_limiter: limiter, prometheus, drain: patience, .. } = api;
     if let Ok(address) = listener.local_addr() {
         app.public_url.get_or_init(|| url(None, address));
         app.cluster.listening_on((!address.ip().is_unspecified()).then(|| format!("http://{address}")));
@@ -55,6 +63,7 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
         tracing::warn!(%error, "the other hosts could not be told of this one");
     }
     let mut jobs = jobs::start(&app);
+    jobs.spawn(keep_metrics_small(prometheus));
     let connections = TaskTracker::new();
     let shared = Shared { router, limiter, draining: CancellationToken::new(), cut: CancellationToken::new() };
     tokio::select! {
@@ -62,16 +71,25 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
         () = shutdown_requested(&mut stop) => {}
     }
     accept_rest(listener, &shared, &connections);
+    app.stopping.store(true, Ordering::Relaxed);
     tracing::info!("draining");
     shared.draining.cancel();
     connections.close();
-    drain(&app, &connections, shared.limiter.limits.drain_time).await;
+    drain(&app, &connections, patience).await;
     shared.cut.cancel();
     bounded("connections", connections.wait()).await;
     bounded("jobs", jobs.shutdown()).await;
     bounded("calls", app.connectors.settle_pending()).await;
     bounded("key usage and the host's row", async { tokio::join!(app.keyring.flush(), app.cluster.leave()) }).await;
     bounded("store", app.store.close()).await;
+}
+
+/// Recorded numbers take memory until they are in their buckets, also when nobody reads the metrics.
+async fn keep_metrics_small(prometheus: Arc<Prometheus>) {
+    loop {
+        sleep(UPKEEP).await;
+        prometheus.upkeep();
+    }
 }
 
 async fn accept(listener: &TcpListener, shared: &Shared, connections: &TaskTracker) {
@@ -104,7 +122,8 @@ async fn accept(listener: &TcpListener, shared: &Shared, connections: &TaskTrack
 fn accept_rest(listener: TcpListener, shared: &Shared, connections: &TaskTracker) {
     // Asks the system itself: tokio hears of new connections a moment later.
     let Ok(listener) = listener.into_std() else { return };
-    while let Ok((stream, peer)) = listener.accept() {
+    for _ in 0..BACKLOG {
+        let Ok((stream, peer)) = listener.accept() else { return };
         let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
         if let Ok(stream) = stream {
             connections.spawn(connection::serve(stream, peer, shared.clone()));
@@ -112,8 +131,8 @@ fn accept_rest(listener: TcpListener, shared: &Shared, connections: &TaskTracker
     }
 }
 
-/// Waits for open requests and for answers without a reader. Interrupts those that take too long.
-async fn drain(app: &App, connections: &TaskTracker, bound: Duration) {
+/// Waits for open requests and for answers without a reader. Interrupts those that take longer than `patience`.
+async fn drain(app: &App, connections: &TaskTracker, patience: Duration) {
     let ended = async {
         connections.wait().await;
         while app.turns.live.count() > 0 {
@@ -121,7 +140,7 @@ async fn drain(app: &App, connections: &TaskTracker, bound: Duration) {
         }
     };
     let mut ended = std::pin::pin!(ended);
-    if timeout(bound, ended.as_mut()).await.is_ok() {
+    if timeout(patience, ended.as_mut()).await.is_ok() {
         return;
     }
     let turns = app.turns.live.count();

@@ -56,7 +56,8 @@ macro_rules! columns {
     // `PlanRow` in `organizations.rs`.
     (plan) => {
         "plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings,
-         limit_connector_calls, limit_fuel"
+         limit_connector_calls, limit_fuel, limit_model_input_tokens, limit_model_cached_input_tokens,
+         limit_model_output_tokens"
     };
     // `SourceRow` in `knowledge/sources.rs`.
     (source) => {

@@ -30,8 +30,6 @@ pub struct Limits {
     pub head_time: Duration,
     /// How long a connection may do nothing between requests, and how long a client may leave an answer unread.
     pub idle_time: Duration,
-    /// How long open requests and answers may take after the host was told to end.
-    pub drain_time: Duration,
     /// Proxies that open connections for many clients. The limit for each address doesn't apply to them.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -44,8 +42,6 @@ impl Default for Limits {
             head_time: Duration::from_secs(10),
             // Longer than common proxies keep an idle connection (nginx and AWS: 60 s), so that they close it first.
             idle_time: Duration::from_secs(75),
-            // Containers are usually killed 10 s after they were told to end.
-            drain_time: Duration::from_millis(5_500),
             trusted_proxies: Vec::new(),
         }
     }

@@ -9,6 +9,7 @@ mod postgres;
 
 mod accounts;
 mod approvals;
+mod backup;
 mod calls;
 mod catalogue;
 mod concurrency;
@@ -28,8 +29,10 @@ mod rates;
 mod recovery;
 mod rest;
 mod scopes;
+mod source_batches;
 mod sources;
 mod state;
+mod tokens;
 mod trials;
 mod turns;
 mod vault;
