@@ -7,7 +7,7 @@ use axum::{
     extract::{MatchedPath, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{any, get},
 };
 use futures::FutureExt;
 use http::header;
@@ -17,7 +17,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, admin, chat, console, docs, guard, health, messages,
+    Api, admin, chat, console, docs, guard, health, internal, messages,
     metrics::{self, method_name},
     oauth, openapi,
     problem::{Problem, ToldProblem, kinds},
@@ -39,6 +39,8 @@ pub fn router(api: Api) -> Router {
         .nest("/rest", Router::new().fallback(not_found).layer(guarded).layer(translated))
         .merge(host)
         .merge(pages())
+        // For other hosts alone. All methods lead to the handler, so that others find nothing here at all.
+        .route(internal::PATHS, any(internal::handle))
         .fallback(docs::not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(api.clone(), measure))

@@ -4,7 +4,11 @@
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 use resly_core::metrics::names;
-use resly_service::{App, checks, crawls, deletions, retention, sources, upload};
+use resly_service::{
+    App, checks,
+    cluster::{self, changes},
+    crawls, deletions, retention, sources, upload,
+};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
@@ -25,6 +29,8 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
         for job in Job::all(app.store.is_shared()) {
             jobs.spawn(job.repeat(Arc::clone(app)));
         }
+        let app = Arc::clone(app);
+        jobs.spawn(async move { changes::listen(&app).await });
     }
     jobs
 }
@@ -39,6 +45,8 @@ enum Job {
     Crawl,
     Erase,
     Cancel,
+    Renew,
+    Tell,
 }
 
 impl Job {
@@ -46,9 +54,10 @@ impl Job {
     fn all(shared: bool) -> Vec<Self> {
         let mut jobs =
             vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Read, Self::Crawl, Self::Erase];
-        // Without other hosts, the host that is asked to cancel an answer is the one that writes it.
+        // Without other hosts, the host that is asked to cancel an answer is the one that writes it, and nobody looks for
+        // this host.
         if shared {
-            jobs.push(Self::Cancel);
+            jobs.extend([Self::Cancel, Self::Renew, Self::Tell]);
         }
         jobs
     }
@@ -61,6 +70,8 @@ impl Job {
             Self::Read | Self::Crawl => READ_EVERY,
             Self::Erase => ERASE_EVERY,
             Self::Cancel => CANCEL_EVERY,
+            Self::Renew => cluster::RENEW_EVERY,
+            Self::Tell => changes::TICK,
         }
     }
 
@@ -80,6 +91,8 @@ impl Job {
                 Self::Crawl => crawl(&app).await,
                 Self::Erase => erase(&app).await,
                 Self::Cancel => cancel(&app).await,
+                Self::Renew => renew(&app).await,
+                Self::Tell => tell(&app).await,
             };
             self.measure(ok, &app);
         }
@@ -104,6 +117,8 @@ impl Job {
             Self::Crawl => "crawl",
             Self::Erase => "erase",
             Self::Cancel => "cancel",
+            Self::Renew => "renew",
+            Self::Tell => "tell",
         }
     }
 }
@@ -171,6 +186,19 @@ async fn cancel(app: &Arc<App>) -> bool {
     logged(app.turns.cancel_requested().await, "answers to cancel could not be looked for").is_some()
 }
 
+/// Tells the other hosts that this one runs.
+async fn renew(app: &Arc<App>) -> bool {
+    logged(app.cluster.renew().await, "this host's lease could not be renewed: other hosts may think that it is gone")
+        .is_some()
+}
+
+/// Tells the other hosts that something has changed.
+async fn tell(app: &Arc<App>) -> bool {
+    let told = changes::tell(app).await;
+    // It is tried again at once, and nothing depends on it.
+    told.inspect_err(|error| tracing::debug!(%error, "other hosts could not be told of a change")).is_ok()
+}
+
 /// Delivers the messages of webhooks.
 async fn deliver(app: &Arc<App>) -> bool {
     logged(app.hooks.deliver_due().await, "webhooks could not be told").is_some()
@@ -191,9 +219,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_alone_looks_for_no_requests_to_cancel() {
-        assert!(Job::all(true).contains(&Job::Cancel));
+    fn a_host_alone_does_nothing_for_other_hosts() {
         let alone = Job::all(false);
-        assert!(!alone.contains(&Job::Cancel) && alone.len() + 1 == Job::all(true).len(), "{alone:?}");
+        let mut shared = Job::all(true);
+        shared.retain(|job| !alone.contains(job));
+        assert_eq!(shared, [Job::Cancel, Job::Renew, Job::Tell]);
     }
 }

@@ -9,6 +9,7 @@ mod app;
 pub mod bundled;
 pub mod catalogue;
 pub mod checks;
+pub mod cluster;
 pub mod connections;
 pub mod connectors;
 pub mod crawls;

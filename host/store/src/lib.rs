@@ -22,7 +22,8 @@
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
 //! | `rate_windows` | requests of a key, visitor or address in this minute, over all hosts |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
-//! | `turns` | answers being written, by lease; and, for two days, what became of them, by idempotency key |
+//! | `hosts` | the hosts that share the database: where the others reach each, and until when it counts as running |
+//! | `turns` | answers being written, by host and lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
 //! | `knowledge_sources`, `passages` | what a company knows, with its vectors |
 //! | `source_documents` | files that wait to be read |
@@ -48,6 +49,7 @@ mod backup;
 mod billing;
 mod calls;
 mod catalogue;
+mod changes;
 mod columns;
 mod components;
 mod connections;
@@ -60,6 +62,7 @@ mod due;
 mod error;
 mod flows;
 mod health;
+mod hosts;
 mod keys;
 mod knowledge;
 mod log_budget;
@@ -109,6 +112,7 @@ pub use self::{
         COMPILING_MOST, LEASE, MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST,
         VERSIONS_MOST, VersionRemoval, VersionState,
     },
+    changes::{ChangeListener, Heard},
     connections::{ConnectionChange, CredentialsExpiry},
     conversations::{ConversationRecord, ConversationSummary},
     copy::{BadPlace, ComparedTable, CopyError, CopyLimits, CopyPlace, CopyReport, Verdict, copy_store},
@@ -119,6 +123,7 @@ pub use self::{
     database_roles::{DatabaseRoleError, DatabaseRoleName, NewDatabaseRole},
     deletions::{Deletion, DeletionQuery, DeletionState, DueDeletion, NewDeletion},
     flows::OauthFlow,
+    hosts::HostLease,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
         BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument, PageVersion,
@@ -185,6 +190,8 @@ enum Backend {
     },
     Postgres {
         pool: PgPool,
+        /// Connections past a pooler, for notifications.
+        direct: PgPool,
         /// Whether the server behind a connection stays the same between transactions.
         own_server: bool,
     },
@@ -262,7 +269,10 @@ impl Store {
                 readers.close().await;
                 writer.close().await;
             }
-            Backend::Postgres { pool, .. } => pool.close().await,
+            Backend::Postgres { pool, direct, .. } => {
+                direct.close().await;
+                pool.close().await;
+            }
         }
     }
 
@@ -282,8 +292,8 @@ impl Store {
     async fn reader(&self, doing: &'static str) -> Result<Reader, StoreError> {
         let reader = match &self.backend {
             Backend::Sqlite { readers, .. } => readers.acquire().await.map(Reader::Sqlite),
-            Backend::Postgres { pool, own_server: true } => pool.acquire().await.map(Reader::Postgres),
-            Backend::Postgres { pool, own_server: false } => pool.begin().await.map(Reader::Pooled),
+            Backend::Postgres { pool, own_server: true, .. } => pool.acquire().await.map(Reader::Postgres),
+            Backend::Postgres { pool, own_server: false, .. } => pool.begin().await.map(Reader::Pooled),
         };
         reader.map_err(failed(doing))
     }
@@ -297,7 +307,7 @@ impl Store {
     {
         let outcome = match &self.backend {
             Backend::Sqlite { writer, .. } => writer.write(operation).await,
-            Backend::Postgres { pool, own_server } => transact(pool, *own_server, operation).await,
+            Backend::Postgres { pool, own_server, .. } => transact(pool, *own_server, operation).await,
         };
         outcome.map_err(|halt| halt.into_port_error(doing))
     }

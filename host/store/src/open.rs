@@ -41,6 +41,8 @@ const MAPPED: &str = "1073741824";
 const REST_CONNECTIONS: u32 = 4;
 /// The table that a copy of a store keeps in its target until it has ended well.
 pub(crate) const COPY_PROGRESS: &str = "resly_copy_progress";
+/// Connections past a pooler: one listens for changes, one tells of them.
+const DIRECT_CONNECTIONS: u32 = 2;
 
 /// No `Debug`: the URLs may hold a password.
 #[derive(Clone)]

@@ -111,7 +111,7 @@ impl Store {
 }
 
 #[derive(sqlx_macros::FromRow)]
-struct DeadTurn {
+pub(crate) struct DeadTurn {
     id: Id,
     organization_id: Id,
     period_start: Time,
@@ -130,20 +130,25 @@ async fn interrupt(db: &mut Conn<'_>, leases_until: Timestamp, now: Timestamp) -
     );
     let dead = rows!(db, DeadTurn, sql, Time(leases_until), BATCH)?;
     for turn in &dead {
-        execute!(
-            db,
-            "UPDATE messages SET status = 'interrupted' WHERE id = $1 AND organization_id = $2 AND status = 'streaming'",
-            turn.id,
-            turn.organization_id
-        )?;
-        if turn.billed {
-            continue;
-        }
-        let (organization, subject) = (OrganizationId(turn.organization_id.0), Some(turn.id.0));
-        billing::enter(db, organization, Kind::Chat, Meter::Messages, 1, subject, turn.period_start, now).await?;
-        execute!(db, "UPDATE turns SET billed = $2 WHERE id = $1", turn.id, true)?;
+        interrupt_answer(db, turn, now).await?;
     }
     Ok(dead.len() as u64)
+}
+
+/// Marks the answer of an interrupted turn, and bills the turn unless it is billed.
+pub(crate) async fn interrupt_answer(db: &mut Conn<'_>, turn: &DeadTurn, now: Timestamp) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "UPDATE messages SET status = 'interrupted' WHERE id = $1 AND organization_id = $2 AND status = 'streaming'",
+        turn.id,
+        turn.organization_id
+    )?;
+    if turn.billed {
+        return Ok(());
+    }
+    let (organization, subject) = (OrganizationId(turn.organization_id.0), Some(turn.id.0));
+    billing::enter(db, organization, Kind::Chat, Meter::Messages, 1, subject, turn.period_start, now).await?;
+    execute!(db, "UPDATE turns SET billed = $2 WHERE id = $1", turn.id, true).map(drop)
 }
 
 #[derive(sqlx_macros::FromRow)]

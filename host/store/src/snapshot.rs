@@ -22,7 +22,7 @@ use crate::{
 
 const DOING: &str = "write a snapshot of an organization";
 
-/// Views for dashboards, as PostgreSQL has them since migration 31. A median that falls between two durations is
+/// Views for dashboards, as PostgreSQL has them by its migrations. A median that falls between two durations is
 /// interpolated, as `percentile_cont` does it: each duration counts by how near its place is. DuckDB reads these texts
 /// itself, so they are in what both understand.
 const VIEWS: [&str; 3] = [
@@ -33,7 +33,8 @@ const VIEWS: [&str; 3] = [
     "CREATE VIEW daily_answers AS
      SELECT organization_id, substr(CAST(created_at AS TEXT), 1, 10) AS day, status, finish_reason,
          count(*) AS answers, sum(CASE WHEN json_array_length(citations) > 0 THEN 1 ELSE 0 END) AS with_citations,
-         sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens
+         sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+         sum(cached_input_tokens) AS cached_input_tokens
      FROM messages WHERE role = 'assistant' GROUP BY 1, 2, 3, 4",
     "CREATE VIEW daily_connector_calls AS
      WITH dated AS (

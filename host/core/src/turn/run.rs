@@ -350,6 +350,7 @@ impl Run {
         let citations = self.citations.cited(self.draft.text());
         let steps = std::mem::take(&mut self.steps);
         let finished = FinishedTurn {
+            host: self.turns.host,
             organization: self.request.principal.organization,
             answer: self.accepted.answer,
             content: self.draft.text().to_owned(),

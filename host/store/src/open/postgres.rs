@@ -8,7 +8,9 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{ACQUIRE, COPY_PROGRESS, OpenError, REST_CONNECTIONS, StoreConfig, postgres_migrations};
+use super::{
+    ACQUIRE, COPY_PROGRESS, DIRECT_CONNECTIONS, OpenError, REST_CONNECTIONS, StoreConfig, postgres_migrations,
+};
 use crate::{Backend, Store, error::describe, rest::RestPool};
 
 /// The least connections of a host's pool. With fewer, turns would wait for each other.
@@ -28,7 +30,8 @@ const MIGRATING: &str = "SET client_min_messages = warning; SET lock_timeout = 0
 
 pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenError> {
     // Migrations take a lock that belongs to a session. A pooler would break it, because it changes sessions.
-    let mut conn = connect_postgres(config.direct_url.as_deref().unwrap_or(url)).await?;
+    let direct_url = config.direct_url.as_deref().unwrap_or(url);
+    let mut conn = connect_postgres(direct_url).await?;
     migrate_postgres(&mut conn).await?;
     let copying = "SELECT to_regclass($1) IS NOT NULL";
     let copying = sqlx::query_scalar(copying).bind(COPY_PROGRESS).fetch_one(&mut conn).await;
@@ -55,8 +58,12 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
         rest = rest.options([("statement_timeout", timeout.as_str()), ("default_transaction_read_only", "on")]);
     }
     let rest = PgPoolOptions::new().max_connections(REST_CONNECTIONS).acquire_timeout(ACQUIRE).connect_lazy_with(rest);
+    let direct = PgPoolOptions::new()
+        .max_connections(DIRECT_CONNECTIONS)
+        .acquire_timeout(ACQUIRE)
+        .connect_lazy_with(self::options(direct_url)?);
     Ok(Store {
-        backend: Backend::Postgres { pool, own_server },
+        backend: Backend::Postgres { pool, direct, own_server },
         rest: RestPool::postgres(rest),
         parts: Arc::default(),
         log_budget: Arc::default(),

@@ -260,7 +260,8 @@ async fn take_over(
     execute!(
         db,
         "UPDATE turns SET id = $2, conversation_id = $3, status = 'streaming', lease_until = $4, period_start = $5,
-             counted = $6, key_counted = $7, billed = $8, created_at = $9, cancel_requested = $10
+             counted = $6, key_counted = $7, billed = $8, created_at = $9, cancel_requested = $10,
+             host_id = $11
          WHERE id = $1",
         Id(earlier.answer.0),
         Id(turn.answer.0),
@@ -271,7 +272,8 @@ async fn take_over(
         counting.for_key,
         earlier.billed,
         Time(turn.now),
-        false
+        false,
+        Id(turn.host.0)
     )?;
     Ok(())
 }

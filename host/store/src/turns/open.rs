@@ -51,8 +51,8 @@ macro_rules! question_and_answer {
 macro_rules! turn {
     () => {
         "INSERT INTO turns (id, organization_id, conversation_id, key_id, status, lease_until, idempotency_key,
-                            fingerprint, period_start, counted, key_counted, billed, created_at, visitor)
-         VALUES ($11, $2, $1, $3, 'streaming', $12, $13, $14, $15, $16, $17, $18, $5, $20)"
+                            fingerprint, period_start, counted, key_counted, billed, created_at, visitor, host_id)
+         VALUES ($11, $2, $1, $3, 'streaming', $12, $13, $14, $15, $16, $17, $18, $5, $20, $21)"
     };
 }
 
@@ -127,6 +127,7 @@ pub(super) async fn open(
                 false,
                 row_id(turn.now),
                 turn.visitor.as_deref().map(Text),
+                Id(turn.host.0),
             ))
         };
     }

@@ -9,7 +9,7 @@ use std::{
 use resly_core::{
     approval::ChatClient,
     conversation::{ClientMessage, MessageStatus},
-    id::{ConversationId, KeyId, MessageId, OrganizationId},
+    id::{ConversationId, HostId, KeyId, MessageId, OrganizationId},
     meter::{Limits, Meter, UsageReport},
     model::{FinishReason, Role, TokenUsage},
     principal::{KeyKind, Scope},
@@ -221,9 +221,15 @@ pub fn assistant(text: &str) -> ClientMessage {
     ClientMessage { id: None, role: Role::Assistant, text: text.to_owned() }
 }
 
+/// The host under test.
+pub fn host() -> HostId {
+    HostId(Uuid::from_u128(7))
+}
+
 /// A question in a conversation of its own, at noon, with a lease of two minutes.
 pub fn question(organization: OrganizationId, key: KeyId, messages: Vec<ClientMessage>) -> NewTurn {
     NewTurn {
+        host: host(),
         organization,
         key,
         key_cap: None,
@@ -246,6 +252,7 @@ pub fn idempotency(key: &str, of: u8) -> Option<Idempotency> {
 
 pub fn answer(organization: OrganizationId, answer: MessageId, text: &str) -> FinishedTurn {
     FinishedTurn {
+        host: host(),
         organization,
         answer,
         content: text.to_owned(),

@@ -137,7 +137,7 @@ async fn a_source_that_is_served_is_copied_as_of_one_moment() {
     let to = Backend::postgres().await;
     let host = from.open().await;
     assert_equal(&copy(&from, &to, LIMITS).await.unwrap());
-    host.ping().await.unwrap();
+    host.schema().await.unwrap();
     host.close().await;
 }
 

@@ -24,6 +24,7 @@ mod database_roles;
 mod deletions;
 mod health;
 mod histories;
+mod hosts;
 mod idempotency;
 mod keys;
 mod knowledge;

@@ -61,7 +61,7 @@ async fn a_snapshot_shows_what_rest_shows_of_one_organization() {
         assert!(!contains(&bytes, hidden), "{hidden}");
     }
     // The host goes on.
-    store.ping().await.unwrap();
+    store.schema().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,6 +105,22 @@ async fn the_views_count_by_day() {
     assert_eq!(conversations, ("2100-01-01".to_owned(), 1, 1));
     let answers = "SELECT COUNT(*) FROM daily_answers";
     assert_eq!(sqlx::query_scalar::<_, i64>(answers).fetch_one(&mut conn).await.unwrap(), 0, "there is no answer");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_views_have_the_columns_of_postgresql() {
+    let (sqlite, postgres) = (Backend::sqlite(), Backend::postgres().await);
+    let store = sqlite.open().await;
+    fill(&sqlite, Style::Plain).await;
+    postgres.open().await.close().await;
+    let file = file_in(&sqlite, "views.sqlite");
+    store.snapshot_organization(organization(0), &file, false).await.unwrap();
+    let columns = "SELECT v.name || '.' || c.name FROM sqlite_schema v, pragma_table_info(v.name) c
+                   WHERE v.type = 'view' ORDER BY v.name, c.cid";
+    let found: Vec<String> = sqlx::query_scalar(columns).fetch_all(&mut open(&file).await).await.unwrap();
+    let columns = "SELECT table_name || '.' || column_name FROM information_schema.columns
+                   WHERE table_schema = 'public' AND table_name LIKE 'daily%' ORDER BY table_name, ordinal_position";
+    assert_eq!(found, postgres.texts(columns).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
