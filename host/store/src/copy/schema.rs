@@ -6,8 +6,8 @@ use sqlx::{PgConnection, SqliteConnection};
 
 use super::CopyError;
 
-/// Tables of PostgreSQL that stay behind. Logins are the server's, and are made anew.
-const LEFT_OUT: &str = "database_roles";
+/// Tables that stay behind: logins, which are the server's, and the processes that are running on the source.
+const LEFT_OUT: [&str; 2] = ["database_roles", "hosts"];
 /// What hosts write while nobody asks them for a change: the requests of this minute, and when a key was last used.
 const PASSING: [(&str, Option<&str>); 2] = [("rate_windows", None), ("api_keys", Some("last_used_at"))];
 
@@ -93,7 +93,7 @@ pub(super) async fn tables(
     let definitions: Vec<(String, String, String)> =
         sqlx::query_as(COLUMNS).fetch_all(&mut *postgres).await.map_err(failed)?;
     for (table, column, kind) in definitions {
-        if !names.contains(&table) || table == LEFT_OUT {
+        if !names.contains(&table) || LEFT_OUT.contains(&table.as_str()) {
             continue;
         }
         if !found.contains_key(&table) {

@@ -12,6 +12,9 @@ use crate::{
 /// Small batches, so that every table takes several.
 const LIMITS: CopyLimits = CopyLimits { rows: 2, bytes: 1 << 20, batches: None };
 
+/// Tables that stay with the source.
+const STAYS: [&str; 2] = ["database_roles", "hosts"];
+
 fn place(backend: &Backend) -> CopyPlace {
     match backend.url() {
         Some(url) => CopyPlace::Postgres(url.to_owned()),
@@ -30,9 +33,13 @@ async fn filled(backend: Backend, style: Style) -> (Backend, Schema) {
     (backend, schema)
 }
 
+fn copied(schema: &Schema) -> impl Iterator<Item = (&String, &Vec<crate::fill::Column>)> {
+    schema.iter().filter(|(table, _)| !STAYS.contains(&table.as_str()))
+}
+
 /// Batches of a copy: two for each table of three rows.
 fn batches(schema: &Schema) -> u64 {
-    2 * schema.keys().filter(|table| *table != "database_roles").count() as u64
+    2 * copied(schema).count() as u64
 }
 
 fn assert_equal(report: &CopyReport) {
@@ -73,13 +80,13 @@ async fn every_value_makes_the_way_there_and_back() {
         let limits = CopyLimits { bytes: 512, ..LIMITS };
         let report = copy(&from, &there, limits).await.unwrap();
         assert_equal(&report);
-        assert_eq!(report.tables.len(), schema.len());
+        assert_eq!(report.tables.len(), copied(&schema).count());
         let report = copy(&there, &back, limits).await.unwrap();
         assert_equal(&report);
 
         // Told by SQLite itself. JSON has another order of members since PostgreSQL held it.
         let (before, after) = (dump(&from, &schema).await, dump(&back, &schema).await);
-        for (table, columns) in &schema {
+        for (table, columns) in copied(&schema) {
             let json = columns.iter().any(|column| column.kind == "jsonb");
             if !json {
                 assert_eq!(before[table], after[table], "{table}");
@@ -96,8 +103,6 @@ async fn every_value_makes_the_way_there_and_back() {
             for backend in [&there, &back] {
                 backend.open().await.close().await;
             }
-            let found = back.number("SELECT COUNT(*) FROM passages_fts WHERE passages_fts MATCH 'passages'").await;
-            assert_eq!(found, ROWS as i64, "the index of words is made again");
         }
     }
 }
