@@ -27,6 +27,10 @@ pub enum TurnFailure {
     HostStopping,
     #[error("the answer could not be stored; try again")]
     Store,
+    #[error(
+        "the answer could not be stored, because the disk under the database is full; an operator has to make room"
+    )]
+    DiskFull,
     #[error("something went wrong on this host; try again, and tell its operator if it stays")]
     Internal,
 }
@@ -45,6 +49,7 @@ impl TurnFailure {
             Self::Deadline => "turn-deadline",
             Self::HostStopping => "host-stopping",
             Self::Store => "store-unavailable",
+            Self::DiskFull => "disk-full",
             Self::Internal => "internal",
         }
     }

@@ -10,10 +10,11 @@ use super::{
     cite::Citations,
     dialogue::{self, Omitted},
     draft::Draft,
+    ending,
     failure::TurnFailure,
     live::{LiveTurn, LiveTurnGuard, StopReason, Timing, TurnEvent, TurnResult},
     prompt::instructions,
-    store::{AcceptedTurn, FinishedTurn},
+    store::{AcceptedTurn, FinishOutcome, FinishedTurn},
     tools,
 };
 use crate::{
@@ -65,6 +66,8 @@ pub(super) struct Run {
     finish: FinishReason,
     pub(super) timing: Timing,
     renewed_at: Timestamp,
+    /// The end of the turn while the database doesn't take it.
+    unstored: Option<FinishedTurn>,
 }
 
 impl Run {
@@ -91,6 +94,7 @@ impl Run {
             finish: FinishReason::Other,
             timing,
             renewed_at,
+            unstored: None,
         }
     }
 
@@ -126,8 +130,7 @@ impl Run {
                 }
             }
             Err(failure) => {
-                // A customer who got no text costs the organization nothing: the message isn't counted.
-                let refund = !self.draft.has_left() || self.request.delivery == Delivery::Whole;
+                let refund = self.gives_nothing();
                 let status = match failure {
                     TurnFailure::HostStopping if !refund => MessageStatus::Interrupted,
                     _ => MessageStatus::Failed,
@@ -140,6 +143,18 @@ impl Run {
         };
         self.turns.counters.count(&counters::TURNS, failure.slug());
         self.live.push(TurnEvent::Failed(failure));
+        if let Some(mut finished) = self.unstored.take() {
+            if self.gives_nothing() {
+                // What the customer was told is what is stored.
+                (finished.status, finished.finish, finished.refund) = (MessageStatus::Failed, None, true);
+            }
+            ending::store_at_last(&*self.turns.store, finished).await;
+        }
+    }
+
+    /// Whether a failure now leaves the customer without any text. Then the message costs the organization nothing.
+    fn gives_nothing(&self) -> bool {
+        !self.draft.has_left() || self.request.delivery == Delivery::Whole
     }
 
     async fn answer(&mut self) -> Result<End, TurnFailure> {
@@ -325,7 +340,18 @@ impl Run {
             refund,
             now,
         };
-        self.turns.store.finish_turn(finished).await.map_err(|error| store_failure(&error))?;
+        match ending::store_soon(&*self.turns.store, &finished, self.turns.limits.storing).await {
+            Ok(FinishOutcome::Stored) => {}
+            Ok(FinishOutcome::Superseded) => {
+                // Whoever reads this answer must not take it for the one that is kept.
+                tracing::warn!(message = %finished.answer, "this host was slow: a repeat of the request is answered instead");
+                return Err(TurnFailure::Store);
+            }
+            Err(error) => {
+                self.unstored = error.is_passing().then_some(finished);
+                return Err(store_failure(&error));
+            }
+        }
         self.timing.commit_us = micros(self.turns.clock.now().since(now));
         Ok(TurnResult {
             status,
@@ -341,7 +367,10 @@ impl Run {
 
 pub(super) fn store_failure(error: &StoreError) -> TurnFailure {
     tracing::error!(%error, "a turn could not be stored");
-    TurnFailure::Store
+    match error {
+        StoreError::Full { .. } => TurnFailure::DiskFull,
+        StoreError::Unavailable { .. } | StoreError::Broken { .. } => TurnFailure::Store,
+    }
 }
 
 pub(super) fn micros(duration: Duration) -> u64 {

@@ -133,6 +133,15 @@ pub struct FinishedTurn {
     pub now: Timestamp,
 }
 
+/// What became of an answer that was to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishOutcome {
+    /// It is stored, by this attempt or by an earlier one.
+    Stored,
+    /// The host was too slow: its lease ended, the request was repeated, and another answer took this one's place.
+    Superseded,
+}
+
 /// A support ticket that a turn opens.
 #[derive(Clone, Debug)]
 pub struct NewTicket {
@@ -154,7 +163,7 @@ pub trait TurnStore: Send + Sync + 'static {
     /// isn't counted a second time.
     async fn begin_turn(&self, turn: NewTurn) -> Result<BeginTurn, BeginTurnError>;
     /// Stores the answer. Idempotent: only the first call for an answer has an effect.
-    async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError>;
+    async fn finish_turn(&self, turn: FinishedTurn) -> Result<FinishOutcome, StoreError>;
     /// Renews the lease of a running turn.
     async fn renew_turn(
         &self,

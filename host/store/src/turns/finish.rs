@@ -1,6 +1,9 @@
 //! Stores an answer in one transaction: the turn's end, its message and its bill.
 
-use resly_core::{model::FinishReason, turn::store::FinishedTurn};
+use resly_core::{
+    model::FinishReason,
+    turn::store::{FinishOutcome, FinishedTurn},
+};
 
 use crate::{
     billing::Kind,
@@ -18,7 +21,7 @@ struct Ended {
     billed: bool,
 }
 
-pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(), sqlx::Error> {
+pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<FinishOutcome, sqlx::Error> {
     let ended = row!(
         db,
         Ended,
@@ -31,7 +34,11 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
         !turn.refund
     )?;
     // Only the first end counts. A turn that was repeated under its idempotency key has another answer now.
-    let Some(ended) = ended else { return Ok(()) };
+    let Some(ended) = ended else {
+        let sql = "SELECT 1 FROM turns WHERE id = $1 AND organization_id = $2";
+        let own = row!(db, (i32,), sql, Id(turn.answer.0), Id(turn.organization.0))?;
+        return Ok(own.map_or(FinishOutcome::Superseded, |_| FinishOutcome::Stored));
+    };
     let (kind, quantity): (_, i64) = match (turn.refund, ended.billed) {
         (false, false) => (Kind::Chat, 1),
         (true, true) => (Kind::Refund, -1),
@@ -69,5 +76,5 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
         let key = ended.key_counted.then_some(ended.key_id.0);
         usage::refund_message(db, turn.organization, key, ended.period_start).await?;
     }
-    Ok(())
+    Ok(FinishOutcome::Stored)
 }

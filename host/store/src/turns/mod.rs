@@ -19,7 +19,7 @@ use resly_core::{
     id::{ConversationId, KeyId, MessageId, OrganizationId},
     meter::{Meter, Remaining},
     time::{Period, Timestamp},
-    turn::store::{BeginTurn, BeginTurnError, FinishedTurn, NewTicket, NewTurn, TurnStore},
+    turn::store::{BeginTurn, BeginTurnError, FinishOutcome, FinishedTurn, NewTicket, NewTurn, TurnStore},
 };
 
 use crate::{
@@ -48,7 +48,7 @@ impl TurnStore for Store {
 
     /// Also stores the end of a turn that was settled as interrupted, as long as no other turn replaced it: its host was
     /// slow, not dead.
-    async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError> {
+    async fn finish_turn(&self, turn: FinishedTurn) -> Result<FinishOutcome, StoreError> {
         self.write("store an answer", move |mut db| Box::pin(async move { Ok(finish::finish(&mut db, &turn).await?) }))
             .await
     }
