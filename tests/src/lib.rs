@@ -26,4 +26,5 @@ pub mod proxy;
 pub mod retrieval;
 pub mod service;
 pub mod site;
+pub mod soak;
 pub mod wire;
