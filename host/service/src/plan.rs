@@ -11,6 +11,9 @@ use crate::{App, FieldError};
 const LOG_DAYS: RangeInclusive<u32> = 1..=3650;
 const LOG_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 40;
 
+/// Ten years at most.
+const CONVERSATION_DAYS: RangeInclusive<u32> = 1..=3650;
+
 /// Why a plan stays as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -29,6 +32,8 @@ pub struct PlanPatch {
     pub log_days: Option<u32>,
     /// How many bytes a day the log takes in each environment before it is sampled.
     pub log_bytes_per_day: Option<u64>,
+    /// After how many days a conversation that nobody continued is deleted; `Some(None)` keeps it for ever.
+    pub conversation_days: Option<Option<u32>>,
 }
 
 /// Changes the plan: all of it, or nothing. Limits hold from the next request on.
@@ -38,8 +43,8 @@ pub async fn change(app: &App, organization: OrganizationId, patch: PlanPatch) -
     if !mistakes.is_empty() {
         return Err(PlanError::Invalid(mistakes));
     }
-    let PlanPatch { limits, log_days, log_bytes_per_day } = patch;
-    let change = PlanChange { limits, log_days, log_bytes_per_day };
+    let PlanPatch { limits, log_days, log_bytes_per_day, conversation_days } = patch;
+    let change = PlanChange { limits, log_days, log_bytes_per_day, conversation_days };
     Ok(app.store.change_plan(organization, change, app.clock.now()).await?)
 }
 
@@ -57,7 +62,11 @@ fn check(patch: &PlanPatch) -> Vec<FieldError> {
         .log_bytes_per_day
         .filter(|bytes| !LOG_BYTES.contains(bytes))
         .map(|_| FieldError::new("log_bytes_per_day", format!("{} to {} bytes", LOG_BYTES.start(), LOG_BYTES.end())));
-    limits.map(limit).chain(days).chain(bytes).collect()
+    let conversations = patch.conversation_days.flatten().filter(|days| !CONVERSATION_DAYS.contains(days)).map(|_| {
+        let (least, most) = (CONVERSATION_DAYS.start(), CONVERSATION_DAYS.end());
+        FieldError::new("conversation_days", format!("{least} to {most} days; null keeps conversations for ever"))
+    });
+    limits.map(limit).chain(days).chain(bytes).chain(conversations).collect()
 }
 
 #[cfg(test)]
@@ -70,10 +79,14 @@ mod tests {
             limits: [(Meter::Messages, Some(u64::MAX)), (Meter::Fuel, None)].into(),
             log_days: Some(0),
             log_bytes_per_day: Some(1),
+            conversation_days: Some(Some(0)),
         };
         let paths: Vec<String> = check(&patch).into_iter().map(|mistake| mistake.path).collect();
-        assert_eq!(paths, ["limits.messages", "log_days", "log_bytes_per_day"]);
-        let fits = PlanPatch { log_days: Some(30), log_bytes_per_day: Some(1 << 20), ..PlanPatch::default() };
-        assert_eq!(check(&fits), []);
+        assert_eq!(paths, ["limits.messages", "log_days", "log_bytes_per_day", "conversation_days"]);
+        for conversation_days in [Some(None), Some(Some(3650))] {
+            let (log_days, log_bytes_per_day) = (Some(30), Some(1 << 20));
+            let fits = PlanPatch { log_days, log_bytes_per_day, conversation_days, ..PlanPatch::default() };
+            assert_eq!(check(&fits), []);
+        }
     }
 }

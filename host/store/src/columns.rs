@@ -40,6 +40,11 @@ macro_rules! columns {
         "c.id, c.url, c.settings, c.status, c.failure, c.run, c.bytes, c.left_out, c.created_at, c.started_at, c.ended_at,
          c.due_at"
     };
+    // `DeletionRow` in `deletions.rs`.
+    (deletion) => {
+        "id, key_id, state, conversations, messages, tickets, approvals, connector_calls, idempotency_results, accounts,
+         unconfirmed_revocations, created_at, completed_at"
+    };
     // `FlowRow` in `flows.rs`.
     (flow) => {
         "organization_id, connection_id, visitor, revision, key_id, verifier, expires_at"
@@ -55,8 +60,9 @@ macro_rules! columns {
     };
     // `PlanRow` in `organizations.rs`.
     (plan) => {
-        "plan, log_days, log_bytes_per_day, subscription_ends_at, limit_messages, limit_embeddings,
-         limit_connector_calls, limit_fuel"
+        "plan, log_days, log_bytes_per_day, conversation_days, subscription_ends_at, limit_messages, limit_embeddings,
+         limit_connector_calls, limit_fuel, limit_model_input_tokens, limit_model_cached_input_tokens,
+         limit_model_output_tokens"
     };
     // `SourceRow` in `knowledge/sources.rs`.
     (source) => {

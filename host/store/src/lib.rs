@@ -24,7 +24,7 @@
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
 //! | `turns` | answers being written, by lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
-//! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
+//! | `knowledge_sources`, `passages` | what a company knows, with its vectors |
 //! | `source_documents` | files that wait to be read |
 //! | `crawls`, `crawl_pages` | sites and lists whose pages and items are sources; what a run found |
 //! | `connector_versions`, `components`, `component_parts` | the catalogue's own connectors; uploaded code by its digest |
@@ -32,6 +32,7 @@
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
 //! | `connection_accounts` | what authorizing a connection obtained, sealed: the organization's own (visitor '') and each visitor's |
 //! | `oauth_flows` | authorizations that a person was sent to give and hasn't yet, for ten minutes |
+//! | `deletion_requests` | whose data is being deleted on request, and the record that it was done, by a keyed hash |
 //! | `approvals` | writes that a person was asked to confirm, what they said, and what came of it; kept as long as logs |
 //! | `action_samples` | the last output of each action, for trying mappings on |
 //! | `connection_health`, `alerts` | how each connection is and when to look again; what an admin has to hear of |
@@ -43,6 +44,7 @@
 mod accounts;
 mod alerts;
 mod approvals;
+mod backup;
 mod billing;
 mod calls;
 mod catalogue;
@@ -50,8 +52,10 @@ mod columns;
 mod components;
 mod connections;
 mod conversations;
+mod copy;
 mod crawls;
 mod database_roles;
+mod deletions;
 mod due;
 mod error;
 mod flows;
@@ -66,10 +70,16 @@ mod organizations;
 mod origins;
 mod page;
 mod publishers;
+mod purge;
 mod query;
+#[cfg(test)]
+mod query_plans;
 mod rates;
 mod recover;
 mod rest;
+mod restore;
+mod retention;
+mod snapshot;
 mod sql;
 mod state;
 pub mod testing;
@@ -87,29 +97,32 @@ mod writer;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use resly_core::{boxed, error::StoreError};
+use resly_core::{boxed, error::StoreError, metrics::Metrics};
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 use tokio::sync::Mutex;
 
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
+    backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
     catalogue::{
         COMPILING_MOST, LEASE, MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST,
         VERSIONS_MOST, VersionRemoval, VersionState,
     },
     connections::{ConnectionChange, CredentialsExpiry},
     conversations::{ConversationRecord, ConversationSummary},
+    copy::{BadPlace, ComparedTable, CopyError, CopyLimits, CopyPlace, CopyReport, Verdict, copy_store},
     crawls::{
         AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FoundLink, FoundPage, KnownPage, PageKind,
         PageResult, PageSource, SITEMAPS_MOST, StepError,
     },
     database_roles::{DatabaseRoleError, DatabaseRoleName, NewDatabaseRole},
+    deletions::{Deletion, DeletionQuery, DeletionState, DueDeletion, NewDeletion},
     flows::OauthFlow,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
         BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument, PageVersion,
-        ReadResult, SourceChange, SourceQuery, StoredDocument, StoredSource, WaitingLimits,
+        ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, StoredDocument, StoredSource, WaitingLimits,
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
@@ -117,9 +130,13 @@ pub use self::{
     organizations::{NewOrganization, Plan, PlanChange},
     page::Cursor,
     publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
+    purge::DeletedRows,
     rates::{RateClaim, RateGrant},
     recover::Recovered,
-    rest::{RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
+    rest::{FoundRows, RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
+    restore::{Restored, give_to_owner, restore},
+    retention::{ExpiredBatch, Retention},
+    snapshot::{Snapshot, SnapshotError},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},
@@ -148,6 +165,16 @@ pub struct Store {
 pub struct PoolUsage {
     pub open: u32,
     pub in_use: u32,
+    /// Operations that wait for SQLite's writer. PostgreSQL has none.
+    pub writer_queue: usize,
+}
+
+/// The version of the database's tables: the number of the newest migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaVersion {
+    pub found: i64,
+    /// What this program knows.
+    pub expected: i64,
 }
 
 #[derive(Clone)]
@@ -197,12 +224,33 @@ impl Store {
         }
     }
 
-    /// Whether the database answers.
+    /// Asks the database which version its tables have.
     #[boxed]
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        let doing = "see whether the database answers";
+    pub async fn schema(&self) -> Result<SchemaVersion, StoreError> {
+        let doing = "see which version the tables have";
         let mut db = self.reader(doing).await?;
-        row!(db, (i32,), "SELECT 1").map(drop).map_err(failed(doing))
+        let found = row!(db, (Option<i64>,), "SELECT MAX(version) FROM _sqlx_migrations WHERE success");
+        let found = found.map_err(failed(doing))?.and_then(|(found,)| found).unwrap_or(0);
+        Ok(SchemaVersion { found, expected: open::newest_schema(self.kind()) })
+    }
+
+    /// Measures what the store does itself, from now on.
+    pub fn measure(&self, metrics: Metrics) {
+        if let Backend::Sqlite { writer, .. } = &self.backend {
+            writer.measure(metrics);
+        }
+    }
+
+    /// Removes what was deleted from SQLite's log of writes. Returns false when a reader still needs the log, and true on
+    /// PostgreSQL, whose vacuum and archive are the operator's.
+    #[boxed]
+    pub async fn empty_write_log(&self) -> Result<bool, StoreError> {
+        match &self.backend {
+            Backend::Sqlite { writer, .. } => {
+                writer.checkpoint().await.map_err(|halt| halt.into_port_error("empty the log of writes"))
+            }
+            Backend::Postgres { .. } => Ok(true),
+        }
     }
 
     /// Finishes the queued operations and closes every connection. Later operations fail as unavailable.
@@ -220,13 +268,14 @@ impl Store {
 
     /// The connections of the pool that answers reads; on PostgreSQL, writes as well.
     pub fn pool_usage(&self) -> PoolUsage {
-        let of = |open: u32, idle: usize| PoolUsage {
+        let of = |open: u32, idle: usize, writer_queue| PoolUsage {
             open,
             in_use: open.saturating_sub(u32::try_from(idle).unwrap_or(open)),
+            writer_queue,
         };
         match &self.backend {
-            Backend::Sqlite { readers, .. } => of(readers.size(), readers.num_idle()),
-            Backend::Postgres { pool, .. } => of(pool.size(), pool.num_idle()),
+            Backend::Sqlite { readers, writer } => of(readers.size(), readers.num_idle(), writer.queued()),
+            Backend::Postgres { pool, .. } => of(pool.size(), pool.num_idle(), 0),
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Plan {
     pub log_days: u32,
     /// Bytes of the log, for each day and environment, before it is sampled.
     pub log_bytes_per_day: u64,
+    /// The days after which a conversation that nobody continued is deleted. `None` keeps it for ever.
+    pub conversation_days: Option<u32>,
     /// Chats and searches are refused from then on.
     pub subscription_ends_at: Option<Timestamp>,
 }
@@ -46,6 +48,8 @@ pub struct PlanChange {
     pub limits: BTreeMap<Meter, Option<u64>>,
     pub log_days: Option<u32>,
     pub log_bytes_per_day: Option<u64>,
+    /// `Some(None)` keeps conversations for ever.
+    pub conversation_days: Option<Option<u32>>,
 }
 
 #[derive(sqlx_macros::FromRow)]
@@ -53,11 +57,15 @@ struct PlanRow {
     plan: String,
     log_days: Count,
     log_bytes_per_day: Count,
+    conversation_days: Option<Count>,
     subscription_ends_at: Option<Time>,
     limit_messages: Option<Count>,
     limit_embeddings: Option<Count>,
     limit_connector_calls: Option<Count>,
     limit_fuel: Option<Count>,
+    limit_model_input_tokens: Option<Count>,
+    limit_model_cached_input_tokens: Option<Count>,
+    limit_model_output_tokens: Option<Count>,
 }
 
 impl From<PlanRow> for Plan {
@@ -67,12 +75,16 @@ impl From<PlanRow> for Plan {
             (Meter::Embeddings, row.limit_embeddings),
             (Meter::ConnectorCalls, row.limit_connector_calls),
             (Meter::Fuel, row.limit_fuel),
+            (Meter::ModelInputTokens, row.limit_model_input_tokens),
+            (Meter::ModelCachedInputTokens, row.limit_model_cached_input_tokens),
+            (Meter::ModelOutputTokens, row.limit_model_output_tokens),
         ];
         Self {
             name: row.plan,
             limits: limits.into_iter().filter_map(|(meter, limit)| Some((meter, limit?.0))).collect(),
             log_days: u32::try_from(row.log_days.0).unwrap_or(u32::MAX),
             log_bytes_per_day: row.log_bytes_per_day.0,
+            conversation_days: row.conversation_days.map(|days| u32::try_from(days.0).unwrap_or(u32::MAX)),
             subscription_ends_at: row.subscription_ends_at.map(|ends| ends.0),
         }
     }
@@ -85,6 +97,15 @@ pub(crate) fn limit_column(meter: Meter) -> &'static str {
         Meter::Embeddings => "SELECT limit_embeddings, subscription_ends_at FROM organizations WHERE id = $1",
         Meter::ConnectorCalls => "SELECT limit_connector_calls, subscription_ends_at FROM organizations WHERE id = $1",
         Meter::Fuel => "SELECT limit_fuel, subscription_ends_at FROM organizations WHERE id = $1",
+        Meter::ModelInputTokens => {
+            "SELECT limit_model_input_tokens, subscription_ends_at FROM organizations WHERE id = $1"
+        }
+        Meter::ModelCachedInputTokens => {
+            "SELECT limit_model_cached_input_tokens, subscription_ends_at FROM organizations WHERE id = $1"
+        }
+        Meter::ModelOutputTokens => {
+            "SELECT limit_model_output_tokens, subscription_ends_at FROM organizations WHERE id = $1"
+        }
     }
 }
 
@@ -106,8 +127,12 @@ async fn change(
              limit_embeddings = CASE WHEN $4 THEN $5 ELSE limit_embeddings END,
              limit_connector_calls = CASE WHEN $6 THEN $7 ELSE limit_connector_calls END,
              limit_fuel = CASE WHEN $8 THEN $9 ELSE limit_fuel END,
+             limit_model_input_tokens = CASE WHEN $12 THEN $13 ELSE limit_model_input_tokens END,
+             limit_model_cached_input_tokens = CASE WHEN $14 THEN $15 ELSE limit_model_cached_input_tokens END,
+             limit_model_output_tokens = CASE WHEN $16 THEN $17 ELSE limit_model_output_tokens END,
              log_days = COALESCE($10, log_days),
-             log_bytes_per_day = COALESCE($11, log_bytes_per_day)
+             log_bytes_per_day = COALESCE($11, log_bytes_per_day),
+             conversation_days = CASE WHEN $18 THEN $19 ELSE conversation_days END
          WHERE id = $1"
         ),
         Id(organization.0),
@@ -120,7 +145,15 @@ async fn change(
         changed(Meter::Fuel),
         limit(Meter::Fuel),
         change.log_days.map(|days| Count(days.into())),
-        change.log_bytes_per_day.map(Count)
+        change.log_bytes_per_day.map(Count),
+        changed(Meter::ModelInputTokens),
+        limit(Meter::ModelInputTokens),
+        changed(Meter::ModelCachedInputTokens),
+        limit(Meter::ModelCachedInputTokens),
+        changed(Meter::ModelOutputTokens),
+        limit(Meter::ModelOutputTokens),
+        change.conversation_days.is_some(),
+        change.conversation_days.flatten().map(|days| Count(days.into()))
     )?;
     let plan = plan.ok_or_else(|| unexpected(format!("there is no organization {organization}")))?;
     for (meter, limit) in &change.limits {
@@ -146,15 +179,19 @@ impl Store {
                 execute!(
                     db,
                     "INSERT INTO organizations
-                         (id, name, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel, created_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                         (id, name, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel, created_at,
+                          limit_model_input_tokens, limit_model_cached_input_tokens, limit_model_output_tokens)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                     Id(new.id.0),
                     Text(&new.name),
                     limit(Meter::Messages),
                     limit(Meter::Embeddings),
                     limit(Meter::ConnectorCalls),
                     limit(Meter::Fuel),
-                    Time(new.now)
+                    Time(new.now),
+                    limit(Meter::ModelInputTokens),
+                    limit(Meter::ModelCachedInputTokens),
+                    limit(Meter::ModelOutputTokens)
                 )?;
                 Ok(())
             })
@@ -178,6 +215,16 @@ impl Store {
         let doing = "see whether there are organizations";
         let mut db = self.reader(doing).await?;
         row!(db, (i32,), "SELECT 1 FROM organizations LIMIT 1").map(|found| found.is_some()).map_err(failed(doing))
+    }
+
+    /// The names of the first organizations, oldest first.
+    #[boxed]
+    pub async fn first_organization_names(&self, most: u16) -> Result<Vec<String>, StoreError> {
+        let doing = "list organizations";
+        let mut db = self.reader(doing).await?;
+        let found =
+            rows!(db, (String,), "SELECT name FROM organizations ORDER BY created_at, id LIMIT $1", i64::from(most));
+        Ok(found.map_err(failed(doing))?.into_iter().map(|(name,)| name).collect())
     }
 
     /// The organizations with this name or id: their ids and names, oldest first.

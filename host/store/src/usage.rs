@@ -57,7 +57,9 @@ const COUNT: &str = "INSERT INTO usage
     SELECT $1, o.id, $3, $4, 'production', $5, o.plan_limit, $6, $6
     FROM (SELECT id, subscription_ends_at, CASE $4 WHEN 'messages' THEN limit_messages
                  WHEN 'embeddings' THEN limit_embeddings WHEN 'connector_calls' THEN limit_connector_calls
-                 ELSE limit_fuel END AS plan_limit
+                 WHEN 'model_input_tokens' THEN limit_model_input_tokens
+                 WHEN 'model_cached_input_tokens' THEN limit_model_cached_input_tokens
+                 WHEN 'model_output_tokens' THEN limit_model_output_tokens ELSE limit_fuel END AS plan_limit
           FROM organizations WHERE id = $2) AS o
     WHERE (o.plan_limit IS NULL OR $5 <= o.plan_limit)
       AND ($4 <> 'messages' OR o.subscription_ends_at IS NULL OR o.subscription_ends_at > $6)
@@ -130,16 +132,7 @@ pub(crate) async fn refusal_reason(
     if meter == Meter::Messages && ends.is_some_and(|ends| ends.0 <= now) {
         return Ok(OperationError::Refused(Refusal::SubscriptionEnded));
     }
-    let used = row!(
-        db,
-        (Count,),
-        "SELECT used FROM usage
-         WHERE organization_id = $1 AND period_start = $2 AND meter = $3 AND environment = 'production'",
-        Id(organization.0),
-        Time(period.start),
-        meter.name()
-    )?;
-    let used = used.map_or(0, |(used,)| used.0);
+    let used = used(db, organization, meter, period).await?;
     // The limit may have been removed a moment ago. Then the count stands for it.
     let limit = limit.map_or(used, |limit| limit.0);
     Ok(OperationError::Refused(Refusal::Limit(LimitReached {
@@ -149,6 +142,43 @@ pub(crate) async fn refusal_reason(
         used,
         resets_at: period.end,
     })))
+}
+
+async fn used(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    meter: Meter,
+    period: Period,
+) -> Result<u64, sqlx::Error> {
+    let used = row!(
+        db,
+        (Count,),
+        "SELECT used FROM usage
+         WHERE organization_id = $1 AND period_start = $2 AND meter = $3 AND environment = 'production'",
+        Id(organization.0),
+        Time(period.start),
+        meter.name()
+    )?;
+    Ok(used.map_or(0, |(used,)| used.0))
+}
+
+/// The limit on a model's tokens that leaves none for another answer.
+pub(crate) async fn spent_tokens(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    now: Timestamp,
+) -> Result<Option<LimitReached>, sqlx::Error> {
+    let period = Period::containing(now);
+    for meter in Meter::MODEL_TOKENS {
+        let plan = row!(db, (Option<Count>, Option<Time>), limit_column(meter), Id(organization.0))?;
+        let Some(limit) = plan.and_then(|(limit, _)| limit) else { continue };
+        let used = used(db, organization, meter, period).await?;
+        if used >= limit.0 {
+            let (of, resets_at) = (LimitLevel::Plan, period.end);
+            return Ok(Some(LimitReached { of, meter, limit: limit.0, used, resets_at }));
+        }
+    }
+    Ok(None)
 }
 
 /// Counts one message against the key's own cap, which its whole lineage shares.
@@ -279,8 +309,8 @@ impl Store {
         let mut db = self.reader(doing).await?;
         let counts = rows!(
             db,
-            (String, String, Count, Count),
-            "SELECT meter, environment, used, reserved FROM usage WHERE organization_id = $1 AND period_start = $2",
+            (String, String, Count, Count, Count),
+            "SELECT meter, environment, used, reserved, estimated FROM usage WHERE organization_id = $1 AND period_start = $2",
             Id(organization.0),
             Time(period.start)
         )
@@ -289,17 +319,20 @@ impl Store {
             counts
                 .iter()
                 .find(|(m, e, ..)| m == meter.name() && e == environment.name())
-                .map_or(0, |(_, _, used, _)| used.0)
+                .map_or(0, |(_, _, used, ..)| used.0)
         };
-        let reserved = |meter: Meter| {
-            let count = counts.iter().find(|(m, e, ..)| m == meter.name() && e == Environment::Production.name());
-            (meter == Meter::Fuel).then(|| count.map_or(0, |(.., reserved)| reserved.0))
+        let production =
+            |meter: Meter| counts.iter().find(|(m, e, ..)| m == meter.name() && e == Environment::Production.name());
+        let reserved =
+            |meter: Meter| (meter == Meter::Fuel).then(|| production(meter).map_or(0, |(.., held, _)| held.0));
+        let estimated = |meter: Meter| {
+            Meter::MODEL_TOKENS.contains(&meter).then(|| production(meter).map_or(0, |(.., part)| part.0))
         };
         let meters: BTreeMap<_, _> = Meter::ALL
             .into_iter()
             .map(|meter| {
                 let (used, limit) = (used(meter, Environment::Production), limits.get(&meter).copied());
-                (meter, MeterReading { used, limit, reserved: reserved(meter) })
+                (meter, MeterReading { used, limit, reserved: reserved(meter), estimated: estimated(meter) })
             })
             .collect();
         let sandbox = [Meter::ConnectorCalls, Meter::Fuel]

@@ -13,12 +13,17 @@
 use std::{
     mem,
     panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
     thread,
     time::{Duration, Instant},
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use resly_core::boxed;
+use resly_core::{
+    boxed,
+    error::StoreError,
+    metrics::{Metrics, names},
+};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,6 +32,8 @@ use crate::{
     sql::Conn,
 };
 
+/// How long a connection waits for another one's lock.
+pub(crate) const BUSY: Duration = Duration::from_secs(10);
 /// Operations that the queue holds. Callers beyond them wait until there is room.
 const QUEUE: usize = 4096;
 /// The most operations in one commit. The first of them waits for the last.
@@ -88,23 +95,41 @@ where
 
 enum Message {
     Run(Box<dyn Job>),
+    /// Answers whether the log of writes was emptied.
+    Checkpoint(oneshot::Sender<Result<bool, sqlx::Error>>),
     Close(oneshot::Sender<()>),
 }
 
 /// A handle of the writer. The thread ends when the last handle is dropped.
 #[derive(Clone)]
-pub(crate) struct Writer(mpsc::Sender<Message>);
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Message>,
+    /// Where commits are measured, once the host says it.
+    metrics: Arc<OnceLock<Metrics>>,
+}
 
 impl Writer {
     /// Starts the thread. It drops `guard` when the connection is closed.
     pub fn start(conn: SqliteConnection, guard: impl Send + 'static) -> std::io::Result<Self> {
-        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (queue, receiver) = mpsc::channel(QUEUE);
+        let metrics = Arc::default();
+        let measured = Arc::clone(&metrics);
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         thread::Builder::new().name("resly-writer".to_owned()).spawn(move || {
-            runtime.block_on(serve(conn, receiver));
+            runtime.block_on(serve(conn, receiver, &measured));
             drop(guard);
         })?;
-        Ok(Self(sender))
+        Ok(Self { queue, metrics })
+    }
+
+    /// Measures commits from now on. The first call counts.
+    pub fn measure(&self, metrics: Metrics) {
+        self.metrics.get_or_init(|| metrics);
+    }
+
+    /// Operations that wait.
+    pub fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Runs one operation in the next group. Returns when it is on the disk.
@@ -117,31 +142,43 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let task = Task { state: TaskState::Queued(operation), reply };
-        self.0
+        self.queue
             .send(Message::Run(Box::new(task)))
             .await
             .map_err(|_| OperationError::CommitFailure("the store is closed".into()))?;
         answer.await.unwrap_or_else(|_| Err(OperationError::CommitFailure("the writer ended".into())))
     }
 
+    /// Moves all that was written into the database's file and empties the log of writes (the WAL), so that neither holds
+    /// what was deleted. Returns false when a reader still needs the log.
+    #[boxed]
+    pub async fn checkpoint(&self) -> Result<bool, OperationError<StoreError>> {
+        let (reply, answer) = oneshot::channel();
+        let closed = || OperationError::CommitFailure("the store is closed".into());
+        self.queue.send(Message::Checkpoint(reply)).await.map_err(|_| closed())?;
+        Ok(answer.await.map_err(|_| closed())??)
+    }
+
     /// Runs the queued operations and ends the thread. Returns when the file is closed.
     #[boxed]
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.0.send(Message::Close(done)).await.is_ok() {
+        if self.queue.send(Message::Close(done)).await.is_ok() {
             closed.await.ok();
         }
     }
 }
 
-async fn serve(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Message>) {
+async fn serve(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Message>, metrics: &OnceLock<Metrics>) {
     let mut closing = None;
     if let Err(error) = execute(&mut conn, "BEGIN").await {
         tracing::error!(%error, "the first transaction could not be begun");
     }
     while closing.is_none() {
         match queue.recv().await {
-            Some(Message::Run(job)) => closing = group(&mut conn, job, &mut queue).await,
+            Some(Message::Run(job)) => closing = group(&mut conn, job, &mut queue, metrics).await,
+            // The caller may have gone away.
+            Some(Message::Checkpoint(reply)) => drop(reply.send(checkpoint(&mut conn).await)),
             Some(Message::Close(done)) => closing = Some(done),
             None => break,
         }
@@ -161,8 +198,10 @@ async fn group(
     conn: &mut SqliteConnection,
     first: Box<dyn Job>,
     queue: &mut mpsc::Receiver<Message>,
+    metrics: &OnceLock<Metrics>,
 ) -> Option<oneshot::Sender<()>> {
     let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+    let mut checkpoints = Vec::new();
     let mut closing = None;
     let mut next = Some(first);
     let mut result = Ok(());
@@ -176,6 +215,8 @@ async fn group(
             match queue.try_recv() {
                 Ok(Message::Run(job)) => next = Some(job),
                 Ok(Message::Close(done)) => closing = Some(done),
+                // It has to wait for the commit.
+                Ok(Message::Checkpoint(reply)) => checkpoints.push(reply),
                 Err(_) => {}
             }
         }
@@ -192,8 +233,15 @@ async fn group(
         execute(conn, "ROLLBACK").await.ok();
         execute(conn, "BEGIN").await.ok();
     }
+    if let Some(metrics) = metrics.get() {
+        metrics.time(&names::COMMIT_DURATION, [], started.elapsed());
+        metrics.record(&names::COMMIT_OPERATIONS, [], jobs.len() as f64);
+    }
     for job in jobs {
         job.answer(failure.as_ref());
+    }
+    for reply in checkpoints {
+        drop(reply.send(checkpoint(conn).await));
     }
     closing
 }
@@ -208,6 +256,17 @@ async fn run(conn: &mut SqliteConnection, job: &mut dyn Job, first: bool) -> Res
         return Ok(());
     }
     if first { execute(conn, "ROLLBACK; BEGIN").await } else { execute(conn, "ROLLBACK TO operation").await }
+}
+
+/// Between groups no lock is held, so that a checkpoint can run. It doesn't wait for readers, since all writes would wait
+/// with it.
+async fn checkpoint(conn: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    execute(conn, "PRAGMA busy_timeout = 0").await?;
+    let done = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *conn).await;
+    let patience = format!("PRAGMA busy_timeout = {}", BUSY.as_millis());
+    sqlx::query(sqlx::AssertSqlSafe(patience)).execute(conn).await?;
+    let (busy, _, _): (i64, i64, i64) = done?;
+    Ok(busy == 0)
 }
 
 async fn execute(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {

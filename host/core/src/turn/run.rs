@@ -10,11 +10,12 @@ use super::{
     cite::Citations,
     dialogue::{self, Omitted},
     draft::Draft,
-    ending,
     failure::TurnFailure,
-    live::{LiveTurn, LiveTurnGuard, StopReason, Timing, TurnEvent, TurnResult},
+    live::{LiveTurn, LiveTurnGuard, StopReason, Timing, TurnEvent},
+    model_measure::ModelMeasure,
     prompt::instructions,
-    store::{AcceptedTurn, FinishOutcome, FinishedTurn},
+    store::{AcceptedTurn, FinishedTurn},
+    tokens::RoundTokens,
     tools,
 };
 use crate::{
@@ -23,8 +24,8 @@ use crate::{
         round::{self, Round},
     },
     conversation::MessageStatus,
-    counters,
     error::StoreError,
+    metrics::names,
     model::{
         FinishReason, ModelError, ModelEvent, ModelRequest, NumberedPassage, ProviderData, Role, TokenUsage, ToolCall,
     },
@@ -60,14 +61,17 @@ pub(super) struct Run {
     lookup: Lookup,
     pub(super) citations: Citations,
     pub(super) steps: Vec<Value>,
-    draft: Draft,
-    usage: TokenUsage,
+    pub(super) draft: Draft,
+    pub(super) usage: TokenUsage,
+    /// The round that the model is answering. It isn't a part of `usage` yet.
+    round: Option<RoundTokens>,
     /// Why the answer ends. `Other` until the model says it.
-    finish: FinishReason,
+    pub(super) finish: FinishReason,
     pub(super) timing: Timing,
+    accepted_at: Timestamp,
     renewed_at: Timestamp,
     /// The end of the turn while the database doesn't take it.
-    unstored: Option<FinishedTurn>,
+    pub(super) unstored: Option<FinishedTurn>,
 }
 
 impl Run {
@@ -79,7 +83,7 @@ impl Run {
         lookup: Lookup,
         timing: Timing,
     ) -> Self {
-        let renewed_at = turns.clock.now();
+        let accepted_at = turns.clock.now();
         let draft = Draft::new(Arc::clone(&live), Arc::clone(&turns.clock));
         Self {
             turns,
@@ -91,9 +95,11 @@ impl Run {
             steps: Vec::new(),
             draft,
             usage: TokenUsage::default(),
+            round: None,
             finish: FinishReason::Other,
             timing,
-            renewed_at,
+            accepted_at,
+            renewed_at: accepted_at,
             unstored: None,
         }
     }
@@ -111,6 +117,7 @@ impl Run {
                 answered.unwrap_or(Err(TurnFailure::Deadline))
             }
         };
+        self.count_round();
         let failure = match answered {
             Ok(end) => {
                 self.draft.release();
@@ -123,7 +130,7 @@ impl Run {
                 };
                 match self.commit(status, false).await {
                     Ok(ending) => {
-                        self.turns.counters.count(&counters::TURNS, status.name());
+                        self.measure(status.name());
                         return self.live.push(TurnEvent::Finished(Arc::new(ending)));
                     }
                     Err(failure) => failure,
@@ -141,20 +148,19 @@ impl Run {
                 }
             }
         };
-        self.turns.counters.count(&counters::TURNS, failure.slug());
+        self.measure(failure.slug());
         self.live.push(TurnEvent::Failed(failure));
-        if let Some(mut finished) = self.unstored.take() {
-            if self.gives_nothing() {
-                // What the customer was told is what is stored.
-                (finished.status, finished.finish, finished.refund) = (MessageStatus::Failed, None, true);
-            }
-            ending::store_at_last(&*self.turns.store, finished).await;
-        }
+        self.store_at_last().await;
     }
 
-    /// Whether a failure now leaves the customer without any text. Then the message costs the organization nothing.
-    fn gives_nothing(&self) -> bool {
-        !self.draft.has_left() || self.request.delivery == Delivery::Whole
+    /// Measures the turn, which has ended.
+    fn measure(&self, outcome: &'static str) {
+        let metrics = &self.turns.metrics;
+        metrics.count(&names::TURNS, [outcome.into()]);
+        metrics.time(&names::TURN_DURATION, [], self.turns.clock.now().since(self.accepted_at));
+        if let Some(first) = self.draft.first_left_at() {
+            metrics.time(&names::TURN_FIRST_TEXT, [], first.since(self.accepted_at));
+        }
     }
 
     async fn answer(&mut self) -> Result<End, TurnFailure> {
@@ -188,7 +194,9 @@ impl Run {
             };
             let before = self.draft.text().len();
             self.draft.begin(holds && !last);
-            let Asked { calls, data } = self.ask(request).await?;
+            let asked = self.ask(Arc::new(request)).await;
+            self.count_round();
+            let Asked { calls, data } = asked?;
             if calls.is_empty() {
                 return Ok(End::Complete);
             }
@@ -255,18 +263,19 @@ impl Run {
     }
 
     /// Asks the model once: streams its text and returns the calls that it makes.
-    async fn ask(&mut self, request: ModelRequest) -> Result<Asked, TurnFailure> {
+    async fn ask(&mut self, request: Arc<ModelRequest>) -> Result<Asked, TurnFailure> {
         let offered = !request.tools.is_empty();
         let model = Arc::clone(&self.turns.model);
-        let counters = Arc::clone(&self.turns.counters);
-        let fail = |error: ModelError| {
-            tracing::warn!(%error, "the model failed");
-            counters.count(&counters::MODEL_ERRORS, error.kind());
-            TurnFailure::from(&error)
-        };
-        let mut stream = model.stream(request).await.map_err(fail)?;
+        let measure = ModelMeasure::start(&self.turns);
+        self.round = model.is_language_model().then(|| RoundTokens::new(Arc::clone(&request)));
+        let mut stream = model.stream(request).await.map_err(|error| self.model_failure(&measure, &error))?;
         let mut asked = Asked::default();
-        while let Some(event) = self.draft.next_event(&mut stream).await.map_err(fail)? {
+        while let Some(event) =
+            self.draft.next_event(&mut stream).await.map_err(|error| self.model_failure(&measure, &error))?
+        {
+            if let Some(round) = &mut self.round {
+                round.observe(&event);
+            }
             match event {
                 ModelEvent::Cites(numbers) => {
                     self.live.push(TurnEvent::Citations(self.citations.by_numbers(&numbers).into()));
@@ -282,9 +291,9 @@ impl Run {
                 }
                 ModelEvent::ToolCall(call) => asked.calls.push(call),
                 ModelEvent::Data(data) => asked.data = data,
-                ModelEvent::Finish { reason, usage } => {
-                    self.usage.input += usage.input;
-                    self.usage.output += usage.output;
+                ModelEvent::Hidden(_) | ModelEvent::Usage(_) => {}
+                ModelEvent::Finish(reason) => {
+                    measure.ended(&self.round.as_ref().map(RoundTokens::usage).unwrap_or_default());
                     if !offered && !asked.calls.is_empty() {
                         return Err(TurnFailure::ToolLoop);
                     }
@@ -301,8 +310,23 @@ impl Run {
             }
             self.renew().await;
         }
-        fail(ModelError::Truncated { at: model.name().to_owned() });
-        Err(TurnFailure::ModelBroken)
+        Err(self.model_failure(&measure, &ModelError::Truncated { at: model.name().to_owned() }))
+    }
+
+    fn model_failure(&mut self, measure: &ModelMeasure, error: &ModelError) -> TurnFailure {
+        tracing::warn!(%error, "the model failed");
+        measure.failed(error);
+        if let Some(round) = &mut self.round {
+            round.fail();
+        }
+        error.into()
+    }
+
+    /// Adds the tokens of the round to those of the answer.
+    fn count_round(&mut self) {
+        if let Some(round) = self.round.take() {
+            self.usage = self.usage.plus(round.usage());
+        }
     }
 
     pub(super) fn push_citations(&self) {
@@ -322,46 +346,6 @@ impl Run {
         if let Err(error) = renewed {
             tracing::warn!(%error, "a turn's lease could not be renewed");
         }
-    }
-
-    async fn commit(&mut self, status: MessageStatus, refund: bool) -> Result<TurnResult, TurnFailure> {
-        let now = self.turns.clock.now();
-        let citations = self.citations.cited(self.draft.text());
-        let steps = std::mem::take(&mut self.steps);
-        let finished = FinishedTurn {
-            organization: self.request.principal.organization,
-            answer: self.accepted.answer,
-            content: self.draft.text().to_owned(),
-            status,
-            finish: (status != MessageStatus::Failed).then_some(self.finish),
-            citations: citations.clone(),
-            steps: steps.clone(),
-            usage: self.usage,
-            refund,
-            now,
-        };
-        match ending::store_soon(&*self.turns.store, &finished, self.turns.limits.storing).await {
-            Ok(FinishOutcome::Stored) => {}
-            Ok(FinishOutcome::Superseded) => {
-                // Whoever reads this answer must not take it for the one that is kept.
-                tracing::warn!(message = %finished.answer, "this host was slow: a repeat of the request is answered instead");
-                return Err(TurnFailure::Store);
-            }
-            Err(error) => {
-                self.unstored = error.is_passing().then_some(finished);
-                return Err(store_failure(&error));
-            }
-        }
-        self.timing.commit_us = micros(self.turns.clock.now().since(now));
-        Ok(TurnResult {
-            status,
-            text: self.draft.take_text(),
-            citations,
-            steps,
-            finish: self.finish,
-            usage: self.usage,
-            timing: self.timing,
-        })
     }
 }
 

@@ -11,6 +11,7 @@ use resly_service::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::connections::present;
 use crate::{
     body,
     guard::{Admin, Operator},
@@ -22,7 +23,8 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanChange {
-    /// By meter (`messages`, `embeddings`, `connector_calls`, `fuel`); `null` is unlimited. What isn't named stays.
+    /// By meter; `null` is unlimited. What isn't named stays. A limit on a model's tokens refuses the next question once it
+    /// is reached; an answer that is running then is finished, and may go past it.
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<openapi_enums::Meter, Option<u64>>>)]
     limits: BTreeMap<Meter, Option<u64>>,
@@ -30,6 +32,10 @@ pub struct PlanChange {
     log_days: Option<u32>,
     /// How many bytes a day the log takes in each environment before it is sampled: 1 MiB to 1 TiB.
     log_bytes_per_day: Option<u64>,
+    /// After how many days a conversation that nobody continued is deleted: 1 to 3,650. `null` keeps it for ever.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    conversation_days: Option<Option<u32>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -42,6 +48,9 @@ pub struct Plan {
     log_days: u32,
     /// How many bytes a day the log takes in each environment before it is sampled.
     log_bytes_per_day: u64,
+    /// After how many days a conversation that nobody continued is deleted; `null` keeps it for ever.
+    #[schema(required)]
+    conversation_days: Option<u32>,
     /// From then on chats and searches are refused.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     subscription_ends_at: Option<Timestamp>,
@@ -49,9 +58,10 @@ pub struct Plan {
 
 impl From<resly_store::Plan> for Plan {
     fn from(plan: resly_store::Plan) -> Self {
-        let resly_store::Plan { name, limits, log_days, log_bytes_per_day, subscription_ends_at } = plan;
+        let resly_store::Plan { name, limits, log_days, log_bytes_per_day, conversation_days, subscription_ends_at } =
+            plan;
         let limits = Meter::ALL.into_iter().map(|meter| (meter, limits.get(&meter).copied())).collect();
-        Self { name, limits, log_days, log_bytes_per_day, subscription_ends_at }
+        Self { name, limits, log_days, log_bytes_per_day, conversation_days, subscription_ends_at }
     }
 }
 
@@ -66,7 +76,7 @@ pub async fn get(
     Ok(Json(app.store.plan(principal.organization).await?.into()))
 }
 
-/// Sets limits, which hold from the next request on, and how long logs are kept.
+/// Sets limits, which hold from the next request on, and how long logs and conversations are kept.
 #[utoipa::path(patch, path = "/api/admin/plan", tag = "admin", operation_id = "changePlan",
     request_body = PlanChange,
     responses((status = 200, description = "The plan as it is now", body = Plan)))]
@@ -75,7 +85,7 @@ pub async fn change(
     Operator(principal): Operator,
     body::Json(request): body::Json<PlanChange>,
 ) -> Result<Json<Plan>, Problem> {
-    let PlanChange { limits, log_days, log_bytes_per_day } = request;
-    let patch = PlanPatch { limits, log_days, log_bytes_per_day };
+    let PlanChange { limits, log_days, log_bytes_per_day, conversation_days } = request;
+    let patch = PlanPatch { limits, log_days, log_bytes_per_day, conversation_days };
     Ok(Json(plan::change(&app, principal.organization, patch).await?.into()))
 }

@@ -11,6 +11,7 @@ use resly_service::{
     connectors::ConnectorError,
     crawls::CrawlError,
     definition::{DefinitionError, DryRunError},
+    deletions::DeletionError,
     keys::KeyError,
     plan::PlanError,
     publishers::PublisherError,
@@ -194,6 +195,17 @@ impl From<KeyError> for Problem {
             KeyError::OperatorOnly => Self::new(&kinds::INSUFFICIENT_SCOPE, detail),
             KeyError::Refused(error) => error.into(),
             KeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeletionError> for Problem {
+    fn from(error: DeletionError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DeletionError::NoVisitor | DeletionError::Missing => Self::not_found(detail),
+            DeletionError::Vault(error) => error.into(),
+            DeletionError::Store(error) => error.into(),
         }
     }
 }

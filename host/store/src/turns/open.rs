@@ -16,7 +16,7 @@ use crate::{
     messages,
     sql::{Conn, together},
     types::{Count, Id, Text, Time},
-    usage::{self, Counted, row_id},
+    usage::{self, Counted, Refusal, row_id},
 };
 
 /// The conversation of a turn.
@@ -56,7 +56,7 @@ macro_rules! turn {
     };
 }
 
-/// As [`usage::count`] does it for any meter.
+/// As [`usage::count`] does it for any meter. A chat also needs a model's tokens, as far as the plan limits them.
 macro_rules! count {
     () => {
         "INSERT INTO usage
@@ -64,6 +64,16 @@ macro_rules! count {
          SELECT $19, id, $15, 'messages', 'production', 1, limit_messages, $5, $5 FROM organizations
          WHERE id = $2 AND (limit_messages IS NULL OR limit_messages > 0)
            AND (subscription_ends_at IS NULL OR subscription_ends_at > $5)
+           AND (limit_model_input_tokens IS NULL OR limit_model_input_tokens > COALESCE((SELECT u.used FROM usage AS u
+                WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_input_tokens'
+                    AND u.environment = 'production'), 0))
+           AND (limit_model_cached_input_tokens IS NULL OR limit_model_cached_input_tokens > COALESCE((
+                SELECT u.used FROM usage AS u
+                WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_cached_input_tokens'
+                    AND u.environment = 'production'), 0))
+           AND (limit_model_output_tokens IS NULL OR limit_model_output_tokens > COALESCE((SELECT u.used FROM usage AS u
+                WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_output_tokens'
+                    AND u.environment = 'production'), 0))
          ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
          SET used = usage.used + 1, plan_limit = excluded.plan_limit, updated_at = excluded.updated_at
          WHERE excluded.plan_limit IS NULL OR usage.used < excluded.plan_limit
@@ -136,7 +146,13 @@ pub(super) async fn open(
             Ok(usage::tightest(of_key.iter().chain([&of_plan]), period))
         }
         None => {
-            let halt = usage::refusal_reason(db, turn.organization, Meter::Messages, turn.now).await?;
+            let reason = usage::refusal_reason(db, turn.organization, Meter::Messages, turn.now).await?;
+            let halt = match (reason, usage::spent_tokens(db, turn.organization, turn.now).await?) {
+                (OperationError::Refused(Refusal::Limit(_)), Some(tokens)) => {
+                    OperationError::Refused(Refusal::Limit(tokens))
+                }
+                (reason, _) => reason,
+            };
             Err(halt.refused_as(refused))
         }
     }

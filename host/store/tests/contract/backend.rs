@@ -19,39 +19,47 @@ use resly_core::{
     },
 };
 use resly_store::{NewKey, NewOrganization, PlanChange, Store, StoreConfig, Successor};
-use sqlx::{Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
-use crate::postgres;
+use crate::{pooler, postgres};
 
 /// Where a test's data is: it can be opened again after a store was dropped.
 pub struct Backend {
     folder: tempfile::TempDir,
     url: Option<String>,
+    /// The same database through a pooler.
+    pooler_url: Option<String>,
 }
 
 impl Backend {
     pub fn sqlite() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), url: None }
+        Self { folder: tempfile::tempdir().unwrap(), url: None, pooler_url: None }
     }
 
     pub async fn postgres() -> Self {
         Self { url: Some(postgres::database().await), ..Self::sqlite() }
     }
 
+    /// PostgreSQL behind PgBouncer, which gives each transaction another server.
+    pub async fn pooled() -> Self {
+        let direct = Self::postgres().await;
+        Self { pooler_url: Some(pooler::url(direct.url.as_deref().unwrap()).await), ..direct }
+    }
+
     pub fn is_sqlite(&self) -> bool {
         self.url.is_none()
     }
 
-    /// Of PostgreSQL.
+    /// Of PostgreSQL, past a pooler.
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref()
     }
 
     pub fn config(&self) -> StoreConfig {
         StoreConfig {
-            database_url: self.url.clone(),
-            direct_url: None,
+            database_url: self.pooler_url.clone().or_else(|| self.url.clone()),
+            direct_url: self.pooler_url.as_ref().and(self.url.clone()),
             data_dir: self.folder.path().to_owned(),
             read_connections: 4,
         }
@@ -68,8 +76,8 @@ impl Backend {
         (store, organization)
     }
 
-    async fn sqlite_connection(&self) -> SqliteConnection {
-        let url = format!("sqlite://{}", self.folder.path().join("resly.db").display());
+    pub async fn sqlite_connection(&self) -> SqliteConnection {
+        let url = format!("sqlite://{}?mode=rwc", self.folder.path().join("resly.db").display());
         SqliteConnection::connect(&url).await.unwrap()
     }
 
@@ -83,6 +91,42 @@ impl Backend {
             Some(url) => {
                 let mut conn = PgConnection::connect(url).await.unwrap();
                 sqlx::query(sqlite_and_postgres).execute(&mut conn).await.unwrap();
+            }
+        }
+    }
+
+    /// Runs statements, past the store.
+    pub async fn script(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match &self.url {
+            None => {
+                let mut conn = self.sqlite_connection().await;
+                conn.execute(sql).await.unwrap();
+                conn.close().await.unwrap();
+            }
+            Some(url) => {
+                let mut conn = PgConnection::connect(url).await.unwrap();
+                conn.execute(sql).await.unwrap();
+                conn.close().await.unwrap();
+            }
+        }
+    }
+
+    /// The first column of a query's rows, past the store.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match &self.url {
+            None => {
+                let mut conn = self.sqlite_connection().await;
+                let texts = sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
+                texts
+            }
+            Some(url) => {
+                let mut conn = PgConnection::connect(url).await.unwrap();
+                let texts = sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
+                texts
             }
         }
     }
@@ -103,11 +147,14 @@ impl Backend {
 
     /// What was billed, by meter; it must be what is reported as used.
     pub async fn assert_billed(&self, report: &UsageReport) {
-        const BILLED: [&str; 4] = [
+        const BILLED: [&str; 7] = [
             "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'messages'",
             "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'embeddings'",
             "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'connector_calls'",
             "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'fuel'",
+            "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'model_input_tokens'",
+            "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'model_cached_input_tokens'",
+            "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'model_output_tokens'",
         ];
         for (meter, sql) in Meter::ALL.into_iter().zip(BILLED) {
             let billed = self.number(sql).await;
