@@ -1,4 +1,4 @@
-# The verbs: build · run · test · check · bench, and the long ones: fuzz · dist.
+# The verbs: build · run · test · check · bench, and the long ones: soak · fuzz · dist.
 #
 # Everything is in the release profile, and host crates are built with `--workspace` even where one binary is wanted:
 # the features of shared dependencies are then the same for every verb, so that wasmtime, cranelift and sqlx are
@@ -39,6 +39,9 @@ FUZZ_TARGETS ?= url_policy manifest definition openapi envelope component
 # For each target.
 FUZZ_SECONDS ?= 60
 
+# Those of `tests/soak/main.rs`.
+SOAK_SCENARIOS = ledger cap restarts disk hung slow overload
+
 # Those of `tests/bench/main.rs`.
 BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest grow
 
@@ -56,7 +59,10 @@ PACKAGES = $(TARGET)/package
 # The archive's times: the commit's.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node deploy postgres jq models postgrest dlt promtool proxies
+# The parts or scenarios that a command names.
+ONLY = $(filter $(SOAK_SCENARIOS) $(BENCH_PARTS),$(MAKECMDGOALS))
+
+.PHONY: build run test check bench $(BENCH_PARTS) soak $(SOAK_SCENARIOS) fuzz dist guests fmt clippy deny wasm node deploy postgres jq models postgrest dlt promtool proxies
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly $(SERVER_FEATURES)
@@ -75,9 +81,17 @@ check: fmt deny clippy
 # which fills databases of up to a million conversations; GROW_SIZES bounds it (`tests/bench/grow/mod.rs`).
 bench: build postgres $(if $(filter embedding,$(MAKECMDGOALS)),models)
 	$(CARGO) build --release --workspace --bin resly-bench
-	RESLY_BIN=$(TARGET)/release/resly BENCH_MODELS=$(MODELS) $(TARGET)/release/resly-bench $(filter $(BENCH_PARTS),$(MAKECMDGOALS))
+	RESLY_BIN=$(TARGET)/release/resly BENCH_MODELS=$(MODELS) $(TARGET)/release/resly-bench $(ONLY)
 
-$(BENCH_PARTS): bench ; @:
+# Faults under load, in full. `make soak ledger` runs that scenario alone.
+# SOAK_SEED, SOAK_KILLS, SOAK_CHATS, SOAK_RESTARTS and SOAK_SLOW say how much.
+soak: build postgres
+	$(CARGO) build --release --workspace --bin resly-soak
+	RESLY_BIN=$(TARGET)/release/resly $(TARGET)/release/resly-soak $(ONLY)
+
+# `overload` is a word of both.
+$(BENCH_PARTS): $(or $(filter soak,$(MAKECMDGOALS)),bench) ; @:
+$(filter-out $(BENCH_PARTS),$(SOAK_SCENARIOS)): soak ; @:
 
 # Gives each target what the fuzzer makes of `tests/fuzz/seeds`, and fails on the first input that breaks a promise. What is
 # new to it is kept in `$(TARGET)/fuzz-corpus`. No sanitizer: that would take a nightly compiler, and the code is safe Rust.

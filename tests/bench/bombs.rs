@@ -5,12 +5,14 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use resly_manifest::{Manifest, package::pack};
-use resly_tests::bombs;
+use resly_tests::{
+    bombs,
+    load::{Seen, Target, open_loop},
+};
 use serde_json::json;
 
 use crate::{
     chat::{quiet_host, start_upstream},
-    client::{Seen, Target, open_loop},
     host::Host,
     median,
     table::Table,

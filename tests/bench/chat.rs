@@ -3,17 +3,13 @@
 use std::{net::SocketAddr, path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use resly_tests::load::{Seen, Target, closed_loop, open_loop};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
 
-use crate::{
-    client::{Seen, Target, closed_loop, open_loop},
-    host::Host,
-    median,
-    table::Table,
-};
+use crate::{host::Host, median, table::Table};
 
 const ROUNDS: usize = 3;
 const STRETCH: Duration = Duration::from_secs(4);

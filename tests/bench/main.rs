@@ -3,7 +3,6 @@
 mod bm25;
 mod bombs;
 mod chat;
-mod client;
 mod embedding;
 mod extract;
 mod grow;

@@ -5,11 +5,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use resly_manifest::{Manifest, package::pack};
+use resly_tests::load::{Seen, Target, closed_loop, open_loop};
 use serde_json::{Value, json};
 
 use crate::{
     chat::{quiet_host, start_upstream},
-    client::{Seen, Target, closed_loop, open_loop},
     host::Host,
     median,
     table::Table,

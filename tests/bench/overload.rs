@@ -4,10 +4,10 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::Result;
+use resly_tests::load::{Seen, closed_loop, open_loop};
 
 use crate::{
     chat::{CLIENTS, question_to, quiet_host, start_upstream},
-    client::{Seen, closed_loop, open_loop},
     median,
     table::Table,
 };

@@ -11,12 +11,12 @@ use resly_core::{
 };
 use resly_rest::{media::Media, plan::Node, query::Query, registry, resolve, window};
 use resly_store::{NewOrganization, RestRead, Store, StoreConfig};
-use resly_tests::postgres;
+use resly_tests::{load::Target, postgres};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Row, SqliteConnection, SqlitePool};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{client::Target, median, served::Served, table::Table};
+use crate::{median, served::Served, table::Table};
 
 const ROUNDS: usize = 400;
 const ORGANIZATION: OrganizationId = OrganizationId(Uuid::from_u128(0xa));

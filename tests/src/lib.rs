@@ -13,6 +13,7 @@ pub mod documents;
 pub mod guest;
 pub mod helpdesk;
 pub mod host;
+pub mod load;
 pub mod mirror;
 pub mod model;
 pub mod oauth;
@@ -20,9 +21,11 @@ pub mod outage;
 #[path = "../../host/store/tests/contract/postgres.rs"]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "this is test code in a library's place")]
 pub mod postgres;
+pub mod process;
 pub mod proxy;
 pub mod relay;
 pub mod retrieval;
 pub mod service;
 pub mod site;
+pub mod soak;
 pub mod wire;

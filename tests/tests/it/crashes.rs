@@ -1,19 +1,14 @@
 //! What the host was reading when it was killed: the binary, on one data folder, killed at requests that the test counts.
 
-use std::{path::Path, process::Stdio};
-
 use reqwest::{Client, Method, RequestBuilder};
 use resly_tests::{
     app::client,
     helpdesk::{MAPPING, definition, page},
-    host::{binary, master_key, share_compiled},
+    host::share_compiled,
+    process::{HostProcess, resly, run},
     site::{Site, SitePage},
 };
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
-    process::{Child, Command},
-};
 
 const SOURCES: &str = "/api/admin/sources";
 const CRAWLS: &str = "/api/admin/crawls";
@@ -30,8 +25,7 @@ impl Setting {
     async fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         share_compiled(data.path());
-        let made = resly(data.path(), &["init", "--organization", "Acme"]).output().await.unwrap();
-        let made: Value = serde_json::from_slice(&made.stdout).expect("the binary is built by `make test`");
+        let made = run(resly(data.path(), &["init", "--organization", "Acme"])).await.unwrap();
         let key = made["admin_key"].as_str().unwrap().to_owned();
         let (site, embedder) = (Site::start().await.unwrap(), Site::start().await.unwrap());
         Self { data, key, site, embedder }
@@ -42,30 +36,14 @@ impl Setting {
         let mut command = resly(self.data.path(), &["serve", "--listen", "127.0.0.1:0"]);
         command.env("RESLY_EGRESS_ALLOW", self.site.address.to_string());
         command.env("RESLY_EMBEDDER_URL", self.embedder.embedder_url()).env("RESLY_EMBEDDER", "scripted");
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let url = loop {
-            let mut line = String::new();
-            assert!(lines.read_line(&mut line).await.unwrap() > 0, "it says where it listens");
-            if let Some((_, url)) = line.split_once("listening url=") {
-                break url.split_whitespace().next().unwrap().trim_end_matches('/').to_owned();
-            }
-        };
-        // A pipe that nobody reads would stop it.
-        tokio::spawn(async move { while let Ok(1..) = lines.read(&mut [0; 4096]).await {} });
-        Host { child, url, key: self.key.clone(), client: client() }
+        let mut process = HostProcess::spawn(command).unwrap();
+        let url = process.listening().await.unwrap();
+        Host { process, url, key: self.key.clone(), client: client() }
     }
 }
 
-fn resly(data: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
-    command.args(arguments).arg("--data").arg(data).env("RESLY_MASTER_KEY", master_key()).stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
-
 struct Host {
-    child: Child,
+    process: HostProcess,
     url: String,
     key: String,
     client: Client,
@@ -94,7 +72,7 @@ impl Host {
 
     /// With SIGKILL.
     async fn kill(mut self) {
-        self.child.kill().await.unwrap();
+        self.process.kill().await.unwrap();
     }
 
     /// Asks until the answer is as it should be.

@@ -35,6 +35,10 @@ pub enum TurnFailure {
     Interrupted,
     #[error("the answer could not be stored; try again")]
     Store,
+    #[error(
+        "the answer could not be stored, because the disk under the database is full; an operator has to make room"
+    )]
+    DiskFull,
     #[error("something went wrong on this host; try again, and tell its operator if it stays")]
     Internal,
 }
@@ -54,6 +58,7 @@ impl TurnFailure {
             Self::HostStopping => "host-stopping",
             Self::Interrupted => "answer-interrupted",
             Self::Store => "store-unavailable",
+            Self::DiskFull => "disk-full",
             Self::Internal => "internal",
         }
     }

@@ -9,6 +9,7 @@ mod calls;
 mod cite;
 mod dialogue;
 mod draft;
+mod ending;
 pub mod failure;
 pub mod live;
 mod model_measure;
@@ -65,6 +66,8 @@ pub struct TurnLimits {
     pub deadline: Duration,
     /// How long a turn counts as running after its lease was last renewed.
     pub lease: Duration,
+    /// How long readers wait for the database when the answer is there.
+    pub storing: Duration,
 }
 
 impl Default for TurnLimits {
@@ -79,6 +82,7 @@ impl Default for TurnLimits {
             tool_output_bytes: 12 << 10,
             deadline: Duration::from_secs(300),
             lease: Duration::from_secs(120),
+            storing: Duration::from_secs(5),
         }
     }
 }

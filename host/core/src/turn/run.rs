@@ -11,7 +11,7 @@ use super::{
     dialogue::{self, Omitted},
     draft::Draft,
     failure::TurnFailure,
-    live::{LiveTurn, LiveTurnGuard, StopReason, Timing, TurnEvent, TurnResult},
+    live::{LiveTurn, LiveTurnGuard, StopReason, Timing, TurnEvent},
     model_measure::ModelMeasure,
     prompt::instructions,
     store::{AcceptedTurn, FinishedTurn},
@@ -61,15 +61,17 @@ pub(super) struct Run {
     lookup: Lookup,
     pub(super) citations: Citations,
     pub(super) steps: Vec<Value>,
-    draft: Draft,
-    usage: TokenUsage,
+    pub(super) draft: Draft,
+    pub(super) usage: TokenUsage,
     /// The round that the model is answering. It isn't a part of `usage` yet.
     round: Option<RoundTokens>,
     /// Why the answer ends. `Other` until the model says it.
-    finish: FinishReason,
+    pub(super) finish: FinishReason,
     pub(super) timing: Timing,
     accepted_at: Timestamp,
     renewed_at: Timestamp,
+    /// The end of the turn while the database doesn't take it.
+    pub(super) unstored: Option<FinishedTurn>,
 }
 
 impl Run {
@@ -98,6 +100,7 @@ impl Run {
             timing,
             accepted_at,
             renewed_at: accepted_at,
+            unstored: None,
         }
     }
 
@@ -134,8 +137,7 @@ impl Run {
                 }
             }
             Err(failure) => {
-                // A customer who got no text costs the organization nothing: the message isn't counted.
-                let refund = !self.draft.has_left() || self.request.delivery == Delivery::Whole;
+                let refund = self.gives_nothing();
                 let status = match failure {
                     TurnFailure::HostStopping if !refund => MessageStatus::Interrupted,
                     _ => MessageStatus::Failed,
@@ -148,6 +150,7 @@ impl Run {
         };
         self.measure(failure.slug());
         self.live.push(TurnEvent::Failed(failure));
+        self.store_at_last().await;
     }
 
     /// Measures the turn, which has ended.
@@ -344,41 +347,14 @@ impl Run {
             tracing::warn!(%error, "a turn's lease could not be renewed");
         }
     }
-
-    async fn commit(&mut self, status: MessageStatus, refund: bool) -> Result<TurnResult, TurnFailure> {
-        let now = self.turns.clock.now();
-        let citations = self.citations.cited(self.draft.text());
-        let steps = std::mem::take(&mut self.steps);
-        let finished = FinishedTurn {
-            host: self.turns.host,
-            organization: self.request.principal.organization,
-            answer: self.accepted.answer,
-            content: self.draft.text().to_owned(),
-            status,
-            finish: (status != MessageStatus::Failed).then_some(self.finish),
-            citations: citations.clone(),
-            steps: steps.clone(),
-            usage: self.usage,
-            refund,
-            now,
-        };
-        self.turns.store.finish_turn(finished).await.map_err(|error| store_failure(&error))?;
-        self.timing.commit_us = micros(self.turns.clock.now().since(now));
-        Ok(TurnResult {
-            status,
-            text: self.draft.take_text(),
-            citations,
-            steps,
-            finish: self.finish,
-            usage: self.usage,
-            timing: self.timing,
-        })
-    }
 }
 
 pub(super) fn store_failure(error: &StoreError) -> TurnFailure {
     tracing::error!(%error, "a turn could not be stored");
-    TurnFailure::Store
+    match error {
+        StoreError::Full { .. } => TurnFailure::DiskFull,
+        StoreError::Unavailable { .. } | StoreError::Broken { .. } => TurnFailure::Store,
+    }
 }
 
 pub(super) fn micros(duration: Duration) -> u64 {

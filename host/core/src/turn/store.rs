@@ -155,6 +155,16 @@ pub struct AnswerWriter {
     pub alive: bool,
 }
 
+/// What became of an answer that was to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishOutcome {
+    /// It is stored, by this attempt or by an earlier one.
+    Stored,
+    /// The host was too slow: its lease ended, and the request was repeated, so that another answer took this one's place, or
+    /// another host ended the answer.
+    Superseded,
+}
+
 /// A support ticket that a turn opens.
 #[derive(Clone, Debug)]
 pub struct NewTicket {
@@ -177,7 +187,7 @@ pub trait TurnStore: Send + Sync + 'static {
     async fn begin_turn(&self, turn: NewTurn) -> Result<BeginTurn, BeginTurnError>;
     /// Stores the answer. Idempotent: only the first call for an answer has an effect, and none after another host has
     /// ended the turn by [`TurnStore::end_for_gone_host`].
-    async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError>;
+    async fn finish_turn(&self, turn: FinishedTurn) -> Result<FinishOutcome, StoreError>;
     /// Renews the lease of a running turn.
     async fn renew_turn(
         &self,

@@ -1,6 +1,7 @@
 //! The turn with fakes: what is released when, what is stored, what is given back.
 
 mod approvals;
+mod ends;
 mod fakes;
 mod rounds;
 mod tokens;

@@ -22,6 +22,9 @@ use crate::log_line::LogLine;
 /// its whole lease has to pass, but usually it finishes soon.
 const LONGEST_IN_FLIGHT: u128 = 30;
 
+/// When a client may come back whose request met a full disk, in seconds.
+const FULL_RETRY_S: u64 = 60;
+
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
         Self::internal(&error)
@@ -42,7 +45,7 @@ impl From<StoreError> for Problem {
                     &kinds::DISK_FULL,
                     "the disk under the database is full, so nothing can be stored; an operator has to make room",
                 )
-                .retry_after(60)
+                .retry_after(FULL_RETRY_S)
             }
             StoreError::Broken { .. } => Self::internal(&error),
         }
@@ -111,6 +114,7 @@ pub fn failure_kind(failure: &TurnFailure) -> &'static Kind {
         TurnFailure::HostStopping => &kinds::HOST_STOPPING,
         TurnFailure::Interrupted => &kinds::ANSWER_INTERRUPTED,
         TurnFailure::Store => &kinds::STORE_UNAVAILABLE,
+        TurnFailure::DiskFull => &kinds::DISK_FULL,
         TurnFailure::Internal => &kinds::INTERNAL,
     }
 }
@@ -122,6 +126,7 @@ impl From<TurnFailure> for Problem {
             TurnFailure::ModelBusy { retry_after_s } => problem.retry_after(retry_after_s.unwrap_or(10)),
             TurnFailure::ModelUnavailable { retry_after_s } => problem.retry_after(retry_after_s.unwrap_or(5)),
             TurnFailure::Store | TurnFailure::HostStopping | TurnFailure::Interrupted => problem.retry_after(2),
+            TurnFailure::DiskFull => problem.retry_after(FULL_RETRY_S),
             _ => problem,
         }
     }
@@ -243,6 +248,7 @@ mod tests {
             TurnFailure::Deadline,
             TurnFailure::HostStopping,
             TurnFailure::Store,
+            TurnFailure::DiskFull,
             TurnFailure::Internal,
         ];
         for failure in all {

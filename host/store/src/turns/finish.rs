@@ -1,6 +1,10 @@
 //! Stores an answer in one transaction: the turn's end, its message, its bill and what it used.
 
-use resly_core::{model::FinishReason, time::Period, turn::store::FinishedTurn};
+use resly_core::{
+    model::FinishReason,
+    time::Period,
+    turn::store::{FinishOutcome, FinishedTurn},
+};
 
 use crate::{
     billing::Kind,
@@ -104,7 +108,7 @@ macro_rules! run {
     };
 }
 
-pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(), sqlx::Error> {
+pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<FinishOutcome, sqlx::Error> {
     let ended = row!(
         db,
         Ended,
@@ -119,7 +123,12 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
     )?;
     // Only the first end counts. A turn that was repeated under its idempotency key has another answer now, and one that
     // was ended for its host has another host.
-    let Some(ended) = ended else { return count_replaced(db, turn).await };
+    let Some(ended) = ended else {
+        count_replaced(db, turn).await?;
+        let sql = "SELECT 1 FROM turns WHERE id = $1 AND organization_id = $2 AND host_id = $3";
+        let own = row!(db, (i32,), sql, Id(turn.answer.0), Id(turn.organization.0), Id(turn.host.0))?;
+        return Ok(own.map_or(FinishOutcome::Superseded, |_| FinishOutcome::Stored));
+    };
     let (kind, quantity) = match (turn.refund, ended.billed) {
         (false, false) => (Kind::Chat, 1),
         (true, true) => (Kind::Refund, -1),
@@ -135,7 +144,7 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
         let key = ended.key_counted.then_some(ended.key_id.0);
         usage::refund_message(db, turn.organization, key, ended.period_start).await?;
     }
-    Ok(())
+    Ok(FinishOutcome::Stored)
 }
 
 /// Counts the tokens of an answer whose turn has another answer by now: its host was slow, not dead, and its model was

@@ -21,7 +21,8 @@ use resly_core::{
     meter::{Meter, Remaining},
     time::{Period, Timestamp},
     turn::store::{
-        AnswerInProgress, AnswerWriter, BeginTurn, BeginTurnError, FinishedTurn, NewTicket, NewTurn, TurnStore,
+        AnswerInProgress, AnswerWriter, BeginTurn, BeginTurnError, FinishOutcome, FinishedTurn, NewTicket, NewTurn,
+        TurnStore,
     },
 };
 
@@ -51,7 +52,7 @@ impl TurnStore for Store {
 
     /// Also stores the end of a turn that [`Store::recover`] settled as interrupted, as long as no other turn replaced it:
     /// its host was slow, not dead. A turn that was ended for its host has another host, so its old one stores nothing.
-    async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError> {
+    async fn finish_turn(&self, turn: FinishedTurn) -> Result<FinishOutcome, StoreError> {
         self.write("store an answer", move |mut db| Box::pin(async move { Ok(finish::finish(&mut db, &turn).await?) }))
             .await
     }

@@ -4,7 +4,7 @@ use resly_core::{
     conversation::MessageStatus,
     id::{KeyId, OrganizationId},
     meter::Meter,
-    turn::store::{BeginTurn, BeginTurnError, ConversationRef, FinishedTurn, NewTurn, TurnStore},
+    turn::store::{BeginTurn, BeginTurnError, ConversationRef, FinishOutcome, FinishedTurn, NewTurn, TurnStore},
 };
 
 use crate::{
@@ -88,9 +88,14 @@ both! {
         assert_eq!(second.remaining.unwrap().remaining, 2);
         assert_eq!(used(&store, org, Meter::Messages).await, 1);
         // The host of the first comes back late, and finds its place taken.
-        store.finish_turn(answer(org, first.answer, "late")).await.unwrap();
+        let late = store.finish_turn(answer(org, first.answer, "late")).await.unwrap();
+        assert_eq!(late, FinishOutcome::Superseded);
         assert_eq!(texts(&store, org, first.conversation).await, ["hi", ""]);
-        store.finish_turn(answer(org, second.answer, "hello")).await.unwrap();
+        // An attempt of which the host doesn't know what came is made again.
+        for _ in 0..2 {
+            let stored = store.finish_turn(answer(org, second.answer, "hello")).await.unwrap();
+            assert_eq!(stored, FinishOutcome::Stored);
+        }
         assert_eq!(texts(&store, org, first.conversation).await, ["hi", "hello"]);
         backend.assert_billed(&store.usage(org, at(0)).await.unwrap()).await;
     }

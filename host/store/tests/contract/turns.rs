@@ -283,7 +283,7 @@ both! {
             match n {
                 0 => store.finish_turn(refund(org, turn.answer)).await.unwrap(),
                 _ => store.finish_turn(FinishedTurn { status, ..answer(org, turn.answer, "!") }).await.unwrap(),
-            }
+            };
         }
         store.count_search(org, key, None, at(0)).await.unwrap();
         let report = store.usage(org, at(0)).await.unwrap();

@@ -1,5 +1,7 @@
 //! A store in memory, for all ports that the store implements.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 
 /// A store in memory.
@@ -9,6 +11,10 @@ pub struct FakeStore {
     /// Since when the organization's account is connected.
     pub authorized_at: Mutex<Option<Timestamp>>,
     finished: Mutex<Option<FinishedTurn>>,
+    /// Whether another answer has taken the turn's place.
+    pub superseded: AtomicBool,
+    /// Why the next attempts to store an end fail, in this order.
+    pub finish_errors: Mutex<VecDeque<StoreError>>,
     approvals: Mutex<Vec<Approval>>,
     /// What was said before the turn under test.
     pub before: Mutex<Vec<Message>>,
@@ -82,9 +88,15 @@ impl TurnStore for FakeStore {
         Ok(BeginTurn::Accepted(AcceptedTurn { conversation, answer, history, remaining: None }))
     }
 
-    async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError> {
+    async fn finish_turn(&self, turn: FinishedTurn) -> Result<FinishOutcome, StoreError> {
+        if let Some(error) = self.finish_errors.lock().unwrap().pop_front() {
+            return Err(error);
+        }
+        if self.superseded.load(Ordering::Relaxed) {
+            return Ok(FinishOutcome::Superseded);
+        }
         *self.finished.lock().unwrap() = Some(turn);
-        Ok(())
+        Ok(FinishOutcome::Stored)
     }
 
     async fn renew_turn(&self, _: OrganizationId, _: MessageId, _: Timestamp) -> Result<(), StoreError> {

@@ -80,6 +80,7 @@ impl Target {
         let status = line.split(' ').nth(1).context("no status")?.to_owned();
         let mut chunked = false;
         let mut length = 0;
+        let mut says_when = false;
         loop {
             line.clear();
             stream.read_line(&mut line).await?;
@@ -88,6 +89,7 @@ impl Target {
                 break;
             }
             chunked |= header == "transfer-encoding: chunked";
+            says_when |= header.starts_with("retry-after: ");
             if let Some(value) = header.strip_prefix("content-length: ") {
                 length = value.parse()?;
             }
@@ -96,7 +98,7 @@ impl Target {
             let mut body = vec![0; length];
             stream.read_exact(&mut body).await?;
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
-            return Err(Refusal { status, after: due.elapsed() }.into());
+            return Err(Refusal { status, after: due.elapsed(), says_when }.into());
         }
         if !chunked {
             ensure!(!self.streams, "the answer was not streamed");
@@ -139,6 +141,8 @@ impl Target {
 struct Refusal {
     status: String,
     after: Duration,
+    /// Whether it says when to come back (`Retry-After`).
+    says_when: bool,
 }
 
 /// What one stretch of load saw, in microseconds.
@@ -148,6 +152,8 @@ pub struct Seen {
     pub gaps: Histogram<u64>,
     /// Answers of 503. They count as failed, too.
     pub shed: Histogram<u64>,
+    /// Those of them that don't say when to come back.
+    pub silent: usize,
     pub failed: usize,
     pub elapsed: Duration,
 }
@@ -156,7 +162,7 @@ impl Seen {
     fn new() -> Result<Self> {
         let histogram = || Histogram::new_with_bounds(1, 60_000_000, 3);
         let (first, whole, gaps, shed) = (histogram()?, histogram()?, histogram()?, histogram()?);
-        Ok(Self { first, whole, gaps, shed, failed: 0, elapsed: Duration::ZERO })
+        Ok(Self { first, whole, gaps, shed, silent: 0, failed: 0, elapsed: Duration::ZERO })
     }
 
     /// Whole answers a second.
@@ -173,7 +179,10 @@ impl Seen {
             }
             Err(error) => {
                 match error.downcast_ref::<Refusal>() {
-                    Some(refusal) if refusal.status == "503" => record(&mut self.shed, refusal.after),
+                    Some(refusal) if refusal.status == "503" => {
+                        record(&mut self.shed, refusal.after);
+                        self.silent += usize::from(!refusal.says_when);
+                    }
                     _ => {}
                 }
                 if self.failed == 0 {
