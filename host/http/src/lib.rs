@@ -13,6 +13,7 @@ mod docs;
 mod dry_run;
 pub mod edge;
 pub mod fair_pool;
+mod features;
 mod guard;
 pub mod handbook;
 mod health;
@@ -24,7 +25,10 @@ mod negotiation;
 mod oauth;
 mod openapi;
 mod openapi_enums;
+mod operator;
 mod pagination;
+mod plan_view;
+mod present;
 pub mod problem;
 mod query;
 mod rate_limit;
@@ -40,5 +44,10 @@ pub use state::Api;
 
 /// Answers that the command line shows or reads, too.
 pub mod answers {
-    pub use crate::{admin::vault::VaultKeys, dry_run::DryRun};
+    pub use crate::{
+        admin::vault::VaultKeys,
+        dry_run::DryRun,
+        operator::view::{Organization, Plan as PlanDefinition},
+        plan_view::Plan,
+    };
 }

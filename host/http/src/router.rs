@@ -16,7 +16,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, admin, chat, console, docs, guard, health, messages, oauth, openapi,
+    Api, admin, chat, console, docs, guard, health, messages, oauth, openapi, operator,
     problem::{Problem, kinds},
     rejection, rest, search,
 };
@@ -57,7 +57,12 @@ async fn openapi_json() -> impl IntoResponse {
 
 /// What needs a key. The path of a route is in its handler's `#[utoipa::path]`, and nowhere else.
 fn api() -> OpenApiRouter<Api> {
-    OpenApiRouter::default().merge(chat()).merge(organization()).merge(connectors()).merge(connections())
+    OpenApiRouter::default()
+        .merge(chat())
+        .merge(organization())
+        .merge(connectors())
+        .merge(connections())
+        .merge(operators())
 }
 
 fn chat() -> OpenApiRouter<Api> {
@@ -72,8 +77,8 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, conversations, crawls, keys, logs, plan, sources, synonyms, tickets, usage, vault, webhook,
-        workflows,
+        alerts, approvals, conversations, crawls, keys, logs, plan, sources, synonyms, tickets, usage, usage_history,
+        vault, webhook, workflows,
     };
 
     OpenApiRouter::default()
@@ -99,6 +104,7 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(webhook::test))
         .routes(routes!(webhook::deliveries))
         .routes(routes!(usage::get))
+        .routes(routes!(usage_history::get))
         .routes(routes!(plan::get, plan::change))
         .routes(routes!(vault::get))
         .routes(routes!(vault::rotate))
@@ -145,6 +151,20 @@ fn connections() -> OpenApiRouter<Api> {
         .routes(routes!(trials::preview))
 }
 
+/// All organizations of the host, and their plans.
+fn operators() -> OpenApiRouter<Api> {
+    use operator::{organizations, plans, subscription};
+
+    OpenApiRouter::default()
+        .routes(routes!(organizations::create, organizations::list))
+        .routes(routes!(organizations::get, organizations::rename))
+        .routes(routes!(organizations::create_key))
+        .routes(routes!(subscription::change))
+        .routes(routes!(subscription::replace_overrides))
+        .routes(routes!(plans::create, plans::list))
+        .routes(routes!(plans::get, plans::change))
+}
+
 /// The organization's tables.
 fn tables() -> OpenApiRouter<Api> {
     use rest::{root, rows};
@@ -157,12 +177,13 @@ fn tables() -> OpenApiRouter<Api> {
     ))
 }
 
-/// For whoever runs the host.
+/// For whoever runs the host. No API key is needed.
 fn host() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
+        .routes(routes!(operator::billing::receive))
         .routes(routes!(docs::home))
         .routes(routes!(docs::index))
         .routes(routes!(docs::page))

@@ -3,6 +3,7 @@
 mod connector;
 mod database;
 mod knowledge;
+mod operator;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -10,7 +11,11 @@ use clap::{Arg, ArgMatches, Command};
 
 use resly_core::principal::Scope;
 
-pub use self::{connector::ConnectorSubcommand, database::DatabaseSubcommand};
+pub use self::{
+    connector::ConnectorSubcommand,
+    database::DatabaseSubcommand,
+    operator::{OperatorSubcommand, SubscriptionOptions, TermsOptions},
+};
 use crate::{
     config::{Config, ConfigError, SETTINGS, Sources},
     knowledge_import::ImportFolder,
@@ -30,6 +35,8 @@ pub enum Subcommand {
     NewKey(KeyOptions),
     OpenApi,
     Database(DatabaseSubcommand),
+    /// What an operator does with organizations, plans and subscriptions.
+    Operator(OperatorSubcommand),
     Connector(ConnectorSubcommand),
     /// Uploads a folder's documents to a running host.
     Import(ImportFolder),
@@ -79,6 +86,7 @@ fn command() -> Command {
         .subcommand(key(settings()))
         .subcommand(connector::command())
         .subcommand(database::command(&settings()))
+        .subcommands(operator::commands(&settings()))
         .subcommand(knowledge::command())
         .subcommand(
             Command::new("vault")
@@ -142,6 +150,10 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
     if let ("knowledge", Some(import)) = (name, knowledge::parse(matches)) {
         return Invocation { verb: Subcommand::Import(import), flags: BTreeMap::new(), file: None };
     }
+    if let Some(verb) = operator::parse(name, matches) {
+        let own = matches.subcommand().map_or(matches, |(_, own)| own);
+        return with_settings(Subcommand::Operator(verb), own);
+    }
     let database = (name == "db").then(|| database::parse(matches)).flatten();
     let (matches, rotate) = match matches.subcommand() {
         Some((verb, own)) if name == "vault" => (own, verb == "rotate"),
@@ -162,6 +174,12 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
         "init" => Subcommand::Init { organization: text("organization").unwrap_or_default() },
         _ => Subcommand::OpenApi,
     };
+    with_settings(verb, matches)
+}
+
+/// A subcommand with the settings that its arguments have.
+fn with_settings(verb: Subcommand, matches: &ArgMatches) -> Invocation {
+    let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let flags = SETTINGS.iter().filter_map(|setting| Some((setting.name.to_owned(), text(setting.name)?))).collect();
     Invocation { verb, flags, file: text("config").map(PathBuf::from) }
 }

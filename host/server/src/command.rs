@@ -7,7 +7,7 @@ use crate::{
     cli::{self, ConnectorSubcommand, Subcommand},
     compose::{self, Doubles},
     config::{Config, LogFormat},
-    database, demo, knowledge_import, logging, memory, new_key, secrets, serve, vault,
+    database, demo, knowledge_import, logging, memory, new_key, operator, secrets, serve, vault,
 };
 use anyhow::Context;
 use resly_core::time::{Clock, SystemClock};
@@ -99,6 +99,7 @@ fn run() -> anyhow::Result<()> {
             Subcommand::Init { organization } => print(&format!("{}\n", new_key::init(&config, &organization).await?)),
             Subcommand::NewKey(wanted) => print(&format!("{}\n", new_key::create(&config, wanted).await?)),
             Subcommand::Connector(verb) => connector(config, verb).await,
+            Subcommand::Operator(verb) => print(&operator::run(&config, verb).await?),
             Subcommand::Database(verb) => print(&format!("{}\n", database::run(&config, verb).await?)),
             Subcommand::Vault { rotate } => keys(config, rotate).await,
             Subcommand::OpenApi | Subcommand::Import(_) => Ok(()),

@@ -87,6 +87,9 @@ async fn recover(app: &Arc<App>) {
         }
         Err(error) => tracing::error!(%error, "what dead hosts left behind could not be recovered"),
     }
+    if let Err(error) = app.store.spread_plans(app.clock.now()).await {
+        tracing::error!(%error, "the new terms of a plan could not be given to its organizations");
+    }
     if let Err(error) = app.store.forget_rates(app.clock.now()).await {
         tracing::error!(%error, "request windows that are over could not be forgotten");
     }

@@ -15,6 +15,7 @@ pub mod local_models;
 pub mod logging;
 pub mod memory;
 pub mod new_key;
+pub mod operator;
 pub mod secrets;
 pub mod serve;
 pub mod vault;

@@ -59,16 +59,21 @@ pub fn init_hint(config: &Config) -> String {
     )
 }
 
+/// The keyring over a store that was opened beside a host.
+pub async fn keyring(config: &Config, store: &Store) -> anyhow::Result<Keyring> {
+    let random: Arc<dyn Random> = Arc::new(OsRandom);
+    let keys = secrets::master_keys(config, false)?;
+    let wrapping = secrets::wrapping(&keys, store, &random);
+    let pepper = secrets::pepper(&wrapping, &keys, store, &*random).await?;
+    Ok(Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random))
+}
+
 /// Makes the key. Its text is shown once.
 pub async fn create(config: &Config, wanted: KeyOptions) -> anyhow::Result<Value> {
     let KeyOptions { organization, name, scopes } = wanted;
-    let random: Arc<dyn Random> = Arc::new(OsRandom);
     let store = Store::open_beside(&secrets::store_config(config)).await?;
-    let keys = secrets::master_keys(config, false)?;
-    let wrapping = secrets::wrapping(&keys, &store, &random);
     let (id, called) = organizations::choose(&store, &organization).await?;
-    let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
-    let keyring = Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random);
+    let keyring = keyring(config, &store).await?;
     let secret = make(&keyring, id, name, scopes.clone()).await?;
     let made = json!({"organization": id, "name": called, "id": secret.id, "key": secret.expose(), "scopes": scopes});
     store.close().await;

@@ -25,8 +25,8 @@ use resly_store::Store;
 use resly_vault::{VaultError, Wrapping};
 
 use crate::{
-    accounts::Accounts, catalogue::ConnectorCatalog, keyring::Keyring, outbound::CredentialSealer, places::Places,
-    rates::Rates, sources::OriginLocks, webhooks::WebhookDispatcher,
+    accounts::Accounts, billing::SigningSecrets, catalogue::ConnectorCatalog, keyring::Keyring,
+    outbound::CredentialSealer, places::Places, rates::Rates, sources::OriginLocks, webhooks::WebhookDispatcher,
 };
 
 /// The address under which people reach this host is not known yet.
@@ -66,6 +66,8 @@ pub struct App {
     pub keyring: Keyring,
     pub rates: Rates,
     pub hooks: WebhookDispatcher,
+    /// With what the operator's biller signs. Without it, its events aren't taken.
+    pub biller: Option<SigningSecrets>,
     /// When connections are checked; never when `None`.
     pub schedule: Option<Schedule>,
     /// Whether `resly_server::jobs` run by themselves.

@@ -16,9 +16,9 @@ use crate::{
     error::failed,
     messages::{ALL, MessageRow},
     page::{self, Cursor},
+    row_id::row_id,
     sql::{Conn, row, rows},
     types::{Count, Id, Text, Time},
-    usage::row_id,
 };
 
 /// A whole conversation.

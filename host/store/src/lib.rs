@@ -17,8 +17,11 @@
 //! # The tables
 //! | table | what |
 //! |---|---|
-//! | `organizations` | a company: its plan's limits and how long it keeps logs, its subscription's end, the version of its knowledge |
-//! | `usage`, `key_usage`, `billing_events` | what is counted: by month and meter, by key, and as a journal for bills |
+//! | `plans` | what an operator sells: limits by month and by minute, features, how much is logged |
+//! | `organizations` | a company: the terms of its plan with its own overrides, its subscription, the version of its knowledge |
+//! | `usage`, `key_usage`, `visitor_usage` | what is counted: by month, minute and meter, by key, by a key's visitor and day |
+//! | `billing_events` | the journal for bills, with changes of plans and subscriptions, and thresholds that were reached |
+//! | `biller_events` | what the operator's biller sent, so that nothing is applied twice |
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
 //! | `rate_windows` | requests of a key, visitor or address in this minute, over all hosts |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
@@ -43,6 +46,7 @@
 mod accounts;
 mod alerts;
 mod approvals;
+mod biller;
 mod billing;
 mod calls;
 mod catalogue;
@@ -56,6 +60,7 @@ mod due;
 mod error;
 mod flows;
 mod health;
+mod history;
 mod keys;
 mod knowledge;
 mod log_budget;
@@ -65,14 +70,19 @@ mod open;
 mod organizations;
 mod origins;
 mod page;
+mod plans;
 mod publishers;
 mod query;
 mod rates;
 mod recover;
 mod rest;
+mod row_id;
 mod sql;
 mod state;
+mod subscriptions;
+mod terms;
 pub mod testing;
+mod thresholds;
 mod tickets;
 mod trials;
 mod turns;
@@ -94,6 +104,7 @@ use tokio::sync::Mutex;
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
+    biller::{BillerEvent, BillerOutcome},
     catalogue::{
         COMPILING_MOST, LEASE, MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST,
         VERSIONS_MOST, VersionRemoval, VersionState,
@@ -106,6 +117,7 @@ pub use self::{
     },
     database_roles::{DatabaseRoleError, DatabaseRoleName, NewDatabaseRole},
     flows::OauthFlow,
+    history::{UsageGrouping, UsageHistoryQuery, UsageSum},
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
         BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument, PageVersion,
@@ -114,12 +126,14 @@ pub use self::{
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
     open::{OpenError, StoreConfig},
-    organizations::{NewOrganization, Plan, PlanChange},
+    organizations::{NewOrganization, Organization, OrganizationQuery},
     page::Cursor,
+    plans::{NewPlan, PlanDefinition, PlanDefinitionError, PlanUpdate},
     publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
     rates::{RateClaim, RateGrant},
     recover::Recovered,
     rest::{RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
+    subscriptions::{Plan, Resubscription, SubscribeError},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},

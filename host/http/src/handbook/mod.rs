@@ -36,7 +36,7 @@ pub const GROUPS: [(&str, &[&str]); 4] = [
             "alerts",
         ],
     ),
-    ("Run it", &["operating", "dashboards", "security"]),
+    ("Run it", &["operating", "plans", "dashboards", "security"]),
 ];
 
 impl Page {

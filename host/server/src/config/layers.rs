@@ -88,6 +88,7 @@ pub static SETTINGS: &[Setting] = &[
     secret("master_key", "The vault's master key, as id:base64"),
     open("master_key_file", "master-key-file", "A file that holds the master key"),
     secret("operator_key", "An operator's API key, with which `resly vault` asks a running host"),
+    secret("billing_webhook_secret", "The signing secret of the biller's webhook, such as whsec_…"),
     open(
         "egress_allow",
         "egress-allow",

@@ -21,7 +21,7 @@ use crate::{
     messages::{self, PositionedMessage},
     sql::{Conn, execute, row},
     types::{Id, Time, without_nul},
-    usage,
+    usage::{self, Caps},
 };
 
 type Outcome<T> = Result<T, OperationError<BeginTurnError>>;
@@ -99,11 +99,16 @@ async fn continue_answer(db: &mut Conn<'_>, turn: &NewTurn, answer: MessageId) -
 async fn run_again(db: &mut Conn<'_>, turn: &NewTurn, earlier: &UnansweredTurn) -> Outcome<Begun> {
     let held = lock(db, turn, Some(earlier)).await?;
     let history = replace_answer(db, turn, &held, earlier).await?;
-    let now = CountedPeriod { period: Time(Period::containing(turn.now).start), for_key: turn.key_cap.is_some() };
+    let caps = Caps::of(turn);
+    let now = CountedPeriod {
+        period: Time(Period::containing(turn.now).start),
+        for_key: caps.key_cap.is_some(),
+        for_visitor: caps.visitor.is_some(),
+    };
     take_over(db, turn, &held, earlier, earlier.counted.unwrap_or(now)).await?;
     let remaining = match earlier.counted {
-        Some(_) => usage::remaining(db, turn.organization, turn.key, turn.key_cap, turn.now).await?,
-        None => usage::count_message(db, turn.organization, turn.key, turn.key_cap, turn.now)
+        Some(_) => usage::remaining(db, turn.organization, caps, turn.now).await?,
+        None => usage::count_message(db, turn.organization, caps, turn.now)
             .await
             .map_err(|halt| halt.refused_as(refused))?,
     };
@@ -257,7 +262,7 @@ async fn take_over(
     execute!(
         db,
         "UPDATE turns SET id = $2, conversation_id = $3, status = 'streaming', lease_until = $4, period_start = $5,
-             counted = $6, key_counted = $7, billed = $8, created_at = $9, cancel_requested = $10
+             counted = $6, key_counted = $7, billed = $8, created_at = $9, cancel_requested = $10, visitor_counted = $11
          WHERE id = $1",
         Id(earlier.answer.0),
         Id(turn.answer.0),
@@ -268,7 +273,8 @@ async fn take_over(
         counting.for_key,
         earlier.billed,
         Time(turn.now),
-        false
+        false,
+        counting.for_visitor
     )?;
     Ok(())
 }

@@ -4,18 +4,23 @@ use resly_core::{model::FinishReason, turn::store::FinishedTurn};
 
 use crate::{
     billing::Kind,
+    row_id::row_id,
     sql::{Conn, row, together},
     types::{Count, Id, Json, Text, Time},
-    usage::{self, row_id},
+    usage::{self, VisitorCount},
 };
 
 /// What a turn's row says about its count.
 #[derive(sqlx_macros::FromRow)]
 struct Ended {
     key_id: Id,
+    conversation_id: Id,
     period_start: Time,
     key_counted: bool,
+    visitor: Option<String>,
+    visitor_counted: bool,
     billed: bool,
+    created_at: Time,
 }
 
 pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(), sqlx::Error> {
@@ -24,7 +29,7 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
         Ended,
         "UPDATE turns SET status = $3, counted = $4
          WHERE id = $1 AND organization_id = $2 AND status IN ('streaming', 'interrupted')
-         RETURNING key_id, period_start, key_counted, billed",
+         RETURNING key_id, conversation_id, period_start, key_counted, visitor, visitor_counted, billed, created_at",
         Id(turn.answer.0),
         Id(turn.organization.0),
         turn.status.name(),
@@ -45,8 +50,10 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
                  output_tokens = $13, finish_reason = $14, updated_at = $11
              WHERE id = $1 AND organization_id = $2",
             "INSERT INTO billing_events
-                 (id, organization_id, kind, meter, quantity, period_start, subject_id, created_at, updated_at)
-             SELECT $7, $2, $8, 'messages', $9, $10, $1, $11, $11 WHERE $9 <> 0"
+                 (id, organization_id, kind, meter, quantity, period_start, subject_id, key_id, conversation_id,
+                  created_at, updated_at)
+             SELECT $7, $2, $8, 'messages', $9, $10, $1,
+                    COALESCE((SELECT lineage FROM api_keys WHERE id = $15), $15), $16, $11, $11 WHERE $9 <> 0"
         ],
         (
             Id(turn.answer.0),
@@ -62,12 +69,17 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
             Time(turn.now),
             Count(turn.usage.input),
             Count(turn.usage.output),
-            turn.finish.map(FinishReason::name)
+            turn.finish.map(FinishReason::name),
+            ended.key_id,
+            ended.conversation_id
         )
     )?;
     if turn.refund {
         let key = ended.key_counted.then_some(ended.key_id.0);
-        usage::refund_message(db, turn.organization, key, ended.period_start).await?;
+        let visitor = ended.visitor.filter(|_| ended.visitor_counted);
+        let visitor =
+            visitor.map(|visitor| VisitorCount { key: ended.key_id.0, visitor, counted_at: ended.created_at.0 });
+        usage::refund_message(db, turn.organization, key, visitor, ended.period_start).await?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod postgres;
 
 mod accounts;
 mod approvals;
+mod billing;
 mod calls;
 mod catalogue;
 mod concurrency;
@@ -23,6 +24,7 @@ mod keys;
 mod knowledge;
 mod logs;
 mod organizations;
+mod plans;
 mod rates;
 mod recovery;
 mod rest;
