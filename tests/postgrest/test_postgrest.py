@@ -32,8 +32,8 @@ assert (found.data, found.count) == ([{"subject": "P two"}], 2), found
 embedded = db.from_("tickets").select("subject, conversations(id, messages(count))").in_("subject", ["P one"]).single().execute()
 assert embedded.data == {"subject": "P one", "conversations": None}, embedded
 
-updated = db.from_("tickets").update({"status": "done"}).eq("subject", "P one").execute()
-assert updated.data[0]["status"] == "done", updated
+updated = db.from_("tickets").update({"status": "resolved"}).eq("subject", "P one").execute()
+assert updated.data[0]["status"] == "resolved", updated
 
 visitor = db.from_("visitors").upsert({"external_id": "p-anna"}, on_conflict="external_id").execute()
 assert visitor.data[0]["external_id"] == "p-anna", visitor

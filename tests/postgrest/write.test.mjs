@@ -12,10 +12,10 @@ before(async () => {
 test('insert', async () => {
   const made = data(await db.from('tickets').insert({ subject: 'W one', body: 'b' }).select().single());
   assert.deepEqual([made.status, made.conversation_id], ['open', null]);
-  const bare = await db.from('tickets').insert([{ subject: 'W two', body: 'b' }, { subject: 'W three', body: 'b', status: 'new' }], { defaultToNull: false });
+  const bare = await db.from('tickets').insert([{ subject: 'W two', body: 'b' }, { subject: 'W three', body: 'b', status: 'pending' }], { defaultToNull: false });
   assert.deepEqual([bare.status, bare.data, bare.error], [201, null, null]);
   const statuses = data(await db.from('tickets').select('status').in('subject', ['W two', 'W three']).order('subject'));
-  assert.deepEqual(statuses.map((row) => row.status), ['new', 'open']);
+  assert.deepEqual(statuses.map((row) => row.status), ['pending', 'open']);
   const counted = await db.from('tickets').insert([{ subject: 'W four', body: 'b' }], { count: 'exact' });
   assert.equal(counted.count, 1);
 });
@@ -35,11 +35,11 @@ test('upsert', async () => {
 
 test('update and delete', async () => {
   data(await db.from('tickets').insert([{ subject: 'W x', body: 'b' }, { subject: 'W y', body: 'b' }]));
-  const updated = data(await db.from('tickets').update({ status: 'done' }).in('subject', ['W x', 'W y']).select('subject').order('subject'));
+  const updated = data(await db.from('tickets').update({ status: 'resolved' }).in('subject', ['W x', 'W y']).select('subject').order('subject'));
   assert.deepEqual(updated, [{ subject: 'W x' }, { subject: 'W y' }]);
-  const capped = await db.from('tickets').update({ status: 'over' }).eq('status', 'done').maxAffected(1);
+  const capped = await db.from('tickets').update({ status: 'closed' }).eq('status', 'resolved').maxAffected(1);
   assert.equal(capped.error.code, 'PGRST124');
-  const removed = await db.from('tickets').delete({ count: 'exact' }).eq('status', 'done');
+  const removed = await db.from('tickets').delete({ count: 'exact' }).eq('status', 'resolved');
   assert.deepEqual([removed.status, removed.count], [204, 2]);
   assert.equal((await db.from('tickets').delete()).error.code, '21000');
   assert.equal((await db.from('messages').delete().eq('role', 'user')).error.code, '42501');

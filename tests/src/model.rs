@@ -1,5 +1,6 @@
 //! A scripted language model on loopback. It speaks `/v1/chat/completions` and `/v1/embeddings` (OpenAI API reference,
-//! "Create chat completion", streaming), answers by its script, and records the requests.
+//! "Create chat completion", streaming), answers by its script, and records the requests. At `/v1/messages` it sends what
+//! the script has as it is.
 
 use std::{
     collections::VecDeque,
@@ -100,6 +101,7 @@ impl ScriptedModel {
         let script = Arc::new(Script::default());
         let router = Router::new()
             .route("/v1/chat/completions", post(complete))
+            .route("/v1/messages", post(complete))
             .route("/v1/embeddings", post(embed))
             .with_state(Arc::clone(&script));
         let listener = TcpListener::bind("127.0.0.1:0").await?;

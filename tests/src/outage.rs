@@ -14,11 +14,20 @@ use tokio::{
 /// The file name that clients expect in the folder that is their `host`.
 const SOCKET: &str = ".s.PGSQL.5432";
 
+/// What the connection does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Open,
+    /// It takes what comes and answers nothing.
+    Silent,
+    Cut,
+}
+
 /// The connection. It is open at first.
 pub struct Relay {
     /// A URL that leads through it.
     pub url: String,
-    open: watch::Sender<bool>,
+    line: watch::Sender<Line>,
     _folder: tempfile::TempDir,
 }
 
@@ -29,33 +38,39 @@ impl Relay {
         let server = PathBuf::from(host.replace("%2F", "/")).join(SOCKET);
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
-        let open = watch::Sender::new(true);
-        let state = open.clone();
+        let line = watch::Sender::new(Line::Open);
+        let state = line.clone();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let (server, mut state) = (server.clone(), state.subscribe());
                 tokio::spawn(async move {
-                    if !*state.borrow_and_update() {
-                        return;
+                    if *state.borrow_and_update() == Line::Open {
+                        let Ok(mut server) = UnixStream::connect(server).await else { return };
+                        tokio::select! {
+                            _ = copy_bidirectional(&mut client, &mut server) => return,
+                            _ = state.wait_for(|line| *line != Line::Open) => {}
+                        }
                     }
-                    let Ok(mut server) = UnixStream::connect(server).await else { return };
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut client, &mut server) => {}
-                        _ = state.wait_for(|open| !open) => {}
-                    }
+                    // What was silent once is never answered.
+                    state.wait_for(|line| *line != Line::Silent).await.ok();
                 });
             }
         });
         let url = format!("{base}?host={}", folder.path().display().to_string().replace('/', "%2F"));
-        Self { url, open, _folder: folder }
+        Self { url, line, _folder: folder }
     }
 
     /// Cuts every connection and accepts no new one.
     pub fn cut(&self) {
-        self.open.send_replace(false);
+        self.line.send_replace(Line::Cut);
+    }
+
+    /// Takes what comes from now on, and answers nothing.
+    pub fn silence(&self) {
+        self.line.send_replace(Line::Silent);
     }
 
     pub fn mend(&self) {
-        self.open.send_replace(true);
+        self.line.send_replace(Line::Open);
     }
 }

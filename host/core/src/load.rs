@@ -8,7 +8,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::counters::{self, Counters};
+use crate::metrics::{Metrics, names};
 
 /// Questions that are accepted at the same time. More of them don't make the host faster: the processor and the
 /// database's commits are the bound.
@@ -92,18 +92,18 @@ pub struct LoadShedder {
     waiting: AtomicUsize,
     queue: Mutex<Queue>,
     processors: Mutex<Processors>,
-    counters: Arc<Counters>,
+    metrics: Metrics,
 }
 
 impl LoadShedder {
-    pub fn new(counters: Arc<Counters>) -> Self {
+    pub fn new(metrics: Metrics) -> Self {
         let queue = Mutex::new(Queue { emptied_at: Instant::now() });
         Self {
             places: Semaphore::new(PLACES),
             waiting: AtomicUsize::new(0),
             queue,
             processors: Mutex::default(),
-            counters,
+            metrics,
         }
     }
 
@@ -115,7 +115,7 @@ impl LoadShedder {
         yield_now().await;
         let now = Instant::now();
         if self.processors().lag(now - asked, now) {
-            self.counters.count(&counters::SHED, "lag");
+            self.metrics.count(&names::SHED, ["lag".into()]);
             return Err(Overloaded);
         }
         if let Ok(place) = self.places.try_acquire() {
@@ -131,7 +131,8 @@ impl LoadShedder {
         }
         // The semaphore is never closed, so it is the time that was up.
         place.ok().and_then(Result::ok).ok_or_else(|| {
-            self.counters.count(&counters::SHED, if queue.is_overloaded(now) { "overload" } else { "burst" });
+            let reason = if queue.is_overloaded(now) { "overload" } else { "burst" };
+            self.metrics.count(&names::SHED, [reason.into()]);
             Overloaded
         })
     }
@@ -262,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_who_goes_away_while_waiting_isnt_counted() {
-        let load = LoadShedder::new(Arc::default());
+        let load = LoadShedder::new(Metrics::default());
         let mut held = Vec::new();
         while let Ok(place) = load.places.try_acquire() {
             held.push(place);

@@ -18,10 +18,27 @@ pub enum Meter {
     ConnectorCalls,
     /// Fuel that guests burnt, in wasmtime's units (about one per WebAssembly instruction).
     Fuel,
+    /// Tokens that language models read for chats, those from a provider's cache included.
+    ModelInputTokens,
+    /// The part of [`ModelInputTokens`](Self::ModelInputTokens) that a provider read from its cache.
+    ModelCachedInputTokens,
+    /// Tokens that language models wrote for chats, thinking included.
+    ModelOutputTokens,
 }
 
 impl Meter {
-    pub const ALL: [Self; 4] = [Self::Messages, Self::Embeddings, Self::ConnectorCalls, Self::Fuel];
+    pub const ALL: [Self; 7] = [
+        Self::Messages,
+        Self::Embeddings,
+        Self::ConnectorCalls,
+        Self::Fuel,
+        Self::ModelInputTokens,
+        Self::ModelCachedInputTokens,
+        Self::ModelOutputTokens,
+    ];
+    /// What language models used. It is known when an answer has ended, so a limit is compared before the next answer
+    /// begins, and answers that are running may go past it.
+    pub const MODEL_TOKENS: [Self; 3] = [Self::ModelInputTokens, Self::ModelCachedInputTokens, Self::ModelOutputTokens];
 
     /// The name in the database and in the API.
     pub fn name(self) -> &'static str {
@@ -30,6 +47,9 @@ impl Meter {
             Self::Embeddings => "embeddings",
             Self::ConnectorCalls => "connector_calls",
             Self::Fuel => "fuel",
+            Self::ModelInputTokens => "model_input_tokens",
+            Self::ModelCachedInputTokens => "model_cached_input_tokens",
+            Self::ModelOutputTokens => "model_output_tokens",
         }
     }
 }
@@ -45,6 +65,9 @@ pub struct MeterReading {
     /// The amount set aside for running calls, in addition to `used`. Only for meters that set amounts aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<u64>,
+    /// The part of `used` that comes from answers whose counts are estimates. Only for [`Meter::MODEL_TOKENS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated: Option<u64>,
 }
 
 /// A period's meters, as the usage report shows them.
@@ -117,6 +140,10 @@ impl LimitReached {
     fn advice(&self) -> &'static str {
         match (self.of, self.per) {
             (LimitLevel::Plan, LimitWindow::Minute) => "try again then, or have the plan's limit raised",
+            (LimitLevel::Plan, _) if Meter::MODEL_TOKENS.contains(&self.meter) => {
+                "an answer that is being written when it is reached is finished, so more may be used than the limit; don't try \
+                 again before, unless the plan's limit is raised"
+            }
             (LimitLevel::Plan, LimitWindow::Day | LimitWindow::Month) => {
                 "don't try again before, unless the plan's limit is raised"
             }

@@ -1,12 +1,16 @@
 //! The port to a language model: one request in, a stream of events out.
 
-use std::fmt;
+pub mod estimate;
+mod usage;
+
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::usage::{ReportedUsage, TokenUsage};
 use crate::knowledge::Passage;
 
 /// Who wrote a message. A client's `system` text is an instruction and is never stored as a message.
@@ -155,11 +159,11 @@ pub enum ModelEvent {
     /// The data that the provider wants back with this message if its calls are run. Sent at most once, before
     /// `Finish`.
     Data(ProviderData),
+    /// What the provider has said of this answer's tokens so far. Each report takes the place of the one before. It follows
+    /// the text that it counts.
+    Usage(ReportedUsage),
     /// The last event of a stream that ended well.
-    Finish {
-        reason: FinishReason,
-        usage: TokenUsage,
-    },
+    Finish(FinishReason),
 }
 
 /// Why an answer ended. The names are those of the AI SDK's `finishReason`.
@@ -188,13 +192,6 @@ impl FinishReason {
             Self::Other => "other",
         }
     }
-}
-
-/// Tokens as the provider counted them; zero when it didn't say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenUsage {
-    pub input: u64,
-    pub output: u64,
 }
 
 /// Why a model did not answer. `Display` is for the operator's log. Clients only get the kind of error.
@@ -234,6 +231,10 @@ pub type ModelStream = BoxStream<'static, Result<ModelEvent, ModelError>>;
 pub trait Model: Send + Sync + 'static {
     /// The name in metadata and logs, such as `builtin` or `openai:gpt-x`.
     fn name(&self) -> &str;
+    /// Whether it is a language model, whose tokens are counted.
+    fn is_language_model(&self) -> bool {
+        true
+    }
     /// Starts an answer. Dropping the stream cancels the request.
-    async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError>;
+    async fn stream(&self, request: Arc<ModelRequest>) -> Result<ModelStream, ModelError>;
 }

@@ -9,6 +9,7 @@ pub mod body_memory;
 pub mod chat;
 mod client;
 pub mod console;
+mod disk;
 mod docs;
 mod dry_run;
 pub mod edge;
@@ -33,6 +34,7 @@ pub mod problem;
 mod query;
 mod rate_limit;
 mod rates;
+pub mod readiness;
 pub mod refusal_log;
 mod rejection;
 mod rest;
@@ -45,7 +47,7 @@ pub use state::Api;
 /// Answers that the command line shows or reads, too.
 pub mod answers {
     pub use crate::{
-        admin::vault::VaultKeys,
+        admin::{keys::view::Key, vault::VaultKeys},
         dry_run::DryRun,
         operator::view::{Organization, Plan as PlanDefinition},
         plan_view::Plan,

@@ -1,104 +1,155 @@
-//! The host's metrics in Prometheus' text format (exposition format 0.0.4).
+//! `/metrics`: what the host measures, in Prometheus' text format (exposition format 0.0.4).
 //!
-//! Requests are counted here. Other parts count in [`Counters`], and gauges are read when somebody asks.
+//! What happens is recorded where it happens, through [`Metrics`]. Gauges are read when somebody asks.
 
-use std::{
-    collections::HashMap,
-    fmt::Write,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    response::{IntoResponse, Response},
 };
+use http::{HeaderMap, HeaderValue, header};
+pub use metrics_exporter_prometheus::BuildError as PrometheusError;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use resly_core::metrics::{Description, Gauge, Kind, Metrics, names};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
-use resly_core::counters::{self, Counter, Counters};
+use super::{
+    Api, disk,
+    problem::{Problem, kinds},
+};
+use crate::edge::descriptors;
 
-/// Upper bounds of the latency buckets, in microseconds.
-const BUCKETS: [u64; 10] = [500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000, 30_000_000];
-
-#[derive(PartialEq, Eq, Hash, Clone)]
-struct Series {
-    route: Arc<str>,
-    method: &'static str,
-    status: u16,
+/// Keeps what is recorded, for Prometheus to read.
+pub struct Prometheus {
+    metrics: Metrics,
+    handle: PrometheusHandle,
 }
 
-#[derive(Default)]
-struct Latency {
-    buckets: [AtomicU64; BUCKETS.len()],
-    count: AtomicU64,
-    sum_us: AtomicU64,
-}
-
-/// Requests by route, method and status, with the time until the response's head.
-#[derive(Default)]
-pub struct Metrics {
-    requests: RwLock<HashMap<Series, Arc<Latency>>>,
-}
-
-/// A number that another part of the host keeps.
-pub struct Gauge {
-    pub name: &'static str,
-    pub help: &'static str,
-    pub value: u64,
-}
-
-impl Metrics {
-    pub fn request(&self, route: &str, method: &http::Method, status: u16, took: Duration) {
-        let series = Series { route: route.into(), method: method_name(method), status };
-        let known = self.requests.read().unwrap_or_else(PoisonError::into_inner).get(&series).cloned();
-        let latency = known.unwrap_or_else(|| {
-            let mut requests = self.requests.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(requests.entry(series).or_default())
-        });
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        latency.count.fetch_add(1, Relaxed);
-        latency.sum_us.fetch_add(micros, Relaxed);
-        if let Some(at) = BUCKETS.iter().position(|bound| micros <= *bound) {
-            latency.buckets[at].fetch_add(1, Relaxed);
-        }
-    }
-
-    pub fn text(&self, counters: &Counters, gauges: &[Gauge]) -> String {
-        let mut text = String::with_capacity(4096);
-        text.push_str("# HELP resly_request_duration_seconds Time until the response's head.\n");
-        text.push_str("# TYPE resly_request_duration_seconds histogram\n");
-        let requests = self.requests.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = requests.iter().collect();
-        all.sort_by(|(a, _), (b, _)| (&a.route, a.method, a.status).cmp(&(&b.route, b.method, b.status)));
-        for (Series { route, method, status }, latency) in all {
-            let labels = format!("route=\"{route}\",method=\"{method}\",status=\"{status}\"");
-            let mut sum = 0;
-            for (bound, bucket) in BUCKETS.iter().zip(&latency.buckets) {
-                sum += bucket.load(Relaxed);
-                let bound = seconds(*bound);
-                let _ = writeln!(text, "resly_request_duration_seconds_bucket{{{labels},le=\"{bound}\"}} {sum}");
-            }
-            let count = latency.count.load(Relaxed);
-            let total = seconds(latency.sum_us.load(Relaxed));
-            let _ = writeln!(text, "resly_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} {count}");
-            let _ = writeln!(text, "resly_request_duration_seconds_sum{{{labels}}} {total}");
-            let _ = writeln!(text, "resly_request_duration_seconds_count{{{labels}}} {count}");
-        }
-        for counter @ Counter { name, help, label } in counters::ALL {
-            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} counter\n");
-            for (value, count) in counters.of(counter) {
-                let _ = writeln!(text, "{name}{{{label}=\"{value}\"}} {count}");
+impl Prometheus {
+    /// Fails when a histogram has no buckets.
+    pub fn new() -> Result<Self, PrometheusError> {
+        let mut builder = PrometheusBuilder::new();
+        for Description { name, kind, .. } in names::all() {
+            if let Kind::Histogram(buckets) = kind {
+                builder = builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)?;
             }
         }
-        for Gauge { name, help, value } in gauges {
-            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n");
-        }
-        let version = env!("CARGO_PKG_VERSION");
-        text.push_str("# HELP resly_build_info The host's version.\n# TYPE resly_build_info gauge\n");
-        let _ = writeln!(text, "resly_build_info{{version=\"{version}\"}} 1");
-        text
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        Ok(Self { metrics: Metrics::new(Arc::new(recorder)), handle })
     }
+
+    /// Where the host records.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
+    /// Sorts recorded numbers into buckets. They take memory until then, so this is called every few seconds.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+/// Who may read the metrics.
+pub enum MetricsAccess {
+    /// Whoever sends this token.
+    Token(SecretString),
+    /// Programs on this machine that ask directly.
+    ThisMachine,
+    Nobody,
+}
+
+/// What proxies add to a request that they pass on.
+const FORWARDED: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
+impl MetricsAccess {
+    fn check(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Result<(), Problem> {
+        let (allowed, detail) = match self {
+            Self::Token(token) => {
+                (is_bearer(headers, token), "send the host's RESLY_METRICS_TOKEN as `Authorization: Bearer …`")
+            }
+            Self::ThisMachine => {
+                let local = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+                let direct = !FORWARDED.iter().any(|name| headers.contains_key(*name));
+                (local && direct, "without RESLY_METRICS_TOKEN, only programs on the host's own machine may read them")
+            }
+            Self::Nobody => (false, "in production they are closed until RESLY_METRICS_TOKEN is set on the host"),
+        };
+        if allowed {
+            return Ok(());
+        }
+        let challenge = HeaderValue::from_static("Bearer realm=\"resly metrics\"");
+        Err(Problem::new(&kinds::METRICS_CLOSED, detail).header(header::WWW_AUTHENTICATE, challenge))
+    }
+}
+
+fn is_bearer(headers: &HeaderMap, token: &SecretString) -> bool {
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some((scheme, sent)) = sent.and_then(|value| value.split_once(' ')) else { return false };
+    // Hashes are compared, so that the time that it takes says nothing of the token.
+    scheme.eq_ignore_ascii_case("bearer") && Sha256::digest(sent.trim()) == Sha256::digest(token.expose_secret())
+}
+
+/// Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "host", operation_id = "metrics", security(()),
+    responses((status = 200, description = "Counters, gauges and histograms. They are for those who have the host's `RESLY_METRICS_TOKEN` as a bearer token, if it is set", body = String, content_type = "text/plain"),
+        (status = 401, description = "The token is missing or wrong", body = crate::problem::members::ProblemBody, content_type = "application/problem+json")))]
+pub async fn read(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    api.metrics_access.check(peer, request.headers())?;
+    set_gauges(&api);
+    let mut response = api.prometheus.handle.render().into_response();
+    let value = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, value);
+    Ok(response)
+}
+
+/// Reads what the parts of the host know of themselves.
+fn set_gauges(api: &Api) {
+    let app = &api.app;
+    let (sandbox, pool, metrics) = (app.sandbox.stats(), app.store.pool_usage(), &app.metrics);
+    let set = |gauge: &Gauge, value: u64| metrics.set(gauge, [], value as f64);
+    set(&names::TURNS_RUNNING, app.turns.live.count() as u64);
+    set(&names::SANDBOX_RUNNING, sandbox.running.into());
+    set(&names::SANDBOX_MAPPING, sandbox.mapping.into());
+    set(&names::SANDBOX_QUEUED, sandbox.queued as u64);
+    set(&names::SANDBOX_COMPILING, sandbox.compiling as u64);
+    set(&names::SANDBOX_COMPILE_QUEUE, sandbox.compile_queue as u64);
+    set(&names::SANDBOX_CODE, sandbox.code_bytes);
+    set(&names::DATABASE_OPEN, pool.open.into());
+    set(&names::DATABASE_USED, pool.in_use.into());
+    set(&names::WRITER_QUEUE, pool.writer_queue as u64);
+    set(&names::CONNECTIONS_OPEN, api.connection_limiter.open() as u64);
+    metrics.set_count(&names::CONNECTIONS_BEYOND, [], api.connection_limiter.refused());
+    set(&names::BODY, api.body_memory.taken() as u64);
+    if let Some(free) = disk::free_bytes(&app.data) {
+        set(&names::DATA_FREE, free);
+    }
+    metrics.set(&names::BUILD, [env!("CARGO_PKG_VERSION").into()], 1.0);
+    if let Some(bytes) = resident_bytes() {
+        set(&names::RESIDENT, bytes);
+    }
+    if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+        // One of them reads the folder.
+        set(&names::OPEN_FDS, open.count().saturating_sub(1) as u64);
+    }
+    if let Some(limit) = descriptors::limit() {
+        set(&names::MAX_FDS, limit);
+    }
+}
+
+/// The resident memory of this process in bytes (Linux, proc(5), `VmRSS`). `None` when it can't be read.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
 /// Clients can send any method, so only known ones become labels.
-fn method_name(method: &http::Method) -> &'static str {
+pub fn method_name(method: &http::Method) -> &'static str {
     match *method {
         http::Method::GET => "GET",
         http::Method::POST => "POST",
@@ -111,38 +162,62 @@ fn method_name(method: &http::Method) -> &'static str {
     }
 }
 
-fn seconds(micros: u64) -> String {
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
-}
-
-/// The resident memory of this process in bytes (Linux, proc(5), `VmRSS`). Zero when it can't be read.
-pub fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn buckets_add_up() {
-        let metrics = Metrics::default();
+        let prometheus = Prometheus::new().unwrap();
+        let metrics = prometheus.metrics();
         for micros in [400, 900, 60_000_000] {
-            metrics.request("/api/chat", &http::Method::POST, 200, Duration::from_micros(micros));
+            let series = ["/api/chat".into(), "POST".into(), "200".into()];
+            metrics.time(&names::REQUEST_DURATION, series, Duration::from_micros(micros));
         }
-        let counters = Counters::default();
-        counters.count(&counters::TURNS, "complete");
-        counters.count(&counters::TURNS, "complete");
-        let text = metrics.text(&counters, &[Gauge { name: "resly_turns_running", help: "Turns.", value: 3 }]);
-        assert!(
-            text.contains("# TYPE resly_turns_total counter\nresly_turns_total{outcome=\"complete\"} 2\n"),
-            "{text}"
-        );
+        prometheus.upkeep();
+        metrics.count(&names::TURNS, ["complete".into()]);
+        metrics.count(&names::TURNS, ["complete".into()]);
+        metrics.set(&names::TURNS_RUNNING, [], 3.0);
+        let text = prometheus.handle.render();
         let labels = "route=\"/api/chat\",method=\"POST\",status=\"200\"";
-        assert!(text.contains(&format!("_bucket{{{labels},le=\"0.001000\"}} 2\n")), "{text}");
-        assert!(text.contains(&format!("_bucket{{{labels},le=\"+Inf\"}} 3\n")));
-        assert!(text.contains("# TYPE resly_turns_running gauge\nresly_turns_running 3\n"));
+        for line in [
+            "# TYPE resly_turns_total counter",
+            "resly_turns_total{outcome=\"complete\"} 2",
+            "# TYPE resly_request_duration_seconds histogram",
+            &format!("resly_request_duration_seconds_bucket{{{labels},le=\"0.001\"}} 2"),
+            &format!("resly_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} 3"),
+            &format!("resly_request_duration_seconds_count{{{labels}}} 3"),
+            "resly_turns_running 3",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_metrics_are_for_those_who_may_read_them() {
+        let headers = |pairs: &[(&'static str, &'static str)]| {
+            let pair = |(name, value): &(&'static str, &'static str)| {
+                (http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            HeaderMap::from_iter(pairs.iter().map(pair))
+        };
+        let none = headers(&[]);
+        let (here, mapped, there) = ("127.0.0.1:9", "[::ffff:127.0.0.1]:9", "10.0.0.9:9");
+        let at = |peer: &str| Some(peer.parse().unwrap());
+        let machine = MetricsAccess::ThisMachine;
+        assert!(machine.check(at(here), &none).is_ok() && machine.check(at(mapped), &none).is_ok());
+        assert!(machine.check(at(there), &none).is_err() && machine.check(None, &none).is_err());
+        for name in FORWARDED {
+            assert!(machine.check(at(here), &headers(&[(name, "203.0.113.9")])).is_err(), "{name}");
+        }
+        assert!(MetricsAccess::Nobody.check(at(here), &none).is_err());
+        let token = MetricsAccess::Token("scrape-0123456789".to_owned().into());
+        assert!(token.check(at(there), &headers(&[("authorization", "bearer scrape-0123456789")])).is_ok());
+        for wrong in ["Bearer scrape-012345678", "Basic scrape-0123456789", "scrape-0123456789"] {
+            assert!(token.check(at(here), &headers(&[("authorization", wrong)])).is_err(), "{wrong}");
+        }
+        assert!(token.check(at(here), &none).is_err());
     }
 }

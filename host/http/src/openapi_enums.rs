@@ -52,7 +52,9 @@ names! {
     LimitWindow = resly_core::meter::LimitWindow { Minute, Day, Month }
     LogLevel = resly_core::connector::sandbox::LogLevel { Debug, Info, Warn, Error }
     MessageStatus = resly_core::conversation::MessageStatus { Streaming, Complete, Cancelled, Failed, Interrupted }
-    Meter = resly_core::meter::Meter { Messages, Embeddings, ConnectorCalls, Fuel }
+    Meter = resly_core::meter::Meter {
+        Messages, Embeddings, ConnectorCalls, Fuel, ModelInputTokens, ModelCachedInputTokens, ModelOutputTokens,
+    }
     Origin = resly_core::connector::connection::Origin { Bundled, Declarative, Uploaded }
     Owner = resly_core::connector::connection::Owner { Organization, Visitor }
     Reason = resly_core::connector::failure_reason::FailureReason {

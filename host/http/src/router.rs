@@ -11,13 +11,16 @@ use axum::{
 };
 use futures::FutureExt;
 use http::header;
+use resly_core::metrics::names;
 use resly_service::accounts::authorization;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, admin, chat, console, docs, guard, health, messages, oauth, openapi, operator,
-    problem::{Problem, kinds},
+    Api, admin, chat, console, docs, guard, health, messages,
+    metrics::{self, method_name},
+    oauth, openapi, operator,
+    problem::{Problem, ToldProblem, kinds},
     rejection, rest, search,
 };
 
@@ -27,6 +30,7 @@ pub fn router(api: Api) -> Router {
     let translated = middleware::from_fn(rest::errors::translate);
     let (routes, _) = self::api().split_for_parts();
     let (tables, _) = tables().split_for_parts();
+    let tables = tables.route("/rest/v1", get(rest::root::describe).options(rest::root::options));
     let (host, _) = host().split_for_parts();
     Router::new()
         .merge(routes.method_not_allowed_fallback(method_not_allowed).layer(guarded.clone()))
@@ -169,11 +173,13 @@ fn operators() -> OpenApiRouter<Api> {
 fn tables() -> OpenApiRouter<Api> {
     use rest::{root, rows};
 
-    OpenApiRouter::default().routes(routes!(root::describe)).routes(routes!(
+    OpenApiRouter::default().routes(routes!(root::describe, root::options)).routes(routes!(
         rows::read,
+        rows::count,
         rows::insert,
         rows::update,
-        rows::delete
+        rows::delete,
+        rows::options
     ))
 }
 
@@ -182,7 +188,7 @@ fn host() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
-        .routes(routes!(health::metrics))
+        .routes(routes!(metrics::read))
         .routes(routes!(operator::billing::receive))
         .routes(routes!(docs::home))
         .routes(routes!(docs::index))
@@ -217,7 +223,13 @@ async fn measure(State(api): State<Api>, request: Request, next: Next) -> Respon
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let response =
         rejection::into_problem(answered.unwrap_or_else(|_| Problem::internal(&"a handler panicked").into_response()));
-    let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    api.metrics.request(route, &method, response.status().as_u16(), started.elapsed());
+    let metrics = &api.app.metrics;
+    // The pattern of the route, and not the path.
+    let route = route.map_or_else(|| "none".into(), |route| route.as_str().to_owned().into());
+    let series = [route, method_name(&method).into(), response.status().as_str().to_owned().into()];
+    metrics.time(&names::REQUEST_DURATION, series, started.elapsed());
+    if let Some(ToldProblem { kind, .. }) = response.extensions().get() {
+        metrics.count(&names::PROBLEMS, [kind.slug.into()]);
+    }
     response
 }

@@ -1,6 +1,6 @@
 //! The embedder of a local model.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use async_trait::async_trait;
 use resly_core::{
@@ -11,9 +11,10 @@ use resly_core::{
 use crate::{
     encoder::{Encoder, weights},
     error::{LoadError, RunError},
-    executor::{Executor, Priority},
+    executor::Priority,
     folder::{Folder, Prompts},
     pooling::{Pooling, normalise},
+    runtime::Runtime,
 };
 
 /// Tokens that are read of a text. Attention takes memory and time by their square, and a passage has fewer.
@@ -24,8 +25,7 @@ const BATCH: usize = 4;
 /// An embedding model in this process.
 pub struct LocalEmbedder {
     name: String,
-    model: Arc<Model>,
-    executor: Executor,
+    runtime: Runtime<Model>,
 }
 
 struct Model {
@@ -41,13 +41,11 @@ impl LocalEmbedder {
         let mut folder = Folder::read(folder, MOST_TOKENS)?;
         let weights = weights(&mut folder)?;
         let encoder = Encoder::load(&folder, &weights)?;
-        let model = Model { encoder, pooling: folder.pooling, prompts: folder.prompts };
-        let broken = |reason: String| LoadError::Broken { folder: folder.path.clone(), reason };
-        let vectors = model.embed(&["a".to_owned(), String::new()]).map_err(|error| broken(error.to_string()))?;
+        let model = Model { encoder, pooling: folder.pooling, prompts: std::mem::take(&mut folder.prompts) };
+        let (runtime, vectors) = Runtime::start(&folder, model, |model| model.embed(&["a".to_owned(), String::new()]))?;
         let dimensions = vectors.first().map_or(0, Vec::len);
-        let executor = Executor::start().map_err(|error| broken(error.to_string()))?;
         // The folder may be moved or renamed: what it holds is what makes vectors comparable.
-        Ok(Self { name: format!("local:{}:{dimensions}", folder.identity), model: Arc::new(model), executor })
+        Ok(Self { name: format!("local:{}:{dimensions}", folder.identity), runtime })
     }
 }
 
@@ -67,15 +65,15 @@ impl Embedder for LocalEmbedder {
     }
 
     async fn embed(&self, texts: &[String], embed_as: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError> {
+        let prompts = &self.runtime.model().prompts;
         let (prompt, priority) = match embed_as {
-            EmbedAs::Query => (&self.model.prompts.query, Priority::Question),
-            EmbedAs::Document => (&self.model.prompts.document, Priority::Documents),
+            EmbedAs::Query => (&prompts.query, Priority::Question),
+            EmbedAs::Document => (&prompts.document, Priority::Documents),
         };
         let mut vectors = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {
             let batch: Vec<String> = batch.iter().map(|text| format!("{prompt}{text}")).collect();
-            let model = Arc::clone(&self.model);
-            let made = self.executor.run(priority, move || model.embed(&batch)).await;
+            let made = self.runtime.run(priority, move |model| model.embed(&batch)).await;
             vectors.extend(
                 made.map_err(|error| EmbedError::Failed { model: self.name.clone(), detail: error.to_string() })?,
             );

@@ -6,7 +6,7 @@
 //! RoBERTa, XLM-RoBERTa among them, are understood ([`LoadError::Unsupported`] names the rest).
 //!
 //! [`folder`] reads and checks the files, [`encoder`] turns texts into the states of their tokens by `candle`,
-//! [`executor`] has the one thread that does it; [`LocalEmbedder`] and [`LocalReranker`] are the ports.
+//! [`executor`] has the one thread that does it, and [`runtime`] a loaded model with it; [`LocalEmbedder`] and [`LocalReranker`] are the ports.
 
 mod embedder;
 mod encoder;
@@ -15,6 +15,7 @@ mod executor;
 mod folder;
 mod pooling;
 mod reranker;
+mod runtime;
 #[cfg(test)]
 mod testing;
 

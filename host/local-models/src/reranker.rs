@@ -1,6 +1,6 @@
 //! The reranker of a local model: a cross-encoder, which reads a question and a document together.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use async_trait::async_trait;
 use candle_core::Tensor;
@@ -10,8 +10,9 @@ use resly_core::{error::RerankError, knowledge::Reranker};
 use crate::{
     encoder::{Encoder, weights, weights_error},
     error::{LoadError, RunError},
-    executor::{Executor, Priority},
+    executor::Priority,
     folder::{Architecture, Folder},
+    runtime::Runtime,
 };
 
 /// Tokens of a question with a document. A search waits 1.5 seconds for thirty of them.
@@ -22,8 +23,7 @@ const BATCH: usize = 8;
 /// A reranking model in this process.
 pub struct LocalReranker {
     name: String,
-    model: Arc<Model>,
-    executor: Executor,
+    runtime: Runtime<Model>,
 }
 
 struct Model {
@@ -44,10 +44,9 @@ impl LocalReranker {
         }
         let weights = weights(&mut folder)?;
         let model = Model::load(&folder, &weights)?;
-        let broken = |reason: String| LoadError::Broken { folder: folder.path.clone(), reason };
-        model.score("a", &["b".to_owned(), String::new()]).map_err(|error| broken(error.to_string()))?;
-        let executor = Executor::start().map_err(|error| broken(error.to_string()))?;
-        Ok(Self { name: format!("local:{}", folder.identity), model: Arc::new(model), executor })
+        let first = |model: &Model| model.score("a", &["b".to_owned(), String::new()]);
+        let (runtime, _) = Runtime::start(&folder, model, first)?;
+        Ok(Self { name: format!("local:{}", folder.identity), runtime })
     }
 
     /// Names the model.
@@ -95,8 +94,8 @@ impl Reranker for LocalReranker {
     async fn rerank(&self, query: &str, documents: &[String]) -> Result<Vec<(usize, f32)>, RerankError> {
         let mut scores = Vec::with_capacity(documents.len());
         for batch in documents.chunks(BATCH) {
-            let (query, batch, model) = (query.to_owned(), batch.to_vec(), Arc::clone(&self.model));
-            let scored = self.executor.run(Priority::Question, move || model.score(&query, &batch)).await;
+            let (query, batch) = (query.to_owned(), batch.to_vec());
+            let scored = self.runtime.run(Priority::Question, move |model| model.score(&query, &batch)).await;
             scores.extend(
                 scored.map_err(|error| RerankError::Failed { model: self.name.clone(), detail: error.to_string() })?,
             );

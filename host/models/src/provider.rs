@@ -3,9 +3,11 @@
 
 use std::{str::FromStr, sync::Arc};
 
+use reqwest::header::HeaderName;
 use resly_core::{knowledge::Embedder, model::Model};
 
 use crate::{
+    anthropic,
     builtin::Builtin,
     config::{EmbedderOptions, Endpoint, ModelOptions},
     embed::{self, builtin::BuiltinEmbedder},
@@ -118,6 +120,7 @@ providers! {
     /// Who serves a language model, and by which API.
     ModelProvider: ModelConfig => Model {
         OpenAi = "openai", Authentication::Bearer, openai::OpenAi::from_options;
+        Anthropic = "anthropic", Authentication::Header(HeaderName::from_static("x-api-key")), anthropic::Anthropic::from_options;
     }
 }
 

@@ -92,6 +92,12 @@ impl Upstream {
         Ok(Self { client, endpoint, headers, teller: LogSanitizer(key), clock: Arc::new(SystemClock), at })
     }
 
+    /// Sends another header field with every request.
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
     /// The host's name alone.
     pub fn host(&self) -> &str {
         self.endpoint.host_str().unwrap_or_default()

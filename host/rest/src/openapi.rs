@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::registry::{Column, TABLES, Table, Type, Verb};
+use crate::registry::{Column, Rule, TABLES, Table, Type, Verb};
 
 /// The description, for a host of this version at this base path.
 pub fn document(version: &str) -> Value {
@@ -122,7 +122,13 @@ fn property(table: &Table, column: &Column) -> Value {
         }
         None => None,
     };
+    let rule = table.checks.iter().find(|check| check.column == column.name).map(|check| check.rule);
     if let Some(object) = property.as_object_mut() {
+        match rule {
+            Some(Rule::OneOf(values)) => drop(object.insert("enum".to_owned(), json!(values))),
+            Some(Rule::Name(most)) => drop(object.insert("maxLength".to_owned(), json!(most))),
+            None => {}
+        }
         object.extend(note.map(|note| ("description".to_owned(), Value::String(note))));
         if !column.writable.in_insert() && !column.writable.in_update() {
             object.insert("readOnly".to_owned(), Value::Bool(true));
@@ -150,5 +156,7 @@ mod tests {
             "fk table='conversations' column='id'/>"
         );
         assert_eq!(messages["citations"]["format"], "jsonb");
+        let status = &document["definitions"]["tickets"]["properties"]["status"];
+        assert_eq!(status["enum"], json!(["open", "pending", "resolved", "closed"]));
     }
 }

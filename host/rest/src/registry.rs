@@ -2,6 +2,8 @@
 //!
 //! Secrets, hashes, sealed bytes and the host's own bookkeeping are not in the registry.
 
+use crate::error::RestError;
+
 /// The type of a column, by what PostgreSQL calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -86,6 +88,37 @@ pub struct ForeignKey {
     pub target: &'static str,
 }
 
+/// What the values of a column have to be, beside their type.
+#[derive(Debug)]
+pub struct Check {
+    pub column: &'static str,
+    pub rule: Rule,
+}
+
+/// A rule of a [`Check`]. Null breaks none, as in SQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// A text of at least one character and at most so many, none of them a control character.
+    Name(usize),
+    OneOf(&'static [&'static str]),
+}
+
+impl Rule {
+    fn holds(self, text: &str) -> bool {
+        match self {
+            Self::Name(most) => !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control),
+            Self::OneOf(values) => values.contains(&text),
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::Name(most) => format!("has 1 to {most} characters, and no control characters"),
+            Self::OneOf(values) => format!("is one of {}", values.join(", ")),
+        }
+    }
+}
+
 /// A table. Its key is `id`.
 #[derive(Debug)]
 pub struct Table {
@@ -93,6 +126,7 @@ pub struct Table {
     pub about: &'static str,
     pub columns: &'static [Column],
     pub foreign_keys: &'static [ForeignKey],
+    pub checks: &'static [Check],
     /// A column that, beside `id`, tells the organization's rows apart.
     pub unique: Option<&'static str>,
     /// What a client may do beside reading.
@@ -114,6 +148,19 @@ impl Table {
 
     pub fn column(&self, name: &str) -> Option<&'static Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Refuses a text that breaks a rule of its column, as PostgreSQL does.
+    pub fn check(&self, column: &Column, text: &str) -> Result<(), RestError> {
+        match self.checks.iter().find(|check| check.column == column.name && !check.rule.holds(text)) {
+            None => Ok(()),
+            Some(Check { column, rule }) => {
+                let table = self.name;
+                let constraint = format!("{table}_{column}_check");
+                let message = format!("new row for relation \"{table}\" violates check constraint \"{constraint}\"");
+                Err(RestError::new(400, "23514", message).details(format!("{column} {}", rule.text())))
+            }
+        }
     }
 }
 
@@ -152,6 +199,7 @@ macro_rules! tables {
     ($($name:literal, $about:literal, [$($verb:ident)*] $(unique $unique:literal)?
         { $($column:literal $kind:ident $($more:ident)* $(= $default:literal)?;)+ }
         $(refers { $($fk:literal: $fk_column:literal -> $target:literal;)+ })?
+        $(checks { $($checked:literal: $rule:expr;)+ })?
     )+) => {
         /// Every table, by its name.
         pub static TABLES: &[Table] = &[$(
@@ -160,6 +208,7 @@ macro_rules! tables {
                 about: $about,
                 columns: &[$(column!($column $kind $($more)* $(= $default)?)),+],
                 foreign_keys: &[$($(ForeignKey { name: $fk, column: $fk_column, target: $target }),+)?],
+                checks: &[$($(Check { column: $checked, rule: $rule }),+)?],
                 unique: tables!(@unique $($unique)?),
                 verbs: &[$(Verb::$verb),*],
             }
@@ -208,8 +257,8 @@ tables! {
     "messages", "Messages of conversations. One that an edited history replaced has `superseded_at`.", [] {
         "id" Uuid; "organization_id" Uuid; "conversation_id" Uuid; "position" Bigint; "client_id" Text null;
         "role" Text; "content" Text; "status" Text; "finish_reason" Text null; "citations" Jsonb;
-        "input_tokens" Bigint null; "output_tokens" Bigint null; "superseded_at" Timestamp null;
-        "created_at" Timestamp; "updated_at" Timestamp;
+        "input_tokens" Bigint null; "cached_input_tokens" Bigint null; "output_tokens" Bigint null;
+        "tokens_estimated" Boolean null; "superseded_at" Timestamp null; "created_at" Timestamp; "updated_at" Timestamp;
     }
     refers {
         "messages_conversation_id_fkey": "conversation_id" -> "conversations";
@@ -221,14 +270,20 @@ tables! {
     refers {
         "tickets_conversation_id_fkey": "conversation_id" -> "conversations";
     }
+    checks {
+        "status": Rule::OneOf(&["open", "pending", "resolved", "closed"]);
+    }
     "usage", "What is counted, by month, meter and environment.", [] {
         "id" Uuid; "organization_id" Uuid; "period_start" Timestamp; "meter" Text; "environment" Text; "used" Bigint;
-        "plan_limit" Bigint null; "created_at" Timestamp; "updated_at" Timestamp;
+        "estimated" Bigint; "plan_limit" Bigint null; "created_at" Timestamp; "updated_at" Timestamp;
     }
     "visitors", "Customers, by the ids that the organization gives them.", [Insert Update Delete]
         unique "external_id" {
         "id" Uuid Insert host; "organization_id" Uuid; "external_id" Text Always; "created_at" Timestamp;
         "last_seen_at" Timestamp; "updated_at" Timestamp;
+    }
+    checks {
+        "external_id": Rule::Name(256);
     }
     "workflows", "When which action is called.", [] {
         "id" Uuid; "organization_id" Uuid; "name" Text; "triggers" Jsonb; "connection_id" Uuid null;
@@ -259,11 +314,44 @@ mod tests {
                 }
                 assert!(!column.writable.in_insert() || table.allows(Verb::Insert), "{} {}", table.name, column.name);
             }
+            for check in table.checks {
+                let column = table.column(check.column).unwrap();
+                assert_eq!(column.kind, Type::Text, "{} {}", table.name, check.column);
+                if let Default::Text(text) = column.default {
+                    assert!(check.rule.holds(text), "{} {}", table.name, check.column);
+                }
+            }
             for key in table.foreign_keys {
                 assert!(table.column(key.column).is_some() && super::table(key.target).is_some(), "{}", key.name);
             }
         }
         let writable: Vec<_> = TABLES.iter().filter(|t| !t.verbs.is_empty()).map(|t| t.name).collect();
         assert_eq!(writable, ["conversations", "knowledge_sources", "tickets", "visitors"]);
+    }
+    #[test]
+    fn values_that_break_a_rule_are_refused_as_postgresql_refuses_them() {
+        let check = |table: &str, column: &str, text: &str| {
+            let table = super::table(table).unwrap();
+            table.check(table.column(column).unwrap(), text)
+        };
+        let longest = "ü".repeat(256);
+        for good in ["a", " ", "anna@example.com", &longest] {
+            assert_eq!(check("visitors", "external_id", good), Ok(()), "{good}");
+        }
+        let long = "ü".repeat(257);
+        for bad in ["", "a\nb", &long] {
+            let refused = check("visitors", "external_id", bad).unwrap_err();
+            assert_eq!((refused.status, refused.code.as_ref()), (400, "23514"), "{bad:?}");
+        }
+        assert_eq!(check("tickets", "status", "pending"), Ok(()));
+        let refused = check("tickets", "status", "Open").unwrap_err();
+        assert_eq!(
+            (refused.message.as_str(), refused.details.as_deref()),
+            (
+                "new row for relation \"tickets\" violates check constraint \"tickets_status_check\"",
+                Some("status is one of open, pending, resolved, closed")
+            )
+        );
+        assert_eq!(check("tickets", "subject", ""), Ok(()));
     }
 }

@@ -114,7 +114,13 @@ impl Library {
     /// Deletes a source. False when the organization has none with that id.
     #[boxed]
     pub async fn remove(&self, organization: OrganizationId, id: SourceId) -> Result<bool, StoreError> {
-        let removed = self.store.delete_source(organization, id, self.clock.now()).await?;
+        Ok(self.remove_all(organization, &[id]).await? > 0)
+    }
+
+    /// Deletes sources, all at once. Returns how many of them the organization had.
+    #[boxed]
+    pub async fn remove_all(&self, organization: OrganizationId, ids: &[SourceId]) -> Result<u64, StoreError> {
+        let removed = self.store.delete_sources(organization, ids).await?;
         self.versions.invalidate(&organization).await;
         Ok(removed)
     }

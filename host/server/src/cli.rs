@@ -2,6 +2,7 @@
 
 mod connector;
 mod database;
+mod key;
 mod knowledge;
 mod operator;
 
@@ -9,17 +10,15 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{Arg, ArgMatches, Command};
 
-use resly_core::principal::Scope;
-
 pub use self::{
     connector::ConnectorSubcommand,
     database::DatabaseSubcommand,
+    key::{KeyOptions, KeySubcommand},
     operator::{OperatorSubcommand, SubscriptionOptions, TermsOptions},
 };
 use crate::{
     config::{Config, ConfigError, SETTINGS, Sources},
     knowledge_import::ImportFolder,
-    new_key::KeyOptions,
 };
 
 /// What to do.
@@ -27,12 +26,14 @@ use crate::{
 pub enum Subcommand {
     Serve,
     Demo,
+    /// Asks the host on this machine whether it runs.
+    HealthCheck,
     /// Makes an organization with its first key.
     Init {
         organization: String,
     },
-    /// Makes a key of an organization that there is.
-    NewKey(KeyOptions),
+    /// The keys of an organization that there is.
+    Key(KeySubcommand),
     OpenApi,
     Database(DatabaseSubcommand),
     /// What an operator does with organizations, plans and subscriptions.
@@ -83,7 +84,7 @@ fn command() -> Command {
                 .arg(organization)
                 .args(settings()),
         )
-        .subcommand(key(settings()))
+        .subcommand(key::command(&settings()))
         .subcommand(connector::command())
         .subcommand(database::command(&settings()))
         .subcommands(operator::commands(&settings()))
@@ -107,36 +108,13 @@ fn command() -> Command {
                         .args(settings()),
                 ),
         )
+        .subcommand(
+            Command::new("healthcheck")
+                .about("Fails unless a host on this machine answers /healthz, for containers")
+                .args(settings()),
+        )
         .subcommand(Command::new("openapi").about("Prints the OpenAPI document"))
         .subcommand(Command::new("compile").about("Compiles one component (the host calls this itself)").hide(true))
-}
-
-/// `resly key`, for a person who has lost a key.
-fn key(settings: Vec<Arg>) -> Command {
-    let organization = Arg::new("organization").long("organization").required(true).value_name("NAME");
-    let scopes = Arg::new("scopes")
-        .long("scopes")
-        .value_name("SCOPES")
-        .value_delimiter(',')
-        .default_value("chat,search,admin")
-        .value_parser(["chat", "search", "admin", "operator", "data:read", "data:write"])
-        .help("What the key may do, with commas between");
-    let name = Arg::new("name").long("name").value_name("NAME").default_value("command line").help("For people");
-    Command::new("key")
-        .about("Makes API keys on the host itself")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(
-            Command::new("create")
-                .about(
-                    "Makes a secret key of an organization and prints it as one JSON line, while a host serves or not",
-                )
-                .after_help("Needs the settings of the host: its data folder or database, and its master key.")
-                .arg(organization.help("The organization's name, or its id"))
-                .arg(scopes)
-                .arg(name)
-                .args(settings),
-        )
 }
 
 fn from_matches(matches: &ArgMatches) -> Invocation {
@@ -155,6 +133,7 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
         return with_settings(Subcommand::Operator(verb), own);
     }
     let database = (name == "db").then(|| database::parse(matches)).flatten();
+    let key = (name == "key").then(|| key::parse(matches)).flatten();
     let (matches, rotate) = match matches.subcommand() {
         Some((verb, own)) if name == "vault" => (own, verb == "rotate"),
         Some((_, own)) if name == "key" || name == "db" => (own, false),
@@ -164,13 +143,10 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
     let verb = match name {
         "db" => database.map_or(Subcommand::OpenApi, Subcommand::Database),
         "vault" => Subcommand::Vault { rotate },
-        "key" => Subcommand::NewKey(KeyOptions {
-            organization: text("organization").unwrap_or_default(),
-            name: text("name").unwrap_or_default(),
-            scopes: matches.get_many::<String>("scopes").into_iter().flatten().filter_map(|name| scope(name)).collect(),
-        }),
+        "key" => key.map_or(Subcommand::OpenApi, Subcommand::Key),
         "serve" => Subcommand::Serve,
         "demo" => Subcommand::Demo,
+        "healthcheck" => Subcommand::HealthCheck,
         "init" => Subcommand::Init { organization: text("organization").unwrap_or_default() },
         _ => Subcommand::OpenApi,
     };
@@ -182,18 +158,6 @@ fn with_settings(verb: Subcommand, matches: &ArgMatches) -> Invocation {
     let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let flags = SETTINGS.iter().filter_map(|setting| Some((setting.name.to_owned(), text(setting.name)?))).collect();
     Invocation { verb, flags, file: text("config").map(PathBuf::from) }
-}
-
-fn scope(name: &str) -> Option<Scope> {
-    Some(match name {
-        "chat" => Scope::Chat,
-        "search" => Scope::Search,
-        "admin" => Scope::Admin,
-        "operator" => Scope::Operator,
-        "data:read" => Scope::DataRead,
-        "data:write" => Scope::DataWrite,
-        _ => return None,
-    })
 }
 
 impl Invocation {
@@ -230,16 +194,6 @@ mod tests {
         let matches = command().get_matches_from(["resly", "vault", "rotate", "--data", "d"]);
         let invocation = from_matches(&matches);
         assert_eq!((invocation.verb, invocation.flags.len()), (Subcommand::Vault { rotate: true }, 1));
-        let matches =
-            command().get_matches_from(["resly", "key", "create", "--organization", "x", "--scopes", "chat,admin"]);
-        let invocation = from_matches(&matches);
-        let Subcommand::NewKey(wanted) = invocation.verb else { panic!("another verb") };
-        assert_eq!((wanted.organization.as_str(), wanted.scopes), ("x", vec![Scope::Chat, Scope::Admin]));
-        assert!(
-            command()
-                .try_get_matches_from(["resly", "key", "create", "--organization", "x", "--scopes", "all"])
-                .is_err()
-        );
         let matches =
             command().get_matches_from(["resly", "knowledge", "import", "docs", "--url", "http://h/", "--prune"]);
         let Subcommand::Import(import) = from_matches(&matches).verb else { panic!("another verb") };

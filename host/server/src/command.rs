@@ -1,13 +1,19 @@
 //! Runs the command that the command line names.
 
-use std::{io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use crate::{
     author::{self, ActionRun, sign},
     cli::{self, ConnectorSubcommand, Subcommand},
     compose::{self, Doubles},
     config::{Config, LogFormat},
-    database, demo, knowledge_import, logging, memory, new_key, operator, secrets, serve, vault,
+    database, demo, knowledge_import, local_host, logging, memory, new_key, operator, secrets, serve, vault,
 };
 use anyhow::Context;
 use resly_core::time::{Clock, SystemClock};
@@ -96,11 +102,17 @@ fn run() -> anyhow::Result<()> {
         match verb {
             Subcommand::Serve => serve(config).await,
             Subcommand::Demo => run_demo(config).await,
+            Subcommand::HealthCheck => local_host::check_health(config.listen).await,
             Subcommand::Init { organization } => print(&format!("{}\n", new_key::init(&config, &organization).await?)),
-            Subcommand::NewKey(wanted) => print(&format!("{}\n", new_key::create(&config, wanted).await?)),
+            Subcommand::Key(verb) => print(&format!("{}\n", new_key::run(&config, verb).await?)),
             Subcommand::Connector(verb) => connector(config, verb).await,
             Subcommand::Operator(verb) => print(&operator::run(&config, verb).await?),
-            Subcommand::Database(verb) => print(&format!("{}\n", database::run(&config, verb).await?)),
+            Subcommand::Database(verb) => {
+                let outcome = database::run(&config, verb).await?;
+                print(&format!("{}\n", outcome.line))?;
+                say_advice(&outcome.advice);
+                Ok(())
+            }
             Subcommand::Vault { rotate } => keys(config, rotate).await,
             Subcommand::OpenApi | Subcommand::Import(_) => Ok(()),
         }
@@ -130,6 +142,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     if !app.store.has_organizations().await? {
         tracing::warn!("there is no organization yet: {}", new_key::init_hint(&config));
     }
+    // Before the first request, so that no probe finds the host ready too early.
+    app.preparing.store(true, Ordering::Relaxed);
     let ahead = tokio::spawn({
         let app = Arc::clone(&app);
         async move {
@@ -227,6 +241,12 @@ fn report(error: &anyhow::Error) {
         }
     };
     say(&line);
+}
+
+fn say_advice(advice: &str) {
+    if !advice.is_empty() {
+        say(advice);
+    }
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

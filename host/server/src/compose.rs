@@ -14,9 +14,9 @@ use resly_core::{
         connection::Catalogue,
         sandbox::{ComponentSource, Sandbox},
     },
-    counters::Counters,
     knowledge::{Embedder, Reranker, document::Extractor},
     load::LoadShedder,
+    metrics::names,
     model::Model,
     time::{Clock, Random, SystemClock},
     turn::{TurnLimits, Turns, live::LiveTurns},
@@ -27,6 +27,7 @@ use resly_http::{
     body::ParserPools,
     body_memory::{self, BodyMemory},
     edge::{connection_limiter::ConnectionLimiter, descriptors},
+    metrics::{MetricsAccess, Prometheus, PrometheusError},
 };
 use resly_manifest::{Auth, Digest, Manifest};
 use resly_models::rerank::HttpReranker;
@@ -117,6 +118,8 @@ pub enum ComposeError {
     OauthClient(String, String),
     #[error("the threads that read request bodies can't be started: {0}; raise the limit on processes or threads")]
     Threads(std::io::Error),
+    #[error("the metrics can't be kept: {0}")]
+    Metrics(PrometheusError),
     #[error("this program's own path can't be found, which compiling connectors needs: {0}")]
     Program(std::io::Error),
 }
@@ -165,7 +168,10 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Arc::clone(&clock),
         Arc::clone(&random),
     ));
-    let counters: Arc<Counters> = Arc::default();
+    let prometheus = Prometheus::new().map_err(ComposeError::Metrics)?;
+    let metrics = prometheus.metrics();
+    metrics.set(&names::START, [], clock.now().seconds() as f64);
+    store.measure(metrics.clone());
     let clients = shared_clients(&config.oauth_clients, catalogue.bundle())?;
     let accounts = Arc::new(Accounts::new(refresher, store.clone(), clients));
     let connections: Arc<dyn ConnectionStore> = Arc::new(store.clone());
@@ -183,14 +189,14 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Arc::clone(&random),
     )
     .on_schedule(config.health_checks.unwrap_or_default())
-    .counting(Arc::clone(&counters));
+    .measured_by(metrics.clone());
     let hooks = WebhookDispatcher {
         store: store.clone(),
         egress: Arc::clone(&egress),
         vault: Arc::clone(&vault),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
-        counters: Arc::clone(&counters),
+        metrics: metrics.clone(),
     };
 
     let embedder = match (embedder, &config.embedder_dir) {
@@ -224,8 +230,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
             ..limits
         },
         live: Arc::new(LiveTurns::default()),
-        load: Arc::new(LoadShedder::new(Arc::clone(&counters))),
-        counters: Arc::clone(&counters),
+        load: Arc::new(LoadShedder::new(metrics.clone())),
+        metrics: metrics.clone(),
     };
     let public_url =
         config.public_url.as_ref().map_or_else(OnceLock::new, |url| serve::url(Some(url), config.listen).into());
@@ -234,6 +240,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         egress,
         data: config.data.clone(),
         preparing: AtomicBool::new(false),
+        stopping: AtomicBool::new(false),
         public_url,
         keyring: Keyring::new(store.clone(), pepper, Arc::clone(&clock), Arc::clone(&random)),
         rates: Rates::new(store.clone(), Arc::clone(&clock)),
@@ -245,7 +252,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         wrapping,
         clock,
         random,
-        counters,
+        metrics,
         store,
         turns,
         connectors,
@@ -260,13 +267,24 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     Ok(Api {
         app,
         sign_ins: Arc::default(),
-        metrics: Arc::default(),
+        prometheus: Arc::new(prometheus),
+        metrics_access: Arc::new(metrics_access(config)),
+        readiness: Arc::default(),
         trusted_proxies: config.trusted_proxies.clone().into(),
         connection_limiter: ConnectionLimiter::new(config.edge.clone(), descriptors::limit()),
+        drain: config.drain,
         readers: Arc::new(ParserPools::start().map_err(ComposeError::Threads)?),
         body_memory: Arc::new(BodyMemory::new(body_memory::MOST)),
         refusals: Arc::default(),
     })
+}
+
+fn metrics_access(config: &Config) -> MetricsAccess {
+    match &config.metrics_token {
+        Some(token) => MetricsAccess::Token(token.clone()),
+        None if config.production => MetricsAccess::Nobody,
+        None => MetricsAccess::ThisMachine,
+    }
 }
 
 /// The operator's OAuth clients. Each belongs to a bundled connector that authorizes by OAuth.

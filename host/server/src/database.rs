@@ -1,29 +1,46 @@
-//! `resly db grant` and `resly db revoke`: a dashboard's own way into PostgreSQL.
+//! `resly db`: backups, and a dashboard's own way into PostgreSQL.
 
 use anyhow::Context;
 use resly_core::time::SystemClock;
 use resly_service::{database_roles, organizations, random::OsRandom};
-use resly_store::Store;
-use serde_json::{Value, json};
+use resly_store::{DatabaseRoleName, Store};
+use serde_json::json;
 
-use crate::{cli::DatabaseSubcommand, config::Config, secrets};
+use crate::{
+    backup::{self, Outcome},
+    cli::DatabaseSubcommand,
+    config::Config,
+    secrets,
+};
 
 /// Does it, and returns what is to be printed.
-pub async fn run(config: &Config, verb: DatabaseSubcommand) -> anyhow::Result<Value> {
-    let (DatabaseSubcommand::Grant { role, .. } | DatabaseSubcommand::Revoke { role }) = &verb;
-    let name = database_roles::parse_name(role).context("--role")?;
+pub async fn run(config: &Config, verb: DatabaseSubcommand) -> anyhow::Result<Outcome> {
+    match verb {
+        DatabaseSubcommand::Backup { to, with_keys, force } => backup::back_up(config, &to, with_keys, force).await,
+        DatabaseSubcommand::Restore { from, force } => backup::restore(config, &from, force).await,
+        DatabaseSubcommand::Grant { organization, role } => grant(config, &organization, &role).await,
+        DatabaseSubcommand::Revoke { role } => revoke(config, &role).await,
+    }
+}
+
+async fn grant(config: &Config, organization: &str, role: &str) -> anyhow::Result<Outcome> {
+    let name = parse(role)?;
     let store = Store::open_beside(&secrets::store_config(config)).await?;
-    let done = match &verb {
-        DatabaseSubcommand::Grant { organization, .. } => {
-            let (id, called) = organizations::choose(&store, organization).await?;
-            let password = database_roles::grant(&store, &SystemClock, &OsRandom, id, name).await?;
-            json!({"role": role, "password": password.as_str(), "organization": id, "name": called})
-        }
-        DatabaseSubcommand::Revoke { .. } => {
-            store.revoke_database_role(name).await?;
-            json!({"role": role, "revoked": true})
-        }
-    };
+    let (id, called) = organizations::choose(&store, organization).await?;
+    let password = database_roles::grant(&store, &SystemClock, &OsRandom, id, name).await?;
     store.close().await;
-    Ok(done)
+    let line = json!({"role": role, "password": password.as_str(), "organization": id, "name": called});
+    Ok(Outcome { line, advice: String::new() })
+}
+
+async fn revoke(config: &Config, role: &str) -> anyhow::Result<Outcome> {
+    let name = parse(role)?;
+    let store = Store::open_beside(&secrets::store_config(config)).await?;
+    store.revoke_database_role(name).await?;
+    store.close().await;
+    Ok(Outcome { line: json!({"role": role, "revoked": true}), advice: String::new() })
+}
+
+fn parse(role: &str) -> anyhow::Result<DatabaseRoleName> {
+    database_roles::parse_name(role).context("--role")
 }

@@ -1,8 +1,9 @@
 //! The jobs that a host runs by itself while it serves. This file has only their periods: a job calls the store or a
 //! part of [`App`], any number of hosts may do that at once, and tests make the same calls themselves.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
+use resly_core::metrics::names;
 use resly_service::{App, checks, crawls, sources, upload};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
@@ -65,7 +66,7 @@ impl Job {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            match self {
+            let ok = match self {
                 Self::Recover => recover(&app).await,
                 Self::Expire => expire(&app).await,
                 Self::Check => check(&app).await,
@@ -73,89 +74,102 @@ impl Job {
                 Self::Read => read(&app).await,
                 Self::Crawl => crawl(&app).await,
                 Self::Cancel => cancel(&app).await,
-            }
+            };
+            self.measure(ok, &app);
+        }
+    }
+
+    fn measure(self, ok: bool, app: &App) {
+        let result = if ok { "ok" } else { "failed" };
+        app.metrics.count(&names::JOB_RUNS, [self.name().into(), result.into()]);
+        if ok {
+            app.metrics.set(&names::JOB_LAST_SUCCESS, [self.name().into()], app.clock.now().seconds() as f64);
+        }
+    }
+
+    /// As metrics name it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Recover => "recover",
+            Self::Expire => "expire",
+            Self::Check => "check",
+            Self::Deliver => "deliver",
+            Self::Read => "read",
+            Self::Crawl => "crawl",
+            Self::Cancel => "cancel",
         }
     }
 }
 
-/// Settles turns and calls of hosts that have died, and takes over their compilations.
-async fn recover(app: &Arc<App>) {
+/// The value, or `None` and a line in the log that says what failed.
+fn logged<T, E: Display>(result: Result<T, E>, failure: &'static str) -> Option<T> {
+    result.inspect_err(|error| tracing::error!(%error, "{failure}")).ok()
+}
+
+/// Settles turns and calls of hosts that have died, and takes over their compilations. Returns whether all of it went
+/// well, as every job does.
+async fn recover(app: &Arc<App>) -> bool {
     app.keyring.flush().await;
-    match app.store.recover(app.clock.now()).await {
-        Ok(recovered) => {
-            tracing::debug!(turns = recovered.turns, calls = recovered.calls, "recovered what was left behind")
-        }
-        Err(error) => tracing::error!(%error, "what dead hosts left behind could not be recovered"),
+    let recovered =
+        logged(app.store.recover(app.clock.now()).await, "what dead hosts left behind could not be recovered");
+    if let Some(recovered) = &recovered {
+        tracing::debug!(turns = recovered.turns, calls = recovered.calls, "recovered what was left behind");
     }
-    if let Err(error) = app.store.spread_plans(app.clock.now()).await {
-        tracing::error!(%error, "the new terms of a plan could not be given to its organizations");
-    }
-    if let Err(error) = app.store.forget_rates(app.clock.now()).await {
-        tracing::error!(%error, "request windows that are over could not be forgotten");
-    }
-    if let Err(error) = upload::resume(app).await {
-        tracing::error!(%error, "what dead hosts were compiling could not be taken up");
-    }
+    let forgotten =
+        logged(app.store.forget_rates(app.clock.now()).await, "request windows that are over could not be forgotten");
+    let spread = logged(
+        app.store.spread_plans(app.clock.now()).await,
+        "the new terms of a plan could not be given to its organizations",
+    );
+    let resumed = logged(upload::resume(app).await, "what dead hosts were compiling could not be taken up");
+    recovered.is_some() && forgotten.is_some() && spread.is_some() && resumed.is_some()
 }
 
 /// Deletes expired rows, and raises alerts about credentials that end.
-async fn expire(app: &Arc<App>) {
-    match app.store.expire_logs(app.clock.now()).await {
-        Ok(0) => {}
-        Ok(deleted) => tracing::info!(deleted, "deleted old connector calls and approvals"),
-        Err(error) => tracing::error!(%error, "old connector calls and approvals could not be deleted"),
+async fn expire(app: &Arc<App>) -> bool {
+    let (store, now) = (&app.store, app.clock.now());
+    let calls = logged(store.expire_logs(now).await, "old connector calls and approvals could not be deleted");
+    if let Some(deleted @ 1..) = calls {
+        tracing::info!(deleted, "deleted old connector calls and approvals");
     }
-    if let Err(error) = app.store.expire_deliveries(app.clock.now()).await {
-        tracing::error!(%error, "old webhook deliveries could not be forgotten");
+    let deliveries = logged(store.expire_deliveries(now).await, "old webhook deliveries could not be forgotten");
+    let uploads =
+        logged(store.forget_unfinished_uploads(now).await, "what uploads left that were cut off could not be deleted");
+    if let Some(uploads @ 1..) = uploads {
+        tracing::info!(uploads, "deleted what uploads left that were cut off");
     }
-    match app.store.forget_unfinished_uploads(app.clock.now()).await {
-        Ok(0) => {}
-        Ok(uploads) => tracing::info!(uploads, "deleted what uploads left that were cut off"),
-        Err(error) => tracing::error!(%error, "what uploads left that were cut off could not be deleted"),
+    let sources =
+        logged(store.forget_unfinished_sources(now).await, "sources that dead hosts were adding could not be deleted");
+    if let Some(sources @ 1..) = sources {
+        tracing::info!(sources, "deleted sources that dead hosts were adding");
     }
-    match app.store.forget_unfinished_sources(app.clock.now()).await {
-        Ok(0) => {}
-        Ok(sources) => tracing::info!(sources, "deleted sources that dead hosts were adding"),
-        Err(error) => tracing::error!(%error, "sources that dead hosts were adding could not be deleted"),
-    }
-    if let Err(error) = app.store.warn_of_expiry(app.clock.now()).await {
-        tracing::error!(%error, "credentials that end could not be looked for");
-    }
+    let warned = logged(store.warn_of_expiry(now).await, "credentials that end could not be looked for");
+    calls.is_some() && deliveries.is_some() && uploads.is_some() && sources.is_some() && warned.is_some()
 }
 
 /// Checks whether connections work.
-async fn check(app: &Arc<App>) {
-    if let Err(error) = checks::run_due(app).await {
-        tracing::error!(%error, "connections could not be checked");
-    }
+async fn check(app: &Arc<App>) -> bool {
+    logged(checks::run_due(app).await, "connections could not be checked").is_some()
 }
 
 /// Cancels the answers that other hosts were asked to cancel.
-async fn cancel(app: &Arc<App>) {
-    if let Err(error) = app.turns.cancel_requested().await {
-        tracing::warn!(%error, "answers to cancel could not be looked for");
-    }
+async fn cancel(app: &Arc<App>) -> bool {
+    logged(app.turns.cancel_requested().await, "answers to cancel could not be looked for").is_some()
 }
 
 /// Delivers the messages of webhooks.
-async fn deliver(app: &Arc<App>) {
-    if let Err(error) = app.hooks.deliver_due().await {
-        tracing::error!(%error, "webhooks could not be told");
-    }
+async fn deliver(app: &Arc<App>) -> bool {
+    logged(app.hooks.deliver_due().await, "webhooks could not be told").is_some()
 }
 
 /// Reads the sources that wait.
-async fn read(app: &Arc<App>) {
-    if let Err(error) = sources::read_due(app).await {
-        tracing::error!(%error, "sources that wait could not be read");
-    }
+async fn read(app: &Arc<App>) -> bool {
+    logged(sources::read_due(app).await, "sources that wait could not be read").is_some()
 }
 
 /// Makes some steps of the crawls that are due.
-async fn crawl(app: &Arc<App>) {
-    if let Err(error) = crawls::crawl_due(app).await {
-        tracing::error!(%error, "crawls could not go on");
-    }
+async fn crawl(app: &Arc<App>) -> bool {
+    logged(crawls::crawl_due(app).await, "crawls could not go on").is_some()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! [`compose`] shows the parts of a host, and `resly_http::router` shows its routes.
 
 pub mod author;
+pub mod backup;
 pub mod cli;
 pub mod command;
 pub mod compose;
@@ -11,6 +12,7 @@ pub mod database;
 mod demo;
 pub mod jobs;
 pub mod knowledge_import;
+pub mod local_host;
 pub mod local_models;
 pub mod logging;
 pub mod memory;

@@ -1,5 +1,5 @@
-//! `resly init` and `resly key create`: make an organization with its first key, and a key for a person who has the
-//! host but no working key. Both work with and without a running host.
+//! `resly init` and `resly key`: an organization with its first key, and the keys of an organization for a person who has
+//! the host but no working key. All of it works with and without a running host.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use resly_core::{
     principal::Scope,
     time::{Random, SystemClock},
 };
+use resly_http::answers::Key;
 use resly_service::{
     key::NewSecret,
     keyring::Keyring,
@@ -19,16 +20,12 @@ use resly_service::{
 use resly_store::{OpenError, Store};
 use serde_json::{Value, json};
 
-use crate::{compose::make_private, config::Config, secrets};
-
-/// The key to create.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyOptions {
-    /// The organization's name, or its id.
-    pub organization: String,
-    pub name: String,
-    pub scopes: Vec<Scope>,
-}
+use crate::{
+    cli::{KeyOptions, KeySubcommand},
+    compose::make_private,
+    config::Config,
+    secrets,
+};
 
 /// Makes an organization with its first key, which can create all others.
 pub async fn init(config: &Config, name: &str) -> anyhow::Result<Value> {
@@ -59,25 +56,36 @@ pub fn init_hint(config: &Config) -> String {
     )
 }
 
-/// The keyring over a store that was opened beside a host.
-pub async fn keyring(config: &Config, store: &Store) -> anyhow::Result<Keyring> {
+/// Does what is asked of an organization's keys. Returns what is to be printed.
+pub async fn run(config: &Config, verb: KeySubcommand) -> anyhow::Result<Value> {
     let random: Arc<dyn Random> = Arc::new(OsRandom);
+    let store = Store::open_beside(&secrets::store_config(config)).await?;
+    let (id, called) = organizations::choose(&store, verb.organization()).await?;
+    let done = match verb {
+        KeySubcommand::List { .. } => {
+            let keys: Vec<Key> = store.list_keys(id).await?.into_iter().map(Key::from).collect();
+            json!({"organization": id, "name": called, "keys": keys})
+        }
+        KeySubcommand::Delete { key, .. } => {
+            keys::delete(&keyring(config, &store, random).await?, KeyIssuer::Host(id), key).await?;
+            json!({"organization": id, "name": called, "deleted": key})
+        }
+        KeySubcommand::Create(KeyOptions { name, scopes, .. }) => {
+            let keyring = keyring(config, &store, random).await?;
+            let secret = make(&keyring, id, name, scopes.clone()).await?;
+            json!({"organization": id, "name": called, "id": secret.id, "key": secret.expose(), "scopes": scopes})
+        }
+    };
+    store.close().await;
+    Ok(done)
+}
+
+/// The keyring over a store that was opened beside a host.
+pub async fn keyring(config: &Config, store: &Store, random: Arc<dyn Random>) -> anyhow::Result<Keyring> {
     let keys = secrets::master_keys(config, false)?;
     let wrapping = secrets::wrapping(&keys, store, &random);
     let pepper = secrets::pepper(&wrapping, &keys, store, &*random).await?;
     Ok(Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random))
-}
-
-/// Makes the key. Its text is shown once.
-pub async fn create(config: &Config, wanted: KeyOptions) -> anyhow::Result<Value> {
-    let KeyOptions { organization, name, scopes } = wanted;
-    let store = Store::open_beside(&secrets::store_config(config)).await?;
-    let (id, called) = organizations::choose(&store, &organization).await?;
-    let keyring = keyring(config, &store).await?;
-    let secret = make(&keyring, id, name, scopes.clone()).await?;
-    let made = json!({"organization": id, "name": called, "id": secret.id, "key": secret.expose(), "scopes": scopes});
-    store.close().await;
-    Ok(made)
 }
 
 /// Makes a secret key. A mistake names its option.

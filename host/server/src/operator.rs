@@ -1,7 +1,7 @@
 //! `resly organization`, `resly plan` and `resly subscription`: an operator's work without the API. They work with and
 //! without a running host, and print what the API answers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, bail};
 use resly_core::{
@@ -45,7 +45,7 @@ async fn execute(config: &Config, store: &Store, verb: OperatorSubcommand) -> an
     match verb {
         OperatorSubcommand::CreateOrganization { name, subscription } => {
             let tenant = Tenant { name, subscription: read_subscription(subscription)? };
-            let keyring = new_key::keyring(config, store).await?;
+            let keyring = new_key::keyring(config, store, Arc::new(OsRandom)).await?;
             let (made, key) = organizations::create_tenant(store, &keyring, &OsRandom, clock, tenant)
                 .await
                 .map_err(organization_error)?;

@@ -1,6 +1,12 @@
 //! The server: accepts connections, speaks HTTP/1.1 and HTTP/2 in the clear, and drains when it is told to end.
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use resly_http::{
     Api,
@@ -8,6 +14,7 @@ use resly_http::{
         connection::{self, Shared},
         descriptors::{AcceptFault, accept_fault, back_off},
     },
+    metrics::Prometheus,
     router,
 };
 use resly_service::App;
@@ -20,13 +27,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::jobs;
 
-// Containers are usually killed 10 s after they were told to end: all of this together is under 9 s.
-/// How long open requests may take before their answers are interrupted.
-const DRAIN: Duration = Duration::from_millis(5_500);
+// Together with the drain, whose default is 5.5 s, all of this is under 9 s: containers are usually killed after 10.
 /// How long interrupted answers may take to be stored and sent.
 const INTERRUPT: Duration = Duration::from_millis(1_500);
 /// How long each of the host's own parts may take to end.
 const CLOSE: Duration = Duration::from_millis(500);
+/// How often recorded numbers are put into their buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
 /// How often a lack of descriptors is logged.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -46,11 +53,12 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves and runs the jobs until `stop` is true, then drains.
 pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let router = router::router(api.clone());
-    let Api { app, connection_limiter: limiter, .. } = api;
+    let Api { app, connection_limiter: limiter, prometheus, drain: patience, .. } = api;
     if let Ok(address) = listener.local_addr() {
         app.public_url.get_or_init(|| url(None, address));
     }
     let mut jobs = jobs::start(&app);
+    jobs.spawn(keep_metrics_small(prometheus));
     let connections = TaskTracker::new();
     let shared = Shared { router, limiter, draining: CancellationToken::new(), cut: CancellationToken::new() };
     tokio::select! {
@@ -58,16 +66,25 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
         () = shutdown_requested(&mut stop) => {}
     }
     drop(listener);
+    app.stopping.store(true, Ordering::Relaxed);
     tracing::info!("draining");
     shared.draining.cancel();
     connections.close();
-    drain(&app, &connections).await;
+    drain(&app, &connections, patience).await;
     shared.cut.cancel();
     bounded("connections", connections.wait()).await;
     bounded("jobs", jobs.shutdown()).await;
     bounded("calls", app.connectors.settle_pending()).await;
     bounded("key usage", app.keyring.flush()).await;
     bounded("store", app.store.close()).await;
+}
+
+/// Recorded numbers take memory until they are in their buckets, also when nobody reads the metrics.
+async fn keep_metrics_small(prometheus: Arc<Prometheus>) {
+    loop {
+        sleep(UPKEEP).await;
+        prometheus.upkeep();
+    }
 }
 
 async fn accept(listener: &TcpListener, shared: &Shared, connections: &TaskTracker) {
@@ -95,8 +112,8 @@ async fn accept(listener: &TcpListener, shared: &Shared, connections: &TaskTrack
     }
 }
 
-/// Waits for open requests and for answers without a reader. Interrupts those that take too long.
-async fn drain(app: &App, connections: &TaskTracker) {
+/// Waits for open requests and for answers without a reader. Interrupts those that take longer than `patience`.
+async fn drain(app: &App, connections: &TaskTracker, patience: Duration) {
     let ended = async {
         connections.wait().await;
         while app.turns.live.count() > 0 {
@@ -104,7 +121,7 @@ async fn drain(app: &App, connections: &TaskTracker) {
         }
     };
     let mut ended = std::pin::pin!(ended);
-    if timeout(DRAIN, ended.as_mut()).await.is_ok() {
+    if timeout(patience, ended.as_mut()).await.is_ok() {
         return;
     }
     let turns = app.turns.live.count();

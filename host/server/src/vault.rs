@@ -1,11 +1,7 @@
 //! `resly vault`: shows the master keys in use, or rotates to the newest. It works on the store itself, or asks a
 //! running host, because that locks a SQLite folder.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use resly_core::time::Random;
@@ -16,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     config::Config,
+    local_host,
     secrets::{self, SecretsError},
 };
 
@@ -51,13 +48,8 @@ async fn here(config: &Config, rotate: bool) -> Result<VaultKeys, SecretsError> 
 
 /// Asks the host that listens on this machine.
 async fn ask(listen: SocketAddr, key: &SecretString, rotate: bool) -> anyhow::Result<VaultKeys> {
-    let host = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    let base = format!("http://{}/api/admin/vault", SocketAddr::new(host, listen.port()));
-    let client = client()?;
+    let base = format!("{}/api/admin/vault", local_host::url(listen));
+    let client = local_host::client(PATIENCE)?;
     let request = if rotate { client.post(format!("{base}/rotate")) } else { client.get(&base) };
     let response = request.bearer_auth(key.expose_secret()).send().await.with_context(|| {
         format!("no host answers on {listen}; unset RESLY_OPERATOR_KEY to open the store without one, or set --listen")
@@ -68,13 +60,6 @@ async fn ask(listen: SocketAddr, key: &SecretString, rotate: bool) -> anyhow::Re
         bail!("the host on {listen} answered {status}: {body}");
     }
     serde_json::from_str(&body).with_context(|| format!("what answers on {listen} is not a host of this version"))
-}
-
-fn client() -> reqwest::Result<reqwest::Client> {
-    // The client needs a provider even for plain HTTP. Another caller may have installed it already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    builder.tls_certs_only([]).timeout(PATIENCE).build()
 }
 
 /// The report for a person, with what to do next.

@@ -12,9 +12,9 @@ use std::{
 use resly_core::{
     boxed,
     connector::{account::SealedCredentials, call::Connectors, health::Schedule},
-    counters::Counters,
     id::{ConnectionId, OrganizationId},
     knowledge::document::Extractor,
+    metrics::Metrics,
     time::{Clock, Random},
     turn::Turns,
 };
@@ -38,7 +38,7 @@ pub struct NoPublicUrl;
 pub struct App {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    pub counters: Arc<Counters>,
+    pub metrics: Metrics,
     pub store: Store,
     pub turns: Turns,
     pub connectors: Connectors,
@@ -60,6 +60,8 @@ pub struct App {
     pub data: PathBuf,
     /// Whether the bundled connectors are being compiled.
     pub preparing: AtomicBool,
+    /// Whether the host was told to stop.
+    pub stopping: AtomicBool,
     /// The host's public URL: the configured one, else the address on which it listens.
     pub public_url: OnceLock<String>,
     pub wrapping: Wrapping,
@@ -99,6 +101,15 @@ impl App {
         let prepared = self.prepare_each(progress).await;
         self.preparing.store(false, Ordering::Relaxed);
         prepared
+    }
+
+    /// Whether the bundled connectors are being compiled.
+    pub fn is_preparing(&self) -> bool {
+        self.preparing.load(Ordering::Relaxed)
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     async fn prepare_each(&self, progress: &(dyn Fn(String) + Sync)) -> Result<(), ComponentError> {

@@ -25,6 +25,8 @@ use crate::{
 
 /// Characters of a name.
 const NAME: usize = 100;
+/// How many organizations a person is told of who named none of them.
+const NAMES_TOLD: u16 = 20;
 
 /// An organization's name: 1 to 100 characters on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,11 +60,8 @@ impl fmt::Display for OrganizationName {
 pub enum OrganizationError {
     #[error("there is an organization `{0}` already")]
     NameTaken(OrganizationName),
-    #[error(
-        "there is no organization `{0}`; `resly init --organization NAME` makes one, and the name has to be written as it \
-         was made"
-    )]
-    Missing(String),
+    #[error("there is no organization `{name}`; {}", others(.names))]
+    Missing { name: String, names: Vec<String> },
     /// Names needn't be unique.
     #[error("there are {} organizations `{name}`: say which by its id, {}", .ids.len(), joined(.ids))]
     Ambiguous { name: String, ids: Vec<OrganizationId> },
@@ -74,6 +73,15 @@ pub enum OrganizationError {
     Key(#[from] KeyError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What there is in the place of an organization that isn't there.
+fn others(names: &[String]) -> String {
+    if names.is_empty() {
+        return "there is none yet, and `resly init --organization NAME` makes one".to_owned();
+    }
+    let more = if names.len() < NAMES_TOLD.into() { "" } else { ", and perhaps others" };
+    format!("there are `{}`{more}", names.join("`, `"))
 }
 
 fn joined(ids: &[OrganizationId]) -> String {
@@ -156,7 +164,7 @@ async fn create_admin_key(keyring: &Keyring, id: OrganizationId, name: String) -
 /// One organization.
 #[boxed]
 pub async fn get(store: &Store, id: OrganizationId) -> Result<Organization, OrganizationError> {
-    store.organization(id).await?.ok_or(OrganizationError::Missing(id.to_string()))
+    store.organization(id).await?.ok_or_else(|| missing(id))
 }
 
 /// Renames an organization. The other ones keep their names to themselves.
@@ -168,9 +176,13 @@ pub async fn rename(store: &Store, id: OrganizationId, name: &str) -> Result<Org
         _ => {}
     }
     if !store.rename_organization(id, name.0).await? {
-        return Err(OrganizationError::Missing(id.to_string()));
+        return Err(missing(id));
     }
     get(store, id).await
+}
+
+fn missing(id: OrganizationId) -> OrganizationError {
+    OrganizationError::Missing { name: id.to_string(), names: Vec::new() }
 }
 
 fn read_name(name: &str) -> Result<OrganizationName, OrganizationError> {
@@ -192,7 +204,10 @@ pub async fn find_or_create(app: &App, name: OrganizationName) -> Result<Organiz
 pub async fn choose(store: &Store, name_or_id: &str) -> Result<(OrganizationId, String), OrganizationError> {
     let mut found = store.organizations_called(name_or_id).await?;
     match (found.pop(), found.is_empty()) {
-        (None, _) => Err(OrganizationError::Missing(name_or_id.to_owned())),
+        (None, _) => {
+            let names = store.first_organization_names(NAMES_TOLD).await?;
+            Err(OrganizationError::Missing { name: name_or_id.to_owned(), names })
+        }
         (Some(only), true) => Ok(only),
         (Some(last), false) => {
             let ids = found.into_iter().chain([last]).map(|(id, _)| id).collect();
@@ -211,6 +226,17 @@ mod tests {
         for wrong in ["", "  ", "a\nb", &"x".repeat(101)] {
             assert_eq!(OrganizationName::parse(wrong), Err(BadName), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_name_that_none_has_tells_those_that_there_are() {
+        let missing = |names: &[&str]| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            OrganizationError::Missing { name: "acme".to_owned(), names }.to_string()
+        };
+        assert_eq!(missing(&["Acme", "demo"]), "there is no organization `acme`; there are `Acme`, `demo`");
+        assert!(missing(&[]).contains("resly init --organization NAME"));
+        assert!(missing(&["x"; 20]).ends_with("`, and perhaps others"));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use resly_core::{
     alert::{Event, payload, wait_after},
     boxed,
     connector::account::SealedCredentials,
-    counters::{Counters, WEBHOOK_ATTEMPTS},
     error::StoreError,
     id::{OrganizationId, WebhookId},
+    metrics::{Metrics, names},
     time::{Clock, Random, Timestamp},
 };
 use resly_egress::{Egress, Message, mint_webhook_secret, webhook_context};
@@ -37,7 +37,7 @@ pub struct WebhookDispatcher {
     pub vault: Arc<Vault>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    pub counters: Arc<Counters>,
+    pub metrics: Metrics,
 }
 
 /// The result of a test.
@@ -108,7 +108,8 @@ impl WebhookDispatcher {
     /// Returns the response's status, and why the attempt failed.
     async fn send(&self, due: &DueDelivery) -> (Option<u16>, Option<String>) {
         let (status, error) = self.attempt(due).await;
-        self.counters.count(&WEBHOOK_ATTEMPTS, if error.is_none() { "delivered" } else { "failed" });
+        let result = if error.is_none() { "delivered" } else { "failed" };
+        self.metrics.count(&names::WEBHOOK_ATTEMPTS, [result.into()]);
         (status, error)
     }
 

@@ -59,9 +59,11 @@ macro_rules! columns {
     };
     // `PlanRow` in `subscriptions.rs`.
     (plan) => {
-        "plan, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel, messages_per_minute,
-         embeddings_per_minute, connector_calls_per_minute, fuel_per_minute, features, log_days, log_bytes_per_day,
-         overrides, subscription_status, subscription_ends_at, trial_ends_at, current_period_ends_at, past_due_until"
+        "plan, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel, limit_model_input_tokens,
+         limit_model_cached_input_tokens, limit_model_output_tokens, messages_per_minute, embeddings_per_minute,
+         connector_calls_per_minute, fuel_per_minute, model_input_tokens_per_minute, model_cached_input_tokens_per_minute,
+         model_output_tokens_per_minute, features, log_days, log_bytes_per_day, overrides, subscription_status,
+         subscription_ends_at, trial_ends_at, current_period_ends_at, past_due_until"
     };
     // `SourceRow` in `knowledge/sources.rs`.
     (source) => {

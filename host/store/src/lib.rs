@@ -46,6 +46,7 @@
 mod accounts;
 mod alerts;
 mod approvals;
+mod backup;
 mod biller;
 mod billing;
 mod calls;
@@ -76,6 +77,7 @@ mod query;
 mod rates;
 mod recover;
 mod rest;
+mod restore;
 mod row_id;
 mod sql;
 mod state;
@@ -97,13 +99,14 @@ mod writer;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use resly_core::{boxed, error::StoreError};
+use resly_core::{boxed, error::StoreError, metrics::Metrics};
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 use tokio::sync::Mutex;
 
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
+    backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
     biller::{BillerEvent, BillerOutcome},
     catalogue::{
         COMPILING_MOST, LEASE, MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST,
@@ -121,7 +124,7 @@ pub use self::{
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
         BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument, PageVersion,
-        ReadResult, SourceChange, SourceQuery, StoredDocument, StoredSource, WaitingLimits,
+        ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, StoredDocument, StoredSource, WaitingLimits,
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
@@ -132,7 +135,8 @@ pub use self::{
     publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
     rates::{RateClaim, RateGrant},
     recover::Recovered,
-    rest::{RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
+    rest::{FoundRows, RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
+    restore::{Restored, give_to_owner, restore},
     subscriptions::{Plan, Resubscription, SubscribeError},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},
@@ -162,6 +166,16 @@ pub struct Store {
 pub struct PoolUsage {
     pub open: u32,
     pub in_use: u32,
+    /// Operations that wait for SQLite's writer. PostgreSQL has none.
+    pub writer_queue: usize,
+}
+
+/// The version of the database's tables: the number of the newest migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaVersion {
+    pub found: i64,
+    /// What this program knows.
+    pub expected: i64,
 }
 
 #[derive(Clone)]
@@ -211,12 +225,21 @@ impl Store {
         }
     }
 
-    /// Whether the database answers.
+    /// Asks the database which version its tables have.
     #[boxed]
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        let doing = "see whether the database answers";
+    pub async fn schema(&self) -> Result<SchemaVersion, StoreError> {
+        let doing = "see which version the tables have";
         let mut db = self.reader(doing).await?;
-        row!(db, (i32,), "SELECT 1").map(drop).map_err(failed(doing))
+        let found = row!(db, (Option<i64>,), "SELECT MAX(version) FROM _sqlx_migrations WHERE success");
+        let found = found.map_err(failed(doing))?.and_then(|(found,)| found).unwrap_or(0);
+        Ok(SchemaVersion { found, expected: open::newest_schema(self.kind()) })
+    }
+
+    /// Measures what the store does itself, from now on.
+    pub fn measure(&self, metrics: Metrics) {
+        if let Backend::Sqlite { writer, .. } = &self.backend {
+            writer.measure(metrics);
+        }
     }
 
     /// Finishes the queued operations and closes every connection. Later operations fail as unavailable.
@@ -234,13 +257,14 @@ impl Store {
 
     /// The connections of the pool that answers reads; on PostgreSQL, writes as well.
     pub fn pool_usage(&self) -> PoolUsage {
-        let of = |open: u32, idle: usize| PoolUsage {
+        let of = |open: u32, idle: usize, writer_queue| PoolUsage {
             open,
             in_use: open.saturating_sub(u32::try_from(idle).unwrap_or(open)),
+            writer_queue,
         };
         match &self.backend {
-            Backend::Sqlite { readers, .. } => of(readers.size(), readers.num_idle()),
-            Backend::Postgres { pool, .. } => of(pool.size(), pool.num_idle()),
+            Backend::Sqlite { readers, writer } => of(readers.size(), readers.num_idle(), writer.queued()),
+            Backend::Postgres { pool, .. } => of(pool.size(), pool.num_idle(), 0),
         }
     }
 

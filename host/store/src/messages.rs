@@ -31,6 +31,8 @@ pub(crate) struct MessageRow {
     steps: Json<Vec<Value>>,
     input_tokens: Option<Count>,
     output_tokens: Option<Count>,
+    cached_input_tokens: Option<Count>,
+    tokens_estimated: Option<bool>,
     created_at: Time,
     superseded_at: Option<Time>,
 }
@@ -53,10 +55,12 @@ impl MessageRow {
             finish: self.finish_reason.map(named).transpose()?,
             citations: self.citations.0,
             steps: self.steps.0,
-            usage: self
-                .input_tokens
-                .zip(self.output_tokens)
-                .map(|(input, output)| TokenUsage { input: input.0, output: output.0 }),
+            usage: self.input_tokens.zip(self.output_tokens).map(|(input, output)| TokenUsage {
+                input: input.0,
+                cached_input: self.cached_input_tokens.map_or(0, |cached| cached.0),
+                output: output.0,
+                estimated: self.tokens_estimated.unwrap_or(false),
+            }),
             created_at: self.created_at.0,
             superseded_at: self.superseded_at.map(|at| at.0),
         };
@@ -67,7 +71,7 @@ impl MessageRow {
 macro_rules! columns {
     () => {
         "SELECT id, conversation_id, position, client_id, role, content, status, finish_reason, citations, steps, input_tokens,
-                output_tokens, created_at, superseded_at
+                output_tokens, cached_input_tokens, tokens_estimated, created_at, superseded_at
          FROM messages "
     };
 }

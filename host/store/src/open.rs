@@ -16,7 +16,7 @@ use resly_core::{
 use resly_rest::limits::TIME as REST_TIME;
 use sqlx::{
     ConnectOptions, Connection, Executor, PgConnection, SqliteConnection,
-    migrate::MigrateError,
+    migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -25,8 +25,8 @@ use crate::{Backend, Store, error::describe, rest::RestPool, writer::Writer};
 
 /// The first version without a bug that could reset a WAL while it was read (3.51.3's release notes).
 const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
-const FILE: &str = "resly.db";
-const LOCK: &str = "resly.lock";
+pub(crate) const FILE: &str = "resly.db";
+pub(crate) const LOCK: &str = "resly.lock";
 /// How long to wait for another process to release the folder. It may be finishing its last requests.
 const LOCK_PATIENCE: Duration = Duration::from_secs(12);
 const BUSY: Duration = Duration::from_secs(10);
@@ -127,8 +127,7 @@ impl Store {
                 let applied = "SELECT MAX(version) FROM _sqlx_migrations";
                 let applied: Option<i64> =
                     sqlx::query_scalar(applied).fetch_one(&mut conn).await.map_err(OpenError::Connect)?;
-                if applied != sqlx_macros::migrate!("migrations/sqlite").iter().map(|migration| migration.version).max()
-                {
+                if applied != Some(newest_of(&sqlite_migrations())) {
                     return Err(OpenError::OtherVersion { path: path.to_owned() });
                 }
                 start_sqlite(config, conn, ())
@@ -173,7 +172,7 @@ async fn open_locked(config: &StoreConfig, lock: File) -> Result<Store, OpenErro
     make_database_file(&folder.join(FILE)).map_err(|error| folder_error(folder, error))?;
     let mut conn = sqlite_options(&config.data_dir).connect().await.map_err(OpenError::Connect)?;
     check_version(&mut conn).await?;
-    sqlx_macros::migrate!("migrations/sqlite").run(&mut conn).await?;
+    sqlite_migrations().run(&mut conn).await?;
     let store = start_sqlite(config, conn, lock)?;
     let recovered = store.recover_all(SystemClock.now()).await.map_err(OpenError::Recover)?;
     if recovered.turns + recovered.calls > 0 {
@@ -214,7 +213,7 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
 }
 
 /// Locks the folder for this process. The operating system releases it whenever and however the process ends.
-async fn lock_within(folder: &Path, patience: Duration) -> Result<File, OpenError> {
+pub(crate) async fn lock_within(folder: &Path, patience: Duration) -> Result<File, OpenError> {
     let path = folder.join(LOCK);
     let failed = |error| folder_error(folder, error);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
@@ -295,6 +294,24 @@ async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenErr
 async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
     // This hides notices such as "relation already exists, skipping".
     conn.execute("SET client_min_messages = warning").await.map_err(OpenError::Connect)?;
-    sqlx_macros::migrate!("migrations/postgres").run(conn).await?;
+    postgres_migrations().run(conn).await?;
     Ok(())
+}
+
+pub(crate) fn sqlite_migrations() -> Migrator {
+    sqlx_macros::migrate!("migrations/sqlite")
+}
+
+fn postgres_migrations() -> Migrator {
+    sqlx_macros::migrate!("migrations/postgres")
+}
+
+/// The number of the newest migration.
+pub(crate) fn newest_of(migrations: &Migrator) -> i64 {
+    migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// The number of the newest migration that this program knows for a kind of database.
+pub(crate) fn newest_schema(kind: &str) -> i64 {
+    newest_of(&if kind == "sqlite" { sqlite_migrations() } else { postgres_migrations() })
 }

@@ -128,6 +128,16 @@ impl Store {
         row!(db, (i32,), "SELECT 1 FROM organizations LIMIT 1").map(|found| found.is_some()).map_err(failed(doing))
     }
 
+    /// The names of the first organizations, oldest first.
+    #[boxed]
+    pub async fn first_organization_names(&self, most: u16) -> Result<Vec<String>, StoreError> {
+        let doing = "list organizations";
+        let mut db = self.reader(doing).await?;
+        let found =
+            rows!(db, (String,), "SELECT name FROM organizations ORDER BY created_at, id LIMIT $1", i64::from(most));
+        Ok(found.map_err(failed(doing))?.into_iter().map(|(name,)| name).collect())
+    }
+
     /// The organizations with this name or id: their ids and names, oldest first.
     #[boxed]
     pub async fn organizations_called(&self, name_or_id: &str) -> Result<Vec<(OrganizationId, String)>, StoreError> {

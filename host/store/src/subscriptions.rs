@@ -50,10 +50,16 @@ pub(crate) struct PlanRow {
     limit_embeddings: Option<Count>,
     limit_connector_calls: Option<Count>,
     limit_fuel: Option<Count>,
+    limit_model_input_tokens: Option<Count>,
+    limit_model_cached_input_tokens: Option<Count>,
+    limit_model_output_tokens: Option<Count>,
     messages_per_minute: Option<Count>,
     embeddings_per_minute: Option<Count>,
     connector_calls_per_minute: Option<Count>,
     fuel_per_minute: Option<Count>,
+    model_input_tokens_per_minute: Option<Count>,
+    model_cached_input_tokens_per_minute: Option<Count>,
+    model_output_tokens_per_minute: Option<Count>,
     features: Option<Json<Vec<String>>>,
     log_days: Count,
     log_bytes_per_day: Count,
@@ -65,7 +71,7 @@ pub(crate) struct PlanRow {
     past_due_until: Option<Time>,
 }
 
-fn limits(by_meter: [(Meter, Option<Count>); 4]) -> Limits {
+fn limits(by_meter: [(Meter, Option<Count>); 7]) -> Limits {
     by_meter.into_iter().filter_map(|(meter, limit)| Some((meter, limit?.0))).collect()
 }
 
@@ -80,12 +86,18 @@ impl PlanRow {
                     (Meter::Embeddings, self.limit_embeddings),
                     (Meter::ConnectorCalls, self.limit_connector_calls),
                     (Meter::Fuel, self.limit_fuel),
+                    (Meter::ModelInputTokens, self.limit_model_input_tokens),
+                    (Meter::ModelCachedInputTokens, self.limit_model_cached_input_tokens),
+                    (Meter::ModelOutputTokens, self.limit_model_output_tokens),
                 ]),
                 per_minute: limits([
                     (Meter::Messages, self.messages_per_minute),
                     (Meter::Embeddings, self.embeddings_per_minute),
                     (Meter::ConnectorCalls, self.connector_calls_per_minute),
                     (Meter::Fuel, self.fuel_per_minute),
+                    (Meter::ModelInputTokens, self.model_input_tokens_per_minute),
+                    (Meter::ModelCachedInputTokens, self.model_cached_input_tokens_per_minute),
+                    (Meter::ModelOutputTokens, self.model_output_tokens_per_minute),
                 ]),
                 features: Features::from_names(self.features.map(|names| names.0)),
                 log_days: u32::try_from(self.log_days.0).unwrap_or(u32::MAX),

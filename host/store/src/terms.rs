@@ -57,7 +57,9 @@ macro_rules! set_limits {
         concat!(
             "UPDATE usage
              SET plan_limit = CASE meter WHEN 'messages' THEN $3 WHEN 'embeddings' THEN $4
-                                         WHEN 'connector_calls' THEN $5 WHEN 'fuel' THEN $6 ELSE plan_limit END ",
+                                         WHEN 'connector_calls' THEN $5 WHEN 'fuel' THEN $6
+                                         WHEN 'model_input_tokens' THEN $7 WHEN 'model_cached_input_tokens' THEN $8
+                                         WHEN 'model_output_tokens' THEN $9 ELSE plan_limit END ",
             $rows,
             " RETURNING meter, used, plan_limit"
         )
@@ -81,7 +83,10 @@ pub(crate) async fn write(
         "UPDATE organizations SET plan = $2, plan_revision = $3, overrides = $4,
              limit_messages = $5, limit_embeddings = $6, limit_connector_calls = $7, limit_fuel = $8,
              messages_per_minute = $9, embeddings_per_minute = $10, connector_calls_per_minute = $11,
-             fuel_per_minute = $12, features = $13, log_days = $14, log_bytes_per_day = $15
+             fuel_per_minute = $12, features = $13, log_days = $14, log_bytes_per_day = $15,
+             limit_model_input_tokens = $16, limit_model_cached_input_tokens = $17, limit_model_output_tokens = $18,
+             model_input_tokens_per_minute = $19, model_cached_input_tokens_per_minute = $20,
+             model_output_tokens_per_minute = $21
          WHERE id = $1",
         Id(organization.0),
         plan.as_str(),
@@ -97,7 +102,13 @@ pub(crate) async fn write(
         minute(Meter::Fuel),
         terms.features.names().map(Json),
         Count(terms.log_days.into()),
-        Count(terms.log_bytes_per_day)
+        Count(terms.log_bytes_per_day),
+        month(Meter::ModelInputTokens),
+        month(Meter::ModelCachedInputTokens),
+        month(Meter::ModelOutputTokens),
+        minute(Meter::ModelInputTokens),
+        minute(Meter::ModelCachedInputTokens),
+        minute(Meter::ModelOutputTokens)
     )?;
     let period = Period::containing(now);
     // In the order in which a call locks its meters.
@@ -119,7 +130,10 @@ pub(crate) async fn write(
         month(Meter::Messages),
         month(Meter::Embeddings),
         month(Meter::ConnectorCalls),
-        month(Meter::Fuel)
+        month(Meter::Fuel),
+        month(Meter::ModelInputTokens),
+        month(Meter::ModelCachedInputTokens),
+        month(Meter::ModelOutputTokens)
     )?;
     for (meter, used, limit) in counted {
         // What was used may already be past a threshold of a lower limit.

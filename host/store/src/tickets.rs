@@ -22,7 +22,7 @@ pub struct Ticket {
     pub conversation: Option<ConversationId>,
     pub subject: String,
     pub body: String,
-    /// `open`, until somebody changes it in the table.
+    /// `open`, until it is changed in the table: see `resly_rest::registry`.
     pub status: String,
     pub created_at: Timestamp,
 }

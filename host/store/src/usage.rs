@@ -57,7 +57,10 @@ const COUNT: &str = "INSERT INTO usage
     SELECT $1, o.id, $3, $4, 'production', $5, o.plan_limit, $7, $5, o.minute_limit, $6, $6
     FROM (SELECT id, subscription_ends_at,
                  CASE $4 WHEN 'messages' THEN limit_messages WHEN 'embeddings' THEN limit_embeddings
-                         WHEN 'connector_calls' THEN limit_connector_calls ELSE limit_fuel END AS plan_limit,
+                         WHEN 'connector_calls' THEN limit_connector_calls
+                         WHEN 'model_input_tokens' THEN limit_model_input_tokens
+                         WHEN 'model_cached_input_tokens' THEN limit_model_cached_input_tokens
+                         WHEN 'model_output_tokens' THEN limit_model_output_tokens ELSE limit_fuel END AS plan_limit,
                  CASE $4 WHEN 'messages' THEN messages_per_minute WHEN 'embeddings' THEN embeddings_per_minute
                          WHEN 'connector_calls' THEN connector_calls_per_minute END AS minute_limit
           FROM organizations WHERE id = $2) AS o
@@ -174,6 +177,11 @@ fn meter_state(meter: Meter) -> &'static str {
         Meter::Embeddings => meter_state!("limit_embeddings", "embeddings_per_minute"),
         Meter::ConnectorCalls => meter_state!("limit_connector_calls", "connector_calls_per_minute"),
         Meter::Fuel => meter_state!("limit_fuel", "fuel_per_minute"),
+        Meter::ModelInputTokens => meter_state!("limit_model_input_tokens", "model_input_tokens_per_minute"),
+        Meter::ModelCachedInputTokens => {
+            meter_state!("limit_model_cached_input_tokens", "model_cached_input_tokens_per_minute")
+        }
+        Meter::ModelOutputTokens => meter_state!("limit_model_output_tokens", "model_output_tokens_per_minute"),
     }
 }
 
@@ -225,6 +233,28 @@ fn minute_reached(state: &MeterState, meter: Meter, now: Timestamp) -> Option<Li
     })
 }
 
+/// The limit on a model's tokens that leaves none for another answer.
+pub(crate) async fn spent_tokens(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    now: Timestamp,
+) -> Result<Option<LimitReached>, sqlx::Error> {
+    let period = Period::containing(now);
+    for meter in Meter::MODEL_TOKENS {
+        let state = row!(db, MeterState, meter_state(meter), Id(organization.0), Time(period.start), meter.name())?;
+        let Some(state) = state else { continue };
+        let used = state.used.map_or(0, |used| used.0);
+        if let Some(limit) = state.plan_limit.filter(|limit| used >= limit.0) {
+            let (of, per, limit, resets_at) = (LimitLevel::Plan, LimitWindow::Month, limit.0, period.end);
+            return Ok(Some(LimitReached { of, per, meter, limit, used, resets_at }));
+        }
+        if let Some(minute) = minute_reached(&state, meter, now).filter(|minute| minute.used >= minute.limit) {
+            return Ok(Some(minute));
+        }
+    }
+    Ok(None)
+}
+
 impl Store {
     /// The meters of the month of `now`.
     #[boxed]
@@ -235,8 +265,8 @@ impl Store {
         let mut db = self.reader(doing).await?;
         let counts = rows!(
             db,
-            (String, String, Count, Count),
-            "SELECT meter, environment, used, reserved FROM usage WHERE organization_id = $1 AND period_start = $2",
+            (String, String, Count, Count, Count),
+            "SELECT meter, environment, used, reserved, estimated FROM usage WHERE organization_id = $1 AND period_start = $2",
             Id(organization.0),
             Time(period.start)
         )
@@ -245,17 +275,20 @@ impl Store {
             counts
                 .iter()
                 .find(|(m, e, ..)| m == meter.name() && e == environment.name())
-                .map_or(0, |(_, _, used, _)| used.0)
+                .map_or(0, |(_, _, used, ..)| used.0)
         };
-        let reserved = |meter: Meter| {
-            let count = counts.iter().find(|(m, e, ..)| m == meter.name() && e == Environment::Production.name());
-            (meter == Meter::Fuel).then(|| count.map_or(0, |(.., reserved)| reserved.0))
+        let production =
+            |meter: Meter| counts.iter().find(|(m, e, ..)| m == meter.name() && e == Environment::Production.name());
+        let reserved =
+            |meter: Meter| (meter == Meter::Fuel).then(|| production(meter).map_or(0, |(.., held, _)| held.0));
+        let estimated = |meter: Meter| {
+            Meter::MODEL_TOKENS.contains(&meter).then(|| production(meter).map_or(0, |(.., part)| part.0))
         };
         let meters: BTreeMap<_, _> = Meter::ALL
             .into_iter()
             .map(|meter| {
                 let (used, limit) = (used(meter, Environment::Production), limits.get(&meter).copied());
-                (meter, MeterReading { used, limit, reserved: reserved(meter) })
+                (meter, MeterReading { used, limit, reserved: reserved(meter), estimated: estimated(meter) })
             })
             .collect();
         let sandbox = [Meter::ConnectorCalls, Meter::Fuel]

@@ -13,12 +13,16 @@
 use std::{
     mem,
     panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
     thread,
     time::{Duration, Instant},
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use resly_core::boxed;
+use resly_core::{
+    boxed,
+    metrics::{Metrics, names},
+};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
@@ -93,18 +97,34 @@ enum Message {
 
 /// A handle of the writer. The thread ends when the last handle is dropped.
 #[derive(Clone)]
-pub(crate) struct Writer(mpsc::Sender<Message>);
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Message>,
+    /// Where commits are measured, once the host says it.
+    metrics: Arc<OnceLock<Metrics>>,
+}
 
 impl Writer {
     /// Starts the thread. It drops `guard` when the connection is closed.
     pub fn start(conn: SqliteConnection, guard: impl Send + 'static) -> std::io::Result<Self> {
-        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (queue, receiver) = mpsc::channel(QUEUE);
+        let metrics = Arc::default();
+        let measured = Arc::clone(&metrics);
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         thread::Builder::new().name("resly-writer".to_owned()).spawn(move || {
-            runtime.block_on(serve(conn, receiver));
+            runtime.block_on(serve(conn, receiver, &measured));
             drop(guard);
         })?;
-        Ok(Self(sender))
+        Ok(Self { queue, metrics })
+    }
+
+    /// Measures commits from now on. The first call counts.
+    pub fn measure(&self, metrics: Metrics) {
+        self.metrics.get_or_init(|| metrics);
+    }
+
+    /// Operations that wait.
+    pub fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Runs one operation in the next group. Returns when it is on the disk.
@@ -117,7 +137,7 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let task = Task { state: TaskState::Queued(operation), reply };
-        self.0
+        self.queue
             .send(Message::Run(Box::new(task)))
             .await
             .map_err(|_| OperationError::CommitFailure("the store is closed".into()))?;
@@ -128,20 +148,20 @@ impl Writer {
     #[boxed]
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.0.send(Message::Close(done)).await.is_ok() {
+        if self.queue.send(Message::Close(done)).await.is_ok() {
             closed.await.ok();
         }
     }
 }
 
-async fn serve(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Message>) {
+async fn serve(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Message>, metrics: &OnceLock<Metrics>) {
     let mut closing = None;
     if let Err(error) = execute(&mut conn, "BEGIN").await {
         tracing::error!(%error, "the first transaction could not be begun");
     }
     while closing.is_none() {
         match queue.recv().await {
-            Some(Message::Run(job)) => closing = group(&mut conn, job, &mut queue).await,
+            Some(Message::Run(job)) => closing = group(&mut conn, job, &mut queue, metrics).await,
             Some(Message::Close(done)) => closing = Some(done),
             None => break,
         }
@@ -161,6 +181,7 @@ async fn group(
     conn: &mut SqliteConnection,
     first: Box<dyn Job>,
     queue: &mut mpsc::Receiver<Message>,
+    metrics: &OnceLock<Metrics>,
 ) -> Option<oneshot::Sender<()>> {
     let mut jobs: Vec<Box<dyn Job>> = Vec::new();
     let mut closing = None;
@@ -191,6 +212,10 @@ async fn group(
         // SQLite may have rolled back already, and then there is nothing to roll back.
         execute(conn, "ROLLBACK").await.ok();
         execute(conn, "BEGIN").await.ok();
+    }
+    if let Some(metrics) = metrics.get() {
+        metrics.time(&names::COMMIT_DURATION, [], started.elapsed());
+        metrics.record(&names::COMMIT_OPERATIONS, [], jobs.len() as f64);
     }
     for job in jobs {
         job.answer(failure.as_ref());

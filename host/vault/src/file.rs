@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::master::{MasterKeys, ParseKeyError, WeakKeyError};
 
 /// The name of the file that is created in the data folder.
-const MADE: &str = "master.key";
+pub const MASTER_KEY_FILE: &str = "master.key";
 /// The most bytes of a key file.
 const LONGEST: u64 = 64 << 10;
 
@@ -72,7 +72,7 @@ impl MasterKeys {
         if let Some(path) = &source.file {
             return source.read(path);
         }
-        let path = source.data_dir.join(MADE);
+        let path = source.data_dir.join(MASTER_KEY_FILE);
         match source.read(&path) {
             Err(MasterKeyError::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
             other => return other,
@@ -158,7 +158,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let made = MasterKeys::load(&source(folder.path(), false)).unwrap();
         assert!(made.warning().unwrap().contains("back it up"));
-        let path = folder.path().join(MADE);
+        let path = folder.path().join(MASTER_KEY_FILE);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         let again = MasterKeys::load(&source(folder.path(), true)).unwrap();
@@ -192,7 +192,7 @@ mod tests {
         assert!(matches!(&refused, MasterKeyError::WeakSetting(_)));
         assert!(refused.to_string().contains("openssl rand") && !refused.to_string().contains("AQID"), "{refused}");
 
-        let path = folder.path().join(MADE);
+        let path = folder.path().join(MASTER_KEY_FILE);
         write(&path, sample.as_bytes()).unwrap();
         assert!(matches!(MasterKeys::load(&source(folder.path(), true)), Err(MasterKeyError::Weak { .. })));
         assert!(MasterKeys::load(&source(folder.path(), false)).is_ok());
@@ -211,7 +211,7 @@ mod tests {
     fn production_takes_no_file_that_everybody_can_read() {
         let folder = tempfile::tempdir().unwrap();
         MasterKeys::load(&source(folder.path(), false)).unwrap();
-        let path = folder.path().join(MADE);
+        let path = folder.path().join(MASTER_KEY_FILE);
         for (mode, taken) in
             [(0o644, false), (0o604, false), (0o602, false), (0o640, true), (0o400, true), (0o600, true)]
         {

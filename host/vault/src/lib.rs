@@ -26,7 +26,7 @@ use secrecy::SecretBox;
 use zeroize::Zeroizing;
 
 pub use credentials::{Credentials, CredentialsError, SHORTEST_SECRET};
-pub use file::{MasterKeyError, MasterKeySource};
+pub use file::{MASTER_KEY_FILE, MasterKeyError, MasterKeySource};
 pub use master::{MasterKeys, ParseKeyError, WeakKeyError};
 pub use wrapping::{Rewrapped, Rotation, SecretOwner, WrappedStore, Wrapping};
 

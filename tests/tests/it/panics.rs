@@ -35,7 +35,7 @@ impl Model for Panics {
         "panics"
     }
 
-    async fn stream(&self, _: ModelRequest) -> Result<ModelStream, ModelError> {
+    async fn stream(&self, _: Arc<ModelRequest>) -> Result<ModelStream, ModelError> {
         panic!("{IN_HAND}")
     }
 }

@@ -16,14 +16,15 @@ use tokio::{
     process::{Child, Command},
 };
 
-struct Demo {
-    child: Child,
-    url: String,
-    key: String,
-    admin: String,
+/// A demo host in a process of its own, which ends with this.
+pub struct Demo {
+    pub child: Child,
+    pub url: String,
+    pub key: String,
+    pub admin: String,
 }
 
-async fn demo(data: &Path, model: Option<&ScriptedModel>) -> Demo {
+pub async fn demo(data: &Path, model: Option<&ScriptedModel>) -> Demo {
     start(Command::new(binary()), data, model).await
 }
 
@@ -51,7 +52,7 @@ async fn start(mut command: Command, data: &Path, model: Option<&ScriptedModel>)
 }
 
 impl Demo {
-    fn chat(&self, body: &Value) -> reqwest::RequestBuilder {
+    pub fn chat(&self, body: &Value) -> reqwest::RequestBuilder {
         client().post(format!("{}/api/chat", self.url)).bearer_auth(&self.key).json(body)
     }
 
@@ -62,11 +63,11 @@ impl Demo {
     }
 }
 
-fn client() -> reqwest::Client {
+pub fn client() -> reqwest::Client {
     resly_tests::app::client()
 }
 
-fn ask(question: &str) -> Value {
+pub fn ask(question: &str) -> Value {
     json!({"messages": [{"role": "user", "content": question}]})
 }
 
@@ -140,7 +141,7 @@ async fn an_upload_is_compiled_by_the_next_host_when_one_dies_over_it() {
 }
 
 /// Runs the binary to its end: whether it went well, its standard output, and what it said on standard error.
-async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String, String) {
+pub async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String, String) {
     let mut command = Command::new(binary());
     let done = command.args(arguments).envs(variables.iter().copied()).kill_on_drop(true).output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -162,13 +163,27 @@ async fn a_key_is_made_beside_a_running_host_on_sqlite() {
     assert!(listed["keys"].as_array().unwrap().iter().any(|key| key["id"] == made["id"]), "{listed}");
     assert_eq!(demo.chat(&ask("Hi")).send().await.unwrap().status(), 200, "the host goes on");
 
+    let of_demo = ["--organization", "demo", "--data", folder];
+    let listed: Value = serde_json::from_str(&run(&[&["key", "list"], &of_demo[..]].concat(), &[]).await.1).unwrap();
+    let ids: Vec<&Value> = listed["keys"].as_array().unwrap().iter().map(|key| &key["id"]).collect();
+    assert!(ids.contains(&&made["id"]) && !listed.to_string().contains("secret_hash"), "{listed}");
+    let delete = [&["key", "delete", "--id", made["id"].as_str().unwrap()], &of_demo[..]].concat();
+    let (ok, out, said) = run(&delete, &[]).await;
+    assert!(ok && out.contains("\"deleted\""), "{said}");
+    let gone = async || client().get(format!("{}/api/admin/keys", demo.url)).bearer_auth(made["key"].as_str().unwrap());
+    while gone().await.send().await.unwrap().status() != 401 {
+        tokio::task::yield_now().await;
+    }
+    let (ok, _, said) = run(&delete, &[]).await;
+    assert!(!ok && said.contains("there is no such key"), "{said}");
+
     let chat = [&create[..], &["--scopes", "chat", "--name", "shop"]].concat();
     let made: Value = serde_json::from_str(&run(&chat, &[]).await.1).unwrap();
     let keys = client().get(format!("{}/api/admin/keys", demo.url)).bearer_auth(made["key"].as_str().unwrap());
     assert_eq!(keys.send().await.unwrap().status(), 403);
 
     let (ok, out, said) = run(&["key", "create", "--organization", "nobody", "--data", folder], &[]).await;
-    assert!(!ok && out.is_empty() && said.contains("there is no organization `nobody`"), "{said}");
+    assert!(!ok && out.is_empty() && said.contains("there is no organization `nobody`; there are `demo`"), "{said}");
     let empty = tempfile::tempdir().unwrap();
     let nothing = ["key", "create", "--organization", "demo", "--data", empty.path().to_str().unwrap()];
     let (ok, _, said) = run(&nothing, &[]).await;
@@ -191,6 +206,18 @@ async fn a_key_is_made_beside_running_hosts_on_postgres() {
     let made: Value = serde_json::from_str(&out).unwrap();
     let keys = client().get(format!("{}/api/admin/keys", host.base)).bearer_auth(made["key"].as_str().unwrap());
     assert_eq!(keys.send().await.unwrap().status(), 200);
+    let own_folder = own.path().to_str().unwrap();
+    let of = ["--organization", id.as_str(), "--data", own_folder];
+    let (ok, out, said) = run(&[&["key", "list"], &of[..]].concat(), &settings).await;
+    assert!(ok && out.contains(made["id"].as_str().unwrap()), "{said}");
+    let delete = [&["key", "delete", "--id", made["id"].as_str().unwrap()], &of[..]].concat();
+    let (ok, _, said) = run(&delete, &settings).await;
+    assert!(!ok && said.contains("last key"), "the last key that may administer stays: {said}");
+    for verb in [&["backup", "--to", "copy"][..], &["restore", "--from", "copy"]] {
+        let (ok, _, said) = run(&[&["db"], verb, &["--data", own_folder]].concat(), &settings).await;
+        assert!(!ok && said.contains("pg_dump") | said.contains("pg_restore"), "{said}");
+        assert!(!said.contains(&database), "the URL may hold a password: {said}");
+    }
     host.stop().await;
 }
 

@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use metrics::SharedString;
 use moka::sync::Cache;
 use resly_manifest::{Action, Allowance};
 use serde_json::Value;
@@ -48,8 +49,8 @@ use super::{
 };
 use crate::{
     boxed,
-    counters::{self, Counters},
     id::{CallId, OrganizationId},
+    metrics::{Metrics, names},
     time::{Clock, Random, Timestamp},
 };
 
@@ -94,7 +95,7 @@ pub struct Connectors {
     queues: FuelQueues,
     settlements: Settlements,
     schedule: Schedule,
-    counters: Arc<Counters>,
+    metrics: Metrics,
 }
 
 impl Connectors {
@@ -125,7 +126,7 @@ impl Connectors {
             queues,
             settlements,
             schedule: Schedule::default(),
-            counters: Arc::default(),
+            metrics: Metrics::default(),
         }
     }
 
@@ -135,10 +136,10 @@ impl Connectors {
         Self { schedule, ..self }
     }
 
-    /// Sets where calls are counted.
+    /// Sets where calls are measured.
     #[must_use]
-    pub fn counting(self, counters: Arc<Counters>) -> Self {
-        Self { counters, ..self }
+    pub fn measured_by(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// The connector of a connection, with its schemas compiled. Cached by version.
@@ -161,24 +162,36 @@ impl Connectors {
     /// unsettled.
     #[boxed]
     pub async fn call(&self, request: CallRequest) -> Result<CallReport, CallError> {
-        let (connectors, caller) = (self.clone(), request.caller.kind());
-        let report = match tokio::spawn(async move { connectors.run(&request).await }).await {
-            Ok(result) => result?,
+        let (connectors, caller, begun) = (self.clone(), request.caller.kind(), self.clock.now());
+        let called = tokio::spawn(async move {
+            let mut connector = SharedString::const_str("none");
+            let report = connectors.run(&request, &mut connector).await;
+            (report, connector)
+        });
+        let (report, connector) = match called.await {
+            Ok((report, connector)) => (report?, connector),
             Err(error) => {
                 tracing::error!(%error, "a connector call panicked");
                 let fault = Fault::new(FaultKind::Internal, "the host failed while it ran this call; try again");
-                CallReport::refused(fault.retryable(true))
+                (CallReport::refused(fault.retryable(true)), "none".into())
             }
         };
-        self.counters.count(&counters::CONNECTOR_CALLS, caller.name());
+        let took = self.clock.now().since(begun);
+        self.metrics.count(&names::CONNECTOR_CALLS, [connector.clone(), caller.name().into()]);
+        self.metrics.add(&names::CONNECTOR_FUEL, [connector.clone()], report.cost.fuel);
+        self.metrics.time(&names::CONNECTOR_CALL_DURATION, [connector.clone()], took);
         if let Err(fault) = &report.result {
-            self.counters.count(&counters::CONNECTOR_FAULTS, fault.kind.name());
+            self.metrics.count(&names::CONNECTOR_FAULTS, [connector, fault.kind.name().into()]);
         }
         Ok(report)
     }
 
-    async fn run(&self, request: &CallRequest) -> Result<CallReport, CallError> {
+    /// Makes the call. `connector` becomes what the metrics call its connector.
+    async fn run(&self, request: &CallRequest, connector: &mut SharedString) -> Result<CallReport, CallError> {
         let connection = self.connection(request).await?;
+        if let Ok(prepared) = self.prepare(&connection).await {
+            *connector = prepared.installable.metric_label();
+        }
         let passed = match self.check(&connection, request).await {
             Ok(passed) if !passed.needs_confirmation => passed,
             Ok(_) => {

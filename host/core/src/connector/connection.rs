@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
+use metrics::SharedString;
 use resly_manifest::{Auth, AuthType, Digest, Manifest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -148,6 +149,17 @@ pub struct Installable {
     /// The component to run. For a declarative connector, this is the bundled runner.
     pub component: Digest,
     pub origin: Origin,
+}
+
+impl Installable {
+    /// What metrics call it: the id of a bundled connector, and for the others, which organizations name, their origin.
+    pub fn metric_label(&self) -> SharedString {
+        match self.origin {
+            Origin::Bundled => self.manifest.id.clone().into(),
+            Origin::Declarative => "declarative".into(),
+            Origin::Uploaded => "uploaded".into(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -134,7 +134,12 @@ pub enum AddSourceError {
 pub trait KnowledgeStore: Send + Sync + 'static {
     /// Stores a source with its passages and counts the passages as embeddings, all or nothing. Increases the
     /// organization's knowledge version.
-    async fn add_source(&self, source: NewSource) -> Result<(), AddSourceError>;
+    async fn add_source(&self, source: NewSource) -> Result<(), AddSourceError> {
+        self.add_sources(vec![source]).await
+    }
+    /// Stores sources of one organization as [`KnowledgeStore::add_source`] does, all of them or none. A search finds all of
+    /// them at once.
+    async fn add_sources(&self, sources: Vec<NewSource>) -> Result<(), AddSourceError>;
     /// Newest first.
     async fn list_sources(&self, organization: OrganizationId) -> Result<Vec<Source>, StoreError>;
     /// Deletes a source and increases the knowledge version. False when the organization has no such source.
@@ -142,8 +147,12 @@ pub trait KnowledgeStore: Send + Sync + 'static {
         &self,
         organization: OrganizationId,
         id: SourceId,
-        now: Timestamp,
-    ) -> Result<bool, StoreError>;
+        _now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.delete_sources(organization, &[id]).await? > 0)
+    }
+    /// Deletes sources, all at once, and increases the knowledge version. Returns how many of them the organization had.
+    async fn delete_sources(&self, organization: OrganizationId, ids: &[SourceId]) -> Result<u64, StoreError>;
     async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError>;
     /// Replaces the synonyms and increases the knowledge version.
     async fn set_synonyms(&self, organization: OrganizationId, synonyms: Synonyms) -> Result<(), StoreError>;

@@ -68,7 +68,8 @@ pub(super) fn history(said: &[Message], budget: u64) -> (Vec<ModelMessage>, Opti
     (sent.collect(), (omitted.messages > 0).then_some(omitted))
 }
 
-/// An estimate that needs no model's vocabulary: four ASCII characters are one token, any other character is one.
+/// A cautious estimate: four ASCII characters are one token, any other character is one. `model::estimate` is nearer for
+/// current vocabularies, and too low for older ones, whose context is the smaller.
 fn tokens(text: &str) -> u64 {
     let (mut ascii, mut others) = (0_u64, 0_u64);
     for character in text.chars() {

@@ -24,12 +24,14 @@ pub(super) struct Draft {
     text: String,
     /// Bytes of `text` that readers have.
     released: usize,
+    /// When readers got the first of it.
+    first_left_at: Option<Timestamp>,
     holding_since: Option<Timestamp>,
 }
 
 impl Draft {
     pub fn new(live: Arc<LiveTurn>, clock: Arc<dyn Clock>) -> Self {
-        Self { live, clock, text: String::new(), released: 0, holding_since: None }
+        Self { live, clock, text: String::new(), released: 0, first_left_at: None, holding_since: None }
     }
 
     pub fn text(&self) -> &str {
@@ -71,8 +73,7 @@ impl Draft {
         let Some(since) = self.holding_since else {
             // Nothing is held: push the new piece itself, without copying it out of `text`.
             if self.released + text.len() == self.text.len() {
-                self.released = self.text.len();
-                return self.live.push(TurnEvent::Text(text));
+                return self.send(text);
             }
             return self.release();
         };
@@ -98,8 +99,19 @@ impl Draft {
     /// Sends readers all text that they don't have yet.
     pub fn release(&mut self) {
         if self.released < self.text.len() {
-            self.live.push(TurnEvent::Text(self.text[self.released..].to_owned()));
-            self.released = self.text.len();
+            self.send(self.text[self.released..].to_owned());
         }
+    }
+
+    /// Sends readers what they don't have yet.
+    fn send(&mut self, rest: String) {
+        self.released = self.text.len();
+        self.first_left_at.get_or_insert_with(|| self.clock.now());
+        self.live.push(TurnEvent::Text(rest));
+    }
+
+    /// When readers got the first text.
+    pub fn first_left_at(&self) -> Option<Timestamp> {
+        self.first_left_at
     }
 }

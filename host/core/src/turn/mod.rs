@@ -11,6 +11,7 @@ mod dialogue;
 mod draft;
 pub mod failure;
 pub mod live;
+mod model_measure;
 mod prompt;
 pub mod replay;
 mod run;
@@ -18,6 +19,7 @@ mod shrink;
 pub mod store;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tools;
 
 use std::{sync::Arc, time::Duration};
@@ -29,12 +31,12 @@ use crate::{
     boxed,
     connector::{available::AvailableActions, call::Connectors},
     conversation::{ClientMessage, Message},
-    counters::Counters,
     error::StoreError,
     id::{ApprovalId, ConversationId, MessageId},
     knowledge::{Passage, RetrieveError, Retriever},
     load::LoadShedder,
     meter::Remaining,
+    metrics::{Metrics, names},
     model::{Model, Role},
     principal::Principal,
     time::{Clock, Random},
@@ -141,7 +143,7 @@ pub struct Turns {
     pub limits: TurnLimits,
     pub live: Arc<LiveTurns>,
     pub load: Arc<LoadShedder>,
-    pub counters: Arc<Counters>,
+    pub metrics: Metrics,
 }
 
 impl Turns {
@@ -211,11 +213,14 @@ impl Turns {
         let organization = request.principal.organization;
         let question = request.messages.iter().rfind(|message| message.role == Role::User);
         let question = question.map(|message| message.text.clone()).unwrap_or_default();
+        let metrics = self.metrics.clone();
         let mut lookup = Lookup::new();
         lookup.spawn(async move {
             let started = clock.now();
             let found = retriever.retrieve(organization, &question, limit).await;
-            (found, run::micros(clock.now().since(started)))
+            let took = clock.now().since(started);
+            metrics.time(&names::RETRIEVAL_DURATION, [], took);
+            (found, run::micros(took))
         });
         lookup
     }

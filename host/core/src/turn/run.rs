@@ -12,8 +12,10 @@ use super::{
     draft::Draft,
     failure::TurnFailure,
     live::{LiveTurn, LiveTurnGuard, StopReason, Timing, TurnEvent, TurnResult},
+    model_measure::ModelMeasure,
     prompt::instructions,
     store::{AcceptedTurn, FinishedTurn},
+    tokens::RoundTokens,
     tools,
 };
 use crate::{
@@ -22,8 +24,8 @@ use crate::{
         round::{self, Round},
     },
     conversation::MessageStatus,
-    counters,
     error::StoreError,
+    metrics::names,
     model::{
         FinishReason, ModelError, ModelEvent, ModelRequest, NumberedPassage, ProviderData, Role, TokenUsage, ToolCall,
     },
@@ -61,9 +63,12 @@ pub(super) struct Run {
     pub(super) steps: Vec<Value>,
     draft: Draft,
     usage: TokenUsage,
+    /// The round that the model is answering. It isn't a part of `usage` yet.
+    round: Option<RoundTokens>,
     /// Why the answer ends. `Other` until the model says it.
     finish: FinishReason,
     pub(super) timing: Timing,
+    accepted_at: Timestamp,
     renewed_at: Timestamp,
 }
 
@@ -76,7 +81,7 @@ impl Run {
         lookup: Lookup,
         timing: Timing,
     ) -> Self {
-        let renewed_at = turns.clock.now();
+        let accepted_at = turns.clock.now();
         let draft = Draft::new(Arc::clone(&live), Arc::clone(&turns.clock));
         Self {
             turns,
@@ -88,9 +93,11 @@ impl Run {
             steps: Vec::new(),
             draft,
             usage: TokenUsage::default(),
+            round: None,
             finish: FinishReason::Other,
             timing,
-            renewed_at,
+            accepted_at,
+            renewed_at: accepted_at,
         }
     }
 
@@ -107,6 +114,7 @@ impl Run {
                 answered.unwrap_or(Err(TurnFailure::Deadline))
             }
         };
+        self.count_round();
         let failure = match answered {
             Ok(end) => {
                 self.draft.release();
@@ -119,7 +127,7 @@ impl Run {
                 };
                 match self.commit(status, false).await {
                     Ok(ending) => {
-                        self.turns.counters.count(&counters::TURNS, status.name());
+                        self.measure(status.name());
                         return self.live.push(TurnEvent::Finished(Arc::new(ending)));
                     }
                     Err(failure) => failure,
@@ -138,8 +146,18 @@ impl Run {
                 }
             }
         };
-        self.turns.counters.count(&counters::TURNS, failure.slug());
+        self.measure(failure.slug());
         self.live.push(TurnEvent::Failed(failure));
+    }
+
+    /// Measures the turn, which has ended.
+    fn measure(&self, outcome: &'static str) {
+        let metrics = &self.turns.metrics;
+        metrics.count(&names::TURNS, [outcome.into()]);
+        metrics.time(&names::TURN_DURATION, [], self.turns.clock.now().since(self.accepted_at));
+        if let Some(first) = self.draft.first_left_at() {
+            metrics.time(&names::TURN_FIRST_TEXT, [], first.since(self.accepted_at));
+        }
     }
 
     async fn answer(&mut self) -> Result<End, TurnFailure> {
@@ -173,7 +191,9 @@ impl Run {
             };
             let before = self.draft.text().len();
             self.draft.begin(holds && !last);
-            let Asked { calls, data } = self.ask(request).await?;
+            let asked = self.ask(Arc::new(request)).await;
+            self.count_round();
+            let Asked { calls, data } = asked?;
             if calls.is_empty() {
                 return Ok(End::Complete);
             }
@@ -240,18 +260,19 @@ impl Run {
     }
 
     /// Asks the model once: streams its text and returns the calls that it makes.
-    async fn ask(&mut self, request: ModelRequest) -> Result<Asked, TurnFailure> {
+    async fn ask(&mut self, request: Arc<ModelRequest>) -> Result<Asked, TurnFailure> {
         let offered = !request.tools.is_empty();
         let model = Arc::clone(&self.turns.model);
-        let counters = Arc::clone(&self.turns.counters);
-        let fail = |error: ModelError| {
-            tracing::warn!(%error, "the model failed");
-            counters.count(&counters::MODEL_ERRORS, error.kind());
-            TurnFailure::from(&error)
-        };
-        let mut stream = model.stream(request).await.map_err(fail)?;
+        let measure = ModelMeasure::start(&self.turns);
+        self.round = model.is_language_model().then(|| RoundTokens::new(Arc::clone(&request)));
+        let mut stream = model.stream(request).await.map_err(|error| self.model_failure(&measure, &error))?;
         let mut asked = Asked::default();
-        while let Some(event) = self.draft.next_event(&mut stream).await.map_err(fail)? {
+        while let Some(event) =
+            self.draft.next_event(&mut stream).await.map_err(|error| self.model_failure(&measure, &error))?
+        {
+            if let Some(round) = &mut self.round {
+                round.observe(&event);
+            }
             match event {
                 ModelEvent::Cites(numbers) => {
                     self.live.push(TurnEvent::Citations(self.citations.by_numbers(&numbers).into()));
@@ -267,9 +288,9 @@ impl Run {
                 }
                 ModelEvent::ToolCall(call) => asked.calls.push(call),
                 ModelEvent::Data(data) => asked.data = data,
-                ModelEvent::Finish { reason, usage } => {
-                    self.usage.input += usage.input;
-                    self.usage.output += usage.output;
+                ModelEvent::Usage(_) => {}
+                ModelEvent::Finish(reason) => {
+                    measure.ended(&self.round.as_ref().map(RoundTokens::usage).unwrap_or_default());
                     if !offered && !asked.calls.is_empty() {
                         return Err(TurnFailure::ToolLoop);
                     }
@@ -286,8 +307,23 @@ impl Run {
             }
             self.renew().await;
         }
-        fail(ModelError::Truncated { at: model.name().to_owned() });
-        Err(TurnFailure::ModelBroken)
+        Err(self.model_failure(&measure, &ModelError::Truncated { at: model.name().to_owned() }))
+    }
+
+    fn model_failure(&mut self, measure: &ModelMeasure, error: &ModelError) -> TurnFailure {
+        tracing::warn!(%error, "the model failed");
+        measure.failed(error);
+        if let Some(round) = &mut self.round {
+            round.fail();
+        }
+        error.into()
+    }
+
+    /// Adds the tokens of the round to those of the answer.
+    fn count_round(&mut self) {
+        if let Some(round) = self.round.take() {
+            self.usage = self.usage.plus(round.usage());
+        }
     }
 
     pub(super) fn push_citations(&self) {

@@ -3,6 +3,7 @@
 mod approvals;
 mod fakes;
 mod rounds;
+mod tokens;
 
 use futures::StreamExt;
 use serde_json::json;
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     connector::connection::Policy,
     conversation::MessageStatus,
-    model::{FinishReason, ModelError, ModelEvent, ModelMessage, ProviderData, TokenUsage, ToolCall},
+    model::{FinishReason, ModelError, ModelEvent, ModelMessage, ProviderData, ReportedUsage, ToolCall},
     principal::KeyKind,
 };
 use fakes::{FakeStore, Harness, ScriptStep};
@@ -25,7 +26,13 @@ fn text(text: &str) -> ScriptStep {
 }
 
 fn finish(reason: FinishReason) -> ScriptStep {
-    ScriptStep::Event(ModelEvent::Finish { reason, usage: TokenUsage { input: 3, output: 2 } })
+    ScriptStep::Event(ModelEvent::Finish(reason))
+}
+
+/// What a provider reports of the tokens that were read and written.
+fn reports(input: u64, output: u64) -> ScriptStep {
+    let usage = ReportedUsage { input: Some(input), cached_input: None, output: Some(output) };
+    ScriptStep::Event(ModelEvent::Usage(usage))
 }
 
 fn call(name: &str, arguments: serde_json::Value) -> ScriptStep {
@@ -58,7 +65,8 @@ fn texts(events: &[TurnEvent]) -> Vec<&str> {
 
 #[tokio::test]
 async fn an_answer_streams_as_it_comes_and_is_stored_before_its_end() {
-    let harness = Harness::new(vec![vec![text("It is "), text("blue [1]."), finish(FinishReason::Stop)]]);
+    let harness =
+        Harness::new(vec![vec![text("It is "), text("blue [1]."), reports(3, 2), finish(FinishReason::Stop)]]);
     let events = events(&harness, Delivery::Text).await;
     assert_eq!(texts(&events), ["It is ", "blue [1]."]);
     let Some(TurnEvent::Finished(ending)) = events.last() else { panic!("{events:?}") };

@@ -144,16 +144,22 @@ impl From<StoredCitation> for MessageCitation {
     }
 }
 
-/// Tokens as the model's provider counted them.
+/// The tokens of an answer over all its rounds, as the model's provider counted them.
 #[derive(Serialize, ToSchema)]
 pub struct MessageUsage {
+    /// Cached input included.
     input_tokens: u64,
+    /// The part of `input_tokens` that the provider read from its cache.
+    cached_input_tokens: u64,
+    /// Thinking included.
     output_tokens: u64,
+    /// Whether a count is the host's estimate, wholly or in part, because the provider didn't say it.
+    estimated: bool,
 }
 
 impl From<StoredUsage> for MessageUsage {
-    fn from(StoredUsage { input, output }: StoredUsage) -> Self {
-        Self { input_tokens: input, output_tokens: output }
+    fn from(StoredUsage { input, cached_input, output, estimated }: StoredUsage) -> Self {
+        Self { input_tokens: input, cached_input_tokens: cached_input, output_tokens: output, estimated }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/api/admin/keys`: make, list, change, rotate and delete API keys.
 
 mod rates;
-mod view;
+pub mod view;
 
 use std::sync::Arc;
 

@@ -20,8 +20,8 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanChange {
-    /// By meter (`messages`, `embeddings`, `connector_calls`, `fuel`), for a month; `null` is unlimited. What isn't named
-    /// stays.
+    /// By meter, for a month; `null` is unlimited. What isn't named stays. A limit on a model's tokens refuses the next
+    /// question once it is reached; an answer that is running then is finished, and may go past it.
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<openapi_enums::Meter, Option<u64>>>)]
     limits: BTreeMap<Meter, Option<u64>>,

@@ -26,7 +26,7 @@ pub struct Ticket {
     conversation: Option<ConversationId>,
     subject: String,
     body: String,
-    /// `open` until somebody who reads the table says otherwise.
+    /// `open` until it is changed by `/rest/v1`: `pending`, `resolved` or `closed`.
     status: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,

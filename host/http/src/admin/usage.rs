@@ -47,6 +47,9 @@ pub struct Reading {
     /// For `fuel`: how much is set aside for running calls, in addition to `used`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reserved: Option<u64>,
+    /// For a model's tokens: the part of `used` that comes from answers whose counts are the host's estimates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated: Option<u64>,
 }
 
 /// The bytes that connectors and sources made the host store this month, by environment. They count toward no limit.
@@ -59,8 +62,12 @@ pub struct StoredBytes {
 impl From<UsageReport> for Usage {
     fn from(report: UsageReport) -> Self {
         let UsageReport { period: Period { start, end }, meters, sandbox, stored_bytes } = report;
-        let reading =
-            |meter::MeterReading { used, limit, reserved }: meter::MeterReading| Reading { used, limit, reserved };
+        let reading = |meter::MeterReading { used, limit, reserved, estimated }: meter::MeterReading| Reading {
+            used,
+            limit,
+            reserved,
+            estimated,
+        };
         let meter::StoredBytes { production, sandbox: tried } = stored_bytes;
         Self {
             period: UsagePeriod { start, end },

@@ -60,17 +60,24 @@ pub struct Answer {
     superseded_at: Option<Option<Timestamp>>,
 }
 
-/// Tokens as the model's provider counted them; zero when it didn't say.
+/// The tokens of an answer over all its rounds, as the model's provider counted them. The built-in model uses none.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenUsage {
+    /// Cached input included.
     input_tokens: u64,
+    /// The part of `inputTokens` that the provider read from its cache.
+    cached_input_tokens: u64,
+    /// Thinking included.
     output_tokens: u64,
+    /// Whether a count is the host's estimate, wholly or in part, because the provider didn't say it.
+    estimated: bool,
 }
 
 impl From<model::TokenUsage> for TokenUsage {
-    fn from(model::TokenUsage { input, output }: model::TokenUsage) -> Self {
-        Self { input_tokens: input, output_tokens: output }
+    fn from(usage: model::TokenUsage) -> Self {
+        let model::TokenUsage { input, cached_input, output, estimated } = usage;
+        Self { input_tokens: input, cached_input_tokens: cached_input, output_tokens: output, estimated }
     }
 }
 

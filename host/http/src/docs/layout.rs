@@ -4,10 +4,13 @@ use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, header};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use crate::handbook::{self, GROUPS, render::render};
+use crate::{
+    handbook::{self, GROUPS, render::render},
+    html::document,
+};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -88,32 +91,24 @@ pub fn not_found() -> String {
 }
 
 fn frame(title: &str, main: &Markup, aside: Option<&Markup>) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) @if title != "Resly" { " · Resly" } }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                a href="#page.main" class="skip" { "Skip to the content" }
-                header {
-                    a href="/" class="brand" { "Resly" }
-                    a href="/docs" { "Handbook" }
-                    a href="/openapi.json" { "API" }
-                    @if aside.is_some() { a href="#nav.pages" class="jump" { "All pages" } }
-                }
-                div class="columns" {
-                    main id="page.main" tabindex="-1" { (main) }
-                    @if let Some(aside) = aside { div class="aside" { (aside) } }
-                }
-            }
+    let head = html! {
+        meta name="color-scheme" content="light dark";
+        style { (PreEscaped(STYLE)) }
+    };
+    let body = html! {
+        a href="#page.main" class="skip" { "Skip to the content" }
+        header {
+            a href="/" class="brand" { "Resly" }
+            a href="/docs" { "Handbook" }
+            a href="/openapi.json" { "API" }
+            @if aside.is_some() { a href="#nav.pages" class="jump" { "All pages" } }
+        }
+        div class="columns" {
+            main id="page.main" tabindex="-1" { (main) }
+            @if let Some(aside) = aside { div class="aside" { (aside) } }
         }
     };
-    page.into_string()
+    document(title, &head, &body)
 }
 
 /// The headers of every page: it runs no script, loads nothing, sends nothing and is shown in no frame.

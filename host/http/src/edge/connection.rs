@@ -34,6 +34,8 @@ use super::{
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The most bytes of a request's head, and of one read of a body (HTTP/1).
 const BUFFER: usize = 64 << 10;
+/// The same of HTTP/2, as it is once it is unpacked.
+const HEADER_LIST: u32 = 64 << 10;
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// How long a connection without a request is kept after it was told to end.
 const GRACE: Duration = Duration::from_millis(250);
@@ -101,7 +103,7 @@ async fn run(
             .timer(TokioTimer::new())
             .keep_alive_interval(PING_EVERY)
             .max_concurrent_streams(256)
-            .max_header_list_size(32 << 10);
+            .max_header_list_size(HEADER_LIST);
         drive(server.serve_connection(io, service), shared, activity, limits).await
     } else {
         let mut server = http1::Builder::new();

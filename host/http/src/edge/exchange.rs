@@ -24,10 +24,15 @@ use super::{
     activity::{Activity, FramingCheck},
     connection_limiter::ExceededLimit,
 };
-use crate::problem::{Problem, kinds};
+use crate::{
+    problem::{Problem, kinds},
+    rest::errors::{self, is_of_tables},
+};
 
 /// The longest path and query, which HTTP/1 and HTTP/2 share.
 const URI_CAP: usize = 16 << 10;
+/// The same for the tables: clients send lists of ids, which are longest when their commas are percent-encoded.
+const TABLES_URI_CAP: usize = 48 << 10;
 /// The requests that a connection beyond the limits may still make.
 const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
@@ -52,6 +57,7 @@ impl Exchange {
         let refused = refuse(&request, counted.framing).or_else(|| over_limit_problem(&request, beyond?));
         let framing = counted.framing;
         let mut response = match refused {
+            Some(problem) if is_of_tables(request.uri().path()) => errors::translated(problem.into_response()),
             Some(problem) => problem.into_response(),
             None => router.oneshot(request.map(|inner| RequestBody::wrap(inner, &activity))).await?,
         };
@@ -79,9 +85,10 @@ fn malformed(detail: &'static str) -> Problem {
 
 /// Checks a request's framing (RFC 9112, sections 3.2 and 6) and its address.
 fn refuse<B>(request: &Request<B>, framing: FramingCheck) -> Option<Problem> {
-    let long = request.uri().path_and_query().is_some_and(|path| path.as_str().len() > URI_CAP);
+    let cap = if is_of_tables(request.uri().path()) { TABLES_URI_CAP } else { URI_CAP };
+    let long = request.uri().path_and_query().is_some_and(|path| path.as_str().len() > cap);
     if long {
-        let problem = Problem::new(&kinds::URI_TOO_LONG, format!("path and query may have at most {URI_CAP} bytes"));
+        let problem = Problem::new(&kinds::URI_TOO_LONG, format!("path and query may have at most {cap} bytes"));
         let http1 = request.version() < Version::HTTP_2;
         return Some(if http1 { problem.header(header::CONNECTION, CLOSE) } else { problem });
     }

@@ -238,7 +238,7 @@ impl From<OrganizationError> for Problem {
     fn from(error: OrganizationError) -> Self {
         let detail = error.to_string();
         match error {
-            OrganizationError::Missing(_) => Self::not_found("there is no such organization"),
+            OrganizationError::Missing { .. } => Self::not_found("there is no such organization"),
             OrganizationError::NameTaken(_) | OrganizationError::Ambiguous { .. } => {
                 Self::new(&kinds::CONFLICT, detail)
             }

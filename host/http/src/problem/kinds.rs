@@ -81,7 +81,7 @@ kinds! {
     KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key belongs to another request",
         "This `Idempotency-Key` was used with a different body. Use a new key for a new request.";
     LIMIT_REACHED = "limit-reached", TOO_MANY_REQUESTS, "A limit is reached",
-        "`limit` names the meter, its cap, the time `per` which it counts, when it starts again, and in `of` whose it is: the `plan`'s, the `key`'s own `message_cap`, or a `visitor`'s, by the key's `visitor_message_cap`. Nothing was counted for this request. A limit per `minute` passes: wait for `Retry-After` and try again. Of the others `retryable` is false: it is hours or days until they start again, so show it to a person in place of trying again. Have the plan's limit raised, or an admin raise the key's cap with `PATCH /api/admin/keys/{id}`.";
+        "`limit` names the meter, its cap, the time `per` which it counts, when it starts again, and in `of` whose it is: the `plan`'s, the `key`'s own `message_cap`, or a `visitor`'s, by the key's `visitor_message_cap`. Nothing was counted for this request. A limit on a model's tokens is compared before an answer begins, and answers that are running are finished, so `used` may be more than `limit`. A limit per `minute` passes: wait for `Retry-After` and try again. Of the others `retryable` is false: it is hours or days until they start again, so show it to a person in place of trying again. Have the plan's limit raised, or an admin raise the key's cap with `PATCH /api/admin/keys/{id}`.";
     LIMIT_SET_ASIDE = "limit-set-aside", SERVICE_UNAVAILABLE, "The rest of a limit is set aside for calls that are running",
         "While a connector call runs, fuel is set aside for it, as much as such calls usually burn, and what it doesn't burn comes back when it ends. For now all that the limit leaves is set aside; `limit` tells what is `used` and what is `reserved`. Nothing is used up: try again after `Retry-After`, make fewer calls at once, or raise the plan.";
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "Too many requests within a minute",
@@ -125,7 +125,11 @@ kinds! {
     DISK_FULL = "disk-full", SERVICE_UNAVAILABLE, "The disk is full",
         "The database is up and what is in it can be read, but its disk has no room left. Nothing was accepted or counted. An operator has to make room: the host goes on by itself then.";
     STILL_COMPILING = "still-compiling", SERVICE_UNAVAILABLE, "The bundled connectors are still being compiled",
-        "The host has just started, and compiles the connectors that it brings once for each version. Chats are answered meanwhile; the first call of a connector would wait. Send it traffic when `/readyz` says `ok`.";
+        "The host has just started, and compiles the connectors that it brings once for each version. Chats are answered meanwhile; the first call of a connector would wait. Send it traffic when `/readyz` answers 200.";
+    SCHEMA_BEHIND = "schema-behind", SERVICE_UNAVAILABLE, "The database's tables are older than this host",
+        "The database that the host runs on was replaced by one of an older version, as by a backup that was restored under it. Start the host again: it brings the tables up to date.";
+    METRICS_CLOSED = "metrics-closed", UNAUTHORIZED, "The metrics are not open to everybody",
+        "Set `RESLY_METRICS_TOKEN` on the host, and have Prometheus send it (`authorization: credentials_file:` of a scrape configuration). Without it, and outside production, the metrics can be read on the host's own machine.";
     CONNECTOR_NOT_READY = "connector-not-ready", CONFLICT, "This version of the connector can't be installed",
         "The version is being compiled, or its component was refused; `detail` tells which, and why. Wait until `GET /api/admin/connectors/{id}?version=…` says `ready`, or upload a mended version.";
     CONNECTOR_UNAPPROVED = "connector-unapproved", CONFLICT, "An admin hasn't approved what this version asks for",

@@ -12,7 +12,7 @@ use resly_service::FieldError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{log_line::LogLine, openapi_enums};
+use crate::{log_line::LogLine, openapi_enums, readiness::Checks};
 
 /// RFC 9457. `type` is a path on this host, where the problem is explained.
 #[derive(Serialize, ToSchema)]
@@ -111,6 +111,9 @@ pub struct Members {
     pub duration_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Vec<LogLine>>,
+    /// Of `/readyz`: what each check found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Checks>,
 }
 
 impl Members {

@@ -44,7 +44,16 @@ fn response(error: &RestError) -> Response {
 
 /// Gives a problem PostgREST's body. Its status and other headers stay.
 pub async fn translate(request: Request, next: Next) -> Response {
-    let mut answered = next.run(request).await;
+    translated(next.run(request).await)
+}
+
+/// Whether a path is one of the tables'.
+pub fn is_of_tables(path: &str) -> bool {
+    path.starts_with("/rest/")
+}
+
+/// A problem with PostgREST's body; any other response as it is.
+pub fn translated(mut answered: Response) -> Response {
     let Some(ToldProblem { kind, detail }) = answered.extensions_mut().remove() else { return answered };
     let code = match kind.slug {
         slug if slug == kinds::UNAUTHENTICATED.slug => "PGRST301",

@@ -1,7 +1,7 @@
-//! `GET /rest/v1/`: the tables as OpenAPI.
+//! `GET /rest/v1/`, also without its last slash: the tables as OpenAPI.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use resly_rest::openapi;
 
 use crate::guard::DataReader;
@@ -13,4 +13,19 @@ pub async fn describe(_: DataReader) -> Response {
     let document = openapi::document(env!("CARGO_PKG_VERSION")).to_string();
     let kind = HeaderValue::from_static("application/openapi+json; charset=utf-8");
     ([(header::CONTENT_TYPE, kind)], document).into_response()
+}
+
+/// Which methods the description takes.
+#[utoipa::path(options, path = "/rest/v1/", tag = "data", operation_id = "describeTablesOptions",
+    responses((status = 200, description = "The methods, in `Allow`")))]
+pub async fn options(_: DataReader) -> Response {
+    allow("OPTIONS,GET,HEAD")
+}
+
+/// An answer that lists methods as PostgREST does.
+pub fn allow(methods: &str) -> Response {
+    let methods = HeaderValue::try_from(methods).ok();
+    let mut response = StatusCode::OK.into_response();
+    response.headers_mut().extend(methods.map(|methods| (header::ALLOW, methods)));
+    response
 }

@@ -8,13 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use resly_rest::{body::Form, limits, media::Media, prefer::Return};
+use resly_rest::{body::Form, limits, media::Media, prefer::Return, registry::Verb};
 use resly_service::{
     App,
     rest::{self, Deletion, Reading, RowChange, Written},
 };
 
-use super::{errors::Refusal, headers::Asked};
+use super::{errors::Refusal, headers::Asked, root::allow};
 use crate::{
     body,
     guard::{DataReader, DataWriter},
@@ -49,6 +49,34 @@ pub async fn read(
     let found = rest::read(&app, principal.organization, Reading { table, query, preferences, range, single }).await?;
     let status = StatusCode::from_u16(found.status).unwrap_or(StatusCode::OK);
     Ok(answer(status, Some((media, found.rows.body(media))), &found.content_range, applied))
+}
+
+/// The headers of a read: with `Prefer: count=exact`, `Content-Range` counts the rows.
+#[utoipa::path(head, path = "/rest/v1/{table}", tag = "data", operation_id = "countRows",
+    params(("table" = String, Path, description = "A table of `/rest/v1/`")),
+    responses((status = 200, description = "As of a read, without its body"),
+        (status = 206, description = "The same, of a part of the rows")))]
+pub async fn count(
+    app: State<Arc<App>>,
+    reader: DataReader,
+    table: Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    read(app, reader, table, request).await
+}
+
+/// Which methods a table takes, with any key that may read.
+#[utoipa::path(options, path = "/rest/v1/{table}", tag = "data", operation_id = "tableOptions",
+    params(("table" = String, Path, description = "A table of `/rest/v1/`")),
+    responses((status = 200, description = "The methods, in `Allow`")))]
+pub async fn options(_: DataReader, Path(table): Path<String>) -> Result<Response, Refusal> {
+    let verbs = rest::verbs(&table)?.iter().map(|verb| match verb {
+        Verb::Insert => "POST",
+        Verb::Update => "PATCH",
+        Verb::Delete => "DELETE",
+    });
+    let methods: Vec<&str> = ["OPTIONS", "GET", "HEAD"].into_iter().chain(verbs).collect();
+    Ok(allow(&methods.join(",")))
 }
 
 /// Inserts rows; updates those that are there already with `Prefer: resolution=merge-duplicates`.

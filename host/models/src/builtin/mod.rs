@@ -14,11 +14,12 @@ mod render;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use resly_core::model::{
-    FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ModelStream, ProviderData, Role,
-    TokenUsage, ToolCall,
+    FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ModelStream, ProviderData, Role, ToolCall,
 };
 use serde_json::json;
 
@@ -54,7 +55,12 @@ impl Model for Builtin {
         "builtin"
     }
 
-    async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
+    /// It has no tokens.
+    fn is_language_model(&self) -> bool {
+        false
+    }
+
+    async fn stream(&self, request: Arc<ModelRequest>) -> Result<ModelStream, ModelError> {
         let (mut events, reason): (Vec<_>, _) = match reply(&request) {
             Reply::Say(text) => {
                 let cites = ModelEvent::Cites(cited(&text));
@@ -62,7 +68,7 @@ impl Model for Builtin {
             }
             Reply::Call(call) => (vec![ModelEvent::ToolCall(call)], FinishReason::ToolCalls),
         };
-        events.push(ModelEvent::Finish { reason, usage: TokenUsage::default() });
+        events.push(ModelEvent::Finish(reason));
         Ok(stream::iter(events.into_iter().map(Ok)).boxed())
     }
 }

@@ -282,11 +282,11 @@ async fn it_streams_words_and_an_end_and_is_the_same_every_time() {
     let mut request = request("How long do refunds take?");
     request.passages = docs();
     let model = Builtin::new();
-    let first: Vec<_> = model.stream(request.clone()).await.unwrap().map(Result::unwrap).collect().await;
-    let again: Vec<_> = model.stream(request.clone()).await.unwrap().map(Result::unwrap).collect().await;
+    let first: Vec<_> = model.stream(Arc::new(request.clone())).await.unwrap().map(Result::unwrap).collect().await;
+    let again: Vec<_> = model.stream(Arc::new(request.clone())).await.unwrap().map(Result::unwrap).collect().await;
     assert_eq!(first, again);
     assert!(first.len() > 5);
-    assert!(matches!(first.last(), Some(ModelEvent::Finish { reason: FinishReason::Stop, .. })));
+    assert!(matches!(first.last(), Some(ModelEvent::Finish(FinishReason::Stop))));
     let text: String =
         first.iter().map(|event| if let ModelEvent::Text(text) = event { text.as_str() } else { "" }).collect();
     assert_eq!(text, said(&request));

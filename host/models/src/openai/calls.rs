@@ -12,11 +12,8 @@ use super::{
     chunk::{CallPart, FunctionPart},
     data::{self, Members},
 };
+use crate::answer::{MOST_ARGUMENT_BYTES, MOST_CALLS};
 
-/// More calls in one answer than any turn would make.
-const MOST_CALLS: usize = 64;
-/// More bytes of arguments, over all calls, than any action takes.
-const MOST_BYTES: usize = 1 << 20;
 /// Where what stands beside a function's name and arguments is kept in the data of its call. The API has that name for a
 /// member of its own, so no server's member can have it.
 pub const FUNCTION: &str = "function";
@@ -77,8 +74,8 @@ impl Calls {
             }
         };
         self.bytes += arguments.len();
-        if self.bytes > MOST_BYTES {
-            return Err(format!("more than {MOST_BYTES} bytes of tool call arguments in one answer"));
+        if self.bytes > MOST_ARGUMENT_BYTES {
+            return Err(format!("more than {MOST_ARGUMENT_BYTES} bytes of tool call arguments in one answer"));
         }
         let call = &mut self.calls[at];
         if call.id.is_empty() {

@@ -5,6 +5,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use resly_core::model::ReportedUsage;
 use serde::{
     Deserialize, Deserializer,
     de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
@@ -98,12 +99,41 @@ impl FunctionPart<'_> {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// The tokens of an answer so far (OpenAI's API reference, "The chat completion chunk object", `usage`).
+#[derive(Debug, Default, Deserialize)]
 pub struct Usage {
     #[serde(default)]
-    pub prompt_tokens: Number,
+    prompt_tokens: Number,
     #[serde(default)]
-    pub completion_tokens: Number,
+    completion_tokens: Number,
+    #[serde(default)]
+    total_tokens: Number,
+    #[serde(default)]
+    prompt_tokens_details: DefaultOnNull<PromptDetails>,
+    /// Where Kimi has what is in `prompt_tokens_details` elsewhere.
+    #[serde(default)]
+    cached_tokens: Number,
+    /// DeepSeek's name for it.
+    #[serde(default)]
+    prompt_cache_hit_tokens: Number,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct PromptDetails {
+    #[serde(default)]
+    cached_tokens: Number,
+}
+
+impl Usage {
+    /// What it says. Gemini's compatible API and xAI count thinking in the total alone, and bill it as output.
+    pub fn reported(&self) -> ReportedUsage {
+        let input = self.prompt_tokens.0;
+        let beyond_input = self.total_tokens.0.zip(input).and_then(|(total, input)| total.checked_sub(input));
+        let output = self.completion_tokens.0.max(beyond_input);
+        let cached = [self.prompt_tokens_details.0.cached_tokens, self.cached_tokens, self.prompt_cache_hit_tokens];
+        let cached = cached.into_iter().find_map(|number| number.0);
+        ReportedUsage { input, cached_input: cached.map(|cached| cached.min(input.unwrap_or(cached))), output }
+    }
 }
 
 /// A member that may be null, where null means absent.
@@ -266,6 +296,28 @@ mod tests {
     #[test]
     fn counts_may_be_floats_or_missing() {
         let usage: Usage = serde_json::from_str(r#"{"prompt_tokens":12.0,"completion_tokens":null,"x":1}"#).unwrap();
-        assert_eq!((usage.prompt_tokens.0, usage.completion_tokens.0), (Some(12), None));
+        assert_eq!(usage.reported(), ReportedUsage { input: Some(12), ..ReportedUsage::default() });
+    }
+
+    #[test]
+    fn a_total_may_count_thinking_that_the_parts_leave_out() {
+        let read = |json: &str| serde_json::from_str::<Usage>(json).unwrap().reported();
+        let said =
+            |input, cached_input, output| ReportedUsage { input: Some(input), cached_input, output: Some(output) };
+        assert_eq!(
+            read(r#"{"prompt_tokens":20,"completion_tokens":198,"total_tokens":623}"#),
+            said(20, None, 603),
+            "as Gemini says it"
+        );
+        assert_eq!(read(r#"{"prompt_tokens":9,"completion_tokens":2,"total_tokens":9}"#), said(9, None, 2));
+        assert_eq!(read(r#"{"prompt_tokens":9,"total_tokens":11}"#), said(9, None, 2));
+        for cached in [
+            r#""prompt_tokens_details":{"cached_tokens":4}"#,
+            r#""prompt_tokens_details":null,"cached_tokens":4"#,
+            r#""prompt_cache_hit_tokens":4"#,
+        ] {
+            let usage = read(&format!(r#"{{"prompt_tokens":9,"completion_tokens":2,{cached}}}"#));
+            assert_eq!(usage, said(9, Some(4), 2), "{cached}");
+        }
     }
 }

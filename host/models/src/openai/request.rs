@@ -6,11 +6,12 @@ use resly_core::model::{ModelMessage, ModelRequest, ProviderData, ToolCall};
 use serde::{Serialize, Serializer, de::IgnoredAny};
 use serde_json::Value;
 
-use super::{
-    calls::FUNCTION,
+use super::calls::FUNCTION;
+use crate::{
+    prompt,
+    server::EncodedRequest,
     unsupported::{OptionalField, UnsupportedFields},
 };
-use crate::prompt;
 
 /// Where the thinking is kept that a server left in a message's text. It goes back in the text that it was taken from. No
 /// server names a member like that.
@@ -148,12 +149,6 @@ struct Function<'a> {
     name: &'a str,
     description: &'a str,
     parameters: &'a Value,
-}
-
-/// A request, and which of its fields a server may refuse without making it pointless.
-pub struct EncodedRequest {
-    pub body: Vec<u8>,
-    pub optional: Vec<OptionalField>,
 }
 
 pub fn body(

@@ -3,19 +3,19 @@
 mod calls;
 mod data;
 mod refusals;
-mod upstream;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use resly_core::model::{
-    FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ProviderData, Role, TokenUsage, ToolCall,
+    FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ProviderData, ReportedUsage, Role,
+    ToolCall,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use self::upstream::{End, Reply, upstream};
 use super::{OpenAi, OpenAiConfig, Timeouts};
+use crate::testing::{End, Reply, upstream};
 
 const KEY: &str = "sk-very-secret";
 
@@ -45,7 +45,7 @@ fn question() -> ModelRequest {
 }
 
 async fn ask(url: &str, timeouts: Timeouts) -> (Vec<ModelEvent>, Option<ModelError>) {
-    let stream = match model(url, timeouts).stream(question()).await {
+    let stream = match model(url, timeouts).stream(Arc::new(question())).await {
         Ok(stream) => stream,
         Err(error) => return (vec![], Some(error)),
     };
@@ -98,11 +98,18 @@ fn text(events: &[ModelEvent]) -> String {
     texts.collect()
 }
 
-fn finish(events: &[ModelEvent]) -> Option<(FinishReason, TokenUsage)> {
-    match events.last() {
-        Some(ModelEvent::Finish { reason, usage }) => Some((*reason, *usage)),
+/// How the answer ended, and what was said last of its tokens.
+fn finish(events: &[ModelEvent]) -> Option<(FinishReason, ReportedUsage)> {
+    let Some(ModelEvent::Finish(reason)) = events.last() else { return None };
+    let reported = events.iter().rev().find_map(|event| match event {
+        ModelEvent::Usage(usage) => Some(*usage),
         _ => None,
-    }
+    });
+    Some((*reason, reported.unwrap_or_default()))
+}
+
+fn said(input: u64, output: u64) -> ReportedUsage {
+    ReportedUsage { input: Some(input), cached_input: None, output: Some(output) }
 }
 
 fn calls(events: &[ModelEvent]) -> Vec<&ToolCall> {
@@ -119,7 +126,7 @@ async fn an_answer_streams_and_its_usage_comes_late() {
     let (events, error) = ask(&url, timeouts()).await;
     assert!(error.is_none());
     assert_eq!(text(&events), "Hello");
-    assert_eq!(finish(&events), Some((FinishReason::Stop, TokenUsage { input: 9, output: 2 })));
+    assert_eq!(finish(&events), Some((FinishReason::Stop, said(9, 2))));
     let asked = script.asked.lock().unwrap();
     let (headers, body) = &asked[0];
     assert_eq!(headers["authorization"], format!("Bearer {KEY}"));
@@ -131,7 +138,7 @@ async fn an_answer_streams_and_its_usage_comes_late() {
 async fn neither_usage_nor_done_is_needed() {
     let (events, error) = answer(sse(&[says("Hi"), finishes("stop")]), End::Close).await;
     assert!(error.is_none());
-    assert_eq!(finish(&events), Some((FinishReason::Stop, TokenUsage::default())));
+    assert_eq!(finish(&events), Some((FinishReason::Stop, ReportedUsage::default())));
 }
 
 #[tokio::test]
@@ -219,7 +226,7 @@ async fn a_server_that_does_not_stream_is_understood() {
     let (events, error) = ask(&url, timeouts()).await;
     assert!(error.is_none());
     assert_eq!(text(&events), "Hello");
-    assert_eq!(finish(&events), Some((FinishReason::Stop, TokenUsage { input: 3, output: 1 })));
+    assert_eq!(finish(&events), Some((FinishReason::Stop, said(3, 1))));
     let (_, error) = ask(&url, timeouts()).await;
     assert!(matches!(&error, Some(ModelError::InBand { detail, .. }) if detail == "no such model"), "{error:?}");
 }
@@ -240,7 +247,7 @@ async fn a_connection_serves_one_answer_after_another() {
     let (url, script) = upstream(ends.map(|end| streamed(parts(), end)).to_vec()).await;
     let model = model(&url, timeouts());
     for _ in ends {
-        let events: Vec<_> = model.stream(question()).await.unwrap().collect().await;
+        let events: Vec<_> = model.stream(Arc::new(question())).await.unwrap().collect().await;
         assert!(events.iter().all(Result::is_ok));
         // What is left of a response is read on a task of its own.
         for _ in 0..2000 {

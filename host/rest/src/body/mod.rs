@@ -81,7 +81,7 @@ pub fn inserted(
             return Err(invalid("All object keys must match"));
         }
         let value = |column: &&'static Column| match object.remove(column.name) {
-            Some(value) => Value::from_json(column.kind, value).map(Some),
+            Some(value) => checked(table, column, value).map(Some),
             None if missing_default => Ok(None),
             None => Ok(Some(Value::Null)),
         };
@@ -136,13 +136,21 @@ pub fn updated(
                 column.name, table.name
             )));
         }
-        let value = Value::from_json(column.kind, value)?;
+        let value = checked(table, column, value)?;
         if value == Value::Null && !column.nullable {
             return Err(null_value(table, column));
         }
         set.push((column, value));
     }
     Ok(set)
+}
+
+fn checked(table: &'static Table, column: &'static Column, value: Json) -> Result<Value, RestError> {
+    let value = Value::from_json(column.kind, value)?;
+    if let Value::Text(text) = &value {
+        table.check(column, text)?;
+    }
+    Ok(value)
 }
 
 fn written_column(table: &'static Table, name: &str) -> Result<&'static Column, RestError> {
@@ -212,6 +220,8 @@ mod tests {
         assert_eq!(code(update(r#"{"id":"x"}"#)), "42501");
         assert_eq!(code(update(r#"{"status":null}"#)), "23502");
         assert_eq!(code(update("[]")), "PGRST102");
+        assert_eq!(code(update(r#"{"status":"over"}"#)), "23514");
+        assert_eq!(code(insert(r#"{"subject":"a","body":"b","status":""}"#, None, false)), "23514");
         assert_eq!(update(r#"{"conversation_id":null}"#).unwrap()[0].1, Value::Null);
     }
 

@@ -125,7 +125,37 @@ impl Library {
         new: NewText,
         chunks: Vec<Chunk>,
     ) -> Result<Added, AddError> {
-        let count = counted(&chunks)?;
+        let added = self.add_all(organization, vec![(new, chunks)]).await?;
+        added.first().copied().ok_or(AddError::Empty)
+    }
+
+    /// Embeds and stores the passages that [`Library::cut`] made of texts. All of them are added, or none.
+    #[boxed]
+    pub async fn add_all(
+        &self,
+        organization: OrganizationId,
+        texts: Vec<(NewText, Vec<Chunk>)>,
+    ) -> Result<Vec<Added>, AddError> {
+        let mut sources = Vec::with_capacity(texts.len());
+        let mut added = Vec::with_capacity(texts.len());
+        for (new, chunks) in texts {
+            let count = counted(&chunks)?;
+            let source = self.embed_source(organization, new, chunks).await?;
+            added.push(Added { id: source.id, chunks: count });
+            sources.push(source);
+        }
+        self.store.add_sources(sources).await?;
+        self.changed(organization).await;
+        Ok(added)
+    }
+
+    /// A source with its vectors. Nothing is stored.
+    async fn embed_source(
+        &self,
+        organization: OrganizationId,
+        new: NewText,
+        chunks: Vec<Chunk>,
+    ) -> Result<NewSource, AddError> {
         let vectors = self.embed_all(&new.title, &chunks, &Progress::default()).await?;
         let now = self.clock.now();
         let passages = chunks.into_iter().zip(vectors).map(|(Chunk { section, text }, vector)| NewPassage {
@@ -134,9 +164,9 @@ impl Library {
             text,
             vector,
         });
-        let id = SourceId(self.random.uuid(now));
-        let source = NewSource {
-            id,
+        let passages = passages.collect();
+        Ok(NewSource {
+            id: SourceId(self.random.uuid(now)),
             organization,
             title: new.title.replace('\0', ""),
             url: new.url,
@@ -144,12 +174,9 @@ impl Library {
             content_type: new.content_type,
             text: new.text.replace('\0', ""),
             embedder: self.embedder.name().to_owned(),
-            passages: passages.collect(),
+            passages,
             created_at: now,
-        };
-        self.store.add_source(source).await?;
-        self.changed(organization).await;
-        Ok(Added { id, chunks: count })
+        })
     }
 
     /// Makes the next revision of a source. Passages of `base` that stay the same are kept; only the others are embedded.

@@ -68,7 +68,7 @@ pub static SETTINGS: &[Setting] = &[
     open("model_url", "model-url", "Base URL of a language model's API, with /v1; without it the built-in answerer"),
     open("model", "model", "The model's name"),
     secret("model_key", "The model's API key"),
-    open("model_api", "model-api", "The API that the model's server speaks: openai (the default)"),
+    open("model_api", "model-api", "The API that the model's server speaks: openai (the default) or anthropic"),
     number("model_temperature", "model-temperature", "The model's temperature, 0 to 2; the model's own when unset"),
     number("model_max_tokens", "model-max-tokens", "Tokens that the model may write in one round; 4096 when unset"),
     number(
@@ -87,6 +87,10 @@ pub static SETTINGS: &[Setting] = &[
     open("reranker_dir", "reranker-dir", "A local reranking model's folder, in a build that has local models"),
     secret("master_key", "The vault's master key, as id:base64"),
     open("master_key_file", "master-key-file", "A file that holds the master key"),
+    secret(
+        "metrics_token",
+        "What Prometheus sends as a bearer token to read /metrics; in production they are closed without it",
+    ),
     secret("operator_key", "An operator's API key, with which `resly vault` asks a running host"),
     secret("billing_webhook_secret", "The signing secret of the biller's webhook, such as whsec_…"),
     open(
@@ -113,6 +117,7 @@ pub static SETTINGS: &[Setting] = &[
     ),
     number("head_timeout_s", "head-timeout-s", "Seconds that a request's head may take; 10"),
     number("idle_timeout_s", "idle-timeout-s", "Seconds that a connection may do nothing; 75"),
+    number("drain_s", "drain-s", "Seconds that open requests may take when the host stops; 5.5 when unset"),
     open("log", "log", "What to log, such as info or resly=debug"),
     open("log_format", "log-format", "text (the default) or json, one object a line"),
 ];

@@ -23,6 +23,11 @@ pub use layers::{Environment, SETTINGS, Setting, variable};
 
 use layers::Layers;
 
+/// Containers are usually killed 10 s after they were told to end. With what a host needs afterwards, it takes 9.
+const DRAIN: Duration = Duration::from_millis(5_500);
+/// Characters of the token for `/metrics`, at least. Who has it learns how busy the host is, so it isn't guessed.
+const METRICS_TOKEN: usize = 16;
+
 /// A valid configuration.
 #[derive(Clone)]
 pub struct Config {
@@ -66,6 +71,10 @@ pub struct Config {
     pub oauth_clients: OauthClients,
     /// When connections are checked; never when `None`.
     pub health_checks: Option<Schedule>,
+    /// How long open requests may take once the host was told to stop.
+    pub drain: Duration,
+    /// What Prometheus sends to read the metrics.
+    pub metrics_token: Option<SecretString>,
     pub log: String,
     pub log_format: LogFormat,
 }
@@ -162,6 +171,8 @@ impl Config {
             health_checks: layers
                 .parsed("health_check_s", mistakes, health_checks)
                 .unwrap_or(Some(Schedule::default())),
+            drain: layers.parsed("drain_s", mistakes, drain).unwrap_or(DRAIN),
+            metrics_token: layers.parsed("metrics_token", mistakes, metrics_token),
             log: log.unwrap_or_else(|| "info".to_owned()),
             log_format: layers.parsed("log_format", mistakes, log_format).unwrap_or_default(),
         }
@@ -204,6 +215,17 @@ fn master_key(text: &str, production: bool) -> Result<(), String> {
     let told =
         |error: resly_vault::MasterKeyError| error.to_string().trim_start_matches("RESLY_MASTER_KEY: ").to_owned();
     MasterKeys::load(&source).map(drop).map_err(told)
+}
+
+fn drain(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0..=3600).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| format!("`{text}` is not a number of seconds from 0 to 3600"))
+}
+
+fn metrics_token(text: &str) -> Result<SecretString, String> {
+    // The text is a secret: it isn't repeated.
+    let plain = text.len() >= METRICS_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if plain { Ok(text.into()) } else { Err(format!("at least {METRICS_TOKEN} letters, digits or signs are expected")) }
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

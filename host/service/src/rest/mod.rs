@@ -12,7 +12,7 @@ use resly_rest::{
     error::RestError as Refusal,
     prefer::Preferences,
     query::Query,
-    registry::{self, Table},
+    registry::{self, Table, Verb},
     resolve, window,
 };
 use resly_store::{RestRead, RestRows, RestStoreError};
@@ -90,6 +90,11 @@ pub async fn read(app: &App, organization: OrganizationId, reading: Reading) -> 
     }
     let (status, content_range) = window::content_range(offset, rows.rows.len(), rows.total)?;
     Ok(ReadRows { rows, status, content_range })
+}
+
+/// How a table may be written.
+pub fn verbs(table: &str) -> Result<&'static [Verb], RestError> {
+    Ok(find_table(table)?.verbs)
 }
 
 fn find_table(name: &str) -> Result<&'static Table, RestError> {

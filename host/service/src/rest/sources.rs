@@ -1,5 +1,5 @@
-//! Writes of `knowledge_sources`: each row goes through the use case of sources, so that it is cut, embedded, metered and
-//! found like any other. Rows are written one after the other; when one fails, those before it stay, and the error says so.
+//! Writes of `knowledge_sources`: rows go through the use cases of sources, so that they are cut, embedded, metered and found
+//! like any other. All rows of a request are embedded first and then written together, so that all of them are there or none.
 
 use resly_core::id::{OrganizationId, SourceId};
 use resly_rest::{RestError, body::Rows, plan::Node, registry::Column, value::Value};
@@ -15,6 +15,8 @@ use crate::{
 pub(super) const TABLE: &str = "knowledge_sources";
 /// Sources that one request may write, since each is embedded.
 const MOST: usize = 20;
+/// Passages that the sources of one update may have together, when they are several: one transaction replaces them.
+const PASSAGES_MOST: usize = 1000;
 
 /// What a request says of a source: a column that it leaves out stays, or has its default.
 #[derive(Clone, Default)]
@@ -69,42 +71,45 @@ pub(super) async fn insert(
         };
         checked.push(cut(source).await?);
     }
-    let (mut ids, all) = (Vec::with_capacity(checked.len()), checked.len());
-    for source in checked {
-        match sources::add(app, organization, source).await {
-            Ok(added) => ids.push(added.id.0),
-            Err(error) => return Err(partial(error, ids.len(), all)),
-        }
-    }
+    let added = sources::add_all(app, organization, checked).await?;
+    let ids = added.into_iter().map(|added| added.id.0).collect();
     finish(app, organization, returned, ids).await
 }
 
 pub(super) async fn update(app: &App, mut change: RestChange) -> Result<Written, RestFailure> {
-    let ids = app.store.find_rest(&mut change).await?;
+    let ids = app.store.find_rest(&change).await?.ids();
     check_number(ids.len())?;
     let mut patch = SourcePatch::default();
     for (column, value) in change.set.take().unwrap_or_default() {
         patch.set(column, value);
     }
-    for (done, id) in ids.iter().enumerate() {
-        let replaced = replace(app, change.organization, SourceId(*id), patch.clone()).await;
-        replaced.map_err(|error| partial(error, done, ids.len()))?;
+    let mut changed = Vec::with_capacity(ids.len());
+    for id in &ids {
+        let id = SourceId(*id);
+        changed.push((id, patched(app, change.organization, id, patch.clone()).await?));
     }
+    check_passages(&patch, &changed)?;
+    sources::replace_all(app, change.organization, &changed).await?;
     finish(app, change.organization, change.returns.then_some(change.node), ids).await
 }
 
 pub(super) async fn delete(app: &App, mut change: RestChange) -> Result<Written, RestFailure> {
-    let ids = app.store.find_rest(&mut change).await?;
+    let returns = std::mem::take(&mut change.returns);
+    let ids = app.store.find_rest(&change).await?.ids();
     check_number(ids.len())?;
-    let before = finish(app, change.organization, change.returns.then_some(change.node), ids.clone()).await?;
-    for (done, id) in ids.iter().enumerate() {
-        let removed = app.library.remove(change.organization, SourceId(*id)).await;
-        removed.map_err(|error| partial(SourceError::from(error), done, ids.len()))?;
-    }
+    let before = finish(app, change.organization, returns.then_some(change.node), ids.clone()).await?;
+    let ids: Vec<SourceId> = ids.into_iter().map(SourceId).collect();
+    app.library.remove_all(change.organization, &ids).await?;
     Ok(before)
 }
 
-async fn replace(app: &App, organization: OrganizationId, id: SourceId, patch: SourcePatch) -> Result<(), SourceError> {
+/// A source as the patch makes it.
+async fn patched(
+    app: &App,
+    organization: OrganizationId,
+    id: SourceId,
+    patch: SourcePatch,
+) -> Result<ChunkedSource, SourceError> {
     let known = sources::find(app, organization, id).await?;
     let source = NewSource {
         title: patch.title.unwrap_or(known.source.title),
@@ -112,8 +117,7 @@ async fn replace(app: &App, organization: OrganizationId, id: SourceId, patch: S
         content_type: Some(patch.content_type.unwrap_or(known.source.content_type)),
         url: patch.url.unwrap_or(known.source.url),
     };
-    let cut = cut(source).await?;
-    sources::replace(app, organization, id, cut).await.map(drop)
+    cut(source).await
 }
 
 /// A large text takes a while, so a thread that may block cuts it.
@@ -131,20 +135,17 @@ fn check_number(sources: usize) -> Result<(), RestError> {
     Ok(())
 }
 
-/// What failed after some rows were written.
-fn partial(error: SourceError, done: usize, all: usize) -> RestFailure {
-    match error {
-        SourceError::Invalid(mistakes) if done > 0 => {
-            let first = mistakes.first().map_or_else(String::new, |first| format!("{}: {}", first.path, first.message));
-            RestError::new(400, "23514", first).details(format!("{done} of {all} rows were written before")).into()
-        }
-        other => {
-            if done > 0 {
-                tracing::warn!(done, all, "a write of several sources ended early");
-            }
-            other.into()
-        }
+/// Bounds what one transaction writes. Sources whose URL alone changes keep their passages.
+fn check_passages(patch: &SourcePatch, changed: &[(SourceId, ChunkedSource)]) -> Result<(), RestError> {
+    let moves = patch.title.is_none() && patch.text.is_none() && patch.content_type.is_none();
+    let passages: usize = changed.iter().map(|(_, source)| source.passages()).sum();
+    if changed.len() > 1 && !moves && passages > PASSAGES_MOST {
+        let message = format!(
+            "the sources have {passages} passages together, and an update of several takes {PASSAGES_MOST} at most"
+        );
+        return Err(RestError::too_much(message).hint("Update them one by one, each by its id."));
     }
+    Ok(())
 }
 
 async fn finish(

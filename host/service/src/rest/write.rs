@@ -44,8 +44,10 @@ pub async fn insert(app: &App, organization: OrganizationId, insertion: RowChang
     let RowChange { table, query, preferences, form, body, returns, single } = insertion;
     let table = writable(&table, Verb::Insert)?;
     refuse_window(&query)?;
-    if query.has_filter() {
-        return Err(RestError::unsupported("conditions on the rows of an insert").into());
+    if query.parameters.iter().any(|parameter| matches!(parameter.kind, Kind::Filter(_))) {
+        return Err(
+            RestError::unsupported("conditions on the rows of an insert, and on what is embedded in them").into()
+        );
     }
     let node = resolve::plan(table, &query)?;
     refuse_aggregate(&node)?;

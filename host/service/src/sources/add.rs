@@ -66,3 +66,14 @@ impl NewSource {
 pub async fn add(app: &App, organization: OrganizationId, source: ChunkedSource) -> Result<Added, SourceError> {
     Ok(app.library.add_cut(organization, source.text, source.chunks).await?)
 }
+
+/// Embeds and stores sources, all of them or none.
+#[boxed]
+pub async fn add_all(
+    app: &App,
+    organization: OrganizationId,
+    sources: Vec<ChunkedSource>,
+) -> Result<Vec<Added>, SourceError> {
+    let texts = sources.into_iter().map(|source| (source.text, source.chunks)).collect();
+    Ok(app.library.add_all(organization, texts).await?)
+}

@@ -20,11 +20,11 @@ use resly_search::AddError;
 use resly_store::{Cursor, EnqueueError, SourceQuery, StoredSource, WaitingLimits};
 
 pub use self::{
-    add::{ChunkedSource, NewSource, add},
+    add::{ChunkedSource, NewSource, add, add_all},
     fetch::OriginLocks,
     page::{NewPage, add_page},
     read::read_due,
-    replace::{Put, put, replace},
+    replace::{Put, put, replace, replace_all},
     upload::{FILE_MOST, NewFile, upload},
 };
 pub(crate) use self::{

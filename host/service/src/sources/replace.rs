@@ -6,7 +6,7 @@ use resly_core::{
     knowledge::{Source, SourceKind, SourceStatus},
 };
 use resly_search::{AddError, Progress};
-use resly_store::{ChangedBy, SourceChange};
+use resly_store::{ChangedBy, SourceChange, SourceMove, SourceWrite};
 
 use super::{SourceError, Taken, add::ChunkedSource, check, find};
 use crate::{App, FieldError};
@@ -64,6 +64,16 @@ pub async fn put(app: &App, organization: OrganizationId, mut new: ChunkedSource
     Err(AddError::Changed.into())
 }
 
+/// Replaces sources, all of them or none.
+#[boxed]
+pub async fn replace_all(
+    app: &App,
+    organization: OrganizationId,
+    sources: &[(SourceId, ChunkedSource)],
+) -> Result<(), SourceError> {
+    write_all(app, organization, sources, &Identity::Follow).await
+}
+
 async fn write(
     app: &App,
     organization: OrganizationId,
@@ -71,42 +81,66 @@ async fn write(
     new: &ChunkedSource,
     identity: &Identity,
 ) -> Result<(), SourceError> {
-    let ChunkedSource { text: new, chunks } = new;
+    write_all(app, organization, &[(id, new.clone())], identity).await
+}
+
+async fn write_all(
+    app: &App,
+    organization: OrganizationId,
+    sources: &[(SourceId, ChunkedSource)],
+    identity: &Identity,
+) -> Result<(), SourceError> {
     for _ in 0..TRIES {
-        let known = find(app, organization, id).await?;
-        let identity = match identity {
-            Identity::Follow => check::moved(known.source.identity.as_deref(), new.url.as_deref()),
-            Identity::Set(identity) => Some(identity.clone()),
-        };
-        let source = &known.source;
-        let same_text = source.kind == SourceKind::Text
-            && source.status == SourceStatus::Ready
-            && source.title == new.title.replace('\0', "")
-            && source.content_type == new.content_type
-            && source.embedder == app.library.embedder()
-            && known.text == new.text.replace('\0', "");
-        let now = app.clock.now();
-        if same_text {
-            if source.url != new.url || source.identity != identity {
-                let moved = app.store.move_source(organization, id, new.url.clone(), identity, now).await;
-                if !moved.map_err(AddError::from)? {
-                    return Err(SourceError::Missing);
-                }
-            }
+        let mut writes = Vec::with_capacity(sources.len());
+        for (id, new) in sources {
+            writes.extend(prepare(app, organization, *id, new, identity).await?);
+        }
+        if writes.is_empty() {
             return Ok(());
         }
-        let (base, progress) = (source.revision, Progress::default());
-        let revision = app.library.revise(organization, base, new.clone(), chunks.clone(), &progress).await?;
-        let content = ChangedBy::Request { url: new.url.clone(), identity };
-        let change = SourceChange { organization, source: id, revision, content, now };
-        match app.store.revise_source(change).await.map_err(AddError::from) {
+        let revises = writes.iter().any(|write| matches!(write, SourceWrite::Revise(_)));
+        match app.store.write_sources(writes).await.map_err(AddError::from) {
             Err(AddError::Changed) => {}
             Err(error) => return Err(error.into()),
             Ok(()) => {
-                app.library.changed(organization).await;
+                if revises {
+                    app.library.changed(organization).await;
+                }
                 return Ok(());
             }
         }
     }
     Err(AddError::Changed.into())
+}
+
+/// What is to be written so that a source is the new one; `None` when it is already. What is new of it is embedded.
+async fn prepare(
+    app: &App,
+    organization: OrganizationId,
+    id: SourceId,
+    new: &ChunkedSource,
+    identity: &Identity,
+) -> Result<Option<SourceWrite>, SourceError> {
+    let ChunkedSource { text: new, chunks } = new;
+    let known = find(app, organization, id).await?;
+    let identity = match identity {
+        Identity::Follow => check::moved(known.source.identity.as_deref(), new.url.as_deref()),
+        Identity::Set(identity) => Some(identity.clone()),
+    };
+    let source = &known.source;
+    let same_text = source.kind == SourceKind::Text
+        && source.status == SourceStatus::Ready
+        && source.title == new.title.replace('\0', "")
+        && source.content_type == new.content_type
+        && source.embedder == app.library.embedder()
+        && known.text == new.text.replace('\0', "");
+    let (url, now) = (new.url.clone(), app.clock.now());
+    if same_text {
+        let moves = source.url != url || source.identity != identity;
+        return Ok(moves.then(|| SourceWrite::Move(SourceMove { organization, source: id, url, identity, now })));
+    }
+    let progress = Progress::default();
+    let revision = app.library.revise(organization, source.revision, new.clone(), chunks.clone(), &progress).await?;
+    let content = ChangedBy::Request { url, identity };
+    Ok(Some(SourceWrite::Revise(SourceChange { organization, source: id, revision, content, now })))
 }

@@ -20,7 +20,7 @@ use crate::{
     Store,
     error::OperationError,
     log_budget,
-    sql::{execute, row, rows},
+    sql::{Conn, execute, row, rows},
     types::{Count, Id, Time},
 };
 
@@ -31,44 +31,73 @@ const DELETED_AT_ONCE: u64 = 256;
 /// After so many microseconds, a source that is being added has lost its host.
 const LOST_US: i64 = 3_600_000_000;
 
+/// Makes a source whose passages are written one that is searched, and counts them.
+async fn publish(db: &mut Conn<'_>, source: &NewSource) -> Result<(), OperationError<AddSourceError>> {
+    let (organization, now) = (source.organization, source.created_at);
+    let count = source.passages.len() as u64;
+    let ready = execute!(
+        db,
+        "UPDATE knowledge_sources SET status = 'ready', chunks = $3
+         WHERE id = $1 AND organization_id = $2 AND status = 'reading' AND chunks = 0",
+        Id(source.id.0),
+        Id(organization.0),
+        Count(count)
+    )?;
+    if ready == 0 {
+        return Err(OperationError::Refused(AddSourceError::Changed));
+    }
+    let bytes = source.text.len() + source.passages.iter().map(passage_bytes).sum::<usize>();
+    log_budget::add_source(db, organization, bytes, now).await?;
+    bump(db, organization).await?;
+    count_embeddings(db, organization, source.id, count, now).await
+}
+
+/// Hides a source from every read and search. False when the organization has no such source.
+async fn hide(db: &mut Conn<'_>, organization: OrganizationId, source: SourceId) -> Result<bool, sqlx::Error> {
+    let hidden = execute!(
+        db,
+        "UPDATE knowledge_sources
+         SET status = 'deleting', chunks = 0, due_at = NULL, lease = NULL, lease_until = NULL,
+             identity = NULL, crawl_id = NULL
+         WHERE id = $1 AND organization_id = $2 AND status <> 'deleting'",
+        Id(source.0),
+        Id(organization.0)
+    )?;
+    Ok(hidden > 0)
+}
+
 impl Store {
-    /// Adds a source whose passages are written in groups.
-    pub(super) async fn add_in_groups(&self, source: NewSource) -> Result<(), AddSourceError> {
-        let source = Arc::new(source);
-        let (organization, id, now) = (source.organization, source.id, source.created_at);
-        let new = Arc::clone(&source);
-        self.write("add a source", move |mut db| {
-            Box::pin(async move { insert_source(&mut db, &new, 0, "reading").await })
+    /// Adds sources of one organization, all of them or none. Their passages are written in groups.
+    pub(super) async fn add_in_groups(&self, sources: Vec<Arc<NewSource>>) -> Result<(), AddSourceError> {
+        let new = sources.clone();
+        self.write("add sources", move |mut db| {
+            Box::pin(async move {
+                for source in &new {
+                    insert_source(&mut db, source, 0, "reading").await?;
+                }
+                Ok(())
+            })
         })
         .await?;
         let added = async {
-            self.write_passages(Arc::clone(&source)).await?;
-            let source = Arc::clone(&source);
-            self.write("add a source", move |mut db| {
+            for source in &sources {
+                self.write_passages(Arc::clone(source)).await?;
+            }
+            let sources = sources.clone();
+            self.write("add sources", move |mut db| {
                 Box::pin(async move {
-                    let count = source.passages.len() as u64;
-                    let ready = execute!(
-                        db,
-                        "UPDATE knowledge_sources SET status = 'ready', chunks = $3
-                         WHERE id = $1 AND organization_id = $2 AND status = 'reading' AND chunks = 0",
-                        Id(id.0),
-                        Id(organization.0),
-                        Count(count)
-                    )?;
-                    if ready == 0 {
-                        return Err(OperationError::Refused(AddSourceError::Changed));
+                    for source in &sources {
+                        publish(&mut db, source).await?;
                     }
-                    let bytes = source.text.len() + source.passages.iter().map(passage_bytes).sum::<usize>();
-                    log_budget::add_source(&mut db, organization, bytes, now).await?;
-                    bump(&mut db, organization).await?;
-                    count_embeddings(&mut db, organization, id, count, now).await
+                    Ok(())
                 })
             })
             .await
         };
         let added = added.await;
-        if added.is_err() {
-            self.delete_in_groups(organization, id).await?;
+        if let (Err(_), Some(first)) = (&added, sources.first()) {
+            let ids = sources.iter().map(|source| source.id).collect();
+            self.delete_in_groups(first.organization, ids).await?;
         }
         added
     }
@@ -103,36 +132,33 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes a source and its passages, in groups. False when the organization has no such source. From the first group on
-    /// it isn't there any more, even when the host dies before the last.
+    /// Deletes sources and their passages, in groups. Returns how many of them the organization had. From the first group on
+    /// none of them is there any more, even when the host dies before the last.
     pub(super) async fn delete_in_groups(
         &self,
         organization: OrganizationId,
-        source: SourceId,
-    ) -> Result<bool, StoreError> {
+        sources: Vec<SourceId>,
+    ) -> Result<u64, StoreError> {
         let hidden = self
-            .write("delete a source", move |mut db| {
+            .write("delete sources", move |mut db| {
                 Box::pin(async move {
-                    let hidden = execute!(
-                        db,
-                        "UPDATE knowledge_sources
-                         SET status = 'deleting', chunks = 0, due_at = NULL, lease = NULL, lease_until = NULL,
-                             identity = NULL, crawl_id = NULL
-                         WHERE id = $1 AND organization_id = $2 AND status <> 'deleting'",
-                        Id(source.0),
-                        Id(organization.0)
-                    )?;
-                    if hidden > 0 {
+                    let mut hidden = Vec::with_capacity(sources.len());
+                    for source in sources {
+                        if hide(&mut db, organization, source).await? {
+                            hidden.push(source);
+                        }
+                    }
+                    if !hidden.is_empty() {
                         bump(&mut db, organization).await?;
                     }
-                    Ok(hidden > 0)
+                    Ok(hidden)
                 })
             })
             .await?;
-        if hidden {
-            self.finish_deleting(organization, source).await?;
+        for source in &hidden {
+            self.finish_deleting(organization, *source).await?;
         }
-        Ok(hidden)
+        Ok(hidden.len() as u64)
     }
 
     /// Deletes what is left of a source that is being deleted. Any number of hosts may do it at the same time.
@@ -181,7 +207,7 @@ impl Store {
             if status == "deleting" {
                 self.finish_deleting(organization, source).await?;
             } else {
-                self.delete_in_groups(organization, source).await?;
+                self.delete_in_groups(organization, vec![source]).await?;
             }
         }
         Ok(forgotten)

@@ -11,6 +11,8 @@ mod queue;
 mod revise;
 mod sources;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use resly_core::{
     error::StoreError,
@@ -28,7 +30,7 @@ pub use self::{
     documents::{EnqueueError, Enqueued, NewDocument, StoredDocument, WaitingLimits},
     fuel::BurntFuel,
     queue::{DueSource, FAILURES_MOST, ReadResult},
-    revise::{ChangedBy, FinishedRead, SourceChange},
+    revise::{ChangedBy, FinishedRead, SourceChange, SourceMove, SourceWrite},
     sources::{PageVersion, SourceQuery, StoredSource},
 };
 pub(crate) use self::{revise::revise, sources::hash};
@@ -224,11 +226,19 @@ macro_rules! passages {
 
 #[async_trait]
 impl KnowledgeStore for Store {
-    async fn add_source(&self, source: NewSource) -> Result<(), AddSourceError> {
-        if source.passages.len() > groups::GROUP {
-            return self.add_in_groups(source).await;
+    async fn add_sources(&self, sources: Vec<NewSource>) -> Result<(), AddSourceError> {
+        if sources.iter().map(|source| source.passages.len()).sum::<usize>() > groups::GROUP {
+            return self.add_in_groups(sources.into_iter().map(Arc::new).collect()).await;
         }
-        self.write("add a source", move |mut db| Box::pin(async move { add(&mut db, &source).await })).await
+        self.write("add sources", move |mut db| {
+            Box::pin(async move {
+                for source in &sources {
+                    add(&mut db, source).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 
     async fn list_sources(&self, organization: OrganizationId) -> Result<Vec<Source>, StoreError> {
@@ -248,13 +258,8 @@ impl KnowledgeStore for Store {
         found.into_iter().map(SourceRow::source).collect::<Result<_, _>>().map_err(failed(doing))
     }
 
-    async fn delete_source(
-        &self,
-        organization: OrganizationId,
-        id: SourceId,
-        _now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.delete_in_groups(organization, id).await
+    async fn delete_sources(&self, organization: OrganizationId, ids: &[SourceId]) -> Result<u64, StoreError> {
+        self.delete_in_groups(organization, ids.to_vec()).await
     }
 
     async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError> {

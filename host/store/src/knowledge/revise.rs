@@ -28,6 +28,23 @@ pub struct SourceChange {
     pub now: Timestamp,
 }
 
+/// Another URL of a source, and another identity.
+#[derive(Clone, Debug)]
+pub struct SourceMove {
+    pub organization: OrganizationId,
+    pub source: SourceId,
+    pub url: Option<String>,
+    pub identity: Option<String>,
+    pub now: Timestamp,
+}
+
+/// A write of a source that is there.
+#[derive(Clone, Debug)]
+pub enum SourceWrite {
+    Move(SourceMove),
+    Revise(SourceChange),
+}
+
 /// Who changes a source.
 #[derive(Clone, Debug)]
 pub enum ChangedBy {
@@ -217,46 +234,59 @@ impl Store {
     /// nothing. Refused when the source has another revision than the change is based on, or another lease.
     #[boxed]
     pub async fn revise_source(&self, change: SourceChange) -> Result<(), AddSourceError> {
-        let written = change.revision.passages.len() > GROUP && !self.has_passages(&change).await?;
-        if written {
-            self.write_passages(Arc::new(first_content(&change))).await?;
-        }
-        self.write("change a source", move |mut db| Box::pin(async move { revise(&mut db, &change, written).await }))
-            .await
+        self.write_sources(vec![SourceWrite::Revise(change)]).await
     }
 
-    /// Changes the URL, and what makes it the same source, where its text stays. False when the organization has no such
-    /// source.
+    /// Writes sources, all of them or none. Refused when one was deleted or changed meanwhile.
     #[boxed]
-    pub async fn move_source(
-        &self,
-        organization: OrganizationId,
-        source: SourceId,
-        url: Option<String>,
-        identity: Option<String>,
-        now: Timestamp,
-    ) -> Result<bool, AddSourceError> {
-        self.write("move a source", move |mut db| {
-            Box::pin(async move {
-                let moved = execute!(
-                    db,
-                    "UPDATE knowledge_sources SET url = $3, identity = $4, updated_at = $5
-                     WHERE id = $1 AND organization_id = $2 AND status <> 'deleting'",
-                    Id(source.0),
-                    Id(organization.0),
-                    url.as_deref().map(Text),
-                    identity.as_deref().map(Text),
-                    Time(now)
-                );
-                match moved {
-                    Ok(moved) => Ok(moved > 0),
-                    Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                        Err(OperationError::Refused(AddSourceError::Exists))
+    pub async fn write_sources(&self, writes: Vec<SourceWrite>) -> Result<(), AddSourceError> {
+        let mut prepared = Vec::with_capacity(writes.len());
+        for write in writes {
+            let written = match &write {
+                SourceWrite::Revise(change) => {
+                    let written = change.revision.passages.len() > GROUP && !self.has_passages(change).await?;
+                    if written {
+                        self.write_passages(Arc::new(first_content(change))).await?;
                     }
-                    Err(error) => Err(error.into()),
+                    written
                 }
+                SourceWrite::Move(_) => false,
+            };
+            prepared.push((write, written));
+        }
+        self.write("change sources", move |mut db| {
+            Box::pin(async move {
+                for (write, written) in &prepared {
+                    match write {
+                        SourceWrite::Revise(change) => revise(&mut db, change, *written).await?,
+                        SourceWrite::Move(to) => move_to(&mut db, to).await?,
+                    }
+                }
+                Ok(())
             })
         })
         .await
+    }
+}
+
+/// Changes the URL, and what makes it the same source, where its text stays.
+async fn move_to(db: &mut Conn<'_>, to: &SourceMove) -> Result<(), OperationError<AddSourceError>> {
+    let moved = execute!(
+        db,
+        "UPDATE knowledge_sources SET url = $3, identity = $4, updated_at = $5
+         WHERE id = $1 AND organization_id = $2 AND status <> 'deleting'",
+        Id(to.source.0),
+        Id(to.organization.0),
+        to.url.as_deref().map(Text),
+        to.identity.as_deref().map(Text),
+        Time(to.now)
+    );
+    match moved {
+        Ok(0) => Err(OperationError::Refused(AddSourceError::Changed)),
+        Ok(_) => Ok(()),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(OperationError::Refused(AddSourceError::Exists))
+        }
+        Err(error) => Err(error.into()),
     }
 }

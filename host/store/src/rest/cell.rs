@@ -1,6 +1,6 @@
 //! Values of rows, and how they are written as JSON, which is the same for both databases.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 
 use resly_rest::{
     RestError,
@@ -78,6 +78,40 @@ impl Cell {
             CellType::Number => get!(String, Self::Number),
             CellType::Float => get!(f64, Self::Float),
         })
+    }
+
+    /// Writes a column of a row as JSON, as [`Cell::read`] and [`Cell::write`] do together. Ids, texts and times aren't copied
+    /// on the way.
+    pub fn copy(row: &AnyRow, at: usize, kind: CellType, out: &mut String) -> Result<(), sqlx::Error> {
+        let written = match (row, kind) {
+            (AnyRow::Sqlite(row), CellType::Column(Type::Uuid)) => {
+                row.try_get::<Option<&str>, _>(at)?.map(|id| out.extend(["\"", id, "\""]))
+            }
+            (AnyRow::Postgres(row), CellType::Column(Type::Uuid)) => row.try_get::<Option<Id>, _>(at)?.map(|id| {
+                let mut buffer = Uuid::encode_buffer();
+                out.extend(["\"", &*id.0.hyphenated().encode_lower(&mut buffer), "\""]);
+            }),
+            (AnyRow::Sqlite(row), CellType::Column(Type::Text)) => {
+                row.try_get::<Option<&str>, _>(at)?.map(|text| write_text(text, out))
+            }
+            (AnyRow::Postgres(row), CellType::Column(Type::Text)) => {
+                row.try_get::<Option<&str>, _>(at)?.map(|text| write_text(text, out))
+            }
+            (AnyRow::Sqlite(row), CellType::Column(Type::Timestamp)) => {
+                row.try_get::<Option<&str>, _>(at)?.map(|time| out.extend(["\"", fraction_cut(time), "+00:00\""]))
+            }
+            (AnyRow::Postgres(row), CellType::Column(Type::Timestamp)) => {
+                row.try_get::<Option<Time>, _>(at)?.map(|time| write_time(time, out))
+            }
+            _ => {
+                Self::read(row, at, kind)?.write(out);
+                return Ok(());
+            }
+        };
+        if written.is_none() {
+            out.push_str("null");
+        }
+        Ok(())
     }
 
     /// The part of JSON at a path.
@@ -173,13 +207,24 @@ impl Cell {
             Self::Float(number) => out.push_str(&serde_json::to_string(number).unwrap_or_default()),
         }
     }
+}
 
-    pub fn uuid(&self) -> Option<Uuid> {
-        match self {
-            Self::Uuid(text) => Uuid::try_parse(text).ok(),
-            _ => None,
-        }
-    }
+/// The id in a column of a row.
+pub(super) fn uuid_at(row: &AnyRow, at: usize) -> Result<Option<Uuid>, sqlx::Error> {
+    Ok(match row {
+        AnyRow::Sqlite(row) => row.try_get::<Option<&str>, _>(at)?.and_then(|text| Uuid::try_parse(text).ok()),
+        AnyRow::Postgres(row) => row.try_get::<Option<Id>, _>(at)?.map(|id| id.0),
+    })
+}
+
+fn write_time(time: Time, out: &mut String) {
+    out.push('"');
+    let start = out.len();
+    // A string takes all that is written to it.
+    write!(out, "{}", time.0).ok();
+    let end = start + fraction_cut(&out[start..]).len();
+    out.truncate(end);
+    out.push_str("+00:00\"");
 }
 
 /// As PostgreSQL writes a time in JSON: no zeros at the end of its fraction, and the offset in full.

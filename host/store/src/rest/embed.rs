@@ -13,12 +13,12 @@ use sqlx::types::Uuid;
 
 use super::{
     Halt,
-    cell::Cell,
+    cell::{self, Cell},
     condition, order,
     order::Places,
     render::{self, RestRow},
     select::{Member, Selection},
-    statement::Statement,
+    statement::{AnyRow, Statement},
 };
 use crate::sql::Conn;
 
@@ -73,23 +73,25 @@ pub(super) fn fetch<'f>(
         let selection = Selection::of(node, parents.as_ref().map(|parents| parents.column));
         let rows = statement(db, organization, node, &selection, parents.as_ref()).fetch(db, budget.rows + 1).await?;
         budget.take_rows(rows.len())?;
-        let mut cells: Vec<Vec<Cell>> = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let read = |(at, kind)| Cell::read(row, at, kind);
-            cells.push(selection.kinds().enumerate().map(read).collect::<Result<_, _>>()?);
-        }
-        drop(rows);
         let mut embedded = Vec::with_capacity(node.embeds.len());
         for (embed, slot) in node.embeds.iter().zip(&selection.keys) {
-            let keys: HashSet<Uuid> = cells.iter().filter_map(|cells| cells.get(*slot)?.uuid()).collect();
+            let mut keys = HashSet::new();
+            for row in &rows {
+                keys.extend(cell::uuid_at(row, *slot)?);
+            }
             let mut keys: Vec<Uuid> = keys.into_iter().collect();
             keys.sort_unstable();
             embedded.push(Embedded::read(db, organization, embed, &keys, budget).await?);
         }
-        let mut found = Vec::with_capacity(cells.len());
-        for cells in cells {
-            let key = selection.own_key.and_then(|slot| cells.get(slot)?.uuid());
-            let row = row(node, &selection, &embedded, &cells)?;
+        let mut found: KeyedRows = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let key = match selection.own_key {
+                Some(slot) => cell::uuid_at(row, slot)?,
+                None => None,
+            };
+            // The rows of a table have similar sizes.
+            let room = found.last().map_or(0, |(_, last)| last.len());
+            let row = self::row(node, &selection, &embedded, row, room)?;
             budget.take_bytes(row.len())?;
             found.push((key, row));
         }
@@ -99,20 +101,20 @@ pub(super) fn fetch<'f>(
 }
 
 /// A row of the answer.
-fn row(node: &Node, selection: &Selection, embedded: &[Embedded], cells: &[Cell]) -> Result<RestRow, Halt> {
-    let mut row = RestRow::default();
+fn row(node: &Node, selection: &Selection, embedded: &[Embedded], read: &AnyRow, room: usize) -> Result<RestRow, Halt> {
+    let mut row = RestRow::with_room(node.items.len(), room);
     for (item, member) in node.items.iter().zip(&selection.members) {
         match (item, member) {
             (Item::Embed(at), _) => {
-                let key = cells.get(selection.keys[*at]).and_then(Cell::uuid);
+                let key = cell::uuid_at(read, selection.keys[*at])?;
                 embedded[*at].add_to(&mut row, &node.embeds[*at], key);
             }
             (_, Some(member)) => {
-                let cell = cells.get(member.slot).unwrap_or(&Cell::Null);
+                let kind = selection.kind(member.slot);
                 if member.path.is_empty() && member.cast.is_none() {
-                    row.add(|out| cell.write(out));
+                    row.try_add(|out| Cell::copy(read, member.slot, kind, out))?;
                 } else {
-                    let cell = value(cell.clone(), member)?;
+                    let cell = value(Cell::read(read, member.slot, kind)?, member)?;
                     row.add(|out| cell.write(out));
                 }
             }

@@ -25,7 +25,7 @@ use resly_rest::RestError;
 
 pub(crate) use self::reader::RestPool;
 pub use self::{
-    change::RestChange,
+    change::{FoundRows, RestChange},
     insert::RestInsert,
     read::RestRead,
     render::{RestRow, RestRows},

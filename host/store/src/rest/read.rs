@@ -1,18 +1,20 @@
 //! Reads: a node's rows with all that is embedded in them.
 
 use resly_core::{boxed, id::OrganizationId};
-use resly_rest::{RestError, limits, plan::Node, resolve};
+use resly_rest::{RestError, limits, plan::Node, registry::Type, resolve};
 
 use super::{
-    Halt, RestStoreError, condition,
+    Halt, RestStoreError,
+    cell::{self, Cell, CellType},
+    condition,
     embed::{self, Budget},
     order, reader,
     render::RestRows,
     scan,
     select::Selection,
-    statement::{AnyRow, Statement},
+    statement::{AnyRow, FoundRow, Statement},
 };
-use crate::{Store, sql::Conn};
+use crate::{Store, error::unexpected, sql::Conn};
 
 /// A read of an organization's rows.
 #[derive(Clone, Debug)]
@@ -70,32 +72,32 @@ async fn total(db: &mut Conn<'_>, organization: OrganizationId, node: &Node) -> 
     };
     statement.push("");
     let rows = statement.fetch(db, 1).await?;
-    let count = rows.first().map(|row| super::cell::Cell::read(row, 0, BIGINT)).transpose()?;
+    let count = rows.first().map(|row| Cell::read(row, 0, BIGINT)).transpose()?;
     match count {
-        Some(super::cell::Cell::Int(count)) => Ok(u64::try_from(count).unwrap_or(0)),
+        Some(Cell::Int(count)) => Ok(u64::try_from(count).unwrap_or(0)),
         _ => Err(Halt::Refused(RestError::too_much("the rows could not be counted"))),
     }
 }
 
-const BIGINT: super::cell::CellType = super::cell::CellType::Column(resly_rest::registry::Type::Bigint);
+const BIGINT: CellType = CellType::Column(Type::Bigint);
+const TIMESTAMP: CellType = CellType::Column(Type::Timestamp);
 
-/// The ids of the rows that a change is about, which may be one more than a request may write.
-pub(super) async fn ids(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    node: &Node,
-) -> Result<Vec<sqlx::types::Uuid>, Halt> {
-    let mut statement = Statement::new(db, organization, "SELECT t0.id AS c0");
+/// The rows that a change is about, which may be one more than a request may write.
+pub(super) async fn found(db: &mut Conn<'_>, organization: OrganizationId, node: &Node) -> Result<Vec<FoundRow>, Halt> {
+    let mut statement = Statement::new(db, organization, "SELECT t0.id AS c0, t0.updated_at AS c1");
     condition::push_from(&mut statement, 0, node);
     order::push(&mut statement, 0, node, None);
     statement.push(" LIMIT ").number(limits::WRITTEN as u64 + 1);
     let rows = statement.fetch(db, limits::WRITTEN + 1).await?;
-    row_ids(&rows)
+    let found = |row: &AnyRow| match (cell::uuid_at(row, 0)?, Cell::read(row, 1, TIMESTAMP)?) {
+        (Some(id), Cell::Time(updated_at)) => Ok(FoundRow { id, updated_at }),
+        _ => Err(unexpected("a row without an id or a time")),
+    };
+    Ok(rows.iter().map(found).collect::<Result<_, sqlx::Error>>()?)
 }
 
 /// The ids in the first column of rows.
 pub(super) fn row_ids(rows: &[AnyRow]) -> Result<Vec<sqlx::types::Uuid>, Halt> {
-    let kind = super::cell::CellType::Column(resly_rest::registry::Type::Uuid);
-    let id = |row| Ok(super::cell::Cell::read(row, 0, kind)?.uuid());
-    Ok(rows.iter().map(id).collect::<Result<Vec<_>, sqlx::Error>>()?.into_iter().flatten().collect())
+    let ids = rows.iter().map(|row| cell::uuid_at(row, 0)).collect::<Result<Vec<_>, _>>()?;
+    Ok(ids.into_iter().flatten().collect())
 }

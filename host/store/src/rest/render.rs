@@ -25,6 +25,18 @@ impl RestRow {
         self.ends.push(self.text.len());
     }
 
+    /// An empty row, with room for so many members of so many bytes together.
+    pub(super) fn with_room(members: usize, bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(members) }
+    }
+
+    /// Adds a value, whose writing may fail.
+    pub(super) fn try_add<E>(&mut self, write: impl FnOnce(&mut String) -> Result<(), E>) -> Result<(), E> {
+        write(&mut self.text)?;
+        self.ends.push(self.text.len());
+        Ok(())
+    }
+
     /// Adds the members of another row.
     pub(super) fn append(&mut self, other: &Self) {
         other.values().for_each(|value| self.add(|out| out.push_str(value)));
@@ -74,7 +86,9 @@ impl RestRows {
     /// The body of an answer in this form. One object has to be checked to be one before.
     pub fn body(&self, media: Media) -> String {
         let keys = keys(&self.names);
-        let mut out = String::with_capacity(self.rows.iter().map(|row| row.len() + 64).sum());
+        // Keys, commas and braces.
+        let around = keys.iter().map(|key| key.len() + 1).sum::<usize>() + 3;
+        let mut out = String::with_capacity(2 + self.rows.iter().map(|row| row.len() + around).sum::<usize>());
         match media {
             Media::Array => write_array(&keys, self.rows.iter(), &mut out),
             Media::Object => self.rows.iter().take(1).for_each(|row| row.write(&keys, &mut out)),

@@ -18,7 +18,7 @@ use sqlx::types::Uuid;
 
 use super::{
     Halt,
-    cell::{Cell, CellType},
+    cell::{self, Cell, CellType},
     condition, operand,
     statement::Statement,
     timed_out,
@@ -121,7 +121,7 @@ async fn matching(
     statement
         .visit(db, &mut |row| {
             seen += 1;
-            let id = Cell::read(&row, 0, CellType::Column(Type::Uuid))?.uuid();
+            let id = cell::uuid_at(&row, 0)?;
             if let (Some(id), Cell::Text(text)) = (id, Cell::read(&row, 1, CellType::Column(Type::Text))?) {
                 bytes += text.len();
                 longest = longest.max(text.len());

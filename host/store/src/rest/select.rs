@@ -95,8 +95,9 @@ impl Selection {
         Member { slot: self.slots.len() - 1, path: Vec::new(), as_text: false, cast: aggregate.cast }
     }
 
-    pub fn kinds(&self) -> impl Iterator<Item = CellType> + '_ {
-        self.slots.iter().map(|slot| slot.kind)
+    /// The type of a slot.
+    pub fn kind(&self, slot: usize) -> CellType {
+        self.slots.get(slot).map_or(CellType::Column(Type::Text), |slot| slot.kind)
     }
 
     /// Pushes the list of columns. One that is selected by name (`named`) is called `c` and its number.

@@ -25,9 +25,26 @@ pub(super) enum AnyRow {
     Postgres(PgRow),
 }
 
+/// A row that a change is about, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRow {
+    pub id: Uuid,
+    /// In the database's own precision.
+    pub updated_at: String,
+}
+
 impl Statement {
     pub fn new(db: &Conn<'_>, organization: OrganizationId, start: &'static str) -> Self {
         Self { query: Query::new(db, start), organization }
+    }
+
+    /// The statement's text, without its values.
+    #[cfg(test)]
+    pub fn sql(self) -> String {
+        match self.query {
+            Query::Sqlite(query) => query.sql().as_str().to_owned(),
+            Query::Postgres(query) => query.sql().as_str().to_owned(),
+        }
     }
 
     pub fn is_sqlite(&self) -> bool {
@@ -96,6 +113,25 @@ impl Statement {
                 query.push(" IN (SELECT value FROM json_each(").push_bind(Json(ids)).push("))");
             }
             Query::Postgres(query) => drop(query.push(" = ANY(").push_bind(ids.to_vec()).push(")")),
+        }
+        self
+    }
+
+    /// The condition that a row of the outermost table is one of these, and hasn't changed since it was found.
+    pub fn unchanged(&mut self, found: &[FoundRow]) -> &mut Self {
+        let ids: Vec<Uuid> = found.iter().map(|row| row.id).collect();
+        // The list of ids alone is what an index answers.
+        self.column(0, "id").among(&ids).push(" AND (t0.id, t0.updated_at) IN (SELECT ");
+        match &mut self.query {
+            Query::Sqlite(query) => {
+                let pairs: Vec<(Uuid, &str)> = found.iter().map(|row| (row.id, row.updated_at.as_str())).collect();
+                query.push("value ->> 0, value ->> 1 FROM json_each(").push_bind(Json(pairs)).push("))");
+            }
+            Query::Postgres(query) => {
+                let times: Vec<String> = found.iter().map(|row| row.updated_at.clone()).collect();
+                query.push("* FROM UNNEST(").push_bind(ids).push(", (").push_bind(times);
+                query.push(")::timestamptz[]))");
+            }
         }
         self
     }

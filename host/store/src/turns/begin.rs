@@ -97,6 +97,9 @@ async fn continue_answer(db: &mut Conn<'_>, turn: &NewTurn, answer: MessageId) -
 }
 
 async fn run_again(db: &mut Conn<'_>, turn: &NewTurn, earlier: &UnansweredTurn) -> Outcome<Begun> {
+    if let Some(spent) = usage::spent_tokens(db, turn.organization, turn.now).await? {
+        return Err(OperationError::Refused(BeginTurnError::Limit(spent)));
+    }
     let held = lock(db, turn, Some(earlier)).await?;
     let history = replace_answer(db, turn, &held, earlier).await?;
     let caps = Caps::of(turn);

@@ -17,7 +17,7 @@ use crate::{
     row_id::row_id,
     sql::{Conn, together},
     types::{Count, Id, Text, Time},
-    usage::{self, Caps, Counted},
+    usage::{self, Caps, Counted, Refusal},
 };
 
 /// The conversation of a turn.
@@ -57,7 +57,7 @@ macro_rules! turn {
     };
 }
 
-/// As [`usage::count`] does it for any meter.
+/// As [`usage::count`] does it for any meter. A chat also needs a model's tokens, as far as the plan limits them.
 macro_rules! count {
     () => {
         "INSERT INTO usage
@@ -67,6 +67,27 @@ macro_rules! count {
          FROM organizations
          WHERE id = $2 AND (limit_messages IS NULL OR limit_messages > 0)
            AND (subscription_ends_at IS NULL OR subscription_ends_at > $5)
+           AND (limit_model_input_tokens IS NULL OR limit_model_input_tokens > 0)
+           AND ((limit_model_input_tokens IS NULL AND model_input_tokens_per_minute IS NULL) OR NOT EXISTS (
+                SELECT 1 FROM usage AS u
+                WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_input_tokens'
+                    AND u.environment = 'production'
+                    AND (u.used >= limit_model_input_tokens
+                         OR (u.minute - $21 IN (0, 1) AND u.minute_used >= model_input_tokens_per_minute))))
+           AND (limit_model_cached_input_tokens IS NULL OR limit_model_cached_input_tokens > 0)
+           AND ((limit_model_cached_input_tokens IS NULL AND model_cached_input_tokens_per_minute IS NULL) OR NOT EXISTS (
+                SELECT 1 FROM usage AS u
+                WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_cached_input_tokens'
+                    AND u.environment = 'production'
+                    AND (u.used >= limit_model_cached_input_tokens
+                         OR (u.minute - $21 IN (0, 1) AND u.minute_used >= model_cached_input_tokens_per_minute))))
+           AND (limit_model_output_tokens IS NULL OR limit_model_output_tokens > 0)
+           AND ((limit_model_output_tokens IS NULL AND model_output_tokens_per_minute IS NULL) OR NOT EXISTS (
+                SELECT 1 FROM usage AS u
+                WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_output_tokens'
+                    AND u.environment = 'production'
+                    AND (u.used >= limit_model_output_tokens
+                         OR (u.minute - $21 IN (0, 1) AND u.minute_used >= model_output_tokens_per_minute))))
          ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
          SET used = usage.used + 1, plan_limit = excluded.plan_limit, updated_at = excluded.updated_at,
              minute_used = 1 + CASE WHEN usage.minute - excluded.minute IN (0, 1) THEN usage.minute_used ELSE 0 END,
@@ -143,7 +164,13 @@ pub(super) async fn open(
             Ok(usage::tightest(&counts, turn.now))
         }
         None => {
-            let halt = usage::refusal_reason(db, turn.organization, Meter::Messages, 1, turn.now).await?;
+            let reason = usage::refusal_reason(db, turn.organization, Meter::Messages, 1, turn.now).await?;
+            let halt = match (reason, usage::spent_tokens(db, turn.organization, turn.now).await?) {
+                (OperationError::Refused(Refusal::Limit(_)), Some(tokens)) => {
+                    OperationError::Refused(Refusal::Limit(tokens))
+                }
+                (reason, _) => reason,
+            };
             Err(halt.refused_as(refused))
         }
     }

@@ -104,11 +104,14 @@ impl Backend {
 
     /// What was billed, by meter; it must be what is reported as used.
     pub async fn assert_billed(&self, report: &UsageReport) {
-        const BILLED: [&str; 4] = [
+        const BILLED: [&str; 7] = [
             "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'messages'",
             "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'embeddings'",
             "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'connector_calls'",
             "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'fuel'",
+            "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'model_input_tokens'",
+            "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'model_cached_input_tokens'",
+            "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM billing_events WHERE meter = 'model_output_tokens'",
         ];
         for (meter, sql) in Meter::ALL.into_iter().zip(BILLED) {
             let billed = self.number(sql).await;

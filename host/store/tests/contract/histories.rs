@@ -108,7 +108,7 @@ both! {
     async fn the_tokens_of_an_answer_are_kept(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let accepted = accept(&store, question(org, KeyId(uuid()), vec![user("hi")])).await;
-        let usage = TokenUsage { input: 12, output: 3 };
+        let usage = TokenUsage { input: 12, cached_input: 8, output: 3, estimated: true };
         assert_eq!(store.message(org, accepted.answer).await.unwrap().unwrap().usage, None);
         store.finish_turn(FinishedTurn { usage, now: at(2), ..answer(org, accepted.answer, "ok") }).await.unwrap();
         assert_eq!(store.message(org, accepted.answer).await.unwrap().unwrap().usage, Some(usage));

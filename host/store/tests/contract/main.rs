@@ -9,6 +9,7 @@ mod postgres;
 
 mod accounts;
 mod approvals;
+mod backup;
 mod billing;
 mod calls;
 mod catalogue;
@@ -29,8 +30,10 @@ mod rates;
 mod recovery;
 mod rest;
 mod scopes;
+mod source_batches;
 mod sources;
 mod state;
+mod tokens;
 mod trials;
 mod turns;
 mod vault;

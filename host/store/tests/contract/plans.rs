@@ -10,9 +10,10 @@ use resly_core::{
     id::{CallId, KeyId, OrganizationId, WebhookId},
     knowledge::{AddSourceError, KnowledgeStore},
     meter::{LimitReached, LimitWindow, Meter},
+    model::TokenUsage,
     plan::{Feature, Features, Overrides, PlanId, Subscription, Terms},
     time::Timestamp,
-    turn::store::{BeginTurn, BeginTurnError, NewTurn, TurnStore},
+    turn::store::{BeginTurn, BeginTurnError, FinishedTurn, NewTurn, TurnStore},
 };
 use resly_store::{
     NewOrganization, NewPlan, OrganizationQuery, PlanDefinitionError, PlanUpdate, Resubscription, Store,
@@ -21,7 +22,7 @@ use resly_store::{
 use tokio::task::spawn;
 
 use crate::{
-    backend::{Backend, accept, at, change_limits, key, limits, question, refusal, user, uuid},
+    backend::{Backend, accept, answer, at, change_limits, key, limits, question, refusal, user, uuid},
     both,
     knowledge::source,
 };
@@ -278,5 +279,27 @@ both! {
         assert_eq!(backend.number(told).await, 3);
         let refused = refusal(&store, question(org, KeyId(uuid()), vec![user("?")])).await;
         assert!(matches!(refused, BeginTurnError::Limit(_)));
+    }
+    async fn a_model_s_tokens_have_thresholds_and_a_minute(backend: Backend) {
+        let (store, org) = backend.with(&[(Meter::ModelInputTokens, 1000)]).await;
+        let minute = Overrides { per_minute: [(Meter::ModelOutputTokens, Some(50))].into(), ..Overrides::default() };
+        store.change_plan(org, minute, at(0)).await.unwrap();
+        let took = async |now, input, output| {
+            let turn = NewTurn { now, ..question(org, KeyId(uuid()), vec![user("?")]) };
+            let id = accept(&store, turn).await.answer;
+            let usage = TokenUsage { input, output, ..TokenUsage::default() };
+            store.finish_turn(FinishedTurn { usage, now, ..answer(org, id, "!") }).await.unwrap();
+        };
+        took(at(0), 600, 20).await;
+        took(at(1), 300, 40).await;
+        let told = "SELECT COUNT(*) FROM billing_events WHERE kind = 'usage_threshold' AND meter = 'model_input_tokens'";
+        assert_eq!(backend.number(told).await, 2, "70 and 90 percent");
+        let reached = ask(&store, org, at(2)).await.unwrap_err();
+        assert_eq!((reached.meter, reached.per), (Meter::ModelOutputTokens, LimitWindow::Minute));
+        assert_eq!((reached.limit, reached.used, reached.resets_at), (50, 60, at(60)));
+        took(at(60), 100, 1).await;
+        assert_eq!(backend.number(told).await, 3);
+        let reached = ask(&store, org, at(120)).await.unwrap_err();
+        assert_eq!((reached.meter, reached.per), (Meter::ModelInputTokens, LimitWindow::Month));
     }
 }

@@ -69,7 +69,7 @@ fn start() -> String {
 }
 
 /// Where `initdb` is: on the path, or where Debian puts it, newest version first.
-fn binaries() -> String {
+pub fn binaries() -> String {
     let path = std::env::var("PATH").unwrap_or_default();
     let on_path = path.split(':').map(str::to_owned);
     let mut debian: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")

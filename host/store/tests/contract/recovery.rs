@@ -45,7 +45,7 @@ both! {
         let again = store.begin_call(CallId(uuid()), org, Environment::Production, 100, at(0), at(60)).await;
         assert_eq!(again.unwrap().fuel, 100, "its fuel is free again");
         store.close().await;
-        assert!(store.ping().await.is_err());
+        assert!(store.schema().await.is_err());
     }
 
     async fn a_turn_that_was_given_up_too_early_can_still_end(backend: Backend) {
@@ -133,7 +133,7 @@ async fn it_works_without_statements_that_outlive_a_transaction() {
         store.finish_turn(answer(org, turn.answer, "hello")).await.unwrap();
         assert_eq!(texts(&store, org, turn.conversation).await, ["hi", "hello"]);
     }
-    store.ping().await.unwrap();
+    store.schema().await.unwrap();
     store.close().await;
 }
 
@@ -142,7 +142,7 @@ async fn a_folder_is_let_go_when_the_store_is_closed() {
     let backend = Backend::sqlite();
     for _ in 0..3 {
         let store = backend.open().await;
-        store.ping().await.unwrap();
+        store.schema().await.unwrap();
         store.close().await;
     }
     assert!(!backend.config().data_dir.join("resly.db-wal").exists(), "the last one out tidies up");

@@ -12,7 +12,7 @@ use resly_core::{
 };
 use resly_store::{
     BurntFuel, ChangedBy, Cursor, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument,
-    PageVersion, ReadResult, SourceChange, SourceQuery, Store, StoredDocument, WaitingLimits,
+    PageVersion, ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, Store, StoredDocument, WaitingLimits,
 };
 
 use crate::{
@@ -121,12 +121,17 @@ both! {
         assert!(matches!(store.add_source(other.clone()).await, Err(AddSourceError::Exists)));
         other.identity = Some("url:b".to_owned());
         store.add_source(other.clone()).await.unwrap();
-        let moved = store.move_source(org, other.id, None, Some("url:a".to_owned()), at(6)).await;
+        let moved = |organization, identity: Option<&str>| {
+            let identity = identity.map(str::to_owned);
+            let to = SourceMove { organization, source: other.id, url: None, identity, now: at(6) };
+            store.write_sources(vec![SourceWrite::Move(to)])
+        };
+        let stranger = organization(&store, &[]).await;
+        assert!(matches!(moved(stranger, None).await, Err(AddSourceError::Changed)));
+        let moved = moved(org, Some("url:a")).await;
         assert!(matches!(moved, Err(AddSourceError::Exists)), "{moved:?}");
         let taken = store.revise_source(by_request(&other, revision(other.id.0.as_u128(), &[], &[]), Some("url:a"))).await;
         assert!(matches!(taken, Err(AddSourceError::Exists)), "{taken:?}");
-        let stranger = organization(&store, &[]).await;
-        assert!(!store.move_source(stranger, other.id, None, None, at(6)).await.unwrap());
         assert_eq!(store.identify_source(org, "url:b", "").await.unwrap(), Some(other.id));
         assert_eq!(store.identify_source(stranger, "url:b", "").await.unwrap(), None);
         store.add_source(source(org, "Plain", &[])).await.unwrap();

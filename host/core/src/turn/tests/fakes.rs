@@ -35,6 +35,7 @@ use crate::{
     knowledge::{Passage, RetrieveError, Retriever},
     load::LoadShedder,
     meter::Remaining,
+    metrics::Metrics,
     model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, Role},
     principal::{KeyKind, Principal, Scope},
     testing::{ManualClock, SequenceRandom},
@@ -72,8 +73,8 @@ impl Model for Scripted {
         "scripted"
     }
 
-    async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
-        self.asked.lock().unwrap().push(request);
+    async fn stream(&self, request: Arc<ModelRequest>) -> Result<ModelStream, ModelError> {
+        self.asked.lock().unwrap().push(ModelRequest::clone(&request));
         let script = self.rounds.lock().unwrap().pop_front().expect("the script is over");
         Ok(stream::iter(script)
             .take_while(|say| futures::future::ready(!matches!(say, ScriptStep::End)))
@@ -261,9 +262,9 @@ impl Harness {
             clock,
             random,
             limits: TurnLimits { deadline: Duration::from_secs(30), ..TurnLimits::default() },
-            load: Arc::new(LoadShedder::new(Arc::default())),
+            load: Arc::new(LoadShedder::new(Metrics::default())),
             live: Arc::default(),
-            counters: Arc::default(),
+            metrics: Metrics::default(),
         };
         Self { turns, model, store, sandbox, clock: still, kind: KeyKind::Secret }
     }

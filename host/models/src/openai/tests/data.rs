@@ -24,8 +24,8 @@ async fn returned(parts: Vec<String>) -> (Vec<ModelEvent>, Value) {
     let good = streamed(done(&[says("Hi"), finishes("stop")]), End::Close);
     let (url, script) = upstream(vec![streamed(parts, End::Close), good]).await;
     let model = model(&url, timeouts());
-    let events: Vec<_> = model.stream(question()).await.unwrap().map(Result::unwrap).collect().await;
-    let _: Vec<_> = model.stream(question_after(&events)).await.unwrap().collect().await;
+    let events: Vec<_> = model.stream(Arc::new(question())).await.unwrap().map(Result::unwrap).collect().await;
+    let _: Vec<_> = model.stream(Arc::new(question_after(&events))).await.unwrap().collect().await;
     let sent = script.asked.lock().unwrap()[1].1["messages"][2].clone();
     (events, sent)
 }

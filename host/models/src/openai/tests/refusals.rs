@@ -73,7 +73,7 @@ async fn a_field_that_is_refused_is_left_out_and_remembered() {
     let config = OpenAiConfig { temperature: Some(0.2), timeouts: timeouts(), ..OpenAiConfig::new(&url, "m", None) };
     let model = OpenAi::new(config).unwrap();
     for _ in 0..2 {
-        let events: Vec<_> = model.stream(question()).await.unwrap().map(Result::unwrap).collect().await;
+        let events: Vec<_> = model.stream(Arc::new(question())).await.unwrap().map(Result::unwrap).collect().await;
         assert_eq!(text(&events), "Hi");
     }
     let asked = script.asked.lock().unwrap();
@@ -95,7 +95,7 @@ async fn a_refusal_that_leaving_out_does_not_mend_is_told_and_not_remembered() {
     let (url, script) = upstream(replies).await;
     let model = model(&url, timeouts());
     for told in ["bad", "no such model"] {
-        let error = model.stream(question()).await.err();
+        let error = model.stream(Arc::new(question())).await.err();
         assert!(matches!(&error, Some(ModelError::Refused { status: 400, detail, .. }) if detail == told), "{error:?}");
     }
     let asked = script.asked.lock().unwrap();

@@ -76,7 +76,7 @@ impl Fake {
 
 #[async_trait]
 impl KnowledgeStore for Fake {
-    async fn add_source(&self, source: NewSource) -> Result<(), AddSourceError> {
+    async fn add_sources(&self, sources: Vec<NewSource>) -> Result<(), AddSourceError> {
         if self.full.load(Ordering::Relaxed) {
             let resets_at = Timestamp::from_micros(0);
             return Err(LimitReached {
@@ -89,8 +89,8 @@ impl KnowledgeStore for Fake {
             }
             .into());
         }
-        self.bump(source.organization);
-        self.sources.lock().unwrap().push(source);
+        sources.iter().for_each(|source| self.bump(source.organization));
+        self.sources.lock().unwrap().extend(sources);
         Ok(())
     }
 
@@ -98,17 +98,12 @@ impl KnowledgeStore for Fake {
         Ok(Vec::new())
     }
 
-    async fn delete_source(
-        &self,
-        organization: OrganizationId,
-        id: SourceId,
-        _: Timestamp,
-    ) -> Result<bool, StoreError> {
+    async fn delete_sources(&self, organization: OrganizationId, ids: &[SourceId]) -> Result<u64, StoreError> {
         let mut sources = self.sources.lock().unwrap();
         let before = sources.len();
-        sources.retain(|source| source.organization != organization || source.id != id);
+        sources.retain(|source| source.organization != organization || !ids.contains(&source.id));
         self.bump(organization);
-        Ok(sources.len() < before)
+        Ok((before - sources.len()) as u64)
     }
 
     async fn synonyms(&self, _: OrganizationId) -> Result<Synonyms, StoreError> {

@@ -1,6 +1,6 @@
 //! Inserts, upserts, updates and deletes.
 
-use resly_core::id::OrganizationId;
+use resly_core::{id::OrganizationId, knowledge::KnowledgeStore};
 use resly_rest::{
     RestError,
     body::{self, Form},
@@ -56,16 +56,16 @@ async fn change(
     set: Option<&str>,
     most: Option<u64>,
 ) -> Result<String, String> {
+    told(store.change_rest(request_of(organization, request, set, most)).await)
+}
+
+fn request_of(organization: OrganizationId, request: &str, set: Option<&str>, most: Option<u64>) -> RestChange {
     let (table, query) = request.split_once('?').unwrap();
     let table: &'static Table = registry::table(table).unwrap();
     let query = Query::parse(query).unwrap();
     let set = set.map(|set| body::updated(table, Form::Json, set.as_bytes(), None).unwrap());
     let node = resolve::plan(table, &query).unwrap();
-    told(
-        store
-            .change_rest(RestChange { organization, node, set, returns: true, most, single: false, now: at(60) })
-            .await,
-    )
+    RestChange { organization, node, set, returns: true, most, single: false, now: at(60) }
 }
 
 both! {
@@ -128,11 +128,11 @@ both! {
 
     async fn rows_are_updated_and_deleted_by_conditions(backend: Backend) {
         let store = filled(&backend).await;
-        let set = Some(r#"{"status":"done"}"#);
+        let set = Some(r#"{"status":"resolved"}"#);
         let update = "tickets?subject=imatch.^apple&select=subject,status,updated_at";
         assert_eq!(change(&store, OWN, update, set, Some(1)).await.unwrap_err(), "PGRST124");
         let updated = change(&store, OWN, update, set, Some(2)).await.unwrap();
-        assert_eq!(updated, r#"[{"subject":"Apple","status":"done","updated_at":"2026-10-10T12:01:00+00:00"},{"subject":"apple","status":"done","updated_at":"2026-10-10T12:01:00+00:00"}]"#);
+        assert_eq!(updated, r#"[{"subject":"Apple","status":"resolved","updated_at":"2026-10-10T12:01:00+00:00"},{"subject":"apple","status":"resolved","updated_at":"2026-10-10T12:01:00+00:00"}]"#);
         let conversations = "conversations?select=tags&id=eq.00000000-0000-0000-0000-0000000000c1";
         assert_eq!(change(&store, OWN, conversations, Some(r#"{"tags":["vip","a b"]}"#), None).await.unwrap(), r#"[{"tags":["vip","a b"]}]"#);
         for (condition, found) in [
@@ -141,10 +141,54 @@ both! {
         ] {
             assert_eq!(rows(&store, OWN, &format!("conversations?{condition}")).await.unwrap().rows.len(), found, "{condition}");
         }
-        let deleted = change(&store, OWN, "tickets?status=eq.done&select=subject,conversations(name)", None, None).await.unwrap();
+        let deleted = change(&store, OWN, "tickets?status=eq.resolved&select=subject,conversations(name)", None, None).await.unwrap();
         assert_eq!(deleted, r#"[{"subject":"Apple","conversations":{"name":"first"}},{"subject":"apple","conversations":null}]"#);
         assert_eq!(body(&store, "tickets?select=subject&order=id").await, r#"[{"subject":"Ärger, \"groß\""},{"subject":"zebra"}]"#);
         assert_eq!(change(&store, OWN, "visitors?external_id=eq.anna", None, None).await.unwrap_err(), "23503", "a conversation is theirs");
+    }
+
+    async fn a_change_writes_the_rows_that_were_found_while_they_stay_as_they_are(backend: Backend) {
+        let store = filled(&backend).await;
+        let close = |request| request_of(OWN, request, Some(r#"{"status":"closed"}"#), None);
+        let status = "tickets?select=status&id=eq.00000000-0000-0000-0000-000000000001";
+        let apple = close("tickets?subject=like.App*&select=subject,status");
+        let found = store.find_rest(&apple).await.unwrap();
+        assert_eq!(found.ids().len(), 1);
+        backend.execute("UPDATE tickets SET body = 'changed' WHERE subject = 'Apple'").await;
+        assert_eq!(told(store.write_found_rest(&apple, found).await).unwrap_err(), "40001");
+        assert_eq!(body(&store, status).await, r#"[{"status":"open"}]"#, "nothing was written");
+
+        // The conditions of the request aren't asked again: without the trigger the row seems to be as it was.
+        let drop = if backend.is_sqlite() { "DROP TRIGGER tickets_touched" } else { "DROP TRIGGER tickets_touched ON tickets" };
+        backend.execute(drop).await;
+        let found = store.find_rest(&apple).await.unwrap();
+        backend.execute("UPDATE tickets SET subject = 'Pear' WHERE subject = 'Apple'").await;
+        let written = told(store.write_found_rest(&apple, found).await).unwrap();
+        assert_eq!(written, r#"[{"subject":"Pear","status":"closed"}]"#);
+    }
+
+    async fn changes_of_the_same_row_at_the_same_time_are_all_made(backend: Backend) {
+        let store = filled(&backend).await;
+        let id = "tickets?select=status&id=eq.00000000-0000-0000-0000-000000000001";
+        let resolve = change(&store, OWN, id, Some(r#"{"status":"resolved"}"#), None);
+        let rename = change(&store, OWN, id, Some(r#"{"subject":"New"}"#), None);
+        let (resolved, renamed) = futures::join!(resolve, rename);
+        assert_eq!((resolved.is_ok(), renamed.is_ok()), (true, true), "{resolved:?} {renamed:?}");
+        let row = "tickets?select=subject,status&id=eq.00000000-0000-0000-0000-000000000001";
+        assert_eq!(body(&store, row).await, r#"[{"subject":"New","status":"resolved"}]"#);
+    }
+
+    async fn what_is_embedded_in_changed_rows_has_conditions_of_its_own(backend: Backend) {
+        let store = filled(&backend).await;
+        let update = "conversations?select=name,messages(content)&name=eq.first&messages.content=imatch.orders";
+        let updated = change(&store, OWN, update, Some(r#"{"tags":["vip"]}"#), None).await.unwrap();
+        assert_eq!(updated, r#"[{"name":"first","messages":[{"content":"Your ORDERS ship tomorrow."}]}]"#);
+        let broken = "conversations?select=name::int,messages(content)&name=eq.first";
+        assert_eq!(change(&store, OWN, broken, Some(r#"{"tags":["lost"]}"#), None).await.unwrap_err(), "22P02");
+        let deleted = "tickets?select=subject,conversations(name)&subject=eq.Apple&conversations.name=like.f*";
+        let deleted = change(&store, OWN, deleted, None, None).await.unwrap();
+        assert_eq!(deleted, r#"[{"subject":"Apple","conversations":{"name":"first"}}]"#);
+        expect(&store, &[("conversations?select=tags&name=eq.first", r#"[{"tags":["vip"]}]"#)]).await;
     }
 
     async fn a_row_tells_when_it_last_changed(backend: Backend) {
@@ -152,11 +196,21 @@ both! {
         // Past the store, as a job on the database itself does.
         backend.execute("UPDATE connections SET name = 'New' WHERE name = 'CRM'").await;
         backend.execute("UPDATE messages SET status = 'failed' WHERE position = 1").await;
+        backend.execute("UPDATE usage SET used = used + 1 WHERE meter = 'fuel'").await;
+        backend.execute("UPDATE usage SET reserved = 5 WHERE used = 10").await;
+        let source = crate::knowledge::source(OWN, "Read", &["One."]);
+        store.add_source(source).await.unwrap();
+        store.add_source(crate::knowledge::source(OWN, "Held", &["One."])).await.unwrap();
+        backend.execute("UPDATE knowledge_sources SET status = 'failed' WHERE title = 'Read'").await;
+        backend.execute("UPDATE knowledge_sources SET embedded = 1 WHERE title = 'Held'").await;
         expect(&store, &[
             ("connections?select=name&updated_at=neq.2026-10-01T00:00:00Z", r#"[{"name":"New"}]"#),
             ("connections?select=name&updated_at=eq.2026-10-01T00:00:00Z", r#"[{"name":"Shop"}]"#),
             ("messages?select=position&position=eq.1&updated_at=neq.2026-10-03T08:00:01.5Z", r#"[{"position":1}]"#),
-            ("billing_events?select=updated_at", r#"[{"updated_at":"2026-10-02T00:00:00+00:00"}]"#),
+            ("usage?select=meter&meter=eq.fuel&updated_at=neq.2026-10-01T00:00:00Z", r#"[{"meter":"fuel"}]"#),
+            ("usage?select=used&used=eq.10&updated_at=eq.2026-09-01T00:00:00Z", r#"[{"used":10}]"#),
+            ("knowledge_sources?select=title&updated_at=eq.2026-10-10T12:00:00Z", r#"[{"title":"Held"}]"#),
+            ("billing_events?select=updated_at&meter=neq.embeddings", r#"[{"updated_at":"2026-10-02T00:00:00+00:00"}]"#),
         ]).await;
     }
 }

@@ -1,6 +1,6 @@
 //! Reading an answer: server-sent events in, model events out, with a clear end or a clear error.
 
-mod so_far;
+mod state;
 
 use std::{
     collections::VecDeque,
@@ -19,9 +19,8 @@ use resly_core::{
 };
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use self::so_far::AnswerSoFar;
-use super::Timeouts;
-use crate::{sse::Reader, upstream::Upstream};
+pub(crate) use self::state::{AnswerReader, AnswerState, Flow};
+use crate::{config::Timeouts, sse::Reader};
 
 /// The largest answer that is taken in one piece from a server that doesn't stream.
 const WHOLE: usize = 4 << 20;
@@ -30,10 +29,17 @@ const BLANK: usize = 4 << 10;
 /// How long, and for how many bytes, a finished response is read on so that its connection can be used again.
 const DRAIN: (Duration, usize) = (Duration::from_secs(1), 64 << 10);
 
+/// More calls in one answer than any turn would make.
+pub(crate) const MOST_CALLS: usize = 64;
+/// More bytes of arguments, over all calls, than any action takes.
+pub(crate) const MOST_ARGUMENT_BYTES: usize = 1 << 20;
+/// The most bytes of data beside text and calls that are kept of one answer.
+pub(crate) const MOST_DATA: usize = 1 << 20;
+
 type Body = BoxStream<'static, Result<Bytes, reqwest::Error>>;
 
 /// Turns a response into events. `until` is when the first event must have come.
-pub fn read(response: Response, upstream: &Upstream, timeouts: Timeouts, until: Instant) -> Answer {
+pub(crate) fn read<R: AnswerReader>(response: Response, reader: R, timeouts: Timeouts, until: Instant) -> Answer<R> {
     Answer {
         body: Some(response.bytes_stream().boxed()),
         source: Source::Unknown(Vec::new()),
@@ -41,13 +47,13 @@ pub fn read(response: Response, upstream: &Upstream, timeouts: Timeouts, until: 
         waits: timeouts.first_event,
         timeouts,
         events: VecDeque::new(),
-        said: AnswerSoFar::new(upstream),
+        reader,
         passing: false,
     }
 }
 
 /// An answer on its way.
-pub struct Answer {
+pub(crate) struct Answer<R> {
     /// Gone once the answer has ended, well or not.
     body: Option<Body>,
     source: Source,
@@ -57,7 +63,7 @@ pub struct Answer {
     timeouts: Timeouts,
     /// What is ready to be passed on.
     events: VecDeque<Result<ModelEvent, ModelError>>,
-    said: AnswerSoFar,
+    reader: R,
     /// It ended with an error that asking again may help against.
     passing: bool,
 }
@@ -71,15 +77,7 @@ enum Source {
     Whole(Vec<u8>),
 }
 
-/// Whether an answer goes on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    On,
-    /// The stream said that it is done.
-    Ended,
-}
-
-impl Stream for Answer {
+impl<R: AnswerReader> Stream for Answer<R> {
     type Item = Result<ModelEvent, ModelError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -93,13 +91,13 @@ impl Stream for Answer {
                 Poll::Ready(Some(Ok(bytes))) => this.take(bytes),
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(error = %error.without_url(), "the model's stream was cut");
-                    this.passing = !this.said.heard && !matches!(this.source, Source::Whole(_));
-                    this.last().and(this.said.ended())
+                    this.passing = !this.reader.state().heard && !matches!(this.source, Source::Whole(_));
+                    this.last().and_then(|_| this.reader.state().ended())
                 }
-                Poll::Ready(None) => this.last().and(this.said.ended()),
+                Poll::Ready(None) => this.last().and_then(|_| this.reader.state().ended()),
                 Poll::Pending => {
                     ready!(this.timer.as_mut().poll(cx));
-                    this.said.timed_out(this.waits)
+                    this.reader.state().timed_out(this.waits)
                 }
             };
             this.settle(step);
@@ -107,7 +105,7 @@ impl Stream for Answer {
     }
 }
 
-impl Answer {
+impl<R: AnswerReader> Answer<R> {
     /// Whether it ended with an error before it said anything, and asking again may help.
     pub fn may_be_asked_again(&self) -> bool {
         self.passing
@@ -124,7 +122,7 @@ impl Answer {
             Source::Unknown(_) => {}
             Source::Whole(whole) => {
                 if whole.len() + bytes.len() > WHOLE {
-                    return Err(self.said.protocol(format!("the answer is larger than {WHOLE} bytes")));
+                    return Err(self.reader.state().protocol(format!("the answer is larger than {WHOLE} bytes")));
                 }
                 whole.extend_from_slice(&bytes);
                 heard = true;
@@ -135,16 +133,16 @@ impl Answer {
                     match reader.next() {
                         Ok(Some(event)) => {
                             heard = true;
-                            flow = self.said.event(&event)?;
+                            flow = self.reader.event(&event)?;
                         }
                         Ok(None) => break,
-                        Err(error) => return Err(self.said.protocol(error.to_string())),
+                        Err(error) => return Err(self.reader.state().protocol(error.to_string())),
                     }
                 }
             }
         }
         if heard {
-            self.waits = if self.said.finish.is_some() { self.timeouts.linger } else { self.timeouts.idle };
+            self.waits = if self.reader.state().finish.is_some() { self.timeouts.linger } else { self.timeouts.idle };
             self.timer.as_mut().reset(Instant::now() + self.waits);
         }
         Ok(flow)
@@ -181,7 +179,7 @@ impl Answer {
         match &mut self.source {
             Source::Whole(whole) => {
                 let whole = mem::take(whole);
-                self.said.data(&String::from_utf8_lossy(without_bom(&whole)))
+                self.reader.whole(&String::from_utf8_lossy(without_bom(&whole)))
             }
             Source::Events(_) | Source::Unknown(_) => Ok(Flow::On),
         }
@@ -190,20 +188,24 @@ impl Answer {
     /// Passes on what a step brought.
     fn settle(&mut self, step: Result<Flow, ModelError>) {
         if !matches!(step, Ok(Flow::On)) {
-            self.said.thinking.end(&mut self.said.text);
+            self.reader.flush();
         }
         // What was said before an error was said.
-        let text = mem::take(&mut self.said.text);
+        let state = self.reader.state_mut();
+        let text = mem::take(&mut state.text);
         if !text.is_empty() {
             self.events.push_back(Ok(ModelEvent::Text(text)));
         }
+        if let Some(report) = state.take_report() {
+            self.events.push_back(Ok(ModelEvent::Usage(report)));
+        }
         let end = match step {
             Ok(Flow::On) => return,
-            Ok(Flow::Ended) => self.said.close(),
+            Ok(Flow::Ended) => self.reader.close(),
             Err(error) => Err(error),
         };
         let body = self.body.take();
-        self.passing |= self.said.passing;
+        self.passing |= self.reader.state().passing;
         match end {
             Ok(events) => {
                 self.events.extend(events.into_iter().map(Ok));

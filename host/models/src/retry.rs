@@ -8,24 +8,24 @@ use std::{
 use futures::{Future, FutureExt, Stream, StreamExt, future::BoxFuture};
 use resly_core::model::{ModelError, ModelEvent};
 
-use super::answer::Answer;
+use crate::answer::{Answer, AnswerReader};
 
 /// What asks once more.
-type Again = BoxFuture<'static, Result<Answer, ModelError>>;
+type Again<R> = BoxFuture<'static, Result<Answer<R>, ModelError>>;
 
-pub struct Retrying {
-    answer: Option<Answer>,
+pub(crate) struct Retrying<R> {
+    answer: Option<Answer<R>>,
     /// Gone once the answer has begun, or was asked for again.
-    again: Option<Again>,
+    again: Option<Again<R>>,
 }
 
-impl Retrying {
-    pub fn new(answer: Answer, again: impl Future<Output = Result<Answer, ModelError>> + Send + 'static) -> Self {
+impl<R: AnswerReader> Retrying<R> {
+    pub fn new(answer: Answer<R>, again: impl Future<Output = Result<Answer<R>, ModelError>> + Send + 'static) -> Self {
         Self { answer: Some(answer), again: Some(again.boxed()) }
     }
 }
 
-impl Stream for Retrying {
+impl<R: AnswerReader> Stream for Retrying<R> {
     type Item = Result<ModelEvent, ModelError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

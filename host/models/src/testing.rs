@@ -81,7 +81,7 @@ pub async fn upstream(replies: Vec<Reply>) -> (String, Arc<Script>) {
     let address = listener.local_addr().unwrap();
     // Else a small second write waits for the acknowledgement of the first.
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
-    let router = Router::new().route("/v1/chat/completions", axum::routing::post(play)).with_state(Arc::clone(&script));
+    let router = Router::new().route("/v1/{*api}", axum::routing::post(play)).with_state(Arc::clone(&script));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, service).await });
     (format!("http://{address}/v1"), script)
